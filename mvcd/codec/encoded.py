@@ -1,0 +1,36 @@
+"""The stored form of one object, and the numbers of the codecs (CODEC.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from mvcd.ids import Bytes, ChunkId
+
+MAX_RAW_SIZE = 2 << 20
+"""Bytes; no object is larger, so no decoder ever allocates more for one."""
+
+
+class Codec(IntEnum):
+    """Codec numbers; part of the pack and wire formats, append-only."""
+
+    RAW = 0
+    ZSTD = 1
+    PLANES2 = 2  # byte planes of 2-byte elements
+    PLANES4 = 3
+    PLANES8 = 4
+    FILL = 5  # one repeated element
+    XOR2 = 6  # XOR with a base chunk, then planes
+    XOR4 = 7
+    XOR8 = 8
+    XOR1 = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One object as it rests and travels. `base` is the chunk an XOR codec refers to, else None."""
+
+    codec: Codec
+    raw_size: int
+    body: Bytes
+    base: ChunkId | None = None

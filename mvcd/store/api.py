@@ -1,0 +1,165 @@
+"""What a store is: objects by digest, named refs, an operation log, a cache; and the session that writes them.
+
+Promises (FORMAT.md derives the write order from them):
+
+* What `Session.commit` acknowledged survives kill -9 and power loss, whole.
+* `get` returns bytes whose digest was checked, or raises; wrong bytes are never returned.
+* A commit is all or nothing: refs are old or new, never between, and never name absent objects.
+* `Reader` methods may be called from any thread and beside any writer, in any number of processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from mvcd.codec.encoded import Encoded
+from mvcd.ids import ChunkId, Digest, Kind
+from mvcd.monitor import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """Moves one ref. `expect` is its value now (None: must not exist), `target` its new one (None: delete).
+
+    Values are opaque to the store, at most 4 KiB. Names are UTF-8, at most 500 bytes.
+    """
+
+    name: str
+    expect: bytes | None
+    target: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What the index knows of an object without reading it; sizes in bytes."""
+
+    kind: Kind
+    raw_size: int
+    stored_size: int
+    base: ChunkId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One broken invariant found by `check`. `id` is None when damage hits no single object."""
+
+    id: Digest | None
+    problem: str  # the invariant's name in FORMAT.md and what was found
+    where: str  # "pack 7 at 1234", "index", ...
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    """What a collection removed (or, on a dry run, would remove)."""
+
+    objects: int
+    raw_bytes: int
+    freed_bytes: int  # disk bytes, pack files that vanished or shrank
+    kept_objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    objects: int
+    packs: int
+    pack_bytes: int  # bytes of pack files
+    index_bytes: int  # bytes of the index environment in use
+
+
+class ObjectReader(Protocol):
+    """Read side. `get` of a large object is bounded by codec.MAX_RAW_SIZE."""
+
+    def get(self, id: Digest) -> bytes:
+        """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
+
+    def get_encoded(self, id: Digest) -> Encoded:
+        """The stored form (checksum of the record checked, digest not). Raises MissingObject, CorruptObject."""
+
+    def has(self, ids: Sequence[Digest]) -> list[bool]:
+        """Which of the objects the index knows; one read transaction for all."""
+
+    def info(self, id: Digest) -> ObjectInfo:
+        """Raises MissingObject."""
+
+
+class Session(Protocol):
+    """One writer's work, under a lease. `with store.session() as s:`; leaving without commit drops it.
+
+    Single-threaded: `missing`, `put`, `flush`, `commit` are called from one thread at a time.
+    """
+
+    def missing(self, ids: Sequence[Digest]) -> list[bool]:
+        """True where neither the store nor this session has the object. Each False is a reuse that the
+        lease protects from collection."""
+
+    def put(self, id: Digest, encoded: Encoded) -> int:
+        """Appends one object unless known; returns the stored bytes added (0 when it was known).
+        `encoded.body` may be reused by the caller after the call."""
+
+    def flush(self) -> None:
+        """Makes what was put durable and visible, before any ref names it."""
+
+    def commit(
+        self,
+        updates: Sequence[RefUpdate] = (),
+        *,
+        operation: bytes | None = None,
+        cache: Mapping[bytes, bytes | None] | None = None,
+    ) -> int:
+        """Flushes, then in one transaction: re-checks reused objects if a collection ran, compares and sets
+        all refs, appends the operation, writes the cache rows (None deletes). Returns the operation's
+        sequence number (0 without one). The session stays usable.
+
+        Raises Conflict(kind="ref-changed") when a ref is not as expected; StaleReuse when a reused object
+        was collected meanwhile (snapshot again). Nothing is changed then.
+        """
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+Mark = Callable[[Mapping[str, bytes], Iterable[bytes]], Iterable[Digest]]
+"""From refs and operations (their stored bytes): every object that must stay. The store adds delta bases."""
+
+
+class Store(ObjectReader, Protocol):
+    """A whole store. Opened by `create`/`open` functions of each implementation; `with` closes it."""
+
+    def session(self) -> Session: ...
+
+    # refs and operations
+    def ref(self, name: str) -> bytes | None: ...
+    def refs(self, prefix: str = "") -> dict[str, bytes]: ...
+    def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
+        """`session().commit` for ref moves that bring no new objects."""
+
+    def operations(self, *, newest_first: bool = True, start: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """(sequence number, bytes); numbers ascend by one from 1."""
+
+    # cache: rows that may be lost without harm (stat cache, derived summaries)
+    def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
+    def cache_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+    def cache_put(self, rows: Mapping[bytes, bytes | None]) -> None:
+        """Best effort: silently dropped when the store is read-only or busy."""
+
+    # maintenance
+    def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
+        """Every object in the index, in digest order, as of the call."""
+
+    def check(self, *, read_data: bool = True, monitor: Monitor | None = None) -> Iterator[Damage]:
+        """Verifies every invariant of FORMAT.md; with `read_data` every object is decoded and re-hashed."""
+
+    def collect(
+        self, mark: Mark, *, dry_run: bool = False, drop_operations_below: int = 0, monitor: Monitor | None = None
+    ) -> CollectReport:
+        """Removes what `mark` does not name, safe beside any number of sessions."""
+
+    def stats(self) -> StoreStats: ...
+    def close(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *exc: object) -> None: ...
