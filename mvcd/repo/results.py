@@ -1,0 +1,234 @@
+"""What the repository's verbs answer: small frozen values, no behaviour beyond derived figures.
+
+Sizes are raw bytes unless a name says `stored`. Paths are relative to the workspace root, '/'-separated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mvcd.ids import VersionId
+from mvcd.inspect.tensors import TensorChanges
+from mvcd.objects.version import Component, Value, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where the workspace stands. `branch` is None when HEAD is detached; v0 is the empty version."""
+
+    branch: str | None
+    version: VersionId
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentCommit:
+    changed: bool
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    version: VersionId
+    number: int
+    branch: str
+    started_branch: bool  # the branch was made for this version, since HEAD was on an old one
+    files: int
+    bytes_total: int
+    bytes_changed: int  # raw bytes of new or changed files
+    bytes_new: int  # raw bytes of chunks the store did not have
+    bytes_stored: int  # bytes added to the store
+    components: Mapping[Component, ComponentCommit]
+    skipped: tuple[tuple[str, str], ...] = ()  # (path, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    path: str
+    component: Component
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    head: Head
+    added: tuple[PathChange, ...]
+    modified: tuple[PathChange, ...]
+    deleted: tuple[PathChange, ...]
+    untracked: tuple[str, ...]  # top-level names not under care; directories end in "/"
+    skipped: tuple[tuple[str, str], ...]
+    tracked: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        return not (self.added or self.modified or self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One version as history shows it."""
+
+    id: VersionId
+    version: Version
+    refs: tuple[str, ...] = ()  # branch and tag names that point here
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanges:
+    added: tuple[str, ...] = ()
+    modified: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()  # (old, new), equal content
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.added or self.modified or self.deleted or self.renamed)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """A setting or metric on both sides; None also stands for absent. `diff` = new - old for numbers."""
+
+    old: Value
+    new: Value
+
+    @property
+    def diff(self) -> float | None:
+        numbers = (int, float)
+        if isinstance(self.old, bool) or isinstance(self.new, bool):
+            return None
+        if isinstance(self.old, numbers) and isinstance(self.new, numbers):
+            return self.new - self.old
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """The five differences. `new` is None when the right side is the workspace."""
+
+    old: VersionId
+    new: VersionId | None
+    components: Mapping[Component, FileChanges]
+    hyperparameters: Mapping[str, ValueChange]
+    metrics: Mapping[str, ValueChange]
+    tensors: Mapping[str, TensorChanges]  # by path of a changed weight file
+
+    @property
+    def changed(self) -> bool:
+        return any(c.changed for c in self.components.values())
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutResult:
+    head: Head
+    written: int  # files
+    removed: int
+    bytes_written: int
+    kept: tuple[str, ...] = ()  # paths with unsaved work that the move did not touch
+    saved: VersionId | None = None  # where overwritten work was kept for undo
+    skipped: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Harm:
+    """A file of a version that damage makes unreadable."""
+
+    version: VersionId
+    number: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyError:
+    problem: str
+    where: str
+    object: str | None  # "chunk 1f2e..." or None
+    hurts: tuple[Harm, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    objects: int
+    bytes: int
+    versions: int
+    errors: tuple[VerifyError, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class RefMove:
+    name: str
+    old: bytes | None
+    new: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One entry of the operation log."""
+
+    number: int
+    time_us: int
+    utc_offset_minutes: int
+    author: str
+    verb: str
+    detail: str  # what a person reads: "commit v12 'lower the rate'"
+    moves: tuple[RefMove, ...]
+    files: bool = False  # whether workspace files were rewritten
+    saved: VersionId | None = None  # the work that was overwritten
+    undoes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    name: str
+    version: VersionId
+    number: int
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    name: str
+    version: VersionId
+    number: int
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A row of `ls`."""
+
+    path: str
+    component: Component
+    size: int
+    mode: str  # "file", "executable", "symlink"
+    recipe: str  # hex
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `doctor`."""
+
+    name: str
+    ok: bool
+    detail: str
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who acts and when, told by the face: the engine reads no clock and no environment."""
+
+    author: str
+    time_us: int
+    utc_offset_minutes: int = 0
+    command: tuple[str, ...] = field(default=())
+    host: str = ""
+    python: str = ""
+    packages_digest: str = ""
+    git_commit: str = ""
+    git_dirty: bool = False
