@@ -23,7 +23,7 @@ from mvcd.monitor import Monitor
 class RefUpdate:
     """Moves one ref. `expect` is its value now (None: must not exist), `target` its new one (None: delete).
 
-    Values are opaque to the store, at most 4 KiB. Names are UTF-8, at most 500 bytes.
+    Values are opaque to the store, at most 64 KiB. Names are UTF-8, at most 500 bytes.
     """
 
     name: str
@@ -79,6 +79,9 @@ class ObjectReader(Protocol):
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """Which of the objects the index knows; one read transaction for all."""
+
+    def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
+        """Objects of a kind whose digest begins with these hex digits (at least 4), in order, at most `limit`."""
 
     def info(self, id: Digest) -> ObjectInfo:
         """Raises MissingObject."""

@@ -1,0 +1,103 @@
+"""The repository's settings: `.mvc/config.toml`, dotted keys, written so that comments survive.
+
+Settings of the person (name, mail) and of the machine come from the face; this file is what travels with
+the directory on disk but not with versions. What should be versioned with the experiment (rules for
+components) is in `mvc.toml` at the workspace root.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mvcd.errors import Failure, UsageError
+
+Setting = str | int | float | bool
+
+
+class Config:
+    """A small TOML file read whole and replaced atomically."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._values: dict[str, Setting] | None = None
+
+    def get(self, key: str) -> str | None:
+        value = self._load().get(key)
+        return None if value is None else _text(value)
+
+    def items(self) -> Iterator[tuple[str, str]]:
+        for key, value in sorted(self._load().items()):
+            yield key, _text(value)
+
+    def set(self, key: str, value: str) -> None:
+        self.write({key: value})
+
+    def unset(self, key: str) -> None:
+        """Raises Failure when the key is not set."""
+        if key not in self._load():
+            raise Failure(f"{key} is not set in {self._path}", kind="unknown-key")
+        self.write({key: None})
+
+    def write(self, settings: Mapping[str, str | None]) -> None:
+        """Sets (None: removes) keys of the form `section.name` in one atomic replacement."""
+        import tomlkit
+
+        document = tomlkit.parse(self._read())
+        for key, value in settings.items():
+            section, name = _split(key)
+            table = document.setdefault(section, tomlkit.table())
+            if value is None:
+                table.pop(name, None)
+            else:
+                table[name] = value
+        temporary = f"{self._path}.{os.getpid()}.new"
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(tomlkit.dumps(document))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+        self._values = None
+
+    def _load(self) -> dict[str, Setting]:
+        if self._values is None:
+            try:
+                tables = tomllib.loads(self._read())
+            except tomllib.TOMLDecodeError as error:
+                raise Failure(
+                    f"cannot read {self._path}", kind="bad-config", cause=str(error)
+                ) from None
+            self._values = dict(_flatten(tables))
+        return self._values
+
+    def _read(self) -> str:
+        try:
+            with open(self._path, encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+
+def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        elif isinstance(value, (str, int, float, bool)):
+            yield f"{prefix}{key}", value
+
+
+def _split(key: str) -> tuple[str, str]:
+    section, dot, name = key.partition(".")
+    if not (section and dot and name):
+        raise UsageError(
+            f"{key!r} is not a setting's name",
+            cause="settings are named section.name",
+            help="mvc config set user.name 'Ada Lovelace'",
+        )
+    return section, name
+
+
+def _text(value: Setting) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

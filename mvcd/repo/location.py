@@ -1,0 +1,84 @@
+"""Where a repository lives: `.mvc/` in the workspace root, and the store, inside it or elsewhere.
+
+    .mvc/config.toml   the repository's own settings, with the workspace id and, if elsewhere, the store
+    .mvc/store/        the store, unless `store.path` names another directory
+    .mvc/lock          held (flock) by the verb that changes the workspace
+    .mvc/staging/      files being written by a checkout, renamed into place when they are verified
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+
+from mvcd.errors import Failure, NoRepository
+from mvcd.repo.config import Config
+
+DIRECTORY = ".mvc"
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """An existing repository's places. `root` is the workspace's absolute real path."""
+
+    root: str
+
+    @property
+    def directory(self) -> str:
+        return os.path.join(self.root, DIRECTORY)
+
+    @property
+    def config_path(self) -> str:
+        return os.path.join(self.directory, "config.toml")
+
+    @property
+    def lock_path(self) -> str:
+        return os.path.join(self.directory, "lock")
+
+    @property
+    def staging(self) -> str:
+        return os.path.join(self.directory, "staging")
+
+    def config(self) -> Config:
+        return Config(self.config_path)
+
+    def store_path(self, config: Config) -> str:
+        named = config.get("store.path")
+        if named is None:
+            return os.path.join(self.directory, "store")
+        return os.path.normpath(os.path.join(self.root, named))
+
+
+def find(path: str) -> Location:
+    """The repository at or above `path`. Raises NoRepository."""
+    start = os.path.realpath(path)
+    current = start
+    while True:
+        if os.path.isfile(os.path.join(current, DIRECTORY, "config.toml")):
+            return Location(current)
+        parent = os.path.dirname(current)
+        if parent == current:
+            raise NoRepository(
+                f"no mvc repository at {start} or above",
+                cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
+                help="mvc init",
+            )
+        current = parent
+
+
+def create(root: str, store: str | None) -> Location:
+    """Makes `.mvc/` with its settings. Raises Failure when there is one already."""
+    location = Location(os.path.realpath(root))
+    if os.path.exists(location.config_path):
+        raise Failure(
+            f"{location.root} is an mvc repository already",
+            kind="already-initialised",
+            help="mvc status",
+        )
+    os.makedirs(location.directory, exist_ok=True)
+    settings = {"workspace.id": secrets.token_hex(8)}
+    if store is not None:
+        settings["store.path"] = os.path.realpath(store)
+    location.config().write(settings)
+    return location

@@ -1,0 +1,69 @@
+"""The workspace lock: one verb at a time rewrites files or moves HEAD of one workspace.
+
+flock on `.mvc/lock`: the kernel drops it when the holder dies, so a stale lock cannot exist and nobody
+is ever told to delete a lock file. The holder writes its pid into the file, for the message only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+from mvcd.errors import Busy
+
+_POLL_SECONDS = 0.02
+
+
+class WorkspaceLock:
+    """Re-entrant within one object; other objects and processes wait, then raise Busy."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._fd: int | None = None
+        self._depth = 0
+        self._threads = threading.RLock()
+
+    @contextlib.contextmanager
+    def hold(self) -> Iterator[None]:
+        with self._threads:
+            if self._depth == 0:
+                self._acquire()
+            self._depth += 1
+            try:
+                yield
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._release()
+
+    def _acquire(self) -> None:
+        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    holder = os.pread(fd, 64, 0).decode("ascii", "replace").strip()
+                    os.close(fd)
+                    raise Busy(
+                        "another mvc command is changing this workspace",
+                        cause=f"process {holder or 'unknown'} has held the lock for "
+                        f"{self._timeout:g} s",
+                        help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
+                    ) from None
+                time.sleep(_POLL_SECONDS)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        self._fd = fd
+
+    def _release(self) -> None:
+        assert self._fd is not None
+        os.close(self._fd)
+        self._fd = None

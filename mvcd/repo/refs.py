@@ -1,0 +1,88 @@
+"""Names of refs, what their bytes mean, and where HEAD stands.
+
+The store keeps opaque bytes under names; here they get their meaning:
+
+    heads/NAME                     32 bytes, the branch's newest version
+    tags/NAME                      32 bytes, then an optional UTF-8 message
+    workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
+    workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
+
+A branch that HEAD is attached to need not exist yet: it is born with its first version.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mvcd.errors import UsageError
+from mvcd.ids import DIGEST_SIZE, VersionId
+from mvcd.objects.version import EMPTY
+
+HEADS = "heads/"
+TAGS = "tags/"
+DEFAULT_BRANCH = "main"
+
+_BRANCH = b"branch "
+_VERSION = b"version "
+
+# git's rules (git-check-ref-format) less its historic corners, and no name that reads as a revision.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}")
+_LOOKS_LIKE_REVISION = re.compile(r"HEAD|v[0-9]+|[0-9a-f]{64}|@.*")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadValue:
+    """Attached to `branch`, or detached at `version`; exactly one is set."""
+
+    branch: str | None
+    version: VersionId | None = None
+
+    def encode(self) -> bytes:
+        if self.branch is not None:
+            return _BRANCH + self.branch.encode()
+        assert self.version is not None
+        return _VERSION + self.version
+
+    @classmethod
+    def decode(cls, value: bytes) -> HeadValue:
+        if value.startswith(_BRANCH):
+            return cls(value[len(_BRANCH) :].decode())
+        return cls(None, VersionId(value[len(_VERSION) :]))
+
+
+def check_name(name: str, what: str) -> None:
+    """Raises UsageError unless `name` may name a branch or tag."""
+    bad = (
+        not _NAME.fullmatch(name)
+        or _LOOKS_LIKE_REVISION.fullmatch(name)
+        or ".." in name
+        or "//" in name
+        or name.endswith(("/", ".", ".lock"))
+    )
+    if bad:
+        raise UsageError(
+            f"{name!r} cannot name a {what}",
+            cause="names use letters, digits and . _ / + -, and must not read as a revision (HEAD, v12)",
+        )
+
+
+def head_name(workspace: str) -> str:
+    return f"workspaces/{workspace}/head"
+
+
+def tracked_name(workspace: str) -> str:
+    return f"workspaces/{workspace}/tracked"
+
+
+def target_of(value: bytes) -> VersionId:
+    """The version a branch's or tag's bytes point to."""
+    return VersionId(value[:DIGEST_SIZE])
+
+
+def tag_message(value: bytes) -> str:
+    return value[DIGEST_SIZE:].decode("utf-8", "replace")
+
+
+EMPTY_ID: VersionId = EMPTY.id
+"""The virtual version v0, before the first commit; never stored."""

@@ -1,0 +1,186 @@
+"""Revisions: how people name a version.
+
+    HEAD  @              where the workspace stands
+    main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
+    v12                  generation 12 on the first-parent line of HEAD
+    1f2e3d               a unique prefix of a version id, at least 4 hex digits
+    REV~3  REV^  REV^2   ancestors: third first-parent; first parent; second parent
+    main@{2h} @{3}       where a branch (or HEAD) stood two hours, or three moves, ago (operation log)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from mvcd.errors import Failure
+from mvcd.ids import Kind, VersionId
+from mvcd.objects.version import Version
+from mvcd.repo.refs import EMPTY_ID, HEADS, TAGS, HeadValue, head_name, target_of
+
+if TYPE_CHECKING:
+    from mvcd.repo.results import Operation
+    from mvcd.store.api import Store
+
+_SUFFIX = re.compile(r"(~\d*|\^\d*|@\{[^}]*\})$")
+_NUMBER = re.compile(r"v(\d+)")
+_HEX = re.compile(r"[0-9a-fA-F]{4,64}")
+_AGE = re.compile(r"(\d+)\s*(s|sec|m|min|h|d|w)")
+_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+class Revisions:
+    """Resolves names against one store and one workspace. `now_us` makes ages like @{2h} mean something."""
+
+    def __init__(
+        self,
+        store: Store,
+        workspace: str,
+        load: Callable[[VersionId], Version],
+        operations: Callable[[], Iterator[Operation]],
+    ) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._load = load
+        self._operations = operations
+
+    def head(self) -> VersionId:
+        name = head_name(self._workspace)
+        return self._target(name, self._store.refs()) or EMPTY_ID
+
+    def resolve(self, text: str, *, now_us: int | None = None) -> VersionId:
+        """Raises Failure(kind="unknown-revision" or "ambiguous-revision")."""
+        name, steps = text.strip(), []
+        while match := _SUFFIX.search(name):
+            steps.append(match.group(0))
+            name = name[: match.start()]
+        current: VersionId | None = None
+        for step in reversed(steps):
+            if step.startswith("@{"):
+                if current is not None:
+                    raise _unknown(text, "@{...} follows a branch name or HEAD")
+                current = self._at(name or "HEAD", step[2:-1], text, now_us)
+                continue
+            current = current if current is not None else self._named(name, text)
+            current = self._ancestor(current, step, text)
+        return current if current is not None else self._named(name, text)
+
+    def _named(self, name: str, text: str) -> VersionId:
+        if name in ("", "HEAD", "@"):
+            return self.head()
+        for prefix in ("", HEADS, TAGS):
+            ref = prefix + name
+            if ref.startswith((HEADS, TAGS)) and (value := self._store.ref(ref)) is not None:
+                return target_of(value)
+        if match := _NUMBER.fullmatch(name):
+            return self._numbered(int(match.group(1)), text)
+        if _HEX.fullmatch(name):
+            return self._prefixed(name.lower(), text)
+        raise _unknown(text, self._suggestion(name))
+
+    def _numbered(self, number: int, text: str) -> VersionId:
+        """Walks first parents: generation falls by at least one a step, so this ends at v0."""
+        current = self.head()
+        while current != EMPTY_ID:
+            version = self._load(current)
+            if version.generation == number:
+                return current
+            if version.generation < number:
+                break
+            current = version.parents[0] if version.parents else EMPTY_ID
+        if number == 0:
+            return EMPTY_ID
+        raise _unknown(text, "HEAD's line has no version of that number; see: mvc log")
+
+    def _prefixed(self, prefix: str, text: str) -> VersionId:
+        if len(prefix) == 64:
+            found = VersionId.parse(prefix)
+            if found == EMPTY_ID or self._store.has([found])[0]:
+                return found
+            raise _unknown(text, "no version has that id; see: mvc log --all")
+        matches = self._store.find(Kind.VERSION, prefix)
+        if len(matches) > 1:
+            raise Failure(
+                f"{text!r} names several versions",
+                kind="ambiguous-revision",
+                cause=", ".join(m.short() for m in matches[:5]),
+                help="give more digits of the id",
+            )
+        if not matches:
+            raise _unknown(text, "no version's id begins so; see: mvc log --all")
+        return VersionId(matches[0])
+
+    def _ancestor(self, start: VersionId, step: str, text: str) -> VersionId:
+        count = int(step[1:]) if len(step) > 1 else 1
+        if step[0] == "^":
+            return start if count == 0 else self._parent(start, count - 1, text)
+        for _ in range(count):
+            start = self._parent(start, 0, text)
+        return start
+
+    def _parent(self, of: VersionId, index: int, text: str) -> VersionId:
+        if of == EMPTY_ID:
+            raise _unknown(text, "it reaches behind the first version; see: mvc log")
+        parents = self._load(of).parents
+        if index < len(parents):
+            return parents[index]
+        if index == 0:
+            return EMPTY_ID
+        raise _unknown(text, f"{of.short()} has {max(1, len(parents))} parent(s)")
+
+    def _at(self, name: str, when: str, text: str, now_us: int | None) -> VersionId:
+        ref = head_name(self._workspace) if name in ("HEAD", "@") else HEADS + name
+        if self._store.ref(ref) is None:
+            raise _unknown(text, self._suggestion(name))
+        past = self._positions(ref)
+        if when.isdigit():
+            for index, (_, target) in enumerate(past):
+                if index == int(when):
+                    return target
+            raise _unknown(text, "it has not moved so often; see: mvc op log")
+        age = _AGE.fullmatch(when.strip().removesuffix(" ago"))
+        if age is None or now_us is None:
+            raise _unknown(text, "ages are written like @{90s}, @{2h}, @{3d}; moves like @{1}")
+        moment = now_us - int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000
+        target = EMPTY_ID
+        for time_us, target in past:
+            if time_us <= moment:
+                return target
+        return target
+
+    def _positions(self, ref: str) -> Iterator[tuple[int, VersionId]]:
+        """(since when, where) of a ref, newest first: the operation log is played backwards."""
+        state: dict[str, bytes | None] = dict(self._store.refs())
+        current = self._target(ref, state)
+        for operation in self._operations():
+            for move in operation.moves:
+                state[move.name] = move.old
+            before = self._target(ref, state)
+            if before != current and current is not None:
+                yield operation.time_us, current
+            current = before
+        if current is not None:
+            yield 0, current
+
+    def _target(self, ref: str, state: Mapping[str, bytes | None]) -> VersionId | None:
+        value = state.get(ref)
+        if value is None:
+            return None
+        if ref.startswith((HEADS, TAGS)):
+            return target_of(value)
+        head = HeadValue.decode(value)
+        if head.version is not None:
+            return head.version
+        return self._target(f"{HEADS}{head.branch}", state) or EMPTY_ID
+
+    def _suggestion(self, name: str) -> str:
+        import difflib
+
+        known = [r.split("/", 1)[1] for p in (HEADS, TAGS) for r in self._store.refs(p)]
+        near = difflib.get_close_matches(name, known, n=3)
+        return f"did you mean {' or '.join(near)}?" if near else "see: mvc log, mvc branch, mvc tag"
+
+
+def _unknown(text: str, why: str) -> Failure:
+    return Failure(f"no version is named {text!r}", kind="unknown-revision", cause=why, help="mvc log")
