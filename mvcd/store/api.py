@@ -1,4 +1,5 @@
-"""What a store is: objects by digest, named refs, an operation log, a cache; and the session that writes them.
+"""What a store is: objects by digest, named refs, an operation log, a cache; and the session that
+writes them.
 
 Promises (FORMAT.md derives the write order from them):
 
@@ -21,7 +22,8 @@ from mvcd.monitor import Monitor
 
 @dataclass(frozen=True, slots=True)
 class RefUpdate:
-    """Moves one ref. `expect` is its value now (None: must not exist), `target` its new one (None: delete).
+    """Moves one ref. `expect` is its value now (None: must not exist), `target` its new one (None:
+    delete).
 
     Values are opaque to the store, at most 64 KiB. Names are UTF-8, at most 500 bytes.
     """
@@ -75,31 +77,38 @@ class ObjectReader(Protocol):
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
 
     def get_encoded(self, id: Digest) -> Encoded:
-        """The stored form (checksum of the record checked, digest not). Raises MissingObject, CorruptObject."""
+        """The stored form (checksum of the record checked, digest not). Raises MissingObject,
+        CorruptObject."""
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """Which of the objects the index knows; one read transaction for all."""
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
-        """Objects of a kind whose digest begins with these hex digits (at least 4), in order, at most `limit`."""
+        """Objects of a kind whose digest begins with these hex digits (at least 4), in order, at
+        most `limit`."""
 
     def info(self, id: Digest) -> ObjectInfo:
         """Raises MissingObject."""
 
 
 class Session(Protocol):
-    """One writer's work, under a lease. `with store.session() as s:`; leaving without commit drops it.
+    """One writer's work, under a lease. `with store.session() as s:`; leaving without commit drops
+    it.
 
-    Single-threaded: `missing`, `put`, `flush`, `commit` are called from one thread at a time.
+    Single-threaded: `missing`, `put`, `flush`, `commit` are called from one thread at a time. What
+    is put rests where it can be read after `flush` or `commit`. One session serves one piece of
+    work: its lease grows by 32 bytes for each id asked or put.
     """
 
     def missing(self, ids: Sequence[Digest]) -> list[bool]:
-        """True where neither the store nor this session has the object. Each False is a reuse that the
-        lease protects from collection."""
+        """True where neither the store nor this session has the object. Each False is a reuse that
+        the lease protects from collection."""
 
     def put(self, id: Digest, encoded: Encoded) -> int:
         """Appends one object unless known; returns the stored bytes added (0 when it was known).
-        `encoded.body` may be reused by the caller after the call."""
+        `encoded.body` may be reused by the caller after the call. Raises MissingObject when the
+        base is neither stored nor put before, UsageError when the body or `raw_size` is beyond the
+        limits."""
 
     def flush(self) -> None:
         """Makes what was put durable and visible, before any ref names it."""
@@ -111,12 +120,12 @@ class Session(Protocol):
         operation: bytes | None = None,
         cache: Mapping[bytes, bytes | None] | None = None,
     ) -> int:
-        """Flushes, then in one transaction: re-checks reused objects if a collection ran, compares and sets
-        all refs, appends the operation, writes the cache rows (None deletes). Returns the operation's
-        sequence number (0 without one). The session stays usable.
+        """Flushes, then in one transaction: re-checks reused objects if a collection ran, compares
+        and sets all refs, appends the operation, writes the cache rows (None deletes). Returns the
+        operation's sequence number (0 without one). The session stays usable.
 
-        Raises Conflict(kind="ref-changed") when a ref is not as expected; StaleReuse when a reused object
-        was collected meanwhile (snapshot again). Nothing is changed then.
+        Raises Conflict(kind="ref-changed") when a ref is not as expected; StaleReuse when a reused
+        object was collected meanwhile (snapshot again). No ref is changed then.
         """
 
     def close(self) -> None: ...
@@ -126,12 +135,21 @@ class Session(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
-Mark = Callable[[Mapping[str, bytes], Iterable[bytes]], Iterable[Digest]]
-"""From refs and operations (their stored bytes): every object that must stay. The store adds delta bases."""
+Mark = Callable[
+    [Mapping[str, bytes], Iterable[bytes], Iterable[Digest]],
+    Iterable[Digest],
+]
+"""`mark(refs, operations, leased)`: every object reachable from these, all given as stored. The
+store adds delta bases. `leased` are the stored objects that live sessions rely on: a session that
+reuses a recipe or a node without asking for what lies below it must find all of that again. Objects
+below may be absent (pruned, never fetched, or not written yet): skip those. Called one or more
+times, and must not write to the store.
+"""
 
 
 class Store(ObjectReader, Protocol):
-    """A whole store. Opened by `create`/`open` functions of each implementation; `with` closes it."""
+    """A whole store. Opened by `create`/`open` functions of each implementation; `with` closes
+    it."""
 
     def session(self) -> Session: ...
 
@@ -141,24 +159,33 @@ class Store(ObjectReader, Protocol):
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         """`session().commit` for ref moves that bring no new objects."""
 
-    def operations(self, *, newest_first: bool = True, start: int | None = None) -> Iterator[tuple[int, bytes]]:
+    def operations(
+        self, *, newest_first: bool = True, start: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
         """(sequence number, bytes); numbers ascend by one from 1."""
 
-    # cache: rows that may be lost without harm (stat cache, derived summaries)
+    # cache: rows that may be lost without harm (stat cache, summaries); keys of 1 to 500 bytes
     def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...
     def cache_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
     def cache_put(self, rows: Mapping[bytes, bytes | None]) -> None:
-        """Best effort: silently dropped when the store is read-only or busy."""
+        """Best effort: silently dropped when the store is read-only or cannot be written."""
 
     # maintenance
     def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
-        """Every object in the index, in digest order, as of the call."""
+        """Every object in the index, in digest order. Read in batches, so that a long walk pins no
+        pages: objects added or removed while it runs may or may not appear."""
 
     def check(self, *, read_data: bool = True, monitor: Monitor | None = None) -> Iterator[Damage]:
-        """Verifies every invariant of FORMAT.md; with `read_data` every object is decoded and re-hashed."""
+        """Verifies every invariant of FORMAT.md; with `read_data` every object is decoded and
+        re-hashed."""
 
     def collect(
-        self, mark: Mark, *, dry_run: bool = False, drop_operations_below: int = 0, monitor: Monitor | None = None
+        self,
+        mark: Mark,
+        *,
+        dry_run: bool = False,
+        drop_operations_below: int = 0,
+        monitor: Monitor | None = None,
     ) -> CollectReport:
         """Removes what `mark` does not name, safe beside any number of sessions."""
 
