@@ -1,0 +1,95 @@
+"""Many small files: the first commit of them, and asking whether anything changed.
+
+commit   --size files of 1 to 4 KiB (half JSON, half noise), `mvc add` + `commit` against `dvc add`
+         + `dvc commit`, each tree made anew for every round.
+status   a clean tree of the same files, `mvc status` against `git status`, both warmed up.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import cache, partial
+from pathlib import Path
+
+import data
+from measure import Cost, Unmeasured, interleave
+from peers import said
+from report import Bench, main
+
+
+def commit(bench: Bench) -> None:
+    """First commit."""
+    programs = bench.programs
+
+    def mvc(directory: Path) -> Mapping[str, Cost]:
+        programs.mvc.init(directory)
+        data.make("small", directory / "data", bench.size)
+        return programs.mvc.save(directory)
+
+    def dvc(directory: Path) -> Mapping[str, Cost]:
+        programs.dvc.init(directory)
+        data.make("small", directory / "data", bench.size)
+        added = programs.dvc.add(directory, "data")
+        return {"dvc add": added, "dvc add + commit": added + programs.dvc.commit(directory)}
+
+    rounds = interleave(
+        {"mvc": mvc, "dvc": dvc}, rounds=min(bench.rounds, 3), scratch=bench.scratch
+    )
+    bench.keep_rounds(rounds)
+    bench.at_least(
+        f"First commit of {bench.size} small files: times faster than `dvc add` + `dvc commit`",
+        5.0,
+        "x",
+        partial(rounds.ratio, "dvc add + commit", "mvc add + commit"),
+    )
+
+
+def status(bench: Bench) -> None:
+    """Clean status. The trees are made once; each program has one of its own, of the same files."""
+    programs = bench.programs
+
+    @cache
+    def mvc_tree() -> Path:
+        tree = bench.scratch / "status-mvc"
+        tree.mkdir()
+        programs.mvc.init(tree)
+        data.make("small", tree / "data", bench.size)
+        programs.mvc.save(tree)
+        if not said(programs.mvc.status(tree))["clean"]:
+            raise Unmeasured("mvc status: not clean right after a commit")
+        return tree
+
+    @cache
+    def git_tree() -> Path:
+        programs.git.found()
+        tree = bench.scratch / "status-git"
+        data.make("small", tree / "data", bench.size)
+        programs.git.save(tree)
+        programs.git.status(tree)
+        return tree
+
+    rounds = interleave(
+        {
+            "mvc": lambda _: {"mvc status": programs.mvc.status(mvc_tree())},
+            "git": lambda _: {"git status": programs.git.status(git_tree())},
+        },
+        rounds=bench.rounds * 2,
+        scratch=bench.scratch,
+    )
+    bench.keep_rounds(rounds)
+    bench.at_most(
+        f"Clean status of {bench.size} small files: wall time against `git status`",
+        2.0,
+        "x",
+        partial(rounds.ratio, "mvc status", "git status"),
+    )
+
+
+def body(bench: Bench) -> None:
+    commit(bench)
+    status(bench)
+
+
+if __name__ == "__main__":
+    sys.exit(main(body, __doc__ or "", size="100000", quick="5000"))
