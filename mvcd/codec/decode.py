@@ -1,0 +1,169 @@
+"""Stored bytes -> raw bytes, under the declared raw size as a hard limit (CODEC.md).
+
+Every function may be called from any thread: each thread keeps its own zstd context. Whatever the body
+says, memory stays below twice MAX_RAW_SIZE, and what does not decode to exactly `raw_size` bytes raises
+CorruptObject. Whether the bytes are the right ones is for the caller's digest check to say.
+"""
+
+from __future__ import annotations
+
+import struct
+import threading
+from typing import Final
+
+import zstandard
+
+from mvcd.codec import _planes
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.errors import CorruptObject
+from mvcd.ids import Bytes
+
+PLANE_RAW: Final = 0
+PLANE_FILL: Final = 1
+PLANE_ZSTD: Final = 2
+FLAG_ROTATE: Final = 1
+MAX_WINDOW: Final = MAX_RAW_SIZE
+FILL_SIZES: Final = (1, 2, 4, 8)
+
+PLANES_WIDTH: Final = {Codec.PLANES2: 2, Codec.PLANES4: 4, Codec.PLANES8: 8}
+XOR_WIDTH: Final = {Codec.XOR1: 1, Codec.XOR2: 2, Codec.XOR4: 4, Codec.XOR8: 8}
+HEADERS: Final = {width: struct.Struct(f"<B{width}I") for width in (1, 2, 4, 8)}
+"""Flags, then per plane: kind in the low byte, stored size in the high three."""
+
+
+class _PerThread(threading.local):
+    def __init__(self) -> None:
+        self.zstd = zstandard.ZstdDecompressor()
+
+
+_thread = _PerThread()
+
+
+def decode(encoded: Encoded, base: Bytes | None = None) -> bytes:
+    """The raw bytes. `base` holds the raw bytes of chunk `encoded.base`, for the XOR codecs.
+
+    Raises CorruptObject when the body is not what CODEC.md allows, ValueError when a base is needed and
+    not given.
+    """
+    size, body = encoded.raw_size, encoded.body
+    _check_size(size)
+    match encoded.codec:
+        case Codec.RAW:
+            return bytes(_exact(body, size, "raw body"))
+        case Codec.ZSTD:
+            return _inflate(body, size, "body")
+        case Codec.FILL:
+            return _fill(body, size)
+        case _:
+            data = _join(encoded, base, None)
+            assert data is not None
+            return data
+
+
+def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) -> None:
+    """As `decode`, into `out` of exactly `raw_size` writable bytes; planes are joined there without a copy.
+
+    When it raises, what `out` holds is undefined.
+    """
+    if len(out) != encoded.raw_size:
+        raise ValueError(f"out has {len(out)} bytes, not {encoded.raw_size}")
+    if encoded.codec is Codec.RAW:
+        out[:] = _exact(encoded.body, encoded.raw_size, "raw body")
+    elif encoded.codec in PLANES_WIDTH or encoded.codec in XOR_WIDTH:
+        _check_size(encoded.raw_size)
+        _join(encoded, base, out)
+    else:
+        out[:] = decode(encoded, base)
+
+
+def _corrupt(cause: str) -> CorruptObject:
+    return CorruptObject("a stored object cannot be decoded", cause=cause)
+
+
+def _check_size(size: int) -> None:
+    if not 0 <= size <= MAX_RAW_SIZE:
+        raise _corrupt(f"it declares {size} bytes; the limit is {MAX_RAW_SIZE}")
+
+
+def _exact(data: Bytes, size: int, what: str) -> Bytes:
+    if len(data) != size:
+        raise _corrupt(f"{what}: {len(data)} bytes, not {size}")
+    return data
+
+
+def _inflate(frame: Bytes, size: int, what: str) -> bytes:
+    """One zstd frame of exactly `size` > 0 bytes. Its header is checked first: zstandard would allocate
+    whatever content size a frame claims."""
+    try:
+        header = zstandard.get_frame_parameters(frame)
+        if header.content_size != size or size == 0:
+            raise _corrupt(
+                f"{what}: the zstd frame declares {header.content_size} bytes, not {size}"
+            )
+        if header.window_size > MAX_WINDOW or header.dict_id or header.has_checksum:
+            raise _corrupt(
+                f"{what}: the zstd frame wants a large window, a dictionary or a checksum"
+            )
+        data = _thread.zstd.decompress(frame, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise _corrupt(f"{what}: {error}") from error
+    _exact(data, size, what)
+    return data
+
+
+def _fill(element: Bytes, size: int) -> bytes:
+    width = len(element)
+    if width not in FILL_SIZES or width >= size:
+        raise _corrupt(f"fill: an element of {width} bytes for {size}")
+    return (bytes(element) * (size // width + 1))[:size]
+
+
+def _join(encoded: Encoded, base: Bytes | None, out: memoryview | None) -> bytes | None:
+    size = encoded.raw_size
+    if encoded.codec in XOR_WIDTH:
+        if base is None:
+            raise ValueError("an XOR codec is decoded with its base")
+        base, width = fit(base, size), XOR_WIDTH[encoded.codec]
+    elif encoded.codec in PLANES_WIDTH:
+        base, width = None, PLANES_WIDTH[encoded.codec]
+    else:
+        raise _corrupt(f"codec {int(encoded.codec)} is unknown to this version of mvc")
+    planes, tail, rotate = _read_planes(memoryview(encoded.body), size, width)
+    return _planes.join(size, planes, tail, rotate, base, out)
+
+
+def fit(base: Bytes, size: int) -> Bytes:
+    """The base as XOR uses it: cut, or extended by zeros, to `size` bytes."""
+    if len(base) == size:
+        return base
+    return memoryview(base)[:size] if len(base) > size else bytes(base) + bytes(size - len(base))
+
+
+def _read_planes(body: memoryview, size: int, width: int) -> tuple[tuple[Bytes, ...], Bytes, bool]:
+    """(planes, tail, rotate); every size is checked against the body before anything is inflated."""
+    header = HEADERS[width]
+    if len(body) < header.size:
+        raise _corrupt(f"planes: {len(body)} bytes cannot hold a header")
+    flags, *fields = header.unpack_from(body)
+    if flags & ~(FLAG_ROTATE if width > 1 else 0):
+        raise _corrupt(f"planes: unknown flags {flags:#x}")
+    n, tail_size = divmod(size, width)
+    _exact(body, header.size + sum(field >> 8 for field in fields) + tail_size, "planes body")
+    planes: list[Bytes] = []
+    at = header.size
+    for k, field in enumerate(fields):
+        stored = body[at : at + (field >> 8)]
+        planes.append(_read_plane(field & 0xFF, stored, n, f"plane {k}"))
+        at += len(stored)
+    return tuple(planes), body[at:], bool(flags)
+
+
+def _read_plane(kind: int, stored: memoryview, n: int, what: str) -> Bytes:
+    match kind:
+        case 0:  # PLANE_RAW
+            return _exact(stored, n, what)
+        case 1 if n > 0:  # PLANE_FILL
+            return _exact(stored, 1, what)
+        case 2:  # PLANE_ZSTD
+            return _inflate(stored, n, what)
+    raise _corrupt(f"{what}: kind {kind} is unknown")

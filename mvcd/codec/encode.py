@@ -1,0 +1,195 @@
+"""Raw bytes -> stored bytes: which codec, by a cheap sample of each chunk.
+
+Everything here is advice: any body that CODEC.md allows decodes, so choices may change without a change
+of format. The figures behind each constant are in CODEC.md, section "Choices".
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Final
+
+from zstandard import (
+    STRATEGY_DFAST,
+    STRATEGY_FAST,
+    STRATEGY_LAZY,
+    ZstdCompressionParameters,
+    ZstdCompressor,
+)
+
+from mvcd.codec import _planes
+from mvcd.codec.decode import (
+    FLAG_ROTATE,
+    HEADERS,
+    PLANE_FILL,
+    PLANE_RAW,
+    PLANE_ZSTD,
+    PLANES_WIDTH,
+    XOR_WIDTH,
+    fit,
+)
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.ids import Bytes, ChunkId
+
+FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
+"""dtypes (safetensors' names) whose sign is rotated below the mantissa."""
+
+TINY: Final = 64
+"""Bytes up to which nothing is tried: a frame's header eats the gain."""
+SMALL: Final = 4096
+"""Bytes up to which zstd itself is the cheapest probe."""
+FLAT: Final = 7850
+"""Millibits per byte from which entropy coding gains less than 2 %."""
+FEW: Final = 20
+"""Per mille of repeated 8-byte strings below which searching for matches is a waste."""
+LANE_GAIN: Final = 150
+"""Millibits per byte that splitting must promise before plain bytes count as elements."""
+DELTA_PAYS: Final = 0.8
+"""A delta costs the reader a second chunk: it is taken below this share of the other way's size."""
+TRIAL: Final = 16384
+"""Bytes of a chunk that two ways are tried on when statistics cannot decide."""
+
+PLANES_CODEC: Final = {width: codec for codec, width in PLANES_WIDTH.items()}
+XOR_CODEC: Final = {width: codec for codec, width in XOR_WIDTH.items()}
+
+
+def _parameters(strategy: int, **settings: int) -> ZstdCompressionParameters:
+    return ZstdCompressionParameters(
+        strategy=strategy, window_log=18, write_content_size=True, **settings
+    )
+
+
+ENTROPY: Final = _parameters(STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6, search_log=1)
+"""For exponents and the like: nearly no match search, so that all becomes Huffman-coded literals."""
+RUNS: Final = _parameters(STRATEGY_DFAST, min_match=5, hash_log=16, chain_log=15, search_log=1)
+"""For planes with repeats: about level 3."""
+TEXT: Final = _parameters(
+    STRATEGY_LAZY, min_match=5, hash_log=16, chain_log=16, search_log=3, target_length=8
+)
+"""For whole chunks with repeats: about level 6, which wins back what cutting loses."""
+
+
+class Encoder:
+    """Encodes chunks one at a time. One per thread: it holds zstd contexts and scratch space."""
+
+    def __init__(self) -> None:
+        self._entropy = ZstdCompressor(compression_params=ENTROPY)
+        self._runs = ZstdCompressor(compression_params=RUNS)
+        self._text = ZstdCompressor(compression_params=TEXT)
+        self._scratch = bytearray()
+
+    def encode(
+        self,
+        data: Bytes,
+        *,
+        element_size: int = 1,
+        dtype: str | None = None,
+        base: tuple[ChunkId, Bytes] | None = None,
+    ) -> Encoded:
+        """The stored form of `data`, at most MAX_RAW_SIZE bytes (else ValueError).
+
+        `element_size` (bytes) and `dtype` (safetensors' name) describe a tensor's elements, which start
+        at byte 0; 1 and None let the content decide. `base` is offered for a delta, and taken if it pays.
+        The body may be `data` itself: it is valid as long as `data` does not change.
+        """
+        view = memoryview(data).cast("B")
+        size = len(view)
+        if size > MAX_RAW_SIZE:
+            raise ValueError(f"{size} bytes; an object has at most {MAX_RAW_SIZE}")
+        if size <= TINY:
+            return Encoded(Codec.RAW, size, view)
+        if period := _planes.period(view):
+            return Encoded(Codec.FILL, size, bytes(view[:period]))
+        width, rotate = gcd(element_size, 8), dtype in FLOATS
+        if base is not None:
+            base_id, base_view = base[0], memoryview(fit(base[1], size)).cast("B")
+            if self._delta_pays(view, base_view, width, rotate):
+                body = self._planes(view, width, rotate, base_view)
+                return Encoded(XOR_CODEC[width], size, body, base_id)
+        if width == 1:
+            width = self._plain_width(view)
+        codec, body = self._alone(view, width, rotate)
+        return Encoded(codec, size, body)
+
+    def _alone(self, data: memoryview, width: int, rotate: bool) -> tuple[Codec, Bytes]:
+        """Without a base, as elements of `width` bytes. Raw unless at least 1/64 is saved."""
+        if width > 1:
+            codec, body = PLANES_CODEC[width], self._planes(data, width, rotate, None)
+        elif (compressor := self._compressor(data, self._text)) is not None:
+            codec, body = Codec.ZSTD, compressor.compress(data)
+        else:
+            return Codec.RAW, data
+        return (codec, body) if _pays(body, data) else (Codec.RAW, data)
+
+    def _planes(self, data: memoryview, width: int, rotate: bool, base: memoryview | None) -> bytes:
+        size = len(data)
+        if len(self._scratch) < size:
+            self._scratch = bytearray(size)
+        split = memoryview(self._scratch)[:size]
+        _planes.split(split, data, width, rotate, base)
+        n = size // width
+        fields: list[int] = []
+        parts: list[Bytes] = [b""]
+        for k in range(width):
+            kind, stored = self._plane(split[k * n : (k + 1) * n])
+            fields.append(kind | len(stored) << 8)
+            parts.append(stored)
+        parts[0] = HEADERS[width].pack(FLAG_ROTATE if rotate and width > 1 else 0, *fields)
+        parts.append(split[n * width :])
+        return b"".join(parts)
+
+    def _plane(self, plane: memoryview) -> tuple[int, Bytes]:
+        if _planes.period(plane) == 1:
+            return PLANE_FILL, plane[:1]
+        compressor = self._compressor(plane, self._runs)
+        if compressor is not None and _pays(frame := compressor.compress(plane), plane):
+            return PLANE_ZSTD, frame
+        return PLANE_RAW, plane
+
+    def _compressor(self, data: memoryview, matching: ZstdCompressor) -> ZstdCompressor | None:
+        """`matching` where there is something to match, the entropy coder where only symbols are
+        skewed, None for noise."""
+        if len(data) <= TINY:
+            return None
+        bits, repeats = _planes.probe(data)
+        if repeats >= FEW:
+            return matching
+        return self._entropy if bits < FLAT else None
+
+    def _plain_width(self, data: memoryview) -> int:
+        """The element size that bytes of unknown kind show: arrays in pickles, NumPy files, databases."""
+        if len(data) <= SMALL:
+            return 1
+        bits, repeats = _planes.probe(data)
+        if bits >= FLAT and repeats < FEW:
+            return 1
+        lanes = _planes.lanes(data)
+        best = min(lanes)
+        if lanes[0] - best < LANE_GAIN:
+            return 1
+        width = next(
+            w for w, b in zip((1, 2, 4, 8), lanes, strict=True) if b - best < LANE_GAIN // 3
+        )
+        if repeats < FEW:
+            return width
+        sample = _sample(data)
+        as_planes = len(self._planes(sample, width, False, None))
+        return width if as_planes < len(self._text.compress(sample)) else 1
+
+    def _delta_pays(self, data: memoryview, base: memoryview, width: int, rotate: bool) -> bool:
+        sample = _sample(data)
+        delta = len(self._planes(sample, width, rotate, _sample(base)))
+        return delta < DELTA_PAYS * len(self._alone(sample, width, rotate)[1])
+
+
+def _pays(body: Bytes, data: memoryview) -> bool:
+    return len(body) < len(data) - len(data) // 64
+
+
+def _sample(data: memoryview) -> memoryview:
+    """TRIAL bytes in four evenly spread blocks, each at a multiple of 8."""
+    if len(data) <= TRIAL:
+        return data
+    size = TRIAL // 4
+    starts = (((len(data) - size) * i // 3) & ~7 for i in range(4))
+    return memoryview(b"".join(data[start : start + size] for start in starts))
