@@ -1,10 +1,10 @@
 """The scan: which files of a workspace may differ from the version that its stat cache stands for.
 
 It walks down from the root, level by level, lists each directory in one call (`_scan`) and compares
-the listing with the directory's row (`statcache`). An equal listing whose files were all clean needs nothing more:
-no file is opened, no Python runs per file. Otherwise the entries are compared one by one, and those that are
-new, touched, racy or known to differ become candidates; the caller reads what it must and says
-by `Scan.new_rows` what it found.
+the listing with the directory's row (`statcache`). An equal listing whose files were all clean needs
+nothing more: no file is opened, no Python runs per file. Otherwise the entries are compared one by one
+(`candidates`), and those that are new, touched, racy or known to differ become candidates; the caller reads
+what it must and says by `Scan.new_rows` what it found.
 
 A row is believed only if its parent's row says that this directory was entered, from the root down: so
 a row left over from a directory that went and came back is never mistaken for the present. If a row that must
@@ -19,7 +19,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from blake3 import blake3
@@ -28,11 +28,15 @@ from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
-from mvcd.repo.statcache import OURS, FileStat, Flag, Listing, Row
+from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
+from mvcd.repo.statcache import Flag, Listing
+
+__all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link"]
 
 MAX_PATH_BYTES = 4000
 """Longest path, relative to the root; Linux opens at most 4095 bytes with the root in front."""
 
+_UNSUPPORTED = {b"p": "a fifo", b"s": "a socket", b"v": "a device"}
 _BATCH = 256  # directories listed before their rows are let go: bounds the memory of wide trees
 _PATH_MAX = 4095
 
@@ -40,43 +44,11 @@ Rows = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 """Looks up stat-cache rows, one answer per key: `Store.cache_get`."""
 
 
-class State(Enum):
-    """Why a file must be looked at."""
-
-    NEW = "new"  # the cache has no row for it
-    TOUCHED = "touched"  # its stat is not the cached one
-    RACY = "racy"  # its stat is the cached one, which proves nothing
-    KNOWN = "known"  # its content is known without reading and is not the version's
-
-
 class Outcome(Enum):
     """What the caller found out of a candidate; a RecipeId instead says: this content, not the version's."""
 
     CLEAN = "clean"  # exactly the version's entry
     UNKNOWN = "unknown"  # not read, or it changed meanwhile: look again next time
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file or symbolic link that may differ from the version. `recipe` is given iff `state` is KNOWN."""
-
-    path: str
-    stat: FileStat
-    state: State
-    recipe: RecipeId | None = None
-
-
-@dataclass(slots=True)
-class _Directory:
-    """A directory that is looked through entry by entry, and whose row may have to be written anew."""
-
-    path: str
-    key: bytes
-    rules: bytes
-    listing: Listing
-    old: bytes | None
-    flags: bytes = b""
-    candidates: list[tuple[int, Candidate]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +64,7 @@ class Scan:
     """No row was used: every file is a candidate, and what is gone only the manifest can tell."""
     unchanged_directories: int
     now_ns: int
-    _directories: Mapping[str, _Directory]
+    _directories: Mapping[str, Directory]
     _gone_keys: Sequence[bytes]
 
     @property
@@ -130,7 +102,7 @@ class Scan:
 
     def _row(
         self,
-        directory: _Directory,
+        directory: Directory,
         outcomes: Mapping[str, Outcome | RecipeId],
         missing: Sequence[str],
     ) -> bytes:
@@ -176,38 +148,13 @@ def scan(
     return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=False)
 
 
-def unsafe_link(path: str, target: str) -> str | None:
-    """Why a symbolic link at `path` (relative to the root) may not be versioned; None if it is safe.
-
-    Safe links stay inside the workspace whatever the links below are: `..` may only lead, and no more
-    often than `path` is deep. (`a/../x` leaves the workspace if `a` is a link upwards.)
-    """
-    if target.startswith("/"):
-        return "unsafe symlink: its target is absolute"
-    parts = [part for part in target.split("/") if part not in ("", ".")]
-    up = next((i for i, part in enumerate(parts) if part != ".."), len(parts))
-    if up > path.count("/"):
-        return "unsafe symlink: its target is outside the workspace"
-    if ".." in parts[up:]:
-        return "unsafe symlink: its target may be outside the workspace"
-    if any(part in ignore.NEVER for part in parts):
-        return "unsafe symlink: its target is a repository's metadata"
-    return None
-
-
-_UNSUPPORTED = {b"p": "a fifo", b"s": "a socket", b"v": "a device"}
-
-_Wanted = dict[str, "_Wanted | None"]
-"""The tracked names in one directory; None stands for all that is below."""
-
-
-def _tree(tracked: Iterable[str]) -> _Wanted | None:
-    top: _Wanted = {}
+def _tree(tracked: Iterable[str]) -> Wanted | None:
+    top: Wanted = {}
     for path in tracked:
         if path == ".":
             return None
         *above, last = path.split("/")
-        here: _Wanted | None = top
+        here: Wanted | None = top
         for name in above:
             here = here.setdefault(name, {}) if here is not None else None
         if here is not None:
@@ -215,7 +162,7 @@ def _tree(tracked: Iterable[str]) -> _Wanted | None:
     return top
 
 
-def _digest(rules: ignore.Rules, wanted: _Wanted | None) -> bytes:
+def _digest(rules: ignore.Rules, wanted: Wanted | None) -> bytes:
     if wanted is None:
         return rules.digest
     said = repr(sorted((name, below is None) for name, below in wanted.items()))
@@ -226,23 +173,6 @@ class _RowLost(Exception):
     """A row that another row vouches for is not in the cache."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """A directory to look at. `wanted` restricts it to some names; `trusted`: its row counts."""
-
-    path: str
-    rules: ignore.Rules  # those from above; its own `.mvcignore` is not known yet
-    wanted: _Wanted | None
-    trusted: bool
-
-    def inside(self, name: str) -> str:
-        return f"{self.path}/{name}" if self.path else name
-
-    def below(self, name: str, rules: ignore.Rules, *, trusted: bool) -> _Visit:
-        wanted = None if self.wanted is None else self.wanted[name]
-        return _Visit(self.inside(name), rules.inside(name), wanted, trusted)
-
-
 class _Walk:
     def __init__(self, root: str, workspace: bytes, rows: Rows, now_ns: int) -> None:
         self._root = os.path.join(root, "")
@@ -251,15 +181,15 @@ class _Walk:
         self._rows = rows
         self._now_ns = now_ns
         self._unchanged = 0
-        self._directories: dict[str, _Directory] = {}
+        self._directories: dict[str, Directory] = {}
         self._vanished: list[str] = []
         self._skipped: list[tuple[str, str]] = []
         self._gone_keys: list[bytes] = []
 
-    def run(self, wanted: _Wanted | None, *, trusted: bool) -> Scan:
-        level = [_Visit("", ignore.Rules.top(), wanted, trusted)]
+    def run(self, wanted: Wanted | None, *, trusted: bool) -> Scan:
+        level = [Visit("", ignore.Rules.top(), wanted, trusted)]
         while level:
-            below: list[_Visit] = []
+            below: list[Visit] = []
             for start in range(0, len(level), _BATCH):
                 batch = level[start : start + _BATCH]
                 for visit, row in zip(batch, self._fetch(batch), strict=True):
@@ -281,7 +211,7 @@ class _Walk:
             _gone_keys=self._gone_keys,
         )
 
-    def _fetch(self, visits: Sequence[_Visit]) -> Iterator[bytes | None]:
+    def _fetch(self, visits: Sequence[Visit]) -> Iterator[bytes | None]:
         keys = [statcache.key(self._workspace, visit.path) for visit in visits if visit.trusted]
         found = iter(self._rows(keys) if keys else ())
         for visit in visits:
@@ -290,7 +220,7 @@ class _Walk:
                 raise _RowLost
             yield row
 
-    def _visit(self, visit: _Visit, row: bytes | None) -> list[_Visit]:
+    def _visit(self, visit: Visit, row: bytes | None) -> list[Visit]:
         """Looks at one directory; returns the subdirectories to look at next."""
         listing = self._list(visit)
         rules = visit.rules
@@ -307,8 +237,8 @@ class _Walk:
         if row and not old:
             raise _RowLost
         key = statcache.key(self._workspace, visit.path)
-        directory = _Directory(visit.path, key, digest, Listing(listing), row)
-        comparison = _Comparison(directory, visit, rules, old, self._problem)
+        directory = Directory(visit.path, key, digest, Listing(listing), row)
+        comparison = Comparison(directory, visit, rules, old, self._problem)
         below = comparison.run()
         self._directories[visit.path] = directory
         self._vanished += comparison.vanished
@@ -317,7 +247,7 @@ class _Walk:
             self._leave(visit.inside(name))
         return below
 
-    def _list(self, visit: _Visit) -> bytes:
+    def _list(self, visit: Visit) -> bytes:
         names = None
         if visit.wanted is not None:
             names = b"".join(name.encode() + b"\0" for name in {*visit.wanted, ignore.IGNORE_FILE})
@@ -361,115 +291,3 @@ class _Walk:
             self._gone_keys.append(key)
             self._vanished += (f"{path}/{name}" for name in row.files())
             left += (f"{path}/{name}" for name in row.entered())
-
-
-class _Comparison:
-    """One directory's listing against its old row (None: there is none), entry by entry."""
-
-    def __init__(
-        self,
-        directory: _Directory,
-        visit: _Visit,
-        rules: ignore.Rules,
-        old: Row | None,
-        problem: Callable[[str, bytes], str | None],
-    ) -> None:
-        self._directory = directory
-        self._visit = visit
-        self._rules = rules
-        self._old = old
-        self._problem = problem
-        self.vanished = [visit.inside(path) for path in old.missing] if old else []
-        self.skipped: list[tuple[str, str]] = []
-        self.left: list[str] = []  # subdirectories that were entered and are not now
-
-    def run(self) -> list[_Visit]:
-        below, flags = self._subdirectories()
-        self._directory.flags = flags + (self._files(self._old) if self._old else self._all_new())
-        return below
-
-    def _subdirectories(self) -> tuple[list[_Visit], bytes]:
-        old = self._old
-        before = set(old.entered()) if old else set()
-        below: list[_Visit] = []
-        flags = bytearray()
-        for raw in self._directory.listing.directories:
-            name = raw.decode(errors="backslashreplace")
-            flag = self._enters(name, raw)
-            if flag == Flag.CLEAN:
-                below.append(self._visit.below(name, self._rules, trusted=name in before))
-                before.discard(name)
-            flags.append(flag)
-        self.left = sorted(before)
-        return below, bytes(flags)
-
-    def _enters(self, name: str, raw: bytes) -> Flag:
-        if not self._ours(name, directory=True):
-            nested = name == ignore.METADATA and self._visit.path and self._visit.wanted is None
-            return self._skip(name, "metadata of another repository") if nested else Flag.NOT_OURS
-        if name.encode() != raw:
-            return self._skip(name, "name is not UTF-8")
-        reason = self._problem(self._visit.inside(name), b"d")
-        return self._skip(name, reason) if reason else Flag.CLEAN
-
-    def _all_new(self) -> bytes:
-        names = self._directory.listing.names
-        return bytes(self._judge(index, raw, State.NEW) for index, raw in enumerate(names))
-
-    def _files(self, old: Row) -> bytes:
-        listing = self._directory.listing
-        same_rules = old.rules == self._directory.rules
-        old_flags = old.file_flags
-        flags = bytearray()
-        before = {name: index for index, name in enumerate(old.listing.names)}
-        for index, raw in enumerate(listing.names):
-            at = before.pop(raw, None)
-            was = Flag.NOT_OURS if at is None else old_flags[at]
-            if same_rules and at is not None and was == Flag.NOT_OURS:
-                flag = was
-            elif at is None or was not in OURS:
-                flag = self._judge(index, raw, State.NEW)
-            elif listing.record(index) != old.listing.record(at):
-                flag = self._judge(index, raw, State.TOUCHED)
-            elif was == Flag.LOOK:
-                flag = self._judge(index, raw, State.RACY)
-            elif was == Flag.KNOWN:
-                flag = self._judge(index, raw, State.KNOWN, old.known[at])
-            elif same_rules or self._ours(raw.decode(), directory=False):
-                flag = Flag.CLEAN
-            else:
-                flag = Flag.NOT_OURS
-            if flag not in OURS and was in OURS:
-                self.vanished.append(self._visit.inside(raw.decode()))
-            flags.append(flag)
-        gone = (raw.decode() for raw, at in before.items() if old_flags[at] in OURS)
-        self.vanished += map(self._visit.inside, gone)
-        return bytes(flags)
-
-    def _judge(self, index: int, raw: bytes, state: State, recipe: RecipeId | None = None) -> Flag:
-        """The flag of a file that is not known to be clean; makes it a candidate if it is ours."""
-        name = raw.decode(errors="backslashreplace")
-        if not self._ours(name, directory=False):
-            return Flag.NOT_OURS
-        if name.encode() != raw:
-            return self._skip(name, "name is not UTF-8")
-        listing = self._directory.listing
-        path = self._visit.inside(name)
-        reason = self._problem(path, listing.kind(index))
-        if reason:
-            return self._skip(name, reason)
-        candidate = Candidate(path, listing.stat(index), state, recipe)
-        self._directory.candidates.append((index, candidate))
-        return Flag.LOOK
-
-    def _ours(self, name: str, *, directory: bool) -> bool:
-        if name in ignore.NEVER:
-            return False
-        wanted = self._visit.wanted
-        if wanted is None:
-            return self._rules.match(name, directory=directory) is None
-        return name in wanted and (directory or wanted[name] is None)
-
-    def _skip(self, name: str, reason: str) -> Flag:
-        self.skipped.append((self._visit.inside(name), reason))
-        return Flag.SKIPPED

@@ -253,6 +253,6 @@ def _head(rules: bytes) -> bytes:
 
 
 def _listing_size(row: bytes, at: int) -> int:
-    others: int
     _, others, directory_bytes, name_bytes = _HEADER.unpack_from(row, at)
-    return _HEADER.size + directory_bytes + others * _RECORD.size + name_bytes
+    size: int = _HEADER.size + directory_bytes + others * _RECORD.size + name_bytes
+    return size
