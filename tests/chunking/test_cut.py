@@ -1,0 +1,212 @@
+"""The C cutter against its executable specification, for every kernel of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+import mvcd.chunking
+from mvcd.chunking import _cut, cut
+from mvcd.chunking.chunker import cut_points
+from mvcd.chunking.params import DEFAULT, ChunkParams
+from tests.chunking.inputs import VECTORS, make, params_of
+
+SOURCES = Path(mvcd.chunking.__file__).parent
+SMALL = ChunkParams(128, 4224, 6000)
+"""Every proposal cuts, so that short inputs have many points."""
+
+CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text())["cases"]
+
+every_kernel = pytest.mark.parametrize("kernel", _cut.kernels())
+
+
+@every_kernel
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_vectors(case: dict[str, Any], kernel: str) -> None:
+    data = make(case["input"])
+    assert hashlib.sha256(data).hexdigest() == case["sha256"]
+    params = params_of(case["params"])
+    assert cut_points(data, final=case["final"], params=params, kernel=kernel) == case["points"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_vectors_of_the_reference(case: dict[str, Any]) -> None:
+    points = cut.cut_points(
+        make(case["input"]), final=case["final"], params=params_of(case["params"])
+    )
+    assert points == case["points"]
+
+
+def test_the_c_table_is_the_derived_one() -> None:
+    assert (SOURCES / "cut_table.h").read_text() == cut.c_table()
+
+
+def test_the_portable_kernel_is_the_last_resort() -> None:
+    assert _cut.kernels()[-1] == "portable"
+
+
+# Sixteen bytes whose hash ends in twelve zero bits, planted so that short inputs hold proposals.
+def _proposing_windows() -> list[bytes]:
+    windows = []
+    data = make({"splitmix64": 11, "size": 120_000})
+    h = 0
+    for i, byte in enumerate(data):
+        h = (2 * h + cut.TABLE[byte]) & cut.MASK64
+        if i >= 15 and cut.is_proposal(h):
+            windows.append(data[i - 15 : i + 1])
+    return windows
+
+
+WINDOWS = _proposing_windows()
+
+pieces = st.one_of(
+    st.sampled_from(WINDOWS),
+    st.binary(max_size=200),
+    st.builds(
+        lambda unit, times: unit * times, st.binary(min_size=1, max_size=9), st.integers(0, 300)
+    ),
+)
+contents = st.lists(pieces, max_size=24).map(b"".join)
+params = st.builds(
+    lambda low, gap, spare: ChunkParams(low, low + gap, low + gap + spare),
+    st.integers(128, 700),
+    st.sampled_from([4096, 4097, 5000, 9000]),
+    st.sampled_from([0, 1, 63, 64, 1000]),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(contents, params, st.booleans(), st.integers(0, 70))
+def test_every_kernel_agrees_with_the_reference(
+    data: bytes, sizes: ChunkParams, final: bool, offset: int
+) -> None:
+    expected = cut.cut_points(data[offset:], final=final, params=sizes)
+    view = memoryview(data)[offset:]  # vector loads at every alignment
+    for kernel in _cut.kernels():
+        assert cut_points(view, final=final, params=sizes, kernel=kernel) == expected, kernel
+
+
+@every_kernel
+def test_a_proposal_is_seen_at_every_place_in_a_vector(kernel: str) -> None:
+    filler = bytes(range(1, 200))
+    for shift in range(160):
+        for window in WINDOWS[:4]:
+            data = (filler * 2)[: 130 + shift] + window + filler * 30
+            expected = cut.cut_points(data, final=True, params=SMALL)
+            assert len(data[:130]) + shift + 16 in expected
+            assert cut_points(data, final=True, params=SMALL, kernel=kernel) == expected
+
+
+@every_kernel
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**64 - 1), size=st.integers(0, 40_000))
+@example(seed=0, size=128)
+@example(seed=0, size=127)
+def test_sizes_are_kept(kernel: str, seed: int, size: int) -> None:
+    data = make({"splitmix64": seed, "size": size})
+    points = cut_points(data, final=True, params=SMALL, kernel=kernel)
+    sizes = [b - a for a, b in zip([0, *points], points, strict=False)]
+    assert sum(sizes) == size
+    assert all(128 <= s <= 6000 for s in sizes[:-1])
+    assert all(0 < s <= 6000 for s in sizes[-1:])
+
+
+@every_kernel
+def test_constant_integers_never_cut_before_the_maximum(kernel: str) -> None:
+    for width in (1, 2, 4, 8):
+        for value in range(256):
+            data = value.to_bytes(width, "little") * (12_000 // width)
+            assert cut_points(data, final=True, params=SMALL, kernel=kernel) == [6000, 12_000]
+
+
+def test_the_mean_size_on_random_data_is_the_stated_one() -> None:
+    size = 16 << 20
+    data = hashlib.shake_128(b"mean").digest(size)
+    mean = size / len(cut_points(data, final=True))
+    # 256 chunks with a standard deviation of half the mean: three sigmas are 9 %.
+    assert abs(mean / DEFAULT.mean_size - 1) < 0.1
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="no usable kernel named mmx"):
+        cut_points(b"", final=True, kernel="mmx")
+    with pytest.raises(ValueError, match="sizes must obey 128 <="):
+        _cut.cut_points(b"", True, 127, 6000, 0)
+    with pytest.raises(ValueError, match="sizes must obey"):
+        _cut.cut_points(b"", True, 6000, 6000, 0)
+    with pytest.raises((BufferError, TypeError)):
+        cut_points(memoryview(b"12345678")[::2], final=True)
+
+
+SANITIZED = """
+#include "cut.h"
+#include <stdlib.h>
+#include <string.h>
+
+int main(void) {
+    /* Exact allocations, so that one byte read too far is seen; every size around the vector widths. */
+    for (size_t size = 0; size < 5000; size += size < 700 ? 1 : 61) {
+        struct cut_params params = {128 + size % 70, 900 + size % 33, ~(uint64_t)0 >> size % 3};
+        uint8_t *data = malloc(size + 1);
+        uint64_t *expected = malloc(sizeof *expected * cut_capacity(size, &params));
+        uint64_t *points = malloc(sizeof *points * cut_capacity(size, &params));
+        uint8_t *start = data + 1;
+        uint64_t state = size;
+        for (size_t i = 0; i < size; i++)
+            start[i] = (uint8_t)((state = state * 6364136223846793005u + 1442695040888963407u) >> 33);
+        for (int final = 0; final < 2; final++)
+            for (size_t k = cut_kernel_count; k-- > 0;) {
+                if (!cut_kernels[k].usable())
+                    continue;
+                size_t count = cut_points(start, size, final, &params, cut_kernels[k].scan, points);
+                if (k == cut_kernel_count - 1)
+                    memcpy(expected, points, count * sizeof *points);
+                else if (memcmp(expected, points, count * sizeof *points) != 0)
+                    return 1;
+            }
+        free(data), free(expected), free(points);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the sanitizers of gcc or clang")
+def test_no_kernel_reads_or_computes_out_of_bounds(tmp_path: Path) -> None:
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no compiler ({compiler})")
+    (tmp_path / "main.c").write_text(SANITIZED)
+    flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-I{SOURCES}"]
+    checks = "-fsanitize=address,undefined"
+    program = str(tmp_path / "main")
+    built = subprocess.run(
+        [
+            compiler,
+            *flags,
+            checks,
+            "-fno-sanitize-recover=all",
+            "main.c",
+            str(SOURCES / "cut.c"),
+            "-o",
+            program,
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    if "asan" in built.stderr and "cannot find" in built.stderr:
+        pytest.skip("the compiler comes without its sanitizers")
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import pytest
+
+from mvcd.chunking.params import DEFAULT, TENSOR_PIECE, ChunkParams
+from mvcd.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        (127, 8192, 9000),
+        (128, 4223, 9000),  # a gap below the spacing of proposals
+        (4096, 8192, 8191),
+        (4096, 9000, 4096),
+        (4096, 8192, (1 << 20) + 1),
+        (-1, 8192, 9000),
+    ],
+)
+def test_refused(sizes: tuple[int, int, int]) -> None:
+    with pytest.raises(UsageError, match="out of range"):
+        ChunkParams(*sizes)
+
+
+def test_limit_is_the_share_of_proposals_that_cut() -> None:
+    assert DEFAULT.limit == 2**61 - 1  # one in eight
+    assert ChunkParams(128, 4224, 9000).limit == 2**64 - 1  # all
+    assert ChunkParams(4096, 4096 + 12288, 65536).limit == 2**64 // 3 - 1
+
+
+def test_frozen() -> None:
+    with pytest.raises(AttributeError):
+        DEFAULT.min_size = 1  # type: ignore[misc]
+    assert hash(DEFAULT) == hash(ChunkParams(32768, 65536, 262144))
+    assert TENSOR_PIECE == 262144
