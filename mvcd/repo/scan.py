@@ -227,14 +227,14 @@ class _Walk:
         if statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
             rules = rules.here(ignore.read(self._root + visit.path))
         digest = _digest(rules, visit.wanted)
-        flags = statcache.clean_flags(row, digest, listing) if row else None
+        flags = None if row is None else statcache.clean_flags(row, digest, listing)
         if flags is not None:
             self._unchanged += 1
             entered = zip(statcache.listed_directories(listing), flags, strict=False)
             names = [name.decode() for name, flag in entered if flag == Flag.CLEAN]
             return [visit.below(name, rules, trusted=True) for name in names]
-        old = statcache.parse(row) if row else None
-        if row and not old:
+        old = None if row is None else statcache.parse(row)
+        if row is not None and old is None:
             raise _RowLost
         key = statcache.key(self._workspace, visit.path)
         directory = Directory(visit.path, key, digest, Listing(listing), row)
