@@ -51,6 +51,7 @@ def status(bench: Bench) -> None:
 
     @cache
     def mvc_tree() -> Path:
+        programs.mvc.found()
         tree = bench.scratch / "status-mvc"
         tree.mkdir()
         programs.mvc.init(tree)
@@ -92,4 +93,4 @@ def body(bench: Bench) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(body, __doc__ or "", size="100000", quick="5000"))
+    sys.exit(main(body, __doc__ or "", size="100000", quick="5000", unit=4 * data.KIB))

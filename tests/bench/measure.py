@@ -8,10 +8,15 @@ Single times on a shared machine mean little: another tenant, the disk's cache o
 moves them by tens of percent. So subjects run in turn, A B C, then B C A, then C A B, and what is
 compared is the ratio *within* a round; the median of those ratios is the result.
 
-Two traps this module avoids:
+Three traps this module avoids:
 
-- Data that one run left unwritten in the page cache would be paid for by the next one. `run`
-  therefore syncs before it starts the clock (`settle`).
+- Data that one run left unwritten in the page cache would be paid for by the next one. `settle`
+  therefore syncs before the clock starts.
+- A virtual machine may give its free memory back to the host (free page reporting: after two
+  seconds), and whoever touches it next pays for getting it again: `cp` and `sync` of 1 GiB took 0.7 s
+  in used memory and 1.1 to 4 s in memory given back, nearly all of it system time. That would make
+  ratios depend on who ran before. `settle` therefore also uses and frees as much memory as the
+  command will need; a machine that owns its memory does not notice.
 - Linux counts the parent's memory at the fork into the child's peak: under a parent of 300 MiB even
   `true` shows 300. The harness must stay smaller than what it measures (it has about 15 MiB), so it
   never imports numpy: `data.py` makes its files in a process of its own.
@@ -31,6 +36,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes there, KiB here
+_PAGE = 4096
+_TOUCH = """
+import mmap, sys
+pages = int(sys.argv[1])
+mmap.mmap(-1, pages * 4096)[::4096] = bytes(pages)
+"""
 _KEPT_OUTPUT = 2000  # characters of a failed command's output that its error quotes
 
 
@@ -63,14 +74,25 @@ class Cost:
         )
 
 
-def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], settle: bool = True) -> Cost:
+def settle(memory: int) -> None:
+    """Bring the machine to rest: no dirty pages of others, `memory` bytes ready to be used.
+
+    The memory is touched in a child, which leaves no trace in this process's own peak. It is limited
+    to half of what is free, so that nothing is pushed out of the page cache.
+    """
+    os.sync()
+    if memory and sys.platform == "linux":
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        pages = min(memory, free // 2) // _PAGE
+        if pages:
+            subprocess.run([sys.executable, "-I", "-c", _TOUCH, str(pages)], check=True)
+
+
+def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> Cost:
     """Run `argv` to its end in `cwd` and return its cost.
 
-    `settle` first flushes the whole machine's dirty pages, so that nobody pays for them but their
-    maker. Raises Unmeasured when the command exits with another status than 0.
+    Raises Unmeasured when the command exits with another status than 0.
     """
-    if settle:
-        os.sync()
     # Files, not pipes: nobody has to be awake to drain them while the clock runs.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.perf_counter()

@@ -27,7 +27,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from measure import Cost, Unmeasured, allocated, run
+import measure
+from measure import Cost, Unmeasured, allocated
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -63,12 +64,20 @@ class Program:
     env: Mapping[str, str]
     command: Sequence[str] | None
     """The program and its leading arguments; None when it is not installed."""
+    memory: int = 0
+    """Bytes of memory to make ready before each settled run; see `measure.settle`."""
     asked: ClassVar[Sequence[str]] = ("--version",)
     """The arguments that make it say its version."""
 
     def run(self, *args: str | Path, cwd: Path, settle: bool = True) -> Cost:
-        """Run it with `args`. Raises Unmeasured when it is missing or fails."""
-        return run([*self.found(), *map(str, args)], cwd=cwd, env=self.env, settle=settle)
+        """Run it with `args`, by default on a settled machine.
+
+        Raises Unmeasured when it is missing or fails.
+        """
+        argv = [*self.found(), *map(str, args)]
+        if settle:
+            measure.settle(self.memory)
+        return measure.run(argv, cwd=cwd, env=self.env)
 
     def found(self) -> Sequence[str]:
         """The command. Raises Unmeasured with the way to install it."""
@@ -91,21 +100,20 @@ class Mvc(Program):
     def init(self, workspace: Path) -> None:
         self.run("-C", workspace, "init", cwd=workspace, settle=False)
 
-    def add(self, workspace: Path, *, settle: bool = False) -> Cost:
-        return self.run("-C", workspace, "add", ".", cwd=workspace, settle=settle)
+    def add(self, workspace: Path) -> Cost:
+        return self.run("-C", workspace, "add", ".", cwd=workspace)
 
-    def commit(self, workspace: Path, *, settle: bool = True) -> Cost:
+    def commit(self, workspace: Path) -> Cost:
         """Commit all that is tracked: `output` is JSON, `stored` what `.mvc` grew by on disk."""
         home = workspace / ".mvc"
         before = allocated(home)
         arguments = ("-C", workspace, "commit", "-m", "bench", "--json")
-        cost = self.run(*arguments, cwd=workspace, settle=settle)
+        cost = self.run(*arguments, cwd=workspace)
         return replace(cost, stored=allocated(home) - before)
 
     def save(self, workspace: Path) -> dict[str, Cost]:
         """The first commit of an initialised directory: alone, and together with its `add`."""
-        added = self.add(workspace, settle=True)
-        committed = self.commit(workspace, settle=False)
+        added, committed = self.add(workspace), self.commit(workspace)
         both = replace(added + committed, stored=committed.stored)
         return {"mvc commit": committed, "mvc add + commit": both}
 
@@ -132,7 +140,7 @@ class Dvc(Program):
         return replace(cost, stored=allocated(cache) - before)
 
     def commit(self, workspace: Path) -> Cost:
-        return self.run("commit", "--quiet", cwd=workspace, settle=False)
+        return self.run("commit", "--quiet", cwd=workspace)
 
 
 class Restic(Program):
@@ -204,10 +212,13 @@ class Programs:
         return {program.name: program.version() for program in every}
 
 
-def find(home: Path, *, mvc: str | None = None, folders: Sequence[Path] = ()) -> Programs:
+def find(
+    home: Path, *, mvc: str | None = None, folders: Sequence[Path] = (), memory: int = 0
+) -> Programs:
     """Look for all programs in `folders`, beside this interpreter, and on PATH, in this order.
 
-    `mvc` is a whole command line to use instead, for example "python -m mvc.cli.main".
+    `mvc` is a whole command line to use instead, for example "python -m mvc.cli.main"; `memory` is
+    made ready before each settled run.
     """
     env = environment(home)
     beside = os.path.dirname(sys.executable)
@@ -217,15 +228,17 @@ def find(home: Path, *, mvc: str | None = None, folders: Sequence[Path] = ()) ->
         found = shutil.which(program, path=path)
         return [found] if found else None
 
+    own = shlex.split(mvc) if mvc else where("mvc")
     sync = where("sync") and where("sh")  # the shell alone is of no use here
+    dvc_hint = "pip install dvc (in an environment of its own)"
     return Programs(
-        mvc=Mvc("mvc", "pip install .", env, shlex.split(mvc) if mvc else where("mvc")),
-        dvc=Dvc("dvc", "pip install dvc (in an environment of its own)", env, where("dvc")),
-        restic=Restic("restic", "apt-get install restic", env, where("restic")),
-        borg=Borg("borg", "apt-get install borgbackup", env, where("borg")),
-        git=Git("git", "apt-get install git", env, where("git")),
-        shell=Shell("cp", "apt-get install coreutils", env, sync),
-        python=Program("python", "this interpreter", env, [sys.executable]),
+        mvc=Mvc("mvc", "pip install .", env, own, memory),
+        dvc=Dvc("dvc", dvc_hint, env, where("dvc"), memory),
+        restic=Restic("restic", "apt-get install restic", env, where("restic"), memory),
+        borg=Borg("borg", "apt-get install borgbackup", env, where("borg"), memory),
+        git=Git("git", "apt-get install git", env, where("git"), memory),
+        shell=Shell("cp", "apt-get install coreutils", env, sync, memory),
+        python=Program("python", "this interpreter", env, [sys.executable], memory),
     )
 
 

@@ -23,6 +23,8 @@ from pathlib import Path
 from measure import Cost, Rounds, Unmeasured
 from peers import Programs, find
 
+_MEMORY_BESIDE = 256 << 20
+"""Bytes made ready beside the size of what is copied: the largest working set of the programs."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -93,27 +95,39 @@ class Bench:
 
 
 def main(
-    body: Callable[[Bench], None], about: str, *, size: str, quick: str, rounds: int = 5
+    body: Callable[[Bench], None],
+    about: str,
+    *,
+    size: str,
+    quick: str,
+    rounds: int = 5,
+    unit: int = 1,
 ) -> int:
-    """Read the options, run `body` in a scratch directory that is removed afterwards, print."""
+    """Read the options, run `body` in a scratch directory that is removed afterwards, print.
+
+    `unit` is the bytes per unit of size: 1, or those of one file where sizes count files.
+    """
     options = _options(about, size=size, quick=quick, rounds=rounds)
     if options.scratch is not None:
         options.scratch.mkdir(parents=True, exist_ok=True)
     name = Path(sys.argv[0]).stem
     scratch = Path(tempfile.mkdtemp(prefix=f"mvc-{name}-", dir=options.scratch))
+    amount = parse_size(options.size or (quick if options.quick else size))
+    memory = 0 if options.memory_as_is else amount * unit + _MEMORY_BESIDE
     try:
         bench = Bench(
             name=name,
-            programs=find(scratch / "home", mvc=options.mvc, folders=options.peers),
+            programs=find(scratch / "home", mvc=options.mvc, folders=options.peers, memory=memory),
             scratch=scratch,
-            size=parse_size(options.size or (quick if options.quick else size)),
+            size=amount,
             rounds=options.rounds or (2 if options.quick else rounds),
         )
         kind = file_system(scratch)
         if kind == "tmpfs":
             bench.note("the scratch directory is in memory: durability costs nothing there")
         body(bench)
-        _print(bench, kind, as_json=options.json, full=parse_size(size))
+        about_machine = machine(kind) | {"memory_made_ready": memory}
+        _print(bench, about_machine, as_json=options.json, full=parse_size(size))
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return 1 if any(claim.ok is False for claim in bench.claims) else 0
@@ -127,6 +141,9 @@ def _options(about: str, *, size: str, quick: str, rounds: int) -> argparse.Name
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--size", help=f"such as 256MiB; default {size}")
     parser.add_argument("--rounds", type=int, help=f"default {rounds}")
+    parser.add_argument(
+        "--memory-as-is", action="store_true", help="do not touch memory before each run"
+    )
     parser.add_argument("--scratch", type=Path, help="where to work; default the system's")
     parser.add_argument("--mvc", help="command line of mvc, if it is not the installed one")
     parser.add_argument(
@@ -180,21 +197,21 @@ def machine(kind: str) -> dict[str, object]:
     }
 
 
-def _print(bench: Bench, kind: str, *, as_json: bool, full: int) -> None:
+def _print(bench: Bench, about_machine: dict[str, object], *, as_json: bool, full: int) -> None:
     if as_json:
         result = {
             "benchmark": bench.name,
             "size": bench.size,
             "full_size": full,
             "rounds": bench.rounds,
-            "machine": machine(kind),
+            "machine": about_machine,
             "programs": bench.programs.versions(),
             "claims": [asdict(claim) for claim in bench.claims],
             "figures": bench.figures,
         }
         print(json.dumps(result, indent=2))
         return
-    print(", ".join(f"{key} {value}" for key, value in machine(kind).items()))
+    print(", ".join(f"{key} {value}" for key, value in about_machine.items()))
     for name, version in bench.programs.versions().items():
         print(f"  {name}: {version}")
     print()

@@ -33,6 +33,7 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, 2 rounds")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--memory-as-is", action="store_true")
     parser.add_argument("--scratch", type=Path)
     parser.add_argument("--mvc")
     parser.add_argument("--peers", type=Path, action="append", default=[], metavar="DIR")
@@ -40,7 +41,11 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep each script's JSON here")
     options = parser.parse_args()
 
-    passed_on = ["--quick"] if options.quick else []
+    passed_on = [
+        f"--{name}"
+        for name in ("quick", "memory-as-is")
+        if getattr(options, name.replace("-", "_"))
+    ]
     for name in ("rounds", "scratch", "mvc"):
         if getattr(options, name) is not None:
             passed_on.append(f"--{name}={getattr(options, name)}")

@@ -94,17 +94,24 @@ def test_edits(tmp_path: Path) -> None:
 def test_run_counts_cpu_and_memory_of_the_child(tmp_path: Path) -> None:
     script = "import time; b = bytearray(b'x') * (64 << 20)\nwhile time.process_time() < 0.3: pass"
     argv = [sys.executable, "-c", f"{script}\nprint('done')"]
-    cost = measure.run(argv, cwd=tmp_path, env=ENV, settle=False)
+    cost = measure.run(argv, cwd=tmp_path, env=ENV)
     assert cost.output == "done\n"
     assert cost.cpu >= 0.3
     assert cost.wall >= 0.3
     assert cost.peak > 64 << 20
 
 
+def test_settling_leaves_no_trace_in_the_peak_of_what_follows(tmp_path: Path) -> None:
+    argv = [sys.executable, "-c", "pass"]
+    before = measure.run(argv, cwd=tmp_path, env=ENV).peak
+    measure.settle(2 * before)
+    assert measure.run(argv, cwd=tmp_path, env=ENV).peak < before + 16 * data.MIB
+
+
 def test_run_tells_what_a_failing_command_said(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", "import sys; sys.exit('no such thing')"]
     with pytest.raises(measure.Unmeasured, match="exited with 1: no such thing"):
-        measure.run(argv, cwd=tmp_path, env=ENV, settle=False)
+        measure.run(argv, cwd=tmp_path, env=ENV)
 
 
 def test_ratios_are_taken_within_a_round() -> None:
