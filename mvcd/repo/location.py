@@ -1,9 +1,9 @@
 """Where a repository lives: `.mvc/` in the workspace root, and the store, inside it or elsewhere.
 
-    .mvc/config.toml   the repository's own settings, with the workspace id and, if elsewhere, the store
-    .mvc/store/        the store, unless `store.path` names another directory
-    .mvc/lock          held (flock) by the verb that changes the workspace
-    .mvc/staging/      files being written by a checkout, renamed into place when they are verified
+.mvc/config.toml   the repository's own settings, with the workspace id and, if elsewhere, the store
+.mvc/store/        the store, unless `store.path` names another directory
+.mvc/lock          held (flock) by the verb that changes the workspace
+.mvc/staging/      files being written by a checkout, renamed into place when they are verified
 """
 
 from __future__ import annotations

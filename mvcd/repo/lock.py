@@ -41,9 +41,27 @@ class WorkspaceLock:
                 if self._depth == 0:
                     self._release()
 
-    def _acquire(self) -> None:
+    @contextlib.contextmanager
+    def try_hold(self) -> Iterator[bool]:
+        """Holds it if that needs no waiting; yields whether."""
+        try:
+            with self._threads:
+                if self._depth == 0:
+                    self._acquire(timeout=0.0)
+                self._depth += 1
+        except Busy:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._release()
+
+    def _acquire(self, timeout: float | None = None) -> None:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        deadline = time.monotonic() + self._timeout
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

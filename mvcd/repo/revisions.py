@@ -1,11 +1,11 @@
 """Revisions: how people name a version.
 
-    HEAD  @              where the workspace stands
-    main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
-    v12                  generation 12 on the first-parent line of HEAD
-    1f2e3d               a unique prefix of a version id, at least 4 hex digits
-    REV~3  REV^  REV^2   ancestors: third first-parent; first parent; second parent
-    main@{2h} @{3}       where a branch (or HEAD) stood two hours, or three moves, ago (operation log)
+HEAD  @              where the workspace stands
+main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
+v12                  generation 12 on the first-parent line of HEAD
+1f2e3d               a unique prefix of a version id, at least 4 hex digits
+REV~3  REV^  REV^2   ancestors: third first-parent; first parent; second parent
+main@{2h} @{3}       where a branch (or HEAD) stood two hours, or three moves, ago (operation log)
 """
 
 from __future__ import annotations
@@ -183,4 +183,6 @@ class Revisions:
 
 
 def _unknown(text: str, why: str) -> Failure:
-    return Failure(f"no version is named {text!r}", kind="unknown-revision", cause=why, help="mvc log")
+    return Failure(
+        f"no version is named {text!r}", kind="unknown-revision", cause=why, help="mvc log"
+    )

@@ -1,0 +1,332 @@
+"""Versions into files: staged, verified, made durable, then renamed into place.
+
+Every file is first written under `.mvc/staging/`, from chunks whose digests the store checked. Only when all
+of them are complete and durable does the first rename happen, so a reader of the workspace sees each file old
+or new, never between, and a failure before that point changes nothing. A crash during the renames leaves some
+files new and HEAD old: the same command run again finds those files equal to what it would write, and goes on.
+
+What must not live here: whether anything may be overwritten (workspace.py decides before this is called).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mvcd.errors import Conflict, CorruptObject, Failure
+from mvcd.ids import ChunkId
+from mvcd.monitor import Monitor
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Part
+from mvcd.objects.tree import Fetch
+from mvcd.repo.candidates import unsafe_link
+from mvcd.repo.files import content_parts, read_entry
+from mvcd.repo.pipeline import Pipeline
+from mvcd.repo.statcache import FileStat
+
+_TASK_BYTES = 4 << 20
+_TASK_FILES = 64
+_SYNC_EACH = 256
+"""Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    path: str
+    stat: FileStat
+
+
+@dataclass(slots=True)
+class _Staged:
+    entry: Entry
+    temporary: str
+
+
+class Checkout:
+    """Writes entries into a workspace. One object per operation."""
+
+    def __init__(self, root: str, staging: str, fetch: Fetch, monitor: Monitor) -> None:
+        self._root = root
+        self._staging = staging
+        self._fetch = fetch
+        self._monitor = monitor
+        self.skipped: list[tuple[str, str]] = []
+
+    def apply(
+        self, write: Sequence[Entry], remove: Sequence[str], *, expect: dict[str, FileStat | None]
+    ) -> list[Written]:
+        """Writes and removes paths. `expect` says what lay at each path when overwriting it was judged safe.
+
+        Raises Conflict when a path changed since; MissingObject, CorruptObject, OSError: then no file of
+        the workspace was touched.
+        """
+        self._monitor.begin(
+            "checkout", total_bytes=sum(e.size for e in write), total_items=len(write)
+        )
+        shutil.rmtree(self._staging, ignore_errors=True)
+        os.makedirs(self._staging)
+        try:
+            staged = self._stage([e for e in write if self._may_write(e)])
+            self._make_durable([s.temporary for s in staged])
+            for path, before in expect.items():
+                self._check_unchanged(path, before)
+            early, late = _split_removals(remove, [s.entry.path for s in staged])
+            self._remove(early)
+            written = [self._place(s) for s in staged]
+            self._remove(late)
+            self._sync_directories(
+                {os.path.dirname(p) for p in [*remove, *(w.path for w in written)]}
+            )
+            return written
+        finally:
+            shutil.rmtree(self._staging, ignore_errors=True)
+            self._monitor.finish()
+
+    def _may_write(self, entry: Entry) -> bool:
+        if entry.mode is not Mode.SYMLINK:
+            return True
+        text = read_entry(entry, self._fetch).decode("utf-8", "surrogateescape")
+        problem = unsafe_link(entry.path, text)
+        if problem is not None:
+            self.skipped.append((entry.path, problem))
+        return problem is None
+
+    # ---------------------------------------------------------------- staging
+
+    def _stage(self, write: Sequence[Entry]) -> list[_Staged]:
+        staged = [_Staged(e, os.path.join(self._staging, str(n))) for n, e in enumerate(write)]
+        with Pipeline() as pipeline:
+            for group in _groups(staged):
+                pipeline.submit(lambda g=group: self._write_small(g), self._advance)  # type: ignore[misc]
+            for item in staged:
+                if item.entry.size > _TASK_BYTES and item.entry.mode is not Mode.SYMLINK:
+                    self._write_large(item, pipeline)
+            pipeline.drain()
+        return staged
+
+    def _advance(self, done: tuple[int, int]) -> None:
+        self._monitor.advance(bytes_done=done[0], items_done=done[1])
+
+    def _write_small(self, group: Sequence[_Staged]) -> tuple[int, int]:
+        for item in group:
+            entry = item.entry
+            data = read_entry(entry, self._fetch)
+            _check_size(entry, len(data))
+            if entry.mode is Mode.SYMLINK:
+                os.symlink(data, item.temporary)
+                continue
+            fd = _create(item)
+            try:
+                _write_all(fd, memoryview(data), 0)
+            finally:
+                os.close(fd)
+        return sum(i.entry.size for i in group), len(group)
+
+    def _write_large(self, item: _Staged, pipeline: Pipeline) -> None:
+        os.close(_create(item))
+        total = 0
+        for task in _tasks(content_parts(item.entry, self._fetch)):
+            total += sum(p.size for p in task)
+            pipeline.submit(lambda t=task: self._write_parts(item, t), self._advance)  # type: ignore[misc]
+        _check_size(item.entry, total)
+        self._advance((0, 1))
+
+    def _write_parts(self, item: _Staged, task: Sequence[Part]) -> tuple[int, int]:
+        fd = os.open(item.temporary, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for part in task:
+                data = part.literal if part.chunk is None else self._chunk(part.chunk)
+                assert data is not None
+                if len(data) != part.size:
+                    raise CorruptObject(
+                        f"a chunk of {item.entry.path} has {len(data)} bytes, its recipe says {part.size}"
+                    )
+                _write_all(fd, memoryview(data), part.offset)
+        finally:
+            os.close(fd)
+        return sum(p.size for p in task), 0
+
+    def _chunk(self, id: ChunkId) -> bytes:
+        return self._fetch(id)
+
+    def _make_durable(self, paths: Sequence[str]) -> None:
+        if len(paths) > _SYNC_EACH:
+            os.sync()
+            return
+        for path in paths:
+            if not os.path.islink(path):
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+
+    # ---------------------------------------------------------------- placing
+
+    def _check_unchanged(self, path: str, before: FileStat | None) -> None:
+        try:
+            now = FileStat.of(os.lstat(os.path.join(self._root, path)))
+        except (FileNotFoundError, NotADirectoryError):
+            now = None
+        if now != before:
+            raise Conflict(
+                f"{path} changed while the checkout was prepared",
+                kind="would-overwrite",
+                cause="another process wrote it; nothing was changed",
+                help="mvc status",
+            )
+
+    def _place(self, item: _Staged) -> Written:
+        path = item.entry.path
+        target = os.path.join(self._root, path)
+        self._make_parents(path)
+        try:
+            os.replace(item.temporary, target)
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            raise Conflict(
+                f"a directory stands where {path} should be",
+                kind="would-overwrite",
+                cause="it holds files that are not under care",
+                help=f"move {path}/ away, then run the command again",
+            ) from None
+        return Written(path, FileStat.of(os.lstat(target)))
+
+    def _make_parents(self, path: str) -> None:
+        """Creates missing directories; never walks through a symlink out of the workspace."""
+        current = self._root
+        for part in path.split("/")[:-1]:
+            current = os.path.join(current, part)
+            try:
+                mode = os.lstat(current).st_mode
+            except FileNotFoundError:
+                os.mkdir(current)
+                continue
+            if not stat.S_ISDIR(mode):
+                raise Conflict(
+                    f"{os.path.relpath(current, self._root)} is not a directory, but {path} needs it to be",
+                    kind="would-overwrite",
+                    help=f"move {os.path.relpath(current, self._root)} away, then run the command again",
+                )
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        parents = set()
+        for path in paths:
+            try:
+                os.unlink(os.path.join(self._root, path))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            parents.add(os.path.dirname(path))
+        for parent in sorted(parents, key=len, reverse=True):
+            self._remove_empty(parent)
+
+    def _remove_empty(self, directory: str) -> None:
+        while directory:
+            try:
+                os.rmdir(os.path.join(self._root, directory))
+            except OSError:
+                return
+            directory = os.path.dirname(directory)
+
+    def _sync_directories(self, directories: set[str]) -> None:
+        if len(directories) > _SYNC_EACH:
+            os.sync()
+            return
+        for directory in directories:
+            try:
+                fd = os.open(os.path.join(self._root, directory), os.O_RDONLY | os.O_CLOEXEC)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+
+def refuse_twins(paths: Iterable[str], root: str, staging: str) -> None:
+    """Raises Failure when two paths would be one file here: on file systems that fold case or Unicode."""
+    if not _folds(staging):
+        return
+    seen: dict[str, str] = {}
+    for path in paths:
+        key = unicodedata.normalize("NFC", path).casefold()
+        other = seen.setdefault(key, path)
+        if other != path:
+            raise Failure(
+                f"{other} and {path} would be the same file here",
+                kind="case-twins",
+                cause=f"the file system of {root} does not tell upper from lower case",
+                help="check out one of them: mvc restore REV PATH, or use another file system",
+            )
+
+
+def _folds(directory: str) -> bool:
+    os.makedirs(directory, exist_ok=True)
+    probe = os.path.join(directory, "CaseProbe")
+    with open(probe, "wb"):
+        pass
+    try:
+        return os.path.exists(os.path.join(directory, "caseprobe"))
+    finally:
+        os.unlink(probe)
+
+
+def _create(item: _Staged) -> int:
+    mode = 0o777 if item.entry.mode is Mode.EXECUTABLE else 0o666  # the umask takes its part
+    return os.open(item.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+
+
+def _write_all(fd: int, data: memoryview, offset: int) -> None:
+    while data:
+        count = os.pwrite(fd, data, offset)
+        data, offset = data[count:], offset + count
+
+
+def _check_size(entry: Entry, size: int) -> None:
+    if size != entry.size:
+        raise CorruptObject(f"{entry.path} has {size} bytes, its manifest says {entry.size}")
+
+
+def _groups(staged: Sequence[_Staged]) -> Iterator[list[_Staged]]:
+    group: list[_Staged] = []
+    size = 0
+    for item in staged:
+        if item.entry.size > _TASK_BYTES and item.entry.mode is not Mode.SYMLINK:
+            continue
+        group.append(item)
+        size += item.entry.size
+        if size >= _TASK_BYTES or len(group) >= _TASK_FILES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _tasks(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    task: list[Part] = []
+    size = 0
+    for part in parts:
+        task.append(part)
+        size += part.size
+        if size >= _TASK_BYTES:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task
+
+
+def _split_removals(remove: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Removals that must come before the writes (a file becomes a directory or the reverse), and the rest."""
+    written = set(write)
+    parents = {p[:i] for p in write for i, c in enumerate(p) if c == "/"}
+    early, late = [], []
+    for path in remove:
+        inside = any(path[:i] in written for i, c in enumerate(path) if c == "/")
+        (early if path in parents or inside else late).append(path)
+    return early, late

@@ -1,0 +1,246 @@
+"""Making versions: the workspace's state under a branch, an old version's content again, paths under care."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mvcd.errors import Failure, StaleReuse, UsageError
+from mvcd.ids import RecipeId, VersionId
+from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
+from mvcd.repo import ignore
+from mvcd.repo.bases import ParentTensors
+from mvcd.repo.core import Core
+from mvcd.repo.refs import HEADS, HeadValue, check_name
+from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
+from mvcd.repo.snapshot import Snapshot
+from mvcd.repo.targets import StoreTarget
+from mvcd.repo.workspace import Workspace, relative
+from mvcd.store.api import RefUpdate, Session
+
+_ATTEMPTS = 3
+"""Tries when a collection takes away what a commit meant to reuse; each stores that anew, so two suffice."""
+
+_MAX_TRACKED = 60_000
+"""Bytes of all tracked paths together: a ref's value holds 64 KiB."""
+
+
+def add(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
+    """Puts paths under care; answers those that were not."""
+    with core.lock.hold():
+        tracked = set(core.tracked())
+        wanted = {_existing(core, path) for path in paths}
+        covered = {p for p in wanted if any(_covers(t, p) for t in tracked)}
+        new = wanted - covered
+        result = {t for t in tracked if not any(_covers(n, t) for n in new)} | new
+        if len("\n".join(result).encode()) > _MAX_TRACKED:
+            raise Failure(
+                f"{len(result)} paths are too many to track one by one",
+                kind="too-many-paths",
+                help="track the directory that holds them: mvc add DIR",
+            )
+        update = core.move_tracked(sorted(result))
+        if update is not None:
+            core.record(context, "add", "add " + " ".join(sorted(new)), [update])
+        return tuple(sorted(new))
+
+
+def untrack(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
+    """Takes tracked roots out of care; the files stay where they are, and in older versions."""
+    with core.lock.hold():
+        tracked = set(core.tracked())
+        gone = {relative(core.root, path) for path in paths}
+        for path in sorted(gone - tracked):
+            above = next((t for t in tracked if _covers(t, path)), None)
+            raise Failure(
+                f"{path} is not a tracked path",
+                kind="not-tracked",
+                cause=f"it is under care through {above}" if above else None,
+                help=f"echo /{path} >> {ignore.IGNORE_FILE}" if above else "mvc status",
+            )
+        update = core.move_tracked(sorted(tracked - gone))
+        core.record(context, "untrack", "untrack " + " ".join(sorted(gone)), [update])
+        return tuple(sorted(gone))
+
+
+def _existing(core: Core, path: str) -> str:
+    inside = relative(core.root, path)
+    if not os.path.lexists(os.path.join(core.root, inside)):
+        raise Failure(f"{path} does not exist", kind="no-such-path", help="mvc status")
+    first = inside.split("/", 1)[0]
+    if first in ignore.NEVER or "\n" in inside:
+        raise UsageError(f"{path} can never be versioned")
+    try:
+        inside.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path!r} is not a UTF-8 name", help="rename it") from None
+    return inside
+
+
+def _covers(root: str, path: str) -> bool:
+    return root in (".", path) or path.startswith(root + "/")
+
+
+# -------------------------------------------------------------------- versions
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a new version goes: the branch, and the updates besides the branch's own."""
+
+    branch: str
+    started: bool
+    updates: list[RefUpdate]
+
+
+def commit(
+    core: Core,
+    message: str,
+    context: Context,
+    *,
+    trigger: Trigger = Trigger.MANUAL,
+    allow_empty: bool = False,
+) -> CommitResult:
+    """Stores the workspace as a version on the current branch, or on a new one if HEAD is on an old version.
+
+    Raises Failure(kind="nothing-tracked", "nothing-to-commit", "unstable-file").
+    """
+    with core.lock.hold():
+        for attempt in range(_ATTEMPTS):
+            try:
+                return _commit(core, message, context, trigger, allow_empty)
+            except StaleReuse:
+                if attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _commit(
+    core: Core, message: str, context: Context, trigger: Trigger, allow_empty: bool
+) -> CommitResult:
+    head, workspace = core.head(), Workspace(core)
+    parent = core.version(head.version)
+    if not workspace.tracked and not parent.tracked:
+        raise Failure(
+            "nothing is tracked yet",
+            kind="nothing-tracked",
+            help="mvc add .  (or the paths you want)",
+        )
+    with core.store.session() as session:
+        session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
+        snapshot = take(workspace, session, parent)
+        version = _child(snapshot.version, head, message, trigger, context)
+        if _same_content(version, parent) and not allow_empty:
+            core.store.cache_put(_rows(workspace, head.version, parent, snapshot))
+            raise Failure(
+                "nothing to commit", kind="nothing-to-commit",
+                cause=f"the workspace is as v{head.number} has it", help="mvc status",
+            )  # fmt: skip
+        place = place_for(core, head)
+        data = version.encode()
+        id = VersionId.of(data)
+        stored = StoreTarget(core.store, session).put_object(id, data)
+        core.record(
+            context,
+            "commit" if trigger is not Trigger.AUTO else "auto",
+            f"commit v{version.generation} {first_line(message)}",
+            [*place.updates, advance(core, place, head, id)],
+            session=session,
+            cache=_rows(workspace, id, version, snapshot) | snapshot.cache,
+        )
+    return CommitResult(
+        version=id,
+        number=version.generation,
+        branch=place.branch,
+        started_branch=place.started,
+        files=sum(c.files for c in version.components.values()),
+        bytes_total=sum(c.size for c in version.components.values()),
+        bytes_changed=snapshot.bytes_changed,
+        bytes_new=snapshot.bytes_new,
+        bytes_stored=snapshot.bytes_stored + stored,
+        components=summary(parent, version),
+        skipped=tuple(workspace.scan.skipped),
+    )
+
+
+def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:
+    """Reads the workspace into a session."""
+    core = workspace.core
+    bases = ParentTensors(parent, core.store, workspace.fetch)
+    snapshotter = workspace.snapshotter(bases.for_path)
+    target = StoreTarget(core.store, session)
+    return snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
+
+
+def _rows(
+    workspace: Workspace, id: VersionId, version: Version, snapshot: Snapshot
+) -> dict[bytes, bytes | None]:
+    return workspace.rows(id, version, snapshot.settled, fetch=snapshot.fetch)
+
+
+def _child(draft: Version, head: Head, message: str, trigger: Trigger, context: Context) -> Version:
+    return replace(
+        draft,
+        parents=(head.version,) if head.number else (),
+        generation=head.number + 1,
+        author=context.author,
+        time_us=context.time_us,
+        utc_offset_minutes=context.utc_offset_minutes,
+        message=message,
+        trigger=trigger,
+        provenance=Provenance(
+            git_commit=context.git_commit,
+            git_dirty=context.git_dirty,
+            command=context.command,
+            host=context.host,
+            python=context.python,
+            packages_digest=context.packages_digest,
+        ),
+    )
+
+
+def _same_content(a: Version, b: Version) -> bool:
+    return a.components == b.components and a.tracked == b.tracked
+
+
+def derived(
+    content: Version, head: Head, message: str, trigger: Trigger, context: Context
+) -> Version:
+    """A version with the content of `content` as the child of HEAD."""
+    return _child(content, head, message, trigger, context)
+
+
+def place_for(core: Core, head: Head) -> Place:
+    """The branch that a child of HEAD goes to; from an old version a branch of its own is started."""
+    if head.branch is not None:
+        return Place(head.branch, False, [])
+    base = name = f"from-v{head.number}"
+    taken = core.store.refs(HEADS)
+    number = 2
+    while HEADS + name in taken:
+        name, number = f"{base}-{number}", number + 1
+    check_name(name, "branch")
+    return Place(name, True, [core.move_head(HeadValue(name))])
+
+
+def advance(core: Core, place: Place, head: Head, id: VersionId) -> RefUpdate:
+    """The move of the branch from HEAD's version to its child."""
+    old = None if place.started else core.store.ref(HEADS + place.branch)
+    assert place.started or (old or EMPTY.id)[:32] == head.version
+    return RefUpdate(HEADS + place.branch, old, bytes(id))
+
+
+def summary(parent: Version, version: Version) -> Mapping[Component, ComponentCommit]:
+    return {
+        c: ComponentCommit(root != parent.components[c], root.files, root.size)
+        for c, root in version.components.items()
+    }
+
+
+def first_line(message: str) -> str:
+    line = message.strip().split("\n", 1)[0]
+    return line if len(line) <= 60 else line[:59] + "…"
+
+
+Recipes = Mapping[str, RecipeId]

@@ -1,0 +1,184 @@
+"""What every verb stands on: an open store, the workspace's place and HEAD, and how changes are recorded.
+
+Verbs are functions of a `Core` in modules of their own; `Repository` is their common face. The engine reads
+no clock and no environment: who acts and when comes in as a `Context`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+
+from mvcd.errors import CorruptObject, Failure
+from mvcd.ids import Digest, VersionId
+from mvcd.monitor import Monitor, Silent
+from mvcd.objects.version import EMPTY, Version
+from mvcd.repo import location, operations
+from mvcd.repo.config import Config
+from mvcd.repo.location import Location
+from mvcd.repo.lock import WorkspaceLock
+from mvcd.repo.refs import (
+    DEFAULT_BRANCH,
+    EMPTY_ID,
+    HEADS,
+    HeadValue,
+    head_name,
+    target_of,
+    tracked_name,
+)
+from mvcd.repo.results import Context, Head, Operation
+from mvcd.repo.revisions import Revisions
+from mvcd.store.api import RefUpdate, Session, Store
+from mvcd.store.lmdb_store import LmdbStore
+
+Clock = Callable[[], int]
+"""Nanoseconds since the epoch: `time.time_ns`, or a test's own."""
+
+
+class Core:
+    """An open repository's parts. Threads may read; one verb at a time writes, under `lock.hold()`."""
+
+    def __init__(
+        self,
+        place: Location,
+        store: Store,
+        config: Config,
+        *,
+        monitor: Monitor,
+        lock_timeout: float,
+        clock: Clock,
+    ) -> None:
+        self.place = place
+        self.store = store
+        self.config = config
+        self.monitor = monitor
+        self.clock = clock
+        self.lock = WorkspaceLock(place.lock_path, lock_timeout)
+        workspace = config.get("workspace.id")
+        if workspace is None:
+            raise Failure(
+                f"{place.config_path} has no workspace.id",
+                kind="bad-config",
+                cause="the file was edited or damaged",
+                help="mvc config set workspace.id " + "0" * 16,
+            )
+        self.workspace = workspace
+        self.version = lru_cache(maxsize=1024)(self._load_version)
+
+    @property
+    def root(self) -> str:
+        return self.place.root
+
+    def fetch(self, id: Digest) -> bytes:
+        return self.store.get(id)
+
+    def _load_version(self, id: VersionId) -> Version:
+        return EMPTY if id == EMPTY_ID else Version.decode(self.store.get(id))
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        return Revisions(self.store, self.workspace, self.version, self.operations)
+
+    # ---------------------------------------------------------------- HEAD and tracked paths
+
+    def head_value(self) -> HeadValue:
+        value = self.store.ref(head_name(self.workspace))
+        if value is None:
+            raise CorruptObject(
+                "this workspace has no HEAD in its store",
+                cause=f"{self.place.config_path} names another store, or the store lost its refs",
+                help="mvc doctor",
+            )
+        return HeadValue.decode(value)
+
+    def head(self) -> Head:
+        value = self.head_value()
+        id = value.version
+        if id is None:
+            tip = self.store.ref(f"{HEADS}{value.branch}")
+            id = EMPTY_ID if tip is None else target_of(tip)
+        return Head(value.branch, id, self.version(id).generation)
+
+    def move_head(self, new: HeadValue) -> RefUpdate:
+        name = head_name(self.workspace)
+        return RefUpdate(name, self.store.ref(name), new.encode())
+
+    def tracked(self) -> tuple[str, ...]:
+        value = self.store.ref(tracked_name(self.workspace))
+        return tuple((value or b"").decode().splitlines())
+
+    def move_tracked(self, paths: Sequence[str]) -> RefUpdate | None:
+        """The update that makes `paths` the tracked ones; None when they are already."""
+        name = tracked_name(self.workspace)
+        old, new = self.store.ref(name), "\n".join(sorted(paths)).encode()
+        return None if (old or b"") == new else RefUpdate(name, old, new)
+
+    # ---------------------------------------------------------------- recording
+
+    def operations(self) -> Iterator[Operation]:
+        """Newest first."""
+        for number, record in self.store.operations():
+            yield operations.decode(number, record)
+
+    def record(
+        self,
+        context: Context,
+        verb: str,
+        detail: str,
+        updates: Sequence[RefUpdate | None],
+        *,
+        session: Session | None = None,
+        files: bool = False,
+        saved: VersionId | None = None,
+        undoes: int | None = None,
+        cache: Mapping[bytes, bytes | None] | None = None,
+    ) -> int:
+        """Moves refs and logs the operation in one transaction; returns its number."""
+        moves = [u for u in updates if u is not None]
+        record = operations.encode(
+            context, verb, detail, moves, files=files, saved=saved, undoes=undoes
+        )
+        if session is not None:
+            return session.commit(moves, operation=record, cache=cache)
+        number = self.store.update_refs(moves, operation=record)
+        if cache:
+            self.store.cache_put(cache)
+        return number
+
+    def close(self) -> None:
+        self.store.close()
+
+
+def create(
+    root: str, store: str | None, context: Context, *, monitor: Monitor | None, clock: Clock
+) -> Core:
+    """A new repository: `.mvc/`, its store, an unborn branch. Nothing half-made stays behind."""
+    if not os.path.isdir(root):
+        raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
+    place = location.create(root, store)
+    try:
+        config = place.config()
+        opened = LmdbStore.create(place.store_path(config))
+        core = Core(
+            place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock
+        )
+        start = HeadValue(DEFAULT_BRANCH).encode()
+        core.record(context, "init", "init", [RefUpdate(head_name(core.workspace), None, start)])
+        return core
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(place.config_path)
+            os.rmdir(place.directory)
+        raise
+
+
+def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:
+    """The repository at or above `path`."""
+    place = location.find(path)
+    config = place.config()
+    store = LmdbStore.open(place.store_path(config))
+    return Core(
+        place, store, config, monitor=monitor or Silent(), lock_timeout=lock_timeout, clock=clock
+    )

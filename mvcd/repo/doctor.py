@@ -1,0 +1,57 @@
+"""What can be wrong around a repository rather than in it: one line a check, each with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+from mvcd.chunking import _cut
+from mvcd.errors import MvcError
+from mvcd.repo.core import Core
+from mvcd.repo.results import Check
+from mvcd.store.filesystem import file_system
+
+_LOW_DISK = 1 << 30
+
+
+def checks(core: Core) -> Iterator[Check]:
+    yield Check("repository", True, core.root)
+    yield from _store(core)
+    yield _disk(core)
+    yield Check("rolling hash", True, f"kernel {_cut.kernels()[0]} of {', '.join(_cut.kernels())}")
+    yield _leftovers(core)
+
+
+def _store(core: Core) -> Iterator[Check]:
+    path = core.place.store_path(core.config)
+    kind = file_system(path)
+    yield Check("file system", True, f"{kind or 'unknown'} below {path}")
+    try:
+        stats = core.store.stats()
+        head = core.head()
+    except MvcError as error:
+        yield Check("store", False, str(error), error.help or "mvc verify")
+        return
+    yield Check(
+        "store",
+        True,
+        f"{stats.objects} objects in {stats.packs} packs, {stats.pack_bytes} bytes, "
+        f"index {stats.index_bytes} bytes",
+    )
+    yield Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
+
+
+def _disk(core: Core) -> Check:
+    free = shutil.disk_usage(core.place.store_path(core.config)).free
+    ok = free >= _LOW_DISK
+    return Check("disk", ok, f"{free} bytes free", "" if ok else "free some space, or: mvc gc")
+
+
+def _leftovers(core: Core) -> Check:
+    if os.path.isdir(core.place.staging) and os.listdir(core.place.staging):
+        return Check(
+            "staging", False, "a checkout was interrupted",
+            "mvc status, then run the checkout again (or mvc checkout HEAD)",
+        )  # fmt: skip
+    return Check("staging", True, "no interrupted checkout")

@@ -1,0 +1,116 @@
+"""The files of a version across its five components, looked up, listed and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from mvcd.ids import Digest
+from mvcd.objects.difference import diff_entries
+from mvcd.objects.entry import Entry
+from mvcd.objects.manifest import entries, find
+from mvcd.objects.recipe import Part, Recipe, parts
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Component, Version
+
+_FULL_SCAN = 512
+"""Look-ups from which one pass over all entries beats walking down for each: a node holds about 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An entry and the component it belongs to."""
+
+    component: Component
+    entry: Entry
+
+
+class VersionFiles:
+    """Read access to one version's entries. `fetch` returns verified objects."""
+
+    def __init__(self, version: Version, fetch: Fetch) -> None:
+        self._version = version
+        self._fetch = fetch
+
+    def find(self, path: str) -> Placed | None:
+        for component, root in self._version.components.items():
+            if root.root is not None and (entry := find(root.root, self._fetch, path)) is not None:
+                return Placed(component, entry)
+        return None
+
+    def lookup(self, paths: Collection[str]) -> dict[str, Placed]:
+        """Those of `paths` that the version has."""
+        if len(paths) < _FULL_SCAN:
+            found = ((path, self.find(path)) for path in paths)
+            return {path: placed for path, placed in found if placed is not None}
+        wanted = paths if isinstance(paths, (set, frozenset, dict)) else set(paths)
+        return {p.entry.path: p for p in self.all() if p.entry.path in wanted}
+
+    def all(
+        self, components: Collection[Component] | None = None, prefix: str | None = None
+    ) -> Iterator[Placed]:
+        """Component by component, in path order within each."""
+        for component, root in self._version.components.items():
+            if components is not None and component not in components:
+                continue
+            if root.root is not None:
+                for entry in entries(root.root, self._fetch, prefix):
+                    yield Placed(component, entry)
+
+
+Change = tuple[Placed | None, Placed | None]
+"""(before, after) of one path."""
+
+
+def changes(old: Version, new: Version, fetch: Fetch) -> dict[str, Change]:
+    """Paths whose entry or component differs, reading only differing subtrees."""
+    found: dict[str, Change] = {}
+    for component in Component:
+        a, b = old.components[component].root, new.components[component].root
+        if a == b:
+            continue
+        for before, after in diff_entries(a, b, fetch):
+            present = before or after
+            assert present is not None
+            was, now = found.get(present.path, (None, None))
+            if before is not None:
+                was = Placed(component, before)
+            if after is not None:
+                now = Placed(component, after)
+            found[present.path] = (was, now)
+    return found
+
+
+def recipe_of(entry: Entry, fetch: Fetch) -> Recipe:
+    return Recipe.decode(fetch(entry.recipe))
+
+
+def content_parts(entry: Entry, fetch: Fetch, start: int = 0) -> Iterator[Part]:
+    return parts(recipe_of(entry, fetch), fetch, start)
+
+
+def read_entry(entry: Entry, fetch: Fetch) -> bytes:
+    """A whole file's bytes, for files known to be small."""
+    return b"".join(
+        part.literal if part.chunk is None else fetch(part.chunk)  # type: ignore[misc]
+        for part in content_parts(entry, fetch)
+    )
+
+
+class CachingFetch:
+    """A fetch that keeps the nodes and recipes of one operation; chunks pass through."""
+
+    def __init__(self, fetch: Fetch, limit: int = 4096) -> None:
+        self._fetch = fetch
+        self._limit = limit
+        self._kept: dict[Digest, bytes] = {}
+
+    def __call__(self, id: Digest) -> bytes:
+        data = self._kept.get(id)
+        if data is None:
+            data = self._fetch(id)
+            if id.kind != 1:
+                if len(self._kept) >= self._limit:
+                    self._kept.clear()
+                self._kept[id] = data
+        return data

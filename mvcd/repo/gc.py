@@ -1,0 +1,81 @@
+"""What must stay: the mark phase of collection. The store sweeps (mvcd/store/FORMAT.md).
+
+Roots are refs, every version an operation still names, and what live sessions lean on. From a version all
+ancestors follow, with everything they consist of. Objects that are absent (pruned, never fetched) are no
+obstacle: what lies below them is kept only if something else reaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from mvcd.errors import MissingObject
+from mvcd.ids import Digest, Kind, VersionId
+from mvcd.objects.closure import children, parents
+from mvcd.objects.tree import Fetch
+from mvcd.repo.core import Core
+from mvcd.repo.operations import decode, versions_named
+from mvcd.repo.refs import EMPTY_ID, HEADS, TAGS, HeadValue, target_of
+from mvcd.store.api import CollectReport
+
+
+def collect(core: Core, *, dry_run: bool, oldest_us: int) -> CollectReport:
+    """Frees what neither refs nor operations since `oldest_us` reach; the newest operation always stays."""
+    first_kept = 0
+    for operation in core.operations():
+        if first_kept and operation.time_us < oldest_us:
+            break
+        first_kept = operation.number
+    return core.store.collect(
+        partial(live, fetch=core.store.get),
+        dry_run=dry_run,
+        drop_operations_below=first_kept,
+        monitor=core.monitor,
+    )
+
+
+def live(
+    refs: Mapping[str, bytes], operations: Iterable[bytes], leased: Iterable[Digest], fetch: Fetch
+) -> set[Digest]:
+    """Every object reachable from the given roots, itself included."""
+    stack: list[Digest] = [*versions_of_refs(refs)]
+    for record in operations:
+        stack.extend(versions_named(decode(0, record)))
+    stack.extend(leased)
+    return reach(stack, fetch)
+
+
+def reach(roots: Iterable[Digest], fetch: Fetch) -> set[Digest]:
+    found: set[Digest] = set()
+    stack = [id for id in roots if id != EMPTY_ID]
+    while stack:
+        id = stack.pop()
+        if id in found:
+            continue
+        found.add(id)
+        if id.kind is Kind.CHUNK:
+            continue
+        try:
+            data = fetch(id)
+        except MissingObject:
+            continue
+        for child in children(id.kind, data):
+            if child.kind is Kind.CHUNK:
+                found.add(child)
+            elif child not in found:
+                stack.append(child)
+        if id.kind is Kind.VERSION:
+            stack.extend(p for p in parents(data) if p not in found)
+    return found
+
+
+def versions_of_refs(refs: Mapping[str, bytes]) -> Iterator[VersionId]:
+    """The versions that refs and HEADs point to, v0 left out."""
+    for name, value in refs.items():
+        if name.startswith((HEADS, TAGS)):
+            yield target_of(value)
+        elif name.endswith("/head"):
+            detached = HeadValue.decode(value).version
+            if detached is not None and detached != EMPTY_ID:
+                yield detached

@@ -1,0 +1,325 @@
+"""A repository: the face of the engine. One method a verb; the modules beside this one do the work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from itertools import islice
+from types import TracebackType
+from typing import Self
+
+from mvcd.errors import Failure
+from mvcd.ids import VersionId
+from mvcd.monitor import Monitor
+from mvcd.objects.version import Component, Trigger, Version
+from mvcd.repo import branches, commit, doctor, gc, history, ignore, moves, status, verify
+from mvcd.repo.config import Config
+from mvcd.repo.content import VersionFile
+from mvcd.repo.core import Clock, Core, create, open_at
+from mvcd.repo.diff import compare, patch
+from mvcd.repo.files import Placed, VersionFiles, changes
+from mvcd.repo.results import (
+    Branch,
+    Check,
+    CheckoutResult,
+    CommitResult,
+    Context,
+    Diff,
+    Head,
+    History,
+    Listed,
+    Operation,
+    Status,
+    Tag,
+    VerifyReport,
+)
+from mvcd.repo.workspace import Workspace, relative
+from mvcd.store.api import CollectReport, StoreStats
+
+KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
+"""How long the operation log, and what only it remembers, outlives a collection."""
+
+
+class Repository:
+    """An open repository with its workspace. Close it, or use it in `with`.
+
+    Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and
+    hold the workspace lock, waiting for others up to `lock_timeout` seconds, then raising Busy.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    @classmethod
+    def create(
+        cls,
+        root: str,
+        *,
+        store: str | None = None,
+        context: Context,
+        monitor: Monitor | None = None,
+        clock: Clock = time.time_ns,
+    ) -> Self:
+        """Makes a repository in the directory `root`, its store inside or at `store` (a local disk)."""
+        return cls(create(root, store, context, monitor=monitor, clock=clock))
+
+    @classmethod
+    def open(
+        cls,
+        path: str = ".",
+        *,
+        monitor: Monitor | None = None,
+        lock_timeout: float = 60.0,
+        clock: Clock = time.time_ns,
+    ) -> Self:
+        """The repository at or above `path`. Raises NoRepository."""
+        return cls(open_at(path, monitor=monitor, lock_timeout=lock_timeout, clock=clock))
+
+    @property
+    def root(self) -> str:
+        return self._core.root
+
+    @property
+    def store_path(self) -> str:
+        return self._core.place.store_path(self._core.config)
+
+    @property
+    def config(self) -> Config:
+        return self._core.config
+
+    @property
+    def head(self) -> Head:
+        return self._core.head()
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Holds the workspace lock; re-entrant."""
+        return self._core.lock.hold()
+
+    def close(self) -> None:
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- saving
+
+    def add(self, paths: Sequence[str], *, context: Context) -> tuple[str, ...]:
+        return commit.add(self._core, paths, context)
+
+    def untrack(self, paths: Sequence[str], *, context: Context) -> tuple[str, ...]:
+        return commit.untrack(self._core, paths, context)
+
+    def tracked(self) -> tuple[str, ...]:
+        return self._core.tracked()
+
+    def status(self) -> Status:
+        return status.status(self._core)
+
+    def commit(
+        self,
+        message: str,
+        *,
+        context: Context,
+        trigger: Trigger = Trigger.MANUAL,
+        allow_empty: bool = False,
+    ) -> CommitResult:
+        return commit.commit(self._core, message, context, trigger=trigger, allow_empty=allow_empty)
+
+    # ---------------------------------------------------------------- looking
+
+    def resolve(self, rev: str) -> VersionId:
+        return self._core.revisions.resolve(rev, now_us=self._core.clock() // 1000)
+
+    def version(self, id: VersionId) -> Version:
+        return self._core.version(id)
+
+    def history(
+        self,
+        start: str = "HEAD",
+        *,
+        limit: int | None = None,
+        component: Component | None = None,
+        all_refs: bool = False,
+        first_parent: bool = False,
+    ) -> Iterator[History]:
+        return history.history(
+            self._core, start, limit=limit, component=component, all_refs=all_refs,
+            first_parent=first_parent,
+        )  # fmt: skip
+
+    def show(self, rev: str = "HEAD") -> History:
+        id = self.resolve(rev)
+        names = history.names_by_version(self._core)
+        return History(id, self._core.version(id), tuple(names.get(id, ())))
+
+    def diff(
+        self,
+        old: str | None = None,
+        new: str | None = None,
+        *,
+        components: Collection[Component] | None = None,
+    ) -> Diff:
+        """From `old` (None: HEAD) to `new` (None: the workspace)."""
+        old_id = self.resolve(old or "HEAD")
+        old_version = self._core.version(old_id)
+        if new is not None:
+            new_id = self.resolve(new)
+            return compare(
+                old_id, old_version, new_id, self._core.version(new_id), self._core.fetch,
+                components=components,
+            )  # fmt: skip
+        unsaved, fetch = Workspace(self._core).unsaved
+        return compare(old_id, old_version, None, unsaved, fetch, components=components)
+
+    def patch(self, diff: Diff) -> Iterator[str]:
+        """Unified diff lines of the text files of a diff's components."""
+        core = self._core
+        old = core.version(diff.old)
+        if diff.new is not None:
+            yield from patch(changes(old, core.version(diff.new), core.fetch), core.fetch, diff)
+        else:
+            workspace = Workspace(core)
+            unsaved, fetch = workspace.unsaved
+            yield from patch(changes(old, unsaved, fetch), fetch, diff, root=core.root)
+
+    def ls(
+        self, rev: str = "HEAD", path: str | None = None, *, component: Component | None = None
+    ) -> Iterator[Listed]:
+        """Files of a version, by component and path; Failure when `path` names nothing in it."""
+        prefix = None if path is None or path == "." else path.rstrip("/")
+        files = VersionFiles(self._core.version(self.resolve(rev)), self._core.fetch)
+        wanted = None if component is None else (component,)
+        empty = True
+        for placed in files.all(wanted, prefix):
+            empty = False
+            yield _listed(placed)
+        if empty and prefix is not None:
+            raise Failure(f"{rev} has no {path}", kind="no-such-path", help=f"mvc ls {rev}")
+
+    def open_file(self, path: str, rev: str = "HEAD") -> VersionFile:
+        """A seekable, read-only file; reads only the chunks it needs."""
+        files = VersionFiles(self._core.version(self.resolve(rev)), self._core.fetch)
+        placed = files.find(path)
+        if placed is None:
+            raise Failure(f"{rev} has no {path}", kind="no-such-path", help=f"mvc ls {rev}")
+        return VersionFile(placed.entry, self._core.fetch)
+
+    def read(self, path: str, rev: str = "HEAD") -> bytes:
+        with self.open_file(path, rev) as file:
+            return file.read()
+
+    # ---------------------------------------------------------------- moving
+
+    def checkout(
+        self,
+        rev: str,
+        *,
+        context: Context,
+        force: bool = False,
+        components: Collection[Component] | None = None,
+    ) -> CheckoutResult:
+        """Moves HEAD and the files; with `components`, brings just these back as `restore` does."""
+        if components is not None:
+            return self.restore(rev, context=context, components=components)
+        return moves.checkout(self._core, rev, context, force=force)
+
+    def switch(
+        self,
+        name: str,
+        *,
+        context: Context,
+        create: bool = False,
+        start: str = "HEAD",
+        force: bool = False,
+    ) -> CheckoutResult:
+        return moves.switch(self._core, name, context, create=create, start=start, force=force)
+
+    def restore(
+        self,
+        rev: str,
+        paths: Sequence[str] = (),
+        *,
+        context: Context,
+        components: Collection[Component] | None = None,
+    ) -> CheckoutResult:
+        return moves.restore(self._core, rev, paths, context, components=components)
+
+    def rollback(
+        self, rev: str, *, context: Context, message: str | None = None, force: bool = False
+    ) -> CommitResult:
+        return moves.rollback(self._core, rev, context, message=message, force=force)
+
+    def undo(self, number: int | None = None, *, context: Context) -> Operation:
+        return moves.undo(self._core, number, context)
+
+    def operations(self, limit: int | None = None) -> Iterator[Operation]:
+        """Newest first."""
+        return islice(self._core.operations(), limit)
+
+    # ---------------------------------------------------------------- names
+
+    def branches(self) -> tuple[Branch, ...]:
+        return branches.branches(self._core)
+
+    def create_branch(self, name: str, rev: str = "HEAD", *, context: Context) -> Branch:
+        return branches.create_branch(self._core, name, rev, context)
+
+    def delete_branch(self, name: str, *, context: Context, force: bool = False) -> Branch:
+        return branches.delete_branch(self._core, name, context, force=force)
+
+    def rename_branch(self, old: str, new: str, *, context: Context) -> Branch:
+        return branches.rename_branch(self._core, old, new, context)
+
+    def tags(self) -> tuple[Tag, ...]:
+        return branches.tags(self._core)
+
+    def create_tag(
+        self, name: str, rev: str = "HEAD", *, context: Context, message: str = ""
+    ) -> Tag:
+        return branches.create_tag(self._core, name, rev, context, message=message)
+
+    def delete_tag(self, name: str, *, context: Context) -> Tag:
+        return branches.delete_tag(self._core, name, context)
+
+    # ---------------------------------------------------------------- care
+
+    def verify(self, *, read_data: bool = True) -> VerifyReport:
+        """Re-hashes every stored object (unless told not to) and walks every link."""
+        return verify.verify(self._core, read_data=read_data)
+
+    def gc(
+        self,
+        *,
+        context: Context,
+        dry_run: bool = False,
+        keep_operations_us: int = KEEP_OPERATIONS_US,
+    ) -> CollectReport:
+        """Frees what no ref and no operation younger than `keep_operations_us` reaches."""
+        oldest = context.time_us - keep_operations_us
+        return gc.collect(self._core, dry_run=dry_run, oldest_us=oldest)
+
+    def check_ignore(self, paths: Sequence[str]) -> list[tuple[str, ignore.Match | None]]:
+        """Which rule leaves each path out."""
+        root = self._core.root
+        return [(p, ignore.check(root, relative(root, p))) for p in paths]
+
+    def doctor(self) -> tuple[Check, ...]:
+        return tuple(doctor.checks(self._core))
+
+    def stats(self) -> StoreStats:
+        return self._core.store.stats()
+
+
+def _listed(placed: Placed) -> Listed:
+    entry = placed.entry
+    mode = entry.mode.name.lower()
+    return Listed(entry.path, placed.component, entry.size, mode, entry.recipe.hex())

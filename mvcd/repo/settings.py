@@ -1,0 +1,45 @@
+"""The versioned settings of a workspace: `mvc.toml` at its root.
+
+[components]
+weights = ["runs/**/ckpt-*"]     # globs that come before the built-in rules, per component
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import Any
+
+from mvcd.errors import Failure
+from mvcd.inspect.components import ComponentRules
+
+FILE = "mvc.toml"
+
+
+def load(root: str) -> dict[str, Any]:
+    """The parsed file, {} when there is none. Raises Failure when it cannot be understood."""
+    path = os.path.join(root, FILE)
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Failure(f"cannot read {path}", kind="bad-config", cause=str(error)) from None
+
+
+def component_rules(root: str) -> ComponentRules:
+    """The built-in rules, overridden by the workspace's own. Raises Failure on a bad table."""
+    overrides = load(root).get("components")
+    rules = ComponentRules.default()
+    if overrides is None:
+        return rules
+    try:
+        return rules.with_overrides(overrides)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Failure(
+            f"the [components] table of {FILE} is wrong",
+            kind="bad-config",
+            cause=str(error),
+            help='write it like: weights = ["ckpt/**"]',
+        ) from None

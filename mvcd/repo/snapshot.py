@@ -1,0 +1,211 @@
+"""The state of a workspace as an unsaved version: what commit stores, and what diff and status compare.
+
+The stat cache describes the files of one version, the *known* one, as they lay on disk (statcache.py). So a
+snapshot is that version's manifests, edited by what the scan could not vouch for: files new or touched, and
+files gone. Neither time nor memory grows with the files that did not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from mvcd.ids import Digest, RecipeId
+from mvcd.inspect.components import ComponentRules
+from mvcd.objects.entry import Entry
+from mvcd.objects.manifest import edit_manifest
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Component, ComponentRoot, Value, Version
+from mvcd.repo import values
+from mvcd.repo.candidates import Candidate
+from mvcd.repo.core import Core
+from mvcd.repo.files import Placed, VersionFiles, read_entry
+from mvcd.repo.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.scan import Scan
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """An unsaved version and what it cost. `version` has components, values and tracked paths only."""
+
+    version: Version
+    fetch: Fetch  # reads the version's nodes and recipes, stored yet or not
+    settled: dict[str, RecipeId] = field(
+        default_factory=dict
+    )  # files that are still as they were scanned
+    bytes_changed: int = 0  # raw bytes of files whose content is new or changed
+    bytes_new: int = 0
+    bytes_stored: int = 0
+    cache: dict[bytes, bytes | None] = field(default_factory=dict)
+
+
+class KnownVersion(Protocol):
+    """The version a stat cache describes, and whether today's component rules sorted its files."""
+
+    @property
+    def version(self) -> Version: ...
+    @property
+    def same_rules(self) -> bool: ...
+
+
+class Snapshotter:
+    """Reads the candidates of a scan into a target and edits the known version's manifests."""
+
+    def __init__(
+        self,
+        core: Core,
+        rules: ComponentRules,
+        fetch: Fetch,
+        *,
+        bases: Bases = no_bases,
+    ) -> None:
+        self._core = core
+        self._rules = rules
+        self._fetch = fetch
+        self._bases = bases
+
+    def take(
+        self, known: KnownVersion, scan: Scan, tracked: Sequence[str], target: Target
+    ) -> Snapshot:
+        """`known` is the version that the scan's cache rows describe."""
+        version = known.version
+        files = VersionFiles(version, self._fetch)
+        before = files.lookup({c.path for c in scan.candidates} | set(scan.vanished))
+        through = _Through(target, self._fetch)
+        result = Snapshot(replace(version, tracked=tuple(tracked)), through)
+        edits: dict[Component, dict[str, Entry | None]] = {c: {} for c in Component}
+        parsed: dict[str, dict[str, Value]] = {}
+        if not known.same_rules:
+            self._reroute(files, edits)
+        for path in scan.vanished:
+            if path in before:
+                edits[before[path].component][path] = None
+                edits[self._rules.component_of(path)][path] = None
+        for candidate, ingested in zip(
+            scan.candidates, self._ingest(scan.candidates, target), strict=True
+        ):
+            if ingested.stat == candidate.stat:
+                result.settled[ingested.path] = ingested.recipe
+            self._account(ingested, before, edits, result, parsed)
+        components = dict(version.components)
+        for component, changes in edits.items():
+            if changes:
+                components[component] = self._edit(version, component, changes, target)
+        draft = replace(result.version, components=components)
+        settings = self._values(draft, Component.HYPERPARAMETERS, parsed, result)
+        metrics = self._values(draft, Component.RESULTS, parsed, result)
+        result.version = replace(draft, hyperparameters=settings, metrics=metrics)
+        return result
+
+    def _reroute(
+        self, files: VersionFiles, edits: dict[Component, dict[str, Entry | None]]
+    ) -> None:
+        """Moves entries whose component changed with the rules of `mvc.toml`."""
+        for placed in files.all():
+            path = placed.entry.path
+            component = self._rules.component_of(path)
+            if component is not placed.component:
+                edits[placed.component][path] = None
+                edits[component][path] = placed.entry
+
+    def _ingest(self, candidates: Sequence[Candidate], target: Target) -> Iterable[Ingested]:
+        sources = [self._source(c) for c in candidates]
+        self._core.monitor.begin(
+            "snapshot", total_bytes=sum(s.stat.size for s in sources), total_items=len(sources)
+        )
+        try:
+            with Ingest(
+                self._core.root, target, monitor=self._core.monitor, bases=self._bases
+            ) as ingest:
+                yield from ingest.run(sources)
+        finally:
+            self._core.monitor.finish()
+
+    def _source(self, candidate: Candidate) -> Source:
+        component = self._rules.component_of(candidate.path)
+        wants = not candidate.stat.is_symlink and values.carries_values(
+            component, candidate.path, candidate.stat.size
+        )
+        return Source(candidate.path, candidate.stat, wants)
+
+    def _account(
+        self,
+        ingested: Ingested,
+        before: Mapping[str, Placed],
+        edits: dict[Component, dict[str, Entry | None]],
+        result: Snapshot,
+        parsed: dict[str, dict[str, Value]],
+    ) -> None:
+        path, component = ingested.path, self._rules.component_of(ingested.path)
+        entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
+        result.bytes_new += ingested.bytes_new
+        result.bytes_stored += ingested.bytes_stored
+        if ingested.data is not None:
+            found = values.parse(component, path, ingested.data)
+            parsed[path] = found
+            result.cache[values.cache_key(component, path, ingested.recipe)] = values.pack(found)
+        old = before.get(path)
+        if old is not None and old.entry == entry and old.component is component:
+            return
+        if old is not None and old.component is not component:
+            edits[old.component][path] = None
+        edits[component][path] = entry
+        if old is None or old.entry.recipe != entry.recipe:
+            result.bytes_changed += entry.size
+
+    def _edit(
+        self,
+        known: Version,
+        component: Component,
+        changes: Mapping[str, Entry | None],
+        target: Target,
+    ) -> ComponentRoot:
+        def sink(id: Digest, data: bytes) -> None:
+            target.put_object(id, data)
+
+        return edit_manifest(known.components[component].root, changes, self._fetch, sink)
+
+    def _values(
+        self,
+        version: Version,
+        component: Component,
+        parsed: Mapping[str, Mapping[str, Value]],
+        result: Snapshot,
+    ) -> dict[str, Value]:
+        """Settings or metrics of all the component's files: parsed now, or remembered by recipe."""
+        found: list[tuple[str, Mapping[str, Value]]] = []
+        for placed in VersionFiles(version, result.fetch).all([component]):
+            entry = placed.entry
+            if not values.carries_values(component, entry.path, entry.size):
+                continue
+            if entry.path in parsed:
+                found.append((entry.path, parsed[entry.path]))
+            else:
+                found.append((entry.path, self._remembered(component, entry, result.cache)))
+            if len(found) >= values.MAX_FILES:
+                break
+        return values.merged(found)
+
+    def _remembered(
+        self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
+    ) -> Mapping[str, Value]:
+        key = values.cache_key(component, entry.path, entry.recipe)
+        (row,) = self._core.store.cache_get([key])
+        if row is not None:
+            return values.unpack(row)
+        found = values.parse(component, entry.path, read_entry(entry, self._fetch))
+        cache[key] = values.pack(found)
+        return found
+
+
+class _Through:
+    """Fetches what a target has just been given, else from below."""
+
+    def __init__(self, target: Target, fetch: Fetch) -> None:
+        self._target = target
+        self._fetch = fetch
+
+    def __call__(self, id: Digest) -> bytes:
+        data = self._target.recent(id)
+        return self._fetch(id) if data is None else data

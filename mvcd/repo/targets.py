@@ -1,0 +1,71 @@
+"""Where a snapshot's objects go: into a session of the store, or no further than this process's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mvcd.codec.encode import Encoder
+from mvcd.codec.encoded import Encoded
+from mvcd.ids import ChunkId, Digest
+from mvcd.store.api import ObjectReader, Session
+
+_RECENT_BYTES = 64 << 20
+"""Of nodes and recipes kept until they can be read from the store; more than a commit of 10^6 files makes."""
+
+
+class StoreTarget:
+    """Puts objects into a session; nodes and recipes can be read back before they are flushed."""
+
+    def __init__(self, store: ObjectReader, session: Session) -> None:
+        self._store = store
+        self._session = session
+        self._encoder = Encoder()
+        self._recent: dict[Digest, bytes] = {}
+        self._recent_bytes = 0
+
+    def known(self, ids: Sequence[ChunkId]) -> list[bool]:
+        return self._store.has(ids) if ids else []
+
+    def absent(self, ids: Sequence[ChunkId]) -> list[bool]:
+        return self._session.missing(ids) if ids else []
+
+    def put_chunk(self, id: ChunkId, encoded: Encoded) -> int:
+        return self._session.put(id, encoded)
+
+    def put_object(self, id: Digest, data: bytes) -> int:
+        self._remember(id, data)
+        return self._session.put(id, self._encoder.encode(memoryview(data)))
+
+    def recent(self, id: Digest) -> bytes | None:
+        return self._recent.get(id)
+
+    def _remember(self, id: Digest, data: bytes) -> None:
+        self._recent_bytes += len(data)
+        if self._recent_bytes > _RECENT_BYTES:
+            self._session.flush()
+            self._recent.clear()
+            self._recent_bytes = len(data)
+        self._recent[id] = data
+
+
+class DryTarget:
+    """Keeps nodes and recipes, drops chunks: enough to compare the workspace with a version."""
+
+    def __init__(self) -> None:
+        self._objects: dict[Digest, bytes] = {}
+
+    def known(self, ids: Sequence[ChunkId]) -> list[bool]:
+        return [True] * len(ids)
+
+    def absent(self, ids: Sequence[ChunkId]) -> list[bool]:
+        return [False] * len(ids)
+
+    def put_chunk(self, id: ChunkId, encoded: Encoded) -> int:  # noqa: ARG002 - dropped on purpose
+        return 0
+
+    def put_object(self, id: Digest, data: bytes) -> int:
+        self._objects[id] = data
+        return 0
+
+    def recent(self, id: Digest) -> bytes | None:
+        return self._objects.get(id)

@@ -1,0 +1,66 @@
+"""The settings and metrics of a version, gathered from its hyperparameter and result files.
+
+Parsing is a pure function of a file's name and bytes, so its outcome is cached under the file's recipe:
+a commit parses only what changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+
+from mvcd.ids import RecipeId
+from mvcd.inspect.values import merge_values, parse_metrics, parse_settings
+from mvcd.objects.version import Component, Value
+
+SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
+METRICS_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
+MAX_FILE = 8 << 20
+"""Bytes; a larger file is data, not settings or metrics."""
+
+MAX_FILES = 500
+"""Files per component whose values go into a version, in path order; the rest are still versioned."""
+
+MAX_RECORD_BYTES = 256 << 10
+"""Of settings, and again of metrics, in one version record, which may have 1 MiB in all."""
+
+
+def carries_values(component: Component, path: str, size: int) -> bool:
+    """Whether a file's settings or metrics belong into the version record."""
+    if not 0 < size <= MAX_FILE:
+        return False
+    if component is Component.HYPERPARAMETERS:
+        return path.endswith(SETTINGS_SUFFIXES)
+    return component is Component.RESULTS and path.endswith(METRICS_SUFFIXES)
+
+
+def parse(component: Component, path: str, data: bytes) -> dict[str, Value]:
+    parser = parse_settings if component is Component.HYPERPARAMETERS else parse_metrics
+    return dict(parser(path, data).values)
+
+
+def merged(files: Iterable[tuple[str, Mapping[str, Value]]]) -> dict[str, Value]:
+    """All files' values under one set of keys; keys past MAX_RECORD_BYTES in their order are left out."""
+    found = merge_values(list(files))
+    size, kept = 0, {}
+    for key in sorted(found):
+        value = found[key]
+        size += 16 + len(key.encode()) + (len(value.encode()) if isinstance(value, str) else 8)
+        if size > MAX_RECORD_BYTES:
+            break
+        kept[key] = value
+    return kept
+
+
+def cache_key(component: Component, path: str, recipe: RecipeId) -> bytes:
+    suffix = path.rpartition(".")[2]
+    return b"values/" + component.value.encode() + b"/" + suffix.encode() + b"/" + recipe
+
+
+def pack(values: Mapping[str, Value]) -> bytes:
+    return json.dumps(values).encode()
+
+
+def unpack(data: bytes) -> dict[str, Value]:
+    values: dict[str, Value] = json.loads(data)
+    return values

@@ -1,0 +1,181 @@
+"""Verification of a whole repository: every stored byte, every link, and whom damage hurts.
+
+The store re-hashes its objects and names what is broken; here the links are walked from every version of
+the refs and the operation log, so that a missing object is found too, and each damaged object is traced up
+to the versions and files that can no longer be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from mvcd.errors import CorruptObject, MissingObject
+from mvcd.ids import Digest, Kind, VersionId
+from mvcd.objects.closure import children, parents
+from mvcd.objects.manifest import entries
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Version
+from mvcd.repo.core import Core
+from mvcd.repo.gc import versions_of_refs
+from mvcd.repo.operations import versions_named
+from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.results import Harm, VerifyError, VerifyReport
+from mvcd.store.api import Damage, Store
+
+MAX_HARMS = 1000
+"""Files named per damaged object: one lost chunk of a shared base can hurt every version there is."""
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What was found below each object, visited once however often it is shared."""
+
+    broken: dict[Digest, str]  # damaged or missing, with the reason
+    hurt: dict[Digest, frozenset[Digest]] = field(
+        default_factory=dict
+    )  # broken objects at or below
+
+
+class LinkWalker:
+    """Walks versions; knows afterwards which broken objects each one reaches."""
+
+    def __init__(self, store: Store, damaged: Iterable[Damage]) -> None:
+        self._store = store
+        self._walk = _Walk({d.id: d.problem for d in damaged if d.id is not None})
+        self.versions: dict[VersionId, Version | None] = {}
+
+    def walk(self, roots: Iterable[VersionId]) -> None:
+        stack = [r for r in roots if r != EMPTY_ID]
+        while stack:
+            id = stack.pop()
+            if id in self.versions:
+                continue
+            data = self._read(id)
+            self.versions[id] = None if data is None else Version.decode(data)
+            self._below(id, data)
+            if data is not None:
+                stack.extend(parents(data))
+
+    def missing(self) -> list[tuple[Digest, str]]:
+        """Objects that something names and the store does not have."""
+        return [(i, why) for i, why in self._walk.broken.items() if why == "missing"]
+
+    def harms(self, broken: Digest) -> tuple[Harm, ...]:
+        """Files that cannot be read without `broken`, newest versions first."""
+        found: list[Harm] = []
+        known = [(v.generation, i, v) for i, v in self.versions.items() if v is not None]
+        for number, id, version in sorted(known, key=lambda k: (-k[0], k[1])):
+            if broken not in self._walk.hurt.get(id, ()):
+                continue
+            for path in self._paths(version, broken):
+                found.append(Harm(id, number, path))
+                if len(found) >= MAX_HARMS:
+                    return tuple(found)
+        if broken in self.versions:
+            found.append(Harm(VersionId(broken), 0, ""))
+        return tuple(found)
+
+    def _paths(self, version: Version, broken: Digest) -> list[str]:
+        found: list[str] = []
+        for component, root in version.components.items():
+            if root.root is None or broken not in self._walk.hurt.get(root.root, ()):
+                continue
+            try:
+                for entry in entries(root.root, self._fetch):
+                    below = self._walk.hurt.get(entry.recipe, ())
+                    if broken in below or broken == entry.recipe:
+                        found.append(entry.path)
+            except (MissingObject, CorruptObject):
+                found.append(f"({component.value}: file list unreadable)")
+        return found
+
+    @property
+    def _fetch(self) -> Fetch:
+        return self._store.get
+
+    def _read(self, id: Digest) -> bytes | None:
+        """None when the object is broken, which is noted."""
+        if id in self._walk.broken:
+            return None
+        try:
+            return self._store.get(id)
+        except MissingObject:
+            self._walk.broken[id] = "missing"
+        except CorruptObject as error:
+            self._walk.broken[id] = str(error)
+        return None
+
+    def _below(self, root: Digest, data: bytes | None) -> frozenset[Digest]:
+        """Broken objects at or below one object; iterative, for trees may be deep and recipes many."""
+        hurt = self._walk.hurt
+        pending: list[tuple[Digest, list[Digest] | None]] = [(root, None)]
+        first: bytes | None = data
+        while pending:
+            id, below = pending.pop()
+            if id in hurt:
+                continue
+            if below is None:
+                content = first if id == root else self._read(id)
+                if content is None:
+                    hurt[id] = frozenset([id])
+                    continue
+                below = self._children(id.kind, content)
+                pending.append((id, below))
+                pending.extend(
+                    (c, None) for c in below if c.kind is not Kind.CHUNK and c not in hurt
+                )
+            else:
+                sets = [self._chunk(c) if c.kind is Kind.CHUNK else hurt[c] for c in below]
+                hurt[id] = frozenset().union(*[s for s in sets if s])
+        return hurt[root]
+
+    def _children(self, kind: Kind, content: bytes) -> list[Digest]:
+        found = list(children(kind, content))
+        chunks = [c for c in found if c.kind is Kind.CHUNK and c not in self._walk.broken]
+        for chunk, present in zip(chunks, self._store.has(chunks), strict=True):
+            if not present:
+                self._walk.broken[chunk] = "missing"
+        return found
+
+    def _chunk(self, id: Digest) -> frozenset[Digest]:
+        return frozenset([id]) if id in self._walk.broken else _NOTHING
+
+
+_NOTHING: frozenset[Digest] = frozenset()
+
+
+def verify(core: Core, *, read_data: bool) -> VerifyReport:
+    """Checks the store, then every link from refs and the operation log."""
+    damage = list(core.store.check(read_data=read_data, monitor=core.monitor))
+    walker = LinkWalker(core.store, damage)
+    roots = set(versions_of_refs(core.store.refs()))
+    for operation in core.operations():
+        roots |= versions_named(operation)
+    walker.walk(roots)
+    objects = size = 0
+    for _, info in core.store.ids():
+        objects += 1
+        size += info.raw_size
+    found = errors(damage, walker)
+    return VerifyReport(objects, size, len(walker.versions), tuple(found))
+
+
+def errors(damage: Iterable[Damage], walker: LinkWalker) -> list[VerifyError]:
+    """One line per broken thing, with whom it hurts."""
+    found = [
+        VerifyError(
+            d.problem, d.where, None if d.id is None else _name(d.id),
+            () if d.id is None else walker.harms(d.id),
+        )
+        for d in damage
+    ]  # fmt: skip
+    found.extend(
+        VerifyError("missing object", "index", _name(id), walker.harms(id))
+        for id, _ in walker.missing()
+    )
+    return found
+
+
+def _name(id: Digest) -> str:
+    return f"{id.kind.name.lower()} {id.hex()}"

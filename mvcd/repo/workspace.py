@@ -1,0 +1,218 @@
+"""The files under care: what the stat cache knows of them, and what differs from a version.
+
+The cache rows of a workspace describe one version, the *known* one, named by the row `known/ID` together
+with a digest of the component rules. Commit and checkout write rows and marker in one transaction; whoever
+finds no marker, or a version that is no longer here, scans afresh: every file is read again, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from mvcd.errors import IntegrityError, UsageError
+from mvcd.ids import DIGEST_SIZE, Digest, RecipeId, VersionId
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import EMPTY, Version
+from mvcd.repo.candidates import Candidate, State
+from mvcd.repo.core import Core
+from mvcd.repo.files import CachingFetch, Change, Placed, VersionFiles, changes
+from mvcd.repo.ingest import Bases, Ingest, Source, no_bases
+from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.scan import Outcome, Scan, scan
+from mvcd.repo.settings import component_rules
+from mvcd.repo.snapshot import Snapshotter
+from mvcd.repo.statcache import FileStat
+from mvcd.repo.targets import DryTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The version that the stat cache describes, and whether its files were sorted by today's rules."""
+
+    id: VersionId
+    version: Version
+    same_rules: bool
+
+
+NOTHING_KNOWN = Known(EMPTY_ID, EMPTY, same_rules=True)
+
+
+class Workspace:
+    """One look at the workspace: scanned once, so that all answers agree."""
+
+    def __init__(self, core: Core) -> None:
+        self.core = core
+        self.fetch = CachingFetch(core.fetch)
+        self.tracked = core.tracked()
+        self.rules = component_rules(core.root)
+        marker = self._marked()
+        self.scan: Scan = scan(
+            core.root,
+            tracked=self.tracked,
+            workspace=core.workspace.encode(),
+            rows=core.store.cache_get,
+            now_ns=core.clock(),
+            fresh=marker is NOTHING_KNOWN,
+        )
+        self.known = NOTHING_KNOWN if self.scan.fresh else marker
+
+    @cached_property
+    def clean(self) -> bool:
+        """Whether every file is exactly as the known version has it."""
+        return self.scan.clean and self.known.same_rules
+
+    def snapshotter(self, bases: Bases = no_bases) -> Snapshotter:
+        return Snapshotter(self.core, self.rules, self.fetch, bases=bases)
+
+    @cached_property
+    def unsaved(self) -> tuple[Version, Fetch]:
+        """The workspace as a version that is stored nowhere, and what reads its manifests and recipes."""
+        target = DryTarget()
+
+        def fetch(id: Digest) -> bytes:
+            recent = target.recent(id)
+            return self.fetch(id) if recent is None else recent
+
+        if self.clean:
+            return self.known.version, self.fetch
+        taken = self.snapshotter().take(self.known, self.scan, self.tracked, target)
+        return taken.version, fetch
+
+    def differences(self, id: VersionId) -> dict[str, Change]:
+        """Paths where the workspace is not as a version has them: (in the version, in the workspace)."""
+        if id == self.known.id and self.clean:
+            return {}
+        unsaved, fetch = self.unsaved
+        return changes(self.core.version(id), unsaved, fetch)
+
+    # ---------------------------------------------------------------- cheap comparison, for status
+
+    def quick_differences(self, id: VersionId) -> dict[str, Change]:
+        """Like `differences`, but reads only files whose size and kind leave the question open.
+
+        The entry of a file that was not read has a recipe of zeros. Files found unchanged are noted in the
+        cache when nobody else is writing it.
+        """
+        if id == self.known.id and self.clean:
+            return {}
+        if not self.known.same_rules:
+            return self.differences(id)
+        version = self.core.version(id)
+        found = changes(version, self.known.version, self.fetch) if id != self.known.id else {}
+        paths = {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+        before = VersionFiles(version, self.fetch).lookup(paths)
+        for path in self.scan.vanished:
+            found.pop(path, None)
+            if path in before:
+                found[path] = (before[path], None)
+        recipes = self._read([c for c in self.scan.candidates if _undecided(c, before.get(c.path))])
+        for candidate in self.scan.candidates:
+            old, now = before.get(candidate.path), self._placed(candidate, recipes)
+            found.pop(candidate.path, None)
+            if old != now:
+                found[candidate.path] = (old, now)
+        self._note(recipes)
+        return found
+
+    def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
+        path, stat = candidate.path, candidate.stat
+        recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_SIZE))
+        return Placed(self.rules.component_of(path), Entry(path, mode_of(stat), stat.size, recipe))
+
+    def _read(self, candidates: Collection[Candidate]) -> dict[str, RecipeId]:
+        sources = [Source(c.path, c.stat) for c in candidates]
+        with Ingest(self.core.root, DryTarget(), monitor=self.core.monitor) as ingest:
+            return {r.path: r.recipe for r in ingest.run(sources)}
+
+    def _note(self, recipes: Mapping[str, RecipeId]) -> None:
+        with self.core.lock.try_hold() as held:
+            if held and self._marked().id == self.known.id and not self.scan.fresh:
+                rows = self.rows(self.known.id, self.known.version, recipes)
+                self.core.store.cache_put(rows)
+
+    # ---------------------------------------------------------------- the cache
+
+    def rows(
+        self,
+        id: VersionId,
+        version: Version,
+        recipes: Mapping[str, RecipeId],
+        *,
+        fetch: Fetch | None = None,
+    ) -> dict[bytes, bytes | None]:
+        """Cache rows that describe the workspace, as scanned, against `version`, and their marker.
+
+        `recipes` has those candidates whose content is known for certain; `fetch` reads a version that is
+        not stored yet. Files that did not become candidates must be as `version` has them.
+        """
+        entries = VersionFiles(version, fetch or self.fetch)
+        if self.scan.fresh:
+            here = {c.path for c in self.scan.candidates}
+            all_entries = {p.entry.path: p for p in entries.all()}
+            missing = [path for path in all_entries if path not in here]
+        else:
+            all_entries = entries.lookup(
+                {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+            )
+            missing = [path for path in self.scan.vanished if path in all_entries]
+        outcomes: dict[str, Outcome | RecipeId] = {}
+        for candidate in self.scan.candidates:
+            recipe = recipes.get(candidate.path) or candidate.recipe
+            if recipe is not None:
+                placed = all_entries.get(candidate.path)
+                same = placed is not None and placed.entry == Entry(
+                    candidate.path, mode_of(candidate.stat), candidate.stat.size, recipe
+                )
+                outcomes[candidate.path] = Outcome.CLEAN if same else recipe
+        rows = self.scan.new_rows(outcomes, missing=missing)
+        rows[self._marker] = bytes(id) + self.rules.digest
+        return rows
+
+    def _marked(self) -> Known:
+        (row,) = self.core.store.cache_get([self._marker])
+        if row is not None and len(row) >= DIGEST_SIZE:
+            try:
+                id = VersionId(row[:DIGEST_SIZE])
+                return Known(id, self.core.version(id), row[DIGEST_SIZE:] == self.rules.digest)
+            except IntegrityError:
+                pass
+        return NOTHING_KNOWN
+
+    @property
+    def _marker(self) -> bytes:
+        return b"known/" + self.core.workspace.encode()
+
+
+def mode_of(stat: FileStat) -> Mode:
+    if stat.is_symlink:
+        return Mode.SYMLINK
+    return Mode.EXECUTABLE if stat.executable else Mode.FILE
+
+
+def relative(root: str, path: str) -> str:
+    """`path` (absolute, or relative to the current directory) as the workspace names it; "." is the root.
+
+    The last part may be a symbolic link and is not followed. Raises UsageError outside the workspace.
+    """
+    absolute = os.path.abspath(path)
+    parent = os.path.realpath(os.path.dirname(absolute))
+    if os.path.realpath(absolute) == root:
+        return "."
+    inside = os.path.relpath(os.path.join(parent, os.path.basename(absolute)), root)
+    if inside.split(os.sep, 1)[0] == os.pardir:
+        raise UsageError(
+            f"{path} is outside the workspace", cause=f"the workspace is {root}", kind="outside"
+        )
+    return inside.replace(os.sep, "/")
+
+
+def _undecided(candidate: Candidate, placed: Placed | None) -> bool:
+    """Whether only the content can tell if a file is as the version has it."""
+    if placed is None or candidate.state is State.KNOWN:
+        return False
+    entry = placed.entry
+    return entry.size == candidate.stat.size and entry.mode == mode_of(candidate.stat)
