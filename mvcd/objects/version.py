@@ -1,0 +1,231 @@
+"""Versions: immutable points of history.
+
+A version names its parents, the manifests of its five components, who saved it when and why, and the
+flattened settings and metrics of the moment, so that a log needs nothing but these records.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from itertools import pairwise
+
+from mvcd.ids import NodeId, VersionId
+from mvcd.objects.canonical import corrupt, decode, encode
+from mvcd.objects.entry import check_path
+from mvcd.objects.manifest import ComponentRoot
+from mvcd.objects.v1 import objects_pb2 as pb
+
+__all__ = ["EMPTY", "Component", "ComponentRoot", "Provenance", "Trigger", "Value", "Version"]
+
+MAX_PARENTS = 2
+
+Value = str | float | int | bool | None
+"""A flattened setting or metric. Integers have 64 bits; larger ones are kept as text by whoever reads them."""
+
+_NAN = struct.pack("<d", math.nan)
+
+
+class Component(StrEnum):
+    """The five parts of a version, in the order in which they are shown."""
+
+    ARCHITECTURE = "architecture"
+    WEIGHTS = "weights"
+    HYPERPARAMETERS = "hyperparameters"
+    DATA = "data"
+    RESULTS = "results"
+
+
+class Trigger(IntEnum):
+    """Why a version was saved; the numbers are part of the format."""
+
+    MANUAL = 0
+    AUTO = 1
+    IMPORT = 2
+    ROLLBACK = 3
+    MERGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made a version, as far as it was known; empty means unknown.
+
+    `packages_digest`: hex SHA-256 over the sorted "name==version" lines.
+    """
+
+    git_commit: str = ""
+    git_dirty: bool = False
+    command: tuple[str, ...] = ()
+    host: str = ""
+    python: str = ""
+    packages_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """`components` always has all five; `time_us` counts microseconds since 1970-01-01T00:00Z."""
+
+    parents: tuple[VersionId, ...] = ()
+    generation: int = 0
+    components: Mapping[Component, ComponentRoot] = field(default_factory=dict)
+    author: str = ""
+    time_us: int = 0
+    utc_offset_minutes: int = 0
+    message: str = ""
+    trigger: Trigger = Trigger.MANUAL
+    hyperparameters: Mapping[str, Value] = field(default_factory=dict)
+    metrics: Mapping[str, Value] = field(default_factory=dict)
+    provenance: Provenance = Provenance()
+    tracked: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        given = self.components
+        object.__setattr__(
+            self, "components", {c: given.get(c, ComponentRoot()) for c in Component}
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.parents, self.generation, self.author, self.time_us, self.message))
+
+    @property
+    def id(self) -> VersionId:
+        """Encodes and hashes at every call. Raises ValueError as `encode`."""
+        return VersionId.of(self.encode())
+
+    def encode(self) -> bytes:
+        """Canonical bytes. Raises ValueError if a rule of the schema is broken or they exceed 1 MiB."""
+        self._check()
+        message = pb.Version(
+            parents=self.parents,
+            generation=self.generation,
+            author=self.author,
+            time_us=self.time_us,
+            utc_offset_minutes=self.utc_offset_minutes,
+            message=self.message,
+            trigger=int(self.trigger),  # type: ignore[arg-type]  # the stubs want their own enum
+            tracked=self.tracked,
+        )
+        for component, root in self.components.items():
+            if root.root is not None:
+                field = getattr(message, component.value)
+                field.root, field.files, field.size = root.root, root.files, root.size
+        message.hyperparameter_values.extend(_key_values(self.hyperparameters))
+        message.metric_values.extend(_key_values(self.metrics))
+        if self.provenance != Provenance():
+            _write_provenance(self.provenance, message.provenance)
+        return encode(message)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Version:
+        """Raises CorruptObject unless `data` is the canonical form of a legal version."""
+        message = decode(pb.Version, data)
+        try:
+            version = _read_version(message)
+            version._check()
+        except ValueError as error:
+            raise corrupt("a version", str(error)) from error
+        return version
+
+    def _check(self) -> None:
+        """Raises ValueError unless every rule that one version can break holds."""
+        if len(self.parents) > MAX_PARENTS or len(set(self.parents)) < len(self.parents):
+            raise ValueError(
+                f"{len(self.parents)} parents, where up to {MAX_PARENTS} different are legal"
+            )
+        if self.generation == 0:
+            if not self._is_empty():
+                raise ValueError("only the empty version has generation 0")
+            return
+        if (self.generation == 1) != (not self.parents):
+            raise ValueError(f"generation {self.generation} with {len(self.parents)} parents")
+        if _EMPTY_ID in self.parents:
+            raise ValueError("the empty version is nobody's parent")
+        if abs(self.utc_offset_minutes) >= 24 * 60:
+            raise ValueError(f"a time zone {self.utc_offset_minutes} minutes from UTC")
+        for component, root in self.components.items():
+            if (root.root is None) != (root.files == 0) or (not root.files and root.size):
+                raise ValueError(f"{component} has {root.files} files of {root.size} bytes")
+        if any(a >= b for a, b in pairwise(self.tracked)):
+            raise ValueError("tracked paths are not in strictly ascending order")
+        for path in self.tracked:
+            if path != ".":
+                check_path(path)
+
+    def _is_empty(self) -> bool:
+        return self == Version()
+
+
+_EMPTY_ID = VersionId.of(b"")
+
+EMPTY = Version()
+"""v0: what is before every first version. Its bytes are none, and it is never stored."""
+
+
+def _write_provenance(provenance: Provenance, message: pb.Provenance) -> None:
+    message.git_commit, message.git_dirty = provenance.git_commit, provenance.git_dirty
+    message.command.extend(provenance.command)
+    message.host, message.python = provenance.host, provenance.python
+    message.packages_digest = provenance.packages_digest
+
+
+def _key_values(values: Mapping[str, Value]) -> Iterator[pb.KeyValue]:
+    for key in sorted(values):
+        message, value = pb.KeyValue(key=key), values[key]
+        if isinstance(value, bool):
+            message.flag = value
+        elif isinstance(value, int):
+            message.integer = value
+        elif isinstance(value, float):
+            message.number = math.nan if math.isnan(value) else value  # NaNs have many bit patterns
+        elif value is not None:
+            message.text = value
+        yield message
+
+
+def _read_values(field: Iterable[pb.KeyValue]) -> dict[str, Value]:
+    """Raises ValueError."""
+    values: dict[str, Value] = {}
+    for message in field:
+        which = message.WhichOneof("value")
+        value: Value = getattr(message, which) if which else None
+        if which == "number" and math.isnan(message.number) and struct.pack("<d", value) != _NAN:
+            raise ValueError("a NaN is not the canonical one")
+        values[message.key] = value
+    keys = [message.key for message in field]
+    if any(a >= b for a, b in pairwise(keys)):
+        raise ValueError("keys are not in strictly ascending order")
+    return values
+
+
+def _read_version(message: pb.Version) -> Version:
+    """Raises ValueError for what a Version could not express; `_check` has the other rules."""
+    components = {}
+    for component in Component:
+        if message.HasField(component.value):
+            field = getattr(message, component.value)
+            components[component] = ComponentRoot(NodeId(field.root), field.files, field.size)
+    provenance = Provenance()
+    if message.HasField("provenance"):
+        p = message.provenance
+        provenance = Provenance(
+            p.git_commit, p.git_dirty, tuple(p.command), p.host, p.python, p.packages_digest
+        )
+        if provenance == Provenance():
+            raise ValueError("an empty provenance is written out")
+    return Version(
+        parents=tuple([VersionId(parent) for parent in message.parents]),
+        generation=message.generation,
+        components=components,
+        author=message.author,
+        time_us=message.time_us,
+        utc_offset_minutes=message.utc_offset_minutes,
+        message=message.message,
+        trigger=Trigger(message.trigger),
+        hyperparameters=_read_values(message.hyperparameter_values),
+        metrics=_read_values(message.metric_values),
+        provenance=provenance,
+        tracked=tuple(message.tracked),
+    )
