@@ -6,13 +6,15 @@ no file; it reads the text of symbolic links, to see whether they are safe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from blake3 import blake3
+
 from mvcd.ids import RecipeId
 from mvcd.repo import ignore
-from mvcd.repo.statcache import OURS, FileStat, Flag, Listing, Row
+from mvcd.repo.statcache import OURS, RULES_DIGEST_SIZE, FileStat, Flag, Listing, Row
 
 
 class State(Enum):
@@ -47,25 +49,76 @@ class Directory:
     candidates: list[tuple[int, Candidate]] = field(default_factory=list)
 
 
-Wanted = dict[str, "Wanted | None"]
-"""The tracked names in one directory; None stands for all that is below."""
+@dataclass(slots=True)
+class Wanted:
+    """What is tracked from one directory on: all of it, and names that are tracked or lead to what is."""
+
+    whole: bool = False
+    names: dict[str, Wanted] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tracked: Iterable[str]) -> Wanted:
+        top = cls()
+        for path in tracked:
+            here = top
+            for name in path.split("/") if path != "." else ():
+                here = here.names.setdefault(name, cls())
+            here.whole = True
+        return top
+
+    def digest(self, rules: ignore.Rules) -> bytes:
+        """Names all that decides which entries of the directory are under care."""
+        if self.whole and not self.names:
+            return rules.digest
+        names = sorted((name, below.whole) for name, below in self.names.items())
+        said = rules.digest + repr((self.whole, names)).encode()
+        return blake3(said).digest(length=RULES_DIGEST_SIZE)
+
+    def file(self, name: str, rules: ignore.Rules) -> bool:
+        """Is a file of this name under care?"""
+        named = self.names.get(name)
+        if named is not None and named.whole:
+            return name not in ignore.NEVER
+        return self.whole and rules.match(name, directory=False) is None
+
+    def directory(self, name: str, rules: ignore.Rules) -> Wanted | None:
+        """What is wanted of a subdirectory; None if it is not entered."""
+        named = self.names.get(name)
+        if name in ignore.NEVER:
+            return None
+        if named is not None and named.whole:
+            return named
+        if self.whole and rules.match(name, directory=True) is None:
+            return EVERYTHING if named is None else Wanted(True, named.names)
+        return named
+
+
+EVERYTHING = Wanted(whole=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A directory to look at. `wanted` restricts it to some names; `trusted`: its row counts."""
+    """A directory to look at; `trusted`: the row that the cache has for it counts."""
 
     path: str
     rules: ignore.Rules  # those from above; its own `.mvcignore` is not known yet
-    wanted: Wanted | None
+    wanted: Wanted
     trusted: bool
 
     def inside(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
 
-    def below(self, name: str, rules: ignore.Rules, *, trusted: bool) -> Visit:
-        wanted = None if self.wanted is None else self.wanted[name]
+    def below(self, name: str, rules: ignore.Rules, wanted: Wanted, *, trusted: bool) -> Visit:
         return Visit(self.inside(name), rules.inside(name), wanted, trusted)
+
+    def entered(self, names: Iterable[str], rules: ignore.Rules) -> Iterator[Visit]:
+        """The subdirectories that an unchanged row says are entered."""
+        for name in names:
+            wanted: Wanted | None = EVERYTHING
+            if self.wanted.names:
+                wanted = self.wanted.directory(name, rules)
+            if wanted is not None:
+                yield self.below(name, rules, wanted, trusted=True)
 
 
 class Comparison:
@@ -100,17 +153,19 @@ class Comparison:
         flags = bytearray()
         for raw in self._directory.listing.directories:
             name = raw.decode(errors="backslashreplace")
-            flag = self._enters(name, raw)
-            if flag == Flag.CLEAN:
-                below.append(self._visit.below(name, self._rules, trusted=name in before))
+            wanted = self._visit.wanted.directory(name, self._rules)
+            flag = self._flag_directory(name, raw, wanted)
+            if flag == Flag.CLEAN and wanted is not None:
+                trusted = name in before
+                below.append(self._visit.below(name, self._rules, wanted, trusted=trusted))
                 before.discard(name)
             flags.append(flag)
         self.left = sorted(before)
         return below, bytes(flags)
 
-    def _enters(self, name: str, raw: bytes) -> Flag:
-        if not self._ours(name, directory=True):
-            nested = name == ignore.METADATA and self._visit.path and self._visit.wanted is None
+    def _flag_directory(self, name: str, raw: bytes, wanted: Wanted | None) -> Flag:
+        if wanted is None:
+            nested = name == ignore.METADATA and self._visit.path and self._visit.wanted.whole
             return self._skip(name, "metadata of another repository") if nested else Flag.NOT_OURS
         if name.encode() != raw:
             return self._skip(name, "name is not UTF-8")
@@ -140,7 +195,7 @@ class Comparison:
                 flag = self._judge(index, raw, State.RACY)
             elif was == Flag.KNOWN:
                 flag = self._judge(index, raw, State.KNOWN, old.known[at])
-            elif same_rules or self._ours(raw.decode(), directory=False):
+            elif same_rules or self._visit.wanted.file(raw.decode(), self._rules):
                 flag = Flag.CLEAN
             else:
                 flag = Flag.NOT_OURS
@@ -154,7 +209,7 @@ class Comparison:
     def _judge(self, index: int, raw: bytes, state: State, recipe: RecipeId | None = None) -> Flag:
         """The flag of a file that is not known to be clean; makes it a candidate if it is ours."""
         name = raw.decode(errors="backslashreplace")
-        if not self._ours(name, directory=False):
+        if not self._visit.wanted.file(name, self._rules):
             return Flag.NOT_OURS
         if name.encode() != raw:
             return self._skip(name, "name is not UTF-8")
@@ -166,14 +221,6 @@ class Comparison:
         candidate = Candidate(path, listing.stat(index), state, recipe)
         self._directory.candidates.append((index, candidate))
         return Flag.LOOK
-
-    def _ours(self, name: str, *, directory: bool) -> bool:
-        if name in ignore.NEVER:
-            return False
-        wanted = self._visit.wanted
-        if wanted is None:
-            return self._rules.match(name, directory=directory) is None
-        return name in wanted and (directory or wanted[name] is None)
 
     def _skip(self, name: str, reason: str) -> Flag:
         self.skipped.append((self._visit.inside(name), reason))

@@ -22,8 +22,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from blake3 import blake3
-
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.repo import ignore, statcache
@@ -139,34 +137,13 @@ def scan(
     Raises Failure when a directory under care cannot be read, or an `.mvcignore` file: to go on would
     record its files as deleted.
     """
-    wanted = _tree(tracked)
+    wanted = Wanted.of(tracked)
     if not fresh:
         try:
             return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=True)
         except _RowLost:
             pass
     return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=False)
-
-
-def _tree(tracked: Iterable[str]) -> Wanted | None:
-    top: Wanted = {}
-    for path in tracked:
-        if path == ".":
-            return None
-        *above, last = path.split("/")
-        here: Wanted | None = top
-        for name in above:
-            here = here.setdefault(name, {}) if here is not None else None
-        if here is not None:
-            here[last] = None
-    return top
-
-
-def _digest(rules: ignore.Rules, wanted: Wanted | None) -> bytes:
-    if wanted is None:
-        return rules.digest
-    said = repr(sorted((name, below is None) for name, below in wanted.items()))
-    return blake3(rules.digest + said.encode()).digest(length=statcache.RULES_DIGEST_SIZE)
 
 
 class _RowLost(Exception):
@@ -186,7 +163,7 @@ class _Walk:
         self._skipped: list[tuple[str, str]] = []
         self._gone_keys: list[bytes] = []
 
-    def run(self, wanted: Wanted | None, *, trusted: bool) -> Scan:
+    def run(self, wanted: Wanted, *, trusted: bool) -> Scan:
         level = [Visit("", ignore.Rules.top(), wanted, trusted)]
         while level:
             below: list[Visit] = []
@@ -226,13 +203,13 @@ class _Walk:
         rules = visit.rules
         if statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
             rules = rules.here(ignore.read(self._root + visit.path))
-        digest = _digest(rules, visit.wanted)
+        digest = visit.wanted.digest(rules)
         flags = None if row is None else statcache.clean_flags(row, digest, listing)
         if flags is not None:
             self._unchanged += 1
             entered = zip(statcache.listed_directories(listing), flags, strict=False)
             names = [name.decode() for name, flag in entered if flag == Flag.CLEAN]
-            return [visit.below(name, rules, trusted=True) for name in names]
+            return list(visit.entered(names, rules))
         old = None if row is None else statcache.parse(row)
         if row is not None and old is None:
             raise _RowLost
@@ -249,8 +226,9 @@ class _Walk:
 
     def _list(self, visit: Visit) -> bytes:
         names = None
-        if visit.wanted is not None:
-            names = b"".join(name.encode() + b"\0" for name in {*visit.wanted, ignore.IGNORE_FILE})
+        if not visit.wanted.whole:
+            wanted = {*visit.wanted.names, ignore.IGNORE_FILE}
+            names = b"".join(name.encode() + b"\0" for name in wanted)
         try:
             return list_directory(os.fsencode(self._root + visit.path), names, not visit.path)
         except OSError as error:

@@ -283,18 +283,16 @@ class Edits(RuleBasedStateMachine):
             return True
         rules = ignore.Rules.top().here(ignore.read(self.directory))
         *above, last = path.split("/")
-        named = "." in tracked
+        care = "." in tracked
         for i, name in enumerate(above):
-            at = "/".join(above[: i + 1])
-            if named and rules.match(name, directory=True):
-                return False
-            named = named or at in tracked
+            care = care and rules.match(name, directory=True) is None
+            care = care or "/".join(above[: i + 1]) in tracked
             rules = rules.inside(name)
-        return named and rules.match(last, directory=False) is None
+        return care and rules.match(last, directory=False) is None
 
 
 TestEdits = Edits.TestCase
-TestEdits.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+TestEdits.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
 
 
 @pytest.mark.campaign
@@ -541,8 +539,20 @@ def test_a_path_that_is_tracked_itself_is_not_asked(workspace: Workspace) -> Non
     workspace.put("kept.tmp")
     workspace.put("venv/kept")
     workspace.put("venv/dropped.tmp")
-    workspace.tracked = ["kept.tmp", "venv"]
-    assert workspace.paths() == ["kept.tmp", "venv/kept"]
+    workspace.put("a/deep/kept.tmp")
+    kept = ["kept.tmp", "venv/kept"]
+    for tracked, expected in [
+        (["kept.tmp", "venv"], kept),
+        (["venv", "venv/dropped.tmp"], ["venv/dropped.tmp", "venv/kept"]),
+        ([".", "venv/kept"], ["venv/kept"]),
+        ([".", "kept.tmp", "a/deep/kept.tmp", "venv"], ["a/deep/kept.tmp", *kept]),
+    ]:
+        workspace.tracked = tracked
+        assert [path for path in workspace.paths() if path not in workspace.version] == expected
+        workspace.commit()
+        assert workspace.scan().clean
+        workspace.tracked = ["."]
+        workspace.commit()
 
 
 def test_metadata_is_never_entered(workspace: Workspace) -> None:
