@@ -222,13 +222,17 @@ def find(
     """
     env = environment(home)
     beside = os.path.dirname(sys.executable)
-    path = os.pathsep.join([*map(str, folders), beside, os.environ.get("PATH", os.defpath)])
+    path = os.pathsep.join(
+        [*map(os.path.abspath, folders), beside, os.environ.get("PATH", os.defpath)]
+    )
 
     def where(program: str) -> list[str] | None:
         found = shutil.which(program, path=path)
         return [found] if found else None
 
     own = shlex.split(mvc) if mvc else where("mvc")
+    if own and os.path.dirname(own[0]):
+        own[0] = os.path.abspath(own[0])  # commands run elsewhere
     sync = where("sync") and where("sh")  # the shell alone is of no use here
     dvc_hint = "pip install dvc (in an environment of its own)"
     return Programs(

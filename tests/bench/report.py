@@ -17,8 +17,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import median
 
 from measure import Cost, Rounds, Unmeasured
 from peers import Programs, find
@@ -39,6 +40,35 @@ class Claim:
     """None: it could not be measured, `measured` says why."""
 
 
+@dataclass(frozen=True)
+class Figure:
+    """What one subject took, run by run."""
+
+    name: str
+    costs: Sequence[Cost]
+    raw: int | None
+    """Bytes that each run read or wrote, where that has a meaning."""
+
+    def as_json(self) -> dict[str, object]:
+        """Without the output of the commands, which may be long."""
+        runs = [asdict(replace(cost, output="")) for cost in self.costs]
+        for run in runs:
+            del run["output"]
+        return {"name": self.name, "raw": self.raw, "runs": runs}
+
+    def as_line(self) -> str:
+        """A line of the table: median and range of wall time, median CPU time, largest peak."""
+        walls = sorted(cost.wall for cost in self.costs)
+        stored = [cost.stored for cost in self.costs if cost.stored is not None]
+        share = f"{median(stored) / self.raw:.4f}" if stored and self.raw else "-"
+        return (
+            f"{self.name:32}{len(walls):5}{median(walls):9.3f}"
+            f"{f'{walls[0]:.3f}-{walls[-1]:.3f}':>16}"
+            f"{median(cost.cpu for cost in self.costs):9.3f}"
+            f"{max(cost.peak for cost in self.costs) / (1 << 20):10.1f}{share:>12}"
+        )
+
+
 @dataclass
 class Bench:
     """One run of one script."""
@@ -50,7 +80,7 @@ class Bench:
     """What `--size` gave: bytes, or files for the benchmark of many files."""
     rounds: int
     claims: list[Claim] = field(default_factory=list)
-    figures: list[dict[str, object]] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
 
     def at_most(self, text: str, limit: float, unit: str, figure: Callable[[], float]) -> None:
         """Claim that `figure()` is <= `limit`; a figure that raises Unmeasured leaves it open."""
@@ -75,17 +105,13 @@ class Bench:
         else:
             self.claims.append(Claim(text, target, f"{value:.3g} {unit}", holds(value)))
 
-    def keep(self, name: str, costs: Sequence[Cost], *, raw: int | None = None) -> None:
-        """Show every run of `name` in the table of figures; `raw` bytes were read or written."""
-        for cost in costs:
-            figure = {"name": name, **asdict(cost), "raw": raw}
-            del figure["output"]
-            self.figures.append(figure)
-
     def keep_rounds(self, rounds: Rounds, *, raw: int | None = None) -> None:
-        """Show all runs of all subjects, and note on stderr what could not be measured."""
+        """Show what all subjects took, and note on stderr what could not be measured.
+
+        `raw` is the bytes that each of them read or wrote, for the share that they store.
+        """
         for name, costs in rounds.costs.items():
-            self.keep(name, costs, raw=raw)
+            self.figures.append(Figure(name, tuple(costs), raw))
         for name, reason in rounds.reasons.items():
             self.note(f"{name}: {reason}")
 
@@ -111,7 +137,7 @@ def main(
     if options.scratch is not None:
         options.scratch.mkdir(parents=True, exist_ok=True)
     name = Path(sys.argv[0]).stem
-    scratch = Path(tempfile.mkdtemp(prefix=f"mvc-{name}-", dir=options.scratch))
+    scratch = Path(tempfile.mkdtemp(prefix=f"mvc-{name}-", dir=options.scratch)).resolve()
     amount = parse_size(options.size or (quick if options.quick else size))
     memory = 0 if options.memory_as_is else amount * unit + _MEMORY_BESIDE
     try:
@@ -207,7 +233,7 @@ def _print(bench: Bench, about_machine: dict[str, object], *, as_json: bool, ful
             "machine": about_machine,
             "programs": bench.programs.versions(),
             "claims": [asdict(claim) for claim in bench.claims],
-            "figures": bench.figures,
+            "figures": [figure.as_json() for figure in bench.figures],
         }
         print(json.dumps(result, indent=2))
         return
@@ -215,25 +241,13 @@ def _print(bench: Bench, about_machine: dict[str, object], *, as_json: bool, ful
     for name, version in bench.programs.versions().items():
         print(f"  {name}: {version}")
     print()
-    print(f"{'':28}{'wall s':>9}{'cpu s':>9}{'peak MiB':>10}{'stored/raw':>12}")
+    print(f"{'':32} runs   wall s           range    cpu s  peak MiB  stored/raw")
     for figure in bench.figures:
-        print(figure_line(figure))
+        print(figure.as_line())
     print()
     if bench.size != full:
         print(f"size {bench.size}: the claims are about size {full}")
     print(claims_table(bench.claims))
-
-
-def figure_line(figure: dict[str, object]) -> str:
-    """One run as a line of the table."""
-    stored, raw = figure["stored"], figure["raw"]
-    ratio = f"{stored / raw:.4f}" if isinstance(stored, int) and isinstance(raw, int) else "-"
-    peak = figure["peak"]
-    assert isinstance(peak, int)
-    return (
-        f"{figure['name']!s:28}{figure['wall']:9.3f}{figure['cpu']:9.3f}"
-        f"{peak / (1 << 20):10.1f}{ratio:>12}"
-    )
 
 
 def claims_table(claims: Sequence[Claim]) -> str:
