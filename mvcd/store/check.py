@@ -1,0 +1,170 @@
+"""Verifying every invariant of FORMAT.md; damage is reported, never raised.
+
+With `read_data` each object is decoded and hashed, pack by pack in the order of the file, so the disk is
+read forward. A damaged LMDB page can still end the process (LMDB keeps no checksums and trusts its
+pages); who must survive that runs the check in a child process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING
+
+from mvcd.errors import CorruptObject, IntegrityError, MissingObject
+from mvcd.ids import Digest, Kind
+from mvcd.monitor import Monitor
+from mvcd.store.api import Damage
+from mvcd.store.pack import pack_name
+from mvcd.store.reader import MAX_DELTA_DEPTH
+from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
+from mvcd.store.refs import scan
+from mvcd.store.rows import (
+    OPERATION,
+    PACK_KEY,
+    PACK_ROW,
+    SEQUENCE,
+    BadRow,
+    Location,
+    number,
+    unseal,
+)
+from mvcd.store.writers import PackRow
+
+if TYPE_CHECKING:
+    from mvcd.store.lmdb_store import LmdbStore
+
+
+def check(store: LmdbStore, *, read_data: bool, monitor: Monitor) -> Iterator[Damage]:
+    """See `api.Store.check`."""
+    try:
+        packs = yield from _check_packs(store)
+        yield from _check_refs(store)
+        yield from _check_operations(store)
+        yield from _check_objects(store, packs, read_data=read_data, monitor=monitor)
+    except IntegrityError as error:
+        yield Damage(None, f"index: {error.cause or error}", "index")
+
+
+def _check_packs(store: LmdbStore) -> Generator[Damage, None, dict[int, PackRow]]:
+    """[pack-header], [pack-length]; returns the pack table."""
+    packs = {}
+    with store.index.read() as txn:
+        rows = list(scan(txn, store.index.packs))
+    for key, row in rows:
+        if len(key) != PACK_KEY.size or len(row) != PACK_ROW.size:
+            yield Damage(None, "row: a pack row of a wrong size", "index")
+            continue
+        pack = PackRow(PACK_KEY.unpack(key)[0], *PACK_ROW.unpack(row))
+        packs[pack.number] = pack
+        where = f"pack {pack.number:08x}"
+        try:
+            size = os.stat(os.path.join(store.pack_directory, pack_name(pack.number))).st_size
+            check_pack_header(store.packs.read(pack.number, 0, PACK_HEADER.size), pack.number)
+        except FileNotFoundError:
+            yield Damage(None, "pack-length: the file is gone", where)
+        except BadRecord as bad:
+            yield Damage(None, f"pack-header: {bad}", where)
+        else:
+            if size < pack.length:
+                problem = f"pack-length: {size} bytes of {pack.length} are left"
+                yield Damage(None, problem, where)
+    return packs
+
+
+def _check_refs(store: LmdbStore) -> Iterator[Damage]:
+    with store.index.read() as txn:
+        rows = list(scan(txn, store.index.refs))
+    for key, stored in rows:
+        if unseal(key, stored) is None:
+            name = key.decode(errors="replace")
+            yield Damage(None, f"ref: the checksum of {name} does not match", "index")
+
+
+def _check_operations(store: LmdbStore) -> Iterator[Damage]:
+    with store.index.read() as txn:
+        last = number(txn.get(OPERATION, db=store.index.meta))
+        expected = None
+        damages = []
+        for key, stored in scan(txn, store.index.operations):
+            sequence = SEQUENCE.unpack(key)[0] if len(key) == SEQUENCE.size else -1
+            if expected is not None and sequence != expected:
+                damages.append(f"sequence: operation {expected} is absent")
+            if unseal(key, stored) is None:
+                damages.append(f"operation: the checksum of operation {sequence} does not match")
+            expected = sequence + 1
+        if expected is not None and expected != last + 1:
+            damages.append(f"sequence: the last operation is {expected - 1}, not {last}")
+    for problem in damages:
+        yield Damage(None, problem, "index")
+
+
+def _check_objects(
+    store: LmdbStore, packs: dict[int, PackRow], *, read_data: bool, monitor: Monitor
+) -> Iterator[Damage]:
+    """[row], [record], [base], and with `read_data` [digest]."""
+    places: list[tuple[int, int, Digest]] = []
+    total = 0
+    for id, location in store.locations():
+        problem = _row_problem(location, packs)
+        if problem is not None:
+            yield Damage(id, f"row: {problem}", "index")
+        elif isinstance(location, Location):
+            places.append((location.pack, location.offset, id))
+            total += location.raw_size
+    places.sort()
+    monitor.begin("verify", total_bytes=total, total_items=len(places))
+    try:
+        for pack, offset, id in places:
+            problem = _object_problem(store, id, read_data=read_data, monitor=monitor)
+            if problem is not None:
+                yield Damage(id, problem, f"pack {pack:08x} at {offset}")
+    finally:
+        monitor.finish()
+
+
+def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str | None:
+    if isinstance(location, BadRow):
+        return str(location)
+    pack = packs.get(location.pack)
+    if pack is None:
+        return f"pack {location.pack:08x} has no row"
+    if location.offset < PACK_HEADER.size or location.offset + location.size > pack.length:
+        return f"offset {location.offset} is outside of pack {location.pack:08x}"
+    return None
+
+
+def _object_problem(
+    store: LmdbStore, id: Digest, *, read_data: bool, monitor: Monitor
+) -> str | None:
+    """What is wrong with an object; None when nothing is, or when it was collected meanwhile."""
+    try:
+        location = store.location(id)
+        try:
+            store.read_record(id, location)
+        except BadRecord as bad:
+            if store.location(id) == location:
+                return f"record: {bad}"
+        problem = _base_problem(store, location)
+        if problem is None and read_data:
+            store.get(id)
+        monitor.advance(bytes_done=location.raw_size, items_done=1)
+    except MissingObject:
+        return None
+    except CorruptObject as error:
+        return f"digest: {error.cause or error}"
+    return problem
+
+
+def _base_problem(store: LmdbStore, location: Location) -> str | None:
+    for _ in range(MAX_DELTA_DEPTH):
+        base = location.base
+        if base is None:
+            return None
+        try:
+            location = store.location(base)
+        except MissingObject:
+            return f"base: {base.short()} is missing"
+        if location.kind is not Kind.CHUNK:
+            return "base: it is no chunk"
+    return "base: the chain of bases does not end"

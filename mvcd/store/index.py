@@ -1,0 +1,352 @@
+"""The LMDB environment of a store: one for each process and directory, with map growth and forks.
+
+LMDB's rules that shape this module (lmdb.h, section Caveats):
+
+* The same environment must not be open twice in a process: a registry shares one, counted.
+* An environment must not be used across fork: the child gets its own at the next use, provided that
+  no transaction was open at the moment of the fork (closing it would clear the parent's reader slot).
+* The map is replaced to grow, when no transaction of the process is open (`Gate`). It starts small
+  and doubles, because a huge map fails under address-space limits (ulimit -v, some containers).
+* nosync and writemap are never used. If a commit fails, what the disk holds is unknown: the
+  environment is closed for good and every later use fails.
+
+Transactions are functions, because one that meets a full map is run again on a larger one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+import lmdb
+
+from mvcd.errors import Busy, Failure, IntegrityError, MvcError, UsageError
+from mvcd.store.gate import Gate
+
+T = TypeVar("T")
+Transaction = Any  # only py-lmdb's newest versions bring types
+
+INITIAL_MAP_SIZE = 256 << 20
+MAX_READERS = 512
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class Index:
+    """Tables, read and write transactions. Made by `acquire`; each holder calls `release` once."""
+
+    _open: ClassVar[weakref.WeakValueDictionary[tuple[int, int], Index]] = (
+        weakref.WeakValueDictionary()
+    )
+    _registry = threading.RLock()
+
+    def __init__(self, path: str, *, create: bool, map_size: int) -> None:
+        self.path = path
+        self.read_only = False
+        self._holders = 0
+        self._failure: MvcError | None = None
+        self._gate = Gate()
+        self._writer: int | None = None
+        self._env: Any = None
+        self._creating = create
+        self._open_environment(map_size)
+        self._creating = False
+
+    @classmethod
+    def acquire(cls, path: str, *, create: bool = False, map_size: int = INITIAL_MAP_SIZE) -> Index:
+        """The process's index of the store directory `path`.
+
+        Raises IntegrityError when it is absent or damaged, Failure when it cannot be opened.
+        """
+        with cls._registry:
+            index = cls._open.get(_identity(path))
+            if index is None or index._failure is not None:
+                if not create and not _file_size(path):
+                    raise _damaged(f"{path}/data.mdb is absent or empty")
+                index = cls(path, create=create, map_size=map_size)
+                cls._open[_identity(path)] = index
+            index._holders += 1
+            return index
+
+    def release(self) -> None:
+        with self._registry:
+            self._holders -= 1
+            if not self._holders:
+                self._shut(Failure("the store is closed", kind="closed"))
+
+    # ------------------------------------------------------------------ transactions
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A read transaction. Keep it short: it pins pages that writers freed meanwhile."""
+        txn = self._begin_read()
+        try:
+            yield txn
+        except lmdb.Error as error:
+            raise _damaged(str(error)) from error
+        finally:
+            txn.abort()
+            self._gate.leave()
+
+    def lookup(self, key: bytes) -> bytes | None:
+        """One row of the objects table; `read` without the price of a context manager."""
+        txn = self._begin_read()
+        try:
+            row: bytes | None = txn.get(key, db=self.objects)
+            return row
+        except lmdb.Error as error:
+            raise _damaged(str(error)) from error
+        finally:
+            txn.abort()
+            self._gate.leave()
+
+    def write(self, work: Callable[[Transaction], T]) -> T:
+        """Runs `work` in a write transaction and commits it durably; an exception aborts it.
+
+        `work` may run more than once. It may read, but not write, through other transactions. Raises
+        Failure when the commit fails; the store is unusable then.
+        """
+        if self.read_only:
+            raise Failure("the store is read-only", kind="read-only")
+        if self.writing:
+            raise UsageError("this thread is already writing to the store")
+        while True:
+            try:
+                return self._write_once(work)
+            except lmdb.MapFullError:
+                self._resize(grow=True)
+            except lmdb.MapResizedError:
+                self._resize(grow=False)
+            except lmdb.Error as error:
+                self.fail("the index could not be written", error)
+
+    @property
+    def writing(self) -> bool:
+        """Whether this very thread is inside `write`."""
+        return self._writer == threading.get_ident()
+
+    def fail(self, message: str, error: Exception) -> NoReturn:
+        """Closes the environment for good and raises: nothing may be acknowledged any more."""
+        full = getattr(error, "errno", getattr(error, "code", 0)) in DISK_FULL
+        failure = Failure(
+            message,
+            kind="disk-full" if full else "store-failed",
+            cause=str(error),
+            help="free some disk space, then run the command again" if full else "mvc verify",
+        )
+        self._shut(failure)
+        raise failure from error
+
+    def clear_stale_readers(self) -> int:
+        """Frees reader slots of processes that died; how many."""
+        self._gate.enter()
+        try:
+            return int(self._environment().reader_check())
+        finally:
+            self._gate.leave()
+
+    def used_bytes(self) -> int:
+        """Bytes of pages that hold rows, free pages not counted."""
+        with self.read() as txn:
+            total = 0
+            for table in (self.objects, self.packs, self.refs, self.operations, self.cache):
+                stat = txn.stat(table)
+                pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
+                total += pages * stat["psize"]
+            return int(total)
+
+    # ------------------------------------------------------------------ inside
+
+    def _begin_read(self) -> Transaction:
+        """Enters the gate and begins; the caller aborts and leaves."""
+        checked = False
+        while True:
+            self._gate.enter()
+            try:
+                return self._environment().begin()
+            except BaseException as error:
+                self._gate.leave()
+                if isinstance(error, lmdb.MapResizedError):
+                    self._resize(grow=False)
+                elif isinstance(error, lmdb.ReadersFullError) and not checked:
+                    checked = True
+                    self.clear_stale_readers()
+                elif isinstance(error, lmdb.ReadersFullError):
+                    raise Busy(
+                        "too many processes read this store", cause=f"limit {MAX_READERS}"
+                    ) from error
+                elif isinstance(error, lmdb.Error):
+                    raise _damaged(str(error)) from error
+                else:
+                    raise
+
+    def _write_once(self, work: Callable[[Transaction], T]) -> T:
+        self._gate.enter()
+        try:
+            txn = self._environment().begin(write=True)
+            self._writer = threading.get_ident()
+            try:
+                result = work(txn)
+                self._commit(txn)
+                return result
+            except BaseException:
+                txn.abort()
+                raise
+            finally:
+                self._writer = None
+        finally:
+            self._gate.leave()
+
+    def _commit(self, txn: Transaction) -> None:
+        txn.commit()
+
+    def _resize(self, *, grow: bool) -> None:
+        """Doubles the map, or adopts the size that another process gave it."""
+        with self._gate.alone():
+            env = self._environment()
+            try:
+                env.set_mapsize(2 * env.info()["map_size"] if grow else 0)
+            except lmdb.Error as error:
+                failure = Failure(
+                    "the index cannot grow", cause=str(error), help="raise the limit: ulimit -v"
+                )
+                self._failure = failure
+                raise failure from error
+
+    def _environment(self) -> Any:
+        if self._failure is not None:
+            raise self._failure
+        if self._env is None:  # a forked child
+            with self._registry:
+                if self._env is None:
+                    self._open_environment(INITIAL_MAP_SIZE)
+        return self._env
+
+    def _open_environment(self, map_size: int) -> None:
+        try:
+            env = self._open_lmdb(map_size)
+            try:
+                self._open_tables(env)
+            except BaseException:
+                env.close()
+                raise
+        except lmdb.Error as error:
+            raise _damaged(str(error)) from error
+        self._env = env
+        env.reader_check()
+
+    def _open_lmdb(self, map_size: int) -> Any:
+        options: dict[str, Any] = {"map_size": map_size, "max_dbs": 8, "max_readers": MAX_READERS}
+        data = os.path.join(self.path, "data.mdb")
+        if os.statvfs(self.path).f_flag & os.ST_RDONLY:
+            self.read_only = True  # nobody writes to such media, so nobody needs locks
+            env = lmdb.open(self.path, readonly=True, lock=False, **options)
+        elif os.path.exists(data) and not os.access(data, os.W_OK):
+            self.read_only = True
+            env = lmdb.open(self.path, readonly=True, **options)
+        else:
+            env = lmdb.open(self.path, **options)
+        try:
+            self._require_whole_file(env, data)
+        except BaseException:
+            env.close()
+            raise
+        return env
+
+    def _require_whole_file(self, env: Any, data: str) -> None:
+        """Pages beyond the end of a truncated file would kill the process (SIGBUS) when touched.
+
+        Allocated, they read as zeros, which LMDB reports. A whole file may be shorter than its last
+        page number too, when that page was freed before it was ever written; so this is no error.
+        """
+        needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
+        size = os.stat(data).st_size
+        if size >= needed:
+            return
+        if self.read_only:
+            raise _damaged(f"{data} is shorter than its {needed} bytes")
+        file = os.open(data, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            os.posix_fallocate(file, size, needed - size)
+        finally:
+            os.close(file)
+
+    def _open_tables(self, env: Any) -> None:
+        # py-lmdb keeps handles only when a write transaction opened them, so opening waits for a
+        # commit in progress; it changes nothing, so it costs no fsync.
+        with env.begin(write=not self.read_only) as txn:
+
+            def table(name: bytes) -> Any:
+                try:
+                    return env.open_db(name, txn=txn, create=self._creating)
+                except lmdb.NotFoundError:
+                    raise _damaged(f"it has no table {name.decode()!r}") from None
+
+            self.objects = table(b"objects")
+            self.packs = table(b"packs")
+            self.refs = table(b"refs")
+            self.operations = table(b"operations")
+            self.cache = table(b"cache")
+            self.meta = table(b"meta")
+
+    def _shut(self, failure: MvcError) -> None:
+        self._failure = self._failure or failure
+        with self._gate.alone():
+            env, self._env = self._env, None
+            if env is not None:
+                env.close()
+
+    def _forked(self) -> None:
+        """In a child, before anything else runs there."""
+        in_use = bool(self._gate.inside)
+        self._gate = Gate()
+        self._writer = None
+        if in_use:
+            _abandoned.append(self._env)  # never to be closed, not even by the garbage collector
+            self._failure = Failure(
+                "the store cannot be used in this process",
+                kind="forked",
+                cause="it was forked while another thread used the store",
+                help="start workers with the 'spawn' method",
+            )
+        elif self._env is not None:
+            self._env.close()
+        self._env = None
+
+
+_abandoned: list[Any] = []
+
+
+def _after_fork_in_child() -> None:
+    Index._registry = threading.RLock()
+    for index in list(Index._open.values()):
+        index._forked()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    """Of the data file, (0, 0) when there is none: another file at the same path is another store."""
+    try:
+        status = os.stat(os.path.join(path, "data.mdb"))
+    except OSError:
+        return 0, 0
+    return status.st_dev, status.st_ino
+
+
+def _file_size(path: str) -> int:
+    try:
+        return os.stat(os.path.join(path, "data.mdb")).st_size
+    except OSError:
+        return 0
+
+
+def _damaged(cause: str) -> IntegrityError:
+    return IntegrityError(
+        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc doctor"
+    )

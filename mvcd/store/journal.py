@@ -1,0 +1,149 @@
+"""The second copy of refs and operations (FORMAT.md, section Journal).
+
+Best effort by design: a line is written after the commit it tells of, without an fsync, so it costs
+microseconds and can be lost. Each writer looks at the last line first; if that is not the change just
+before its own, it writes a full line, which makes up for everything lost.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+TAIL = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line: refs (None: deleted) and operations after transaction number `changes`."""
+
+    changes: int
+    full: bool
+    refs: Mapping[str, bytes | None]
+    operations: Iterable[tuple[int, bytes]]
+
+    def line(self) -> bytes:
+        text = json.dumps(
+            {
+                "changes": self.changes,
+                "full": self.full,
+                "refs": {name: _to_text(value) for name, value in self.refs.items()},
+                "operations": [[n, _to_text(data)] for n, data in self.operations],
+            },
+            separators=(",", ":"),
+        ).encode()
+        return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+@dataclass(slots=True)
+class History:
+    """What a journal tells: refs and operations after change `changes`, and how many lines were bad."""
+
+    changes: int = 0
+    refs: dict[str, bytes] = field(default_factory=dict)
+    operations: dict[int, bytes] = field(default_factory=dict)
+    bad_lines: int = 0
+    holes: int = 0
+
+
+class Journal:
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def last(self) -> Change | None:
+        """The last whole line."""
+        try:
+            with open(self._path, "rb") as file:
+                end = file.seek(0, os.SEEK_END)
+                size = min(TAIL, end)
+                while True:
+                    file.seek(end - size)
+                    lines = file.read(size).splitlines()
+                    for line in reversed(lines if size == end else lines[1:]):
+                        if line:
+                            return _parse(line)
+                    if size == end:
+                        return None
+                    size = min(2 * size, end)
+        except FileNotFoundError:
+            return None
+
+    def append(self, change: Change) -> None:
+        """One write call, so that lines of several processes never mix. Raises OSError.
+
+        It starts with a line end, which closes a line that a crash left unfinished.
+        """
+        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(file, b"\n" + change.line())
+        finally:
+            os.close(file)
+
+    def rewrite(self, change: Change) -> None:
+        """Replaces the journal by one line. A line appended meanwhile may be lost; the next writer
+        sees the hole and makes up for it. Raises OSError."""
+        temporary = self._path + ".new"
+        with open(temporary, "wb") as file:
+            file.write(change.line())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+
+    def read(self) -> History:
+        """Everything the journal tells; absent or damaged lines leave gaps, never wrong values."""
+        history = History()
+        changes = []
+        for line in self._lines():
+            change = _parse(line)
+            if change is None:
+                history.bad_lines += 1
+            else:
+                changes.append(change)
+        for change in sorted(changes, key=lambda c: (c.changes, c.full)):
+            if change.full:
+                history.refs = {}
+            elif change.changes > history.changes + 1:
+                history.holes += 1
+            for name, value in change.refs.items():
+                if value is None:
+                    history.refs.pop(name, None)
+                else:
+                    history.refs[name] = value
+            history.operations.update(change.operations)
+            history.changes = change.changes
+        return history
+
+    def _lines(self) -> Iterator[bytes]:
+        try:
+            with open(self._path, "rb") as file:
+                for line in file:
+                    if line.strip():
+                        yield line.rstrip(b"\n")
+        except FileNotFoundError:
+            return
+
+
+def _parse(line: bytes) -> Change | None:
+    crc, _, text = line.partition(b" ")
+    if crc != b"%08x" % zlib.crc32(text):
+        return None
+    value: dict[str, Any] = json.loads(text)
+    return Change(
+        value["changes"],
+        value["full"],
+        {name: _from_text(data) for name, data in value["refs"].items()},
+        [(n, base64.b64decode(data)) for n, data in value["operations"]],
+    )
+
+
+def _to_text(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _from_text(value: str | None) -> bytes | None:
+    return None if value is None else base64.b64decode(value)

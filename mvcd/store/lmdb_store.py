@@ -1,0 +1,274 @@
+"""The store on a local disk: packs and an LMDB index (FORMAT.md)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Self
+
+from mvcd.errors import Busy, Failure, IntegrityError, MvcError
+from mvcd.monitor import Monitor, Silent
+from mvcd.store import steps
+from mvcd.store.api import CollectReport, Damage, Mark, RefUpdate, StoreStats
+from mvcd.store.filesystem import require_local
+from mvcd.store.index import Index, Transaction
+from mvcd.store.journal import Journal
+from mvcd.store.pack import PackFiles, pack_name, sync_directory
+from mvcd.store.reader import PackedObjects
+from mvcd.store.refs import (
+    put_cache,
+    read_operations,
+    read_ref,
+    read_refs,
+    require_cache_key,
+    scan,
+)
+from mvcd.store.rows import FORMAT, number, number_row, unseal
+from mvcd.store.session import LmdbSession
+from mvcd.store.writers import pack_rows
+
+FORMAT_NAME = "mvc-store"
+FORMAT_VERSION = 1
+BATCH = 1024
+
+
+class LmdbStore(PackedObjects):
+    """`api.Store` in a directory; any number of threads and processes may have it open.
+
+    Usable in forked children, unless another thread was inside a transaction at the fork.
+    """
+
+    def __init__(self, path: str, index: Index, lock: int, reached: steps.Reached) -> None:
+        super().__init__(index, PackFiles(os.path.join(path, "packs")))
+        self.path = path
+        self.pack_directory = os.path.join(path, "packs")
+        self.lease_directory = os.path.join(path, "leases")
+        self.journal = Journal(os.path.join(path, "refs.journal"))
+        self.reached = reached
+        self._lock = lock
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        require_local: Callable[[str], None] = require_local,
+        reached: steps.Reached = steps.unheard,
+    ) -> LmdbStore:
+        """A new, empty store; completes a creation that a crash cut short.
+
+        Raises Failure when one is there, or on a network file system.
+        """
+        path = os.path.abspath(path)
+        require_local(path)
+        if os.path.exists(os.path.join(path, "format")):
+            raise Failure(f"{path} holds a store already", kind="store-exists")
+        for directory in (path, os.path.join(path, "packs"), os.path.join(path, "leases")):
+            os.makedirs(directory, exist_ok=True)
+        index = Index.acquire(path, create=True)
+        try:
+            index.write(lambda txn: _write_format(index, txn))
+            write_format_file(path, secrets.token_hex(16))
+        finally:
+            index.release()
+        return cls.open(path, require_local=require_local, reached=reached)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        require_local: Callable[[str], None] = require_local,
+        reached: steps.Reached = steps.unheard,
+    ) -> LmdbStore:
+        """An existing store; for reading only where it cannot be written.
+
+        Raises Failure when there is none, it is of a newer format or on a network file system, Busy
+        while it is being rebuilt, IntegrityError when its index is damaged.
+        """
+        path = os.path.abspath(path)
+        require_local(path)
+        lock = lock_format(path, fcntl.LOCK_SH)
+        try:
+            read_format(path)
+            index = Index.acquire(path)
+        except BaseException:
+            os.close(lock)
+            raise
+        store = cls(path, index, lock, reached)
+        try:
+            store._require_format_row()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @property
+    def id(self) -> str:
+        """32 hex digits, given at creation."""
+        return read_format(self.path)
+
+    def session(self) -> LmdbSession:
+        return LmdbSession(self)
+
+    # ------------------------------------------------------------------ refs and operations
+
+    def ref(self, name: str) -> bytes | None:
+        with self.index.read() as txn:
+            return read_ref(self.index, txn, name)
+
+    def refs(self, prefix: str = "") -> dict[str, bytes]:
+        with self.index.read() as txn:
+            return read_refs(self.index, txn, prefix)
+
+    def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
+        with self.session() as session:
+            return session.commit(updates, operation=operation)
+
+    def operations(
+        self, *, newest_first: bool = True, start: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        return read_operations(self.index, newest_first=newest_first, start=start)
+
+    # ------------------------------------------------------------------ cache
+
+    def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        with self.index.read() as txn:
+            stored = [txn.get(key, db=self.index.cache) for key in keys]
+        return [
+            None if value is None else unseal(key, value)
+            for key, value in zip(keys, stored, strict=True)
+        ]
+
+    def cache_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        start = prefix
+        while True:
+            with self.index.read() as txn:
+                rows = scan(txn, self.index.cache, prefix, start)
+                batch = [row for row, _ in zip(rows, range(BATCH), strict=False)]
+            for key, stored in batch:
+                value = unseal(key, stored)
+                if value is not None:
+                    yield key, value
+            if len(batch) < BATCH:
+                return
+            start = batch[-1][0] + b"\0"
+
+    def cache_put(self, rows: Mapping[bytes, bytes | None]) -> None:
+        for key in rows:
+            require_cache_key(key)
+        if self.index.writing:
+            return
+        with suppress(MvcError):
+            self.index.write(lambda txn: put_cache(self.index, txn, rows))
+
+    # ------------------------------------------------------------------ maintenance
+
+    def check(self, *, read_data: bool = True, monitor: Monitor | None = None) -> Iterator[Damage]:
+        from mvcd.store.check import check
+
+        return check(self, read_data=read_data, monitor=monitor or Silent())
+
+    def collect(
+        self,
+        mark: Mark,
+        *,
+        dry_run: bool = False,
+        drop_operations_below: int = 0,
+        monitor: Monitor | None = None,
+    ) -> CollectReport:
+        from mvcd.store.collect import Collector
+
+        with Collector(self, mark, monitor or Silent()) as collector:
+            return collector.run(dry_run=dry_run, drop_operations_below=drop_operations_below)
+
+    def stats(self) -> StoreStats:
+        with self.index.read() as txn:
+            objects = txn.stat(self.index.objects)["entries"]
+            packs = pack_rows(self.index, txn)
+        size = 0
+        for pack in packs:
+            with suppress(FileNotFoundError):
+                size += os.stat(os.path.join(self.pack_directory, pack_name(pack.number))).st_size
+        return StoreStats(objects, len(packs), size, self.index.used_bytes())
+
+    def close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+            self.packs.close()
+            self.index.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _require_format_row(self) -> None:
+        with self.index.read() as txn:
+            row = txn.get(FORMAT, db=self.index.meta)
+        if number(row) != FORMAT_VERSION:
+            raise IntegrityError(
+                "the store's index is damaged",
+                kind="index-damaged",
+                cause="it does not state its format",
+                help="mvc doctor",
+            )
+
+
+def _write_format(index: Index, txn: Transaction) -> None:
+    txn.put(FORMAT, number_row(FORMAT_VERSION), db=index.meta)
+
+
+def write_format_file(path: str, id: str) -> None:
+    """The file that makes a directory a store; if two processes create one, the first one's id stays."""
+    temporary = os.path.join(path, f"format.{secrets.token_hex(8)}")
+    with open(temporary, "w", encoding="ascii") as file:
+        file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        os.link(temporary, os.path.join(path, "format"))
+    os.unlink(temporary)
+    sync_directory(path)
+    sync_directory(os.path.dirname(path))
+
+
+def read_format(path: str) -> str:
+    """The store's id. Raises Failure when the format is newer, IntegrityError when it is garbage."""
+    with open(os.path.join(path, "format"), encoding="ascii", errors="replace") as file:
+        name, _, version = file.readline().strip().partition(" ")
+        label, _, id = file.readline().strip().partition(" ")
+    if name != FORMAT_NAME or not version.isdigit() or label != "id":
+        raise IntegrityError(f"{path}/format is damaged", kind="format-damaged", help="mvc doctor")
+    if int(version) > FORMAT_VERSION:
+        raise Failure(
+            f"this store has format {version}; this mvc knows up to {FORMAT_VERSION}",
+            kind="newer-format",
+            help="upgrade mvc",
+        )
+    return id
+
+
+def lock_format(path: str, how: int) -> int:
+    """A descriptor with a flock on the format file, shared for use or exclusive for rebuilding.
+
+    Raises Failure when there is no store, Busy when it is not to be had.
+    """
+    try:
+        file = os.open(os.path.join(path, "format"), os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Failure(f"there is no store in {path}", kind="no-store") from None
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise Busy(
+            "the store is in use" if how == fcntl.LOCK_EX else "the store is being rebuilt",
+            help="run the command again later",
+        ) from None
+    return file

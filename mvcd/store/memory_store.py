@@ -1,0 +1,271 @@
+"""The store in memory: what the others are compared with. Dicts, a lock and no cleverness."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+from mvcd.codec.decode import decode
+from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
+from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, UsageError
+from mvcd.ids import Digest, Kind
+from mvcd.monitor import Monitor
+from mvcd.store.api import CollectReport, Damage, Mark, ObjectInfo, RefUpdate, StoreStats
+from mvcd.store.reader import MIN_PREFIX
+from mvcd.store.record import MAX_BODY_SIZE
+from mvcd.store.refs import Move
+
+
+class MemoryStore:
+    """`api.Store` that lasts as long as the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._objects: dict[Digest, Encoded] = {}
+        self._refs: dict[str, bytes] = {}
+        self._operations: dict[int, bytes] = {}
+        self._sequence = 0
+        self._cache: dict[bytes, bytes] = {}
+        self._sweeps = 0
+        self._sessions: set[MemorySession] = set()
+
+    def session(self) -> MemorySession:
+        return MemorySession(self)
+
+    # ------------------------------------------------------------------ objects
+
+    def get(self, id: Digest) -> bytes:
+        encoded = self.get_encoded(id)
+        data = decode(encoded, None if encoded.base is None else self.get(encoded.base))
+        if type(id).of(data) != id:
+            raise CorruptObject(f"{id.kind.name.lower()} {id.short()} is damaged")
+        return data
+
+    def get_encoded(self, id: Digest) -> Encoded:
+        try:
+            return self._objects[id]
+        except KeyError:
+            raise MissingObject(
+                f"{id.kind.name.lower()} {id.short()} is not in the store"
+            ) from None
+
+    def has(self, ids: Sequence[Digest]) -> list[bool]:
+        return [id in self._objects for id in ids]
+
+    def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
+        prefix = prefix.lower()
+        if len(prefix) < MIN_PREFIX or prefix.strip("0123456789abcdef"):
+            raise UsageError(f"{prefix!r} is not {MIN_PREFIX} or more hex digits")
+        with self._lock:
+            ids = sorted(self._objects)
+        return [id for id in ids if id.kind == kind and id.hex().startswith(prefix)][:limit]
+
+    def info(self, id: Digest) -> ObjectInfo:
+        encoded = self.get_encoded(id)
+        return ObjectInfo(id.kind, encoded.raw_size, len(encoded.body), encoded.base)
+
+    def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
+        with self._lock:
+            ids = sorted(self._objects)
+            infos = [self.info(id) for id in ids]
+        return iter(zip(ids, infos, strict=True))
+
+    # ------------------------------------------------------------------ refs and operations
+
+    def ref(self, name: str) -> bytes | None:
+        return self._refs.get(name)
+
+    def refs(self, prefix: str = "") -> dict[str, bytes]:
+        with self._lock:
+            names = sorted(self._refs, key=str.encode)
+            return {name: self._refs[name] for name in names if name.startswith(prefix)}
+
+    def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
+        with self.session() as session:
+            return session.commit(updates, operation=operation)
+
+    def operations(
+        self, *, newest_first: bool = True, start: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        with self._lock:
+            rows = sorted(self._operations.items(), reverse=newest_first)
+        if start is not None:
+            rows = [row for row in rows if (row[0] <= start if newest_first else row[0] >= start)]
+        return iter(rows)
+
+    # ------------------------------------------------------------------ cache
+
+    def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return [self._cache.get(key) for key in keys]
+
+    def cache_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        with self._lock:
+            return iter(sorted(row for row in self._cache.items() if row[0].startswith(prefix)))
+
+    def cache_put(self, rows: Mapping[bytes, bytes | None]) -> None:
+        self._apply(Move(cache=rows))
+
+    # ------------------------------------------------------------------ maintenance
+
+    def check(
+        self,
+        *,
+        read_data: bool = True,
+        monitor: Monitor | None = None,  # noqa: ARG002 - the protocol's; here nothing takes long
+    ) -> Iterator[Damage]:
+        for id, info in self.ids():
+            if info.base is not None and info.base not in self._objects:
+                yield Damage(id, "base: it is missing", "memory")
+            elif read_data:
+                try:
+                    self.get(id)
+                except CorruptObject as error:
+                    yield Damage(id, f"digest: {error}", "memory")
+
+    def collect(
+        self,
+        mark: Mark,
+        *,
+        dry_run: bool = False,
+        drop_operations_below: int = 0,
+        monitor: Monitor | None = None,  # noqa: ARG002
+    ) -> CollectReport:
+        with self._lock:
+            operations = [
+                data
+                for n, data in self.operations(newest_first=False)
+                if n >= drop_operations_below
+            ]
+            leased = {id for session in self._sessions for id in session.relied}
+            live = set(mark(self.refs(), operations, [id for id in leased if id in self._objects]))
+            todo = list(live | leased)
+            while todo:
+                encoded = self._objects.get(todo.pop())
+                if encoded is not None and encoded.base is not None and encoded.base not in live:
+                    live.add(encoded.base)
+                    todo.append(encoded.base)
+            dead = [id for id in self._objects if id not in live and id not in leased]
+            report = CollectReport(
+                len(dead),
+                sum(self._objects[id].raw_size for id in dead),
+                sum(len(self._objects[id].body) for id in dead),
+                len(self._objects) - len(dead),
+            )
+            if not dry_run:
+                for id in dead:
+                    del self._objects[id]
+                for n in [n for n in self._operations if n < drop_operations_below]:
+                    del self._operations[n]
+                self._sweeps += bool(dead)
+            return report
+
+    def stats(self) -> StoreStats:
+        return StoreStats(
+            len(self._objects), 0, sum(len(e.body) for e in self._objects.values()), 0
+        )
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _apply(self, what: Move) -> int:
+        refs = dict(self._refs)
+        for update in what.updates:
+            if refs.get(update.name) != update.expect:
+                raise Conflict(f"{update.name} has changed meanwhile", kind="ref-changed")
+            if update.target is None:
+                refs.pop(update.name, None)
+            else:
+                refs[update.name] = update.target
+        self._refs = refs
+        for key, value in (what.cache or {}).items():
+            if value is None:
+                self._cache.pop(key, None)
+            else:
+                self._cache[key] = value
+        if what.operation is None:
+            return 0
+        self._sequence += 1
+        self._operations[self._sequence] = what.operation
+        return self._sequence
+
+
+class MemorySession:
+    """`api.Session` over a MemoryStore."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self._new: dict[Digest, Encoded] = {}
+        self.relied: set[Digest] = set()
+        self._sweeps = store._sweeps
+        self._closed = False
+        store._sessions.add(self)
+
+    def missing(self, ids: Sequence[Digest]) -> list[bool]:
+        self._require_open()
+        with self._store._lock:
+            answer = [id not in self._new and id not in self._store._objects for id in ids]
+            self.relied.update(id for id, absent in zip(ids, answer, strict=True) if not absent)
+            return answer
+
+    def put(self, id: Digest, encoded: Encoded) -> int:
+        if not self.missing([id])[0]:
+            return 0
+        if len(encoded.body) > MAX_BODY_SIZE or encoded.raw_size > MAX_RAW_SIZE:
+            raise UsageError("the object is too large")
+        if encoded.base is not None and self.missing([encoded.base])[0]:
+            raise MissingObject(f"the base {encoded.base.short()} is not in the store")
+        self._new[id] = Encoded(encoded.codec, encoded.raw_size, bytes(encoded.body), encoded.base)
+        self.relied.add(id)
+        return len(encoded.body)
+
+    def flush(self) -> None:
+        self.commit()
+
+    def commit(
+        self,
+        updates: Sequence[RefUpdate] = (),
+        *,
+        operation: bytes | None = None,
+        cache: Mapping[bytes, bytes | None] | None = None,
+    ) -> int:
+        self._require_open()
+        what = Move(updates, operation, cache)
+        store = self._store
+        with store._lock:
+            gone = [id for id in self.relied if id not in self._new and id not in store._objects]
+            if gone and self._sweeps != store._sweeps:
+                self._start_over()
+                raise StaleReuse(f"{len(gone)} objects were collected meanwhile")
+            self._sweeps = store._sweeps
+            sequence = store._apply(what)
+            for id, encoded in self._new.items():
+                store._objects.setdefault(id, encoded)
+            self._new.clear()
+            return sequence
+
+    def close(self) -> None:
+        self._store._sessions.discard(self)
+        self._new.clear()
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _start_over(self) -> None:
+        self._new.clear()
+        self.relied.clear()
+        self._sweeps = self._store._sweeps
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise UsageError("the session is closed")

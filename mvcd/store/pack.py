@@ -1,0 +1,243 @@
+"""Pack files: one appends, many read (FORMAT.md, section Packs).
+
+`PackWriter` holds a flock on its file from `open` to `close`; the lock, not a process id, says that the
+file has a writer. Its bytes count only once the index states a committed length that covers them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+from mvcd.codec.encoded import Encoded
+from mvcd.ids import Digest
+from mvcd.store.record import (
+    PACK_HEADER,
+    BadRecord,
+    append_record,
+    check_pack_header,
+    pack_header,
+)
+
+SEAL_SIZE = 128 << 20
+BUFFER_SIZE = 1 << 20
+"""Records are gathered up to this size: a write call costs as much as copying 20 KiB."""
+WRITE_BACK_STEP = 32 << 20
+"""After as many bytes a thread starts writing back, so that the last fsync finds little to do."""
+OPEN_FILES = 64
+
+_NAME = re.compile(r"([0-9a-f]{8})\.pack")
+
+
+def pack_name(number: int) -> str:
+    return f"{number:08x}.pack"
+
+
+def pack_numbers(directory: str) -> list[int]:
+    """Numbers of all pack files, ascending."""
+    matches = (_NAME.fullmatch(entry.name) for entry in os.scandir(directory))
+    return sorted(int(match[1], 16) for match in matches if match)
+
+
+def try_lock(path: str, *, create: bool = False) -> int | None:
+    """A descriptor that holds the exclusive flock of the file with this name, or None.
+
+    A lock of a file that was unlinked meanwhile is worth nothing, so that is checked. Whatever else was
+    known of the file before may have changed too: look again after taking the lock.
+    """
+    try:
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        file = os.open(path, flags, 0o644)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file).st_nlink:
+            return file
+    except BlockingIOError:
+        pass
+    os.close(file)
+    return None
+
+
+def unlock(file: int) -> None:
+    """Gives the lock up even where a forked child still holds a copy of the descriptor."""
+    fcntl.flock(file, fcntl.LOCK_UN)
+    os.close(file)
+
+
+def sync_directory(path: str) -> None:
+    file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+class SyncFailed(Exception):
+    """An fsync failed; the store must not acknowledge anything any more."""
+
+
+class PackWriter:
+    """Appends records to one locked pack. Not thread-safe.
+
+    `end` is where the next record goes; what was written before the last `sync` may not be on disk.
+    """
+
+    def __init__(self, directory: str, number: int, file: int, end: int, *, new: bool) -> None:
+        self.directory = directory
+        self.number = number
+        self.end = end
+        self._file = file
+        self._new = new
+        self._buffer = bytearray()
+        self._written = end
+        self._behind = end
+        self._thread: ThreadPoolExecutor | None = None
+        self._write_back: Future[None] | None = None
+
+    @classmethod
+    def start(cls, directory: str, number: int, file: int) -> PackWriter:
+        """A file that was never committed and whose lock `file` we hold, made anew."""
+        os.ftruncate(file, 0)
+        writer = cls(directory, number, file, 0, new=True)
+        writer._buffer += pack_header(number)
+        writer.end = len(writer._buffer)
+        return writer
+
+    @classmethod
+    def resume(cls, directory: str, number: int, file: int, end: int) -> PackWriter | None:
+        """A committed pack whose lock `file` we hold, cut to `end`; None when it is damaged."""
+        try:
+            check_pack_header(os.pread(file, PACK_HEADER.size, 0), number)
+        except BadRecord:
+            return None
+        if os.fstat(file).st_size < end:
+            return None
+        os.ftruncate(file, end)
+        return cls(directory, number, file, end, new=False)
+
+    def append(self, id: Digest, encoded: Encoded) -> int:
+        """Appends one record, buffered; returns its size. Raises OSError when the disk is full."""
+        size = append_record(self._buffer, id, encoded)
+        self.end += size
+        if len(self._buffer) >= BUFFER_SIZE:
+            self.drain()
+        return size
+
+    def append_raw(self, record: bytes) -> int:
+        """Appends the bytes of a whole record; returns its offset."""
+        offset = self.end
+        self._buffer += record
+        self.end += len(record)
+        if len(self._buffer) >= BUFFER_SIZE:
+            self.drain()
+        return offset
+
+    def sync(self) -> None:
+        """Makes all appended bytes durable. Raises OSError when writing, SyncFailed when syncing fails."""
+        self.drain()
+        if self._write_back is not None:
+            self._write_back.result()
+            self._write_back = None
+        self._fsync()
+        if self._new:
+            try:
+                sync_directory(self.directory)
+            except OSError as error:
+                raise SyncFailed(str(error)) from error
+            self._new = False
+
+    def close(self) -> None:
+        """Gives the pack up; bytes after the last commit are for the next writer to cut."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+        if self._file >= 0:
+            unlock(self._file)
+            self._file = -1
+
+    def abandon(self) -> None:
+        """In a forked child: forgets the file without touching the parent's lock."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def drain(self) -> None:
+        """Hands what is gathered to the kernel. Raises OSError."""
+        view = memoryview(self._buffer)
+        try:
+            done = 0
+            while done < len(view):
+                done += os.pwrite(self._file, view[done:], self._written + done)
+        finally:
+            view.release()
+        self._written += len(self._buffer)
+        self._buffer = bytearray()
+        if self._written - self._behind >= WRITE_BACK_STEP:
+            self._start_write_back()
+
+    def _start_write_back(self) -> None:
+        if self._write_back is not None:
+            if not self._write_back.done():
+                return
+            self._write_back.result()  # the kernel reports an error once: it must not get lost here
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "mvc-write-back")
+        self._behind = self._written
+        self._write_back = self._thread.submit(self._fsync)
+
+    def _fsync(self) -> None:
+        try:
+            os.fsync(self._file)
+        except OSError as error:
+            raise SyncFailed(str(error)) from error
+
+
+class PackFiles:
+    """Reads from packs; keeps the last `OPEN_FILES` descriptors. Thread-safe."""
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self._lock = threading.Lock()
+        self._files: OrderedDict[int, _File] = OrderedDict()
+
+    def read(self, number: int, offset: int, size: int) -> bytes:
+        """At most `size` bytes; fewer at the end of the file. Raises FileNotFoundError."""
+        file = self._acquire(number)
+        return os.pread(file.descriptor, size, offset)
+
+    def forget(self, number: int) -> None:
+        with self._lock:
+            self._files.pop(number, None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._files.clear()
+
+    def _acquire(self, number: int) -> _File:
+        with self._lock:
+            file = self._files.get(number)
+            if file is not None:
+                self._files.move_to_end(number)
+                return file
+            file = self._files[number] = _File(os.path.join(self.directory, pack_name(number)))
+            if len(self._files) > OPEN_FILES:
+                self._files.popitem(last=False)
+            return file
+
+
+class _File:
+    """A descriptor that closes when nobody reads through it any more."""
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        with suppress(AttributeError, OSError):
+            os.close(self.descriptor)

@@ -1,0 +1,174 @@
+"""Reading objects: lookup, pread, decode, digest check; safe beside writers and collections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mvcd.codec.decode import decode
+from mvcd.codec.encoded import Encoded
+from mvcd.errors import CorruptObject, MissingObject, UsageError
+from mvcd.ids import Digest, Kind
+from mvcd.store.api import ObjectInfo
+from mvcd.store.index import Index
+from mvcd.store.pack import PackFiles
+from mvcd.store.record import BadRecord, Record, parse_record, record_size
+from mvcd.store.refs import scan
+from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
+
+MAX_DELTA_DEPTH = 64
+BATCH = 4096
+MIN_PREFIX = 4
+
+
+class PackedObjects:
+    """`api.ObjectReader` over an index and packs. Thread-safe."""
+
+    def __init__(self, index: Index, packs: PackFiles) -> None:
+        self.index = index
+        self.packs = packs
+
+    def get(self, id: Digest) -> bytes:
+        record = self._record(id, check_crc=False)
+        try:
+            data = self._decode(record, 0)
+        except CorruptObject as error:
+            raise self._corrupt(id, error.cause or str(error)) from error
+        if type(record.id).of(data) != id:
+            raise self._corrupt(id, "its digest does not match")
+        return data
+
+    def get_encoded(self, id: Digest) -> Encoded:
+        return self._record(id).encoded()
+
+    def has(self, ids: Sequence[Digest]) -> list[bool]:
+        table = self.index.objects
+        with self.index.read() as txn:
+            return [txn.get(id, db=table) is not None for id in ids]
+
+    def info(self, id: Digest) -> ObjectInfo:
+        return self.location(id).info()
+
+    def location(self, id: Digest) -> Location:
+        """Raises MissingObject, CorruptObject."""
+        try:
+            return parse_location(self._row(id))
+        except BadRow as error:
+            raise _damaged_row(id, error) from error
+
+    def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
+        prefix = prefix.lower()
+        if len(prefix) < MIN_PREFIX or prefix.strip("0123456789abcdef"):
+            raise UsageError(f"{prefix!r} is not {MIN_PREFIX} or more hex digits")
+        found: list[Digest] = []
+        start = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
+        with self.index.read() as txn:
+            for key, row in scan(
+                txn, self.index.objects, bytes.fromhex(prefix[: len(prefix) & ~1]), start
+            ):
+                if not key.hex().startswith(prefix) or len(found) == limit:
+                    break
+                if len(row) >= LOCATION.size and row[LOCATION.size - 1] == kind:
+                    found.append(typed_id(key, kind))
+        return found
+
+    def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
+        for id, location in self.locations():
+            if isinstance(location, BadRow):
+                raise _damaged_row(id, location)
+            yield id, location.info()
+
+    def locations(self) -> Iterator[tuple[Digest, Location | BadRow]]:
+        """Every row, in digest order, in batches of one transaction each."""
+        start = b""
+        while True:
+            with self.index.read() as txn:
+                rows = scan(txn, self.index.objects, start=start)
+                batch = [row for row, _ in zip(rows, range(BATCH), strict=False)]
+            for key, row in batch:
+                try:
+                    location = parse_location(row)
+                    yield typed_id(key, location.kind), location
+                except (BadRow, ValueError) as error:
+                    yield _untyped(key), BadRow(str(error))
+            if len(batch) < BATCH:
+                return
+            start = batch[-1][0] + b"\0"
+
+    def read_record(self, id: Digest, location: Location) -> Record:
+        """The record at a place. Raises BadRecord when it is not there, not `id`'s, or damaged."""
+        try:
+            data = self.packs.read(location.pack, location.offset, location.size)
+        except FileNotFoundError:
+            raise BadRecord("the pack file is gone") from None
+        record = parse_record(data)
+        if (record.id, len(record.body), record.raw_size, record.base) != (
+            id,
+            location.body_size,
+            location.raw_size,
+            location.base,
+        ):
+            raise BadRecord("the record is not what the index says")
+        return record
+
+    # ------------------------------------------------------------------ inside
+
+    def _row(self, id: Digest) -> bytes:
+        row = self.index.lookup(id)
+        if row is None:
+            raise MissingObject(f"{id.kind.name.lower()} {id.short()} is not in the store")
+        return row
+
+    def _record(self, id: Digest, *, check_crc: bool = True) -> Record:
+        """The record of `id`; looked up again when a collection moved it under our hands."""
+        seen = None
+        problem: Exception | None = None
+        while True:
+            row = self._row(id)
+            if row == seen:
+                raise self._corrupt(id, str(problem)) from problem
+            seen = row
+            try:
+                pack, offset, body_size, _, _ = LOCATION.unpack_from(row)
+                size = record_size(parse_location(row).body_size, len(row) > LOCATION.size)
+                data = self.packs.read(pack, offset, size)
+                record = parse_record(data, check_crc=check_crc)
+                if record.id == id and len(record.body) == body_size:
+                    return record
+                problem = BadRecord("another record is there")
+            except (BadRecord, BadRow) as error:
+                problem = error
+            except FileNotFoundError:
+                problem = BadRecord("the pack file is gone")
+            self.packs.forget(pack)
+
+    def _decode(self, record: Record, depth: int) -> bytes:
+        """Raw bytes, digest not checked: that of the last in a chain of deltas vouches for all."""
+        if record.base is None:
+            return decode(record.encoded())
+        if depth == MAX_DELTA_DEPTH:
+            raise CorruptObject("a chain of deltas does not end")
+        try:
+            base = self._record(record.base, check_crc=False)
+        except MissingObject:
+            raise CorruptObject(f"its base {record.base.short()} is missing") from None
+        return decode(record.encoded(), self._decode(base, depth + 1))
+
+    def _corrupt(self, id: Digest, problem: str) -> CorruptObject:
+        try:
+            location = self.location(id)
+            where = f"pack {location.pack:08x} at {location.offset}"
+        except (MissingObject, CorruptObject):
+            where = "index"
+        return CorruptObject(
+            f"{id.kind.name.lower()} {id.short()} is damaged",
+            cause=f"{where}: {problem}",
+            help="mvc verify",
+        )
+
+
+def _damaged_row(id: Digest, error: BadRow) -> CorruptObject:
+    return CorruptObject(f"{id.short()} is damaged", cause=f"index: {error}", help="mvc verify")
+
+
+def _untyped(key: bytes) -> Digest:
+    return typed_id(key.ljust(32, b"\0")[:32], Kind.CHUNK)

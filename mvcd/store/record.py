@@ -1,0 +1,159 @@
+"""The bytes of a pack (FORMAT.md, section Packs): its header and its self-describing records.
+
+Pure functions over bytes; files are `pack.py`'s concern. Parsing never trusts a length: each is
+checked against the format's limits before anything is allocated.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.ids import DIGEST_SIZE, ID_TYPES, Bytes, ChunkId, Digest
+
+PACK_VERSION = 1
+PACK_HEADER = struct.Struct("<8sII")
+PACK_MAGIC = b"MVCPACK\n"
+
+RECORD_MAGIC = b"\x89OBJ"
+RECORD_HEAD = struct.Struct("<4sBBBBII32s")
+"""Magic, kind, codec, flags, zero, raw size, body size, digest. A base may follow; the CRC does."""
+
+HAS_BASE = 1
+CRC = struct.Struct("<I")
+PLAIN_OVERHEAD = RECORD_HEAD.size + CRC.size
+BASE_OVERHEAD = PLAIN_OVERHEAD + DIGEST_SIZE
+MAX_BODY_SIZE = MAX_RAW_SIZE + (64 << 10)
+"""Bytes; a codec that does not shrink a chunk gives way to RAW, so no body is far beyond its raw size."""
+
+_CODECS = {int(c): c for c in Codec}
+_TYPES = {int(k): t for k, t in ID_TYPES.items()}
+
+
+class BadRecord(ValueError):
+    """These bytes are not a whole, valid record; the text says why."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One record as parsed. `body` is a view into the bytes it was parsed from."""
+
+    id: Digest
+    codec: Codec
+    raw_size: int
+    base: ChunkId | None
+    body: memoryview
+
+    @property
+    def size(self) -> int:
+        """Bytes in the pack."""
+        return record_size(len(self.body), self.base is not None)
+
+    def encoded(self) -> Encoded:
+        return Encoded(self.codec, self.raw_size, self.body, self.base)
+
+
+def pack_header(number: int) -> bytes:
+    return PACK_HEADER.pack(PACK_MAGIC, PACK_VERSION, number)
+
+
+def check_pack_header(data: bytes, number: int) -> None:
+    """Raises BadRecord unless `data` starts with the header of pack `number`."""
+    if len(data) < PACK_HEADER.size:
+        raise BadRecord("no pack header")
+    magic, version, found = PACK_HEADER.unpack_from(data)
+    if magic != PACK_MAGIC:
+        raise BadRecord("not a pack")
+    if version != PACK_VERSION:
+        raise BadRecord(f"pack version {version} is not known")
+    if found != number:
+        raise BadRecord(f"the header names pack {found}")
+
+
+def record_size(body_size: int, has_base: bool) -> int:
+    return body_size + (BASE_OVERHEAD if has_base else PLAIN_OVERHEAD)
+
+
+def append_record(buffer: bytearray, id: Digest, encoded: Encoded) -> int:
+    """Appends one record; returns its size. Sizes must be within the limits (the session checks)."""
+    body = encoded.body
+    size = len(body)
+    base = encoded.base
+    if base is None:
+        head = RECORD_HEAD.pack(
+            RECORD_MAGIC, id.kind, encoded.codec, 0, 0, encoded.raw_size, size, id
+        )
+    else:
+        head = (
+            RECORD_HEAD.pack(
+                RECORD_MAGIC, id.kind, encoded.codec, HAS_BASE, 0, encoded.raw_size, size, id
+            )
+            + base
+        )
+    buffer += head
+    buffer += CRC.pack(zlib.crc32(body, zlib.crc32(head)))
+    buffer += body
+    return len(head) + CRC.size + size
+
+
+def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Record:
+    """The record at `offset`. Raises BadRecord. Without `check_crc` the caller checks the digest."""
+    view = memoryview(data)
+    if len(view) - offset < PLAIN_OVERHEAD:
+        raise BadRecord("cut short")
+    magic, kind, codec, flags, zero, raw_size, size, digest = RECORD_HEAD.unpack_from(view, offset)
+    if magic != RECORD_MAGIC or zero or flags & ~HAS_BASE:
+        raise BadRecord("no record here")
+    if kind not in _TYPES:
+        raise BadRecord(f"kind {kind} is not known")
+    if codec not in _CODECS:
+        raise BadRecord(f"codec {codec} is not known")
+    if raw_size > MAX_RAW_SIZE or size > MAX_BODY_SIZE:
+        raise BadRecord(f"sizes {raw_size} and {size} are beyond the limits")
+    end = offset + RECORD_HEAD.size
+    base = None
+    if flags:
+        end += DIGEST_SIZE
+    if len(view) < end + CRC.size + size:
+        raise BadRecord("cut short")
+    if flags:
+        base = ChunkId(view[end - DIGEST_SIZE : end])
+    body = view[end + CRC.size : end + CRC.size + size]
+    if check_crc:
+        (crc,) = CRC.unpack_from(view, end)
+        if zlib.crc32(body, zlib.crc32(view[offset:end])) != crc:
+            raise BadRecord("checksum mismatch")
+    return Record(_TYPES[kind](digest), _CODECS[codec], raw_size, base, body)
+
+
+def scan(data: Bytes, start: int = PACK_HEADER.size) -> Iterator[tuple[int, Record | BadRecord]]:
+    """(offset, record) of all valid records, in order; damage once per damaged stretch.
+
+    After damage the scan goes on at the next magic, so one bad record hides no other.
+    """
+    whole = bytes(data) if not isinstance(data, bytes) else data
+    offset = start
+    while offset < len(whole):
+        try:
+            record = parse_record(whole, offset)
+        except BadRecord as bad:
+            yield offset, bad
+            offset = _next_valid(whole, offset + 1)
+            continue
+        yield offset, record
+        offset += record.size
+
+
+def _next_valid(data: bytes, offset: int) -> int:
+    """Where the next valid record starts, or the end of `data`."""
+    while (offset := data.find(RECORD_MAGIC, offset)) >= 0:
+        try:
+            parse_record(data, offset)
+        except BadRecord:
+            offset += 1
+        else:
+            return offset
+    return len(data)

@@ -1,0 +1,193 @@
+"""Refs, operations and cache rows inside index transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mvcd.errors import Conflict, UsageError
+from mvcd.store.api import RefUpdate
+from mvcd.store.index import Index, Transaction
+from mvcd.store.journal import Change, Journal
+from mvcd.store.rows import (
+    CHANGES,
+    OPERATION,
+    SEQUENCE,
+    number,
+    number_row,
+    seal,
+    unseal_or_raise,
+)
+
+MAX_NAME_SIZE = 500
+MAX_VALUE_SIZE = 64 << 10
+MAX_CACHE_KEY_SIZE = 500
+BATCH = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Everything of a commit but its objects."""
+
+    updates: Sequence[RefUpdate] = ()
+    operation: bytes | None = None
+    cache: Mapping[bytes, bytes | None] | None = None
+
+    def __post_init__(self) -> None:
+        for update in self.updates:
+            require_ref_name(update.name)
+            if update.target is not None and len(update.target) > MAX_VALUE_SIZE:
+                raise UsageError(f"the value of {update.name!r} is too long")
+        for key in self.cache or ():
+            require_cache_key(key)
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it changes what the journal keeps."""
+        return bool(self.updates) or self.operation is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The numbers a move was given."""
+
+    changes: int
+    sequence: int  # of its operation; 0 without one
+
+
+def require_ref_name(name: str) -> None:
+    size = len(name.encode())
+    if not 0 < size <= MAX_NAME_SIZE:
+        raise UsageError(f"a ref name has 1 to {MAX_NAME_SIZE} bytes, not {size}")
+
+
+def require_cache_key(key: bytes) -> None:
+    if not 0 < len(key) <= MAX_CACHE_KEY_SIZE:
+        raise UsageError(f"a cache key has 1 to {MAX_CACHE_KEY_SIZE} bytes, not {len(key)}")
+
+
+def move(index: Index, txn: Transaction, what: Move) -> Moved:
+    """Compares and sets refs, appends the operation, writes cache rows. Raises Conflict."""
+    for update in what.updates:
+        _move_ref(index, txn, update)
+    put_cache(index, txn, what.cache or {})
+    if not what.recorded:
+        return Moved(0, 0)
+    sequence = 0
+    if what.operation is not None:
+        sequence = number(txn.get(OPERATION, db=index.meta)) + 1
+        key = SEQUENCE.pack(sequence)
+        txn.put(key, seal(key, what.operation), db=index.operations, append=True)
+        txn.put(OPERATION, number_row(sequence), db=index.meta)
+    changes = number(txn.get(CHANGES, db=index.meta)) + 1
+    txn.put(CHANGES, number_row(changes), db=index.meta)
+    return Moved(changes, sequence)
+
+
+def _move_ref(index: Index, txn: Transaction, update: RefUpdate) -> None:
+    key = update.name.encode()
+    found = read_ref(index, txn, update.name)
+    if found != update.expect:
+        raise Conflict(
+            f"{update.name} has changed meanwhile",
+            kind="ref-changed",
+            cause="somebody else moved it" if found is not None else "it does not exist",
+            help="run the command again",
+        )
+    if update.target is None:
+        txn.delete(key, db=index.refs)
+    else:
+        txn.put(key, seal(key, update.target), db=index.refs)
+
+
+def put_cache(index: Index, txn: Transaction, rows: Mapping[bytes, bytes | None]) -> None:
+    for key in sorted(rows):
+        value = rows[key]
+        if value is None:
+            txn.delete(key, db=index.cache)
+        else:
+            txn.put(key, seal(key, value), db=index.cache)
+
+
+def read_ref(index: Index, txn: Transaction, name: str) -> bytes | None:
+    """Raises IntegrityError when its row is damaged."""
+    key = name.encode()
+    stored = txn.get(key, db=index.refs)
+    return None if stored is None else unseal_or_raise(key, stored, f"ref {name}")
+
+
+def read_refs(index: Index, txn: Transaction, prefix: str = "") -> dict[str, bytes]:
+    """Raises IntegrityError when a row is damaged."""
+    refs = {}
+    for key, stored in scan(txn, index.refs, prefix.encode()):
+        name = key.decode(errors="replace")
+        refs[name] = unseal_or_raise(key, stored, f"ref {name}")
+    return refs
+
+
+def scan(
+    txn: Transaction, table: object, prefix: bytes = b"", start: bytes | None = None
+) -> Iterator[tuple[bytes, bytes]]:
+    """Rows whose key has the prefix, ascending, from key `start` on. Valid inside the transaction."""
+    cursor = txn.cursor(db=table)
+    if cursor.set_range(start if start is not None else prefix):
+        for key, value in cursor:
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+
+def read_operations(
+    index: Index, *, newest_first: bool = True, start: int | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """In batches of one transaction each, so that a slow consumer pins no pages."""
+    if start is None:
+        start = (1 << 64) - 1 if newest_first else 0
+    while True:
+        with index.read() as txn:
+            batch = _operation_batch(index, txn, start, newest_first)
+        for key, stored in batch:
+            (sequence,) = SEQUENCE.unpack(key)
+            yield sequence, unseal_or_raise(key, stored, f"operation {sequence}")
+        if len(batch) < BATCH:
+            return
+        start = sequence - 1 if newest_first else sequence + 1
+
+
+def _operation_batch(
+    index: Index, txn: Transaction, start: int, newest_first: bool
+) -> list[tuple[bytes, bytes]]:
+    cursor = txn.cursor(db=index.operations)
+    key = SEQUENCE.pack(start)
+    found = cursor.set_range(key)
+    if newest_first and not (found and cursor.key() == key):
+        found = cursor.prev() if found else cursor.last()
+    if not found:
+        return []
+    rows = cursor.iterprev() if newest_first else cursor.iternext()
+    return [row for row, _ in zip(rows, range(BATCH), strict=False)]
+
+
+def write_journal(index: Index, journal: Journal, what: Move, moved: Moved) -> None:
+    """Appends the line of a committed move, or a full one where lines before it are missing."""
+    last = journal.last()
+    if (last.changes if last else 0) == moved.changes - 1:
+        refs = {update.name: update.target for update in what.updates}
+        operations = []
+        if what.operation is not None:
+            operations.append((moved.sequence, what.operation))
+        journal.append(Change(moved.changes, False, refs, operations))
+    else:
+        journal.append(full_change(index))
+
+
+def full_change(index: Index) -> Change:
+    """All refs and operations as they are now."""
+    with index.read() as txn:
+        changes = number(txn.get(CHANGES, db=index.meta))
+        refs = read_refs(index, txn)
+        operations = [
+            (SEQUENCE.unpack(key)[0], unseal_or_raise(key, stored, "an operation"))
+            for key, stored in scan(txn, index.operations)
+        ]
+    return Change(changes, True, dict(refs), operations)

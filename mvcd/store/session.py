@@ -1,0 +1,263 @@
+"""A session: appends objects to a pack and makes them durable, rows and refs in one transaction.
+
+Per object there is one Python call and no I/O: records gather in the pack's buffer and rows in a dict,
+until `flush`, `commit` or a limit. What the session relies on is in its lease before it counts on it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+
+from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
+from mvcd.errors import Failure, MissingObject, MvcError, StaleReuse, UsageError
+from mvcd.ids import Digest
+from mvcd.store import steps
+from mvcd.store.api import RefUpdate
+from mvcd.store.index import DISK_FULL, Transaction
+from mvcd.store.lease import Lease
+from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed
+from mvcd.store.record import MAX_BODY_SIZE
+from mvcd.store.refs import Move, Moved, move, write_journal
+from mvcd.store.rows import LOCATION, SWEEPS, number
+from mvcd.store.writers import open_writer, put_pack_row
+
+if TYPE_CHECKING:
+    from mvcd.store.lmdb_store import LmdbStore
+
+T = TypeVar("T")
+MAX_ROWS = 1 << 17
+"""Rows that wait for a flush, about 200 bytes each."""
+
+
+class LmdbSession:
+    """See `api.Session`. Not for use across fork."""
+
+    def __init__(self, store: LmdbStore) -> None:
+        self._store = store
+        self._index = store.index
+        self._process = os.getpid()
+        self._writer: PackWriter | None = None
+        self._lease: Lease | None = None
+        self._rows: dict[bytes, bytes] = {}
+        self._absent: set[bytes] = set()
+        self._failure: MvcError | None = None
+        with self._index.read() as txn:
+            self._sweeps = number(txn.get(SWEEPS, db=self._index.meta))
+
+    # ------------------------------------------------------------------ objects
+
+    def missing(self, ids: Sequence[Digest]) -> list[bool]:
+        self._require_usable()
+        rows, table = self._rows, self._index.objects
+        reused: list[Digest] = []
+        answer = []
+        if len(self._absent) > MAX_ROWS:
+            self._absent.clear()
+        with self._index.read() as txn:
+            for id in ids:
+                if id in rows:
+                    answer.append(False)
+                elif txn.get(id, db=table) is None:
+                    self._absent.add(id)
+                    answer.append(True)
+                else:
+                    reused.append(id)
+                    answer.append(False)
+        self._rely_on(reused)
+        return answer
+
+    def put(self, id: Digest, encoded: Encoded) -> int:
+        if id in self._rows:
+            return 0
+        self._require_usable()
+        if id in self._absent:
+            self._absent.discard(id)
+        elif self._index.lookup(id) is not None:
+            self._rely_on((id,))
+            return 0
+        body_size, base = len(encoded.body), encoded.base
+        if body_size > MAX_BODY_SIZE or encoded.raw_size > MAX_RAW_SIZE:
+            raise UsageError(f"an object of {max(body_size, encoded.raw_size)} bytes is too large")
+        if base is not None and base not in self._rows:
+            self._require_base(base)
+        try:
+            writer = self._writer or self._open_writer()
+            offset = writer.end
+            size = writer.append(id, encoded)
+        except (OSError, SyncFailed) as error:
+            self._fail(error)
+        row = LOCATION.pack(writer.number, offset, body_size, encoded.raw_size, id.kind)
+        self._rows[id] = row if base is None else row + base
+        if writer.end >= SEAL_SIZE or len(self._rows) >= MAX_ROWS:
+            self.flush()
+        return size
+
+    def flush(self) -> None:
+        self._require_usable()
+        if self._rows:
+            self._write(None)
+
+    # ------------------------------------------------------------------ refs
+
+    def commit(
+        self,
+        updates: Sequence[RefUpdate] = (),
+        *,
+        operation: bytes | None = None,
+        cache: Mapping[bytes, bytes | None] | None = None,
+    ) -> int:
+        self._require_usable()
+        what = Move(updates, operation, cache)
+        if not (self._rows or what.recorded or what.cache):
+            return 0
+        moved = self._write(lambda txn: move(self._index, txn, what))
+        assert moved is not None
+        self._close_writer()
+        if what.recorded:
+            self._write_journal(what, moved)
+        return moved.sequence
+
+    def close(self) -> None:
+        if self._process != os.getpid():
+            self._abandon()
+            return
+        self._close_writer()
+        if self._lease is not None:
+            self._lease.close()
+            self._lease = None
+        self._rows.clear()
+        self._failure = self._failure or UsageError("the session is closed")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ inside
+
+    def _write(self, more: Callable[[Transaction], T] | None) -> T | None:
+        """Syncs the pack, then commits the rows that wait and `more` in one transaction."""
+        index, rows, writer = self._index, self._rows, self._writer
+        if rows:
+            assert writer is not None
+            self._rely_on(rows)
+            self._sync(writer)
+        ordered = sorted(rows.items())
+
+        def work(txn: Transaction) -> tuple[T | None, int]:
+            sweeps = number(txn.get(SWEEPS, db=index.meta))
+            if sweeps != self._sweeps:
+                self._require_present(txn)
+            result = more(txn) if more else None
+            if writer is not None and ordered:
+                txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
+                put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_SIZE)
+            return result, sweeps
+
+        try:
+            result, self._sweeps = index.write(work)
+        except StaleReuse:
+            self._start_over()
+            raise
+        self._store.reached(steps.ROWS_COMMITTED)
+        rows.clear()
+        self._absent.clear()
+        if writer is not None and writer.end >= SEAL_SIZE:
+            self._close_writer()
+        return result
+
+    def _sync(self, writer: PackWriter) -> None:
+        try:
+            writer.drain()
+            self._store.reached(steps.PACK_WRITTEN)
+            writer.sync()
+        except (OSError, SyncFailed) as error:
+            self._fail(error)
+        self._store.reached(steps.PACK_SYNCED)
+
+    def _require_present(self, txn: Transaction) -> None:
+        """A collection ran since this session began: all it relies on must still be there."""
+        relied = self._lease.ids() if self._lease else set()
+        gone = [
+            id
+            for id in relied
+            if id not in self._rows and txn.get(id, db=self._index.objects) is None
+        ]
+        if gone:
+            raise StaleReuse(
+                f"{len(gone)} objects that this commit reuses were collected meanwhile",
+                cause=f"the first is {gone[0].hex()[:12]}",
+                help="run the command again",
+            )
+
+    def _start_over(self) -> None:
+        """After StaleReuse: what waits may have a base that is gone, so none of it is kept."""
+        self._close_writer()
+        self._rows.clear()
+        self._absent.clear()
+        if self._lease is not None:
+            self._lease.clear()
+        with self._index.read() as txn:
+            self._sweeps = number(txn.get(SWEEPS, db=self._index.meta))
+
+    def _rely_on(self, ids: Collection[bytes]) -> None:
+        if not ids:
+            return
+        try:
+            if self._lease is None:
+                self._lease = Lease(self._store.lease_directory)
+            self._lease.add(ids)
+        except OSError as error:
+            self._fail(error)
+
+    def _require_base(self, base: Digest) -> None:
+        if self._index.lookup(base) is None:
+            raise MissingObject(f"the base {base.short()} is not in the store")
+        self._rely_on((base,))
+
+    def _open_writer(self) -> PackWriter:
+        self._writer = open_writer(self._index, self._store.pack_directory)
+        self._store.reached(steps.PACK_OPENED)
+        return self._writer
+
+    def _close_writer(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _write_journal(self, what: Move, moved: Moved) -> None:
+        try:
+            write_journal(self._index, self._store.journal, what, moved)
+        except (OSError, MvcError):
+            return  # the commit stands; the next one makes up for the line
+        self._store.reached(steps.JOURNAL_WRITTEN)
+
+    def _require_usable(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._process != os.getpid():
+            raise UsageError("a session cannot be used in a forked process; open one there")
+
+    def _fail(self, error: OSError | SyncFailed) -> NoReturn:
+        """A failed write ends this session, a failed sync the whole store."""
+        if isinstance(error, SyncFailed):
+            self._index.fail("stored bytes could not be made durable", error)
+        full = error.errno in DISK_FULL
+        self._failure = Failure(
+            "the disk is full" if full else "the store could not be written",
+            kind="disk-full" if full else "write-failed",
+            cause=str(error),
+            help="free some disk space, then run the command again" if full else None,
+        )
+        self._rows.clear()
+        self._close_writer()
+        raise self._failure from error
+
+    def _abandon(self) -> None:
+        for held in (self._writer, self._lease):
+            if held is not None:
+                held.abandon()
+        self._writer = self._lease = None
