@@ -325,7 +325,8 @@ def _split_removals(remove: Sequence[str], write: Sequence[str]) -> tuple[list[s
     """Removals that must come before the writes (a file becomes a directory or the reverse), and the rest."""
     written = set(write)
     parents = {p[:i] for p in write for i, c in enumerate(p) if c == "/"}
-    early, late = [], []
+    early: list[str] = []
+    late: list[str] = []
     for path in remove:
         inside = any(path[:i] in written for i, c in enumerate(path) if c == "/")
         (early if path in parents or inside else late).append(path)

@@ -10,7 +10,7 @@ from mvcd.chunking import _cut
 from mvcd.errors import MvcError
 from mvcd.repo.core import Core
 from mvcd.repo.results import Check
-from mvcd.store.filesystem import file_system
+from mvcd.store.filesystem import filesystem_type
 
 _LOW_DISK = 1 << 30
 
@@ -25,7 +25,7 @@ def checks(core: Core) -> Iterator[Check]:
 
 def _store(core: Core) -> Iterator[Check]:
     path = core.place.store_path(core.config)
-    kind = file_system(path)
+    kind = filesystem_type(path)
     yield Check("file system", True, f"{kind or 'unknown'} below {path}")
     try:
         stats = core.store.stats()

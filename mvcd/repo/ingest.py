@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mvcd.chunking.chunker import Span as CutSpan
 from mvcd.chunking.chunker import StreamCutter, cut_points, piece_points
 from mvcd.chunking.params import DEFAULT
 from mvcd.codec.encode import Encoder
@@ -44,7 +43,7 @@ from mvcd.objects.recipe import (
     literal_segment,
 )
 from mvcd.repo.pipeline import Pipeline
-from mvcd.repo.statcache import FileStat
+from mvcd.repo.statcache import FileStat, stat_matches
 
 BATCH = 2 << 20
 """Bytes read and handed to a worker at once: 8 tensor pieces, about 32 plain chunks."""
@@ -226,7 +225,7 @@ class Ingest:
             try:
                 before = FileStat.of(os.fstat(fd))
                 draft = self._stream_once(fd, before.size, source)
-                if before.matches(fd) and before.matches(path):
+                if stat_matches(fd, before) and stat_matches(path, before):
                     self._pipeline.submit(
                         functools.partial(_same, before), functools.partial(draft.finish, data=None)
                     )
@@ -240,10 +239,7 @@ class Ingest:
     def _stream_once(self, fd: int, size: int, source: Source) -> _Draft:
         shape = _shape(lambda offset, length: os.pread(fd, length, offset), size) or _plain(size)
         draft = _Draft(source, shape, self)
-        cutter = StreamCutter(
-            lambda view: os.readv(fd, [view]),
-            [CutSpan(s.size, tensor=_is_fixed(s)) for s in shape.spans],
-        )
+        cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
         span = index = 0
         while chunks := cutter.fill(buffer := self._take_buffer()):
             pieces = []
@@ -383,16 +379,11 @@ class _Draft:
         self._stored += self._ingest.target.put_object(id, data)
 
 
-def _is_fixed(span: Span) -> bool:
-    """Whether a span is cut at fixed places: tensors, and glue so short that it is kept as a literal."""
-    return span.tensor is not None or span.size <= LITERAL_MAX
-
-
 def _cut_in_memory(view: memoryview, shape: Layout) -> Iterator[_Piece]:
     for number, span in enumerate(shape.spans):
         data = view[span.offset : span.offset + span.size]
-        fixed = _is_fixed(span)
-        ends = piece_points(span.size, final=True) if fixed else cut_points(data, final=True)
+        tensor = span.tensor is not None
+        ends = piece_points(span.size, final=True) if tensor else cut_points(data, final=True)
         start = 0
         for index, end in enumerate(ends):
             yield _Piece(number, index, data[start:end])
@@ -441,11 +432,11 @@ def _read_whole(path: str) -> tuple[FileStat, bytes]:
             data = os.read(fd, before.size + 1)
             while 0 < len(data) < before.size and (more := os.read(fd, before.size - len(data))):
                 data += more
-            if not before.matches(fd):
+            if not stat_matches(fd, before):
                 raise _Changed
         finally:
             os.close(fd)
-    if len(data) != before.size or not before.matches(path):
+    if len(data) != before.size or not stat_matches(path, before):
         raise _Changed
     return before, data
 

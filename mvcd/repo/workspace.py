@@ -8,7 +8,7 @@ finds no marker, or a version that is no longer here, scans afresh: every file i
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 

@@ -1,0 +1,87 @@
+"""A repository under test: verbs with the boring arguments filled in, and files written by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from mvcd.repo.repository import Repository
+from mvcd.repo.results import CommitResult, Context
+
+
+class Bench:
+    """`bench.write(...)`, `bench.commit()`, `bench.repo.<verb>(..., context=bench.context())`."""
+
+    def __init__(self, root: Path, *, store: Path | None = None) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self._ticks = 0
+        self.repo = Repository.create(
+            str(root), store=None if store is None else str(store), context=self.context()
+        )
+
+    def context(self, **fields: Any) -> Context:
+        """Each call is one minute after the one before, so times are distinct and known."""
+        self._ticks += 1
+        return Context("Ada Lovelace <ada@example.org>", time_us=self._ticks * 60_000_000, **fields)
+
+    def now_us(self) -> int:
+        return self._ticks * 60_000_000
+
+    def reopen(self) -> Repository:
+        self.repo.close()
+        self.repo = Repository.open(str(self.root))
+        return self.repo
+
+    def path(self, name: str) -> str:
+        return str(self.root / name)
+
+    def write(self, files: dict[str, bytes | str]) -> None:
+        for name, content in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def remove(self, *names: str) -> None:
+        for name in names:
+            (self.root / name).unlink()
+
+    def add(self, *names: str) -> tuple[str, ...]:
+        return self.repo.add([self.path(n) for n in names or (".",)], context=self.context())
+
+    def commit(self, message: str = "a version", **options: Any) -> CommitResult:
+        return self.repo.commit(message, context=self.context(), **options)
+
+    def save(self, files: dict[str, bytes | str], message: str = "a version") -> CommitResult:
+        """Writes files and commits them, tracking everything."""
+        self.write(files)
+        self.add()
+        return self.commit(message)
+
+    def checkout(self, rev: str, **options: Any) -> Any:
+        return self.repo.checkout(rev, context=self.context(), **options)
+
+    def files(self) -> dict[str, bytes]:
+        """All regular files of the workspace, the repository's own left out."""
+        found = {}
+        for directory, names, files in os.walk(self.root):
+            if ".mvc" in names:
+                names.remove(".mvc")
+            for name in files:
+                path = Path(directory, name)
+                found[path.relative_to(self.root).as_posix()] = path.read_bytes()
+        return found
+
+    def age(self) -> None:
+        """Makes every file look written long ago, so that the stat cache may trust it at once."""
+        past = time.time() - 100
+        for name in self.files():
+            os.utime(self.root / name, (past, past))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.repo.close()
