@@ -19,16 +19,20 @@ from mvcd.ids import Digest
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,
-    append_record,
     check_pack_header,
     pack_header,
+    record_head,
 )
 
 SEAL_SIZE = 128 << 20
 BUFFER_SIZE = 1 << 20
 """Records are gathered up to this size: a write call costs as much as copying 20 KiB."""
+COPY_SIZE = 4 << 10
+"""Bodies up to this size are joined to their heads: copying them costs less than another part."""
+MAX_PARTS = 1000
+"""What one pwritev takes (IOV_MAX is 1024)."""
 WRITE_BACK_STEP = 32 << 20
-"""After as many bytes a thread starts writing back, so that the last fsync finds little to do."""
+"""Bytes between two starts of write-back."""
 OPEN_FILES = 64
 
 _NAME = re.compile(r"([0-9a-f]{8})\.pack")
@@ -83,10 +87,53 @@ class SyncFailed(Exception):
     """An fsync failed; the store must not acknowledge anything any more."""
 
 
+class WriteBack:
+    """A thread that syncs files while they grow, so that the last fsync finds little to do.
+
+    The kernel reports a failed write-back to one fsync only. That may be one of ours here, so its
+    failure is kept and raised by `finish`, which whoever acknowledges anything has to call.
+    """
+
+    def __init__(self) -> None:
+        self._thread: ThreadPoolExecutor | None = None
+        self._running: Future[None] | None = None
+
+    def start(self, file: int) -> bool:
+        """Starts on a file; False when busy with the one before. Raises SyncFailed."""
+        if self._running is not None and not self._running.done():
+            return False
+        self.finish()
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "mvc-write-back")
+        self._running = self._thread.submit(sync_file, file)
+        return True
+
+    def finish(self) -> None:
+        """Waits. Raises SyncFailed."""
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.result()
+
+    def close(self) -> None:
+        """Waits; files may be closed then."""
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+
+
+def sync_file(file: int) -> None:
+    """Raises SyncFailed."""
+    try:
+        os.fsync(file)
+    except OSError as error:
+        raise SyncFailed(str(error)) from error
+
+
 class PackWriter:
     """Appends records to one locked pack. Not thread-safe.
 
     `end` is where the next record goes; what was written before the last `sync` may not be on disk.
+    Bodies are handed to the kernel from where they are, so they are copied only if they can change.
     """
 
     def __init__(self, directory: str, number: int, file: int, end: int, *, new: bool) -> None:
@@ -95,19 +142,16 @@ class PackWriter:
         self.end = end
         self._file = file
         self._new = new
-        self._buffer = bytearray()
+        self._parts: list[bytes] = []
         self._written = end
-        self._behind = end
-        self._thread: ThreadPoolExecutor | None = None
-        self._write_back: Future[None] | None = None
+        self._write_back_from = end
 
     @classmethod
     def start(cls, directory: str, number: int, file: int) -> PackWriter:
         """A file that was never committed and whose lock `file` we hold, made anew."""
         os.ftruncate(file, 0)
         writer = cls(directory, number, file, 0, new=True)
-        writer._buffer += pack_header(number)
-        writer.end = len(writer._buffer)
+        writer._add(pack_header(number))
         return writer
 
     @classmethod
@@ -123,29 +167,44 @@ class PackWriter:
         return cls(directory, number, file, end, new=False)
 
     def append(self, id: Digest, encoded: Encoded) -> int:
-        """Appends one record, buffered; returns its size. Raises OSError when the disk is full."""
-        size = append_record(self._buffer, id, encoded)
-        self.end += size
-        if len(self._buffer) >= BUFFER_SIZE:
-            self.drain()
-        return size
+        """Appends one record, gathered in memory; returns its size. Raises OSError (disk full)."""
+        head, body = record_head(id, encoded), encoded.body
+        size = len(body)
+        if size <= COPY_SIZE:
+            self._add(head + body)
+        else:
+            self._add(head)
+            self._add(body if type(body) is bytes else bytes(body))
+        return len(head) + size
 
     def append_raw(self, record: bytes) -> int:
-        """Appends the bytes of a whole record; returns its offset."""
+        """Appends the bytes of a whole record; returns its offset. Raises OSError."""
         offset = self.end
-        self._buffer += record
-        self.end += len(record)
-        if len(self._buffer) >= BUFFER_SIZE:
-            self.drain()
+        self._add(record)
         return offset
 
+    def drain(self) -> None:
+        """Hands what is gathered to the kernel. Raises OSError."""
+        parts = self._parts
+        if len(parts) > MAX_PARTS:
+            parts = [b"".join(parts)]
+        done = os.pwritev(self._file, parts, self._written) if parts else 0
+        if self._written + done < self.end:
+            rest = memoryview(b"".join(parts))
+            while done < len(rest):
+                done += os.pwrite(self._file, rest[done:], self._written + done)
+        self._written = self.end
+        self._parts = []
+
+    def write_back(self, thread: WriteBack) -> None:
+        """Starts syncing when there is enough to sync. Raises SyncFailed."""
+        if self._written - self._write_back_from >= WRITE_BACK_STEP and thread.start(self._file):
+            self._write_back_from = self._written
+
     def sync(self) -> None:
-        """Makes all appended bytes durable. Raises OSError when writing, SyncFailed when syncing fails."""
+        """Makes all appended bytes durable. Raises OSError when writing, SyncFailed when syncing."""
         self.drain()
-        if self._write_back is not None:
-            self._write_back.result()
-            self._write_back = None
-        self._fsync()
+        sync_file(self._file)
         if self._new:
             try:
                 sync_directory(self.directory)
@@ -155,9 +214,6 @@ class PackWriter:
 
     def close(self) -> None:
         """Gives the pack up; bytes after the last commit are for the next writer to cut."""
-        if self._thread is not None:
-            self._thread.shutdown()
-            self._thread = None
         if self._file >= 0:
             unlock(self._file)
             self._file = -1
@@ -168,35 +224,11 @@ class PackWriter:
             os.close(self._file)
             self._file = -1
 
-    def drain(self) -> None:
-        """Hands what is gathered to the kernel. Raises OSError."""
-        view = memoryview(self._buffer)
-        try:
-            done = 0
-            while done < len(view):
-                done += os.pwrite(self._file, view[done:], self._written + done)
-        finally:
-            view.release()
-        self._written += len(self._buffer)
-        self._buffer = bytearray()
-        if self._written - self._behind >= WRITE_BACK_STEP:
-            self._start_write_back()
-
-    def _start_write_back(self) -> None:
-        if self._write_back is not None:
-            if not self._write_back.done():
-                return
-            self._write_back.result()  # the kernel reports an error once: it must not get lost here
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "mvc-write-back")
-        self._behind = self._written
-        self._write_back = self._thread.submit(self._fsync)
-
-    def _fsync(self) -> None:
-        try:
-            os.fsync(self._file)
-        except OSError as error:
-            raise SyncFailed(str(error)) from error
+    def _add(self, part: bytes) -> None:
+        self._parts.append(part)
+        self.end += len(part)
+        if self.end - self._written >= BUFFER_SIZE:
+            self.drain()
 
 
 class PackFiles:

@@ -77,26 +77,16 @@ def record_size(body_size: int, has_base: bool) -> int:
     return body_size + (BASE_OVERHEAD if has_base else PLAIN_OVERHEAD)
 
 
-def append_record(buffer: bytearray, id: Digest, encoded: Encoded) -> int:
-    """Appends one record; returns its size. Sizes must be within the limits (the session checks)."""
-    body = encoded.body
-    size = len(body)
-    base = encoded.base
-    if base is None:
-        head = RECORD_HEAD.pack(
-            RECORD_MAGIC, id.kind, encoded.codec, 0, 0, encoded.raw_size, size, id
-        )
-    else:
-        head = (
-            RECORD_HEAD.pack(
-                RECORD_MAGIC, id.kind, encoded.codec, HAS_BASE, 0, encoded.raw_size, size, id
-            )
-            + base
-        )
-    buffer += head
-    buffer += CRC.pack(zlib.crc32(body, zlib.crc32(head)))
-    buffer += body
-    return len(head) + CRC.size + size
+def record_head(id: Digest, encoded: Encoded) -> bytes:
+    """All of a record before the body. Sizes must be within the limits (the session checks)."""
+    body, base = encoded.body, encoded.base
+    flags = 0 if base is None else HAS_BASE
+    head = RECORD_HEAD.pack(
+        RECORD_MAGIC, id.kind, encoded.codec, flags, 0, encoded.raw_size, len(body), id
+    )
+    if base is not None:
+        head += base
+    return head + CRC.pack(zlib.crc32(body, zlib.crc32(head)))
 
 
 def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Record:

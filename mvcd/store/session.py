@@ -17,7 +17,7 @@ from mvcd.store import steps
 from mvcd.store.api import RefUpdate
 from mvcd.store.index import DISK_FULL, Transaction
 from mvcd.store.lease import Lease
-from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed
+from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
 from mvcd.store.record import MAX_BODY_SIZE
 from mvcd.store.refs import Move, Moved, move, write_journal
 from mvcd.store.rows import LOCATION, SWEEPS, number
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_ROWS = 1 << 17
 """Rows that wait for a flush, about 200 bytes each."""
+MAX_FULL_PACKS = 8
+"""Full packs that wait for a flush: a commit cut short loses at most as much of its work. More would
+lose more, fewer would let the disk rest more often."""
 
 
 class LmdbSession:
@@ -39,6 +42,8 @@ class LmdbSession:
         self._index = store.index
         self._process = os.getpid()
         self._writer: PackWriter | None = None
+        self._full: list[PackWriter] = []
+        self._write_back = WriteBack()
         self._lease: Lease | None = None
         self._rows: dict[bytes, bytes] = {}
         self._absent: set[bytes] = set()
@@ -86,11 +91,15 @@ class LmdbSession:
             writer = self._writer or self._open_writer()
             offset = writer.end
             size = writer.append(id, encoded)
+            writer.write_back(self._write_back)
         except (OSError, SyncFailed) as error:
             self._fail(error)
         row = LOCATION.pack(writer.number, offset, body_size, encoded.raw_size, id.kind)
         self._rows[id] = row if base is None else row + base
-        if writer.end >= SEAL_SIZE or len(self._rows) >= MAX_ROWS:
+        if writer.end >= SEAL_SIZE:
+            self._full.append(writer)
+            self._writer = None
+        if len(self._rows) >= MAX_ROWS or len(self._full) >= MAX_FULL_PACKS:
             self.flush()
         return size
 
@@ -114,7 +123,7 @@ class LmdbSession:
             return 0
         moved = self._write(lambda txn: move(self._index, txn, what))
         assert moved is not None
-        self._close_writer()
+        self._close_writers()
         if what.recorded:
             self._write_journal(what, moved)
         return moved.sequence
@@ -123,7 +132,7 @@ class LmdbSession:
         if self._process != os.getpid():
             self._abandon()
             return
-        self._close_writer()
+        self._close_writers()
         if self._lease is not None:
             self._lease.close()
             self._lease = None
@@ -139,12 +148,12 @@ class LmdbSession:
     # ------------------------------------------------------------------ inside
 
     def _write(self, more: Callable[[Transaction], T] | None) -> T | None:
-        """Syncs the pack, then commits the rows that wait and `more` in one transaction."""
-        index, rows, writer = self._index, self._rows, self._writer
+        """Syncs packs, then commits the rows that wait and `more` in one transaction."""
+        index, rows = self._index, self._rows
+        writers = [*self._full, self._writer] if self._writer else self._full
         if rows:
-            assert writer is not None
             self._rely_on(rows)
-            self._sync(writer)
+            self._sync(writers)
         ordered = sorted(rows.items())
 
         def work(txn: Transaction) -> tuple[T | None, int]:
@@ -152,8 +161,8 @@ class LmdbSession:
             if sweeps != self._sweeps:
                 self._require_present(txn)
             result = more(txn) if more else None
-            if writer is not None and ordered:
-                txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
+            txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
+            for writer in writers if ordered else ():
                 put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_SIZE)
             return result, sweeps
 
@@ -165,15 +174,18 @@ class LmdbSession:
         self._store.reached(steps.ROWS_COMMITTED)
         rows.clear()
         self._absent.clear()
-        if writer is not None and writer.end >= SEAL_SIZE:
-            self._close_writer()
+        while self._full:
+            self._full.pop().close()
         return result
 
-    def _sync(self, writer: PackWriter) -> None:
+    def _sync(self, writers: list[PackWriter]) -> None:
         try:
-            writer.drain()
+            for writer in writers:
+                writer.drain()
             self._store.reached(steps.PACK_WRITTEN)
-            writer.sync()
+            self._write_back.finish()
+            for writer in writers:
+                writer.sync()
         except (OSError, SyncFailed) as error:
             self._fail(error)
         self._store.reached(steps.PACK_SYNCED)
@@ -195,7 +207,7 @@ class LmdbSession:
 
     def _start_over(self) -> None:
         """After StaleReuse: what waits may have a base that is gone, so none of it is kept."""
-        self._close_writer()
+        self._close_writers()
         self._rows.clear()
         self._absent.clear()
         if self._lease is not None:
@@ -223,10 +235,13 @@ class LmdbSession:
         self._store.reached(steps.PACK_OPENED)
         return self._writer
 
-    def _close_writer(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+    def _close_writers(self) -> None:
+        self._write_back.close()
+        for writer in (*self._full, self._writer):
+            if writer is not None:
+                writer.close()
+        self._full.clear()
+        self._writer = None
 
     def _write_journal(self, what: Move, moved: Moved) -> None:
         try:
@@ -253,11 +268,12 @@ class LmdbSession:
             help="free some disk space, then run the command again" if full else None,
         )
         self._rows.clear()
-        self._close_writer()
+        self._close_writers()
         raise self._failure from error
 
     def _abandon(self) -> None:
-        for held in (self._writer, self._lease):
+        for held in (*self._full, self._writer, self._lease):
             if held is not None:
                 held.abandon()
+        self._full.clear()
         self._writer = self._lease = None
