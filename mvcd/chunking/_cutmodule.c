@@ -8,8 +8,6 @@
 
 #include "cut.h"
 
-enum { MIN_MIN_SIZE = 128 };
-
 /* The named kernel, or the best for NULL; NULL with ValueError when this machine cannot run it. */
 static const struct cut_kernel *find_kernel(const char *name) {
     for (size_t i = 0; i < cut_kernel_count; i++) {
@@ -59,8 +57,8 @@ static PyObject *py_cut_points(PyObject *module, PyObject *args) {
     if (!PyArg_ParseTuple(args, "y*pnnK|z", &view, &final, &min_size, &max_size, &limit, &name))
         return NULL;
     PyObject *list = NULL;
-    if (min_size < MIN_MIN_SIZE || max_size <= min_size) {
-        PyErr_Format(PyExc_ValueError, "sizes must obey %d <= min_size < max_size", MIN_MIN_SIZE);
+    if (min_size < CUT_WINDOW || max_size <= min_size) {
+        PyErr_Format(PyExc_ValueError, "sizes must obey %d <= min_size < max_size", CUT_WINDOW);
     } else {
         const struct cut_kernel *kernel = find_kernel(name);
         struct cut_params params = {(size_t)min_size, (size_t)max_size, limit};

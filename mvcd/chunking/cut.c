@@ -1,8 +1,7 @@
-/* The gear cutter; theory in cut.py and CHUNKING.md.
+/* The cutter; theory in cut.py and CHUNKING.md.
  *
- * Plain code runs the 64-bit recurrence. Vector code finds proposals only: it needs the low 16 bits of the
- * hash at every position, i.e. sum of 2^k g[i-k] over k < 16 with g = the table's low 16 bits, and gets it
- * by doubling, four steps instead of sixteen:
+ * Vector kernels need the gear at every position, i.e. the sum of 2^k g[i-k] over k < 16 with g the table's
+ * entries, and get it by doubling, in four steps instead of sixteen:
  *
  *     a[i] = g[i] + 2 g[i-1];  b[i] = a[i] + 4 a[i-2];  c[i] = b[i] + 16 b[i-4];  d[i] = c[i] + 256 c[i-8]
  *
@@ -10,27 +9,61 @@
  * step keeps the last vector of the step before, so blocks follow one another without overlap. */
 #include "cut.h"
 
+#include <string.h>
+
 #include "cut_table.h"
 
-enum { PROPOSAL_MASK = 0xfff0 };
+#if defined(__GNUC__) || defined(__clang__)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+#else
+#define UNLIKELY(condition) (condition)
+#endif
 
-static inline bool confirmed(const uint8_t *data, size_t position, uint64_t limit) {
-    uint64_t h = 0;
-    for (const uint8_t *p = data + position - (CUT_WINDOW - 1); p <= data + position; p++)
-        h = (h << 1) + gear[*p];
-    return h <= limit;
+enum { GEAR_WINDOW = 16 };
+
+static inline uint64_t load_le64(const uint8_t *p) {
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    uint64_t word = 0;
+    for (int i = 7; i >= 0; i--)
+        word = word << 8 | p[i];
+#else
+    uint64_t word;
+    memcpy(&word, p, sizeof word);
+#endif
+    return word;
 }
 
-static size_t scan_portable(const uint8_t *data, size_t from, size_t end, uint64_t limit) {
-    uint64_t h = 0;
-    for (size_t i = from - CUT_WINDOW; i < from; i++)
-        h = (h << 1) + gear[data[i]];
-    for (size_t i = from; i < end; i++) {
-        h = (h << 1) + gear[data[i]];
-        if ((h & PROPOSAL_MASK) == 0 && h <= limit)
-            return i;
+static inline uint64_t weight(const uint8_t *window) {
+    uint64_t sum = 0;
+    for (int i = 0; i < CUT_WINDOW / 8; i++) {
+        uint64_t mixed = load_le64(window + 8 * i) ^ keys[i];
+        sum += (mixed & 0xffffffff) * (mixed >> 32);
     }
-    return end;
+    return (sum ^ sum >> 32) * 0x9e3779b97f4a7c15;
+}
+
+/* Judges a proposal: whether it cuts. Remembers it if it is the lightest so far, of equals the last. */
+static inline bool cuts(const uint8_t *data, size_t end, uint64_t limit, struct cut_best *best) {
+    uint64_t found = weight(data + end - CUT_WINDOW);
+    if (found > limit && found <= best->weight) {
+        best->weight = found;
+        best->end = end;
+    }
+    return found <= limit;
+}
+
+/* The gear in the upper half of a register, so that a proposal is one comparison. */
+static size_t scan_portable(const uint8_t *data, size_t from, size_t to, uint64_t limit, struct cut_best *best) {
+    const uint32_t proposal = (uint32_t)1 << (16 + PROPOSAL_SHIFT);
+    uint32_t h = 0;
+    for (size_t i = from - (GEAR_WINDOW - 1); i < from; i++)
+        h = 2 * h + ((uint32_t)gear[data[i]] << 16);
+    for (size_t i = from; i < to; i++) {
+        h = 2 * h + ((uint32_t)gear[data[i]] << 16);
+        if (UNLIKELY(h < proposal) && cuts(data, i + 1, limit, best))
+            return i + 1;
+    }
+    return 0;
 }
 
 static bool always(void) { return true; }
@@ -57,18 +90,23 @@ const size_t cut_kernel_count = sizeof cut_kernels / sizeof *cut_kernels;
 
 size_t cut_capacity(size_t size, const struct cut_params *params) { return size / params->min_size + 1; }
 
+/* The end of the chunk that begins at `start`, or 0 while more bytes are needed. */
+static size_t next_cut(const uint8_t *data, size_t start, size_t size, const struct cut_params *params,
+                       cut_scan *scan) {
+    bool capped = size - start >= params->max_size;
+    size_t stop = capped ? start + params->max_size : size;
+    struct cut_best best = {UINT64_MAX, stop};
+    size_t end = scan(data, start + params->min_size - 1, stop, params->limit, &best);
+    if (end == 0 && capped)
+        end = best.end;
+    return end;
+}
+
 size_t cut_points(const uint8_t *data, size_t size, bool final, const struct cut_params *params,
                   cut_scan *scan, uint64_t *points) {
-    size_t count = 0, start = 0;
-    while (size - start >= params->min_size) {
-        bool capped = size - start >= params->max_size;
-        size_t stop = capped ? start + params->max_size : size;
-        size_t at = scan(data, start + params->min_size - 1, stop, params->limit);
-        if (at == stop && !capped)
-            break;
-        start = at == stop ? stop : at + 1;
-        points[count++] = start;
-    }
+    size_t count = 0, start = 0, end;
+    while (size - start >= params->min_size && (end = next_cut(data, start, size, params, scan)) != 0)
+        points[count++] = start = end;
     if (final && start < size)
         points[count++] = size;
     return count;

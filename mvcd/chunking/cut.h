@@ -7,21 +7,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CUT_WINDOW = 64 };
-
 struct cut_params {
-    size_t min_size;  /* >= 128 */
-    size_t max_size;  /* > min_size */
-    uint64_t limit;   /* the largest hash that confirms a proposal */
+    size_t min_size; /* >= CUT_WINDOW */
+    size_t max_size; /* > min_size */
+    uint64_t limit;  /* the largest weight that cuts */
 };
 
-/* The first position in [from, end) whose hash cuts, or `end`. Reads data[from - 64, end); from >= 64. */
-typedef size_t cut_scan(const uint8_t *data, size_t from, size_t end, uint64_t limit);
+enum { CUT_WINDOW = 256 };
+
+/* What a scan has found among the proposals that did not cut. */
+struct cut_best {
+    uint64_t weight;
+    size_t end;
+};
+
+/* The end of the chunk if a proposal at a position in [from, to) cuts, else 0; *best then has the lightest
+ * proposal if that is not heavier than what it had. Reads data[from - 255, to); from >= 255. */
+typedef size_t cut_scan(const uint8_t *data, size_t from, size_t to, uint64_t limit, struct cut_best *best);
 
 struct cut_kernel {
     const char *name;
     cut_scan *scan;
-    bool (*usable)(void);  /* on this machine */
+    bool (*usable)(void); /* on this machine */
 };
 
 /* Best first; the last one is portable and always usable. */

@@ -1,10 +1,13 @@
 """Where a chunk ends: the executable specification of CHUNKING.md. `cut.c` is its second edition.
 
-The hash is *gear*: h = 2 h + TABLE[byte] modulo 2^64, so bit j depends on the last j + 1 bytes and h as a
-whole on the last 64. A position is *proposed* when bits 4..15 of h are zero, which 16 bytes decide, and
-*confirmed*, i.e. cut, when h as a number is at most the limit, which all 64 bytes decide. Both conditions
-are about one and the same h, so plain code computes one hash; vector code computes only its low 16 bits,
-in 16-bit lanes, and the whole h for the one position in 4096 that is proposed.
+Two hashes decide. The *gear*, g = 2 g + GEAR[byte] modulo 2^16, moves over every byte; because each
+step shifts by one bit it depends on the last 16 bytes. Where it falls below 128, a cut is *proposed*: at
+one position in 512 of random data. The *weight* of a proposal is a 64-bit hash of the last 256 bytes.
+A chunk ends at its first proposal whose weight is at most the limit; if there is none up to the maximum
+size, at its lightest proposal; if there is no proposal either, at the maximum.
+
+So the hash that runs over every byte may be small enough for 16-bit vector lanes, while the one that
+decides sees far enough to tell repetitive data apart (a row of a table is seldom longer than 256 bytes).
 
 This module is for reading and for tests (about 5 MB/s); nothing in production imports it.
 `python -m mvcd.chunking.cut` writes the text of `cut_table.h`.
@@ -12,57 +15,71 @@ This module is for reading and for tests (about 5 MB/s); nothing in production i
 
 from __future__ import annotations
 
+import struct
 import sys
 from collections.abc import Sequence
 from hashlib import sha256
 
-from mvcd.chunking.params import DEFAULT, ChunkParams
+from mvcd.chunking.params import DEFAULT, PROPOSAL_SPACING, ChunkParams
 
-WINDOW = 64
-"""Bytes that decide whether a position is a cut point."""
+GEAR_WINDOW = 16
+WEIGHT_WINDOW = 256
+"""Bytes that decide whether a position is proposed, and whether it cuts."""
 
-PROPOSAL_MASK = 0xFFF0
+PROPOSAL_LIMIT = 2**16 // PROPOSAL_SPACING
+SALT = b"mvc cut 3048 "
+MASK32 = (1 << 32) - 1
 MASK64 = (1 << 64) - 1
-SALT = b"mvc gear 89 "
 
 
-def _words(label: bytes) -> list[int]:
-    """The 16 little-endian 16-bit words of a SHA-256 digest."""
-    digest = sha256(SALT + label).digest()
-    return [int.from_bytes(digest[i : i + 2], "little") for i in range(0, 32, 2)]
+def _digest(label: str, number: int) -> bytes:
+    return sha256(SALT + f"{label} {number}".encode()).digest()
 
 
-LOW_NIBBLE = _words(b"low nibble")
-HIGH_NIBBLE = _words(b"high nibble")
+LOW_NIBBLE = struct.unpack("<16H", _digest("low nibble", 0))
+HIGH_NIBBLE = struct.unpack("<16H", _digest("high nibble", 0))
+
+GEAR = [LOW_NIBBLE[byte & 15] ^ HIGH_NIBBLE[byte >> 4] for byte in range(256)]
+"""Made of two 16-entry tables, because a 16-byte table look-up is one instruction on SSSE3, AVX2,
+AVX-512BW and NEON alike."""
+
+KEYS = [key for i in range(8) for key in struct.unpack("<4Q", _digest("keys", i))]
+MIX = 0x9E3779B97F4A7C15
+"""2^64 over the golden ratio, odd: carries every bit of a sum into the top bits."""
 
 
-def _entry(byte: int) -> int:
-    """48 bits of its own for every byte; the low 16 are the XOR of two 16-entry tables, because a
-    16-byte table look-up is one instruction on SSSE3, AVX2, AVX-512BW and NEON alike."""
-    high = int.from_bytes(sha256(SALT + b"byte " + bytes([byte])).digest()[:6], "little")
-    return high << 16 | (LOW_NIBBLE[byte & 15] ^ HIGH_NIBBLE[byte >> 4])
+def weight(window: bytes) -> int:
+    """A 64-bit hash of 256 bytes: NH of UMAC (RFC 4418, section 5.2), with XOR as XXH3 has it.
 
-
-TABLE = [_entry(byte) for byte in range(256)]
-
-
-def is_proposal(h: int) -> bool:
-    return h & PROPOSAL_MASK == 0
+    Sixteen multiplications in parallel on AVX2; nothing waits for anything.
+    """
+    total = 0
+    for word, key in zip(struct.unpack("<32Q", window), KEYS, strict=True):
+        mixed = word ^ key
+        total += (mixed & MASK32) * (mixed >> 32)
+    total &= MASK64
+    return (total ^ total >> 32) * MIX & MASK64
 
 
 def next_cut(data: bytes, start: int, end: int, params: ChunkParams = DEFAULT) -> int | None:
     """The end of the chunk that begins at `start`, judged from data[start:end].
 
-    None when no position is a cut point and the maximum has not been reached: more bytes will decide, or
-    the content ends here and with it the chunk.
+    None when no position cuts and the maximum has not been reached: more bytes will decide, or the
+    content ends here and with it the chunk.
     """
     stop = min(start + params.max_size, end)
-    h = 0
-    for i in range(start + params.min_size - WINDOW, stop):
-        h = (2 * h + TABLE[data[i]]) & MASK64
-        if i >= start + params.min_size - 1 and is_proposal(h) and h <= params.limit:
-            return i + 1
-    return stop if stop == start + params.max_size else None
+    first = start + params.min_size
+    lightest, fallback = MASK64, start + params.max_size
+    gear = 0
+    for i in range(first - GEAR_WINDOW, stop):
+        gear = (2 * gear + GEAR[data[i]]) % 2**16
+        if i >= first - 1 and gear < PROPOSAL_LIMIT:
+            found = weight(data[i + 1 - WEIGHT_WINDOW : i + 1])
+            if found <= params.limit:
+                return i + 1
+            if found <= lightest:  # of equal ones the last: repetitive data gets few, long chunks
+                lightest, fallback = found, i + 1
+    return fallback if stop == start + params.max_size else None
 
 
 def cut_points(data: bytes, *, final: bool, params: ChunkParams = DEFAULT) -> Sequence[int]:
@@ -80,19 +97,28 @@ def cut_points(data: bytes, *, final: bool, params: ChunkParams = DEFAULT) -> Se
 
 def c_table() -> str:
     """The text of cut_table.h."""
+
+    def array(declaration: str, values: Sequence[int], digits: int, per_line: int) -> list[str]:
+        texts = [f"0x{value:0{digits}x}" for value in values]
+        rows = [texts[i : i + per_line] for i in range(0, len(texts), per_line)]
+        return [
+            f"static const {declaration} = {{",
+            *(f"    {', '.join(row)}," for row in rows),
+            "};",
+            "",
+        ]
+
     lines = [
         "/* Written by `python -m mvcd.chunking.cut`; CHUNKING.md says how it is derived. */",
         "",
     ]
-    lines.append("static const uint64_t gear[256] = {")
-    for i in range(0, 256, 4):
-        lines.append("    " + ", ".join(f"0x{entry:016x}" for entry in TABLE[i : i + 4]) + ",")
-    lines += ["};", ""]
+    lines += [f"enum {{ PROPOSAL_SHIFT = {PROPOSAL_LIMIT.bit_length() - 1} }};", ""]
+    lines += array("uint16_t gear[256]", GEAR, 4, 12)
     for name, words in (("low", LOW_NIBBLE), ("high", HIGH_NIBBLE)):
         for byte in (0, 1):
-            values = ", ".join(f"0x{word >> 8 * byte & 255:02x}" for word in words)
-            lines.append(f"static const uint8_t {name}_nibble_byte{byte}[16] = {{")
-            lines += [f"    {values},", "};", ""]
+            values = [word >> 8 * byte & 255 for word in words]
+            lines += array(f"uint8_t {name}_nibble_byte{byte}[16]", values, 2, 16)
+    lines += array("uint64_t keys[32]", KEYS, 16, 4)
     return "\n".join(lines)
 
 

@@ -26,7 +26,8 @@ static bool usable_avx512(void) {
         high = _mm256_add_epi16(high, _mm256_slli_epi16(high_moved, LANES));                               \
     } while (0)
 
-AVX2 static size_t scan_avx2(const uint8_t *data, size_t from, size_t end, uint64_t limit) {
+AVX2 static size_t scan_avx2(const uint8_t *data, size_t from, size_t to, uint64_t limit,
+                               struct cut_best *best) {
     const __m256i nibble = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
 #define TABLE256(t) _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(t)))
     const __m256i low0 = TABLE256(low_nibble_byte0), low1 = TABLE256(low_nibble_byte1);
@@ -34,7 +35,7 @@ AVX2 static size_t scan_avx2(const uint8_t *data, size_t from, size_t end, uint6
 #undef TABLE256
     __m256i before_g = zero, before_a = zero, before_b = zero, before_c = zero;
     size_t i = from - 32; /* one block of warm-up; its proposals are dropped */
-    for (; end - i >= 32; i += 32) {
+    for (; to - i >= 32; i += 32) {
         __m256i bytes = _mm256_loadu_si256((const __m256i *)(data + i));
         __m256i left = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), nibble);
         __m256i right = _mm256_and_si256(bytes, nibble);
@@ -48,18 +49,18 @@ AVX2 static size_t scan_avx2(const uint8_t *data, size_t from, size_t end, uint6
         before_c = high;
         high = _mm256_add_epi16(high, _mm256_slli_epi16(low, 8));
         low = _mm256_add_epi16(low, _mm256_slli_epi16(previous, 8));
-        /* 12 bits against zero; saturation keeps what is not zero so, and packing restores byte order. */
-        __m256i tested = _mm256_packus_epi16(_mm256_srli_epi16(low, 4), _mm256_srli_epi16(high, 4));
+        /* The upper bits against zero; saturation keeps what is not zero so, packing restores byte order. */
+        __m256i tested = _mm256_packus_epi16(_mm256_srli_epi16(low, PROPOSAL_SHIFT), _mm256_srli_epi16(high, PROPOSAL_SHIFT));
         uint32_t hits = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(tested, zero));
-        if (__builtin_expect(hits != 0, 0) && i >= from) {
+        if (UNLIKELY(hits != 0) && i >= from) {
             for (; hits; hits &= hits - 1) {
-                size_t position = i + (size_t)__builtin_ctz(hits);
-                if (confirmed(data, position, limit))
-                    return position;
+                size_t end = i + (size_t)__builtin_ctz(hits) + 1;
+                if (cuts(data, end, limit, best))
+                    return end;
             }
         }
     }
-    return i < end ? scan_portable(data, i < from ? from : i, end, limit) : end;
+    return i < to ? scan_portable(data, i < from ? from : i, to, limit, best) : 0;
 }
 
 #define STEP512(LANES, before)                                                                             \
@@ -72,16 +73,17 @@ AVX2 static size_t scan_avx2(const uint8_t *data, size_t from, size_t end, uint6
         high = _mm512_add_epi16(high, _mm512_slli_epi16(high_moved, LANES));                               \
     } while (0)
 
-AVX512 static size_t scan_avx512(const uint8_t *data, size_t from, size_t end, uint64_t limit) {
+AVX512 static size_t scan_avx512(const uint8_t *data, size_t from, size_t to, uint64_t limit,
+                               struct cut_best *best) {
     const __m512i nibble = _mm512_set1_epi8(15), zero = _mm512_setzero_si512();
-    const __m512i mask = _mm512_set1_epi16((short)PROPOSAL_MASK);
+    const __m512i mask = _mm512_set1_epi16((short)(0xffff << PROPOSAL_SHIFT));
 #define TABLE512(t) _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(t)))
     const __m512i low0 = TABLE512(low_nibble_byte0), low1 = TABLE512(low_nibble_byte1);
     const __m512i high0 = TABLE512(high_nibble_byte0), high1 = TABLE512(high_nibble_byte1);
 #undef TABLE512
     __m512i before_g = zero, before_a = zero, before_b = zero, before_c = zero;
     size_t i = from - 64;
-    for (; end - i >= 64; i += 64) {
+    for (; to - i >= 64; i += 64) {
         __m512i bytes = _mm512_loadu_si512(data + i);
         __m512i left = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
         __m512i right = _mm512_and_si512(bytes, nibble);
@@ -96,15 +98,15 @@ AVX512 static size_t scan_avx512(const uint8_t *data, size_t from, size_t end, u
         high = _mm512_add_epi16(high, _mm512_slli_epi16(low, 8));
         low = _mm512_add_epi16(low, _mm512_slli_epi16(previous, 8));
         __mmask32 low_hits = _mm512_testn_epi16_mask(low, mask), high_hits = _mm512_testn_epi16_mask(high, mask);
-        if (__builtin_expect((low_hits | high_hits) != 0, 0) && i >= from) {
+        if (UNLIKELY((low_hits | high_hits) != 0) && i >= from) {
             /* Saturation keeps what is not zero so, and packing restores byte order. */
-            __m512i tested = _mm512_packus_epi16(_mm512_srli_epi16(low, 4), _mm512_srli_epi16(high, 4));
+            __m512i tested = _mm512_packus_epi16(_mm512_srli_epi16(low, PROPOSAL_SHIFT), _mm512_srli_epi16(high, PROPOSAL_SHIFT));
             for (uint64_t hits = _mm512_testn_epi8_mask(tested, tested); hits; hits &= hits - 1) {
-                size_t position = i + (size_t)__builtin_ctzll(hits);
-                if (confirmed(data, position, limit))
-                    return position;
+                size_t end = i + (size_t)__builtin_ctzll(hits) + 1;
+                if (cuts(data, end, limit, best))
+                    return end;
             }
         }
     }
-    return i < end ? scan_portable(data, i < from ? from : i, end, limit) : end;
+    return i < to ? scan_portable(data, i < from ? from : i, to, limit, best) : 0;
 }

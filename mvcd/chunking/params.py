@@ -8,12 +8,12 @@ from mvcd.errors import UsageError
 
 KIB = 1 << 10
 
-PROPOSAL_SPACING = 4096
-"""Bytes, on average, between proposals (`cut.is_proposal`); no gap between cuts can be shorter."""
+PROPOSAL_SPACING = 512
+"""Bytes between proposals on average (`mvcd.chunking.cut`). A mean gap between cuts cannot be shorter."""
 
-MIN_MIN_SIZE = 128
+MIN_MIN_SIZE = 256
 MAX_MAX_SIZE = 1 << 20
-"""Bytes. The lower limit covers the 64-byte window and one vector; the upper is that of the object schema."""
+"""Bytes. The lower limit is the window that decides a cut; the upper is that of the object schema."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class ChunkParams:
     data the gap from the minimum to the cut is geometric with mean `mean_size - min_size`, so chunks have
     `mean_size` on average, less what the maximum takes away (0.05 % with DEFAULT).
 
-    Raises UsageError unless 128 <= min_size < max_size <= 1 MiB and
-    min_size + 4096 <= mean_size <= max_size.
+    Raises UsageError unless 256 <= min_size < max_size <= 1 MiB and
+    min_size + 512 <= mean_size <= max_size.
     """
 
     min_size: int

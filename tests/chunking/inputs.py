@@ -12,7 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from mvcd.chunking.cut import cut_points
+from mvcd.chunking.cut import cut_points, weight
 from mvcd.chunking.params import ChunkParams
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "chunking.json"
@@ -63,12 +63,24 @@ def judged(case: dict[str, Any]) -> dict[str, Any]:
     return {**case, "sha256": hashlib.sha256(data).hexdigest(), "points": points}
 
 
+def weighed(case: dict[str, Any]) -> dict[str, Any]:
+    return {**case, "weight": f"{weight(make(case['input'])):016x}"}
+
+
 def write() -> None:
     document = json.loads(VECTORS.read_text())
-    head = {key: value for key, value in document.items() if key != "cases"}
-    cases = ",\n    ".join(json.dumps(judged(case)) for case in document["cases"])
+    head = {key: value for key, value in document.items() if key not in {"cases", "weights"}}
     text = json.dumps(head, indent=2, ensure_ascii=False)[:-2]
-    VECTORS.write_text(f'{text},\n  "cases": [\n    {cases}\n  ]\n}}\n')
+    text += _listed("weights", [weighed(case) for case in document["weights"]])
+    text += _listed("cases", [judged(case) for case in document["cases"]])
+    VECTORS.write_text(text + "\n}\n")
+
+
+def _listed(key: str, values: list[dict[str, Any]]) -> str:
+    """One line a value, so that a changed vector is one line in a diff."""
+    return (
+        f',\n  "{key}": [\n    ' + ",\n    ".join(json.dumps(value) for value in values) + "\n  ]"
+    )
 
 
 if __name__ == "__main__":
