@@ -74,11 +74,15 @@ PIECES += ["[[:alpha:]]", "\\ ", " ", "[\\a]", "[a-]", "[b-a]", "[", "\\"]
 # git reads the stars of `a**/b` as `a/**/b` would be, against gitignore(5): it matches the literal start
 # first and then takes what is left for a whole pattern (dir.c, match_pathname).
 GIT_ALONE = re.compile(r"[^/!*]\*\*")
-LINES = st.tuples(
-    st.sampled_from(["", "", "!"]),
-    st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join),
-    st.sampled_from(["", "", "/", " ", "\r"]),
-).map("".join).filter(lambda line: not GIT_ALONE.search(line))
+LINES = (
+    st.tuples(
+        st.sampled_from(["", "", "!"]),
+        st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join),
+        st.sampled_from(["", "", "/", " ", "\r"]),
+    )
+    .map("".join)
+    .filter(lambda line: not GIT_ALONE.search(line))
+)
 RULES = st.dictionaries(
     st.sampled_from(["", "", "a", "b", "b/ab"]),
     st.lists(LINES, min_size=1, max_size=5).map("\n".join),
