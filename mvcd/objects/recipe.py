@@ -193,7 +193,7 @@ def parts(recipe: Recipe, fetch: Fetch, start: int = 0) -> Iterator[Part]:
     offset = 0
     for segment in recipe.segments:
         size = segment.size
-        if offset + size > start:
+        if size and offset + size > start:  # a tensor without elements has no part
             yield from _segment_parts(segment, fetch, offset, start)
         offset += size
 

@@ -26,7 +26,7 @@ Fetch = Callable[[Digest], bytes]
 """Canonical bytes of an object, digest checked. Raises MissingObject, CorruptObject."""
 
 Sink = Callable[[Digest, bytes], None]
-"""Receives each new object with its canonical bytes, children before parents."""
+"""Receives each new object with its canonical bytes, children before parents. Equal ones may come again."""
 
 MAX_LEVEL = 32
 """Every node but the last of its level has two entries or more, so this is enough for 2^32 items."""

@@ -1,0 +1,238 @@
+"""Manifests against a dict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mvcd.errors import CorruptObject
+from mvcd.ids import Digest, NodeId
+from mvcd.objects.manifest import (
+    ComponentRoot,
+    Entry,
+    ManifestBuilder,
+    edit_manifest,
+    entries,
+    find,
+)
+from tests.objects.reference import data as field
+from tests.objects.reference import manifest, number, packed, some_id
+from tests.objects.stored import Objects, build_manifest, numbered_entries, to_entry
+
+BASE = {entry.path: entry for entry in numbered_entries(3000)}
+OBJECTS = Objects()
+ROOT = build_manifest(OBJECTS, BASE.values())
+assert ROOT.files == 3000
+
+
+def changed(entry: Entry) -> Entry:
+    return replace(entry, size=entry.size + 1)
+
+
+def new(path: str) -> Entry:
+    return to_entry((path, 0, 7, some_id(len(path))))
+
+
+def rebuilt(after: dict[str, Entry]) -> ComponentRoot:
+    return build_manifest(Objects(), [after[path] for path in sorted(after)])
+
+
+def test_nothing_is_no_node() -> None:
+    objects = Objects()
+    assert build_manifest(objects, []) == ComponentRoot(None, 0, 0)
+    assert edit_manifest(None, {}, objects.fetch, objects.sink) == ComponentRoot()
+    assert list(entries(None, objects.fetch)) == [] and find(None, objects.fetch, "a") is None
+    assert not objects
+
+
+def test_builder_refuses_disorder_and_illegal_paths() -> None:
+    builder = ManifestBuilder(Objects().sink)
+    builder.add(new("b"))
+    for path in ("b", "a", "../c"):
+        with pytest.raises(ValueError, match=path):
+            builder.add(new(path))
+    builder.add(new("c"))
+    assert builder.finish().files == 2
+
+
+# ---------------------------------------------------------------- edits
+
+numbers = st.integers(0, 2999)
+changes = st.one_of(
+    st.builds(lambda i: {f"data/{i:06}.bin": changed(BASE[f"data/{i:06}.bin"])}, numbers),
+    st.builds(lambda i: {f"data/{i:06}.bin": None}, numbers),
+    st.builds(
+        lambda i, n: {f"data/{i:06}.bin": None for i in range(i, min(i + n, 3000))},
+        numbers,
+        st.integers(1, 3000),
+    ),
+    st.builds(
+        lambda i, n: {f"data/{i:06}/{k}": new(f"data/{i:06}/{k}") for k in range(n)},
+        numbers,
+        st.integers(1, 300),
+    ),
+    st.sampled_from(["a", "a/b", "data", "data/000000.bin2", "zz", "zz/🙂"]).map(
+        lambda p: {p: new(p)}
+    ),
+    st.sampled_from(["absent", "data/9", "zzz"]).map(lambda p: {p: None}),
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(changes, min_size=1, max_size=4), min_size=1, max_size=3))
+def test_edits_give_what_a_rebuild_gives(history: list[list[dict[str, Entry | None]]]) -> None:
+    objects = Objects()
+    objects.update(OBJECTS)
+    root, after = ROOT, dict(BASE)
+    for step in history:
+        together: dict[str, Entry | None] = {}
+        for change in step:
+            together.update(change)
+        root = edit_manifest(root.root, together, objects.fetch, objects.sink)
+        for path, entry in together.items():
+            if entry is None:
+                after.pop(path, None)
+            else:
+                after[path] = entry
+        assert root == rebuilt(after)
+        assert list(entries(root.root, objects.fetch)) == [after[path] for path in sorted(after)]
+
+
+@settings(max_examples=60)
+@given(st.sets(numbers), st.booleans())
+def test_any_subset_by_removal_or_by_building(kept: set[int], invert: bool) -> None:
+    keep = {f"data/{i:06}.bin" for i in kept}
+    after = {path: entry for path, entry in BASE.items() if (path in keep) != invert}
+    gone: dict[str, Entry | None] = {path: None for path in BASE if path not in after}
+    objects = Objects()
+    objects.update(OBJECTS)
+    assert edit_manifest(ROOT.root, gone, objects.fetch, objects.sink) == rebuilt(after)
+    assert edit_manifest(None, after, objects.fetch, objects.sink) == rebuilt(after)
+
+
+def test_every_end_of_the_list_can_be_cut_off() -> None:
+    """All prefixes and suffixes near node ends: where roots move down and last nodes stay behind."""
+    objects = Objects()
+    objects.update(OBJECTS)
+    paths = list(BASE)
+    for at in [*range(0, 3000, 97), *range(2900, 3000, 7), 1, 2, 2998, 2999, 3000]:
+        for gone in (paths[:at], paths[at:]):
+            left = dict(BASE)
+            for path in gone:
+                del left[path]
+            edited = edit_manifest(ROOT.root, dict.fromkeys(gone), objects.fetch, objects.sink)
+            assert edited == rebuilt(left)
+
+
+def test_edit_refuses_illegal_changes() -> None:
+    with pytest.raises(ValueError, match="part"):
+        edit_manifest(None, {"../a": None}, OBJECTS.fetch, OBJECTS.sink)
+    with pytest.raises(ValueError, match="names 'b'"):
+        edit_manifest(None, {"a": new("b")}, OBJECTS.fetch, OBJECTS.sink)
+
+
+# ---------------------------------------------------------------- costs
+
+
+@pytest.fixture(scope="module")
+def large() -> tuple[Objects, ComponentRoot]:
+    objects = Objects()
+    return objects, build_manifest(objects, numbered_entries(30_000))
+
+
+LEVELS = 3
+
+
+def test_one_change_costs_one_node_per_level(large: tuple[Objects, ComponentRoot]) -> None:
+    objects, root = large
+    entry = numbered_entries(15_001)[-1]
+    written = len(objects.writes)
+    reads = objects.reads_of(
+        lambda: edit_manifest(root.root, {entry.path: changed(entry)}, objects.fetch, objects.sink)
+    )
+    assert reads == LEVELS and len(objects.writes) - written == LEVELS
+
+
+@pytest.mark.parametrize("path", ["a", "data/015000.bin2", "zz"])
+def test_one_insert_costs_few_nodes(large: tuple[Objects, ComponentRoot], path: str) -> None:
+    objects, root = large
+    written = len(objects.writes)
+    reads = objects.reads_of(
+        lambda: edit_manifest(root.root, {path: new(path)}, objects.fetch, objects.sink)
+    )
+    assert reads <= 2 * LEVELS and len(objects.writes) - written <= 2 * LEVELS
+
+
+def test_a_change_of_nothing_writes_nothing(large: tuple[Objects, ComponentRoot]) -> None:
+    objects, root = large
+    entry = numbered_entries(10)[9]
+    written = len(objects.writes)
+    same: dict[str, Entry | None] = {entry.path: entry, "absent": None}
+    assert edit_manifest(root.root, same, objects.fetch, objects.sink) == root
+    assert len(objects.writes) == written
+    assert objects.reads_of(lambda: edit_manifest(root.root, {}, objects.fetch, objects.sink)) == 1
+
+
+def test_find_reads_one_node_per_level(large: tuple[Objects, ComponentRoot]) -> None:
+    objects, root = large
+    entry = numbered_entries(20_000)[-1]
+    assert find(root.root, objects.fetch, entry.path) == entry
+    for path in (entry.path, "a", "data/019999.bin2"):
+        assert objects.reads_of(lambda p=path: find(root.root, objects.fetch, p)) <= LEVELS
+    assert find(root.root, objects.fetch, "zzz") is None
+    assert find(root.root, objects.fetch, "data") is None
+    assert find(root.root, objects.fetch, "") is None
+
+
+def test_listing_a_directory_reads_only_its_nodes(large: tuple[Objects, ComponentRoot]) -> None:
+    objects, root = large
+    extra = {f"m/{i}": new(f"m/{i}") for i in range(10)}
+    root = edit_manifest(root.root, extra, objects.fetch, objects.sink)
+    reads = objects.reads_of(lambda: list(entries(root.root, objects.fetch, "m")))
+    assert reads <= 3 * LEVELS
+
+
+# ---------------------------------------------------------------- reading
+
+names = st.lists(
+    st.lists(st.sampled_from(["a", "a-", "a.", "a0", "b", "é"]), min_size=1, max_size=3).map(
+        "/".join
+    ),
+    unique=True,
+    max_size=40,
+)
+
+
+@given(names, st.sampled_from(["a", "a/a", "a-", "b/a-/a", "é", "c"]))
+def test_prefix_is_a_path_or_a_directory(paths: list[str], prefix: str) -> None:
+    objects = Objects()
+    root = build_manifest(objects, [new(path) for path in sorted(paths)])
+    found = [entry.path for entry in entries(root.root, objects.fetch, prefix)]
+    assert found == sorted(p for p in paths if p == prefix or p.startswith(prefix + "/"))
+
+
+def test_a_parent_that_lies_about_its_child_is_refused() -> None:
+    tree = manifest([("a", 0, 5, some_id(1)), ("b", 0, 6, some_id(2))])
+    assert tree.root is not None
+    store: dict[bytes, bytes] = dict(tree.nodes)
+
+    def branch(last: str, size: int, count: int, level: int = 1) -> NodeId:
+        assert tree.root is not None
+        body = number(1, level) + field(2, tree.root.id) + field(3, last)
+        raw = field(4, body + packed(4, [size]) + packed(5, [count]))
+        store[NodeId.of(raw)] = raw
+        return NodeId.of(raw)
+
+    def fetch(id: Digest) -> bytes:
+        return store[id]
+
+    assert len(list(entries(branch("b", 11, 2), fetch))) == 2
+    for lie in (("c", 11, 2), ("b", 12, 2), ("b", 11, 3), ("b", 11, 2, 2)):
+        root = branch(*lie)
+        with pytest.raises(CorruptObject):
+            list(entries(root, fetch))
+        with pytest.raises(CorruptObject):
+            edit_manifest(root, {"b": None}, fetch, lambda id, data: None)
