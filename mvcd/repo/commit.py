@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mvcd.errors import Failure, StaleReuse, UsageError
-from mvcd.ids import RecipeId, VersionId
+from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
 from mvcd.repo import ignore
 from mvcd.repo.bases import ParentTensors
 from mvcd.repo.core import Core
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
+from mvcd.repo.scan import Outcome
 from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
@@ -132,7 +133,7 @@ def _commit(
         snapshot = take(workspace, session, parent)
         version = _child(snapshot.version, head, message, trigger, context)
         if _same_content(version, parent) and not allow_empty:
-            core.store.cache_put(_rows(workspace, head.version, parent, snapshot))
+            core.store.cache_put(_rows(workspace, head.version, snapshot))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
                 cause=f"the workspace is as v{head.number} has it", help="mvc status",
@@ -147,7 +148,7 @@ def _commit(
             f"commit v{version.generation} {first_line(message)}",
             [*place.updates, advance(core, place, head, id)],
             session=session,
-            cache=_rows(workspace, id, version, snapshot) | snapshot.cache,
+            cache=_rows(workspace, id, snapshot) | snapshot.cache,
         )
     return CommitResult(
         version=id,
@@ -173,10 +174,9 @@ def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:
     return snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
 
 
-def _rows(
-    workspace: Workspace, id: VersionId, version: Version, snapshot: Snapshot
-) -> dict[bytes, bytes | None]:
-    return workspace.rows(id, version, snapshot.settled, fetch=snapshot.fetch)
+def _rows(workspace: Workspace, id: VersionId, snapshot: Snapshot) -> dict[bytes, bytes | None]:
+    """After a snapshot every file that held still is clean, and nothing is missing."""
+    return workspace.rows(id, dict.fromkeys(snapshot.settled, Outcome.CLEAN), ())
 
 
 def _child(draft: Version, head: Head, message: str, trigger: Trigger, context: Context) -> Version:
@@ -241,6 +241,3 @@ def summary(parent: Version, version: Version) -> Mapping[Component, ComponentCo
 def first_line(message: str) -> str:
     line = message.strip().split("\n", 1)[0]
     return line if len(line) <= 60 else line[:59] + "…"
-
-
-Recipes = Mapping[str, RecipeId]

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,6 @@ from mvcd.chunking.chunker import StreamCutter, cut_points, piece_points
 from mvcd.chunking.params import DEFAULT
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
-from mvcd.errors import Failure
 from mvcd.ids import ChunkId, Digest, RecipeId
 from mvcd.inspect.layout import Layout, ReadAt, Span, TensorInfo, layout
 from mvcd.monitor import Monitor
@@ -43,6 +41,7 @@ from mvcd.objects.recipe import (
     literal_segment,
 )
 from mvcd.repo.pipeline import Pipeline
+from mvcd.repo.reading import ATTEMPTS, read_group, unstable
 from mvcd.repo.statcache import FileStat, stat_matches
 
 BATCH = 2 << 20
@@ -52,7 +51,8 @@ SMALL_FILE = 1 << 20
 """Bytes up to which a worker reads a whole file; groups of them fill one task."""
 
 _GROUP_FILES = 128
-_ATTEMPTS = 5
+_MAX_WHOLE = 64 << 20
+"""Bytes a file may grow to between the scan and its reading as a small one; beyond it counts as unstable."""
 
 
 class Target(Protocol):
@@ -61,8 +61,8 @@ class Target(Protocol):
     def known(self, ids: Sequence[ChunkId]) -> list[bool]:
         """From any thread; may be out of date."""
 
-    def absent(self, ids: Sequence[ChunkId]) -> list[bool]:
-        """From the receiving thread; the truth."""
+    def absent(self, ids: Sequence[Digest]) -> list[bool]:
+        """From the receiving thread; the truth. What is absent is put next."""
 
     def put_chunk(self, id: ChunkId, encoded: Encoded) -> int:
         """Stored bytes added, 0 if it was known."""
@@ -104,8 +104,6 @@ class Ingested:
     size: int
     mode: Mode
     stat: FileStat  # as it was read: differs from the scan's if the file changed in between
-    bytes_new: int
-    bytes_stored: int
     data: bytes | None
 
 
@@ -118,27 +116,21 @@ class _Piece:
 
 @dataclass(slots=True)
 class _Done:
-    """A piece after its worker: a literal, or a chunk with its encoding unless the store has it."""
+    """A piece with its id (None: a literal) and, unless the target knew it, its encoding."""
 
     piece: _Piece
     id: ChunkId | None
-    encoded: Encoded | None
-    literal: bytes | None
-
-
-class _Changed(Exception):
-    """The file was not the same before and after reading."""
+    encoded: Encoded | None = None
 
 
 @dataclass(slots=True)
 class _Loaded:
-    """A small file as its worker leaves it."""
+    """A small file as its worker leaves it: pieces to put, then nodes and the recipe."""
 
-    source: Source
-    stat: FileStat
-    data: bytes
+    result: Ingested
     layout: Layout
     done: list[_Done]
+    objects: list[tuple[Digest, bytes]]
 
 
 class Ingest:
@@ -161,6 +153,8 @@ class Ingest:
         self._local = threading.local()
         self._buffers: list[bytearray] = []
         self._results: list[Ingested] = []
+        self.bytes_new = 0  # raw bytes of chunks the target did not have
+        self.bytes_stored = 0  # bytes the target added for them, their nodes and recipes
 
     def __enter__(self) -> Ingest:
         return self
@@ -196,49 +190,58 @@ class Ingest:
 
     def _submit_group(self, group: list[Source]) -> None:
         if group:
-            self._pipeline.submit(lambda: [self._load(s) for s in group], self._receive_group)
+            self._pipeline.submit(functools.partial(self._load_group, group), self._receive_group)
 
-    def _load(self, source: Source) -> _Loaded:
-        for _ in range(_ATTEMPTS):
-            try:
-                now, data = _read_whole(os.path.join(self._root, source.path))
-            except _Changed:
-                continue
-            shape = None if now.is_symlink else _shape(_reader(data), len(data))
-            shape = shape or _plain(len(data))
-            pieces = list(_cut_in_memory(memoryview(data), shape))
-            return _Loaded(source, now, data, shape, self._encode(source.path, shape, pieces))
-        raise _unstable(source.path)
+    def _load_group(self, group: Sequence[Source]) -> list[_Loaded]:
+        """Reads and digests all files, asks once which chunks are known, encodes the others."""
+        contents = read_group(self._root, [(s.path, s.stat.is_symlink) for s in group], _MAX_WHOLE)
+        loaded = [
+            _digest_file(s, now, data) for s, (now, data) in zip(group, contents, strict=True)
+        ]
+        chunks = [(f, d) for f in loaded for d in f.done if d.id is not None]
+        known = self._target.known([d.id for _, d in chunks if d.id is not None])
+        for (file, item), have in zip(chunks, known, strict=True):
+            if not have:
+                item.encoded = self.encode_piece(file.result.path, file.layout, item.piece)
+        return loaded
 
     def _receive_group(self, files: list[_Loaded]) -> None:
-        for file in files:
-            draft = _Draft(file.source, file.layout, self)
-            draft.accept(file.done)
-            draft.finish(file.stat, file.data if file.source.wants_data else None)
+        """One question to the target for the whole group: 128 files cost little more than one."""
+        pieces = [(f, d) for f in files for d in f.done if d.id is not None]
+        objects = [o for f in files for o in f.objects]
+        ids: list[Digest] = [d.id for _, d in pieces if d.id is not None]
+        absent = iter(self._target.absent([*ids, *(id for id, _ in objects)]))
+        new = sum(self._put(f.result.path, f.layout, d) for f, d in pieces if next(absent))
+        self._put_objects([o for o in objects if next(absent)])
+        self.bytes_new += new
+        self._monitor.advance(
+            bytes_done=sum(f.result.size for f in files), items_done=len(files), bytes_new=new
+        )
+        self._results += [f.result for f in files]
 
     # ---------------------------------------------------------------- large files
 
     def _stream(self, source: Source) -> None:
         path = os.path.join(self._root, source.path)
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 before = FileStat.of(os.fstat(fd))
                 draft = self._stream_once(fd, before.size, source)
                 if stat_matches(fd, before) and stat_matches(path, before):
                     self._pipeline.submit(
-                        functools.partial(_same, before), functools.partial(draft.finish, data=None)
+                        _nothing, functools.partial(self._finish_stream, source.path, draft, before)
                     )
                     return
             except EOFError:  # shorter than its stat said
                 continue
             finally:
                 os.close(fd)
-        raise _unstable(source.path)
+        raise unstable(source.path)
 
     def _stream_once(self, fd: int, size: int, source: Source) -> _Draft:
         shape = _shape(lambda offset, length: os.pread(fd, length, offset), size) or _plain(size)
-        draft = _Draft(source, shape, self)
+        draft = _Draft(shape)
         cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
         span = index = 0
         while chunks := cutter.fill(buffer := self._take_buffer()):
@@ -248,13 +251,29 @@ class Ingest:
                 pieces.append(_Piece(span, index, chunk.data))
             self._pipeline.submit(
                 functools.partial(self._encode, source.path, shape, pieces),
-                functools.partial(self._receive_batch, draft, buffer),
+                functools.partial(self._receive_batch, source.path, draft, buffer),
             )
         return draft
 
-    def _receive_batch(self, draft: _Draft, buffer: bytearray, done: list[_Done]) -> None:
+    def _receive_batch(
+        self, path: str, draft: _Draft, buffer: bytearray, done: list[_Done]
+    ) -> None:
+        chunks = [d for d in done if d.id is not None]
+        absent = self._target.absent([d.id for d in chunks if d.id is not None])
+        new = sum(
+            self._put(path, draft.layout, d) for d, a in zip(chunks, absent, strict=True) if a
+        )
         draft.accept(done)
+        self._put_objects(draft.take_objects())
+        self.bytes_new += new
+        self._monitor.advance(bytes_done=sum(len(d.piece.data) for d in done), bytes_new=new)
         self._buffers.append(buffer)
+
+    def _finish_stream(self, path: str, draft: _Draft, now: FileStat, _: None) -> None:
+        recipe = draft.finish()
+        self._put_objects(draft.take_objects())
+        self._monitor.advance(items_done=1)
+        self._results.append(Ingested(path, recipe, draft.size, _mode(now), now, None))
 
     def _take_buffer(self) -> bytearray:
         return self._buffers.pop() if self._buffers else bytearray(BATCH)
@@ -269,18 +288,11 @@ class Ingest:
         return encoder
 
     def _encode(self, path: str, shape: Layout, pieces: Sequence[_Piece]) -> list[_Done]:
-        done: list[_Done] = []
-        ids: list[ChunkId] = []
-        for piece in pieces:
-            if shape.spans[piece.span].size <= LITERAL_MAX:
-                done.append(_Done(piece, None, None, bytes(piece.data)))
-            else:
-                id = ChunkId.of(piece.data)
-                ids.append(id)
-                done.append(_Done(piece, id, None, None))
-        known = iter(self._target.known(ids))
-        for item in done:
-            if item.id is not None and not next(known):
+        done = [_digested(piece, shape) for piece in pieces]
+        chunks = [item for item in done if item.id is not None]
+        known = self._target.known([item.id for item in chunks if item.id is not None])
+        for item, have in zip(chunks, known, strict=True):
+            if not have:
                 item.encoded = self.encode_piece(path, shape, item.piece)
         return done
 
@@ -296,87 +308,87 @@ class Ingest:
 
     # ---------------------------------------------------------------- in the receiving thread
 
-    @property
-    def target(self) -> Target:
-        return self._target
+    def _put(self, path: str, shape: Layout, item: _Done) -> int:
+        """Raw bytes that were new: none if another file of this run brought the chunk."""
+        assert item.id is not None
+        encoded = item.encoded or self.encode_piece(path, shape, item.piece)
+        stored = self._target.put_chunk(item.id, encoded)
+        self.bytes_stored += stored
+        return len(item.piece.data) if stored else 0
 
-    def finished(self, result: Ingested) -> None:
-        self._monitor.advance(items_done=1)
-        self._results.append(result)
-
-    def progressed(self, size: int, new: int) -> None:
-        self._monitor.advance(bytes_done=size, bytes_new=new)
+    def _put_objects(self, objects: Iterable[tuple[Digest, bytes]]) -> None:
+        for id, data in objects:
+            self.bytes_stored += self._target.put_object(id, data)
 
 
 class _Draft:
-    """The recipe of one file while its pieces arrive, in order, in the receiving thread."""
+    """The recipe of one file while its pieces come in, in order."""
 
-    def __init__(self, source: Source, shape: Layout, ingest: Ingest) -> None:
-        self._source = source
-        self._layout = shape
-        self._ingest = ingest
+    def __init__(self, shape: Layout) -> None:
+        self.layout = shape
+        self.size = sum(span.size for span in shape.spans)
         self._segments: list[Segment] = []
+        self._objects: list[tuple[Digest, bytes]] = []
         self._builder: SegmentBuilder | None = None
         self._span = 0
-        self._new = 0
-        self._stored = 0
 
-    def accept(self, done: list[_Done]) -> None:
-        target = self._ingest.target
-        absent = iter(target.absent([d.id for d in done if d.id is not None]))
-        size = new = 0
+    def accept(self, done: Iterable[_Done]) -> None:
         for item in done:
-            self._advance_to(item.piece.span)
-            length = len(item.piece.data)
-            size += length
+            if item.piece.span != self._span:
+                self._end_span()
             if item.id is None:
-                assert item.literal is not None
-                self._segments.append(literal_segment(item.literal, self._tensor()))
-                self._span += 1
+                self._segments.append(literal_segment(bytes(item.piece.data), self._tensor()))
                 continue
-            if next(absent):
-                encoded = item.encoded or self._ingest.encode_piece(
-                    self._source.path, self._layout, item.piece
-                )
-                stored = target.put_chunk(item.id, encoded)
-                self._stored += stored
-                new += length if stored else 0
             if self._builder is None:
                 self._builder = SegmentBuilder(self._sink)
-            self._builder.add(item.id, length)
-        self._new += new
-        self._ingest.progressed(size, new)
+            self._builder.add(item.id, len(item.piece.data))
 
-    def finish(self, now: FileStat, data: bytes | None) -> None:
-        self._advance_to(len(self._layout.spans))
-        size = sum(span.size for span in self._layout.spans)
-        encoded = self._encode_recipe(size)
-        id = RecipeId.of(encoded)
-        self._sink(id, encoded)
-        mode = Mode.SYMLINK if now.is_symlink else Mode.EXECUTABLE if now.executable else Mode.FILE
-        self._ingest.finished(
-            Ingested(self._source.path, id, size, mode, now, self._new, self._stored, data)
-        )
+    def finish(self) -> RecipeId:
+        self._end_span()
+        data = Recipe(self.size, self.layout.format, tuple(self._segments)).encode()
+        id = RecipeId.of(data)
+        self._sink(id, data)
+        return id
 
-    def _encode_recipe(self, size: int) -> bytes:
-        return Recipe(size, self._layout.format, tuple(self._segments)).encode()
+    def take_objects(self) -> list[tuple[Digest, bytes]]:
+        """Nodes, and at the end the recipe, that came to be since the last call."""
+        objects, self._objects = self._objects, []
+        return objects
 
-    def _advance_to(self, span: int) -> None:
-        """Closes every span before `span`; spans without bytes leave an empty literal."""
-        while self._span < span:
-            if self._builder is not None:
-                self._segments.append(self._builder.finish(self._tensor()))
-                self._builder = None
-            elif (tensor := self._tensor()) is not None:
-                self._segments.append(literal_segment(b"", tensor))
-            self._span += 1
+    def _end_span(self) -> None:
+        if self._builder is not None:
+            self._segments.append(self._builder.finish(self._tensor()))
+            self._builder = None
+        self._span += 1
 
     def _tensor(self) -> Tensor | None:
-        info = self._layout.spans[self._span].tensor
+        info = self.layout.spans[self._span].tensor
         return None if info is None else Tensor(info.name, info.dtype, info.shape)
 
     def _sink(self, id: Digest, data: bytes) -> None:
-        self._stored += self._ingest.target.put_object(id, data)
+        self._objects.append((id, data))
+
+
+def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
+    shape = None if now.is_symlink else _shape(_reader(data), len(data))
+    shape = shape or _plain(len(data))
+    done = [_digested(p, shape) for p in _cut_in_memory(memoryview(data), shape)]
+    draft = _Draft(shape)
+    draft.accept(done)
+    recipe = draft.finish()
+    kept = data if source.wants_data else None
+    result = Ingested(source.path, recipe, len(data), _mode(now), now, kept)
+    return _Loaded(result, shape, done, draft.take_objects())
+
+
+def _digested(piece: _Piece, shape: Layout) -> _Done:
+    """A piece with its id, or without one if it is short enough to be kept in the recipe."""
+    literal = shape.spans[piece.span].size <= LITERAL_MAX
+    return _Done(piece, None if literal else ChunkId.of(piece.data))
+
+
+def _mode(now: FileStat) -> Mode:
+    return Mode.SYMLINK if now.is_symlink else Mode.EXECUTABLE if now.executable else Mode.FILE
 
 
 def _cut_in_memory(view: memoryview, shape: Layout) -> Iterator[_Piece]:
@@ -407,8 +419,8 @@ def _recipe_bound(shape: Layout) -> int:
     return total
 
 
-def _same(value: FileStat) -> FileStat:
-    return value
+def _nothing() -> None:
+    """The work of a task that only marks a place in the order of results."""
 
 
 def _plain(size: int) -> Layout:
@@ -417,34 +429,3 @@ def _plain(size: int) -> Layout:
 
 def _reader(data: bytes) -> ReadAt:
     return lambda offset, length: data[offset : offset + length]
-
-
-def _read_whole(path: str) -> tuple[FileStat, bytes]:
-    """A whole file, or a link's text, with equal stats before and after. Raises _Changed."""
-    before = FileStat.of(os.lstat(path))
-    if before.is_symlink:
-        data = os.fsencode(os.readlink(path))
-    else:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
-                raise _Changed
-            data = os.read(fd, before.size + 1)
-            while 0 < len(data) < before.size and (more := os.read(fd, before.size - len(data))):
-                data += more
-            if not stat_matches(fd, before):
-                raise _Changed
-        finally:
-            os.close(fd)
-    if len(data) != before.size or not stat_matches(path, before):
-        raise _Changed
-    return before, data
-
-
-def _unstable(path: str) -> Failure:
-    return Failure(
-        f"{path} changed every time it was read",
-        kind="unstable-file",
-        cause="another process is writing it",
-        help="commit when it is complete, or exclude it in .mvcignore",
-    )

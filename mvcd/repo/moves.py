@@ -24,6 +24,7 @@ from mvcd.repo.files import Change, Placed, VersionFiles, changes
 from mvcd.repo.operations import inverse
 from mvcd.repo.refs import EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.results import CheckoutResult, CommitResult, Context, Head, Operation
+from mvcd.repo.scan import Outcome
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
@@ -395,12 +396,11 @@ def _apply(
     refuse_twins((e.path for e in plan.write), core.root, core.place.staging)
     work = Checkout(core.root, core.place.staging, core.fetch, core.monitor)
     written = work.apply(plan.write, plan.remove, expect=plan.expect)
-    recipes = {e.path: e.recipe for e in plan.write}
     stats = {w.path: w.stat for w in written}
     with core.store.session() as session:
         core.record(
             context, verb, detail, moves, session=session, files=True, saved=saved, undoes=undoes,
-            cache=_rows_after(core, id, version, recipes, stats),
+            cache=_rows_after(core, id, version, stats, plan),
         )  # fmt: skip
     return CheckoutResult(
         head=core.head(),
@@ -414,23 +414,29 @@ def _apply(
 
 
 def _rows_after(
-    core: Core,
-    id: VersionId,
-    version: Version,
-    recipes: Mapping[str, RecipeId],
-    stats: Mapping[str, FileStat],
+    core: Core, id: VersionId, version: Version, stats: Mapping[str, FileStat], plan: _Plan
 ) -> dict[bytes, bytes | None]:
     """Cache rows after the files were written; none where the old rows cannot be turned into new ones."""
     if id == EMPTY_ID:
         return {}
     workspace = Workspace(core)
-    here = {c.path: c for c in workspace.scan.candidates}
-    settled = {p: recipes[p] for p, s in stats.items() if p in here and here[p].stat == s}
-    if not workspace.scan.fresh:
+    scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
+    here = {c.path: c.stat for c in scan.candidates}
+    entries = files.lookup(set(stats) | set(scan.vanished))
+    settled: dict[str, Outcome | RecipeId] = {}
+    for entry in plan.write:
+        path = entry.path
+        if path in stats and here.get(path) == stats[path]:
+            same = path in entries and entries[path].entry == entry
+            settled[path] = Outcome.CLEAN if same else entry.recipe
+    if scan.fresh:
+        missing = [p.entry.path for p in files.all() if p.entry.path not in here]
+    else:
         moved = changes(workspace.known.version, version, core.fetch)
-        if not moved.keys() <= here.keys() | set(workspace.scan.vanished):
+        if not moved.keys() <= here.keys() | set(scan.vanished):
             return {}
-    return workspace.rows(id, version, settled)
+        missing = [path for path in scan.vanished if path in entries]
+    return workspace.rows(id, settled, missing)
 
 
 def _stat(root: str, path: str) -> FileStat | None:

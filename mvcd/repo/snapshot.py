@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from mvcd.ids import Digest, RecipeId
+from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
@@ -31,9 +31,7 @@ class Snapshot:
 
     version: Version
     fetch: Fetch  # reads the version's nodes and recipes, stored yet or not
-    settled: dict[str, RecipeId] = field(
-        default_factory=dict
-    )  # files that are still as they were scanned
+    settled: set[str] = field(default_factory=set)  # files read that are still as they were scanned
     bytes_changed: int = 0  # raw bytes of files whose content is new or changed
     bytes_new: int = 0
     bytes_stored: int = 0
@@ -83,10 +81,10 @@ class Snapshotter:
                 edits[before[path].component][path] = None
                 edits[self._rules.component_of(path)][path] = None
         for candidate, ingested in zip(
-            scan.candidates, self._ingest(scan.candidates, target), strict=True
+            scan.candidates, self._ingest(scan.candidates, target, result), strict=True
         ):
             if ingested.stat == candidate.stat:
-                result.settled[ingested.path] = ingested.recipe
+                result.settled.add(ingested.path)
             self._account(ingested, before, edits, result, parsed)
         components = dict(version.components)
         for component, changes in edits.items():
@@ -109,7 +107,9 @@ class Snapshotter:
                 edits[placed.component][path] = None
                 edits[component][path] = placed.entry
 
-    def _ingest(self, candidates: Sequence[Candidate], target: Target) -> Iterable[Ingested]:
+    def _ingest(
+        self, candidates: Sequence[Candidate], target: Target, result: Snapshot
+    ) -> Iterable[Ingested]:
         sources = [self._source(c) for c in candidates]
         self._core.monitor.begin(
             "snapshot", total_bytes=sum(s.stat.size for s in sources), total_items=len(sources)
@@ -119,6 +119,8 @@ class Snapshotter:
                 self._core.root, target, monitor=self._core.monitor, bases=self._bases
             ) as ingest:
                 yield from ingest.run(sources)
+                result.bytes_new += ingest.bytes_new
+                result.bytes_stored += ingest.bytes_stored
         finally:
             self._core.monitor.finish()
 
@@ -139,8 +141,6 @@ class Snapshotter:
     ) -> None:
         path, component = ingested.path, self._rules.component_of(ingested.path)
         entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
-        result.bytes_new += ingested.bytes_new
-        result.bytes_stored += ingested.bytes_stored
         if ingested.data is not None:
             found = values.parse(component, path, ingested.data)
             parsed[path] = found

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mvcd.codec.encode import Encoder
-from mvcd.codec.encoded import Encoded
-from mvcd.ids import ChunkId, Digest
+from mvcd.codec.encoded import Codec, Encoded
+from mvcd.ids import ChunkId, Digest, Kind
 from mvcd.store.api import ObjectReader, Session
 
 _RECENT_BYTES = 64 << 20
 """Of nodes and recipes kept until they can be read from the store; more than a commit of 10^6 files makes."""
+
+_MOSTLY_DIGESTS = 256
+"""Bytes up to which a recipe or node is digests with little between: not worth an attempt to compress it."""
 
 
 class StoreTarget:
@@ -26,7 +29,7 @@ class StoreTarget:
     def known(self, ids: Sequence[ChunkId]) -> list[bool]:
         return self._store.has(ids) if ids else []
 
-    def absent(self, ids: Sequence[ChunkId]) -> list[bool]:
+    def absent(self, ids: Sequence[Digest]) -> list[bool]:
         return self._session.missing(ids) if ids else []
 
     def put_chunk(self, id: ChunkId, encoded: Encoded) -> int:
@@ -34,7 +37,9 @@ class StoreTarget:
 
     def put_object(self, id: Digest, data: bytes) -> int:
         self._remember(id, data)
-        return self._session.put(id, self._encoder.encode(memoryview(data)))
+        if len(data) <= _MOSTLY_DIGESTS:
+            return self._session.put(id, Encoded(Codec.RAW, len(data), data))
+        return self._session.put(id, self._encoder.encode(data))
 
     def recent(self, id: Digest) -> bytes | None:
         return self._recent.get(id)
@@ -57,8 +62,8 @@ class DryTarget:
     def known(self, ids: Sequence[ChunkId]) -> list[bool]:
         return [True] * len(ids)
 
-    def absent(self, ids: Sequence[ChunkId]) -> list[bool]:
-        return [False] * len(ids)
+    def absent(self, ids: Sequence[Digest]) -> list[bool]:
+        return [id.kind is not Kind.CHUNK for id in ids]
 
     def put_chunk(self, id: ChunkId, encoded: Encoded) -> int:  # noqa: ARG002 - dropped on purpose
         return 0

@@ -8,7 +8,7 @@ finds no marker, or a version that is no longer here, scans afresh: every file i
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -115,7 +115,7 @@ class Workspace:
             found.pop(candidate.path, None)
             if old != now:
                 found[candidate.path] = (old, now)
-        self._note(recipes)
+        self._note(before, recipes)
         return found
 
     def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
@@ -128,47 +128,39 @@ class Workspace:
         with Ingest(self.core.root, DryTarget(), monitor=self.core.monitor) as ingest:
             return {r.path: r.recipe for r in ingest.run(sources)}
 
-    def _note(self, recipes: Mapping[str, RecipeId]) -> None:
+    def _note(self, before: Mapping[str, Placed], recipes: Mapping[str, RecipeId]) -> None:
+        """Remembers what was read, unless the rows at hand stand for another version, or somebody writes."""
+        if self.scan.fresh or not recipes:
+            return
+        known = before
+        if self.core.head().version != self.known.id:
+            known = VersionFiles(self.known.version, self.fetch).lookup(
+                {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+            )
+        settled: dict[str, Outcome | RecipeId] = {}
+        for candidate in self.scan.candidates:
+            recipe = recipes.get(candidate.path) or candidate.recipe
+            if recipe is not None:
+                placed, mode = known.get(candidate.path), mode_of(candidate.stat)
+                entry = Entry(candidate.path, mode, candidate.stat.size, recipe)
+                same = placed is not None and placed.entry == entry
+                settled[candidate.path] = Outcome.CLEAN if same else recipe
+        missing = [path for path in self.scan.vanished if path in known]
         with self.core.lock.try_hold() as held:
-            if held and self._marked().id == self.known.id and not self.scan.fresh:
-                rows = self.rows(self.known.id, self.known.version, recipes)
-                self.core.store.cache_put(rows)
+            if held and self._marked().id == self.known.id:
+                self.core.store.cache_put(self.rows(self.known.id, settled, missing))
 
     # ---------------------------------------------------------------- the cache
 
     def rows(
-        self,
-        id: VersionId,
-        version: Version,
-        recipes: Mapping[str, RecipeId],
-        *,
-        fetch: Fetch | None = None,
+        self, id: VersionId, settled: Mapping[str, Outcome | RecipeId], missing: Iterable[str]
     ) -> dict[bytes, bytes | None]:
-        """Cache rows that describe the workspace, as scanned, against `version`, and their marker.
+        """Cache rows that describe the workspace, as scanned, against version `id`, and their marker.
 
-        `recipes` has those candidates whose content is known for certain; `fetch` reads a version that is
-        not stored yet. Files that did not become candidates must be as `version` has them.
+        `settled` has the candidates whose content is known for certain, `missing` all paths that the version
+        has and the workspace has not. Files that were no candidates must be as the version has them.
         """
-        entries = VersionFiles(version, fetch or self.fetch)
-        if self.scan.fresh:
-            here = {c.path for c in self.scan.candidates}
-            all_entries = {p.entry.path: p for p in entries.all()}
-            missing = [path for path in all_entries if path not in here]
-        else:
-            all_entries = entries.lookup(
-                {c.path for c in self.scan.candidates} | set(self.scan.vanished)
-            )
-            missing = [path for path in self.scan.vanished if path in all_entries]
-        outcomes: dict[str, Outcome | RecipeId] = {}
-        for candidate in self.scan.candidates:
-            recipe = recipes.get(candidate.path) or candidate.recipe
-            if recipe is not None:
-                placed = all_entries.get(candidate.path)
-                same = placed is not None and placed.entry == Entry(
-                    candidate.path, mode_of(candidate.stat), candidate.stat.size, recipe
-                )
-                outcomes[candidate.path] = Outcome.CLEAN if same else recipe
-        rows = self.scan.new_rows(outcomes, missing=missing)
+        rows = self.scan.new_rows(settled, missing=missing)
         rows[self._marker] = bytes(id) + self.rules.digest
         return rows
 
