@@ -41,9 +41,8 @@ class PackedObjects:
         return self._record(id).encoded()
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
-        table = self.index.objects
-        with self.index.read() as txn:
-            return [txn.get(id, db=table) is not None for id in ids]
+        stored = self.index.present(ids)
+        return [id in stored for id in ids]
 
     def info(self, id: Digest) -> ObjectInfo:
         return self.location(id).info()

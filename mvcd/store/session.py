@@ -55,21 +55,21 @@ class LmdbSession:
 
     def missing(self, ids: Sequence[Digest]) -> list[bool]:
         self._require_usable()
-        rows, table = self._rows, self._index.objects
+        rows = self._rows
         reused: list[Digest] = []
         answer = []
         if len(self._absent) > MAX_ROWS:
             self._absent.clear()
-        with self._index.read() as txn:
-            for id in ids:
-                if id in rows:
-                    answer.append(False)
-                elif txn.get(id, db=table) is None:
-                    self._absent.add(id)
-                    answer.append(True)
-                else:
-                    reused.append(id)
-                    answer.append(False)
+        stored = self._index.present([id for id in ids if id not in rows])
+        for id in ids:
+            if id in rows:
+                answer.append(False)
+            elif id in stored:
+                reused.append(id)
+                answer.append(False)
+            else:
+                self._absent.add(id)
+                answer.append(True)
         self._rely_on(reused)
         return answer
 
