@@ -12,18 +12,19 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import mvc.demo
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from safetensors import safe_open
+from safetensors.numpy import load, load_file
+
+import mvc.demo
 from mvc.demo.dataset import COLUMNS, SPECIES, read_flowers, split
 from mvc.demo.network import Network
 from mvc.demo.tensorfile import Tensor, replace_file, write_tensors
 from mvc.demo.training import Hyperparameters, run_training
-from ruamel.yaml import YAML
-from safetensors import safe_open
-from safetensors.numpy import load, load_file
 
 FROZEN = {"input.mean", "input.deviation", "first.weight", "first.bias", "second.weight"}
 TRAINED = {"hidden.weight", "hidden.bias", "output.weight", "output.bias"}

@@ -1,0 +1,156 @@
+"""mvc: version control for machine-learning models.
+
+    import mvc
+    repo = mvc.Repo('.')
+    with repo:
+        repo.add('model.pkl')
+        repo.commit('Add initial model')
+    diff = repo.diff('HEAD~1')
+    repo.checkout('HEAD~1')
+
+Importing the package is light: it loads the exceptions and nothing else. Everything below comes when it is
+first used, so a training script pays only for what it calls, and only then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mvc.api.errors import (
+    AuthError,
+    Busy,
+    Conflict,
+    CorruptObject,
+    DaemonError,
+    Failure,
+    IntegrityError,
+    MissingObject,
+    MvcError,
+    NoRepository,
+    RemoteUnreachable,
+    StaleReuse,
+    UsageError,
+    __version__,
+)
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+    from mvc.api.results import (
+        Branch,
+        Check,
+        CheckoutResult,
+        CollectReport,
+        CommitResult,
+        Component,
+        ComponentCommit,
+        ComponentRoot,
+        Diff,
+        FileChanges,
+        Harm,
+        Head,
+        IgnoreMatch,
+        Listed,
+        Monitor,
+        Operation,
+        PathChange,
+        Provenance,
+        Status,
+        StoreStats,
+        Tag,
+        TensorChanges,
+        ValueChange,
+        VerifyError,
+        VerifyReport,
+        Version,
+    )
+
+_LAZY = {
+    "mvc.api.repo": ("Repo",),
+    "mvc.api.results": (
+        "Branch",
+        "Check",
+        "CheckoutResult",
+        "CollectReport",
+        "CommitResult",
+        "Component",
+        "ComponentCommit",
+        "ComponentRoot",
+        "Diff",
+        "FileChanges",
+        "Harm",
+        "Head",
+        "IgnoreMatch",
+        "Listed",
+        "Monitor",
+        "Operation",
+        "PathChange",
+        "Provenance",
+        "Status",
+        "StoreStats",
+        "Tag",
+        "TensorChanges",
+        "ValueChange",
+        "VerifyError",
+        "VerifyReport",
+        "Version",
+    ),
+}
+_HOME = {name: module for module, names in _LAZY.items() for name in names}
+
+__all__ = [
+    "AuthError",
+    "Branch",
+    "Busy",
+    "Check",
+    "CheckoutResult",
+    "CollectReport",
+    "CommitResult",
+    "Component",
+    "ComponentCommit",
+    "ComponentRoot",
+    "Conflict",
+    "CorruptObject",
+    "DaemonError",
+    "Diff",
+    "Failure",
+    "FileChanges",
+    "Harm",
+    "Head",
+    "IgnoreMatch",
+    "IntegrityError",
+    "Listed",
+    "MissingObject",
+    "Monitor",
+    "MvcError",
+    "NoRepository",
+    "Operation",
+    "PathChange",
+    "Provenance",
+    "RemoteUnreachable",
+    "Repo",
+    "StaleReuse",
+    "Status",
+    "StoreStats",
+    "Tag",
+    "TensorChanges",
+    "UsageError",
+    "ValueChange",
+    "VerifyError",
+    "VerifyReport",
+    "Version",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'mvc' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,141 @@
+"""Who acts, when, and from where: what the engine is told with each change.
+
+The author is the first of: the caller's `author`, `MVC_AUTHOR`, `user.name` and `user.email` of the
+repository's settings, of the person's settings, of git's configuration, and at last login@host. Nothing here
+ever fails: what cannot be found out stays empty.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mvc.api.settings import user_setting
+
+if TYPE_CHECKING:
+    from mvcd.repo.config import Config
+    from mvcd.repo.results import Context
+
+_GIT_SECONDS = 5.0
+_DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
+
+
+def context_of(root: str, config: Config | None, *, author: str | None, full: bool) -> Context:
+    """`full` adds what a version records about its making: command, host, Python, packages, git."""
+    from mvcd.repo.results import Context
+
+    now_ns = time.time_ns()
+    who = author or os.environ.get("MVC_AUTHOR") or _author(root, config)
+    offset = time.localtime(now_ns // 1_000_000_000).tm_gmtoff // 60
+    if not full:
+        return Context(author=who, time_us=now_ns // 1000, utc_offset_minutes=offset)
+    commit, dirty = _git_state(root)
+    return Context(
+        author=who,
+        time_us=now_ns // 1000,
+        utc_offset_minutes=offset,
+        command=_command(),
+        host=os.uname().nodename,
+        python=".".join(map(str, sys.version_info[:3])),
+        packages_digest=packages_digest(),
+        git_commit=commit,
+        git_dirty=dirty,
+    )
+
+
+def _command() -> tuple[str, ...]:
+    """How this process was started, as text that can be stored."""
+    program, *arguments = sys.argv or [""]
+    words = [os.path.basename(program), *arguments]
+    return tuple(w.encode("utf-8", "replace").decode() for w in words)
+
+
+def _author(root: str, config: Config | None) -> str:
+    name = (config.get("user.name") if config else None) or user_setting("user.name")
+    email = (config.get("user.email") if config else None) or user_setting("user.email")
+    if not name and not email:
+        name, email = _git_identity(root)
+    if name and email:
+        return f"{name} <{email}>"
+    return name or email or f"{_login()}@{os.uname().nodename}"
+
+
+def _login() -> str:
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # no such user in a container
+        return str(os.getuid())
+
+
+def _git_identity(root: str) -> tuple[str | None, str | None]:
+    found = {}
+    for line in (_git(root, "config", "--get-regexp", r"^user\.(name|email)$") or "").splitlines():
+        key, _, value = line.partition(" ")
+        found[key] = value.strip()
+    return found.get("user.name"), found.get("user.email")
+
+
+def _git_state(root: str) -> tuple[str, bool]:
+    """The git commit that the workspace's surroundings are at, and whether tracked files differ from it."""
+    if not any(os.path.exists(os.path.join(d, ".git")) for d in _upward(root)):
+        return "", False
+    commit = (_git(root, "rev-parse", "--verify", "--quiet", "HEAD") or "").strip()
+    if not commit:
+        return "", False
+    return commit, bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+
+
+def _upward(path: str) -> Iterator[str]:
+    while True:
+        yield path
+        parent = os.path.dirname(path)
+        if parent == path:
+            return
+        path = parent
+
+
+def _git(root: str, *arguments: str) -> str | None:
+    """Its output, or None if git is absent, slow or fails. Takes no lock and starts no file monitor."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", *arguments],
+            cwd=root,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else None
+
+
+def packages_digest() -> str:
+    """Hex SHA-256 over the sorted "name==version" lines of what is installed beside this interpreter.
+
+    Read off the names of the `*.dist-info` directories (PyPA's recording specification): a listing costs 1 ms
+    where importlib.metadata opens a file per package. Names are normalised as PEP 503 says.
+    """
+    from hashlib import sha256
+
+    lines = set()
+    for directory in dict.fromkeys(sys.path):
+        try:
+            names = os.listdir(directory or ".")
+        except OSError:
+            continue
+        for entry in names:
+            if match := _DIST_INFO.fullmatch(entry):
+                name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+                lines.add(f"{name}=={match['version']}")
+    return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()

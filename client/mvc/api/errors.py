@@ -1,0 +1,35 @@
+"""The exceptions that mvc raises on purpose; `mvcd.errors` has the tree and what each one means."""
+
+from mvcd import __version__
+from mvcd.errors import (
+    AuthError,
+    Busy,
+    Conflict,
+    CorruptObject,
+    DaemonError,
+    Failure,
+    IntegrityError,
+    MissingObject,
+    MvcError,
+    NoRepository,
+    RemoteUnreachable,
+    StaleReuse,
+    UsageError,
+)
+
+__all__ = [
+    "AuthError",
+    "Busy",
+    "Conflict",
+    "CorruptObject",
+    "DaemonError",
+    "Failure",
+    "IntegrityError",
+    "MissingObject",
+    "MvcError",
+    "NoRepository",
+    "RemoteUnreachable",
+    "StaleReuse",
+    "UsageError",
+    "__version__",
+]

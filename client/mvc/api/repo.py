@@ -1,0 +1,392 @@
+"""`Repo`: a repository as Python sees it, one method a verb."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, overload
+
+from mvc.api.context import context_of
+from mvc.api.results import (
+    Branch,
+    Check,
+    CheckoutResult,
+    CollectReport,
+    CommitResult,
+    Component,
+    Diff,
+    Head,
+    IgnoreMatch,
+    Listed,
+    Operation,
+    Status,
+    StoreStats,
+    Tag,
+    VerifyReport,
+    Version,
+)
+from mvcd.errors import NoRepository, UsageError
+from mvcd.repo.repository import Repository
+from mvcd.repo.workspace import relative
+
+if TYPE_CHECKING:
+    from mvcd.monitor import Monitor
+    from mvcd.repo.config import Config
+    from mvcd.repo.results import Context
+
+Path = str | os.PathLike[str]
+
+
+class _Open:
+    """`Repo.open(path)` opens a repository; `repo.open(path, rev)` opens a file in one."""
+
+    @overload
+    def __get__(self, repo: None, owner: type[Repo]) -> _OpenRepo: ...
+    @overload
+    def __get__(self, repo: Repo, owner: type[Repo]) -> _OpenFile: ...
+    def __get__(self, repo: Repo | None, owner: type[Repo]) -> _OpenRepo | _OpenFile:
+        return _OpenRepo(owner) if repo is None else _OpenFile(repo)
+
+
+class _OpenRepo:
+    def __init__(self, owner: type[Repo]) -> None:
+        self._owner = owner
+
+    def __call__(
+        self,
+        path: Path = ".",
+        *,
+        author: str | None = None,
+        monitor: Monitor | None = None,
+        lock_timeout: float = 60.0,
+    ) -> Repo:
+        """The repository at or above `path`. Raises NoRepository."""
+        engine = Repository.open(os.fspath(path), monitor=monitor, lock_timeout=lock_timeout)
+        return self._owner._around(engine, author)
+
+
+class _OpenFile:
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+
+    def __call__(self, path: Path, rev: str = "HEAD") -> io.RawIOBase:
+        """A file of a version: seekable, read-only, binary; reads only the chunks it is asked for.
+
+        Raises Failure when the version has no such file, IntegrityError when its bytes are damaged.
+        """
+        return self._repo._engine.open_file(self._repo._inside(path), rev)
+
+
+class Repo:
+    """A repository and its workspace.
+
+    `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
+    given to methods are relative to the workspace's root (`repo.root`), or absolute. Revisions are `HEAD`,
+    `HEAD~2`, a branch or tag, `v12`, the beginning of an id, `main@{2h}`.
+
+    Every method that changes something holds the workspace lock while it runs. `with repo:` holds it for a
+    block, so that other processes wait; it does not close the repository. Raises what `mvc.MvcError` heads:
+    Busy after `lock_timeout` seconds of waiting, IntegrityError for damaged content, Failure and Conflict
+    for what cannot be done.
+    """
+
+    open = _Open()
+
+    def __init__(
+        self,
+        path: Path = ".",
+        *,
+        author: str | None = None,
+        monitor: Monitor | None = None,
+        lock_timeout: float = 60.0,
+    ) -> None:
+        self._author = author
+        self._held: list[AbstractContextManager[None]] = []
+        where = os.fspath(path)
+        try:
+            self._engine = Repository.open(where, monitor=monitor, lock_timeout=lock_timeout)
+        except NoRepository:
+            context = context_of(where, None, author=author, full=False)
+            self._engine = Repository.create(where, context=context, monitor=monitor)
+
+    @classmethod
+    def _around(cls, engine: Repository, author: str | None) -> Self:
+        self = cls.__new__(cls)
+        self._author, self._held, self._engine = author, [], engine
+        return self
+
+    @classmethod
+    def init(
+        cls,
+        path: Path = ".",
+        *,
+        store: Path | None = None,
+        author: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Self:
+        """A new repository in the directory `path`, its store inside or at `store` (on a local disk).
+
+        Raises Failure when `path` is a repository already or no directory.
+        """
+        where = os.fspath(path)
+        engine = Repository.create(
+            where,
+            store=None if store is None else os.fspath(store),
+            context=context_of(where, None, author=author, full=False),
+            monitor=monitor,
+        )
+        return cls._around(engine, author)
+
+    def __repr__(self) -> str:
+        return f"mvc.Repo({self.root!r})"
+
+    def __enter__(self) -> Self:
+        lock = self._engine.lock()
+        lock.__enter__()
+        self._held.append(lock)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._held.pop().__exit__(kind, error, trace)
+
+    def close(self) -> None:
+        """Lets go of the store. The object cannot be used afterwards."""
+        self._engine.close()
+
+    @property
+    def root(self) -> str:
+        return self._engine.root
+
+    @property
+    def store_path(self) -> str:
+        return self._engine.store_path
+
+    @property
+    def config(self) -> Config:
+        """The repository's settings: `get(key)`, `set(key, value)`, `unset(key)`, `items()`."""
+        return self._engine.config
+
+    @property
+    def head(self) -> Head:
+        return Head.of(self._engine.head)
+
+    # ---------------------------------------------------------------- saving
+
+    def add(self, *paths: Path) -> tuple[str, ...]:
+        """Puts files or directories under care, now and later; answers those that were not."""
+        return self._engine.add(self._absolute(paths), context=self._context())
+
+    def untrack(self, *paths: Path) -> tuple[str, ...]:
+        """Takes tracked paths out of care. The files stay, and so do the versions that have them."""
+        return self._engine.untrack(self._absolute(paths), context=self._context())
+
+    def status(self) -> Status:
+        return Status.of(self._engine.status())
+
+    def commit(
+        self, message: str, *, author: str | None = None, allow_empty: bool = False
+    ) -> CommitResult:
+        """Saves all that is tracked as a new version.
+
+        Raises Failure: kind "nothing-tracked", "nothing-to-commit", or "unstable-file" when a file kept
+        changing while it was read.
+        """
+        result = self._engine.commit(
+            message, context=self._context(author, full=True), allow_empty=allow_empty
+        )
+        return CommitResult.of(result)
+
+    # ---------------------------------------------------------------- looking
+
+    def log(
+        self,
+        rev: str = "HEAD",
+        *,
+        limit: int | None = None,
+        component: str | None = None,
+        all_refs: bool = False,
+        first_parent: bool = False,
+    ) -> Iterator[Version]:
+        """Versions that `rev` grew from, newest first; with `component`, those that changed it."""
+        only = None if component is None else _component(component)
+        found = self._engine.history(
+            rev, limit=limit, component=only, all_refs=all_refs, first_parent=first_parent
+        )
+        return (Version.of(entry) for entry in found)
+
+    def show(self, rev: str = "HEAD") -> Version:
+        return Version.of(self._engine.show(rev))
+
+    def resolve(self, rev: str) -> str:
+        """The id that a revision names. Raises Failure: kind "unknown-revision" or "ambiguous-revision"."""
+        return self._engine.resolve(rev).hex()
+
+    def diff(
+        self,
+        a: str | None = None,
+        b: str | None = None,
+        *,
+        components: Iterable[str] | None = None,
+    ) -> Diff:
+        """The five differences from `a` (None: HEAD) to `b` (None: the workspace)."""
+        return Diff.of(self._engine.diff(a, b, components=_components(components)))
+
+    def patch(self, diff: Diff) -> Iterator[str]:
+        """The lines of a unified diff of the text files that differ, without line ends."""
+        return self._engine.patch(diff.to_engine())
+
+    def ls(
+        self, rev: str = "HEAD", path: Path | None = None, *, component: str | None = None
+    ) -> Iterator[Listed]:
+        """Files of a version, by component and path."""
+        inside = None if path is None else self._inside(path)
+        only = None if component is None else _component(component)
+        return self._engine.ls(rev, inside, component=only)
+
+    def read(self, path: Path, rev: str = "HEAD") -> bytes:
+        return self._engine.read(self._inside(path), rev)
+
+    # ---------------------------------------------------------------- moving
+
+    def checkout(
+        self, rev: str, *, force: bool = False, components: Iterable[str] | None = None
+    ) -> CheckoutResult:
+        """Moves HEAD and the files to a version; with `components`, brings just these back (HEAD stays).
+
+        Raises Conflict when unsaved work would be overwritten; `force` keeps it aside for `undo` instead.
+        """
+        result = self._engine.checkout(
+            rev, context=self._context(), force=force, components=_components(components)
+        )
+        return CheckoutResult.of(result)
+
+    def restore(
+        self, rev: str, *paths: Path, components: Iterable[str] | None = None
+    ) -> CheckoutResult:
+        """Brings paths, or whole components, back as a version has them. What they were is kept for `undo`."""
+        result = self._engine.restore(
+            rev,
+            self._absolute(paths),
+            context=self._context(),
+            components=_components(components),
+        )
+        return CheckoutResult.of(result)
+
+    def rollback(
+        self,
+        rev: str,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        force: bool = False,
+    ) -> CommitResult:
+        """Commits an old version's content as a new version, and brings the files to it."""
+        context = self._context(author, full=True)
+        result = self._engine.rollback(rev, context=context, message=message, force=force)
+        return CommitResult.of(result)
+
+    def switch(
+        self, name: str, *, create: bool = False, start: str = "HEAD", force: bool = False
+    ) -> CheckoutResult:
+        """Moves to a branch; `create` makes it first, at `start`."""
+        result = self._engine.switch(
+            name, context=self._context(), create=create, start=start, force=force
+        )
+        return CheckoutResult.of(result)
+
+    def undo(self, number: int | None = None) -> Operation:
+        """Takes the last operation (or operation `number`) back; answers the operation that did so."""
+        return Operation.of(self._engine.undo(number, context=self._context()))
+
+    def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
+        """Newest first."""
+        return (Operation.of(o) for o in self._engine.operations(limit))
+
+    # ---------------------------------------------------------------- names
+
+    def branches(self) -> tuple[Branch, ...]:
+        return tuple(Branch.of(b) for b in self._engine.branches())
+
+    def branch(self, name: str, rev: str = "HEAD") -> Branch:
+        return Branch.of(self._engine.create_branch(name, rev, context=self._context()))
+
+    def delete_branch(self, name: str, *, force: bool = False) -> Branch:
+        """Raises Conflict when no other branch or tag has its versions, unless forced."""
+        return Branch.of(self._engine.delete_branch(name, context=self._context(), force=force))
+
+    def rename_branch(self, old: str, new: str) -> Branch:
+        return Branch.of(self._engine.rename_branch(old, new, context=self._context()))
+
+    def tags(self) -> tuple[Tag, ...]:
+        return tuple(Tag.of(t) for t in self._engine.tags())
+
+    def tag(self, name: str, rev: str = "HEAD", *, message: str = "") -> Tag:
+        """A tag never moves: Failure when the name is taken."""
+        tag = self._engine.create_tag(name, rev, context=self._context(), message=message)
+        return Tag.of(tag)
+
+    def delete_tag(self, name: str) -> Tag:
+        return Tag.of(self._engine.delete_tag(name, context=self._context()))
+
+    # ---------------------------------------------------------------- care
+
+    def verify(self, *, read_data: bool = True) -> VerifyReport:
+        """Re-hashes every stored object (unless told not to) and follows every link."""
+        return VerifyReport.of(self._engine.verify(read_data=read_data))
+
+    def gc(
+        self, *, dry_run: bool = False, expire_operations: timedelta | None = None
+    ) -> CollectReport:
+        """Frees what no ref reaches and no operation younger than `expire_operations` (30 days) remembers."""
+        if expire_operations is None:
+            return self._engine.gc(context=self._context(), dry_run=dry_run)
+        age_us = expire_operations // timedelta(microseconds=1)
+        return self._engine.gc(context=self._context(), dry_run=dry_run, keep_operations_us=age_us)
+
+    def check_ignore(self, *paths: Path) -> tuple[tuple[str, IgnoreMatch | None], ...]:
+        """Per path, the rule that leaves it out of versions, if any."""
+        found = self._engine.check_ignore(self._absolute(paths))
+        return tuple((os.fspath(p), m) for p, (_, m) in zip(paths, found, strict=True))
+
+    def doctor(self) -> tuple[Check, ...]:
+        return self._engine.doctor()
+
+    def stats(self) -> StoreStats:
+        return self._engine.stats()
+
+    # ---------------------------------------------------------------- shared
+
+    def _context(self, author: str | None = None, *, full: bool = False) -> Context:
+        return context_of(self.root, self.config, author=author or self._author, full=full)
+
+    def _absolute(self, paths: Iterable[Path]) -> Sequence[str]:
+        return [os.path.join(self.root, path) for path in paths]
+
+    def _inside(self, path: Path) -> str:
+        """A path in a version, which need not exist in the workspace."""
+        return relative(self.root, os.path.join(self.root, path))
+
+
+def _component(name: str) -> Component:
+    try:
+        return Component(name)
+    except ValueError:
+        raise UsageError(
+            f"there is no component {name!r}",
+            cause="the components are " + ", ".join(c.value for c in Component),
+        ) from None
+
+
+def _components(names: Iterable[str] | None) -> Collection[Component] | None:
+    if names is None:
+        return None
+    return [_component(name) for name in ([names] if isinstance(names, str) else names)]

@@ -1,0 +1,51 @@
+"""The person's own settings: one TOML file, `config.toml` in the system's place for user configuration.
+
+`MVC_CONFIG` names another file; an empty `MVC_CONFIG` means none at all.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mvcd.repo.config import Config
+
+__all__ = ["Config", "user_config", "user_config_path", "user_setting"]
+
+
+def user_config_path() -> str | None:
+    named = os.environ.get("MVC_CONFIG")
+    if named is not None:
+        return os.path.expanduser(named) if named else None
+    import platformdirs
+
+    return os.path.join(platformdirs.user_config_dir("mvc", appauthor=False), "config.toml")
+
+
+def user_config(*, create: bool = False) -> Config:
+    """Raises Failure when `MVC_CONFIG` is empty; with `create`, makes the directory to write into."""
+    from mvcd.errors import Failure
+    from mvcd.repo.config import Config
+
+    path = user_config_path()
+    if path is None:
+        raise Failure(
+            "there is no settings file for this user",
+            kind="no-user-config",
+            cause="MVC_CONFIG is empty",
+            help="unset MVC_CONFIG",
+        )
+    if create:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    return Config(path)
+
+
+def user_setting(key: str) -> str | None:
+    """None as well when there is no file, or none that can be read: a setting is never worth an error."""
+    from mvcd.errors import MvcError
+
+    try:
+        return user_config().get(key)
+    except (MvcError, OSError):
+        return None

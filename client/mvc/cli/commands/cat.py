@@ -1,0 +1,43 @@
+"""`mvc cat`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import DAMAGE, verb
+
+_PIECE = 1 << 20
+
+
+@verb("cat", exits=DAMAGE)
+@click.argument("file", metavar="[REV:]PATH")
+@click.option("--rev", metavar="REV", help="The version to read from. [default: HEAD]")
+@click.pass_obj
+def command(face: Face, file: str, rev: str | None) -> None:
+    """Write a file of a version to stdout, byte by byte as it was saved.
+
+    With --rev the whole argument is the path, whatever colons it has. With --json the answer has its size and
+    its bytes as base64.
+    """
+    path = file
+    if rev is None:
+        before, colon, after = file.partition(":")
+        rev, path = (before or "HEAD", after) if colon else ("HEAD", file)
+    with face.repo.open(os.path.abspath(path), rev) as source:
+        if face.json:
+            import base64
+
+            data = source.readall()
+            assert data is not None
+            face.answer(
+                {"path": path, "size": len(data), "base64": base64.b64encode(data).decode()}
+            )
+            return
+        sys.stdout.flush()
+        shutil.copyfileobj(source, sys.stdout.buffer, _PIECE)
+        sys.stdout.buffer.flush()

@@ -1,0 +1,69 @@
+"""`mvc commit`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+import click
+
+from mvc.cli import documents, text
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, verb
+from mvc.cli.screens.commit import lines
+
+
+@verb("commit", exits=BUSY | {1: "failure, or nothing to commit"})
+@click.option("-m", "--message", "messages", multiple=True, metavar="TEXT",
+              help="What this version is; several become paragraphs.")  # fmt: skip
+@click.option(
+    "-F", "--file", type=click.File("r", encoding="utf-8"), help="Read it from FILE; - is stdin."
+)
+@click.option("--author", metavar="'NAME <MAIL>'", help="Who made it. [env: MVC_AUTHOR]")
+@click.option("--allow-empty", is_flag=True, help="Save a version even if nothing changed.")
+@click.pass_obj
+def command(
+    face: Face,
+    messages: tuple[str, ...],
+    file: TextIO | None,
+    author: str | None,
+    allow_empty: bool,
+) -> None:
+    """Save everything tracked as a new version.
+
+    When the command has returned, the version is on the disk and survives a loss of power. Only content that
+    the repository does not have yet is stored. On an old version, a branch is made for the new one.
+
+    Without -m or -F, and on a terminal, an editor asks for the message.
+    """
+    result = face.repo.commit(_message(messages, file), author=author, allow_empty=allow_empty)
+    for path, reason in result.skipped:
+        face.warn(f"skipped {text.safe(path)}: {reason}")
+    if face.json:
+        face.answer(documents.commit(result))
+    else:
+        face.say(*lines(result, verbose=face.verbose > 0))
+
+
+def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
+    if messages and file is not None:
+        raise click.UsageError("-m and -F exclude each other", click.get_current_context())
+    if file is not None:
+        message = file.read()
+    elif messages:
+        message = "\n\n".join(messages)
+    elif sys.stdin.isatty() and sys.stdout.isatty():
+        message = _edited()
+    else:
+        raise click.UsageError("a message is needed: -m TEXT", click.get_current_context())
+    if not message.strip():
+        raise click.UsageError("the message is empty", click.get_current_context())
+    return str(message).strip()
+
+
+def _edited() -> str:
+    comment = (
+        "\n# What is this version? Lines that begin with # are left out; an empty text stops.\n"
+    )
+    answer = click.edit(comment, extension=".txt") or ""
+    return "\n".join(line for line in answer.splitlines() if not line.startswith("#"))

@@ -1,0 +1,35 @@
+"""`mvc completion`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+
+_SHELLS = ("bash", "zsh", "fish", "powershell")
+
+
+@verb("completion", exits={10: ""})
+@click.argument("shell", type=click.Choice(_SHELLS))
+@click.pass_obj
+def command(face: Face, shell: str) -> None:
+    """Print a completion script for your shell.
+
+    \b
+    bash         echo 'eval "$(mvc completion bash)"' >> ~/.bashrc
+    zsh          echo 'eval "$(mvc completion zsh)"' >> ~/.zshrc
+    fish         mvc completion fish > ~/.config/fish/completions/mvc.fish
+    powershell   mvc completion powershell | Out-String | Invoke-Expression
+    """
+    from click.shell_completion import get_completion_class
+
+    from mvc.cli.main import cli
+
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(
+            f"click {click.__version__} has no completion for {shell}", click.get_current_context()
+        )
+    script = kind(cli, {}, "mvc", "_MVC_COMPLETE").source()
+    face.answer({"shell": shell, "script": script}, [script])

@@ -1,0 +1,57 @@
+"""`mvc diff`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli import documents
+from mvc.cli.face import Face
+from mvc.cli.options import component_option, verb
+from mvc.cli.screens.diff import lines
+from mvc.cli.screens.patch import styled
+
+
+@verb("diff", exits={1: "failure, or differences with --exit-code"})
+@click.argument("a", required=False)
+@click.argument("b", required=False)
+@click.option("-p", "--patch", is_flag=True, help="Also show text files line by line.")
+@component_option("Only this component; may be given several times.", multiple=True)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
+@click.pass_obj
+def command(
+    face: Face,
+    a: str | None,
+    b: str | None,
+    patch: bool,
+    components: tuple[str, ...],
+    exit_code: bool,
+) -> int:
+    """Compare two versions in five parts.
+
+    From A (by default HEAD) to B (by default the files as they are now); A..B means the same.
+
+    Shown are, for each component, files added, modified, deleted and renamed (equal content); hyperparameters
+    and metrics key by key; and of changed weight files the tensors, compared by digest without reading data.
+    """
+    a, b = _sides(a, b)
+    diff = face.repo.diff(a, b, components=components or None)
+    if face.json:
+        document = documents.diff(diff)
+        if patch:
+            document["patch"] = list(face.repo.patch(diff))
+        face.answer(document)
+    elif not face.quiet:
+        names = documents.side_names(face.repo, diff)
+        face.answer({}, lines(diff, *names, verbose=face.verbose > 0))
+        if patch:
+            face.answer({}, styled(face.repo.patch(diff)))
+    return 1 if exit_code and diff.changed else 0
+
+
+def _sides(a: str | None, b: str | None) -> tuple[str | None, str | None]:
+    if a is not None and ".." in a:
+        if b is not None:
+            raise click.UsageError("give A..B, or A and B", click.get_current_context())
+        a, _, b = a.partition("..")
+        return a or "HEAD", b or "HEAD"
+    return a, b

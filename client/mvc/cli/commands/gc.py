@@ -1,0 +1,55 @@
+"""`mvc gc`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import click
+
+from mvc.cli import text
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, verb
+
+_AGE = re.compile(r"(\d+)\s*(s|m|h|d|w)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+@verb("gc", exits=BUSY)
+@click.option("-n", "--dry-run", is_flag=True, help="Only tell what would be freed.")
+@click.option("--expire-operations", "age", metavar="AGE",
+              help="Forget operations older than AGE (90m, 12h, 30d, 0s). [default: 30d]")  # fmt: skip
+@click.pass_obj
+def command(face: Face, dry_run: bool, age: str | None) -> None:
+    """Free content that nothing reaches.
+
+    Kept is what a branch, a tag or an operation that can still be undone reaches. Safe beside other commands
+    that save at the same time.
+    """
+    report = face.repo.gc(dry_run=dry_run, expire_operations=_age(age))
+    document = {
+        "dry_run": dry_run,
+        "objects": report.objects,
+        "bytes": report.raw_bytes,
+        "bytes_freed": report.freed_bytes,
+        "objects_kept": report.kept_objects,
+    }
+    if face.json:
+        face.answer(document)
+        return
+    done = "Would free" if dry_run else "Freed"
+    face.say(
+        f"{done} {text.size(report.freed_bytes)}: {text.plural(report.objects, 'object')}; "
+        f"{report.kept_objects:,} stay"
+    )
+
+
+def _age(given: str | None) -> timedelta | None:
+    if given is None:
+        return None
+    match = _AGE.fullmatch(given.strip())
+    if match is None:
+        raise click.UsageError(
+            f"{given!r} is no age (90m, 12h, 30d, 0s)", click.get_current_context()
+        )
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

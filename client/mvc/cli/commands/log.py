@@ -1,0 +1,57 @@
+"""`mvc log`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from mvc.cli import documents
+from mvc.cli.face import Face
+from mvc.cli.options import component_option, limit_option, verb
+from mvc.cli.screens import log as screen
+
+
+@verb("log")
+@click.argument("rev", default="HEAD", metavar="[REV]")
+@click.option("--oneline", is_flag=True, help="One line for each version.")
+@limit_option("versions")
+@component_option("Only versions that changed this component.")
+@click.option("--metrics", is_flag=True, help="A table of the metrics, one line for each version.")
+@click.option("--all", "all_refs", is_flag=True, help="Begin at every branch and tag.")
+@click.option("--first-parent", is_flag=True, help="Follow only the first parent of a merge.")
+@click.pass_obj
+def command(
+    face: Face,
+    rev: str,
+    oneline: bool,
+    limit: int | None,
+    component: str | None,
+    metrics: bool,
+    all_refs: bool,
+    first_parent: bool,
+) -> None:
+    """Show the versions that REV (by default HEAD) grew from, newest first.
+
+    \b
+    REV is one of   HEAD, HEAD~2, HEAD^     where you stand, and its ancestors
+                    main, v1.0              a branch or a tag
+                    v12                     number 12 on the line of HEAD
+                    1f2e3d                  the beginning of an id, 4 digits or more
+                    main@{2h}, @{1}         where it stood 2 hours, or 1 move, ago
+    """
+    versions = face.repo.log(
+        rev, limit=limit, component=component, all_refs=all_refs, first_parent=first_parent
+    )
+    if face.json:
+        face.answer({"versions": [documents.version(v) for v in versions]})
+    elif metrics:
+        face.answer({}, screen.metrics(list(versions)))
+    elif oneline:
+        face.answer({}, screen.oneline(versions))
+    else:
+        face.answer(
+            {}, screen.full(versions, datetime.now().astimezone(), verbose=face.verbose > 0)
+        )
+    if not face.json and face.repo.head.number == 0 and rev == "HEAD" and not all_refs:
+        face.hint("No versions yet.  mvc add . && mvc commit -m 'First version'")

@@ -1,0 +1,30 @@
+"""`mvc rollback`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli import documents
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, DAMAGE, verb
+from mvc.cli.screens.commit import lines
+
+
+@verb("rollback", exits=BUSY | DAMAGE | {1: "failure, or unsaved work is in the way"})
+@click.argument("rev")
+@click.option("-m", "--message", metavar="TEXT", help="Why. [default: roll back to vN]")
+@click.option("--author", metavar="'NAME <MAIL>'", help="Who did it. [env: MVC_AUTHOR]")
+@click.option(
+    "-f", "--force", is_flag=True, help="Overwrite unsaved work; mvc undo brings it back."
+)
+@click.pass_obj
+def command(face: Face, rev: str, message: str | None, author: str | None, force: bool) -> None:
+    """Make the content of version REV the newest version.
+
+    History only grows: the versions in between stay, and the files follow.
+    """
+    result = face.repo.rollback(rev, message=message, author=author, force=force)
+    if face.json:
+        face.answer(documents.commit(result))
+    else:
+        face.say(*lines(result, verbose=face.verbose > 0))

@@ -1,0 +1,27 @@
+"""`mvc show`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli import documents
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+from mvc.cli.screens.show import lines
+
+
+@verb("show")
+@click.argument("rev", default="HEAD", metavar="[REV]")
+@click.pass_obj
+def command(face: Face, rev: str) -> None:
+    """Show one version whole.
+
+    Its parts with their sizes, hyperparameters, metrics, where it came from, and what it changed against its
+    first parent.
+    """
+    version = face.repo.show(rev)
+    changes = face.repo.diff(version.parents[0] if version.parents else "v0", version.id)
+    if face.json:
+        face.answer(documents.version_whole(version, changes))
+    else:
+        face.answer({}, lines(version, changes))

@@ -1,0 +1,24 @@
+"""`mvc status`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli import documents
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+from mvc.cli.screens.status import lines
+
+
+@verb("status", exits={1: "failure, or changes with --exit-code"})
+@click.option("--exit-code", is_flag=True, help="Exit with 1 when there are changes.")
+@click.pass_obj
+def command(face: Face, exit_code: bool) -> int:
+    """Show what changed since the last version, and what is not under care.
+
+    A clean workspace is recognised without reading any file: sizes, times and inodes are compared with what
+    the last commit or checkout left.
+    """
+    status = face.repo.status()
+    face.answer(documents.status(status), lines(status, verbose=face.verbose > 0, quiet=face.quiet))
+    return 1 if exit_code and not status.clean else 0

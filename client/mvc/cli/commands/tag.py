@@ -1,0 +1,50 @@
+"""`mvc tag`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli import text
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, verb
+
+
+@verb("tag", exits=BUSY)
+@click.argument("words", nargs=-1, metavar="[NAME [REV]]")
+@click.option(
+    "-m", "--message", default="", metavar="TEXT", help="What the tag says of the version."
+)
+@click.option("-d", "--delete", metavar="NAME", help="Delete tag NAME.")
+@click.pass_obj
+def command(face: Face, words: tuple[str, ...], message: str, delete: str | None) -> None:
+    """List tags; or name REV (by default HEAD) for good: a tag never moves."""
+    if (words and delete) or len(words) > 2 or (message and not words):
+        raise click.UsageError("mvc tag NAME [REV] [-m TEXT]", click.get_current_context())
+    if delete:
+        gone = face.repo.delete_tag(delete)
+        face.say(f"Deleted tag {gone.name} (was v{gone.number}, {text.short(gone.version)})")
+    elif words:
+        made = face.repo.tag(*words, message=message)
+        face.say(f"Tagged v{made.number} as {made.name}")
+    if face.json or not (delete or words):
+        _list(face)
+
+
+def _list(face: Face) -> None:
+    tags = face.repo.tags()
+    rows = [
+        (
+            t.name,
+            f"v{t.number}",
+            click.style(text.short(t.version), fg="yellow"),
+            text.first_line(t.message) if t.message else "",
+        )
+        for t in tags
+    ]
+    document = {
+        "tags": [
+            {"name": t.name, "version": t.version, "number": t.number, "message": t.message}
+            for t in tags
+        ]
+    }
+    face.answer(document, text.table(rows))

@@ -1,0 +1,59 @@
+"""`mvc verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import documents, text
+from mvc.cli.errors import exit_code
+from mvc.cli.face import Face
+from mvc.cli.options import DAMAGE, verb
+
+if TYPE_CHECKING:
+    from mvc.api.results import VerifyError, VerifyReport
+
+_SHOWN = 10
+
+
+@verb("verify", exits=DAMAGE)
+@click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
+@click.pass_obj
+def command(face: Face, quick: bool) -> int:
+    """Re-hash all stored content and follow every link between versions, files and chunks.
+
+    Each damaged object is named, with the versions and files that it hurts.
+    """
+    from mvc.api.errors import IntegrityError
+
+    report = face.repo.verify(read_data=not quick)
+    if face.json or not (face.quiet and report.ok):
+        face.answer(
+            documents.verify(report), _lines(report, quick=quick, all_harms=face.verbose > 0)
+        )
+    return 0 if report.ok else exit_code(IntegrityError("damaged"))
+
+
+def _lines(report: VerifyReport, *, quick: bool, all_harms: bool) -> Iterator[str]:
+    read = "not read" if quick else "re-hashed"
+    what = (
+        f"{text.plural(report.versions, 'version')}, {text.plural(report.objects, 'object')}, "
+        f"{text.size(report.bytes)} {read}"
+    )
+    if report.ok:
+        yield f"{click.style('ok', fg='green', bold=True)}  {what}"
+        return
+    damage = click.style("damaged", fg="red", bold=True)
+    yield f"{damage}  {text.plural(len(report.errors), 'error')} in {what}"
+    for error in report.errors:
+        yield from _error(error, None if all_harms else _SHOWN)
+
+
+def _error(error: VerifyError, limit: int | None) -> Iterator[str]:
+    yield f"  {error.problem}: {error.object or ''} in {error.where}".replace(":  in", " in")
+    for harm in error.hurts[:limit]:
+        yield f"      hurts v{harm.number} {text.short(harm.version)}  {text.safe(harm.path)}".rstrip()
+    if limit is not None and len(error.hurts) > limit:
+        yield f"      ... and {len(error.hurts) - limit:,} more (-v)"

@@ -1,0 +1,221 @@
+"""JSON shapes. Stable: fields are only ever added. `Face.answer` puts `schema_version` 1 before them.
+
+JSON has no NaN and no infinities: as values they become the strings "NaN", "Infinity" and "-Infinity", and a
+`diff` that is not finite becomes null. Times are ISO 8601 with the zone they were recorded in; ids are 64 hex
+digits; sizes are bytes. `number` is the generation: 12 for `v12`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mvc.cli import text
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+    from mvc.api.results import (
+        CheckoutResult,
+        CommitResult,
+        Diff,
+        FileChanges,
+        Head,
+        Operation,
+        PathChange,
+        Status,
+        TensorChanges,
+        VerifyReport,
+        Version,
+    )
+
+Json = dict[str, Any]
+
+
+def scalar(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _values(values: Mapping[str, object]) -> Json:
+    return {key: scalar(value) for key, value in values.items()}
+
+
+def head(head: Head) -> Json:
+    """`ref` is the branch, or null when HEAD is detached; number 0 is the empty version before the first."""
+    return {"ref": head.branch, "version": head.version, "number": head.number}
+
+
+def _skipped(pairs: Iterable[tuple[str, str]]) -> list[Json]:
+    return [{"path": path, "reason": reason} for path, reason in pairs]
+
+
+def status(status: Status) -> Json:
+    def listed(changes: Iterable[PathChange]) -> list[Json]:
+        return [{"path": c.path, "component": c.component.value} for c in changes]
+
+    return {
+        "head": head(status.head),
+        "clean": status.clean,
+        "added": listed(status.added),
+        "modified": listed(status.modified),
+        "deleted": listed(status.deleted),
+        "untracked": list(status.untracked),
+        "tracked": list(status.tracked),
+        "skipped": _skipped(status.skipped),
+    }
+
+
+def commit(result: CommitResult) -> Json:
+    return {
+        "version": result.version,
+        "number": result.number,
+        "branch": result.branch,
+        "started_branch": result.started_branch,
+        "files": result.files,
+        "bytes_total": result.bytes_total,
+        "bytes_changed": result.bytes_changed,
+        "bytes_new": result.bytes_new,
+        "bytes_stored": result.bytes_stored,
+        "components": {
+            name.value: {"changed": part.changed, "files": part.files, "bytes": part.size}
+            for name, part in result.components.items()
+        },
+        "skipped": _skipped(result.skipped),
+    }
+
+
+def version(version: Version) -> Json:
+    """An element of `log --json`."""
+    return {
+        "version": version.id,
+        "number": version.number,
+        "parents": list(version.parents),
+        "time": version.time.isoformat(),
+        "author": version.author,
+        "message": version.message,
+        "trigger": version.trigger,
+        "refs": list(version.refs),
+        "hyperparameters": _values(version.hyperparameters),
+        "metrics": _values(version.metrics),
+    }
+
+
+def version_whole(version_shown: Version, changes: Diff) -> Json:
+    """`show --json`: as in `log`, with parts, provenance and the difference to the first parent."""
+    made = version_shown.provenance
+    return {
+        **version(version_shown),
+        "components": {
+            name.value: {"digest": root.digest, "files": root.files, "bytes": root.size}
+            for name, root in version_shown.components.items()
+        },
+        "tracked": list(version_shown.tracked),
+        "provenance": {
+            "git_commit": made.git_commit,
+            "git_dirty": made.git_dirty,
+            "command": list(made.command),
+            "host": made.host,
+            "python": made.python,
+            "packages_digest": made.packages_digest,
+        },
+        "changes": diff(changes),
+    }
+
+
+def diff(diff: Diff) -> Json:
+    """`renamed` holds [old, new] pairs; `tensors` lists of names by what became of them."""
+    return {
+        "old": diff.old,
+        "new": diff.new,
+        "changed": diff.changed,
+        "components": {name.value: _files(files) for name, files in diff.components.items()},
+        "hyperparameters": {
+            key: {"old": scalar(change.old), "new": scalar(change.new)}
+            for key, change in diff.hyperparameters.items()
+        },
+        "metrics": {
+            key: {
+                "old": scalar(change.old),
+                "new": scalar(change.new),
+                "diff": _finite(change.diff),
+            }
+            for key, change in diff.metrics.items()
+        },
+        "tensors": {path: _tensors(changes) for path, changes in diff.tensors.items()},
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _files(files: FileChanges) -> Json:
+    return {
+        "changed": files.changed,
+        "added": list(files.added),
+        "modified": list(files.modified),
+        "deleted": list(files.deleted),
+        "renamed": [list(pair) for pair in files.renamed],
+    }
+
+
+def _tensors(changes: TensorChanges) -> Json:
+    kinds = ("added", "removed", "changed", "reshaped", "retyped", "unchanged")
+    return {kind: list(getattr(changes, kind)) for kind in kinds}
+
+
+def side_names(repo: Repo, diff: Diff) -> tuple[str, str]:
+    """How the two sides of a diff are called on a screen."""
+    return _side(repo, diff.old), "workspace" if diff.new is None else _side(repo, diff.new)
+
+
+def _side(repo: Repo, id: str) -> str:
+    version = repo.show(id)
+    return f"v{version.number} {text.short(id)}" if version.number else "v0 (empty)"
+
+
+def checkout(result: CheckoutResult) -> Json:
+    return {
+        "head": head(result.head),
+        "written": result.written,
+        "removed": result.removed,
+        "bytes_written": result.bytes_written,
+        "kept": list(result.kept),
+        "saved": result.saved,
+        "skipped": _skipped(result.skipped),
+    }
+
+
+def verify(report: VerifyReport) -> Json:
+    return {
+        "ok": report.ok,
+        "objects": report.objects,
+        "bytes": report.bytes,
+        "versions": report.versions,
+        "errors": [
+            {
+                "problem": error.problem,
+                "where": error.where,
+                "object": error.object,
+                "hurts": [
+                    {"version": h.version, "number": h.number, "path": h.path} for h in error.hurts
+                ],
+            }
+            for error in report.errors
+        ],
+    }
+
+
+def operation(operation: Operation) -> Json:
+    return {
+        "number": operation.number,
+        "time": operation.time.isoformat(),
+        "author": operation.author,
+        "verb": operation.verb,
+        "detail": operation.detail,
+        "refs": list(operation.refs),
+        "files": operation.files,
+        "undoes": operation.undoes,
+    }

@@ -1,0 +1,151 @@
+"""Errors as people and programs see them: one table of exit codes, three lines, one JSON object.
+
+    error: what failed
+    cause: why
+    help: the exact command that helps
+
+With `--json`: {"schema_version", "code", "kind", "message", "cause", "help"} on one line of stderr.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from dataclasses import dataclass
+
+import click
+
+from mvc.api.errors import (
+    AuthError,
+    Busy,
+    DaemonError,
+    IntegrityError,
+    MvcError,
+    NoRepository,
+    RemoteUnreachable,
+    UsageError,
+)
+
+OK = 0
+FAILURE = 1
+USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
+    (UsageError, USAGE),
+    (click.UsageError, USAGE),
+    (NoRepository, 10),
+    (Busy, 11),
+    (AuthError, 12),
+    (RemoteUnreachable, 13),
+    (IntegrityError, 14),
+    (DaemonError, 15),
+    (click.Abort, INTERRUPTED),
+    (KeyboardInterrupt, INTERRUPTED),
+    (BrokenPipeError, BROKEN_PIPE),
+    (BaseException, FAILURE),
+)
+"""The first class that fits decides. Codes are only ever added; an unknown one means failure."""
+
+EXIT_HELP: dict[int, str] = {
+    0: "success",
+    1: "failure, or differences where they were asked for",
+    2: "the command line makes no sense",
+    10: "no repository here",
+    11: "another command holds the workspace",
+    12: "not allowed",
+    13: "the remote does not answer",
+    14: "damaged content",
+    15: "the daemon is absent or refuses",
+    130: "interrupted",
+    141: "the reader of our output went away",
+}
+
+_OS_ERRORS = {
+    errno.ENOSPC: ("disk-full", "make room (mvc gc frees what nothing reaches), then run it again"),
+    errno.EDQUOT: ("disk-full", "make room in your quota, then run it again"),
+    errno.EACCES: ("permission", "mvc doctor"),
+    errno.EPERM: ("permission", "mvc doctor"),
+    errno.EROFS: ("read-only", "mvc init --store DIR  (on a disk that can be written)"),
+    errno.EMFILE: ("too-many-files", "ulimit -n 4096"),
+    errno.ENFILE: ("too-many-files", None),
+    errno.EIO: ("input-output", "mvc verify  (and look at the disk)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    code: int
+    kind: str
+    message: str
+    cause: str | None = None
+    help: str | None = None
+
+    def lines(self) -> list[tuple[str, str]]:
+        found = [("error", self.message), ("cause", self.cause), ("help", self.help)]
+        return [(label, text) for label, text in found if text]
+
+    def document(self) -> str:
+        return json.dumps(
+            {
+                "schema_version": 1,
+                "code": self.code,
+                "kind": self.kind,
+                "message": self.message,
+                "cause": self.cause,
+                "help": self.help,
+            },
+            allow_nan=False,
+        )
+
+
+def exit_code(error: BaseException) -> int:
+    return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
+
+
+def report(error: BaseException) -> Report:
+    """What to say about any exception that ends a command."""
+    code = exit_code(error)
+    if isinstance(error, MvcError):
+        return Report(code, error.kind, str(error), error.cause, error.help)
+    if isinstance(error, click.ClickException):
+        return _usage(code, error)
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        return Report(code, "interrupted", "interrupted", help="run it again: nothing was lost")
+    if isinstance(error, OSError):
+        return _os_error(code, error)
+    if isinstance(error, MemoryError):
+        return Report(code, "out-of-memory", "out of memory")
+    return Report(
+        code,
+        "internal",
+        f"unexpected {type(error).__name__}: {error}",
+        cause="this is a defect of mvc; what was saved is safe",
+        help="MVC_DEBUG=1 mvc ...  (shows the traceback, which a bug report needs)",
+    )
+
+
+def _usage(code: int, error: click.ClickException) -> Report:
+    near = getattr(error, "possibilities", None) or ()
+    text = error.message if near else error.format_message()
+    help: str | None = None
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        help = f"{error.ctx.command_path} --help"
+    if near:
+        help = "did you mean " + " or ".join(sorted(near)) + "?"
+    return Report(code, "usage", _sentence(text), help=help)
+
+
+def _sentence(text: str) -> str:
+    """As our own messages are written: no capital in front, no full stop behind."""
+    text = " ".join(text.split()).removesuffix(".")
+    return text[:1].lower() + text[1:]
+
+
+def _os_error(code: int, error: OSError) -> Report:
+    kind, help = _OS_ERRORS.get(error.errno or 0, ("os-error", None))
+    reason = os.strerror(error.errno).lower() if error.errno else str(error)
+    where = error.filename if isinstance(error.filename, str) else None
+    return Report(code, kind, f"{where}: {reason}" if where else reason, help=help)

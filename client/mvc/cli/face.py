@@ -1,0 +1,96 @@
+"""What the options of every verb say, and where output goes: answers on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+
+Document = Mapping[str, Any]
+
+
+@dataclass
+class Face:
+    """One run of one command."""
+
+    directories: list[str] = field(default_factory=list)
+    quiet: bool = False
+    verbose: int = 0
+    json: bool = False
+    color: str = "auto"
+    progress: bool = True
+    lock_timeout: float = 60.0
+    _repo: Repo | None = None
+
+    def enter(self, context: click.Context) -> None:
+        """Puts the options into force once all of them are known, before the verb runs."""
+        for directory in self.directories:
+            try:
+                os.chdir(directory)
+            except OSError as error:
+                raise click.UsageError(
+                    f"cannot change to {directory}: {os.strerror(error.errno or 0)}", context
+                ) from None
+        self.directories.clear()
+        for level in (context, context.find_root()):
+            level.color = self.colored(sys.stdout)
+
+    def colored(self, stream: TextIO) -> bool:
+        """no-color.org and its counterpart; a dumb terminal shows escape codes as rubbish."""
+        if self.color != "auto":
+            return self.color == "always"
+        if os.environ.get("NO_COLOR"):
+            return False
+        if os.environ.get("FORCE_COLOR"):
+            return True
+        return os.environ.get("TERM") != "dumb" and stream.isatty()
+
+    # ---------------------------------------------------------------- the repository
+
+    @property
+    def repo(self) -> Repo:
+        """The repository at or above the current directory, opened when first asked for."""
+        if self._repo is None:
+            from mvc.api.repo import Repo
+            from mvc.cli.progress import monitor
+
+            self._repo = Repo.open(monitor=monitor(self), lock_timeout=self.lock_timeout)
+        return self._repo
+
+    def close(self) -> None:
+        if self._repo is not None:
+            self._repo.close()
+            self._repo = None
+
+    # ---------------------------------------------------------------- output
+
+    def answer(self, document: Document, lines: Iterable[str] = ()) -> None:
+        """The verb's answer: one JSON document if that was asked for, else lines for people."""
+        if self.json:
+            click.echo(json.dumps({"schema_version": 1, **document}, indent=2, allow_nan=False))
+        else:
+            for line in lines:
+                click.echo(line)
+
+    def say(self, *lines: str) -> None:
+        """What a person may want to know besides; silent with --quiet and --json."""
+        if not self.quiet and not self.json:
+            for line in lines:
+                click.echo(line)
+
+    def hint(self, *lines: str) -> None:
+        if not self.quiet and not self.json:
+            for line in lines:
+                click.echo(click.style(line, dim=True))
+
+    def warn(self, message: str) -> None:
+        label = click.style("warning:", fg="yellow", bold=True)
+        click.echo(f"{label} {message}", err=True, color=self.colored(sys.stderr))

@@ -1,0 +1,156 @@
+"""The entry point: parses, runs one verb, and turns whatever happens into a message and an exit code.
+
+Starting must be fast (60 ms over a bare interpreter): a verb's module is imported when the verb is called, and
+`--help` and `--version` import none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from mvc.cli import errors
+from mvc.cli.face import Face
+from mvc.cli.options import global_options
+from mvc.cli.verbs import SECTIONS, SUMMARIES
+
+_HELP = """Version control for machine-learning models.
+
+A version has five parts: architecture, weights, hyperparameters, data and results.
+"""
+_EPILOG = "mvc VERB --help tells more about a verb, with its exit codes."
+
+
+class Mvc(click.Group):
+    """The group of all verbs, which it imports one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(SUMMARIES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in SUMMARIES:
+            return None
+        module = import_module(f"mvc.cli.commands.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in SUMMARIES and not name.startswith("-") and not ctx.resilient_parsing:
+            raise _no_such_verb(name, ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        width = max(map(len, SUMMARIES))
+        for section, verbs in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(f"{verb:<{width}}", text) for verb, text in verbs.items()])
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:  # noqa: ARG002
+        """Never returns: ends in SystemExit, with a code of errors.EXIT_CODES."""
+        words = list(sys.argv[1:] if args is None else args)
+        if "_MVC_COMPLETE" in os.environ:
+            self._main_shell_completion({}, "mvc", "_MVC_COMPLETE")
+        face = Face()
+        try:
+            code = self._run(words, face)
+            sys.stdout.flush()
+        except BaseException as error:
+            code = _end(error, face, json="--json" in words or face.json)
+        sys.exit(code)
+
+    def _run(self, words: list[str], face: Face) -> int:
+        try:
+            with self.make_context("mvc", words, obj=face) as context:
+                result = self.invoke(context)
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        return result if isinstance(result, int) else errors.OK
+
+
+def _no_such_verb(name: str, context: click.Context) -> click.UsageError:
+    from difflib import get_close_matches
+
+    error = click.UsageError(f"there is no verb {name!r}", context)
+    error.possibilities = [f"mvc {n}" for n in get_close_matches(name, SUMMARIES)]  # type: ignore[attr-defined]
+    return error
+
+
+def _end(error: BaseException, face: Face, *, json: bool) -> int:
+    """Says why a command ended early; returns the exit code."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else errors.FAILURE
+    if isinstance(error, BrokenPipeError):
+        _forget_stdout()
+        return errors.BROKEN_PIPE
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
+        click.echo(error.ctx.get_help(), err=True)
+        return errors.USAGE
+    if os.environ.get("MVC_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    report = errors.report(error)
+    if json:
+        click.echo(report.document(), err=True)
+        return report.code
+    colors = {"error": "red", "cause": "yellow", "help": "cyan"}
+    for label, text in report.lines():
+        click.echo(
+            f"{click.style(label + ':', fg=colors[label], bold=True)} {text}",
+            err=True,
+            color=face.colored(sys.stderr),
+        )
+    return report.code
+
+
+def _forget_stdout() -> None:
+    """Whoever read our output is gone: the interpreter must not complain again when it flushes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value and not context.resilient_parsing:
+        from mvc.api.errors import __version__
+
+        click.echo(f"mvc {__version__}")
+        context.exit()
+
+
+cli = Mvc(
+    "mvc",
+    help=_HELP,
+    no_args_is_help=True,
+    subcommand_metavar="VERB ...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EPILOG,
+    params=[
+        *global_options(hidden=False),
+        click.Option(
+            ["-V", "--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_version,
+            help="Print the version of mvc.",
+        ),
+    ],
+)
+
+
+def main() -> NoReturn:
+    """`mvc`, as installed."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # an ASCII terminal must not end a command
+    cli.main()

@@ -1,0 +1,137 @@
+"""Options that every verb takes, before or after its name, and the class of a verb."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from mvc.cli.errors import EXIT_HELP
+from mvc.cli.face import Face
+
+COMPONENTS = ("architecture", "weights", "hyperparameters", "data", "results")
+
+Function = Callable[..., Any]
+
+
+class Option(click.Option):
+    """An option whose help says "N", not "N [x>=0]"."""
+
+    def get_help_extra(self, ctx: click.Context) -> click.types.OptionHelpExtra:
+        extra = super().get_help_extra(ctx)
+        extra.pop("range", None)
+        return extra
+
+
+def _set(name: str) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """Stores a given value on the Face, later ones over earlier ones; a default changes nothing."""
+
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        source = context.get_parameter_source(parameter.name or "")
+        given = source is not None and source is not click.core.ParameterSource.DEFAULT
+        face = context.ensure_object(Face)
+        if given and name == "directories":
+            face.directories.extend(value)
+        elif given:
+            setattr(face, name, value)
+        return value
+
+    return callback
+
+
+def global_options(*, hidden: bool) -> list[Option]:
+    def option(*names: str, target: str, **settings: Any) -> Option:
+        return Option(names, expose_value=False, hidden=hidden, callback=_set(target), **settings)
+
+    return [
+        option(
+            "-C", "in_directory", target="directories", metavar="DIR", multiple=True,
+            help="Run as if started in DIR.",
+        ),
+        option(
+            "-q", "--quiet", "be_quiet", target="quiet", is_flag=True,
+            help="Print answers and errors only.",
+        ),
+        option("-v", "--verbose", "be_verbose", target="verbose", count=True, help="Print more."),
+        option("--json", "as_json", target="json", is_flag=True, help="Answer with one JSON document."),
+        option(
+            "--color", "use_color", target="color", type=click.Choice(["auto", "always", "never"]),
+            default="auto", help="Colours; auto obeys NO_COLOR and FORCE_COLOR.",
+        ),
+        option(
+            "--no-progress", "show_progress", target="progress", is_flag=True, flag_value=False,
+            default=True, help="Draw no progress, not even on a terminal.",
+        ),
+        option(
+            "--lock-timeout", "wait_for_lock", target="lock_timeout", type=click.FloatRange(min=0),
+            metavar="SECONDS", default=60.0,
+            help="How long to wait for other commands. [default: 60]",
+        ),
+    ]  # fmt: skip
+
+
+class Verb(click.Command):
+    """A command that takes the global options too and states its exit codes in its help."""
+
+    def __init__(self, *args: Any, exits: Mapping[int, str] | None = None, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params += global_options(hidden=True)
+        self.exits = dict(exits or {})
+
+    def invoke(self, ctx: click.Context) -> Any:
+        face = ctx.ensure_object(Face)
+        face.enter(ctx)
+        try:
+            return super().invoke(ctx)
+        finally:
+            face.close()
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        codes = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]} | self.exits
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(code), text) for code, text in sorted(codes.items()) if text])
+        with formatter.section("Everywhere"):
+            formatter.write_text(
+                "-C DIR, -q, -v, --json, --color, --no-progress and --lock-timeout: see mvc --help."
+            )
+
+
+def verb(name: str, *, exits: Mapping[int, str] | None = None) -> Callable[[Function], Verb]:
+    """Makes a function the command `name`. `exits` adds exit codes to the common ones in its help."""
+    return click.command(name, cls=Verb, exits=exits)
+
+
+class VerbGroup(click.Group):
+    """A verb with verbs of its own (`op log`, `config set`)."""
+
+    command_class = Verb
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.params += global_options(hidden=True)
+
+
+BUSY = {11: EXIT_HELP[11]}
+DAMAGE = {14: EXIT_HELP[14]}
+
+
+def component_option(help: str, *, multiple: bool = False) -> Callable[[Function], Function]:
+    return click.option(
+        "--component",
+        "components" if multiple else "component",
+        type=click.Choice(COMPONENTS),
+        multiple=multiple,
+        help=help,
+    )
+
+
+def limit_option(what: str) -> Callable[[Function], Function]:
+    return click.option(
+        "-n",
+        "--limit",
+        cls=Option,
+        type=click.IntRange(min=0),
+        metavar="N",
+        help=f"Show N {what} at most.",
+    )

@@ -1,0 +1,126 @@
+"""The monitor of the command line: warnings as lines, progress on a terminal.
+
+Nothing is drawn, and rich not even imported (40 ms), before a task has run for half a second. The engine calls
+`advance` once per chunk, so figures are summed here and handed to the display ten times a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from mvc.cli import text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from mvc.cli.face import Face
+
+_PATIENCE = 0.5
+_INTERVAL = 0.1
+
+
+def monitor(face: Face) -> Lines:
+    if face.quiet or face.json or not face.progress or not sys.stderr.isatty():
+        return Lines(face)
+    return Bar(face)
+
+
+class Lines:
+    """Prints warnings, each once; draws nothing."""
+
+    def __init__(self, face: Face) -> None:
+        self._face = face
+        self._warned: set[str] = set()
+
+    def begin(
+        self, task: str, *, total_bytes: int | None = None, total_items: int | None = None
+    ) -> None:
+        pass
+
+    def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            self._face.warn(text.safe(message))
+
+
+class Bar(Lines):
+    """Also draws: done of total, rate, time left, and how much of it is new."""
+
+    def __init__(self, face: Face) -> None:
+        super().__init__(face)
+        self._lock = threading.Lock()
+        self._display: Progress | None = None
+        self._reset("")
+
+    def _reset(self, task: str, total_bytes: int | None = None, items: int | None = None) -> None:
+        self._task, self._total, self._items = task, total_bytes, items
+        self._done = self._count = self._new = 0
+        self._started = time.monotonic()
+        self._next = self._started + _PATIENCE
+
+    def begin(
+        self, task: str, *, total_bytes: int | None = None, total_items: int | None = None
+    ) -> None:
+        self.finish()
+        with self._lock:
+            self._reset(task, total_bytes, total_items)
+
+    def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
+        with self._lock:
+            self._done += bytes_done
+            self._count += items_done
+            self._new += bytes_new
+            now = time.monotonic()
+            if self._task and now >= self._next:
+                self._next = now + _INTERVAL
+                self._draw()
+
+    def finish(self) -> None:
+        with self._lock:
+            self._task = ""
+            if self._display is not None:
+                self._display.stop()
+                self._display = None
+
+    def _draw(self) -> None:
+        if self._display is None:
+            self._display = _display()
+            self._display.add_task(self._task, total=self._total or self._items, figures="")
+            self._display.start()
+        progress = self._display
+        progress.update(
+            progress.task_ids[0],
+            completed=self._done if self._total else self._count,
+            figures=self._figures(),
+        )
+
+    def _figures(self) -> str:
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        total = f" of {text.size(self._total)}" if self._total else ""
+        figures = f"{text.size(self._done)}{total}  {text.size(self._done / seconds)}/s"
+        if self._task == "commit":
+            figures += f"  new {text.size(self._new)}, reused {text.size(self._done - self._new)}"
+        return figures
+
+
+def _display() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(compact=True),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,34 @@
+"""What a commit or rollback tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+
+if TYPE_CHECKING:
+    from mvc.api.results import CommitResult
+
+
+def lines(result: CommitResult, *, verbose: bool) -> Iterator[str]:
+    name = click.style(text.short(result.version), fg="yellow")
+    started = "new branch " if result.started_branch else ""
+    yield f"[{started}{result.branch}] v{result.number} {name}"
+    changed = [c.value for c, part in result.components.items() if part.changed]
+    yield (
+        f"  {text.plural(result.files, 'file')}, {text.size(result.bytes_total)}; "
+        f"changed: {', '.join(changed) or 'nothing'}"
+    )
+    yield (
+        f"  {text.size(result.bytes_changed)} in changed files, {text.size(result.bytes_new)} new, "
+        f"{text.size(result.bytes_stored)} stored"
+    )
+    if verbose:
+        rows = [
+            ("  " + c.value, text.plural(part.files, "file"), text.size(part.size))
+            for c, part in result.components.items()
+        ]
+        yield from text.table(rows, right=(1, 2))

@@ -1,0 +1,79 @@
+"""The three shapes of the log: whole entries, one line each, a table of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+
+if TYPE_CHECKING:
+    from mvc.api.results import Version
+
+_METRICS = 6
+"""Metrics on the line of a whole entry."""
+_MESSAGE = 40
+"""Columns of the message in the table of metrics."""
+
+
+def heading(version: Version) -> str:
+    """ "v12 1f2e3d4c5b (HEAD -> main, tag: best)"."""
+    name = click.style(f"v{version.number} {text.short(version.id)}", fg="yellow")
+    if not version.refs:
+        return name
+    return f"{name} ({', '.join(map(_ref, version.refs))})"
+
+
+def _ref(ref: str) -> str:
+    color = "magenta" if ref.startswith("tag: ") else "cyan" if ref.startswith("HEAD") else "green"
+    return click.style(ref, fg=color, bold=True)
+
+
+def full(versions: Iterable[Version], now: datetime, *, verbose: bool) -> Iterator[str]:
+    for index, version in enumerate(versions):
+        if index:
+            yield ""
+        yield heading(version)
+        trigger = "" if version.trigger == "manual" else f"  [{version.trigger}]"
+        time = text.moment(version.time) if verbose else text.when(version.time, now)
+        yield click.style(f"    {time}  {text.safe(version.author)}{trigger}", dim=True)
+        for line in version.message.strip().split("\n"):
+            yield f"    {text.safe(line)}".rstrip()
+        if metrics := _some_metrics(version, None if verbose else _METRICS):
+            yield f"    {metrics}"
+
+
+def _some_metrics(version: Version, limit: int | None) -> str:
+    items = list(version.metrics.items())
+    shown = [f"{text.safe(k)} {click.style(text.number(v), bold=True)}" for k, v in items[:limit]]
+    if limit is not None and len(items) > limit:
+        shown.append(f"(+{len(items) - limit})")
+    return "  ".join(shown)
+
+
+def oneline(versions: Iterable[Version]) -> Iterator[str]:
+    for version in versions:
+        yield f"{heading(version)} {text.first_line(version.message)}"
+
+
+def metrics(versions: Sequence[Version]) -> list[str]:
+    """One row a version, one column a metric; what a version does not have is '-'."""
+    keys = list(dict.fromkeys(key for v in versions for key in v.metrics))
+    if not keys:
+        return ["No version has metrics (metrics*.json, .csv, .jsonl, ...)"] if versions else []
+    title = ["version", "", *map(text.safe, keys), "message"]
+    rows = [[click.style(cell, bold=True) for cell in title]]
+    for version in versions:
+        message = text.first_line(version.message)
+        rows.append(
+            [
+                f"v{version.number}",
+                click.style(text.short(version.id), fg="yellow"),
+                *(text.number(version.metrics[k]) if k in version.metrics else "-" for k in keys),
+                message if len(message) <= _MESSAGE else message[: _MESSAGE - 1] + "…",
+            ]
+        )
+    return text.table(rows, right=range(2, 2 + len(keys)))

@@ -1,0 +1,69 @@
+"""One version whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.screens.log import heading
+
+if TYPE_CHECKING:
+    from mvc.api.results import Diff, FileChanges, Version
+
+
+def lines(version: Version, changes: Diff) -> Iterator[str]:
+    yield heading(version)
+    yield from text.table(_facts(version))
+    yield ""
+    yield from (f"    {text.safe(line)}".rstrip() for line in version.message.strip().split("\n"))
+    yield ""
+    yield from text.table(_components(version, changes), right=(1, 2))
+    yield from _values("hyperparameters", version.hyperparameters)
+    yield from _values("metrics", version.metrics)
+
+
+def _facts(version: Version) -> Iterator[tuple[str, str]]:
+    made = version.provenance
+    yield "id", version.id
+    if version.parents:
+        yield "parents", ", ".join(map(text.short, version.parents))
+    yield "author", text.safe(version.author)
+    yield "time", text.moment(version.time)
+    if version.trigger != "manual":
+        yield "trigger", version.trigger
+    if made.git_commit:
+        yield "git", text.short(made.git_commit) + (" with changes" if made.git_dirty else "")
+    if made.command:
+        yield "command", text.safe(" ".join(made.command))
+    if made.host:
+        yield "host", f"{text.safe(made.host)}, Python {text.safe(made.python)}"
+
+
+def _components(version: Version, changes: Diff) -> Iterator[tuple[str, ...]]:
+    for name, root in version.components.items():
+        row = (
+            click.style(name.value, bold=True),
+            text.plural(root.files, "file"),
+            text.size(root.size),
+        )
+        yield (*row, _counts(changes.components[name]))
+
+
+def _counts(files: FileChanges) -> str:
+    counts = (
+        (len(files.added), "+", "green"),
+        (len(files.modified), "~", "yellow"),
+        (len(files.deleted), "-", "red"),
+        (len(files.renamed), ">", "cyan"),
+    )
+    return " ".join(click.style(f"{sign}{n:,}", fg=color) for n, sign, color in counts if n)
+
+
+def _values(title: str, values: Mapping[str, object]) -> Iterator[str]:
+    if values:
+        yield ""
+        yield click.style(title, bold=True)
+        yield from text.table((f"  {text.safe(k)}", text.number(v)) for k, v in values.items())

@@ -1,0 +1,134 @@
+"""Sizes, times, names and tables as people read them.
+
+What comes from files and versions of others is shown through `safe`: control characters in a name or message
+would otherwise reach the terminal as commands.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+import click
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+SHORT_ID = 10
+"""Hex digits of an id on a screen: 40 bits, unique by far in any one repository."""
+
+
+def size(count: float) -> str:
+    """1 B, 1.5 KiB, 12.3 MiB, 123 GiB: three digits where there is a choice."""
+    value, unit = float(count), 0
+    while value >= 999.5 and unit < len(_UNITS) - 1:
+        value /= 1024
+        unit += 1
+    if unit == 0:
+        return f"{int(value)} B"
+    return f"{value:.1f} {_UNITS[unit]}" if value < 99.95 else f"{value:.0f} {_UNITS[unit]}"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"
+
+
+def when(time: datetime, now: datetime) -> str:
+    """ "just now", "5 min ago", "3 h ago", "yesterday 14:05", then the date; in the reader's zone."""
+    age = (now - time).total_seconds()
+    if 0 <= age < 45:
+        return "just now"
+    if 0 <= age < _HOUR:
+        return f"{max(1, round(age / _MINUTE))} min ago"
+    local = time.astimezone(now.tzinfo)
+    if 0 <= age < _DAY and local.date() == now.date():
+        return f"{age / _HOUR:.0f} h ago"
+    if local.date() == (now - timedelta(days=1)).date():
+        return f"yesterday {local:%H:%M}"
+    return f"{local:%Y-%m-%d %H:%M}"
+
+
+def moment(time: datetime) -> str:
+    """In the zone it was recorded in, as git shows it."""
+    return f"{time:%a %Y-%m-%d %H:%M:%S %z}"
+
+
+def number(value: object) -> str:
+    """A setting or metric: floats with up to six significant digits."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else str(value)
+    return safe(str(value))
+
+
+def signed(value: float) -> str:
+    return f"{value:+.6g}" if math.isfinite(value) else str(value)
+
+
+def safe(text: str, *, lines: bool = False) -> str:
+    """With control, format-override and undecodable characters written out; `lines` keeps newlines."""
+    if text.isascii() and text.isprintable():
+        return text
+    keep = "\n\t" if lines else ""
+    return "".join(c if c in keep or not _harmful(c) else _escaped(c) for c in text)
+
+
+def _harmful(character: str) -> bool:
+    # Cc: controls; Cs: bytes that are no UTF-8; bidirectional overrides can make a name read as another.
+    kind = unicodedata.category(character)
+    return (
+        kind in ("Cc", "Cs", "Zl", "Zp")
+        or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    )
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def first_line(message: str) -> str:
+    return safe(message.strip().split("\n", 1)[0]) or "(no message)"
+
+
+def short(id: str) -> str:
+    return id[:SHORT_ID]
+
+
+def width(text: str) -> int:
+    """Columns on a terminal: styles take none, wide characters two, combining ones none."""
+    bare = click.unstyle(text)
+    if bare.isascii():
+        return len(bare)
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in bare
+    )
+
+
+def table(
+    rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), gap: str = "  "
+) -> list[str]:
+    """Rows with their columns aligned; columns whose index is in `right` end flush. The last is not padded."""
+    rows = [list(row) for row in rows]
+    if not rows:
+        return []
+    columns = max(len(row) for row in rows)
+    widths = [max(width(row[i]) if i < len(row) else 0 for row in rows) for i in range(columns)]
+    found = []
+    for row in rows:
+        cells = []
+        for index, cell in enumerate(row):
+            padding = " " * (widths[index] - width(cell))
+            last = index == len(row) - 1
+            cells.append(padding + cell if index in right else cell if last else cell + padding)
+        found.append(gap.join(cells).rstrip())
+    return found

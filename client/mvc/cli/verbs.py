@@ -1,0 +1,46 @@
+"""The verbs in the order of work, with at most eight words each: `mvc --help` imports no command."""
+
+from __future__ import annotations
+
+SECTIONS: dict[str, dict[str, str]] = {
+    "Start": {
+        "init": "make a repository in this directory",
+        "demo": "watch mvc version a real training run",
+    },
+    "Save": {
+        "add": "put files or directories under care",
+        "untrack": "take paths out of care, keep the files",
+        "status": "show what changed since the last version",
+        "commit": "save everything tracked as a new version",
+    },
+    "Look": {
+        "log": "show versions, newest first",
+        "show": "show one version whole",
+        "diff": "compare two versions in five parts",
+        "ls": "list the files of a version",
+        "cat": "print a file of a version",
+    },
+    "Move": {
+        "checkout": "bring files and HEAD to a version",
+        "restore": "bring single files or components back",
+        "rollback": "make old content the newest version",
+        "undo": "take back the last operation",
+        "op": "show the log of operations",
+    },
+    "Name": {
+        "branch": "list, make, rename or delete branches",
+        "switch": "move to a branch",
+        "tag": "list, make or delete tags",
+    },
+    "Care": {
+        "verify": "re-hash all content, name what is damaged",
+        "gc": "free content that nothing reaches",
+        "doctor": "check that all is set up well",
+        "config": "read and write settings",
+        "check-ignore": "tell which rule leaves a path out",
+        "completion": "print a completion script for your shell",
+        "version": "show the versions of mvc and its parts",
+    },
+}
+
+SUMMARIES = {verb: text for verbs in SECTIONS.values() for verb, text in verbs.items()}
