@@ -6,6 +6,7 @@ checked against the format's limits before anything is allocated.
 
 from __future__ import annotations
 
+import mmap
 import struct
 import zlib
 from collections.abc import Iterator
@@ -119,31 +120,38 @@ def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Rec
     return Record(_TYPES[kind](digest), _CODECS[codec], raw_size, base, body)
 
 
-def scan(data: Bytes, start: int = PACK_HEADER.size) -> Iterator[tuple[int, Record | BadRecord]]:
+def scan(
+    data: bytes | mmap.mmap, start: int = PACK_HEADER.size
+) -> Iterator[tuple[int, Record | BadRecord]]:
     """(offset, record) of all valid records, in order; damage once per damaged stretch.
 
-    After damage the scan goes on at the next magic, so one bad record hides no other.
+    After damage the scan goes on at the next magic, so one bad record hides no other. A record's body
+    is valid until the next step.
     """
-    whole = bytes(data) if not isinstance(data, bytes) else data
-    offset = start
-    while offset < len(whole):
-        try:
-            record = parse_record(whole, offset)
-        except BadRecord as bad:
-            yield offset, bad
-            offset = _next_valid(whole, offset + 1)
-            continue
-        yield offset, record
-        offset += record.size
+    view = memoryview(data)
+    try:
+        offset = start
+        while offset < len(view):
+            try:
+                record = parse_record(view, offset)
+            except BadRecord as bad:
+                yield offset, bad
+                offset = _next_valid(data, view, offset + 1)
+                continue
+            yield offset, record
+            offset += record.size
+            record.body.release()
+    finally:
+        view.release()
 
 
-def _next_valid(data: bytes, offset: int) -> int:
+def _next_valid(data: bytes | mmap.mmap, view: memoryview, offset: int) -> int:
     """Where the next valid record starts, or the end of `data`."""
     while (offset := data.find(RECORD_MAGIC, offset)) >= 0:
         try:
-            parse_record(data, offset)
+            parse_record(view, offset).body.release()
         except BadRecord:
             offset += 1
         else:
             return offset
-    return len(data)
+    return len(view)

@@ -1,0 +1,166 @@
+"""A new index from the packs and the journal (FORMAT.md, section Rebuilding)."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import mmap
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mvcd.ids import Digest
+from mvcd.store.index import Index, Transaction
+from mvcd.store.journal import History, Journal
+from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
+from mvcd.store.pack import pack_name, pack_numbers, sync_directory
+from mvcd.store.record import (
+    PACK_HEADER,
+    BadRecord,
+    Record,
+    check_pack_header,
+    scan,
+)
+from mvcd.store.rows import (
+    CHANGES,
+    FORMAT,
+    NEXT_PACK,
+    OPERATION,
+    SEQUENCE,
+    SWEEPS,
+    Location,
+    number_row,
+    seal,
+)
+from mvcd.store.writers import put_pack_row
+
+FIRST_SWEEP = 1
+"""No session survives a rebuild, so any number does."""
+
+
+@dataclass(slots=True)
+class RebuildReport:
+    """What was found. `damaged` counts stretches of packs without a valid record; `journal_gaps`
+    the lines of the journal that are damaged or missing, so refs or operations may be older."""
+
+    objects: int = 0
+    packs: int = 0
+    damaged: int = 0
+    refs: int = 0
+    operations: int = 0
+    journal_gaps: int = 0
+
+
+def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
+    """Replaces the index of the store at `path`; the old one is kept as `data.mdb.old`.
+
+    Needs the store for itself. Raises Busy when somebody has it open, Failure when there is none.
+    """
+    path = os.path.abspath(path)
+    lock = lock_format(path, fcntl.LOCK_EX)
+    try:
+        read_format(path)
+        fresh = os.path.join(path, "rebuild")
+        shutil.rmtree(fresh, ignore_errors=True)
+        os.mkdir(fresh)
+        report = RebuildReport()
+        index = Index.acquire(fresh, create=True)
+        try:
+            _add_packs(index, os.path.join(path, "packs"), report)
+            _add_history(index, Journal(os.path.join(path, "refs.journal")).read(), report)
+        finally:
+            index.release()
+        _swap(path, fresh)
+        return report
+    finally:
+        os.close(lock)
+
+
+def _add_packs(index: Index, directory: str, report: RebuildReport) -> None:
+    """One transaction for each pack."""
+    next_pack = 0
+    for number in pack_numbers(directory):
+        next_pack = number + 1
+        with _mapped(os.path.join(directory, pack_name(number))) as data:
+            rows, end = _scan_pack(data, number, report)
+        if rows:
+            index.write(lambda txn: _put_pack(index, txn, number, rows, end))  # noqa: B023
+            report.packs += 1
+    index.write(lambda txn: txn.put(NEXT_PACK, number_row(next_pack), db=index.meta))
+    with index.read() as txn:
+        report.objects = txn.stat(index.objects)["entries"]
+
+
+def _scan_pack(
+    data: bytes | mmap.mmap, number: int, report: RebuildReport
+) -> tuple[dict[Digest, bytes], int]:
+    """Rows of all valid records, and where the last of them ends."""
+    rows: dict[Digest, bytes] = {}
+    end = 0
+    try:
+        check_pack_header(data[: PACK_HEADER.size], number)
+    except BadRecord:
+        report.damaged += 1
+    for offset, record in scan(data):
+        if isinstance(record, BadRecord):
+            report.damaged += 1
+            continue
+        rows.setdefault(record.id, _location(number, offset, record).row())
+        end = offset + record.size
+    return rows, end
+
+
+def _location(number: int, offset: int, record: Record) -> Location:
+    size = len(record.body)
+    return Location(number, offset, size, record.raw_size, record.id.kind, record.base)
+
+
+def _put_pack(
+    index: Index, txn: Transaction, number: int, rows: dict[Digest, bytes], end: int
+) -> None:
+    txn.cursor(db=index.objects).putmulti(sorted(rows.items()), overwrite=False)
+    put_pack_row(index, txn, number, end, True)
+
+
+def _add_history(index: Index, history: History, report: RebuildReport) -> None:
+    def put(txn: Transaction) -> None:
+        for name, value in history.refs.items():
+            key = name.encode()
+            txn.put(key, seal(key, value), db=index.refs)
+        for sequence in sorted(history.operations):
+            key = SEQUENCE.pack(sequence)
+            txn.put(key, seal(key, history.operations[sequence]), db=index.operations)
+        txn.put(OPERATION, number_row(max(history.operations, default=0)), db=index.meta)
+        txn.put(CHANGES, number_row(history.changes), db=index.meta)
+        txn.put(SWEEPS, number_row(FIRST_SWEEP), db=index.meta)
+        txn.put(FORMAT, number_row(FORMAT_VERSION), db=index.meta)
+
+    index.write(put)
+    report.refs = len(history.refs)
+    report.operations = len(history.operations)
+    report.journal_gaps = history.bad_lines + history.holes
+
+
+def _swap(path: str, fresh: str) -> None:
+    """The old index stays whole until the new one has its name."""
+    data = os.path.join(path, "data.mdb")
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(data, data + ".old")
+    os.replace(os.path.join(fresh, "data.mdb"), data)
+    for lock_file in (os.path.join(path, "lock.mdb"), os.path.join(fresh, "lock.mdb")):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(lock_file)
+    os.rmdir(fresh)
+    sync_directory(path)
+
+
+@contextlib.contextmanager
+def _mapped(path: str) -> Iterator[bytes | mmap.mmap]:
+    """A file's bytes; an empty file cannot be mapped."""
+    with open(path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            yield b""
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            yield data
