@@ -72,6 +72,7 @@ class StreamCutter:
 
     The undecided end of a buffer (less than one chunk) is kept and begins the next one. Without `spans`
     the whole stream is cut by its content; with them, exactly the bytes that they cover are read.
+    `kernel` as in `cut_points`.
     """
 
     def __init__(
@@ -80,9 +81,11 @@ class StreamCutter:
         spans: Sequence[Span] | None = None,
         *,
         params: ChunkParams = DEFAULT,
+        kernel: str | None = None,
     ) -> None:
         self._read = read
         self._params = params
+        self._kernel = kernel
         # Size and kind of each span; only the one that stands for a whole stream has no size.
         self._spans: list[tuple[int | None, bool]] = (
             [(None, False)] if spans is None else [(s.size, s.tensor is not None) for s in spans]
@@ -133,7 +136,7 @@ class StreamCutter:
             if is_tensor:
                 points = piece_points(len(window), final=final)
             else:
-                points = cut_points(window, final=final, params=self._params)
+                points = cut_points(window, final=final, params=self._params, kernel=self._kernel)
             before = 0
             for point in points:
                 chunks.append(Chunk(self._index, window[before:point]))

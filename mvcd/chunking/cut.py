@@ -1,8 +1,8 @@
 """Where a chunk ends: the executable specification of CHUNKING.md. `cut.c` is its second edition.
 
 Two hashes decide. The *gear*, g = 2 g + GEAR[byte] modulo 2^16, moves over every byte; because each
-step shifts by one bit it depends on the last 16 bytes. Where it falls below 128, a cut is *proposed*: at
-one position in 512 of random data. The *weight* of a proposal is a 64-bit hash of the last 256 bytes.
+step shifts by one bit it depends on the last 16 bytes. Where it falls below 64, a cut is *proposed*: at
+one position in 1024 of random data. The *weight* of a proposal is a 64-bit hash of the last 256 bytes.
 A chunk ends at its first proposal whose weight is at most the limit; if there is none up to the maximum
 size, at its lightest proposal; if there is no proposal either, at the maximum.
 
@@ -27,7 +27,7 @@ WEIGHT_WINDOW = 256
 """Bytes that decide whether a position is proposed, and whether it cuts."""
 
 PROPOSAL_LIMIT = 2**16 // PROPOSAL_SPACING
-SALT = b"mvc cut 3048 "
+SALT = b"mvc cut 5 "
 MASK32 = (1 << 32) - 1
 MASK64 = (1 << 64) - 1
 

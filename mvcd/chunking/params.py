@@ -8,7 +8,7 @@ from mvcd.errors import UsageError
 
 KIB = 1 << 10
 
-PROPOSAL_SPACING = 512
+PROPOSAL_SPACING = 1024
 """Bytes between proposals on average (`mvcd.chunking.cut`). A mean gap between cuts cannot be shorter."""
 
 MIN_MIN_SIZE = 256
@@ -25,7 +25,7 @@ class ChunkParams:
     `mean_size` on average, less what the maximum takes away (0.05 % with DEFAULT).
 
     Raises UsageError unless 256 <= min_size < max_size <= 1 MiB and
-    min_size + 512 <= mean_size <= max_size.
+    min_size + 1024 <= mean_size <= max_size.
     """
 
     min_size: int

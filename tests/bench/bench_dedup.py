@@ -68,11 +68,12 @@ def cut_gear64(data: bytes, gap: int) -> list[int]:
     return greedy(np.concatenate(found), len(data))
 
 
-def cut_fastcdc(data: bytes, avg_size: int) -> list[int]:
-    """Its mean is `avg_size` only by name: masks move in powers of two, and more bytes follow the minimum."""
-    cutter = FastCDC(
-        avg_size=avg_size, min_size=avg_size // 4, max_size=max(DEFAULT.max_size, avg_size)
-    )
+def cut_fastcdc(data: bytes, min_size: int) -> list[int]:
+    """Its masks move in powers of two, at 2^15.5 (46,340) and so on; the minimum fills the steps between."""
+    avg_size = 46_340
+    while avg_size < min_size:
+        avg_size *= 2
+    cutter = FastCDC(avg_size=avg_size, min_size=min_size, max_size=max(DEFAULT.max_size, avg_size))
     return [chunk.offset + chunk.length for chunk in cutter.cut_buf(data)]
 
 

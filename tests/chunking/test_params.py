@@ -10,7 +10,7 @@ from mvcd.errors import UsageError
     "sizes",
     [
         (255, 8192, 9000),
-        (256, 767, 9000),  # a gap below the spacing of proposals
+        (256, 1279, 9000),  # a gap below the spacing of proposals
         (4096, 8192, 8191),
         (4096, 9000, 4096),
         (4096, 8192, (1 << 20) + 1),
@@ -23,9 +23,9 @@ def test_refused(sizes: tuple[int, int, int]) -> None:
 
 
 def test_limit_is_the_share_of_proposals_that_cut() -> None:
-    assert DEFAULT.limit == 2**58 - 1  # one in 64
-    assert ChunkParams(256, 768, 9000).limit == 2**64 - 1  # all
-    assert ChunkParams(4096, 4096 + 1536, 65536).limit == 2**64 // 3 - 1
+    assert DEFAULT.limit == 2**59 - 1  # one in 32
+    assert ChunkParams(256, 1280, 9000).limit == 2**64 - 1  # all
+    assert ChunkParams(4096, 4096 + 3072, 65536).limit == 2**64 // 3 - 1
 
 
 def test_frozen() -> None:
