@@ -24,6 +24,7 @@ from mvcd.store.rows import (
     PACK_KEY,
     PACK_ROW,
     SEQUENCE,
+    SWEEPS,
     BadRow,
     Location,
     number,
@@ -103,6 +104,10 @@ def _check_objects(
     store: LmdbStore, packs: dict[int, PackRow], *, read_data: bool, monitor: Monitor
 ) -> Iterator[Damage]:
     """[row], [record], [base], and with `read_data` [digest]."""
+    problem = _table_problem(store)
+    if problem is not None:
+        yield Damage(None, f"row: {problem}", "index")
+    sweeps = _sweeps(store)
     places: list[tuple[int, int, Digest]] = []
     total = 0
     for id, location in store.locations():
@@ -117,10 +122,33 @@ def _check_objects(
     try:
         for pack, offset, id in places:
             problem = _object_problem(store, id, read_data=read_data, monitor=monitor)
+            if problem == _VANISHED and _sweeps(store) != sweeps:
+                continue  # collected while we looked
             if problem is not None:
                 yield Damage(id, problem, f"pack {pack:08x} at {offset}")
     finally:
         monitor.finish()
+
+
+_VANISHED = "row: it cannot be found by its key"
+
+
+def _table_problem(store: LmdbStore) -> str | None:
+    """A damaged page may hide rows without an error; keys out of order or a wrong count betray it."""
+    table = store.index.objects
+    with store.index.read() as txn:
+        expected = txn.stat(table)["entries"]
+        count, last = 0, b""
+        for key in txn.cursor(db=table).iternext(values=False):
+            if key <= last:
+                return f"keys are out of order at {key.hex()[:12]}"
+            count, last = count + 1, key
+    return None if count == expected else f"{count} rows of {expected} are left"
+
+
+def _sweeps(store: LmdbStore) -> int:
+    with store.index.read() as txn:
+        return number(txn.get(SWEEPS, db=store.index.meta))
 
 
 def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str | None:
@@ -137,7 +165,7 @@ def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str 
 def _object_problem(
     store: LmdbStore, id: Digest, *, read_data: bool, monitor: Monitor
 ) -> str | None:
-    """What is wrong with an object; None when nothing is, or when it was collected meanwhile."""
+    """What is wrong with an object, None when nothing is."""
     try:
         location = store.location(id)
         try:
@@ -150,7 +178,7 @@ def _object_problem(
             store.get(id)
         monitor.advance(bytes_done=location.raw_size, items_done=1)
     except MissingObject:
-        return None
+        return _VANISHED
     except CorruptObject as error:
         return f"digest: {error.cause or error}"
     return problem

@@ -11,7 +11,7 @@ from mvcd.ids import Digest, Kind
 from mvcd.store.api import ObjectInfo
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles
-from mvcd.store.record import BadRecord, Record, parse_record, record_size
+from mvcd.store.record import BadRecord, Record, parse_record
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
 
@@ -127,18 +127,19 @@ class PackedObjects:
                 raise self._corrupt(id, str(problem)) from problem
             seen = row
             try:
-                pack, offset, body_size, _, _ = LOCATION.unpack_from(row)
-                size = record_size(parse_location(row).body_size, len(row) > LOCATION.size)
-                data = self.packs.read(pack, offset, size)
+                location = parse_location(row)
+                data = self.packs.read(location.pack, location.offset, location.size)
                 record = parse_record(data, check_crc=check_crc)
-                if record.id == id and len(record.body) == body_size:
+                if record.id == id and len(record.body) == location.body_size:
                     return record
                 problem = BadRecord("another record is there")
-            except (BadRecord, BadRow) as error:
+            except BadRow as error:
+                raise _damaged_row(id, error) from error
+            except BadRecord as error:
                 problem = error
             except FileNotFoundError:
                 problem = BadRecord("the pack file is gone")
-            self.packs.forget(pack)
+            self.packs.forget(location.pack)
 
     def _decode(self, record: Record, depth: int) -> bytes:
         """Raw bytes, digest not checked: that of the last in a chain of deltas vouches for all."""

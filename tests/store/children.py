@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import select
 import signal
@@ -43,6 +44,7 @@ class Child:
 
 def _run(work: Callable[[Callable[[str], None]], None], pipe: int) -> None:
     status = 1
+    faulthandler.disable()  # deaths are expected here
     try:
         work(lambda text: (os.write(pipe, f"{text}\n".encode()), None)[1])
         status = 0
