@@ -47,61 +47,12 @@ PREFIXES: Mapping[Component, str] = {
 }
 
 SOURCE_SUFFIXES = frozenset(
-    [
-        ".py",
-        ".pyi",
-        ".pyx",
-        ".ipynb",
-        ".c",
-        ".cc",
-        ".cpp",
-        ".cu",
-        ".cuh",
-        ".h",
-        ".hpp",
-        ".rs",
-        ".go",
-        ".java",
-        ".jl",
-        ".r",
-        ".lua",
-        ".sh",
-    ]
+    ".py .pyi .pyx .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .r .lua .sh".split()
 )
-
 WEIGHTS_SUFFIXES = frozenset(
-    [
-        ".safetensors",
-        ".pt",
-        ".pth",
-        ".bin",
-        ".ckpt",
-        ".h5",
-        ".hdf5",
-        ".keras",
-        ".onnx",
-        ".gguf",
-        ".ggml",
-        ".pkl",
-        ".pickle",
-        ".joblib",
-        ".skops",
-        ".npz",
-        ".tflite",
-        ".pb",
-        ".msgpack",
-        ".distcp",
-        ".mlmodel",
-        ".cbm",
-        ".ubj",
-        ".model",
-        ".engine",
-        ".params",
-        ".weights",
-        ".index",
-        ".ptl",
-        ".llamafile",
-    ]
+    """.safetensors .pt .pth .bin .ckpt .h5 .hdf5 .keras .onnx .gguf .ggml .pkl .pickle .joblib .skops
+    .npz .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index .ptl
+    .llamafile""".split()
 )
 _TF_SHARD = re.compile(r".*\.data-\d{5}-of-\d{5}")
 _WEIGHTS_NAMES = frozenset({"checkpoint", ".metadata", "latest", "model.safetensors.index.json",

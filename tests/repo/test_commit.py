@@ -147,11 +147,11 @@ def test_saving_from_an_old_version_starts_a_branch(bench: Bench) -> None:
 
 
 def test_component_rules_of_the_workspace_move_files(bench: Bench) -> None:
-    bench.save({"runs/a.dat": "x" * 200})
+    bench.save({"shots/a.dat": "x" * 200})
     assert [row.component for row in bench.repo.ls()] == [Component.DATA]
-    bench.save({"mvc.toml": '[components]\nweights = ["runs/**"]\n'})
+    bench.save({"mvc.toml": '[components]\nweights = ["shots/**"]\n'})
     by_path = {row.path: row.component for row in bench.repo.ls()}
-    assert by_path["runs/a.dat"] is Component.WEIGHTS
+    assert by_path["shots/a.dat"] is Component.WEIGHTS
     assert bench.repo.status().clean
 
 
