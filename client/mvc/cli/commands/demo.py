@@ -1,0 +1,158 @@
+"""`mvc demo`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import resources
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import documents, text
+from mvc.cli.errors import exit_code
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+from mvc.cli.screens import diff as diff_screen
+from mvc.cli.screens import log as log_screen
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+    from mvc.api.results import CommitResult, Version
+
+_ITERATIONS = 8
+_CARD_AT = 5
+"""The iteration at which the data gets its description, so that a diff has something to say of data too."""
+_AUTHOR = "mvc demo"
+
+
+@verb("demo", exits={10: "", 14: "damaged content"})
+@click.option("--keep", metavar="DIR", help="Work in DIR, which must be empty or new, and keep it.")
+@click.option("--iterations", type=click.IntRange(min=_CARD_AT), default=_ITERATIONS, hidden=True)
+@click.pass_obj
+def command(face: Face, keep: str | None, iterations: int) -> int:
+    """Watch mvc version a real training run.
+
+    A small network, in plain Python, learns Fisher's Iris. Each iteration becomes a version; then come the
+    log, a diff, a rollback, a verification, and what all of it takes on the disk. It needs no network.
+    """
+    with _directory(keep) as directory:
+        face.say(
+            "A small network learns Fisher's Iris; every iteration becomes a version.",
+            f"Everything happens in {directory}",
+        )
+        return _play(face, directory, iterations)
+
+
+@contextmanager
+def _directory(keep: str | None) -> Iterator[str]:
+    if keep is None:
+        path = tempfile.mkdtemp(prefix="mvc-demo-")
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)
+        return
+    os.makedirs(keep, exist_ok=True)
+    if os.listdir(keep):
+        raise click.UsageError(f"{keep} is not empty", click.get_current_context())
+    yield os.path.abspath(keep)
+
+
+def _play(face: Face, directory: str, iterations: int) -> int:
+    from mvc.api.errors import IntegrityError
+    from mvc.api.repo import Repo
+
+    repo = Repo.init(directory, author=_AUTHOR)
+    try:
+        _chapter(face, "mvc add . ; mvc commit", "after each iteration")
+        _train(face, repo, iterations)
+        versions = list(repo.log())
+        _chapter(face, "mvc log --metrics")
+        _show(face, log_screen.metrics(versions))
+
+        old, new = f"v{_CARD_AT - 2}", f"v{iterations}"
+        _chapter(face, f"mvc diff {old} {new}", "the five differences")
+        diff = repo.diff(old, new)
+        _show(face, diff_screen.lines(diff, *documents.side_names(repo, diff), verbose=False))
+
+        best = _best(versions)
+        _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")
+        back = repo.rollback(best)
+        same = repo.show(best).components == repo.show().components
+        equal = f"every component equal to {best}" if same else f"differs from {best}"
+        _show(face, [f"v{back.number} {text.short(back.version)}  {equal}; the history stays"])
+
+        _chapter(face, "mvc verify")
+        report = repo.verify()
+        read = f"{text.plural(report.objects, 'object')}, {text.size(report.bytes)} re-hashed"
+        _show(face, [f"{'ok' if report.ok else 'damaged'}  {read}"])
+        _totals(face, repo, list(repo.log()), rolled_back_to=best, keep=directory)
+    finally:
+        repo.close()
+    return 0 if report.ok and same else exit_code(IntegrityError("damaged"))
+
+
+def _train(face: Face, repo: Repo, iterations: int) -> None:
+    from mvc.demo import run_training
+
+    def save(iteration: int, metrics: dict[str, dict[str, float]]) -> None:
+        if iteration == 1:
+            repo.add(".")
+        if iteration == _CARD_AT:
+            card = resources.files("mvc.demo").joinpath("DATA.md").read_bytes()
+            with open(os.path.join(repo.root, "data", "DATA.md"), "wb") as file:
+                file.write(card)
+        _show(face, [_saved(repo.commit(f"iteration {iteration}"), metrics["val"])])
+
+    run_training(repo.root, iterations=iterations, on_iteration=save)
+
+
+def _saved(result: CommitResult, validation: dict[str, float]) -> str:
+    return (
+        f"v{result.number} {click.style(text.short(result.version), fg='yellow')}"
+        f"  val loss {validation['loss']:.4f}  accuracy {validation['accuracy']:.3f}"
+        f"   {text.size(result.bytes_total):>8} saved in {text.size(result.bytes_stored):>8}"
+    )
+
+
+def _best(versions: Iterable[Version]) -> str:
+    """The version before the newest whose validation loss is lowest."""
+    older = [v for v in versions if isinstance(v.metrics.get("val.loss"), float)][1:]
+    return f"v{min(older, key=lambda v: float(v.metrics['val.loss'] or 0)).number}"
+
+
+def _totals(
+    face: Face, repo: Repo, versions: list[Version], *, rolled_back_to: str, keep: str
+) -> None:
+    stats = repo.stats()
+    copies, stored = sum(v.size for v in versions), stats.pack_bytes + stats.index_bytes
+    _chapter(face, "What it takes")
+    _show(
+        face,
+        [
+            f"{len(versions)} versions as plain copies  {text.size(copies):>9}",
+            f"the same in the repository {text.size(stored):>9}   {text.percent(stored, copies)}",
+        ],
+    )
+    face.answer(
+        {
+            "directory": keep,
+            "versions": [documents.version(v) for v in versions],
+            "rolled_back_to": rolled_back_to,
+            "bytes_copies": copies,
+            "bytes_stored": stored,
+        }
+    )
+
+
+def _chapter(face: Face, title: str, note: str = "") -> None:
+    shown = click.style(f"$ {title}" if title.startswith("mvc") else title, bold=True)
+    face.say("", f"{shown}   {click.style(note, dim=True)}".rstrip() if note else shown)
+
+
+def _show(face: Face, lines: Iterable[str]) -> None:
+    face.say(*(f"  {line}".rstrip() for line in lines))
