@@ -33,6 +33,8 @@ Transaction = Any  # only py-lmdb's newest versions bring types
 
 INITIAL_MAP_SIZE = 256 << 20
 MAX_READERS = 512
+NO_SPACE = 1 << 20
+"""Bytes; with less space left a failed write is put down to the full disk."""
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -142,7 +144,7 @@ class Index:
 
     def fail(self, message: str, error: Exception) -> NoReturn:
         """Closes the environment for good and raises: nothing may be acknowledged any more."""
-        full = getattr(error, "errno", getattr(error, "code", 0)) in DISK_FULL
+        full = getattr(error, "errno", None) in DISK_FULL or self._disk_is_full()
         failure = Failure(
             message,
             kind="disk-full" if full else "store-failed",
@@ -303,6 +305,14 @@ class Index:
             self.operations = table(b"operations")
             self.cache = table(b"cache")
             self.meta = table(b"meta")
+
+    def _disk_is_full(self) -> bool:
+        """LMDB reports a write that was cut short, as on a full disk, as an I/O error."""
+        try:
+            disk = os.statvfs(self.path)
+        except OSError:
+            return False
+        return disk.f_bavail * disk.f_frsize < NO_SPACE
 
     def _shut(self, failure: MvcError) -> None:
         self._failure = self._failure or failure
