@@ -1,13 +1,13 @@
 from mvcd.ids import Bytes
 
 def split(
-    out: bytearray | memoryview, data: Bytes, width: int, rotate: bool, base: Bytes | None, /
+    out: bytearray | memoryview, data: Bytes, width: int, floats: bool, base: Bytes | None, /
 ) -> None: ...
 def join(
     size: int,
     planes: tuple[Bytes, ...],
     tail: Bytes,
-    rotate: bool,
+    floats: bool,
     base: Bytes | None,
     out: bytearray | memoryview | None,
     /,

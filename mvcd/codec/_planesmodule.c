@@ -31,16 +31,16 @@ static int get_base(PyObject *object, Py_buffer *view, Py_ssize_t size)
     return -1;
 }
 
-PyDoc_STRVAR(split_doc, "split(out, data, width, rotate, base)\n--\n\n"
-                        "Writes the planes of data ^ base into out, then the bytes after the last whole element.");
+PyDoc_STRVAR(split_doc, "split(out, data, width, floats, base)\n--\n\n"
+                        "Writes the planes of data, relative to base, into out, then what follows the last whole element.");
 
 static PyObject *py_split(PyObject *module, PyObject *args)
 {
     (void)module;
     Py_buffer out, data, base;
     PyObject *base_object, *result = NULL;
-    int width, rotate;
-    if (!PyArg_ParseTuple(args, "w*y*ipO:split", &out, &data, &width, &rotate, &base_object))
+    int width, floats;
+    if (!PyArg_ParseTuple(args, "w*y*ipO:split", &out, &data, &width, &floats, &base_object))
         return NULL;
     if (check_width(width) < 0 || get_base(base_object, &base, data.len) < 0)
         goto release;
@@ -50,7 +50,7 @@ static PyObject *py_split(PyObject *module, PyObject *args)
     }
     Py_BEGIN_ALLOW_THREADS
     size_t n = (size_t)data.len / (size_t)width, whole = n * (size_t)width;
-    planes_split(out.buf, data.buf, base.buf, n, (unsigned)width, rotate);
+    planes_split(out.buf, data.buf, base.buf, n, (unsigned)width, floats);
     for (size_t i = whole; i < (size_t)data.len; i++)
         ((uint8_t *)out.buf)[i] =
             ((uint8_t *)data.buf)[i] ^ (base.buf ? ((uint8_t *)base.buf)[i] : 0);
@@ -108,15 +108,15 @@ static int hold_planes(struct join_input *input, PyObject *planes)
     return 0;
 }
 
-static void join_all(const struct join_input *input, uint8_t *out, const uint8_t *base, int rotate)
+static void join_all(const struct join_input *input, uint8_t *out, const uint8_t *base, int floats)
 {
     size_t n = (size_t)(input->size / input->width), whole = n * (size_t)input->width;
-    planes_join(out, input->planes, input->fill, base, n, (unsigned)input->width, rotate);
+    planes_join(out, input->planes, input->fill, base, n, (unsigned)input->width, floats);
     for (size_t i = 0; i < (size_t)input->tail.len; i++)
         out[whole + i] = ((uint8_t *)input->tail.buf)[i] ^ (base ? base[whole + i] : 0);
 }
 
-PyDoc_STRVAR(join_doc, "join(size, planes, tail, rotate, base, out)\n--\n\n"
+PyDoc_STRVAR(join_doc, "join(size, planes, tail, floats, base, out)\n--\n\n"
                        "The inverse of split; a plane of one byte is filled with it. Returns new bytes if out is\n"
                        "None, else writes there and returns None.");
 
@@ -126,9 +126,9 @@ static PyObject *py_join(PyObject *module, PyObject *args)
     struct join_input input = {0};
     Py_buffer base, out = {0};
     PyObject *planes, *base_object, *out_object, *result = NULL;
-    int rotate;
+    int floats;
     if (!PyArg_ParseTuple(args, "nO!y*pOO:join", &input.size, &PyTuple_Type, &planes, &input.tail,
-                          &rotate, &base_object, &out_object))
+                          &floats, &base_object, &out_object))
         return NULL;
     if (hold_planes(&input, planes) < 0 || get_base(base_object, &base, input.size) < 0)
         goto release;
@@ -149,7 +149,7 @@ static PyObject *py_join(PyObject *module, PyObject *args)
         target = out.buf;
     }
     Py_BEGIN_ALLOW_THREADS
-    join_all(&input, target, base.buf, rotate);
+    join_all(&input, target, base.buf, floats);
     Py_END_ALLOW_THREADS
 release_base:
     PyBuffer_Release(&out);

@@ -21,12 +21,12 @@ from mvcd.ids import Bytes
 PLANE_RAW: Final = 0
 PLANE_FILL: Final = 1
 PLANE_ZSTD: Final = 2
-FLAG_ROTATE: Final = 1
+FLAG_FLOATS: Final = 1
 MAX_WINDOW: Final = MAX_RAW_SIZE
 FILL_SIZES: Final = (1, 2, 4, 8)
 
 PLANES_WIDTH: Final = {Codec.PLANES2: 2, Codec.PLANES4: 4, Codec.PLANES8: 8}
-XOR_WIDTH: Final = {Codec.XOR1: 1, Codec.XOR2: 2, Codec.XOR4: 4, Codec.XOR8: 8}
+DELTA_WIDTH: Final = {Codec.DELTA1: 1, Codec.DELTA2: 2, Codec.DELTA4: 4, Codec.DELTA8: 8}
 HEADERS: Final = {width: struct.Struct(f"<B{width}I") for width in (1, 2, 4, 8)}
 """Flags, then per plane: kind in the low byte, stored size in the high three."""
 
@@ -40,7 +40,7 @@ _thread = _PerThread()
 
 
 def decode(encoded: Encoded, base: Bytes | None = None) -> bytes:
-    """The raw bytes. `base` holds the raw bytes of chunk `encoded.base`, for the XOR codecs.
+    """The raw bytes. `base` holds the raw bytes of chunk `encoded.base`, for the delta codecs.
 
     Raises CorruptObject when the body is not what CODEC.md allows, ValueError when a base is needed and
     not given.
@@ -69,7 +69,7 @@ def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) ->
         raise ValueError(f"out has {len(out)} bytes, not {encoded.raw_size}")
     if encoded.codec is Codec.RAW:
         out[:] = _exact(encoded.body, encoded.raw_size, "raw body")
-    elif encoded.codec in PLANES_WIDTH or encoded.codec in XOR_WIDTH:
+    elif encoded.codec in PLANES_WIDTH or encoded.codec in DELTA_WIDTH:
         _check_size(encoded.raw_size)
         _join(encoded, base, out)
     else:
@@ -120,32 +120,32 @@ def _fill(element: Bytes, size: int) -> bytes:
 
 def _join(encoded: Encoded, base: Bytes | None, out: memoryview | None) -> bytes | None:
     size = encoded.raw_size
-    if encoded.codec in XOR_WIDTH:
+    if encoded.codec in DELTA_WIDTH:
         if base is None:
-            raise ValueError("an XOR codec is decoded with its base")
-        base, width = fit(base, size), XOR_WIDTH[encoded.codec]
+            raise ValueError("a delta codec is decoded with its base")
+        base, width = fit(base, size), DELTA_WIDTH[encoded.codec]
     elif encoded.codec in PLANES_WIDTH:
         base, width = None, PLANES_WIDTH[encoded.codec]
     else:
         raise _corrupt(f"codec {int(encoded.codec)} is unknown to this version of mvc")
-    planes, tail, rotate = _read_planes(memoryview(encoded.body), size, width)
-    return _planes.join(size, planes, tail, rotate, base, out)
+    planes, tail, floats = _read_planes(memoryview(encoded.body), size, width)
+    return _planes.join(size, planes, tail, floats, base, out)
 
 
 def fit(base: Bytes, size: int) -> Bytes:
-    """The base as XOR uses it: cut, or extended by zeros, to `size` bytes."""
+    """The base as a delta uses it: cut, or extended by zeros, to `size` bytes."""
     if len(base) == size:
         return base
     return memoryview(base)[:size] if len(base) > size else bytes(base) + bytes(size - len(base))
 
 
 def _read_planes(body: memoryview, size: int, width: int) -> tuple[tuple[Bytes, ...], Bytes, bool]:
-    """(planes, tail, rotate); every size is checked against the body before anything is inflated."""
+    """(planes, tail, floats); every size is checked against the body before anything is inflated."""
     header = HEADERS[width]
     if len(body) < header.size:
         raise _corrupt(f"planes: {len(body)} bytes cannot hold a header")
     flags, *fields = header.unpack_from(body)
-    if flags & ~(FLAG_ROTATE if width > 1 else 0):
+    if flags & ~(FLAG_FLOATS if width > 1 else 0):
         raise _corrupt(f"planes: unknown flags {flags:#x}")
     n, tail_size = divmod(size, width)
     _exact(body, header.size + sum(field >> 8 for field in fields) + tail_size, "planes body")

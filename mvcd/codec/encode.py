@@ -19,20 +19,20 @@ from zstandard import (
 
 from mvcd.codec import _planes
 from mvcd.codec.decode import (
-    FLAG_ROTATE,
+    DELTA_WIDTH,
+    FLAG_FLOATS,
     HEADERS,
     PLANE_FILL,
     PLANE_RAW,
     PLANE_ZSTD,
     PLANES_WIDTH,
-    XOR_WIDTH,
     fit,
 )
 from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
 from mvcd.ids import Bytes, ChunkId
 
 FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
-"""dtypes (safetensors' names) whose sign is rotated below the mantissa."""
+"""dtypes (safetensors' names) of sign, exponent and mantissa that the planes know how to part."""
 
 TINY: Final = 64
 """Bytes up to which nothing is tried: a frame's header eats the gain."""
@@ -44,13 +44,15 @@ FEW: Final = 20
 """Per mille of repeated 8-byte strings below which searching for matches is a waste."""
 LANE_GAIN: Final = 150
 """Millibits per byte that splitting must promise before plain bytes count as elements."""
+RUNS_PAY: Final = 0.95
+"""Match search is three times slower than entropy coding: it must make a plane this much smaller."""
 DELTA_PAYS: Final = 0.8
 """A delta costs the reader a second chunk: it is taken below this share of the other way's size."""
 TRIAL: Final = 16384
 """Bytes of a chunk that two ways are tried on when statistics cannot decide."""
 
 PLANES_CODEC: Final = {width: codec for codec, width in PLANES_WIDTH.items()}
-XOR_CODEC: Final = {width: codec for codec, width in XOR_WIDTH.items()}
+DELTA_CODEC: Final = {width: codec for codec, width in DELTA_WIDTH.items()}
 
 
 def _parameters(strategy: int, **settings: int) -> ZstdCompressionParameters:
@@ -64,7 +66,7 @@ ENTROPY: Final = _parameters(STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6
 RUNS: Final = _parameters(STRATEGY_DFAST, min_match=5, hash_log=16, chain_log=15, search_log=1)
 """For planes with repeats: about level 3."""
 TEXT: Final = _parameters(
-    STRATEGY_LAZY, min_match=5, hash_log=16, chain_log=16, search_log=3, target_length=8
+    STRATEGY_LAZY, min_match=5, hash_log=16, chain_log=15, search_log=3, target_length=8
 )
 """For whole chunks with repeats: about level 6, which wins back what cutting loses."""
 
@@ -100,69 +102,76 @@ class Encoder:
             return Encoded(Codec.RAW, size, view)
         if period := _planes.period(view):
             return Encoded(Codec.FILL, size, bytes(view[:period]))
-        width, rotate = gcd(element_size, 8), dtype in FLOATS
+        width, floats = gcd(element_size, 8), dtype in FLOATS
         if base is not None:
             base_id, base_view = base[0], memoryview(fit(base[1], size)).cast("B")
-            if self._delta_pays(view, base_view, width, rotate):
-                body = self._planes(view, width, rotate, base_view)
-                return Encoded(XOR_CODEC[width], size, body, base_id)
-        if width == 1:
-            width = self._plain_width(view)
-        codec, body = self._alone(view, width, rotate)
+            if self._delta_pays(view, base_view, width, floats):
+                body = self._planes(view, width, floats, base_view)
+                return Encoded(DELTA_CODEC[width], size, body, base_id)
+        codec, body = self._alone(view, width, floats)
         return Encoded(codec, size, body)
 
-    def _alone(self, data: memoryview, width: int, rotate: bool) -> tuple[Codec, Bytes]:
+    def _alone(self, data: memoryview, width: int, floats: bool) -> tuple[Codec, Bytes]:
         """Without a base, as elements of `width` bytes. Raw unless at least 1/64 is saved."""
-        if width > 1:
-            codec, body = PLANES_CODEC[width], self._planes(data, width, rotate, None)
-        elif (compressor := self._compressor(data, self._text)) is not None:
-            codec, body = Codec.ZSTD, compressor.compress(data)
-        else:
-            return Codec.RAW, data
+        codec, body = (
+            (PLANES_CODEC[width], self._planes(data, width, floats, None))
+            if width > 1
+            else self._plain(data)
+        )
         return (codec, body) if _pays(body, data) else (Codec.RAW, data)
 
-    def _planes(self, data: memoryview, width: int, rotate: bool, base: memoryview | None) -> bytes:
+    def _plain(self, data: memoryview) -> tuple[Codec, Bytes]:
+        """Bytes of unknown kind."""
+        if len(data) <= SMALL:
+            return Codec.ZSTD, self._text.compress(data)
+        bits, repeats = _planes.probe(data)
+        if bits >= FLAT and repeats < FEW:
+            return Codec.RAW, data
+        if (width := self._element_size(data, repeats)) > 1:
+            return PLANES_CODEC[width], self._planes(data, width, False, None)
+        coder = self._text if repeats >= FEW else self._entropy
+        return Codec.ZSTD, coder.compress(data)
+
+    def _planes(self, data: memoryview, width: int, floats: bool, base: memoryview | None) -> bytes:
         size = len(data)
         if len(self._scratch) < size:
             self._scratch = bytearray(size)
         split = memoryview(self._scratch)[:size]
-        _planes.split(split, data, width, rotate, base)
+        _planes.split(split, data, width, floats, base)
         n = size // width
         fields: list[int] = []
         parts: list[Bytes] = [b""]
         for k in range(width):
-            kind, stored = self._plane(split[k * n : (k + 1) * n])
+            kind, stored = self._plane(split[k * n : (k + 1) * n], base is not None)
             fields.append(kind | len(stored) << 8)
             parts.append(stored)
-        parts[0] = HEADERS[width].pack(FLAG_ROTATE if rotate and width > 1 else 0, *fields)
+        parts[0] = HEADERS[width].pack(FLAG_FLOATS if floats and width > 1 else 0, *fields)
         parts.append(split[n * width :])
         return b"".join(parts)
 
-    def _plane(self, plane: memoryview) -> tuple[int, Bytes]:
+    def _plane(self, plane: memoryview, is_delta: bool) -> tuple[int, Bytes]:
         if _planes.period(plane) == 1:
             return PLANE_FILL, plane[:1]
-        compressor = self._compressor(plane, self._runs)
-        if compressor is not None and _pays(frame := compressor.compress(plane), plane):
-            return PLANE_ZSTD, frame
+        if len(plane) > TINY:
+            bits, repeats = _planes.probe(plane)
+            if bits < FLAT or repeats >= FEW:
+                coder = self._entropy
+                if repeats >= FEW and not is_delta:
+                    coder = self._better(plane)
+                frame = coder.compress(plane)
+                if _pays(frame, plane):
+                    return PLANE_ZSTD, frame
         return PLANE_RAW, plane
 
-    def _compressor(self, data: memoryview, matching: ZstdCompressor) -> ZstdCompressor | None:
-        """`matching` where there is something to match, the entropy coder where only symbols are
-        skewed, None for noise."""
-        if len(data) <= TINY:
-            return None
-        bits, repeats = _planes.probe(data)
-        if repeats >= FEW:
-            return matching
-        return self._entropy if bits < FLAT else None
+    def _better(self, plane: memoryview) -> ZstdCompressor:
+        """Repeats may be structure, or mere chance where few symbols are likely; a trial knows."""
+        middle = len(plane) // 2
+        sample = plane[max(0, middle - TRIAL // 4) : middle + TRIAL // 4]
+        matched, coded = len(self._runs.compress(sample)), len(self._entropy.compress(sample))
+        return self._runs if matched < RUNS_PAY * coded else self._entropy
 
-    def _plain_width(self, data: memoryview) -> int:
-        """The element size that bytes of unknown kind show: arrays in pickles, NumPy files, databases."""
-        if len(data) <= SMALL:
-            return 1
-        bits, repeats = _planes.probe(data)
-        if bits >= FLAT and repeats < FEW:
-            return 1
+    def _element_size(self, data: memoryview, repeats: int) -> int:
+        """What the bytes themselves show: arrays in pickles, NumPy files, databases."""
         lanes = _planes.lanes(data)
         best = min(lanes)
         if lanes[0] - best < LANE_GAIN:
@@ -176,10 +185,10 @@ class Encoder:
         as_planes = len(self._planes(sample, width, False, None))
         return width if as_planes < len(self._text.compress(sample)) else 1
 
-    def _delta_pays(self, data: memoryview, base: memoryview, width: int, rotate: bool) -> bool:
+    def _delta_pays(self, data: memoryview, base: memoryview, width: int, floats: bool) -> bool:
         sample = _sample(data)
-        delta = len(self._planes(sample, width, rotate, _sample(base)))
-        return delta < DELTA_PAYS * len(self._alone(sample, width, rotate)[1])
+        delta = len(self._planes(sample, width, floats, _sample(base)))
+        return delta < DELTA_PAYS * len(self._alone(sample, width, floats)[1])
 
 
 def _pays(body: Bytes, data: memoryview) -> bool:

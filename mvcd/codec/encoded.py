@@ -20,15 +20,15 @@ class Codec(IntEnum):
     PLANES4 = 3
     PLANES8 = 4
     FILL = 5  # one repeated element
-    XOR2 = 6  # XOR with a base chunk, then planes
-    XOR4 = 7
-    XOR8 = 8
-    XOR1 = 9
+    DELTA1 = 6  # difference from a base chunk, then planes of 1-, 2-, 4-, 8-byte elements
+    DELTA2 = 7
+    DELTA4 = 8
+    DELTA8 = 9
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One object as it rests and travels. `base` is the chunk an XOR codec refers to, else None."""
+    """One object as it rests and travels. `base` is the chunk a delta codec refers to, else None."""
 
     codec: Codec
     raw_size: int

@@ -30,6 +30,9 @@
 
 #define BLOCK 512 /* elements; split keeps a block of words in L1 and writes one plane at a time */
 
+/* ordered: sign and magnitude -> unsigned numbers in the order of the floats, so that close floats have
+ * a small difference even across a power of two or zero, where their bits differ widely. folded: small
+ * differences of either sign -> small unsigned numbers. All are bijections modulo 2^BITS. */
 #define DEFINE_WIDTH(BITS, TYPE)                                                                   \
     INLINE TYPE load##BITS(const uint8_t *src)                                                     \
     {                                                                                              \
@@ -37,19 +40,41 @@
         memcpy(&x, src, sizeof x);                                                                 \
         return (TYPE)LITTLE##BITS(x);                                                              \
     }                                                                                              \
+    INLINE TYPE ordered##BITS(TYPE x)                                                              \
+    {                                                                                              \
+        return (TYPE)(x ^ ((TYPE)(0 - (x >> (BITS - 1))) | (TYPE)((TYPE)1 << (BITS - 1))));        \
+    }                                                                                              \
+    INLINE TYPE unordered##BITS(TYPE x)                                                            \
+    {                                                                                              \
+        return (TYPE)(x ^ ((TYPE)((x >> (BITS - 1)) - 1) | (TYPE)((TYPE)1 << (BITS - 1))));        \
+    }                                                                                              \
+    INLINE TYPE forward##BITS(TYPE x, const uint8_t *base, int floats)                             \
+    {                                                                                              \
+        if (!floats)                                                                               \
+            return base ? (TYPE)(x ^ load##BITS(base)) : x;                                        \
+        if (!base)                                                                                 \
+            return (TYPE)((TYPE)(x << 1) | (TYPE)(x >> (BITS - 1)));                               \
+        TYPE d = (TYPE)(ordered##BITS(x) - ordered##BITS(load##BITS(base)));                       \
+        return (TYPE)((TYPE)(d << 1) ^ (TYPE)(0 - (d >> (BITS - 1))));                             \
+    }                                                                                              \
+    INLINE TYPE backward##BITS(TYPE x, const uint8_t *base, int floats)                            \
+    {                                                                                              \
+        if (!floats)                                                                               \
+            return base ? (TYPE)(x ^ load##BITS(base)) : x;                                        \
+        if (!base)                                                                                 \
+            return (TYPE)((TYPE)(x >> 1) | (TYPE)(x << (BITS - 1)));                               \
+        TYPE d = (TYPE)((TYPE)(x >> 1) ^ (TYPE)(0 - (x & 1)));                                     \
+        return unordered##BITS((TYPE)(d + ordered##BITS(load##BITS(base))));                       \
+    }                                                                                              \
     INLINE void split##BITS(uint8_t *restrict dst, const uint8_t *restrict src,                    \
-                            const uint8_t *restrict base, size_t n, int rotate)                    \
+                            const uint8_t *restrict base, size_t n, int floats)                    \
     {                                                                                              \
         TYPE words[BLOCK];                                                                         \
         for (size_t start = 0; start < n; start += BLOCK) {                                        \
             size_t m = n - start < BLOCK ? n - start : BLOCK;                                      \
             for (size_t i = 0; i < m; i++) {                                                       \
-                TYPE x = load##BITS(src + (start + i) * sizeof x);                                 \
-                if (base)                                                                          \
-                    x ^= load##BITS(base + (start + i) * sizeof x);                                \
-                if (rotate)                                                                        \
-                    x = (TYPE)((TYPE)(x << 1) | (TYPE)(x >> (BITS - 1)));                          \
-                words[i] = x;                                                                      \
+                size_t at = (start + i) * sizeof(TYPE);                                            \
+                words[i] = forward##BITS(load##BITS(src + at), base ? base + at : NULL, floats);   \
             }                                                                                      \
             for (unsigned k = 0; k < sizeof(TYPE); k++)                                            \
                 for (size_t i = 0; i < m; i++)                                                     \
@@ -57,18 +82,16 @@
         }                                                                                          \
     }                                                                                              \
     INLINE void join##BITS(uint8_t *restrict dst, const uint8_t *const p[],                        \
-                           const uint8_t *restrict base, size_t n, int rotate)                     \
+                           const uint8_t *restrict base, size_t n, int floats)                     \
     {                                                                                              \
         for (size_t i = 0; i < n; i++) {                                                           \
+            size_t at = i * sizeof(TYPE);                                                          \
             TYPE x = 0;                                                                            \
             for (unsigned k = 0; k < sizeof x; k++)                                                \
                 x |= (TYPE)((TYPE)p[k][i] << (8 * k));                                             \
-            if (rotate)                                                                            \
-                x = (TYPE)((TYPE)(x >> 1) | (TYPE)(x << (BITS - 1)));                              \
-            if (base)                                                                              \
-                x ^= load##BITS(base + i * sizeof x);                                              \
+            x = backward##BITS(x, base ? base + at : NULL, floats);                                \
             x = (TYPE)LITTLE##BITS(x);                                                             \
-            memcpy(dst + i * sizeof x, &x, sizeof x);                                              \
+            memcpy(dst + at, &x, sizeof x);                                                        \
         }                                                                                          \
     }
 
@@ -79,11 +102,11 @@ DEFINE_WIDTH(64, uint64_t)
 /* Constant arguments make each case its own branch-free loop. */
 #define SPECIALISE(FUNCTION, PLANES)                                                               \
     do {                                                                                           \
-        if (base && rotate)                                                                        \
+        if (base && floats)                                                                        \
             FUNCTION(dst, PLANES, base, n, 1);                                                     \
         else if (base)                                                                             \
             FUNCTION(dst, PLANES, base, n, 0);                                                     \
-        else if (rotate)                                                                           \
+        else if (floats)                                                                           \
             FUNCTION(dst, PLANES, NULL, n, 1);                                                     \
         else                                                                                       \
             FUNCTION(dst, PLANES, NULL, n, 0);                                                     \
@@ -105,7 +128,7 @@ static void copy_or_xor(uint8_t *dst, const uint8_t *src, const uint8_t *base, s
 }
 
 void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t n, unsigned width,
-                  int rotate)
+                  int floats)
 {
     switch (width) {
     case 2:
@@ -123,7 +146,7 @@ void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t 
 }
 
 static void join_whole(uint8_t *dst, const uint8_t *const planes[], const uint8_t *base, size_t n,
-                       unsigned width, int rotate)
+                       unsigned width, int floats)
 {
     switch (width) {
     case 2:
@@ -142,7 +165,7 @@ static void join_whole(uint8_t *dst, const uint8_t *const planes[], const uint8_
 
 void planes_join(uint8_t *dst, const uint8_t *const planes[PLANES_MAX_WIDTH],
                  const int fill[PLANES_MAX_WIDTH], const uint8_t *base, size_t n, unsigned width,
-                 int rotate)
+                 int floats)
 {
     enum { STEP = 4096 };
     uint8_t filled[PLANES_MAX_WIDTH][STEP];
@@ -157,7 +180,7 @@ void planes_join(uint8_t *dst, const uint8_t *const planes[PLANES_MAX_WIDTH],
         }
     }
     if (!any) {
-        join_whole(dst, now, base, n, width, rotate);
+        join_whole(dst, now, base, n, width, floats);
         return;
     }
     for (size_t start = 0; start < n; start += STEP) {
@@ -165,7 +188,7 @@ void planes_join(uint8_t *dst, const uint8_t *const planes[PLANES_MAX_WIDTH],
         for (unsigned k = 0; k < width; k++)
             if (!fill[k])
                 now[k] = planes[k] + start;
-        join_whole(dst + start * width, now, base ? base + start * width : NULL, m, width, rotate);
+        join_whole(dst + start * width, now, base ? base + start * width : NULL, m, width, floats);
     }
 }
 
@@ -180,7 +203,8 @@ unsigned planes_period(const uint8_t *data, size_t n)
 /* ---------------------------------------------------------------- statistics */
 
 #define PROBE_BLOCKS 4
-#define PROBE_SAMPLE 4096
+#define PROBE_MIN 1024
+#define PROBE_MAX 4096
 #define LANES_BLOCKS 8
 #define LANES_SAMPLE 8192
 #define ONE 65536                 /* fixed point: 16 fractional bits */
@@ -261,9 +285,11 @@ static unsigned count_repeats(const uint8_t *sample, size_t n)
 
 struct planes_probe planes_probe(const uint8_t *data, size_t n)
 {
-    uint8_t space[PROBE_SAMPLE];
+    uint8_t space[PROBE_MAX];
     uint32_t counts[256] = {0};
-    const uint8_t *sample = take_sample(space, data, &n, PROBE_SAMPLE, PROBE_BLOCKS);
+    size_t limit = n / 16 & ~(size_t)(8 * PROBE_BLOCKS - 1);
+    limit = limit < PROBE_MIN ? PROBE_MIN : limit > PROBE_MAX ? PROBE_MAX : limit;
+    const uint8_t *sample = take_sample(space, data, &n, limit, PROBE_BLOCKS);
     for (size_t i = 0; i < n; i++)
         counts[sample[i]]++;
     struct planes_probe result = {

@@ -15,16 +15,20 @@
 void planes_init(void);
 
 /* dst = plane 0, plane 1, ... (n bytes each) of n little-endian elements of `width` (1, 2, 4, 8)
- * bytes at src. First XORs with base unless it is NULL; then, if rotate, each element is rotated
- * left by one bit, which brings a float's sign below its mantissa and leaves the top plane the
- * exponent alone. */
+ * bytes at src. Before, each element is transformed:
+ *   integers, no base   nothing
+ *   integers, base      XOR with the base's element
+ *   floats, no base     rotated left by one bit: the sign goes below the mantissa, and the top plane
+ *                       is left to the exponent
+ *   floats, base        difference from the base's element in the order of floats, sign folded in
+ * `floats` has no meaning for a width of 1. base may be NULL. */
 void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t n, unsigned width,
-                  int rotate);
+                  int floats);
 
 /* The inverse. planes[k] has n bytes, or one byte that stands for n equal ones if fill[k]. */
 void planes_join(uint8_t *dst, const uint8_t *const planes[PLANES_MAX_WIDTH],
                  const int fill[PLANES_MAX_WIDTH], const uint8_t *base, size_t n, unsigned width,
-                 int rotate);
+                 int floats);
 
 /* dst = src ^ base. */
 void planes_xor(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t n);
@@ -37,7 +41,7 @@ struct planes_probe {
     unsigned repeats;   /* per mille of positions whose next 8 bytes were seen before */
 };
 
-/* Both over at most 4 KiB, taken as 4 evenly spread blocks. */
+/* Both over a sixteenth of the data, at least 1 and at most 4 KiB, taken as 4 evenly spread blocks. */
 struct planes_probe planes_probe(const uint8_t *data, size_t n);
 
 /* Mean order-0 entropy in millibits per byte when data is read as 1, 2, 4, 8 interleaved lanes, over

@@ -6,6 +6,7 @@ CODEC.md gives the reasons.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 
 from mvcd.ids import Bytes
@@ -19,67 +20,98 @@ REPEAT_LENGTH = 8
 
 
 def split(
-    out: bytearray | memoryview, data: Bytes, width: int, rotate: bool, base: Bytes | None
+    out: bytearray | memoryview, data: Bytes, width: int, floats: bool, base: Bytes | None, /
 ) -> None:
-    """Writes the `width` planes of data ^ base, then the tail, into the first len(data) bytes of `out`."""
-    delta = bytes(data) if base is None else bytes(a ^ b for a, b in zip(data, base, strict=True))
-    n = len(delta) // width
-    if rotate and width > 1:
-        delta = _rotate(delta, width, 1)
+    """Writes `width` planes of the transformed elements, then the tail, into the first len(data) bytes."""
+    size, bits = len(data), 8 * width
+    whole = size // width * width
+    moved = bytearray()
+    for x, y in _elements(bytes(data), base, width):
+        moved += _forward(x, y, bits, floats and width > 1).to_bytes(width, "little")
     for k in range(width):
-        out[k * n : (k + 1) * n] = delta[k : n * width : width]
-    out[n * width : len(delta)] = delta[n * width :]
+        out[k * (whole // width) : (k + 1) * (whole // width)] = moved[k::width]
+    out[whole:size] = _xor(bytes(data[whole:]), None if base is None else base[whole:])
 
 
 def join(
     size: int,
     planes: tuple[Bytes, ...],
     tail: Bytes,
-    rotate: bool,
+    floats: bool,
     base: Bytes | None,
     out: bytearray | memoryview | None,
+    /,
 ) -> bytes | None:
     """The inverse of `split`. A plane of one byte stands for `size // width` of them."""
     width = len(planes)
-    n = size // width
-    delta = bytearray(size)
+    n, bits = size // width, 8 * width
+    moved = bytearray(n * width)
     for k, plane in enumerate(planes):
-        delta[k : n * width : width] = bytes(plane) * n if len(plane) == 1 else plane
-    delta[n * width :] = tail
-    data = _rotate(bytes(delta), width, 8 * width - 1) if rotate and width > 1 else bytes(delta)
-    if base is not None:
-        data = bytes(a ^ b for a, b in zip(data, base, strict=True))
+        moved[k::width] = bytes(plane) * n if len(plane) == 1 else plane
+    data = bytearray()
+    for x, y in _elements(bytes(moved), None if base is None else base[: n * width], width):
+        data += _backward(x, y, bits, floats and width > 1).to_bytes(width, "little")
+    data += _xor(bytes(tail), None if base is None else base[n * width :])
     if out is None:
-        return data
+        return bytes(data)
     out[:] = data
     return None
 
 
-def _rotate(data: bytes, width: int, count: int) -> bytes:
-    """Each whole little-endian element rotated left by `count` bits; the tail as it is."""
-    bits = 8 * width
-    whole = len(data) // width * width
-    rotated = bytearray()
-    for start in range(0, whole, width):
-        x = int.from_bytes(data[start : start + width], "little")
-        x = (x << count | x >> (bits - count)) & ((1 << bits) - 1)
-        rotated += x.to_bytes(width, "little")
-    return bytes(rotated) + data[whole:]
+def _elements(data: bytes, base: Bytes | None, width: int) -> Iterator[tuple[int, int | None]]:
+    """Whole little-endian elements, each with the base's if there is a base."""
+    for at in range(0, len(data) // width * width, width):
+        y = None if base is None else int.from_bytes(base[at : at + width], "little")
+        yield int.from_bytes(data[at : at + width], "little"), y
 
 
-def period(data: Bytes) -> int:
+def _forward(x: int, y: int | None, bits: int, floats: bool) -> int:
+    if not floats:
+        return x ^ (y or 0)
+    if y is None:  # rotate left: the sign goes below the mantissa
+        return (x << 1 | x >> (bits - 1)) % (1 << bits)
+    difference = (_ordered(x, bits) - _ordered(y, bits)) % (1 << bits)
+    return (difference << 1) % (1 << bits) ^ -(difference >> (bits - 1)) % (1 << bits)
+
+
+def _backward(x: int, y: int | None, bits: int, floats: bool) -> int:
+    if not floats:
+        return x ^ (y or 0)
+    if y is None:
+        return x >> 1 | x % 2 << (bits - 1)
+    difference = x >> 1 ^ -(x % 2)
+    return _unordered((difference + _ordered(y, bits)) % (1 << bits), bits)
+
+
+def _ordered(x: int, bits: int) -> int:
+    """Sign and magnitude -> a number in the order of the floats: ..., -0, +0, ... ascend by one."""
+    sign = 1 << (bits - 1)
+    return (1 << bits) - 1 - x if x & sign else x | sign
+
+
+def _unordered(x: int, bits: int) -> int:
+    sign = 1 << (bits - 1)
+    return x ^ sign if x & sign else (1 << bits) - 1 - x
+
+
+def _xor(data: bytes, base: Bytes | None) -> bytes:
+    return data if base is None else bytes(a ^ b for a, b in zip(data, base, strict=True))
+
+
+def period(data: Bytes, /) -> int:
     """The smallest w of 1, 2, 4, 8 such that `data`, longer than w, repeats its first w bytes; else 0."""
     raw = bytes(data)
     return next((w for w in (1, 2, 4, 8) if len(raw) > w and raw[w:] == raw[:-w]), 0)
 
 
-def probe(data: Bytes) -> tuple[int, int]:
+def probe(data: Bytes, /) -> tuple[int, int]:
     """(order-0 entropy in 1/1000 bit per byte, per mille of positions whose 8 bytes came before)."""
-    sample = _sample(bytes(data), 4096, 4)
+    limit = min(max(1024, len(data) // 16 // 32 * 32), 4096)
+    sample = _sample(bytes(data), limit, 4)
     return _entropy(sample) * 1000 // ONE, _repeats(sample)
 
 
-def lanes(data: Bytes) -> tuple[int, int, int, int]:
+def lanes(data: Bytes, /) -> tuple[int, int, int, int]:
     """Mean entropy, 1/1000 bit per byte, of a sample read as 1, 2, 4 and 8 interleaved lanes."""
     sample = _sample(bytes(data), 8192, 8)
     sample = sample[: len(sample) // 8 * 8]
@@ -118,7 +150,7 @@ def _entropy(sample: bytes) -> int:
     total = len(sample)
     if not total:
         return 0
-    counts = [c for c in map(sample.count, map(lambda s: bytes([s]), range(256))) if c]
+    counts = [c for c in (sample.count(bytes([s])) for s in range(256)) if c]
     mean = sum(c * _log2(c) for c in counts) // total
     return min(8 * ONE, _log2(total) - mean + (len(counts) - 1) * HALF_OVER_LN2 // total)
 
