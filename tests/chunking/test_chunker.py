@@ -14,7 +14,7 @@ from mvcd.chunking.chunker import Chunk, StreamCutter, chunks, cut_points, piece
 from mvcd.chunking.params import TENSOR_PIECE, ChunkParams
 from tests.chunking.inputs import splitmix64
 
-PARAMS = ChunkParams(256, 2000, 6000)
+PARAMS = ChunkParams(256, 1700, 6000)
 BUFFER = TENSOR_PIECE  # the smallest that is allowed
 DATA = splitmix64(21, 700_000)
 

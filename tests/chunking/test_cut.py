@@ -22,7 +22,7 @@ from mvcd.chunking.params import DEFAULT, ChunkParams
 from tests.chunking.inputs import VECTORS, make, params_of
 
 SOURCES = Path(mvcd.chunking.__file__).parent
-SMALL = ChunkParams(256, 1280, 6000)
+SMALL = ChunkParams(256, 1024, 6000)
 """Every proposal cuts, so that short inputs have many points."""
 
 DOCUMENT: dict[str, Any] = json.loads(VECTORS.read_text())
@@ -84,10 +84,10 @@ pieces = st.one_of(
 )
 contents = st.lists(pieces, max_size=24).map(b"".join)
 params = st.builds(
-    lambda low, gap, spare: ChunkParams(low, low + gap, low + gap + spare),
+    lambda low, gap, spare: ChunkParams(low, gap, low + spare),
     st.integers(256, 700),
     st.sampled_from([1024, 1025, 1800, 5000]),
-    st.sampled_from([0, 1, 63, 64, 1000]),
+    st.sampled_from([1, 63, 64, 1000, 9000]),
 )
 
 
@@ -159,8 +159,8 @@ def test_the_mean_size_on_random_data_is_the_stated_one() -> None:
     size = 16 << 20
     data = hashlib.shake_128(b"mean").digest(size)
     mean = size / len(cut_points(data, final=True))
-    # 256 chunks with a standard deviation of half the mean: three sigmas are 9 %.
-    assert abs(mean / DEFAULT.mean_size - 1) < 0.1
+    # 265 chunks with a standard deviation of a third of the mean: four sigmas are 8 %.
+    assert abs(mean / DEFAULT.mean_size - 1) < 0.08
 
 
 def test_refusals() -> None:

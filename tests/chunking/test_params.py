@@ -10,9 +10,8 @@ from mvcd.errors import UsageError
     "sizes",
     [
         (255, 8192, 9000),
-        (256, 1279, 9000),  # a gap below the spacing of proposals
-        (4096, 8192, 8191),
-        (4096, 9000, 4096),
+        (256, 1023, 9000),  # a gap below the spacing of proposals
+        (4096, 8192, 4096),
         (4096, 8192, (1 << 20) + 1),
         (-1, 8192, 9000),
     ],
@@ -23,13 +22,18 @@ def test_refused(sizes: tuple[int, int, int]) -> None:
 
 
 def test_limit_is_the_share_of_proposals_that_cut() -> None:
-    assert DEFAULT.limit == 2**59 - 1  # one in 32
-    assert ChunkParams(256, 1280, 9000).limit == 2**64 - 1  # all
-    assert ChunkParams(4096, 4096 + 3072, 65536).limit == 2**64 // 3 - 1
+    assert ChunkParams(256, 1024, 9000).limit == 2**64 - 1  # all
+    assert ChunkParams(256, 3072, 9000).limit == 2**64 // 3 - 1
+    assert ChunkParams(256, 32768, 65536).limit == 2**59 - 1
+
+
+def test_mean_size() -> None:
+    assert DEFAULT.mean_size == 64551  # test_cut measures it
+    assert ChunkParams(1000, 1024, 1 << 20).mean_size == 2024  # no chunk gets near the maximum
 
 
 def test_frozen() -> None:
     with pytest.raises(AttributeError):
         DEFAULT.min_size = 1  # type: ignore[misc]
-    assert hash(DEFAULT) == hash(ChunkParams(32768, 65536, 262144))
+    assert hash(DEFAULT) == hash(ChunkParams(36864, 36864, 114688))
     assert TENSOR_PIECE == 262144
