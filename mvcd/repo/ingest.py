@@ -22,24 +22,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from mvcd.chunking.chunker import StreamCutter, cut_points, piece_points
-from mvcd.chunking.params import DEFAULT
+from mvcd.chunking.chunker import StreamCutter
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, RecipeId
-from mvcd.inspect.layout import Layout, ReadAt, Span, TensorInfo, layout
+from mvcd.inspect.layout import Layout, ReadAt, TensorInfo
 from mvcd.monitor import Monitor
-from mvcd.objects.canonical import MAX_SIZE
 from mvcd.objects.entry import Mode
-from mvcd.objects.recipe import (
-    INLINE_CHUNKS,
-    LITERAL_MAX,
-    Recipe,
-    Segment,
-    SegmentBuilder,
-    Tensor,
-    literal_segment,
-)
+from mvcd.repo.drafts import Done, Draft, Piece, cut_in_memory, digested, plain, shape_of
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.reading import ATTEMPTS, read_group, unstable
 from mvcd.repo.statcache import FileStat, stat_matches
@@ -108,28 +98,12 @@ class Ingested:
 
 
 @dataclass(slots=True)
-class _Piece:
-    span: int  # position in the file's layout
-    index: int  # of the piece in its span
-    data: memoryview  # borrowed from the batch's buffer
-
-
-@dataclass(slots=True)
-class _Done:
-    """A piece with its id (None: a literal) and, unless the target knew it, its encoding."""
-
-    piece: _Piece
-    id: ChunkId | None
-    encoded: Encoded | None = None
-
-
-@dataclass(slots=True)
 class _Loaded:
     """A small file as its worker leaves it: pieces to put, then nodes and the recipe."""
 
     result: Ingested
     layout: Layout
-    done: list[_Done]
+    done: list[Done]
     objects: list[tuple[Digest, bytes]]
 
 
@@ -239,25 +213,23 @@ class Ingest:
                 os.close(fd)
         raise unstable(source.path)
 
-    def _stream_once(self, fd: int, size: int, source: Source) -> _Draft:
-        shape = _shape(lambda offset, length: os.pread(fd, length, offset), size) or _plain(size)
-        draft = _Draft(shape)
+    def _stream_once(self, fd: int, size: int, source: Source) -> Draft:
+        shape = shape_of(lambda offset, length: os.pread(fd, length, offset), size)
+        draft = Draft(shape)
         cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
         span = index = 0
         while chunks := cutter.fill(buffer := self._take_buffer()):
             pieces = []
             for chunk in chunks:
                 span, index = (span, index + 1) if chunk.span == span else (chunk.span, 0)
-                pieces.append(_Piece(span, index, chunk.data))
+                pieces.append(Piece(span, index, chunk.data))
             self._pipeline.submit(
                 functools.partial(self._encode, source.path, shape, pieces),
                 functools.partial(self._receive_batch, source.path, draft, buffer),
             )
         return draft
 
-    def _receive_batch(
-        self, path: str, draft: _Draft, buffer: bytearray, done: list[_Done]
-    ) -> None:
+    def _receive_batch(self, path: str, draft: Draft, buffer: bytearray, done: list[Done]) -> None:
         chunks = [d for d in done if d.id is not None]
         absent = self._target.absent([d.id for d in chunks if d.id is not None])
         new = sum(
@@ -269,7 +241,7 @@ class Ingest:
         self._monitor.advance(bytes_done=sum(len(d.piece.data) for d in done), bytes_new=new)
         self._buffers.append(buffer)
 
-    def _finish_stream(self, path: str, draft: _Draft, now: FileStat, _: None) -> None:
+    def _finish_stream(self, path: str, draft: Draft, now: FileStat, _: None) -> None:
         recipe = draft.finish()
         self._put_objects(draft.take_objects())
         self._monitor.advance(items_done=1)
@@ -287,8 +259,8 @@ class Ingest:
             encoder = self._local.encoder = Encoder()
         return encoder
 
-    def _encode(self, path: str, shape: Layout, pieces: Sequence[_Piece]) -> list[_Done]:
-        done = [_digested(piece, shape) for piece in pieces]
+    def _encode(self, path: str, shape: Layout, pieces: Sequence[Piece]) -> list[Done]:
+        done = [digested(piece, shape) for piece in pieces]
         chunks = [item for item in done if item.id is not None]
         known = self._target.known([item.id for item in chunks if item.id is not None])
         for item, have in zip(chunks, known, strict=True):
@@ -296,7 +268,7 @@ class Ingest:
                 item.encoded = self.encode_piece(path, shape, item.piece)
         return done
 
-    def encode_piece(self, path: str, shape: Layout, piece: _Piece) -> Encoded:
+    def encode_piece(self, path: str, shape: Layout, piece: Piece) -> Encoded:
         tensor = shape.spans[piece.span].tensor
         if tensor is None:
             return self._encoder.encode(piece.data)
@@ -308,7 +280,7 @@ class Ingest:
 
     # ---------------------------------------------------------------- in the receiving thread
 
-    def _put(self, path: str, shape: Layout, item: _Done) -> int:
+    def _put(self, path: str, shape: Layout, item: Done) -> int:
         """Raw bytes that were new: none if another file of this run brought the chunk."""
         assert item.id is not None
         encoded = item.encoded or self.encode_piece(path, shape, item.piece)
@@ -321,59 +293,10 @@ class Ingest:
             self.bytes_stored += self._target.put_object(id, data)
 
 
-class _Draft:
-    """The recipe of one file while its pieces come in, in order."""
-
-    def __init__(self, shape: Layout) -> None:
-        self.layout = shape
-        self.size = sum(span.size for span in shape.spans)
-        self._segments: list[Segment] = []
-        self._objects: list[tuple[Digest, bytes]] = []
-        self._builder: SegmentBuilder | None = None
-        self._span = 0
-
-    def accept(self, done: Iterable[_Done]) -> None:
-        for item in done:
-            if item.piece.span != self._span:
-                self._end_span()
-            if item.id is None:
-                self._segments.append(literal_segment(bytes(item.piece.data), self._tensor()))
-                continue
-            if self._builder is None:
-                self._builder = SegmentBuilder(self._sink)
-            self._builder.add(item.id, len(item.piece.data))
-
-    def finish(self) -> RecipeId:
-        self._end_span()
-        data = Recipe(self.size, self.layout.format, tuple(self._segments)).encode()
-        id = RecipeId.of(data)
-        self._sink(id, data)
-        return id
-
-    def take_objects(self) -> list[tuple[Digest, bytes]]:
-        """Nodes, and at the end the recipe, that came to be since the last call."""
-        objects, self._objects = self._objects, []
-        return objects
-
-    def _end_span(self) -> None:
-        if self._builder is not None:
-            self._segments.append(self._builder.finish(self._tensor()))
-            self._builder = None
-        self._span += 1
-
-    def _tensor(self) -> Tensor | None:
-        info = self.layout.spans[self._span].tensor
-        return None if info is None else Tensor(info.name, info.dtype, info.shape)
-
-    def _sink(self, id: Digest, data: bytes) -> None:
-        self._objects.append((id, data))
-
-
 def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
-    shape = None if now.is_symlink else _shape(_reader(data), len(data))
-    shape = shape or _plain(len(data))
-    done = [_digested(p, shape) for p in _cut_in_memory(memoryview(data), shape)]
-    draft = _Draft(shape)
+    shape = plain(len(data)) if now.is_symlink else shape_of(_reader(data), len(data))
+    done = [digested(p, shape) for p in cut_in_memory(memoryview(data), shape)]
+    draft = Draft(shape)
     draft.accept(done)
     recipe = draft.finish()
     kept = data if source.wants_data else None
@@ -381,50 +304,12 @@ def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
     return _Loaded(result, shape, done, draft.take_objects())
 
 
-def _digested(piece: _Piece, shape: Layout) -> _Done:
-    """A piece with its id, or without one if it is short enough to be kept in the recipe."""
-    literal = shape.spans[piece.span].size <= LITERAL_MAX
-    return _Done(piece, None if literal else ChunkId.of(piece.data))
-
-
 def _mode(now: FileStat) -> Mode:
     return Mode.SYMLINK if now.is_symlink else Mode.EXECUTABLE if now.executable else Mode.FILE
 
 
-def _cut_in_memory(view: memoryview, shape: Layout) -> Iterator[_Piece]:
-    for number, span in enumerate(shape.spans):
-        data = view[span.offset : span.offset + span.size]
-        tensor = span.tensor is not None
-        ends = piece_points(span.size, final=True) if tensor else cut_points(data, final=True)
-        start = 0
-        for index, end in enumerate(ends):
-            yield _Piece(number, index, data[start:end])
-            start = end
-
-
-def _shape(read_at: ReadAt, size: int) -> Layout | None:
-    """The file's tensors, unless its recipe could outgrow an object: then it is plain bytes."""
-    found = layout(read_at, size)
-    return found if found is None or _recipe_bound(found) <= MAX_SIZE else None
-
-
-def _recipe_bound(shape: Layout) -> int:
-    """Upper bound of the encoded recipe, from the layout alone, so that it is a function of content."""
-    total = 64
-    for span in shape.spans:
-        chunks = min(INLINE_CHUNKS, -(-span.size // DEFAULT.min_size))
-        total += 32 + (span.size if span.size <= LITERAL_MAX else 36 * chunks + 16)
-        if span.tensor is not None:
-            total += 24 + len(span.tensor.name.encode()) + 10 * len(span.tensor.shape)
-    return total
-
-
 def _nothing() -> None:
     """The work of a task that only marks a place in the order of results."""
-
-
-def _plain(size: int) -> Layout:
-    return Layout("", (Span(0, size, None),) if size else ())
 
 
 def _reader(data: bytes) -> ReadAt:
