@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from mvcd.errors import Failure, StaleReuse, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
 from mvcd.repo import ignore
 from mvcd.repo.bases import ParentTensors
+from mvcd.repo.choice import Choice, Everything
 from mvcd.repo.core import Core
+from mvcd.repo.diff import compare
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
-from mvcd.repo.scan import Outcome
+from mvcd.repo.scan import Outcome, Scan, without
 from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
@@ -107,10 +110,22 @@ def commit(
 
     Raises Failure(kind="nothing-tracked", "nothing-to-commit", "unstable-file").
     """
+    return capture(core, Everything(message), context, trigger=trigger, allow_empty=allow_empty)
+
+
+def capture(
+    core: Core,
+    choice: Choice,
+    context: Context,
+    *,
+    trigger: Trigger = Trigger.AUTO,
+    allow_empty: bool = False,
+) -> CommitResult:
+    """Like `commit`, of what `choice` takes; and raises what it raises."""
     with core.lock.hold():
         for attempt in range(_ATTEMPTS):
             try:
-                return _commit(core, message, context, trigger, allow_empty)
+                return _commit(core, choice, context, trigger, allow_empty)
             except StaleReuse:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -118,7 +133,7 @@ def commit(
 
 
 def _commit(
-    core: Core, message: str, context: Context, trigger: Trigger, allow_empty: bool
+    core: Core, choice: Choice, context: Context, trigger: Trigger, allow_empty: bool
 ) -> CommitResult:
     head, workspace = core.head(), Workspace(core)
     parent = core.version(head.version)
@@ -128,16 +143,23 @@ def _commit(
             kind="nothing-tracked",
             help="mvc add .  (or the paths you want)",
         )
+    held = choice.hold_back(workspace.scan, whole=not workspace.describes(head.version))
+    scan = without(workspace.scan, held)
     with core.store.session() as session:
         session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
-        snapshot = take(workspace, session, parent)
-        version = _child(snapshot.version, head, message, trigger, context)
-        if _same_content(version, parent) and not allow_empty:
-            core.store.cache_put(_rows(workspace, head.version, snapshot))
+        snapshot = take(workspace, session, parent, scan)
+        choice.confirm(snapshot.settled, lambda: Workspace(core).scan)
+        rows = partial(_rows, workspace, snapshot, held)
+        if _same_content(snapshot.version, parent) and not allow_empty:
+            core.store.cache_put(rows(head.version))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
                 cause=f"the workspace is as v{head.number} has it", help="mvc status",
             )  # fmt: skip
+        message = choice.message(
+            lambda: compare(head.version, parent, None, snapshot.version, snapshot.fetch)
+        )
+        version = _child(snapshot.version, head, message, trigger, context)
         place = place_for(core, head)
         data = version.encode()
         id = VersionId.of(data)
@@ -148,7 +170,7 @@ def _commit(
             f"commit v{version.generation} {first_line(message)}",
             [*place.updates, advance(core, place, head, id)],
             session=session,
-            cache=_rows(workspace, id, snapshot) | snapshot.cache,
+            cache=rows(id) | snapshot.cache,
         )
     return CommitResult(
         version=id,
@@ -165,18 +187,23 @@ def _commit(
     )
 
 
-def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:
-    """Reads the workspace into a session."""
+def take(
+    workspace: Workspace, session: Session, parent: Version, scan: Scan | None = None
+) -> Snapshot:
+    """Reads the workspace, or what `scan` has of it, into a session."""
     core = workspace.core
     bases = ParentTensors(parent, core.store, workspace.fetch)
     snapshotter = workspace.snapshotter(bases.for_path)
     target = StoreTarget(core.store, session)
-    return snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
+    return snapshotter.take(workspace.known, scan or workspace.scan, workspace.tracked, target)
 
 
-def _rows(workspace: Workspace, id: VersionId, snapshot: Snapshot) -> dict[bytes, bytes | None]:
-    """After a snapshot every file that held still is clean, and nothing is missing."""
-    return workspace.rows(id, dict.fromkeys(snapshot.settled, Outcome.CLEAN), ())
+def _rows(
+    workspace: Workspace, snapshot: Snapshot, held: Collection[str], id: VersionId
+) -> dict[bytes, bytes | None]:
+    """After a snapshot every file that held still is clean; what was held back is looked at again."""
+    missing = set(workspace.scan.vanished).intersection(held)
+    return workspace.rows(id, dict.fromkeys(snapshot.settled, Outcome.CLEAN), missing)
 
 
 def _child(draft: Version, head: Head, message: str, trigger: Trigger, context: Context) -> Version:

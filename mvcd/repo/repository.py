@@ -14,6 +14,7 @@ from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import branches, commit, doctor, gc, history, ignore, moves, status, verify
+from mvcd.repo.choice import Choice
 from mvcd.repo.config import Config
 from mvcd.repo.content import VersionFile
 from mvcd.repo.core import Clock, Core, create, open_at
@@ -133,6 +134,14 @@ class Repository:
         allow_empty: bool = False,
     ) -> CommitResult:
         return commit.commit(self._core, message, context, trigger=trigger, allow_empty=allow_empty)
+
+    def capture(self, choice: Choice, *, context: Context) -> CommitResult:
+        """Saves by itself what `choice` takes of the changes; the rest stays as HEAD has it."""
+        return commit.capture(self._core, choice, context)
+
+    def look(self) -> Workspace:
+        """The workspace as it is now, compared with what is known of it; reads no file."""
+        return Workspace(self._core)
 
     # ---------------------------------------------------------------- looking
 

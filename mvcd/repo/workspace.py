@@ -65,6 +65,10 @@ class Workspace:
         """Whether every file is exactly as the known version has it."""
         return self.scan.clean and self.known.same_rules
 
+    def describes(self, id: VersionId) -> bool:
+        """Whether the cache stands for version `id`, so that what is left out of a scan is as it has it."""
+        return id == self.known.id and (not self.scan.fresh or id == EMPTY_ID)
+
     def snapshotter(self, bases: Bases = no_bases) -> Snapshotter:
         return Snapshotter(self.core, self.rules, self.fetch, bases=bases)
 
