@@ -5,7 +5,7 @@ of them are complete and durable does the first rename happen, so a reader of th
 or new, never between, and a failure before that point changes nothing. A crash during the renames leaves some
 files new and HEAD old: the same command run again finds those files equal to what it would write, and goes on.
 
-What must not live here: whether anything may be overwritten (workspace.py decides before this is called).
+What must not live here: whether anything may be overwritten (planning.py decides before this is called).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mvcd.objects.recipe import Part
 from mvcd.objects.tree import Fetch
 from mvcd.repo.candidates import unsafe_link
 from mvcd.repo.files import content_parts, read_entry
+from mvcd.repo.ground import Ground
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
 
@@ -56,36 +57,50 @@ class Checkout:
         self._fetch = fetch
         self._monitor = monitor
         self.skipped: list[tuple[str, str]] = []
+        self.touched = False  # whether a file of the workspace was changed
 
     def apply(
         self, write: Sequence[Entry], remove: Sequence[str], *, expect: dict[str, FileStat | None]
     ) -> list[Written]:
         """Writes and removes paths. `expect` says what lay at each path when overwriting it was judged safe.
 
-        Raises Conflict when a path changed since; MissingObject, CorruptObject, OSError: then no file of
-        the workspace was touched.
+        Raises Conflict when a path changed since; MissingObject, CorruptObject, Failure when a file
+        cannot be written. No file of the workspace was changed then, unless `touched`.
         """
         self._monitor.begin(
             "checkout", total_bytes=sum(e.size for e in write), total_items=len(write)
         )
-        shutil.rmtree(self._staging, ignore_errors=True)
-        os.makedirs(self._staging)
         try:
+            shutil.rmtree(self._staging, ignore_errors=True)
+            os.makedirs(self._staging)
             staged = self._stage([e for e in write if self._may_write(e)])
             self._make_durable([s.temporary for s in staged])
-            for path, before in expect.items():
-                self._check_unchanged(path, before)
-            early, late = _split_removals(remove, [s.entry.path for s in staged])
-            self._remove(early)
-            written = [self._place(s) for s in staged]
-            self._remove(late)
-            self._sync_directories(
-                {os.path.dirname(p) for p in [*remove, *(w.path for w in written)]}
-            )
-            return written
+            self._require_unchanged(expect)
+            return self._switch(staged, remove)
+        except OSError as error:
+            raise self._failure(error) from error
         finally:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
+
+    def _switch(self, staged: Sequence[_Staged], remove: Sequence[str]) -> list[Written]:
+        early, late = _split_removals(remove, [s.entry.path for s in staged])
+        self.touched = True
+        self._remove(early)
+        written = [self._place(s) for s in staged]
+        self._remove(late)
+        self._sync_directories({os.path.dirname(p) for p in [*remove, *(w.path for w in written)]})
+        return written
+
+    def _failure(self, error: OSError) -> Failure:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        state = "some files are changed already" if self.touched else "no file was changed"
+        return Failure(
+            "the disk is full" if full else "the files could not be written",
+            kind="disk-full" if full else "write-failed",
+            cause=f"{error}; {state}",
+            help="free some disk space, then run the command again" if full else None,
+        )
 
     def _may_write(self, entry: Entry) -> bool:
         if entry.mode is not Mode.SYMLINK:
@@ -168,18 +183,16 @@ class Checkout:
 
     # ---------------------------------------------------------------- placing
 
-    def _check_unchanged(self, path: str, before: FileStat | None) -> None:
-        try:
-            now = FileStat.of(os.lstat(os.path.join(self._root, path)))
-        except (FileNotFoundError, NotADirectoryError):
-            now = None
-        if now != before:
-            raise Conflict(
-                f"{path} changed while the checkout was prepared",
-                kind="would-overwrite",
-                cause="another process wrote it; nothing was changed",
-                help="mvc status",
-            )
+    def _require_unchanged(self, expect: dict[str, FileStat | None]) -> None:
+        ground = Ground(self._root)
+        for path, before in expect.items():
+            if ground.stat(path) != before:
+                raise Conflict(
+                    f"{path} changed while the checkout was prepared",
+                    kind="would-overwrite",
+                    cause="another process wrote it; nothing was changed",
+                    help="mvc status",
+                )
 
     def _place(self, item: _Staged) -> Written:
         path = item.entry.path
@@ -187,15 +200,9 @@ class Checkout:
         self._make_parents(path)
         try:
             os.replace(item.temporary, target)
-        except OSError as error:
-            if error.errno not in (errno.EISDIR, errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            raise Conflict(
-                f"a directory stands where {path} should be",
-                kind="would-overwrite",
-                cause="it holds files that are not under care",
-                help=f"move {path}/ away, then run the command again",
-            ) from None
+        except IsADirectoryError:
+            self._remove_empty_below(path)
+            os.replace(item.temporary, target)
         return Written(path, FileStat.of(os.lstat(target)))
 
     def _make_parents(self, path: str) -> None:
@@ -217,14 +224,22 @@ class Checkout:
 
     def _remove(self, paths: Iterable[str]) -> None:
         parents = set()
+        ground = Ground(self._root)
         for path in paths:
+            if ground.blocker(path):
+                continue
             try:
                 os.unlink(os.path.join(self._root, path))
-            except (FileNotFoundError, NotADirectoryError):
+            except FileNotFoundError:
                 continue
             parents.add(os.path.dirname(path))
         for parent in sorted(parents, key=len, reverse=True):
             self._remove_empty(parent)
+
+    def _remove_empty_below(self, path: str) -> None:
+        """A directory, if nothing but directories is in it."""
+        for directory, _, _ in os.walk(os.path.join(self._root, path), topdown=False):
+            os.rmdir(directory)
 
     def _remove_empty(self, directory: str) -> None:
         while directory:

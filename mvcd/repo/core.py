@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 
-from mvcd.errors import CorruptObject, Failure
+from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.version import EMPTY, Version
@@ -27,6 +27,7 @@ from mvcd.repo.refs import (
     head_name,
     target_of,
     tracked_name,
+    version_named,
 )
 from mvcd.repo.results import Context, Head, Operation
 from mvcd.repo.revisions import Revisions
@@ -135,17 +136,28 @@ class Core:
         undoes: int | None = None,
         cache: Mapping[bytes, bytes | None] | None = None,
     ) -> int:
-        """Moves refs and logs the operation in one transaction; returns its number."""
+        """Moves refs and logs the operation in one transaction; returns its number.
+
+        Raises MissingObject when a ref would name a version that is not in the store, StaleReuse when a
+        collection took it away at this very moment.
+        """
         moves = [u for u in updates if u is not None]
         record = operations.encode(
             context, verb, detail, moves, files=files, saved=saved, undoes=undoes
         )
-        if session is not None:
+        with contextlib.ExitStack() as own:
+            if session is None:
+                session = own.enter_context(self.store.session())
+            named = (version_named(u.name, u.target) for u in moves if u.target is not None)
+            self.rely_on(session, {id for id in (saved, *named) if id is not None})
             return session.commit(moves, operation=record, cache=cache)
-        number = self.store.update_refs(moves, operation=record)
-        if cache:
-            self.store.cache_put(cache)
-        return number
+
+    def rely_on(self, session: Session, versions: Collection[VersionId]) -> None:
+        """Puts versions, and all they reach, under the session's lease. Raises MissingObject."""
+        ids = [id for id in versions if id != EMPTY_ID]
+        for id, missing in zip(ids, session.missing(ids), strict=True):
+            if missing:
+                raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
 
     def close(self) -> None:
         self.store.close()

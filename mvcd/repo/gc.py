@@ -16,7 +16,7 @@ from mvcd.objects.closure import children, parents
 from mvcd.objects.tree import Fetch
 from mvcd.repo.core import Core
 from mvcd.repo.operations import decode, versions_named
-from mvcd.repo.refs import EMPTY_ID, HEADS, TAGS, HeadValue, target_of
+from mvcd.repo.refs import EMPTY_ID, version_named
 from mvcd.store.api import CollectReport
 
 
@@ -71,11 +71,7 @@ def reach(roots: Iterable[Digest], fetch: Fetch) -> set[Digest]:
 
 
 def versions_of_refs(refs: Mapping[str, bytes]) -> Iterator[VersionId]:
-    """The versions that refs and HEADs point to, v0 left out."""
+    """The versions that refs point to, HEADs and work put aside included; v0 left out."""
     for name, value in refs.items():
-        if name.startswith((HEADS, TAGS)):
-            yield target_of(value)
-        elif name.endswith("/head"):
-            detached = HeadValue.decode(value).version
-            if detached is not None and detached != EMPTY_ID:
-                yield detached
+        if (found := version_named(name, value)) is not None:
+            yield found

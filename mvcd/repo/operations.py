@@ -13,7 +13,7 @@ from typing import Any
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
-from mvcd.repo.refs import HEADS, TAGS, target_of
+from mvcd.repo.refs import SAVED, version_named
 from mvcd.repo.results import Context, Operation, RefMove
 from mvcd.store.api import RefUpdate
 
@@ -31,7 +31,11 @@ def encode(
     record: dict[str, Any] = {
         "author": context.author,
         "detail": detail,
-        "moves": [[u.name, _pack(u.expect), _pack(u.target)] for u in updates],
+        "moves": [
+            [u.name, _pack(u.expect), _pack(u.target)]
+            for u in updates
+            if not u.name.startswith(SAVED)  # a verb's own note, gone when it ends
+        ],
         "time_us": context.time_us,
         "utc_offset_minutes": context.utc_offset_minutes,
         "verb": verb,
@@ -66,16 +70,9 @@ def decode(number: int, data: bytes) -> Operation:
 
 def versions_named(operation: Operation) -> set[VersionId]:
     """Every version an operation mentions: what must stay for it to be undone."""
-    found = {operation.saved} if operation.saved else set()
-    for move in operation.moves:
-        for value in (move.old, move.new):
-            if value is None:
-                continue
-            if move.name.startswith((HEADS, TAGS)):
-                found.add(target_of(value))
-            elif value.startswith(b"version "):
-                found.add(VersionId(value[len(b"version ") :]))
-    return found
+    values = [(m.name, v) for m in operation.moves for v in (m.old, m.new) if v is not None]
+    named = [version_named(name, value) for name, value in values]
+    return {id for id in (operation.saved, *named) if id is not None}
 
 
 def inverse(operation: Operation) -> list[RefUpdate]:

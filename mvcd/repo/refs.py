@@ -6,6 +6,7 @@ The store keeps opaque bytes under names; here they get their meaning:
     tags/NAME                      32 bytes, then an optional UTF-8 message
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
     workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
+    saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
 
 A branch that HEAD is attached to need not exist yet: it is born with its first version.
 """
@@ -21,6 +22,7 @@ from mvcd.objects.version import EMPTY
 
 HEADS = "heads/"
 TAGS = "tags/"
+SAVED = "saved/"
 DEFAULT_BRANCH = "main"
 
 _BRANCH = b"branch "
@@ -73,6 +75,20 @@ def head_name(workspace: str) -> str:
 
 def tracked_name(workspace: str) -> str:
     return f"workspaces/{workspace}/tracked"
+
+
+def saved_name(workspace: str) -> str:
+    return f"{SAVED}{workspace}"
+
+
+def version_named(name: str, value: bytes) -> VersionId | None:
+    """The version that a ref of this name and value points to; None if it points to none, or to v0."""
+    found = None
+    if name.startswith((HEADS, TAGS, SAVED)):
+        found = target_of(value)
+    elif name.endswith("/head"):
+        found = HeadValue.decode(value).version
+    return None if found == EMPTY_ID else found
 
 
 def target_of(value: bytes) -> VersionId:

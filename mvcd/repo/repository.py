@@ -13,7 +13,7 @@ from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
-from mvcd.repo import branches, commit, doctor, gc, history, ignore, moves, status, verify
+from mvcd.repo import branches, commit, doctor, gc, history, ignore, moves, status, undo, verify
 from mvcd.repo.choice import Choice
 from mvcd.repo.config import Config
 from mvcd.repo.content import VersionFile
@@ -268,7 +268,7 @@ class Repository:
         return moves.rollback(self._core, rev, context, message=message, force=force)
 
     def undo(self, number: int | None = None, *, context: Context) -> Operation:
-        return moves.undo(self._core, number, context)
+        return undo.undo(self._core, number, context)
 
     def operations(self, limit: int | None = None) -> Iterator[Operation]:
         """Newest first."""

@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import CommitResult, Context
+
+
+@dataclass(frozen=True)
+class File:
+    """A regular file, where its content alone would not say enough."""
+
+    content: str
+    executable: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A symbolic link."""
+
+    target: str
+
+
+Tree = dict[str, str | File | Link]
+"""A workspace as a value; a plain string is a file that is not executable."""
 
 
 class Bench:
@@ -73,6 +93,50 @@ class Bench:
                 path = Path(directory, name)
                 found[path.relative_to(self.root).as_posix()] = path.read_bytes()
         return found
+
+    def tree(self) -> Tree:
+        """Everything in the workspace but directories and the repository's own."""
+        found: Tree = {}
+        for directory, names, files in os.walk(self.root):
+            if ".mvc" in names:
+                names.remove(".mvc")
+            for name in [*files, *names]:
+                path = Path(directory, name)
+                relative = path.relative_to(self.root).as_posix()
+                if path.is_symlink():
+                    found[relative] = Link(os.readlink(path))
+                elif path.is_file():
+                    content = path.read_text()
+                    executable = bool(path.stat().st_mode & 0o100)
+                    found[relative] = File(content, True) if executable else content
+        return found
+
+    def make(self, tree: Tree) -> None:
+        """Makes the workspace exactly `tree`; what is right already is not touched."""
+        for path, what in self.tree().items():
+            if tree.get(path) != what:
+                os.unlink(self.path(path))
+        self._remove_empty_directories()
+        now = self.tree()
+        for path, what in tree.items():
+            if now.get(path) == what:
+                continue
+            if isinstance(what, Link):
+                Path(self.path(path)).parent.mkdir(parents=True, exist_ok=True)
+                os.symlink(what.target, self.path(path))
+                continue
+            self.write({path: what.content if isinstance(what, File) else what})
+            if isinstance(what, File) and what.executable:
+                os.chmod(self.path(path), 0o755)
+
+    def _remove_empty_directories(self) -> None:
+        for name in os.listdir(self.root):
+            top = self.root / name
+            if name == ".mvc" or top.is_symlink() or not top.is_dir():
+                continue
+            for directory, _, _ in os.walk(top, topdown=False):
+                if not os.listdir(directory):
+                    os.rmdir(directory)
 
     def age(self) -> None:
         """Makes every file look written long ago, so that the stat cache may trust it at once."""

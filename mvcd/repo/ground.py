@@ -1,0 +1,57 @@
+"""What lies at paths of a workspace, never looking through a symbolic link.
+
+`lstat("d/f")` follows `d`. A person may have put a link to somewhere else where a version has a directory, so
+whoever writes or removes files asks here first: below a link, or below a file, nothing of ours lies.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from mvcd.repo.statcache import FileStat
+
+
+class Ground:
+    """Remembers which directories it has seen; make a new one when they may have changed."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._seen: dict[str, str | None] = {}
+
+    def blocker(self, path: str) -> str | None:
+        """The topmost parent of `path` that exists and is no directory."""
+        parent = path.rpartition("/")[0]
+        if not parent:
+            return None
+        if parent not in self._seen:
+            found = self.blocker(parent)
+            if found is None:
+                status = self._lstat(parent)
+                found = parent if status and not stat.S_ISDIR(status.st_mode) else None
+            self._seen[parent] = found
+        return self._seen[parent]
+
+    def stat(self, path: str) -> FileStat | None:
+        """Of the file or link at `path`; None if there is none, or a directory."""
+        status = None if self.blocker(path) else self._lstat(path)
+        return None if status is None or stat.S_ISDIR(status.st_mode) else FileStat.of(status)
+
+    def files_below(self, path: str) -> Iterator[str]:
+        """All that is not a directory inside the directory `path`; nothing if it is none."""
+        if self.blocker(path) or os.path.islink(self._at(path)):
+            return
+        for directory, names, files in os.walk(self._at(path)):
+            links = [n for n in names if os.path.islink(os.path.join(directory, n))]
+            inside = os.path.relpath(directory, self._root).replace(os.sep, "/")
+            yield from (f"{inside}/{name}" for name in files + links)
+
+    def _lstat(self, path: str) -> os.stat_result | None:
+        try:
+            return os.lstat(self._at(path))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _at(self, path: str) -> str:
+        return os.path.join(self._root, path)

@@ -1,0 +1,113 @@
+"""Undo: an operation's ref moves are taken back, and its files if it rewrote any. That is an operation too.
+
+Which files? Those that the operation wrote or removed; what else lies in the workspace stays. A checkout,
+switch or rollback says by HEAD's two versions what it wrote. What a restore wrote is not written down, nor
+what an undo did; these store the workspace aside whenever it is not as HEAD has it, so here all files go
+back to that, and work done since is put aside in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mvcd.errors import Conflict, Failure
+from mvcd.ids import VersionId
+from mvcd.repo.core import Core
+from mvcd.repo.files import Change, changes
+from mvcd.repo.moves import Move, carry_out, settle_interrupted
+from mvcd.repo.operations import inverse
+from mvcd.repo.planning import plan
+from mvcd.repo.refs import EMPTY_ID, HEADS, HeadValue, head_name, target_of
+from mvcd.repo.results import Context, Operation
+from mvcd.repo.workspace import Workspace
+
+_TOLD_BY_HEAD = frozenset({"checkout", "switch", "rollback"})
+"""Verbs whose writes are the differences of HEAD's version before and after."""
+
+
+def undo(core: Core, number: int | None, context: Context) -> Operation:
+    """Takes operation `number` back, by default the newest that is not undone; answers the new operation.
+
+    Raises Failure(kind="nothing-to-undo", "undone"), Conflict(kind="ref-changed").
+    """
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        target = _undoable(core, number)
+        updates = inverse(target)
+        for update in updates:
+            if core.store.ref(update.name) != update.expect:
+                raise Conflict(
+                    f"operation {target.number} cannot be undone any more",
+                    kind="ref-changed",
+                    cause=f"{update.name} has moved since",
+                    help="mvc op log  (undo what came later first)",
+                )
+        detail = f"undo {target.number} ({target.detail})"
+        if target.files:
+            _undo_files(core, target, context, detail)
+        else:
+            core.record(context, "undo", detail, updates, undoes=target.number)
+        return next(core.operations())
+
+
+def _undoable(core: Core, number: int | None) -> Operation:
+    undone: set[int] = set()
+    for operation in core.operations():
+        if operation.undoes is not None:
+            undone.add(operation.undoes)
+        wanted = (
+            operation.number == number
+            if number is not None
+            else (operation.undoes is None and operation.number not in undone)
+        )
+        if wanted and operation.verb == "init":
+            break
+        if wanted and operation.number in undone:
+            raise Failure(
+                f"operation {number} was undone already", kind="undone", help="mvc op log"
+            )
+        if wanted:
+            return operation
+    raise Failure(
+        "there is nothing to undo" if number is None else f"operation {number} cannot be undone",
+        kind="nothing-to-undo",
+        help="mvc op log",
+    )
+
+
+def _undo_files(core: Core, target: Operation, context: Context, detail: str) -> None:
+    updates = inverse(target)
+    now = core.head().version
+    before = _head_after(core, {u.name: u.target for u in updates})
+    workspace = Workspace(core)
+    dirty = workspace.differences(now)
+    back = _back(core, workspace, target, now, before)
+    planned = plan(core, back, {}, everything=True)
+    move = Move("undo", detail, before, core.version(before), updates, undoes=target.number)
+    carry_out(core, workspace, planned, move, context, keep=bool(dirty))
+
+
+def _back(
+    core: Core, workspace: Workspace, target: Operation, now: VersionId, before: VersionId
+) -> dict[str, Change]:
+    """(in the workspace, as it was before the operation) of each path that has to go back."""
+    old = core.version(target.saved or before)
+    unsaved, fetch = workspace.unsaved
+    back = {path: (b, a) for path, (a, b) in changes(old, unsaved, fetch).items()}
+    if target.verb in _TOLD_BY_HEAD:
+        written = changes(core.version(now), old, core.fetch)
+        return {path: change for path, change in back.items() if path in written}
+    return back
+
+
+def _head_after(core: Core, back_to: Mapping[str, bytes | None]) -> VersionId:
+    """HEAD's version once refs are back at these values."""
+    name = head_name(core.workspace)
+    raw = back_to.get(name) or core.store.ref(name)
+    assert raw is not None
+    value = HeadValue.decode(raw)
+    if value.version is not None:
+        return value.version
+    ref = f"{HEADS}{value.branch}"
+    tip = back_to[ref] if ref in back_to else core.store.ref(ref)
+    return EMPTY_ID if tip is None else target_of(tip)
