@@ -49,8 +49,11 @@ def context_of(root: str, config: Config | None, *, author: str | None, full: bo
 
 def _command() -> tuple[str, ...]:
     """How this process was started, as text that can be stored."""
-    program, *arguments = sys.argv or [""]
-    words = [os.path.basename(program), *arguments]
+    path, *arguments = sys.argv or [""]
+    directory, program = os.path.split(path)
+    if program == "__main__.py":  # python -m PACKAGE
+        program = os.path.basename(directory)
+    words = [program, *arguments]
     return tuple(w.encode("utf-8", "replace").decode() for w in words)
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
@@ -105,8 +107,8 @@ def exit_code(error: BaseException) -> int:
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 
 
-def report(error: BaseException) -> Report:
-    """What to say about any exception that ends a command."""
+def report(error: BaseException, words: Sequence[str] = ()) -> Report:
+    """What to say about any exception that ends the command `mvc WORDS`."""
     code = exit_code(error)
     if isinstance(error, MvcError):
         return Report(code, error.kind, str(error), error.cause, error.help)
@@ -123,7 +125,7 @@ def report(error: BaseException) -> Report:
         "internal",
         f"unexpected {type(error).__name__}: {error}",
         cause="this is a defect of mvc; what was saved is safe",
-        help="MVC_DEBUG=1 mvc ...  (shows the traceback, which a bug report needs)",
+        help=f"MVC_DEBUG=1 {shlex.join(['mvc', *words])}  (shows the traceback for a bug report)",
     )
 
 

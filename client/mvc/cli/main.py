@@ -64,7 +64,7 @@ class Mvc(click.Group):
             code = self._run(words, face)
             sys.stdout.flush()
         except BaseException as error:
-            code = _end(error, face, json="--json" in words or face.json)
+            code = _end(error, face, words)
         sys.exit(code)
 
     def _run(self, words: list[str], face: Face) -> int:
@@ -84,7 +84,7 @@ def _no_such_verb(name: str, context: click.Context) -> click.UsageError:
     return error
 
 
-def _end(error: BaseException, face: Face, *, json: bool) -> int:
+def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
     """Says why a command ended early; returns the exit code."""
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else errors.FAILURE
@@ -98,8 +98,8 @@ def _end(error: BaseException, face: Face, *, json: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    report = errors.report(error)
-    if json:
+    report = errors.report(error, words)
+    if face.json or "--json" in words:
         click.echo(report.document(), err=True)
         return report.code
     colors = {"error": "red", "cause": "yellow", "help": "cyan"}

@@ -96,7 +96,7 @@ def _escaped(character: str) -> str:
 
 
 def first_line(message: str) -> str:
-    return safe(message.strip().split("\n", 1)[0]) or "(no message)"
+    return safe(message.strip().split("\n", 1)[0].rstrip()) or "(no message)"
 
 
 def short(id: str) -> str:

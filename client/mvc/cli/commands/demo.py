@@ -15,7 +15,7 @@ import click
 from mvc.cli import documents, text
 from mvc.cli.errors import exit_code
 from mvc.cli.face import Face
-from mvc.cli.options import verb
+from mvc.cli.options import Option, verb
 from mvc.cli.screens import diff as diff_screen
 from mvc.cli.screens import log as log_screen
 
@@ -31,7 +31,14 @@ _AUTHOR = "mvc demo"
 
 @verb("demo", exits={10: "", 14: "damaged content"})
 @click.option("--keep", metavar="DIR", help="Work in DIR, which must be empty or new, and keep it.")
-@click.option("--iterations", type=click.IntRange(min=_CARD_AT), default=_ITERATIONS, hidden=True)
+@click.option(
+    "--iterations",
+    cls=Option,
+    type=click.IntRange(min=_CARD_AT),
+    default=_ITERATIONS,
+    metavar="N",
+    help=f"Train for N iterations, {_CARD_AT} at least. [default: {_ITERATIONS}]",
+)
 @click.pass_obj
 def command(face: Face, keep: str | None, iterations: int) -> int:
     """Watch mvc version a real training run.
@@ -74,7 +81,7 @@ def _play(face: Face, directory: str, iterations: int) -> int:
         _chapter(face, "mvc log --metrics")
         _show(face, log_screen.metrics(versions))
 
-        old, new = f"v{_CARD_AT - 2}", f"v{iterations}"
+        old, new = "v2", f"v{iterations}"  # the skip path comes with v3 at the earliest
         _chapter(face, f"mvc diff {old} {new}", "the five differences")
         diff = repo.diff(old, new)
         _show(face, diff_screen.lines(diff, *documents.side_names(repo, diff), verbose=False))

@@ -23,8 +23,7 @@ def lines(result: CommitResult, *, verbose: bool) -> Iterator[str]:
         f"changed: {', '.join(changed) or 'nothing'}"
     )
     yield (
-        f"  {text.size(result.bytes_changed)} in changed files, {text.size(result.bytes_new)} new, "
-        f"{text.size(result.bytes_stored)} stored"
+        f"  {text.size(result.bytes_changed)} in changed files, saved in {text.size(result.bytes_stored)}"
     )
     if verbose:
         rows = [

@@ -41,6 +41,9 @@ _MARKS = {
 
 def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
     yield f"{click.style(old, fg='yellow')} -> {click.style(new, fg='yellow')}"
+    if not diff.changed:
+        yield "No differences"
+        return
     yield ""
     for component, files in diff.components.items():
         yield _title(component, files)
