@@ -94,9 +94,11 @@ def _exact(data: Bytes, size: int, what: str) -> Bytes:
 def _inflate(frame: Bytes, size: int, what: str) -> bytes:
     """One zstd frame of exactly `size` > 0 bytes. Its header is checked first: zstandard would allocate
     whatever content size a frame claims."""
+    if size == 0:
+        raise _corrupt(f"{what}: a zstd frame for no bytes")
     try:
         header = zstandard.get_frame_parameters(frame)
-        if header.content_size != size or size == 0:
+        if header.content_size != size:
             raise _corrupt(
                 f"{what}: the zstd frame declares {header.content_size} bytes, not {size}"
             )

@@ -106,8 +106,8 @@ class Encoder:
         if base is not None:
             base_id, base_view = base[0], memoryview(fit(base[1], size)).cast("B")
             if self._delta_pays(view, base_view, width, floats):
-                body = self._planes(view, width, floats, base_view)
-                return Encoded(DELTA_CODEC[width], size, body, base_id)
+                delta = self._planes(view, width, floats, base_view)
+                return Encoded(DELTA_CODEC[width], size, delta, base_id)
         codec, body = self._alone(view, width, floats)
         return Encoded(codec, size, body)
 

@@ -30,7 +30,8 @@
 
 #define BLOCK 512 /* elements; split keeps a block of words in L1 and writes one plane at a time */
 
-/* ordered: sign and magnitude -> unsigned numbers in the order of the floats, so that close floats have
+/* sunk: the top nine bits rotated left by one, so that the sign lies between exponent and mantissa.
+ * ordered: sign and magnitude -> unsigned numbers in the order of the floats, so that close floats have
  * a small difference even across a power of two or zero, where their bits differ widely. folded: small
  * differences of either sign -> small unsigned numbers. All are bijections modulo 2^BITS. */
 #define DEFINE_WIDTH(BITS, TYPE)                                                                   \
@@ -39,6 +40,16 @@
         TYPE x;                                                                                    \
         memcpy(&x, src, sizeof x);                                                                 \
         return (TYPE)LITTLE##BITS(x);                                                              \
+    }                                                                                              \
+    INLINE TYPE sunk##BITS(TYPE x)                                                                 \
+    {                                                                                              \
+        const TYPE sign = (TYPE)((TYPE)1 << (BITS - 9)), top = (TYPE)((TYPE)0xFF << (BITS - 8));   \
+        return (TYPE)((x << 1 & top) | (x >> 8 & sign) | (x & (TYPE)(sign - 1)));                  \
+    }                                                                                              \
+    INLINE TYPE raised##BITS(TYPE x)                                                               \
+    {                                                                                              \
+        const TYPE sign = (TYPE)((TYPE)1 << (BITS - 9)), top = (TYPE)((TYPE)0xFF << (BITS - 8));   \
+        return (TYPE)((TYPE)((x & top) >> 1) | (TYPE)((x & sign) << 8) | (x & (TYPE)(sign - 1)));  \
     }                                                                                              \
     INLINE TYPE ordered##BITS(TYPE x)                                                              \
     {                                                                                              \
@@ -53,7 +64,7 @@
         if (!floats)                                                                               \
             return base ? (TYPE)(x ^ load##BITS(base)) : x;                                        \
         if (!base)                                                                                 \
-            return (TYPE)((TYPE)(x << 1) | (TYPE)(x >> (BITS - 1)));                               \
+            return sunk##BITS(x);                                                                  \
         TYPE d = (TYPE)(ordered##BITS(x) - ordered##BITS(load##BITS(base)));                       \
         return (TYPE)((TYPE)(d << 1) ^ (TYPE)(0 - (d >> (BITS - 1))));                             \
     }                                                                                              \
@@ -62,7 +73,7 @@
         if (!floats)                                                                               \
             return base ? (TYPE)(x ^ load##BITS(base)) : x;                                        \
         if (!base)                                                                                 \
-            return (TYPE)((TYPE)(x >> 1) | (TYPE)(x << (BITS - 1)));                               \
+            return raised##BITS(x);                                                                \
         TYPE d = (TYPE)((TYPE)(x >> 1) ^ (TYPE)(0 - (x & 1)));                                     \
         return unordered##BITS((TYPE)(d + ordered##BITS(load##BITS(base))));                       \
     }                                                                                              \

@@ -18,8 +18,8 @@ void planes_init(void);
  * bytes at src. Before, each element is transformed:
  *   integers, no base   nothing
  *   integers, base      XOR with the base's element
- *   floats, no base     rotated left by one bit: the sign goes below the mantissa, and the top plane
- *                       is left to the exponent
+ *   floats, no base     the top nine bits rotated left by one: the sign goes below the next eight,
+ *                       so that the top plane of BF16 and F32 is the exponent alone
  *   floats, base        difference from the base's element in the order of floats, sign folded in
  * `floats` has no meaning for a width of 1. base may be NULL. */
 void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t n, unsigned width,

@@ -68,8 +68,9 @@ def _elements(data: bytes, base: Bytes | None, width: int) -> Iterator[tuple[int
 def _forward(x: int, y: int | None, bits: int, floats: bool) -> int:
     if not floats:
         return x ^ (y or 0)
-    if y is None:  # rotate left: the sign goes below the mantissa
-        return (x << 1 | x >> (bits - 1)) % (1 << bits)
+    if y is None:  # the top nine bits rotated left by one: the sign goes below the next eight
+        top, rest = divmod(x, 1 << (bits - 9))
+        return (top % 256 * 2 + top // 256) << (bits - 9) | rest
     difference = (_ordered(x, bits) - _ordered(y, bits)) % (1 << bits)
     return (difference << 1) % (1 << bits) ^ -(difference >> (bits - 1)) % (1 << bits)
 
@@ -78,7 +79,8 @@ def _backward(x: int, y: int | None, bits: int, floats: bool) -> int:
     if not floats:
         return x ^ (y or 0)
     if y is None:
-        return x >> 1 | x % 2 << (bits - 1)
+        top, rest = divmod(x, 1 << (bits - 9))
+        return (top // 2 + top % 2 * 256) << (bits - 9) | rest
     difference = x >> 1 ^ -(x % 2)
     return _unordered((difference + _ordered(y, bits)) % (1 << bits), bits)
 

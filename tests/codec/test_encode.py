@@ -1,0 +1,200 @@
+"""Whatever is chosen decodes to what was given; and the choices are the ones CODEC.md describes."""
+
+from __future__ import annotations
+
+import struct
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mvcd.codec.decode import decode, decode_into
+from mvcd.codec.encode import Encoder
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.ids import Bytes
+from tests.codec.samples import BASE_ID, PACK, bf16, f32, noise, table, weights
+
+ENCODER = Encoder()
+
+
+def round_trip(data: Bytes, *, base: bytes | None = None, **options) -> Encoded:
+    encoded = ENCODER.encode(data, base=None if base is None else (BASE_ID, base), **options)
+    assert encoded.raw_size == len(data)
+    assert len(encoded.body) <= len(data) or encoded.base is not None
+    assert encoded.base in (None, BASE_ID)
+    given_base = base if encoded.base else None
+    assert decode(encoded, given_base) == data
+    out = bytearray(len(data))
+    decode_into(encoded, memoryview(out), given_base)
+    assert out == data
+    return encoded
+
+
+sizes = st.sampled_from([0, 1, 2, 3, 4, 6, 8, 16])
+dtypes = st.sampled_from([None, "BF16", "F16", "F32", "F64", "I64", "F8_E4M3", "anything"])
+pieces = st.one_of(
+    st.binary(max_size=400),
+    st.builds(lambda unit, n: unit * n, st.binary(min_size=1, max_size=12), st.integers(1, 2000)),
+    st.builds(lambda n, seed: noise(n, seed=seed), st.integers(1, 9000), st.integers(0, 3)),
+    st.builds(lambda n, cut: f32(weights(n))[cut:], st.integers(1, 3000), st.integers(0, 3)),
+    st.builds(table, st.integers(1, 300)),
+)
+contents = st.lists(pieces, max_size=4).map(b"".join)
+
+
+@given(contents, sizes, dtypes)
+def test_anything_comes_back(data, element_size, dtype):
+    round_trip(data, element_size=element_size, dtype=dtype)
+
+
+@given(contents, st.data(), sizes, dtypes)
+def test_anything_comes_back_with_any_base(data, draw, element_size, dtype):
+    changed = bytearray(data)
+    for at in draw.draw(st.lists(st.integers(0, max(0, len(data) - 1)), max_size=5)):
+        changed[at : at + 1] = b"?"
+    other_length = changed + b"+" * draw.draw(st.integers(0, 9))
+    base = draw.draw(st.sampled_from([bytes(changed), bytes(other_length), bytes(changed[:-3])]))
+    round_trip(data, base=base, element_size=element_size, dtype=dtype)
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_any_kind_of_buffer(kind):
+    round_trip(kind(table(500)))
+    round_trip(kind(b""))
+
+
+def test_the_largest_chunk_and_one_byte_more():
+    round_trip(bytes(MAX_RAW_SIZE))
+    round_trip(noise(MAX_RAW_SIZE), element_size=2, dtype="BF16")
+    with pytest.raises(ValueError, match="at most"):
+        ENCODER.encode(bytes(MAX_RAW_SIZE + 1))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "share"), [("BF16", 0.68), ("F16", 0.86), ("F32", 0.85), ("F64", 0.90)]
+)
+def test_weights_in_planes(dtype, share):
+    width, write = PACK[dtype]
+    data = write(weights(262_144 // width))
+    encoded = round_trip(data, element_size=width, dtype=dtype)
+    assert encoded.codec.name == f"PLANES{width}"
+    assert len(encoded.body) < share * len(data)
+
+
+@pytest.mark.parametrize(("dtype", "share"), [("BF16", 0.69), ("F32", 0.86), ("F64", 0.91)])
+@pytest.mark.parametrize("offset", [0, 1, 3])
+def test_arrays_in_plain_files_are_recognised(dtype, share, offset):
+    """A rolling hash cuts legacy files anywhere, also inside an element."""
+    width, write = PACK[dtype]
+    data = write(weights(80_000 // width))[offset:]
+    encoded = round_trip(data)
+    assert encoded.codec.name == f"PLANES{width}"
+    assert len(encoded.body) < share * len(data)
+
+
+def test_floats_that_hold_shorter_floats_lose_the_empty_planes():
+    values = bf16(weights(50_000))
+    data = b"".join(b"\0\0" + values[i : i + 2] for i in range(0, len(values), 2))
+    encoded = round_trip(data, element_size=4, dtype="F32")
+    assert len(encoded.body) < 0.34 * len(data)
+
+
+def test_a_sequence_of_integers_nearly_vanishes():
+    data = struct.pack("<30000q", *range(30_000))
+    encoded = round_trip(data, element_size=8, dtype="I64")
+    assert encoded.codec is Codec.PLANES8
+    assert len(encoded.body) < 0.01 * len(data)
+
+
+def test_text_is_zstd():
+    data = table(3000)
+    encoded = round_trip(data)
+    assert encoded.codec is Codec.ZSTD
+    assert len(encoded.body) < 0.5 * len(data)
+
+
+def test_skewed_bytes_without_repeats_are_entropy_coded():
+    data = bytes(b & 0x0F for b in noise(100_000))
+    encoded = round_trip(data)
+    assert encoded.codec is Codec.ZSTD
+    assert len(encoded.body) < 0.51 * len(data)
+
+
+@pytest.mark.parametrize("size", [0, 1, 64, 65, 3000, 65_536, 262_144])
+@pytest.mark.parametrize("element_size", [1, 2, 4, 8])
+def test_noise_stays_raw_and_is_not_copied(size, element_size):
+    data = noise(size)
+    encoded = round_trip(data, element_size=element_size)
+    assert encoded.codec is Codec.RAW
+    assert isinstance(encoded.body, memoryview)
+    assert encoded.body.obj is data
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 8])
+@pytest.mark.parametrize("extra", [0, 1])
+def test_one_repeated_element_is_a_fill(width, extra):
+    unit = bytes(range(1, width + 1))
+    encoded = round_trip(unit * 1000 + unit[:extra], element_size=4)
+    assert encoded.codec is Codec.FILL
+    assert encoded.body == unit
+
+
+@pytest.mark.parametrize("dtype", ["BF16", "F32"])
+def test_a_training_step_is_a_small_delta(dtype):
+    width, write = PACK[dtype]
+    before = weights(40_000)
+    after = [x + e for x, e in zip(before, weights(40_000, seed=5, scale=1e-5), strict=True)]
+    alone = round_trip(write(after), element_size=width, dtype=dtype)
+    encoded = round_trip(write(after), base=write(before), element_size=width, dtype=dtype)
+    assert encoded.codec.name == f"DELTA{width}"
+    assert len(encoded.body) < 0.65 * len(alone.body)
+
+
+def test_a_few_changed_rows_are_a_tiny_delta():
+    before = f32(weights(40_000))
+    after = before[:8000] + f32(weights(500, seed=9)) + before[10_000:]
+    encoded = round_trip(after, base=before, element_size=4, dtype="F32")
+    assert encoded.codec is Codec.DELTA4
+    assert len(encoded.body) < 0.05 * len(after)
+
+
+def test_a_delta_that_does_not_pay_is_not_taken():
+    data = bf16(weights(40_000))
+    unrelated = bf16(weights(40_000, seed=77))
+    encoded = round_trip(data, base=unrelated, element_size=2, dtype="BF16")
+    assert encoded.codec is Codec.PLANES2
+    assert encoded.base is None
+    assert round_trip(noise(50_000), base=noise(50_000, seed=2)).codec is Codec.RAW
+
+
+def test_one_changed_byte_of_noise_is_a_delta_of_bytes():
+    before = noise(50_000)
+    after = before[:700] + b"!" + before[701:]
+    encoded = round_trip(after, base=before)
+    assert encoded.codec is Codec.DELTA1
+    assert len(encoded.body) < 500
+
+
+def test_an_encoder_keeps_nothing_between_chunks():
+    """Scratch space is reused: an earlier, longer chunk must not shine through, nor a body change."""
+    encoder = Encoder()
+    long, short = bf16(weights(60_000)), f32(weights(900, seed=3))
+    first = encoder.encode(long, element_size=2, dtype="BF16")
+    second = encoder.encode(short, element_size=4, dtype="F32")
+    assert decode(first) == long
+    assert decode(second) == short
+
+
+def test_encoders_and_decoding_in_many_threads():
+    data = [noise(70_000), table(2000), bf16(weights(30_000)), f32(weights(20_000)), bytes(80_000)]
+
+    def work(seed: int) -> None:
+        encoder = Encoder()
+        for i in range(20):
+            raw = data[(seed + i) % len(data)]
+            encoded = encoder.encode(raw, element_size=(1, 2, 4)[i % 3], base=(BASE_ID, data[seed]))
+            assert decode(encoded, data[seed] if encoded.base else None) == raw
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(work, range(5)))
