@@ -1,8 +1,10 @@
 """How much of an edited file deduplication must store anew: our cutter, plain gear64, FastCDC.
 
 All three are brought to the same mean chunk size *on each base file* before they are compared, since
-smaller chunks always deduplicate better. gear64 has our minimum and maximum and a threshold on a 64-bit
-gear hash, i.e. a window of 64 bytes; FastCDC is pyfastcdc with normalized chunking of level 1.
+smaller chunks always deduplicate better. gear64 is a threshold on a 64-bit
+gear hash, i.e. a window of 64 bytes, with minimum 32 and maximum 256 KiB; FastCDC is pyfastcdc with
+normalized chunking of level 1. Where data is so repetitive that a peer cannot be brought within 10 % of
+our mean, its ratio carries a `?`: look at both columns.
 
 A figure is the share of the edited file's bytes that lie in chunks which the base file does not have,
 the mean over several draws of the edits. `ratio` divides by ours: above 1, the other stores more.
@@ -25,12 +27,14 @@ import numpy as np
 from pyfastcdc import FastCDC
 
 from mvcd.chunking.chunker import cut_points
-from mvcd.chunking.params import DEFAULT
 from mvcd.ids import ChunkId
 
 Rng = np.random.Generator
 Cutter = Callable[[bytes], list[int]]
 Edit = Callable[[bytes, Rng], bytes]
+
+MIN_SIZE, MAX_SIZE = 32 << 10, 256 << 10
+"""Bytes; of gear64, whose best minimum is half the mean (rollsum-chunking, RESULTS.rst)."""
 
 EDITS = 48
 """Places touched in a file of 64 MiB, which has 1,024 chunks: few edits fall into one chunk."""
@@ -49,12 +53,12 @@ def gear64(data: bytes) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def greedy(candidates: np.ndarray, size: int) -> list[int]:
-    """Cut points under DEFAULT's minimum and maximum from positions that may cut."""
+    """Cut points under the minimum and the maximum from positions that may cut."""
     points: list[int] = []
     start = 0
-    while size - start > DEFAULT.min_size:
-        index = int(np.searchsorted(candidates, start + DEFAULT.min_size - 1))
-        cap = min(start + DEFAULT.max_size, size)
+    while size - start > MIN_SIZE:
+        index = int(np.searchsorted(candidates, start + MIN_SIZE - 1))
+        cap = min(start + MAX_SIZE, size)
         start = min(int(candidates[index]) + 1, cap) if index < len(candidates) else cap
         points.append(start)
     if start < size:
@@ -73,7 +77,7 @@ def cut_fastcdc(data: bytes, min_size: int) -> list[int]:
     avg_size = 46_340
     while avg_size < min_size:
         avg_size *= 2
-    cutter = FastCDC(avg_size=avg_size, min_size=min_size, max_size=max(DEFAULT.max_size, avg_size))
+    cutter = FastCDC(avg_size=avg_size, min_size=min_size, max_size=max(MAX_SIZE, avg_size))
     return [chunk.offset + chunk.length for chunk in cutter.cut_buf(data)]
 
 
@@ -306,8 +310,15 @@ def _row(result: dict) -> str:  # type: ignore[type-arg]
     means = "".join(
         f"{result['mean_size'][key] / 1024:6.0f}" for key in ("ours", "gear64", "fastcdc")
     )
-    ratios = " ".join(f"{new[key] / new['ours']:.3f}" for key in ("gear64", "fastcdc"))
+    ratios = " ".join(
+        f"{new[key] / new['ours']:.2f}{_doubt(result, key)}" for key in ("gear64", "fastcdc")
+    )
     return f"{result['scenario']:42}{means}{shares}  {ratios}"
+
+
+def _doubt(result: dict, key: str) -> str:  # type: ignore[type-arg]
+    sizes = result["mean_size"]
+    return " " if abs(sizes[key] / sizes["ours"] - 1) < 0.1 else "?"
 
 
 if __name__ == "__main__":
