@@ -23,5 +23,5 @@ def command(face: Face, number: int | None) -> None:
     if face.json:
         face.answer({"operation": documents.operation(done)})
         return
-    face.say(text.safe(done.detail[:1].upper() + done.detail[1:]))
+    face.say(f"Took back {text.safe(done.detail.removeprefix('undo '))}")
     face.hint(f"mvc undo {done.number}  takes that back")

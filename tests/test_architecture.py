@@ -1,0 +1,94 @@
+"""Rules about the whole: who may import whom, how large files and functions grow, what the documents say."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from importlinter import cli as importlinter
+
+import mvcd
+from mvc.cli import errors
+from mvc.cli.verbs import SUMMARIES
+
+ROOT = Path(__file__).parent.parent
+MAX_LINES = 450
+MAX_FUNCTION = 70
+GENERATED = "objects_pb2.py"
+NO_NAMES = {"utils", "util", "misc", "helpers", "helper", "common", "base", "shared"}
+
+
+def sources() -> Iterator[Path]:
+    for package in ("mvcd", "client"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.name != GENERATED:
+                yield path
+
+
+def test_imports_keep_to_the_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    code = importlinter.lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
+    assert code == 0, capsys.readouterr().out
+
+
+def test_only_one_client_package_imports_the_engine() -> None:
+    """Said once more without the tool, which would be silent if its configuration were wrong."""
+    for path in sorted((ROOT / "client" / "mvc").rglob("*.py")):
+        inside = path.relative_to(ROOT / "client" / "mvc")
+        if re.search(r"^\s*(import|from) mvcd\b", path.read_text(), re.MULTILINE):
+            assert inside.parts[0] == "api", f"{inside} imports mvcd"
+
+
+def test_modules_are_named_for_what_they_do() -> None:
+    assert [str(p) for p in sources() if p.stem in NO_NAMES] == []
+
+
+def test_files_and_functions_stay_small() -> None:
+    large = {str(p): n for p in sources() if (n := len(p.read_text().splitlines())) > MAX_LINES}
+    assert large == {}
+    long = {
+        f"{path}:{node.name}": node.end_lineno - node.lineno + 1
+        for path in sources()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.end_lineno is not None
+        if node.end_lineno - node.lineno >= MAX_FUNCTION
+    }
+    assert long == {}
+
+
+def test_every_module_says_what_it_is() -> None:
+    silent = [
+        p
+        for p in sources()
+        if p.read_text().strip() and not ast.get_docstring(ast.parse(p.read_text()))
+    ]
+    assert [str(p.relative_to(ROOT)) for p in silent] == []
+
+
+def test_the_readme_names_every_verb_and_every_exit_code() -> None:
+    readme = (ROOT / "README.md").read_text()
+    listed = set(re.findall(r"`([a-z-]+)(?: log)?`", readme[readme.index("## The verbs") :]))
+    assert set(SUMMARIES) <= listed
+    codes = {
+        int(c): text for c, text in re.findall(r"^\| (\d+) \| (.+?) \|$", readme, re.MULTILINE)
+    }
+    assert {c: t.replace(" (`--exit-code`)", "") for c, t in codes.items()} == errors.EXIT_HELP
+
+
+def test_links_of_the_readme_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_continuous_check_runs_the_command_of_the_readme() -> None:
+    tests = (ROOT / "README.md").read_text().split("## Tests")[1]
+    command = tests.split("```sh\n")[1].split("\n```")[0]
+    assert f"\n{command} #" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_version_is_said_once_and_the_same() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == mvcd.__version__
