@@ -15,22 +15,18 @@ from mvcd.errors import CorruptObject, IntegrityError, MissingObject
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.api import Damage
+from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
 from mvcd.store.reader import MAX_DELTA_DEPTH
 from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
 from mvcd.store.refs import scan
 from mvcd.store.rows import (
-    OPERATION,
-    PACK_KEY,
-    PACK_ROW,
-    SEQUENCE,
-    SWEEPS,
     BadRow,
     Location,
-    number,
+    sequence_of,
     unseal,
 )
-from mvcd.store.writers import PackRow
+from mvcd.store.writers import PackRow, parse_pack_row
 
 if TYPE_CHECKING:
     from mvcd.store.lmdb_store import LmdbStore
@@ -53,10 +49,11 @@ def _check_packs(store: LmdbStore) -> Generator[Damage, None, dict[int, PackRow]
     with store.index.read() as txn:
         rows = list(scan(txn, store.index.packs))
     for key, row in rows:
-        if len(key) != PACK_KEY.size or len(row) != PACK_ROW.size:
-            yield Damage(None, "row: a pack row of a wrong size", "index")
+        try:
+            pack = parse_pack_row(key, row)
+        except IntegrityError as error:
+            yield Damage(None, f"row: {error}", "index")
             continue
-        pack = PackRow(PACK_KEY.unpack(key)[0], *PACK_ROW.unpack(row))
         packs[pack.number] = pack
         where = f"pack {pack.number:08x}"
         try:
@@ -84,11 +81,11 @@ def _check_refs(store: LmdbStore) -> Iterator[Damage]:
 
 def _check_operations(store: LmdbStore) -> Iterator[Damage]:
     with store.index.read() as txn:
-        last = number(txn.get(OPERATION, db=store.index.meta))
+        last = number(store.index, txn, OPERATION)
         expected = None
         damages = []
         for key, stored in scan(txn, store.index.operations):
-            sequence = SEQUENCE.unpack(key)[0] if len(key) == SEQUENCE.size else -1
+            sequence = sequence_of(key)
             if expected is not None and sequence != expected:
                 damages.append(f"sequence: operation {expected} is absent")
             if unseal(key, stored) is None:
@@ -148,7 +145,7 @@ def _table_problem(store: LmdbStore) -> str | None:
 
 def _sweeps(store: LmdbStore) -> int:
     with store.index.read() as txn:
-        return number(txn.get(SWEEPS, db=store.index.meta))
+        return number(store.index, txn, SWEEPS)
 
 
 def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str | None:

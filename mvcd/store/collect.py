@@ -20,17 +20,14 @@ from mvcd.store import steps
 from mvcd.store.api import CollectReport, Mark
 from mvcd.store.index import Transaction
 from mvcd.store.lease import leased_ids
+from mvcd.store.meta import CHANGES, SWEEPS, number, put_number
 from mvcd.store.refs import full_change, read_operations, read_refs
 from mvcd.store.repack import Repacker
 from mvcd.store.rows import (
-    CHANGES,
-    SEQUENCE,
-    SWEEPS,
     BadRow,
     Location,
-    number,
-    number_row,
     parse_location,
+    sequence_of,
     typed_id,
 )
 
@@ -98,7 +95,7 @@ class Collector:
 
     def _plan(self, drop_operations_below: int) -> _Plan:
         with self._index.read() as txn:
-            changes = number(txn.get(CHANGES, db=self._index.meta))
+            changes = number(self._index, txn, CHANGES)
             refs = read_refs(self._index, txn)
         operations = (
             data
@@ -184,19 +181,19 @@ class Collector:
     ) -> None:
         index = self._index
         if not alone:
-            if number(txn.get(CHANGES, db=index.meta)) != plan.changes:
+            if number(index, txn, CHANGES) != plan.changes:
                 raise _Moved
             if not plan.dead.keys().isdisjoint(leased_ids(self._store.lease_directory)):
                 raise _Moved
         for id in sorted(plan.dead):
             txn.delete(id, db=index.objects)
         if plan.dead:
-            txn.put(SWEEPS, number_row(number(txn.get(SWEEPS, db=index.meta)) + 1), db=index.meta)
+            put_number(index, txn, SWEEPS, number(index, txn, SWEEPS) + 1)
         self._drop_operations(txn, drop_operations_below)
 
     def _drop_operations(self, txn: Transaction, below: int) -> None:
         cursor = txn.cursor(db=self._index.operations)
-        while cursor.first() and SEQUENCE.unpack(cursor.key())[0] < below:
+        while cursor.first() and sequence_of(cursor.key()) < below:
             cursor.delete()
 
 

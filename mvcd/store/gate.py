@@ -1,9 +1,9 @@
 """A gate that many threads pass at once, or one holds alone.
 
 LMDB forbids replacing the map while any transaction of the process is open, so growing it must wait
-until all have left. Passing is two short lock holds, because every lookup pays for it. Who passes is
-never held up by somebody *waiting* to be alone: a thread inside may depend on others that still have
-to enter (a collection marks with several threads), and lookups are so short that the gate does empty.
+until all have left. Passing is two short lock holds, because every lookup pays for it. Who wants to be
+alone is let in next, else lookups in a loop would keep it waiting for ever; with one exception: while a
+thread inside is a host (a write transaction, which may wait for lookups of other threads), all may pass.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ class Gate:
         self._lock = Lock()
         self._changed = Condition(self._lock)
         self._alone = False
+        self._waiting = 0  # to be alone
+        self._hosts = 0
         self.inside = 0
 
     def enter(self) -> None:
         with self._lock:
-            while self._alone:
+            while self._alone or (self._waiting and not self._hosts):
                 self._changed.wait()
             self.inside += 1
 
@@ -33,11 +35,25 @@ class Gate:
                 self._changed.notify_all()
 
     @contextmanager
+    def hosting(self) -> Iterator[None]:
+        """For a thread inside: nobody who wants to enter has to wait meanwhile."""
+        with self._lock:
+            self._hosts += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._hosts -= 1
+
+    @contextmanager
     def alone(self) -> Iterator[None]:
         """Waits until nobody is inside, then keeps everybody out."""
         with self._lock:
+            self._waiting += 1
             while self.inside or self._alone:
                 self._changed.wait()
+            self._waiting -= 1
             self._alone = True
         try:
             yield

@@ -203,7 +203,8 @@ class Index:
             txn = self._environment().begin(write=True)
             self._writer = threading.get_ident()
             try:
-                result = work(txn)
+                with self._gate.hosting():
+                    result = work(txn)
                 self._commit(txn)
                 return result
             except BaseException:

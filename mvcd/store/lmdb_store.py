@@ -14,8 +14,9 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.store import steps
 from mvcd.store.api import CollectReport, Damage, Mark, RefUpdate, StoreStats
 from mvcd.store.filesystem import require_local
-from mvcd.store.index import Index, Transaction
+from mvcd.store.index import Index
 from mvcd.store.journal import Journal
+from mvcd.store.meta import FORMAT, create_numbers, number
 from mvcd.store.pack import PackFiles, pack_name, sync_directory
 from mvcd.store.reader import PackedObjects
 from mvcd.store.refs import (
@@ -26,7 +27,7 @@ from mvcd.store.refs import (
     require_cache_key,
     scan,
 )
-from mvcd.store.rows import FORMAT, number, number_row, unseal
+from mvcd.store.rows import unseal
 from mvcd.store.session import LmdbSession
 from mvcd.store.writers import pack_rows
 
@@ -70,7 +71,7 @@ class LmdbStore(PackedObjects):
             os.makedirs(directory, exist_ok=True)
         index = Index.acquire(path, create=True)
         try:
-            index.write(lambda txn: _write_format(index, txn))
+            index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
             write_format_file(path, secrets.token_hex(16))
         finally:
             index.release()
@@ -210,18 +211,7 @@ class LmdbStore(PackedObjects):
 
     def _require_format_row(self) -> None:
         with self.index.read() as txn:
-            row = txn.get(FORMAT, db=self.index.meta)
-        if number(row) != FORMAT_VERSION:
-            raise IntegrityError(
-                "the store's index is damaged",
-                kind="index-damaged",
-                cause="it does not state its format",
-                help="mvc doctor",
-            )
-
-
-def _write_format(index: Index, txn: Transaction) -> None:
-    txn.put(FORMAT, number_row(FORMAT_VERSION), db=index.meta)
+            require_version(number(self.index, txn, FORMAT))
 
 
 def write_format_file(path: str, id: str) -> None:
@@ -245,13 +235,18 @@ def read_format(path: str) -> str:
         label, _, id = file.readline().strip().partition(" ")
     if name != FORMAT_NAME or not version.isdigit() or label != "id":
         raise IntegrityError(f"{path}/format is damaged", kind="format-damaged", help="mvc doctor")
-    if int(version) > FORMAT_VERSION:
+    require_version(int(version))
+    return id
+
+
+def require_version(version: int) -> None:
+    """Raises Failure when a format is newer than ours."""
+    if version > FORMAT_VERSION:
         raise Failure(
             f"this store has format {version}; this mvc knows up to {FORMAT_VERSION}",
             kind="newer-format",
             help="upgrade mvc",
         )
-    return id
 
 
 def lock_format(path: str, how: int) -> int:

@@ -14,6 +14,7 @@ from mvcd.ids import Digest
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import History, Journal
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
+from mvcd.store.meta import CHANGES, NEXT_PACK, OPERATION, create_numbers, put_number
 from mvcd.store.pack import pack_name, pack_numbers, sync_directory
 from mvcd.store.record import (
     PACK_HEADER,
@@ -22,21 +23,8 @@ from mvcd.store.record import (
     check_pack_header,
     scan,
 )
-from mvcd.store.rows import (
-    CHANGES,
-    FORMAT,
-    NEXT_PACK,
-    OPERATION,
-    SEQUENCE,
-    SWEEPS,
-    Location,
-    number_row,
-    seal,
-)
+from mvcd.store.rows import SEQUENCE, Location, seal
 from mvcd.store.writers import put_pack_row
-
-FIRST_SWEEP = 1
-"""No session survives a rebuild, so any number does."""
 
 
 @dataclass(slots=True)
@@ -67,6 +55,7 @@ def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
         report = RebuildReport()
         index = Index.acquire(fresh, create=True)
         try:
+            index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
             _add_packs(index, os.path.join(path, "packs"), report)
             _add_history(index, Journal(os.path.join(path, "refs.journal")).read(), report)
         finally:
@@ -87,7 +76,7 @@ def _add_packs(index: Index, directory: str, report: RebuildReport) -> None:
         if rows:
             index.write(lambda txn: _put_pack(index, txn, number, rows, end))  # noqa: B023
             report.packs += 1
-    index.write(lambda txn: txn.put(NEXT_PACK, number_row(next_pack), db=index.meta))
+    index.write(lambda txn: put_number(index, txn, NEXT_PACK, next_pack))
     with index.read() as txn:
         report.objects = txn.stat(index.objects)["entries"]
 
@@ -131,10 +120,8 @@ def _add_history(index: Index, history: History, report: RebuildReport) -> None:
         for sequence in sorted(history.operations):
             key = SEQUENCE.pack(sequence)
             txn.put(key, seal(key, history.operations[sequence]), db=index.operations)
-        txn.put(OPERATION, number_row(max(history.operations, default=0)), db=index.meta)
-        txn.put(CHANGES, number_row(history.changes), db=index.meta)
-        txn.put(SWEEPS, number_row(FIRST_SWEEP), db=index.meta)
-        txn.put(FORMAT, number_row(FORMAT_VERSION), db=index.meta)
+        put_number(index, txn, OPERATION, max(history.operations, default=0))
+        put_number(index, txn, CHANGES, history.changes)
 
     index.write(put)
     report.refs = len(history.refs)

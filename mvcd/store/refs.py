@@ -9,15 +9,8 @@ from mvcd.errors import Conflict, UsageError
 from mvcd.store.api import RefUpdate
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import Change, Journal
-from mvcd.store.rows import (
-    CHANGES,
-    OPERATION,
-    SEQUENCE,
-    number,
-    number_row,
-    seal,
-    unseal_or_raise,
-)
+from mvcd.store.meta import CHANGES, OPERATION, number, put_number
+from mvcd.store.rows import SEQUENCE, seal, sequence_of, unseal_or_raise
 
 MAX_NAME_SIZE = 500
 MAX_VALUE_SIZE = 64 << 10
@@ -75,12 +68,12 @@ def move(index: Index, txn: Transaction, what: Move) -> Moved:
         return Moved(0, 0)
     sequence = 0
     if what.operation is not None:
-        sequence = number(txn.get(OPERATION, db=index.meta)) + 1
+        sequence = number(index, txn, OPERATION) + 1
         key = SEQUENCE.pack(sequence)
         txn.put(key, seal(key, what.operation), db=index.operations, append=True)
-        txn.put(OPERATION, number_row(sequence), db=index.meta)
-    changes = number(txn.get(CHANGES, db=index.meta)) + 1
-    txn.put(CHANGES, number_row(changes), db=index.meta)
+        put_number(index, txn, OPERATION, sequence)
+    changes = number(index, txn, CHANGES) + 1
+    put_number(index, txn, CHANGES, changes)
     return Moved(changes, sequence)
 
 
@@ -147,7 +140,7 @@ def read_operations(
         with index.read() as txn:
             batch = _operation_batch(index, txn, start, newest_first)
         for key, stored in batch:
-            (sequence,) = SEQUENCE.unpack(key)
+            sequence = sequence_of(key)
             yield sequence, unseal_or_raise(key, stored, f"operation {sequence}")
         if len(batch) < BATCH:
             return
@@ -184,10 +177,10 @@ def write_journal(index: Index, journal: Journal, what: Move, moved: Moved) -> N
 def full_change(index: Index) -> Change:
     """All refs and operations as they are now."""
     with index.read() as txn:
-        changes = number(txn.get(CHANGES, db=index.meta))
+        changes = number(index, txn, CHANGES)
         refs = read_refs(index, txn)
         operations = [
-            (SEQUENCE.unpack(key)[0], unseal_or_raise(key, stored, "an operation"))
+            (sequence_of(key), unseal_or_raise(key, stored, "an operation"))
             for key, stored in scan(txn, index.operations)
         ]
     return Change(changes, True, dict(refs), operations)

@@ -15,6 +15,7 @@ from mvcd.ids import Digest
 from mvcd.monitor import Monitor
 from mvcd.store import steps
 from mvcd.store.index import DISK_FULL, Transaction
+from mvcd.store.meta import NEXT_PACK, number
 from mvcd.store.pack import (
     SEAL_SIZE,
     PackWriter,
@@ -25,7 +26,7 @@ from mvcd.store.pack import (
     unlock,
 )
 from mvcd.store.record import PACK_HEADER, BadRecord
-from mvcd.store.rows import NEXT_PACK, PACK_KEY, BadRow, Location, number
+from mvcd.store.rows import PACK_KEY, BadRow, Location
 from mvcd.store.writers import create_writer, pack_row, pack_rows, put_pack_row
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Repacker:
     def _unlink_strays(self) -> None:
         """Files without a row whose number was passed: left by a crash of a writer or a collector."""
         with self._index.read() as txn:
-            passed = number(txn.get(NEXT_PACK, db=self._index.meta))
+            passed = number(self._index, txn, NEXT_PACK)
             known = {row.number for row in pack_rows(self._index, txn)}
         for pack in pack_numbers(self._store.pack_directory):
             if pack in known or pack >= passed:

@@ -21,21 +21,11 @@ LOCATION = struct.Struct("<IIIIB")
 PACK_KEY = struct.Struct(">I")
 PACK_ROW = struct.Struct("<QB")
 SEQUENCE = struct.Struct(">Q")
-NUMBER = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 
 ROW_SIZES = (LOCATION.size, LOCATION.size + DIGEST_SIZE)
 _TYPES = {int(k): t for k, t in ID_TYPES.items()}
 _KINDS = {int(k): k for k in Kind}
-
-FORMAT, CHANGES, SWEEPS, NEXT_PACK, OPERATION = (
-    b"format",
-    b"changes",
-    b"sweeps",
-    b"next_pack",
-    b"operation",
-)
-"""Keys of the meta table."""
 
 
 class BadRow(ValueError):
@@ -106,10 +96,8 @@ def unseal_or_raise(key: bytes, stored: bytes, what: str) -> bytes:
     return value
 
 
-def number(row: bytes | None) -> int:
-    """A meta row; absent rows count as 0."""
-    return 0 if row is None else int.from_bytes(row, "little")
-
-
-def number_row(value: int) -> bytes:
-    return NUMBER.pack(value)
+def sequence_of(key: bytes) -> int:
+    """Of an operation's key. Raises IntegrityError."""
+    if len(key) != SEQUENCE.size:
+        raise IntegrityError("an operation is damaged", cause="its key has a wrong size")
+    return int.from_bytes(key, "big")

@@ -17,10 +17,11 @@ from mvcd.store import steps
 from mvcd.store.api import RefUpdate
 from mvcd.store.index import DISK_FULL, Transaction
 from mvcd.store.lease import Lease
+from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
 from mvcd.store.record import MAX_BODY_SIZE
 from mvcd.store.refs import Move, Moved, move, write_journal
-from mvcd.store.rows import LOCATION, SWEEPS, number
+from mvcd.store.rows import LOCATION
 from mvcd.store.writers import open_writer, put_pack_row
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LmdbSession:
         self._absent: set[bytes] = set()
         self._failure: MvcError | None = None
         with self._index.read() as txn:
-            self._sweeps = number(txn.get(SWEEPS, db=self._index.meta))
+            self._sweeps = number(self._index, txn, SWEEPS)
 
     # ------------------------------------------------------------------ objects
 
@@ -157,7 +158,7 @@ class LmdbSession:
         ordered = sorted(rows.items())
 
         def work(txn: Transaction) -> tuple[T | None, int]:
-            sweeps = number(txn.get(SWEEPS, db=index.meta))
+            sweeps = number(index, txn, SWEEPS)
             if sweeps != self._sweeps:
                 self._require_present(txn)
             result = more(txn) if more else None
@@ -213,7 +214,7 @@ class LmdbSession:
         if self._lease is not None:
             self._lease.clear()
         with self._index.read() as txn:
-            self._sweeps = number(txn.get(SWEEPS, db=self._index.meta))
+            self._sweeps = number(self._index, txn, SWEEPS)
 
     def _rely_on(self, ids: Collection[bytes]) -> None:
         if not ids:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from mvcd.errors import IntegrityError
 from mvcd.store.index import Index, Transaction
+from mvcd.store.meta import NEXT_PACK, number, put_number
 from mvcd.store.pack import PackWriter, pack_name, try_lock, unlock
 from mvcd.store.refs import scan
-from mvcd.store.rows import NEXT_PACK, PACK_KEY, PACK_ROW, number, number_row
+from mvcd.store.rows import PACK_KEY, PACK_ROW, seal, unseal_or_raise
 
 SEALED = 1
 
@@ -57,25 +59,32 @@ def _resume_some(index: Index, directory: str) -> PackWriter | None:
 
 def _next_number(index: Index) -> int:
     with index.read() as txn:
-        return number(txn.get(NEXT_PACK, db=index.meta))
+        return number(index, txn, NEXT_PACK)
 
 
 def pack_row(index: Index, txn: Transaction, pack: int) -> PackRow | None:
-    row = txn.get(PACK_KEY.pack(pack), db=index.packs)
-    return None if row is None else _parse(pack, row)
+    key = PACK_KEY.pack(pack)
+    row = txn.get(key, db=index.packs)
+    return None if row is None else parse_pack_row(key, row)
 
 
 def pack_rows(index: Index, txn: Transaction) -> list[PackRow]:
     """All packs, ascending."""
-    return [_parse(PACK_KEY.unpack(key)[0], row) for key, row in scan(txn, index.packs)]
+    return [parse_pack_row(key, row) for key, row in scan(txn, index.packs)]
 
 
 def put_pack_row(index: Index, txn: Transaction, pack: int, length: int, sealed: bool) -> None:
-    txn.put(PACK_KEY.pack(pack), PACK_ROW.pack(length, SEALED if sealed else 0), db=index.packs)
-    if number(txn.get(NEXT_PACK, db=index.meta)) <= pack:
-        txn.put(NEXT_PACK, number_row(pack + 1), db=index.meta)
+    key = PACK_KEY.pack(pack)
+    row = PACK_ROW.pack(length, SEALED if sealed else 0)
+    txn.put(key, seal(key, row), db=index.packs)
+    if number(index, txn, NEXT_PACK) <= pack:
+        put_number(index, txn, NEXT_PACK, pack + 1)
 
 
-def _parse(pack: int, row: bytes) -> PackRow:
+def parse_pack_row(key: bytes, stored: bytes) -> PackRow:
+    """Raises IntegrityError: a wrong length would have the next writer cut off committed bytes."""
+    row = unseal_or_raise(key, stored, "a pack's row")
+    if len(key) != PACK_KEY.size or len(row) != PACK_ROW.size:
+        raise IntegrityError("a pack's row is damaged", cause="it has a wrong size")
     length, flags = PACK_ROW.unpack(row)
-    return PackRow(pack, length, bool(flags & SEALED))
+    return PackRow(PACK_KEY.unpack(key)[0], length, bool(flags & SEALED))
