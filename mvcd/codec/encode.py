@@ -10,7 +10,6 @@ from math import gcd
 from typing import Final
 
 from zstandard import (
-    STRATEGY_DFAST,
     STRATEGY_FAST,
     STRATEGY_LAZY,
     ZstdCompressionParameters,
@@ -44,8 +43,12 @@ FEW: Final = 20
 """Per mille of repeated 8-byte strings below which searching for matches is a waste."""
 LANE_GAIN: Final = 150
 """Millibits per byte that splitting must promise before plain bytes count as elements."""
-RUNS_PAY: Final = 0.95
-"""Match search is three times slower than entropy coding: it must make a plane this much smaller."""
+QUICK_PAYS: Final = 0.95
+"""Match search in planes must make them this much smaller than entropy coding does."""
+THOROUGH_PAYS: Final = 0.93
+"""And thorough search in whole chunks this much smaller than quick search."""
+TRIAL_EVERY: Final = 16
+"""Chunks between two trials of all three."""
 DELTA_PAYS: Final = 0.8
 """A delta costs the reader a second chunk: it is taken below this share of the other way's size."""
 TRIAL: Final = 16384
@@ -63,12 +66,12 @@ def _parameters(strategy: int, **settings: int) -> ZstdCompressionParameters:
 
 ENTROPY: Final = _parameters(STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6, search_log=1)
 """For exponents and the like: nearly no match search, so that all becomes Huffman-coded literals."""
-RUNS: Final = _parameters(STRATEGY_DFAST, min_match=5, hash_log=16, chain_log=15, search_log=1)
-"""For planes with repeats: about level 3."""
-TEXT: Final = _parameters(
+QUICK: Final = _parameters(STRATEGY_FAST, min_match=6, hash_log=14, chain_log=14, search_log=1)
+"""For structure that is plain to see: about level 1."""
+THOROUGH: Final = _parameters(
     STRATEGY_LAZY, min_match=5, hash_log=16, chain_log=15, search_log=3, target_length=8
 )
-"""For whole chunks with repeats: about level 6, which wins back what cutting loses."""
+"""For text: about level 6, which wins back what cutting loses, at a quarter of the speed."""
 
 
 class Encoder:
@@ -76,8 +79,11 @@ class Encoder:
 
     def __init__(self) -> None:
         self._entropy = ZstdCompressor(compression_params=ENTROPY)
-        self._runs = ZstdCompressor(compression_params=RUNS)
-        self._text = ZstdCompressor(compression_params=TEXT)
+        self._quick = ZstdCompressor(compression_params=QUICK)
+        self._thorough = ZstdCompressor(compression_params=THOROUGH)
+        self._liked = self._thorough
+        self._liked_for = (0, 0)
+        self._until_trial = 0
         self._scratch = bytearray()
 
     def encode(
@@ -123,14 +129,33 @@ class Encoder:
     def _plain(self, data: memoryview) -> tuple[Codec, Bytes]:
         """Bytes of unknown kind."""
         if len(data) <= SMALL:
-            return Codec.ZSTD, self._text.compress(data)
+            return Codec.ZSTD, self._thorough.compress(data)
         bits, repeats = _planes.probe(data)
         if bits >= FLAT and repeats < FEW:
             return Codec.RAW, data
         if (width := self._element_size(data, repeats)) > 1:
             return PLANES_CODEC[width], self._planes(data, width, False, None)
-        coder = self._text if repeats >= FEW else self._entropy
-        return Codec.ZSTD, coder.compress(data)
+        return Codec.ZSTD, self._zstd(data, bits, repeats)
+
+    def _zstd(self, data: memoryview, bits: int, repeats: int) -> bytes:
+        """Neighbouring chunks are mostly of one kind: what won on one is used for the next, until the
+        statistics differ or its time is up."""
+        if len(data) <= TRIAL:
+            return self._thorough.compress(data)
+        before_bits, before_repeats = self._liked_for
+        same_kind = abs(bits - before_bits) < 500 and abs(repeats - before_repeats) < 100
+        if same_kind and self._until_trial:
+            self._until_trial -= 1
+            return self._liked.compress(data)
+        self._until_trial, self._liked_for = TRIAL_EVERY - 1, (bits, repeats)
+        coded, quick = self._entropy.compress(data), self._quick.compress(data)
+        thorough = self._thorough.compress(data)
+        shortest = min(coded, quick, thorough, key=len)
+        if len(thorough) < THOROUGH_PAYS * min(len(coded), len(quick)):
+            self._liked = self._thorough
+        else:
+            self._liked = self._entropy if len(coded) <= len(quick) else self._quick
+        return shortest
 
     def _planes(self, data: memoryview, width: int, floats: bool, base: memoryview | None) -> bytes:
         size = len(data)
@@ -167,8 +192,8 @@ class Encoder:
         """Repeats may be structure, or mere chance where few symbols are likely; a trial knows."""
         middle = len(plane) // 2
         sample = plane[max(0, middle - TRIAL // 4) : middle + TRIAL // 4]
-        matched, coded = len(self._runs.compress(sample)), len(self._entropy.compress(sample))
-        return self._runs if matched < RUNS_PAY * coded else self._entropy
+        matched, coded = len(self._quick.compress(sample)), len(self._entropy.compress(sample))
+        return self._quick if matched < QUICK_PAYS * coded else self._entropy
 
     def _element_size(self, data: memoryview, repeats: int) -> int:
         """What the bytes themselves show: arrays in pickles, NumPy files, databases."""
@@ -183,7 +208,7 @@ class Encoder:
             return width
         sample = _sample(data)
         as_planes = len(self._planes(sample, width, False, None))
-        return width if as_planes < len(self._text.compress(sample)) else 1
+        return width if as_planes < len(self._quick.compress(sample)) else 1
 
     def _delta_pays(self, data: memoryview, base: memoryview, width: int, floats: bool) -> bool:
         sample = _sample(data)

@@ -3,8 +3,8 @@
  * shrinks to a third and the noise is stored as it is (ZipNN, arXiv 2411.05239).
  *
  * The loops of split and join are written for the compiler's vectoriser: fixed width, unit stride on
- * one side, constant flags. With baseline SSE2 (gcc 12 -O3, Zen 4) they run at 15-36 GB/s for 2-byte,
- * 8-14 for 4-byte and 6 for 8-byte elements. A clone for AVX2 gave 1.3-2 times that, which is nothing
+ * one side, constant flags. With baseline SSE2 (gcc 12 -O3, Zen 4) they run at 10-36 GB/s for 2-byte,
+ * 6-14 for 4-byte and 4-6 for 8-byte elements. A clone for AVX2 gave 1.3-2 times that, which is nothing
  * beside an entropy coder at 1 GB/s, so there is none. */
 #include "planes.h"
 

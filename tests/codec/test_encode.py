@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -176,14 +177,24 @@ def test_one_changed_byte_of_noise_is_a_delta_of_bytes():
     assert len(encoded.body) < 500
 
 
-def test_an_encoder_keeps_nothing_between_chunks():
-    """Scratch space is reused: an earlier, longer chunk must not shine through, nor a body change."""
+def test_scratch_space_does_not_shine_through():
+    """A longer chunk came before; and a body stays what it was when the next chunk is encoded."""
     encoder = Encoder()
     long, short = bf16(weights(60_000)), f32(weights(900, seed=3))
     first = encoder.encode(long, element_size=2, dtype="BF16")
     second = encoder.encode(short, element_size=4, dtype="F32")
     assert decode(first) == long
     assert decode(second) == short
+
+
+def test_a_change_of_kind_is_noticed():
+    """What was liked for one kind of bytes is not imposed on the next: the size is a new encoder's."""
+    skewed = [bytes(b & 0x0F for b in noise(40_000, seed=i)) for i in range(3)]
+    text = Path(__file__).read_bytes() * 2 + (Path(__file__).parent / "test_decode.py").read_bytes()
+    encoder = Encoder()
+    for chunk in skewed:
+        encoder.encode(chunk)
+    assert len(encoder.encode(text).body) == len(Encoder().encode(text).body)
 
 
 def test_encoders_and_decoding_in_many_threads():
