@@ -166,24 +166,44 @@ class Core:
 def create(
     root: str, store: str | None, context: Context, *, monitor: Monitor | None, clock: Clock
 ) -> Core:
-    """A new repository: `.mvc/`, its store, an unborn branch. Nothing half-made stays behind."""
+    """A new repository: `.mvc/`, its store, an unborn branch. The settings come last and make it one.
+
+    So a creation that was cut short is no repository yet, and creating it again completes it.
+    """
     if not os.path.isdir(root):
         raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
-    place = location.create(root, store)
+    place, settings = location.prepare(root), location.new_settings(store)
+    opened = _empty_store(place.store_named(settings.get("store.path")))
     try:
+        workspace = settings["workspace.id"]
+        assert workspace is not None
+        start = RefUpdate(head_name(workspace), None, HeadValue(DEFAULT_BRANCH).encode())
+        stale = [RefUpdate(name, value, None) for name, value in opened.refs().items()]
+        opened.update_refs(
+            [*stale, start], operation=operations.encode(context, "init", "init", [start])
+        )
         config = place.config()
-        opened = LmdbStore.create(place.store_path(config))
-        core = Core(
+        config.write(settings)
+        return Core(
             place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock
         )
-        start = HeadValue(DEFAULT_BRANCH).encode()
-        core.record(context, "init", "init", [RefUpdate(head_name(core.workspace), None, start)])
-        return core
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(place.config_path)
-            os.rmdir(place.directory)
+        opened.close()
         raise
+
+
+def _empty_store(path: str) -> LmdbStore:
+    """A new store, or the one that an unfinished creation left: without objects and branches."""
+    try:
+        return LmdbStore.create(path)
+    except Failure as error:
+        if error.kind != "store-exists":
+            raise
+        found = LmdbStore.open(path)
+        if found.stats().objects or found.refs(HEADS):
+            found.close()
+            raise
+        return found
 
 
 def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:

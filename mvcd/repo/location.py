@@ -44,10 +44,12 @@ class Location:
         return Config(self.config_path)
 
     def store_path(self, config: Config) -> str:
-        named = config.get("store.path")
-        if named is None:
+        return self.store_named(config.get("store.path"))
+
+    def store_named(self, path: str | None) -> str:
+        if path is None:
             return os.path.join(self.directory, "store")
-        return os.path.normpath(os.path.join(self.root, named))
+        return os.path.normpath(os.path.join(self.root, path))
 
 
 def find(path: str) -> Location:
@@ -67,8 +69,8 @@ def find(path: str) -> Location:
         current = parent
 
 
-def create(root: str, store: str | None) -> Location:
-    """Makes `.mvc/` with its settings. Raises Failure when there is one already."""
+def prepare(root: str) -> Location:
+    """Makes `.mvc/` without settings: not a repository yet. Raises Failure when there is one already."""
     location = Location(os.path.realpath(root))
     if os.path.exists(location.config_path):
         raise Failure(
@@ -77,8 +79,12 @@ def create(root: str, store: str | None) -> Location:
             help="mvc status",
         )
     os.makedirs(location.directory, exist_ok=True)
-    settings = {"workspace.id": secrets.token_hex(8)}
+    return location
+
+
+def new_settings(store: str | None) -> dict[str, str | None]:
+    """The settings that make a prepared directory a repository."""
+    settings: dict[str, str | None] = {"workspace.id": secrets.token_hex(8)}
     if store is not None:
         settings["store.path"] = os.path.realpath(store)
-    location.config().write(settings)
-    return location
+    return settings
