@@ -63,7 +63,7 @@ def test_colours_of_real_output(mvc: Mvc, saved: Path, monkeypatch: pytest.Monke
 
 def test_a_terminal_gets_colours_and_a_pipe_does_not(saved: Path) -> None:
     leader, follower = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm"}
+    environment = {**os.environ, "TERM": "xterm", "PAGER": "cat"}
     command = [sys.executable, "-m", "mvc", "log", "--oneline"]
     subprocess.run(command, stdout=follower, stderr=follower, env=environment, check=True)
     os.close(follower)

@@ -80,6 +80,17 @@ class Face:
             for line in lines:
                 click.echo(line)
 
+    def page(self, lines: Iterable[str]) -> None:
+        """Lines of any number: through $PAGER on a terminal, where less stays away if all fits."""
+        if self.quiet or not sys.stdout.isatty():
+            for line in lines:
+                click.echo(line)
+            return
+        os.environ.setdefault(
+            "LESS", "FRX"
+        )  # as git does: quit if one screen, colours, no clearing
+        click.echo_via_pager((f"{line}\n" for line in lines), color=self.colored(sys.stdout))
+
     def say(self, *lines: str) -> None:
         """What a person may want to know besides; silent with --quiet and --json."""
         if not self.quiet and not self.json:

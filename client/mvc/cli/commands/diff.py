@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import click
 
 from mvc.cli import documents
@@ -42,9 +44,8 @@ def command(
         face.answer(document)
     elif not face.quiet:
         names = documents.side_names(face.repo, diff)
-        face.answer({}, lines(diff, *names, verbose=face.verbose > 0))
-        if patch:
-            face.answer({}, styled(face.repo.patch(diff)))
+        screen = lines(diff, *names, verbose=face.verbose > 0)
+        face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
 
 

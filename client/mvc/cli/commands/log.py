@@ -46,12 +46,10 @@ def command(
     if face.json:
         face.answer({"versions": [documents.version(v) for v in versions]})
     elif metrics:
-        face.answer({}, screen.metrics(list(versions)))
+        face.page(screen.metrics(list(versions)))
     elif oneline:
-        face.answer({}, screen.oneline(versions))
+        face.page(screen.oneline(versions))
     else:
-        face.answer(
-            {}, screen.full(versions, datetime.now().astimezone(), verbose=face.verbose > 0)
-        )
+        face.page(screen.full(versions, datetime.now().astimezone(), verbose=face.verbose > 0))
     if not face.json and face.repo.head.number == 0 and rev == "HEAD" and not all_refs:
         face.hint("No versions yet.  mvc add . && mvc commit -m 'First version'")

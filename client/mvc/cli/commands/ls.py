@@ -28,9 +28,9 @@ def command(face: Face, rev: str, path: str | None, component: str | None, long:
     if face.json:
         face.answer({"files": [_document(f) for f in found]})
     elif long or face.verbose:
-        face.answer({}, _long(found))
+        face.page(_long(found))
     else:
-        face.answer({}, (text.safe(f.path) for f in found))
+        face.page(text.safe(f.path) for f in found)
 
 
 def _document(file: Listed) -> dict[str, object]:

@@ -35,4 +35,4 @@ def log(face: Face, limit: int | None) -> None:
         )
         for o in operations
     ]
-    face.answer({}, text.table(rows, right=(0,)))
+    face.page(text.table(rows, right=(0,)))

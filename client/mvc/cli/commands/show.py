@@ -24,4 +24,4 @@ def command(face: Face, rev: str) -> None:
     if face.json:
         face.answer(documents.version_whole(version, changes))
     else:
-        face.answer({}, lines(version, changes))
+        face.page(lines(version, changes))
