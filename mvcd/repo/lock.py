@@ -77,9 +77,10 @@ class WorkspaceLock:
                         help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
                     ) from None
                 time.sleep(_POLL_SECONDS)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
         self._fd = fd
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
 
     def _release(self) -> None:
         assert self._fd is not None
