@@ -290,22 +290,27 @@ class Index:
             os.close(file)
 
     def _open_tables(self, env: Any) -> None:
+        def table(name: bytes, txn: Transaction) -> Any:
+            try:
+                return env.open_db(name, txn=txn, create=self._creating)
+            except lmdb.NotFoundError:
+                raise _damaged(f"it has no table {name.decode()!r}") from None
+
+        def all_tables(txn: Transaction) -> None:
+            self.objects = table(b"objects", txn)
+            self.packs = table(b"packs", txn)
+            self.refs = table(b"refs", txn)
+            self.operations = table(b"operations", txn)
+            self.cache = table(b"cache", txn)
+            self.meta = table(b"meta", txn)
+
+        if self.read_only:
+            all_tables(None)
+            return
         # py-lmdb keeps handles only when a write transaction opened them, so opening waits for a
         # commit in progress; it changes nothing, so it costs no fsync.
-        with env.begin(write=not self.read_only) as txn:
-
-            def table(name: bytes) -> Any:
-                try:
-                    return env.open_db(name, txn=txn, create=self._creating)
-                except lmdb.NotFoundError:
-                    raise _damaged(f"it has no table {name.decode()!r}") from None
-
-            self.objects = table(b"objects")
-            self.packs = table(b"packs")
-            self.refs = table(b"refs")
-            self.operations = table(b"operations")
-            self.cache = table(b"cache")
-            self.meta = table(b"meta")
+        with env.begin(write=True) as txn:
+            all_tables(txn)
 
     def _disk_is_full(self) -> bool:
         """LMDB reports a write that was cut short, as on a full disk, as an I/O error."""

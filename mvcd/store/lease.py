@@ -6,6 +6,7 @@ ends, so there is nothing to time out and no process id to mistake.
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable
@@ -63,7 +64,12 @@ def leased_ids(directory: str) -> set[bytes]:
     """All that live leases name; dead leases are removed on the way."""
     ids: set[bytes] = set()
     for entry in list(os.scandir(directory)):
-        file = try_lock(entry.path)
+        try:
+            file = try_lock(entry.path)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES):
+                raise
+            file = None  # not to be told, so it counts as alive
         if file is not None:
             os.unlink(entry.path)
             unlock(file)

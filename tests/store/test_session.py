@@ -1,0 +1,141 @@
+"""Sessions on packs: what they cost, and what the contract cannot see."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from mvcd.codec.encoded import Codec, Encoded
+from mvcd.errors import StaleReuse
+from mvcd.ids import ChunkId
+from mvcd.store import collect, pack, session
+from mvcd.store.api import RefUpdate
+from mvcd.store.lmdb_store import LmdbStore
+from tests.store.objects import delta, mark_values, plain, revisions, some
+
+
+@pytest.fixture
+def store(tmp_path):
+    with LmdbStore.create(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def syncs(monkeypatch):
+    """Files that were fsynced, in order; directories end in a slash."""
+    seen = []
+    real = os.fsync
+
+    def fsync(file):
+        path = os.readlink(f"/proc/self/fd/{file}")
+        seen.append(os.path.basename(path) + "/" * os.path.isdir(path))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return seen
+
+
+def test_small_commits_share_a_pack_and_cost_one_fsync_each(store, syncs):
+    for n in range(50):
+        with store.session() as session:
+            session.put(*plain(b"%d" % n))
+            session.commit([RefUpdate(f"r{n}", None, b"")], operation=b"op")
+    assert syncs == ["00000000.pack", "packs/", *["00000000.pack"] * 49]
+    assert os.listdir(store.pack_directory) == ["00000000.pack"]
+    assert os.listdir(store.lease_directory) == []
+
+
+def test_a_commit_without_objects_makes_no_file(store, syncs):
+    store.update_refs([RefUpdate("a", None, b"1")], operation=b"op")
+    with store.session() as session:
+        session.missing([ChunkId.of(b"x")])
+        session.commit()
+    assert syncs == []
+    assert os.listdir(store.pack_directory) == []
+
+
+def test_sessions_at_once_write_to_packs_of_their_own(store):
+    with store.session() as a, store.session() as b:
+        a.put(*plain(b"a"))
+        b.put(*plain(b"b"))
+        assert len(os.listdir(store.pack_directory)) == 2
+        a.commit()
+        b.commit()
+    with store.session() as c:
+        c.put(*plain(b"c"))
+        c.commit()
+    assert len(os.listdir(store.pack_directory)) == 2
+    assert list(store.check()) == []
+
+
+def test_full_packs_are_sealed_and_flushed_a_few_at_a_time(store, monkeypatch):
+    monkeypatch.setattr(session, "SEAL_SIZE", 10_000)
+    monkeypatch.setattr(session, "MAX_FULL_PACKS", 3)
+    bodies = [b"%d" % n * 500 for n in range(60)]
+    flushes = 0
+    with store.session() as writer:
+        known = 0
+        for body in bodies:
+            writer.put(*plain(body))
+            now = store.stats().objects
+            flushes += now != known
+            known = now
+        assert 0 < known < len(bodies)
+        full_packs = len(os.listdir(store.pack_directory)) - 1
+        assert flushes == full_packs // 3 > 0
+        writer.commit()
+    for body in bodies:
+        assert store.get(ChunkId.of(body)) == body
+    assert list(store.check()) == []
+
+
+def test_many_rows_are_flushed_too(store, monkeypatch):
+    monkeypatch.setattr(session, "MAX_ROWS", 100)
+    with store.session() as writer:
+        for id, encoded, _ in some(seed=1, count=250, size=5):
+            writer.put(id, encoded)
+        assert store.stats().objects >= 200
+
+
+def test_two_hundred_thousand_small_objects(store):
+    body = b"x" * 100
+    with store.session() as writer:
+        ids = [ChunkId(n.to_bytes(32)) for n in range(200_000)]
+        for at in range(0, len(ids), 4096):
+            assert all(writer.missing(ids[at : at + 4096]))
+        for id in ids:
+            writer.put(id, Encoded(Codec.RAW, 100, body))
+        writer.commit()
+    assert store.stats().objects == 200_000
+    assert store.has(ids[::1000]) == [True] * 200
+
+
+def test_write_back_runs_beside_a_large_commit(store, monkeypatch, syncs):
+    monkeypatch.setattr(pack, "WRITE_BACK_STEP", 4 << 20)
+    with store.session() as writer:
+        for n in range(20):
+            writer.put(*plain(n.to_bytes(4) * (1 << 18)))
+        assert syncs
+        writer.commit()
+    assert not [t for t in threading.enumerate() if t.name.startswith("mvc-write-back")]
+
+
+def test_a_base_that_was_collected_is_no_base(store, monkeypatch):
+    """A delta waits for its flush while a collection that missed the lease takes its base."""
+    base, changed = revisions(seed=3, count=2)
+    with store.session() as writer:
+        writer.put(*plain(base))
+        writer.commit()
+    with store.session() as writer:
+        writer.put(*delta(changed, base))
+        with monkeypatch.context() as patch:
+            patch.setattr(collect, "leased_ids", lambda directory: set())
+            assert store.collect(mark_values).objects == 1
+        with pytest.raises(StaleReuse):
+            writer.flush()
+        writer.put(*plain(changed))
+        writer.commit([RefUpdate("a", None, bytes(ChunkId.of(changed)))])
+    assert store.get(ChunkId.of(changed)) == changed
+    assert list(store.check()) == []
