@@ -1,0 +1,94 @@
+"""Where the daemon lives: the only module here that reads environment and home.
+
+    runtime directory   $MVC_RUNTIME_DIR, else /run/user/UID/mvc, else /tmp/mvc-UID    lock and socket, 0700
+    state directory     $MVC_STATE_DIR, else $XDG_STATE_HOME/mvc, else ~/.local/state/mvc    register and log
+
+The runtime directory deliberately does not follow $XDG_RUNTIME_DIR: a cron job, an ssh session and a desktop
+must find the same daemon, whatever their environment. The client side has the same rule (mvc/daemon_client.py).
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from mvcd.errors import DaemonError
+
+_SOCKET_PATH_MAX = 107
+"""Bytes of sun_path less its NUL (unix(7))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Absolute paths. `prepare` makes the directories."""
+
+    runtime: str
+    state: str
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], uid: int, home: str) -> Self:
+        runtime = environment.get("MVC_RUNTIME_DIR") or _runtime(uid)
+        base = environment.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
+        state = environment.get("MVC_STATE_DIR") or os.path.join(base, "mvc")
+        return cls(os.path.abspath(runtime), os.path.abspath(state))
+
+    @classmethod
+    def here(cls) -> Self:
+        return cls.of(os.environ, os.getuid(), os.path.expanduser("~"))
+
+    @property
+    def lock(self) -> str:
+        return os.path.join(self.runtime, "mvcd.lock")
+
+    @property
+    def socket(self) -> str:
+        return os.path.join(self.runtime, "mvcd.sock")
+
+    @property
+    def register(self) -> str:
+        return os.path.join(self.state, "workspaces.json")
+
+    @property
+    def log(self) -> str:
+        return os.path.join(self.state, "mvcd.log")
+
+    def prepare(self) -> None:
+        """Raises DaemonError when the runtime directory is somebody else's, or its path is too long."""
+        os.makedirs(self.runtime, mode=0o700, exist_ok=True)
+        os.makedirs(self.state, mode=0o700, exist_ok=True)
+        found = os.lstat(self.runtime)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise DaemonError(
+                f"{self.runtime} is not a directory of yours",
+                kind="bad-runtime-dir",
+                help="MVC_RUNTIME_DIR=DIR, a directory that only you can write",
+            )
+        os.chmod(self.runtime, 0o700)
+        if len(os.fsencode(self.socket)) > _SOCKET_PATH_MAX:
+            raise DaemonError(
+                f"{self.socket} is too long for a socket",
+                kind="bad-runtime-dir",
+                cause=f"the system allows {_SOCKET_PATH_MAX} bytes",
+                help="MVC_RUNTIME_DIR=DIR, with a shorter path",
+            )
+
+
+def _runtime(uid: int) -> str:
+    base = f"/run/user/{uid}"
+    return f"{base}/mvc" if os.access(base, os.W_OK) else f"/tmp/mvc-{uid}"  # noqa: S108 - checked to be ours
+
+
+def notify_socket() -> str | None:
+    """Where systemd wants to hear of us."""
+    return os.environ.get("NOTIFY_SOCKET") or None
+
+
+def watchdog_seconds() -> float | None:
+    """How often systemd wants a sign of life: half of its limit."""
+    try:
+        return int(os.environ["WATCHDOG_USEC"]) / 2e6
+    except (KeyError, ValueError):
+        return None

@@ -1,0 +1,110 @@
+"""Whether one file is whole, by its own format: what its header or its end promises against what is there.
+
+Only lengths are compared; nothing is unpickled, and memory is bounded by the header limit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from dataclasses import dataclass
+from enum import Enum
+
+MAX_HEADER = 100 << 20
+"""Bytes of a safetensors header: the library's own limit."""
+
+_END = struct.Struct("<4s4H2IH")
+_LOCATOR64 = struct.Struct("<4sIQI")
+_MAX_COMMENT = 1 << 16
+
+
+class State(Enum):
+    """PROVEN: nothing more will come. COMPLETE: all is there, more may come beside it (quiet decides)."""
+
+    PROVEN = "proven"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    state: State
+    reason: str = ""
+
+
+PROVEN = Verdict(State.PROVEN)
+COMPLETE = Verdict(State.COMPLETE)
+UNKNOWN = Verdict(State.UNKNOWN)
+
+
+def incomplete(reason: str) -> Verdict:
+    return Verdict(State.INCOMPLETE, reason)
+
+
+def safetensors(path: str, size: int) -> Verdict:
+    """8 bytes N, N bytes of JSON, then data up to the largest end that the JSON names."""
+    with open(path, "rb") as file:
+        head = file.read(9)
+        length = int.from_bytes(head[:8], "little")
+        if len(head) == 9 and length > MAX_HEADER:
+            return UNKNOWN  # a pointer file or something else under this name
+        if len(head) < 9 or length < 2 or head[8:] not in (b"{", b" "):
+            return incomplete("the header is not written yet")
+        file.seek(8)
+        header = file.read(length)
+    if len(header) < length:
+        return incomplete("the header is cut short")
+    try:
+        tensors = json.loads(header)
+        ends = [t["data_offsets"][1] for name, t in tensors.items() if name != "__metadata__"]
+        wanted = 8 + length + max(ends, default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return incomplete("the header cannot be read")
+    if size < wanted:
+        return incomplete(f"{size} of {wanted} bytes are there")
+    return PROVEN if size == wanted else UNKNOWN
+
+
+def torch_zip(path: str, size: int) -> Verdict:
+    """The zip that torch.save writes ends in its directory's end record, written last (APPNOTE 4.3.16)."""
+    with open(path, "rb") as file:
+        if size and file.read(4) != b"PK\x03\x04":
+            return UNKNOWN  # torch's old format, or another one: no mark at its end
+        start = max(0, size - _END.size - _MAX_COMMENT - _LOCATOR64.size)
+        file.seek(start)
+        tail = file.read(size - start)
+    problem = _zip_end(tail, start) if size else "the file is empty"
+    return incomplete(problem) if problem else PROVEN
+
+
+def _zip_end(tail: bytes, start: int) -> str | None:
+    """What is wrong with the end of a zip file whose bytes from `start` on are `tail`."""
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or at + _END.size > len(tail):
+        return "the zip directory at its end is not written yet"
+    _, _, _, _, _, length, offset, comment = _END.unpack_from(tail, at)
+    if at + _END.size + comment != len(tail):
+        return "bytes after the zip's end: it is being written again"
+    if 0xFFFFFFFF in (length, offset):
+        locator = at - _LOCATOR64.size
+        whole = locator >= 0 and tail[locator : locator + 4] == b"PK\x06\x07"
+        return None if whole else "the zip64 directory is not written yet"
+    return None if offset + length <= start + at else "the zip directory is cut short"
+
+
+FILES = {
+    "safetensors": (safetensors, (".safetensors",)),
+    "zip with an end record": (torch_zip, (".pt", ".pth", ".ckpt", ".bin", ".npz", ".keras", ".ptl", ".zip")),
+}  # fmt: skip
+"""Name of the rule, its check, and the suffixes it looks at."""
+
+
+def check_file(path: str, size: int) -> Verdict:
+    """By suffix. Raises OSError when the file cannot be read."""
+    suffix = os.path.splitext(path)[1].lower()
+    for check, suffixes in FILES.values():
+        if suffix in suffixes:
+            return check(path, size)
+    return UNKNOWN

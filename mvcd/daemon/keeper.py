@@ -1,0 +1,441 @@
+"""One workspace under care: a thread that waits for a reason to look, looks, and saves what may be saved.
+
+Reasons are events, a set's own time (quiet is over, a pause ends), a request, and every hour, jittered by a
+quarter, for what no event told. A look is a stat scan against the engine's cache. Looks are spaced so that
+they take a twentieth of one core at most, however many events there are.
+
+The repository is opened for each look and closed after it: manual verbs, gc, a repository that was moved or
+made anew need no notice, and HEAD is read at the moment of the save. The workspace lock keeps us out while a
+verb rewrites files, and verbs out while we save.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mvcd.daemon import limits as limits_file
+from mvcd.daemon import surroundings
+from mvcd.daemon.capture import Capture, Moved, NotNow
+from mvcd.daemon.claims import Claims
+from mvcd.daemon.hooks import Saved
+from mvcd.daemon.limits import Limits
+from mvcd.daemon.sets import Found, Sorter
+from mvcd.daemon.settle import Plan, Settler
+from mvcd.daemon.watch import Events, Loss, TreeWatch, Unwatchable
+from mvcd.errors import Busy, Failure, MvcError, NoRepository
+from mvcd.repo import ignore
+from mvcd.repo.repository import Repository
+from mvcd.repo.results import CommitResult
+from mvcd.repo.settings import component_rules
+from mvcd.store.filesystem import NETWORK_TYPES, filesystem_type
+
+log = logging.getLogger(__name__)
+
+RESCAN = 3600.0
+PULSE = 30.0
+"""Seconds between two glances at whether the root is still there; its parent may be moved without an event."""
+
+_TOUCHED_MAX = 512
+_REPORTED = 100
+_GAP = 0.05
+_SHARE = 20
+_RETRY = 1.0
+_MAX_RETRY = 60.0
+
+
+@dataclass(slots=True)
+class State:
+    """What the status says of one workspace; replaced field by field, read at any time."""
+
+    state: str = "starting"  # watching, polling, saving, gone, failing
+    why: str = ""
+    last_save: dict[str, Any] | None = None
+    saves: int = 0
+    looks: int = 0
+    plan: Plan = field(default_factory=Plan)
+    skipped: tuple[tuple[str, str], ...] = ()
+    directories: int = 0
+
+
+class Keeper:
+    """`start`, then `touched`, `poke`, `claims` from any thread; `stop` waits for a save under way."""
+
+    def __init__(
+        self,
+        root: str,
+        author: str,
+        *,
+        events: Events,
+        saving: threading.Lock,
+        saved: Callable[[Saved], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.root = root
+        self.author = author
+        self.state = State()
+        self._events = events
+        self._saving = saving
+        self._saved = saved
+        self._clock = clock
+        self._limits = Limits()
+        self._settler = Settler(self._limits)
+        self._watch: TreeWatch | None = None
+        self._identity: tuple[int, int] | None = None
+        self._changed = threading.Condition()
+        self.claims = Claims(root, self.poke)
+        self._touched: set[str] | None = set()  # None: any directory may have changed
+        self._poked = True
+        self._rewatch = False
+        self._stopping = False
+        self._generation = 0  # looks begun; `sync` waits for one that began after it was asked
+        self._done = 0
+        self._retry = 0.0
+        self._last_saved_at = float("-inf")
+        self._thread = threading.Thread(target=self._run, name=f"keeper {root}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def request_stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Waits for a save under way, however long it takes: to be killed in it loses only the work."""
+        self.request_stop()
+        self._thread.join()
+
+    # ---------------------------------------------------------------- from other threads
+
+    def touched(self, directory: str) -> None:
+        with self._changed:
+            if self._touched is not None:
+                self._touched.add(directory)
+                if len(self._touched) > _TOUCHED_MAX:
+                    self._touched = None
+            if not self._poked:
+                self._poked = True
+                self._changed.notify_all()
+
+    def lost(self, loss: Loss) -> None:
+        log.info("%s: %s", self.root, loss.value)
+        with self._changed:
+            self._touched = None
+            self._poked = True
+            self._rewatch = True
+            self._changed.notify_all()
+
+    def poke(self) -> None:
+        """Look soon."""
+        with self._changed:
+            self._poked = True
+            self._changed.notify_all()
+
+    def sync(self, timeout: float) -> bool:
+        """Waits until a look that began after this call has left nothing that only lacks time.
+
+        False if sets are still waiting (the status says why) when `timeout` seconds are over.
+        """
+        deadline = self._clock() + timeout
+        with self._changed:
+            wanted = self._generation + 1
+            self._poked = True
+            self._changed.notify_all()
+            while not self._stopping:
+                idle = not self.state.plan.waiting and not self.state.plan.ready
+                if self._done >= wanted and idle and self.state.state != "failing":
+                    return True
+                left = deadline - self._clock()
+                if left <= 0:
+                    return False
+                self._changed.wait(left)
+        return False
+
+    def report(self) -> dict[str, Any]:
+        """For the status: plain values. Ages are seconds."""
+        state, now = self.state, self._clock()
+        return {
+            "root": self.root, "state": state.state, "why": state.why, "author": self.author,
+            "directories": state.directories, "saves": state.saves, "looks": state.looks,
+            "last_save": state.last_save,
+            "waiting": [
+                {"set": w.name, "reason": w.reason, "age": round(now - w.since, 1), "stuck": w.stuck}
+                for w in state.plan.waiting[:_REPORTED]
+            ],
+            "waiting_count": len(state.plan.waiting),
+            "skipped": [{"path": p, "reason": r} for p, r in state.skipped[:_REPORTED]],
+            "skipped_count": len(state.skipped),
+        }  # fmt: skip
+
+    # ---------------------------------------------------------------- the thread
+
+    def _run(self) -> None:
+        wake = self._clock()
+        rescan = self._next_rescan()
+        ready_at = wake
+        while True:
+            with self._changed:
+                while not self._stopping:
+                    now = self._clock()
+                    due = min(wake, rescan, ready_at if self._poked else wake)
+                    if now >= max(due, ready_at):
+                        break
+                    self._changed.wait(min(max(due, ready_at) - now, PULSE))
+                    if not self._poked and not self._stopping and self._root_moved():
+                        break
+                if self._stopping:
+                    break
+                touched, self._touched = self._touched, set()
+                self._poked = False
+                rewatch, self._rewatch = self._rewatch, False
+                self._generation += 1
+                generation = self._generation
+            began = self._clock()
+            if began >= rescan:
+                touched, rescan = None if touched is None else touched, self._next_rescan()
+            wake = self._look(touched, rewatch)
+            spent = self._clock() - began
+            ready_at = self._clock() + max(_GAP, _SHARE * self._look_seconds(spent))
+            with self._changed:
+                self._done = generation
+                self._changed.notify_all()
+        self._unwatch()
+
+    _saved_seconds = 0.0
+
+    def _look_seconds(self, spent: float) -> float:
+        """Of the last look, without the time that a save took."""
+        looked = max(0.0, spent - self._saved_seconds)
+        self._saved_seconds = 0.0
+        return looked if looked > 0.005 else 0.0
+
+    def _next_rescan(self) -> float:
+        return self._clock() + RESCAN * random.uniform(0.75, 1.25)  # noqa: S311 - to spread, not to hide
+
+    def _look(self, touched: Collection[str] | None, rewatch: bool) -> float:
+        """One look; returns when the next is due."""
+        self.state.looks += 1
+        now = self._clock()
+        try:
+            with Repository.open(self.root, lock_timeout=0.0) as repo:
+                if repo.root != self.root:
+                    raise NoRepository(f"{self.root} is no longer a workspace of its own")
+                self._prepare(repo, rewatch)
+                wake = self._save_what_is_ready(repo, touched, now)
+            self._retry = 0.0
+            self.state.state = "watching" if self._watch else "polling"
+            if self._watch is None:
+                wake = min(wake, self._clock() + self._limits.poll)
+            return wake
+        except NoRepository as problem:
+            self._gone(str(problem))
+            return self._clock() + self._limits.poll
+        except Busy:
+            self.state.state = "watching" if self._watch else "polling"
+            return self._clock() + _RETRY
+        except (MvcError, OSError) as problem:
+            return self._failing(problem)
+        except Exception as problem:
+            log.exception("%s: unexpected", self.root)
+            return self._failing(problem)
+
+    def _failing(self, problem: Exception) -> float:
+        self._retry = min(_MAX_RETRY, max(_RETRY, 2 * self._retry))
+        cause = getattr(problem, "cause", None)
+        text = f"{problem}: {cause}" if cause else str(problem) or type(problem).__name__
+        if self.state.why != text:
+            log.warning("%s: %s", self.root, text)
+        self.state.state, self.state.why = "failing", text
+        return self._clock() + self._retry
+
+    # ---------------------------------------------------------------- watching
+
+    def _prepare(self, repo: Repository, rewatch: bool) -> None:
+        limits = limits_file.load(self.root)
+        if limits != self._limits:
+            self._limits, self._settler.limits = limits, limits
+        found = os.stat(self.root)
+        identity = (found.st_dev, found.st_ino)
+        if identity != self._identity:
+            self._unwatch()
+            self._identity = identity
+            rewatch = True
+        if rewatch:
+            self._start_watching()
+        self.state.directories = self._watch.directories if self._watch else 0
+        del repo
+
+    def _start_watching(self) -> None:
+        kind = filesystem_type(self.root)
+        if kind in NETWORK_TYPES:
+            self.state.why = f"a network file system ({kind}) tells no events: it is polled"
+            return
+        try:
+            if self._watch is None:
+                self._watch = self._events.watch(self.root, self._enter, self)
+            else:
+                self._watch.rewatch()
+            self.state.why = ""
+        except Unwatchable as problem:
+            self._unwatch()
+            self.state.why = f"{problem.loss.value}: it is polled"
+            log.warning("%s: %s", self.root, self.state.why)
+
+    def _enter(self, directory: str, name: str) -> bool:
+        """Ignored directories are not watched; those that an .mvcignore leaves out are, at little cost."""
+        del directory
+        return ignore.built_in(name, directory=True) is None
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+
+    def _root_moved(self) -> bool:
+        try:
+            found = os.stat(os.path.join(self.root))
+        except OSError:
+            return self._identity is not None
+        return self._identity != (found.st_dev, found.st_ino)
+
+    def _gone(self, why: str) -> None:
+        """Nothing is saved: a root that vanished is not a version of nothing."""
+        if self.state.state != "gone":
+            log.warning("%s: %s", self.root, why)
+        self._unwatch()
+        self._identity = None
+        self.state.state, self.state.why = "gone", why
+        self.state.plan = Plan()
+
+    # ---------------------------------------------------------------- saving
+
+    def _save_what_is_ready(
+        self, repo: Repository, touched: Collection[str] | None, now: float
+    ) -> float:
+        _refuse_interrupted_checkout(repo)
+        sorter = self._sorter()
+        scan = repo.look().scan
+        plan = self._judge(sorter.sort(scan), now, touched)
+        self.state.skipped = (*plan.refused, *scan.skipped)
+        held_until = self._last_saved_at + self._limits.min_interval
+        if plan.ready and now >= held_until:
+            plan = self._capture(repo, plan)
+            if plan.ready:
+                return self._clock() + _RETRY
+        self.state.plan = plan
+        wake = float("inf") if plan.wake is None else plan.wake
+        return min(wake, held_until) if plan.ready else wake
+
+    def _sorter(self) -> Sorter:
+        return Sorter(self.root, self._limits, component_rules(self.root), self.claims.now())
+
+    def _judge(
+        self, sets: Mapping[str, Found], now: float, touched: Collection[str] | None
+    ) -> Plan:
+        self.claims.forget_settled(sets)
+        plan = self._settler.look(sets, now, touched=touched)
+        self.state.plan = plan
+        return plan
+
+    def _capture(self, repo: Repository, plan: Plan) -> Plan:
+        """Saves; logs that move while they are read are left out of a second attempt."""
+        without: set[str] = set()
+        with self._saving:
+            self.state.state = "saving"
+            while True:
+                attempt = Capture(
+                    repo,
+                    lambda scan: self._sorter().sort(scan),
+                    lambda sets: self._judge(sets, self._clock(), ()),
+                    without,
+                )
+                try:
+                    self._commit(repo, attempt)
+                    return self._after(attempt)
+                except Moved as moved:
+                    logs = {n for n in moved.names if attempt.sets[n].log}
+                    if logs == moved.names and not logs <= without:
+                        without |= logs
+                        continue
+                    self._settler.failed(moved.names, self._clock(), "it changed while it was read")
+                    return self._after(attempt)
+                except NotNow as reason:
+                    if reason.reason:
+                        raise Failure(reason.reason, kind="held-back") from None
+                    return reason.plan or plan
+
+    def _commit(self, repo: Repository, attempt: Capture) -> None:
+        began = self._clock()
+        words = self.claims.words()
+        context = surroundings.context(
+            self.root, self.author, command=words.command, python=words.python
+        )
+        try:
+            result = repo.capture(attempt, context=context)
+        except FileNotFoundError as error:
+            raise Moved(attempt.names) from error
+        except Failure as failure:
+            if failure.kind == "unstable-file":
+                raise Moved(attempt.names) from failure
+            if failure.kind != "nothing-to-commit":
+                raise
+            self._settler.saved(attempt.sets, attempt.names)
+            self.claims.saved(attempt.taken)
+            return
+        self._saved_seconds += self._clock() - began
+        self._settler.saved(attempt.sets, attempt.names)
+        self.claims.saved(attempt.taken)
+        self._acknowledge(repo, result, self._clock() - began)
+
+    def _after(self, attempt: Capture) -> Plan:
+        """What is left to wait for once an attempt is over."""
+        return self._settler.look(attempt.sets, self._clock(), touched=())
+
+    def _acknowledge(self, repo: Repository, result: CommitResult, seconds: float) -> None:
+        message = repo.version(result.version).message
+        self._last_saved_at = self._clock()
+        saved = Saved(
+            root=self.root, version=result.version.hex(), number=result.number, branch=result.branch,
+            message=message, files=result.files, bytes_changed=result.bytes_changed,
+            bytes_stored=result.bytes_stored, seconds=seconds, command=repo.config.get("watch.hook"),
+        )  # fmt: skip
+        self.state.saves += 1
+        self.state.last_save = {
+            "version": saved.version, "number": saved.number, "branch": saved.branch,
+            "message": message, "time_us": time.time_ns() // 1000, "seconds": round(seconds, 3),
+        }  # fmt: skip
+        log.info("%s: saved v%d in %.2f s: %s", self.root, saved.number, seconds, message)
+        self._saved(saved)
+
+
+def _refuse_interrupted_checkout(repo: Repository) -> None:
+    """A checkout that died between its renames left files of two versions; only a person can say what to do.
+
+    It leaves its staging directory behind. Any later operation (the same command run again, a commit, an
+    undo) settles the matter.
+    """
+    staging = os.path.join(repo.root, ".mvc", "staging")
+    try:
+        if not os.listdir(staging):
+            return
+        died_us = os.stat(staging).st_mtime_ns // 1000
+    except OSError:
+        return
+    last = next(iter(repo.operations(1)), None)
+    if last is not None and last.time_us > died_us:
+        return
+    with repo.lock():  # Busy: it is alive
+        if os.path.isdir(staging):
+            raise Failure(
+                "a checkout was interrupted: the files may be of two versions",
+                kind="interrupted-checkout",
+                help="run it again, or save the files as they are with mvc commit",
+            )

@@ -1,0 +1,66 @@
+"""Which workspaces are under care, across restarts: one small JSON file, replaced atomically and durably."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+
+from mvcd.errors import DaemonError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    root: str
+    author: str
+
+
+class Registry:
+    """Not for several processes: the daemon's lock sees to that."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._entries = {entry.root: entry for entry in _read(path)}
+
+    def entries(self) -> list[Entry]:
+        return list(self._entries.values())
+
+    def add(self, entry: Entry) -> None:
+        self._write({**self._entries, entry.root: entry})
+
+    def remove(self, root: str) -> bool:
+        if root not in self._entries:
+            return False
+        self._write({r: e for r, e in self._entries.items() if r != root})
+        return True
+
+    def _write(self, entries: dict[str, Entry]) -> None:
+        document = {"format": 1, "workspaces": [asdict(entry) for entry in entries.values()]}
+        temporary = f"{self._path}.new"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+        directory = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        self._entries = entries
+
+
+def _read(path: str) -> list[Entry]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = json.load(file)
+        return [Entry(str(w["root"]), str(w["author"])) for w in document["workspaces"]]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError) as error:
+        raise DaemonError(
+            f"cannot read {path}",
+            kind="bad-register",
+            cause=str(error),
+            help=f"rm {path}, then mvc watch DIR for each workspace",
+        ) from None

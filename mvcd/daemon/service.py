@@ -1,0 +1,233 @@
+"""The daemon as a whole: the workspaces under care, and what the control socket may ask.
+
+Verbs (control.py): hello, watch, unwatch, status, sync, follow, begin, end, stop. One daemon per user, held by
+flock: the kernel drops the lock with the process, so nothing stale can be left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from mvcd import __version__
+from mvcd.daemon.claims import Words
+from mvcd.daemon.config import Places
+from mvcd.daemon.control import Answer, Channel, Control, Request
+from mvcd.daemon.hooks import Hook, Hooks, Saved, run_command
+from mvcd.daemon.keeper import Keeper
+from mvcd.daemon.notify import Notifier
+from mvcd.daemon.registry import Entry, Registry
+from mvcd.daemon.watch import Events
+from mvcd.errors import Busy, DaemonError, UsageError
+from mvcd.repo import location
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1
+
+
+class Service:
+    """`with Service(places) as service: service.wait()`; raises Busy when another daemon serves this user."""
+
+    def __init__(self, places: Places, notifier: Notifier, hooks: Sequence[Hook] = ()) -> None:
+        places.prepare()
+        self._lock_fd = _acquire(places.lock)
+        self._notifier = notifier
+        self._registry = Registry(places.register)
+        self._events = Events()
+        self._saving = threading.Lock()
+        self._hooks = Hooks((run_command, *hooks))
+        self._keepers: dict[str, Keeper] = {}
+        self._lock = threading.Lock()
+        self._followers: set[Channel] = set()
+        self._stopping = threading.Event()
+        self._started = time.time()
+        self._control = Control(
+            places.socket,
+            {
+                "hello": self._hello, "watch": self._watch, "unwatch": self._unwatch,
+                "status": self._status, "sync": self._sync, "follow": self._follow,
+                "begin": self._begin, "end": self._end, "stop": self._stop,
+            },
+        )  # fmt: skip
+
+    def __enter__(self) -> Service:
+        for entry in self._registry.entries():
+            self._care(entry)
+        self._control.start()
+        self._notifier.send(READY="1", STATUS=self._summary())
+        log.info("mvcd %s serves %d workspaces", __version__, len(self._keepers))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._notifier.send(STOPPING="1")
+        for keeper in self._keepers.values():
+            keeper.request_stop()
+        for keeper in self._keepers.values():
+            keeper.stop()
+        self._hooks.close()
+        self._events.close()
+        self._control.close()
+        os.close(self._lock_fd)
+        log.info("mvcd stopped")
+
+    def wait(self, pulse: float | None) -> None:
+        """Until `stop`; tells systemd every `pulse` seconds that we live."""
+        while not self._stopping.wait(pulse):
+            self._notifier.send(WATCHDOG="1", STATUS=self._summary())
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _summary(self) -> str:
+        return f"{len(self._keepers)} workspaces under care"
+
+    # ---------------------------------------------------------------- workspaces
+
+    def _care(self, entry: Entry) -> None:
+        keeper = Keeper(
+            entry.root, entry.author, events=self._events, saving=self._saving, saved=self._saved
+        )
+        self._keepers[entry.root] = keeper
+        keeper.start()
+
+    def _keeper(self, request: Request) -> Keeper:
+        path = os.path.realpath(str(request["root"]))
+        with self._lock:
+            above = path
+            while above not in self._keepers:
+                if above == os.path.dirname(above):
+                    raise DaemonError(
+                        f"{path} is not under care", kind="not-watched", help="mvc watch"
+                    )
+                above = os.path.dirname(above)
+            return self._keepers[above]
+
+    def _saved(self, saved: Saved) -> None:
+        self._hooks.saved(saved)
+        event = {
+            "event": "saved", "root": saved.root, "version": saved.version, "number": saved.number,
+            "branch": saved.branch, "message": saved.message, "seconds": saved.seconds,
+        }  # fmt: skip
+        with self._lock:
+            followers = list(self._followers)
+        for channel in followers:
+            try:
+                channel.send(event)
+            except OSError:
+                with self._lock:
+                    self._followers.discard(channel)
+
+    # ---------------------------------------------------------------- verbs
+
+    def _hello(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        return {
+            "mvcd": __version__, "protocol": PROTOCOL, "pid": os.getpid(),
+            "started": self._started, "workspaces": len(self._keepers),
+        }  # fmt: skip
+
+    def _watch(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        root = location.find(str(request["root"])).root
+        entry = Entry(root, str(request["author"]))
+        with self._lock:
+            known = root in self._keepers
+            self._registry.add(entry)
+            if known:
+                self._keepers[root].author = entry.author
+            else:
+                self._care(entry)
+        return {"root": root, "new": not known}
+
+    def _unwatch(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        keeper = self._keeper(request)
+        with self._lock:
+            self._registry.remove(keeper.root)
+            self._keepers.pop(keeper.root, None)
+        keeper.stop()
+        return {"root": keeper.root}
+
+    def _status(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        if request.get("root") is not None:
+            keepers = [self._keeper(request)]
+        else:
+            with self._lock:
+                keepers = list(self._keepers.values())
+        return {
+            "mvcd": __version__,
+            "pid": os.getpid(),
+            "workspaces": [k.report() for k in keepers],
+        }
+
+    def _sync(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        keeper = self._keeper(request)
+        done = keeper.sync(min(float(request.get("timeout", 60.0)), 3600.0))
+        return {"done": done, "workspace": keeper.report()}
+
+    def _follow(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        with self._lock:
+            self._followers.add(channel)
+        channel.at_end(lambda: self._followers.discard(channel))
+        return {}
+
+    def _begin(self, request: Request, channel: Channel) -> Answer:
+        keeper = self._keeper({"root": request["directory"]})
+        directory = _inside(keeper.root, str(request["directory"]))
+        command = tuple(str(word) for word in request.get("command", ()))
+        number = keeper.claims.begin(directory, Words(command, str(request.get("python", ""))))
+        channel.at_end(lambda: keeper.claims.abandon(number))
+        return {"block": number, "root": keeper.root}
+
+    def _end(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        keeper = self._keeper({"root": request["directory"]})
+        also = tuple(_inside(keeper.root, str(path)) for path in request.get("also", ()))
+        number = int(request["block"])
+        if not keeper.claims.end(number, also=also, message=str(request.get("message") or "")):
+            raise UsageError("the checkpoint block was not open")
+        return {}
+
+    def _stop(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        self.stop()
+        return {"pid": os.getpid()}
+
+
+def _inside(root: str, path: str) -> str:
+    """A path of the workspace as sets name it; "" is the root."""
+    absolute = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    if os.path.realpath(path) == root:
+        return ""
+    return os.path.relpath(absolute, root).replace(os.sep, "/")
+
+
+def _acquire(path: str) -> int:
+    """The daemon's lock, for life; raises Busy with the holder's pid."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+        os.close(fd)
+        raise Busy(
+            "mvcd is running already",
+            cause=f"process {holder or 'unknown'} holds {path}",
+            help="mvcd restart, or mvcd stop",
+        ) from None
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, str(os.getpid()).encode(), 0)
+    return fd
+
+
+def wait_until_free(places: Places, seconds: float) -> bool:
+    """Whether the lock is given up within `seconds`: the daemon has ended, not only said so."""
+    deadline = time.monotonic() + seconds
+    while True:
+        with contextlib.suppress(Busy, FileNotFoundError):
+            os.close(_acquire(places.lock))
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)

@@ -1,0 +1,221 @@
+"""What a scan found, sorted into sets: what becomes one version together, or not at all.
+
+A set is a directory between the two ends of `mvc.checkpoint`, a directory that a completion rule claims, or a
+single file that belongs to none. When one directory has very many single files they form one set, so that
+a storm of files costs memory by directories (Syncthing's limit, and its reason).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from fnmatch import fnmatchcase
+
+from mvcd.daemon import writers
+from mvcd.daemon.formats import PROVEN, UNKNOWN, State, Verdict, check_file, incomplete
+from mvcd.daemon.limits import Limits
+from mvcd.daemon.rules import LOG_SUFFIXES, RULES, Rule, by_marker, folder_of, temporary
+from mvcd.daemon.writers import Writer
+from mvcd.inspect.components import ComponentRules
+from mvcd.objects.version import Component
+from mvcd.repo.scan import Scan
+from mvcd.repo.statcache import FileStat
+
+MANY = 512
+"""Changed single files of one directory from which they are one set."""
+
+
+class Bracket(Enum):
+    """Where a `with mvc.checkpoint(...)` stands."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    ABANDONED = "abandoned"  # the program ended, or an exception did, before the block was through
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A bracket's hold on a directory (path from the root, "" is the root itself) and further files."""
+
+    directory: str
+    bracket: Bracket
+    also: tuple[str, ...] = ()
+    message: str = ""
+
+    def has(self, path: str) -> bool:
+        inside = not self.directory or path.startswith(self.directory + "/")
+        return inside or path in self.also
+
+
+@dataclass(slots=True)
+class Found:
+    """One set as one scan shows it: its changed and vanished files, and whether it is fit to be saved."""
+
+    name: str  # a directory's ends in "/"
+    root: str
+    rule: Rule | None = None
+    claim: Claim | None = None
+    log: bool = False
+    refused: str | None = None  # why it is never saved by itself
+    files: dict[str, FileStat | None] = field(default_factory=dict)  # None: vanished
+
+    @property
+    def signature(self) -> int:
+        """Equal for equal states of the changed files."""
+        return hash(tuple(self.files.items()))
+
+    def verdict(self) -> Verdict:
+        """Whether the files are complete, by rule and format. Reads headers and marker files."""
+        if self.rule is not None:
+            directory = os.path.join(self.root, self.name)
+            if not os.path.isdir(directory):
+                return PROVEN  # all of it was removed
+            try:
+                return self.rule.check(folder_of(self.rule, directory))
+            except (OSError, ValueError) as error:
+                return incomplete(str(error))
+        verdict = PROVEN if len(self.files) == 1 and not self.claim else UNKNOWN
+        for path, stat in self.files.items():
+            if stat is None or stat.is_symlink:
+                verdict = UNKNOWN
+                continue
+            try:
+                one = check_file(os.path.join(self.root, path), stat.size)
+            except OSError as error:
+                return incomplete(f"{path}: {error.strerror}")
+            if one.state is State.INCOMPLETE:
+                return incomplete(one.reason if len(self.files) == 1 else f"{path}: {one.reason}")
+            if one.state is not State.PROVEN:
+                verdict = UNKNOWN
+        return verdict
+
+    def writer(self) -> str | None:
+        """A file of the set that a process holds open for writing, or that is gone since the scan."""
+        for path in self._all_files():
+            answer = writers.probe(os.path.join(self.root, path))
+            if answer is Writer.OPEN:
+                return f"{path} is open for writing"
+            if answer is Writer.GONE and self.files.get(path) is not None:
+                return f"{path} is being replaced"
+        return None
+
+    def _all_files(self) -> Iterable[str]:
+        if self.rule is None:
+            return (path for path, stat in self.files.items() if stat is not None)
+        directory = os.path.join(self.root, self.name)
+        return {self.name + path for path in folder_of(self.rule, directory).files} | {
+            path for path, stat in self.files.items() if stat is not None
+        }
+
+
+class Sorter:
+    """Sorts scans into sets. Holds nothing between two scans."""
+
+    def __init__(
+        self, root: str, limits: Limits, components: ComponentRules, claims: Sequence[Claim]
+    ) -> None:
+        self._root = root
+        self._limits = limits
+        self._components = components
+        self._claims = sorted(claims, key=lambda claim: len(claim.directory))
+        self._own = [(directory, by_marker(directory, m)) for directory, m in limits.sets]
+        self._names: dict[str, frozenset[str]] = {}
+        self._claimed: dict[str, Rule | None] = {}
+
+    def sort(self, scan: Scan) -> dict[str, Found]:
+        sets: dict[str, Found] = {}
+        for path, stat in self._changes(scan):
+            found = self._place(path, stat)
+            known = sets.setdefault(found.name, found)
+            known.files[path] = stat
+        return _gathered(sets, self._root)
+
+    def _changes(self, scan: Scan) -> Iterable[tuple[str, FileStat | None]]:
+        yield from ((c.path, c.stat) for c in scan.candidates)
+        yield from ((path, None) for path in scan.vanished)
+
+    def _place(self, path: str, stat: FileStat | None) -> Found:
+        refused = self._refused(path, stat)
+        if refused is not None:
+            return Found(path, self._root, refused=refused)
+        if self._is_log(path):
+            return Found(path, self._root, log=True)
+        for claim in self._claims:
+            if claim.has(path):
+                name = claim.directory + "/" if claim.directory else "./"
+                return Found(name, self._root, claim=claim)
+        parts = path.split("/")
+        for depth in range(len(parts)):
+            directory = "/".join(parts[:depth])
+            rule = self._rule_of(directory)
+            if rule is not None and rule.has("/".join(parts[depth:])):
+                return Found(directory + "/" if directory else "", self._root, rule=rule)
+        return Found(path, self._root)
+
+    def _refused(self, path: str, stat: FileStat | None) -> str | None:
+        if temporary(path):
+            return "a temporary name"
+        cap = self._limits.max_size
+        if cap is not None and stat is not None and stat.size > cap:
+            return f"larger than max_size ({cap} bytes) in mvc.toml"
+        return self._limits.left_alone(path)
+
+    def _is_log(self, path: str) -> bool:
+        name = path.rpartition("/")[2]
+        if not (name.endswith(LOG_SUFFIXES) or name.startswith("events.out.tfevents")):
+            return False
+        return self._components.component_of(path) is Component.RESULTS
+
+    def _rule_of(self, directory: str) -> Rule | None:
+        if directory not in self._claimed:
+            self._claimed[directory] = self._find_rule(directory)
+        return self._claimed[directory]
+
+    def _find_rule(self, directory: str) -> Rule | None:
+        for glob, rule in self._own:
+            if (
+                directory
+                and directory.count("/") == glob.count("/")
+                and fnmatchcase(directory, glob)
+            ):
+                return rule
+        name = directory.rpartition("/")[2]
+        names = self._listed(directory)
+        return next((rule for rule in RULES if rule.claims(name, names)), None)
+
+    def _listed(self, directory: str) -> Collection[str]:
+        try:
+            return frozenset(os.listdir(os.path.join(self._root, directory)))
+        except OSError:
+            return frozenset()
+
+
+def _gathered(sets: dict[str, Found], root: str) -> dict[str, Found]:
+    """Where a directory has MANY single files, they become one set."""
+    single: dict[str, list[Found]] = {}
+    for found in sets.values():
+        plain = found.rule is None and found.claim is None and not found.log
+        if plain and found.refused is None:
+            single.setdefault(found.name.rpartition("/")[0], []).append(found)
+    for directory, group in single.items():
+        if len(group) < MANY:
+            continue
+        name = f"{directory}/*" if directory else "*"
+        together = Found(name, root)
+        for found in group:
+            together.files |= found.files
+            del sets[found.name]
+        sets[name] = together
+    return sets
+
+
+def paths_of(sets: Iterable[Found]) -> set[str]:
+    return {path for found in sets for path in found.files}
+
+
+ClaimsNow = Callable[[], Sequence[Claim]]
+"""The brackets of one workspace at this moment."""
+
+Sets = Mapping[str, Found]

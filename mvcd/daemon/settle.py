@@ -1,0 +1,229 @@
+"""Which sets may be saved now, and when to look again. Pure: time is an argument, in seconds of any clock.
+
+A set is *ready* when one of these holds
+
+- its bracket was closed (`with mvc.checkpoint(...)` went through);
+- it has been quiet for `settle` seconds and no rule calls it incomplete;
+- its rule proves it complete and it has been changing for `patience` seconds without a quiet moment
+
+and no process holds a file of it open for writing. Quiet is counted from the last look that saw another state
+(signature) than the one before. Changes that no event announced need a longer quiet.
+
+Ready sets wait, at most another `settle`, for those that only lack quiet, so that a checkpoint and the metrics
+written beside it become one version. A set that failed is tried again after a pause that doubles up to
+MAX_PAUSE; an event in it ends the pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from mvcd.daemon.formats import State, Verdict
+from mvcd.daemon.limits import Limits
+from mvcd.daemon.sets import Bracket, Claim
+
+MAX_PAUSE = 60.0
+
+_HELD = {
+    Bracket.OPEN: "a checkpoint block is open",
+    Bracket.ABANDONED: "its checkpoint block ended without finishing",
+}
+
+
+class Judged(Protocol):
+    """What settling asks of a set; `verdict` and `writer` read files and are asked last."""
+
+    name: str
+    log: bool
+    refused: str | None
+    claim: Claim | None
+
+    @property
+    def signature(self) -> int: ...
+    def verdict(self) -> Verdict: ...
+    def writer(self) -> str | None: ...
+
+
+@dataclass(slots=True)
+class _Memory:
+    signature: int
+    since: float  # first seen unsaved
+    changed: float  # last seen in another state
+    seen: bool  # an event announced the last change
+    pause: float = 0.0
+    resume: float = 0.0
+    ready_since: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why a set is not saved yet. `stuck`: for longer than max_wait."""
+
+    name: str
+    reason: str
+    since: float
+    stuck: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    ready: tuple[str, ...] = ()
+    riding: tuple[str, ...] = ()  # logs that go along
+    waiting: tuple[Waiting, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    wake: float | None = None  # when to look again, if nothing happens
+
+
+@dataclass(slots=True)
+class _Draft:
+    ready: list[str] = field(default_factory=list)
+    riding: list[str] = field(default_factory=list)
+    waiting: list[Waiting] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    settling: list[float] = field(
+        default_factory=list
+    )  # when sets that only lack quiet will have it
+    wakes: list[float] = field(default_factory=list)
+
+
+class Settler:
+    """Remembers of each unsaved set since when it is as it is."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._sets: dict[str, _Memory] = {}
+        self._done: dict[
+            str, int
+        ] = {}  # saved in this state although scans still show it (racy stamps)
+
+    def look(
+        self, sets: Mapping[str, Judged], now: float, *, touched: Collection[str] | None = None
+    ) -> Plan:
+        """`touched` names the directories that events spoke of since the last look (None: any may be)."""
+        for name in self._sets.keys() - sets.keys():
+            del self._sets[name]
+        self._done = {n: s for n, s in self._done.items() if n in sets}
+        draft = _Draft()
+        for name, found in sets.items():
+            if found.refused is not None:
+                draft.refused.append((name, found.refused))
+            elif self._done.get(name) != found.signature:
+                self._judge(found, now, touched, draft)
+        ready = self._together(draft, now)
+        return Plan(
+            ready=tuple(draft.ready) if ready else (),
+            riding=tuple(draft.riding) if ready else (),
+            waiting=tuple(draft.waiting),
+            refused=tuple(draft.refused),
+            wake=min(draft.wakes, default=None),
+        )
+
+    def saved(self, sets: Mapping[str, Judged], names: Collection[str]) -> None:
+        for name in names:
+            self._sets.pop(name, None)
+            if name in sets:
+                self._done[name] = sets[name].signature
+
+    def failed(self, names: Collection[str], now: float, reason: str) -> None:
+        """The attempt to save these did not hold; they are tried again later, and later still."""
+        for name in names:
+            memory = self._sets.get(name)
+            if memory is not None:
+                self._pause(memory, now, reason)
+
+    # ---------------------------------------------------------------- one set
+
+    def _judge(
+        self, found: Judged, now: float, touched: Collection[str] | None, draft: _Draft
+    ) -> None:
+        memory = self._remember(found, now, touched)
+        reason, wake = self._obstacle(found, memory, now, draft)
+        if reason is None:
+            memory.ready_since = now if memory.ready_since is None else memory.ready_since
+            draft.ready.append(found.name)
+            return
+        memory.ready_since = None
+        memory.reason = reason
+        if wake is not None:
+            draft.wakes.append(wake)
+        if found.log:
+            draft.riding.append(found.name)
+            return
+        stuck = now - memory.since >= self.limits.max_wait
+        draft.waiting.append(Waiting(found.name, reason, memory.since, stuck))
+
+    def _remember(self, found: Judged, now: float, touched: Collection[str] | None) -> _Memory:
+        memory = self._sets.get(found.name)
+        signature = found.signature
+        told = touched is None or _told(found.name, touched)
+        if memory is None:
+            memory = _Memory(signature, since=now, changed=now, seen=told)
+            self._sets[found.name] = memory
+        elif memory.signature != signature:
+            memory.signature, memory.changed, memory.seen = signature, now, told
+            memory.pause = memory.resume = 0.0
+            memory.ready_since = None
+        elif told and touched is not None:
+            memory.seen = True
+            memory.resume = 0.0
+        return memory
+
+    def _obstacle(
+        self, found: Judged, memory: _Memory, now: float, draft: _Draft
+    ) -> tuple[str | None, float | None]:
+        """Why the set cannot be saved now, and when that may end without any event."""
+        bracket = found.claim.bracket if found.claim else None
+        if bracket is not None and bracket in _HELD:
+            return _HELD[bracket], None
+        if now < memory.resume:
+            return memory.reason, memory.resume
+        quiet_at = memory.changed + self._quiet(memory)
+        quiet = bracket is Bracket.CLOSED or now >= quiet_at
+        patient_at = memory.since + self.limits.patience
+        if not quiet and now < patient_at:
+            if not found.log:
+                draft.settling.append(quiet_at)
+            return "it was written just now", min(quiet_at, patient_at)
+        verdict = found.verdict()
+        if not quiet and verdict.state is not State.PROVEN:
+            return "it is never quiet", quiet_at
+        incomplete = verdict.reason if verdict.state is State.INCOMPLETE else found.writer()
+        return (None, None) if incomplete is None else self._pause(memory, now, incomplete)
+
+    def _quiet(self, memory: _Memory) -> float:
+        return self.limits.settle if memory.seen else self.limits.settle_unseen
+
+    def _pause(self, memory: _Memory, now: float, reason: str) -> tuple[str, float]:
+        memory.pause = min(MAX_PAUSE, max(2 * memory.pause, self.limits.settle, 0.1))
+        memory.resume = now + memory.pause
+        memory.reason = reason
+        return reason, memory.resume
+
+    # ---------------------------------------------------------------- several sets
+
+    def _together(self, draft: _Draft, now: float) -> bool:
+        """Whether to save what is ready, or to wait a little for what is about to be."""
+        if not draft.ready:
+            return False
+        first = min(
+            memory.ready_since
+            for memory in (self._sets[name] for name in draft.ready)
+            if memory.ready_since is not None
+        )
+        latest = first + self.limits.settle
+        soon = [at for at in draft.settling if at <= latest]
+        if now < latest and soon:
+            draft.wakes.append(min(max(soon), latest))
+            return False
+        return True
+
+
+def _told(name: str, touched: Collection[str]) -> bool:
+    """Whether events spoke of a directory of the set."""
+    if name.endswith("/"):
+        inside = name if name != "./" else ""
+        return any((directory + "/").startswith(inside) for directory in touched)
+    return name.rpartition("/")[0] in touched

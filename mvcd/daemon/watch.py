@@ -1,0 +1,235 @@
+"""The kernel's file events, through watchdog's inotify layer. They are hints: each one says "look there".
+
+Only directories are watched, and of their events only those that can end a write (CLOSE_WRITE, MOVED_TO) or
+change the tree: MODIFY would flood the queue while a checkpoint is written. A new directory is watched first
+and listed afterwards, so that nothing falls between (inotify(7)). No event is kept: a directory's name goes
+into a bounded set, so a storm costs no memory. We take watchdog's `InotifyFD` and not its observers, because
+these queue an object per event without limit and hold every rename back for half a second.
+
+What cannot be watched ends in `lost`: the kernel's queue ran over (events are gone), the root was moved or
+unmounted, the limit of watches is reached. The listener looks at everything then, or polls.
+
+Here alone is watchdog imported. It must not be assumed to work: on other systems, without inotify, and on
+network file systems (which report only this machine's doings) the listener polls.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+LIMIT_HELP = "sudo sysctl fs.inotify.max_user_watches=1048576"
+
+
+class Loss(Enum):
+    """Why events cannot be relied on."""
+
+    OVERFLOW = "the kernel's event queue ran over"
+    ROOT = "the directory was moved, removed or unmounted"
+    LIMIT = "the limit of watches is reached (fs.inotify.max_user_watches)"
+    UNSUPPORTED = "this system has no inotify"
+
+
+class Listener(Protocol):
+    """Told from the event thread; must be quick."""
+
+    def touched(self, directory: str) -> None:
+        """Something changed in a directory (path from the root, "" is the root)."""
+
+    def lost(self, loss: Loss) -> None: ...
+
+
+Enter = Callable[[str, str], bool]
+"""Whether a subdirectory is under care: (directory from the root, name)."""
+
+
+class Unwatchable(Exception):
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss.value)
+        self.loss = loss
+
+
+class Events:
+    """One inotify instance for all workspaces (a user may have 128)."""
+
+    def __init__(self) -> None:
+        self._fd: InotifyFD | None = None
+
+    def watch(self, root: str, enter: Enter, listener: Listener) -> TreeWatch:
+        """Raises Unwatchable."""
+        tree = TreeWatch(self._open(), root, enter, listener)
+        tree.start()
+        return tree
+
+    def _open(self) -> InotifyFD:
+        if self._fd is None:
+            if not sys.platform.startswith("linux"):
+                raise Unwatchable(Loss.UNSUPPORTED)
+            try:
+                from watchdog.observers.inotify_c import InotifyFD
+
+                self._fd = InotifyFD()
+            except (ImportError, OSError) as error:
+                raise Unwatchable(Loss.UNSUPPORTED) from error
+            self._fd.start()
+        return self._fd
+
+    def close(self) -> None:
+        if self._fd is not None:
+            self._fd.stop()
+            self._fd = None
+
+
+class TreeWatch:
+    """Watches on the directories of one workspace. Its methods without underscore are watchdog's callback."""
+
+    def __init__(self, fd: InotifyFD, root: str, enter: Enter, listener: Listener) -> None:
+        from watchdog.observers import inotify_c
+
+        flags = inotify_c.InotifyConstants
+        self._flags = flags
+        self._mask = inotify_c.Mask(
+            flags.IN_CREATE | flags.IN_CLOSE_WRITE | flags.IN_MOVED_TO | flags.IN_MOVED_FROM
+            | flags.IN_DELETE | flags.IN_DELETE_SELF | flags.IN_MOVE_SELF
+            | flags.IN_ONLYDIR | flags.IN_DONT_FOLLOW | flags.IN_EXCL_UNLINK
+        )  # fmt: skip
+        self._id = inotify_c.CallbackId(id(self))
+        self._fd = fd
+        self._root = root
+        self._enter = enter
+        self._listener = listener
+        self._lock = threading.RLock()
+        self._paths: dict[int, str] = {}
+        self._inodes: dict[int, int] = {}
+        self._descriptors: dict[str, int] = {}
+        self._stopped = False
+
+    @property
+    def directories(self) -> int:
+        return len(self._paths)
+
+    def start(self) -> None:
+        try:
+            self._add_tree("", tell=False)
+        except Unwatchable:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        with self._lock:
+            self._stopped = True
+            self._forget(list(self._paths))
+
+    # ---------------------------------------------------------------- watchdog calls these
+
+    def on_event(self, event: InotifyEvent) -> None:
+        with self._lock:
+            directory = self._paths.get(event.wd)
+            if directory is None or self._stopped:
+                return
+            if event.mask & (self._flags.IN_DELETE_SELF | self._flags.IN_MOVE_SELF):
+                if not directory:
+                    self._listener.lost(Loss.ROOT)
+                return
+            if event.mask & self._flags.IN_UNMOUNT:
+                self._listener.lost(Loss.ROOT)
+                return
+            name = os.fsdecode(event.name)
+            if event.mask & self._flags.IN_ISDIR:
+                self._directory_event(event, directory, name)
+        self._listener.touched(directory)
+
+    def on_watch_deleted(self, wd: int) -> None:
+        with self._lock:
+            self._drop(wd)
+
+    def on_queue_overflow(self) -> None:
+        self._listener.lost(Loss.OVERFLOW)
+
+    # ---------------------------------------------------------------- the tree of watches
+
+    def rewatch(self) -> None:
+        """After an overflow: directories may have come and gone unnoticed. Raises Unwatchable."""
+        with self._lock:
+            self._forget(list(self._paths))
+        self._add_tree("", tell=False)
+
+    def _directory_event(self, event: InotifyEvent, directory: str, name: str) -> None:
+        path = f"{directory}/{name}" if directory else name
+        if event.is_moved_from:
+            inside = path + "/"
+            self._forget([w for w, p in self._paths.items() if p == path or p.startswith(inside)])
+        elif (event.is_create or event.is_moved_to) and self._enter(directory, name):
+            try:
+                self._add_tree(path)
+            except Unwatchable as problem:
+                self._listener.lost(problem.loss)
+
+    def _add_tree(self, path: str, *, tell: bool = True) -> None:
+        pending = [path]
+        while pending:
+            current = pending.pop()
+            if not self._add(current):
+                continue
+            if tell:
+                self._listener.touched(current)
+            pending += self._subdirectories(current)
+
+    def _add(self, path: str) -> bool:
+        """Whether the directory is there and watched."""
+        with self._lock:
+            if self._stopped:
+                return False
+            absolute = self._absolute(path)
+            try:
+                inode = os.stat(absolute, follow_symlinks=not path).st_ino
+            except OSError:
+                return False
+            known = self._descriptors.get(path)
+            if known is not None and self._inodes.get(known) == inode:
+                return True
+            if not os.access(absolute, os.R_OK | os.X_OK):
+                return False  # not ours to read: the scan will say so
+            try:
+                wd = self._fd.add_callback(os.fsencode(absolute), self._mask, self, self._id)
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                    raise Unwatchable(Loss.LIMIT) from error
+                return False  # it went away, or became a file
+            self._paths[wd] = path
+            self._inodes[wd] = inode
+            self._descriptors[path] = wd
+            return True
+
+    def _subdirectories(self, path: str) -> Iterator[str]:
+        try:
+            with os.scandir(self._absolute(path)) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False) and self._enter(path, entry.name):
+                        yield f"{path}/{entry.name}" if path else entry.name
+        except OSError:
+            return
+
+    def _forget(self, descriptors: list[int]) -> None:
+        from watchdog.observers.inotify_c import WatchDescriptor
+
+        self._fd.remove_callbacks([(WatchDescriptor(w), self._id) for w in descriptors])
+        for wd in descriptors:
+            self._drop(wd)
+
+    def _drop(self, wd: int) -> None:
+        self._inodes.pop(wd, None)
+        path = self._paths.pop(wd, None)
+        if path is not None and self._descriptors.get(path) == wd:
+            del self._descriptors[path]
+
+    def _absolute(self, path: str) -> str:
+        return os.path.join(self._root, path) if path else self._root

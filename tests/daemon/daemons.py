@@ -1,0 +1,140 @@
+"""A real daemon process with places of its own, and workspaces with short limits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from mvc.daemon_client import Connection
+from mvcd.repo.repository import Repository
+from tests.support.workspace import Bench
+
+SETTLE = 0.2
+LIMITS = f"[watch]\nsettle = {SETTLE}\npoll = 0.3\n"
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Daemon:
+    """`python -m mvcd.daemon run`, ready to answer when the constructor returns."""
+
+    def __init__(self, places: Path, *, program: str | None = None, **environment: str) -> None:
+        self.places = places
+        self.environment = {
+            **os.environ,
+            "MVC_RUNTIME_DIR": str(places / "run"),
+            "MVC_STATE_DIR": str(places / "state"),
+            "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "client")]),
+            **environment,
+        }
+        self._program = program
+        self.process = self._spawn()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        reading, writing = os.pipe()
+        run = ["-c", self._program] if self._program else ["-m", "mvcd.daemon"]
+        process = subprocess.Popen(
+            [sys.executable, *run, "run", "--ready-fd", str(writing)],
+            pass_fds=(writing,),
+            env=self.environment,
+            stderr=subprocess.PIPE,
+        )
+        os.close(writing)
+        with os.fdopen(reading, "rb") as pipe:
+            ready = pipe.read()
+        if ready != b"ready\n":
+            assert process.stderr is not None
+            raise AssertionError(process.stderr.read().decode())
+        return process
+
+    def ask(self, verb: str, *, timeout: float = 60.0, **fields: Any) -> dict[str, Any]:
+        with self.connect(timeout=timeout) as connection:
+            return connection.ask(verb, **fields)
+
+    def connect(self, *, timeout: float = 60.0) -> Connection:
+        before = os.environ.get("MVC_RUNTIME_DIR")
+        os.environ["MVC_RUNTIME_DIR"] = self.environment["MVC_RUNTIME_DIR"]
+        try:
+            return Connection(timeout=timeout)
+        finally:
+            if before is None:
+                del os.environ["MVC_RUNTIME_DIR"]
+            else:
+                os.environ["MVC_RUNTIME_DIR"] = before
+
+    def watch(self, bench: Bench) -> None:
+        self.ask("watch", root=str(bench.root), author="Ada <ada@example.org>")
+
+    def sync(self, bench: Bench, timeout: float = 30.0) -> dict[str, Any]:
+        """Until all that is complete is saved. Fails with what was still waiting."""
+        answer = self.ask("sync", root=str(bench.root), timeout=timeout)
+        assert answer["done"], answer["workspace"]
+        return dict(answer["workspace"])
+
+    def report(self, bench: Bench) -> dict[str, Any]:
+        return dict(self.ask("status", root=str(bench.root))["workspaces"][0])
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self._reap()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self._reap()
+
+    def restart(self) -> None:
+        self.process = self._spawn()
+
+    def resident_kib(self) -> int:
+        return self._memory("VmRSS:")
+
+    def peak_kib(self) -> int:
+        return self._memory("VmHWM:")
+
+    def _memory(self, field: str) -> int:
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1])
+        raise AssertionError(field)
+
+    def processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _reap(self) -> int:
+        code = self.process.wait(60)
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        return code
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+@contextmanager
+def short_directory() -> Iterator[Path]:
+    """Socket paths are at most 107 bytes: pytest's own directories can be longer."""
+    with tempfile.TemporaryDirectory(prefix="mvcd-", dir="/tmp") as name:
+        yield Path(name)
+
+
+def versions(bench: Bench) -> list[Any]:
+    """The history of HEAD, oldest first."""
+    with Repository.open(str(bench.root)) as repo:
+        return list(repo.history())[::-1]
+
+
+def content(bench: Bench, path: str, rev: str = "HEAD") -> bytes:
+    with Repository.open(str(bench.root)) as repo:
+        return repo.read(path, rev)
