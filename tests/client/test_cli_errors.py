@@ -131,6 +131,11 @@ def test_the_unexpected_says_how_to_see_more(failing: Any, monkeypatch: pytest.M
     assert "Traceback" in failing(ZeroDivisionError("division by zero")).err
 
 
+def test_a_missing_library_is_a_matter_of_installation(failing: Any) -> None:
+    ran = failing(ModuleNotFoundError("No module named 'blake3'"))
+    assert ran.err.startswith("error: mvc is not installed whole: No module named 'blake3'\nhelp: ")
+
+
 def test_an_interrupt_is_130(failing: Any) -> None:
     assert failing(KeyboardInterrupt()).code == 130
 

@@ -86,7 +86,7 @@ def test_a_short_task_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
     bar = Bar(Face())
-    bar.begin("commit", total_bytes=100)
+    bar.begin("snapshot", total_bytes=100)
     bar.advance(bytes_done=100, bytes_new=50)
     bar.finish()
     assert terminal.getvalue() == ""
@@ -99,13 +99,14 @@ def test_a_long_task_draws_bytes_rate_and_what_is_new(monkeypatch: pytest.Monkey
     monkeypatch.setattr("mvc.cli.progress.time.monotonic", lambda: clock[0])
     monkeypatch.setenv("COLUMNS", "120")
     bar = Bar(Face())
-    bar.begin("commit", total_bytes=4 << 20)
+    bar.begin("snapshot", total_bytes=4 << 20)
     clock[0] += 1
     bar.advance(bytes_done=1 << 20, bytes_new=1 << 19)
     clock[0] += 1
     bar.advance(bytes_done=1 << 20)
     bar.finish()
     shown = terminal.getvalue()
+    assert "saving" in shown
     assert "2.0 MiB of 4.0 MiB  1.0 MiB/s  new 512 KiB, reused 1.5 MiB" in shown
 
 

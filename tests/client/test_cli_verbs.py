@@ -178,6 +178,8 @@ def test_checkout_there_and_back(mvc: Mvc, saved: Path) -> None:
     assert not (saved / "data" / "more.csv").exists()
     assert mvc("checkout", "main").out.startswith("On branch main, at v2 ")
     assert (saved / "model.py").read_text() == SECOND["model.py"]
+    assert mvc("checkout", "v0").out.startswith("At the empty version v0, before the first\n")
+    assert {p.name for p in saved.iterdir()} == {".mvc"}
     mvc("checkout", "v1", "-b", "side")
     assert mvc("branch").out.splitlines()[1].startswith("* side v1 ")
 

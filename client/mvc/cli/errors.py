@@ -118,8 +118,19 @@ def report(error: BaseException, words: Sequence[str] = ()) -> Report:
         return Report(code, "interrupted", "interrupted", help="run it again: nothing was lost")
     if isinstance(error, OSError):
         return _os_error(code, error)
+    return _unforeseen(code, error, words)
+
+
+def _unforeseen(code: int, error: BaseException, words: Sequence[str]) -> Report:
     if isinstance(error, MemoryError):
         return Report(code, "out-of-memory", "out of memory")
+    if isinstance(error, ImportError):
+        return Report(
+            code,
+            "installation",
+            f"mvc is not installed whole: {error}",
+            help="pip install --force-reinstall mvc  (or, in a clone: pip install .)",
+        )
     return Report(
         code,
         "internal",

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 _PATIENCE = 0.5
 _INTERVAL = 0.1
+_SAVING = "snapshot"
+_TITLES = {_SAVING: "saving", "verify": "verifying", "checkout": "checking out"}
+"""The engine's tasks as people call them; others show as they are."""
 
 
 def monitor(face: Face) -> Lines:
@@ -94,7 +97,11 @@ class Bar(Lines):
     def _draw(self) -> None:
         if self._display is None:
             self._display = _display()
-            self._display.add_task(self._task, total=self._total or self._items, figures="")
+            self._display.add_task(
+                _TITLES.get(self._task, self._task),
+                total=self._total or self._items,
+                figures=self._figures(),
+            )
             self._display.start()
         progress = self._display
         progress.update(
@@ -107,7 +114,7 @@ class Bar(Lines):
         seconds = max(time.monotonic() - self._started, 1e-3)
         total = f" of {text.size(self._total)}" if self._total else ""
         figures = f"{text.size(self._done)}{total}  {text.size(self._done / seconds)}/s"
-        if self._task == "commit":
+        if self._task == _SAVING:
             figures += f"  new {text.size(self._new)}, reused {text.size(self._done - self._new)}"
         return figures
 

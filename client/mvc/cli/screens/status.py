@@ -33,6 +33,8 @@ def lines(status: Status, *, verbose: bool, quiet: bool) -> Iterator[str]:
 
 
 def place(head: Head) -> str:
+    if not head.number and head.branch is None:
+        return "At the empty version v0, before the first"
     where = (
         f"On branch {click.style(head.branch, fg='green')}" if head.branch else "On an old version"
     )
