@@ -275,8 +275,10 @@ def test_flips_in_the_index_at_length(patient: Patient, seed: int) -> None:
 def test_a_truncated_index(patient: Patient) -> None:
     source = random.Random(11)
     size = (patient.store / "data.mdb").stat().st_size
-    for length in [0, 1, 4096, 8192, *(source.randrange(size) for _ in range(8))]:
+    for length in (0, 1, 4096, 8192, 3 * 4096):
         assert after(patient, lambda path: os.truncate(path, length)) != "sound"  # noqa: B023
+    for _ in range(10):  # what is cut off may have been free pages
+        after(patient, lambda path: os.truncate(path, source.randrange(size)))
 
 
 def test_a_deleted_index(patient: Patient) -> None:
