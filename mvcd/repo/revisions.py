@@ -2,7 +2,7 @@
 
 HEAD  @              where the workspace stands
 main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
-v12                  generation 12 on the first-parent line of HEAD
+v12                  generation 12 on the first-parent line of HEAD, or of the only branch that has it
 1f2e3d               a unique prefix of a version id, at least 4 hex digits
 REV~3  REV^  REV^2   ancestors: third first-parent; first parent; second parent
 main@{2h} @{3}       where a branch (or HEAD) stood two hours, or three moves, ago (operation log)
@@ -80,18 +80,32 @@ class Revisions:
         raise _unknown(text, self._suggestion(name))
 
     def _numbered(self, number: int, text: str) -> VersionId:
-        """Walks first parents: generation falls by at least one a step, so this ends at v0."""
-        current = self.head()
-        while current != EMPTY_ID:
-            version = self._load(current)
-            if version.generation == number:
-                return current
-            if version.generation < number:
-                break
-            current = version.parents[0] if version.parents else EMPTY_ID
+        """On HEAD's line; else, since HEAD may stand on an old version, on the one line that has the number."""
         if number == 0:
             return EMPTY_ID
-        raise _unknown(text, "HEAD's line has no version of that number; see: mvc log")
+        if found := self._on_line(self.head(), number):
+            return found
+        tips = [target_of(v) for prefix in (HEADS, TAGS) for v in self._store.refs(prefix).values()]
+        matches = {found for tip in tips if (found := self._on_line(tip, number))}
+        if len(matches) > 1:
+            raise Failure(
+                f"{text!r} names several versions",
+                kind="ambiguous-revision",
+                cause="HEAD's line has no version of that number, several branches have one",
+                help="mvc log --all",
+            )
+        if not matches:
+            raise _unknown(text, "no line has a version of that number; see: mvc log --all")
+        return matches.pop()
+
+    def _on_line(self, current: VersionId, number: int) -> VersionId | None:
+        """Walks first parents: generation falls by at least one a step, so this ends at v0."""
+        while current != EMPTY_ID:
+            version = self._load(current)
+            if version.generation <= number:
+                return current if version.generation == number else None
+            current = version.parents[0] if version.parents else EMPTY_ID
+        return None
 
     def _prefixed(self, prefix: str, text: str) -> VersionId:
         if len(prefix) == 64:
@@ -179,7 +193,7 @@ class Revisions:
 
         known = [r.split("/", 1)[1] for p in (HEADS, TAGS) for r in self._store.refs(p)]
         near = difflib.get_close_matches(name, known, n=3)
-        return f"did you mean {' or '.join(near)}?" if near else "see: mvc log, mvc branch, mvc tag"
+        return f"did you mean {' or '.join(near)}?" if near else "no branch, tag or id is called so"
 
 
 def _unknown(text: str, why: str) -> Failure:

@@ -184,6 +184,20 @@ def test_checkout_there_and_back(mvc: Mvc, saved: Path) -> None:
     assert mvc("branch").out.splitlines()[1].startswith("* side v1 ")
 
 
+def test_numbers_lead_forward_from_an_old_version_too(mvc: Mvc, saved: Path) -> None:
+    mvc("checkout", "v1")
+    assert "at v2 " in mvc("checkout", "v2").out
+    mvc("checkout", "v0")
+    mvc("checkout", "v1")
+    write(saved, {"model.py": "layers = 7\n"})
+    mvc("commit", "-m", "another v2")
+    assert mvc("log", "v2", "-n", "1", "--oneline").out.endswith(" another v2\n"), (
+        "HEAD's line first"
+    )
+    mvc("checkout", "v1")
+    assert "several versions" in mvc("checkout", "v2", code=1).err
+
+
 def test_unsaved_work_is_never_lost(mvc: Mvc, saved: Path) -> None:
     write(saved, {"model.py": "precious\n"})
     error = mvc("checkout", "v1", code=1).err
