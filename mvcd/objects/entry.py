@@ -145,7 +145,8 @@ class PathMap:
             raise ValueError(f"{len(ids)} children and {len(lasts)} last paths")
         _check_order(lasts)
         levels = [branch.level - 1] * len(ids)
-        return [Child(*row) for row in zip(ids, levels, sizes, counts, lasts, strict=True)]
+        after = ["", *lasts[:-1]]
+        return [Child(*row) for row in zip(ids, levels, sizes, counts, lasts, after, strict=True)]
 
 
 PATH_MAP = PathMap()

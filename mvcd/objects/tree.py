@@ -15,7 +15,7 @@ checks. A tree cut elsewhere by a foreign program is merely less well shared.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from mvcd.errors import CorruptObject
@@ -63,6 +63,9 @@ class Child:
     size: int  # raw bytes below
     count: int  # items below
     last: str  # greatest path below; empty in chunk lists
+    after: str = field(
+        default="", compare=False
+    )  # all paths below are greater; empty in chunk lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,12 +201,22 @@ def open_root(form: Form[Item], node_id: NodeId, fetch: Fetch) -> tuple[Child, N
 
 
 def open_node(form: Form[Item], child: Child, fetch: Fetch) -> Node[Item]:
-    """Reads the node that its parent names so. Raises CorruptObject unless it is as the parent says."""
+    """Reads the node that its parent names so. Raises CorruptObject unless it is as the parent says and
+    continues the order."""
     node = _read(form, child.node, fetch)
     if node.described_as(child.node, form) != child:
         raise corrupt(
             f"node {child.node.short()}",
             "its level, totals or last path are not what its parent says",
+        )
+    if not child.after:
+        return node
+    if node.level:
+        first = replace(node.children[0], after=child.after)
+        return Node(node.level, (), [first, *node.children[1:]])
+    if form.key(node.items[0]) <= child.after.encode():
+        raise corrupt(
+            f"node {child.node.short()}", "its first path does not follow the node before"
         )
     return node
 

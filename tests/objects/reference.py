@@ -104,7 +104,7 @@ def is_full(
     return len(group) >= 2 and (
         ends(int.from_bytes(uniform[:8], "little"), level, mean)
         or len(group) == 8 * mean
-        or sum(len(key(entry)) for entry in group) >= 512 * 1024
+        or (path and sum(len(key(entry)) for entry in group) >= 512 * 1024)  # ids never reach it
     )
 
 

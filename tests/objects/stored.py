@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from mvcd.ids import ChunkId, Digest, RecipeId
+from mvcd.objects.entry import PATH_MAP
 from mvcd.objects.manifest import ComponentRoot, Entry, ManifestBuilder, Mode
 from mvcd.objects.recipe import Segment, SegmentBuilder
 from tests.objects.reference import Row, some_id
+
+
+@contextmanager
+def small_nodes() -> Iterator[None]:
+    """Manifests with a mean of 4 entries a node: few entries make deep trees."""
+    usual = PATH_MAP.mean
+    PATH_MAP.mean = 4
+    try:
+        yield
+    finally:
+        PATH_MAP.mean = usual
 
 
 class Objects(dict[Digest, bytes]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
@@ -166,6 +166,7 @@ def test_truncated_objects_are_refused(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
+@settings(deadline=None)
 @given(
     edits=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=3), st.integers(0, 3)), max_size=3)
 )
@@ -185,6 +186,7 @@ def test_whatever_is_read_would_be_written_so(
 
 
 @pytest.mark.parametrize("kind", OBJECTS)
+@settings(deadline=None)
 @given(raw=st.binary(max_size=80))
 def test_garbage(kind: str, raw: bytes) -> None:
     try:

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from mvcd.objects.manifest import ComponentRoot, Entry, diff_entries, edit_manifest
 from tests.objects.reference import some_id
-from tests.objects.stored import Objects, build_manifest, numbered_entries, to_entry
+from tests.objects.stored import (
+    Objects,
+    build_manifest,
+    numbered_entries,
+    small_nodes,
+    to_entry,
+)
 
 Pairs = list[tuple[Entry | None, Entry | None]]
 
@@ -49,7 +55,7 @@ def edited(stretches: list[tuple[int, int, str]]) -> dict[str, Entry]:
     return after
 
 
-@settings(max_examples=80)
+@settings(max_examples=80, deadline=None)
 @given(stretches, stretches)
 def test_difference_is_that_of_two_dicts(
     one: list[tuple[int, int, str]], other: list[tuple[int, int, str]]
@@ -126,3 +132,39 @@ def test_changes_all_over_read_each_differing_node_once(
     before = len(objects)
     other = edit_manifest(root.root, fresh, objects.fetch, objects.sink)
     assert reads(objects, root, other, len(fresh)) == 2 * (len(objects) - before)
+
+
+numbers = st.sets(st.integers(0, 300), max_size=150)
+
+
+@settings(max_examples=150, deadline=None)
+@given(numbers, numbers, numbers)
+def test_deep_trees(common: set[int], one: set[int], other: set[int]) -> None:
+    with small_nodes():
+        objects = Objects()
+        a = {f"{i:03}": new(f"{i:03}") for i in common | one}
+        b = {f"{i:03}": new(f"{i:03}") for i in common | other}
+        root_a = build_manifest(objects, [a[path] for path in sorted(a)])
+        root_b = build_manifest(objects, [b[path] for path in sorted(b)])
+        assert list(diff_entries(root_a.root, root_b.root, objects.fetch)) == plain_diff(a, b)
+
+
+def test_reads_hardly_more_than_what_differs() -> None:
+    """Stretches of every place and length in a deep tree; the nodes that only one tree has must be read."""
+    with small_nodes():
+        base = {entry.path: entry for entry in numbered_entries(200)}
+        objects = Objects()
+        root = build_manifest(objects, base.values())
+        nodes = set(objects)
+        needless = 0
+        for start in range(0, 200, 3):
+            for length in (1, 2, 5, 30):
+                gone = dict.fromkeys(list(base)[start : start + length])
+                after = Objects()
+                left = [entry for path, entry in base.items() if path not in gone]
+                other = build_manifest(after, left)
+                objects.update(after)
+                least = len(nodes ^ set(after))
+                for pair in ((root, other), (other, root)):
+                    needless += reads(objects, *pair, 200 - len(left)) - least
+        assert needless <= 0.02 * len(objects.reads)

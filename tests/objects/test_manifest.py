@@ -14,13 +14,20 @@ from mvcd.objects.manifest import (
     ComponentRoot,
     Entry,
     ManifestBuilder,
+    diff_entries,
     edit_manifest,
     entries,
     find,
 )
 from tests.objects.reference import data as field
 from tests.objects.reference import manifest, number, packed, some_id
-from tests.objects.stored import Objects, build_manifest, numbered_entries, to_entry
+from tests.objects.stored import (
+    Objects,
+    build_manifest,
+    numbered_entries,
+    small_nodes,
+    to_entry,
+)
 
 BASE = {entry.path: entry for entry in numbered_entries(3000)}
 OBJECTS = Objects()
@@ -81,7 +88,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(changes, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_edits_give_what_a_rebuild_gives(history: list[list[dict[str, Entry | None]]]) -> None:
     objects = Objects()
@@ -101,7 +108,7 @@ def test_edits_give_what_a_rebuild_gives(history: list[list[dict[str, Entry | No
         assert list(entries(root.root, objects.fetch)) == [after[path] for path in sorted(after)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.sets(numbers), st.booleans())
 def test_any_subset_by_removal_or_by_building(kept: set[int], invert: bool) -> None:
     keep = {f"data/{i:06}.bin" for i in kept}
@@ -113,18 +120,47 @@ def test_any_subset_by_removal_or_by_building(kept: set[int], invert: bool) -> N
     assert edit_manifest(None, after, objects.fetch, objects.sink) == rebuilt(after)
 
 
-def test_every_end_of_the_list_can_be_cut_off() -> None:
-    """All prefixes and suffixes near node ends: where roots move down and last nodes stay behind."""
-    objects = Objects()
-    objects.update(OBJECTS)
-    paths = list(BASE)
-    for at in [*range(0, 3000, 97), *range(2900, 3000, 7), 1, 2, 2998, 2999, 3000]:
-        for gone in (paths[:at], paths[at:]):
-            left = dict(BASE)
-            for path in gone:
-                del left[path]
-            edited = edit_manifest(ROOT.root, dict.fromkeys(gone), objects.fetch, objects.sink)
-            assert edited == rebuilt(left)
+def test_every_stretch_of_a_deep_tree() -> None:
+    """Remove it, keep only it, change its ends: roots move down, last nodes stay behind, cuts meet again."""
+    with small_nodes():
+        base = {entry.path: entry for entry in numbered_entries(150)}
+        paths = list(base)
+        objects = Objects()
+        root = build_manifest(objects, base.values())
+        for start in range(0, 151, 3):
+            for end in range(start, 151, 7):
+                inside = set(paths[start:end])
+                edits: list[dict[str, Entry | None]] = [
+                    dict.fromkeys(inside),
+                    {path: None for path in paths if path not in inside},
+                    {paths[i] + "x": new(paths[i] + "x") for i in (start - 1, end - 1)},
+                ]
+                for edit in edits:
+                    edited = edit_manifest(root.root, edit, objects.fetch, objects.sink)
+                    after = {**base, **edit}
+                    left = {path: entry for path, entry in after.items() if entry is not None}
+                    assert edited == rebuilt(left)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sets(st.integers(0, 400)),
+    st.lists(st.dictionaries(st.integers(0, 400), st.sampled_from([None, 1, 2]), max_size=9)),
+)
+def test_edits_of_deep_trees(start: set[int], history: list[dict[int, int | None]]) -> None:
+    with small_nodes():
+        objects = Objects()
+        after = {f"{i:03}": new(f"{i:03}") for i in start}
+        root = build_manifest(objects, [after[path] for path in sorted(after)])
+        for step in history:
+            edit: dict[str, Entry | None] = {}
+            for number, size in step.items():
+                path = f"{number:03}"
+                edit[path] = None if size is None else replace(new(path), size=size)
+            root = edit_manifest(root.root, edit, objects.fetch, objects.sink)
+            whole = {**after, **edit}
+            after = {path: entry for path, entry in whole.items() if entry is not None}
+            assert root == rebuilt(after)
 
 
 def test_edit_refuses_illegal_changes() -> None:
@@ -206,6 +242,7 @@ names = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(names, st.sampled_from(["a", "a/a", "a-", "b/a-/a", "é", "c"]))
 def test_prefix_is_a_path_or_a_directory(paths: list[str], prefix: str) -> None:
     objects = Objects()
@@ -236,3 +273,37 @@ def test_a_parent_that_lies_about_its_child_is_refused() -> None:
             list(entries(root, fetch))
         with pytest.raises(CorruptObject):
             edit_manifest(root, {"b": None}, fetch, lambda id, data: None)
+
+
+def test_nodes_that_do_not_continue_the_order_are_refused() -> None:
+    """Each node is sound alone; only reading one after the other shows it."""
+    store: dict[bytes, bytes] = {}
+
+    def put(raw: bytes) -> bytes:
+        store[NodeId.of(raw)] = raw
+        return NodeId.of(raw)
+
+    def leaf(*paths: str) -> bytes:
+        tree = manifest([(path, 0, 1, some_id(1)) for path in paths])
+        return put(next(iter(tree.nodes.values())))
+
+    def branch(level: int, ids: list[bytes], lasts: list[str], counts: list[int]) -> NodeId:
+        body = number(1, level) + field(2, b"".join(ids)) + b"".join(field(3, p) for p in lasts)
+        return NodeId(put(field(4, body + packed(4, counts) + packed(5, counts))))
+
+    def fetch(id: Digest) -> bytes:
+        return store[id]
+
+    sound = branch(1, [leaf("a", "c"), leaf("d", "e")], ["c", "e"], [2, 2])
+    assert [entry.path for entry in entries(sound, fetch)] == ["a", "c", "d", "e"]
+    overlap = branch(1, [leaf("a", "c"), leaf("b", "e")], ["c", "e"], [2, 2])
+    again = branch(1, [leaf("a", "c"), leaf("c", "e")], ["c", "e"], [2, 2])
+    below = branch(2, [sound, branch(1, [leaf("b", "f")], ["f"], [2])], ["e", "f"], [4, 2])
+    for root in (overlap, again, below):
+        with pytest.raises(CorruptObject) as caught:
+            list(entries(root, fetch))
+        assert "follow" in str(caught.value.cause)
+        with pytest.raises(CorruptObject):
+            list(diff_entries(sound, root, fetch))
+        with pytest.raises(CorruptObject):
+            edit_manifest(root, {"ee": None, "a": None}, fetch, lambda id, data: None)

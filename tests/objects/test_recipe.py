@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
@@ -204,6 +204,7 @@ def model_of(content: list[bytes | list[int]], objects: Objects) -> tuple[Recipe
     return Recipe(offset, "", tuple(segments)), flat
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=5), st.floats(0, 1.1))
 def test_parts_are_the_flat_list_from_any_start(
     content: list[bytes | list[int]], place: float

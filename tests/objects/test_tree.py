@@ -6,7 +6,7 @@ import tracemalloc
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject, MissingObject
@@ -44,9 +44,10 @@ ENDING = [
     k for k in range(4000) if reference.ends(int.from_bytes(some_id(k)[:8], "little"), 0, 256)
 ]
 ids = st.one_of(st.integers(0, 5), st.sampled_from(ENDING))
-runs = st.lists(st.tuples(ids, st.integers(1, 1500)), max_size=8)
+runs = st.lists(st.tuples(ids, st.integers(1, 1200)), max_size=5)
 
 
+@settings(deadline=None)
 @given(runs)
 def test_builder_does_as_specified(runs: list[tuple[int, int]]) -> None:
     chunks = [(some_id(k), 1 + k % 9) for k, times in runs for _ in range(times)]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
@@ -152,6 +152,7 @@ roots = st.builds(
 parents = st.lists(st.sampled_from([A, B, C]), unique=True, max_size=2).map(tuple)
 
 
+@settings(deadline=None)
 @given(
     parents,
     st.integers(2, 2**64 - 1),
