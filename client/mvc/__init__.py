@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         VerifyReport,
         Version,
     )
+    from mvc.training import checkpoint, log_metrics, log_params
 
 _LAZY = {
     "mvc.api.repo": ("Repo",),
@@ -94,6 +95,7 @@ _LAZY = {
         "VerifyReport",
         "Version",
     ),
+    "mvc.training": ("checkpoint", "log_metrics", "log_params"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
 
@@ -139,6 +141,9 @@ __all__ = [
     "VerifyReport",
     "Version",
     "__version__",
+    "checkpoint",
+    "log_metrics",
+    "log_params",
 ]
 
 

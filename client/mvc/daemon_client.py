@@ -1,7 +1,7 @@
 """How the people's side speaks with `mvcd`: JSON lines on its control socket. Standard library only.
 
-It is used by the verbs `watch` and `unwatch` and inside training processes, so it imports neither the engine nor
-gRPC, keeps nothing between calls, and is safe in any thread and after any fork.
+The verbs `watch` and `unwatch` use it, and training processes: so it imports neither the engine nor gRPC, keeps
+nothing between calls, and is safe in any thread and after any fork.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The control socket: JSON lines on a Unix socket in a directory that only its owner can enter.
 
-One request is one line, `{"verb": "status", ...}`; its answer is one line, `{"ok": true, ...}` or
-`{"ok": false, "error": {"kind", "message", "cause", "help"}}`. A connection may carry many requests, one after the other.
+A request is one line, `{"verb": "status", ...}`; its answer is one line, `{"ok": true, ...}` or `{"ok": false,
+"error": {"kind", "message", "cause", "help"}}`. A connection may carry many requests, one after the other.
 Verbs that go on answering (`follow`) or whose meaning is tied to the connection (`begin`) get a `Channel`.
 
 Bounded: MAX_CLIENTS connections, MAX_LINE bytes a request; a peer of another user is turned away.

@@ -18,7 +18,8 @@ from tests.support.commandline import Mvc
 
 PINNED = Path(__file__).parent / "data" / "help.txt"
 ASKED = """init add untrack status commit log show diff checkout restore rollback branch switch tag cat ls
-verify gc undo op config check-ignore doctor completion demo version"""
+verify gc undo op config check-ignore doctor completion demo version
+watch unwatch"""
 
 
 def commands() -> list[tuple[str, ...]]:

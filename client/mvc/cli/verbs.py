@@ -12,6 +12,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "untrack": "take paths out of care, keep the files",
         "status": "show what changed since the last version",
         "commit": "save everything tracked as a new version",
+        "watch": "save complete checkpoints by itself",
+        "unwatch": "stop saving by itself",
     },
     "Look": {
         "log": "show versions, newest first",

@@ -1,0 +1,29 @@
+"""`mvc unwatch`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from mvc.cli import text
+from mvc.cli.errors import EXIT_HELP
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+
+
+@verb("unwatch", exits={10: "", 15: EXIT_HELP[15]})
+@click.argument("directory", default=".", metavar="[DIR]")
+@click.pass_obj
+def command(face: Face, directory: str) -> None:
+    """Stop saving the workspace by itself.
+
+    A save under way is finished. Nothing is removed, and the verbs go on working.
+    """
+    from mvc import daemon_client
+
+    answer = daemon_client.ask("unwatch", root=os.path.realpath(directory), timeout=3600.0)
+    if face.json:
+        face.answer({"root": answer["root"]})
+        return
+    face.say(f"No longer watching {text.safe(answer['root'])}")

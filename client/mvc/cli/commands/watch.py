@@ -1,0 +1,87 @@
+"""`mvc watch`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.errors import EXIT_HELP
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, verb
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+
+
+@verb("watch", exits=BUSY | {10: "", 15: EXIT_HELP[15]})
+@click.argument("directory", required=False, metavar="[DIR]")
+@click.option("--status", is_flag=True, help="Tell how each workspace under care is doing.")
+@click.pass_obj
+def command(face: Face, directory: str | None, status: bool) -> None:
+    """Save the workspace by itself, each time a complete checkpoint is there.
+
+    Starts the daemon, mvcd, if need be; it goes on until mvc unwatch, also after a restart of mvcd. Where DIR
+    is no repository yet, one is made and everything in it is put under care.
+
+    A checkpoint is saved when it is complete: by the format's own rule, or when `with mvc.checkpoint(...)` ends
+    in the training program, or when it has been quiet for a while; never while a program has it open.
+    How patient that is, and what is left alone, is set in the [watch] table of mvc.toml.
+    """
+    if status:
+        _status(face, directory)
+        return
+    from mvc import daemon_client
+    from mvc.api.context import context_of
+
+    repo = _workspace(face, directory or ".")
+    try:
+        root = repo.root
+        author = context_of(root, repo.config, author=None, full=False).author
+    finally:
+        repo.close()
+    daemon_client.ensure_running()
+    answer = daemon_client.ask("watch", root=root, author=author)
+    if face.json:
+        face.answer({"root": root, "new": answer["new"]})
+        return
+    face.say(
+        f"Watching {text.safe(root)}" if answer["new"] else f"{text.safe(root)} is watched already"
+    )
+    face.hint("Next:  train; then mvc log, or mvc watch --status")
+
+
+def _workspace(face: Face, directory: str) -> Repo:
+    """The repository there, made if there is none, with something under care."""
+    from mvc.api.errors import NoRepository
+    from mvc.api.repo import Repo
+
+    try:
+        repo = Repo.open(directory, lock_timeout=face.lock_timeout)
+    except NoRepository:
+        if not os.path.isdir(directory):
+            raise
+        face.say(
+            f"New repository in {text.safe(os.path.realpath(directory))}, tracking everything here"
+        )
+        repo = Repo.init(directory)
+        repo.add(repo.root)
+        return repo
+    if not repo.status().tracked:
+        face.say("Nothing was tracked: tracking everything here")
+        repo.add(repo.root)
+    return repo
+
+
+def _status(face: Face, directory: str | None) -> None:
+    from mvc import daemon_client
+    from mvc.cli.screens.watch import lines
+
+    root = None if directory is None else os.path.realpath(directory)
+    answer = daemon_client.ask("status", root=root)
+    face.answer(
+        {"mvcd": answer["mvcd"], "pid": answer["pid"], "workspaces": answer["workspaces"]},
+        lines(answer["workspaces"]),
+    )

@@ -1,0 +1,15 @@
+"""What a training program says to mvc: when a checkpoint is whole, and what it measured.
+
+    import mvc
+    mvc.log_params({"lr": 0.1})
+    with mvc.checkpoint("runs/1", metrics={"val_acc": 0.93}):
+        torch.save(model.state_dict(), "runs/1/model.pt")
+
+Standard library only: no gRPC, no LMDB, no threads, nothing kept between calls. So it costs a training loop
+next to nothing, may be called in any thread and in DataLoader workers, and survives every fork.
+"""
+
+from mvc.training.checkpoint import checkpoint
+from mvc.training.values import log_metrics, log_params
+
+__all__ = ["checkpoint", "log_metrics", "log_params"]
