@@ -111,7 +111,7 @@ class Session(Protocol):
         limits."""
 
     def flush(self) -> None:
-        """Makes what was put durable and visible, before any ref names it."""
+        """Makes what was put durable and visible, before any ref names it. Raises StaleReuse."""
 
     def commit(
         self,
@@ -124,8 +124,9 @@ class Session(Protocol):
         and sets all refs, appends the operation, writes the cache rows (None deletes). Returns the
         operation's sequence number (0 without one). The session stays usable.
 
-        Raises Conflict(kind="ref-changed") when a ref is not as expected; StaleReuse when a reused
-        object was collected meanwhile (snapshot again). No ref is changed then.
+        Raises Conflict(kind="ref-changed") when a ref is not as expected; what was put stays, for
+        another try. Raises StaleReuse when a reused object was collected meanwhile: the session
+        starts over, so ask and put everything again. No ref is changed then.
         """
 
     def close(self) -> None: ...

@@ -51,9 +51,12 @@ class Gate:
         """Waits until nobody is inside, then keeps everybody out."""
         with self._lock:
             self._waiting += 1
-            while self.inside or self._alone:
-                self._changed.wait()
-            self._waiting -= 1
+            try:
+                while self.inside or self._alone:
+                    self._changed.wait()
+            finally:  # Ctrl-C ends the wait too
+                self._waiting -= 1
+                self._changed.notify_all()
             self._alone = True
         try:
             yield

@@ -51,6 +51,7 @@ class Index:
         self.read_only = False
         self._holders = 0
         self._failure: MvcError | None = None
+        self._forked_in_use = False
         self._gate = Gate()
         self._writer: int | None = None
         self._env: Any = None
@@ -66,6 +67,8 @@ class Index:
         """
         with cls._registry:
             index = cls._open.get(_identity(path))
+            if index is not None and index._forked_in_use:
+                index._environment()
             if index is None or index._failure is not None:
                 if not create and not _file_size(path):
                     raise _damaged(f"{path}/data.mdb is absent or empty")
@@ -329,10 +332,10 @@ class Index:
 
     def _forked(self) -> None:
         """In a child, before anything else runs there."""
-        in_use = bool(self._gate.inside)
+        self._forked_in_use = bool(self._gate.inside)
         self._gate = Gate()
         self._writer = None
-        if in_use:
+        if self._forked_in_use:
             _abandoned.append(self._env)  # never to be closed, not even by the garbage collector
             self._failure = Failure(
                 "the store cannot be used in this process",

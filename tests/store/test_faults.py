@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import signal
+import threading
 
 import lmdb
 import pytest
@@ -83,13 +84,20 @@ def test_a_failed_fsync_while_writing_back_is_not_lost(tmp_path, monkeypatch):
     monkeypatch.setattr("mvcd.store.pack.WRITE_BACK_STEP", 1 << 20)
     with LmdbStore.create(tmp_path) as store:
         save(store, 1)
-        sync = Nth(os.fsync, 1, errno.EIO)
-        monkeypatch.setattr(os, "fsync", sync)
-        with pytest.raises(Failure), store.session() as session:
-            for n in range(3):
-                session.put(*plain(n.to_bytes(4) * (1 << 18)))
+        real, failed = os.fsync, []
+
+        def fail_in_the_background(file):
+            if threading.current_thread() is not threading.main_thread():
+                failed.append(file)
+                raise OSError(errno.EIO, "Input/output error")
+            real(file)
+
+        monkeypatch.setattr(os, "fsync", fail_in_the_background)
+        with pytest.raises(Failure) as caught, store.session() as session:
+            session.put(*plain(b"data" * (1 << 18)))
             session.commit([RefUpdate("x", None, b"1")])
-        assert sync.failed
+        assert caught.value.kind == "store-failed"
+        assert len(failed) == 1
         monkeypatch.undo()
     require_intact(tmp_path, 1)
 

@@ -10,7 +10,7 @@ import pytest
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import StaleReuse
 from mvcd.ids import ChunkId
-from mvcd.store import collect, pack, session
+from mvcd.store import collect, pack, session, writers
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.objects import delta, mark_values, plain, revisions, some
@@ -138,4 +138,47 @@ def test_a_base_that_was_collected_is_no_base(store, monkeypatch):
         writer.put(*plain(changed))
         writer.commit([RefUpdate("a", None, bytes(ChunkId.of(changed)))])
     assert store.get(ChunkId.of(changed)) == changed
+    assert list(store.check()) == []
+
+
+def test_a_number_that_was_committed_while_we_waited_for_its_lock(store, monkeypatch):
+    """Starting that pack anew would cut off what somebody committed a moment before."""
+    real, first = writers.try_lock, plain(b"first")
+
+    def commit_first(path, *, create=False):
+        monkeypatch.setattr(writers, "try_lock", real)
+        with store.session() as other:
+            other.put(*first)
+            other.commit()
+        return real(path, create=create)
+
+    monkeypatch.setattr(writers, "try_lock", commit_first)
+    with store.session() as session:
+        session.put(*plain(b"second"))
+        session.commit()
+    assert sorted(os.listdir(store.pack_directory)) == ["00000000.pack", "00000001.pack"]
+    assert store.get(first[0]) == b"first"
+    assert list(store.check()) == []
+
+
+def test_a_pack_that_was_sealed_while_we_waited_for_its_lock(store, monkeypatch):
+    with store.session() as session:
+        session.put(*plain(b"first"))
+        session.commit()
+    real = writers.try_lock
+
+    def seal_first(path, *, create=False):
+        monkeypatch.setattr(writers, "try_lock", real)
+        with monkeypatch.context() as patch, store.session() as other:
+            patch.setattr("mvcd.store.session.SEAL_SIZE", 100)
+            other.put(*plain(b"other" * 100))
+            other.commit()
+        return real(path, create=create)
+
+    monkeypatch.setattr(writers, "try_lock", seal_first)
+    with store.session() as session:
+        session.put(*plain(b"second"))
+        session.commit()
+    assert len(os.listdir(store.pack_directory)) == 2
+    assert store.get(ChunkId.of(b"other" * 100)) == b"other" * 100
     assert list(store.check()) == []
