@@ -95,6 +95,17 @@ def test_messages(mvc: Mvc, saved: Path) -> None:
     assert mvc("log", "-n1", "--json").json["versions"][0]["author"] == "Grace <g@example.org>"
 
 
+def test_what_cannot_be_saved_is_named_but_not_at_length(mvc: Mvc, saved: Path) -> None:
+    for number in range(7):
+        (saved / f"link{number}").symlink_to("/etc/passwd")
+    warnings = mvc("commit", "--allow-empty", "-m", "links").err.splitlines()
+    assert warnings[0].startswith("warning: skipped link0: ")
+    assert warnings[5:] == ["warning: 2 more are skipped; mvc status names them"]
+    assert mvc("status").out.count("link") >= 7
+    (saved / os.fsdecode(b"\xff\x1b[31m")).write_text("x")
+    assert "  \\xff\\x1b[31m: " in mvc("status").out
+
+
 def test_the_log_in_its_shapes(mvc: Mvc, saved: Path) -> None:
     full = mvc("log").out.splitlines()
     assert full[0].startswith("v2 ") and full[0].endswith(" (HEAD -> main)")
@@ -133,6 +144,7 @@ def test_show(mvc: Mvc, saved: Path) -> None:
     assert ["weights", "1", "file", "16", "B"] in lines
     assert ["lr", "0.05"] in lines and ["val.accuracy", "0.75"] in lines
     assert "+5" not in out and "+1" in mvc("show", "v1").out
+    assert mvc("show", "v0").out.endswith("\n    The empty version, before the first.\n")
     mvc("show", "nothing", code=1)
 
 

@@ -103,5 +103,7 @@ class Face:
                 click.echo(click.style(line, dim=True))
 
     def warn(self, message: str) -> None:
+        from mvc.cli.text import safe
+
         label = click.style("warning:", fg="yellow", bold=True)
-        click.echo(f"{label} {message}", err=True, color=self.colored(sys.stderr))
+        click.echo(f"{label} {safe(message)}", err=True, color=self.colored(sys.stderr))

@@ -102,10 +102,12 @@ def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
     if face.json or "--json" in words:
         click.echo(report.document(), err=True)
         return report.code
+    from mvc.cli.text import safe  # messages quote names of files and revisions
+
     colors = {"error": "red", "cause": "yellow", "help": "cyan"}
     for label, text in report.lines():
         click.echo(
-            f"{click.style(label + ':', fg=colors[label], bold=True)} {text}",
+            f"{click.style(label + ':', fg=colors[label], bold=True)} {safe(text)}",
             err=True,
             color=face.colored(sys.stderr),
         )

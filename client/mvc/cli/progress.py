@@ -52,7 +52,7 @@ class Lines:
     def warn(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self._face.warn(text.safe(message))
+            self._face.warn(message)
 
 
 class Bar(Lines):

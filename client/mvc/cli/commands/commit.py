@@ -7,10 +7,13 @@ from typing import TextIO
 
 import click
 
-from mvc.cli import documents, text
+from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 from mvc.cli.screens.commit import lines
+
+_SHOWN = 5
+"""Skipped files a commit names."""
 
 
 @verb("commit", exits=BUSY | {1: "failure, or nothing to commit"})
@@ -37,8 +40,10 @@ def command(
     Without -m or -F, and on a terminal, an editor asks for the message.
     """
     result = face.repo.commit(_message(messages, file), author=author, allow_empty=allow_empty)
-    for path, reason in result.skipped:
-        face.warn(f"skipped {text.safe(path)}: {reason}")
+    for path, reason in result.skipped[:_SHOWN]:
+        face.warn(f"skipped {path}: {reason}")
+    if len(result.skipped) > _SHOWN:
+        face.warn(f"{len(result.skipped) - _SHOWN} more are skipped; mvc status names them")
     if face.json:
         face.answer(documents.commit(result))
     else:

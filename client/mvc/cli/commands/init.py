@@ -6,6 +6,7 @@ import os
 
 import click
 
+from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import verb
 
@@ -32,7 +33,7 @@ def command(face: Face, directory: str, store: str | None) -> None:
     if face.json:
         face.answer({"root": root, "store": place, "branch": branch})
         return
-    face.say(f"New repository in {root}, on branch {branch}")
+    face.say(f"New repository in {text.safe(root)}, on branch {branch}")
     face.hint(
         "Next:  mvc add .                    (or just the paths you want under care)",
         "       mvc commit -m 'First version'",

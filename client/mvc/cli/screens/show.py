@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 def lines(version: Version, changes: Diff) -> Iterator[str]:
     yield heading(version)
+    if not version.number:
+        yield "    The empty version, before the first."
+        return
     yield from text.table(_facts(version))
     yield ""
     yield from (f"    {text.safe(line)}".rstrip() for line in version.message.strip().split("\n"))
