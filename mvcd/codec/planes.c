@@ -215,13 +215,14 @@ unsigned planes_period(const uint8_t *data, size_t n)
 
 #define PROBE_BLOCKS 4
 #define PROBE_MIN 1024
-#define PROBE_MAX 4096
+#define PROBE_MAX 2048
 #define LANES_BLOCKS 8
 #define LANES_SAMPLE 8192
 #define ONE 65536                 /* fixed point: 16 fractional bits */
 #define HALF_OVER_LN2 47274       /* ONE / (2 ln 2) */
 #define REPEAT_LENGTH 8           /* bytes; noise with 2.6 bits a byte repeats 8 by chance once in 2^21 */
 #define REPEAT_HASH 0x9E3779B97F4A7C15u
+#define REPEAT_BITS 11
 
 static uint32_t log2_table[LANES_SAMPLE + 1];
 
@@ -279,14 +280,14 @@ static const uint8_t *take_sample(uint8_t *space, const uint8_t *data, size_t *n
 
 static unsigned count_repeats(const uint8_t *sample, size_t n)
 {
-    uint16_t last[4096] = {0}; /* position + 1 by hash */
+    uint16_t last[1 << REPEAT_BITS] = {0}; /* position + 1 by hash */
     unsigned repeats = 0;
     if (n <= REPEAT_LENGTH)
         return 0;
     size_t positions = n - REPEAT_LENGTH + 1;
     for (size_t i = 0; i < positions; i++) {
         uint64_t now = load64(sample + i);
-        uint16_t *slot = &last[now * REPEAT_HASH >> 52];
+        uint16_t *slot = &last[now * REPEAT_HASH >> (64 - REPEAT_BITS)];
         if (*slot && load64(sample + *slot - 1) == now)
             repeats++;
         *slot = (uint16_t)(i + 1);

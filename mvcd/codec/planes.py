@@ -108,7 +108,7 @@ def period(data: Bytes, /) -> int:
 
 def probe(data: Bytes, /) -> tuple[int, int]:
     """(order-0 entropy in 1/1000 bit per byte, per mille of positions whose 8 bytes came before)."""
-    limit = min(max(1024, len(data) // 16 // 32 * 32), 4096)
+    limit = min(max(1024, len(data) // 16 // 32 * 32), 2048)
     sample = _sample(bytes(data), limit, 4)
     return _entropy(sample) * 1000 // ONE, _repeats(sample)
 
@@ -165,7 +165,7 @@ def _repeats(sample: bytes) -> int:
     repeats = 0
     for i in range(positions):
         now = sample[i : i + REPEAT_LENGTH]
-        slot = (int.from_bytes(now, "little") * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 52
+        slot = (int.from_bytes(now, "little") * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 53
         before = last.get(slot)
         repeats += before is not None and sample[before : before + REPEAT_LENGTH] == now
         last[slot] = i
