@@ -1,19 +1,22 @@
 """Which of the five components a file belongs to, from its path alone.
 
-The built-in rules are the tables below, read from top to bottom; the first that matches decides:
+The built-in rules, most certain evidence first; the first that matches decides:
 
-1. program source is architecture, and what has the suffix of model weights is weights, wherever they lie;
-2. names that say what a file is (`params.yaml`, `metrics.json`, `requirements.txt`, `config.json`);
-3. directories that say what their files are (`config/`, `logs/`, `data/`), the innermost first;
-4. suffixes (`.csv` is data, `.md` architecture);
-5. everything else is data.
+1. program source is architecture wherever it lies (`data/prepare.py`, `config.py`);
+2. the suffix of model weights means weights, except below `data/`: `.pkl`, `.bin`, `.h5` hold data sets too;
+3. names that say what a file is (`params.yaml`, `metrics.json`, `requirements.txt`, `config.json`), even in a
+   directory that says otherwise: `data/metrics.json` holds results;
+4. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
+   (Hydra has `conf/data/mnist.yaml`), or else one of checkpoints or code (`src/data/iris.csv` is data);
+5. suffixes (`.csv` is data, `.md` architecture);
+6. everything else is data.
 
-A workspace puts its own globs before all of this, in the `[components]` table of `mvc.toml`.
+Letter case does not matter. A workspace puts its own globs before all of this, in the `[components]` table of
+`mvc.toml`. Nothing here looks at content: moving a file may change its component, editing it never does.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Mapping
 from functools import lru_cache
@@ -26,97 +29,109 @@ from mvcd.objects.version import Component
 _A, _W, _H = Component.ARCHITECTURE, Component.WEIGHTS, Component.HYPERPARAMETERS
 _D, _R = Component.DATA, Component.RESULTS
 
+SOURCE_SUFFIXES = """
+    .py .pyi .pyx .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .r .lua .sh
+"""
+
+WEIGHTS_SUFFIXES = """
+    .safetensors .pt .pth .bin .ckpt .h5 .hdf5 .keras .onnx .gguf .ggml .pkl .pickle .joblib .skops .npz
+    .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index .ptl .llamafile
+"""
+
+WEIGHTS_NAMES = """
+    checkpoint .metadata latest model.safetensors.index.json pytorch_model.bin.index.json
+"""
+"""Small files that tie a checkpoint together: TensorFlow, DCP of torch, DeepSpeed, the Hub."""
+
 NAMES: Mapping[Component, str] = {
     _H: """params hparams hyperparams hyperparameters training_args trainer_config train_config config
            sweep optuna generation_config deepspeed_config ds_config accelerate_config""",
     _R: """metrics metric results result scores eval eval_results test_results train_results
            all_results predict_results trainer_state summary history loss losses accuracy
            confusion_matrix classification_report report evaluation""",
-    _A: """config.json tokenizer_config special_tokens_map preprocessor_config modules model_index
-           requirements requirements-dev environment conda pyproject setup pipfile poetry.lock
-           uv.lock package-lock dockerfile makefile readme license mvc architecture model_card
-           .mvcignore""",
+    _A: """config.json model_config architecture model_index modules tokenizer tokenizer_config
+           special_tokens_map added_tokens preprocessor_config adapter_config
+           requirements environment conda pyproject setup pipfile poetry.lock uv.lock package-lock
+           dockerfile makefile readme license mvc model_card
+           .mvcignore .gitignore .gitattributes .dockerignore""",
 }
-"""Names, or base names without their suffix, in lower case. `config.json` describes a network (Transformers,
-Keras), any other `config.*` holds settings."""
+"""Whole names, or names less their suffix. `config.json` describes a network (Transformers, Keras), any other
+`config.*` holds settings. A whole name goes before one without its suffix."""
 
 PREFIXES: Mapping[Component, str] = {
     _H: "hparams params hyperparam",
-    _R: "metrics events.out.tfevents eval_ scores results",
+    _R: "metrics events.out.tfevents eval_ scores results plot loss_ accuracy_ confusion_matrix roc_",
     _A: "requirements dockerfile",
 }
-
-SOURCE_SUFFIXES = frozenset(
-    ".py .pyi .pyx .ipynb .c .cc .cpp .cu .cuh .h .hpp .rs .go .java .jl .r .lua .sh".split()
-)
-WEIGHTS_SUFFIXES = frozenset(
-    """.safetensors .pt .pth .bin .ckpt .h5 .hdf5 .keras .onnx .gguf .ggml .pkl .pickle .joblib .skops
-    .npz .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index .ptl
-    .llamafile""".split()
-)
-_TF_SHARD = re.compile(r".*\.data-\d{5}-of-\d{5}")
-_WEIGHTS_NAMES = frozenset({"checkpoint", ".metadata", "latest", "model.safetensors.index.json",
-                            "pytorch_model.bin.index.json"})  # fmt: skip
 
 DIRECTORIES: Mapping[Component, str] = {
     _H: "config configs conf hparams params hyperparameters",
     _R: """metrics results result logs log runs tensorboard tb plots plot figures reports report eval
            evaluation predictions outputs dvclive wandb lightning_logs""",
-    _D: "data dataset datasets train test val valid validation raw processed corpus images labels",
+    _D: "data dataset datasets corpus corpora raw processed",
     _W: "checkpoints checkpoint weights ckpt ckpts",
     _A: "src models model network networks architecture lib notebooks scripts docs",
 }
 
 SUFFIXES: Mapping[Component, str] = {
-    _A: ".md .rst .proto .pbtxt .prototxt .lock .cfg .ini .toml .gin .js .ts",
-    _H: ".yaml .yml .hparams",
-    _R: ".log .tfevents .png .svg .pdf .html .out .err",
-    _D: """.csv .tsv .jsonl .parquet .arrow .feather .txt .json .npy .tfrecord .lmdb .jpg .jpeg .gif
-           .webp .bmp .tif .tiff .wav .flac .mp3 .ogg .mp4 .avi .zip .tar .gz .zst .xz .bz2 .db
-           .sqlite .idx .mat .nii .dcm .xml .las .ply .geojson .shp .vcf .fasta .fastq""",
+    _A: ".md .rst .proto .pbtxt .prototxt .lock .cfg .ini .gin .js .ts",
+    _H: ".yaml .yml .toml .hparams",
+    _R: ".log .out .err .tfevents .svg .pdf .html",
+    _D: """.csv .tsv .json .jsonl .parquet .arrow .feather .txt .npy .tfrecord .lmdb .db .sqlite
+           .png .jpg .jpeg .gif .webp .bmp .tif .tiff .wav .flac .mp3 .ogg .mp4 .avi
+           .zip .tar .gz .zst .xz .bz2""",
 }
+"""Data is what is left; its suffixes stand here for the reader."""
+
+_EDITION = 2
+"""Raised when the code below decides otherwise over the same tables."""
 
 
 def _table(rows: Mapping[Component, str]) -> dict[str, Component]:
     return {word: component for component, words in rows.items() for word in words.split()}
 
 
+_SOURCE, _WEIGHTS = frozenset(SOURCE_SUFFIXES.split()), frozenset(WEIGHTS_SUFFIXES.split())
+_WEIGHTS_NAMES = frozenset(WEIGHTS_NAMES.split())
+_TF_SHARD = re.compile(r".+\.data-\d{5}-of-\d{5}")
 _BY_NAME, _BY_DIRECTORY, _BY_SUFFIX = _table(NAMES), _table(DIRECTORIES), _table(SUFFIXES)
-_SUFFIX_SETS = tuple(sorted(SOURCE_SUFFIXES)), tuple(sorted(WEIGHTS_SUFFIXES))
 _BY_PREFIX = tuple(_table(PREFIXES).items())
+_BUILT_IN = repr(
+    (
+        _EDITION,
+        (SOURCE_SUFFIXES, WEIGHTS_SUFFIXES, WEIGHTS_NAMES),
+        [list(table.items()) for table in (NAMES, PREFIXES, DIRECTORIES, SUFFIXES)],
+    )
+)
 
 
 class ComponentRules:
     """Decides components. Immutable; `digest` (16 bytes) changes when a decision may."""
 
-    def __init__(
-        self, overrides: tuple[tuple[re.Pattern[str], Component], ...], source: str
-    ) -> None:
-        self._overrides = overrides
-        said = repr((NAMES, PREFIXES, DIRECTORIES, SUFFIXES, source, *_SUFFIX_SETS))
-        self.digest = blake3(said.encode()).digest(length=16)
+    def __init__(self, overrides: tuple[tuple[str, Component], ...] = ()) -> None:
+        self._overrides = tuple((_compile(glob), component) for glob, component in overrides)
+        self.digest = blake3(repr((_BUILT_IN, overrides)).encode()).digest(length=16)
 
     @classmethod
     def default(cls) -> Self:
-        return cls((), "")
+        return cls()
 
     def with_overrides(self, table: Mapping[str, object]) -> Self:
-        """Globs per component before the built-in rules, in the table's order.
+        """Globs by component, tried before the built-in rules in the table's order: the first match decides.
 
-        `*` and `?` stay within one path part, `**` spans parts; a glob without `/` is matched against the name
-        at any depth. Raises ValueError for an unknown component or a value that is no list of strings.
+        Globs read as in `.mvcignore`: one without `/` (but at its end) matches a name at any depth, another
+        one the path from the root; `*` and `?` stay within one part, `**` spans parts; what matches a directory
+        matches all below it. Raises ValueError for an unknown component, a value that is no list of strings,
+        and a glob that is empty or begins with `!`.
         """
-        compiled = []
+        overrides: list[tuple[str, Component]] = []
         for name, globs in table.items():
-            try:
-                component = Component(name)
-            except ValueError:
-                known = ", ".join(Component)
-                raise ValueError(f"{name!r} is no component; there are {known}") from None
-            if not isinstance(globs, list) or not all(isinstance(g, str) for g in globs):
+            if name not in Component.__members__.values():
+                raise ValueError(f"{name!r} is no component; there are {', '.join(Component)}")
+            if not isinstance(globs, (list, tuple)) or not all(isinstance(g, str) for g in globs):
                 raise ValueError(f"{name} must be a list of globs")
-            compiled += [(re.compile(_translate(glob)), component) for glob in globs]
-        return type(self)(tuple(compiled), repr(sorted(map(str, table.items()))))
+            overrides += [(glob, Component(name)) for glob in globs]
+        return type(self)(tuple(overrides))
 
     def component_of(self, path: str) -> Component:
         """The component of a path relative to the workspace root, `/` between its parts."""
@@ -124,53 +139,64 @@ class ComponentRules:
             if pattern.fullmatch(path):
                 return component
         directory, _, name = path.rpartition("/")
-        return _by_name(name) or _by_directories(directory) or _by_suffix(name)
+        component, certain = _by_name(name)
+        if certain:
+            return component
+        place = _by_directory(directory)
+        if component is _W:
+            return _D if place is _D else _W
+        return component if place is None else place
 
 
-@lru_cache(maxsize=65536)
-def _by_name(name: str) -> Component | None:
-    lower = name.lower()
-    if lower in _WEIGHTS_NAMES:
-        return _W
-    stem, dot, suffix = lower.rpartition(".")
-    if not dot:
-        stem, suffix = lower, ""
-    if dot + suffix in SOURCE_SUFFIXES:
-        return _A
-    if dot + suffix in WEIGHTS_SUFFIXES or _TF_SHARD.fullmatch(lower):
-        return _W
-    found = _BY_NAME.get(lower) or _BY_NAME.get(stem)
-    if found:
-        return found
-    return next((c for prefix, c in _BY_PREFIX if lower.startswith(prefix)), None)
+@lru_cache(maxsize=4096)
+def _by_name(name: str) -> tuple[Component, bool]:
+    """What a name says, and whether it says so in every directory."""
+    name = name.lower()
+    stem, dot, suffix = name.rpartition(".")
+    suffix = dot + suffix
+    if suffix in _SOURCE:
+        return _A, True
+    if suffix in _WEIGHTS or name in _WEIGHTS_NAMES or _TF_SHARD.fullmatch(name):
+        return _W, False
+    named = _BY_NAME.get(name) or _BY_NAME.get(stem)
+    named = named or next((c for prefix, c in _BY_PREFIX if name.startswith(prefix)), None)
+    return (named, True) if named else (_BY_SUFFIX.get(suffix, _D), False)
 
 
-@lru_cache(maxsize=65536)
-def _by_directories(directory: str) -> Component | None:
-    for part in reversed(directory.lower().split("/")):
-        found = _BY_DIRECTORY.get(part)
-        if found:
-            return found
-    return None
+@lru_cache(maxsize=4096)
+def _by_directory(directory: str) -> Component | None:
+    """What the directories on the way to a file say of it, if anything."""
+    found = [_BY_DIRECTORY[part] for part in directory.lower().split("/") if part in _BY_DIRECTORY]
+    strong = [component for component in found if component not in (_A, _W)]
+    return next(iter(strong or found), None)
 
 
-def _by_suffix(name: str) -> Component:
-    _, dot, suffix = name.lower().rpartition(".")
-    return _BY_SUFFIX.get(dot + suffix, _D)
+_GLOB_TOKEN = re.compile(r"^\*\*/|/\*\*/|/\*\*$|^\*\*$|\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_SPANNING = {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.+", "**": ".*", "?": "[^/]"}
 
 
-def _translate(glob: str) -> str:
-    """A regular expression for a glob whose `**` spans directories."""
-    if "/" not in glob:
-        glob = f"**/{glob}"
-    parts = []
-    for part in glob.strip("/").split("/"):
-        if part == "**":
-            parts.append("(?:[^/]+/)*")
-        else:
-            body = fnmatch.translate(part).replace(".*", "[^/]*")
-            parts.append(body.removeprefix("(?s:").removesuffix(")\\Z") + "/")
-    pattern = "".join(parts)
-    if glob.rstrip("/").endswith("**"):
-        return pattern + "[^/]+"
-    return pattern.removesuffix("/")
+def _compile(glob: str) -> re.Pattern[str]:
+    """Raises ValueError. The tests hold this against pathspec's reading of gitignore(5)."""
+    body = glob.removesuffix("/")
+    if not body or glob.startswith("!"):
+        raise ValueError(f"{glob!r} is no glob for a component")
+    anywhere = "/" not in body
+    parts = [_token(token) for token in _GLOB_TOKEN.findall(body.removeprefix("/"))]
+    below = "/.*" if glob.endswith("/") else "(?:/.*)?"
+    try:
+        return re.compile(("(?:.*/)?" if anywhere else "") + "".join(parts) + below, re.DOTALL)
+    except re.error as error:
+        raise ValueError(f"{glob!r} is no glob: {error}") from None
+
+
+def _token(token: str) -> str:
+    if token in _SPANNING:
+        return _SPANNING[token]
+    if token.startswith("*"):
+        return "[^/]*"
+    if token.startswith("[") and len(token) > 1:
+        negated = token.startswith("[!")
+        members = token[2 if negated else 1 : -1].replace("\\", "\\\\").replace("[", "\\[")
+        members = "\\" + members if members.startswith(("]", "^")) else members
+        return f"(?!/)[{'^' if negated else ''}{members}]"
+    return re.escape(token)

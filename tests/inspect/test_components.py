@@ -1,0 +1,142 @@
+"""Which component a path belongs to, as a table of examples; globs against pathspec's gitignore."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mvcd.inspect.components import ComponentRules
+from mvcd.objects.version import Component
+
+EXAMPLES = {
+    "architecture": """
+        train.py src/model.py model.ipynb run.sh kernels/attention.cu config.json models/bert/config.json
+        metrics.py params.py data/prepare.py data/loaders/text.py logs/plot.py
+        requirements.txt requirements-dev.txt environment.yml pyproject.toml uv.lock Dockerfile setup.cfg
+        tokenizer.json tokenizer_config.json special_tokens_map.json adapter_config.json
+        README.md docs/guide.md LICENSE mvc.toml .mvcignore yolov3.cfg net.prototxt""",
+    "weights": """
+        model.safetensors model.pt model.pth model.bin model.ckpt model.h5 model.keras model.onnx
+        model.gguf model.pkl model.joblib MODEL.PT params.pkl
+        model-00001-of-00002.safetensors model.safetensors.index.json
+        checkpoints/epoch=3.ckpt lightning_logs/version_0/checkpoints/epoch=3-step=40.ckpt
+        runs/train/exp/weights/best.pt outputs/pytorch_model.bin checkpoint-500/optimizer.pt
+        tf/ckpt-1.index tf/ckpt-1.data-00000-of-00001 tf/checkpoint saved/saved_model.pb
+        dcp/__0_0.distcp dcp/.metadata weights/shards.txt""",
+    "hyperparameters": """
+        params.yaml hparams.yaml hparams_big.json hparams.toml config/train.yaml config/model/a.json
+        conf/db.ini configs/x.txt config.yaml config.yml train_config.json training_args.json
+        exp1/params.yaml lightning_logs/version_0/hparams.yaml generation_config.json sweep.yaml
+        .hydra/config.yaml optimizer.yaml data/params.yaml experiment.toml
+        conf/data/mnist.yaml src/config/train.json models/configs/a.yaml""",
+    "data": """
+        data/train.csv data/x.bin data/features.pkl data/raw/a.png data/notes.md data/readings.yaml
+        iris.csv table.parquet corpus.txt img/cat.jpg img/dog.png train.jsonl annotations.json archive.tar.gz
+        datasets/mnist/train-images.gz data/train.h5 unknown noext/file
+        src/data/iris.csv data/checkpoints/encoder.pt weird.xyz Data/TRAIN.CSV""",
+    "results": """
+        metrics.json metrics.csv metrics_final.yaml data/metrics.json eval_results.json trainer_state.json
+        logs/run.txt run.log events.out.tfevents.1700000000.host.1.0 tb/events.out.tfevents.1.host
+        plots/loss.png plots/deep/er/x.svg confusion_matrix.png loss_curve.png report.html
+        lightning_logs/version_0/metrics.csv results/predictions.csv results/data/x.csv dvclive/metrics.json
+        dvclive/plots/metrics/loss.tsv figures/a.pdf slurm-1.out wandb/run/files/output.txt""",
+}
+TABLE = [(path, component) for component, paths in EXAMPLES.items() for path in paths.split()]
+
+
+@pytest.mark.parametrize(("path", "component"), TABLE, ids=[path for path, _ in TABLE])
+def test_examples(path: str, component: str) -> None:
+    assert ComponentRules.default().component_of(path) is Component(component)
+
+
+def test_every_component_is_exemplified() -> None:
+    assert EXAMPLES.keys() == set(Component)
+
+
+def test_overrides_go_first_and_in_their_order() -> None:
+    rules = ComponentRules.default().with_overrides(
+        {
+            "data": ["keep/*.bin", "*.ckpt.bak"],
+            "weights": ["keep/**", "blobs", "/top.dat", "shots/"],
+            "results": ["keep/x.bin"],
+        }
+    )
+    expected = {
+        "keep/x.bin": Component.DATA,
+        "keep/x.txt": Component.WEIGHTS,
+        "keep/deep/x.bin": Component.WEIGHTS,
+        "a/b/c.ckpt.bak": Component.DATA,
+        "a/blobs/x/y.py": Component.WEIGHTS,
+        "top.dat": Component.WEIGHTS,
+        "sub/top.dat": Component.DATA,
+        "shots": Component.DATA,
+        "sub/shots/1.png": Component.WEIGHTS,
+        "train.py": Component.ARCHITECTURE,
+    }
+    assert {path: rules.component_of(path) for path in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"modles": ["*.pt"]},
+        {"weights": "*.pt"},
+        {"weights": [1]},
+        {"weights": {"a": 1}},
+        {"weights": [""]},
+        {"weights": ["/"]},
+        {"weights": ["!a"]},
+        {"weights": ["[z-a]"]},
+    ],
+    ids=str,
+)
+def test_wrong_tables_are_refused(table: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"weights|modles|glob"):
+        ComponentRules.default().with_overrides(table)
+
+
+def test_digest_tells_rules_apart() -> None:
+    default = ComponentRules.default()
+    tables: list[dict[str, object]] = [
+        {"weights": ["a"]},
+        {"data": ["a"]},
+        {"weights": ["a"], "data": ["b"]},
+        {"data": ["b"], "weights": ["a"]},
+    ]
+    digests = {default.with_overrides(table).digest for table in tables}
+    assert len(digests | {default.digest}) == 5
+    assert default.with_overrides(tables[0]).digest in digests
+    assert default.with_overrides({}).digest == default.digest == ComponentRules.default().digest
+
+
+part = st.text("abc*?[!]", min_size=1, max_size=4) | st.sampled_from(
+    ["**", "*", "a", "[ab]", "[!a]b"]
+)
+globs = st.builds(
+    lambda parts, lead, trail: lead + "/".join(parts) + trail,
+    st.lists(part, min_size=1, max_size=3),
+    st.sampled_from(["", "/"]),
+    st.sampled_from(["", "/"]),
+)
+paths = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
+
+
+@given(glob=globs, path=paths)
+def test_globs_read_as_gitignore_does(glob: str, path: str) -> None:
+    from pathspec import GitIgnoreSpec
+
+    assume(not glob.startswith(("!", "#")) and glob.strip("/") and "***" not in glob)
+    assume(glob.count("[") == glob.count("]") and "[]" not in glob and "[!]" not in glob)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            spec = GitIgnoreSpec.from_lines([glob])
+            expected = spec.match_file(path)
+    except ValueError:
+        assume(False)
+    rules = ComponentRules.default().with_overrides({"results": [glob]})
+    assume(ComponentRules.default().component_of(path) is not Component.RESULTS)
+    assert (rules.component_of(path) is Component.RESULTS) == expected, (glob, path)

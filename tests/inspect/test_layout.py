@@ -1,0 +1,114 @@
+"""What holds for every layout, whatever the bytes: no exception, a partition of the file, bounded reading."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from mvcd.inspect.layout import Layout, layout
+
+DATA = Path(__file__).parent / "data"
+SAMPLES = sorted(DATA.glob("*.pt"))
+HEADER = (
+    b'{"__metadata__":{"format":"pt"},"a.weight":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},'
+    b'"b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}}'
+)
+SAFETENSORS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(range(11))
+
+
+def read(data: bytes) -> Layout | None:
+    read_bytes = 0
+
+    def read_at(offset: int, length: int) -> bytes:
+        nonlocal read_bytes
+        assert offset >= 0 and length >= 0
+        read_bytes += length
+        return data[offset : offset + length]
+
+    found = layout(read_at, len(data))
+    assert read_bytes <= 4 * len(data) + 1024
+    if found is not None:
+        check(found, len(data))
+    return found
+
+
+def check(found: Layout, size: int) -> None:
+    end = 0
+    for span in found.spans:
+        assert span.offset == end and span.size > 0
+        end += span.size
+    assert end == size
+    names = [span.tensor.name for span in found.spans if span.tensor]
+    assert names and len(set(names)) == len(names)
+    for span in found.spans:
+        if span.tensor:
+            assert span.tensor.element_size in (1, 2, 4, 8)
+            span.tensor.name.encode()
+    glue = [span.tensor is None for span in found.spans]
+    assert not any(a and b for a, b in pairwise(glue)), "glue is not split"
+
+
+def test_the_samples_are_what_they_seem() -> None:
+    safetensors = read(SAFETENSORS)
+    assert safetensors is not None and len(safetensors.spans) == 3
+    formats = {path.name: read(path.read_bytes()) for path in SAMPLES}
+    assert [name for name, found in formats.items() if found is None] == ["legacy.pt"]
+    assert {found.format for found in formats.values() if found} == {"torch-zip"}
+
+
+@given(data=st.binary(max_size=200))
+@example(data=b"PK\x03\x04" + bytes(200))
+@example(data=b"\x02" + bytes(7) + b"{}")
+def test_any_bytes(data: bytes) -> None:
+    read(data)
+
+
+@pytest.mark.parametrize("sample", [SAFETENSORS, *SAMPLES], ids=lambda s: getattr(s, "name", "st"))
+def test_every_truncation_is_plain(sample: bytes | Path) -> None:
+    data = sample if isinstance(sample, bytes) else sample.read_bytes()
+    step = max(1, len(data) // 400)
+    for size in range(0, len(data), step):
+        assert read(data[:size]) is None
+
+
+@settings(max_examples=400)
+@given(data=st.data(), sample=st.sampled_from([SAFETENSORS, *(p.read_bytes() for p in SAMPLES)]))
+def test_mutations_never_raise_and_always_partition(data: st.DataObject, sample: bytes) -> None:
+    mutated = bytearray(sample)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(mutated) - 1))
+        patch = data.draw(
+            st.binary(min_size=1, max_size=8)
+            | st.sampled_from([b"\xff" * 4, b"\xff" * 8, bytes(4), b"PK\x01\x02", b"PK\x05\x06"])
+        )
+        if data.draw(st.booleans()):
+            mutated[at : at + len(patch)] = patch
+        else:
+            mutated[at:at] = patch
+    read(bytes(mutated))
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
+def test_flipped_bytes(sample: Path) -> None:
+    data = bytearray(sample.read_bytes())
+    for at in range(0, len(data), len(data) // 1000 + 1):
+        data[at] ^= 0xFF
+        read(bytes(data))
+        data[at] ^= 0xFF
+
+
+def test_the_name_of_the_file_does_not_matter_and_io_errors_pass() -> None:
+    def broken(offset: int, length: int) -> bytes:
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        layout(broken, 100)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_plain() -> None:
+    data = (DATA / "checkpoint.pt").read_bytes()
+    assert layout(lambda o, n: data[:-1][o : o + n], len(data)) is None
