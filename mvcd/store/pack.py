@@ -31,7 +31,7 @@ COPY_SIZE = 4 << 10
 """Bodies up to this size are joined to their heads: copying them costs less than another part."""
 MAX_PARTS = 1000
 """What one pwritev takes (IOV_MAX is 1024)."""
-WRITE_BACK_STEP = 32 << 20
+WRITE_BACK_STEP = 64 << 20
 """Bytes between two starts of write-back."""
 OPEN_FILES = 64
 
