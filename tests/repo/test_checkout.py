@@ -1,0 +1,151 @@
+"""Writing files: exact, all or nothing, and never where a hostile version would like it."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from pathlib import Path
+
+import pytest
+
+from mvcd.errors import Conflict, CorruptObject
+from mvcd.objects.entry import Mode
+from mvcd.repo import checkout
+from tests.repo.crafted import store_version
+from tests.support.workspace import Bench, Link
+
+HOSTILE_LINKS = (
+    "/etc/passwd", "../outside", "sub/../../outside", "./../outside", "..", ".mvc/config.toml", "a/../.mvc",
+    "sub/link/../../..", "//etc", ".git/hooks",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("target", HOSTILE_LINKS)
+def test_links_that_leave_the_workspace_are_not_made(bench: Bench, target: str) -> None:
+    id = store_version(
+        bench.repo, [("evil", Mode.SYMLINK, target.encode()), ("good", Mode.FILE, b"good")]
+    )
+    result = bench.checkout(id.hex())
+    assert bench.tree() == {"good": "good"}
+    ((path, reason),) = result.skipped
+    assert path == "evil"
+    assert "symlink" in reason
+
+
+def test_links_inside_the_workspace_are_made(bench: Bench) -> None:
+    links = {"link": "sub/file", "sub/up": "../good", "sub/self": ".", "dangling": "nowhere"}
+    files = [(path, Mode.SYMLINK, text.encode()) for path, text in links.items()]
+    id = store_version(
+        bench.repo, [*files, ("good", Mode.FILE, b"1"), ("sub/file", Mode.FILE, b"2")]
+    )
+    assert bench.checkout(id.hex()).skipped == ()
+    tree = bench.tree()
+    assert {p: tree[p] for p in links} == {p: Link(text) for p, text in links.items()}
+    assert bench.repo.status().clean
+
+
+def test_nothing_is_written_through_a_link_of_the_same_version(bench: Bench, scratch: Path) -> None:
+    """`d` is a link and `d/f` a file: no file system has that, and a version may say it."""
+    (scratch / "experiment/real").mkdir()
+    id = store_version(
+        bench.repo, [("d", Mode.SYMLINK, b"real"), ("d/f", Mode.FILE, b"through the link")]
+    )
+    with pytest.raises(Conflict):
+        bench.checkout(id.hex())
+    assert os.listdir(bench.path("real")) == []
+
+
+def test_an_entry_that_lies_about_its_size_changes_nothing(bench: Bench) -> None:
+    bench.save({"a": "1"})
+    id = store_version(
+        bench.repo, [("a", Mode.FILE, b"2"), ("b", Mode.FILE, b"3")], lie_about_sizes=1
+    )
+    with pytest.raises(CorruptObject):
+        bench.checkout(id.hex())
+    assert bench.tree() == {"a": "1"}
+    assert bench.repo.head.number == 1
+
+
+@pytest.mark.parametrize(
+    "path", [".mvc/config.toml", "../x", "/x", "a/../x", "a//x", "x/", ".MVC/x"]
+)
+def test_paths_that_leave_the_workspace_are_no_entries(bench: Bench, path: str) -> None:
+    bench.save({"a": "1"})
+    config = Path(bench.path(".mvc/config.toml")).read_bytes()
+    with pytest.raises((CorruptObject, ValueError)):
+        bench.checkout(store_version(bench.repo, [(path, Mode.FILE, b"evil")]).hex(), force=True)
+    assert Path(bench.path(".mvc/config.toml")).read_bytes() == config
+    assert bench.tree() == {"a": "1"}
+
+
+def test_large_files_are_put_together_from_pieces(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "_TASK_BYTES", 100_000)
+    source = random.Random(1)
+    files = {
+        "plain.bin": source.randbytes(1_500_000),
+        "zeros.bin": bytes(900_000),
+        "just.bin": source.randbytes(100_000),
+        "more.bin": source.randbytes(100_001),
+    }
+    bench.save(files)
+    bench.remove(*files)
+    bench.save({"a": "1"})
+    bench.checkout("v1")
+    assert bench.files() == files
+    assert bench.repo.status().clean
+
+
+def test_modes_follow_the_umask(bench: Bench) -> None:
+    bench.write({"run.sh": "1", "plain": "2"})
+    os.chmod(bench.path("run.sh"), 0o755)
+    bench.add()
+    bench.commit()
+    bench.remove("run.sh", "plain")
+    old = os.umask(0o027)
+    try:
+        bench.repo.restore("HEAD", context=bench.context())
+    finally:
+        os.umask(old)
+    modes = {n: stat.S_IMODE(os.stat(bench.path(n)).st_mode) for n in ("run.sh", "plain")}
+    assert modes == {"run.sh": 0o750, "plain": 0o640}
+
+
+def test_more_files_than_are_synced_one_by_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkout, "_SYNC_EACH", 3)
+    monkeypatch.setattr(checkout, "_TASK_FILES", 4)
+    files = {f"d{n % 5}/{n}": str(n) for n in range(30)}
+    bench.save({**files})
+    bench.remove(*files)
+    bench.save({"a": "1"})
+    synced = []
+    monkeypatch.setattr(os, "sync", lambda: synced.append(1))
+    bench.checkout("v1")
+    assert bench.tree() == files
+    assert len(synced) == 2  # once before the renames, once after
+
+
+def test_empty_directories_give_way_and_are_not_left(bench: Bench) -> None:
+    bench.save({"x": "file", "deep/er/est/f": "1"})
+    bench.remove("x", "deep/er/est/f")
+    os.makedirs(bench.path("x/empty/empty"))
+    bench.save({"y": "1"})
+    bench.checkout("v1")
+    assert bench.tree() == {"x": "file", "deep/er/est/f": "1"}
+    bench.checkout("main")
+    assert sorted(os.listdir(bench.root)) == [".mvc", "y"]
+
+
+def test_remains_of_a_dead_checkout_are_cleared(bench: Bench) -> None:
+    bench.save({"a": "1"})
+    bench.save({"a": "2"})
+    os.makedirs(bench.path(".mvc/staging/sub"))
+    bench.write({".mvc/staging/0": "left", ".mvc/staging/sub/1": "left"})
+    assert not next(c for c in bench.repo.doctor() if c.name == "staging").ok
+    bench.checkout("v1")
+    assert not os.path.exists(bench.path(".mvc/staging"))
+    assert next(c for c in bench.repo.doctor() if c.name == "staging").ok
