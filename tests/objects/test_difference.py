@@ -55,7 +55,7 @@ def edited(stretches: list[tuple[int, int, str]]) -> dict[str, Entry]:
     return after
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(stretches, stretches)
 def test_difference_is_that_of_two_dicts(
     one: list[tuple[int, int, str]], other: list[tuple[int, int, str]]

@@ -88,7 +88,7 @@ changes = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(changes, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_edits_give_what_a_rebuild_gives(history: list[list[dict[str, Entry | None]]]) -> None:
     objects = Objects()
@@ -108,7 +108,7 @@ def test_edits_give_what_a_rebuild_gives(history: list[list[dict[str, Entry | No
         assert list(entries(root.root, objects.fetch)) == [after[path] for path in sorted(after)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.sets(numbers), st.booleans())
 def test_any_subset_by_removal_or_by_building(kept: set[int], invert: bool) -> None:
     keep = {f"data/{i:06}.bin" for i in kept}
@@ -140,6 +140,19 @@ def test_every_stretch_of_a_deep_tree() -> None:
                     after = {**base, **edit}
                     left = {path: entry for path, entry in after.items() if entry is not None}
                     assert edited == rebuilt(left)
+
+
+def test_only_the_end_of_a_deep_tree_is_kept() -> None:
+    """The last branch of a level may have one child; when it is all that is left, the root is below it."""
+    with small_nodes():
+        for count in range(2, 160):
+            all_entries = numbered_entries(count)
+            objects = Objects()
+            root = build_manifest(objects, all_entries)
+            for kept in range(1, min(count, 7)):
+                gone = {entry.path: None for entry in all_entries[:-kept]}
+                edited = edit_manifest(root.root, gone, objects.fetch, objects.sink)
+                assert edited == build_manifest(Objects(), all_entries[-kept:])
 
 
 @settings(max_examples=150, deadline=None)
