@@ -40,6 +40,7 @@ class VersionFile(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._require_open()
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
         if base + offset < 0:
             raise ValueError(f"negative position {base + offset}")
@@ -47,9 +48,11 @@ class VersionFile(io.RawIOBase):
         return self._position
 
     def tell(self) -> int:
+        self._require_open()
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._require_open()
         view = memoryview(buffer).cast("B")
         done = 0
         while done < len(view) and self._position < self.size:
@@ -62,6 +65,10 @@ class VersionFile(io.RawIOBase):
             done += len(piece)
             self._position += len(piece)
         return done
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ValueError("I/O operation on closed file")
 
     def _load(self) -> None:
         """Makes the part that holds the position the one at hand."""

@@ -43,21 +43,26 @@ class WorkspaceLock:
 
     @contextlib.contextmanager
     def try_hold(self) -> Iterator[bool]:
-        """Holds it if that needs no waiting; yields whether."""
-        try:
-            with self._threads:
-                if self._depth == 0:
-                    self._acquire(timeout=0.0)
-                self._depth += 1
-        except Busy:
+        """Holds it if that needs no waiting, be it for a process or a thread; yields whether."""
+        if not self._threads.acquire(blocking=False):
             yield False
             return
         try:
-            yield True
-        finally:
-            self._depth -= 1
             if self._depth == 0:
-                self._release()
+                try:
+                    self._acquire(timeout=0.0)
+                except Busy:
+                    yield False
+                    return
+            self._depth += 1
+            try:
+                yield True
+            finally:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._release()
+        finally:
+            self._threads.release()
 
     def _acquire(self, timeout: float | None = None) -> None:
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
