@@ -39,7 +39,10 @@ def test_the_session_is_what_a_reader_gets(tmp_path: Path) -> None:
     assert len(commands) > 8
     script = f'mvc() {{ "{sys.executable}" -m mvc "$@"; }}\n'
     script += "".join(f"{command}\nprintf '{MARK}'\n" for command, _ in commands)
-    environment = {**os.environ, "MVC_CONFIG": "", "MVC_AUTHOR": "Ada <ada@example.org>"}
+    environment = {
+        **os.environ, "MVC_CONFIG": "", "MVC_AUTHOR": "Ada <ada@example.org>",
+        "PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled"),
+    }  # fmt: skip
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

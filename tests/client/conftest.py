@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from mvc import Repo
 from mvc.cli.main import cli
 from tests.support.commandline import AUTHOR, FIRST, SECOND, Mvc, Ran, write
 
@@ -39,13 +41,22 @@ def mvc(work: Path) -> Mvc:
     return run
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the two versions FIRST and SECOND, made once; tests get copies."""
+    directory = tmp_path_factory.mktemp("template")
+    repo = Repo.init(directory, author=AUTHOR)
+    write(directory, FIRST)
+    repo.add(".")
+    repo.commit("first")
+    write(directory, SECOND)
+    repo.commit("second")
+    repo.close()
+    return directory
+
+
 @pytest.fixture
-def saved(mvc: Mvc, work: Path) -> Path:
-    """A repository with the two versions FIRST and SECOND, clean."""
-    write(work, FIRST)
-    mvc("init")
-    mvc("add", ".")
-    mvc("commit", "-m", "first")
-    write(work, SECOND)
-    mvc("commit", "-m", "second")
+def saved(mvc: Mvc, work: Path, template: Path) -> Path:
+    """A repository of one's own with the versions FIRST and SECOND, clean."""
+    shutil.copytree(template, work, dirs_exist_ok=True)
     return work
