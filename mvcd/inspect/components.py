@@ -171,8 +171,8 @@ def _by_directory(directory: str) -> Component | None:
     return next(iter(strong or found), None)
 
 
-_GLOB_TOKEN = re.compile(r"^\*\*/|/\*\*/|/\*\*$|^\*\*$|\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
-_SPANNING = {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.+", "**": ".*", "?": "[^/]"}
+_GLOB_TOKEN = re.compile(r"^\*\*/|/\*\*/|/\*\*$|\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_SPANNING = {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.+", "?": "[^/]"}
 
 
 def _compile(glob: str) -> re.Pattern[str]:
@@ -181,7 +181,8 @@ def _compile(glob: str) -> re.Pattern[str]:
     if not body or glob.startswith("!"):
         raise ValueError(f"{glob!r} is no glob for a component")
     anywhere = "/" not in body
-    parts = [_token(token) for token in _GLOB_TOKEN.findall(body.removeprefix("/"))]
+    body = re.sub(r"(^|/)(?:\*\*/)+", r"\1**/", body.removeprefix("/"))
+    parts = [_token(token) for token in _GLOB_TOKEN.findall(body)]
     below = "/.*" if glob.endswith("/") else "(?:/.*)?"
     try:
         return re.compile(("(?:.*/)?" if anywhere else "") + "".join(parts) + below, re.DOTALL)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -112,11 +110,21 @@ def test_digest_tells_rules_apart() -> None:
     assert default.with_overrides({}).digest == default.digest == ComponentRules.default().digest
 
 
-part = st.text("abc*?[!]", min_size=1, max_size=4) | st.sampled_from(
-    ["**", "*", "a", "[ab]", "[!a]b"]
+def test_a_negated_class_stays_within_one_part() -> None:
+    rules = ComponentRules.default().with_overrides({"results": ["a[!a]a", "[]b]x"]})
+    names = ("aba", "aaa", "a/a", "bx", "]x", "ax")
+    assert [rules.component_of(name) is Component.RESULTS for name in names] == [
+        True, False, False, True, True, False,
+    ]  # fmt: skip
+
+
+part = st.lists(
+    st.sampled_from(["a", "b", "c", "*", "?", "**", "[ab]", "[a-c]"]),
+    min_size=1,
+    max_size=3,
 )
 globs = st.builds(
-    lambda parts, lead, trail: lead + "/".join(parts) + trail,
+    lambda parts, lead, trail: lead + "/".join(map("".join, parts)) + trail,
     st.lists(part, min_size=1, max_size=3),
     st.sampled_from(["", "/"]),
     st.sampled_from(["", "/"]),
@@ -128,15 +136,9 @@ paths = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4)
 def test_globs_read_as_gitignore_does(glob: str, path: str) -> None:
     from pathspec import GitIgnoreSpec
 
-    assume(not glob.startswith(("!", "#")) and glob.strip("/") and "***" not in glob)
-    assume(glob.count("[") == glob.count("]") and "[]" not in glob and "[!]" not in glob)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            spec = GitIgnoreSpec.from_lines([glob])
-            expected = spec.match_file(path)
-    except ValueError:
-        assume(False)
+    assume("***" not in glob)
+    assume(not glob.endswith("**/"))  # git: directories only; pathspec: files too
+    expected = GitIgnoreSpec.from_lines([glob]).match_file(path)
     rules = ComponentRules.default().with_overrides({"results": [glob]})
     assume(ComponentRules.default().component_of(path) is not Component.RESULTS)
     assert (rules.component_of(path) is Component.RESULTS) == expected, (glob, path)
