@@ -70,7 +70,7 @@ def number(value: object) -> str:
 
 
 def signed(value: float) -> str:
-    return f"{value:+.6g}" if math.isfinite(value) else str(value)
+    return f"{value:+.6g}"
 
 
 def safe(text: str, *, lines: bool = False) -> str:

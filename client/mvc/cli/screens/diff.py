@@ -14,6 +14,7 @@ Long lists are cut, so that all five parts stay in view; --verbose shows them wh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,7 @@ def _values(
     rows = []
     for key, change in list(values.items())[:limit]:
         row = [f"    {text.safe(key)}", text.number(change.old), "->", text.number(change.new)]
-        if differences and change.diff is not None:
+        if differences and change.diff is not None and math.isfinite(change.diff):
             row.append(click.style(text.signed(change.diff), bold=True))
         rows.append(row)
     yield from text.table(rows, right=(1,))
