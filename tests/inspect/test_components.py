@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect.components import ComponentRules
@@ -132,6 +132,7 @@ globs = st.builds(
 paths = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
 
 
+@settings(deadline=None)
 @given(glob=globs, path=paths)
 def test_globs_read_as_gitignore_does(glob: str, path: str) -> None:
     from pathspec import GitIgnoreSpec

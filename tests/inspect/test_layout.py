@@ -60,6 +60,7 @@ def test_the_samples_are_what_they_seem() -> None:
     assert {found.format for found in formats.values() if found} == {"torch-zip"}
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=200))
 @example(data=b"PK\x03\x04" + bytes(200))
 @example(data=b"\x02" + bytes(7) + b"{}")
@@ -75,7 +76,7 @@ def test_every_truncation_is_plain(sample: bytes | Path) -> None:
         assert read(data[:size]) is None
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data(), sample=st.sampled_from([SAFETENSORS, *(p.read_bytes() for p in SAMPLES)]))
 def test_mutations_never_raise_and_always_partition(data: st.DataObject, sample: bytes) -> None:
     mutated = bytearray(sample)

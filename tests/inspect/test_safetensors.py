@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect.layout import Layout, layout
@@ -192,6 +192,7 @@ headers = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(header=headers, length=st.integers(0, 12))
 def test_agrees_with_the_library_on_odd_headers(
     header: dict[str, dict[str, object]], length: int
@@ -205,6 +206,7 @@ def test_agrees_with_the_library_on_odd_headers(
         assert library_accepts(data)
 
 
+@settings(deadline=None)
 @given(
     cuts=st.lists(st.integers(1, 5), min_size=1, max_size=4),
     order=st.randoms(use_true_random=False),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect.tensors import Row, TensorChanges, compare_tensors
@@ -48,6 +48,7 @@ rows = st.dictionaries(
 ).map(lambda table: [(name, *rest) for name, rest in table.items()])
 
 
+@settings(deadline=None)
 @given(old=rows, new=rows)
 def test_each_name_is_in_exactly_one_list_and_sides_swap(old: list[Row], new: list[Row]) -> None:
     forth, back = compare_tensors(iter(old), iter(new)), compare_tensors(new, old)

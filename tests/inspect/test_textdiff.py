@@ -76,7 +76,9 @@ texts = st.lists(st.sampled_from([b"a", b"b", b"c", b"", b"--", b"++ x"]), max_s
 
 
 @pytest.mark.skipif(shutil.which("patch") is None, reason="needs patch(1) as judge")
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(old=texts, new=texts)
 def test_patch_turns_old_into_new(tmp_path: Path, old: bytes, new: bytes) -> None:
     target = tmp_path / "f"

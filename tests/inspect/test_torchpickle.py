@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect import torchpickle
@@ -218,6 +218,7 @@ def test_memory_grows_by_little_per_opcode(opcode: bytes, monkeypatch: pytest.Mo
         tracemalloc.stop()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_program_ends_in_names_or_a_verdict(program: bytes) -> None:
     try:
@@ -232,6 +233,7 @@ OPCODES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(OPCODES, max_size=40))
 def test_any_mix_of_known_opcodes(program: list[bytes]) -> None:
     with contextlib.suppress(NotThisFormat):

@@ -8,6 +8,7 @@ import tracemalloc
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hyp_settings
 from hypothesis import strategies as st
 
 from mvcd.inspect.values import (
@@ -221,6 +222,7 @@ def plain_flatten(value: object, path: str = "") -> dict[str, object]:
     return flat
 
 
+@hyp_settings(deadline=None)
 @given(trees)
 def test_flatten_is_the_plain_recursion(tree: object) -> None:
     found = flatten(tree)
@@ -256,6 +258,7 @@ def test_the_first_file_keeps_the_key() -> None:
     assert merge_values(files) == merge_values(files[::-1]) == expected
 
 
+@hyp_settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "d/a", "d/b"]),
@@ -271,6 +274,7 @@ def test_merging_loses_nothing_whatever_the_order(files: dict[str, dict[str, int
             assert merged.get(f"{path}:{key}", merged[key]) == value
 
 
+@hyp_settings(deadline=None)
 @given(suffix=st.sampled_from("yaml json toml csv tsv jsonl".split()), data=st.binary(max_size=80))
 def test_any_bytes_give_values_or_a_reason(suffix: str, data: bytes) -> None:
     for parse in (parse_settings, parse_metrics):

@@ -6,7 +6,7 @@ import json
 import math
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect import yaml12
@@ -129,12 +129,14 @@ documents = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=documents, indent=st.sampled_from([None, 1]))
 def test_json_is_yaml(value: object, indent: int | None) -> None:
     assume("<<" not in str(value))
     assert load(json.dumps({"k": value}, indent=indent)) == {"k": value}
 
 
+@settings(deadline=None)
 @given(st.text("ab:-[]{}&*!|>'\"#%,? \n\t<01.~", max_size=60))
 def test_any_text_gives_a_value_or_a_reason(text: str) -> None:
     try:
