@@ -21,6 +21,7 @@ from mvcd.ids import Bytes
 PLANE_RAW: Final = 0
 PLANE_FILL: Final = 1
 PLANE_ZSTD: Final = 2
+PLANE_TIERS: Final = 3
 FLAG_FLOATS: Final = 1
 MAX_WINDOW: Final = MAX_RAW_SIZE
 FILL_SIZES: Final = (1, 2, 4, 8)
@@ -34,6 +35,7 @@ HEADERS: Final = {width: struct.Struct(f"<B{width}I") for width in (1, 2, 4, 8)}
 class _PerThread(threading.local):
     def __init__(self) -> None:
         self.zstd = zstandard.ZstdDecompressor()
+        self.scratch = bytearray()
 
 
 _thread = _PerThread()
@@ -113,6 +115,16 @@ def _inflate(frame: Bytes, size: int, what: str) -> bytes:
     return data
 
 
+def _untier(stored: Bytes, size: int, what: str) -> bytes:
+    needed = _planes.tiers_scratch(size)
+    if len(_thread.scratch) < needed:
+        _thread.scratch = bytearray(needed)
+    plane = _planes.untier(stored, size, _thread.scratch)
+    if plane is None:
+        raise _corrupt(f"{what}: its tiers do not make up {size} bytes")
+    return plane
+
+
 def _fill(element: Bytes, size: int) -> bytes:
     width = len(element)
     if width not in FILL_SIZES or width >= size:
@@ -168,4 +180,6 @@ def _read_plane(kind: int, stored: memoryview, n: int, what: str) -> Bytes:
             return _exact(stored, 1, what)
         case 2:  # PLANE_ZSTD
             return _inflate(stored, n, what)
+        case 3 if n > 0:  # PLANE_TIERS
+            return _untier(stored, n, what)
     raise _corrupt(f"{what}: kind {kind} is unknown")

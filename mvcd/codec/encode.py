@@ -23,6 +23,7 @@ from mvcd.codec.decode import (
     HEADERS,
     PLANE_FILL,
     PLANE_RAW,
+    PLANE_TIERS,
     PLANE_ZSTD,
     PLANES_WIDTH,
     fit,
@@ -47,6 +48,9 @@ QUICK_PAYS: Final = 0.95
 """Match search in planes must make them this much smaller than entropy coding does."""
 THOROUGH_PAYS: Final = 0.93
 """And thorough search in whole chunks this much smaller than quick search."""
+TIERS_PAY: Final = 108
+"""Per cent of the probe's entropy up to which tiers are taken. They need 103 to 104 for weights, zstd's Huffman
+coding 105 at a twentieth of the speed, and the probe itself errs by 2."""
 TRIAL_EVERY: Final = 16
 """Chunks between two trials of all three."""
 DELTA_PAYS: Final = 0.8
@@ -85,6 +89,7 @@ class Encoder:
         self._liked_for = (0, 0)
         self._until_trial = 0
         self._scratch = bytearray()
+        self._tier_scratch = bytearray()
 
     def encode(
         self,
@@ -179,6 +184,8 @@ class Encoder:
             return PLANE_FILL, plane[:1]
         if len(plane) > TINY:
             bits, repeats = _planes.probe(plane)
+            if repeats < FEW and bits < FLAT and (tiers := self._tiers(plane, bits)) is not None:
+                return PLANE_TIERS, tiers
             if bits < FLAT or repeats >= FEW:
                 coder = self._entropy
                 if repeats >= FEW and not is_delta:
@@ -187,6 +194,15 @@ class Encoder:
                 if _pays(frame, plane):
                     return PLANE_ZSTD, frame
         return PLANE_RAW, plane
+
+    def _tiers(self, plane: memoryview, bits: int) -> bytes | None:
+        """The plane in tiers if they come close to its entropy."""
+        size = len(plane)
+        needed = _planes.tiers_scratch(size)
+        if len(self._tier_scratch) < needed:
+            self._tier_scratch = bytearray(needed)
+        limit = min(size - size // 64, size * bits * TIERS_PAY // 800_000)
+        return _planes.tiers(plane, limit, self._tier_scratch)
 
     def _better(self, plane: memoryview) -> ZstdCompressor:
         """Repeats may be structure, or mere chance where few symbols are likely; a trial knows."""
