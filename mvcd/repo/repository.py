@@ -1,4 +1,8 @@
-"""A repository: the face of the engine. One method a verb; the modules beside this one do the work."""
+"""A repository: the face of the engine. One method a verb; the modules beside this one do the work.
+
+What `status` and `commit` do not need is imported by the verb that does: every `mvc` command pays for imports,
+and on CPython 3.11 a module of dataclasses costs milliseconds.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +11,16 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
-from mvcd.repo import branches, commit, doctor, gc, history, ignore, moves, status, undo, verify
+from mvcd.repo import commit, status
 from mvcd.repo.choice import Choice
 from mvcd.repo.config import Config
-from mvcd.repo.content import VersionFile
 from mvcd.repo.core import Clock, Core, create, open_at
-from mvcd.repo.diff import compare, patch
 from mvcd.repo.files import Placed, VersionFiles, changes
 from mvcd.repo.results import (
     Branch,
@@ -37,6 +39,10 @@ from mvcd.repo.results import (
 )
 from mvcd.repo.workspace import Workspace, relative
 from mvcd.store.api import CollectReport, StoreStats
+
+if TYPE_CHECKING:
+    from mvcd.repo.content import VersionFile
+    from mvcd.repo.ignore import Match
 
 KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
@@ -160,12 +166,16 @@ class Repository:
         all_refs: bool = False,
         first_parent: bool = False,
     ) -> Iterator[History]:
+        from mvcd.repo import history
+
         return history.history(
             self._core, start, limit=limit, component=component, all_refs=all_refs,
             first_parent=first_parent,
         )  # fmt: skip
 
     def show(self, rev: str = "HEAD") -> History:
+        from mvcd.repo import history
+
         id = self.resolve(rev)
         names = history.names_by_version(self._core)
         return History(id, self._core.version(id), tuple(names.get(id, ())))
@@ -178,6 +188,8 @@ class Repository:
         components: Collection[Component] | None = None,
     ) -> Diff:
         """From `old` (None: HEAD) to `new` (None: the workspace)."""
+        from mvcd.repo.diff import compare
+
         old_id = self.resolve(old or "HEAD")
         old_version = self._core.version(old_id)
         if new is not None:
@@ -191,6 +203,8 @@ class Repository:
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""
+        from mvcd.repo.diff import patch
+
         core = self._core
         old = core.version(diff.old)
         if diff.new is not None:
@@ -216,6 +230,8 @@ class Repository:
 
     def open_file(self, path: str, rev: str = "HEAD") -> VersionFile:
         """A seekable, read-only file; reads only the chunks it needs."""
+        from mvcd.repo.content import VersionFile
+
         files = VersionFiles(self._core.version(self.resolve(rev)), self._core.fetch)
         placed = files.find(path)
         if placed is None:
@@ -237,6 +253,8 @@ class Repository:
         components: Collection[Component] | None = None,
     ) -> CheckoutResult:
         """Moves HEAD and the files; with `components`, brings just these back as `restore` does."""
+        from mvcd.repo import moves
+
         if components is not None:
             return self.restore(rev, context=context, components=components)
         return moves.checkout(self._core, rev, context, force=force)
@@ -250,6 +268,8 @@ class Repository:
         start: str = "HEAD",
         force: bool = False,
     ) -> CheckoutResult:
+        from mvcd.repo import moves
+
         return moves.switch(self._core, name, context, create=create, start=start, force=force)
 
     def restore(
@@ -260,14 +280,20 @@ class Repository:
         context: Context,
         components: Collection[Component] | None = None,
     ) -> CheckoutResult:
+        from mvcd.repo import moves
+
         return moves.restore(self._core, rev, paths, context, components=components)
 
     def rollback(
         self, rev: str, *, context: Context, message: str | None = None, force: bool = False
     ) -> CommitResult:
+        from mvcd.repo import moves
+
         return moves.rollback(self._core, rev, context, message=message, force=force)
 
     def undo(self, number: int | None = None, *, context: Context) -> Operation:
+        from mvcd.repo import undo
+
         return undo.undo(self._core, number, context)
 
     def operations(self, limit: int | None = None) -> Iterator[Operation]:
@@ -277,32 +303,48 @@ class Repository:
     # ---------------------------------------------------------------- names
 
     def branches(self) -> tuple[Branch, ...]:
+        from mvcd.repo import branches
+
         return branches.branches(self._core)
 
     def create_branch(self, name: str, rev: str = "HEAD", *, context: Context) -> Branch:
+        from mvcd.repo import branches
+
         return branches.create_branch(self._core, name, rev, context)
 
     def delete_branch(self, name: str, *, context: Context, force: bool = False) -> Branch:
+        from mvcd.repo import branches
+
         return branches.delete_branch(self._core, name, context, force=force)
 
     def rename_branch(self, old: str, new: str, *, context: Context) -> Branch:
+        from mvcd.repo import branches
+
         return branches.rename_branch(self._core, old, new, context)
 
     def tags(self) -> tuple[Tag, ...]:
+        from mvcd.repo import branches
+
         return branches.tags(self._core)
 
     def create_tag(
         self, name: str, rev: str = "HEAD", *, context: Context, message: str = ""
     ) -> Tag:
+        from mvcd.repo import branches
+
         return branches.create_tag(self._core, name, rev, context, message=message)
 
     def delete_tag(self, name: str, *, context: Context) -> Tag:
+        from mvcd.repo import branches
+
         return branches.delete_tag(self._core, name, context)
 
     # ---------------------------------------------------------------- care
 
     def verify(self, *, read_data: bool = True) -> VerifyReport:
         """Re-hashes every stored object (unless told not to) and walks every link."""
+        from mvcd.repo import verify
+
         return verify.verify(self._core, read_data=read_data)
 
     def gc(
@@ -313,15 +355,21 @@ class Repository:
         keep_operations_us: int = KEEP_OPERATIONS_US,
     ) -> CollectReport:
         """Frees what no ref and no operation younger than `keep_operations_us` reaches."""
+        from mvcd.repo import gc
+
         oldest = context.time_us - keep_operations_us
         return gc.collect(self._core, dry_run=dry_run, oldest_us=oldest)
 
-    def check_ignore(self, paths: Sequence[str]) -> list[tuple[str, ignore.Match | None]]:
+    def check_ignore(self, paths: Sequence[str]) -> list[tuple[str, Match | None]]:
         """Which rule leaves each path out."""
+        from mvcd.repo import ignore
+
         root = self._core.root
         return [(p, ignore.check(root, relative(root, p))) for p in paths]
 
     def doctor(self) -> tuple[Check, ...]:
+        from mvcd.repo import doctor
+
         return tuple(doctor.checks(self._core))
 
     def stats(self) -> StoreStats:
