@@ -1,6 +1,6 @@
 """`python -m mvc` is `mvc`."""
 
-from mvc.cli.main import main
+from mvc.cli.start import main
 
 if __name__ == "__main__":
     main()
