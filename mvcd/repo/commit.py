@@ -24,7 +24,8 @@ from mvcd.repo.workspace import Workspace, relative
 from mvcd.store.api import RefUpdate, Session
 
 _ATTEMPTS = 3
-"""Tries when a collection takes away what a commit meant to reuse; each stores that anew, so two suffice."""
+"""Tries when a collection takes away what a commit meant to reuse (each stores that anew, so two suffice),
+or a file that the scan saw is gone when it is to be read."""
 
 _MAX_TRACKED = 60_000
 """Bytes of all tracked paths together: a ref's value holds 64 KiB."""
@@ -126,8 +127,9 @@ def capture(
         for attempt in range(_ATTEMPTS):
             try:
                 return _commit(core, choice, context, trigger, allow_empty)
-            except StaleReuse:
-                if attempt == _ATTEMPTS - 1:
+            except (StaleReuse, Failure) as error:
+                moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
+                if not moved or attempt == _ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 

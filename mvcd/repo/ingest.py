@@ -15,8 +15,10 @@ What must not live here: which files are read (scan.py) and what becomes of reci
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
+import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
 from mvcd.repo.drafts import Done, Draft, Piece, cut_in_memory, digested, plain, shape_of
 from mvcd.repo.pipeline import Pipeline
-from mvcd.repo.reading import ATTEMPTS, read_group, unstable
+from mvcd.repo.reading import ATTEMPTS, read_group, unread, unstable
 from mvcd.repo.statcache import FileStat, stat_matches
 
 BATCH = 2 << 20
@@ -137,7 +139,7 @@ class Ingest:
         self._pipeline.__exit__(None, None, None)
 
     def run(self, sources: Iterable[Source]) -> Iterator[Ingested]:
-        """Results in the order of the sources. Raises Failure(kind="unstable-file") and OSError."""
+        """Results in the order of the sources. Raises Failure of the kinds that `read_group` has."""
         group: list[Source] = []
         group_bytes = 0
         for source in sources:
@@ -198,7 +200,7 @@ class Ingest:
     def _stream(self, source: Source) -> None:
         path = os.path.join(self._root, source.path)
         for _ in range(ATTEMPTS):
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = _open(path, source.path)
             try:
                 before = FileStat.of(os.fstat(fd))
                 draft = self._stream_once(fd, before.size, source)
@@ -209,6 +211,8 @@ class Ingest:
                     return
             except EOFError:  # shorter than its stat said
                 continue
+            except OSError as error:
+                raise unread(source.path, error.errno or 0) from error
             finally:
                 os.close(fd)
         raise unstable(source.path)
@@ -302,6 +306,18 @@ def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
     kept = data if source.wants_data else None
     result = Ingested(source.path, recipe, len(data), _mode(now), now, kept)
     return _Loaded(result, shape, done, draft.take_objects())
+
+
+def _open(path: str, name: str) -> int:
+    """Does not wait for the other end should the file be a pipe by now."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise unread(name, error.errno or 0) from error
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise unread(name, errno.EISDIR)
 
 
 def _mode(now: FileStat) -> Mode:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ ATTEMPTS = 5
 """Readings of a file that keeps changing, before it is reported as unstable."""
 
 _CHANGED = -1
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 def read_group(
@@ -24,8 +27,8 @@ def read_group(
 ) -> list[tuple[FileStat, bytes]]:
     """Stat and content of each (path, whether it is a symbolic link), in order. A link's content is its text.
 
-    Raises Failure(kind="unstable-file") for a file that changes at every try, is replaced by something else
-    or outgrows `limit` bytes; OSError when one cannot be read.
+    Raises Failure: "unstable-file" for a file that changes at every try or outgrows `limit` bytes,
+    "vanished-file" for one that is gone or something else now, "unreadable-file".
     """
     regular = [os.fsencode(os.path.join(root, path)) for path, link in files if not link]
     found = iter(read_files(regular, limit))
@@ -35,23 +38,31 @@ def read_group(
         if isinstance(first, tuple):
             result.append(_parsed(first))
         else:
-            result.append(_read_again(os.path.join(root, path), path, first, limit))
+            result.append(_read_again(os.path.join(root, path), path, first, limit, link=link))
     return result
 
 
-def _read_again(absolute: str, path: str, first: int | None, limit: int) -> tuple[FileStat, bytes]:
+def _read_again(
+    absolute: str, path: str, first: int | None, limit: int, *, link: bool
+) -> tuple[FileStat, bytes]:
     """A link, or a file whose first reading failed with `first`."""
     answer: Read | int | None = first
     for _ in range(ATTEMPTS):
         if isinstance(answer, tuple):
             return _parsed(answer)
         if answer is not None and answer != _CHANGED:
-            raise OSError(answer, os.strerror(answer), path)
-        before = FileStat.of(os.lstat(absolute))
-        if not before.is_symlink:
-            (answer,) = read_files([os.fsencode(absolute)], limit)
-            continue
-        data = os.fsencode(os.readlink(absolute))
+            raise unread(path, answer)
+        try:
+            status = os.lstat(absolute)
+            before = FileStat.of(status)
+            if not (stat.S_ISLNK if link else stat.S_ISREG)(status.st_mode):
+                raise unread(path, errno.ELOOP)
+            if not link:
+                (answer,) = read_files([os.fsencode(absolute)], limit)
+                continue
+            data = os.fsencode(os.readlink(absolute))
+        except OSError as error:
+            raise unread(path, error.errno or 0) from error
         if stat_matches(absolute, before):
             return before, data
     raise unstable(path)
@@ -60,6 +71,23 @@ def _read_again(absolute: str, path: str, first: int | None, limit: int) -> tupl
 def _parsed(read: Read) -> tuple[FileStat, bytes]:
     data, size, mtime, ctime, inode, executable = read
     return FileStat(size, mtime, ctime, inode, bool(executable)), data
+
+
+def unread(path: str, code: int) -> Failure:
+    """What to raise when the system answered with error `code` for a file that the scan has seen."""
+    if code in _GONE:
+        return Failure(
+            f"{path} is gone, or is no file any more",
+            kind="vanished-file",
+            cause="another process is changing the workspace",
+            help="run the command again",
+        )
+    return Failure(
+        f"{path} cannot be read",
+        kind="unreadable-file",
+        cause=os.strerror(code),
+        help="make it readable, or exclude it in .mvcignore",
+    )
 
 
 def unstable(path: str) -> Failure:
