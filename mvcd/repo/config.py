@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from mvcd.errors import Failure, UsageError
@@ -42,13 +42,26 @@ class Config:
         self.write({key: None})
 
     def write(self, settings: Mapping[str, str | None]) -> None:
-        """Sets (None: removes) keys of the form `section.name` in one atomic replacement."""
+        """Sets (None: removes) keys of the form `section.name` (or deeper) in one atomic replacement."""
         import tomlkit
+        from tomlkit.exceptions import TOMLKitError
 
-        document = tomlkit.parse(self._read())
+        self._load()  # raises when the file cannot be read
+        try:
+            document = tomlkit.parse(self._read())
+        except TOMLKitError as error:
+            raise self._unreadable(str(error)) from None
         for key, value in settings.items():
-            section, name = _split(key)
-            table = document.setdefault(section, tomlkit.table())
+            *sections, name = _split(key)
+            table: MutableMapping[str, Any] = document
+            for depth, section in enumerate(sections, 1):
+                inner = table.setdefault(section, tomlkit.table())
+                if not isinstance(inner, MutableMapping):
+                    raise Failure(
+                        f"{'.'.join(sections[:depth])} is a value in {self._path}, not a section",
+                        kind="bad-config",
+                    )
+                table = inner
             if value is None:
                 table.pop(name, None)
             else:
@@ -65,12 +78,13 @@ class Config:
         if self._values is None:
             try:
                 tables = tomllib.loads(self._read())
-            except tomllib.TOMLDecodeError as error:
-                raise Failure(
-                    f"cannot read {self._path}", kind="bad-config", cause=str(error)
-                ) from None
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise self._unreadable(str(error)) from None
             self._values = dict(_flatten(tables))
         return self._values
+
+    def _unreadable(self, cause: str) -> Failure:
+        return Failure(f"cannot read {self._path}", kind="bad-config", cause=cause)
 
     def _read(self) -> str:
         try:
@@ -88,15 +102,15 @@ def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{key}", value
 
 
-def _split(key: str) -> tuple[str, str]:
-    section, dot, name = key.partition(".")
-    if not (section and dot and name):
+def _split(key: str) -> list[str]:
+    parts = key.split(".")
+    if len(parts) < 2 or not all(parts):
         raise UsageError(
             f"{key!r} is not a setting's name",
             cause="settings are named section.name",
             help="mvc config set user.name 'Ada Lovelace'",
         )
-    return section, name
+    return parts
 
 
 def _text(value: Setting) -> str:
