@@ -75,7 +75,7 @@ def load(root: str) -> Limits:
     table = settings.load(root).get("watch", {})
     try:
         return _parse(table)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Failure(
             f"the [watch] table of {settings.FILE} is wrong",
             kind="bad-config",

@@ -12,15 +12,18 @@ _NAMED = 3
 """Values told one by one; the rest are counted."""
 
 _TEXT = 40
+_VALUES_NAME = {Component.RESULTS: "metrics"}
 
 
 def describe(diff: Diff) -> str:
     """One line, the components in their order; never empty."""
     parts = []
     for component, files in diff.components.items():
-        told = _values(_values_of(diff, component)) or _tensors(component, diff, files)
-        if told or files.changed:
-            parts.append(f"{component.value}: {told or _files(files)}")
+        values = _values(_values_of(diff, component))
+        if values:
+            parts.append(f"{_VALUES_NAME.get(component, component.value)}: {values}")
+        elif files.changed:
+            parts.append(f"{component.value}: {_tensors(component, diff, files) or _files(files)}")
     return ", ".join(parts) or "no change"
 
 

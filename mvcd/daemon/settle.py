@@ -10,8 +10,8 @@ and no process holds a file of it open for writing. Quiet is counted from the la
 (signature) than the one before. Changes that no event announced need a longer quiet.
 
 Ready sets wait, at most another `settle`, for those that only lack quiet, so that a checkpoint and the metrics
-written beside it become one version. A set that failed is tried again after a pause that doubles up to
-MAX_PAUSE; an event in it ends the pause.
+written beside it become one version; closed blocks wait for nothing. A set that failed is tried again after
+a pause that doubles up to MAX_PAUSE; an event in it ends the pause.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ class _Draft:
     riding: list[str] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+    urgent: bool = False  # a block was closed: its program said that all is there
     settling: list[float] = field(
         default_factory=list
     )  # when sets that only lack quiet will have it
@@ -144,6 +145,7 @@ class Settler:
         if reason is None:
             memory.ready_since = now if memory.ready_since is None else memory.ready_since
             draft.ready.append(found.name)
+            draft.urgent |= found.claim is not None
             return
         memory.ready_since = None
         memory.reason = reason
@@ -206,8 +208,8 @@ class Settler:
 
     def _together(self, draft: _Draft, now: float) -> bool:
         """Whether to save what is ready, or to wait a little for what is about to be."""
-        if not draft.ready:
-            return False
+        if not draft.ready or draft.urgent:
+            return draft.urgent
         first = min(
             memory.ready_since
             for memory in (self._sets[name] for name in draft.ready)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -16,8 +17,8 @@ from mvc.daemon_client import Connection
 from mvcd.repo.repository import Repository
 from tests.support.workspace import Bench
 
-SETTLE = 0.2
-LIMITS = f"[watch]\nsettle = {SETTLE}\npoll = 0.3\n"
+SETTLE = 0.1
+LIMITS = f"[watch]\nsettle = {SETTLE}\npoll = 0.2\n"
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,8 +55,8 @@ class Daemon:
             raise AssertionError(process.stderr.read().decode())
         return process
 
-    def ask(self, verb: str, *, timeout: float = 60.0, **fields: Any) -> dict[str, Any]:
-        with self.connect(timeout=timeout) as connection:
+    def ask(self, verb: str, **fields: Any) -> dict[str, Any]:
+        with self.connect(timeout=60.0 + fields.get("timeout", 0.0)) as connection:
             return connection.ask(verb, **fields)
 
     def connect(self, *, timeout: float = 60.0) -> Connection:
@@ -77,6 +78,10 @@ class Daemon:
         answer = self.ask("sync", root=str(bench.root), timeout=timeout)
         assert answer["done"], answer["workspace"]
         return dict(answer["workspace"])
+
+    def poke(self, bench: Bench) -> None:
+        """Makes it look, without waiting for what comes of it."""
+        self.ask("sync", root=str(bench.root), timeout=0.0)
 
     def report(self, bench: Bench) -> dict[str, Any]:
         return dict(self.ask("status", root=str(bench.root))["workspaces"][0])
@@ -138,3 +143,44 @@ def versions(bench: Bench) -> list[Any]:
 def content(bench: Bench, path: str, rev: str = "HEAD") -> bytes:
     with Repository.open(str(bench.root)) as repo:
         return repo.read(path, rev)
+
+
+class Trainer:
+    """A program of trainers.py, running; `end` closes its input and waits; `lines` is what it said."""
+
+    def __init__(self, name: str, **arguments: Any) -> None:
+        program = Path(__file__).with_name("trainers.py")
+        self.process = subprocess.Popen(
+            [sys.executable, str(program), name, json.dumps(arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self.lines: list[dict[str, Any]] = []
+
+    def next(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = json.loads(self.process.stdout.readline())
+        self.lines.append(line)
+        return dict(line)
+
+    def end(self) -> list[dict[str, Any]]:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.finish()
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Waits until it ends by itself."""
+        assert self.process.stdout is not None
+        self.lines += [json.loads(line) for line in self.process.stdout]
+        assert self.process.wait(60) == 0
+        return self.lines
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                stream.close()

@@ -1,26 +1,174 @@
-"""The daemon from outside: real processes, real files."""
+"""The daemon as a program: one per user, its life, and what its socket bears."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from mvcd.objects.version import Trigger
+import pytest
+
+from mvc import daemon_client
+from mvc.api import errors
+from mvcd import __version__
 from tests.daemon.daemons import Daemon, content, versions
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]
 
+OLDER = """
+import sys, mvcd
+mvcd.__version__ = "0.0.9"
+from mvcd.daemon.main import main
+sys.exit(main())
+"""
 
-def test_a_settled_directory_is_saved(daemon: Daemon, workspace: Make) -> None:
+
+def mvcd(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "mvcd.daemon", *words],
+        env=daemon.environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_one_daemon_a_user(daemon: Daemon) -> None:
+    second = mvcd(daemon, "run")
+    assert second.returncode == 11
+    assert f"process {daemon.process.pid}" in second.stderr
+    assert daemon.ask("hello")["pid"] == daemon.process.pid
+
+
+def test_what_is_under_care_outlives_the_daemon(daemon: Daemon, workspace: Make) -> None:
+    bench = workspace()
+    daemon.watch(bench)
+    daemon.kill()
+    daemon.restart()
+    daemon.sync(bench)
+    assert content(bench, "mvc.toml")
+    daemon.ask("unwatch", root=str(bench.root))
+    daemon.kill()
+    daemon.restart()
+    assert daemon.ask("status")["workspaces"] == []
+
+
+def test_unwatched_means_not_saved(daemon: Daemon, workspace: Make) -> None:
     bench = workspace()
     daemon.watch(bench)
     daemon.sync(bench)
-    bench.write({"model.bin": b"weights", "metrics.json": '{"acc": 0.5}'})
-    daemon.sync(bench)
-    last = versions(bench)[-1]
-    assert last.version.trigger is Trigger.AUTO
-    assert content(bench, "model.bin") == b"weights"
-    assert last.version.metrics == {"acc": 0.5}
-    bench.write({"metrics.json": '{"acc": 0.75}'})
-    daemon.sync(bench)
-    assert versions(bench)[-1].version.message == "results: acc 0.5 -> 0.75"
+    daemon.ask("unwatch", root=str(bench.root))
+    bench.write({"a.bin": b"a"})
+    with pytest.raises(errors.DaemonError) as refused:
+        daemon.sync(bench)
+    assert refused.value.kind == "not-watched"
+    assert len(versions(bench)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_well_and_leaves_no_socket(daemon: Daemon, number: int) -> None:
+    daemon.process.send_signal(number)
+    assert daemon.process.wait(30) == 0
+    assert not (daemon.places / "run" / "mvcd.sock").exists()
+
+
+def test_start_status_stop(daemon: Daemon) -> None:
+    daemon.stop()
+    assert mvcd(daemon, "status").returncode == 15
+    started = mvcd(daemon, "start")
+    assert started.returncode == 0, started.stderr
+    pid = daemon.ask("hello")["pid"]
+    again = mvcd(daemon, "start")
+    assert f"is running (process {pid})" in again.stdout
+    assert json.loads(mvcd(daemon, "status", "--json").stdout)["pid"] == pid
+    assert "serves 0 workspaces" in mvcd(daemon, "logs").stdout
+    restarted = mvcd(daemon, "restart")
+    assert restarted.returncode == 0, restarted.stderr
+    assert daemon.ask("hello")["pid"] != pid
+    assert mvcd(daemon, "stop").stdout == "mvcd stopped\n"
+    with pytest.raises(errors.DaemonError):
+        daemon.ask("hello")
+
+
+def test_a_start_that_fails_says_why(daemon: Daemon) -> None:
+    daemon.stop()
+    (daemon.places / "state" / "workspaces.json").write_text("no register")
+    failed = mvcd(daemon, "start")
+    assert failed.returncode == 15
+    assert "mvcd did not start" in failed.stderr
+
+
+def test_an_outdated_daemon_is_replaced(
+    places: Path, workspace: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = workspace()
+    with Daemon(places, program=OLDER) as old:
+        old.watch(bench)
+        assert old.ask("hello")["mvcd"] == "0.0.9"
+        for name in ("MVC_RUNTIME_DIR", "MVC_STATE_DIR", "PYTHONPATH"):
+            monkeypatch.setenv(name, old.environment[name])
+        daemon_client.ensure_running()
+        try:
+            assert old.process.wait(30) == 0
+            hello = daemon_client.ask("hello")
+            assert hello["mvcd"] == __version__
+            assert hello["workspaces"] == 1
+            daemon_client.ensure_running()
+            assert daemon_client.ask("hello")["pid"] == hello["pid"]
+        finally:
+            assert mvcd(old, "stop").returncode == 0
+
+
+def test_systemd_is_told(places: Path) -> None:
+    places.mkdir(exist_ok=True)
+    address = str(places / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(address)
+        supervisor.settimeout(30)
+        with Daemon(places, NOTIFY_SOCKET=address, WATCHDOG_USEC="200000"):
+            assert b"READY=1" in supervisor.recv(4096).splitlines()
+            assert b"WATCHDOG=1" in supervisor.recv(4096).splitlines()
+        said = b""
+        while b"STOPPING=1" not in said.splitlines():
+            said = supervisor.recv(4096)
+
+
+def test_the_runtime_directory_is_private(daemon: Daemon) -> None:
+    assert os.stat(daemon.places / "run").st_mode & 0o777 == 0o700
+    assert os.stat(daemon.places / "run" / "mvcd.sock").st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n", b"no json\n", b"[]\n", b"{}\n", b'{"verb": 7}\n', b'{"verb": "nonsense"}\n',
+        b'{"verb": "sync"}\n', b'{"verb": "sync", "root": "/", "timeout": "x"}\n',
+        b'{"verb": "end", "directory": "/", "block": {}}\n', b"\xff\xfe\n", b'{"verb": "watch", "root": 1}\n',
+        b'{"verb": "begin", "directory": "/nonexistent"}\n',
+    ],
+)  # fmt: skip
+def test_nonsense_is_answered_and_survived(daemon: Daemon, line: bytes) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+        raw.connect(str(daemon.places / "run" / "mvcd.sock"))
+        raw.sendall(line)
+        with raw.makefile("rb") as answers:
+            answer = json.loads(answers.readline())
+        assert answer["ok"] is False
+        assert set(answer["error"]) == {"kind", "message", "cause", "help"}
+    assert daemon.ask("hello")["ok"]
+
+
+def test_a_line_without_end_is_cut_off(daemon: Daemon) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as raw:
+        raw.connect(str(daemon.places / "run" / "mvcd.sock"))
+        with contextlib.suppress(BrokenPipeError):  # it may be cut off while we speak
+            raw.sendall(b"x" * (3 << 20))
+    assert daemon.ask("hello")["ok"]
+    assert daemon.resident_kib() < 200 << 10

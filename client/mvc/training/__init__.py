@@ -9,7 +9,7 @@ Standard library only: no gRPC, no LMDB, no threads, nothing kept between calls.
 next to nothing, may be called in any thread and in DataLoader workers, and survives every fork.
 """
 
-from mvc.training.checkpoint import checkpoint
+from mvc.training.block import checkpoint
 from mvc.training.values import log_metrics, log_params
 
 __all__ = ["checkpoint", "log_metrics", "log_params"]

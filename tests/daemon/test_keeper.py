@@ -1,0 +1,301 @@
+"""One workspace under a real daemon: what it saves, what it holds back, and what stands beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mvc.daemon_client import Connection
+from mvcd.objects.version import Trigger
+from tests.daemon.daemons import LIMITS, Daemon, content, short_directory, versions
+from tests.support.workspace import Bench
+
+Make = Callable[..., Bench]
+
+WITHOUT_INOTIFY = """
+import errno, sys
+from watchdog.observers import inotify_c
+def refuse(*arguments):
+    raise OSError(errno.{error}, "refused")
+inotify_c.InotifyFD.{method} = refuse
+from mvcd.daemon.main import main
+sys.exit(main())
+"""
+ON_THE_NETWORK = """
+import sys
+from mvcd.daemon import keeper
+keeper.filesystem_type = lambda path: "nfs4"
+from mvcd.daemon.main import main
+sys.exit(main())
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon() -> Iterator[Daemon]:
+    """One for all tests here: it bears many workspaces."""
+    with short_directory() as directory, Daemon(directory) as running:
+        yield running
+
+
+@pytest.fixture
+def bench(daemon: Daemon, workspace: Make) -> Iterator[Bench]:
+    """A workspace under care, its first version saved."""
+    bench = workspace()
+    bench.write({"a.bin": b"first"})
+    daemon.watch(bench)
+    daemon.sync(bench)
+    yield bench
+    daemon.ask("unwatch", root=str(bench.root))
+
+
+def events(daemon: Daemon) -> Connection:
+    connection = daemon.connect(timeout=60)
+    connection.ask("follow")
+    return connection
+
+
+def reasons(daemon: Daemon, bench: Bench) -> dict[str, str]:
+    return {w["set"]: w["reason"] for w in daemon.report(bench)["waiting"]}
+
+
+def until(
+    daemon: Daemon, bench: Bench, condition: Callable[[dict[str, object]], bool]
+) -> dict[str, object]:
+    """Asks for looks until one leaves the workspace as wanted."""
+    for _ in range(300):
+        report = daemon.ask("sync", root=str(bench.root), timeout=0.1)["workspace"]
+        if condition(report):
+            return dict(report)
+    raise AssertionError(report)
+
+
+# -------------------------------------------------------------------- saving
+
+
+def test_the_version_says_what_it_is(daemon: Daemon, bench: Bench) -> None:
+    last = versions(bench)[-1].version
+    assert last.trigger is Trigger.AUTO
+    assert last.author == "Ada <ada@example.org>"
+    assert last.message == "architecture: mvc.toml added, weights: a.bin added"
+    assert last.provenance.host == os.uname().nodename
+
+
+def test_files_that_come_and_go(daemon: Daemon, bench: Bench) -> None:
+    bench.write({"deep/er/b.bin": b"b", "c.bin": b"c"})
+    bench.remove("a.bin")
+    daemon.sync(bench)
+    with bench.reopen() as repo:
+        assert {f.path for f in repo.ls()} == {"mvc.toml", "deep/er/b.bin", "c.bin"}
+
+
+def test_what_changed_while_it_was_down_is_found(daemon: Daemon, bench: Bench) -> None:
+    daemon.stop()
+    bench.write({"a.bin": b"second", "new/b.bin": b"b"})
+    daemon.restart()
+    daemon.sync(bench)
+    assert content(bench, "a.bin") == b"second"
+    assert content(bench, "new/b.bin") == b"b"
+
+
+def test_an_open_file_is_held_back_and_the_rest_is_saved(daemon: Daemon, bench: Bench) -> None:
+    with Path(bench.path("a.bin")).open("r+b", buffering=0) as file, events(daemon) as saved:
+        file.write(b"half")
+        bench.write({"b.bin": b"whole"})
+        event = saved.next()
+        assert content(bench, "b.bin", event["version"]) == b"whole"
+        assert content(bench, "a.bin", event["version"]) == b"first"
+        assert reasons(daemon, bench) == {"a.bin": "a.bin is open for writing"}
+    daemon.sync(bench)
+    assert content(bench, "a.bin") == b"halft"
+
+
+def test_a_removed_file_of_an_unfinished_set_stays_in_the_version(
+    daemon: Daemon, bench: Bench
+) -> None:
+    shards = {f"m/model-0000{n}-of-00002.safetensors": b"\x02\0\0\0\0\0\0\0{}" for n in (1, 2)}
+    index = '{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}'
+    bench.write({**shards, "m/model.safetensors.index.json": index})
+    daemon.sync(bench)
+    bench.remove("m/model-00001-of-00002.safetensors")
+    with events(daemon) as saved:
+        bench.write({"other.bin": b"1"})
+        version = saved.next()["version"]
+    assert (
+        content(bench, "m/model-00001-of-00002.safetensors", version)
+        == shards["m/model-00001-of-00002.safetensors"]
+    )
+    assert "is not there" in reasons(daemon, bench)["m/"]
+    bench.write(shards)
+    bench.write({"m/model.safetensors.index.json": index})
+    daemon.sync(bench)
+    assert not daemon.report(bench)["waiting"]
+
+
+def test_an_open_log_goes_along(daemon: Daemon, bench: Bench) -> None:
+    with Path(bench.path("train.log")).open("w") as log, events(daemon) as saved:
+        log.write("epoch 1\n")
+        log.flush()
+        bench.write({"b.bin": b"b"})
+        assert content(bench, "train.log", saved.next()["version"]) == b"epoch 1\n"
+
+
+def test_limits_and_why_something_is_not_saved(daemon: Daemon, workspace: Make) -> None:
+    bench = workspace(limits=LIMITS + 'exclude = ["scratch/**"]\nmax_size = "1 KiB"\n')
+    bench.write({"a.bin": b"a", "scratch/s.bin": b"s", "large.bin": bytes(2000), "b.part2/x": b"x"})
+    daemon.watch(bench)
+    daemon.sync(bench)
+    with bench.reopen() as repo:
+        assert {f.path for f in repo.ls()} == {"mvc.toml", "a.bin", "b.part2/x"}
+    skipped = {s["path"]: s["reason"] for s in daemon.report(bench)["skipped"]}
+    assert skipped["scratch/s.bin"] == "excluded in mvc.toml"
+    assert skipped["large.bin"].startswith("larger than max_size")
+
+
+def test_a_wrong_table_is_told_and_a_right_one_taken_up(daemon: Daemon, bench: Bench) -> None:
+    bench.write({"mvc.toml": "[watch]\nsettle = 'soon'\n"})
+    report = until(daemon, bench, lambda r: r["state"] == "failing")
+    assert "settle must be a number of seconds" in str(report["why"])
+    bench.write({"mvc.toml": LIMITS, "a.bin": b"second"})
+    daemon.sync(bench)
+    assert content(bench, "a.bin") == b"second"
+
+
+def test_the_command_hook_runs_after_a_save(daemon: Daemon, bench: Bench, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    bench.repo.config.set("watch.hook", f'echo "$MVC_NUMBER $MVC_MESSAGE" > {told}')
+    bench.write({"b.bin": b"b"})
+    assert told.read_text() == "2 weights: b.bin added\n"
+
+
+# -------------------------------------------------------------------- beside a person
+
+
+def test_our_own_checkout_is_not_saved(daemon: Daemon, bench: Bench) -> None:
+    """Going back and forth between two versions leaves two versions."""
+    for name in ("one", "two"):
+        bench.write({f"d{n}/f.bin": f"{name} {n}" for n in range(60)})
+        daemon.sync(bench)
+    before = [v.id for v in versions(bench)]
+    for rev in ("HEAD~1", "main", "HEAD~1", "main"):
+        bench.checkout(rev, force=True)
+    daemon.sync(bench)
+    assert [v.id for v in versions(bench)] == before
+
+
+def test_after_a_checkout_it_goes_on_from_there(daemon: Daemon, bench: Bench) -> None:
+    bench.write({"a.bin": b"second"})
+    daemon.sync(bench)
+    first, second = versions(bench)
+    bench.checkout("v1")
+    bench.write({"a.bin": b"other"})
+    daemon.sync(bench)
+    assert versions(bench)[0].id == first.id
+    last = versions(bench)[-1]
+    assert last.version.parents == (first.id,)
+    assert last.refs[0] == "HEAD -> from-v1"
+    with bench.reopen() as repo:
+        assert repo.resolve("main") == second.id
+
+
+def test_manual_versions_and_automatic_ones_are_one_history(daemon: Daemon, bench: Bench) -> None:
+    bench.write({"a.bin": b"by hand"})
+    by_hand = bench.commit("by hand")
+    bench.write({"a.bin": b"by itself"})
+    daemon.sync(bench)
+    assert versions(bench)[-1].version.parents == (by_hand.version,)
+    bench.repo.rollback("v1", context=bench.context())
+    daemon.sync(bench)
+    assert content(bench, "a.bin") == b"first"
+    assert len(versions(bench)) == 4
+
+
+def test_gc_beside_saves_loses_nothing(daemon: Daemon, bench: Bench) -> None:
+    for number in range(6):
+        bench.write({f"f{n}.bin": os.urandom(50_000) for n in range(4)})
+        daemon.poke(bench)
+        bench.repo.gc(context=bench.context(), keep_operations_us=0)
+        assert number >= 0
+    daemon.sync(bench)
+    with bench.reopen() as repo:
+        assert repo.verify().ok
+        assert {f.path: repo.read(f.path) for f in repo.ls()} == bench.files()
+
+
+def test_the_lock_of_another_verb_is_waited_for(daemon: Daemon, bench: Bench) -> None:
+    with bench.repo.lock():
+        bench.write({"a.bin": b"half of a checkout"})
+        until(daemon, bench, lambda r: bool(r["waiting"]))
+        assert len(versions(bench)) == 1
+        bench.write({"a.bin": b"whole"})
+    daemon.sync(bench)
+    assert content(bench, "a.bin") == b"whole"
+    assert len(versions(bench)) == 2
+
+
+def test_the_halves_of_a_checkout_that_was_killed_are_not_saved(
+    daemon: Daemon, bench: Bench
+) -> None:
+    staging = Path(bench.path(".mvc/staging"))
+    staging.mkdir()
+    (staging / "0").write_bytes(b"staged")
+    bench.write({"a.bin": b"half"})
+    report = until(daemon, bench, lambda r: r["state"] == "failing")
+    assert "a checkout was interrupted" in str(report["why"])
+    assert len(versions(bench)) == 1
+
+
+# -------------------------------------------------------------------- what is gone
+
+
+def test_a_root_that_vanished_is_not_a_version_of_nothing(daemon: Daemon, bench: Bench) -> None:
+    away = bench.root.with_name("away")
+    bench.repo.close()
+    bench.root.rename(away)
+    assert until(daemon, bench, lambda r: r["state"] == "gone")
+    away.rename(bench.root)
+    bench.write({"a.bin": b"back"})
+    daemon.sync(bench)
+    assert content(bench, "a.bin") == b"back"
+    assert len(versions(bench)) == 2
+
+
+def test_an_emptied_workspace_is_not_saved(daemon: Daemon, bench: Bench) -> None:
+    bench.remove("a.bin", "mvc.toml")
+    report = until(daemon, bench, lambda r: r["state"] == "failing")
+    assert "every file is gone" in str(report["why"])
+    assert len(versions(bench)) == 1
+    bench.commit("meant so")
+    daemon.sync(bench)
+    assert daemon.report(bench)["state"] == "watching"
+
+
+# -------------------------------------------------------------------- without events
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [
+        (
+            WITHOUT_INOTIFY.format(error="ENOSPC", method="add_callback"),
+            "fs.inotify.max_user_watches",
+        ),
+        (WITHOUT_INOTIFY.format(error="EMFILE", method="__init__"), "no inotify"),
+        (ON_THE_NETWORK, "network file system (nfs4)"),
+    ],
+    ids=["limit", "none", "network"],
+)
+def test_without_events_it_polls(places: Path, workspace: Make, program: str, why: str) -> None:
+    bench = workspace()
+    with Daemon(places, program=program) as daemon, events(daemon) as saved:
+        daemon.watch(bench)
+        daemon.sync(bench)
+        report = daemon.report(bench)
+        assert report["state"] == "polling"
+        assert why in report["why"]
+        assert saved.next()["number"] == 1
+        bench.write({"late/b.bin": b"nobody told"})
+        assert saved.next()["message"] == "weights: late/b.bin added"
