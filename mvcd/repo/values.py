@@ -15,11 +15,24 @@ from mvcd.objects.version import Component, Value
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 METRICS_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
+RECORDS = (
+    "predictions",
+    "prediction",
+    "submission",
+    "outputs",
+    "trainer_state",
+    "confusion_matrix",
+)
+"""How result files begin that hold rows or histories: their last row, or all their rows, are no metrics."""
+
 MAX_FILE = 8 << 20
 """Bytes; a larger file is data, not settings or metrics."""
 
 MAX_FILES = 500
 """Files per component whose values go into a version, in path order; the rest are still versioned."""
+
+EDITION = b"2"
+"""Part of every cache key: raise it when parsing answers differently."""
 
 MAX_RECORD_BYTES = 256 << 10
 """Of settings, and again of metrics, in one version record, which may have 1 MiB in all."""
@@ -31,7 +44,12 @@ def carries_values(component: Component, path: str, size: int) -> bool:
         return False
     if component is Component.HYPERPARAMETERS:
         return path.endswith(SETTINGS_SUFFIXES)
-    return component is Component.RESULTS and path.endswith(METRICS_SUFFIXES)
+    name = path.rpartition("/")[2].lower()
+    return (
+        component is Component.RESULTS
+        and name.endswith(METRICS_SUFFIXES)
+        and not name.startswith(RECORDS)
+    )
 
 
 def parse(component: Component, path: str, data: bytes) -> dict[str, Value]:
@@ -54,7 +72,7 @@ def merged(files: Iterable[tuple[str, Mapping[str, Value]]]) -> dict[str, Value]
 
 def cache_key(component: Component, path: str, recipe: RecipeId) -> bytes:
     suffix = path.rpartition(".")[2]
-    return b"values/" + component.value.encode() + b"/" + suffix.encode() + b"/" + recipe
+    return b"/".join((b"values", EDITION, component.value.encode(), suffix.encode(), recipe))
 
 
 def pack(values: Mapping[str, Value]) -> bytes:
