@@ -26,15 +26,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
-LIMIT_HELP = "sudo sysctl fs.inotify.max_user_watches=1048576"
-
 
 class Loss(Enum):
     """Why events cannot be relied on."""
 
     OVERFLOW = "the kernel's event queue ran over"
     ROOT = "the directory was moved, removed or unmounted"
-    LIMIT = "the limit of watches is reached (fs.inotify.max_user_watches)"
+    LIMIT = "the limit of watches is reached (sudo sysctl fs.inotify.max_user_watches=1048576 raises it)"
     UNSUPPORTED = "this system has no inotify"
 
 

@@ -24,6 +24,7 @@ SCRIPTS = (
     "bench_commit",
     "bench_checkout",
     "bench_small_files",
+    "bench_daemon",
 )
 
 
