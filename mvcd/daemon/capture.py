@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mvcd.daemon import message
-from mvcd.daemon.sets import Found, paths_of
+from mvcd.daemon.sets import Found, Sorter, paths_of
 from mvcd.daemon.settle import Plan
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Diff
@@ -41,7 +41,7 @@ class Capture:
     """The daemon's `mvcd.repo.choice.Choice`. One object per attempt."""
 
     repo: Repository
-    sort: Callable[[Scan], dict[str, Found]]
+    sorter: Sorter
     judge: Callable[[Mapping[str, Found]], Plan]
     without: Collection[str] = ()  # logs that moved in the attempt before
     sets: dict[str, Found] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class Capture:
 
     def hold_back(self, scan: Scan, *, whole: bool) -> Collection[str]:
         _refuse_emptiness(self.repo, scan)
-        self.sets = self.sort(scan)
+        self.sets = self.sorter.sort(scan)
         self.plan = self.judge(self.sets)
         names = [n for n in (*self.plan.ready, *self.plan.riding) if n not in self.without]
         if not self.plan.ready:
@@ -62,7 +62,7 @@ class Capture:
         return held
 
     def confirm(self, settled: Collection[str], rescan: Callable[[], Scan]) -> None:
-        again = self.sort(rescan())
+        again = self.sorter.afresh().sort(rescan())
         moved = {
             found.name
             for found in self.taken

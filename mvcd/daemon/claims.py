@@ -39,7 +39,7 @@ class Claims:
         with self._lock:
             self._next += 1
             self._drop_others(directory)
-            self._claims[self._next] = Claim(directory, Bracket.OPEN)
+            self._claims[self._next] = Claim(self._next, directory, Bracket.OPEN)
             self._words = words
             number = self._next
         self._changed()
@@ -62,23 +62,25 @@ class Claims:
 
     def saved(self, sets: Iterable[Found]) -> None:
         """Closed blocks whose set was saved are over."""
-        done = [found.claim for found in sets if found.claim is not None]
+        done = {found.claim for found in sets if found.claim is not None}
         with self._lock:
             self._claims = {n: c for n, c in self._claims.items() if c not in done}
 
-    def forget_settled(self, sets: Mapping[str, Found]) -> None:
-        """Blocks without unsaved files are over, and abandoned ones whose files changed again."""
+    def forget_settled(self, sets: Mapping[str, Found], seen: Iterable[Claim]) -> None:
+        """Blocks without unsaved files are over, and abandoned ones whose files changed again.
+
+        `seen` are the claims that the sets were sorted by: one that turned since is judged next time.
+        """
         shown = {f.claim: f.signature for f in sets.values() if f.claim is not None}
         with self._lock:
-            for number, claim in list(self._claims.items()):
-                if claim.bracket is Bracket.OPEN:
+            for claim in seen:
+                if claim.bracket is Bracket.OPEN or self._claims.get(claim.number) != claim:
                     continue
-                signature = shown.get(claim)
-                before = signature
+                before = signature = shown.get(claim)
                 if claim.bracket is Bracket.ABANDONED and signature is not None:
-                    before = self._abandoned_as.setdefault(number, signature)
+                    before = self._abandoned_as.setdefault(claim.number, signature)
                 if signature is None or signature != before:
-                    del self._claims[number]
+                    del self._claims[claim.number]
             self._abandoned_as = {n: s for n, s in self._abandoned_as.items() if n in self._claims}
 
     def _turn(self, number: int, **changes: object) -> bool:

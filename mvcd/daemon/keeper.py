@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from mvcd.daemon import limits as limits_file
@@ -31,6 +32,7 @@ from mvcd.daemon.settle import Plan, Settler
 from mvcd.daemon.watch import Events, Loss, TreeWatch, Unwatchable
 from mvcd.errors import Busy, Failure, MvcError, NoRepository
 from mvcd.repo import ignore
+from mvcd.repo.location import Location
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import CommitResult
 from mvcd.repo.settings import component_rules
@@ -40,7 +42,8 @@ log = logging.getLogger(__name__)
 
 RESCAN = 3600.0
 PULSE = 30.0
-"""Seconds between two glances at whether the root is still there; its parent may be moved without an event."""
+"""Seconds between two glances at what no event tells: that the root went with its parent, that a verb such as
+`add` worked on the repository."""
 
 _TOUCHED_MAX = 512
 _REPORTED = 100
@@ -88,6 +91,8 @@ class Keeper:
         self._settler = Settler(self._limits)
         self._watch: TreeWatch | None = None
         self._identity: tuple[int, int] | None = None
+        self._tracked: tuple[str, ...] = ()
+        self._seen: tuple[int, ...] | None = None
         self._changed = threading.Condition()
         self.claims = Claims(root, self.poke)
         self._touched: set[str] | None = set()  # None: any directory may have changed
@@ -180,7 +185,7 @@ class Keeper:
     def _run(self) -> None:
         wake = self._clock()
         rescan = self._next_rescan()
-        ready_at = wake
+        ready_at = pulse = wake
         while True:
             with self._changed:
                 while not self._stopping:
@@ -189,8 +194,10 @@ class Keeper:
                     if now >= max(due, ready_at):
                         break
                     self._changed.wait(min(max(due, ready_at) - now, PULSE))
-                    if not self._poked and not self._stopping and self._root_moved():
-                        break
+                    if not self._poked and self._clock() >= pulse:
+                        pulse = self._clock() + PULSE
+                        if self._disturbed():
+                            break
                 if self._stopping:
                     break
                 touched, self._touched = self._touched, set()
@@ -200,8 +207,9 @@ class Keeper:
                 generation = self._generation
             began = self._clock()
             if began >= rescan:
-                touched, rescan = None if touched is None else touched, self._next_rescan()
+                rewatch, rescan = True, self._next_rescan()
             wake = self._look(touched, rewatch)
+            self._seen = self._trace()
             spent = self._clock() - began
             ready_at = self._clock() + max(_GAP, _SHARE * self._look_seconds(spent))
             with self._changed:
@@ -266,12 +274,13 @@ class Keeper:
         identity = (found.st_dev, found.st_ino)
         if identity != self._identity:
             self._unwatch()
-            self._identity = identity
-            rewatch = True
+            self._identity, rewatch = identity, True
+        tracked = repo.tracked()
+        if tracked != self._tracked:
+            self._tracked, rewatch = tracked, True
         if rewatch:
             self._start_watching()
         self.state.directories = self._watch.directories if self._watch else 0
-        del repo
 
     def _start_watching(self) -> None:
         kind = filesystem_type(self.root)
@@ -290,21 +299,29 @@ class Keeper:
             log.warning("%s: %s", self.root, self.state.why)
 
     def _enter(self, directory: str, name: str) -> bool:
-        """Ignored directories are not watched; those that an .mvcignore leaves out are, at little cost."""
-        del directory
-        return ignore.built_in(name, directory=True) is None
+        """Only what is tracked is watched; what an .mvcignore leaves out of that is watched too."""
+        if ignore.built_in(name, directory=True) is not None:
+            return False
+        path = f"{directory}/{name}/" if directory else f"{name}/"
+        return any(t == "." or path.startswith(f"{t}/") or f"{t}/".startswith(path)
+                   for t in self._tracked)  # fmt: skip
 
     def _unwatch(self) -> None:
         if self._watch is not None:
             self._watch.stop()
             self._watch = None
 
-    def _root_moved(self) -> bool:
+    def _disturbed(self) -> bool:
+        """Whether the root is another or gone, or a verb held the workspace lock since the last look."""
+        return self._trace() != self._seen
+
+    def _trace(self) -> tuple[int, ...] | None:
         try:
-            found = os.stat(os.path.join(self.root))
+            root = os.stat(self.root)
+            lock = os.stat(Location(self.root).lock_path)
         except OSError:
-            return self._identity is not None
-        return self._identity != (found.st_dev, found.st_ino)
+            return None
+        return root.st_dev, root.st_ino, lock.st_mtime_ns
 
     def _gone(self, why: str) -> None:
         """Nothing is saved: a root that vanished is not a version of nothing."""
@@ -323,7 +340,7 @@ class Keeper:
         _refuse_interrupted_checkout(repo)
         sorter = self._sorter()
         scan = repo.look().scan
-        plan = self._judge(sorter.sort(scan), now, touched)
+        plan = self._judge(sorter, sorter.sort(scan), now, touched)
         self.state.skipped = (*plan.refused, *scan.skipped)
         held_until = self._last_saved_at + self._limits.min_interval
         if plan.ready and now >= held_until:
@@ -338,12 +355,19 @@ class Keeper:
         return Sorter(self.root, self._limits, component_rules(self.root), self.claims.now())
 
     def _judge(
-        self, sets: Mapping[str, Found], now: float, touched: Collection[str] | None
+        self,
+        sorter: Sorter,
+        sets: Mapping[str, Found],
+        now: float,
+        touched: Collection[str] | None,
     ) -> Plan:
-        self.claims.forget_settled(sets)
+        self.claims.forget_settled(sets, sorter.claims)
         plan = self._settler.look(sets, now, touched=touched)
         self.state.plan = plan
         return plan
+
+    def _judge_again(self, sorter: Sorter, sets: Mapping[str, Found]) -> Plan:
+        return self._judge(sorter, sets, self._clock(), ())
 
     def _capture(self, repo: Repository, plan: Plan) -> Plan:
         """Saves; logs that move while they are read are left out of a second attempt."""
@@ -351,12 +375,8 @@ class Keeper:
         with self._saving:
             self.state.state = "saving"
             while True:
-                attempt = Capture(
-                    repo,
-                    lambda scan: self._sorter().sort(scan),
-                    lambda sets: self._judge(sets, self._clock(), ()),
-                    without,
-                )
+                sorter = self._sorter()
+                attempt = Capture(repo, sorter, partial(self._judge_again, sorter), without)
                 try:
                     self._commit(repo, attempt)
                     return self._after(attempt)

@@ -8,7 +8,7 @@ a storm of files costs memory by directories (Syncthing's limit, and its reason)
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -39,6 +39,7 @@ class Bracket(Enum):
 class Claim:
     """A bracket's hold on a directory (path from the root, "" is the root itself) and further files."""
 
+    number: int
     directory: str
     bracket: Bracket
     also: tuple[str, ...] = ()
@@ -111,7 +112,7 @@ class Found:
 
 
 class Sorter:
-    """Sorts scans into sets. Holds nothing between two scans."""
+    """Sorts scans into sets, by claims and limits as they were when it was made. For one scan."""
 
     def __init__(
         self, root: str, limits: Limits, components: ComponentRules, claims: Sequence[Claim]
@@ -119,10 +120,14 @@ class Sorter:
         self._root = root
         self._limits = limits
         self._components = components
-        self._claims = sorted(claims, key=lambda claim: len(claim.directory))
+        self.claims = sorted(claims, key=lambda claim: len(claim.directory))
         self._own = [(directory, by_marker(directory, m)) for directory, m in limits.sets]
         self._names: dict[str, frozenset[str]] = {}
         self._claimed: dict[str, Rule | None] = {}
+
+    def afresh(self) -> Sorter:
+        """The same without what was learnt of directories, which may have changed."""
+        return Sorter(self._root, self._limits, self._components, self.claims)
 
     def sort(self, scan: Scan) -> dict[str, Found]:
         sets: dict[str, Found] = {}
@@ -142,7 +147,7 @@ class Sorter:
             return Found(path, self._root, refused=refused)
         if self._is_log(path):
             return Found(path, self._root, log=True)
-        for claim in self._claims:
+        for claim in self.claims:
             if claim.has(path):
                 name = claim.directory + "/" if claim.directory else "./"
                 return Found(name, self._root, claim=claim)
@@ -213,9 +218,3 @@ def _gathered(sets: dict[str, Found], root: str) -> dict[str, Found]:
 
 def paths_of(sets: Iterable[Found]) -> set[str]:
     return {path for found in sets for path in found.files}
-
-
-ClaimsNow = Callable[[], Sequence[Claim]]
-"""The brackets of one workspace at this moment."""
-
-Sets = Mapping[str, Found]

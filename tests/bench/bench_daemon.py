@@ -3,7 +3,8 @@
 1. --size of random bytes are written and closed; the clock runs until the daemon tells of the version.
 2. A loop of matrix products that writes --size every 5 seconds, watched and not watched by turns; compared
    is the mean time of a step, writes left out, within a round.
-3. 10,000 watched directories and nothing to do: the daemon's share of a core over a minute (--quick: 1,000, 10 s).
+3. 10,000 watched directories and nothing to do: the daemon's share of a core over a minute (--quick: 1,000,
+   10 s).
 
 The daemon runs with its defaults (settle = 2 s), in places of its own.
 """

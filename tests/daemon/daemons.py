@@ -163,6 +163,11 @@ class Trainer:
         self.lines.append(line)
         return dict(line)
 
+    def go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+
     def end(self) -> list[dict[str, Any]]:
         assert self.process.stdin is not None
         self.process.stdin.close()

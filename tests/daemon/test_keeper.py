@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,8 @@ def reasons(daemon: Daemon, bench: Bench) -> dict[str, str]:
 
 
 def until(
-    daemon: Daemon, bench: Bench, condition: Callable[[dict[str, object]], bool]
-) -> dict[str, object]:
+    daemon: Daemon, bench: Bench, condition: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
     """Asks for looks until one leaves the workspace as wanted."""
     for _ in range(300):
         report = daemon.ask("sync", root=str(bench.root), timeout=0.1)["workspace"]
@@ -299,3 +300,46 @@ def test_without_events_it_polls(places: Path, workspace: Make, program: str, wh
         assert saved.next()["number"] == 1
         bench.write({"late/b.bin": b"nobody told"})
         assert saved.next()["message"] == "weights: late/b.bin added"
+
+
+# -------------------------------------------------------------------- what is under care
+
+
+def test_only_what_is_tracked_is_watched_and_more_when_more_is(
+    daemon: Daemon, tmp_path: Path
+) -> None:
+    with Bench(tmp_path / "e") as bench:
+        bench.write({"mvc.toml": LIMITS, "in/a.bin": b"a", "out/deep/er/b.bin": b"b"})
+        bench.add("mvc.toml", "in")
+        daemon.watch(bench)
+        daemon.sync(bench)
+        assert daemon.report(bench)["directories"] == 2
+        bench.add("out/deep")
+        daemon.sync(bench)
+        assert daemon.report(bench)["directories"] == 5
+        assert content(bench, "out/deep/er/b.bin") == b"b"
+        daemon.ask("unwatch", root=str(bench.root))
+
+
+def test_a_rule_of_ones_own(daemon: Daemon, workspace: Make) -> None:
+    bench = workspace(limits=LIMITS + '[[watch.sets]]\ndirectory = "runs/*"\nmarker = "DONE"\n')
+    bench.write({"runs/1/w.raw": b"w"})
+    daemon.watch(bench)
+    report = until(daemon, bench, lambda r: bool(r["last_save"]))
+    assert report["waiting"][0]["reason"] == "DONE is not written yet"
+    assert versions(bench)[-1].version.message == "architecture: mvc.toml added"
+    bench.write({"runs/1/DONE": b"yes"})
+    daemon.sync(bench)
+    assert content(bench, "runs/1/w.raw") == b"w"
+    daemon.ask("unwatch", root=str(bench.root))
+
+
+def test_min_interval_keeps_versions_apart(daemon: Daemon, workspace: Make) -> None:
+    bench = workspace(limits=LIMITS + "min_interval = 3600\n")
+    daemon.watch(bench)
+    daemon.sync(bench)
+    bench.write({"a.bin": b"a"})
+    looks = daemon.report(bench)["looks"]
+    until(daemon, bench, lambda r: r["looks"] > looks + 5)
+    assert len(versions(bench)) == 1
+    daemon.ask("unwatch", root=str(bench.root))

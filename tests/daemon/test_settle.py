@@ -136,7 +136,7 @@ def test_a_set_without_proof_is_not_saved_while_it_changes() -> None:
 
 
 def test_a_closed_block_needs_no_quiet_but_no_writer_either() -> None:
-    claim = Claim(DIRECTORY, Bracket.CLOSED)
+    claim = Claim(1, DIRECTORY, Bracket.CLOSED)
     file = Set(name="runs/", claim=claim, open_for="a is open for writing")
     world = World(file)
     assert world.look().ready == ()
@@ -146,7 +146,7 @@ def test_a_closed_block_needs_no_quiet_but_no_writer_either() -> None:
 
 def test_open_and_abandoned_blocks_are_held_however_quiet() -> None:
     for bracket in (Bracket.OPEN, Bracket.ABANDONED):
-        world = World(Set(name="runs/", claim=Claim(DIRECTORY, bracket), says=PROVEN))
+        world = World(Set(name="runs/", claim=Claim(1, DIRECTORY, bracket), says=PROVEN))
         for _ in range(10):
             plan = world.look(1000.0)
             assert plan.ready == ()

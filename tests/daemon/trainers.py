@@ -119,16 +119,21 @@ def _digest(file: Path) -> str:
 def torn_sets(directory: str, shards: int, size: int, rounds: int, seed: int, pause: float) -> None:
     """Overwrites one directory again and again; some rounds pause between shards, some die half-way.
 
-    Each line has a generation and whether it was finished. The last round always is.
+    Each line has a generation and whether it was finished; the last always is. Every fourth finished one
+    stays as it is until a line comes in, so that it can be saved whatever the machine is busy with.
     """
     rng = random.Random(seed)
     home = Path(directory)
     home.mkdir(parents=True, exist_ok=True)
     for generation in range(1, rounds + 1):
-        dies = generation < rounds and rng.random() < 0.3
+        dies = generation < rounds and generation % 4 and rng.random() < 0.4
         slow = rng.random() < 0.3
-        finished = _save_shards(home, generation, shards, size, rng, dies, pause if slow else 0.0)
+        finished = _save_shards(
+            home, generation, shards, size, rng, bool(dies), pause if slow else 0.0
+        )
         say(generation=generation, finished=finished)
+        if generation % 4 == 0:
+            sys.stdin.buffer.readline()
         if told_to_end(rng.uniform(0, 2 * pause)):
             return
 
