@@ -3,9 +3,13 @@
     main        the program `mvcd`: run, start, stop, restart, status, logs
     service     all workspaces under care, the control socket, shutdown
     keeper      one workspace: looks, waits, captures
+    bell        what wakes a keeper, and how others wait for it
+    vigil       whether a workspace is watched by events or polled
     watch       the kernel's file events: hints that it is time to look (the only user of watchdog)
     sets        what a scan found, sorted into sets: what becomes one version
     rules       when a format's files are complete: the table to read and to extend
+    claims      the `mvc.checkpoint` blocks of training programs
+    formats     whether one file is whole, by its own format
     settle      which sets may be saved now, and when to look again (pure; time is an argument)
     writers     whether some process still has a file open for writing
     capture     one save: what is taken, what is held back, equal stats before and after

@@ -25,8 +25,7 @@ class Words:
 class Claims:
     """For any thread; `changed` is called after each change."""
 
-    def __init__(self, root: str, changed: Callable[[], None]) -> None:
-        self._root = root
+    def __init__(self, changed: Callable[[], None]) -> None:
         self._changed = changed
         self._lock = threading.Lock()
         self._claims: dict[int, Claim] = {}

@@ -23,20 +23,19 @@ from typing import Any
 
 from mvcd.daemon import limits as limits_file
 from mvcd.daemon import surroundings
+from mvcd.daemon.bell import Bell
 from mvcd.daemon.capture import Capture, Moved, NotNow
 from mvcd.daemon.claims import Claims
 from mvcd.daemon.hooks import Saved
 from mvcd.daemon.limits import Limits
 from mvcd.daemon.sets import Found, Sorter
 from mvcd.daemon.settle import Plan, Settler
-from mvcd.daemon.watch import Events, Loss, TreeWatch, Unwatchable
+from mvcd.daemon.vigil import Vigil
+from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, Failure, MvcError, NoRepository
-from mvcd.repo import ignore
-from mvcd.repo.location import Location
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import CommitResult
 from mvcd.repo.settings import component_rules
-from mvcd.store.filesystem import NETWORK_TYPES, filesystem_type
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +44,12 @@ PULSE = 30.0
 """Seconds between two glances at what no event tells: that the root went with its parent, that a verb such as
 `add` worked on the repository."""
 
-_TOUCHED_MAX = 512
 _REPORTED = 100
 _GAP = 0.05
 _SHARE = 20
+_FREE = 0.005
+"""Seconds of a look that are too few to space looks for."""
+
 _RETRY = 1.0
 _MAX_RETRY = 60.0
 
@@ -68,7 +69,7 @@ class State:
 
 
 class Keeper:
-    """`start`, then `touched`, `poke`, `claims` from any thread; `stop` waits for a save under way."""
+    """`start`, then `sync`, `report` and `claims` from any thread; `stop` waits for a save under way."""
 
     def __init__(
         self,
@@ -83,86 +84,33 @@ class Keeper:
         self.root = root
         self.author = author
         self.state = State()
-        self._events = events
         self._saving = saving
         self._saved = saved
         self._clock = clock
+        self._bell = Bell(clock)
+        self._vigil = Vigil(root, events, self._bell)
+        self.claims = Claims(self._bell.ring)
         self._limits = Limits()
         self._settler = Settler(self._limits)
-        self._watch: TreeWatch | None = None
-        self._identity: tuple[int, int] | None = None
-        self._tracked: tuple[str, ...] = ()
-        self._seen: tuple[int, ...] | None = None
-        self._changed = threading.Condition()
-        self.claims = Claims(root, self.poke)
-        self._touched: set[str] | None = set()  # None: any directory may have changed
-        self._poked = True
-        self._rewatch = False
-        self._stopping = False
-        self._generation = 0  # looks begun; `sync` waits for one that began after it was asked
-        self._done = 0
         self._retry = 0.0
         self._last_saved_at = float("-inf")
+        self._spent_saving = 0.0
         self._thread = threading.Thread(target=self._run, name=f"keeper {root}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def request_stop(self) -> None:
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
+        self._bell.stop()
 
     def stop(self) -> None:
         """Waits for a save under way, however long it takes: to be killed in it loses only the work."""
         self.request_stop()
         self._thread.join()
 
-    # ---------------------------------------------------------------- from other threads
-
-    def touched(self, directory: str) -> None:
-        with self._changed:
-            if self._touched is not None:
-                self._touched.add(directory)
-                if len(self._touched) > _TOUCHED_MAX:
-                    self._touched = None
-            if not self._poked:
-                self._poked = True
-                self._changed.notify_all()
-
-    def lost(self, loss: Loss) -> None:
-        log.info("%s: %s", self.root, loss.value)
-        with self._changed:
-            self._touched = None
-            self._poked = True
-            self._rewatch = True
-            self._changed.notify_all()
-
-    def poke(self) -> None:
-        """Look soon."""
-        with self._changed:
-            self._poked = True
-            self._changed.notify_all()
-
     def sync(self, timeout: float) -> bool:
-        """Waits until a look that began after this call has left nothing that only lacks time.
-
-        False if sets are still waiting (the status says why) when `timeout` seconds are over.
-        """
-        deadline = self._clock() + timeout
-        with self._changed:
-            wanted = self._generation + 1
-            self._poked = True
-            self._changed.notify_all()
-            while not self._stopping:
-                idle = not self.state.plan.waiting and not self.state.plan.ready
-                if self._done >= wanted and idle and self.state.state != "failing":
-                    return True
-                left = deadline - self._clock()
-                if left <= 0:
-                    return False
-                self._changed.wait(left)
-        return False
+        """Looks, until nothing is left that waits; False if that is not so after `timeout` seconds."""
+        return self._bell.sync(timeout)
 
     def report(self) -> dict[str, Any]:
         """For the status: plain values. Ages are seconds."""
@@ -183,77 +131,75 @@ class Keeper:
     # ---------------------------------------------------------------- the thread
 
     def _run(self) -> None:
-        wake = self._clock()
+        wake = not_before = self._clock()
         rescan = self._next_rescan()
-        ready_at = pulse = wake
         while True:
-            with self._changed:
-                while not self._stopping:
-                    now = self._clock()
-                    due = min(wake, rescan, ready_at if self._poked else wake)
-                    if now >= max(due, ready_at):
-                        break
-                    self._changed.wait(min(max(due, ready_at) - now, PULSE))
-                    if not self._poked and self._clock() >= pulse:
-                        pulse = self._clock() + PULSE
-                        if self._disturbed():
-                            break
-                if self._stopping:
-                    break
-                touched, self._touched = self._touched, set()
-                self._poked = False
-                rewatch, self._rewatch = self._rewatch, False
-                self._generation += 1
-                generation = self._generation
+            ring = self._bell.wait(min(wake, rescan), not_before, PULSE, self._vigil.disturbed)
+            if ring is None:
+                break
             began = self._clock()
-            if began >= rescan:
-                rewatch, rescan = True, self._next_rescan()
-            wake = self._look(touched, rewatch)
-            self._seen = self._trace()
-            spent = self._clock() - began
-            ready_at = self._clock() + max(_GAP, _SHARE * self._look_seconds(spent))
-            with self._changed:
-                self._done = generation
-                self._changed.notify_all()
-        self._unwatch()
-
-    _saved_seconds = 0.0
-
-    def _look_seconds(self, spent: float) -> float:
-        """Of the last look, without the time that a save took."""
-        looked = max(0.0, spent - self._saved_seconds)
-        self._saved_seconds = 0.0
-        return looked if looked > 0.005 else 0.0
+            if ring.rewatch or began >= rescan:
+                self._vigil.renew()
+                rescan = self._next_rescan()
+            wake, sound = self._look(ring.touched)
+            self._vigil.looked()
+            looked = self._clock() - began - self._spent_saving
+            not_before = self._clock() + max(_GAP, _SHARE * looked if looked > _FREE else 0.0)
+            if sound:
+                plan = self.state.plan
+                self._bell.answered(ring, idle=not plan.waiting and not plan.ready)
+        self._vigil.end()
 
     def _next_rescan(self) -> float:
         return self._clock() + RESCAN * random.uniform(0.75, 1.25)  # noqa: S311 - to spread, not to hide
 
-    def _look(self, touched: Collection[str] | None, rewatch: bool) -> float:
-        """One look; returns when the next is due."""
+    def _look(self, touched: Collection[str] | None) -> tuple[float, bool]:
+        """One look; returns when the next is due, and whether this one saw the workspace as it is."""
         self.state.looks += 1
+        self._spent_saving = 0.0
         now = self._clock()
         try:
             with Repository.open(self.root, lock_timeout=0.0) as repo:
                 if repo.root != self.root:
                     raise NoRepository(f"{self.root} is no longer a workspace of its own")
-                self._prepare(repo, rewatch)
+                self._prepare(repo)
                 wake = self._save_what_is_ready(repo, touched, now)
             self._retry = 0.0
-            self.state.state = "watching" if self._watch else "polling"
-            if self._watch is None:
-                wake = min(wake, self._clock() + self._limits.poll)
-            return wake
+            self._well()
+            return (wake if self._vigil.watching else min(wake, self._poll_at())), True
         except NoRepository as problem:
             self._gone(str(problem))
-            return self._clock() + self._limits.poll
+            return self._poll_at(), False
         except Busy:
-            self.state.state = "watching" if self._watch else "polling"
-            return self._clock() + _RETRY
+            self._well()
+            return self._clock() + _RETRY, False
         except (MvcError, OSError) as problem:
-            return self._failing(problem)
+            return self._failing(problem), False
         except Exception as problem:
             log.exception("%s: unexpected", self.root)
-            return self._failing(problem)
+            return self._failing(problem), False
+
+    def _prepare(self, repo: Repository) -> None:
+        limits = limits_file.load(self.root)
+        if limits != self._limits:
+            self._limits, self._settler.limits = limits, limits
+        self._vigil.keep(repo.tracked())
+        self.state.directories = self._vigil.directories
+
+    def _poll_at(self) -> float:
+        return self._clock() + self._limits.poll
+
+    def _well(self) -> None:
+        self.state.state = "watching" if self._vigil.watching else "polling"
+        self.state.why = self._vigil.why
+
+    def _gone(self, why: str) -> None:
+        """Nothing is saved: a root that vanished is not a version of nothing."""
+        if self.state.state != "gone":
+            log.warning("%s: %s", self.root, why)
+        self._vigil.end()
+        self.state.state, self.state.why = "gone", why
+        self.state.plan = Plan()
 
     def _failing(self, problem: Exception) -> float:
         self._retry = min(_MAX_RETRY, max(_RETRY, 2 * self._retry))
@@ -263,74 +209,6 @@ class Keeper:
             log.warning("%s: %s", self.root, text)
         self.state.state, self.state.why = "failing", text
         return self._clock() + self._retry
-
-    # ---------------------------------------------------------------- watching
-
-    def _prepare(self, repo: Repository, rewatch: bool) -> None:
-        limits = limits_file.load(self.root)
-        if limits != self._limits:
-            self._limits, self._settler.limits = limits, limits
-        found = os.stat(self.root)
-        identity = (found.st_dev, found.st_ino)
-        if identity != self._identity:
-            self._unwatch()
-            self._identity, rewatch = identity, True
-        tracked = repo.tracked()
-        if tracked != self._tracked:
-            self._tracked, rewatch = tracked, True
-        if rewatch:
-            self._start_watching()
-        self.state.directories = self._watch.directories if self._watch else 0
-
-    def _start_watching(self) -> None:
-        kind = filesystem_type(self.root)
-        if kind in NETWORK_TYPES:
-            self.state.why = f"a network file system ({kind}) tells no events: it is polled"
-            return
-        try:
-            if self._watch is None:
-                self._watch = self._events.watch(self.root, self._enter, self)
-            else:
-                self._watch.rewatch()
-            self.state.why = ""
-        except Unwatchable as problem:
-            self._unwatch()
-            self.state.why = f"{problem.loss.value}: it is polled"
-            log.warning("%s: %s", self.root, self.state.why)
-
-    def _enter(self, directory: str, name: str) -> bool:
-        """Only what is tracked is watched; what an .mvcignore leaves out of that is watched too."""
-        if ignore.built_in(name, directory=True) is not None:
-            return False
-        path = f"{directory}/{name}/" if directory else f"{name}/"
-        return any(t == "." or path.startswith(f"{t}/") or f"{t}/".startswith(path)
-                   for t in self._tracked)  # fmt: skip
-
-    def _unwatch(self) -> None:
-        if self._watch is not None:
-            self._watch.stop()
-            self._watch = None
-
-    def _disturbed(self) -> bool:
-        """Whether the root is another or gone, or a verb held the workspace lock since the last look."""
-        return self._trace() != self._seen
-
-    def _trace(self) -> tuple[int, ...] | None:
-        try:
-            root = os.stat(self.root)
-            lock = os.stat(Location(self.root).lock_path)
-        except OSError:
-            return None
-        return root.st_dev, root.st_ino, lock.st_mtime_ns
-
-    def _gone(self, why: str) -> None:
-        """Nothing is saved: a root that vanished is not a version of nothing."""
-        if self.state.state != "gone":
-            log.warning("%s: %s", self.root, why)
-        self._unwatch()
-        self._identity = None
-        self.state.state, self.state.why = "gone", why
-        self.state.plan = Plan()
 
     # ---------------------------------------------------------------- saving
 
@@ -410,7 +288,7 @@ class Keeper:
             self._settler.saved(attempt.sets, attempt.names)
             self.claims.saved(attempt.taken)
             return
-        self._saved_seconds += self._clock() - began
+        self._spent_saving += self._clock() - began
         self._settler.saved(attempt.sets, attempt.names)
         self.claims.saved(attempt.taken)
         self._acknowledge(repo, result, self._clock() - began)

@@ -16,6 +16,7 @@ network file systems (which report only this machine's doings) the listener poll
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import sys
 import threading
@@ -25,6 +26,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
+
+
+log = logging.getLogger(__name__)
 
 
 class Loss(Enum):
@@ -135,10 +139,10 @@ class TreeWatch:
                 return
             if event.mask & (self._flags.IN_DELETE_SELF | self._flags.IN_MOVE_SELF):
                 if not directory:
-                    self._listener.lost(Loss.ROOT)
+                    self._lost(Loss.ROOT)
                 return
             if event.mask & self._flags.IN_UNMOUNT:
-                self._listener.lost(Loss.ROOT)
+                self._lost(Loss.ROOT)
                 return
             name = os.fsdecode(event.name)
             if event.mask & self._flags.IN_ISDIR:
@@ -150,7 +154,11 @@ class TreeWatch:
             self._drop(wd)
 
     def on_queue_overflow(self) -> None:
-        self._listener.lost(Loss.OVERFLOW)
+        self._lost(Loss.OVERFLOW)
+
+    def _lost(self, loss: Loss) -> None:
+        log.info("%s: %s", self._root, loss.value)
+        self._listener.lost(loss)
 
     # ---------------------------------------------------------------- the tree of watches
 
@@ -169,7 +177,7 @@ class TreeWatch:
             try:
                 self._add_tree(path)
             except Unwatchable as problem:
-                self._listener.lost(problem.loss)
+                self._lost(problem.loss)
 
     def _add_tree(self, path: str, *, tell: bool = True) -> None:
         pending = [path]

@@ -10,7 +10,7 @@ from mvcd.repo.statcache import FileStat
 
 
 def claims() -> Claims:
-    return Claims("/root", lambda: None)
+    return Claims(lambda: None)
 
 
 def shown(claim: Claim, size: int = 1) -> dict[str, Found]:

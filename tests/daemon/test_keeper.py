@@ -27,8 +27,8 @@ sys.exit(main())
 """
 ON_THE_NETWORK = """
 import sys
-from mvcd.daemon import keeper
-keeper.filesystem_type = lambda path: "nfs4"
+from mvcd.daemon import vigil
+vigil.filesystem_type = lambda path: "nfs4"
 from mvcd.daemon.main import main
 sys.exit(main())
 """
