@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mvcd.errors import Failure, IntegrityError
+from mvcd.errors import Failure, IntegrityError, MissingObject
 from mvcd.repo.repository import Repository
 from tests.repo.dying import Moments, open_listening
 from tests.store.children import Child
@@ -150,3 +150,27 @@ def test_content_that_is_absent_is_no_obstacle_but_damage_is(bench: Bench) -> No
     with pytest.raises(IntegrityError):
         bench.repo.gc(context=bench.context())
     assert store.stats().objects == objects
+
+
+def test_no_name_is_given_to_a_version_that_was_just_collected(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.save({"a.pt": noise(1)})
+    gone = bench.save({"a.pt": noise(2)}).version
+    bench.repo.undo(context=bench.context())
+    bench.repo.create_tag("later", context=bench.context())
+    revisions = bench.repo._core.revisions
+    real = revisions.resolve
+
+    def resolve_then_collect(*args: object, **options: object) -> object:
+        found = real(*args, **options)  # type: ignore[arg-type]
+        with Repository.open(str(bench.root)) as other:
+            other.gc(context=bench.context(), keep_operations_us=0)
+        return found
+
+    monkeypatch.setattr(revisions, "resolve", resolve_then_collect)
+    with pytest.raises(MissingObject):
+        bench.repo.create_branch("late", gone.hex(), context=bench.context())
+    monkeypatch.undo()
+    assert [b.name for b in bench.repo.branches()] == ["main"]
+    assert bench.repo.verify().ok
