@@ -5,23 +5,26 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING
 
 import click
 
+from mvc import daemon_client
 from mvc.cli import documents, text
 from mvc.cli.errors import exit_code
 from mvc.cli.face import Face
 from mvc.cli.options import Option, verb
 from mvc.cli.screens import diff as diff_screen
 from mvc.cli.screens import log as log_screen
+from mvc.training import checkpoint
 
 if TYPE_CHECKING:
     from mvc.api.repo import Repo
-    from mvc.api.results import CommitResult, Version
+    from mvc.api.results import Version
+    from mvc.daemon_client import Connection
 
 _ITERATIONS = 8
 _CARD_AT = 5
@@ -43,8 +46,9 @@ _AUTHOR = "mvc demo"
 def command(face: Face, keep: str | None, iterations: int) -> int:
     """Watch mvc version a real training run.
 
-    A small network, in plain Python, learns Fisher's Iris. Each iteration becomes a version; then come the
-    log, a diff, a rollback, a verification, and what all of it takes on the disk. It needs no network.
+    A small network, in plain Python, learns Fisher's Iris while mvcd, the daemon, watches and makes a
+    version of each iteration; then come the log, a diff, a rollback, a verification, and what all of it takes
+    on the disk. It needs no network, and a daemon of yours is left alone.
     """
     with _directory(keep) as directory:
         face.say(
@@ -75,7 +79,6 @@ def _play(face: Face, directory: str, iterations: int) -> int:
 
     repo = Repo.init(directory, author=_AUTHOR)
     try:
-        _chapter(face, "mvc add . ; mvc commit", "after each iteration")
         _train(face, repo, iterations)
         versions = list(repo.log())
         _chapter(face, "mvc log --metrics")
@@ -104,25 +107,72 @@ def _play(face: Face, directory: str, iterations: int) -> int:
 
 
 def _train(face: Face, repo: Repo, iterations: int) -> None:
+    """Trains while a daemon of our own watches; where none can run, we commit ourselves."""
+    from mvc.api.errors import DaemonError
+    from mvc.cli.own_daemon import own_daemon
+
+    repo.add(".")
+    with ExitStack() as stack:
+        try:
+            events = stack.enter_context(own_daemon())
+            daemon_client.ask("watch", root=repo.root, author=_AUTHOR)
+        except DaemonError as problem:
+            _chapter(face, "mvc commit", f"after each iteration; {problem}")
+            _run(face, repo, iterations, lambda number: repo.commit(f"iteration {number}").version)
+            return
+        _chapter(face, "mvc watch", "and train: mvcd saves each complete iteration by itself")
+        saver = _Saver(repo.root, events)
+        _run(face, repo, iterations, saver.save)
+        saver.close()
+
+
+class _Saver:
+    """What a training script does, `with mvc.checkpoint(...)` around each iteration; and it awaits the save."""
+
+    def __init__(self, root: str, events: Connection) -> None:
+        self._root = root
+        self._events = events
+        self._open = checkpoint(root).__enter__()
+
+    def save(self, iteration: int) -> str:
+        """Ends the iteration's block; answers the version that the daemon made of it."""
+        self._open.message = f"iteration {iteration}"
+        self.close()
+        version = str(self._events.next()["version"])
+        self._open = checkpoint(self._root).__enter__()
+        return version
+
+    def close(self) -> None:
+        self._open.__exit__(None, None, None)
+
+
+def _run(face: Face, repo: Repo, iterations: int, save: Callable[[int], str]) -> None:
     from mvc.demo import run_training
 
-    def save(iteration: int, metrics: dict[str, dict[str, float]]) -> None:
-        if iteration == 1:
-            repo.add(".")
+    def stored() -> int:
+        stats = repo.stats()
+        return stats.pack_bytes + stats.index_bytes
+
+    before = stored()
+
+    def finish(iteration: int, metrics: dict[str, dict[str, float]]) -> None:
+        nonlocal before
         if iteration == _CARD_AT:
             card = resources.files("mvc.demo").joinpath("DATA.md").read_bytes()
             with open(os.path.join(repo.root, "data", "DATA.md"), "wb") as file:
                 file.write(card)
-        _show(face, [_saved(repo.commit(f"iteration {iteration}"), metrics["val"])])
+        version, now = repo.show(save(iteration)), stored()
+        _show(face, [_saved(version, metrics["val"], now - before)])
+        before = now
 
-    run_training(repo.root, iterations=iterations, on_iteration=save)
+    run_training(repo.root, iterations=iterations, on_iteration=finish)
 
 
-def _saved(result: CommitResult, validation: dict[str, float]) -> str:
+def _saved(version: Version, validation: dict[str, float], stored: int) -> str:
     return (
-        f"v{result.number} {click.style(text.short(result.version), fg='yellow')}"
+        f"v{version.number} {click.style(text.short(version.id), fg='yellow')}"
         f"  val loss {validation['loss']:.4f}  accuracy {validation['accuracy']:.3f}"
-        f"   {text.size(result.bytes_total):>8} saved in {text.size(result.bytes_stored):>8}"
+        f"   {text.size(version.size):>8} saved in {text.size(stored):>8}"
     )
 
 
