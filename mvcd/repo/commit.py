@@ -161,7 +161,7 @@ def _commit(
         message = choice.message(
             lambda: compare(head.version, parent, None, snapshot.version, snapshot.fetch)
         )
-        version = _child(snapshot.version, head, message, trigger, context)
+        version = derived(snapshot.version, head, message, trigger, context)
         place = place_for(core, head)
         data = version.encode()
         id = VersionId.of(data)
@@ -208,9 +208,12 @@ def _rows(
     return workspace.rows(id, dict.fromkeys(snapshot.settled, Outcome.CLEAN), missing)
 
 
-def _child(draft: Version, head: Head, message: str, trigger: Trigger, context: Context) -> Version:
+def derived(
+    content: Version, head: Head, message: str, trigger: Trigger, context: Context
+) -> Version:
+    """A version with the content of `content` (components, values, tracked paths) as the child of HEAD."""
     return replace(
-        draft,
+        content,
         parents=(head.version,) if head.number else (),
         generation=head.number + 1,
         author=context.author,
@@ -231,13 +234,6 @@ def _child(draft: Version, head: Head, message: str, trigger: Trigger, context: 
 
 def _same_content(a: Version, b: Version) -> bool:
     return a.components == b.components and a.tracked == b.tracked
-
-
-def derived(
-    content: Version, head: Head, message: str, trigger: Trigger, context: Context
-) -> Version:
-    """A version with the content of `content` as the child of HEAD."""
-    return _child(content, head, message, trigger, context)
 
 
 def place_for(core: Core, head: Head) -> Place:
