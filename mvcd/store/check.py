@@ -21,8 +21,10 @@ from mvcd.store.reader import MAX_DELTA_DEPTH
 from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
 from mvcd.store.refs import scan
 from mvcd.store.rows import (
+    PACK_KEY,
     BadRow,
     Location,
+    parse_location,
     sequence_of,
     unseal,
 )
@@ -60,7 +62,10 @@ def _check_packs(store: LmdbStore) -> Generator[Damage, None, dict[int, PackRow]
             size = os.stat(os.path.join(store.pack_directory, pack_name(pack.number))).st_size
             check_pack_header(store.packs.read(pack.number, 0, PACK_HEADER.size), pack.number)
         except FileNotFoundError:
-            yield Damage(None, "pack-length: the file is gone", where)
+            with store.index.read() as txn:
+                stands = txn.get(key, db=store.index.packs) == row
+            if stands:  # or else a collection dropped the pack
+                yield Damage(None, "pack-length: the file is gone", where)
         except BadRecord as bad:
             yield Damage(None, f"pack-header: {bad}", where)
         else:
@@ -107,8 +112,11 @@ def _check_objects(
     sweeps = _sweeps(store)
     places: list[tuple[int, int, Digest]] = []
     total = 0
-    for id, location in store.locations():
-        problem = _row_problem(location, packs)
+    for id, listed in store.locations():
+        location: Location | BadRow | None = listed
+        problem = _row_problem(listed, packs)
+        if problem is not None and isinstance(listed, Location):
+            problem, location = _look_again(store, id)
         if problem is not None:
             yield Damage(id, f"row: {problem}", "index")
         elif isinstance(location, Location):
@@ -146,6 +154,28 @@ def _table_problem(store: LmdbStore) -> str | None:
 def _sweeps(store: LmdbStore) -> int:
     with store.index.read() as txn:
         return number(store.index, txn, SWEEPS)
+
+
+def _look_again(store: LmdbStore, id: Digest) -> tuple[str | None, Location | BadRow | None]:
+    """A row with its pack's in one transaction, since a commit or a collection may have come in between.
+
+    No location when the object was collected.
+    """
+    with store.index.read() as txn:
+        row = txn.get(id, db=store.index.objects)
+        if row is None:
+            return None, None
+        try:
+            location = parse_location(row)
+        except BadRow as bad:
+            return str(bad), bad
+        key = PACK_KEY.pack(location.pack)
+        stored = txn.get(key, db=store.index.packs)
+    try:
+        packs = {} if stored is None else {location.pack: parse_pack_row(key, stored)}
+    except IntegrityError:
+        packs = {}  # reported with the pack table
+    return _row_problem(location, packs), location
 
 
 def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str | None:
