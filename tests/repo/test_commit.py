@@ -86,7 +86,9 @@ def test_untracking_drops_from_the_next_version_and_keeps_the_file(bench: Bench)
 @pytest.mark.parametrize("path", ["../elsewhere", "/etc/passwd"])
 def test_paths_outside_are_refused(bench: Bench, path: str) -> None:
     with pytest.raises(UsageError):
-        bench.repo.add([path if path.startswith("/") else bench.path(path)], context=bench.context())
+        bench.repo.add(
+            [path if path.startswith("/") else bench.path(path)], context=bench.context()
+        )
 
 
 def test_symlinks_and_modes_are_recorded(bench: Bench) -> None:
