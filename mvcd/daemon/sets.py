@@ -54,7 +54,7 @@ class Claim:
 class Found:
     """One set as one scan shows it: its changed and vanished files, and whether it is fit to be saved."""
 
-    name: str  # a directory's ends in "/"
+    name: str  # a directory's ends in "/"; the root's is "./"
     root: str
     rule: Rule | None = None
     claim: Claim | None = None
@@ -106,7 +106,8 @@ class Found:
         if self.rule is None:
             return (path for path, stat in self.files.items() if stat is not None)
         directory = os.path.join(self.root, self.name)
-        return {self.name + path for path in folder_of(self.rule, directory).files} | {
+        inside = self.name.removeprefix("./")
+        return {inside + path for path in folder_of(self.rule, directory).files} | {
             path for path, stat in self.files.items() if stat is not None
         }
 
@@ -156,7 +157,7 @@ class Sorter:
             directory = "/".join(parts[:depth])
             rule = self._rule_of(directory)
             if rule is not None and rule.has("/".join(parts[depth:])):
-                return Found(directory + "/" if directory else "", self._root, rule=rule)
+                return Found(f"{directory}/" if directory else "./", self._root, rule=rule)
         return Found(path, self._root)
 
     def _refused(self, path: str, stat: FileStat | None) -> str | None:

@@ -343,3 +343,16 @@ def test_min_interval_keeps_versions_apart(daemon: Daemon, workspace: Make) -> N
     until(daemon, bench, lambda r: r["looks"] > looks + 5)
     assert len(versions(bench)) == 1
     daemon.ask("unwatch", root=str(bench.root))
+
+
+def test_shards_in_the_root_are_a_set_that_other_files_do_not_wait_for(
+    daemon: Daemon, bench: Bench
+) -> None:
+    shard = b"\x02\0\0\0\0\0\0\0{}"
+    with events(daemon) as saved:
+        bench.write({"model-00001-of-00002.safetensors": shard, "notes.md": "half of it"})
+        event = saved.next()
+        assert event["message"] == "architecture: notes.md added"
+        assert reasons(daemon, bench)["./"].startswith("1 of 2 shards")
+        bench.write({"model-00002-of-00002.safetensors": shard})
+        assert saved.next()["message"] == "weights: 2 files added"
