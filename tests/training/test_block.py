@@ -56,8 +56,10 @@ def bench(daemon: Daemon, tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture(autouse=True)
-def warn_again() -> None:
+def warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process; another test may have configured logging so that existing loggers are mute."""
     module._warned.clear()
+    monkeypatch.setattr(module.log, "disabled", False)
 
 
 def wait_until_abandoned(daemon: Daemon, bench: Bench) -> None:
