@@ -18,6 +18,7 @@ from mvc.cli.screens import log as screen
 @limit_option("versions")
 @component_option("Only versions that changed this component.")
 @click.option("--metrics", is_flag=True, help="A table of the metrics, one line for each version.")
+@click.option("--every", is_flag=True, help="Fold no long runs of automatic versions.")
 @click.option("--all", "all_refs", is_flag=True, help="Begin at every branch and tag.")
 @click.option("--first-parent", is_flag=True, help="Follow only the first parent of a merge.")
 @click.pass_obj
@@ -28,6 +29,7 @@ def command(
     limit: int | None,
     component: str | None,
     metrics: bool,
+    every: bool,
     all_refs: bool,
     first_parent: bool,
 ) -> None:
@@ -48,8 +50,9 @@ def command(
     elif metrics:
         face.page(screen.metrics(list(versions)))
     elif oneline:
-        face.page(screen.oneline(versions))
+        face.page(screen.oneline(screen.fold(versions, every=every)))
     else:
-        face.page(screen.full(versions, datetime.now().astimezone(), verbose=face.verbose > 0))
+        shown, now = screen.fold(versions, every=every), datetime.now().astimezone()
+        face.page(screen.full(shown, now, verbose=face.verbose > 0))
     if not face.json and face.repo.head.number == 0 and rev == "HEAD" and not all_refs:
         face.hint("No versions yet.  mvc add . && mvc commit -m 'First version'")

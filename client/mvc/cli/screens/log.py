@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _METRICS = 6
 """Metrics on the line of a whole entry."""
+_SHORT_RUN = 5
+"""Automatic versions in a row that are still shown one by one."""
 _MESSAGE = 40
 """Columns of the message in the table of metrics."""
 
@@ -32,10 +35,46 @@ def _ref(ref: str) -> str:
     return click.style(ref, fg=color, bold=True)
 
 
-def full(versions: Iterable[Version], now: datetime, *, verbose: bool) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """A run of automatic versions that no name points to, newest first."""
+
+    count: int
+    newest: int
+    oldest: int
+
+    def __str__(self) -> str:
+        run = f"{self.count} automatic versions, v{self.newest} to v{self.oldest}"
+        return click.style(f"... {run}  (mvc log --every)", dim=True)
+
+
+def fold(versions: Iterable[Version], *, every: bool = False) -> Iterator[Version | Folded]:
+    """The versions, with long runs of automatic ones as one line, unless `every` one is asked for."""
+    run: list[Version] = []
+    for version in versions:
+        if version.trigger == "auto" and not version.refs and not every:
+            run.append(version)
+            continue
+        yield from _folded(run)
+        run = []
+        yield version
+    yield from _folded(run)
+
+
+def _folded(run: Sequence[Version]) -> Iterator[Version | Folded]:
+    if len(run) <= _SHORT_RUN:
+        yield from run
+    else:
+        yield Folded(len(run), run[0].number, run[-1].number)
+
+
+def full(versions: Iterable[Version | Folded], now: datetime, *, verbose: bool) -> Iterator[str]:
     for index, version in enumerate(versions):
         if index:
             yield ""
+        if isinstance(version, Folded):
+            yield str(version)
+            continue
         yield heading(version)
         trigger = "" if version.trigger == "manual" else f"  [{version.trigger}]"
         time = text.moment(version.time) if verbose else text.when(version.time, now)
@@ -54,9 +93,12 @@ def _some_metrics(version: Version, limit: int | None) -> str:
     return "  ".join(shown)
 
 
-def oneline(versions: Iterable[Version]) -> Iterator[str]:
+def oneline(versions: Iterable[Version | Folded]) -> Iterator[str]:
     for version in versions:
-        yield f"{heading(version)} {text.first_line(version.message)}"
+        if isinstance(version, Folded):
+            yield str(version)
+        else:
+            yield f"{heading(version)} {text.first_line(version.message)}"
 
 
 def metrics(versions: Sequence[Version]) -> list[str]:
