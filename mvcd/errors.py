@@ -34,7 +34,7 @@ class MvcError(Exception):
         *,
         kind: str | None = None,
         cause: str | None = None,
-        help: str | None = None,  # noqa: A002 - the word people see on the screen
+        help: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind or self.default_kind

@@ -12,7 +12,9 @@ from typing import Protocol
 class Monitor(Protocol):
     """A sink of progress and of problems that do not stop the operation."""
 
-    def begin(self, task: str, *, total_bytes: int | None = None, total_items: int | None = None) -> None:
+    def begin(
+        self, task: str, *, total_bytes: int | None = None, total_items: int | None = None
+    ) -> None:
         """A task (`"commit"`, `"checkout"`, ...) starts; totals where they are known."""
 
     def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:

@@ -38,6 +38,8 @@ TINY: Final = 64
 """Bytes up to which nothing is tried: a frame's header eats the gain."""
 SMALL: Final = 4096
 """Bytes up to which zstd itself is the cheapest probe."""
+SMALL_LEVEL: Final = 3
+"""zstd fits a level's tables to the input: on 2 KiB of CSV half the time of THOROUGH, and 3 % smaller."""
 FLAT: Final = 7850
 """Millibits per byte from which entropy coding gains less than 2 %."""
 FEW: Final = 20
@@ -85,6 +87,7 @@ class Encoder:
         self._entropy = ZstdCompressor(compression_params=ENTROPY)
         self._quick = ZstdCompressor(compression_params=QUICK)
         self._thorough = ZstdCompressor(compression_params=THOROUGH)
+        self._small = ZstdCompressor(level=SMALL_LEVEL)
         self._liked = self._thorough
         self._liked_for = (0, 0)
         self._until_trial = 0
@@ -134,7 +137,7 @@ class Encoder:
     def _plain(self, data: memoryview) -> tuple[Codec, Bytes]:
         """Bytes of unknown kind."""
         if len(data) <= SMALL:
-            return Codec.ZSTD, self._thorough.compress(data)
+            return Codec.ZSTD, self._small.compress(data)
         bits, repeats = _planes.probe(data)
         if bits >= FLAT and repeats < FEW:
             return Codec.RAW, data

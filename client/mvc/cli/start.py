@@ -5,6 +5,7 @@ Scripts and editors ask for the version often, and click alone is half of what i
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from mvc.api.errors import __version__
@@ -14,6 +15,9 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         print(f"mvc {__version__}")  # noqa: T201
         return
+    # The process is short and makes next to no cycles: looking for them every 700 objects is a tenth of the
+    # time of a commit of 100,000 files.
+    gc.set_threshold(100_000, 50, 100)
     from mvc.cli.main import main as run
 
     run()
