@@ -174,6 +174,30 @@ def _commit(
             session=session,
             cache=rows(id) | snapshot.cache,
         )
+    return committed(
+        id,
+        version,
+        parent,
+        place,
+        bytes_changed=snapshot.bytes_changed,
+        bytes_new=snapshot.bytes_new,
+        bytes_stored=snapshot.bytes_stored + stored,
+        skipped=tuple(workspace.scan.skipped),
+    )
+
+
+def committed(
+    id: VersionId,
+    version: Version,
+    parent: Version,
+    place: Place,
+    *,
+    bytes_changed: int,
+    bytes_new: int,
+    bytes_stored: int,
+    skipped: tuple[tuple[str, str], ...] = (),
+) -> CommitResult:
+    """The answer of a verb that made `version` as the child of `parent`."""
     return CommitResult(
         version=id,
         number=version.generation,
@@ -181,11 +205,11 @@ def _commit(
         started_branch=place.started,
         files=sum(c.files for c in version.components.values()),
         bytes_total=sum(c.size for c in version.components.values()),
-        bytes_changed=snapshot.bytes_changed,
-        bytes_new=snapshot.bytes_new,
-        bytes_stored=snapshot.bytes_stored + stored,
+        bytes_changed=bytes_changed,
+        bytes_new=bytes_new,
+        bytes_stored=bytes_stored,
         components=summary(parent, version),
-        skipped=tuple(workspace.scan.skipped),
+        skipped=skipped,
     )
 
 

@@ -20,7 +20,7 @@ from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo.checkout import Checkout, refuse_twins
-from mvcd.repo.commit import advance, derived, first_line, place_for, summary, take
+from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
 from mvcd.repo.files import Placed, VersionFiles, changes
 from mvcd.repo.planning import Plan, plan, some
@@ -214,17 +214,14 @@ def rollback(
             session.flush()
             keep = bool(planned.unsaved or planned.right)
             carry_out(core, workspace, planned, move, context, keep=keep)
-        return CommitResult(
-            version=new_id,
-            number=version.generation,
-            branch=place.branch,
-            started_branch=place.started,
-            files=sum(c.files for c in version.components.values()),
-            bytes_total=sum(c.size for c in version.components.values()),
+        return committed(
+            new_id,
+            version,
+            parent,
+            place,
             bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
             bytes_new=0,
             bytes_stored=stored,
-            components=summary(parent, version),
         )
 
 
