@@ -18,14 +18,14 @@ from mvc.cli.verbs import SUMMARIES
 ROOT = Path(__file__).parent.parent
 MAX_LINES = 450
 MAX_FUNCTION = 70
-GENERATED = "objects_pb2.py"
+GENERATED = "_pb2.py"
 NO_NAMES = {"utils", "util", "misc", "helpers", "helper", "common", "base", "shared"}
 
 
 def sources() -> Iterator[Path]:
     for package in ("mvcd", "client"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            if path.name != GENERATED:
+            if not path.name.endswith(GENERATED):
                 yield path
 
 

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         VerifyReport,
         Version,
     )
+    from mvc.api.stages import ChainReport, CheckedRequirement, GateFailed, Requirement, StageRecord
     from mvc.training import checkpoint, log_metrics, log_params
 
 _LAZY = {
@@ -95,6 +96,13 @@ _LAZY = {
         "VerifyReport",
         "Version",
     ),
+    "mvc.api.stages": (
+        "ChainReport",
+        "CheckedRequirement",
+        "GateFailed",
+        "Requirement",
+        "StageRecord",
+    ),
     "mvc.training": ("checkpoint", "log_metrics", "log_params"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
@@ -103,7 +111,9 @@ __all__ = [
     "AuthError",
     "Branch",
     "Busy",
+    "ChainReport",
     "Check",
+    "CheckedRequirement",
     "CheckoutResult",
     "CollectReport",
     "CommitResult",
@@ -116,6 +126,7 @@ __all__ = [
     "Diff",
     "Failure",
     "FileChanges",
+    "GateFailed",
     "Harm",
     "Head",
     "IgnoreMatch",
@@ -130,6 +141,8 @@ __all__ = [
     "Provenance",
     "RemoteUnreachable",
     "Repo",
+    "Requirement",
+    "StageRecord",
     "StaleReuse",
     "Status",
     "StoreStats",

@@ -112,8 +112,8 @@ class Version:
             if root.root is not None:
                 field = getattr(message, component.value)
                 field.root, field.files, field.size = root.root, root.files, root.size
-        message.hyperparameter_values.extend(_key_values(self.hyperparameters))
-        message.metric_values.extend(_key_values(self.metrics))
+        message.hyperparameter_values.extend(key_values(self.hyperparameters))
+        message.metric_values.extend(key_values(self.metrics))
         if self.provenance != Provenance():
             _write_provenance(self.provenance, message.provenance)
         return encode(message)
@@ -171,7 +171,8 @@ def _write_provenance(provenance: Provenance, message: pb.Provenance) -> None:
     message.packages_digest = provenance.packages_digest
 
 
-def _key_values(values: Mapping[str, Value]) -> Iterator[pb.KeyValue]:
+def key_values(values: Mapping[str, Value]) -> Iterator[pb.KeyValue]:
+    """Canonical messages, in the order of their keys."""
     for key in sorted(values):
         message, value = pb.KeyValue(key=key), values[key]
         if isinstance(value, bool):
@@ -185,8 +186,8 @@ def _key_values(values: Mapping[str, Value]) -> Iterator[pb.KeyValue]:
         yield message
 
 
-def _read_values(field: Iterable[pb.KeyValue]) -> dict[str, Value]:
-    """Raises ValueError."""
+def read_values(field: Iterable[pb.KeyValue]) -> dict[str, Value]:
+    """The reverse of `key_values`. Raises ValueError when its order or a value is not canonical."""
     values: dict[str, Value] = {}
     for message in field:
         which = message.WhichOneof("value")
@@ -224,8 +225,8 @@ def _read_version(message: pb.Version) -> Version:
         utc_offset_minutes=message.utc_offset_minutes,
         message=message.message,
         trigger=Trigger(message.trigger),
-        hyperparameters=_read_values(message.hyperparameter_values),
-        metrics=_read_values(message.metric_values),
+        hyperparameters=read_values(message.hyperparameter_values),
+        metrics=read_values(message.metric_values),
         provenance=provenance,
         tracked=tuple(message.tracked),
     )

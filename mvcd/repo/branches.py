@@ -8,6 +8,7 @@ from mvcd.repo.core import Core
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
+    STAGES,
     TAGS,
     HeadValue,
     check_name,
@@ -43,7 +44,7 @@ def create_branch(core: Core, name: str, rev: str, context: Context) -> Branch:
 
 
 def delete_branch(core: Core, name: str, context: Context, *, force: bool) -> Branch:
-    """Refuses, unless forced, when no other branch or tag reaches its newest version."""
+    """Refuses, unless forced, when no other branch, tag or stage reaches its newest version."""
     with core.lock.hold():
         value = _existing(core, HEADS + name, "branch", name)
         if core.head_value().branch == name:
@@ -54,7 +55,7 @@ def delete_branch(core: Core, name: str, context: Context, *, force: bool) -> Br
         id = target_of(value)
         if not force and not _reached_elsewhere(core, name, id):
             raise Conflict(
-                f"branch {name!r} has versions that no other branch or tag has",
+                f"branch {name!r} has versions that no other branch, tag or stage has",
                 kind="unmerged-branch",
                 help=f"mvc branch -d --force {name}  (mvc undo takes it back)",
             )
@@ -132,7 +133,7 @@ def _stored(core: Core, rev: str, what: str) -> VersionId:
 
 def _reached_elsewhere(core: Core, name: str, wanted: VersionId) -> bool:
     number = core.version(wanted).generation
-    refs = {**core.store.refs(HEADS), **core.store.refs(TAGS)}
+    refs = {**core.store.refs(HEADS), **core.store.refs(TAGS), **core.store.refs(STAGES)}
     stack = [target_of(v) for r, v in refs.items() if r != HEADS + name]
     seen: set[VersionId] = set()
     while stack:

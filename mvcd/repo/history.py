@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core import Core
-from mvcd.repo.refs import EMPTY_ID, HEADS, TAGS, target_of
+from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS, target_of
 from mvcd.repo.results import History
 
 
@@ -41,7 +41,7 @@ def history(
 
 
 def names_by_version(core: Core) -> dict[VersionId, list[str]]:
-    """Branch and tag names by the version they point to; the current branch is marked "HEAD -> "."""
+    """Branch, tag and stage names by the version they point to; the current branch is marked "HEAD -> "."""
     head = core.head_value()
     found: dict[VersionId, list[str]] = defaultdict(list)
     if head.version is not None and head.version != EMPTY_ID:
@@ -51,6 +51,11 @@ def names_by_version(core: Core) -> dict[VersionId, list[str]]:
         found[target_of(value)].append(f"HEAD -> {name}" if name == head.branch else name)
     for ref, value in sorted(core.store.refs(TAGS).items()):
         found[target_of(value)].append(f"tag: {ref.removeprefix(TAGS)}")
+    if core.store.refs(STAGES):
+        from mvcd.repo.stages import holders
+
+        for stage, id in holders(core.store).items():
+            found[id].append(f"stage: {stage}")
     return dict(found)
 
 

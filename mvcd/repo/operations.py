@@ -13,7 +13,7 @@ from typing import Any
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
-from mvcd.repo.refs import SAVED, version_named
+from mvcd.repo.refs import SAVED, STAGES, version_named
 from mvcd.repo.results import Context, Operation, RefMove
 from mvcd.store.api import RefUpdate
 
@@ -76,8 +76,13 @@ def versions_named(operation: Operation) -> set[VersionId]:
 
 
 def inverse(operation: Operation) -> list[RefUpdate]:
-    """The updates that take an operation's ref moves back, provided nothing moved since."""
-    return [RefUpdate(m.name, m.new, m.old) for m in operation.moves]
+    """The updates that take an operation's ref moves back, provided nothing moved since.
+
+    Records of promotion stay: the history of a stage only grows (`promotion.compensation`).
+    """
+    return [
+        RefUpdate(m.name, m.new, m.old) for m in operation.moves if not m.name.startswith(STAGES)
+    ]
 
 
 def _pack(value: bytes | None) -> str | None:

@@ -4,6 +4,7 @@ The store keeps opaque bytes under names; here they get their meaning:
 
     heads/NAME                     32 bytes, the branch's newest version
     tags/NAME                      32 bytes, then an optional UTF-8 message
+    stages/NAME/00000001, ...      32 bytes, then a record of promotion (mvcd/objects/promotion.py); never moved
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
     workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
@@ -22,6 +23,7 @@ from mvcd.objects.version import EMPTY
 
 HEADS = "heads/"
 TAGS = "tags/"
+STAGES = "stages/"
 SAVED = "saved/"
 DEFAULT_BRANCH = "main"
 
@@ -84,7 +86,7 @@ def saved_name(workspace: str) -> str:
 def version_named(name: str, value: bytes) -> VersionId | None:
     """The version that a ref of this name and value points to; None if it points to none, or to v0."""
     found = None
-    if name.startswith((HEADS, TAGS, SAVED)):
+    if name.startswith((HEADS, TAGS, STAGES, SAVED)):
         found = target_of(value)
     elif name.endswith("/head"):
         found = HeadValue.decode(value).version
@@ -92,7 +94,7 @@ def version_named(name: str, value: bytes) -> VersionId | None:
 
 
 def target_of(value: bytes) -> VersionId:
-    """The version a branch's or tag's bytes point to."""
+    """The version that the bytes of a branch, a tag or a record of promotion point to."""
     return VersionId(value[:DIGEST_SIZE])
 
 

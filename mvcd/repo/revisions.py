@@ -2,10 +2,13 @@
 
 HEAD  @              where the workspace stands
 main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
+production           who holds a stage, where no branch or tag is called so; @production, in any case
 v12                  generation 12 on the first-parent line of HEAD, or of the only branch that has it
 1f2e3d               a unique prefix of a version id, at least 4 hex digits
 REV~3  REV^  REV^2   ancestors: third first-parent; first parent; second parent
 main@{2h} @{3}       where a branch (or HEAD) stood two hours, or three moves, ago (operation log)
+main@{2026-11-01}    ... and on a day, or at a time like 2026-11-01T12:00+01:00
+production@{...}     the same for a stage, from its own history
 """
 
 from __future__ import annotations
@@ -17,7 +20,8 @@ from typing import TYPE_CHECKING
 from mvcd.errors import Failure
 from mvcd.ids import Kind, VersionId
 from mvcd.objects.version import Version
-from mvcd.repo.refs import EMPTY_ID, HEADS, TAGS, HeadValue, head_name, target_of
+from mvcd.repo import moments
+from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS, HeadValue, head_name, target_of
 
 if TYPE_CHECKING:
     from mvcd.repo.results import Operation
@@ -25,9 +29,8 @@ if TYPE_CHECKING:
 
 _SUFFIX = re.compile(r"(~\d*|\^\d*|@\{[^}]*\})$")
 _NUMBER = re.compile(r"v(\d+)")
+_WHEN = "times are written like @{90s}, @{2h}, @{3d}, @{2026-11-01}; moves like @{1}"
 _HEX = re.compile(r"[0-9a-fA-F]{4,64}")
-_AGE = re.compile(r"(\d+)\s*(s|sec|m|min|h|d|w)")
-_SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class Revisions:
@@ -73,11 +76,22 @@ class Revisions:
             ref = prefix + name
             if ref.startswith((HEADS, TAGS)) and (value := self._store.ref(ref)) is not None:
                 return target_of(value)
+        if found := self._staged(name):
+            return found
         if match := _NUMBER.fullmatch(name):
             return self._numbered(int(match.group(1)), text)
         if _HEX.fullmatch(name):
             return self._prefixed(name.lower(), text)
         raise _unknown(text, self._suggestion(name))
+
+    def _staged(self, name: str) -> VersionId | None:
+        """Who holds the stage of this name, if there is one. Raises Failure when nobody does."""
+        stage = name.removeprefix("@")
+        if not stage or not self._store.refs(f"{STAGES}{stage}/"):
+            return None
+        from mvcd.repo import stages
+
+        return stages.holder(self._store, stage)
 
     def _numbered(self, number: int, text: str) -> VersionId:
         """On HEAD's line; else, since HEAD may stand on an old version, on the one line that has the number."""
@@ -146,25 +160,50 @@ class Revisions:
     def _at(self, name: str, when: str, text: str, now_us: int | None) -> VersionId:
         ref = head_name(self._workspace) if name in ("HEAD", "@") else HEADS + name
         if self._store.ref(ref) is None:
+            stage = name.removeprefix("@")
+            if stage and self._store.refs(f"{STAGES}{stage}/"):
+                return self._stage_at(stage, when, text, now_us)
             raise _unknown(text, self._suggestion(name))
         past = self._positions(ref)
         if when.isdigit():
-            for index, (_, target) in enumerate(past):
+            for index, (*_, target) in enumerate(past):
                 if index == int(when):
                     return target
             raise _unknown(text, "it has not moved so often; see: mvc op log")
-        age = _AGE.fullmatch(when.strip().removesuffix(" ago"))
-        if age is None or now_us is None:
-            raise _unknown(text, "ages are written like @{90s}, @{2h}, @{3d}; moves like @{1}")
-        moment = now_us - int(age.group(1)) * _SECONDS[age.group(2)] * 1_000_000
+        moment = moments.parse(when, now_us)
+        if moment is None:
+            raise _unknown(text, _WHEN)
         target = EMPTY_ID
-        for time_us, target in past:
-            if time_us <= moment:
+        for time_us, offset, target in past:
+            if moment.begun(time_us, offset):
                 return target
         return target
 
-    def _positions(self, ref: str) -> Iterator[tuple[int, VersionId]]:
-        """(since when, where) of a ref, newest first: the operation log is played backwards."""
+    def _stage_at(self, stage: str, when: str, text: str, now_us: int | None) -> VersionId:
+        from mvcd.repo import stages
+
+        history = stages.records(self._store, stage)
+        if when.isdigit():
+            if int(when) >= len(history):
+                raise _unknown(text, f"it has not moved so often; see: mvc stage history {stage}")
+            found = history[int(when)]
+        else:
+            moment = moments.parse(when, now_us)
+            if moment is None:
+                raise _unknown(text, _WHEN)
+            past = stages.during(history, moment)
+            first = next(past, None)
+            if first is None:
+                raise _unknown(
+                    text, f"nothing had been promoted then; see: mvc stage history {stage}"
+                )
+            found = first
+        if not found.live:
+            raise _unknown(text, f"no version held it then; see: mvc stage history {stage}")
+        return found.promotion.version
+
+    def _positions(self, ref: str) -> Iterator[tuple[int, int, VersionId]]:
+        """(since when, minutes from UTC, where) of a ref, newest first: the log is played backwards."""
         state: dict[str, bytes | None] = dict(self._store.refs())
         current = self._target(ref, state)
         for operation in self._operations():
@@ -172,10 +211,10 @@ class Revisions:
                 state[move.name] = move.old
             before = self._target(ref, state)
             if before != current and current is not None:
-                yield operation.time_us, current
+                yield operation.time_us, operation.utc_offset_minutes, current
             current = before
         if current is not None:
-            yield 0, current
+            yield 0, 0, current
 
     def _target(self, ref: str, state: Mapping[str, bytes | None]) -> VersionId | None:
         value = state.get(ref)
@@ -191,9 +230,16 @@ class Revisions:
     def _suggestion(self, name: str) -> str:
         import difflib
 
+        from mvcd.repo import stages
+
         known = [r.split("/", 1)[1] for p in (HEADS, TAGS) for r in self._store.refs(p)]
+        known += stages.names(self._store)
         near = difflib.get_close_matches(name, known, n=3)
-        return f"did you mean {' or '.join(near)}?" if near else "no branch, tag or id is called so"
+        return (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else "no branch, tag, stage or id is called so"
+        )
 
 
 def _unknown(text: str, why: str) -> Failure:

@@ -1,4 +1,5 @@
 """Undo: an operation's ref moves are taken back, and its files if it rewrote any. That is an operation too.
+A promotion's record stays, and another takes it back (promotion.py).
 
 Which files? Those that the operation wrote or removed; what else lies in the workspace stays. A checkout,
 switch or rollback says by HEAD's two versions what it wrote. What a restore wrote is not written down, nor
@@ -17,6 +18,7 @@ from mvcd.repo.files import Change, changes
 from mvcd.repo.moves import Move, carry_out, settle_interrupted
 from mvcd.repo.operations import inverse
 from mvcd.repo.planning import plan
+from mvcd.repo.promotion import compensation
 from mvcd.repo.refs import EMPTY_ID, HEADS, HeadValue, head_name, target_of
 from mvcd.repo.results import Context, Operation
 from mvcd.repo.workspace import Workspace
@@ -46,6 +48,7 @@ def undo(core: Core, number: int | None, context: Context) -> Operation:
         if target.files:
             _undo_files(core, target, context, detail)
         else:
+            updates += compensation(core, target, context)
             core.record(context, "undo", detail, updates, undoes=target.number)
         return next(core.operations())
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from mvcd.objects.v1 import objects_pb2 as pb
+from mvcd.objects.v1 import objects_pb2, promotion_pb2
 
-SCHEMA = Path(__file__).parents[2] / "proto" / "mvcd" / "objects" / "v1" / "objects.proto"
+SCHEMAS = Path(__file__).parents[2] / "proto" / "mvcd" / "objects" / "v1"
+FILES = {
+    "objects": (objects_pb2.DESCRIPTOR, 14, 2),
+    "promotion": (promotion_pb2.DESCRIPTOR, 2, 1),
+}
+"""Per schema: the generated code, its messages, its enums."""
 
 Fields = set[tuple[str, str, int, bool, str | None]]
 """Name, type, number, repeated, oneof."""
@@ -29,7 +35,7 @@ SCALARS = {
 
 
 def parse_schema(text: str) -> tuple[dict[str, Fields], dict[str, dict[str, int]]]:
-    """Messages and enums of a schema of one file without nested types, options or maps."""
+    """Messages and enums of a schema without nested types, options or maps."""
     messages: dict[str, Fields] = {}
     enums: dict[str, dict[str, int]] = {}
     kind = name = ""
@@ -53,7 +59,8 @@ def parse_schema(text: str) -> tuple[dict[str, Fields], dict[str, dict[str, int]
             enums[name][match[1]] = int(match[2])
         else:
             assert not line or re.fullmatch(
-                r'(syntax = "proto3"|package mvcd\.objects\.v1);', line
+                r'(syntax = "proto3"|package mvcd\.objects\.v1|import "mvcd/objects/v1/\w+\.proto");',
+                line,
             ), line
     return messages, enums
 
@@ -71,21 +78,23 @@ def fields_of(message: Descriptor) -> Fields:
     }
 
 
-def test_generated_code_is_of_the_schema() -> None:
-    messages, enums = parse_schema(SCHEMA.read_text(encoding="utf-8"))
-    file = pb.DESCRIPTOR
+@pytest.mark.parametrize("name", FILES)
+def test_generated_code_is_of_the_schema(name: str) -> None:
+    messages, enums = parse_schema((SCHEMAS / f"{name}.proto").read_text(encoding="utf-8"))
+    file, of_messages, of_enums = FILES[name]
     assert {name: fields_of(m) for name, m in file.message_types_by_name.items()} == messages
     generated = {
         name: {value.name: value.number for value in enum.values}
         for name, enum in file.enum_types_by_name.items()
     }
     assert generated == enums
-    assert len(messages) == 14 and len(enums) == 2
+    assert len(messages) == of_messages and len(enums) == of_enums
     assert file.package == "mvcd.objects.v1"
 
 
-def test_no_map_and_every_list_of_numbers_is_packed() -> None:
-    for message in pb.DESCRIPTOR.message_types_by_name.values():
+@pytest.mark.parametrize("name", FILES)
+def test_no_map_and_every_list_of_numbers_is_packed(name: str) -> None:
+    for message in FILES[name][0].message_types_by_name.values():
         for field in message.fields:
             assert not (field.message_type and field.message_type.GetOptions().map_entry)
             if field.is_repeated and field.cpp_type not in {

@@ -29,6 +29,7 @@ from mvc.api.results import (
     VerifyReport,
     Version,
 )
+from mvc.api.stage_verbs import StageVerbs
 from mvcd.errors import NoRepository, UsageError
 from mvcd.repo.repository import Repository
 from mvcd.repo.workspace import relative
@@ -81,12 +82,12 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo:
+class Repo(StageVerbs):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
     given to methods are relative to the workspace's root (`repo.root`), or absolute. Revisions are `HEAD`,
-    `HEAD~2`, a branch or tag, `v12`, the beginning of an id, `main@{2h}`.
+    `HEAD~2`, a branch, tag or stage, `v12`, the beginning of an id, `main@{2h}`, `production@{2026-11-01}`.
 
     Every method that changes something holds the workspace lock while it runs. `with repo:` holds it for a
     block, so that other processes wait; it does not close the repository. Raises what `mvc.MvcError` heads:
@@ -95,6 +96,7 @@ class Repo:
     """
 
     open = _Open()
+    _engine: Repository
 
     def __init__(
         self,
@@ -320,7 +322,7 @@ class Repo:
         return Branch.of(self._engine.create_branch(name, rev, context=self._context()))
 
     def delete_branch(self, name: str, *, force: bool = False) -> Branch:
-        """Raises Conflict when no other branch or tag has its versions, unless forced."""
+        """Raises Conflict when no other branch, tag or stage has its versions, unless forced."""
         return Branch.of(self._engine.delete_branch(name, context=self._context(), force=force))
 
     def rename_branch(self, old: str, new: str) -> Branch:

@@ -34,6 +34,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "switch": "move to a branch",
         "tag": "list, make or delete tags",
     },
+    "Release": {
+        "promote": "put a version on a stage, with proof",
+        "stage": "show, roll back or withdraw stages",
+    },
     "Care": {
         "verify": "re-hash all content, name what is damaged",
         "gc": "free content that nothing reaches",

@@ -31,7 +31,13 @@ def heading(version: Version) -> str:
 
 
 def _ref(ref: str) -> str:
-    color = "magenta" if ref.startswith("tag: ") else "cyan" if ref.startswith("HEAD") else "green"
+    color = (
+        "magenta"
+        if ref.startswith(("tag: ", "stage: "))
+        else "cyan"
+        if ref.startswith("HEAD")
+        else "green"
+    )
     return click.style(ref, fg=color, bold=True)
 
 

@@ -1,0 +1,109 @@
+"""`mvc stage`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, DAMAGE, Option, VerbGroup
+from mvc.cli.screens import stages as screen
+
+_REASON = click.option("-m", "--reason", default="", metavar="TEXT", help="Why, for its history.")
+_AUTHOR = click.option("--author", metavar="'NAME <MAIL>'", help="Who did it. [env: MVC_AUTHOR]")
+
+
+@click.group("stage", cls=VerbGroup, invoke_without_command=True)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """Stages are names like production that mvc promote moves; every move is recorded for good.
+
+    Without a verb: list.
+    """
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
+
+
+@command.command("list", exits=DAMAGE)
+@click.pass_obj
+def list_(face: Face) -> None:
+    """List the stages and who holds them."""
+    found = face.repo.stages()
+    now = datetime.now().astimezone()
+    face.answer({"stages": [screen.document(r) for r in found]}, screen.holders(found, now))
+    if not found:
+        face.hint("Nothing was promoted yet.  mvc promote HEAD staging --reason '...'")
+
+
+@command.command("history", exits=DAMAGE)
+@click.argument("name")
+@click.option(
+    "--at", metavar="DATE", help="Only what was live then: 2026-11-01, or a time, or 2h (ago)."
+)
+@click.option(
+    "--verify", is_flag=True, help="Follow the chain of records; exit with 14 if it is broken."
+)
+@click.pass_obj
+def history(face: Face, name: str, at: str | None, verify: bool) -> int | None:
+    """Show who held stage NAME, when, why, and by which proof; newest first.
+
+    Each record names the digest of the one before. --verify follows them, and prints the digest of the newest:
+    kept elsewhere, it shows later that nothing was rewritten.
+    """
+    if verify:
+        report = face.repo.stage_check(name)
+        face.answer(screen.chain_document(report), screen.chain(report))
+        return None if report.ok else 14
+    found = face.repo.stage_history(name, at=at)
+    if face.json:
+        face.answer({"stage": name, "records": [screen.document(r) for r in found]})
+    else:
+        now = datetime.now().astimezone()
+        face.page(screen.history(found, now, verbose=face.verbose > 0))
+        if not found:
+            face.say(f"Nothing had been promoted to {name} then.")
+    return None
+
+
+@command.command("rollback", exits=BUSY | DAMAGE)
+@click.argument("name")
+@click.option(
+    "--to",
+    cls=Option,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Bring the holder of record N back.",
+)
+@_REASON
+@_AUTHOR
+@click.pass_obj
+def rollback(face: Face, name: str, to: int | None, reason: str, author: str | None) -> None:
+    """Bring back the version that held stage NAME before.
+
+    It met the requirements of its day and is not checked anew; its content has to be here. The history grows
+    by a record. Done twice, it goes two holders back.
+    """
+    made = face.repo.stage_rollback(name, to=to, reason=reason, author=author)
+    if face.json:
+        face.answer(screen.document(made))
+    else:
+        face.say(
+            f"v{made.version_number} holds {name} again, as by record {made.restores}  "
+            f"(record {made.number})"
+        )
+
+
+@command.command("withdraw", exits=BUSY | DAMAGE)
+@click.argument("name")
+@_REASON
+@_AUTHOR
+@click.pass_obj
+def withdraw(face: Face, name: str, reason: str, author: str | None) -> None:
+    """Leave stage NAME to nobody; its history stays."""
+    made = face.repo.stage_withdraw(name, reason=reason, author=author)
+    if face.json:
+        face.answer(screen.document(made))
+    else:
+        face.say(f"v{made.version_number} is withdrawn from {name}  (record {made.number})")
+        face.hint(f"mvc stage rollback {name}  brings it back")

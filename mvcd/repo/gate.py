@@ -1,0 +1,129 @@
+"""The gate before a stage: what `mvc.toml` and the person who promotes demand of a version.
+
+[stages.production]
+require = ["val_acc>=0.93"]     # each in the words of requirement.py
+signed = true                   # at least one valid signature
+
+The rules are those of the workspace's `mvc.toml` at that moment. Whoever may edit it may also lower them, so
+each record of promotion keeps the expressions that were checked, and says which of them were rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mvcd.errors import Failure, MissingObject
+from mvcd.ids import ChunkId, VersionId
+from mvcd.objects.entry import Entry
+from mvcd.objects.version import Version
+from mvcd.repo import settings
+from mvcd.repo.core import Core
+from mvcd.repo.files import VersionFiles, content_parts
+from mvcd.repo.requirement import Checked, check
+
+_BATCH = 8192
+"""Chunks asked for at once."""
+_NAMED = 5
+"""Missing files named in a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The table `[stages.NAME]` of `mvc.toml`."""
+
+    require: tuple[str, ...] = ()
+    signed: bool = False
+
+
+class GateFailed(Failure):
+    """What stood in the way: every requirement as it was checked, met or not, and other reasons in words."""
+
+    default_kind = "gate-failed"
+
+    def __init__(self, message: str, checked: Sequence[Checked], *, cause: str, help: str) -> None:
+        super().__init__(message, cause=cause, help=help)
+        self.checked = tuple(checked)
+
+
+def rules(root: str, stage: str) -> Rules:
+    """Raises Failure when the table cannot be understood: no rule is silently left out."""
+    tables = settings.load(root).get("stages", {})
+    table = tables.get(stage, {}) if isinstance(tables, dict) else None
+    if not isinstance(table, dict):
+        raise _bad_rules(stage, "it is not a table")
+    require, signed = table.get("require", []), table.get("signed", False)
+    if isinstance(require, str):
+        require = [require]
+    if not isinstance(require, list) or not all(isinstance(r, str) for r in require):
+        raise _bad_rules(stage, "require is a list of texts")
+    if not isinstance(signed, bool):
+        raise _bad_rules(stage, "signed is true or false")
+    if unknown := table.keys() - {"require", "signed"}:
+        raise _bad_rules(stage, f"there is no rule called {min(unknown)!r}")
+    return Rules(tuple(require), signed)
+
+
+def _bad_rules(stage: str, why: str) -> Failure:
+    return Failure(
+        f"the [stages.{stage}] table of {settings.FILE} is wrong",
+        kind="bad-config",
+        cause=why,
+        help='write it like: require = ["val_acc>=0.93"]',
+    )
+
+
+def requirements(
+    version: Version, current: Version | None, demanded: Sequence[str], ruled: Sequence[str]
+) -> list[Checked]:
+    """Rules first; what is demanded twice is checked once."""
+    found = [check(e, version, current, rule=True) for e in dict.fromkeys(ruled)]
+    rest = [e for e in dict.fromkeys(demanded) if e not in ruled]
+    return found + [check(e, version, current, rule=False) for e in rest]
+
+
+def signers(core: Core, id: VersionId) -> tuple[str, ...]:
+    """Fingerprints of the keys with a valid signature of the version, ascending."""
+    raise Failure(
+        f"the signatures of {id.short(10)} cannot be checked",
+        kind="no-signatures",
+        cause=f"{settings.FILE} of {core.root} demands them, and this version of mvc knows none",
+    )
+
+
+def missing(core: Core, version: Version, limit: int = _NAMED) -> list[str]:
+    """Files of a version whose content is not all in the store, at most `limit`; reads no chunk."""
+    found: list[str] = []
+    for component, root in version.components.items():
+        if root.root is None:
+            continue
+        try:
+            entries = VersionFiles(version, core.fetch).all([component])
+            found += _incomplete(core, [placed.entry for placed in entries], limit - len(found))
+        except MissingObject:
+            found.append(f"the list of {component.value} files")
+        if len(found) >= limit:
+            break
+    return found
+
+
+def _incomplete(core: Core, entries: Sequence[Entry], limit: int) -> Iterator[str]:
+    count, batch = 0, dict[ChunkId, str]()
+    for entry in entries:
+        try:
+            for part in content_parts(entry, core.fetch):
+                if part.chunk is not None:
+                    batch.setdefault(part.chunk, entry.path)
+        except MissingObject:
+            yield entry.path
+            count += 1
+        if len(batch) >= _BATCH or entry is entries[-1]:
+            have = core.store.has(list(batch))
+            for path in dict.fromkeys(
+                p for p, h in zip(batch.values(), have, strict=True) if not h
+            ):
+                yield path
+                count += 1
+            batch.clear()
+        if count >= limit:
+            return

@@ -1,0 +1,80 @@
+"""The part of `Repository` that is about stages: what holds them, how they move, their histories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mvcd.repo.core import Core
+from mvcd.repo.results import Context
+
+if TYPE_CHECKING:
+    from mvcd.repo.stages import ChainReport, StageRecord
+
+
+class StageVerbs:
+    """Methods of a class that has a `Core`."""
+
+    _core: Core
+
+    def promote(
+        self,
+        rev: str,
+        stage: str,
+        *,
+        context: Context,
+        require: Sequence[str] = (),
+        reason: str = "",
+    ) -> StageRecord:
+        """Puts a version on a stage if it passes the gate; see mvcd/repo/gate.py."""
+        from mvcd.repo import promotion
+
+        return promotion.promote(self._core, rev, stage, context, require=require, reason=reason)
+
+    def stage_rollback(
+        self, stage: str, *, context: Context, to: int | None = None, reason: str = ""
+    ) -> StageRecord:
+        """Brings back who held the stage before, or by record `to`, with a new record."""
+        from mvcd.repo import promotion
+
+        return promotion.rollback(self._core, stage, context, to=to, reason=reason)
+
+    def stage_withdraw(self, stage: str, *, context: Context, reason: str = "") -> StageRecord:
+        """Leaves the stage to nobody, with a new record."""
+        from mvcd.repo import promotion
+
+        return promotion.withdraw(self._core, stage, context, reason=reason)
+
+    def stages(self) -> tuple[StageRecord, ...]:
+        """The newest record of each stage, by name."""
+        from mvcd.repo import stages
+
+        store = self._core.store
+        return tuple(self._numbered(stages.records(store, n)[0]) for n in stages.names(store))
+
+    def stage_history(self, stage: str, *, at: str | None = None) -> tuple[StageRecord, ...]:
+        """Newest first; with `at` (a date, a time, an age), those in force then. Raises Failure."""
+        from mvcd.errors import UsageError
+        from mvcd.repo import moments, stages
+
+        found = stages.records(self._core.store, stage)
+        if at is not None:
+            moment = moments.parse(at, self._core.clock() // 1000)
+            if moment is None:
+                raise UsageError(
+                    f"{at!r} is no moment",
+                    cause="write a date or time like 2026-11-01 or 2026-11-01T12:00+01:00, or an age like 2h",
+                )
+            found = list(stages.during(found, moment))
+        return tuple(map(self._numbered, found))
+
+    def stage_check(self, stage: str) -> ChainReport:
+        """Whether the stage's history is whole: every record as it was made, none missing."""
+        from mvcd.repo import stages
+
+        return stages.check(self._core.store, stage)
+
+    def _numbered(self, record: StageRecord) -> StageRecord:
+        generation = self._core.version(record.promotion.version).generation
+        return replace(record, generation=generation)

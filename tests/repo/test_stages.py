@@ -1,0 +1,429 @@
+"""Stages: who held them when, by which proof; that histories only grow and show what was done to them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject, UsageError
+from mvcd.ids import Kind
+from mvcd.objects.promotion import Promotion, Step
+from mvcd.repo import stages
+from mvcd.repo.gate import GateFailed
+from mvcd.repo.promotion import compensation
+from mvcd.repo.repository import Repository
+from mvcd.repo.results import Context
+from mvcd.repo.stages import ref_name
+from mvcd.store.api import RefUpdate
+from tests.support.workspace import Bench
+
+DAY = 86_400_000_000
+
+
+@pytest.fixture
+def three(bench: Bench) -> Iterator[Bench]:
+    """Versions v1 to v3 with val_acc 0.9, 0.93, 0.95."""
+    for accuracy in (0.9, 0.93, 0.95):
+        bench.save({"metrics.json": f'{{"val_acc": {accuracy}}}', "w.bin": f"{accuracy}" * 100})
+    yield bench
+
+
+def promote(
+    bench: Bench, rev: str, stage: str = "production", **options: object
+) -> stages.StageRecord:
+    return bench.repo.promote(rev, stage, context=bench.context(), **options)  # type: ignore[arg-type]
+
+
+def steps(bench: Bench, stage: str = "production") -> list[tuple[int, str, int]]:
+    found = bench.repo.stage_history(stage)
+    return [(r.promotion.number, r.promotion.step.name.lower(), r.generation) for r in found][::-1]
+
+
+def store(bench: Bench) -> stages.Store:
+    return bench.repo._core.store
+
+
+# -------------------------------------------------------------------- promotion and the gate
+
+
+def test_a_promotion_says_who_when_why_and_by_what(three: Bench) -> None:
+    made = promote(three, "v2", require=["val_acc>=0.93"], reason="good enough").promotion
+    assert made.version == three.repo.resolve("v2") == three.repo.resolve("production")
+    assert made.author == "Ada Lovelace <ada@example.org>" and made.reason == "good enough"
+    (requirement,) = made.requirements
+    assert requirement.expression == "val_acc>=0.93" and requirement.found == {"val_acc": 0.93}
+    assert "stage: production" in three.repo.show("v2").refs
+
+
+def test_the_gate_refuses_and_says_each_requirement(three: Bench) -> None:
+    with pytest.raises(GateFailed) as caught:
+        promote(three, "v1", require=["val_acc>=0.93", "val_acc>0"])
+    assert [(c.expression, c.met) for c in caught.value.checked] == [
+        ("val_acc>=0.93", False), ("val_acc>0", True),
+    ]  # fmt: skip
+    assert caught.value.cause == "val_acc>=0.93: val_acc is 0.9"
+    assert three.repo.stages() == ()
+
+
+def test_rules_of_the_workspace_hold_for_their_stage(three: Bench) -> None:
+    three.write({"mvc.toml": '[stages.production]\nrequire = ["val_acc>=0.93"]\n'})
+    with pytest.raises(GateFailed):
+        promote(three, "v1")
+    promote(three, "v1", "staging")
+    made = promote(three, "v2", require=["val_acc>=0.93", "val_acc<1"]).promotion
+    assert [(r.expression, r.rule) for r in made.requirements] == [
+        ("val_acc>=0.93", True), ("val_acc<1", False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        'stages = "production"',
+        "[stages]\nproduction = 3",
+        "[stages.production]\nrequire = 3",
+        "[stages.production]\nrequire = [3]",
+        '[stages.production]\nsigned = "yes"',
+        "[stages.production]\nrequires = []",
+    ],
+)
+def test_a_rule_that_cannot_be_understood_stops_a_promotion(three: Bench, table: str) -> None:
+    three.write({"mvc.toml": table})
+    with pytest.raises(Failure, match=r"table of mvc\.toml is wrong"):
+        promote(three, "v2")
+
+
+def test_the_holder_is_the_measure(three: Bench) -> None:
+    promote(three, "v2", require=["val_acc>=current"])
+    with pytest.raises(GateFailed):
+        promote(three, "v1", require=["val_acc>=current"])
+    promote(three, "v3", require=["val_acc>=current"])
+
+
+def test_who_holds_a_stage_is_not_promoted_again(three: Bench) -> None:
+    promote(three, "v2")
+    with pytest.raises(Failure, match="v2 holds production already"):
+        promote(three, "v2")
+
+
+@pytest.mark.parametrize("name", ["a/b", "HEAD", "v3", "@x", "", "a b", "a@b", ".x", "x" * 201])
+def test_names_that_are_no_stages(three: Bench, name: str) -> None:
+    with pytest.raises(UsageError):
+        promote(three, "v2", name)
+
+
+def test_the_empty_version_is_not_promoted(bench: Bench) -> None:
+    with pytest.raises(Failure, match="empty version"):
+        promote(bench, "HEAD")
+
+
+def test_missing_content_is_named(three: Bench) -> None:
+    chunk = next(
+        id for id, info in store(three).ids() if id.kind is Kind.CHUNK and info.raw_size == 300
+    )
+    _lose(three, bytes(chunk))
+    with pytest.raises(Failure) as caught:
+        promote(three, "v1")
+    assert (
+        caught.value.kind == "missing-content"
+        and caught.value.cause == "content is missing of w.bin"
+    )
+
+
+def _lose(bench: Bench, digest: bytes) -> None:
+    """As if an object had never been fetched."""
+    has = store(bench).has
+    get = store(bench).get
+
+    def without(ids: object) -> list[bool]:
+        return [h and bytes(i) != digest for i, h in zip(ids, has(ids), strict=True)]  # type: ignore[call-overload]
+
+    def absent(id: object) -> bytes:
+        if id == digest:
+            raise MissingObject("gone")
+        return get(id)  # type: ignore[arg-type]
+
+    store(bench).has = without  # type: ignore[method-assign,assignment]
+    store(bench).get = absent  # type: ignore[method-assign,assignment]
+
+
+def test_a_missing_recipe_or_manifest_is_named(three: Bench) -> None:
+    root = next(
+        r.root for r in three.repo.version(three.repo.resolve("v2")).components.values() if r.root
+    )
+    _lose(three, bytes(root))
+    with pytest.raises(Failure, match="not whole here") as caught:
+        promote(three, "v2")
+    assert caught.value.cause is not None and "the list of" in caught.value.cause
+
+
+# -------------------------------------------------------------------- rollback, withdrawal, undo
+
+
+def test_rollback_brings_the_one_before_back_and_twice_the_one_before_that(three: Bench) -> None:
+    for rev in ("v1", "v2", "v3"):
+        promote(three, rev)
+    for wanted in (2, 1):
+        made = three.repo.stage_rollback("production", context=three.context())
+        assert made.generation == wanted
+    with pytest.raises(Failure, match="no other version held"):
+        three.repo.stage_rollback("production", context=three.context())
+    assert steps(three) == [
+        (1, "promote", 1), (2, "promote", 2), (3, "promote", 3), (4, "rollback", 2), (5, "rollback", 1),
+    ]  # fmt: skip
+    assert three.repo.stage_check("production").ok
+
+
+def test_rollback_to_a_record(three: Bench) -> None:
+    for rev in ("v1", "v2", "v3"):
+        promote(three, rev)
+    made = three.repo.stage_rollback("production", to=1, context=three.context())
+    assert (made.generation, made.promotion.restores) == (1, 1)
+    again = three.repo.stage_rollback("production", to=3, context=three.context())
+    assert again.generation == 3
+    for number in (0, 9):
+        with pytest.raises(Failure, match=f"no record {number}"):
+            three.repo.stage_rollback("production", to=number, context=three.context())
+    with pytest.raises(Failure, match="already"):
+        three.repo.stage_rollback("production", to=5, context=three.context())
+
+
+def test_a_withdrawn_stage_has_no_holder_until_it_is_brought_back(three: Bench) -> None:
+    promote(three, "v2")
+    three.repo.stage_withdraw("production", context=three.context(), reason="leaks")
+    with pytest.raises(Failure, match="no version holds stage 'production'") as caught:
+        three.repo.resolve("production")
+    assert caught.value.cause is not None and "leaks" in caught.value.cause
+    with pytest.raises(Failure):
+        three.repo.stage_withdraw("production", context=three.context())
+    assert not three.repo.stages()[0].live
+    three.repo.stage_rollback("production", context=three.context())
+    assert three.repo.resolve("production") == three.repo.resolve("v2")
+    assert three.repo.stage_check("production").ok
+
+
+def test_undo_adds_a_record_and_so_does_its_undo(three: Bench) -> None:
+    promote(three, "v1")
+    promote(three, "v2")
+    three.repo.undo(context=three.context())
+    assert three.repo.resolve("production") == three.repo.resolve("v1")
+    three.repo.undo(context=three.context())
+    with pytest.raises(Failure, match="no version holds"):
+        three.repo.resolve("production")
+    newest = next(three.repo.operations()).number
+    three.repo.undo(newest, context=three.context())
+    assert three.repo.resolve("production") == three.repo.resolve("v1")
+    assert steps(three) == [
+        (1, "promote", 1), (2, "promote", 2), (3, "rollback", 1), (4, "withdraw", 1), (5, "rollback", 1),
+    ]  # fmt: skip
+    assert three.repo.stage_check("production").ok
+
+
+def test_undo_of_what_was_overtaken_is_refused(three: Bench) -> None:
+    promote(three, "v1")
+    number = next(three.repo.operations()).number
+    promote(three, "v2")
+    with pytest.raises(Conflict, match="cannot be undone any more"):
+        three.repo.undo(number, context=three.context())
+    assert len(steps(three)) == 2
+
+
+def test_undo_of_another_verb_leaves_records_alone(three: Bench) -> None:
+    """As a pull's: the records are other people's."""
+    record = promote(three, "v1").promotion
+    operation = next(three.repo.operations())
+    foreign = replace(operation, verb="pull")
+    assert compensation(three.repo._core, foreign, three.context()) == []
+    assert stages.values(store(three), "production") == {1: record.encode()}
+
+
+def test_collection_keeps_what_ever_was_on_a_stage(three: Bench) -> None:
+    held = three.repo.resolve("v3")
+    promote(three, "v3")
+    promote(three, "v1")
+    three.repo.checkout("v1", context=three.context())
+    three.repo.create_branch("other", "v1", context=three.context())
+    three.repo.switch("other", context=three.context())
+    three.repo.delete_branch("main", context=three.context())
+    three.repo.gc(context=three.context(), keep_operations_us=-DAY)
+    assert three.repo.read("w.bin", held.hex()) == b"0.95" * 100
+    three.repo.stage_rollback("production", context=three.context())
+
+
+# -------------------------------------------------------------------- when
+
+
+def at(bench: Bench, day: int, offset: int = 0) -> Context:
+    return Context("Ada", time_us=day * DAY, utc_offset_minutes=offset)
+
+
+def test_what_was_live_then(three: Bench) -> None:
+    for day, rev in ((10, "v1"), (20, "v2")):
+        three.repo.promote(rev, "production", context=at(three, day))
+    three.repo.stage_withdraw("production", context=at(three, 30))
+    resolve = three.repo.resolve
+    assert resolve("production@{1970-01-11}") == resolve("v1")
+    assert resolve("production@{1970-01-20}") == resolve("v1")
+    assert resolve("@production@{1970-01-21}~1") == resolve("v1")
+    assert resolve("production@{1970-01-21T00:00Z}") == resolve("v2")
+    assert resolve("production@{1}") == resolve("v2") and resolve("production@{2}") == resolve("v1")
+    for rev, why in (
+        ("production@{1970-01-05}", "nothing had been promoted then"),
+        ("production@{1970-02-05}", "no version held it then"),
+        ("production@{0}", "no version held it then"),
+        ("production@{7}", "not moved so often"),
+        ("production@{soon}", "times are written like"),
+    ):
+        with pytest.raises(Failure) as caught:
+            resolve(rev)
+        assert caught.value.cause is not None and why in caught.value.cause
+    on = three.repo.stage_history("production", at="1970-01-21")
+    assert [r.promotion.number for r in on] == [2], "v1 ended as that day began"
+    assert [
+        r.promotion.number for r in three.repo.stage_history("production", at="1970-01-11")
+    ] == [1]
+    with pytest.raises(UsageError):
+        three.repo.stage_history("production", at="soon")
+
+
+def test_branches_understand_days_too(three: Bench) -> None:
+    assert three.repo.resolve("main@{1970-01-02}") == three.repo.resolve("v3")
+
+
+def test_branches_and_tags_come_first(three: Bench) -> None:
+    promote(three, "v1", "main")
+    three.repo.create_tag("staging", "v3", context=three.context())
+    promote(three, "v2", "staging")
+    resolve = three.repo.resolve
+    assert resolve("main") == resolve("v3") and resolve("@main") == resolve("v1")
+    assert resolve("staging") == resolve("v3") and resolve("@staging") == resolve("v2")
+
+
+def test_a_near_miss_is_suggested(three: Bench) -> None:
+    promote(three, "v1")
+    with pytest.raises(Failure) as caught:
+        three.repo.resolve("prodction")
+    assert caught.value.cause == "did you mean production?"
+    with pytest.raises(Failure) as caught:
+        three.repo.stage_history("prod")
+    assert caught.value.cause == "the stages are production"
+
+
+# -------------------------------------------------------------------- tampering
+
+
+def tamper(bench: Bench, number: int, value: bytes | None) -> None:
+    name = ref_name("production", number)
+    store(bench).update_refs([RefUpdate(name, store(bench).ref(name), value)])
+
+
+@pytest.fixture
+def history(three: Bench) -> Bench:
+    for rev in ("v1", "v2", "v3"):
+        promote(three, rev, reason=f"because of {rev}")
+    assert three.repo.stage_check("production").ok
+    return three
+
+
+def test_a_changed_reason_is_found(history: Bench) -> None:
+    record = Promotion.decode(stages.values(store(history), "production")[2])
+    tamper(history, 2, replace(record, reason="because it was Monday").encode())
+    assert history.repo.stage_check("production").problems == (
+        "record 2 is not the one that record 3 followed",
+    )
+
+
+def test_a_changed_version_is_found(history: Bench) -> None:
+    value = stages.values(store(history), "production")[1]
+    tamper(history, 1, bytes(history.repo.resolve("v3")) + value[32:])
+    assert not history.repo.stage_check("production").ok
+
+
+def test_a_missing_record_is_found(history: Bench) -> None:
+    tamper(history, 2, None)
+    assert history.repo.stage_check("production").problems == ("record 2 is missing",)
+
+
+def test_a_record_of_another_stage_is_found(history: Bench) -> None:
+    other = promote(history, "v1", "staging").promotion
+    tamper(history, 1, other.encode())
+    first, *_ = history.repo.stage_check("production").problems
+    assert first == "record 1 was made as record 1 of 'staging'"
+
+
+def test_garbage_is_found_and_nothing_trusts_it(history: Bench) -> None:
+    tamper(history, 3, bytes(history.repo.resolve("v3")) + b"\xff")
+    assert "record 3 cannot be read" in history.repo.stage_check("production").problems[0]
+    with pytest.raises(CorruptObject):
+        history.repo.resolve("production")
+    with pytest.raises(CorruptObject):
+        history.repo.stage_history("production")
+
+
+def test_a_rollback_to_what_it_does_not_name_is_found(history: Bench) -> None:
+    made = history.repo.stage_rollback("production", to=1, context=history.context()).promotion
+    tamper(history, 4, replace(made, version=history.repo.resolve("v3")).encode())
+    assert "but record 1 is of another" in history.repo.stage_check("production").problems[0]
+    tamper(history, 4, replace(made, step=Step.WITHDRAW, restores=0).encode())
+    assert "did not hold the stage" in history.repo.stage_check("production").problems[0]
+
+
+# -------------------------------------------------------------------- at once
+
+PROMOTER = """
+import sys
+from mvcd.errors import Conflict
+from mvcd.repo.repository import Repository
+from mvcd.repo.results import Context
+with Repository.open(sys.argv[1]) as repo:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(5):
+        for rev in ("v1", "v2"):
+            try:
+                repo.promote(rev, "production", context=Context(sys.argv[2], time_us=1))
+            except Exception as error:
+                if getattr(error, "kind", "") not in ("holds-already", "ref-changed"):
+                    raise
+"""
+
+
+def test_two_processes_at_once_make_one_whole_chain(three: Bench) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROMOTER, str(three.root), who], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
+        )
+        for who in ("Ada", "Bob")
+    ]  # fmt: skip
+    for process in running:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    for process in running:
+        process.communicate("go\n", timeout=60)
+    assert [p.returncode for p in running] == [0, 0]
+    report = three.repo.stage_check("production")
+    assert report.ok and report.records >= 10
+    live = [r.promotion.version for r in three.repo.stage_history("production")]
+    assert all(a != b for a, b in pairwise(live)), "each saw who held it before"
+
+
+def test_a_record_made_meanwhile_is_a_conflict(three: Bench) -> None:
+    """Two workspaces of one store do not share a lock: the store decides."""
+    made = promote(three, "v1").promotion
+    taken = RefUpdate(ref_name("production", 1), None, replace(made, reason="mine").encode())
+    with pytest.raises(Conflict, match="has changed meanwhile"):
+        store(three).update_refs([taken])
+
+
+def test_history_survives_reopening(three: Bench, tmp_path: Path) -> None:
+    promote(three, "v1")
+    three.reopen()
+    assert three.repo.stage_check("production").ok
+    assert isinstance(three.repo, Repository) and os.path.isdir(three.root)
