@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.repo.core import Core
@@ -16,7 +19,11 @@ from mvcd.repo.refs import (
     target_of,
 )
 from mvcd.repo.results import Branch, Context, Tag
+from mvcd.repo.signatures import removals, signer_of
 from mvcd.store.api import RefUpdate
+
+if TYPE_CHECKING:
+    from mvcd.repo.signing import Signer
 
 MAX_TAG_MESSAGE = 16 << 10
 """Bytes."""
@@ -85,7 +92,15 @@ def tags(core: Core) -> tuple[Tag, ...]:
     )
 
 
-def create_tag(core: Core, name: str, rev: str, context: Context, *, message: str) -> Tag:
+def create_tag(
+    core: Core,
+    name: str,
+    rev: str,
+    context: Context,
+    *,
+    message: str,
+    signer: Signer | None = None,
+) -> Tag:
     """A tag never moves: delete it first to give its name away."""
     check_name(name, "tag")
     if len(message.encode()) > MAX_TAG_MESSAGE:
@@ -98,14 +113,17 @@ def create_tag(core: Core, name: str, rev: str, context: Context, *, message: st
                 help=f"mvc tag -d {name}",
             )  # fmt: skip
         value = bytes(id) + message.encode()
-        core.record(context, "tag", f"tag {name}", [RefUpdate(TAGS + name, None, value)])
-        return _tag(core, name, value)
+        signature = None if signer is None else signer.tag(core, name, value)
+        core.record(context, "tag", f"tag {name}", [RefUpdate(TAGS + name, None, value), signature])
+        by = None if signature is None else signer_of(signature)
+        return replace(_tag(core, name, value), signer=by)
 
 
 def delete_tag(core: Core, name: str, context: Context) -> Tag:
     with core.lock.hold():
         value = _existing(core, TAGS + name, "tag", name)
-        core.record(context, "tag", f"tag -d {name}", [RefUpdate(TAGS + name, value, None)])
+        gone = [RefUpdate(TAGS + name, value, None), *removals(core.store, name)]
+        core.record(context, "tag", f"tag -d {name}", gone)
         return _tag(core, name, value)
 
 

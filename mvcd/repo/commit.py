@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, StaleReuse, UsageError
 from mvcd.ids import VersionId
@@ -22,6 +23,9 @@ from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
 from mvcd.store.api import RefUpdate, Session
+
+if TYPE_CHECKING:
+    from mvcd.repo.signing import Signer
 
 _ATTEMPTS = 3
 """Tries when a collection takes away what a commit meant to reuse (each stores that anew, so two suffice),
@@ -106,12 +110,16 @@ def commit(
     *,
     trigger: Trigger = Trigger.MANUAL,
     allow_empty: bool = False,
+    signer: Signer | None = None,
 ) -> CommitResult:
     """Stores the workspace as a version on the current branch, or on a new one if HEAD is on an old version.
 
-    Raises Failure(kind="nothing-tracked", "nothing-to-commit", "unstable-file").
+    Raises Failure(kind="nothing-tracked", "nothing-to-commit", "unstable-file"), and AuthError when `signer`
+    cannot sign: no version is there then.
     """
-    return capture(core, Everything(message), context, trigger=trigger, allow_empty=allow_empty)
+    return capture(
+        core, Everything(message), context, trigger=trigger, allow_empty=allow_empty, signer=signer
+    )
 
 
 def capture(
@@ -121,12 +129,13 @@ def capture(
     *,
     trigger: Trigger = Trigger.AUTO,
     allow_empty: bool = False,
+    signer: Signer | None = None,
 ) -> CommitResult:
     """Like `commit`, of what `choice` takes; and raises what it raises."""
     with core.lock.hold():
         for attempt in range(_ATTEMPTS):
             try:
-                return _commit(core, choice, context, trigger, allow_empty)
+                return _commit(core, choice, context, trigger, allow_empty, signer)
             except (StaleReuse, Failure) as error:
                 moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
                 if not moved or attempt == _ATTEMPTS - 1:
@@ -135,7 +144,12 @@ def capture(
 
 
 def _commit(
-    core: Core, choice: Choice, context: Context, trigger: Trigger, allow_empty: bool
+    core: Core,
+    choice: Choice,
+    context: Context,
+    trigger: Trigger,
+    allow_empty: bool,
+    signer: Signer | None,
 ) -> CommitResult:
     head, workspace = core.head(), Workspace(core)
     parent = core.version(head.version)
@@ -165,12 +179,13 @@ def _commit(
         place = place_for(core, head)
         data = version.encode()
         id = VersionId.of(data)
+        signature = None if signer is None else signer.version(core, id)
         stored = StoreTarget(core.store, session).put_object(id, data)
         core.record(
             context,
             "commit" if trigger is not Trigger.AUTO else "auto",
             f"commit v{version.generation} {first_line(message)}",
-            [*place.updates, advance(core, place, head, id)],
+            [*place.updates, advance(core, place, head, id), signature],
             session=session,
             cache=rows(id) | snapshot.cache,
         )
@@ -183,6 +198,7 @@ def _commit(
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
         skipped=tuple(workspace.scan.skipped),
+        signature=signature,
     )
 
 
@@ -196,8 +212,14 @@ def committed(
     bytes_new: int,
     bytes_stored: int,
     skipped: tuple[tuple[str, str], ...] = (),
+    signature: RefUpdate | None = None,
 ) -> CommitResult:
     """The answer of a verb that made `version` as the child of `parent`."""
+    signer = None
+    if signature is not None:
+        from mvcd.repo.signatures import signer_of
+
+        signer = signer_of(signature)
     return CommitResult(
         version=id,
         number=version.generation,
@@ -210,6 +232,7 @@ def committed(
         bytes_stored=bytes_stored,
         components=summary(parent, version),
         skipped=skipped,
+        signer=signer,
     )
 
 

@@ -7,17 +7,19 @@ obstacle: what lies below them is kept only if something else reaches it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
-from mvcd.errors import MissingObject
+from mvcd.errors import Conflict, MissingObject
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.closure import children, parents
 from mvcd.objects.tree import Fetch
 from mvcd.repo.core import Core
 from mvcd.repo.operations import decode, versions_named
-from mvcd.repo.refs import EMPTY_ID, version_named
-from mvcd.store.api import CollectReport
+from mvcd.repo.refs import EMPTY_ID, SIGNATURES, version_named
+from mvcd.repo.signatures import stale
+from mvcd.store.api import CollectReport, Store
 
 
 def collect(core: Core, *, dry_run: bool, oldest_us: int) -> CollectReport:
@@ -27,12 +29,25 @@ def collect(core: Core, *, dry_run: bool, oldest_us: int) -> CollectReport:
         if first_kept and operation.time_us < oldest_us:
             break
         first_kept = operation.number
-    return core.store.collect(
+    report = core.store.collect(
         partial(live, fetch=core.store.get),
         dry_run=dry_run,
         drop_operations_below=first_kept,
         monitor=core.monitor,
     )
+    if not dry_run:
+        forget_signatures(core.store)
+    return report
+
+
+def forget_signatures(store: Store) -> None:
+    """Drops signatures of what is gone; of a version they come in the same commit, never before it.
+
+    One update each: a signature that somebody moves at this very moment is no reason to keep the others.
+    """
+    for update in stale(store, store.refs(SIGNATURES)):
+        with contextlib.suppress(Conflict):
+            store.update_refs([update])
 
 
 def live(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
@@ -38,6 +39,9 @@ from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
 from mvcd.store.api import RefUpdate, Session
+
+if TYPE_CHECKING:
+    from mvcd.repo.signing import Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +186,13 @@ def _refuse_unknown(core: Core, version: Version, paths: Sequence[str], rev: str
 
 
 def rollback(
-    core: Core, rev: str, context: Context, *, message: str | None, force: bool
+    core: Core,
+    rev: str,
+    context: Context,
+    *,
+    message: str | None,
+    force: bool,
+    signer: Signer | None = None,
 ) -> CommitResult:
     """Commits an old version's content as a new version and brings the files to it."""
     with core.lock.hold():
@@ -205,7 +215,11 @@ def rollback(
         data = version.encode()
         new_id = VersionId.of(data)
         place = place_for(core, head)
-        refs = [*place.updates, advance(core, place, head, new_id), core.move_tracked(old.tracked)]
+        signature = None if signer is None else signer.version(core, new_id)
+        refs = [
+            *place.updates, advance(core, place, head, new_id), core.move_tracked(old.tracked),
+            signature,
+        ]  # fmt: skip
         detail = f"rollback v{version.generation} {first_line(text)}"
         move = Move("rollback", detail, new_id, version, refs)
         with core.store.session() as session:
@@ -222,6 +236,7 @@ def rollback(
             bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
             bytes_new=0,
             bytes_stored=stored,
+            signature=signature,
         )
 
 

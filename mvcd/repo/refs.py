@@ -8,6 +8,7 @@ The store keeps opaque bytes under names; here they get their meaning:
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
     workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
+    signatures/...                 signatures of versions and tags (signatures.py); they keep nothing alive
 
 A branch that HEAD is attached to need not exist yet: it is born with its first version.
 """
@@ -25,6 +26,7 @@ HEADS = "heads/"
 TAGS = "tags/"
 STAGES = "stages/"
 SAVED = "saved/"
+SIGNATURES = "signatures/"
 DEFAULT_BRANCH = "main"
 
 _BRANCH = b"branch "
@@ -88,7 +90,7 @@ def version_named(name: str, value: bytes) -> VersionId | None:
     found = None
     if name.startswith((HEADS, TAGS, STAGES, SAVED)):
         found = target_of(value)
-    elif name.endswith("/head"):
+    elif name.endswith("/head") and not name.startswith(SIGNATURES):
         found = HeadValue.decode(value).version
     return None if found == EMPTY_ID else found
 

@@ -22,6 +22,7 @@ from mvcd.repo.choice import Choice
 from mvcd.repo.config import Config
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.files import Placed, VersionFiles, changes
+from mvcd.repo.refs import SIGNATURES, TAGS
 from mvcd.repo.results import (
     Branch,
     Check,
@@ -44,6 +45,9 @@ from mvcd.store.api import CollectReport, StoreStats
 if TYPE_CHECKING:
     from mvcd.repo.content import VersionFile
     from mvcd.repo.ignore import Match
+    from mvcd.repo.judging import Trust
+    from mvcd.repo.signatures import SignatureStatus
+    from mvcd.repo.signing import Signer
 
 KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
@@ -139,8 +143,11 @@ class Repository(StageVerbs):
         context: Context,
         trigger: Trigger = Trigger.MANUAL,
         allow_empty: bool = False,
+        signer: Signer | None = None,
     ) -> CommitResult:
-        return commit.commit(self._core, message, context, trigger=trigger, allow_empty=allow_empty)
+        return commit.commit(
+            self._core, message, context, trigger=trigger, allow_empty=allow_empty, signer=signer
+        )
 
     def capture(self, choice: Choice, *, context: Context) -> CommitResult:
         """Saves by itself what `choice` takes of the changes; the rest stays as HEAD has it."""
@@ -286,11 +293,17 @@ class Repository(StageVerbs):
         return moves.restore(self._core, rev, paths, context, components=components)
 
     def rollback(
-        self, rev: str, *, context: Context, message: str | None = None, force: bool = False
+        self,
+        rev: str,
+        *,
+        context: Context,
+        message: str | None = None,
+        force: bool = False,
+        signer: Signer | None = None,
     ) -> CommitResult:
         from mvcd.repo import moves
 
-        return moves.rollback(self._core, rev, context, message=message, force=force)
+        return moves.rollback(self._core, rev, context, message=message, force=force, signer=signer)
 
     def undo(self, number: int | None = None, *, context: Context) -> Operation:
         from mvcd.repo import undo
@@ -329,16 +342,48 @@ class Repository(StageVerbs):
         return branches.tags(self._core)
 
     def create_tag(
-        self, name: str, rev: str = "HEAD", *, context: Context, message: str = ""
+        self,
+        name: str,
+        rev: str = "HEAD",
+        *,
+        context: Context,
+        message: str = "",
+        signer: Signer | None = None,
     ) -> Tag:
         from mvcd.repo import branches
 
-        return branches.create_tag(self._core, name, rev, context, message=message)
+        return branches.create_tag(self._core, name, rev, context, message=message, signer=signer)
 
     def delete_tag(self, name: str, *, context: Context) -> Tag:
         from mvcd.repo import branches
 
         return branches.delete_tag(self._core, name, context)
+
+    # ---------------------------------------------------------------- signatures
+
+    def sign(self, rev: str, *, context: Context, signer: Signer) -> tuple[VersionId, str]:
+        """Signs a version that is there already; answers its id and the key's fingerprint."""
+        from mvcd.repo import signing
+
+        return signing.sign(self._core, rev, context, signer)
+
+    def is_tag(self, name: str) -> bool:
+        return self._core.store.ref(TAGS + name) is not None
+
+    def signed(self, id: VersionId, tag: str | None = None) -> bool:
+        """Whether there is any signature, good or not, of a version or tag."""
+        what = f"tags/{tag}" if tag is not None else f"{id}"
+        return bool(self._core.store.refs(f"{SIGNATURES}{what}/"))
+
+    def signature_status(
+        self, id: VersionId, trust: Trust, *, tag: str | None = None
+    ) -> list[SignatureStatus]:
+        """Each signature of a version (or of a tag, by name) and what became of it, good ones first."""
+        from mvcd.repo import judging
+
+        if tag is not None:
+            return judging.tag_signature_status(self._core.store, tag, trust)
+        return judging.signature_status(self._core.store, id, trust)
 
     # ---------------------------------------------------------------- care
 

@@ -42,6 +42,7 @@ class CommitResult:
     bytes_stored: int  # bytes added to the store
     components: Mapping[Component, ComponentCommit]
     skipped: tuple[tuple[str, str], ...] = ()  # (path, reason)
+    signer: str | None = None  # fingerprint of the key that signed the version
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,7 @@ class Tag:
     version: VersionId
     number: int
     message: str = ""
+    signer: str | None = None  # fingerprint of the key that signed it just now
 
 
 @dataclass(frozen=True, slots=True)

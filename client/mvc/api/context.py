@@ -84,6 +84,13 @@ def _git_identity(root: str) -> tuple[str | None, str | None]:
     return found.get("user.name"), found.get("user.email")
 
 
+def git_settings(root: str, *names: str) -> dict[str, str]:
+    """git's settings whose names (in small letters) begin with one of these; the last of several counts."""
+    pattern = "^(" + "|".join(map(re.escape, names)) + ")"
+    lines = (_git(root, "config", "--get-regexp", pattern) or "").splitlines()
+    return {key: value.strip() for key, _, value in (line.partition(" ") for line in lines)}
+
+
 def _git_state(root: str) -> tuple[str, bool]:
     """The git commit that the workspace's surroundings are at, and whether tracked files differ from it."""
     if not any(os.path.exists(os.path.join(d, ".git")) for d in _upward(root)):

@@ -29,6 +29,7 @@ from mvc.api.results import (
     VerifyReport,
     Version,
 )
+from mvc.api.signing import SignatureVerbs, signer_for
 from mvc.api.stage_verbs import StageVerbs
 from mvcd.errors import NoRepository, UsageError
 from mvcd.repo.repository import Repository
@@ -82,7 +83,7 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(StageVerbs):
+class Repo(SignatureVerbs, StageVerbs):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
@@ -195,15 +196,23 @@ class Repo(StageVerbs):
         return Status.of(self._engine.status())
 
     def commit(
-        self, message: str, *, author: str | None = None, allow_empty: bool = False
+        self,
+        message: str,
+        *,
+        author: str | None = None,
+        allow_empty: bool = False,
+        sign: bool | None = None,
     ) -> CommitResult:
-        """Saves all that is tracked as a new version.
+        """Saves all that is tracked as a new version, signed if `sign`, or (None) as `commit.sign` says.
 
         Raises Failure: kind "nothing-tracked", "nothing-to-commit", or "unstable-file" when a file kept
-        changing while it was read.
+        changing while it was read; AuthError when it cannot be signed: then there is no version.
         """
         result = self._engine.commit(
-            message, context=self._context(author, full=True), allow_empty=allow_empty
+            message,
+            context=self._context(author, full=True),
+            allow_empty=allow_empty,
+            signer=signer_for(self, sign),
         )
         return CommitResult.of(result)
 
@@ -290,10 +299,13 @@ class Repo(StageVerbs):
         message: str | None = None,
         author: str | None = None,
         force: bool = False,
+        sign: bool | None = None,
     ) -> CommitResult:
         """Commits an old version's content as a new version, and brings the files to it."""
         context = self._context(author, full=True)
-        result = self._engine.rollback(rev, context=context, message=message, force=force)
+        result = self._engine.rollback(
+            rev, context=context, message=message, force=force, signer=signer_for(self, sign)
+        )
         return CommitResult.of(result)
 
     def switch(
@@ -331,9 +343,11 @@ class Repo(StageVerbs):
     def tags(self) -> tuple[Tag, ...]:
         return tuple(Tag.of(t) for t in self._engine.tags())
 
-    def tag(self, name: str, rev: str = "HEAD", *, message: str = "") -> Tag:
-        """A tag never moves: Failure when the name is taken."""
-        tag = self._engine.create_tag(name, rev, context=self._context(), message=message)
+    def tag(self, name: str, rev: str = "HEAD", *, message: str = "", sign: bool = False) -> Tag:
+        """A tag never moves: Failure when the name is taken. `sign` signs its name, version and message."""
+        tag = self._engine.create_tag(
+            name, rev, context=self._context(), message=message, signer=signer_for(self, sign)
+        )
         return Tag.of(tag)
 
     def delete_tag(self, name: str) -> Tag:

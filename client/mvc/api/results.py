@@ -24,6 +24,7 @@ from mvcd.repo.results import (
     PathChange,
     ValueChange,
 )
+from mvcd.repo.signatures import SignatureStatus
 from mvcd.store.api import CollectReport, StoreStats
 
 __all__ = [
@@ -45,6 +46,8 @@ __all__ = [
     "Operation",
     "PathChange",
     "Provenance",
+    "SignatureReport",
+    "SignatureStatus",
     "Status",
     "StoreStats",
     "Tag",
@@ -219,6 +222,7 @@ class CommitResult:
     bytes_stored: int  # bytes added to the store
     components: Mapping[Component, ComponentCommit]
     skipped: tuple[tuple[str, str], ...] = ()
+    signer: str | None = None  # fingerprint of the key that signed the version
 
     @classmethod
     def of(cls, result: engine.CommitResult) -> CommitResult:
@@ -234,6 +238,7 @@ class CommitResult:
             result.bytes_stored,
             result.components,
             result.skipped,
+            result.signer,
         )
 
 
@@ -280,10 +285,26 @@ class Tag:
     version: str
     number: int
     message: str = ""
+    signer: str | None = None  # fingerprint of the key that signed it, of a tag just made
 
     @classmethod
     def of(cls, tag: engine.Tag) -> Tag:
-        return cls(tag.name, tag.version.hex(), tag.number, tag.message)
+        return cls(tag.name, tag.version.hex(), tag.number, tag.message, tag.signer)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureReport:
+    """The signatures of one version, or of one tag (then `tag` is its name), the good ones first."""
+
+    version: str
+    number: int
+    tag: str | None
+    signatures: tuple[SignatureStatus, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether somebody who may sign did. Others' signatures beside it, good or not, change nothing."""
+        return any(s.good for s in self.signatures)
 
 
 @dataclass(frozen=True, slots=True)

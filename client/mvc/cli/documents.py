@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         Head,
         Operation,
         PathChange,
+        SignatureReport,
+        SignatureStatus,
         Status,
         TensorChanges,
         VerifyReport,
@@ -83,6 +85,28 @@ def commit(result: CommitResult) -> Json:
             for name, part in result.components.items()
         },
         "skipped": _skipped(result.skipped),
+        "signer": result.signer,
+    }
+
+
+def signature(status: SignatureStatus) -> Json:
+    return {
+        "state": status.state.value,
+        "principal": status.principal,
+        "fingerprint": status.fingerprint,
+        "key_type": status.key_type,
+        "reason": status.reason,
+    }
+
+
+def signed(report: SignatureReport) -> Json:
+    """An element of `verify-signature --json`; `tag` is null for a version's own signatures."""
+    return {
+        "version": report.version,
+        "number": report.number,
+        "tag": report.tag,
+        "ok": report.ok,
+        "signatures": [signature(s) for s in report.signatures],
     }
 
 

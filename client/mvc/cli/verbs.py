@@ -33,6 +33,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "branch": "list, make, rename or delete branches",
         "switch": "move to a branch",
         "tag": "list, make or delete tags",
+        "sign": "sign a version with an SSH key",
+        "verify-signature": "tell who signed a version or tag",
     },
     "Release": {
         "promote": "put a version on a stage, with proof",

@@ -16,7 +16,10 @@ _SHOWN = 5
 """Skipped files a commit names."""
 
 
-@verb("commit", exits=BUSY | {1: "failure, or nothing to commit"})
+@verb(
+    "commit",
+    exits=BUSY | {1: "failure, or nothing to commit", 12: "the key to sign with does not open"},
+)
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT",
               help="What this version is; several become paragraphs.")  # fmt: skip
 @click.option(
@@ -24,6 +27,8 @@ _SHOWN = 5
 )
 @click.option("--author", metavar="'NAME <MAIL>'", help="Who made it. [env: MVC_AUTHOR]")
 @click.option("--allow-empty", is_flag=True, help="Save a version even if nothing changed.")
+@click.option("-S", "--sign/--no-sign", default=None,
+              help="Sign it with your SSH key, or not. [config: commit.sign]")  # fmt: skip
 @click.pass_obj
 def command(
     face: Face,
@@ -31,6 +36,7 @@ def command(
     file: TextIO | None,
     author: str | None,
     allow_empty: bool,
+    sign: bool | None,
 ) -> None:
     """Save everything tracked as a new version.
 
@@ -39,7 +45,9 @@ def command(
 
     Without -m or -F, and on a terminal, an editor asks for the message.
     """
-    result = face.repo.commit(_message(messages, file), author=author, allow_empty=allow_empty)
+    result = face.repo.commit(
+        _message(messages, file), author=author, allow_empty=allow_empty, sign=sign
+    )
     for path, reason in result.skipped[:_SHOWN]:
         face.warn(f"skipped {path}: {reason}")
     if len(result.skipped) > _SHOWN:

@@ -24,6 +24,9 @@ def command() -> None:
 
     \b
     user.name, user.email      who you are in versions; the repository's come first
+    signing.key                the SSH key that mvc commit -S, mvc tag -s and mvc sign use
+    signing.allowed_signers    whose signatures are good; signing.revoked: whose are not any more
+    commit.sign                true: sign every version you make
     store.path                 where the content of this repository rests
     """
 

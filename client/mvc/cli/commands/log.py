@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,11 @@ from mvc.cli.face import Face
 from mvc.cli.options import component_option, limit_option, verb
 from mvc.cli.screens import log as screen
 
+if TYPE_CHECKING:
+    from mvc.api.results import SignatureStatus, Version
+
+Signatures = Callable[["Version"], tuple["SignatureStatus", ...]]
+
 
 @verb("log")
 @click.argument("rev", default="HEAD", metavar="[REV]")
@@ -18,6 +25,9 @@ from mvc.cli.screens import log as screen
 @limit_option("versions")
 @component_option("Only versions that changed this component.")
 @click.option("--metrics", is_flag=True, help="A table of the metrics, one line for each version.")
+@click.option(
+    "--show-signature", is_flag=True, help="Who signed each version, and whether it holds."
+)
 @click.option("--every", is_flag=True, help="Fold no long runs of automatic versions.")
 @click.option("--all", "all_refs", is_flag=True, help="Begin at every branch and tag.")
 @click.option("--first-parent", is_flag=True, help="Follow only the first parent of a merge.")
@@ -29,6 +39,7 @@ def command(
     limit: int | None,
     component: str | None,
     metrics: bool,
+    show_signature: bool,
     every: bool,
     all_refs: bool,
     first_parent: bool,
@@ -45,14 +56,26 @@ def command(
     versions = face.repo.log(
         rev, limit=limit, component=component, all_refs=all_refs, first_parent=first_parent
     )
+    signatures = _signatures(face) if show_signature else None
     if face.json:
-        face.answer({"versions": [documents.version(v) for v in versions]})
+        face.answer({"versions": [_document(v, signatures) for v in versions]})
     elif metrics:
         face.page(screen.metrics(list(versions)))
     elif oneline:
         face.page(screen.oneline(screen.fold(versions, every=every)))
     else:
         shown, now = screen.fold(versions, every=every), datetime.now().astimezone()
-        face.page(screen.full(shown, now, verbose=face.verbose > 0))
+        face.page(screen.full(shown, now, verbose=face.verbose > 0, signatures=signatures))
     if not face.json and face.repo.head.number == 0 and rev == "HEAD" and not all_refs:
         face.hint("No versions yet.  mvc add . && mvc commit -m 'First version'")
+
+
+def _signatures(face: Face) -> Signatures:
+    return lambda version: face.repo.signatures(version.id).signatures
+
+
+def _document(version: Version, signatures: Signatures | None) -> documents.Json:
+    found = documents.version(version)
+    if signatures is not None:
+        found["signatures"] = [documents.signature(s) for s in signatures(version)]
+    return found

@@ -21,7 +21,9 @@ def command(face: Face, rev: str) -> None:
     """
     version = face.repo.show(rev)
     changes = face.repo.diff(version.parents[0] if version.parents else "v0", version.id)
+    signatures = face.repo.signatures(version.id).signatures
     if face.json:
-        face.answer(documents.version_whole(version, changes))
+        document = documents.version_whole(version, changes)
+        face.answer({**document, "signatures": [documents.signature(s) for s in signatures]})
     else:
-        face.page(lines(version, changes))
+        face.page(lines(version, changes, signatures))

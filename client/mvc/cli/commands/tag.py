@@ -9,23 +9,27 @@ from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 
 
-@verb("tag", exits=BUSY)
+@verb("tag", exits=BUSY | {12: "the key to sign with does not open"})
 @click.argument("words", nargs=-1, metavar="[NAME [REV]]")
 @click.option(
     "-m", "--message", default="", metavar="TEXT", help="What the tag says of the version."
 )
+@click.option("-s", "--sign", is_flag=True, help="Sign it with your SSH key: see mvc sign.")
 @click.option("-d", "--delete", metavar="NAME", help="Delete tag NAME.")
 @click.pass_obj
-def command(face: Face, words: tuple[str, ...], message: str, delete: str | None) -> None:
+def command(
+    face: Face, words: tuple[str, ...], message: str, sign: bool, delete: str | None
+) -> None:
     """List tags; or name REV (by default HEAD) for good: a tag never moves."""
-    if (words and delete) or len(words) > 2 or (message and not words):
-        raise click.UsageError("mvc tag NAME [REV] [-m TEXT]", click.get_current_context())
+    if (words and delete) or len(words) > 2 or ((message or sign) and not words):
+        raise click.UsageError("mvc tag NAME [REV] [-m TEXT] [-s]", click.get_current_context())
     if delete:
         gone = face.repo.delete_tag(delete)
         face.say(f"Deleted tag {gone.name} (was v{gone.number}, {text.short(gone.version)})")
     elif words:
-        made = face.repo.tag(*words, message=message)
-        face.say(f"Tagged v{made.number} as {made.name}")
+        made = face.repo.tag(*words, message=message, sign=sign)
+        by = f", signed with {made.signer}" if made.signer else ""
+        face.say(f"Tagged v{made.number} as {made.name}{by}")
     if face.json or not (delete or words):
         _list(face)
 

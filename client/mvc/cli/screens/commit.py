@@ -25,6 +25,8 @@ def lines(result: CommitResult, *, verbose: bool) -> Iterator[str]:
     yield (
         f"  {text.size(result.bytes_changed)} in changed files, saved in {text.size(result.bytes_stored)}"
     )
+    if result.signer:
+        yield f"  signed with {result.signer}"
     if verbose:
         rows = [
             ("  " + c.value, text.plural(part.files, "file"), text.size(part.size))

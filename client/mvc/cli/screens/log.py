@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
+from mvc.cli.screens import signature
 
 if TYPE_CHECKING:
-    from mvc.api.results import Version
+    from mvc.api.results import SignatureStatus, Version
 
 _METRICS = 6
 """Metrics on the line of a whole entry."""
@@ -74,7 +75,13 @@ def _folded(run: Sequence[Version]) -> Iterator[Version | Folded]:
         yield Folded(len(run), run[0].number, run[-1].number)
 
 
-def full(versions: Iterable[Version | Folded], now: datetime, *, verbose: bool) -> Iterator[str]:
+def full(
+    versions: Iterable[Version | Folded],
+    now: datetime,
+    *,
+    verbose: bool,
+    signatures: Callable[[Version], Iterable[SignatureStatus]] | None = None,
+) -> Iterator[str]:
     for index, version in enumerate(versions):
         if index:
             yield ""
@@ -85,6 +92,8 @@ def full(versions: Iterable[Version | Folded], now: datetime, *, verbose: bool) 
         trigger = "" if version.trigger == "manual" else f"  [{version.trigger}]"
         time = text.moment(version.time) if verbose else text.when(version.time, now)
         yield click.style(f"    {time}  {text.safe(version.author)}{trigger}", dim=True)
+        if signatures is not None:
+            yield from (f"    {line}" for line in signature.lines(signatures(version)))
         for line in version.message.strip().split("\n"):
             yield f"    {text.safe(line)}".rstrip()
         if metrics := _some_metrics(version, None if verbose else _METRICS):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli import text
+from mvc.cli.screens import signature
 from mvc.cli.screens.log import heading
 
 if TYPE_CHECKING:
-    from mvc.api.results import Diff, FileChanges, Version
+    from mvc.api.results import Diff, FileChanges, SignatureStatus, Version
 
 
-def lines(version: Version, changes: Diff) -> Iterator[str]:
+def lines(
+    version: Version, changes: Diff, signatures: Sequence[SignatureStatus] = ()
+) -> Iterator[str]:
     yield heading(version)
     if not version.number:
         yield "    The empty version, before the first."
         return
-    yield from text.table(_facts(version))
+    yield from text.table([*_facts(version), *(("signed", s) for s in signature.lines(signatures))])
     yield ""
     yield from (f"    {text.safe(line)}".rstrip() for line in version.message.strip().split("\n"))
     yield ""

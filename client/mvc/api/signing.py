@@ -1,0 +1,174 @@
+"""Which key signs and which keys are trusted: settings of the repository, then of the person, then git's.
+
+    signing.key               a key file (private, or public if an agent has it), or a public key itself
+    signing.allowed_signers   an allowed-signers file (ssh-keygen(1)); git's gpg.ssh.allowedSignersFile
+    signing.revoked           a revocation file; git's gpg.ssh.revocationFile
+    commit.sign               true: every commit and rollback is signed
+
+git's user.signingKey counts if its gpg.format is ssh. Paths may begin with ~; relative ones begin at the
+workspace's root.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mvc.api.context import git_settings
+from mvc.api.settings import user_setting
+from mvcd.errors import AuthError, Failure, UsageError
+
+if TYPE_CHECKING:
+    from mvc.api.results import SignatureReport, SignatureStatus
+    from mvcd.repo.config import Config
+    from mvcd.repo.judging import Trust
+    from mvcd.repo.keygen import Keygen
+    from mvcd.repo.repository import Repository
+    from mvcd.repo.results import Context
+    from mvcd.repo.signing import Signer
+
+_MAX_ALLOWED = 4 << 20
+_USUAL = ("id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_rsa")
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0", ""}
+
+
+class SignatureVerbs:
+    """The part of `Repo` that signs and judges."""
+
+    _engine: Repository
+
+    if TYPE_CHECKING:
+
+        @property
+        def root(self) -> str: ...
+        @property
+        def config(self) -> Config: ...
+        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
+
+    def sign(self, rev: str = "HEAD", *, key: str | None = None) -> SignatureStatus:
+        """Signs a version that is there already, with `key` or the one that `signing.key` names.
+
+        Raises AuthError when there is no key or it does not open.
+        """
+        chosen = _signer(self.config, self.root, key)
+        id, fingerprint = self._engine.sign(rev, context=self._context(), signer=chosen)
+        found = self.signatures(id.hex())
+        return next(s for s in found.signatures if s.fingerprint == fingerprint)
+
+    def verify_signature(self, rev: str = "HEAD") -> SignatureReport:
+        """What became of each signature of a version; of the tag itself where `rev` is a tag's name.
+
+        Raises Failure(kind="no-allowed-signers") when nothing says whose keys are trusted.
+        """
+        return self._judged(rev, required=True)
+
+    def signatures(self, rev: str = "HEAD") -> SignatureReport:
+        """Like `verify_signature`; without an allowed-signers file the state of a key is "unknown-key"."""
+        return self._judged(rev, required=False)
+
+    def _judged(self, rev: str, *, required: bool) -> SignatureReport:
+        from mvc.api.results import SignatureReport
+
+        tag = rev if self._engine.is_tag(rev) else None
+        id = self._engine.resolve(rev)
+        found: tuple[SignatureStatus, ...] = ()
+        if self._engine.signed(id, tag):
+            trusted = _trust(self.config, self.root, required=required)
+            found = tuple(self._engine.signature_status(id, trusted, tag=tag))
+        return SignatureReport(id.hex(), self._engine.version(id).generation, tag, found)
+
+
+def signer_for(repo: SignatureVerbs, sign: bool | None) -> Signer | None:
+    """Who signs what `repo` is about to make; None stands for what `commit.sign` says."""
+    wanted = _wants_signature(repo.config) if sign is None else sign
+    return _signer(repo.config, repo.root) if wanted else None
+
+
+def _wants_signature(config: Config) -> bool:
+    """Whether `commit.sign` says that every version made by hand is signed."""
+    value = (_setting(config, "commit.sign") or "").lower()
+    if value not in _TRUE | _FALSE:
+        raise UsageError(
+            f"commit.sign is {value!r}, neither true nor false",
+            help="mvc config set commit.sign true",
+        )
+    return value in _TRUE
+
+
+def _signer(config: Config, root: str, key: str | None = None) -> Signer:
+    """Raises AuthError(kind="no-signing-key")."""
+    from mvcd.repo.signing import Signer
+
+    found = key or _setting(config, "signing.key") or _git_key(root)
+    if not found:
+        raise AuthError(
+            "there is no key to sign with", kind="no-signing-key",
+            cause="neither signing.key nor git's user.signingKey (with gpg.format ssh) is set",
+            help=_key_help(),
+        )  # fmt: skip
+    literal = found.startswith(("key::", "ssh-", "ecdsa-sha2-", "sk-"))
+    return Signer(found if literal else _path(found, root), _keygen())
+
+
+def _trust(config: Config, root: str, *, required: bool) -> Trust:
+    """Raises Failure(kind="no-allowed-signers") when there is no such file and it is `required`."""
+    from mvcd.repo.judging import Trust
+
+    git = git_settings(root, "gpg.ssh")
+    allowed = _setting(config, "signing.allowed_signers") or git.get("gpg.ssh.allowedsignersfile")
+    revoked = _setting(config, "signing.revoked") or git.get("gpg.ssh.revocationfile")
+    if not allowed and required:
+        raise Failure(
+            "there is no allowed-signers file", kind="no-allowed-signers",
+            cause="it says whose key is whose: a line is a mail address and a public key",
+            help='mkdir -p ~/.config/mvc && echo "you@example.org $(cat ~/.ssh/id_ed25519.pub)" '
+            ">> ~/.config/mvc/allowed_signers && "
+            "mvc config set --user signing.allowed_signers ~/.config/mvc/allowed_signers",
+        )  # fmt: skip
+    return Trust(
+        allowed=_read(_path(allowed, root)) if allowed else None,
+        revoked=_path(revoked, root) if revoked else None,
+        keygen=_keygen(),
+    )
+
+
+def _keygen() -> Keygen:
+    from mvcd.repo.keygen import Keygen
+
+    return Keygen(os.environ)
+
+
+def _setting(config: Config, key: str) -> str | None:
+    return config.get(key) or user_setting(key)
+
+
+def _git_key(root: str) -> str | None:
+    git = git_settings(root, "user.signingkey", "gpg.format")
+    return git.get("user.signingkey") if git.get("gpg.format") == "ssh" else None
+
+
+def _path(path: str, root: str) -> str:
+    return os.path.join(root, os.path.expanduser(path))
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            text = file.read(_MAX_ALLOWED + 1)
+    except OSError as error:
+        raise Failure(
+            f"cannot read the allowed-signers file {path}", kind="no-allowed-signers",
+            cause=os.strerror(error.errno or 0).lower(),
+            help="mvc config set signing.allowed_signers FILE",
+        ) from None  # fmt: skip
+    if len(text) > _MAX_ALLOWED:
+        raise Failure(f"{path} is larger than 4 MiB", kind="no-allowed-signers")
+    return text
+
+
+def _key_help() -> str:
+    home = os.path.expanduser("~/.ssh")
+    for name in _USUAL:
+        if os.path.exists(os.path.join(home, name)):
+            return f"mvc config set --user signing.key ~/.ssh/{name}"
+    return "ssh-keygen -t ed25519 && mvc config set --user signing.key ~/.ssh/id_ed25519"

@@ -1,0 +1,189 @@
+"""Whether signatures hold: against an allowed-signers file, a revocation file and the version's own time.
+
+Needs a store and no workspace, so a team server and a promotion gate ask the same function as a person does.
+The signature's mathematics, principals, patterns, certificates and windows are ssh-keygen's; here its answers
+are put in order, and hostile numbers of signatures are kept from costing a process each.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from mvcd.errors import Failure
+from mvcd.ids import VersionId
+from mvcd.objects.version import Version
+from mvcd.repo import sshsig
+from mvcd.repo.keygen import Keygen
+from mvcd.repo.refs import TAGS, target_of
+from mvcd.repo.signatures import Refs, SignatureStatus, Signed, State, blobs, of_tag, of_version
+
+MAX_STRANGERS = 64
+"""Signatures by keys that the allowed-signers file does not name that are checked, per version."""
+
+_LAST_SECOND = 253_402_300_799
+"""9999-12-31: beyond it ssh-keygen has no way to write a time."""
+
+_WINDOW = re.compile(r"valid-(after|before)=", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Who may sign. `allowed` is the text of an allowed-signers file, None when there is none: then no
+    signature is good. `revoked` is the path of a revocation file (a KRL, or public keys one a line)."""
+
+    allowed: str | None = None
+    revoked: str | None = None
+    keygen: Keygen = field(default_factory=Keygen)
+
+    def __post_init__(self) -> None:
+        if self.revoked is not None and not os.access(self.revoked, os.R_OK):
+            raise Failure(
+                f"cannot read {self.revoked}", kind="no-revocation-file",
+                cause="signing.revoked names it, and without it no key can be called good",
+                help="mvc config set signing.revoked FILE  (or: mvc config unset signing.revoked)",
+            )  # fmt: skip
+
+
+def signature_status(store: Refs, id: VersionId, trust: Trust) -> list[SignatureStatus]:
+    """What became of each signature of a version, the good ones first; [] when it has none.
+
+    Raises MissingObject when the version is not in the store, Failure(kind="no-ssh-keygen").
+    """
+    return _judged(store, of_version(id), id, trust)
+
+
+def tag_signature_status(store: Refs, name: str, trust: Trust) -> list[SignatureStatus]:
+    """The same of a tag's signatures; [] as well when there is no such tag."""
+    value = store.ref(TAGS + name)
+    return [] if value is None else _judged(store, of_tag(name, value), target_of(value), trust)
+
+
+def _judged(store: Refs, what: Signed, id: VersionId, trust: Trust) -> list[SignatureStatus]:
+    found = blobs(store, what)
+    if not found:
+        return []
+    at = _moment(Version.decode(store.get(id)).time_us)
+    with _file(trust.allowed) as path:
+        judge = _Judge(what, at, trust, path)
+        statuses = judge.all(found)
+    return sorted(statuses, key=lambda s: (list(State).index(s.state), s.fingerprint))
+
+
+def _moment(time_us: int) -> str:
+    seconds = min(max(1, time_us // 1_000_000), _LAST_SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}"
+
+
+@contextmanager
+def _file(text: str | None) -> Iterator[str | None]:
+    """ssh-keygen reads its allowed signers from a file only."""
+    if text is None:
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="mvc-signers-") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
+
+
+class _Judge:
+    """Judges the signatures of one thing made at one time."""
+
+    def __init__(self, what: Signed, at: str, trust: Trust, allowed: str | None) -> None:
+        self._what = what
+        self._at = at
+        self._trust = trust
+        self._allowed = allowed
+        self._lines = _key_lines(trust.allowed or "")
+        self._strangers = 0
+
+    def all(self, found: dict[str, bytes]) -> list[SignatureStatus]:
+        return [self._one(name, blob) for name, blob in sorted(found.items())]
+
+    def _one(self, name: str, blob: bytes) -> SignatureStatus:
+        try:
+            signature = sshsig.parse(blob)
+            if self._what.ref(blob) != self._what.prefix + name:
+                raise ValueError("it is filed under another key's fingerprint")
+        except ValueError as error:
+            return SignatureStatus(State.BAD, None, "", "", str(error))
+        state, principal, reason = self._verdict(signature, blob)
+        fingerprint = sshsig.shown(signature.fingerprint)
+        return SignatureStatus(state, principal, fingerprint, signature.key_type, reason)
+
+    def _verdict(self, signature: sshsig.Signature, blob: bytes) -> tuple[State, str | None, str]:
+        line = self._lines.get(signature.public_key)
+        certified = signature.certified
+        if line is None and not certified:
+            self._strangers += 1
+            if self._strangers > MAX_STRANGERS:
+                return State.UNCHECKED, None, f"more than {MAX_STRANGERS} by keys not allowed here"
+        keygen, what = self._trust.keygen, self._what
+        wrong = keygen.check(what.message, what.namespace, blob)
+        if wrong is not None:
+            return State.BAD, None, wrong
+        if self._allowed is None:
+            return State.UNKNOWN_KEY, None, "no allowed-signers file is set"
+        if line is None and not certified:
+            return State.UNKNOWN_KEY, None, "the allowed-signers file does not have this key"
+        return self._allowed_verdict(blob, line)
+
+    def _allowed_verdict(self, blob: bytes, line: str | None) -> tuple[State, str | None, str]:
+        """Of a signature that its key did make."""
+        assert self._allowed is not None
+        principals, reason = self._trust.keygen.principals(blob, self._allowed, self._at)
+        if not principals:
+            windowed = line is not None and _WINDOW.search(line) is not None
+            untimely = (windowed or "expired" in reason) and "bad options" not in reason
+            state = State.EXPIRED if untimely else State.UNKNOWN_KEY
+            return state, _principal(line), _without_place(reason)
+        reasons = []
+        for principal in principals:
+            refused = self._verify(blob, principal, self._trust.revoked)
+            if refused is None:
+                return State.GOOD, principal, ""
+            reasons.append(refused)
+        if self._trust.revoked is not None:
+            for principal in principals:
+                if self._verify(blob, principal, None) is None:
+                    return State.REVOKED, principal, "the revocation file has this key"
+        return State.UNKNOWN_KEY, principals[0], _without_place(reasons[0])
+
+    def _verify(self, blob: bytes, principal: str, revoked: str | None) -> str | None:
+        return self._trust.keygen.verify(
+            self._what.message, self._what.namespace, blob,
+            allowed=self._allowed or "", principal=principal, at=self._at, revoked=revoked,
+        )  # fmt: skip
+
+
+def _key_lines(allowed: str) -> dict[bytes, str]:
+    """Lines of an allowed-signers file by the public key they end with; certificate authorities too."""
+    found: dict[bytes, str] = {}
+    for line in allowed.splitlines():
+        words = line.split()
+        for kind, key in pairwise(words):
+            if not kind.startswith(("ssh-", "ecdsa-", "sk-")):
+                continue
+            try:
+                found.setdefault(base64.b64decode(key, validate=True), line)
+            except binascii.Error:
+                continue
+    return found
+
+
+def _principal(line: str | None) -> str | None:
+    return None if line is None else line.split()[0]
+
+
+def _without_place(reason: str) -> str:
+    """ssh-keygen begins with the name and line of the file, which is a temporary one."""
+    return re.sub(r"^\S*:\d+: ", "", reason)
