@@ -33,12 +33,12 @@ def trained(mvc: Mvc, work: Path) -> Path:
 
 SCREEN = """\
 tensors  3 changed, 1 added, 1 removed, 12 unchanged
-  relative  changed  max abs    cosine  mean        std
-         0   12.5 %        0  1.000000  1 -> 1      0 -> 0      head.weight  NaN 0 -> 1
-       0.5                                                      layers.2  1 of 2 changed
-       0.5    100 %      1.5  1.000000  3 -> 4.5    0 -> 0        q
-    0.0625                                                      layers.3  1 of 2 changed
-    0.0625    6.2 %        1  0.998283  4 -> 4.06   0 -> 0.242    k
+  relative  changed  max abs    cosine  mean       std
+         0   12.5 %        0  1.000000  1 -> 1     0 -> 0      head.weight  NaN 0 -> 1
+       0.5                                                     layers.2  1 of 2 changed
+       0.5    100 %      1.5  1.000000  3 -> 4.5   0 -> 0        q
+    0.0625                                                     layers.3  1 of 2 changed
+    0.0625    6.2 %        1  0.998230  4 -> 4.06  0 -> 0.242    k
   + extra  F16 [2, 3]
   - old  F32 [2]
   unchanged  layers.0 ... layers.1  4 tensors
