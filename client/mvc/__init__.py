@@ -34,6 +34,7 @@ from mvc.api.errors import (
 )
 
 if TYPE_CHECKING:
+    from mvc.api.deploy import DeployProblem, DeployReport, Export, verify_deploy
     from mvc.api.repo import Repo
     from mvc.api.results import (
         Branch,
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
         Version,
     )
     from mvc.api.stages import ChainReport, CheckedRequirement, GateFailed, Requirement, StageRecord
-    from mvc.api.weights import TensorDiff, TensorForm, TensorStatistics, Weights
     from mvc.training import checkpoint, log_metrics, log_params
 
 _LAZY = {
@@ -101,6 +101,7 @@ _LAZY = {
         "VerifyReport",
         "Version",
     ),
+    "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
     "mvc.api.stages": (
         "ChainReport",
         "CheckedRequirement",
@@ -108,7 +109,6 @@ _LAZY = {
         "Requirement",
         "StageRecord",
     ),
-    "mvc.api.weights": ("TensorDiff", "TensorForm", "TensorStatistics", "Weights"),
     "mvc.training": ("checkpoint", "log_metrics", "log_params"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
@@ -129,7 +129,10 @@ __all__ = [
     "Conflict",
     "CorruptObject",
     "DaemonError",
+    "DeployProblem",
+    "DeployReport",
     "Diff",
+    "Export",
     "Failure",
     "FileChanges",
     "GateFailed",
@@ -156,19 +159,16 @@ __all__ = [
     "StoreStats",
     "Tag",
     "TensorChanges",
-    "TensorDiff",
-    "TensorForm",
-    "TensorStatistics",
     "UsageError",
     "ValueChange",
     "VerifyError",
     "VerifyReport",
     "Version",
-    "Weights",
     "__version__",
     "checkpoint",
     "log_metrics",
     "log_params",
+    "verify_deploy",
 ]
 
 

@@ -2,7 +2,7 @@
 
 [stages.production]
 require = ["val_acc>=0.93"]     # each in the words of requirement.py
-signed = true                   # at least one valid signature
+signed = true                   # at least one good signature (SIGNING.md)
 
 The rules are those of the workspace's `mvc.toml` at that moment. Whoever may edit it may also lower them, so
 each record of promotion keeps the expressions that were checked, and says which of them were rules.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mvcd.errors import Failure, MissingObject
 from mvcd.ids import ChunkId, VersionId
@@ -20,6 +21,7 @@ from mvcd.objects.version import Version
 from mvcd.repo import settings
 from mvcd.repo.core import Core
 from mvcd.repo.files import VersionFiles, content_parts
+from mvcd.repo.judging import Trust, signature_status
 from mvcd.repo.requirement import Checked, check
 
 _BATCH = 8192
@@ -82,13 +84,14 @@ def requirements(
     return found + [check(e, version, current, rule=False) for e in rest]
 
 
-def signers(core: Core, id: VersionId) -> tuple[str, ...]:
-    """Fingerprints of the keys with a valid signature of the version, ascending."""
-    raise Failure(
-        f"the signatures of {id.short(10)} cannot be checked",
-        kind="no-signatures",
-        cause=f"{settings.FILE} of {core.root} demands them, and this version of mvc knows none",
-    )
+def signers(core: Core, id: VersionId, trust: Trust) -> tuple[list[str], list[str]]:
+    """Fingerprints of the keys whose signature of the version is good, ascending; why others are not.
+
+    Raises Failure(kind="no-ssh-keygen").
+    """
+    statuses = signature_status(core.store, id, trust)
+    good = sorted({s.fingerprint for s in statuses if s.good})
+    return good, [f"{s.state.value}: {s.reason}" for s in statuses if not s.good]
 
 
 def missing(core: Core, version: Version, limit: int = _NAMED) -> list[str]:
@@ -99,7 +102,7 @@ def missing(core: Core, version: Version, limit: int = _NAMED) -> list[str]:
             continue
         try:
             entries = VersionFiles(version, core.fetch).all([component])
-            found += _incomplete(core, [placed.entry for placed in entries], limit - len(found))
+            found += incomplete(core, [placed.entry for placed in entries], limit - len(found))
         except MissingObject:
             found.append(f"the list of {component.value} files")
         if len(found) >= limit:
@@ -107,8 +110,13 @@ def missing(core: Core, version: Version, limit: int = _NAMED) -> list[str]:
     return found
 
 
-def _incomplete(core: Core, entries: Sequence[Entry], limit: int) -> Iterator[str]:
-    count, batch = 0, dict[ChunkId, str]()
+def incomplete(core: Core, entries: Sequence[Entry], limit: int = _NAMED) -> list[str]:
+    """Paths of those whose content is not all in the store, at most `limit`; reads no chunk."""
+    return list(islice(_incomplete(core, entries), limit))
+
+
+def _incomplete(core: Core, entries: Sequence[Entry]) -> Iterator[str]:
+    batch = dict[ChunkId, str]()
     for entry in entries:
         try:
             for part in content_parts(entry, core.fetch):
@@ -116,14 +124,8 @@ def _incomplete(core: Core, entries: Sequence[Entry], limit: int) -> Iterator[st
                     batch.setdefault(part.chunk, entry.path)
         except MissingObject:
             yield entry.path
-            count += 1
         if len(batch) >= _BATCH or entry is entries[-1]:
             have = core.store.has(list(batch))
-            for path in dict.fromkeys(
-                p for p, h in zip(batch.values(), have, strict=True) if not h
-            ):
-                yield path
-                count += 1
+            absent = (p for p, h in zip(batch.values(), have, strict=True) if not h)
+            yield from dict.fromkeys(absent)
             batch.clear()
-        if count >= limit:
-            return

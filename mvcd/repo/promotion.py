@@ -7,13 +7,14 @@ other people's: undoing the pull leaves them (operations.inverse).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mvcd.errors import Conflict, Failure, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import MAX_REQUIREMENTS, Promotion, Requirement, Step
 from mvcd.repo import gate, stages
 from mvcd.repo.core import Core
+from mvcd.repo.judging import Trust
 from mvcd.repo.refs import EMPTY_ID, STAGES, check_name
 from mvcd.repo.results import Context, Operation
 from mvcd.repo.stages import StageRecord
@@ -24,9 +25,18 @@ MAX_REASON = 16 << 10
 
 
 def promote(
-    core: Core, rev: str, stage: str, context: Context, *, require: Sequence[str], reason: str
+    core: Core,
+    rev: str,
+    stage: str,
+    context: Context,
+    *,
+    require: Sequence[str],
+    reason: str,
+    trust: Callable[[], Trust],
 ) -> StageRecord:
-    """Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict."""
+    """`trust` says whose signatures count; it is asked if a rule demands one.
+
+    Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict."""
     _check_stage(stage)
     if len(require) > MAX_REQUIREMENTS:
         raise UsageError(f"a promotion may have {MAX_REQUIREMENTS} requirements")
@@ -44,7 +54,7 @@ def promote(
                 kind="holds-already",
                 help=f"mvc stage history {stage}",
             )
-        met, signatures = _pass(core, stage, id, current, require)
+        met, signatures = _pass(core, stage, id, current, require, trust)
         record = _following(
             newest, stage, id, Step.PROMOTE, context, reason,
             requirements=met, signatures=signatures,
@@ -118,16 +128,21 @@ def compensation(core: Core, undone: Operation, context: Context) -> list[RefUpd
 
 
 def _pass(
-    core: Core, stage: str, id: VersionId, current: VersionId | None, require: Sequence[str]
+    core: Core,
+    stage: str,
+    id: VersionId,
+    current: VersionId | None,
+    require: Sequence[str],
+    trust: Callable[[], Trust],
 ) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
     """What was met, and the signatures that were demanded. Raises GateFailed, Failure."""
     version, rules = core.version(id), gate.rules(core.root, stage)
     holder = None if current is None else core.version(current)
     checked = gate.requirements(version, holder, require, rules.require)
-    signatures = gate.signers(core, id) if rules.signed else ()
+    signatures, unsound = gate.signers(core, id, trust()) if rules.signed else ([], [])
     reasons = [f"{c.expression}: {c.why}" for c in checked if not c.met]
     if rules.signed and not signatures:
-        reasons.append("it has no valid signature")
+        reasons.append("; ".join(["it has no good signature", *unsound]))
     if reasons:
         raise gate.GateFailed(
             f"v{version.generation} may not hold {stage}",
@@ -136,7 +151,7 @@ def _pass(
             help=f"mvc show {id.short(10)}  (the rules: [stages.{stage}] in mvc.toml)",
         )
     _require_content(core, id, stage)
-    return tuple(Requirement(c.expression, c.found, c.rule) for c in checked), signatures
+    return tuple(Requirement(c.expression, c.found, c.rule) for c in checked), tuple(signatures)
 
 
 def _require_content(core: Core, id: VersionId, stage: str) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Self
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
-from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import commit, status
 from mvcd.repo.choice import Choice
@@ -24,6 +23,7 @@ from mvcd.repo.config import Config
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.files import Placed, VersionFiles, changes
 from mvcd.repo.refs import SIGNATURES, TAGS
+from mvcd.repo.release_verbs import ReleaseVerbs
 from mvcd.repo.results import (
     Branch,
     Check,
@@ -39,7 +39,6 @@ from mvcd.repo.results import (
     Tag,
     VerifyReport,
 )
-from mvcd.repo.stage_verbs import StageVerbs
 from mvcd.repo.workspace import Workspace, relative
 from mvcd.store.api import CollectReport, StoreStats
 
@@ -54,7 +53,7 @@ KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
 
 
-class Repository(StageVerbs):
+class Repository(ReleaseVerbs):
     """An open repository with its workspace. Close it, or use it in `with`.
 
     Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and
@@ -198,21 +197,17 @@ class Repository(StageVerbs):
     ) -> Diff:
         """From `old` (None: HEAD) to `new` (None: the workspace)."""
         from mvcd.repo.diff import compare
-        from mvcd.repo.weights import weights
 
         old_id = self.resolve(old or "HEAD")
         old_version = self._core.version(old_id)
-        new_id: VersionId | None = None
-        fetch: Fetch = self._core.fetch
         if new is not None:
             new_id = self.resolve(new)
-            new_version = self._core.version(new_id)
-        else:
-            new_version, fetch = Workspace(self._core).unsaved
-        tensors = weights(self._core, old_version, new_version, None if new_id else fetch)
-        return compare(
-            old_id, old_version, new_id, new_version, fetch, components=components, weights=tensors
-        )
+            return compare(
+                old_id, old_version, new_id, self._core.version(new_id), self._core.fetch,
+                components=components,
+            )  # fmt: skip
+        unsaved, fetch = Workspace(self._core).unsaved
+        return compare(old_id, old_version, None, unsaved, fetch, components=components)
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""

@@ -22,6 +22,7 @@ from mvcd.repo.repository import Repository
 from mvcd.repo.results import Context
 from mvcd.repo.stages import ref_name
 from mvcd.store.api import RefUpdate
+from tests.repo.keys import make_key, trust
 from tests.support.workspace import Bench
 
 DAY = 86_400_000_000
@@ -98,6 +99,24 @@ def test_a_rule_that_cannot_be_understood_stops_a_promotion(three: Bench, table:
     three.write({"mvc.toml": table})
     with pytest.raises(Failure, match=r"table of mvc\.toml is wrong"):
         promote(three, "v2")
+
+
+def test_a_signature_where_the_rule_asks_for_one(three: Bench, tmp_path: Path) -> None:
+    three.write({"mvc.toml": "[stages.production]\nsigned = true\n"})
+    ours, strange = make_key(tmp_path, "ours"), make_key(tmp_path, "strange")
+    ask = {"trust": lambda: trust(ours.line())}
+    with pytest.raises(GateFailed, match="v2 may not hold production") as caught:
+        promote(three, "v2", **ask)
+    assert caught.value.cause == "it has no good signature"
+    three.repo.sign("v2", context=three.context(), signer=strange.signer)
+    with pytest.raises(GateFailed) as caught:
+        promote(three, "v2", **ask)
+    assert caught.value.cause is not None and "unknown-key" in caught.value.cause
+    _, fingerprint = three.repo.sign("v2", context=three.context(), signer=ours.signer)
+    assert promote(three, "v2", **ask).promotion.signatures == (fingerprint,)
+    with pytest.raises(GateFailed):
+        promote(three, "v1")
+    promote(three, "v1", "staging", trust=lambda: pytest.fail("nobody asked"))
 
 
 def test_the_holder_is_the_measure(three: Bench) -> None:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 from mvc.api.context import context_of
+from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.results import (
     Branch,
     Check,
@@ -30,7 +31,6 @@ from mvc.api.results import (
     Version,
 )
 from mvc.api.signing import SignatureVerbs, signer_for
-from mvc.api.stage_verbs import StageVerbs
 from mvcd.errors import NoRepository, UsageError
 from mvcd.repo.repository import Repository
 from mvcd.repo.workspace import relative
@@ -83,7 +83,7 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(SignatureVerbs, StageVerbs):
+class Repo(SignatureVerbs, ReleaseVerbs):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
@@ -249,7 +249,7 @@ class Repo(SignatureVerbs, StageVerbs):
         components: Iterable[str] | None = None,
     ) -> Diff:
         """The five differences from `a` (None: HEAD) to `b` (None: the workspace)."""
-        return Diff.of(self._engine.diff(a, b, components=_components(components)))
+        return Diff.of(self._engine.diff(a, b, components=components_of(components)))
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """The lines of a unified diff of the text files that differ, without line ends."""
@@ -276,7 +276,7 @@ class Repo(SignatureVerbs, StageVerbs):
         Raises Conflict when unsaved work would be overwritten; `force` keeps it aside for `undo` instead.
         """
         result = self._engine.checkout(
-            rev, context=self._context(), force=force, components=_components(components)
+            rev, context=self._context(), force=force, components=components_of(components)
         )
         return CheckoutResult.of(result)
 
@@ -288,7 +288,7 @@ class Repo(SignatureVerbs, StageVerbs):
             rev,
             self._absolute(paths),
             context=self._context(),
-            components=_components(components),
+            components=components_of(components),
         )
         return CheckoutResult.of(result)
 
@@ -402,7 +402,7 @@ def _component(name: str) -> Component:
         ) from None
 
 
-def _components(names: Iterable[str] | None) -> Collection[Component] | None:
+def components_of(names: Iterable[str] | None) -> Collection[Component] | None:
     if names is None:
         return None
     return [_component(name) for name in ([names] if isinstance(names, str) else names)]

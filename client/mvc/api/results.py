@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
@@ -27,9 +26,6 @@ from mvcd.repo.results import (
 )
 from mvcd.repo.signatures import SignatureStatus
 from mvcd.store.api import CollectReport, StoreStats
-
-if TYPE_CHECKING:
-    from mvc.api.weights import Weights
 
 __all__ = [
     "Branch",
@@ -175,8 +171,7 @@ class Diff:
     """The five differences. `new` is None when the right side is the workspace.
 
     `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that is
-    on both sides and differs. `weights` has every tensor by name, over all weight files; its figures are read
-    from the data when they are asked for: `diff.weights["layer1.weight"].relative_l2`.
+    on both sides and differs.
     """
 
     old: str
@@ -185,7 +180,6 @@ class Diff:
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]
-    weights: Weights = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, diff: engine.Diff) -> Diff:
@@ -196,7 +190,6 @@ class Diff:
             diff.hyperparameters,
             diff.metrics,
             diff.tensors,
-            diff.weights,
         )
 
     def to_engine(self) -> engine.Diff:
@@ -207,7 +200,6 @@ class Diff:
             self.hyperparameters,
             self.metrics,
             self.tensors,
-            self.weights,
         )
 
     @property

@@ -73,7 +73,7 @@ class SignatureVerbs:
         id = self._engine.resolve(rev)
         found: tuple[SignatureStatus, ...] = ()
         if self._engine.signed(id, tag):
-            trusted = _trust(self.config, self.root, required=required)
+            trusted = trust_for(self.config, self.root, required=required)
             found = tuple(self._engine.signature_status(id, trusted, tag=tag))
         return SignatureReport(id.hex(), self._engine.version(id).generation, tag, found)
 
@@ -110,8 +110,8 @@ def _signer(config: Config, root: str, key: str | None = None) -> Signer:
     return Signer(found if literal else _path(found, root), _keygen())
 
 
-def _trust(config: Config, root: str, *, required: bool) -> Trust:
-    """Raises Failure(kind="no-allowed-signers") when there is no such file and it is `required`."""
+def trust_for(config: Config, root: str, *, required: bool) -> Trust:
+    """Whose keys count. Raises Failure(kind="no-allowed-signers") if nothing says so and it is `required`."""
     from mvcd.repo.judging import Trust
 
     git = git_settings(root, "gpg.ssh")

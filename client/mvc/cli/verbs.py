@@ -39,6 +39,8 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Release": {
         "promote": "put a version on a stage, with proof",
         "stage": "show, roll back or withdraw stages",
+        "export": "write a clean copy to be deployed",
+        "verify-deploy": "check a deployed copy, without a repository",
     },
     "Care": {
         "verify": "re-hash all content, name what is damaged",

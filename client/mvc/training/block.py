@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from mvc.api import errors
-from mvc.daemon_client import Connection, forbidden
+from mvc.daemon_client import Connection
 from mvc.training.values import Scalar, log_metrics, workspace_of
 
 log = logging.getLogger("mvc")
@@ -104,9 +104,8 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         self._close()
         if not self._save_here and problem.kind not in _warned:
             _warned.add(problem.kind)
-            why = f", {problem.cause}" if forbidden() and problem.cause else ""
             help = f" ({problem.help})" if problem.help else ""
-            log.warning("checkpoints are not saved by themselves: %s%s%s", problem, why, help)
+            log.warning("checkpoints are not saved by themselves: %s%s", problem, help)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -121,7 +120,7 @@ def _commit(directory: str, message: str) -> None:
     try:
         repo = Repo.open(workspace_of(directory) or directory)
         try:
-            repo.commit(message, sign=False)  # nobody is there to type a passphrase
+            repo.commit(message)
         finally:
             repo.close()
     except errors.MvcError as problem:

@@ -1,8 +1,8 @@
-"""The part of `Repository` that is about stages: what holds them, how they move, their histories."""
+"""The part of `Repository` that is about releases: stages and their histories, exports, model cards."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,13 @@ from mvcd.repo.core import Core
 from mvcd.repo.results import Context
 
 if TYPE_CHECKING:
+    from mvcd.objects.version import Component
+    from mvcd.repo.export import ExportResult
+    from mvcd.repo.judging import Trust
     from mvcd.repo.stages import ChainReport, StageRecord
 
 
-class StageVerbs:
+class ReleaseVerbs:
     """Methods of a class that has a `Core`."""
 
     _core: Core
@@ -26,11 +29,15 @@ class StageVerbs:
         context: Context,
         require: Sequence[str] = (),
         reason: str = "",
+        trust: Callable[[], Trust] | None = None,
     ) -> StageRecord:
-        """Puts a version on a stage if it passes the gate; see mvcd/repo/gate.py."""
+        """Puts a version on a stage if it passes the gate (gate.py). Without `trust` no signature is good."""
         from mvcd.repo import promotion
+        from mvcd.repo.judging import Trust
 
-        return promotion.promote(self._core, rev, stage, context, require=require, reason=reason)
+        return promotion.promote(
+            self._core, rev, stage, context, require=require, reason=reason, trust=trust or Trust
+        )
 
     def stage_rollback(
         self, stage: str, *, context: Context, to: int | None = None, reason: str = ""
@@ -74,6 +81,19 @@ class StageVerbs:
         from mvcd.repo import stages
 
         return stages.check(self._core.store, stage)
+
+    def export(
+        self,
+        rev: str,
+        directory: str,
+        *,
+        only: Collection[Component] | None = None,
+        replace: bool = False,
+    ) -> ExportResult:
+        """Writes a version, or some of its components, into a new directory with a manifest (EXPORT.md)."""
+        from mvcd.repo.export import export
+
+        return export(self._core, rev, directory, only=only, replace=replace)
 
     def _numbered(self, record: StageRecord) -> StageRecord:
         generation = self._core.version(record.promotion.version).generation

@@ -1,25 +1,31 @@
-"""The part of `Repo` that is about stages."""
+"""The part of `Repo` that is about releases: stages, exports, model cards."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from mvcd.repo.stage_verbs import StageVerbs as Engine
-
 if TYPE_CHECKING:
+    from mvc.api.deploy import Export
     from mvc.api.stages import ChainReport, StageRecord
+    from mvcd.repo.config import Config
+    from mvcd.repo.repository import Repository
     from mvcd.repo.results import Context
 
 
-class StageVerbs:
+class ReleaseVerbs:
     """Methods of a class that has an engine and knows who acts."""
 
-    _engine: Engine
+    _engine: Repository
 
     if TYPE_CHECKING:
 
+        @property
+        def root(self) -> str: ...
+        @property
+        def config(self) -> Config: ...
         def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def promote(
@@ -36,12 +42,14 @@ class StageVerbs:
         Raises GateFailed (its `checked` has every requirement with what was found), Failure: kind
         "missing-content" or "holds-already".
         """
+        from mvc.api.signing import trust_for
         from mvc.api.stages import StageRecord
 
         demanded = (require,) if isinstance(require, str) else tuple(require)
         made = self._engine.promote(
-            rev, stage, context=self._context(author), require=demanded, reason=reason
-        )
+            rev, stage, context=self._context(author), require=demanded, reason=reason,
+            trust=lambda: trust_for(self.config, self.root, required=True),
+        )  # fmt: skip
         return StageRecord.of(made)
 
     def stages(self) -> tuple[StageRecord, ...]:
@@ -80,6 +88,27 @@ class StageVerbs:
 
         context = self._context(author)
         return StageRecord.of(self._engine.stage_withdraw(stage, context=context, reason=reason))
+
+    def export(
+        self,
+        rev: str,
+        directory: str | os.PathLike[str],
+        *,
+        only: Iterable[str] | None = None,
+        replace: bool = False,
+    ) -> Export:
+        """Writes a version, or `only` some components, into a new directory with a manifest; all or nothing.
+
+        `replace` lets it take the place of an older export. Raises Failure: kind "not-empty", "unsafe-link",
+        "missing-content"; Busy while another export goes there.
+        """
+        from mvc.api.deploy import Export
+        from mvc.api.repo import components_of
+
+        made = self._engine.export(
+            rev, os.fspath(directory), only=components_of(only), replace=replace
+        )
+        return Export.of(made)
 
     def stage_check(self, stage: str) -> ChainReport:
         """Whether a stage's history is whole; `head` is the digest that seals it."""

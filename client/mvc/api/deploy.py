@@ -1,0 +1,112 @@
+"""Deployment copies: what an export made, and whether a copy still is what it was."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+
+from mvc.api.results import Component, Monitor
+from mvcd.ids import VersionId
+from mvcd.repo import verify_deploy as engine
+from mvcd.repo.export import ExportResult
+from mvcd.repo.export_manifest import ExportManifest
+from mvcd.repo.verify_deploy import DeployProblem
+
+__all__ = ["DeployProblem", "DeployReport", "Export", "verify_deploy"]
+
+_WHOLE_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """What a deployment copy says it is. `stage` and `stage_record`: if it was exported by a stage's name."""
+
+    version: str
+    number: int
+    message: str
+    components: tuple[Component, ...]
+    files: int
+    size: int
+    stage: str | None
+    stage_record: int | None
+
+    @classmethod
+    def of(cls, manifest: ExportManifest) -> Deployed:
+        made = manifest.promotion
+        return cls(
+            version=manifest.version.hex(),
+            number=manifest.record.generation,
+            message=manifest.record.message,
+            components=manifest.only,
+            files=len(manifest.files),
+            size=sum(f.entry.size for f in manifest.files),
+            stage=None if made is None else made.stage,
+            stage_record=None if made is None else made.number,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was exported, and where to. `replaced` is the version of the export that was there."""
+
+    directory: str
+    deployed: Deployed
+    replaced: str | None
+
+    @classmethod
+    def of(cls, result: ExportResult) -> Export:
+        replaced = None if result.replaced is None else result.replaced.hex()
+        return cls(result.directory, Deployed.of(result.manifest), replaced)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployReport:
+    """Whether a directory is the version of its manifest, and the one that was `expected`, if any was."""
+
+    directory: str
+    deployed: Deployed
+    expected: str | None
+    problems: tuple[DeployProblem, ...]
+    bytes_read: int
+
+    @property
+    def same_version(self) -> bool:
+        return self.expected in (None, self.deployed.version)
+
+    @property
+    def ok(self) -> bool:
+        return self.same_version and not self.problems
+
+
+def verify_deploy(
+    directory: str | os.PathLike[str],
+    rev: str | None = None,
+    *,
+    repo: str | os.PathLike[str] = ".",
+    monitor: Monitor | None = None,
+) -> DeployReport:
+    """Reads every file of a deployment copy and compares it with the manifest, which proves its version's id.
+
+    Without `rev`, and with a whole id (64 hex digits) as `rev`, no repository is needed; any other revision is
+    looked up in the one at or above `repo`. Raises Failure(kind="no-manifest"), IntegrityError for a manifest
+    that contradicts itself, NoRepository.
+    """
+    expected = None if rev is None else _expected(rev, os.fspath(repo))
+    found = engine.verify_deploy(os.fspath(directory), expected=expected, monitor=monitor)
+    return DeployReport(
+        directory=found.directory,
+        deployed=Deployed.of(found.manifest),
+        expected=None if expected is None else expected.hex(),
+        problems=found.problems,
+        bytes_read=found.bytes_read,
+    )
+
+
+def _expected(rev: str, repo: str) -> VersionId:
+    if _WHOLE_ID.fullmatch(rev.lower()):
+        return VersionId.parse(rev)
+    from mvcd.repo.repository import Repository
+
+    with Repository.open(repo) as opened:
+        return opened.resolve(rev)

@@ -1,0 +1,49 @@
+"""`mvc export`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, COMPONENTS, DAMAGE, verb
+from mvc.cli.screens import deploy as screen
+
+
+def _components(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(dict.fromkeys(value.split(",")))
+    if wrong := [name for name in names if name not in COMPONENTS]:
+        raise click.BadParameter(
+            f"there is no component {wrong[0]!r}; there are {', '.join(COMPONENTS)}",
+            context,
+            parameter,
+        )
+    return names
+
+
+@verb("export", exits=BUSY | DAMAGE)
+@click.argument("rev")
+@click.argument("directory", metavar="DIR")
+@click.option(
+    "--only",
+    callback=_components,
+    metavar="weights,...",
+    help="Only these components, between commas.",
+)
+@click.option("--replace", is_flag=True, help="Take the place of an older export in DIR.")
+@click.pass_obj
+def command(
+    face: Face, rev: str, directory: str, only: tuple[str, ...] | None, replace: bool
+) -> None:
+    """Write version REV into the new directory DIR, to be deployed: no repository, no history.
+
+    DIR comes to be whole or not at all. With its files goes mvc-manifest.json: the version's id and record,
+    the stage's record if REV is a stage, and each file's path, size, mode and SHA-256. mvc verify-deploy DIR
+    checks it anywhere.
+    """
+    made = face.repo.export(rev, directory, only=only, replace=replace)
+    face.answer(screen.export_document(made), screen.exported(made))
+    face.hint(f"mvc verify-deploy {directory}  checks it, there or anywhere")

@@ -1,0 +1,136 @@
+"""Whether a deployment copy is what its manifest says: every file read, nothing but the directory needed.
+
+The manifest has proved itself by now (export_manifest.py): its entries add up to the version's id. What
+is left is that each file is its entry: size, mode, SHA-256, and the recipe, which is cut from the bytes anew. A
+file may have been cut by an mvc that did not know its format yet, as plain bytes; so that is tried too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mvcd.chunking.chunker import StreamCutter
+from mvcd.errors import Failure
+from mvcd.ids import RecipeId, VersionId
+from mvcd.monitor import Monitor, Silent
+from mvcd.objects.entry import Mode
+from mvcd.objects.version import Component
+from mvcd.repo import export_manifest
+from mvcd.repo.drafts import Draft, Piece, digested, plain
+from mvcd.repo.export import sha256_of, walk
+from mvcd.repo.export_manifest import ExportedFile, ExportManifest
+from mvcd.repo.ingest import BATCH, Ingest, Source
+from mvcd.repo.pipeline import worker_count
+from mvcd.repo.statcache import FileStat
+from mvcd.repo.targets import DryTarget
+from mvcd.repo.workspace import mode_of
+
+
+@dataclass(frozen=True, slots=True)
+class DeployProblem:
+    """`problem`: "differs", "mode", "missing" or "extra" (no component then: no version has it)."""
+
+    problem: str
+    path: str
+    component: Component | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployReport:
+    """`expected` is the version that was asked for, if any; `ok`: this it is, whole and unchanged."""
+
+    directory: str
+    manifest: ExportManifest
+    problems: tuple[DeployProblem, ...]
+    bytes_read: int
+    expected: VersionId | None = None
+
+    @property
+    def same_version(self) -> bool:
+        return self.expected in (None, self.manifest.version)
+
+    @property
+    def ok(self) -> bool:
+        return self.same_version and not self.problems
+
+
+def verify_deploy(
+    directory: str, *, expected: VersionId | None = None, monitor: Monitor | None = None
+) -> DeployReport:
+    """Raises Failure(kind="no-manifest", and what reading files may raise), CorruptObject for a manifest that
+    contradicts itself.
+    """
+    if not os.path.isdir(directory):
+        raise Failure(f"{directory} is not a directory", kind="no-directory")
+    manifest = export_manifest.read(directory)
+    listed = {f.entry.path: f for f in manifest.files}
+    there = {p: FileStat.of(os.lstat(os.path.join(directory, p))) for p in walk(directory)}
+    there.pop(export_manifest.NAME)
+    problems = [DeployProblem("extra", p, None) for p in there.keys() - listed.keys()]
+    problems += [
+        DeployProblem("missing", p, listed[p].component) for p in listed.keys() - there.keys()
+    ]
+    alike: dict[str, FileStat] = {}
+    for path in sorted(listed.keys() & there.keys()):
+        problem = _at_a_glance(os.path.join(directory, path), listed[path], there[path])
+        if problem is not None:
+            problems.append(DeployProblem(problem, path, listed[path].component))
+        if problem != "differs":
+            alike[path] = there[path]
+    different = _different(directory, alike, listed, monitor or Silent())
+    problems += [DeployProblem("differs", p, listed[p].component) for p in different]
+    problems.sort(key=lambda p: (p.component is None, p.path, p.problem))
+    size = sum(s.size for s in alike.values())
+    return DeployReport(directory, manifest, tuple(problems), size, expected)
+
+
+def _at_a_glance(path: str, file: ExportedFile, now: FileStat) -> str | None:
+    entry = file.entry
+    if not (now.is_symlink or os.path.isfile(path)):
+        return "differs"  # a device, a pipe
+    mode = mode_of(now)
+    if (mode is Mode.SYMLINK) != (entry.mode is Mode.SYMLINK) or now.size != entry.size:
+        return "differs"
+    return None if mode is entry.mode else "mode"
+
+
+def _different(
+    directory: str,
+    found: Mapping[str, FileStat],
+    listed: Mapping[str, ExportedFile],
+    monitor: Monitor,
+) -> Iterator[str]:
+    """Those of the files whose bytes are not what the manifest says. Reads them twice, once from the cache."""
+    sources = [Source(path, stat) for path, stat in found.items()]
+    monitor.begin("verify", total_bytes=sum(s.stat.size for s in sources), total_items=len(sources))
+    try:
+        with (
+            ThreadPoolExecutor(worker_count()) as pool,
+            Ingest(directory, DryTarget(), monitor=monitor) as ingest,
+        ):
+            for read in ingest.run(sources):
+                file, path = listed[read.path], os.path.join(directory, read.path)
+                digest = pool.submit(sha256_of, path)
+                same = read.recipe == file.entry.recipe or (
+                    read.mode is not Mode.SYMLINK and _plain_recipe(path) == file.entry.recipe
+                )
+                if not same or digest.result() != file.sha256:
+                    yield read.path
+    finally:
+        monitor.finish()
+
+
+def _plain_recipe(path: str) -> RecipeId:
+    """The recipe of a file cut as plain bytes, whatever format it has."""
+    with open(path, "rb", buffering=0) as file:
+        shape = plain(os.fstat(file.fileno()).st_size)
+        draft, buffer, index = Draft(shape), bytearray(BATCH), 0
+        cutter = StreamCutter(file.readinto, shape.spans)
+        while chunks := cutter.fill(buffer):
+            pieces = [Piece(0, index + n, chunk.data) for n, chunk in enumerate(chunks)]
+            draft.accept(digested(piece, shape) for piece in pieces)
+            index += len(pieces)
+        return draft.finish()
