@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         Version,
     )
     from mvc.api.stages import ChainReport, CheckedRequirement, GateFailed, Requirement, StageRecord
+    from mvc.api.weights import TensorDiff, TensorForm, TensorStatistics, Weights
     from mvc.training import checkpoint, log_metrics, log_params
 
 _LAZY = {
@@ -109,6 +110,7 @@ _LAZY = {
         "Requirement",
         "StageRecord",
     ),
+    "mvc.api.weights": ("TensorDiff", "TensorForm", "TensorStatistics", "Weights"),
     "mvc.training": ("checkpoint", "log_metrics", "log_params"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
@@ -159,11 +161,15 @@ __all__ = [
     "StoreStats",
     "Tag",
     "TensorChanges",
+    "TensorDiff",
+    "TensorForm",
+    "TensorStatistics",
     "UsageError",
     "ValueChange",
     "VerifyError",
     "VerifyReport",
     "Version",
+    "Weights",
     "__version__",
     "checkpoint",
     "log_metrics",

@@ -49,8 +49,8 @@ class Connection:
             raise errors.DaemonError(
                 "mvcd is not running",
                 kind="not-running",
-                cause=None if isinstance(error, FileNotFoundError) else str(error),
-                help="mvc watch",
+                cause=_why_not(error),
+                help="unset MVC_NO_DAEMON && mvc watch" if forbidden() else "mvc watch",
             ) from None
         self._socket.settimeout(timeout)
         self._lines = self._socket.makefile("rb")
@@ -107,16 +107,21 @@ def ask(verb: str, *, timeout: float = ANSWER_SECONDS, **fields: Any) -> Documen
         return connection.ask(verb, **fields)
 
 
+def forbidden() -> bool:
+    """Whether MVC_NO_DAEMON says that no daemon is to be started, or replaced, on our account."""
+    return os.environ.get("MVC_NO_DAEMON", "0") not in ("", "0")
+
+
 def ensure_running() -> None:
     """Starts the daemon, or replaces one that is older than we are; does nothing if all is well.
 
-    Raises DaemonError when it does not start.
+    Raises DaemonError when it does not start; under MVC_NO_DAEMON, when there is none.
     """
     try:
-        if _order(ask("hello")["mvcd"]) >= _order(errors.__version__):
+        if _order(ask("hello")["mvcd"]) >= _order(errors.__version__) or forbidden():
             return
     except errors.DaemonError as error:
-        if error.kind != "not-running":
+        if error.kind != "not-running" or forbidden():
             raise
     done = subprocess.run(
         [sys.executable, "-m", "mvcd.daemon", "start"],
@@ -141,6 +146,12 @@ def _order(version: str) -> tuple[int, ...]:
 def _is_ours(path: str) -> bool:
     """Somebody else's directory in /tmp must not lead us to somebody else's daemon."""
     return os.stat(os.path.dirname(path)).st_uid in (os.getuid(), 0)
+
+
+def _why_not(error: OSError) -> str | None:
+    if forbidden():
+        return "MVC_NO_DAEMON is set: none is started"
+    return None if isinstance(error, FileNotFoundError) else str(error)
 
 
 def _broken(error: Exception | None) -> errors.DaemonError:

@@ -51,6 +51,8 @@ class Capture:
     def hold_back(self, scan: Scan, *, whole: bool) -> Collection[str]:
         _refuse_emptiness(self.repo, scan)
         self.sets = self.sorter.sort(scan)
+        if (whole or scan.fresh) and (away := self.sorter.away()):
+            raise NotNow(f"{away[0]} is not mounted, and the stat cache is being rebuilt")
         self.plan = self.judge(self.sets)
         names = [n for n in (*self.plan.ready, *self.plan.riding) if n not in self.without]
         if not self.plan.ready:

@@ -28,6 +28,7 @@ from mvcd.daemon.capture import Capture, Moved, NotNow
 from mvcd.daemon.claims import Claims
 from mvcd.daemon.hooks import Saved
 from mvcd.daemon.limits import Limits
+from mvcd.daemon.mounts import Mounts
 from mvcd.daemon.sets import Found, Sorter
 from mvcd.daemon.settle import Plan, Settler
 from mvcd.daemon.vigil import Vigil
@@ -88,7 +89,8 @@ class Keeper:
         self._saved = saved
         self._clock = clock
         self._bell = Bell(clock)
-        self._vigil = Vigil(root, events, self._bell)
+        self._mounts = Mounts(root)
+        self._vigil = Vigil(root, events, self._bell, self._mounts)
         self.claims = Claims(self._bell.ring)
         self._limits = Limits()
         self._settler = Settler(self._limits)
@@ -217,7 +219,9 @@ class Keeper:
     ) -> float:
         _refuse_interrupted_checkout(repo)
         sorter = self._sorter()
+        away = self._mounts.away()
         scan = repo.look().scan
+        self._mounts.remember(scan, away)
         plan = self._judge(sorter, sorter.sort(scan), now, touched)
         self.state.skipped = (*plan.refused, *scan.skipped)
         held_until = self._last_saved_at + self._limits.min_interval
@@ -230,7 +234,13 @@ class Keeper:
         return min(wake, held_until) if plan.ready else wake
 
     def _sorter(self) -> Sorter:
-        return Sorter(self.root, self._limits, component_rules(self.root), self.claims.now())
+        return Sorter(
+            self.root,
+            self._limits,
+            component_rules(self.root),
+            self.claims.now(),
+            self._mounts.away,
+        )
 
     def _judge(
         self,

@@ -8,7 +8,7 @@ a storm of files costs memory by directories (Syncthing's limit, and its reason)
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -22,6 +22,8 @@ from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
 from mvcd.repo.scan import Scan
 from mvcd.repo.statcache import FileStat
+
+NOT_MOUNTED = "it is not mounted now, versions keep its files (if they are to go: mvc commit)"
 
 MANY = 512
 """Changed single files of one directory from which they are one set."""
@@ -116,21 +118,29 @@ class Sorter:
     """Sorts scans into sets, by claims and limits as they were when it was made. For one scan."""
 
     def __init__(
-        self, root: str, limits: Limits, components: ComponentRules, claims: Sequence[Claim]
+        self,
+        root: str,
+        limits: Limits,
+        components: ComponentRules,
+        claims: Sequence[Claim],
+        away: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._root = root
         self._limits = limits
         self._components = components
         self.claims = sorted(claims, key=lambda claim: len(claim.directory))
+        self.away = away  # directories whose mount is gone
+        self._away: Sequence[str] = ()
         self._own = [(directory, by_marker(directory, m)) for directory, m in limits.sets]
         self._names: dict[str, frozenset[str]] = {}
         self._claimed: dict[str, Rule | None] = {}
 
     def afresh(self) -> Sorter:
         """The same without what was learnt of directories, which may have changed."""
-        return Sorter(self._root, self._limits, self._components, self.claims)
+        return Sorter(self._root, self._limits, self._components, self.claims, self.away)
 
     def sort(self, scan: Scan) -> dict[str, Found]:
+        self._away = self.away()  # after the scan: what went during it is away too
         sets: dict[str, Found] = {}
         for path, stat in self._changes(scan):
             found = self._place(path, stat)
@@ -143,6 +153,9 @@ class Sorter:
         yield from ((path, None) for path in scan.vanished)
 
     def _place(self, path: str, stat: FileStat | None) -> Found:
+        for directory in self._away:
+            if path.startswith(directory + "/"):
+                return Found(f"{directory}/", self._root, refused=NOT_MOUNTED)
         refused = self._refused(path, stat)
         if refused is not None:
             return Found(path, self._root, refused=refused)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 
+from mvcd.daemon.mounts import Mounted, Mounts
 from mvcd.daemon.watch import Events, Listener, TreeWatch, Unwatchable
 from mvcd.repo import ignore
 from mvcd.repo.location import Location
@@ -20,14 +21,16 @@ log = logging.getLogger(__name__)
 class Vigil:
     """For the keeper's thread, except `enter`, which the event thread calls."""
 
-    def __init__(self, root: str, events: Events, listener: Listener) -> None:
+    def __init__(self, root: str, events: Events, listener: Listener, mounts: Mounts) -> None:
         self._root = root
         self._events = events
         self._listener = listener
+        self._mounts = mounts
+        self._mounted: Mounted = {}
         self._tree: TreeWatch | None = None
         self._identity: tuple[int, int] | None = None
         self._tracked: tuple[str, ...] = ()
-        self._trace: tuple[int, ...] | None = None
+        self._trace: tuple[object, ...] | None = None
         self._stale = True  # whether the watch must be made anew
         self.why = ""  # it is polled
 
@@ -52,6 +55,9 @@ class Vigil:
             self._identity, self._stale = identity, True
         if tracked != self._tracked:
             self._tracked, self._stale = tracked, True
+        mounted = self._mounts.now()
+        if mounted != self._mounted:  # what was mounted over a directory is watched by nobody yet
+            self._mounted, self._stale = mounted, True
         if self._stale:
             self._watch()
             self._stale = False
@@ -96,13 +102,15 @@ class Vigil:
         self._trace = self._now()
 
     def disturbed(self) -> bool:
-        """Whether the root is another or gone, or a verb held the workspace lock since the last look."""
+        """Whether the root is another or gone, a file system below it came or went, or a verb held the
+        workspace lock since the last look."""
         return self._now() != self._trace
 
-    def _now(self) -> tuple[int, ...] | None:
+    def _now(self) -> tuple[object, ...] | None:
         try:
             root = os.stat(self._root)
             lock = os.stat(Location(self._root).lock_path)
         except OSError:
             return None
-        return root.st_dev, root.st_ino, lock.st_mtime_ns
+        mounted = tuple(self._mounts.now().items())
+        return root.st_dev, root.st_ino, lock.st_mtime_ns, mounted

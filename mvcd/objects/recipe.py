@@ -194,11 +194,12 @@ def parts(recipe: Recipe, fetch: Fetch, start: int = 0) -> Iterator[Part]:
     for segment in recipe.segments:
         size = segment.size
         if size and offset + size > start:  # a tensor without elements has no part
-            yield from _segment_parts(segment, fetch, offset, start)
+            yield from segment_parts(segment, fetch, offset, start)
         offset += size
 
 
-def _segment_parts(segment: Segment, fetch: Fetch, offset: int, start: int) -> Iterator[Part]:
+def segment_parts(segment: Segment, fetch: Fetch, offset: int, start: int) -> Iterator[Part]:
+    """As `parts`, of one segment that lies at `offset` and contains byte `start` or lies behind it."""
     match segment.content:
         case ChunkRun(ids=ids, sizes=sizes):
             for chunk_id, size in zip(ids, sizes, strict=True):

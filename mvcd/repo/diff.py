@@ -17,6 +17,7 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Value, Version
 from mvcd.repo.files import Change, changes, read_entry, recipe_of
 from mvcd.repo.results import Diff, FileChanges, ValueChange
+from mvcd.repo.weights import Weights
 
 MAX_TEXT = 4 << 20
 """Bytes of the largest file shown line by line."""
@@ -30,6 +31,7 @@ def compare(
     fetch: Fetch,
     *,
     components: Collection[Component] | None = None,
+    weights: Weights | None = None,
 ) -> Diff:
     wanted = tuple(components) if components is not None else tuple(Component)
     changed = changes(old, new, fetch)
@@ -42,6 +44,7 @@ def compare(
         hyperparameters=_values(old.hyperparameters, new.hyperparameters) if settings else {},
         metrics=_values(old.metrics, new.metrics) if Component.RESULTS in wanted else {},
         tensors=dict(_tensors(changed, fetch)) if Component.WEIGHTS in wanted else {},
+        weights=weights if weights and Component.WEIGHTS in wanted else Weights.none(),
     )
 
 

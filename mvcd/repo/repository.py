@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
+from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import commit, status
 from mvcd.repo.choice import Choice
@@ -197,17 +198,21 @@ class Repository(ReleaseVerbs):
     ) -> Diff:
         """From `old` (None: HEAD) to `new` (None: the workspace)."""
         from mvcd.repo.diff import compare
+        from mvcd.repo.weights import weights
 
         old_id = self.resolve(old or "HEAD")
         old_version = self._core.version(old_id)
+        new_id: VersionId | None = None
+        fetch: Fetch = self._core.fetch
         if new is not None:
             new_id = self.resolve(new)
-            return compare(
-                old_id, old_version, new_id, self._core.version(new_id), self._core.fetch,
-                components=components,
-            )  # fmt: skip
-        unsaved, fetch = Workspace(self._core).unsaved
-        return compare(old_id, old_version, None, unsaved, fetch, components=components)
+            new_version = self._core.version(new_id)
+        else:
+            new_version, fetch = Workspace(self._core).unsaved
+        tensors = weights(self._core, old_version, new_version, None if new_id else fetch)
+        return compare(
+            old_id, old_version, new_id, new_version, fetch, components=components, weights=tensors
+        )
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""

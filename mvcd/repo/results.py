@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component, Value, Version
+
+if TYPE_CHECKING:
+    from mvcd.repo.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,9 @@ class Diff:
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]  # by path of a changed weight file
+    weights: (
+        Weights  # tensors by name, over all weight files; reads nothing before it is looked into
+    )
 
     @property
     def changed(self) -> bool:

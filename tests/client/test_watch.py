@@ -25,10 +25,10 @@ def run(tmp_path: Path) -> Iterator[Run]:
             "MVC_CONFIG": "", "MVC_AUTHOR": "Ada <ada@example.org>",
         }  # fmt: skip
 
-        def program(module: str, *words: str) -> subprocess.CompletedProcess[str]:
+        def program(module: str, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
             return subprocess.run(
                 [sys.executable, "-m", module, *words],
-                cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120,
+                cwd=tmp_path, env={**environment, **more}, capture_output=True, text=True, timeout=120,
             )  # fmt: skip
 
         yield program
@@ -74,3 +74,30 @@ def test_without_a_daemon_the_verbs_say_so(run: Run) -> None:
 def test_a_directory_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:
     assert run("mvc", "watch", "nowhere").returncode == 10
     assert not (tmp_path / "nowhere").exists()
+
+
+BRACKET = """
+import mvc
+for n in range(2):
+    with mvc.checkpoint("runs"):
+        pass
+"""
+
+
+def test_no_daemon_is_started_where_that_is_forbidden(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "iris").mkdir()
+    refused = run("mvc", "watch", "iris", MVC_NO_DAEMON="1")
+    assert refused.returncode == 15
+    assert refused.stderr.splitlines() == [
+        "error: mvcd is not running", "cause: MVC_NO_DAEMON is set: none is started",
+        "help: unset MVC_NO_DAEMON && mvc watch",
+    ]  # fmt: skip
+    assert not (tmp_path / "iris" / ".mvc").exists()
+    shown = run("mvc", "demo", "--iterations", "7", MVC_NO_DAEMON="1").stdout
+    assert "after each iteration; MVC_NO_DAEMON is set" in shown
+    (tmp_path / "train.py").write_text(BRACKET)
+    trained = run("train", MVC_NO_DAEMON="1", PYTHONPATH=str(tmp_path))
+    assert (trained.returncode, trained.stderr.count("MVC_NO_DAEMON is set")) == (0, 1)
+    assert run("mvcd.daemon", "status").stdout == "mvcd is not running\n"
+    run("mvcd.daemon", "start")
+    assert run("mvc", "watch", "iris", MVC_NO_DAEMON="1").returncode == 0

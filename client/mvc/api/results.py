@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
@@ -26,6 +27,9 @@ from mvcd.repo.results import (
 )
 from mvcd.repo.signatures import SignatureStatus
 from mvcd.store.api import CollectReport, StoreStats
+
+if TYPE_CHECKING:
+    from mvc.api.weights import Weights
 
 __all__ = [
     "Branch",
@@ -171,7 +175,8 @@ class Diff:
     """The five differences. `new` is None when the right side is the workspace.
 
     `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that is
-    on both sides and differs.
+    on both sides and differs. `weights` has every tensor by name, over all weight files; its figures are read
+    from the data when they are asked for: `diff.weights["layer1.weight"].relative_l2`.
     """
 
     old: str
@@ -180,6 +185,7 @@ class Diff:
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]
+    weights: Weights = field(compare=False, repr=False)
 
     @classmethod
     def of(cls, diff: engine.Diff) -> Diff:
@@ -190,6 +196,7 @@ class Diff:
             diff.hyperparameters,
             diff.metrics,
             diff.tensors,
+            diff.weights,
         )
 
     def to_engine(self) -> engine.Diff:
@@ -200,6 +207,7 @@ class Diff:
             self.hyperparameters,
             self.metrics,
             self.tensors,
+            self.weights,
         )
 
     @property

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         VerifyReport,
         Version,
     )
+    from mvc.api.weights import TensorDiff, TensorStatistics, Weights
 
 Json = dict[str, Any]
 
@@ -188,6 +189,30 @@ def _files(files: FileChanges) -> Json:
 def _tensors(changes: TensorChanges) -> Json:
     kinds = ("added", "removed", "changed", "reshaped", "retyped", "unchanged")
     return {kind: list(getattr(changes, kind)) for kind in kinds}
+
+
+def weights(weights: Weights) -> Json:
+    """`weights` of `diff --tensors --json`: every tensor; `statistics` is null for what was not compared."""
+    return {label: _weight(tensor) for label, tensor in weights.items()}
+
+
+def _weight(tensor: TensorDiff) -> Json:
+    document: Json = {"name": tensor.name, "kind": tensor.kind}
+    for side, form in (("old", tensor.old), ("new", tensor.new)):
+        document[side] = None if form is None else {
+            "path": form.path, "dtype": form.dtype, "shape": list(form.shape), "bytes": form.size,
+        }  # fmt: skip
+    document["statistics"] = _statistics(tensor.statistics) if tensor.measured else None
+    return document
+
+
+def _statistics(found: TensorStatistics) -> Json:
+    """A figure that has no value is null; an infinite one is "Infinity"."""
+    document: Json = {"changed_fraction": found.changed_fraction}
+    for name in found.__dataclass_fields__:
+        value = getattr(found, name)
+        document[name] = None if value != value else scalar(value)  # noqa: PLR0124 - NaN
+    return document
 
 
 def side_names(repo: Repo, diff: Diff) -> tuple[str, str]:

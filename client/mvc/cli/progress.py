@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 _PATIENCE = 0.5
 _INTERVAL = 0.1
 _SAVING = "snapshot"
-_TITLES = {_SAVING: "saving", "verify": "verifying", "checkout": "checking out"}
+_TITLES = {
+    _SAVING: "saving",
+    "verify": "verifying",
+    "checkout": "checking out",
+    "compare": "comparing",
+}
 """The engine's tasks as people call them; others show as they are."""
 
 

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from mvc.api import errors
-from mvc.daemon_client import Connection
+from mvc.daemon_client import Connection, forbidden
 from mvc.training.values import Scalar, log_metrics, workspace_of
 
 log = logging.getLogger("mvc")
@@ -104,8 +104,9 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         self._close()
         if not self._save_here and problem.kind not in _warned:
             _warned.add(problem.kind)
+            why = f", {problem.cause}" if forbidden() and problem.cause else ""
             help = f" ({problem.help})" if problem.help else ""
-            log.warning("checkpoints are not saved by themselves: %s%s", problem, help)
+            log.warning("checkpoints are not saved by themselves: %s%s%s", problem, why, help)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -120,7 +121,7 @@ def _commit(directory: str, message: str) -> None:
     try:
         repo = Repo.open(workspace_of(directory) or directory)
         try:
-            repo.commit(message)
+            repo.commit(message, sign=False)  # nobody is there to type a passphrase
         finally:
             repo.close()
     except errors.MvcError as problem:

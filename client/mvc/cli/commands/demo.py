@@ -91,7 +91,7 @@ def _play(face: Face, directory: str, iterations: int) -> int:
 
         best = _best(versions)
         _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")
-        back = repo.rollback(best)
+        back = repo.rollback(best, sign=False)
         same = repo.show(best).components == repo.show().components
         equal = f"every component equal to {best}" if same else f"differs from {best}"
         _show(face, [f"v{back.number} {text.short(back.version)}  {equal}; the history stays"])
@@ -117,13 +117,18 @@ def _train(face: Face, repo: Repo, iterations: int) -> None:
             events = stack.enter_context(own_daemon())
             daemon_client.ask("watch", root=repo.root, author=_AUTHOR)
         except DaemonError as problem:
-            _chapter(face, "mvc commit", f"after each iteration; {problem}")
-            _run(face, repo, iterations, lambda number: repo.commit(f"iteration {number}").version)
+            why = "MVC_NO_DAEMON is set" if daemon_client.forbidden() else str(problem)
+            _chapter(face, "mvc commit", f"after each iteration; {why}")
+            _run(face, repo, iterations, lambda number: _committed(repo, number))
             return
         _chapter(face, "mvc watch", "and train: mvcd saves each complete iteration by itself")
         saver = _Saver(repo.root, events)
         _run(face, repo, iterations, saver.save)
         saver.close()
+
+
+def _committed(repo: Repo, iteration: int) -> str:
+    return repo.commit(f"iteration {iteration}", sign=False).version
 
 
 class _Saver:

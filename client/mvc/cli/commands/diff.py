@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 
 import click
@@ -11,12 +12,24 @@ from mvc.cli.face import Face
 from mvc.cli.options import component_option, verb
 from mvc.cli.screens.diff import lines
 from mvc.cli.screens.patch import styled
+from mvc.cli.screens.tensors import TOP
+from mvc.cli.screens.tensors import lines as tensor_lines
 
 
 @verb("diff", exits={1: "failure, or differences with --exit-code"})
 @click.argument("a", required=False)
 @click.argument("b", required=False)
 @click.option("-p", "--patch", is_flag=True, help="Also show text files line by line.")
+@click.option(
+    "--tensors", is_flag=True, help="Read changed tensors and show how much each changed."
+)
+@click.option(
+    "-n",
+    "--top",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="With --tensors: the N that changed most. [default: 24]",
+)
 @component_option("Only this component; may be given several times.", multiple=True)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
 @click.pass_obj
@@ -25,6 +38,8 @@ def command(
     a: str | None,
     b: str | None,
     patch: bool,
+    tensors: bool,
+    top: int | None,
     components: tuple[str, ...],
     exit_code: bool,
 ) -> int:
@@ -34,19 +49,33 @@ def command(
 
     Shown are, for each component, files added, modified, deleted and renamed (equal content); hyperparameters
     and metrics key by key; and of changed weight files the tensors, compared by digest without reading data.
+
+    With --tensors their data is read too, and each changed tensor is shown with its relative change (norm of
+    the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
+    standard deviation before and after; by module, the largest change first.
     """
     a, b = _sides(a, b)
     diff = face.repo.diff(a, b, components=components or None)
+    if tensors:
+        diff.weights.measure()
     if face.json:
         document = documents.diff(diff)
+        if tensors:
+            document["weights"] = documents.weights(diff.weights)
         if patch:
             document["patch"] = list(face.repo.patch(diff))
         face.answer(document)
     elif not face.quiet:
         names = documents.side_names(face.repo, diff)
-        screen = lines(diff, *names, verbose=face.verbose > 0)
+        screen: Iterable[str] = lines(diff, *names, verbose=face.verbose > 0)
+        if tensors:
+            screen = chain(screen, [""], tensor_lines(diff.weights, top=_top(face, top)))
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
+
+
+def _top(face: Face, top: int | None) -> int | None:
+    return top if top is not None else None if face.verbose else TOP
 
 
 def _sides(a: str | None, b: str | None) -> tuple[str | None, str | None]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def command(face: Face, directory: str | None, status: bool) -> None:
     """Save the workspace by itself, each time a complete checkpoint is there.
 
-    Starts the daemon, mvcd, if need be; it goes on until mvc unwatch, also after a restart of mvcd. Where DIR
-    is no repository yet, one is made and everything in it is put under care.
+    Starts the daemon, mvcd, if need be (never with MVC_NO_DAEMON=1); it goes on until mvc unwatch, also after a
+    restart of mvcd. Where DIR is no repository yet, one is made and everything in it is put under care.
 
     A checkpoint is saved when it is complete: by the format's own rule, or when `with mvc.checkpoint(...)` ends
     in the training program, or when it has been quiet for a while; never while a program has it open.
@@ -36,6 +36,8 @@ def command(face: Face, directory: str | None, status: bool) -> None:
     from mvc import daemon_client
     from mvc.api.context import context_of
 
+    if daemon_client.forbidden():
+        daemon_client.ensure_running()  # before a repository is made for nothing
     repo = _workspace(face, directory or ".")
     try:
         root = repo.root

@@ -1,0 +1,205 @@
+"""What a change did to the weights, tensor by tensor, the largest change first.
+
+    tensors  18 changed, 1 added, 130 unchanged
+     relative  changed  max abs    cosine  mean            std
+     0.009994    100 %    0.054  0.999950                                    model.layers.3  2 of 9 changed
+     0.010012    100 %    0.054  0.999950  -0.002 -> ...                       mlp.up.weight
+    ...
+    unchanged  model.layers.0 ... model.layers.2  27 tensors
+
+Tensors stand under their module: the name up to its first number, else without its last part. Runs of modules
+in which nothing changed are one line. Long lists are cut; --top and --verbose show more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+
+if TYPE_CHECKING:
+    from mvc.api.weights import TensorDiff, TensorStatistics, Weights
+
+TOP = 24
+_OTHERS = 8
+_HEADS = ("relative", "changed", "max abs", "cosine", "mean", "std", "")
+_SIGNS = {"added": ("+", "green"), "removed": ("-", "red")}
+
+
+@dataclass(slots=True)
+class Module:
+    """Tensors whose names begin alike, in the order of the file."""
+
+    name: str
+    tensors: list[TensorDiff] = field(default_factory=list)
+
+    @property
+    def measured(self) -> list[TensorDiff]:
+        return [t for t in self.tensors if is_measured(t)]
+
+    @property
+    def relative(self) -> float:
+        """Of all its changed tensors as one vector."""
+        found = [t.statistics for t in self.measured]
+        before = math.hypot(*(s.norm_old for s in found))
+        change = math.hypot(*(s.l2 for s in found))
+        return change / before if before else math.inf if change else 0.0
+
+
+def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
+    """`top`: how many of the changed tensors, None for all."""
+    tensors = list(weights.values())
+    yield _title(tensors)
+    ranked = sorted((t for t in tensors if is_measured(t)), key=_rank)
+    modules = by_module(tensors)
+    if ranked:
+        yield from _figures(ranked[:top], modules)
+        if top is not None and len(ranked) > top:
+            rest = text.plural(len(ranked) - top, "more tensor")
+            yield f"  ... {rest}, each changed by {_relative(ranked[top])} or less (--top, -v)"
+    others = [t for t in tensors if t.kind != "unchanged" and not is_measured(t)]
+    yield from _others(others, None if top is None else _OTHERS)
+    yield from _frozen(modules)
+
+
+def is_measured(tensor: TensorDiff) -> bool:
+    """Whether it has figures to show; `Weights.measure` has taken them."""
+    return tensor.kind in ("changed", "retyped") and tensor.comparable
+
+
+def module_of(name: str) -> str:
+    parts = name.split(".")
+    for index, part in enumerate(parts[:-1]):
+        if part.isdigit():
+            return ".".join(parts[: index + 1])
+    return ".".join(parts[:-1])
+
+
+def by_module(tensors: Iterable[TensorDiff]) -> dict[str, Module]:
+    """In the order of first appearance, numbers within a name in their own order."""
+    modules: dict[str, Module] = {}
+    for tensor in tensors:
+        name = module_of(tensor.name)
+        modules.setdefault(name, Module(name)).tensors.append(tensor)
+    return {name: modules[name] for name in sorted(modules, key=_natural)}
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(p)) if p.isdecimal() else (1, p) for p in name.split(".")]
+
+
+def _rank(tensor: TensorDiff) -> tuple[bool, float, str]:
+    found = tensor.statistics
+    return not found.sickened, -found.relative_l2, tensor.name
+
+
+def _title(tensors: Sequence[TensorDiff]) -> str:
+    kinds = ("changed", "retyped", "reshaped", "added", "removed", "unchanged")
+    counts = {kind: sum(t.kind == kind for t in tensors) for kind in kinds}
+    named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+    return f"{click.style('tensors', bold=True)}  {named or 'none'}"
+
+
+def _figures(shown: Sequence[TensorDiff], modules: dict[str, Module]) -> Iterator[str]:
+    rows = [[click.style(head, dim=True) if head else "" for head in _HEADS]]
+    groups: dict[str, list[TensorDiff]] = {}
+    for tensor in shown:
+        groups.setdefault(module_of(tensor.name), []).append(tensor)
+    for name, tensors in groups.items():
+        whole = modules[name]
+        if name and len(whole.tensors) > 1:
+            rows.append(_module_row(whole))
+            rows += [_row(t, "  " + t.name[len(name) + 1 :]) for t in tensors]
+        else:
+            rows += [_row(t, t.name) for t in tensors]
+    yield from (f"  {line}" for line in text.table(rows, right=(0, 1, 2, 3)))
+
+
+def _module_row(module: Module) -> list[str]:
+    count = f"{len(module.measured)} of {len(module.tensors)} changed"
+    name = f"{click.style(text.safe(module.name), bold=True)}  {click.style(count, dim=True)}"
+    return [_figure(module.relative), "", "", "", "", "", name]
+
+
+def _row(tensor: TensorDiff, name: str) -> list[str]:
+    found = tensor.statistics
+    return [
+        _relative(tensor),
+        _share(found.changed_fraction),
+        _figure(found.max_abs),
+        f"{found.cosine:.6f}" if math.isfinite(found.cosine) else "-",
+        _pair(found.mean_old, found.mean_new),
+        _pair(found.std_old, found.std_new),
+        text.safe(name) + _note(tensor, found),
+    ]
+
+
+def _note(tensor: TensorDiff, found: TensorStatistics) -> str:
+    notes = []
+    if tensor.kind == "retyped" and tensor.old and tensor.new:
+        notes.append(f"{tensor.old.dtype} -> {tensor.new.dtype}")
+    if found.nan_old or found.nan_new:
+        notes.append(f"NaN {found.nan_old:,} -> {found.nan_new:,}")
+    if found.inf_old or found.inf_new:
+        notes.append(f"Inf {found.inf_old:,} -> {found.inf_new:,}")
+    said = "  ".join(text.safe(note) for note in notes)
+    return f"  {click.style(said, fg='red' if found.sickened else 'magenta')}" if said else ""
+
+
+def _relative(tensor: TensorDiff) -> str:
+    return _figure(tensor.statistics.relative_l2)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _pair(old: float, new: float) -> str:
+    return f"{_figure(old)} -> {_figure(new)}"
+
+
+def _share(fraction: float) -> str:
+    """Never "100 %" or "0 %" for what is not all or nothing."""
+    percent = 100 * fraction
+    if 0 < percent < 0.1:
+        return "<0.1 %"
+    return "100 %" if fraction == 1 else f"{min(percent, 99.9):.1f} %"
+
+
+def _others(tensors: Sequence[TensorDiff], limit: int | None) -> Iterator[str]:
+    for tensor in tensors[:limit]:
+        sign, color = _SIGNS.get(tensor.kind, ("#", "magenta"))
+        forms = [f"{f.dtype} {list(f.shape)}" for f in (tensor.old, tensor.new) if f is not None]
+        note = click.style(text.safe(" -> ".join(forms)), dim=True)
+        yield f"  {click.style(sign, fg=color)} {text.safe(tensor.name)}  {note}"
+    if limit is not None and len(tensors) > limit:
+        yield f"    ... {len(tensors) - limit:,} more (-v)"
+
+
+def _frozen(modules: dict[str, Module]) -> Iterator[str]:
+    rows: list[list[str]] = []
+    for run in _runs(modules.values()):
+        first, last = run[0].name or run[0].tensors[0].name, run[-1].name
+        name = first if len(run) == 1 else f"{first} ... {last}"
+        count = text.plural(sum(len(module.tensors) for module in run), "tensor")
+        rows.append(["  unchanged", text.safe(name), count])
+    for line in text.table(rows, right=(2,)):
+        yield click.style(line, dim=True)
+
+
+def _runs(modules: Iterable[Module]) -> Iterator[list[Module]]:
+    """Neighbours without a change; a module without a name stays by itself."""
+    run: list[Module] = []
+    for module in modules:
+        if all(t.kind == "unchanged" for t in module.tensors):
+            run.append(module)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run

@@ -1,0 +1,61 @@
+/* Two runs of tensor elements compared: how many differ, and the sums that norms, angle, mean and deviation
+ * follow from. No Python here, no allocation, no state but the choice of instructions at start. compare.py has
+ * the same functions in short Python, and the tests compare every result with it, bit for bit. */
+#ifndef MVCD_COMPARE_H
+#define MVCD_COMPARE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Numbers of the dtypes, in the order of compare.py's DTYPES. */
+enum compare_dtype {
+    COMPARE_BF16,
+    COMPARE_F16,
+    COMPARE_F32,
+    COMPARE_F64,
+    COMPARE_F8_E4M3,
+    COMPARE_F8_E5M2,
+    COMPARE_F8_E4M3FNUZ,
+    COMPARE_F8_E5M2FNUZ,
+    COMPARE_I8,
+    COMPARE_I16,
+    COMPARE_I32,
+    COMPARE_I64,
+    COMPARE_U8,
+    COMPARE_U16,
+    COMPARE_U32,
+    COMPARE_U64,
+    COMPARE_DTYPES
+};
+
+/* One side's finite elements: their number, mean, and sum of squared distances from the mean. */
+struct compare_side {
+    uint64_t finite, nans, infinities;
+    double mean, spread;
+};
+
+struct compare_sums {
+    uint64_t elements, changed;
+    uint64_t pairs; /* of which both are finite; the next four are over these */
+    double squares; /* of new - old */
+    double dot;     /* old * new */
+    double most;    /* the largest |new - old| */
+    double powers[2]; /* sums of squares of old and of new */
+    struct compare_side side[2];
+};
+
+/* Chooses instructions: 1 AVX2 where the processor has it, 0 portable C. Returns the choice. Both give the
+ * same bits. */
+int compare_select(int level);
+
+/* Fills the table of 8-bit floats. Call once before the others. */
+void compare_init(void);
+
+/* Bytes of an element. */
+unsigned compare_width(enum compare_dtype dtype);
+
+/* Adds n elements at `old` and `new` (little-endian, any alignment) to `sums`, which begins as zeros. */
+void compare_add(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,
+                 enum compare_dtype new_dtype, const uint8_t *new, size_t n);
+
+#endif

@@ -1,0 +1,158 @@
+"""What a change did to a tensor, in figures. All are of float64 arithmetic, whatever the dtype.
+
+Pieces are compared one by one (`piece`), merged in order, and only then turned into figures, so that a
+tensor of any size needs one `Sums`. What is not finite is counted and left out of every other figure.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from mvcd.ids import Bytes
+from mvcd.inspect import _compare
+from mvcd.inspect.compare import DTYPES, WIDTHS
+
+_NUMBERS = {name: number for number, name in enumerate(DTYPES)} | {
+    "BOOL": DTYPES.index("U8"),
+    "C64": DTYPES.index("F32"),
+    "C128": DTYPES.index("F64"),
+}
+"""A complex number counts as two elements; a bool is 0 or 1."""
+
+
+def is_number(dtype: str) -> bool:
+    """Whether tensors of this dtype have statistics; packed and quantised ones have only equal or not."""
+    return dtype in _NUMBERS
+
+
+def width(dtype: str) -> int:
+    """Bytes per element as statistics count elements. Raises KeyError unless `is_number`."""
+    return WIDTHS[_NUMBERS[dtype]]
+
+
+@dataclass(slots=True)
+class Side:
+    """One side's finite elements; `spread` is the sum of squared distances from the mean."""
+
+    finite: int = 0
+    nans: int = 0
+    infinities: int = 0
+    mean: float = 0.0
+    spread: float = 0.0
+
+    def merge(self, other: Side) -> None:
+        self.nans += other.nans
+        self.infinities += other.infinities
+        if not other.finite:
+            return
+        total = self.finite + other.finite
+        delta, share = other.mean - self.mean, other.finite / total
+        self.mean += delta * share
+        self.spread += other.spread + delta * delta * self.finite * share
+        self.finite = total
+
+    @property
+    def std(self) -> float:
+        """Of the population, as numpy's `std()`; NaN without a finite element."""
+        return math.sqrt(self.spread / self.finite) if self.finite else math.nan
+
+
+@dataclass(slots=True)
+class Sums:
+    """Over the pieces of a tensor so far; `squares` to `power_new` are over `pairs` finite on both sides."""
+
+    elements: int
+    changed: int
+    pairs: int
+    squares: float
+    dot: float
+    most: float
+    power_old: float  # sum of squares
+    power_new: float
+    old: Side
+    new: Side
+
+    @classmethod
+    def none(cls) -> Self:
+        return cls(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, Side(), Side())
+
+    @classmethod
+    def piece(cls, old_dtype: str, old: Bytes, new_dtype: str, new: Bytes) -> Self:
+        """Raises ValueError unless both have equally many elements."""
+        row = _compare.compare(_NUMBERS[old_dtype], old, _NUMBERS[new_dtype], new)
+        return cls(*row[:8], Side(*row[8:13]), Side(*row[13:]))
+
+    def merge(self, other: Sums) -> None:
+        self.elements += other.elements
+        self.changed += other.changed
+        self.pairs += other.pairs
+        self.squares += other.squares
+        self.dot += other.dot
+        self.most = max(self.most, other.most)
+        self.power_old += other.power_old
+        self.power_new += other.power_new
+        self.old.merge(other.old)
+        self.new.merge(other.new)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The figures of one tensor. NaN where a figure has no value (a mean of nothing, the angle to zero).
+
+    `elements` counts a complex number as two. Norms, `max_abs` and `cosine` are over pairs that are finite on
+    both sides, mean and std over each side's finite elements.
+    """
+
+    elements: int
+    changed: int  # elements whose bits differ; whose values differ when the dtype changed
+    norm_old: float
+    norm_new: float
+    l2: float  # norm of new - old
+    relative_l2: float  # l2 / norm of old; infinite when old is all zeros and new is not
+    max_abs: float  # largest |new - old|
+    cosine: float  # of the angle between old and new
+    mean_old: float
+    mean_new: float
+    std_old: float  # of the population
+    std_new: float
+    nan_old: int
+    nan_new: int
+    inf_old: int
+    inf_new: int
+
+    @classmethod
+    def of(cls, sums: Sums) -> Self:
+        old, new = sums.old, sums.new
+        l2, before, after = (math.sqrt(s) for s in (sums.squares, sums.power_old, sums.power_new))
+        relative = l2 / before if before else math.inf if l2 else 0.0
+        product = before * after
+        return cls(
+            elements=sums.elements,
+            changed=sums.changed,
+            norm_old=before,
+            norm_new=after,
+            l2=l2,
+            relative_l2=relative,
+            max_abs=sums.most,
+            cosine=max(-1.0, min(1.0, sums.dot / product)) if product else math.nan,
+            mean_old=old.mean if old.finite else math.nan,
+            mean_new=new.mean if new.finite else math.nan,
+            std_old=old.std,
+            std_new=new.std,
+            nan_old=old.nans,
+            nan_new=new.nans,
+            inf_old=old.infinities,
+            inf_new=new.infinities,
+        )
+
+    @property
+    def changed_fraction(self) -> float:
+        """0 to 1."""
+        return self.changed / self.elements if self.elements else 0.0
+
+    @property
+    def sickened(self) -> bool:
+        """Whether NaN or infinities appeared: more than there were."""
+        return self.nan_new > self.nan_old or self.inf_new > self.inf_old

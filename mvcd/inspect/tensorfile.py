@@ -1,0 +1,63 @@
+"""One value for the tensors of a file, whatever its format: names, dtypes, shapes, and where their bytes lie.
+
+Unlike a `Layout` it rules no cut points, so it may say more: metadata, tensors in other files, compressed ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+Scalar = str | int | float | bool | None
+Metadata = Scalar | tuple["Metadata", ...] | Mapping[str, "Metadata"]
+"""What headers say besides tensors, read into inert values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`size` bytes at `offset` of the file itself, or of the file called `beside` in the same directory.
+
+    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951) whose content has that many bytes, of
+    which the first `skip` are a header.
+    """
+
+    offset: int
+    size: int
+    beside: str = ""
+    deflated: int | None = None
+    skip: int = 0
+
+    @property
+    def length(self) -> int:
+        """Bytes of the tensor itself."""
+        return self.size if self.deflated is None else self.deflated - self.skip
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """`dtype` in safetensors' spelling, or the format's own where safetensors has none ("Q4_K", "C128").
+
+    `content`: the bytes themselves when the header holds them, else the ranges that follow one another.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    content: bytes | tuple[Range, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its elements."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return sum(part.length for part in self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFile:
+    """`format` names the reader: "safetensors", "torch-zip", "npz", "npy", "gguf", "onnx", "tf-checkpoint"."""
+
+    format: str
+    tensors: Mapping[str, StoredTensor]
+    metadata: Mapping[str, Metadata] = field(default_factory=lambda: MappingProxyType({}))

@@ -1,0 +1,196 @@
+"""The bytes of tensors as pieces of chunks: named without reading, loaded by any thread, paired by elements.
+
+Two sides of a comparison are cut at different places (other files, other formats, another dtype). `windows`
+walks both in step and hands out runs of pieces with equally many elements, so that each can be compared by
+itself; runs of the same chunks need not be read to be known as equal.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mvcd.errors import CorruptObject, Failure
+from mvcd.ids import Bytes, ChunkId
+from mvcd.inspect.tensorfile import Range
+from mvcd.objects.entry import Entry
+from mvcd.objects.recipe import Part, Segment, parts, segment_parts
+from mvcd.objects.tree import Fetch
+from mvcd.repo.files import recipe_of
+
+_WINDOW = 256 << 10
+"""Elements of the longest run: 2 MiB of F64. Runs end earlier where both sides have a cut point."""
+
+_INFLATED = 256 << 10
+"""Bytes of a compressed member taken as one piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes `start` to `stop` of a part of a file; equal `key`, equal bytes."""
+
+    path: str
+    part: Part
+    start: int
+    stop: int
+
+    @property
+    def key(self) -> tuple[ChunkId | bytes | None, int, int]:
+        return self.part.chunk or self.part.literal, self.start, self.stop
+
+    def cut(self, size: int) -> tuple[Piece, Piece]:
+        middle = self.start + size
+        return (
+            Piece(self.path, self.part, self.start, middle),
+            Piece(self.path, self.part, middle, self.stop),
+        )
+
+
+class Content:
+    """What one side's files hold. With `root`, chunks are read from the workspace there, since they are stored
+    nowhere, and checked against the digests they had when the workspace was looked at."""
+
+    def __init__(self, fetch: Fetch, chunks: Callable[[ChunkId], bytes], root: str | None) -> None:
+        self.fetch = fetch
+        self._chunks = chunks
+        self._root = root
+
+    def load(self, piece: Piece) -> Bytes:
+        """Verified. Raises what the store raises, and Failure when a workspace file is not what it was."""
+        part = piece.part
+        if part.chunk is None:
+            data: Bytes = part.literal or b""
+        elif self._root is None:
+            data = self._chunks(part.chunk)
+        else:
+            data = self._from_workspace(self._root, piece.path, part.chunk, part)
+        if len(data) != part.size:
+            raise CorruptObject(f"the recipe of {piece.path} does not fit its chunks")
+        whole = piece.start == 0 and piece.stop == part.size
+        return data if whole else memoryview(data)[piece.start : piece.stop]
+
+    def join(self, run: list[Piece]) -> Bytes:
+        return self.load(run[0]) if len(run) == 1 else b"".join([self.load(piece) for piece in run])
+
+    def segment(self, path: str, segment: Segment, offset: int) -> Iterator[Piece]:
+        """The pieces of one segment of a file's recipe."""
+        for part in segment_parts(segment, self.fetch, offset, offset):
+            yield Piece(path, part, 0, part.size)
+
+    def range(self, entry: Entry, place: Range) -> Iterator[Piece]:
+        """The pieces of a range of a file. Raises CorruptObject when the file is shorter."""
+        pieces = self._plain(entry, place.offset, place.size)
+        return pieces if place.deflated is None else self._inflated(pieces, place)
+
+    def _plain(self, entry: Entry, offset: int, size: int) -> Iterator[Piece]:
+        end = offset + size
+        for part in parts(recipe_of(entry, self.fetch), self.fetch, offset) if size else ():
+            if part.offset >= end:
+                return
+            start = max(offset - part.offset, 0)
+            yield Piece(entry.path, part, start, min(end - part.offset, part.size))
+
+    def _inflated(self, pieces: Iterator[Piece], place: Range) -> Iterator[Piece]:
+        """Raises CorruptObject when the stream is damaged or of another length than it should have."""
+        inflater, at, last = zlib.decompressobj(-zlib.MAX_WBITS), 0, place.deflated or 0
+        for piece in pieces:
+            rest: Bytes = self.load(piece)
+            while rest and at < last:
+                try:
+                    data = inflater.decompress(rest, _INFLATED)
+                except zlib.error as error:
+                    raise CorruptObject(
+                        f"{piece.path} cannot be inflated", cause=str(error)
+                    ) from error
+                rest = inflater.unconsumed_tail
+                skip = min(max(place.skip - at, 0), len(data))
+                at += len(data)
+                if len(data) > skip:
+                    part = Part(at, len(data), None, data)
+                    yield Piece(piece.path, part, skip, len(data) - max(at - last, 0))
+        if at < last:
+            raise CorruptObject("a compressed tensor ends early")
+
+    @staticmethod
+    def _from_workspace(root: str, path: str, id: ChunkId, part: Part) -> bytes:
+        try:
+            with open(os.path.join(root, path), "rb", buffering=0) as file:
+                data = os.pread(file.fileno(), part.size, part.offset)
+        except OSError as error:
+            raise _moved(path) from error
+        if ChunkId.of(data) != id:
+            raise _moved(path)
+        return data
+
+
+def _moved(path: str) -> Failure:
+    return Failure(
+        f"{path} changed while it was compared",
+        kind="unstable-file",
+        cause="another process is writing it",
+        help="run the command again, or commit first",
+    )
+
+
+Run = list[Piece]
+
+
+class _Queue:
+    """Pieces taken from one side and not handed out yet."""
+
+    def __init__(self, source: Iterator[Piece], width: int) -> None:
+        self._source = source
+        self._pieces: Run = []
+        self.width = width
+        self.size = 0
+
+    def pull(self) -> bool:
+        piece = next(self._source, None)
+        if piece is None:
+            return False
+        self._pieces.append(piece)
+        self.size += piece.stop - piece.start
+        return True
+
+    def take(self, elements: int) -> Run:
+        wanted = elements * self.width
+        if wanted == self.size:
+            taken, self._pieces, self.size = self._pieces, [], 0
+            return taken
+        self.size -= wanted
+        taken = []
+        while wanted:
+            piece = self._pieces.pop(0)
+            size = piece.stop - piece.start
+            if size > wanted:
+                piece, rest = piece.cut(wanted)
+                self._pieces.insert(0, rest)
+                size = wanted
+            taken.append(piece)
+            wanted -= size
+        return taken
+
+
+def windows(
+    old: Iterator[Piece], old_width: int, new: Iterator[Piece], new_width: int
+) -> Iterator[tuple[Run, Run]]:
+    """Runs of equally many whole elements in order; widths in bytes per element.
+
+    Ends with the shorter side; what is left of the other is not handed out.
+    """
+    a, b = _Queue(old, old_width), _Queue(new, new_width)
+    while True:
+        behind = a if a.size * new_width <= b.size * old_width else b
+        ready = min(a.size // old_width, b.size // new_width)
+        level = a.size * new_width == b.size * old_width and not a.size % old_width
+        if ready and (level or ready >= _WINDOW or not behind.pull()):
+            yield a.take(ready), b.take(ready)
+        elif not ready and not behind.pull():
+            return
+
+
+def same(old: Run, new: Run) -> bool:
+    """Whether two runs are equal for certain, without reading them."""
+    return [piece.key for piece in old] == [piece.key for piece in new]

@@ -1,0 +1,300 @@
+"""What became of every tensor between two versions, by name, whatever files it lies in.
+
+Making a `Weights` costs nothing. The first look reads recipes; a tensor's figures are taken from the data when
+they are asked for, by threads, piece by piece, so memory does not grow with the tensor. Tensors whose chunks
+are equal are known as equal without reading them.
+
+Tensors match by file and name first; those left over match by name across files, so a model that was sharded
+anew is compared tensor by tensor.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn, Self
+
+from mvcd.errors import CorruptObject, Failure, MissingObject
+from mvcd.ids import Digest
+from mvcd.inspect.statistics import Statistics, Sums, is_number, width
+from mvcd.monitor import Monitor, Silent
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import EMPTY, Version
+from mvcd.repo.core import Core
+from mvcd.repo.pieces import Content, Run, same, windows
+from mvcd.repo.pipeline import Pipeline
+from mvcd.repo.tensortable import Row, Side
+
+
+@dataclass(frozen=True, slots=True)
+class TensorForm:
+    """A tensor on one side: the file it lies in, its dtype and shape."""
+
+    path: str
+    dtype: str
+    shape: tuple[int, ...]
+    size: int  # bytes
+
+
+class TensorDiff:
+    """One tensor on both sides. Figures are read from the data when first asked for.
+
+    `kind`: "unchanged", "changed", "added", "removed", "reshaped", or "retyped" (dtype; perhaps shape too).
+    Figures of an unchanged tensor that follow from its being so cost no reading. Asking for those of a tensor
+    that cannot be compared raises Failure, kind "not-comparable".
+    """
+
+    __slots__ = ("_statistics", "_weights", "kind", "name", "new", "old", "pair")
+
+    def __init__(self, weights: Weights, name: str, old: Row | None, new: Row | None) -> None:
+        self._weights = weights
+        self._statistics: Statistics | None = None
+        self.pair = old, new
+        self.name = name
+        self.old = _form(old)
+        self.new = _form(new)
+        self.kind = weights.kind(old, new)
+
+    def __repr__(self) -> str:
+        return f"TensorDiff({self.name!r}, {self.kind})"
+
+    @property
+    def comparable(self) -> bool:
+        """Whether it has figures: numbers on both sides, as many."""
+        return self.obstacle is None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why it has no figures."""
+        old, new = self.old, self.new
+        if old is None or new is None:
+            return f"it was {self.kind}"
+        if old.shape != new.shape:
+            return f"its shape changed from {list(old.shape)} to {list(new.shape)}"
+        for side in (old, new):
+            if not is_number(side.dtype):
+                return f"{side.dtype} packs several values together"
+        return None
+
+    @property
+    def statistics(self) -> Statistics:
+        if self._statistics is None:
+            self._weights.measure([self])
+            assert self._statistics is not None
+        return self._statistics
+
+    @statistics.setter
+    def statistics(self, value: Statistics) -> None:
+        self._statistics = value
+
+    @property
+    def measured(self) -> bool:
+        return self._statistics is not None
+
+    @property
+    def changed_fraction(self) -> float:
+        """Share of elements whose bits differ, 0 to 1."""
+        return 0.0 if self.kind == "unchanged" else self.statistics.changed_fraction
+
+    @property
+    def l2(self) -> float:
+        """Norm of new - old."""
+        return 0.0 if self.kind == "unchanged" else self.statistics.l2
+
+    @property
+    def relative_l2(self) -> float:
+        """`l2` as a share of the norm of old; infinite when that is 0."""
+        return 0.0 if self.kind == "unchanged" else self.statistics.relative_l2
+
+    @property
+    def max_abs(self) -> float:
+        """Largest |new - old|."""
+        return 0.0 if self.kind == "unchanged" else self.statistics.max_abs
+
+    @property
+    def cosine(self) -> float:
+        """Of the angle between old and new; NaN when one is all zeros."""
+        return self.statistics.cosine
+
+    @property
+    def mean(self) -> tuple[float, float]:
+        """Before and after."""
+        return self.statistics.mean_old, self.statistics.mean_new
+
+    @property
+    def std(self) -> tuple[float, float]:
+        """Before and after, of the population."""
+        return self.statistics.std_old, self.statistics.std_new
+
+
+class Weights(Mapping[str, TensorDiff]):
+    """Tensors by name; those that two files of one side share are called "path:name", which always works.
+
+    Files that are equal on both sides take part when their recipe lists tensors; those of other formats are
+    only looked into for a name that is found nowhere else.
+    """
+
+    def __init__(self, old: Side, new: Side, monitor: Monitor) -> None:
+        self._old, self._new, self._monitor = old, new, monitor
+        self._found: dict[str, TensorDiff] | None = None
+
+    @classmethod
+    def none(cls) -> Self:
+        """Of two versions without weights."""
+        nothing = Side(EMPTY, Content(_no_object, _no_object, None))
+        return cls(nothing, nothing, Silent())
+
+    def __getitem__(self, name: str) -> TensorDiff:
+        found = self._table()
+        if name in found:
+            return found[name]
+        for tensor in found.values():
+            if any(
+                f"{form.path}:{tensor.name}" == name for form in (tensor.old, tensor.new) if form
+            ):
+                return tensor
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table())
+
+    def __len__(self) -> int:
+        return len(self._table())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "<Weights: tensors by name>"
+
+    def of_kind(self, *kinds: str) -> list[TensorDiff]:
+        return [tensor for tensor in self.values() if tensor.kind in kinds]
+
+    def measure(self, tensors: Collection[TensorDiff] | None = None) -> None:
+        """Takes the figures of `tensors` (None: all that changed and can be compared) in one go.
+
+        Raises Failure for a tensor that cannot be compared, and what reading raises.
+        """
+        if tensors is None:
+            tensors = [t for t in self.of_kind("changed", "retyped") if t.comparable]
+        todo = [tensor for tensor in tensors if not tensor.measured]
+        total = sum(form.size for t in todo for form in (t.old, t.new) if form is not None)
+        self._monitor.begin("compare", total_bytes=total, total_items=len(todo))
+        try:
+            with Pipeline() as pipeline:
+                for tensor in todo:
+                    self._submit(pipeline, tensor)
+                pipeline.drain()
+        finally:
+            self._monitor.finish()
+
+    def kind(self, old: Row | None, new: Row | None) -> str:
+        if old is None:
+            return "added"
+        if new is None:
+            return "removed"
+        if old.dtype != new.dtype:
+            return "retyped"
+        if old.shape != new.shape:
+            return "reshaped"
+        return "unchanged" if self._equal(old, new) else "changed"
+
+    # ---------------------------------------------------------------- inside
+
+    def _table(self) -> dict[str, TensorDiff]:
+        if self._found is None:
+            pairs = _matched(self._old.rows(), self._new.rows())
+            uses = Counter(_present(pair).name for pair in pairs)
+            self._found = {}
+            for pair in pairs:
+                row = _present(pair)
+                label = row.name if uses[row.name] == 1 else f"{row.path}:{row.name}"
+                self._found[label] = TensorDiff(self, row.name, *pair)
+        return self._found
+
+    def _equal(self, old: Row, new: Row) -> bool:
+        """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
+        if old.key is not None and new.key is not None:
+            return old.key == new.key
+        if old.size != new.size:
+            return False
+        for a, b in windows(old.pieces(), 1, new.pieces(), 1):
+            if not same(a, b) and self._old.content.join(a) != self._new.content.join(b):
+                return False
+        return True
+
+    def _submit(self, pipeline: Pipeline, tensor: TensorDiff) -> None:
+        old, new = tensor.pair
+        if (obstacle := tensor.obstacle) is not None or old is None or new is None:
+            raise Failure(
+                f"{tensor.name} cannot be compared", kind="not-comparable", cause=obstacle
+            )
+        sums = Sums.none()
+        widths = width(old.dtype), width(new.dtype)
+        for a, b in windows(old.pieces(), widths[0], new.pieces(), widths[1]):
+            pipeline.submit(
+                partial(self._compare, old.dtype, a, new.dtype, b),
+                partial(self._take, sums, widths),
+            )
+        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
+
+    def _compare(self, old_dtype: str, old: Run, new_dtype: str, new: Run) -> Sums:
+        before = self._old.content.join(old)
+        after = before if same(old, new) else self._new.content.join(new)
+        return Sums.piece(old_dtype, before, new_dtype, after)
+
+    def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
+        sums.merge(piece)
+        self._monitor.advance(bytes_done=piece.elements * sum(widths))
+
+    def _conclude(self, tensor: TensorDiff, sums: Sums, elements: int) -> None:
+        if sums.elements != elements:
+            raise CorruptObject(f"{tensor.name} is not as long as its shape says")
+        tensor.statistics = Statistics.of(sums)
+        self._monitor.advance(items_done=1)
+
+
+def weights(core: Core, old: Version, new: Version, unsaved: Fetch | None) -> Weights:
+    """Of two versions; with `unsaved`, which reads its manifests and recipes, the new one is the workspace."""
+    before = Content(core.fetch, core.fetch, None)
+    after = Content(unsaved, core.fetch, core.root) if unsaved else before
+    return Weights(Side(old, before), Side(new, after), core.monitor)
+
+
+def _form(row: Row | None) -> TensorForm | None:
+    return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)
+
+
+def _no_object(id: Digest) -> NoReturn:
+    raise MissingObject(f"{id.short()} is nowhere")
+
+
+Pair = tuple[Row | None, Row | None]
+
+
+def _present(pair: Pair) -> Row:
+    row = pair[1] or pair[0]
+    assert row is not None
+    return row
+
+
+def _matched(old: Iterable[Row], new: Iterable[Row]) -> list[Pair]:
+    """In the order of the new side's files, then what is gone."""
+    before = {(row.path, row.name): row for row in old}
+    after = {(row.path, row.name): row for row in new}
+    gone = _once(row for key, row in before.items() if key not in after)
+    come = _once(row for key, row in after.items() if key not in before)
+    moved = {(row.path, row.name): gone[name] for name, row in come.items() if name in gone}
+    taken = {(row.path, row.name) for row in moved.values()}
+    pairs: list[Pair] = [(before.get(key) or moved.get(key), row) for key, row in after.items()]
+    pairs += [(row, None) for key, row in before.items() if key not in after and key not in taken]
+    return pairs
+
+
+def _once(rows: Iterable[Row]) -> dict[str, Row]:
+    """By name, those whose name stands there once."""
+    listed = list(rows)
+    uses = Counter(row.name for row in listed)
+    return {row.name: row for row in listed if uses[row.name] == 1}

@@ -1,0 +1,81 @@
+"""`mvc diff --tensors`: what people see, and the document."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from mvc import Repo
+from tests.support.commandline import Mvc, write
+
+
+@pytest.fixture
+def trained(mvc: Mvc, work: Path) -> Path:
+    """A model of seven layers in which the third and fourth were trained on, and one tensor fell ill."""
+    before = {f"layers.{i}.{part}": np.full((4, 4), i + 1, "f4") for i in range(7) for part in "qk"}
+    before["head.weight"], before["old"] = np.ones(8, "f4"), np.ones(2, "f4")
+    after = {name: value.copy() for name, value in before.items() if name != "old"}
+    after["layers.2.q"] *= 1.5
+    after["layers.3.k"][0, 0] += 1
+    after["head.weight"][3] = np.nan
+    after["extra"] = np.ones((2, 3), "f2")
+    write(work, {"m.safetensors": save(before)})
+    mvc("init")
+    mvc("add", ".")
+    mvc("commit", "-m", "before")
+    write(work, {"m.safetensors": save(after)})
+    mvc("commit", "-m", "after")
+    return work
+
+
+SCREEN = """\
+tensors  3 changed, 1 added, 1 removed, 12 unchanged
+  relative  changed  max abs    cosine  mean       std
+         0   12.5 %        0  1.000000  1 -> 1     0 -> 0      head.weight  NaN 0 -> 1
+       0.5                                                     layers.2  1 of 2 changed
+       0.5    100 %      1.5  1.000000  3 -> 4.5   0 -> 0        q
+    0.0625                                                     layers.3  1 of 2 changed
+    0.0625    6.2 %        1  0.998230  4 -> 4.06  0 -> 0.242    k
+  + extra  F16 [2, 3]
+  - old  F32 [2]
+  unchanged  layers.0 ... layers.1  4 tensors
+  unchanged  layers.4 ... layers.6  6 tensors
+"""
+
+
+def test_the_screen(mvc: Mvc, trained: Path) -> None:
+    shown = mvc("diff", "HEAD~1", "HEAD", "--tensors").out
+    assert shown.partition("\n\ntensors")[2] == SCREEN.partition("tensors")[2]
+
+
+def test_the_screen_is_cut_to_the_top(mvc: Mvc, trained: Path) -> None:
+    shown = mvc("diff", "HEAD~1", "HEAD", "--tensors", "--top", "2").out
+    assert "... 1 more tensor, each changed by 0.0625 or less (--top, -v)" in shown
+    assert "layers.3  1 of" not in shown
+
+
+def test_the_document(mvc: Mvc, trained: Path) -> None:
+    weights = mvc("diff", "HEAD~1", "HEAD", "--tensors", "--json").json["weights"]
+    assert weights["layers.0.q"]["kind"] == "unchanged"
+    assert weights["layers.0.q"]["statistics"] is None
+    assert weights["layers.2.q"]["statistics"]["relative_l2"] == 0.5
+    assert weights["layers.2.q"]["old"] == {
+        "path": "m.safetensors",
+        "dtype": "F32",
+        "shape": [4, 4],
+        "bytes": 64,
+    }
+    assert weights["extra"]["old"] is None
+    assert weights["head.weight"]["statistics"]["nan_new"] == 1
+    assert "weights" not in mvc("diff", "HEAD~1", "HEAD", "--json").json
+
+
+def test_from_python(mvc: Mvc, trained: Path) -> None:
+    repo = Repo(trained)
+    diff = repo.diff("HEAD~1", "HEAD")
+    assert diff.weights["layers.2.q"].relative_l2 == 0.5
+    assert [t.name for t in diff.weights.of_kind("added", "removed")] == ["extra", "old"]
+    repo.close()

@@ -1,0 +1,118 @@
+"""The kernel against its definition in compare.py, bit for bit, and both against numpy."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mvcd.inspect import _compare, compare
+from mvcd.inspect.compare import DTYPES, WIDTHS
+
+LEVELS = (0, 1)
+numbers = st.sampled_from(range(len(DTYPES)))
+
+
+@pytest.fixture(autouse=True)
+def _best_again() -> Iterator[None]:
+    yield
+    _compare.select(1)
+
+
+def check(old_dtype: int, old: bytes, new_dtype: int, new: bytes) -> compare.Row:
+    expected = compare.compare(old_dtype, old, new_dtype, new)
+    for level in LEVELS:
+        _compare.select(level)
+        found = _compare.compare(old_dtype, old, new_dtype, new)
+        # repr tells NaN from NaN and -0.0 from 0.0 as == does not
+        assert repr(found) == repr(expected), (DTYPES[old_dtype], DTYPES[new_dtype], level)
+    return expected
+
+
+@given(numbers, st.integers(0, 40), st.randoms(use_true_random=False))
+def test_equals_the_reference_on_any_bytes(dtype, count, rng):
+    size = count * WIDTHS[dtype]
+    check(dtype, rng.randbytes(size), dtype, rng.randbytes(size))
+
+
+@given(numbers, numbers, st.integers(0, 40), st.randoms(use_true_random=False))
+def test_equals_the_reference_across_dtypes(old, new, count, rng):
+    check(old, rng.randbytes(count * WIDTHS[old]), new, rng.randbytes(count * WIDTHS[new]))
+
+
+@pytest.mark.parametrize("count", [7, 8, 9, 1023, 1024, 1025, 2500])
+@pytest.mark.parametrize("dtype", ["BF16", "F32", "I64", "U64", "F8_E4M3"])
+def test_equals_the_reference_around_its_blocks(dtype, count):
+    rng = np.random.default_rng(count)
+    number = DTYPES.index(dtype)
+    sides = [bytearray(rng.bytes(count * WIDTHS[number])) for _ in range(2)]
+    if dtype == "BF16":  # mostly finite, of one size, so that the fast path is taken too
+        for side in sides:
+            side[1::2] = bytes([0x3C + 0x80 * (b & 1) for b in side[1::2]])
+    check(number, bytes(sides[0]), number, bytes(sides[1]))
+
+
+def test_what_is_not_finite_is_counted_and_left_out():
+    nan, inf = math.nan, math.inf
+    old = struct.pack("<6f", 1, nan, 2, -inf, 5, 3)
+    new = struct.pack("<6f", 1, nan, nan, inf, 7, inf)
+    row = check(DTYPES.index("F32"), old, DTYPES.index("F32"), new)
+    assert row[:6] == (6, 4, 2, 4.0, 36.0, 2.0)
+    assert row[6:8] == (26.0, 50.0)
+    assert row[8:11] == (4, 1, 1)
+    assert row[13:16] == (2, 2, 2)
+
+
+def test_signed_zeros_differ_by_bits_and_not_by_value():
+    f32, f64 = DTYPES.index("F32"), DTYPES.index("F64")
+    zero, negative = struct.pack("<f", 0.0), struct.pack("<f", -0.0)
+    assert check(f32, zero, f32, negative)[1] == 1
+    assert check(f32, negative, f64, struct.pack("<d", 0.0))[1] == 0
+    assert check(f32, zero, f32, zero)[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "byte", "value"),
+    [
+        ("F8_E4M3", 0x7E, 448.0), ("F8_E4M3", 0x01, 2.0**-9), ("F8_E4M3", 0xB8, -1.0),
+        ("F8_E5M2", 0x7B, 57344.0), ("F8_E5M2", 0x01, 2.0**-16), ("F8_E5M2", 0x7C, math.inf),
+        ("F8_E4M3FNUZ", 0x7F, 240.0), ("F8_E4M3FNUZ", 0x01, 2.0**-10), ("F8_E4M3FNUZ", 0x40, 1.0),
+        ("F8_E5M2FNUZ", 0x7F, 57344.0), ("F8_E5M2FNUZ", 0x01, 2.0**-17), ("F8_E5M2FNUZ", 0x40, 1.0),
+    ],
+)  # fmt: skip
+def test_eight_bit_floats_have_the_values_their_papers_give(dtype, byte, value):
+    """FP8 formats for deep learning (arXiv 2209.05433), table 1; 8-bit numerical formats (2206.02915)."""
+    assert compare.values(DTYPES.index(dtype), bytes([byte])) == [value]
+
+
+@pytest.mark.parametrize("byte", [0x7F, 0xFF])
+def test_eight_bit_floats_know_nan(byte):
+    for dtype in ("F8_E4M3", "F8_E5M2"):
+        assert math.isnan(compare.values(DTYPES.index(dtype), bytes([byte]))[0])
+    assert math.isnan(compare.values(DTYPES.index("F8_E4M3FNUZ"), b"\x80")[0])
+
+
+@pytest.mark.parametrize(
+    "dtype", ["F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64"]
+)
+def test_widens_as_numpy_does(dtype):
+    kind = np.dtype(f"<{dtype[0].lower()}{int(dtype[1:]) // 8}")
+    data = np.random.default_rng(1).bytes(4096)
+    with np.errstate(invalid="ignore"):
+        expected = np.frombuffer(data, kind).astype("f8")
+    found = np.array(compare.values(DTYPES.index(dtype), data))
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
+def test_refuses_unequal_lengths_and_unknown_dtypes():
+    with pytest.raises(ValueError, match="equally many"):
+        _compare.compare(0, b"1234", 0, b"12")
+    with pytest.raises(ValueError, match="equally many"):
+        _compare.compare(2, b"123", 2, b"123")
+    with pytest.raises(ValueError, match="number"):
+        _compare.compare(99, b"", 0, b"")
