@@ -34,6 +34,7 @@ from mvcd.daemon.settle import Plan, Settler
 from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, Failure, MvcError, NoRepository
+from mvcd.objects.version import Trigger
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import CommitResult
 from mvcd.repo.settings import component_rules
@@ -46,6 +47,9 @@ PULSE = 30.0
 `add` worked on the repository."""
 
 _REPORTED = 100
+_RECALLED = 100
+"""Versions in which the last automatic one is looked for after a start."""
+
 _GAP = 0.05
 _SHARE = 20
 _FREE = 0.005
@@ -95,6 +99,7 @@ class Keeper:
         self._limits = Limits()
         self._settler = Settler(self._limits)
         self._retry = 0.0
+        self._recalled = False
         self._last_saved_at = float("-inf")
         self._spent_saving = 0.0
         self._thread = threading.Thread(target=self._run, name=f"keeper {root}", daemon=True)
@@ -165,6 +170,7 @@ class Keeper:
                 if repo.root != self.root:
                     raise NoRepository(f"{self.root} is no longer a workspace of its own")
                 self._prepare(repo)
+                self._recall(repo)
                 wake = self._save_what_is_ready(repo, touched, now)
             self._retry = 0.0
             self._well()
@@ -187,6 +193,20 @@ class Keeper:
             self._limits, self._settler.limits = limits, limits
         self._vigil.keep(repo.tracked())
         self.state.directories = self._vigil.directories
+
+    def _recall(self, repo: Repository) -> None:
+        """After a start: the last save was perhaps another daemon's."""
+        if self._recalled:
+            return
+        self._recalled = True
+        for entry in repo.history(limit=_RECALLED):
+            if entry.version.trigger is Trigger.AUTO:
+                self.state.last_save = {
+                    "version": entry.id.hex(), "number": entry.version.generation,
+                    "branch": repo.head.branch, "message": entry.version.message,
+                    "time_us": entry.version.time_us, "seconds": None,
+                }  # fmt: skip
+                return
 
     def _poll_at(self) -> float:
         return self._clock() + self._limits.poll

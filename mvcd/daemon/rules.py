@@ -164,7 +164,9 @@ _TRAINER_EARLIER = ("*.safetensors", "pytorch_model*.bin", _INDEX, "optimizer.*"
 
 def _check_trainer(folder: Folder) -> Verdict:
     if not _TRAINER_FILES.intersection(folder.files):
-        return _check_shards(folder)  # somebody else's directory of that name, or a save just begun
+        if _beside_trainers(folder.path):
+            return incomplete("trainer_state.json is not written yet")  # a save just begun
+        return _check_shards(folder)  # somebody else's directory of that name
     earlier = [f for f in folder.matching(*_TRAINER_EARLIER) if "/" not in f]
     if "trainer_state.json" in folder.files:
         try:
@@ -173,6 +175,16 @@ def _check_trainer(folder: Folder) -> Verdict:
             return incomplete("trainer_state.json cannot be read yet")
     marked = _marked(folder, "trainer_state.json", earlier)
     return _first_incomplete((marked, _check_shards(folder)), COMPLETE)
+
+
+def _beside_trainers(path: str) -> bool:
+    """Whether a neighbour has the state that only the Trainer writes: then this one is the Trainer's too."""
+    above, own = os.path.split(path.rstrip("/"))
+    try:
+        names = [n for n in os.listdir(above) if n != own and _TRAINER.fullmatch(n)]
+    except OSError:
+        return False
+    return any(os.path.exists(os.path.join(above, n, "trainer_state.json")) for n in names)
 
 
 # ---------------------------------------------------------------- other writers

@@ -65,10 +65,13 @@ def test_a_repository_without_tracked_paths_gets_everything_tracked(
 
 
 def test_without_a_daemon_the_verbs_say_so(run: Run) -> None:
-    for words in (("watch", "--status"), ("unwatch",)):
+    for words, help in (
+        (("watch", "--status"), "mvc watch"),
+        (("unwatch",), "mvcd start && mvc unwatch"),
+    ):
         refused = run("mvc", *words)
         assert refused.returncode == 15
-        assert refused.stderr.splitlines() == ["error: mvcd is not running", "help: mvc watch"]
+        assert refused.stderr.splitlines() == ["error: mvcd is not running", f"help: {help}"]
 
 
 def test_a_directory_that_is_not_there_is_not_made(run: Run, tmp_path: Path) -> None:

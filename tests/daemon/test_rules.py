@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from mvcd.daemon.formats import State, Verdict
+from mvcd.daemon.formats import State, Verdict, incomplete
 from mvcd.daemon.rules import RULES, by_marker, folder_of, temporary
 
 TENSOR = save({"w": np.arange(8, dtype=np.float32)})
@@ -174,6 +174,22 @@ def test_shards_of_a_new_count_beside_an_old_index_are_incomplete(tmp_path: Path
     verdict = home.verdict()[1]
     assert verdict is not None
     assert verdict.state is State.INCOMPLETE
+
+
+def test_a_checkpoint_just_begun_is_told_by_its_neighbours(tmp_path: Path) -> None:
+    begun = Home(tmp_path / "checkpoint-200")
+    begun.write("config.json", b"{}")
+    begun.write("model.safetensors", TENSOR)
+    verdict = begun.verdict()[1]
+    assert verdict is not None
+    assert verdict.state is not State.INCOMPLETE, "it may be somebody else's"
+    before = Home(tmp_path / "checkpoint-100")
+    before.write("trainer_state.json", b"{}")
+    assert begun.verdict()[1] == incomplete("trainer_state.json is not written yet")
+    begun.write("trainer_state.json", b"{}")
+    verdict = begun.verdict()[1]
+    assert verdict is not None
+    assert verdict.state is State.COMPLETE
 
 
 def test_orbax_is_incomplete_until_it_has_its_name(tmp_path: Path) -> None:

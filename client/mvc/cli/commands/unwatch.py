@@ -21,8 +21,14 @@ def command(face: Face, directory: str) -> None:
     A save under way is finished. Nothing is removed, and the verbs go on working.
     """
     from mvc import daemon_client
+    from mvc.api.errors import DaemonError
 
-    answer = daemon_client.ask("unwatch", root=os.path.realpath(directory), timeout=3600.0)
+    try:
+        answer = daemon_client.ask("unwatch", root=os.path.realpath(directory), timeout=3600.0)
+    except DaemonError as error:
+        if error.kind == "not-running":  # it keeps the register, and would go on when it is started
+            error.help = "mvcd start && mvc unwatch"
+        raise
     if face.json:
         face.answer({"root": answer["root"]})
         return
