@@ -71,6 +71,13 @@ def spans(read_at: ReadAt, size: int) -> tuple[Span, ...]:
     return partition(found, size)
 
 
+def metadata(read_at: ReadAt, size: int) -> dict[str, str]:
+    """What `__metadata__` of a file that `spans` has read says."""
+    length = int.from_bytes(read_exactly(read_at, 0, 8), "little")
+    said = json.loads(read_exactly(read_at, 8, min(length, size - 8))).get("__metadata__")
+    return said or {}
+
+
 def _tensors(header: bytes) -> list[tuple[int, int, TensorInfo]]:
     if sum(map(header.count, (b",", b"[", b"{"))) > _MAX_SEPARATORS:
         raise NotThisFormat("header too complex")

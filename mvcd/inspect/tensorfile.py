@@ -9,8 +9,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-Scalar = str | int | float | bool | None
-Metadata = Scalar | tuple["Metadata", ...] | Mapping[str, "Metadata"]
+
+@dataclass(frozen=True, slots=True)
+class Digested:
+    """A long list of a header (a vocabulary): how many of what, and a digest that equal lists share."""
+
+    kind: str
+    count: int
+    digest: str  # BLAKE2b-128, hex
+
+    def __str__(self) -> str:
+        return f"{self.count:,} x {self.kind} ({self.digest[:10]})"
+
+
+Metadata = (
+    str | int | float | bool | None | Digested | tuple["Metadata", ...] | Mapping[str, "Metadata"]
+)
 """What headers say besides tensors, read into inert values."""
 
 

@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import Bytes, ChunkId
@@ -56,6 +57,7 @@ class Content:
         self.fetch = fetch
         self._chunks = chunks
         self._root = root
+        self._recipe = lru_cache(maxsize=64)(partial(recipe_of, fetch=fetch))
 
     def load(self, piece: Piece) -> Bytes:
         """Verified. Raises what the store raises, and Failure when a workspace file is not what it was."""
@@ -84,9 +86,18 @@ class Content:
         pieces = self._plain(entry, place.offset, place.size)
         return pieces if place.deflated is None else self._inflated(pieces, place)
 
+    def literal(self, path: str, data: bytes) -> Iterator[Piece]:
+        """Bytes that a header holds itself."""
+        yield Piece(path, Part(0, len(data), None, data), 0, len(data))
+
+    def read_at(self, entry: Entry, offset: int, size: int) -> bytes:
+        """`size` bytes of a file, fewer only where it ends."""
+        size = max(0, min(size, entry.size - offset))
+        return b"".join([self.load(piece) for piece in self._plain(entry, offset, size)])
+
     def _plain(self, entry: Entry, offset: int, size: int) -> Iterator[Piece]:
         end = offset + size
-        for part in parts(recipe_of(entry, self.fetch), self.fetch, offset) if size else ():
+        for part in parts(self._recipe(entry), self.fetch, offset) if size else ():
             if part.offset >= end:
                 return
             start = max(offset - part.offset, 0)

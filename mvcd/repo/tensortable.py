@@ -1,11 +1,14 @@
-"""The tensors of one side of a comparison, from the recipes of its weight files."""
+"""The tensors of one side of a comparison, from the recipes of its weight files, or else from their headers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
+from mvcd.inspect import tensorfiles
+from mvcd.inspect.tensorfile import Range, StoredTensor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo.files import VersionFiles, recipe_of
@@ -29,16 +32,17 @@ class Side:
     """A version's weights, or the workspace's: what they are called and how their bytes are reached."""
 
     def __init__(self, version: Version, content: Content) -> None:
-        self._version = version
         self.content = content
+        self._files = VersionFiles(version, content.fetch)
+        self._companions: dict[str, Entry | None] = {}
 
-    def rows(self) -> Iterator[Row]:
-        files = VersionFiles(self._version, self.content.fetch)
-        for placed in files.all([Component.WEIGHTS]):
-            if placed.entry.mode is not Mode.SYMLINK:
-                yield from self._recipe_rows(placed.entry)
+    def entries(self) -> dict[str, Entry]:
+        """The weight files by path."""
+        placed = self._files.all([Component.WEIGHTS])
+        return {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
 
-    def _recipe_rows(self, entry: Entry) -> Iterator[Row]:
+    def recipe_rows(self, entry: Entry) -> Iterator[Row]:
+        """Tensors that the recipe itself lists; nothing else is read."""
         offset = 0
         for segment in recipe_of(entry, self.content.fetch).segments:
             tensor = segment.tensor
@@ -47,3 +51,36 @@ class Side:
                 yield Row(entry.path, tensor.name, tensor.dtype, tensor.shape, segment.size,
                           segment.content_key, pieces)  # fmt: skip
             offset += segment.size
+
+    def header_rows(self, entry: Entry) -> Iterator[Row]:
+        """Tensors that the file's header lists, for formats that do not rule the cutting."""
+        directory, _, name = entry.path.rpartition("/")
+        found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)
+        for tensor in found.tensors.values() if found is not None else ():
+            pieces = self._pieces(entry, directory, tensor)
+            if pieces is not None:
+                yield Row(
+                    entry.path, tensor.name, tensor.dtype, tensor.shape, tensor.size, None, pieces
+                )
+
+    def _pieces(
+        self, entry: Entry, directory: str, tensor: StoredTensor
+    ) -> Callable[[], Iterator[Piece]] | None:
+        """None when a file that should hold the data is not there, or too short."""
+        content, places = self.content, tensor.content
+        if isinstance(places, bytes):
+            return partial(content.literal, entry.path, places)
+        located: list[tuple[Entry, Range]] = []
+        for place in places:
+            file = self._beside(directory, place.beside) if place.beside else entry
+            if file is None or place.offset + place.size > file.size:
+                return None
+            located.append((file, place))
+        return lambda: chain.from_iterable(content.range(file, place) for file, place in located)
+
+    def _beside(self, directory: str, name: str) -> Entry | None:
+        path = f"{directory}/{name}" if directory else name
+        if path not in self._companions:
+            placed = self._files.find(path)
+            self._companions[path] = None if placed is None else placed.entry
+        return self._companions[path]

@@ -19,7 +19,9 @@ from typing import NoReturn, Self
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Sums, is_number, width
+from mvcd.inspect.tensorfiles import may_lean_on_others
 from mvcd.monitor import Monitor, Silent
+from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Version
 from mvcd.repo.core import Core
@@ -139,6 +141,7 @@ class Weights(Mapping[str, TensorDiff]):
     def __init__(self, old: Side, new: Side, monitor: Monitor) -> None:
         self._old, self._new, self._monitor = old, new, monitor
         self._found: dict[str, TensorDiff] | None = None
+        self._passed = False  # whether headers of equal files were passed over
 
     @classmethod
     def none(cls) -> Self:
@@ -147,15 +150,13 @@ class Weights(Mapping[str, TensorDiff]):
         return cls(nothing, nothing, Silent())
 
     def __getitem__(self, name: str) -> TensorDiff:
-        found = self._table()
-        if name in found:
-            return found[name]
-        for tensor in found.values():
-            if any(
-                f"{form.path}:{tensor.name}" == name for form in (tensor.old, tensor.new) if form
-            ):
-                return tensor
-        raise KeyError(name)
+        found = self._lookup(self._table(), name)
+        if found is None and self._passed:
+            self._found = self._paired(*self._rows(passed=True))
+            found = self._lookup(self._found, name)
+        if found is None:
+            raise KeyError(name)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._table())
@@ -205,14 +206,47 @@ class Weights(Mapping[str, TensorDiff]):
 
     def _table(self) -> dict[str, TensorDiff]:
         if self._found is None:
-            pairs = _matched(self._old.rows(), self._new.rows())
-            uses = Counter(_present(pair).name for pair in pairs)
-            self._found = {}
-            for pair in pairs:
-                row = _present(pair)
-                label = row.name if uses[row.name] == 1 else f"{row.path}:{row.name}"
-                self._found[label] = TensorDiff(self, row.name, *pair)
+            self._found = self._paired(*self._rows())
         return self._found
+
+    def _paired(self, old: list[Row], new: list[Row]) -> dict[str, TensorDiff]:
+        pairs = _matched(old, new)
+        uses = Counter(_present(pair).name for pair in pairs)
+        found = {}
+        for pair in pairs:
+            row = _present(pair)
+            label = row.name if uses[row.name] == 1 else f"{row.path}:{row.name}"
+            found[label] = TensorDiff(self, row.name, *pair)
+        return found
+
+    @staticmethod
+    def _lookup(found: Mapping[str, TensorDiff], name: str) -> TensorDiff | None:
+        if name in found:
+            return found[name]
+        for tensor in found.values():
+            forms = (form for form in (tensor.old, tensor.new) if form is not None)
+            if any(f"{form.path}:{tensor.name}" == name for form in forms):
+                return tensor
+        return None
+
+    def _rows(self, *, passed: bool = False) -> tuple[list[Row], list[Row]]:
+        """Of both sides' files. Headers of files that are equal on both sides are passed over, unless
+        `passed`."""
+        self._passed = False
+        sides = [(side, side.entries()) for side in (self._old, self._new)]
+        equal = _equal_files(*(entries for _, entries in sides))
+        tables = []
+        for side, entries in sides:
+            table = []
+            for path, entry in entries.items():
+                rows = list(side.recipe_rows(entry))
+                if not rows and (passed or path not in equal):
+                    rows = list(side.header_rows(entry))
+                elif not rows:
+                    self._passed = True
+                table += rows
+            tables.append(table)
+        return tables[0], tables[1]
 
     def _equal(self, old: Row, new: Row) -> bool:
         """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
@@ -265,6 +299,15 @@ def weights(core: Core, old: Version, new: Version, unsaved: Fetch | None) -> We
 
 def _form(row: Row | None) -> TensorForm | None:
     return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)
+
+
+def _equal_files(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> set[str]:
+    """Paths of equal files, but for those whose data may lie in another file."""
+    return {
+        path
+        for path, entry in old.items()
+        if path in new and new[path].recipe == entry.recipe and not may_lean_on_others(path)
+    }
 
 
 def _no_object(id: Digest) -> NoReturn:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.numpy import save
@@ -154,3 +157,92 @@ def test_a_tensor_of_one_element(bench: Bench) -> None:
     before, after = {"tiny": np.ones(1, "f4")}, {"tiny": np.full(1, 2, "f4")}
     found = compared(bench, {"m.safetensors": save(before)}, {"m.safetensors": save(after)})
     assert (found["tiny"].l2, found["tiny"].std) == (1, (0, 0))
+
+
+# ---------------------------------------------------------------- formats that do not rule the cutting
+
+GOLDEN = Path(__file__).parent.parent / "inspect" / "data"
+
+
+def npz(write, arrays: dict[str, np.ndarray]) -> bytes:
+    file = io.BytesIO()
+    write(file, **arrays)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_npz(bench: Bench, write) -> None:
+    before, after = tensors(1, "a", "b"), tensors(1, "a", "b")
+    after["b"][3:] += 0.25
+    found = compared(bench, {"m.npz": npz(write, before)}, {"m.npz": npz(write, after)})
+    assert {n: t.kind for n, t in found.items()} == {"a": "unchanged", "b": "changed"}
+    exact = np.linalg.norm(after["b"].astype("f8") - before["b"])
+    assert found["b"].l2 == pytest.approx(exact, rel=1e-12)
+    assert found["b"].changed_fraction == 297 / 300
+
+
+def test_a_model_saved_in_another_format_is_matched_by_name(bench: Bench) -> None:
+    values = tensors(1, "a", "b")
+    new = {"m.npz": npz(np.savez, values | {"b": values["b"] * 2})}
+    found = compared(bench, {"m.safetensors": save(values)}, new)
+    assert {n: t.kind for n, t in found.items()} == {"a": "unchanged", "b": "changed"}
+    assert found["b"].relative_l2 == pytest.approx(1)
+
+
+def test_an_onnx_model_whose_data_alone_changed(bench: Bench) -> None:
+    model, data = ((GOLDEN / f"external.{kind}").read_bytes() for kind in ("onnx", "data"))
+    changed = bytearray(data)
+    changed[3] ^= 0x80  # the sign of the first element
+    old = {"external.onnx": model, "external.data": data}
+    found = compared(bench, old, old | {"external.data": bytes(changed)})
+    (tensor,) = found.of_kind("changed")
+    assert tensor.statistics.changed == 1
+    assert len(found.of_kind("unchanged")) == 11
+
+
+def test_a_tensorflow_checkpoint(bench: Bench) -> None:
+    names = ("ckpt.index", "ckpt.data-00000-of-00001")
+    old = {f"run/{name}": (GOLDEN / "tf" / name).read_bytes() for name in names}
+    changed = bytearray(old["run/ckpt.data-00000-of-00001"])
+    changed[0] ^= 1
+    found = compared(bench, old, old | {"run/ckpt.data-00000-of-00001": bytes(changed)})
+    assert [t.statistics.changed for t in found.of_kind("changed")] == [1]
+    assert len(found.of_kind("unchanged")) == 44
+
+
+def gguf(values: np.ndarray, name: str) -> bytes:
+    """A file of one tensor."""
+    text = name.encode()
+    keys = len(b"general.name").to_bytes(8, "little") + b"general.name" + b"\x08\0\0\0"
+    keys += len(text).to_bytes(8, "little") + text
+    size = values.size.to_bytes(8, "little")
+    row = (1).to_bytes(8, "little") + b"w" + b"\1\0\0\0" + size + bytes(12)
+    head = b"GGUF\3\0\0\0" + (1).to_bytes(8, "little") * 2 + keys + row
+    return head + bytes(-len(head) % 32) + values.tobytes()
+
+
+def test_gguf_reads_only_what_may_differ(bench: Bench, chunks_read: list[Digest]) -> None:
+    values = np.random.default_rng(1).standard_normal(1_000_000).astype("f4")
+    old, new = gguf(values, "a"), gguf(values, "a much longer name than before " * 9)
+    found = compared(bench, {"m.gguf": old}, {"m.gguf": new})
+    assert found["w"].kind == "unchanged"
+    assert len(set(chunks_read)) < 16, "of 60 chunks on each side only the first ones differ"
+
+
+def test_headers_of_equal_files_are_read_only_for_a_name_in_need(
+    bench: Bench, chunks_read: list[Digest]
+) -> None:
+    same = {"m.gguf": gguf(np.ones(100_000, "f4"), "a")}
+    found = compared(bench, same, same | {"x.py": b"1"})
+    assert len(found) == 0 and chunks_read == []
+    assert found["w"].kind == "unchanged"
+    assert len(found) == 1
+
+
+def test_quantised_tensors_are_told_apart_but_have_no_figures(bench: Bench) -> None:
+    data = (GOLDEN / "model.gguf").read_bytes()
+    changed = bytearray(data)
+    changed[-200] ^= 1  # in the last block of the third tensor; the fourth is 20 bytes and padding
+    found = compared(bench, {"m.gguf": data}, {"m.gguf": bytes(changed)})
+    (tensor,) = found.of_kind("changed")
+    assert (tensor.name, tensor.comparable) == ("blk.1.ffn.weight", False)

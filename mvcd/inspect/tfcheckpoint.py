@@ -1,0 +1,164 @@
+"""The index of a TensorFlow checkpoint: `PREFIX.index`, beside its shards `PREFIX.data-00000-of-00001` ...
+A SavedModel keeps one under `variables/`.
+
+The index is a LevelDB table (leveldb/doc/table_format.md) from tensor names to BundleEntryProto
+(tensorflow/core/protobuf/tensor_bundle.proto), the first key "" to BundleHeaderProto. TensorFlow writes its
+blocks uncompressed; others are refused. Text, sliced (partitioned) and big-endian variables are not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+from mvcd.inspect.protowire import message, signed
+from mvcd.inspect.spans import (
+    MAX_RANK,
+    MAX_TENSORS,
+    NotThisFormat,
+    ReadAt,
+    is_name,
+    read_exactly,
+)
+from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
+
+FORMAT = "tf-checkpoint"
+MAX_INDEX = 64 << 20
+_FOOTER = 48
+_MAGIC = bytes.fromhex("57fb808b247547db")
+_TRAILER = 5  # compression and crc32c
+_MAX_SHARDS = 100_000
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+"""Object-based checkpoints end the name of every variable so."""
+
+DTYPES = {
+    1: ("F32", 4), 2: ("F64", 8), 3: ("I32", 4), 4: ("U8", 1), 5: ("I16", 2), 6: ("I8", 1), 8: ("C64", 8),
+    9: ("I64", 8), 10: ("BOOL", 1), 14: ("BF16", 2), 17: ("U16", 2), 18: ("C128", 16), 19: ("F16", 2),
+    22: ("U32", 4), 23: ("U64", 8), 24: ("F8_E5M2", 1), 25: ("F8_E4M3", 1),
+}  # fmt: skip
+
+
+def looks_like(read_at: ReadAt, size: int) -> bool:
+    """By the last bytes; the first ones are nothing special."""
+    return _FOOTER <= size <= MAX_INDEX and read_at(size - 8, 8) == _MAGIC
+
+
+def read(read_at: ReadAt, size: int, name: str) -> TensorFile:
+    """`name` is the index's own file name, from which those of the shards follow. Raises NotThisFormat."""
+    prefix = name.removesuffix(".index")
+    if prefix == name or size > MAX_INDEX:
+        raise NotThisFormat("not the name of an index")
+    rows = list(_rows(read_exactly(read_at, 0, size)))
+    if not rows or rows[0][0]:
+        raise NotThisFormat("no header")
+    shards, little = 0, True
+    for number, _, value in message(rows[0][1]):
+        if isinstance(value, int):
+            shards, little = (value, little) if number == 1 else (shards, little and number != 2)
+    if not little or not 0 < shards <= _MAX_SHARDS:
+        raise NotThisFormat("big-endian, or without shards")
+    tensors = {}
+    for key, value in rows[1:]:
+        tensor = _tensor(key, value, prefix, shards)
+        if tensor is not None:
+            tensors[tensor.name] = tensor
+    return TensorFile(FORMAT, tensors, {"shards": shards})
+
+
+def _tensor(key: bytes, data: bytes, prefix: str, shards: int) -> StoredTensor | None:
+    dtype = shard = offset = size = 0
+    shape: tuple[int, ...] = ()
+    for number, _, value in message(data):
+        match number, value:
+            case 1, int():
+                dtype = value
+            case 2, bytes():
+                shape = _shape(value)
+            case 3, int():
+                shard = value
+            case 4, int():
+                offset = value
+            case 5, int():
+                size = value
+            case 7, _:
+                return None
+    label = key.decode("utf-8", "replace").removesuffix(_SUFFIX)
+    known = DTYPES.get(dtype)
+    if known is None or shard >= shards or size != prod(shape) * known[1] or not is_name(label):
+        return None
+    beside = f"{prefix}.data-{shard:05d}-of-{shards:05d}"
+    return StoredTensor(label, known[0], shape, (Range(offset, size, beside=beside),))
+
+
+def _shape(data: bytes) -> tuple[int, ...]:
+    extents = []
+    for number, _, value in message(data):
+        if number == 2 and isinstance(value, bytes):
+            extents.append(
+                next((signed(v) for n, _, v in message(value) if n == 1 and isinstance(v, int)), 0)
+            )
+    if len(extents) > MAX_RANK or any(not 0 <= extent < 1 << 48 for extent in extents):
+        raise NotThisFormat("no shape")
+    return tuple(extents)
+
+
+# ---------------------------------------------------------------- the table
+
+
+def _rows(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """All keys and values in order."""
+    footer = data[-_FOOTER:]
+    at = 0
+    for _ in range(2):  # the metaindex, of which we want nothing
+        _, at = _varint(footer, at)
+    offset, at = _varint(footer, at)
+    size, at = _varint(footer, at)
+    count = 0
+    for _, handle in _entries(_block(data, offset, size)):
+        offset, at = _varint(handle, 0)
+        size, at = _varint(handle, at)
+        for row in _entries(_block(data, offset, size)):
+            count += 1
+            if count > MAX_TENSORS:
+                raise NotThisFormat("too many tensors")
+            yield row
+
+
+def _block(data: bytes, offset: int, size: int) -> bytes:
+    if offset + size + _TRAILER > len(data) - _FOOTER or size < 4:
+        raise NotThisFormat("no block where a handle points")
+    if data[offset + size] != 0:
+        raise NotThisFormat("a compressed block")
+    return data[offset : offset + size]
+
+
+def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys share a beginning with the key before; restart points at the end are for searching."""
+    restarts = int.from_bytes(block[-4:], "little")
+    end = len(block) - 4 - 4 * restarts
+    if end < 0:
+        raise NotThisFormat("no block")
+    key, at = b"", 0
+    while at < end:
+        shared, at = _varint(block, at)
+        own, at = _varint(block, at)
+        size, at = _varint(block, at)
+        if shared > len(key) or shared + own > 4096 or at + own + size > end:
+            raise NotThisFormat("no entry")
+        key = key[:shared] + block[at : at + own]
+        yield key, block[at + own : at + own + size]
+        at += own + size
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at `at`, and where it ends."""
+    value = 0
+    for shift in range(0, 63, 7):
+        if at >= len(data):
+            break
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise NotThisFormat("no number")
