@@ -89,7 +89,9 @@ def _file(text: str | None) -> Iterator[str | None]:
     if text is None:
         yield None
         return
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="mvc-signers-") as file:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", errors="surrogateescape", prefix="mvc-signers-"
+    ) as file:
         file.write(text)
         file.flush()
         yield file.name

@@ -47,6 +47,10 @@ def test_commit_sign_verify(mvc: Mvc, saved: Path, set_up: None) -> None:
     mvc("verify-signature", "v2", "HEAD")
     assert mvc("log", "--show-signature").out.count("good signature") == 2
     assert "good signature by ada@example.org" in mvc("show").out
+    third, second, first = mvc("log", "--oneline", "--show-signature").out.splitlines()
+    assert "[good] third" in third and "[good]" in second and "[not signed]" in first
+    assert "exclude each other" in mvc("log", "--metrics", "--show-signature", code=2).err
+    assert mvc("verify").out.startswith("ok")
 
 
 def test_documents(mvc: Mvc, saved: Path, set_up: None) -> None:
@@ -111,6 +115,13 @@ def test_what_is_missing_is_said_with_the_command(mvc: Mvc, saved: Path, home: P
     mvc("config", "set", "signing.allowed_signers", "nowhere")
     assert "cannot read the allowed-signers file" in mvc("verify-signature", code=1).err
     assert "v3" not in mvc("log", "--oneline").out
+
+
+def test_a_signers_file_of_any_bytes(mvc: Mvc, saved: Path, home: Path, set_up: None) -> None:
+    with (home / "signers").open("ab") as file:
+        file.write(b"\xff\xfe\n# caf\xe9\n")
+    mvc("sign")
+    mvc("verify-signature")
 
 
 def test_from_python(saved: Path, set_up: None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,8 @@ from mvc.cli.options import component_option, limit_option, verb
 from mvc.cli.screens import log as screen
 
 if TYPE_CHECKING:
-    from mvc.api.results import SignatureStatus, Version
-
-Signatures = Callable[["Version"], tuple["SignatureStatus", ...]]
+    from mvc.api.results import Version
+    from mvc.cli.screens.log import Signatures
 
 
 @verb("log")
@@ -56,13 +54,17 @@ def command(
     versions = face.repo.log(
         rev, limit=limit, component=component, all_refs=all_refs, first_parent=first_parent
     )
+    if metrics and show_signature:
+        raise click.UsageError(
+            "--metrics and --show-signature exclude each other", click.get_current_context()
+        )
     signatures = _signatures(face) if show_signature else None
     if face.json:
         face.answer({"versions": [_document(v, signatures) for v in versions]})
     elif metrics:
         face.page(screen.metrics(list(versions)))
     elif oneline:
-        face.page(screen.oneline(screen.fold(versions, every=every)))
+        face.page(screen.oneline(screen.fold(versions, every=every), signatures=signatures))
     else:
         shown, now = screen.fold(versions, every=every), datetime.now().astimezone()
         face.page(screen.full(shown, now, verbose=face.verbose > 0, signatures=signatures))

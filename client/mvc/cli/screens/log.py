@@ -15,6 +15,8 @@ from mvc.cli.screens import signature
 if TYPE_CHECKING:
     from mvc.api.results import SignatureStatus, Version
 
+Signatures = Callable[["Version"], Sequence["SignatureStatus"]]
+
 _METRICS = 6
 """Metrics on the line of a whole entry."""
 _SHORT_RUN = 5
@@ -80,7 +82,7 @@ def full(
     now: datetime,
     *,
     verbose: bool,
-    signatures: Callable[[Version], Iterable[SignatureStatus]] | None = None,
+    signatures: Signatures | None = None,
 ) -> Iterator[str]:
     for index, version in enumerate(versions):
         if index:
@@ -108,12 +110,15 @@ def _some_metrics(version: Version, limit: int | None) -> str:
     return "  ".join(shown)
 
 
-def oneline(versions: Iterable[Version | Folded]) -> Iterator[str]:
+def oneline(
+    versions: Iterable[Version | Folded], *, signatures: Signatures | None = None
+) -> Iterator[str]:
     for version in versions:
         if isinstance(version, Folded):
             yield str(version)
         else:
-            yield f"{heading(version)} {text.first_line(version.message)}"
+            signed = "" if signatures is None else f" [{signature.best(signatures(version))}]"
+            yield f"{heading(version)}{signed} {text.first_line(version.message)}"
 
 
 def metrics(versions: Sequence[Version]) -> list[str]:

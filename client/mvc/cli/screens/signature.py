@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -20,12 +20,20 @@ def heading(report: SignatureReport) -> str:
     return f"tag {text.safe(report.tag)}, {name}" if report.tag else name
 
 
+def best(statuses: Sequence[SignatureStatus]) -> str:
+    """In a word: the state of the best signature, which is the first."""
+    return _state(statuses[0]) if statuses else "not signed"
+
+
+def _state(status: SignatureStatus) -> str:
+    state = status.state.value
+    return click.style(state, fg=_COLORS.get(state, "yellow"), bold=True)
+
+
 def lines(statuses: Iterable[SignatureStatus]) -> Iterator[str]:
     """ "good signature by ada@example.org, ssh-ed25519 SHA256:..." """
     for status in statuses:
-        state = click.style(
-            status.state.value, fg=_COLORS.get(status.state.value, "yellow"), bold=True
-        )
+        state = _state(status)
         by = f" by {text.safe(status.principal)}" if status.principal else ""
         key = f"{status.key_type} {status.fingerprint}".strip()
         reason = f": {text.safe(status.reason)}" if status.reason else ""
