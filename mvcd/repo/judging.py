@@ -12,6 +12,7 @@ import binascii
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ from mvcd.repo.refs import TAGS, target_of
 from mvcd.repo.signatures import Refs, SignatureStatus, Signed, State, blobs, of_tag, of_version
 
 MAX_STRANGERS = 64
-"""Signatures by keys that the allowed-signers file does not name that are checked, per version."""
+"""Of the signatures of a version by keys that the allowed-signers file does not name, those that are checked;
+as many again by certificates of an authority that it names."""
 
 _LAST_SECOND = 253_402_300_799
 """9999-12-31: beyond it ssh-keygen has no way to write a time."""
@@ -106,7 +108,7 @@ class _Judge:
         self._trust = trust
         self._allowed = allowed
         self._lines = _key_lines(trust.allowed or "")
-        self._strangers = 0
+        self._seen = Counter[bool]()  # keys without a line: by whether an authority is in them
 
     def all(self, found: dict[str, bytes]) -> list[SignatureStatus]:
         return [self._one(name, blob) for name, blob in sorted(found.items())]
@@ -124,24 +126,26 @@ class _Judge:
 
     def _verdict(self, signature: sshsig.Signature, blob: bytes) -> tuple[State, str | None, str]:
         line = self._lines.get(signature.public_key)
-        certified = signature.certified
-        if line is None and not certified:
-            self._strangers += 1
-            if self._strangers > MAX_STRANGERS:
-                return State.UNCHECKED, None, f"more than {MAX_STRANGERS} by keys not allowed here"
-        keygen, what = self._trust.keygen, self._what
-        wrong = keygen.check(what.message, what.namespace, blob)
-        if wrong is not None:
-            return State.BAD, None, wrong
+        certified = signature.certified and any(k in signature.public_key for k in self._lines)
+        if line is None:
+            self._seen[certified] += 1
+            if self._seen[certified] > MAX_STRANGERS:
+                return State.UNCHECKED, None, f"more than {MAX_STRANGERS} by keys not named here"
+        found = self._by_file(blob, line, certified=certified)
+        if found[0] is not State.GOOD:  # for a good one ssh-keygen has done this sum already
+            wrong = self._trust.keygen.check(self._what.message, self._what.namespace, blob)
+            if wrong is not None:
+                return State.BAD, None, wrong
+        return found
+
+    def _by_file(
+        self, blob: bytes, line: str | None, *, certified: bool
+    ) -> tuple[State, str | None, str]:
+        """What the files say of a key. Only GOOD and REVOKED tell that it made the signature."""
         if self._allowed is None:
             return State.UNKNOWN_KEY, None, "no allowed-signers file is set"
         if line is None and not certified:
             return State.UNKNOWN_KEY, None, "the allowed-signers file does not have this key"
-        return self._allowed_verdict(blob, line)
-
-    def _allowed_verdict(self, blob: bytes, line: str | None) -> tuple[State, str | None, str]:
-        """Of a signature that its key did make."""
-        assert self._allowed is not None
         principals, reason = self._trust.keygen.principals(blob, self._allowed, self._at)
         if not principals:
             windowed = line is not None and _WINDOW.search(line) is not None
