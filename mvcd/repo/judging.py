@@ -8,7 +8,6 @@ are put in order, and hostile numbers of signatures are kept from costing a proc
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 import tempfile
@@ -181,7 +180,7 @@ def _key_lines(allowed: str) -> dict[bytes, str]:
                 continue
             try:
                 found.setdefault(base64.b64decode(key, validate=True), line)
-            except binascii.Error:
+            except ValueError:
                 continue
     return found
 

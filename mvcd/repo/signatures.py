@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from mvcd.ids import Digest, VersionId
+from mvcd.ids import DIGEST_SIZE, Digest, VersionId
 from mvcd.repo import sshsig
-from mvcd.repo.refs import SIGNATURES, TAGS, tag_message, target_of
+from mvcd.repo.refs import SIGNATURES, TAGS, target_of
 from mvcd.store.api import RefUpdate
 
 TAG_SIGNATURES = SIGNATURES + "tags/"
@@ -80,8 +80,8 @@ def of_version(id: VersionId) -> Signed:
 
 def of_tag(name: str, value: bytes) -> Signed:
     """`value` is the tag's ref: what it points to and its message are signed, and its name."""
-    text = f"mvc tag {name}\nversion {target_of(value)}\n\n{tag_message(value)}"
-    return Signed(f"{TAG_SIGNATURES}{name}/", TAG_NAMESPACE, text.encode())
+    head = f"mvc tag {name}\nversion {target_of(value)}\n\n".encode()
+    return Signed(f"{TAG_SIGNATURES}{name}/", TAG_NAMESPACE, head + value[DIGEST_SIZE:])
 
 
 def blobs(store: Refs, what: Signed) -> dict[str, bytes]:

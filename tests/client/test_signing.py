@@ -119,7 +119,7 @@ def test_what_is_missing_is_said_with_the_command(mvc: Mvc, saved: Path, home: P
 
 def test_a_signers_file_of_any_bytes(mvc: Mvc, saved: Path, home: Path, set_up: None) -> None:
     with (home / "signers").open("ab") as file:
-        file.write(b"\xff\xfe\n# caf\xe9\n")
+        file.write(b"\xff\xfe\n# caf\xe9\nbob ssh-ed25519 \xe9\xff\n")
     mvc("sign")
     mvc("verify-signature")
 

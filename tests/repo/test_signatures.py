@@ -239,8 +239,9 @@ def test_a_tag_is_signed_with_its_name_version_and_message(bench: Bench, key: Ke
     assert signature_status(store, tag.version, trusted) == []
     value = store.ref("tags/v1.0")
     assert value is not None
-    plant(bench, "tags/v1.0", value[:32] + b"the second")
-    assert [s.state for s in tag_signature_status(store, "v1.0", trusted)] == [State.BAD]
+    for message in (b"the second", b"", b"the first\xff"):
+        plant(bench, "tags/v1.0", value[:32] + message)
+        assert [s.state for s in tag_signature_status(store, "v1.0", trusted)] == [State.BAD]
     assert tag_signature_status(store, "absent", trusted) == []
 
 
