@@ -35,6 +35,18 @@ from mvc.api.errors import (
 
 if TYPE_CHECKING:
     from mvc.api.deploy import DeployProblem, DeployReport, Export, verify_deploy
+    from mvc.api.diff import (
+        ArchitectureChange,
+        Diff,
+        FileChanges,
+        Layer,
+        ModelChange,
+        ModuleParameters,
+        PackageChange,
+        SourceChange,
+        TensorChanges,
+        ValueChange,
+    )
     from mvc.api.repo import Repo
     from mvc.api.results import (
         Branch,
@@ -45,8 +57,6 @@ if TYPE_CHECKING:
         Component,
         ComponentCommit,
         ComponentRoot,
-        Diff,
-        FileChanges,
         Harm,
         Head,
         IgnoreMatch,
@@ -60,8 +70,6 @@ if TYPE_CHECKING:
         Status,
         StoreStats,
         Tag,
-        TensorChanges,
-        ValueChange,
         VerifyError,
         VerifyReport,
         Version,
@@ -71,6 +79,18 @@ if TYPE_CHECKING:
     from mvc.training import checkpoint, log_metrics, log_params
 
 _LAZY = {
+    "mvc.api.diff": (
+        "ArchitectureChange",
+        "Diff",
+        "FileChanges",
+        "Layer",
+        "ModelChange",
+        "ModuleParameters",
+        "PackageChange",
+        "SourceChange",
+        "TensorChanges",
+        "ValueChange",
+    ),
     "mvc.api.repo": ("Repo",),
     "mvc.api.results": (
         "Branch",
@@ -81,8 +101,6 @@ _LAZY = {
         "Component",
         "ComponentCommit",
         "ComponentRoot",
-        "Diff",
-        "FileChanges",
         "Harm",
         "Head",
         "IgnoreMatch",
@@ -96,8 +114,6 @@ _LAZY = {
         "Status",
         "StoreStats",
         "Tag",
-        "TensorChanges",
-        "ValueChange",
         "VerifyError",
         "VerifyReport",
         "Version",
@@ -116,6 +132,7 @@ _LAZY = {
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
+    "ArchitectureChange",
     "AuthError",
     "Branch",
     "Busy",
@@ -142,12 +159,16 @@ __all__ = [
     "Head",
     "IgnoreMatch",
     "IntegrityError",
+    "Layer",
     "Listed",
     "MissingObject",
+    "ModelChange",
+    "ModuleParameters",
     "Monitor",
     "MvcError",
     "NoRepository",
     "Operation",
+    "PackageChange",
     "PathChange",
     "Provenance",
     "RemoteUnreachable",
@@ -155,6 +176,7 @@ __all__ = [
     "Requirement",
     "SignatureReport",
     "SignatureStatus",
+    "SourceChange",
     "StageRecord",
     "StaleReuse",
     "Status",

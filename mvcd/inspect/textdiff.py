@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 _SNIFF = 8000
@@ -48,6 +49,18 @@ def unified_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> Iterat
             else:
                 yield from _marked("-", a_part[a_start:a_end])
                 yield from _marked("+", b_part[b_start:b_end])
+
+
+def line_counts(old: bytes, new: bytes) -> tuple[int, int]:
+    """Lines added and removed, as `unified_diff` shows them; past MAX_LINES, those that only one side has."""
+    a, b = _lines(old), _lines(new)
+    _, a_part, b_part = _trim(a, b)
+    if max(len(a_part), len(b_part)) > MAX_LINES:
+        left, right = Counter(a_part), Counter(b_part)
+        return (right - left).total(), (left - right).total()
+    matcher = difflib.SequenceMatcher(None, a_part, b_part)
+    equal = sum(block.size for block in matcher.get_matching_blocks())
+    return len(b_part) - equal, len(a_part) - equal
 
 
 def _lines(data: bytes) -> list[bytes]:

@@ -19,6 +19,7 @@ from mvcd.repo.diff import compare
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.scan import Outcome, Scan, without
+from mvcd.repo.sides import Side, Sides
 from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
@@ -173,7 +174,12 @@ def _commit(
                 cause=f"the workspace is as v{head.number} has it", help="mvc status",
             )  # fmt: skip
         message = choice.message(
-            lambda: compare(head.version, parent, None, snapshot.version, snapshot.fetch)
+            lambda: compare(
+                Sides(
+                    Side(head.version, parent, snapshot.fetch),
+                    Side(None, snapshot.version, snapshot.fetch, core.root),
+                )
+            )
         )
         version = derived(snapshot.version, head, message, trigger, context)
         place = place_for(core, head)

@@ -1,22 +1,21 @@
 """The five differences of two versions, from records and manifests; recipes are read for changed weights only.
 
-The workspace takes part as an unsaved version (snapshot.py), so there is one comparison, not two.
+What the differences mean costs a little reading and is asked for by itself: architecture.py, tables.py.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from mvcd.ids import VersionId
+from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.tensors import TensorChanges, compare_tensors
 from mvcd.inspect.textdiff import is_text, unified_diff
-from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Recipe
-from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, Value, Version
-from mvcd.repo.files import Change, changes, read_entry, recipe_of
+from mvcd.objects.version import Component, Value
+from mvcd.repo.files import Change
 from mvcd.repo.results import Diff, FileChanges, ValueChange
+from mvcd.repo.sides import Sides
 from mvcd.repo.weights import Weights
 
 MAX_TEXT = 4 << 20
@@ -24,26 +23,26 @@ MAX_TEXT = 4 << 20
 
 
 def compare(
-    old_id: VersionId,
-    old: Version,
-    new_id: VersionId | None,
-    new: Version,
-    fetch: Fetch,
+    sides: Sides,
     *,
     components: Collection[Component] | None = None,
+    metrics: MetricRules | None = None,
     weights: Weights | None = None,
 ) -> Diff:
+    """`metrics` decides what is better; by default the built-in rules do."""
     wanted = tuple(components) if components is not None else tuple(Component)
-    changed = changes(old, new, fetch)
-    files = {c: _file_changes(c, changed) for c in wanted}
-    settings = Component.HYPERPARAMETERS in wanted
+    old, new = sides.old.version, sides.new.version
+    rules = metrics or MetricRules.default()
+    settings, results = Component.HYPERPARAMETERS in wanted, Component.RESULTS in wanted
+    assert sides.old.id is not None, "the workspace stands on the right"
     return Diff(
-        old=old_id,
-        new=new_id,
-        components=files,
-        hyperparameters=_values(old.hyperparameters, new.hyperparameters) if settings else {},
-        metrics=_values(old.metrics, new.metrics) if Component.RESULTS in wanted else {},
-        tensors=dict(_tensors(changed, fetch)) if Component.WEIGHTS in wanted else {},
+        old=sides.old.id,
+        new=sides.new.id,
+        components={c: _file_changes(c, sides.changes) for c in wanted},
+        hyperparameters=value_changes(old.hyperparameters, new.hyperparameters) if settings else {},
+        metrics=value_changes(old.metrics, new.metrics, rules) if results else {},
+        tensors=dict(_tensors(sides)) if Component.WEIGHTS in wanted else {},
+        totals={c: (old.components[c], new.components[c]) for c in wanted},
         weights=weights if weights and Component.WEIGHTS in wanted else Weights.none(),
     )
 
@@ -82,11 +81,16 @@ def _renames(deleted: Mapping[str, Entry], added: Mapping[str, Entry]) -> list[t
     return sorted(pairs)
 
 
-def _values(old: Mapping[str, Value], new: Mapping[str, Value]) -> dict[str, ValueChange]:
-    keys = sorted(old.keys() | new.keys())
-    return {
-        key: ValueChange(old.get(key), new.get(key)) for key in keys if not _same(old, new, key)
-    }
+def value_changes(
+    old: Mapping[str, Value], new: Mapping[str, Value], rules: MetricRules | None = None
+) -> dict[str, ValueChange]:
+    """Keys that differ, sorted; NaN equals itself, and True is not 1. With `rules`, also what is better."""
+    found = {}
+    for key in sorted(old.keys() | new.keys()):
+        if not _same(old, new, key):
+            a, b = old.get(key), new.get(key)
+            found[key] = ValueChange(a, b, None if rules is None else rules.better(key, a, b))
+    return found
 
 
 def _same(old: Mapping[str, Value], new: Mapping[str, Value], key: str) -> bool:
@@ -97,12 +101,11 @@ def _same(old: Mapping[str, Value], new: Mapping[str, Value], key: str) -> bool:
     return both_nan or (a == b and isinstance(a, bool) == isinstance(b, bool))
 
 
-def _tensors(changed: Mapping[str, Change], fetch: Fetch) -> Iterator[tuple[str, TensorChanges]]:
-    for path in sorted(changed):
-        before, after = changed[path]
+def _tensors(sides: Sides) -> Iterator[tuple[str, TensorChanges]]:
+    for path, (before, after) in sorted(sides.changes.items()):
         if before is None or after is None or after.component is not Component.WEIGHTS:
             continue
-        old, new = recipe_of(before.entry, fetch), recipe_of(after.entry, fetch)
+        old, new = sides.old.recipe(before.entry), sides.new.recipe(after.entry)
         if old.format or new.format:
             yield path, compare_tensors(_rows(old), _rows(new))
 
@@ -114,23 +117,18 @@ def _rows(recipe: Recipe) -> Iterable[tuple[str, str, tuple[int, ...], object]]:
             yield tensor.name, tensor.dtype, tensor.shape, segment.content_key
 
 
-def patch(
-    changed: Mapping[str, Change], fetch: Fetch, diff: Diff, *, root: str | None = None
-) -> Iterator[str]:
-    """Unified diff lines of every changed text file of the diff's components, in path order.
-
-    With `root`, the new side is read from the workspace there, since its chunks are stored nowhere.
-    """
-    for path in sorted(changed):
-        before, after = changed[path]
-        sides = [p for p in (before, after) if p is not None]
-        if not any(p.component in diff.components for p in sides):
+def patch(sides: Sides, components: Collection[Component]) -> Iterator[str]:
+    """Unified diff lines of every changed text file of the components, in path order."""
+    for path in sorted(sides.changes):
+        before, after = sides.changes[path]
+        present = [p for p in (before, after) if p is not None]
+        if not any(p.component in components for p in present):
             continue
-        if any(p.entry.size > MAX_TEXT for p in sides):
+        if any(p.entry.size > MAX_TEXT for p in present):
             yield f"{path}: too large to show line by line"
             continue
-        old = b"" if before is None else read_entry(before.entry, fetch)
-        new = b"" if after is None else _new_side(after.entry, fetch, root)
+        old = b"" if before is None else sides.old.read(before.entry, MAX_TEXT)
+        new = b"" if after is None else sides.new.read(after.entry, MAX_TEXT)
         if old == new:
             continue
         if not (is_text(old) and is_text(new)):
@@ -141,13 +139,3 @@ def patch(
             "/dev/null" if before is None else f"a/{path}",
             "/dev/null" if after is None else f"b/{path}",
         )  # fmt: skip
-
-
-def _new_side(entry: Entry, fetch: Fetch, root: str | None) -> bytes:
-    if root is None:
-        return read_entry(entry, fetch)
-    path = os.path.join(root, entry.path)
-    if entry.mode is Mode.SYMLINK:
-        return os.fsencode(os.readlink(path))
-    with open(path, "rb") as file:
-        return file.read(MAX_TEXT)

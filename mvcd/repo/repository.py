@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Self
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
-from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import commit, status
 from mvcd.repo.choice import Choice
 from mvcd.repo.config import Config
 from mvcd.repo.core import Clock, Core, create, open_at
-from mvcd.repo.files import Placed, VersionFiles, changes
+from mvcd.repo.files import Placed, VersionFiles
 from mvcd.repo.refs import SIGNATURES, TAGS
 from mvcd.repo.release_verbs import ReleaseVerbs
 from mvcd.repo.results import (
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from mvcd.repo.content import VersionFile
     from mvcd.repo.ignore import Match
     from mvcd.repo.judging import Trust
+    from mvcd.repo.sides import Sides
     from mvcd.repo.signatures import SignatureStatus
     from mvcd.repo.signing import Signer
 
@@ -189,6 +189,21 @@ class Repository(ReleaseVerbs):
         names = history.names_by_version(self._core)
         return History(id, self._core.version(id), tuple(names.get(id, ())))
 
+    def sides(self, old: str | None = None, new: str | None = None) -> Sides:
+        """From `old` (None: HEAD) to `new` (None: the workspace, as it is at this moment)."""
+        from mvcd.repo.files import CachingFetch
+        from mvcd.repo.sides import Side, Sides
+
+        core = self._core
+        fetch = CachingFetch(core.fetch)
+        old_id = self.resolve(old or "HEAD")
+        left = Side(old_id, core.version(old_id), fetch)
+        if new is not None:
+            new_id = self.resolve(new)
+            return Sides(left, Side(new_id, core.version(new_id), fetch))
+        unsaved, through = Workspace(core).unsaved
+        return Sides(left, Side(None, unsaved, through, core.root))
+
     def diff(
         self,
         old: str | None = None,
@@ -197,35 +212,27 @@ class Repository(ReleaseVerbs):
         components: Collection[Component] | None = None,
     ) -> Diff:
         """From `old` (None: HEAD) to `new` (None: the workspace)."""
+        return self.compare(self.sides(old, new), components=components)
+
+    def compare(self, sides: Sides, *, components: Collection[Component] | None = None) -> Diff:
         from mvcd.repo.diff import compare
+        from mvcd.repo.settings import metric_rules
         from mvcd.repo.weights import weights
 
-        old_id = self.resolve(old or "HEAD")
-        old_version = self._core.version(old_id)
-        new_id: VersionId | None = None
-        fetch: Fetch = self._core.fetch
-        if new is not None:
-            new_id = self.resolve(new)
-            new_version = self._core.version(new_id)
-        else:
-            new_version, fetch = Workspace(self._core).unsaved
-        tensors = weights(self._core, old_version, new_version, None if new_id else fetch)
+        fetch = None if sides.new.id else sides.new.fetch
         return compare(
-            old_id, old_version, new_id, new_version, fetch, components=components, weights=tensors
+            sides,
+            components=components,
+            metrics=metric_rules(self._core.root),
+            weights=weights(self._core, sides.old.version, sides.new.version, fetch),
         )
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""
         from mvcd.repo.diff import patch
 
-        core = self._core
-        old = core.version(diff.old)
-        if diff.new is not None:
-            yield from patch(changes(old, core.version(diff.new), core.fetch), core.fetch, diff)
-        else:
-            workspace = Workspace(core)
-            unsaved, fetch = workspace.unsaved
-            yield from patch(changes(old, unsaved, fetch), fetch, diff, root=core.root)
+        new = None if diff.new is None else diff.new.hex()
+        return patch(self.sides(diff.old.hex(), new), diff.components)
 
     def ls(
         self, rev: str = "HEAD", path: str | None = None, *, component: Component | None = None

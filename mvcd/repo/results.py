@@ -5,13 +5,14 @@ Sizes are raw bytes unless a name says `stored`. Paths are relative to the works
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
-from mvcd.objects.version import Component, Value, Version
+from mvcd.objects.version import Component, ComponentRoot, Value, Version
 
 if TYPE_CHECKING:
     from mvcd.repo.weights import Weights
@@ -93,10 +94,14 @@ class FileChanges:
 
 @dataclass(frozen=True, slots=True)
 class ValueChange:
-    """A setting or metric on both sides; None also stands for absent. `diff` = new - old for numbers."""
+    """A setting or metric on both sides; None also stands for absent. `diff` = new - old for numbers.
+
+    `better` is for metrics that have a direction (mvcd/inspect/direction.py): whether new improves on old.
+    """
 
     old: Value
     new: Value
+    better: bool | None = None
 
     @property
     def diff(self) -> float | None:
@@ -106,6 +111,17 @@ class ValueChange:
         if isinstance(self.old, numbers) and isinstance(self.new, numbers):
             return self.new - self.old
         return None
+
+    @property
+    def percent(self) -> float | None:
+        """`diff` in percent of the old value's size; None unless both are finite and the old one is not 0."""
+        diff = self.diff
+        if diff is None or not self.old or not math.isfinite(diff):
+            return None
+        try:
+            return 100 * diff / abs(self.old)  # type: ignore[arg-type]  # numbers, since `diff` is one
+        except OverflowError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,7 @@ class Diff:
     weights: (
         Weights  # tensors by name, over all weight files; reads nothing before it is looked into
     )
+    totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:

@@ -2,6 +2,9 @@
 
 [components]
 weights = ["runs/**/ckpt-*"]     # globs that come before the built-in rules, per component
+
+[metrics]
+higher = ["*margin*"]            # what is better; the same for lower, and neither
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from typing import Any
 
 from mvcd.errors import Failure
 from mvcd.inspect.components import ComponentRules
+from mvcd.inspect.direction import MetricRules
 
 FILE = "mvc.toml"
 
@@ -42,4 +46,20 @@ def component_rules(root: str) -> ComponentRules:
             kind="bad-config",
             cause=str(error),
             help='write it like: weights = ["ckpt/**"]',
+        ) from None
+
+
+def metric_rules(root: str) -> MetricRules:
+    """The built-in rules of what is better, overridden by the workspace's own. Raises Failure."""
+    table = load(root).get("metrics")
+    if table is None:
+        return MetricRules.default()
+    try:
+        return MetricRules.of(table)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise Failure(
+            f"the [metrics] table of {FILE} is wrong",
+            kind="bad-config",
+            cause=str(error),
+            help='write it like: lower = ["*distance*"]',
         ) from None

@@ -95,11 +95,21 @@ def test_diff(mvc: Mvc, saved: Path) -> None:
         "renamed": [["data/train.csv", "data/old.csv"]],
     }  # fmt: skip
     assert document["components"]["weights"]["changed"] is False
-    assert document["hyperparameters"] == {"lr": {"old": 0.1, "new": 0.05}}
-    assert document["metrics"] == {
-        "val.accuracy": {"old": 0.5, "new": 0.75, "diff": 0.25},
-        "val.loss": {"old": None, "new": "NaN", "diff": None},
+    assert document["hyperparameters"] == {
+        "lr": {"old": 0.1, "new": 0.05, "diff": -0.05, "percent": -50.0}
     }
+    nothing = {"diff": None, "percent": None, "better": None}
+    assert document["metrics"] == {
+        "val.accuracy": {"old": 0.5, "new": 0.75, "diff": 0.25, "percent": 50.0, "better": True},
+        "val.loss": {"old": None, "new": "NaN", **nothing},
+    }
+    assert document["totals"]["data"] == {
+        "old": {"files": 1, "bytes": 8}, "new": {"files": 2, "bytes": 16},
+    }  # fmt: skip
+    assert document["architecture"] == {
+        "models": [], "config": {}, "environment": [], "packages_differ": False,
+        "source": [{"path": "model.py", "lines_added": 1, "lines_removed": 1}],
+    }  # fmt: skip
     assert document["tensors"] == {}
     assert ID.fullmatch(document["old"]) and ID.fullmatch(document["new"])
     assert mvc("diff", "--json").json["new"] is None

@@ -153,16 +153,16 @@ def test_the_diff_screen(mvc: Mvc, saved: Path) -> None:
     assert head.startswith("v1 ") and " -> v2 " in head and gap == ""
     assert lines == [
         "architecture     1 modified",
-        "  ~ model.py",
+        "  ~ model.py   +1 -1",
         "weights          unchanged",
         "hyperparameters  1 modified",
         "  ~ params.yaml",
-        "    lr  0.1  ->  0.05",
+        "    lr  0.1  ->  0.05  -0.05  -50.0 %",
         "data             1 added",
         "  + data/more.csv",
         "results          1 modified",
         "  ~ metrics.json",
-        "    val.accuracy  0.5  ->  0.75  +0.25",
+        "    val.accuracy  0.5  ->  0.75  +0.25  +50.0 %  better",
         "    val.loss        -  ->  nan",
     ]
     assert mvc("diff", "v1..v2").out == mvc("diff", "v1", "v2").out == mvc("diff", "v1..").out

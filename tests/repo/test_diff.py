@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.objects.version import Component
-from mvcd.repo.diff import _values
+from mvcd.repo.diff import value_changes
 from mvcd.repo.results import Diff, FileChanges
 from tests.support.workspace import Bench
 
@@ -197,4 +197,4 @@ def test_values_against_a_plain_comparison(old: dict[str, object], new: dict[str
         k for k in old.keys() | new.keys()
         if (k in old) != (k in new) or key(old[k]) != key(new[k])
     }  # fmt: skip
-    assert set(_values(old, new)) == expected  # type: ignore[arg-type]
+    assert set(value_changes(old, new)) == expected  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 from mvc.api.context import context_of
+from mvc.api.diff import Diff
 from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.results import (
     Branch,
@@ -19,7 +20,6 @@ from mvc.api.results import (
     CollectReport,
     CommitResult,
     Component,
-    Diff,
     Head,
     IgnoreMatch,
     Listed,
@@ -249,11 +249,13 @@ class Repo(SignatureVerbs, ReleaseVerbs):
         components: Iterable[str] | None = None,
     ) -> Diff:
         """The five differences from `a` (None: HEAD) to `b` (None: the workspace)."""
-        return Diff.of(self._engine.diff(a, b, components=components_of(components)))
+        return Diff.between(self._engine, self._engine.sides(a, b), components_of(components))
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """The lines of a unified diff of the text files that differ, without line ends."""
-        return self._engine.patch(diff.to_engine())
+        from mvcd.repo.diff import patch
+
+        return patch(diff._sides, diff.components)
 
     def ls(
         self, rev: str = "HEAD", path: Path | None = None, *, component: str | None = None

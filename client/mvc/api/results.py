@@ -9,27 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
 
-from mvcd.ids import VersionId
-from mvcd.inspect.tensors import TensorChanges
 from mvcd.monitor import Monitor
+from mvcd.objects import version as objects
 from mvcd.objects.version import Component, Provenance, Value
 from mvcd.repo import results as engine
 from mvcd.repo.ignore import Match as IgnoreMatch
 from mvcd.repo.results import (
     Check,
     ComponentCommit,
-    FileChanges,
     Listed,
     PathChange,
-    ValueChange,
 )
 from mvcd.repo.signatures import SignatureStatus
 from mvcd.store.api import CollectReport, StoreStats
-
-if TYPE_CHECKING:
-    from mvc.api.weights import Weights
 
 __all__ = [
     "Branch",
@@ -40,8 +33,6 @@ __all__ = [
     "Component",
     "ComponentCommit",
     "ComponentRoot",
-    "Diff",
-    "FileChanges",
     "Harm",
     "Head",
     "IgnoreMatch",
@@ -55,9 +46,7 @@ __all__ = [
     "Status",
     "StoreStats",
     "Tag",
-    "TensorChanges",
     "Value",
-    "ValueChange",
     "VerifyError",
     "VerifyReport",
     "Version",
@@ -77,6 +66,10 @@ class ComponentRoot:
     digest: str | None
     files: int
     size: int
+
+    @classmethod
+    def of(cls, root: objects.ComponentRoot) -> ComponentRoot:
+        return cls(None if root.root is None else root.root.hex(), root.files, root.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +103,7 @@ class Version:
             trigger=version.trigger.name.lower(),
             hyperparameters=dict(version.hyperparameters),
             metrics=dict(version.metrics),
-            components={
-                c: ComponentRoot(None if r.root is None else r.root.hex(), r.files, r.size)
-                for c, r in version.components.items()
-            },
+            components={c: ComponentRoot.of(r) for c, r in version.components.items()},
             provenance=version.provenance,
             tracked=version.tracked,
             refs=entry.refs,
@@ -168,51 +158,6 @@ class Status:
     @property
     def clean(self) -> bool:
         return not (self.added or self.modified or self.deleted)
-
-
-@dataclass(frozen=True, slots=True)
-class Diff:
-    """The five differences. `new` is None when the right side is the workspace.
-
-    `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that is
-    on both sides and differs. `weights` has every tensor by name, over all weight files; its figures are read
-    from the data when they are asked for: `diff.weights["layer1.weight"].relative_l2`.
-    """
-
-    old: str
-    new: str | None
-    components: Mapping[Component, FileChanges]
-    hyperparameters: Mapping[str, ValueChange]
-    metrics: Mapping[str, ValueChange]
-    tensors: Mapping[str, TensorChanges]
-    weights: Weights = field(compare=False, repr=False)
-
-    @classmethod
-    def of(cls, diff: engine.Diff) -> Diff:
-        return cls(
-            diff.old.hex(),
-            None if diff.new is None else diff.new.hex(),
-            diff.components,
-            diff.hyperparameters,
-            diff.metrics,
-            diff.tensors,
-            diff.weights,
-        )
-
-    def to_engine(self) -> engine.Diff:
-        return engine.Diff(
-            VersionId.parse(self.old),
-            None if self.new is None else VersionId.parse(self.new),
-            self.components,
-            self.hyperparameters,
-            self.metrics,
-            self.tensors,
-            self.weights,
-        )
-
-    @property
-    def changed(self) -> bool:
-        return any(c.changed for c in self.components.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from mvc.cli import documents, text
 from mvc.cli.errors import exit_code
 from mvc.cli.face import Face
 from mvc.cli.options import Option, verb
-from mvc.cli.screens import diff as diff_screen
 from mvc.cli.screens import log as log_screen
+from mvc.cli.screens.diff import whole
 from mvc.training import checkpoint
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _play(face: Face, directory: str, iterations: int) -> int:
         old, new = "v2", f"v{iterations}"  # the skip path comes with v3 at the earliest
         _chapter(face, f"mvc diff {old} {new}", "the five differences")
         diff = repo.diff(old, new)
-        _show(face, diff_screen.lines(diff, *documents.side_names(repo, diff), verbose=False))
+        _show(face, whole.lines(diff, *documents.side_names(repo, diff), verbose=False))
 
         best = _best(versions)
         _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import component_option, verb
-from mvc.cli.screens.diff import lines
 from mvc.cli.screens.patch import styled
 from mvc.cli.screens.tensors import TOP
 from mvc.cli.screens.tensors import lines as tensor_lines
+
+if TYPE_CHECKING:
+    from mvc.api.diff import Diff
 
 
 @verb("diff", exits={1: "failure, or differences with --exit-code"})
@@ -30,6 +33,8 @@ from mvc.cli.screens.tensors import lines as tensor_lines
     metavar="N",
     help="With --tensors: the N that changed most. [default: 24]",
 )
+@click.option("--stat", "form", flag_value="stat", help="Show one line a component.")
+@click.option("--md", "form", flag_value="md", help="Write Markdown, for a pull request.")
 @component_option("Only this component; may be given several times.", multiple=True)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
 @click.pass_obj
@@ -40,6 +45,7 @@ def command(
     patch: bool,
     tensors: bool,
     top: int | None,
+    form: str | None,
     components: tuple[str, ...],
     exit_code: bool,
 ) -> int:
@@ -47,8 +53,11 @@ def command(
 
     From A (by default HEAD) to B (by default the files as they are now); A..B means the same.
 
-    Shown are, for each component, files added, modified, deleted and renamed (equal content); hyperparameters
-    and metrics key by key; and of changed weight files the tensors, compared by digest without reading data.
+    Shown are, for each component, files added, modified, deleted and renamed (equal content). Architecture:
+    layers added, removed, reshaped, retyped and renamed, parameters, configuration keys, lines of source,
+    packages of requirement and lock files. Weights: the tensors that changed, compared by digest without
+    reading data. Hyperparameters and results: key by key, and whether a metric got better; names such as loss
+    or acc decide, or the [metrics] table of mvc.toml.
 
     With --tensors their data is read too, and each changed tensor is shown with its relative change (norm of
     the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
@@ -59,7 +68,7 @@ def command(
     if tensors:
         diff.weights.measure()
     if face.json:
-        document = documents.diff(diff)
+        document = documents.diff_whole(diff)
         if tensors:
             document["weights"] = documents.weights(diff.weights)
         if patch:
@@ -67,7 +76,7 @@ def command(
         face.answer(document)
     elif not face.quiet:
         names = documents.side_names(face.repo, diff)
-        screen: Iterable[str] = lines(diff, *names, verbose=face.verbose > 0)
+        screen = _screen(diff, names, form, verbose=face.verbose > 0)
         if tensors:
             screen = chain(screen, [""], tensor_lines(diff.weights, top=_top(face, top)))
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
@@ -76,6 +85,19 @@ def command(
 
 def _top(face: Face, top: int | None) -> int | None:
     return top if top is not None else None if face.verbose else TOP
+
+
+def _screen(
+    diff: Diff, names: tuple[str, str], form: str | None, *, verbose: bool
+) -> Iterator[str]:
+    from mvc.cli.screens.diff import markdown, stat, whole
+
+    match form:
+        case "stat":
+            return stat.lines(diff, *names)
+        case "md":
+            return markdown.lines(diff, *names)
+    return whole.lines(diff, *names, verbose=verbose)
 
 
 def _sides(a: str | None, b: str | None) -> tuple[str | None, str | None]:

@@ -12,7 +12,8 @@ from mvc.cli.screens import signature
 from mvc.cli.screens.log import heading
 
 if TYPE_CHECKING:
-    from mvc.api.results import Diff, FileChanges, SignatureStatus, Version
+    from mvc.api.diff import Diff, FileChanges
+    from mvc.api.results import SignatureStatus, Version
 
 
 def lines(

@@ -1,0 +1,94 @@
+"""What `Repo.diff` answers: the five differences. What costs reading is found out when first asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from mvcd.inspect.environment import PackageChange
+from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
+from mvcd.inspect.tensors import TensorChanges
+from mvcd.objects.version import Component
+from mvcd.repo.architecture import ArchitectureChange, SourceChange
+from mvcd.repo.results import FileChanges, ValueChange
+
+if TYPE_CHECKING:
+    from mvc.api.results import ComponentRoot
+    from mvc.api.weights import Weights
+    from mvcd.repo.repository import Repository
+    from mvcd.repo.sides import Sides
+
+__all__ = [
+    "ArchitectureChange",
+    "Diff",
+    "FileChanges",
+    "Layer",
+    "ModelChange",
+    "ModuleParameters",
+    "PackageChange",
+    "SourceChange",
+    "TensorChanges",
+    "ValueChange",
+]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """The five differences. `new` is None when the right side is the workspace.
+
+    `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that is
+    on both sides and differs; `totals` has each component's files and bytes (old, new). These come from records
+    and recipes. `weights` has every tensor by name, over all weight files; its figures are read from the data
+    when they are asked for: `diff.weights["layer1.weight"].relative_l2`. `architecture` reads small files when
+    it is first asked for; it raises IntegrityError for content that is not here. A diff with the workspace
+    reads what lies there at that moment.
+    """
+
+    old: str
+    new: str | None
+    components: Mapping[Component, FileChanges]
+    hyperparameters: Mapping[str, ValueChange]
+    metrics: Mapping[str, ValueChange]
+    tensors: Mapping[str, TensorChanges]
+    weights: Weights = field(compare=False, repr=False)
+    totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]]
+    _sides: Sides = field(repr=False, compare=False)
+
+    @classmethod
+    def between(
+        cls, engine: Repository, sides: Sides, components: Collection[Component] | None
+    ) -> Diff:
+        from mvc.api.results import ComponentRoot
+
+        diff = engine.compare(sides, components=components)
+        return cls(
+            diff.old.hex(),
+            None if diff.new is None else diff.new.hex(),
+            diff.components,
+            diff.hyperparameters,
+            diff.metrics,
+            diff.tensors,
+            diff.weights,
+            {c: (ComponentRoot.of(a), ComponentRoot.of(b)) for c, (a, b) in diff.totals.items()},
+            sides,
+        )
+
+    @property
+    def changed(self) -> bool:
+        return any(c.changed for c in self.components.values())
+
+    @property
+    def results(self) -> Mapping[str, ValueChange]:
+        """`metrics` under the name of its component."""
+        return self.metrics
+
+    @cached_property
+    def architecture(self) -> ArchitectureChange:
+        """Layers, configuration, source and environment; empty where the component was not asked for."""
+        from mvcd.repo.architecture import compare_architecture
+
+        if Component.ARCHITECTURE not in self.components:
+            return ArchitectureChange()
+        return compare_architecture(self._sides)

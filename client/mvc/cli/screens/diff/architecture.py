@@ -1,0 +1,140 @@
+"""What changed in the network: layers, parameters, configuration, environment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.screens.diff import values
+from mvc.cli.screens.diff.marks import Limits, change, cut, mark, named, sentence
+
+if TYPE_CHECKING:
+    from mvc.api.diff import ArchitectureChange, Layer, ModelChange, PackageChange
+
+_MODULES = 6
+
+
+def lines(found: ArchitectureChange, limits: Limits) -> Iterator[str]:
+    """What stands below the changed files."""
+    for model in found.layers:
+        yield from _model(model, limits)
+    for path, keys in found.config.items():
+        yield f"    {click.style(text.safe(path), bold=True)}"
+        yield from values.lines(keys, limits, indent=" " * 6)
+    if found.environment or found.packages_differ:
+        yield f"    {click.style('environment', bold=True)}"
+        yield from cut(_packages(found), limits.values, indent=" " * 6)
+
+
+def line_counts(found: ArchitectureChange) -> dict[str, str]:
+    """By path: "+12 -3", coloured."""
+    return {
+        source.path: " ".join(
+            click.style(f"{sign}{count:,}", fg=color)
+            for sign, count, color in (("+", source.added, "green"), ("-", source.removed, "red"))
+            if count
+        )
+        for source in found.source
+    }
+
+
+def summary(found: ArchitectureChange) -> str:
+    """One line: lines, layers, parameters, keys, packages."""
+    added = sum(source.added or 0 for source in found.source)
+    removed = sum(source.removed or 0 for source in found.source)
+    keys = sum(map(len, found.config.values()))
+    return sentence(
+        [
+            f"+{added:,} -{removed:,} lines" if added or removed else "",
+            *(layer_counts(model) for model in found.layers),
+            *(
+                f"parameters {change(*model.parameters)}"
+                for model in found.layers
+                if model.parameters[0] != model.parameters[1]
+            ),
+            text.plural(keys, "config key") if keys else "",
+            text.plural(len(found.environment), "package") if found.environment else "",
+        ]
+    )
+
+
+def layer_counts(model: ModelChange) -> str:
+    """ "layers: 1 added, 2 reshaped", or that the model is new or gone."""
+    if model.old is None:
+        return f"a model of {text.plural(len(model.added), 'layer')}"
+    if model.new is None:
+        return f"no longer a model of {text.plural(len(model.removed), 'layer')}"
+    kinds = ("added", "removed", "renamed", "reshaped", "retyped")
+    counts = [f"{n:,} {kind}" for kind in kinds if (n := len(getattr(model, kind)))]
+    return f"layers: {', '.join(counts)}"
+
+
+def shape(layer: Layer) -> str:
+    """ "F32 [4, 3]"."""
+    return f"{text.safe(layer.dtype)} {list(layer.shape)}"
+
+
+def layer_rows(model: ModelChange) -> list[tuple[str, str, str]]:
+    """(kind, name, what is to be said of it) of every layer whose form differs."""
+    rows = [("removed", named(layer.name), shape(layer)) for layer in model.removed]
+    rows += [("added", named(layer.name), shape(layer)) for layer in model.added]
+    rows += [("renamed", f"{named(a.name)} -> {named(b.name)}", shape(b)) for a, b in model.renamed]
+    rows += [
+        ("reshaped", named(b.name), f"{shape(a)} -> {list(b.shape)}") for a, b in model.reshaped
+    ]
+    rows += [("retyped", named(b.name), f"{shape(a)} -> {shape(b)}") for a, b in model.retyped]
+    return rows
+
+
+def _model(model: ModelChange, limits: Limits) -> Iterator[str]:
+    path = model.new if model.new is not None else model.old
+    label = text.safe(path or "")
+    if model.old is not None and model.new is not None and model.old != model.new:
+        label = f"{text.safe(model.old)} -> {label}"
+    yield f"    {click.style(label, bold=True)}  {layer_counts(model)}"
+    if model.old is not None and model.new is not None:
+        rows = [[f"      {mark(kind)} {name}", note] for kind, name, note in layer_rows(model)]
+        yield from cut(text.table(rows), limits.names, indent=" " * 6)
+    yield from _parameters(model, limits)
+
+
+def _parameters(model: ModelChange, limits: Limits) -> Iterator[str]:
+    old, new = model.parameters
+    if old != new:
+        relative = f"  ({values.percent(100 * (new - old) / old)})" if old else ""
+        yield f"      parameters  {change(old, new)}  {new - old:+,}{relative}"
+    if old and new and old != new:
+        rows = [
+            [f"        {named(row.module)}", f"{row.old:,}", "->", f"{row.new:,}"]
+            for row in model.modules
+        ]
+        if len(rows) > 1:
+            limit = None if limits.names is None else _MODULES
+            yield from cut(text.table(rows, right=(1, 3)), limit, indent=" " * 8)
+    dtypes = [(d, a, b) for d, (a, b) in model.dtypes.items() if bool(a) != bool(b)]
+    if dtypes and old and new:
+        before = ", ".join(text.safe(d) for d, (a, _) in model.dtypes.items() if a)
+        after = ", ".join(text.safe(d) for d, (_, b) in model.dtypes.items() if b)
+        yield f"      dtypes  {before} -> {after}"
+
+
+def _packages(found: ArchitectureChange) -> list[str]:
+    rows = [
+        [f"      {text.safe(p.package)}", version(p.old), "->", version(p.new), _where(p)]
+        for p in found.environment
+    ]
+    shown = text.table(rows)
+    if found.packages_differ:
+        shown.append("      the packages installed at the time differ")
+    return shown
+
+
+def version(found: str | None) -> str:
+    return "-" if found is None else text.safe(found) or "any"
+
+
+def _where(package: PackageChange) -> str:
+    return click.style(text.safe(package.path) or "recorded", dim=True)

@@ -1,0 +1,106 @@
+"""The difference for a pull request: GitHub's Markdown, tables that stay small.
+
+Names and values come from files of others, so they stand in code spans, where nothing can be markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.screens.diff import values
+from mvc.cli.screens.diff.architecture import layer_counts, layer_rows, version
+from mvc.cli.screens.diff.marks import change, file_marks
+from mvc.cli.screens.diff.stat import meaning, sizes, totals
+
+if TYPE_CHECKING:
+    from mvc.api.diff import ArchitectureChange, Diff, ValueChange
+
+_ROWS = 40
+"""Of one table; a pull request's description may have 65,536 characters in all."""
+
+
+def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
+    yield f"### Model changes: {code(old)} → {code(new)}"
+    yield ""
+    if not diff.changed:
+        yield "No differences."
+        return
+    rows = [
+        [c.value, click.unstyle(file_marks(f)) or "=", sizes(diff, c.value), meaning(diff, c.value)]
+        for c, f in diff.components.items()
+    ]
+    yield from table(["", "files", "size", ""], rows)
+    yield ""
+    yield totals(diff)
+    yield from _values("Results", diff.metrics)
+    yield from _values("Hyperparameters", diff.hyperparameters)
+    if any(component.value == "architecture" for component in diff.components):
+        yield from _architecture(diff.architecture)
+
+
+def code(name: str) -> str:
+    """A code span; a backtick in it would end it, a pipe would end the cell."""
+    return f"`{text.safe(name).replace('`', chr(39)).replace('|', chr(92) + '|') or ' '}`"
+
+
+def table(
+    titles: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[int] = ()
+) -> Iterator[str]:
+    yield f"| {' | '.join(titles)} |"
+    yield "|" + "|".join("--:" if i in right else "---" for i in range(len(titles))) + "|"
+    rows = list(rows)
+    for row in rows[:_ROWS]:
+        yield f"| {' | '.join(row)} |"
+    if len(rows) > _ROWS:
+        yield f"| … {len(rows) - _ROWS:,} more {'| ' * len(titles)}".rstrip()
+
+
+def _values(title: str, changes: Mapping[str, ValueChange]) -> Iterator[str]:
+    if not changes:
+        return
+    yield from ("", f"#### {title}", "")
+    rows = []
+    for key, value in changes.items():
+        signed, relative = values.difference(value)
+        word = values.verdict(value)
+        sign = {"better": "🟢 better", "worse": "🔴 worse"}.get(word, "")
+        moved = f"{signed} ({relative})" if relative else signed
+        rows.append([code(key), _shown(value.old), _shown(value.new), moved, sign])
+    yield from table(["", "before", "after", "change", ""], rows, right=(1, 2, 3))
+
+
+def _shown(value: object) -> str:
+    shown = text.number(value)
+    return code(shown) if isinstance(value, str) else shown
+
+
+def _architecture(found: ArchitectureChange) -> Iterator[str]:
+    if found.layers:
+        yield from ("", "#### Layers", "")
+    for model in found.layers:
+        parameters = f", parameters {change(*model.parameters)}"
+        yield f"{code(model.new or model.old or '')}: {layer_counts(model)}{parameters}"
+        yield ""
+        if model.old is not None and model.new is not None:
+            rows = [[kind, code(name), code(note)] for kind, name, note in layer_rows(model)]
+            yield from table(["", "layer", "form"], rows)
+    for path, keys in found.config.items():
+        yield from _values(code(path), keys)
+    if found.environment:
+        yield from ("", "#### Environment", "")
+        yield from table(
+            ["package", "before", "after", "file"],
+            (
+                [
+                    code(p.package),
+                    code(version(p.old)),
+                    code(version(p.new)),
+                    code(p.path or "recorded"),
+                ]
+                for p in found.environment
+            ),
+        )

@@ -1,0 +1,76 @@
+"""Settings and metrics key by key: old, new, difference, percent, and whether that is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.screens.diff.marks import Limits, more
+
+if TYPE_CHECKING:
+    from mvc.api.diff import ValueChange
+
+_LONGEST = 28
+"""Columns of one value, so that old and new stay side by side on 80."""
+
+
+def lines(values: Mapping[str, ValueChange], limits: Limits, indent: str = "    ") -> Iterator[str]:
+    rows = []
+    for key, change in list(values.items())[: limits.values]:
+        row = [
+            f"{indent}{text.safe(key)}",
+            _short(change.old, limits),
+            "->",
+            _short(change.new, limits),
+        ]
+        rows.append([*row, *_difference(change)])
+    yield from text.table(rows, right=(1, 4, 5))
+    yield from more(len(values), limits.values, indent)
+
+
+def difference(change: ValueChange) -> tuple[str, str]:
+    """ "+0.02" and "+2.1 %"; empty where there is no number to give."""
+    diff = change.diff
+    if diff is None or not math.isfinite(diff):
+        return "", ""
+    return text.signed(diff), "" if change.percent is None else percent(change.percent)
+
+
+def percent(value: float) -> str:
+    """Past a thousand percent as a multiple, which can still be read."""
+    if abs(value) < 1000:
+        return f"{value:+.1f} %" if abs(value) >= 0.1 else f"{value:+.2g} %"
+    return f"x{1 + value / 100:.4g}"
+
+
+def verdict(change: ValueChange) -> str:
+    return "" if change.better is None else "better" if change.better else "worse"
+
+
+def summary(values: Mapping[str, ValueChange], noun: str) -> str:
+    """ "5 metrics: 3 better, 1 worse"."""
+    if not values:
+        return ""
+    verdicts = [verdict(change) for change in values.values()]
+    counts = [f"{n:,} {word}" for word in ("better", "worse") if (n := verdicts.count(word))]
+    counted = text.plural(len(values), noun)
+    return f"{counted}: {', '.join(counts)}" if counts else counted
+
+
+def _short(value: object, limits: Limits) -> str:
+    shown = text.number(value)
+    if limits.values is not None and len(shown) > _LONGEST:
+        return shown[: _LONGEST - 1] + "…"
+    return shown
+
+
+def _difference(change: ValueChange) -> list[str]:
+    words = [*difference(change), verdict(change)]
+    while words and not words[-1]:
+        words.pop()
+    color = {True: "green", False: "red"}.get(change.better)  # type: ignore[arg-type]
+    return [click.style(w, fg=color, bold=True) if color and w else w for w in words]

@@ -1,0 +1,98 @@
+"""The five differences on one screen.
+
+    v7 1f2e3d4c5b -> workspace
+
+    architecture     1 modified
+      ~ model.py   +12 -3
+    weights          1 modified
+      ~ model.safetensors   9 tensors: 5 changed, 1 added, 3 unchanged
+          ~ hidden.weight
+    ...
+
+Long lists are cut, so that all five parts stay in view; --verbose shows them whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.screens.diff import architecture, values, weights
+from mvc.cli.screens.diff.marks import WHOLE, Limits, file_counts, mark, more
+
+if TYPE_CHECKING:
+    from mvc.api.diff import Diff, FileChanges
+
+Below = Callable[["Diff", Limits], Iterator[str]]
+
+
+def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
+    limits = WHOLE if verbose else Limits()
+    yield heading(old, new)
+    if not diff.changed:
+        yield "No differences"
+        return
+    yield ""
+    for component, files in diff.components.items():
+        name = component.value
+        below = list(_BELOW[name](diff, limits)) if name in _BELOW else []
+        yield _title(name, files, shown=bool(below))
+        yield from _files(files, _notes(diff, name), limits, _names(diff, limits))
+        yield from below
+
+
+def heading(old: str, new: str) -> str:
+    return f"{click.style(old, fg='yellow')} -> {click.style(new, fg='yellow')}"
+
+
+def _title(name: str, files: FileChanges, *, shown: bool) -> str:
+    counts = [f"{count:,} {kind}" for kind, count in file_counts(files)]
+    if not counts:
+        note = "no file changed" if shown else "unchanged"
+        return click.style(f"{name:<16} {note}", dim=not shown, bold=shown)
+    return f"{click.style(f'{name:<16}', bold=True)} {', '.join(counts)}"
+
+
+def _files(
+    files: FileChanges,
+    notes: Mapping[str, str],
+    limits: Limits,
+    below: Callable[[str], Iterator[str]],
+) -> Iterator[str]:
+    rows = [("modified", p, p) for p in files.modified]
+    rows += [("added", p, p) for p in files.added]
+    rows += [("deleted", p, p) for p in files.deleted]
+    rows += [("renamed", f"{a} -> {b}", b) for a, b in files.renamed]
+    for kind, label, path in rows[: limits.paths]:
+        note = f"   {notes[path]}" if notes.get(path) else ""
+        yield f"  {mark(kind)} {text.safe(label)}{note}"
+        yield from below(path)
+    yield from more(len(rows), limits.paths)
+
+
+def _notes(diff: Diff, name: str) -> Mapping[str, str]:
+    """What is said of a file on its own line."""
+    if name == "architecture":
+        return architecture.line_counts(diff.architecture)
+    if name == "weights":
+        return {path: weights.summary(changes) for path, changes in diff.tensors.items()}
+    return {}
+
+
+def _names(diff: Diff, limits: Limits) -> Callable[[str], Iterator[str]]:
+    def below(path: str) -> Iterator[str]:
+        if path in diff.tensors:
+            yield from weights.names(diff.tensors[path], limits)
+
+    return below
+
+
+_BELOW: Mapping[str, Below] = {
+    "architecture": lambda diff, limits: architecture.lines(diff.architecture, limits),
+    "hyperparameters": lambda diff, limits: values.lines(diff.hyperparameters, limits),
+    "results": lambda diff, limits: values.lines(diff.metrics, limits),
+}
+"""What stands below a component's files."""

@@ -1,0 +1,69 @@
+"""The two sides of a comparison: versions, or a version and the workspace, read in one way.
+
+The workspace takes part as an unsaved version (snapshot.py): its manifests and recipes can be fetched, its
+chunks cannot, so its files are opened where they lie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from typing import BinaryIO, cast
+
+from mvcd.ids import VersionId
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Recipe
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Version
+from mvcd.repo.content import VersionFile
+from mvcd.repo.files import Change, VersionFiles, changes, recipe_of
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One version's content. `id` is None for the workspace, which then lies at `root`."""
+
+    id: VersionId | None
+    version: Version
+    fetch: Fetch
+    root: str | None = None
+
+    @property
+    def files(self) -> VersionFiles:
+        return VersionFiles(self.version, self.fetch)
+
+    def recipe(self, entry: Entry) -> Recipe:
+        return recipe_of(entry, self.fetch)
+
+    def open(self, entry: Entry) -> BinaryIO:
+        """A file for reading from anywhere; of a symbolic link its text. Close it. Raises OSError when the
+        workspace has changed since, and what `VersionFile` raises."""
+        if self.root is None:
+            return cast(BinaryIO, VersionFile(entry, self.fetch))
+        path = os.path.join(self.root, entry.path)
+        if entry.mode is Mode.SYMLINK:
+            return BytesIO(os.fsencode(os.readlink(path)))
+        return open(path, "rb")
+
+    def read(self, entry: Entry, limit: int) -> bytes:
+        """Up to `limit` bytes from the start."""
+        with self.open(entry) as file:
+            pieces = []
+            while limit > 0 and (piece := file.read(limit)):
+                pieces.append(piece)
+                limit -= len(piece)
+            return b"".join(pieces)
+
+
+@dataclass(frozen=True)
+class Sides:
+    old: Side
+    new: Side
+
+    @cached_property
+    def changes(self) -> Mapping[str, Change]:
+        """By path: (before, after) of every file that differs."""
+        return changes(self.old.version, self.new.version, self.new.fetch)

@@ -1,0 +1,144 @@
+"""What changed in the network, over real repositories."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from mvcd.inspect.environment import PackageChange
+from mvcd.repo.architecture import ArchitectureChange, SourceChange, compare_architecture
+from mvcd.repo.results import ValueChange
+from tests.support.workspace import Bench
+
+
+def weights(**tensors: np.ndarray) -> bytes:  # type: ignore[type-arg]
+    return safetensors.numpy.save({k.replace("__", "."): v for k, v in tensors.items()})
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:  # type: ignore[type-arg]
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def compared(bench: Bench, old: str = "v1", new: str | None = "v2") -> ArchitectureChange:
+    return compare_architecture(bench.repo.sides(old, new))
+
+
+def test_layers_without_reading_weights(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = {"a__w": noise(300, 100), "b__w": noise(10, 10, seed=1), "c__w": noise(64, seed=2)}
+    new = {"x__w": noise(300, 100), "b__w": noise(10, 20, seed=1), "d__w": noise(64, seed=3)}
+    bench.save({"m.safetensors": weights(**old)})
+    bench.write({"m.safetensors": weights(**new)})
+    unsaved = compared(bench, "v1", None)
+    bench.commit()
+    fetch, kinds = bench.repo._core.fetch, []
+    monkeypatch.setattr(
+        bench.repo._core, "fetch", lambda id: kinds.append(id.kind.name) or fetch(id)
+    )
+    saved = compared(bench)
+    assert "CHUNK" not in kinds
+    assert saved.models == unsaved.models
+    (model,) = saved.layers
+    assert [(a.name, b.name) for a, b in model.renamed] == [("a.w", "x.w")]
+    assert [(b.name, b.shape) for _, b in model.reshaped] == [("b.w", (10, 20))]
+    assert ([x.name for x in model.added], [x.name for x in model.removed]) == (["d.w"], ["c.w"])
+    assert model.parameters == (30_164, 30_264)
+
+
+def test_a_model_that_was_sharded_anew_has_not_changed(bench: Bench) -> None:
+    a, b = noise(200), noise(300, seed=1)
+    bench.save({"m.safetensors": weights(a=a, b=b)})
+    bench.remove("m.safetensors")
+    bench.save(
+        {"m-00001-of-00002.safetensors": weights(a=a), "m-00002-of-00002.safetensors": weights(b=b)}
+    )
+    (model,) = compared(bench).models
+    assert not model.changed
+    assert (model.old, model.new, model.same) == ("m", "m", 2)
+    bench.save({"m-00002-of-00002.safetensors": weights(b=b, c=a)})
+    (model,) = compared(bench, "v2", "v3").layers
+    assert [x.name for x in model.added] == ["c"], "shards that did not change belong to the model"
+    assert model.same == 2
+
+
+def test_a_model_that_moved_is_the_same_model(bench: Bench) -> None:
+    bench.save({"run/checkpoint-1/model.safetensors": weights(a=noise(9), b=noise(8))})
+    bench.remove("run/checkpoint-1/model.safetensors")
+    bench.save({
+        "run/checkpoint-2/model.safetensors": weights(a=noise(9, seed=5), b=noise(8, seed=6), c=noise(1)),
+        "run/checkpoint-2/optimizer.pt": b"no tensors",
+    })  # fmt: skip
+    (model,) = compared(bench).models
+    assert (model.old, model.new) == ("run/checkpoint-1/model", "run/checkpoint-2/model")
+    assert ([x.name for x in model.added], model.same) == (["c"], 2)
+
+
+def keras(config: object, *, name: str = "config.json") -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, json.dumps(config))
+        archive.writestr("model.weights.h5", b"\x89HDF")
+    return buffer.getvalue()
+
+
+def test_configuration_source_and_environment(bench: Bench) -> None:
+    bench.save({
+        "config.json": '{"hidden": 8, "rope": {"theta": 1e4}}',
+        "net.py": "a\nb\nc\n", "blob.py": b"\0\1", "requirements.txt": "torch==2.0\nnumpy\n",
+        "tokenizer.json": json.dumps({"vocab": {f"t{i}": i for i in range(20_000)}}),
+        "m.keras": keras({"layers": [{"units": 3}]}),
+    })  # fmt: skip
+    bench.save({
+        "config.json": '{"hidden": 16, "rope": {"theta": 1e4}, "act": "gelu"}',
+        "net.py": "a\nB\nc\nd\n", "blob.py": b"\0\2", "requirements.txt": "torch==2.1\n",
+        "tokenizer.json": json.dumps({"vocab": {f"t{i}": i for i in range(20_001)}}),
+        "m.keras": keras({"layers": [{"units": 5}]}), "new.py": "x\n",
+    })  # fmt: skip
+    found = compared(bench)
+    assert found.config == {
+        "config.json": {"act": ValueChange(None, "gelu"), "hidden": ValueChange(8, 16)},
+        "m.keras": {"layers.0.units": ValueChange(3, 5)},
+    }
+    assert found.source == (
+        SourceChange("blob.py", None, None),
+        SourceChange("net.py", 2, 1),
+        SourceChange("new.py", 1, 0),
+        SourceChange("tokenizer.json", 1, 1),
+    )
+    assert found.environment == (
+        PackageChange("numpy", "", None, "requirements.txt"),
+        PackageChange("torch", "2.0", "2.1", "requirements.txt"),
+    )
+    assert found.packages_differ is None
+    assert not compare_architecture(bench.repo.sides("v2", "v2")).changed
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        b"", b"PK\5\6" + bytes(18), b"PK\3\4" + bytes(200), keras({})[:-30], keras(1, name="other"),
+        keras({"a": "x" * (2 << 20)}), keras({}) + b"PK\6\7" + bytes(16) + b"PK\5\6" + bytes(18),
+        b"PK\5\6" + b"\xff" * 18,
+    ],
+)  # fmt: skip
+def test_hostile_keras_files_have_no_configuration(bench: Bench, hostile: bytes) -> None:
+    bench.save({"m.keras": keras({"a": 1}), "config.json": '{"a": 1}'})
+    bench.save({"m.keras": hostile, "config.json": "[" * 100_000})
+    assert compared(bench).config == {}
+
+
+def test_what_was_recorded(bench: Bench) -> None:
+    for python, packages in (("3.11.2", "aa"), ("3.12.0", "bb")):
+        bench.write({"x.py": python})
+        bench.add()
+        context = replace(bench.context(), python=python, packages_digest=packages)
+        bench.repo.commit("a version", context=context)
+    found = compared(bench)
+    assert found.environment == (PackageChange("python", "3.11.2", "3.12.0", ""),)
+    assert found.packages_differ is True
+    assert compared(bench, "v1", None).environment == ()
