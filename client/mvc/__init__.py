@@ -34,6 +34,7 @@ from mvc.api.errors import (
 )
 
 if TYPE_CHECKING:
+    from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import DeployProblem, DeployReport, Export, verify_deploy
     from mvc.api.diff import (
         ArchitectureChange,
@@ -118,6 +119,7 @@ _LAZY = {
         "VerifyReport",
         "Version",
     ),
+    "mvc.api.card": ("Card", "Catalogue"),
     "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
     "mvc.api.stages": (
         "ChainReport",
@@ -136,6 +138,8 @@ __all__ = [
     "AuthError",
     "Branch",
     "Busy",
+    "Card",
+    "Catalogue",
     "ChainReport",
     "Check",
     "CheckedRequirement",

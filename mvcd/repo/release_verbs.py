@@ -10,7 +10,9 @@ from mvcd.repo.core import Core
 from mvcd.repo.results import Context
 
 if TYPE_CHECKING:
+    from mvcd.ids import VersionId
     from mvcd.objects.version import Component
+    from mvcd.repo.card import CardFacts
     from mvcd.repo.export import ExportResult
     from mvcd.repo.judging import Trust
     from mvcd.repo.stages import ChainReport, StageRecord
@@ -94,6 +96,19 @@ class ReleaseVerbs:
         from mvcd.repo.export import export
 
         return export(self._core, rev, directory, only=only, replace=replace)
+
+    def card(self, id: VersionId) -> CardFacts:
+        """What a model card says of a version."""
+        from mvcd.repo import card
+
+        found = card.facts(self._core, id)
+        return replace(found, stages=tuple(map(self._numbered, found.stages)))
+
+    def published(self) -> list[VersionId]:
+        """Versions with a tag or that ever were on a stage, newest first."""
+        from mvcd.repo import card
+
+        return card.published(self._core)
 
     def _numbered(self, record: StageRecord) -> StageRecord:
         generation = self._core.version(record.promotion.version).generation

@@ -8,7 +8,9 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import Export
+    from mvc.api.results import SignatureReport
     from mvc.api.stages import ChainReport, StageRecord
     from mvcd.repo.config import Config
     from mvcd.repo.repository import Repository
@@ -26,6 +28,7 @@ class ReleaseVerbs:
         def root(self) -> str: ...
         @property
         def config(self) -> Config: ...
+        def signatures(self, rev: str = "HEAD") -> SignatureReport: ...
         def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def promote(
@@ -109,6 +112,31 @@ class ReleaseVerbs:
             rev, os.fspath(directory), only=components_of(only), replace=replace
         )
         return Export.of(made)
+
+    def card(self, rev: str = "HEAD") -> Card:
+        """A version's model card: values, and `markdown()` and `html()` of them."""
+        from mvc.api.card import Card
+        from mvc.api.stages import StageRecord
+
+        id = self._engine.resolve(rev)
+        facts = self._engine.card(id)
+        stages = tuple(map(StageRecord.of, facts.stages))
+        return Card.of(self.root, facts, stages, self.signatures(id.hex()))
+
+    def catalogue(self, *revs: str, stage: str | None = None, tags: bool = False) -> Catalogue:
+        """A table of models: of `revs`, of all that ever held `stage`, of all tags; without any of these, of
+        everything that has a tag or ever was on a stage, newest first."""
+        from mvc.api.card import Catalogue
+
+        chosen = [self._engine.resolve(rev).hex() for rev in revs]
+        if stage is not None:
+            chosen += [record.version for record in self.stage_history(stage)]
+        if tags:
+            chosen += [tag.version.hex() for tag in self._engine.tags()]
+        if not (revs or stage or tags):
+            chosen = [id.hex() for id in self._engine.published()]
+        cards = tuple(self.card(id) for id in dict.fromkeys(chosen))
+        return Catalogue(os.path.basename(self.root), cards)
 
     def stage_check(self, stage: str) -> ChainReport:
         """Whether a stage's history is whole; `head` is the digest that seals it."""

@@ -41,6 +41,8 @@ SECTIONS: dict[str, dict[str, str]] = {
         "stage": "show, roll back or withdraw stages",
         "export": "write a clean copy to be deployed",
         "verify-deploy": "check a deployed copy, without a repository",
+        "card": "make the model card of a version",
+        "catalogue": "make a table of the published models",
     },
     "Care": {
         "verify": "re-hash all content, name what is damaged",

@@ -1,0 +1,302 @@
+"""Model cards and catalogues: what a version is, for those who did not make it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from mvc.api.page import Block, Cell, Code, Page, Section, Table
+from mvc.api.results import ComponentRoot, SignatureReport, Value, Version
+from mvc.api.stages import StageRecord
+from mvcd import __version__
+from mvcd.objects.version import Component
+from mvcd.repo.card import CardFacts, CardFile, DataKind, WeightFile
+
+__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "WeightFile"]
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_SHORT = 12
+_SHOWN_VALUES = 8
+"""Settings, and metrics, on one row of a catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A version's card. `markdown()` and `html()` make one page of it.
+
+    `parameters` counts elements of all tensors by dtype. `stages` has the records by which it came to a stage
+    or left it; `project` is the name of the workspace's directory.
+    """
+
+    project: str
+    version: Version
+    architecture: tuple[CardFile, ...]
+    weights: tuple[WeightFile, ...]
+    data: tuple[DataKind, ...]
+    parameters: Mapping[str, int]
+    stages: tuple[StageRecord, ...]
+    signatures: SignatureReport
+
+    @classmethod
+    def of(
+        cls,
+        root: str,
+        facts: CardFacts,
+        stages: tuple[StageRecord, ...],
+        signatures: SignatureReport,
+    ) -> Card:
+        return cls(
+            project=os.path.basename(root),
+            version=Version.of(facts.history),
+            architecture=facts.architecture,
+            weights=facts.weights,
+            data=facts.data,
+            parameters=facts.parameters,
+            stages=stages,
+            signatures=signatures,
+        )
+
+    def markdown(self) -> str:
+        return _card_page(self).markdown()
+
+    def html(self) -> str:
+        return _card_page(self).html()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Cards in one table, a row each. `markdown()` and `html()` make a page of it."""
+
+    project: str
+    cards: tuple[Card, ...]
+
+    def markdown(self) -> str:
+        return _catalogue_page(self).markdown()
+
+    def html(self) -> str:
+        return _catalogue_page(self).html()
+
+
+# -------------------------------------------------------------------- the card
+
+
+def _card_page(card: Card) -> Page:
+    version = card.version
+    sections = [
+        Section("Get it", [Code(_download(card)), Code(f"mvc verify-deploy DIR {version.id}")]),
+        Section("Parts", [_parts(version)]),
+        Section("Architecture", list(_architecture(card))),
+        Section("Weights", list(_weights(card))),
+        Section("Hyperparameters", [_values(version.hyperparameters, "none were recorded")]),
+        Section("Data", [_data(card)]),
+        Section("Results", [_values(version.metrics, "none were recorded")]),
+        Section("Provenance", [Table(list(_provenance(version)))]),
+        Section("Stages", [_stages(card)]),
+        Section("Signatures", [_signatures(card)]),
+    ]
+    lead: list[Block] = [version.message.strip() or "(no message)", Table(list(_facts(card)))]
+    foot = f"Made by mvc {__version__} from the version's record; every digest can be checked."
+    return Page(f"{card.project} v{version.number}", lead, sections, foot)
+
+
+def _facts(card: Card) -> Iterator[tuple[Cell, Cell]]:
+    version = card.version
+    yield "version", Code(version.id)
+    if version.refs:
+        yield "names", ", ".join(r.removeprefix("HEAD -> ") for r in version.refs)
+    yield "author", version.author
+    yield "time", f"{version.time:%Y-%m-%d %H:%M:%S %z}"
+    yield "parameters", _parameters(card.parameters) or "unknown"
+    yield "size", f"{_size(version.size)} in {_plural(version.files, 'file')}"
+
+
+def _parts(version: Version) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (name.value, part.files, _size(part.size), Code(part.digest) if part.digest else "-")
+        for name, part in version.components.items()
+    ]
+    return Table(rows, head=["part", "files", "size", "digest"])
+
+
+def _architecture(card: Card) -> Iterator[Block]:
+    if not card.architecture:
+        yield "No files."
+        return
+    rows: list[tuple[Cell, ...]] = [
+        (f.path, _size(f.size), Code(f.recipe)) for f in card.architecture
+    ]
+    yield Table(rows, head=["file", "size", "digest"])
+    total = card.version.components[Component.ARCHITECTURE].files
+    if total > len(rows):
+        yield f"... and {total - len(rows):,} more."
+
+
+def _weights(card: Card) -> Iterator[Block]:
+    if not card.weights:
+        yield "No files."
+        return
+    if card.parameters:
+        total = sum(card.parameters.values())
+        counts: list[tuple[Cell, ...]] = [
+            (dtype, count, f"{100 * count / total:.1f} %" if total else "-")
+            for dtype, count in card.parameters.items()
+        ]
+        yield Table(counts, head=["dtype", "parameters", "share"])
+    rows: list[tuple[Cell, ...]] = [
+        (f.path, f.format or "-", f.tensors, _size(f.size), Code(f.recipe)) for f in card.weights
+    ]
+    yield Table(rows, head=["file", "format", "tensors", "size", "digest"])
+
+
+def _data(card: Card) -> Block:
+    if not card.data:
+        return "No files."
+    rows: list[tuple[Cell, ...]] = [
+        (f".{k.kind}" if k.kind else "(no ending)", k.files, _size(k.size)) for k in card.data
+    ]
+    return Table(rows, head=["kind", "files", "size"])
+
+
+def _values(values: Mapping[str, Value], none: str) -> Block:
+    if not values:
+        return none[:1].upper() + none[1:] + "."
+    return Table([(key, _value(value)) for key, value in values.items()])
+
+
+def _provenance(version: Version) -> Iterator[tuple[Cell, Cell]]:
+    made = version.provenance
+    yield "parents", tuple(Code(p) for p in version.parents) or "none, it is the first"
+    yield "saved", version.trigger
+    if made.git_commit:
+        yield "git commit", made.git_commit + (" with changes" if made.git_dirty else "")
+    if made.command:
+        yield "command", Code(" ".join(made.command))
+    if made.host:
+        yield "host", made.host
+    if made.python:
+        yield "Python", made.python
+    if made.packages_digest:
+        yield (
+            "packages",
+            (Code(made.packages_digest), "SHA-256 over the sorted name==version lines"),
+        )
+
+
+def _stages(card: Card) -> Block:
+    if not card.stages:
+        return "It never was on a stage."
+    rows: list[tuple[Cell, ...]] = []
+    for r in card.stages:
+        checks = tuple(
+            f"{q.expression} ({', '.join(f'{k} {_value(v)}' for k, v in q.found.items())})"
+            for q in r.requirements
+        )
+        now = "live" if r.live else "-" if r.until is None else f"{r.until:%Y-%m-%d %H:%M %z}"
+        rows.append(
+            (f"{r.stage} {r.number}", r.step, f"{r.time:%Y-%m-%d %H:%M %z}", now, r.author,
+             (r.reason or "-", *checks), Code(r.digest[:_SHORT]))
+        )  # fmt: skip
+    return Table(
+        rows, head=["record", "step", "from", "until", "by", "why, and what was met", "digest"]
+    )
+
+
+def _signatures(card: Card) -> Block:
+    found = card.signatures.signatures
+    if not found:
+        return "None."
+    rows: list[tuple[Cell, ...]] = [
+        (s.state.value, s.principal or "-", s.key_type, Code(s.fingerprint or "-"), s.reason or "-")
+        for s in found
+    ]
+    return Table(rows, head=["state", "by", "key", "fingerprint", "why not"])
+
+
+# -------------------------------------------------------------------- the catalogue
+
+
+def _catalogue_page(catalogue: Catalogue) -> Page:
+    head = [
+        "model",
+        "version",
+        "architecture",
+        "weights",
+        "hyperparameters",
+        "data",
+        "results",
+        "get it",
+    ]
+    rows = [_row(card) for card in catalogue.cards]
+    count = _plural(len(rows), "model")
+    blocks: list[Block] = [Table(rows, head=head)] if rows else ["Nothing was published yet."]
+    foot = (
+        f"{count}. Made by mvc {__version__}. Equal digests, equal content; mvc verify-deploy DIR ID checks "
+        "what was got."
+    )
+    return Page(f"{catalogue.project}: models", [], [Section("Models", blocks)], foot, wide=True)
+
+
+def _row(card: Card) -> tuple[Cell, ...]:
+    version = card.version
+
+    def digest(component: Component) -> Cell:
+        root = version.components[component]
+        return Code(root.digest[:_SHORT]) if root.digest else "-"
+
+    data = version.components[Component.DATA]
+    return (
+        model_name(card),
+        (f"v{version.number}", Code(version.id[:_SHORT]), f"{version.time:%Y-%m-%d}"),
+        (_parameters(card.parameters) or "-", digest(Component.ARCHITECTURE)),
+        (_size(version.components[Component.WEIGHTS].size), digest(Component.WEIGHTS)),
+        _some(version.hyperparameters),
+        (_files(data), digest(Component.DATA)),
+        _some(version.metrics),
+        Code(_download(card)),
+    )
+
+
+def model_name(card: Card) -> str:
+    """Its stages and tags, else the stage it held last, else its branches, else its number."""
+    refs = card.version.refs
+    given = [r.partition(": ")[2] for r in refs if r.startswith(("stage: ", "tag: "))]
+    former = [f"{r.stage} until {r.until:%Y-%m-%d}" for r in card.stages if r.until][:1]
+    branches = [r.removeprefix("HEAD -> ") for r in refs if ": " not in r and r != "HEAD"]
+    return ", ".join(given or former or branches) or f"v{card.version.number}"
+
+
+def _some(values: Mapping[str, Value]) -> Cell:
+    lines = [f"{key} {_value(value)}" for key, value in list(values.items())[:_SHOWN_VALUES]]
+    if len(values) > _SHOWN_VALUES:
+        lines.append(f"(+{len(values) - _SHOWN_VALUES})")
+    return tuple(lines) or "-"
+
+
+def _download(card: Card) -> str:
+    return f"mvc export {card.version.id} DIR"
+
+
+def _parameters(parameters: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {dtype}" for dtype, count in parameters.items())
+
+
+def _value(value: Value) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _files(part: ComponentRoot) -> str:
+    return f"{_plural(part.files, 'file')}, {_size(part.size)}" if part.files else "-"
+
+
+def _plural(count: int, one: str) -> str:
+    return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
+def _size(count: float) -> str:
+    unit = 0
+    while count >= 999.5 and unit < len(_UNITS) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{count:.0f} B" if unit == 0 else f"{count:.3g} {_UNITS[unit]}"

@@ -1,0 +1,100 @@
+"""Model cards and catalogues as JSON, as a table, and into a file."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mvc.cli import documents, text
+from mvc.cli.screens import stages
+
+if TYPE_CHECKING:
+    from mvc.api.card import Card, Catalogue
+    from mvc.cli.face import Face
+
+_METRICS = 3
+
+
+def document(card: Card) -> dict[str, Any]:
+    made = card.version.provenance
+    return {
+        "project": card.project,
+        **documents.version(card.version),
+        "components": {
+            name.value: {"digest": root.digest, "files": root.files, "bytes": root.size}
+            for name, root in card.version.components.items()
+        },
+        "parameters": dict(card.parameters),
+        "architecture_files": [
+            {"path": f.path, "bytes": f.size, "recipe": f.recipe} for f in card.architecture
+        ],
+        "weight_files": [
+            {
+                "path": f.path,
+                "bytes": f.size,
+                "recipe": f.recipe,
+                "format": f.format,
+                "tensors": f.tensors,
+                "parameters": dict(f.parameters),
+            }
+            for f in card.weights
+        ],
+        "data_kinds": [{"kind": k.kind, "files": k.files, "bytes": k.size} for k in card.data],
+        "provenance": {
+            "git_commit": made.git_commit,
+            "git_dirty": made.git_dirty,
+            "command": list(made.command),
+            "host": made.host,
+            "python": made.python,
+            "packages_digest": made.packages_digest,
+        },
+        "stages": [stages.document(r) for r in card.stages],
+        "signatures": [
+            {"state": s.state.value, "principal": s.principal, "fingerprint": s.fingerprint}
+            for s in card.signatures.signatures
+        ],
+        "download": f"mvc export {card.version.id} DIR",
+    }
+
+
+def table(catalogue: Catalogue) -> list[str]:
+    from mvc.api.card import model_name
+
+    if not catalogue.cards:
+        return []
+    title = ("model", "version", "", "parameters", "size", "results", "get it")
+    rows = [[click.style(cell, bold=True) for cell in title]]
+    for card in catalogue.cards:
+        version = card.version
+        found = list(version.metrics.items())[:_METRICS]
+        rows.append(
+            [
+                click.style(text.safe(model_name(card)), fg="magenta", bold=True),
+                f"v{version.number}",
+                click.style(text.short(version.id), fg="yellow"),
+                ", ".join(f"{n:,} {text.safe(d)}" for d, n in card.parameters.items()) or "-",
+                text.size(version.size),
+                "  ".join(f"{text.safe(k)} {text.number(v)}" for k, v in found) or "-",
+                f"mvc export {text.short(version.id)} DIR",
+            ]
+        )
+    return text.table(rows, right=(4,))
+
+
+def put(face: Face, page: str, output: str | None) -> None:
+    """A page on stdout, or whole into a file that is old or new, never half."""
+    if output is None:
+        click.echo(page, nl=False)
+        return
+    temporary = f"{output}.{os.getpid()}.new"
+    try:
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(page)
+        os.replace(temporary, output)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+    face.say(f"Wrote {text.safe(output)} ({text.size(len(page.encode()))})")
