@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mvcd.ids import VersionId
+from mvcd.inspect.layers import Layer, is_layer, model_of
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo import history, stages
@@ -15,6 +16,9 @@ from mvcd.repo.files import Placed, VersionFiles, recipe_of
 from mvcd.repo.refs import STAGES
 from mvcd.repo.results import History
 from mvcd.repo.stages import StageRecord
+
+MAX_MODULES = 40
+"""Rows of a network's table; past it the table goes less deep."""
 
 MAX_LISTED = 100
 """Files named per component; a card that lists 100,000 images is read by nobody."""
@@ -38,10 +42,32 @@ class WeightFile:
     recipe: str
     format: str
     tensors: int
-    parameters: Mapping[str, int]  # elements by dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A part of a network, like "layers.*.attention": numbers are one, so a row stands for all its blocks."""
+
+    module: str
+    tensors: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The layers of one model, whatever files they are in. `parameters`: elements by dtype, most first."""
+
+    name: str  # the files' path less shard numbers and suffix
+    tensors: int
+    parameters: Mapping[str, int]
+    modules: tuple[Module, ...]
 
     def __hash__(self) -> int:
-        return hash((self.path, self.recipe))
+        return hash((self.name, self.tensors, self.modules))
+
+    @property
+    def size(self) -> int:
+        return sum(self.parameters.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +85,22 @@ class CardFacts:
 
     history: History
     architecture: tuple[CardFile, ...]
+    networks: tuple[Network, ...]  # largest first
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     stages: tuple[StageRecord, ...]
-
-    @property
-    def parameters(self) -> Mapping[str, int]:
-        """Elements of all tensors by dtype, most first."""
-        total: Counter[str] = Counter()
-        for file in self.weights:
-            total.update(file.parameters)
-        return dict(total.most_common())
 
 
 def facts(core: Core, id: VersionId) -> CardFacts:
     """Raises MissingObject when the version's file lists are not here."""
     version = core.version(id)
     names = history.names_by_version(core).get(id, ())
+    networks, weights = _weights(core, version)
     return CardFacts(
         history=History(id, version, tuple(names)),
         architecture=_architecture(core, version),
-        weights=_weights(core, version),
+        networks=networks,
+        weights=weights,
         data=_data(core, version),
         stages=_stages(core, id),
     )
@@ -94,28 +115,45 @@ def _architecture(core: Core, version: Version) -> tuple[CardFile, ...]:
     return tuple(CardFile(p.entry.path, p.entry.size, p.entry.recipe.hex()) for p in found)
 
 
-def _weights(core: Core, version: Version) -> tuple[WeightFile, ...]:
-    found = []
+def _weights(core: Core, version: Version) -> tuple[tuple[Network, ...], tuple[WeightFile, ...]]:
+    files: list[WeightFile] = []
+    layers: dict[str, dict[str, Layer]] = defaultdict(dict)
     for placed in _files(core, version, Component.WEIGHTS):
         entry = placed.entry
         if entry.mode is Mode.SYMLINK:
             continue
         recipe = recipe_of(entry, core.fetch)
-        parameters: Counter[str] = Counter()
-        tensors = recipe.tensors()
-        for segment in tensors.values():
-            assert segment.tensor is not None
-            count = 1
-            for extent in segment.tensor.shape:
-                count *= extent
-            parameters[segment.tensor.dtype] += count
-        found.append(
-            WeightFile(
-                entry.path, entry.size, entry.recipe.hex(), recipe.format, len(tensors),
-                dict(parameters.most_common()),
-            )
-        )  # fmt: skip
-    return tuple(found)
+        found = [s.tensor for s in recipe.segments if s.tensor is not None]
+        files.append(
+            WeightFile(entry.path, entry.size, entry.recipe.hex(), recipe.format, len(found))
+        )
+        model = model_of(entry.path)
+        if model is not None:
+            network = {t.name: Layer(t.name, t.dtype, t.shape) for t in found if is_layer(t.name)}
+            layers[model].update(network)
+    networks = [_network(name, list(below.values())) for name, below in layers.items() if below]
+    networks.sort(key=lambda network: (-network.size, network.name))
+    return tuple(networks), tuple(files)
+
+
+def _network(name: str, layers: list[Layer]) -> Network:
+    parameters: Counter[str] = Counter()
+    for layer in layers:
+        parameters[layer.dtype] += layer.parameters
+    for depth in (6, 5, 4, 3, 2, 1, 0):
+        modules = _modules(layers, depth)
+        if len(modules) <= MAX_MODULES:
+            break
+    return Network(name, len(layers), dict(parameters.most_common()), modules)
+
+
+def _modules(layers: list[Layer], depth: int) -> tuple[Module, ...]:
+    """By the first `depth` parts of their names, in the order of the file."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for layer in layers:
+        above = layer.name.split(".")[:-1][:depth]
+        rows[".".join("*" if part.isdigit() else part for part in above)].append(layer.parameters)
+    return tuple(Module(m, len(counts), sum(counts)) for m, counts in rows.items())
 
 
 def _data(core: Core, version: Version) -> tuple[DataKind, ...]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mvcd.errors import UsageError
+from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import DIGEST_SIZE, VersionId
 from mvcd.objects.version import EMPTY
 
@@ -96,7 +96,9 @@ def version_named(name: str, value: bytes) -> VersionId | None:
 
 
 def target_of(value: bytes) -> VersionId:
-    """The version that the bytes of a branch, a tag or a record of promotion point to."""
+    """The version that the bytes of a branch, a tag or a record of promotion point to. Raises CorruptObject."""
+    if len(value) < DIGEST_SIZE:
+        raise CorruptObject("a ref is damaged", cause=f"its value has {len(value)} bytes")
     return VersionId(value[:DIGEST_SIZE])
 
 

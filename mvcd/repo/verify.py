@@ -1,4 +1,5 @@
-"""Verification of a whole repository: every stored byte, every link, and whom damage hurts.
+"""Verification of a whole repository: every stored byte, every link, the chains of stages, and whom
+damage hurts.
 
 The store re-hashes its objects and names what is broken; here the links are walked from every version of
 the refs and the operation log, so that a missing object is found too, and each damaged object is traced up
@@ -7,7 +8,7 @@ to the versions and files that can no longer be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mvcd.errors import CorruptObject, MissingObject
@@ -16,6 +17,7 @@ from mvcd.objects.closure import children, parents
 from mvcd.objects.manifest import entries
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Version
+from mvcd.repo import stages
 from mvcd.repo.core import Core
 from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.operations import versions_named
@@ -157,8 +159,15 @@ def verify(core: Core, *, read_data: bool) -> VerifyReport:
     for _, info in core.store.ids():
         objects += 1
         size += info.raw_size
-    found = errors(damage, walker)
+    found = [*errors(damage, walker), *_broken_histories(core.store)]
     return VerifyReport(objects, size, len(walker.versions), tuple(found))
+
+
+def _broken_histories(store: Store) -> Iterator[VerifyError]:
+    """Stages whose chain of records does not hold."""
+    for stage in stages.names(store):
+        for problem in stages.check(store, stage).problems:
+            yield VerifyError(f"broken history: {problem}", f"stage {stage}", None)
 
 
 def errors(damage: Iterable[Damage], walker: LinkWalker) -> list[VerifyError]:

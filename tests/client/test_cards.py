@@ -77,6 +77,34 @@ def test_a_card_has_everything(model: Repo) -> None:
     assert "third \\| with &lt;b&gt;markup&lt;/b&gt;" in card.markdown()
 
 
+def test_networks_are_counted_once_and_by_their_blocks(saved: Path) -> None:
+    import numpy as np
+
+    def blocks(count: int) -> dict[str, np.ndarray]:
+        return {f"h.{i}.{m}.weight": np.zeros(10, np.float16) for i in range(count) for m in "ab"}
+
+    write(saved, {"run/x": ""})
+    save_file(blocks(3), saved / "run" / "model-00001-of-00002.safetensors")
+    save_file(
+        {"out.bias": np.zeros(4, np.float32)}, saved / "run" / "model-00002-of-00002.safetensors"
+    )
+    save_file(blocks(9), saved / "run" / "optimizer.safetensors")
+    save_file(blocks(2), saved / "run" / "small.safetensors")
+    save_file({f"m{i}.w": np.zeros(1) for i in range(50)}, saved / "run" / "wide.safetensors")
+    repo = Repo(saved, author=AUTHOR)
+    repo.commit("networks")
+    card = repo.card()
+    assert card.parameters == {"F16": 60, "F32": 4}
+    whole, wide, small = card.networks
+    assert [n.name for n in card.networks] == ["run/model", "run/wide", "run/small"]
+    assert [(m.module, m.tensors, m.parameters) for m in whole.modules] == [
+        ("h.*.a", 3, 30), ("h.*.b", 3, 30), ("out", 1, 4),
+    ]  # fmt: skip
+    assert [(m.module, m.tensors) for m in wide.modules] == [("", 50)]
+    assert small.size == 40 and len(card.weights) == 6
+    repo.close()
+
+
 def test_a_bare_version_has_a_card(mvc: Mvc, work: Path) -> None:
     write(work, {"notes.txt": "x"})
     mvc("init")
@@ -124,7 +152,9 @@ def test_files_and_json(mvc: Mvc, model: Repo, tmp_path: Path) -> None:
     assert target.read_text().startswith("<!doctype html>")
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith("card")] == ["card.md"]
     document = mvc("card", "v3", "--json").json
-    assert document["weight_files"][0]["parameters"] == {"F32": 17, "I8": 7}
+    assert document["weight_files"][0]["tensors"] == 3
+    (network,) = document["networks"]
+    assert network["modules"] == [{"module": "", "tensors": 3, "parameters": 24}]
     assert document["stages"][0]["reason"] == "the best"
     assert "-o needs --md or --html" in mvc("catalogue", "-o", "x", code=2).err
     assert mvc("card", "-o", str(tmp_path / "no" / "card.md"), code=1).err.startswith("error: ")

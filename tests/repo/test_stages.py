@@ -365,6 +365,18 @@ def test_a_changed_version_is_found(history: Bench) -> None:
     assert not history.repo.stage_check("production").ok
 
 
+def test_verify_looks_at_histories_too(history: Bench) -> None:
+    assert history.repo.verify().ok
+    tamper(history, 2, None)
+    (error,) = history.repo.verify().errors
+    assert (error.problem, error.where) == (
+        "broken history: record 2 is missing", "stage production",
+    )  # fmt: skip
+    tamper(history, 3, b"short")
+    with pytest.raises(CorruptObject):
+        history.repo.verify()
+
+
 def test_a_missing_record_is_found(history: Bench) -> None:
     tamper(history, 2, None)
     assert history.repo.stage_check("production").problems == ("record 2 is missing",)

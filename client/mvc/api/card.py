@@ -11,12 +11,14 @@ from mvc.api.results import ComponentRoot, SignatureReport, Value, Version
 from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.objects.version import Component
-from mvcd.repo.card import CardFacts, CardFile, DataKind, WeightFile
+from mvcd.repo.card import CardFacts, CardFile, DataKind, Network, WeightFile
 
-__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "WeightFile"]
+__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "Network", "WeightFile"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SHORT = 12
+_NETWORKS = 3
+_LISTED = 100
 _SHOWN_VALUES = 8
 """Settings, and metrics, on one row of a catalogue."""
 
@@ -25,16 +27,16 @@ _SHOWN_VALUES = 8
 class Card:
     """A version's card. `markdown()` and `html()` make one page of it.
 
-    `parameters` counts elements of all tensors by dtype. `stages` has the records by which it came to a stage
+    `networks` are the models in its files, largest first. `stages` has the records by which it came to a stage
     or left it; `project` is the name of the workspace's directory.
     """
 
     project: str
     version: Version
     architecture: tuple[CardFile, ...]
+    networks: tuple[Network, ...]
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
-    parameters: Mapping[str, int]
     stages: tuple[StageRecord, ...]
     signatures: SignatureReport
 
@@ -50,12 +52,17 @@ class Card:
             project=os.path.basename(root),
             version=Version.of(facts.history),
             architecture=facts.architecture,
+            networks=facts.networks,
             weights=facts.weights,
             data=facts.data,
-            parameters=facts.parameters,
             stages=stages,
             signatures=signatures,
         )
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """Elements by dtype of its largest network, most first; {} when no file has tensors."""
+        return self.networks[0].parameters if self.networks else {}
 
     def markdown(self) -> str:
         return _card_page(self).markdown()
@@ -120,16 +127,25 @@ def _parts(version: Version) -> Table:
 
 
 def _architecture(card: Card) -> Iterator[Block]:
-    if not card.architecture:
-        yield "No files."
-        return
+    for network in card.networks[:_NETWORKS]:
+        if len(card.networks) > 1:
+            yield f"{network.name}: {_parameters(network.parameters)}"
+        modules: list[tuple[Cell, ...]] = [
+            (m.module or "(top)", m.tensors, m.parameters) for m in network.modules
+        ]
+        yield Table(modules, head=["module", "tensors", "parameters"])
+    if len(card.networks) > _NETWORKS:
+        yield f"... and {_plural(len(card.networks) - _NETWORKS, 'smaller network')}."
     rows: list[tuple[Cell, ...]] = [
         (f.path, _size(f.size), Code(f.recipe)) for f in card.architecture
     ]
-    yield Table(rows, head=["file", "size", "digest"])
+    if rows:
+        yield Table(rows, head=["file", "size", "digest"])
     total = card.version.components[Component.ARCHITECTURE].files
     if total > len(rows):
-        yield f"... and {total - len(rows):,} more."
+        yield f"... and {_plural(total - len(rows), 'more file')}."
+    if not rows and not card.networks:
+        yield "No files."
 
 
 def _weights(card: Card) -> Iterator[Block]:
@@ -146,7 +162,9 @@ def _weights(card: Card) -> Iterator[Block]:
     rows: list[tuple[Cell, ...]] = [
         (f.path, f.format or "-", f.tensors, _size(f.size), Code(f.recipe)) for f in card.weights
     ]
-    yield Table(rows, head=["file", "format", "tensors", "size", "digest"])
+    yield Table(rows[:_LISTED], head=["file", "format", "tensors", "size", "digest"])
+    if len(rows) > _LISTED:
+        yield f"... and {_plural(len(rows) - _LISTED, 'more file')}."
 
 
 def _data(card: Card) -> Block:

@@ -46,10 +46,11 @@ def command(
 
     \b
     REV is one of   HEAD, HEAD~2, HEAD^     where you stand, and its ancestors
-                    main, v1.0              a branch or a tag
+                    main, v1.0, production  a branch, a tag or a stage
                     v12                     number 12 on the line of HEAD
                     1f2e3d                  the beginning of an id, 4 digits or more
                     main@{2h}, @{1}         where it stood 2 hours, or 1 move, ago
+                    production@{2026-11-01} ... or at the end of that day
     """
     versions = face.repo.log(
         rev, limit=limit, component=component, all_refs=all_refs, first_parent=first_parent

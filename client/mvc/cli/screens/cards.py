@@ -27,6 +27,18 @@ def document(card: Card) -> dict[str, Any]:
             for name, root in card.version.components.items()
         },
         "parameters": dict(card.parameters),
+        "networks": [
+            {
+                "name": n.name,
+                "tensors": n.tensors,
+                "parameters": dict(n.parameters),
+                "modules": [
+                    {"module": m.module, "tensors": m.tensors, "parameters": m.parameters}
+                    for m in n.modules
+                ],
+            }
+            for n in card.networks
+        ],
         "architecture_files": [
             {"path": f.path, "bytes": f.size, "recipe": f.recipe} for f in card.architecture
         ],
@@ -37,7 +49,6 @@ def document(card: Card) -> dict[str, Any]:
                 "recipe": f.recipe,
                 "format": f.format,
                 "tensors": f.tensors,
-                "parameters": dict(f.parameters),
             }
             for f in card.weights
         ],
