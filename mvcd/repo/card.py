@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mvcd.ids import VersionId
 from mvcd.inspect.layers import Layer, is_layer, model_of
@@ -13,7 +13,7 @@ from mvcd.objects.version import Component, Version
 from mvcd.repo import history, stages
 from mvcd.repo.core import Core
 from mvcd.repo.files import Placed, VersionFiles, recipe_of
-from mvcd.repo.refs import STAGES
+from mvcd.repo.refs import STAGES, TAGS, target_of
 from mvcd.repo.results import History
 from mvcd.repo.stages import StageRecord
 
@@ -91,19 +91,32 @@ class CardFacts:
     stages: tuple[StageRecord, ...]
 
 
-def facts(core: Core, id: VersionId) -> CardFacts:
-    """Raises MissingObject when the version's file lists are not here."""
-    version = core.version(id)
-    names = history.names_by_version(core).get(id, ())
-    networks, weights = _weights(core, version)
-    return CardFacts(
-        history=History(id, version, tuple(names)),
-        architecture=_architecture(core, version),
-        networks=networks,
-        weights=weights,
-        data=_data(core, version),
-        stages=_stages(core, id),
-    )
+def facts(core: Core, ids: Sequence[VersionId]) -> Iterator[CardFacts]:
+    """In the order of the ids. Raises MissingObject when a version's file lists are not here."""
+    names = history.names_by_version(core)
+    steps = _steps(core)
+    for id in ids:
+        version = core.version(id)
+        networks, weights = _weights(core, version)
+        yield CardFacts(
+            history=History(id, version, tuple(names.get(id, ()))),
+            architecture=_architecture(core, version),
+            networks=networks,
+            weights=weights,
+            data=_data(core, version),
+            stages=tuple(steps.get(id, ())),
+        )
+
+
+def _steps(core: Core) -> dict[VersionId, list[StageRecord]]:
+    """The records of all stages by version."""
+    found: dict[VersionId, list[StageRecord]] = defaultdict(list)
+    if core.store.refs(STAGES):
+        for name in stages.names(core.store):
+            for record in stages.records(core.store, name):
+                id = record.promotion.version
+                found[id].append(replace(record, generation=core.version(id).generation))
+    return found
 
 
 def _files(core: Core, version: Version, component: Component) -> list[Placed]:
@@ -166,17 +179,8 @@ def _data(core: Core, version: Version) -> tuple[DataKind, ...]:
     return tuple(sorted(found, key=lambda k: (-k.size, k.kind)))
 
 
-def _stages(core: Core, id: VersionId) -> tuple[StageRecord, ...]:
-    if not core.store.refs(STAGES):
-        return ()
-    found = (r for name in stages.names(core.store) for r in stages.records(core.store, name))
-    return tuple(r for r in found if r.promotion.version == id)
-
-
 def published(core: Core) -> list[VersionId]:
     """Versions with a tag or that ever were on a stage, newest first."""
-    from mvcd.repo.refs import TAGS, target_of
-
     refs = {**core.store.refs(TAGS), **core.store.refs(STAGES)}
     ids = {target_of(value) for value in refs.values()}
     return sorted(ids, key=lambda id: (-core.version(id).time_us, id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -97,12 +97,11 @@ class ReleaseVerbs:
 
         return export(self._core, rev, directory, only=only, replace=replace)
 
-    def card(self, id: VersionId) -> CardFacts:
-        """What a model card says of a version."""
+    def cards(self, ids: Sequence[VersionId]) -> Iterator[CardFacts]:
+        """What model cards say of versions."""
         from mvcd.repo import card
 
-        found = card.facts(self._core, id)
-        return replace(found, stages=tuple(map(self._numbered, found.stages)))
+        return card.facts(self._core, ids)
 
     def published(self) -> list[VersionId]:
         """Versions with a tag or that ever were on a stage, newest first."""

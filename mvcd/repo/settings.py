@@ -5,6 +5,10 @@ weights = ["runs/**/ckpt-*"]     # globs that come before the built-in rules, pe
 
 [metrics]
 higher = ["*margin*"]            # what is better; the same for lower, and neither
+
+[stages.production]              # what a version needs to be promoted to it (gate.py)
+require = ["val_acc>=0.93"]
+signed = true
 """
 
 from __future__ import annotations

@@ -64,6 +64,11 @@ def test_only_some_components(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     assert again["replaced"] == made["version"]
 
 
+def test_a_copy_in_the_workspace_is_warned_of(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
+    assert "is in the workspace" in mvc("export", "v1", "deployed").err
+    assert mvc("export", "v1", str(tmp_path / "out")).err == ""
+
+
 def test_a_stage_is_named(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     mvc("promote", "v2", "production")
     out = str(tmp_path / "out")

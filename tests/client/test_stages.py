@@ -69,6 +69,17 @@ def test_json_documents(mvc: Mvc, saved: Path) -> None:
     assert (seal["ok"], seal["records"], seal["head"]) == (True, 3, back["digest"])
 
 
+def test_the_list_is_what_the_bare_verb_shows(
+    mvc: Mvc, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mvc("promote", "v1", "production")
+    listed = mvc("stage", "list").out
+    monkeypatch.chdir("/")
+    for words in (("-C", str(saved), "stage"), ("stage", "-C", str(saved))):
+        assert mvc(*words).out == listed
+        assert mvc(*words, "--json").json["stages"][0]["stage"] == "production"
+
+
 def test_rollback_and_withdraw_say_what_they_did(mvc: Mvc, saved: Path) -> None:
     mvc("promote", "v1", "production")
     mvc("promote", "v2", "production")

@@ -28,7 +28,7 @@ class Card:
     """A version's card. `markdown()` and `html()` make one page of it.
 
     `networks` are the models in its files, largest first. `stages` has the records by which it came to a stage
-    or left it; `project` is the name of the workspace's directory.
+    or left it; `signatures` is None where nobody looked; `project` is the name of the workspace's directory.
     """
 
     project: str
@@ -38,16 +38,10 @@ class Card:
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     stages: tuple[StageRecord, ...]
-    signatures: SignatureReport
+    signatures: SignatureReport | None
 
     @classmethod
-    def of(
-        cls,
-        root: str,
-        facts: CardFacts,
-        stages: tuple[StageRecord, ...],
-        signatures: SignatureReport,
-    ) -> Card:
+    def of(cls, root: str, facts: CardFacts, signatures: SignatureReport | None) -> Card:
         return cls(
             project=os.path.basename(root),
             version=Version.of(facts.history),
@@ -55,7 +49,7 @@ class Card:
             networks=facts.networks,
             weights=facts.weights,
             data=facts.data,
-            stages=stages,
+            stages=tuple(map(StageRecord.of, facts.stages)),
             signatures=signatures,
         )
 
@@ -221,6 +215,8 @@ def _stages(card: Card) -> Block:
 
 
 def _signatures(card: Card) -> Block:
+    if card.signatures is None:
+        return "Not looked at."
     found = card.signatures.signatures
     if not found:
         return "None."

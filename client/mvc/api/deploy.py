@@ -13,7 +13,7 @@ from mvcd.repo.export import ExportResult
 from mvcd.repo.export_manifest import ExportManifest
 from mvcd.repo.verify_deploy import DeployProblem
 
-__all__ = ["DeployProblem", "DeployReport", "Export", "verify_deploy"]
+__all__ = ["DeployProblem", "DeployReport", "Deployed", "Export", "verify_deploy"]
 
 _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 

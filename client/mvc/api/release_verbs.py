@@ -116,27 +116,28 @@ class ReleaseVerbs:
     def card(self, rev: str = "HEAD") -> Card:
         """A version's model card: values, and `markdown()` and `html()` of them."""
         from mvc.api.card import Card
-        from mvc.api.stages import StageRecord
 
         id = self._engine.resolve(rev)
-        facts = self._engine.card(id)
-        stages = tuple(map(StageRecord.of, facts.stages))
-        return Card.of(self.root, facts, stages, self.signatures(id.hex()))
+        (facts,) = self._engine.cards([id])
+        return Card.of(self.root, facts, self.signatures(id.hex()))
 
     def catalogue(self, *revs: str, stage: str | None = None, tags: bool = False) -> Catalogue:
         """A table of models: of `revs`, of all that ever held `stage`, of all tags; without any of these, of
-        everything that has a tag or ever was on a stage, newest first."""
-        from mvc.api.card import Catalogue
+        everything that has a tag or ever was on a stage, newest first. Signatures are not looked at.
+        """
+        from mvc.api.card import Card, Catalogue
 
-        chosen = [self._engine.resolve(rev).hex() for rev in revs]
+        chosen = [self._engine.resolve(rev) for rev in revs]
         if stage is not None:
-            chosen += [record.version for record in self.stage_history(stage)]
+            chosen += [r.promotion.version for r in self._engine.stage_history(stage)]
         if tags:
-            chosen += [tag.version.hex() for tag in self._engine.tags()]
-        if not (revs or stage or tags):
-            chosen = [id.hex() for id in self._engine.published()]
-        cards = tuple(self.card(id) for id in dict.fromkeys(chosen))
-        return Catalogue(os.path.basename(self.root), cards)
+            chosen += [tag.version for tag in self._engine.tags()]
+        if not revs and stage is None and not tags:
+            chosen = self._engine.published()
+        facts = self._engine.cards(list(dict.fromkeys(chosen)))
+        return Catalogue(
+            os.path.basename(self.root), tuple(Card.of(self.root, f, None) for f in facts)
+        )
 
     def stage_check(self, stage: str) -> ChainReport:
         """Whether a stage's history is whole; `head` is the digest that seals it."""

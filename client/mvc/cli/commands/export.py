@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from mvc.cli.face import Face
@@ -45,5 +47,7 @@ def command(
     checks it anywhere.
     """
     made = face.repo.export(rev, directory, only=only, replace=replace)
+    if os.path.realpath(made.directory).startswith(face.repo.root + os.sep):
+        face.warn(f"{directory} is in the workspace: if it is tracked, versions have the copy too")
     face.answer(screen.export_document(made), screen.exported(made))
     face.hint(f"mvc verify-deploy {directory}  checks it, there or anywhere")

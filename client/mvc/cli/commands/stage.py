@@ -22,7 +22,8 @@ def command(context: click.Context) -> None:
     Without a verb: list.
     """
     if context.invoked_subcommand is None:
-        context.invoke(list_)
+        with list_.make_context("list", [], parent=context) as below:
+            list_.invoke(below)
 
 
 @command.command("list", exits=DAMAGE)

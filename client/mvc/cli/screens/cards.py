@@ -62,7 +62,9 @@ def document(card: Card) -> dict[str, Any]:
             "packages_digest": made.packages_digest,
         },
         "stages": [stages.document(r) for r in card.stages],
-        "signatures": [
+        "signatures": None
+        if card.signatures is None
+        else [
             {"state": s.state.value, "principal": s.principal, "fingerprint": s.fingerprint}
             for s in card.signatures.signatures
         ],
