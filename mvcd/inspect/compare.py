@@ -1,6 +1,6 @@
 """Two runs of tensor elements compared, in short Python: what compare.c computes, bit for bit.
 
-Elements are taken by blocks of 1024; sums of a block run in eight lanes (element i in lane i mod 8), so that
+Elements are taken by blocks of 1024; sums of a block run in sixteen lanes (element i in lane i mod 16), so that
 vector registers of any width add the same numbers in the same order. Means and spreads (sums of squared
 distances from the mean) of blocks are merged by Chan, Golub and LeVeque's formula (1979). What is not finite is
 counted and left out: differences and products are over pairs that are finite on both sides.
@@ -150,8 +150,8 @@ class _Total:
 
 
 def _sum(items: Sequence[_T], term: Callable[[_T], float]) -> float:
-    lanes = [0.0] * 8
+    lanes = [0.0] * 16
     for i, item in enumerate(items):
-        lanes[i % 8] += term(item)
-    a, b, c, d = (lanes[k] + lanes[k + 4] for k in range(4))
+        lanes[i % 16] += term(item)
+    a, b, c, d = ((lanes[k] + lanes[k + 8]) + (lanes[k + 4] + lanes[k + 12]) for k in range(4))
     return (a + c) + (b + d)

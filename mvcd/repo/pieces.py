@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
+from mvcd.codec.decode import decode_into
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import Bytes, ChunkId
 from mvcd.inspect.tensorfile import Range
@@ -20,6 +21,7 @@ from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Part, Segment, parts, segment_parts
 from mvcd.objects.tree import Fetch
 from mvcd.repo.files import recipe_of
+from mvcd.store.api import ObjectReader
 
 _WINDOW = 256 << 10
 """Elements of the longest run: 2 MiB of F64. Runs end earlier where both sides have a cut point."""
@@ -53,9 +55,9 @@ class Content:
     """What one side's files hold. With `root`, chunks are read from the workspace there, since they are stored
     nowhere, and checked against the digests they had when the workspace was looked at."""
 
-    def __init__(self, fetch: Fetch, chunks: Callable[[ChunkId], bytes], root: str | None) -> None:
+    def __init__(self, fetch: Fetch, store: ObjectReader | None, root: str | None) -> None:
         self.fetch = fetch
-        self._chunks = chunks
+        self._store = store
         self._root = root
         self._recipe = lru_cache(maxsize=64)(partial(recipe_of, fetch=fetch))
 
@@ -64,14 +66,39 @@ class Content:
         part = piece.part
         if part.chunk is None:
             data: Bytes = part.literal or b""
-        elif self._root is None:
-            data = self._chunks(part.chunk)
-        else:
+        elif self._root is not None:
             data = self._from_workspace(self._root, piece.path, part.chunk, part)
+        else:
+            data = self.fetch(part.chunk)
         if len(data) != part.size:
             raise CorruptObject(f"the recipe of {piece.path} does not fit its chunks")
         whole = piece.start == 0 and piece.stop == part.size
         return data if whole else memoryview(data)[piece.start : piece.stop]
+
+    def load_into(
+        self, buffer: bytearray, run: Run, known: tuple[ChunkId | None, Bytes] = (None, b"")
+    ) -> Bytes:
+        """As `join`; a chunk alone is decoded into `buffer` and is good until that is used again.
+
+        `known`: a chunk whose bytes are at hand. When it is the base of the one wanted, as of a tensor that was
+        trained on, it need not be read a second time. Buffers of 256 KiB that are made anew for each chunk
+        cost more than decoding into them: the allocator gives them back to the system each time.
+        """
+        piece, store = run[0], self._store
+        id, size = piece.part.chunk, piece.part.size
+        if len(run) > 1 or id is None or store is None or piece.stop - piece.start < size:
+            return self.join(run)
+        encoded = store.get_encoded(id)
+        base = encoded.base
+        base_data = None if base is None else known[1] if base == known[0] else store.get(base)
+        if encoded.raw_size != size or size > len(buffer):
+            return self.join(run)
+        out = memoryview(buffer)[:size]
+        try:
+            decode_into(encoded, out, base_data)
+        except CorruptObject:
+            return self.join(run)  # says where the damage is
+        return out if ChunkId.of(out) == id else self.join(run)
 
     def join(self, run: list[Piece]) -> Bytes:
         return self.load(run[0]) if len(run) == 1 else b"".join([self.load(piece) for piece in run])

@@ -10,6 +10,7 @@ anew is compared tensor by tensor.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Sums, is_number, width
 from mvcd.inspect.tensorfiles import may_lean_on_others
 from mvcd.monitor import Monitor, Silent
+from mvcd.objects.chunklist import MAX_CHUNK_SIZE
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Version
@@ -131,6 +133,16 @@ class TensorDiff:
         return self.statistics.std_old, self.statistics.std_new
 
 
+class _PerThread(threading.local):
+    """Where the two sides' chunks are decoded."""
+
+    def __init__(self) -> None:
+        self.buffers = bytearray(MAX_CHUNK_SIZE), bytearray(MAX_CHUNK_SIZE)
+
+
+_thread = _PerThread()
+
+
 class Weights(Mapping[str, TensorDiff]):
     """Tensors by name; those that two files of one side share are called "path:name", which always works.
 
@@ -146,7 +158,7 @@ class Weights(Mapping[str, TensorDiff]):
     @classmethod
     def none(cls) -> Self:
         """Of two versions without weights."""
-        nothing = Side(EMPTY, Content(_no_object, _no_object, None))
+        nothing = Side(EMPTY, Content(_no_object, None, None))
         return cls(nothing, nothing, Silent())
 
     def __getitem__(self, name: str) -> TensorDiff:
@@ -275,8 +287,10 @@ class Weights(Mapping[str, TensorDiff]):
         pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
 
     def _compare(self, old_dtype: str, old: Run, new_dtype: str, new: Run) -> Sums:
-        before = self._old.content.join(old)
-        after = before if same(old, new) else self._new.content.join(new)
+        mine = _thread.buffers
+        before = self._old.content.load_into(mine[0], old)
+        known = old[0].part.chunk if len(old) == 1 else None, before
+        after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
         return Sums.piece(old_dtype, before, new_dtype, after)
 
     def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
@@ -292,8 +306,8 @@ class Weights(Mapping[str, TensorDiff]):
 
 def weights(core: Core, old: Version, new: Version, unsaved: Fetch | None) -> Weights:
     """Of two versions; with `unsaved`, which reads its manifests and recipes, the new one is the workspace."""
-    before = Content(core.fetch, core.fetch, None)
-    after = Content(unsaved, core.fetch, core.root) if unsaved else before
+    before = Content(core.fetch, core.store, None)
+    after = Content(unsaved, None, core.root) if unsaved else before
     return Weights(Side(old, before), Side(new, after), core.monitor)
 
 

@@ -28,11 +28,17 @@ def chunks_read(monkeypatch: pytest.MonkeyPatch) -> list[Digest]:
     fetch = Repository.__init__
 
     def listening(self, core):  # type: ignore[no-untyped-def]
-        get = core.store.get
-        core.store.get = lambda id: (read.append(id) if isinstance(id, ChunkId) else None, get(id))[
-            1
-        ]
+        for name in ("get", "get_encoded"):
+            setattr(core.store, name, heard(getattr(core.store, name)))
         fetch(self, core)
+
+    def heard(call):  # type: ignore[no-untyped-def]
+        def told(id: Digest):  # type: ignore[no-untyped-def]
+            if isinstance(id, ChunkId):
+                read.append(id)
+            return call(id)
+
+        return told
 
     monkeypatch.setattr(Repository, "__init__", listening)
     return read
