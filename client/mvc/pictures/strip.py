@@ -1,0 +1,197 @@
+"""The heat strip: how much each tensor changed, layer by layer.
+
+Tensors of numbered modules ("model.layers.7.mlp.up") make a block for each stem: columns are the numbers, rows
+what follows. Others are listed below with one cell each. Colour is the relative change on a logarithmic scale.
+Where a block would have more than 40 rows (experts), numbers within a row's name are taken together.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mvc.pictures.drawing import GRID, INK, PALE, Anchor, Colour, Drawing, Rect, text_width
+from mvc.pictures.scale import LogHeat
+
+_ROWS = 40
+_ROW = 22
+_MARGIN = 24
+_BLOCK_WIDTH = 960
+_LONGEST = 48  # characters of a row's name
+_STATES: dict[str, tuple[str, Colour]] = {
+    "unchanged": ("unchanged", (232, 234, 237)),
+    "added": ("added", (88, 166, 112)),
+    "removed": ("removed", (150, 150, 150)),
+    "other": ("shape or dtype", (120, 160, 205)),
+    "ill": ("NaN or Inf appeared", (255, 0, 170)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """`state`: "changed", or a key of the states above. `change` and `norm`: of the difference, of the old."""
+
+    name: str
+    state: str
+    change: float = 0.0
+    norm: float = 0.0
+    note: str = ""
+
+    @property
+    def relative(self) -> float:
+        return self.change / self.norm if self.norm else math.inf if self.change else 0.0
+
+
+def draw(cells: Sequence[Cell], title: str) -> Drawing:
+    drawing = Drawing(title)
+    blocks, rest = _blocks(cells)
+    heat = LogHeat.of([c.relative for c in cells if c.state == "changed"])
+    labels = [row for block in blocks for row in block.rows] + [c.name for c in rest]
+    left = _MARGIN + max((text_width(_short(label)) for label in labels), default=0) + 12
+    drawing.text(_MARGIN, 34, title)
+    bottom = _legend(drawing, heat, 54, {c.state for c in cells})
+    for block in blocks:
+        bottom = _block(drawing, block, heat, left, bottom + 18)
+    if rest:
+        bottom = _list(drawing, rest, heat, left, bottom + 18)
+    right = max((s.x + s.width for s in drawing.shapes if isinstance(s, Rect)), default=0.0)
+    texts = max(text_width(title) + _MARGIN, 760)
+    drawing.width = int(max(right, texts)) + _MARGIN
+    drawing.height = int(bottom) + _MARGIN
+    return drawing
+
+
+# ---------------------------------------------------------------- what goes where
+
+
+@dataclass(slots=True)
+class _Block:
+    stem: str
+    numbers: list[int]
+    rows: list[str]
+    cells: dict[tuple[str, int], Cell]
+
+
+def _blocks(cells: Iterable[Cell]) -> tuple[list[_Block], list[Cell]]:
+    by_stem: dict[str, list[tuple[int, str, Cell]]] = {}
+    rest = []
+    for cell in cells:
+        parts = cell.name.split(".")
+        at = next((i for i, part in enumerate(parts[:-1]) if i and part.isdecimal()), None)
+        if at is None:
+            rest.append(cell)
+        else:
+            row = int(parts[at]), ".".join(parts[at + 1 :]), cell
+            by_stem.setdefault(".".join(parts[:at]), []).append(row)
+    found = []
+    for stem, rows in by_stem.items():
+        numbers = {number for number, _, _ in rows}
+        if len(numbers) == 1:
+            rest += [cell for _, _, cell in rows]
+        else:
+            found.append(_arranged(stem, sorted(numbers), rows))
+    return found, rest
+
+
+def _arranged(stem: str, numbers: list[int], rows: list[tuple[int, str, Cell]]) -> _Block:
+    if len({suffix for _, suffix, _ in rows}) > _ROWS:
+        rows = [(n, re.sub(r"(?<=\.)\d+(?=\.)", "*", suffix), c) for n, suffix, c in rows]
+    shared: dict[tuple[str, int], list[Cell]] = {}
+    for number, suffix, cell in rows:
+        shared.setdefault((suffix, number), []).append(cell)
+    cells = {
+        place: _together(f"{stem}.{place[1]}.{place[0]}", found) for place, found in shared.items()
+    }
+    return _Block(stem, numbers, list(dict.fromkeys(suffix for _, suffix, _ in rows)), cells)
+
+
+def _together(name: str, cells: list[Cell]) -> Cell:
+    """Several tensors as one vector."""
+    if len(cells) == 1:
+        return cells[0]
+    states = [cell.state for cell in cells]
+    state = next(
+        (s for s in ("ill", "changed", "other", "added", "removed") if s in states), "unchanged"
+    )
+    change = math.hypot(*(cell.change for cell in cells))
+    return Cell(
+        name, state, change, math.hypot(*(cell.norm for cell in cells)), f"{len(cells)} tensors"
+    )
+
+
+# ---------------------------------------------------------------- ink
+
+
+def _block(drawing: Drawing, block: _Block, heat: LogHeat, left: float, top: float) -> float:
+    width = min(max(_BLOCK_WIDTH // len(block.numbers), 4), 28)
+    drawing.text(_MARGIN, top + 16, block.stem)
+    top += 26
+    for index, suffix in enumerate(block.rows):
+        y = top + index * _ROW
+        drawing.text(left - 12, y + 17, _short(suffix), colour=PALE, anchor="end")
+        for column, number in enumerate(block.numbers):
+            cell = block.cells.get((suffix, number))
+            x = left + column * width
+            if cell is not None:
+                gap = 1 if width > 6 else 0
+                _cell(drawing, cell, heat, (x, y, width - gap, _ROW - 2))
+    bottom = top + len(block.rows) * _ROW
+    _numbers(drawing, block.numbers, left, width, bottom + 18)
+    return bottom + 22
+
+
+def _numbers(drawing: Drawing, numbers: list[int], left: float, width: int, y: float) -> None:
+    """As many as have room between them."""
+    room = text_width(str(numbers[-1])) + 10
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if s * width >= room)
+    for column in range(0, len(numbers), step):
+        x = left + (column + 0.5) * width
+        drawing.text(x, y, str(numbers[column]), colour=PALE, anchor="middle")
+
+
+def _list(drawing: Drawing, cells: Sequence[Cell], heat: LogHeat, left: float, top: float) -> float:
+    for index, cell in enumerate(cells):
+        y = top + index * _ROW
+        drawing.text(left - 12, y + 17, _short(cell.name), colour=PALE, anchor="end")
+        _cell(drawing, cell, heat, (left, y, 27, _ROW - 2))
+        if cell.state == "changed":
+            drawing.text(left + 38, y + 17, f"{cell.relative:.2g}", colour=PALE)
+    return top + len(cells) * _ROW
+
+
+def _cell(
+    drawing: Drawing, cell: Cell, heat: LogHeat, box: tuple[float, float, float, float]
+) -> None:
+    changed = cell.state == "changed"
+    fill = heat.colour(cell.relative) if changed else _STATES[cell.state][1]
+    said = f"{cell.relative:.3g}" if changed else _STATES[cell.state][0]
+    drawing.rect(*box, fill, f"{cell.name}: {said}" + (f" ({cell.note})" if cell.note else ""))
+
+
+def _legend(drawing: Drawing, heat: LogHeat, top: float, states: set[str]) -> float:
+    x = float(_MARGIN)
+    steps = 24 * (heat.high - heat.low)
+    width = 360 / steps
+    for step in range(steps):
+        value = 10 ** (heat.low + (step + 0.5) / 24)
+        drawing.rect(x + step * width, top, width + 0.5, 14, heat.colour(value))
+    every = max(1, math.ceil((heat.high - heat.low) / 4))
+    for decade in range(heat.low, heat.high + 1, every):
+        at = x + 360 * (decade - heat.low) / (heat.high - heat.low)
+        drawing.line([(at, top + 14), (at, top + 19)], GRID if decade == heat.low else INK, 1)
+        anchor: Anchor = "start" if decade == heat.low else "middle"
+        drawing.text(at, top + 38, f"{10.0**decade:.0e}", colour=PALE, anchor=anchor)
+    drawing.text(x + 390, top + 13, "|new - old| / |old|", colour=PALE)
+    x, y = float(_MARGIN), top + 54
+    for state, (label, colour) in _STATES.items():
+        if state in states:
+            drawing.rect(x, y, 14, 14, colour)
+            drawing.text(x + 20, y + 14, label, colour=PALE)
+            x += 20 + text_width(label) + 24
+    return y + 20
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LONGEST else "..." + label[3 - _LONGEST :]
