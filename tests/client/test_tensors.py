@@ -79,3 +79,19 @@ def test_from_python(mvc: Mvc, trained: Path) -> None:
     assert diff.weights["layers.2.q"].relative_l2 == 0.5
     assert [t.name for t in diff.weights.of_kind("added", "removed")] == ["extra", "old"]
     repo.close()
+
+
+def test_the_picture(mvc: Mvc, trained: Path) -> None:
+    document = mvc("diff", "HEAD~1", "HEAD", "--plot", "change.png", "--json").json
+    assert document["plot"] == "change.png"
+    assert (trained / "change.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    mvc("diff", "HEAD~1", "HEAD", "--plot", "change.html")
+    assert "layers.2.q: 0.5" in (trained / "change.html").read_text()
+
+
+def test_a_picture_of_unknown_kind_is_refused_before_any_work(mvc: Mvc, trained: Path) -> None:
+    assert ".png or .html" in mvc("diff", "--plot", "change.gif", code=2).err
+
+
+def test_a_picture_that_cannot_be_written(mvc: Mvc, trained: Path) -> None:
+    assert "no/where.png" in mvc("diff", "--plot", "no/where.png", code=1).err

@@ -107,7 +107,7 @@ class Pixels:
 
 
 def encode(pixels: Pixels) -> bytes:
-    """8-bit RGB; a row like the one above is its difference to it (filter 2): nothing, which packs to nothing."""
+    """8-bit RGB; a row like the one above is written as its difference to it (filter 2), which is nothing."""
     size = 3 * pixels.width
     rows = bytearray()
     above = bytearray(size)

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mvc.api.weights import TensorDiff, Weights
 from mvc.pictures.drawing import GRID, INK, PALE, Anchor, Colour, Drawing, Rect, text_width
 from mvc.pictures.scale import LogHeat
 
@@ -42,6 +43,23 @@ class Cell:
     @property
     def relative(self) -> float:
         return self.change / self.norm if self.norm else math.inf if self.change else 0.0
+
+
+def of(weights: Weights, title: str) -> Drawing:
+    """The strip of a diff's weights; reads what has not been measured yet."""
+    weights.measure()
+    return draw([_cell_of(tensor) for tensor in weights.values()], title)
+
+
+def _cell_of(tensor: TensorDiff) -> Cell:
+    if not tensor.measured:
+        state = tensor.kind if tensor.kind in ("unchanged", "added", "removed") else "other"
+        return Cell(tensor.name, state, note=(tensor.obstacle or "") if state == "other" else "")
+    found = tensor.statistics
+    if tensor.kind == "unchanged" or (not found.changed and not found.sickened):
+        return Cell(tensor.name, "unchanged")
+    state = "ill" if found.sickened else "changed"
+    return Cell(tensor.name, state, found.l2, found.norm_old)
 
 
 def draw(cells: Sequence[Cell], title: str) -> Drawing:
@@ -182,7 +200,7 @@ def _legend(drawing: Drawing, heat: LogHeat, top: float, states: set[str]) -> fl
         at = x + 360 * (decade - heat.low) / (heat.high - heat.low)
         drawing.line([(at, top + 14), (at, top + 19)], GRID if decade == heat.low else INK, 1)
         anchor: Anchor = "start" if decade == heat.low else "middle"
-        drawing.text(at, top + 38, f"{10.0**decade:.0e}", colour=PALE, anchor=anchor)
+        drawing.text(at, top + 38, f"1e{decade}", colour=PALE, anchor=anchor)
     drawing.text(x + 390, top + 13, "|new - old| / |old|", colour=PALE)
     x, y = float(_MARGIN), top + 54
     for state, (label, colour) in _STATES.items():

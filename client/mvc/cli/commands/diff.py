@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     metavar="N",
     help="With --tensors: the N that changed most. [default: 24]",
 )
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Draw how much each tensor changed, layer by layer, as FILE.png or FILE.html.",
+)
 @click.option("--stat", "form", flag_value="stat", help="Show one line a component.")
 @click.option("--md", "form", flag_value="md", help="Write Markdown, for a pull request.")
 @component_option("Only this component; may be given several times.", multiple=True)
@@ -45,6 +51,7 @@ def command(
     patch: bool,
     tensors: bool,
     top: int | None,
+    plot: str | None,
     form: str | None,
     components: tuple[str, ...],
     exit_code: bool,
@@ -61,16 +68,24 @@ def command(
 
     With --tensors their data is read too, and each changed tensor is shown with its relative change (norm of
     the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
-    standard deviation before and after; by module, the largest change first.
+    standard deviation before and after; by module, the largest change first. --plot draws the same.
     """
+    if plot is not None:
+        from mvc.pictures.files import check_name
+
+        check_name(plot)
     a, b = _sides(a, b)
     diff = face.repo.diff(a, b, components=components or None)
-    if tensors:
+    if tensors or plot is not None:
         diff.weights.measure()
+    if plot is not None:
+        _draw(face, diff, plot)
     if face.json:
         document = documents.diff_whole(diff)
         if tensors:
             document["weights"] = documents.weights(diff.weights)
+        if plot is not None:
+            document["plot"] = plot
         if patch:
             document["patch"] = list(face.repo.patch(diff))
         face.answer(document)
@@ -81,6 +96,14 @@ def command(
             screen = chain(screen, [""], tensor_lines(diff.weights, top=_top(face, top)))
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
+
+
+def _draw(face: Face, diff: Diff, path: str) -> None:
+    from mvc.pictures import strip
+    from mvc.pictures.files import write
+
+    old, new = documents.side_names(face.repo, diff)
+    write(strip.of(diff.weights, f"{old} -> {new}"), path)
 
 
 def _top(face: Face, top: int | None) -> int | None:
