@@ -2,6 +2,7 @@
 
     MvcError
     ├── UsageError            the request makes no sense            -> correct the call
+    │   └── ExpressionError   ... at a place in an expression
     ├── NoRepository          nothing here is a repository          -> init, or go elsewhere
     ├── Busy                  somebody else holds what we need      -> wait, try again
     ├── AuthError             who you are does not suffice          -> log in, ask for a grant
@@ -44,6 +45,28 @@ class MvcError(Exception):
 
 class UsageError(MvcError):
     default_kind = "usage"
+
+
+class ExpressionError(UsageError):
+    """A mistake in `expression`: `length` characters from `start` on."""
+
+    default_kind = "expression"
+
+    def __init__(
+        self,
+        message: str,
+        expression: str,
+        *,
+        start: int = 0,
+        length: int = 1,
+        kind: str | None = None,
+        cause: str | None = None,
+        help: str | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, cause=cause, help=help)
+        self.expression = expression
+        self.start = start
+        self.length = length
 
 
 class NoRepository(MvcError):

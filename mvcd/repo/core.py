@@ -14,6 +14,7 @@ from functools import cached_property, lru_cache
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
+from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Version
 from mvcd.repo import location, operations
 from mvcd.repo.config import Config
@@ -67,6 +68,7 @@ class Core:
             )
         self.workspace = workspace
         self.version = lru_cache(maxsize=1024)(self._load_version)
+        self.glance = lru_cache(maxsize=1024)(self._load_glance)
 
     @property
     def root(self) -> str:
@@ -77,6 +79,9 @@ class Core:
 
     def _load_version(self, id: VersionId) -> Version:
         return EMPTY if id == EMPTY_ID else Version.decode(self.store.get(id))
+
+    def _load_glance(self, id: VersionId) -> Glance:
+        return Glance(id, b"" if id == EMPTY_ID else self.store.get(id))
 
     @cached_property
     def revisions(self) -> Revisions:

@@ -34,6 +34,11 @@ class Moment:
         """Whether what happened then had happened before this moment began."""
         return self._on(time_us, utc_offset_minutes) <= self.first_us
 
+    def position(self, time_us: int, utc_offset_minutes: int) -> int:
+        """-1 for what happened before this moment, 0 within it, 1 after it."""
+        at = self._on(time_us, utc_offset_minutes)
+        return (at > self.last_us) - (at < self.first_us)
+
     def _on(self, time_us: int, utc_offset_minutes: int) -> int:
         return time_us + (utc_offset_minutes * _MINUTE_US if self.local else 0)
 

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tests.support.commandline import Mvc
 CODES: dict[type[BaseException], int] = {
     package.MvcError: 1,
     package.UsageError: 2,
+    package.ExpressionError: 2,
     package.NoRepository: 10,
     package.Busy: 11,
     package.AuthError: 12,
@@ -33,6 +35,7 @@ CODES: dict[type[BaseException], int] = {
     package.Conflict: 1,
     package.StaleReuse: 1,
     package.Failure: 1,
+    package.GateFailed: 1,
     click.UsageError: 2,
     click.BadParameter: 2,
     click.Abort: 130,
@@ -42,10 +45,18 @@ CODES: dict[type[BaseException], int] = {
     ValueError: 1,
 }
 
+MADE: dict[type[BaseException], Callable[[], BaseException]] = {
+    package.ExpressionError: lambda: package.ExpressionError("x", "a >"),
+    package.GateFailed: lambda: package.GateFailed("x", [], cause="y", help="z"),
+    click.Abort: click.Abort,
+    KeyboardInterrupt: KeyboardInterrupt,
+}
+"""Those that a message alone does not make."""
+
 
 @pytest.mark.parametrize("kind", CODES, ids=lambda k: k.__name__)
 def test_exit_codes_are_pinned(kind: type[BaseException]) -> None:
-    error = kind() if kind in (click.Abort, KeyboardInterrupt) else kind("x")
+    error = MADE[kind]() if kind in MADE else kind("x")
     assert errors.exit_code(error) == CODES[kind]
     assert errors.report(error).code == CODES[kind]
 

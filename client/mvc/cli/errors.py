@@ -4,6 +4,8 @@
     cause: why
     help: the exact command that helps
 
+A mistake in an expression is pointed at, below the first line.
+
 With `--json`: {"schema_version", "code", "kind", "message", "cause", "help"} on one line of stderr.
 """
 
@@ -22,6 +24,7 @@ from mvc.api.errors import (
     AuthError,
     Busy,
     DaemonError,
+    ExpressionError,
     IntegrityError,
     MvcError,
     NoRepository,
@@ -84,10 +87,21 @@ class Report:
     message: str
     cause: str | None = None
     help: str | None = None
+    place: tuple[str, int, int] | None = None  # an expression, and start and length of the mistake
 
     def lines(self) -> list[tuple[str, str]]:
         found = [("error", self.message), ("cause", self.cause), ("help", self.help)]
         return [(label, text) for label, text in found if text]
+
+    def pointed(self) -> list[str]:
+        """The expression, around the mistake if it is long, and a line that points at it."""
+        if self.place is None:
+            return []
+        expression, start, length = self.place
+        left = max(0, min(start - 30, len(expression) - 70)) if len(expression) > 76 else 0
+        shown = expression[left : left + 76]
+        room = len(shown) - (start - left)
+        return [shown, " " * (start - left) + "^" * max(1, min(length, room))]
 
     def document(self) -> str:
         return json.dumps(
@@ -98,9 +112,16 @@ class Report:
                 "message": self.message,
                 "cause": self.cause,
                 "help": self.help,
+                **self._place(),
             },
             allow_nan=False,
         )
+
+    def _place(self) -> dict[str, object]:
+        if self.place is None:
+            return {}
+        expression, start, length = self.place
+        return {"expression": expression, "start": start, "length": length}
 
 
 def exit_code(error: BaseException) -> int:
@@ -111,7 +132,10 @@ def report(error: BaseException, words: Sequence[str] = ()) -> Report:
     """What to say about any exception that ends the command `mvc WORDS`."""
     code = exit_code(error)
     if isinstance(error, MvcError):
-        return Report(code, error.kind, str(error), error.cause, error.help)
+        place = None
+        if isinstance(error, ExpressionError):
+            place = error.expression, error.start, error.length
+        return Report(code, error.kind, str(error), error.cause, error.help, place)
     if isinstance(error, click.ClickException):
         return _usage(code, error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):

@@ -111,7 +111,15 @@ def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
             err=True,
             color=face.colored(sys.stderr),
         )
+        if label == "error":
+            _point(report.pointed())
     return report.code
+
+
+def _point(lines: Sequence[str]) -> None:
+    """An expression and what points into it: one column a character, so what is odd becomes a dot."""
+    for line in lines:
+        click.echo("    " + "".join(c if c.isprintable() else "." for c in line), err=True)
 
 
 def _forget_stdout() -> None:

@@ -112,6 +112,14 @@ class VerbGroup(click.Group):
         self.params += global_options(hidden=True)
 
 
+def instead(context: click.Context, command: click.Command, **values: Any) -> Any:
+    """Runs a verb of a group's where none was named, as if it had been; answers its exit code."""
+    below = click.Context(command, info_name=command.name, parent=context, obj=context.obj)
+    below.params = values
+    with below:
+        return command.invoke(below)
+
+
 BUSY = {11: EXIT_HELP[11]}
 DAMAGE = {14: EXIT_HELP[14]}
 

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     "--show-signature", is_flag=True, help="Who signed each version, and whether it holds."
 )
 @click.option("--every", is_flag=True, help="Fold no long runs of automatic versions.")
+@click.option("--where", metavar="EXPR", help="Only versions for which EXPR holds; see below.")
+@click.option("--best", metavar="METRIC", help="The best by METRIC first, 10 unless -n says other.")
+@click.option("--max/--min", "highest", default=None, help="Which is best, if its name tells not.")
+@click.option(
+    "--touching", metavar="NAME", help="Only versions that changed a path, tensor or key."
+)
 @click.option("--all", "all_refs", is_flag=True, help="Begin at every branch and tag.")
 @click.option("--first-parent", is_flag=True, help="Follow only the first parent of a merge.")
 @click.pass_obj
@@ -39,6 +45,10 @@ def command(
     metrics: bool,
     show_signature: bool,
     every: bool,
+    where: str | None,
+    best: str | None,
+    highest: bool | None,
+    touching: str | None,
     all_refs: bool,
     first_parent: bool,
 ) -> None:
@@ -51,10 +61,24 @@ def command(
                     1f2e3d                  the beginning of an id, 4 digits or more
                     main@{2h}, @{1}         where it stood 2 hours, or 1 move, ago
                     production@{2026-11-01} ... or at the end of that day
+    \b
+    EXPR is like    val_acc>0.9 and lr<1e-3
+                    model.name ~ res* or not has val_loss
+                    params.lr in (0.1, 0.2) and time > 3d
+      keys    metrics and hyperparameters, nested ones with dots; of a key
+              that is both, params.KEY is the hyperparameter
+      fields  version branch tag author message trigger time (or date)
+      signs   = != < <= > >=, ~ (a part, a glob, a /regex/), in (A, B), has
+              KEY, joined by and, or, not and parentheses
     """
-    versions = face.repo.log(
-        rev, limit=limit, component=component, all_refs=all_refs, first_parent=first_parent
-    )
+    if highest is not None and best is None:
+        raise click.UsageError("--max and --min belong to --best", click.get_current_context())
+    versions = face.repo.find(
+        where, rev=rev, best=best, lowest=None if highest is None else not highest,
+        touching=touching, limit=limit, component=component, all_refs=all_refs,
+        first_parent=first_parent,
+    )  # fmt: skip
+    every = every or bool(where or best or touching)
     if metrics and show_signature:
         raise click.UsageError(
             "--metrics and --show-signature exclude each other", click.get_current_context()

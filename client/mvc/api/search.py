@@ -1,0 +1,179 @@
+"""What the questions over history answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mvc.api.results import Value, Version, moment
+from mvcd.repo import bisect, blame, comparison, series
+from mvcd.repo.comparison import ComparedColumn
+
+__all__ = [
+    "Bisection",
+    "Blame",
+    "ComparedColumn",
+    "ComparedRow",
+    "Comparison",
+    "Point",
+    "Series",
+    "Turning",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedRow:
+    """One version. `cells` go with the columns; None also stands for what it does not have."""
+
+    version: str
+    number: int
+    time: datetime
+    author: str
+    message: str
+    refs: tuple[str, ...]
+    cells: tuple[Value, ...]
+
+    @classmethod
+    def of(cls, row: comparison.ComparedRow) -> ComparedRow:
+        version = row.version
+        return cls(
+            version.id.hex(),
+            version.generation,
+            moment(version.time_us, version.utc_offset_minutes),
+            version.author,
+            version.message,
+            row.refs,
+            row.cells,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A table of versions. `columns`: the keys that differ, or those asked for; `hidden` counts the others."""
+
+    columns: tuple[ComparedColumn, ...]
+    rows: tuple[ComparedRow, ...]
+    hidden: int
+
+    @classmethod
+    def of(cls, found: comparison.Comparison) -> Comparison:
+        return cls(found.columns, tuple(map(ComparedRow.of, found.rows)), found.hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """The version that made `subject` what it is. `old` is None where it was not there before.
+
+    `kind`: "path", "tensor", "hyperparameter" or "metric". For paths and tensors `old` and `new` describe the
+    content. `unchanged` counts the versions since that left it alone.
+    """
+
+    subject: str
+    kind: str
+    version: Version
+    old: Value
+    new: Value
+    unchanged: int
+
+    @classmethod
+    def of(cls, found: blame.Blame) -> Blame:
+        return cls(
+            found.subject,
+            found.kind.value,
+            Version.of(found.entry),
+            found.old,
+            found.new,
+            found.unchanged,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bisection:
+    """Where a search stands. With `first_bad` it is over; else the workspace holds `testing`.
+
+    `suspects`: one of these is the first bad version, but all that are left were skipped. `good`, `bad` and
+    `skipped` are ids, `log` is what was said, such as "good 1f2e...", in order.
+    """
+
+    remaining: int
+    testing: Version | None
+    first_bad: Version | None
+    suspects: tuple[Version, ...]
+    start: str
+    bad: str | None
+    good: tuple[str, ...]
+    skipped: tuple[str, ...]
+    log: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: bisect.Bisection) -> Bisection:
+        state = found.state
+        return cls(
+            found.remaining,
+            None if found.testing is None else Version.of(found.testing),
+            None if found.first_bad is None else Version.of(found.first_bad),
+            tuple(map(Version.of, found.suspects)),
+            state.start,
+            state.bad,
+            state.good,
+            state.skipped,
+            state.log,
+        )
+
+    @property
+    def steps(self) -> int:
+        """How many more answers are needed, about."""
+        return max(0, (self.remaining - 1).bit_length())
+
+
+@dataclass(frozen=True, slots=True)
+class Turning:
+    """Where a condition became true: in `first`; in `before` it was not yet.
+
+    `unknown` versions between the two lack what the condition asks for; `later` counts how often it became
+    untrue again; `asked` versions could be asked.
+    """
+
+    first: Version | None
+    before: Version | None
+    unknown: int
+    later: int
+    asked: int
+
+    @classmethod
+    def of(cls, found: bisect.Turning) -> Turning:
+        return cls(
+            None if found.first is None else Version.of(found.first),
+            None if found.before is None else Version.of(found.before),
+            found.unknown,
+            found.later,
+            found.asked,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One version on a line. `step` is what it records as step, global_step, iteration or epoch."""
+
+    version: str
+    number: int
+    time: datetime
+    step: float | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric along one line of history, oldest first."""
+
+    metric: str
+    rev: str
+    points: tuple[Point, ...]
+
+    @classmethod
+    def of(cls, found: series.Series) -> Series:
+        points = tuple(
+            Point(p.version.hex(), p.number, moment(p.time_us, 0), p.step, p.value)
+            for p in found.points
+        )
+        return cls(found.metric, found.rev, points)

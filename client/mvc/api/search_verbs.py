@@ -1,0 +1,157 @@
+"""The part of `Repo` that answers questions over history."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mvc.api.results import Version
+    from mvc.api.search import Bisection, Blame, Comparison, Series, Turning
+    from mvcd.repo.repository import Repository
+    from mvcd.repo.results import Context
+
+
+class SearchVerbs:
+    """Methods of a class that has an engine and knows who acts."""
+
+    _engine: Repository
+
+    if TYPE_CHECKING:
+
+        @property
+        def root(self) -> str: ...
+        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
+        def _inside(self, path: str | os.PathLike[str]) -> str: ...
+
+    def find(
+        self,
+        where: str | None = None,
+        *,
+        rev: str = "HEAD",
+        best: str | None = None,
+        lowest: bool | None = None,
+        touching: str | None = None,
+        component: str | None = None,
+        limit: int | None = None,
+        all_refs: bool = False,
+        first_parent: bool = False,
+    ) -> Iterator[Version]:
+        """Versions that fulfil a condition such as "val_acc>0.9 and lr<1e-3", newest first.
+
+        `touching`: those that changed a path, tensor, hyperparameter or metric. `best`: by this metric, the
+        best (10) first; `lowest` says which way is better where the name does not tell. `mvc log --help`
+        explains conditions. Raises ExpressionError, which knows the place of the mistake, and UsageError: kind
+        "no-direction".
+        """
+        from mvc.api.results import Component, Version
+
+        found = self._engine.find(
+            rev, where=where, best=best, lowest=lowest, touching=touching, limit=limit,
+            component=None if component is None else Component(component),
+            all_refs=all_refs, first_parent=first_parent,
+        )  # fmt: skip
+        return (Version.of(entry) for entry in found)
+
+    def best(
+        self,
+        metric: str,
+        *,
+        rev: str = "HEAD",
+        where: str | None = None,
+        lowest: bool | None = None,
+        all_refs: bool = False,
+    ) -> Version | None:
+        """The best version by a metric, the oldest of equal ones; None if none fulfils `where`."""
+        found = self.find(where, rev=rev, best=metric, lowest=lowest, limit=1, all_refs=all_refs)
+        return next(found, None)
+
+    def compare(
+        self,
+        *revs: str,
+        branches: Iterable[str] = (),
+        all_refs: bool = False,
+        where: str | None = None,
+        sort: str | None = None,
+        reverse: bool = False,
+        columns: Iterable[str] = (),
+        every_column: bool = False,
+    ) -> Comparison:
+        """Any number of versions, "A..B" for those that B has and A has not, in one table.
+
+        `columns` are keys or globs; without, those that differ. `sort` is a key, or time, version, author.
+        """
+        from mvc.api.search import Comparison
+
+        found = self._engine.tabulate(
+            revs, branches=_names(branches), all_refs=all_refs, where=where, sort=sort, reverse=reverse,
+            columns=_names(columns), every_column=every_column,
+        )  # fmt: skip
+        return Comparison.of(found)
+
+    def blame(self, subject: str | os.PathLike[str], rev: str = "HEAD") -> Blame:
+        """The version that last changed a path, a tensor, a hyperparameter or a metric.
+
+        Raises Failure: kind "unknown-subject" for what `rev` and its history do not have.
+        """
+        from mvc.api.search import Blame
+
+        return Blame.of(self._engine.blame(os.fspath(subject), rev))
+
+    def series(
+        self, *metrics: str, revs: Iterable[str] = ("HEAD",), where: str | None = None
+    ) -> tuple[Series, ...]:
+        """Metrics along the first parents of each rev, oldest first; what `mvc plot` draws."""
+        from mvc.api.search import Series
+
+        found = self._engine.series(metrics, _names(revs), where=where)
+        return tuple(map(Series.of, found))
+
+    # ---------------------------------------------------------------- bisect
+
+    def bisect(self, where: str, *, good: str | None = None, bad: str = "HEAD") -> Turning:
+        """Where a condition over metrics became true on the way from `good` to `bad`; moves nothing."""
+        from mvc.api.search import Turning
+
+        return Turning.of(self._engine.bisect_metric(where, good=good, bad=bad))
+
+    def bisect_start(self, bad: str | None = None, *good: str) -> Bisection:
+        """Begins a search; once a bad and a good version are known, a midpoint is checked out.
+
+        Raises Conflict when that would overwrite unsaved work.
+        """
+        from mvc.api.search import Bisection
+
+        return Bisection.of(self._engine.bisect_start(bad, good, context=self._context()))
+
+    def bisect_good(self, *revs: str) -> Bisection:
+        """Says that versions, by default the one checked out, are good; checks the next one out."""
+        return self._mark("good", revs)
+
+    def bisect_bad(self, *revs: str) -> Bisection:
+        return self._mark("bad", revs)
+
+    def bisect_skip(self, *revs: str) -> Bisection:
+        """Says that versions cannot be tested."""
+        return self._mark("skip", revs)
+
+    def bisect_status(self) -> Bisection:
+        """Raises Failure: kind "not-bisecting"."""
+        from mvc.api.search import Bisection
+
+        return Bisection.of(self._engine.bisect_status())
+
+    def bisect_reset(self, rev: str | None = None) -> str:
+        """Ends a search and goes back to where it began, or to `rev`; answers the branch or id gone to."""
+        state = self._engine.bisect_reset(context=self._context(), rev=rev)
+        return rev or state.start
+
+    def _mark(self, word: str, revs: tuple[str, ...]) -> Bisection:
+        from mvc.api.search import Bisection
+
+        return Bisection.of(self._engine.bisect_mark(word, revs, context=self._context()))
+
+
+def _names(names: Iterable[str]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names)

@@ -1,0 +1,115 @@
+"""Many versions as a table: for people, as JSON, CSV and Markdown."""
+
+from __future__ import annotations
+
+import csv as csv_format
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mvc.cli import documents, text
+
+if TYPE_CHECKING:
+    from mvc.api.search import ComparedColumn, Comparison
+
+_MESSAGE = 32
+"""Columns of the message."""
+
+
+def titles(found: Comparison) -> list[str]:
+    """The keys; one that is a hyperparameter and a metric says which."""
+    keys = [column.key for column in found.columns]
+    return [_title(c) if keys.count(c.key) > 1 else c.key for c in found.columns]
+
+
+def _title(column: ComparedColumn) -> str:
+    return f"{'metrics' if column.kind == 'metric' else 'params'}.{column.key}"
+
+
+def document(found: Comparison) -> dict[str, Any]:
+    """`differs`: not all versions agree. `values`: null also for what a version does not have."""
+    keys = titles(found)
+    return {
+        "columns": [
+            {"key": c.key, "kind": c.kind.value, "differs": c.differs} for c in found.columns
+        ],
+        "hidden_columns": found.hidden,
+        "versions": [
+            {
+                "version": row.version,
+                "number": row.number,
+                "time": row.time.isoformat(),
+                "author": row.author,
+                "message": row.message,
+                "refs": list(row.refs),
+                "values": dict(zip(keys, map(documents.scalar, row.cells), strict=True)),
+            }
+            for row in found.rows
+        ],
+    }
+
+
+def table(found: Comparison) -> list[str]:
+    if not found.rows:
+        return ["No version"]
+    head = ["version", "", *map(text.safe, titles(found)), "message"]
+    rows = [[click.style(cell, bold=True) for cell in head]]
+    for row in found.rows:
+        message = text.first_line(row.message)
+        rows.append(
+            [
+                f"v{row.number}",
+                click.style(text.short(row.version), fg="yellow"),
+                *(text.number(cell) for cell in row.cells),
+                message if len(message) <= _MESSAGE else message[: _MESSAGE - 1] + "…",
+            ]
+        )
+    return text.table(rows, right=_right(found, 2))
+
+
+def _right(found: Comparison, offset: int) -> Sequence[int]:
+    """Numbers end flush, words begin so."""
+    words = {
+        index for row in found.rows for index, cell in enumerate(row.cells) if isinstance(cell, str)
+    }
+    return [offset + index for index in range(len(found.columns)) if index not in words]
+
+
+def hidden(found: Comparison) -> str:
+    if len(found.rows) == 1:
+        return f"{text.plural(found.hidden, 'column')} left out  (--full shows them)"
+    return f"{text.plural(found.hidden, 'column')} alike in all left out  (--full shows them)"
+
+
+def markdown(found: Comparison) -> list[str]:
+    right = _right(found, 1)
+    head = ["version", *titles(found), "message"]
+    rules = ["--:" if index in right else "---" for index in range(len(head))]
+    rows = [
+        [f"v{r.number}", *map(text.number, r.cells), text.first_line(r.message)] for r in found.rows
+    ]
+    lines = [list(map(_escaped, head)), rules, *(list(map(_escaped, row)) for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _escaped(cell: str) -> str:
+    for sign in "\\|<`*_[":
+        cell = cell.replace(sign, f"\\{sign}")
+    return text.safe(cell)
+
+
+def csv(found: Comparison) -> str:
+    """RFC 4180, but a newline ends lines. Numbers in full; an empty cell is what a version does not have."""
+    out = io.StringIO()
+    writer = csv_format.writer(out, lineterminator="\n")
+    writer.writerow(["version", "id", "time", "author", *titles(found), "message"])
+    for row in found.rows:
+        facts = [f"v{row.number}", row.version, row.time.isoformat(), row.author]
+        writer.writerow([*facts, *map(_cell, row.cells), row.message.strip()])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value

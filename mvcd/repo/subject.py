@@ -1,0 +1,242 @@
+"""What one can ask the history of: a path, a tensor, a hyperparameter or a metric.
+
+    model.safetensors           a file, or a directory with all below it
+    encoder.0.weight            a tensor, in whatever file
+    model.safetensors:bias      the tensor of one file
+    lr  params.lr  val.loss     a key as it is recorded
+
+A name is looked up in the version asked from, then, for what is gone meanwhile, in history: keys and paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from mvcd.errors import Failure
+from mvcd.ids import NodeId, RecipeId, VersionId
+from mvcd.objects.glance import MISSING, Glance
+from mvcd.objects.manifest import entries
+from mvcd.objects.version import Component, Value
+from mvcd.repo.core import Core
+from mvcd.repo.files import CachingFetch, recipe_of
+from mvcd.repo.query.evaluate import value_finder
+from mvcd.repo.walk import ancestors, resolve
+
+
+class SubjectKind(StrEnum):
+    PATH = "path"
+    TENSOR = "tensor"
+    HYPERPARAMETER = "hyperparameter"
+    METRIC = "metric"
+
+
+class State(Protocol):
+    """What a version has of a subject; equal states mean unchanged."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+
+class Subject:
+    """A thing with a state in each version; `shown` is what people see of a state."""
+
+    def __init__(self, kind: SubjectKind, name: str) -> None:
+        self.kind = kind
+        self.name = name
+
+    def state(self, version: Glance) -> State:
+        raise NotImplementedError
+
+    def shown(self, state: State) -> Value:
+        raise NotImplementedError
+
+    def exists(self, version: Glance) -> bool:
+        return self.shown(self.state(version)) is not None
+
+    def changed_from(self, core: Core, version: Glance) -> Glance | None:
+        """The first parent if nothing changed from any parent; None when this version changed it."""
+        state = self.state(version)
+        if not version.parents:
+            return None if self.exists(version) else core.glance(VersionId.of(b""))
+        for id in version.parents:
+            parent = core.glance(id)
+            if self.state(parent) == state:
+                return parent
+        return None
+
+    def touching(self, core: Core, versions: Iterable[Glance]) -> Iterator[Glance]:
+        """Of `versions`, those that changed it against all of their parents."""
+        states: dict[VersionId, State] = {}
+
+        def state(id: VersionId, version: Glance | None = None) -> State:
+            if id not in states:
+                states[id] = self.state(version or core.glance(id))
+            return states[id]
+
+        for version in versions:
+            mine = state(version.id, version)
+            parents = version.parents or (VersionId.of(b""),)
+            if all(state(parent) != mine for parent in parents):
+                yield version
+
+
+@dataclass(frozen=True, slots=True)
+class _Exactly:
+    """A value with its type: True is not 1 here, and one NaN equals another."""
+
+    value: Value | object = field(compare=False)
+    key: str
+
+
+class ValueSubject(Subject):
+    def __init__(self, kind: SubjectKind, name: str) -> None:
+        super().__init__(kind, name)
+        self._find = value_finder(name)
+
+    def state(self, version: Glance) -> State:
+        value = self._find(version)
+        return _Exactly(value, "" if value is MISSING else repr(value))
+
+    def shown(self, state: State) -> Value:
+        assert isinstance(state, _Exactly)
+        return None if state.value is MISSING else state.value  # type: ignore[return-value]
+
+    def exists(self, version: Glance) -> bool:
+        return self._find(version) is not MISSING
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """Entries at or below a path: how many, and what they are."""
+
+    entries: frozenset[tuple[str, RecipeId, int]]
+    size: int = field(compare=False)
+    directory: bool = field(default=False, compare=False)
+
+
+class PathSubject(Subject):
+    """Reads nodes of manifests whose root differs from all it has seen."""
+
+    def __init__(self, core: Core, name: str) -> None:
+        super().__init__(SubjectKind.PATH, name)
+        self._fetch = CachingFetch(core.fetch)
+        self._seen: dict[NodeId, _Files] = {}
+
+    def state(self, version: Glance) -> State:
+        found: frozenset[tuple[str, RecipeId, int]] = frozenset()
+        size, directory = 0, False
+        for component in Component:
+            root = version.root(component)
+            if root is not None:
+                files = self._below(root)
+                found, size = found | files.entries, size + files.size
+                directory = directory or files.directory
+        return _Files(found, size, directory)
+
+    def _below(self, root: NodeId) -> _Files:
+        known = self._seen.get(root)
+        if known is None:
+            prefix = self.name.rstrip("/")
+            listed = list(entries(root, self._fetch, None if prefix == "." else prefix))
+            known = _Files(
+                frozenset((e.path, e.recipe, int(e.mode)) for e in listed),
+                sum(e.size for e in listed),
+                any(e.path != prefix for e in listed),
+            )
+            self._seen[root] = known
+        return known
+
+    def shown(self, state: State) -> Value:
+        assert isinstance(state, _Files)
+        if not state.entries:
+            return None
+        if state.directory:
+            return f"{len(state.entries)} files, {state.size} B"
+        ((_, recipe, _),) = state.entries
+        return f"{recipe.hex()[:10]}, {state.size} B"
+
+
+class TensorSubject(Subject):
+    """`path` limits the search to one file."""
+
+    def __init__(self, core: Core, name: str, path: str | None) -> None:
+        super().__init__(SubjectKind.TENSOR, name if path is None else f"{path}:{name}")
+        self._tensor, self._path = name, path
+        self._fetch = CachingFetch(core.fetch)
+        self._by_root: dict[NodeId, tuple[str, ...]] = {}
+        self._by_recipe: dict[RecipeId, str | None] = {}
+
+    def state(self, version: Glance) -> State:
+        root = version.root(Component.WEIGHTS)
+        if root is None:
+            return ()
+        if root not in self._by_root:
+            listed = entries(root, self._fetch, self._path)
+            found = (self._in(entry.recipe, entry) for entry in listed)
+            self._by_root[root] = tuple(sorted(text for text in found if text is not None))
+        return self._by_root[root]
+
+    def _in(self, recipe: RecipeId, entry: object) -> str | None:
+        if recipe not in self._by_recipe:
+            self._by_recipe[recipe] = None
+            for segment in recipe_of(entry, self._fetch).segments:  # type: ignore[arg-type]
+                if segment.tensor is not None and segment.tensor.name == self._tensor:
+                    tensor = segment.tensor
+                    content = segment.content_key
+                    digest = VersionId.of(repr(content).encode()).hex()[:10]
+                    self._by_recipe[recipe] = f"{tensor.dtype} {list(tensor.shape)} {digest}"
+        return self._by_recipe[recipe]
+
+    def shown(self, state: State) -> Value:
+        assert isinstance(state, tuple)
+        return ", ".join(state) or None
+
+
+def subject_of(core: Core, name: str, rev: str = "HEAD") -> Subject:
+    """What `name` means at `rev`. Raises Failure for what neither `rev` nor its history knows."""
+    tip = core.glance(resolve(core, rev))
+    for subject in _meanings(core, name, tip):
+        if subject.exists(tip):
+            return subject
+    key, path = ValueSubject(SubjectKind.METRIC, name), PathSubject(core, name)
+    for version in ancestors(core, [tip.id]):
+        if key.exists(version):
+            return _value_subject(name, version)
+        if path.exists(version):
+            return path
+    raise _unknown(core, name, rev, tip)
+
+
+def _meanings(core: Core, name: str, tip: Glance) -> Iterator[Subject]:
+    yield _value_subject(name, tip)
+    yield PathSubject(core, name)
+    yield TensorSubject(core, name, None)
+    path, colon, tensor = name.rpartition(":")
+    if colon and path:
+        yield TensorSubject(core, tensor, path)
+
+
+def _value_subject(name: str, version: Glance) -> ValueSubject:
+    area, _, rest = name.partition(".")
+    metric = version.metric(name) is not MISSING or (
+        area == "metrics" and version.metric(rest) is not MISSING
+    )
+    return ValueSubject(SubjectKind.METRIC if metric else SubjectKind.HYPERPARAMETER, name)
+
+
+def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
+    from difflib import get_close_matches
+
+    known = set(tip.keys())
+    for component in Component:
+        if (root := tip.root(component)) is not None:
+            known |= {entry.path for entry, _ in zip(entries(root, core.fetch), range(10_000))}  # noqa: B905
+    near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    return Failure(
+        f"{rev} has no path, tensor, hyperparameter or metric {name!r}, and never had",
+        kind="unknown-subject",
+        help=f"did you mean {' or '.join(near)}?" if near else f"mvc show {rev}, or: mvc ls {rev}",
+    )
