@@ -75,3 +75,8 @@ class TensorFile:
     format: str
     tensors: Mapping[str, StoredTensor]
     metadata: Mapping[str, Metadata] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def may_lean_on_others(name: str) -> bool:
+    """Whether data of a file of this name may lie in files beside it, so that it can change alone."""
+    return name.endswith((".onnx", ".index"))

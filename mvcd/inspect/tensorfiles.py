@@ -55,8 +55,3 @@ def _from_layout(read_at: ReadAt, size: int) -> TensorFile | None:
     }
     metadata = safetensors.metadata(read_at, size) if found.format == safetensors.FORMAT else {}
     return TensorFile(found.format, tensors, metadata)
-
-
-def may_lean_on_others(name: str) -> bool:
-    """Whether data of a file of this name may lie in files beside it, so that it can change alone."""
-    return name.endswith((".onnx", ".index"))

@@ -16,7 +16,6 @@ from mvcd.objects.version import Component, Value
 from mvcd.repo.files import Change
 from mvcd.repo.results import Diff, FileChanges, ValueChange
 from mvcd.repo.sides import Sides
-from mvcd.repo.weights import Weights
 
 MAX_TEXT = 4 << 20
 """Bytes of the largest file shown line by line."""
@@ -27,7 +26,6 @@ def compare(
     *,
     components: Collection[Component] | None = None,
     metrics: MetricRules | None = None,
-    weights: Weights | None = None,
 ) -> Diff:
     """`metrics` decides what is better; by default the built-in rules do."""
     wanted = tuple(components) if components is not None else tuple(Component)
@@ -43,7 +41,6 @@ def compare(
         metrics=value_changes(old.metrics, new.metrics, rules) if results else {},
         tensors=dict(_tensors(sides)) if Component.WEIGHTS in wanted else {},
         totals={c: (old.components[c], new.components[c]) for c in wanted},
-        weights=weights if weights and Component.WEIGHTS in wanted else Weights.none(),
     )
 
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from mvcd.repo.sides import Sides
     from mvcd.repo.signatures import SignatureStatus
     from mvcd.repo.signing import Signer
+    from mvcd.repo.weights import Weights
 
 KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
@@ -218,15 +219,14 @@ class Repository(ReleaseVerbs, SearchVerbs):
     def compare(self, sides: Sides, *, components: Collection[Component] | None = None) -> Diff:
         from mvcd.repo.diff import compare
         from mvcd.repo.settings import metric_rules
+
+        return compare(sides, components=components, metrics=metric_rules(self._core.root))
+
+    def weights(self, sides: Sides) -> Weights:
+        """Every tensor of two sides by name; reads nothing before it is looked into."""
         from mvcd.repo.weights import weights
 
-        fetch = None if sides.new.id else sides.new.fetch
-        return compare(
-            sides,
-            components=components,
-            metrics=metric_rules(self._core.root),
-            weights=weights(self._core, sides.old.version, sides.new.version, fetch),
-        )
+        return weights(self._core, sides)
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""

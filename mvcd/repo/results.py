@@ -8,14 +8,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component, ComponentRoot, Value, Version
-
-if TYPE_CHECKING:
-    from mvcd.repo.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +130,6 @@ class Diff:
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]  # by path of a changed weight file
-    weights: (
-        Weights  # tensors by name, over all weight files; reads nothing before it is looked into
-    )
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]] = field(default_factory=dict)
 
     @property

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 
-from mvcd.inspect import tensorfiles
 from mvcd.inspect.tensorfile import Range, StoredTensor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
@@ -28,7 +27,7 @@ class Row:
     pieces: Callable[[], Iterator[Piece]]
 
 
-class Side:
+class TensorSide:
     """A version's weights, or the workspace's: what they are called and how their bytes are reached."""
 
     def __init__(self, version: Version, content: Content) -> None:
@@ -54,6 +53,8 @@ class Side:
 
     def header_rows(self, entry: Entry) -> Iterator[Row]:
         """Tensors that the file's header lists, for formats that do not rule the cutting."""
+        from mvcd.inspect import tensorfiles
+
         directory, _, name = entry.path.rpartition("/")
         found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)
         for tensor in found.tensors.values() if found is not None else ():

@@ -20,16 +20,16 @@ from typing import NoReturn, Self
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Sums, is_number, width
-from mvcd.inspect.tensorfiles import may_lean_on_others
+from mvcd.inspect.tensorfile import may_lean_on_others
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_SIZE
 from mvcd.objects.entry import Entry
-from mvcd.objects.tree import Fetch
-from mvcd.objects.version import EMPTY, Version
+from mvcd.objects.version import EMPTY
 from mvcd.repo.core import Core
 from mvcd.repo.pieces import Content, Run, same, windows
 from mvcd.repo.pipeline import Pipeline
-from mvcd.repo.tensortable import Row, Side
+from mvcd.repo.sides import Sides
+from mvcd.repo.tensortable import Row, TensorSide
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class Weights(Mapping[str, TensorDiff]):
     only looked into for a name that is found nowhere else.
     """
 
-    def __init__(self, old: Side, new: Side, monitor: Monitor) -> None:
+    def __init__(self, old: TensorSide, new: TensorSide, monitor: Monitor) -> None:
         self._old, self._new, self._monitor = old, new, monitor
         self._found: dict[str, TensorDiff] | None = None
         self._passed = False  # whether headers of equal files were passed over
@@ -158,7 +158,7 @@ class Weights(Mapping[str, TensorDiff]):
     @classmethod
     def none(cls) -> Self:
         """Of two versions without weights."""
-        nothing = Side(EMPTY, Content(_no_object, None, None))
+        nothing = TensorSide(EMPTY, Content(_no_object, None, None))
         return cls(nothing, nothing, Silent())
 
     def __getitem__(self, name: str) -> TensorDiff:
@@ -304,11 +304,11 @@ class Weights(Mapping[str, TensorDiff]):
         self._monitor.advance(items_done=1)
 
 
-def weights(core: Core, old: Version, new: Version, unsaved: Fetch | None) -> Weights:
-    """Of two versions; with `unsaved`, which reads its manifests and recipes, the new one is the workspace."""
-    before = Content(core.fetch, core.store, None)
-    after = Content(unsaved, None, core.root) if unsaved else before
-    return Weights(Side(old, before), Side(new, after), core.monitor)
+def weights(core: Core, sides: Sides) -> Weights:
+    old, new = sides.old, sides.new
+    before = Content(old.fetch, core.store, None)
+    after = Content(new.fetch, None if new.root else core.store, new.root)
+    return Weights(TensorSide(old.version, before), TensorSide(new.version, after), core.monitor)
 
 
 def _form(row: Row | None) -> TensorForm | None:

@@ -25,6 +25,7 @@ SCRIPTS = (
     "bench_checkout",
     "bench_small_files",
     "bench_daemon",
+    "bench_tensor_diff",
 )
 
 

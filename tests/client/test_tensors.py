@@ -78,6 +78,7 @@ def test_from_python(mvc: Mvc, trained: Path) -> None:
     diff = repo.diff("HEAD~1", "HEAD")
     assert diff.weights["layers.2.q"].relative_l2 == 0.5
     assert [t.name for t in diff.weights.of_kind("added", "removed")] == ["extra", "old"]
+    assert len(repo.diff("HEAD~1", "HEAD", components=["data"]).weights) == 0
     repo.close()
 
 

@@ -48,7 +48,8 @@ def compared(bench: Bench, old: dict[str, bytes], new: dict[str, bytes]) -> Weig
     bench.save(dict(old))
     bench.remove(*(name for name in old if name not in new))
     bench.save(dict(new))
-    return bench.reopen().diff("HEAD~1", "HEAD").weights
+    repo = bench.reopen()
+    return repo.weights(repo.sides("HEAD~1", "HEAD"))
 
 
 def test_figures_are_numpys(bench: Bench) -> None:
@@ -138,7 +139,7 @@ def test_the_workspace_is_read_where_it_lies(bench: Bench) -> None:
     after["b"] += 1
     bench.save({"m.safetensors": save(before)})
     bench.write({"m.safetensors": save(after)})
-    found = bench.repo.diff().weights
+    found = bench.repo.weights(bench.repo.sides())
     assert found["b"].max_abs == pytest.approx(1, rel=1e-6)
     assert found["a"].kind == "unchanged"
 
@@ -146,17 +147,12 @@ def test_the_workspace_is_read_where_it_lies(bench: Bench) -> None:
 def test_a_workspace_file_that_changes_meanwhile_is_no_silent_error(bench: Bench) -> None:
     bench.save({"m.safetensors": save(tensors(1, "a"))})
     bench.write({"m.safetensors": save(tensors(2, "a"))})
-    found = bench.repo.diff().weights
+    found = bench.repo.weights(bench.repo.sides())
     assert found["a"].kind == "changed"
     bench.write({"m.safetensors": save(tensors(3, "a"))})
     with pytest.raises(Failure) as caught:
         _ = found["a"].l2
     assert caught.value.kind == "unstable-file"
-
-
-def test_without_the_weights_component_there_are_none(bench: Bench) -> None:
-    bench.save({"m.safetensors": save(tensors(1, "a"))})
-    assert len(bench.repo.diff("HEAD", "HEAD", components=[]).weights) == 0
 
 
 def test_a_tensor_of_one_element(bench: Bench) -> None:

@@ -52,9 +52,9 @@ class Diff:
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]
-    weights: Weights = field(compare=False, repr=False)
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]]
     _sides: Sides = field(repr=False, compare=False)
+    _engine: Repository = field(repr=False, compare=False)
 
     @classmethod
     def between(
@@ -70,9 +70,9 @@ class Diff:
             diff.hyperparameters,
             diff.metrics,
             diff.tensors,
-            diff.weights,
             {c: (ComponentRoot.of(a), ComponentRoot.of(b)) for c, (a, b) in diff.totals.items()},
             sides,
+            engine,
         )
 
     @property
@@ -83,6 +83,15 @@ class Diff:
     def results(self) -> Mapping[str, ValueChange]:
         """`metrics` under the name of its component."""
         return self.metrics
+
+    @cached_property
+    def weights(self) -> Weights:
+        """Tensors by name; none where the component was not asked for."""
+        from mvc.api.weights import Weights
+
+        if Component.WEIGHTS not in self.components:
+            return Weights.none()
+        return self._engine.weights(self._sides)
 
     @cached_property
     def architecture(self) -> ArchitectureChange:
