@@ -18,8 +18,8 @@ from mvcd.repo.moments import Moment
 from mvcd.repo.refs import STAGES
 from mvcd.store.api import Store
 
-_REF = re.compile(re.escape(STAGES) + r"([^/]+)/(\d{8})")
-MAX_NUMBER = 99_999_999
+_REF = re.compile(re.escape(STAGES) + r"([A-Za-z0-9_][A-Za-z0-9._+-]*)/([0-9]{8})")
+"""What a stage may be called (`check_name`), and no other ref: names go to screens as they are."""
 
 
 @dataclass(frozen=True, slots=True)

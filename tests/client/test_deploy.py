@@ -19,13 +19,13 @@ def test_export_then_verify(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert mvc("export", "v1", str(out)).out == (
         f"v1 {id[:10]} is in {out}\n"
-        "  5 files, 80 B: architecture, weights, hyperparameters, data, results\n"
+        "  5 files, 80 B\n"
         f"  version {id}\n"
         f"mvc verify-deploy {out}  checks it, there or anywhere\n"
     )
     for rev in ((), ("v1",), (id,), (id.upper(),)):
         assert mvc("verify-deploy", str(out), *rev).out == (
-            f"ok  v1 {id[:10]}, 5 files, 80 B read and equal\n  version {id}\n"
+            f"ok  v1 {id[:10]}, 5 files, 80 B: all equal\n  version {id}\n"
         )
 
 
@@ -57,6 +57,7 @@ def test_only_some_components(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     made = mvc("export", "HEAD", out, "--only", "weights,results", "--json").json
     assert (made["components"], made["files"]) == (["weights", "results"], 2)
+    assert "2 files, 57 B, of weights and results only: all equal" in mvc("verify-deploy", out).out
     assert sorted(os.listdir(out)) == ["metrics.json", "model.safetensors", "mvc-manifest.json"]
     assert "no component 'wights'" in mvc("export", "HEAD", out, "--only", "wights", code=2).err
     assert "is not empty" in mvc("export", "HEAD", out, code=1).err

@@ -365,6 +365,19 @@ def test_a_changed_version_is_found(history: Bench) -> None:
     assert not history.repo.stage_check("production").ok
 
 
+def test_refs_that_are_no_records_are_not_looked_at(history: Bench) -> None:
+    for name in (
+        "stages/\x1b[31m/00000001",
+        "stages/a/b/00000001",
+        "stages/x/1",
+        "stages/x/0000000a",
+    ):
+        value = bytes(history.repo.resolve("v1"))
+        store(history).update_refs([RefUpdate(name, None, value)])
+    assert stages.names(store(history)) == ["production"]
+    assert history.repo.verify().ok
+
+
 def test_verify_looks_at_histories_too(history: Bench) -> None:
     assert history.repo.verify().ok
     tamper(history, 2, None)

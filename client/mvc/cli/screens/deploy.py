@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mvc.cli import text
+from mvc.cli.options import COMPONENTS
 
 if TYPE_CHECKING:
     from mvc.api.deploy import Deployed, DeployReport, Export
@@ -57,12 +58,17 @@ def _name(deployed: Deployed) -> str:
 
 
 def _extent(deployed: Deployed) -> str:
-    return f"{text.plural(deployed.files, 'file')}, {text.size(deployed.size)}"
+    """ "3 files, 1.0 GiB, of weights and results only" """
+    extent = f"{text.plural(deployed.files, 'file')}, {text.size(deployed.size)}"
+    if len(deployed.components) == len(COMPONENTS):
+        return extent
+    *names, last = (c.value for c in deployed.components)
+    return f"{extent}, of {', '.join(names)}{' and ' if names else ''}{last} only"
 
 
 def exported(made: Export) -> Iterator[str]:
     yield f"{_name(made.deployed)} is in {text.safe(made.directory)}"
-    yield f"  {_extent(made.deployed)}: {', '.join(c.value for c in made.deployed.components)}"
+    yield f"  {_extent(made.deployed)}"
     yield f"  version {made.deployed.version}"
     if made.replaced is not None:
         yield f"  in place of {text.short(made.replaced)}"
@@ -71,7 +77,7 @@ def exported(made: Export) -> Iterator[str]:
 def verified(report: DeployReport) -> Iterator[str]:
     deployed = report.deployed
     if report.ok:
-        yield f"{click.style('ok', fg='green')}  {_name(deployed)}, {_extent(deployed)} read and equal"
+        yield f"{click.style('ok', fg='green')}  {_name(deployed)}, {_extent(deployed)}: all equal"
         yield f"  version {deployed.version}"
         return
     if not report.same_version:

@@ -47,7 +47,7 @@ def document(record: StageRecord) -> dict[str, Any]:
 def holders(records: Iterable[StageRecord], now: datetime) -> list[str]:
     return text.table(
         (
-            click.style(r.stage, fg="magenta", bold=True),
+            click.style(text.safe(r.stage), fg="magenta", bold=True),
             f"v{r.version_number}" if r.live else "-",
             click.style(text.short(r.version), fg="yellow") if r.live else "nobody",
             text.when(r.time, now),
