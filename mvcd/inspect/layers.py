@@ -12,7 +12,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-MAX_MODULES = 40
+MAX_MODULES = 12
 """Of the table of parameters by module; past it the table goes less deep."""
 
 _CANDIDATES = 64
@@ -62,7 +62,7 @@ class ModelChange:
     retyped: tuple[tuple[Layer, Layer], ...] = ()
     same: int = 0  # layers of equal form
     parameters: tuple[int, int] = (0, 0)
-    modules: tuple[ModuleParameters, ...] = ()  # those whose count differs
+    modules: tuple[ModuleParameters, ...] = ()  # those whose count differs, under their new names
     dtypes: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # parameters by dtype
 
     @property
@@ -108,6 +108,7 @@ def compare_layers(
         else:
             same += 1
     olds, news = [layer for layer, _ in old.values()], [layer for layer, _ in new.values()]
+    now = {before.name: after for before, after in renamed}
     return ModelChange(
         old_model,
         new_model,
@@ -118,7 +119,7 @@ def compare_layers(
         tuple(retyped),
         same,
         (_count(olds), _count(news)),
-        _modules(olds, news),
+        _modules([now.get(layer.name, layer) for layer in olds], news),
         _dtypes(olds, news),
     )
 

@@ -20,6 +20,7 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Version
 from mvcd.repo.content import VersionFile
 from mvcd.repo.files import Change, VersionFiles, changes, recipe_of
+from mvcd.repo.reading import unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,17 @@ class Side:
         return recipe_of(entry, self.fetch)
 
     def open(self, entry: Entry) -> BinaryIO:
-        """A file for reading from anywhere; of a symbolic link its text. Close it. Raises OSError when the
-        workspace has changed since, and what `VersionFile` raises."""
+        """A file for reading from anywhere; of a symbolic link its text. Close it. Raises Failure when
+        the workspace has lost it since, and what `VersionFile` raises."""
         if self.root is None:
             return cast(BinaryIO, VersionFile(entry, self.fetch))
         path = os.path.join(self.root, entry.path)
-        if entry.mode is Mode.SYMLINK:
-            return BytesIO(os.fsencode(os.readlink(path)))
-        return open(path, "rb")
+        try:
+            if entry.mode is Mode.SYMLINK:
+                return BytesIO(os.fsencode(os.readlink(path)))
+            return open(path, "rb")
+        except OSError as error:
+            raise unread(entry.path, error.errno or 0) from error
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """Up to `limit` bytes from the start."""

@@ -106,6 +106,17 @@ def test_diff(mvc: Mvc, saved: Path) -> None:
     assert document["totals"]["data"] == {
         "old": {"files": 1, "bytes": 8}, "new": {"files": 2, "bytes": 16},
     }  # fmt: skip
+    assert document["data"] == {
+        "tables": [{
+            "path": "data/more.csv", "format": "csv", "old": None,
+            "new": {
+                "rows": 1, "problem": None,
+                "columns": [{"name": n, "type": None, "summary": None} for n in "xy"],
+            },
+            "columns_added": [], "columns_removed": [], "columns_retyped": [], "columns_reordered": False,
+        }],
+        "images": {}, "duplicates": [], "overlaps": [],
+    }  # fmt: skip
     assert document["architecture"] == {
         "models": [], "config": {}, "environment": [], "packages_differ": False,
         "source": [{"path": "model.py", "lines_added": 1, "lines_removed": 1}],

@@ -159,7 +159,7 @@ def test_the_diff_screen(mvc: Mvc, saved: Path) -> None:
         "  ~ params.yaml",
         "    lr  0.1  ->  0.05  -0.05  -50.0 %",
         "data             1 added",
-        "  + data/more.csv",
+        "  + data/more.csv   1 row, 2 columns",
         "results          1 modified",
         "  ~ metrics.json",
         "    val.accuracy  0.5  ->  0.75  +0.25  +50.0 %  better",
@@ -180,8 +180,10 @@ def test_diff_by_exit_code_component_and_patch(mvc: Mvc, saved: Path) -> None:
 
 def test_a_long_diff_is_cut_unless_asked_for(mvc: Mvc, saved: Path) -> None:
     write(saved, {f"data/{n:02}.csv": f"{n}\n" for n in range(30)})
+    assert "  + data/*.csv   30 files" in mvc("diff").out.splitlines()
+    assert "  + data/29.csv   1 row, 1 column" in mvc("diff", "-v").out.splitlines()
+    write(saved, {f"src/{n:02}/x.py": f"{n}\n" for n in range(30)})
     assert "    ... 22 more (-v)" in mvc("diff").out.splitlines()
-    assert "  + data/29.csv" in mvc("diff", "-v").out.splitlines()
 
 
 def test_checkout_there_and_back(mvc: Mvc, saved: Path) -> None:

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mvcd.inspect.columns import Column, ColumnSummary
 from mvcd.inspect.environment import PackageChange
 from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
+from mvcd.inspect.tables import Table
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
 from mvcd.repo.architecture import ArchitectureChange, SourceChange
+from mvcd.repo.data import DataChange, Overlap, TableChange
 from mvcd.repo.results import FileChanges, ValueChange
 
 if TYPE_CHECKING:
@@ -22,13 +25,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchitectureChange",
+    "Column",
+    "ColumnSummary",
+    "DataChange",
     "Diff",
     "FileChanges",
     "Layer",
     "ModelChange",
     "ModuleParameters",
+    "Overlap",
     "PackageChange",
     "SourceChange",
+    "Table",
+    "TableChange",
     "TensorChanges",
     "ValueChange",
 ]
@@ -41,9 +50,9 @@ class Diff:
     `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that is
     on both sides and differs; `totals` has each component's files and bytes (old, new). These come from records
     and recipes. `weights` has every tensor by name, over all weight files; its figures are read from the data
-    when they are asked for: `diff.weights["layer1.weight"].relative_l2`. `architecture` reads small files when
-    it is first asked for; it raises IntegrityError for content that is not here. A diff with the workspace
-    reads what lies there at that moment.
+    when they are asked for: `diff.weights["layer1.weight"].relative_l2`. `architecture` and `data` read small
+    files and tables when they are first asked for, `columns` large tables too; they raise IntegrityError for
+    content that is not here. A diff with the workspace reads what lies there at that moment.
     """
 
     old: str
@@ -101,3 +110,21 @@ class Diff:
         if Component.ARCHITECTURE not in self.components:
             return ArchitectureChange()
         return compare_architecture(self._sides)
+
+    @cached_property
+    def data(self) -> DataChange:
+        """Rows and columns of tables (up to 64 MiB of them in all, but Parquet files always), images by class,
+        equal files, splits that share files; empty where the component was not asked for."""
+        from mvcd.repo.data import compare_data
+
+        return compare_data(self._sides) if Component.DATA in self.components else DataChange()
+
+    @cached_property
+    def columns(self) -> Mapping[str, TableChange]:
+        """By path: every changed table read whole, with a summary of each column on both sides:
+        `diff.columns["data/train.csv"].new.summaries["age"].mean`."""
+        from mvcd.repo.data import summarise_tables
+
+        if Component.DATA not in self.components:
+            return {}
+        return {table.path: table for table in summarise_tables(self._sides)}

@@ -14,15 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.diff import (
-        ArchitectureChange,
-        Diff,
-        FileChanges,
-        Layer,
-        ModelChange,
-        TensorChanges,
-        ValueChange,
-    )
+    from mvc.api.diff import Diff, FileChanges, TensorChanges, ValueChange
     from mvc.api.repo import Repo
     from mvc.api.results import (
         CheckoutResult,
@@ -163,83 +155,22 @@ def diff(diff: Diff) -> Json:
         "new": diff.new,
         "changed": diff.changed,
         "components": {name.value: _files(files) for name, files in diff.components.items()},
-        "hyperparameters": {k: _change(c) for k, c in diff.hyperparameters.items()},
-        "metrics": {k: {**_change(c), "better": c.better} for k, c in diff.metrics.items()},
+        "hyperparameters": {k: change(c) for k, c in diff.hyperparameters.items()},
+        "metrics": {k: {**change(c), "better": c.better} for k, c in diff.metrics.items()},
         "tensors": {path: _tensors(changes) for path, changes in diff.tensors.items()},
     }
 
 
-def diff_whole(found: Diff) -> Json:
-    """`diff --json`: with what the differences mean."""
-    return {
-        **diff(found),
-        "totals": {
-            component.value: {
-                side: {"files": root.files, "bytes": root.size}
-                for side, root in zip(("old", "new"), roots, strict=True)
-            }
-            for component, roots in found.totals.items()
-        },
-        "architecture": architecture(found.architecture),
-    }
-
-
-def architecture(found: ArchitectureChange) -> Json:
-    return {
-        "models": [_model(model) for model in found.models],
-        "config": {
-            path: {key: _change(change) for key, change in keys.items()}
-            for path, keys in found.config.items()
-        },
-        "source": [
-            {"path": source.path, "lines_added": source.added, "lines_removed": source.removed}
-            for source in found.source
-        ],
-        "environment": [
-            {"package": p.package, "old": p.old, "new": p.new, "path": p.path}
-            for p in found.environment
-        ],
-        "packages_differ": found.packages_differ,
-    }
-
-
-def _model(model: ModelChange) -> Json:
-    def layer(layer: Layer) -> Json:
-        return {"name": layer.name, "dtype": layer.dtype, "shape": list(layer.shape)}
-
-    def pairs(pairs: Iterable[tuple[Layer, Layer]]) -> list[Json]:
-        return [{"old": layer(old), "new": layer(new)} for old, new in pairs]
-
-    def counts(pair: tuple[int, int]) -> Json:
-        return {"old": pair[0], "new": pair[1]}
-
-    return {
-        "old": model.old,
-        "new": model.new,
-        "layers": {
-            "added": [layer(found) for found in model.added],
-            "removed": [layer(found) for found in model.removed],
-            "renamed": pairs(model.renamed),
-            "reshaped": pairs(model.reshaped),
-            "retyped": pairs(model.retyped),
-            "same": model.same,
-        },
-        "parameters": counts(model.parameters),
-        "modules": {row.module: counts((row.old, row.new)) for row in model.modules},
-        "dtypes": {dtype: counts(pair) for dtype, pair in model.dtypes.items()},
-    }
-
-
-def _change(change: ValueChange) -> Json:
+def change(change: ValueChange) -> Json:
     return {
         "old": scalar(change.old),
         "new": scalar(change.new),
-        "diff": _finite(change.diff),
-        "percent": _finite(change.percent),
+        "diff": finite(change.diff),
+        "percent": finite(change.percent),
     }
 
 
-def _finite(value: float | None) -> float | None:
+def finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 

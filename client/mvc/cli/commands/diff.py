@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.cli import documents
+from mvc.cli import diff_document, documents
 from mvc.cli.face import Face
 from mvc.cli.options import component_option, verb
 from mvc.cli.screens.patch import styled
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option("--stat", "form", flag_value="stat", help="Show one line a component.")
 @click.option("--md", "form", flag_value="md", help="Write Markdown, for a pull request.")
+@click.option("--columns", is_flag=True, help="Read changed tables and summarise their columns.")
 @component_option("Only this component; may be given several times.", multiple=True)
 @click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
 @click.pass_obj
@@ -53,6 +54,7 @@ def command(
     top: int | None,
     plot: str | None,
     form: str | None,
+    columns: bool,
     components: tuple[str, ...],
     exit_code: bool,
 ) -> int:
@@ -64,7 +66,11 @@ def command(
     layers added, removed, reshaped, retyped and renamed, parameters, configuration keys, lines of source,
     packages of requirement and lock files. Weights: the tensors that changed, compared by digest without
     reading data. Hyperparameters and results: key by key, and whether a metric got better; names such as loss
-    or acc decide, or the [metrics] table of mvc.toml.
+    or acc decide, or the [metrics] table of mvc.toml. Data: rows and columns of tables (CSV, TSV, JSON lines,
+    Parquet, Arrow), images by directory, equal files, and files that train, validation and test share.
+
+    Tables of more than 64 MiB in all are not read, but for Parquet, unless with --columns: then of each
+    changed table also types, missing cells, distinct values, range and mean of its columns are shown.
 
     With --tensors their data is read too, and each changed tensor is shown with its relative change (norm of
     the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
@@ -81,7 +87,7 @@ def command(
     if plot is not None:
         _draw(face, diff, plot)
     if face.json:
-        document = documents.diff_whole(diff)
+        document = diff_document.diff(diff, columns=columns)
         if tensors:
             document["weights"] = documents.weights(diff.weights)
         if plot is not None:
@@ -92,6 +98,8 @@ def command(
     elif not face.quiet:
         names = documents.side_names(face.repo, diff)
         screen = _screen(diff, names, form, verbose=face.verbose > 0)
+        if columns:
+            screen = chain(screen, [""], _columns(diff, verbose=face.verbose > 0))
         if tensors:
             screen = chain(screen, [""], tensor_lines(diff.weights, top=_top(face, top)))
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
@@ -104,6 +112,13 @@ def _draw(face: Face, diff: Diff, path: str) -> None:
 
     old, new = documents.side_names(face.repo, diff)
     write(strip.of(diff.weights, f"{old} -> {new}"), path)
+
+
+def _columns(diff: Diff, *, verbose: bool) -> Iterator[str]:
+    from mvc.cli.screens.diff.data import summaries
+    from mvc.cli.screens.diff.marks import WHOLE, Limits
+
+    return summaries(diff.columns, WHOLE if verbose else Limits())
 
 
 def _top(face: Face, top: int | None) -> int | None:

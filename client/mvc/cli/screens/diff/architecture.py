@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import values
-from mvc.cli.screens.diff.marks import Limits, change, cut, mark, named, sentence
+from mvc.cli.screens.diff import folding, values
+from mvc.cli.screens.diff.marks import Limits, change, cut, mark, more, named, sentence
 
 if TYPE_CHECKING:
     from mvc.api.diff import ArchitectureChange, Layer, ModelChange, PackageChange
-
-_MODULES = 6
 
 
 def lines(found: ArchitectureChange, limits: Limits) -> Iterator[str]:
@@ -81,7 +79,7 @@ def layer_rows(model: ModelChange) -> list[tuple[str, str, str]]:
     """(kind, name, what is to be said of it) of every layer whose form differs."""
     rows = [("removed", named(layer.name), shape(layer)) for layer in model.removed]
     rows += [("added", named(layer.name), shape(layer)) for layer in model.added]
-    rows += [("renamed", f"{named(a.name)} -> {named(b.name)}", shape(b)) for a, b in model.renamed]
+    rows += [("renamed", f"{named(a.name)} -> {named(b.name)}", "") for a, b in model.renamed]
     rows += [
         ("reshaped", named(b.name), f"{shape(a)} -> {list(b.shape)}") for a, b in model.reshaped
     ]
@@ -96,8 +94,15 @@ def _model(model: ModelChange, limits: Limits) -> Iterator[str]:
         label = f"{text.safe(model.old)} -> {label}"
     yield f"    {click.style(label, bold=True)}  {layer_counts(model)}"
     if model.old is not None and model.new is not None:
-        rows = [[f"      {mark(kind)} {name}", note] for kind, name, note in layer_rows(model)]
-        yield from cut(text.table(rows), limits.names, indent=" " * 6)
+        rows = layer_rows(model)
+        if limits.names is not None:
+            rows = folding.layers(rows)
+        shown = rows[: limits.layers]
+        yield from text.table(
+            [f"      {mark(kind)} {folding.joined(name)}", *([note] if note else [])]
+            for kind, name, note in shown
+        )
+        yield from more(len(rows), limits.layers, " " * 6)
     yield from _parameters(model, limits)
 
 
@@ -107,13 +112,14 @@ def _parameters(model: ModelChange, limits: Limits) -> Iterator[str]:
         relative = f"  ({values.percent(100 * (new - old) / old)})" if old else ""
         yield f"      parameters  {change(old, new)}  {new - old:+,}{relative}"
     if old and new and old != new:
-        rows = [
-            [f"        {named(row.module)}", f"{row.old:,}", "->", f"{row.new:,}"]
-            for row in model.modules
-        ]
-        if len(rows) > 1:
-            limit = None if limits.names is None else _MODULES
-            yield from cut(text.table(rows, right=(1, 3)), limit, indent=" " * 8)
+        modules = [("", named(m.module), f"{m.old:,} -> {m.new:,}") for m in model.modules]
+        if limits.layers is not None:
+            modules = folding.layers(modules)
+        if len(modules) > 1:
+            rows = [[f"        {name}", *counts.split(" -> ")] for _, name, counts in modules]
+            table = [[row[0], row[1], "->", row[2]] for row in rows[: limits.layers]]
+            yield from text.table(table, right=(1, 3))
+            yield from more(len(rows), limits.layers, " " * 8)
     dtypes = [(d, a, b) for d, (a, b) in model.dtypes.items() if bool(a) != bool(b)]
     if dtypes and old and new:
         before = ", ".join(text.safe(d) for d, (a, _) in model.dtypes.items() if a)

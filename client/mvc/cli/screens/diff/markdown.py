@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import values
+from mvc.cli.screens.diff import data, folding, values
 from mvc.cli.screens.diff.architecture import layer_counts, layer_rows, version
 from mvc.cli.screens.diff.marks import change, file_marks
 from mvc.cli.screens.diff.stat import meaning, sizes, totals
 
 if TYPE_CHECKING:
-    from mvc.api.diff import ArchitectureChange, Diff, ValueChange
+    from mvc.api.diff import ArchitectureChange, DataChange, Diff, TableChange, ValueChange
 
 _ROWS = 40
 """Of one table; a pull request's description may have 65,536 characters in all."""
@@ -38,8 +38,8 @@ def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
     yield totals(diff)
     yield from _values("Results", diff.metrics)
     yield from _values("Hyperparameters", diff.hyperparameters)
-    if any(component.value == "architecture" for component in diff.components):
-        yield from _architecture(diff.architecture)
+    yield from _architecture(diff.architecture)
+    yield from _data(diff.data)
 
 
 def code(name: str) -> str:
@@ -86,7 +86,10 @@ def _architecture(found: ArchitectureChange) -> Iterator[str]:
         yield f"{code(model.new or model.old or '')}: {layer_counts(model)}{parameters}"
         yield ""
         if model.old is not None and model.new is not None:
-            rows = [[kind, code(name), code(note)] for kind, name, note in layer_rows(model)]
+            rows = [
+                [kind, code(folding.joined(name)), code(note) if note else ""]
+                for kind, name, note in folding.layers(layer_rows(model))
+            ]
             yield from table(["", "layer", "form"], rows)
     for path, keys in found.config.items():
         yield from _values(code(path), keys)
@@ -104,3 +107,29 @@ def _architecture(found: ArchitectureChange) -> Iterator[str]:
                 for p in found.environment
             ),
         )
+
+
+def _data(found: DataChange) -> Iterator[str]:
+    if not (found.tables or found.images or found.overlaps):
+        return
+    yield from ("", "#### Data", "")
+    for overlap in found.overlaps:
+        examples = ", ".join(f"{code(a)} = {code(b)}" for a, b in overlap.examples)
+        yield from (f"⚠️ {data.shared(overlap)}: {examples}", "")
+    if found.tables:
+        rows = ([code(table.path), *_table(table)] for table in found.tables)
+        yield from table(["table", "rows before", "after", "columns"], rows, right=(1, 2))
+        yield ""
+    if found.images:
+        counts = ([code(name), f"{a:,}", f"{b:,}"] for name, (a, b) in found.images.items())
+        yield from table(["images", "before", "after"], counts, right=(1, 2))
+
+
+def _table(change: TableChange) -> list[str]:
+    sides = (change.old, change.new)
+    counts = ["-" if side is None or side.rows is None else f"{side.rows:,}" for side in sides]
+    said = [f"+{code(column.name)}" for column in change.columns_added]
+    said += [f"-{code(column.name)}" for column in change.columns_removed]
+    said += [f"{code(a.name)}: {code(a.type)} → {code(b.type)}" for a, b in change.columns_retyped]
+    problems = [text.safe(side.problem) for side in sides if side is not None and side.problem]
+    return [*counts, ", ".join([*said, *dict.fromkeys(problems)])]

@@ -32,9 +32,10 @@ class Limits:
     paths: int | None = 8
     values: int | None = 12
     names: int | None = 6
+    layers: int | None = 10
 
 
-WHOLE = Limits(None, None, None)
+WHOLE = Limits(None, None, None, None)
 
 
 def mark(kind: str) -> str:

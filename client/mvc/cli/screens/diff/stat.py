@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import architecture, values
+from mvc.cli.screens.diff import architecture, data, values
 from mvc.cli.screens.diff.marks import file_counts, file_marks, sentence
 from mvc.cli.screens.diff.whole import heading
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
 
+_SIZED = ("weights", "data")
+_NARROWEST = 30
+
 
 def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
+    """What does not fit the terminal's width goes on in the next line."""
     yield heading(old, new)
     if not diff.changed:
         yield "No differences"
         return
     rows = []
     for component, files in diff.components.items():
-        says = meaning(diff, component.value)
-        name = click.style(component.value, bold=files.changed, dim=not files.changed)
-        rows.append(
-            [
-                name,
-                file_marks(files) or click.style("=", dim=True),
-                sizes(diff, component.value),
-                says,
-            ]
-        )
+        name = component.value
+        marks = file_marks(files) or click.style("=", dim=True)
+        size = sizes(diff, name) if files.changed and name in _SIZED else ""
+        says = sentence([size, meaning(diff, name)])
+        rows.append([click.style(name, bold=files.changed, dim=not files.changed), marks, says])
+    indent = sum(max(text.width(row[i]) for row in rows) + 2 for i in range(2))
+    room = max(_NARROWEST, get_terminal_size().columns - indent)
+    for row in rows:
+        first, *rest = _wrapped(row[2], room)
+        row[2] = "\n".join([first, *(" " * indent + line for line in rest)])
     yield from text.table(rows)
     yield totals(diff)
+
+
+def _wrapped(sentence: str, room: int) -> list[str]:
+    """Broken after semicolons."""
+    found = [""]
+    for part in sentence.split("; "):
+        joined = f"{found[-1]}; {part}" if found[-1] else part
+        if found[-1] and text.width(joined) > room:
+            found[-1] += ";"
+            found.append(part)
+        else:
+            found[-1] = joined
+    return found
 
 
 def meaning(diff: Diff, name: str) -> str:
@@ -46,15 +64,21 @@ def meaning(diff: Diff, name: str) -> str:
             return _tensors(diff)
         case "hyperparameters":
             return values.summary(diff.hyperparameters, "setting")
+        case "data":
+            return data.summary(diff.data)
         case "results":
             return values.summary(diff.metrics, "metric")
     return ""
 
 
 def sizes(diff: Diff, name: str) -> str:
-    old, new = next(pair for component, pair in diff.totals.items() if component.value == name)
-    before, after = text.size(old.size), text.size(new.size)
-    return after if before == after else f"{before} -> {after}"
+    pair = next(pair for component, pair in diff.totals.items() if component.value == name)
+    return _moved(*(root.size for root in pair))
+
+
+def _moved(old: int, new: int) -> str:
+    before, after = text.size(old), text.size(new)
+    return before if before == after else f"{before} -> {after}"
 
 
 def totals(diff: Diff) -> str:
@@ -66,7 +90,7 @@ def totals(diff: Diff) -> str:
     old = sum(a.size for a, _ in diff.totals.values())
     new = sum(b.size for _, b in diff.totals.values())
     total = text.plural(sum(counts.values()), "file")
-    return sentence([f"{total}: {kinds}", f"{text.size(old)} -> {text.size(new)}"])
+    return sentence([f"{total}: {kinds}", _moved(old, new)])
 
 
 def _tensors(diff: Diff) -> str:
@@ -74,5 +98,5 @@ def _tensors(diff: Diff) -> str:
     if not every:
         return ""
     changed = sum(len(t.changed) for t in every)
-    total = sum(len(getattr(t, kind)) for t in every for kind in type(t).__slots__)
-    return f"{changed:,} of {text.plural(total, 'tensor')} changed"
+    same = changed + sum(len(t.unchanged) for t in every)
+    return f"{changed:,} of {text.plural(same, 'tensor')} of equal form changed" if same else ""

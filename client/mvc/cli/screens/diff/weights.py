@@ -16,14 +16,16 @@ _KINDS = ("changed", "reshaped", "retyped", "added", "removed")
 
 def summary(changes: TensorChanges) -> str:
     """ "10 tensors: 4 changed, 1 added, 5 unchanged"."""
-    kinds = _kinds(changes)
-    total = sum(len(names) for _, names in kinds) + len(changes.unchanged)
+    kinds = [*_kinds(changes), ("unchanged", changes.unchanged)]
+    total = sum(len(names) for _, names in kinds)
     parts = [f"{len(names):,} {kind}" for kind, names in kinds if names]
-    return f"{text.plural(total, 'tensor')}: {', '.join([*parts, f'{len(changes.unchanged):,} unchanged'])}"
+    return f"{text.plural(total, 'tensor')}: {', '.join(parts)}"
 
 
-def names(changes: TensorChanges, limits: Limits) -> Iterator[str]:
-    rows = [(kind, name) for kind, names in _kinds(changes) for name in names]
+def names(changes: TensorChanges, limits: Limits, *, forms: bool) -> Iterator[str]:
+    """Those whose values changed; with `forms` also those that came, went or have another form."""
+    kinds = _kinds(changes) if forms else [("changed", changes.changed)]
+    rows = [(kind, name) for kind, names in kinds for name in names]
     for kind, name in rows[: limits.names]:
         note = f"  ({kind})" if kind in ("reshaped", "retyped") else ""
         yield f"      {mark(kind)} {text.safe(name)}{note}"

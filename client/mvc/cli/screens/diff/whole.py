@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import architecture, values, weights
+from mvc.cli.screens.diff import architecture, data, folding, values, weights
 from mvc.cli.screens.diff.marks import WHOLE, Limits, file_counts, mark, more
 
 if TYPE_CHECKING:
@@ -66,11 +66,14 @@ def _files(
     rows += [("added", p, p) for p in files.added]
     rows += [("deleted", p, p) for p in files.deleted]
     rows += [("renamed", f"{a} -> {b}", b) for a, b in files.renamed]
-    for kind, label, path in rows[: limits.paths]:
-        note = f"   {notes[path]}" if notes.get(path) else ""
-        yield f"  {mark(kind)} {text.safe(label)}{note}"
+    shown = [(*row, 1) for row in rows]
+    if limits.paths is not None and len(rows) > limits.paths:
+        shown = folding.files(rows)
+    for kind, label, path, count in shown[: limits.paths]:
+        said = text.plural(count, "file") if count > 1 else notes.get(path)
+        yield f"  {mark(kind)} {text.safe(label)}{f'   {said}' if said else ''}"
         yield from below(path)
-    yield from more(len(rows), limits.paths)
+    yield from more(len(shown), limits.paths)
 
 
 def _notes(diff: Diff, name: str) -> Mapping[str, str]:
@@ -79,13 +82,17 @@ def _notes(diff: Diff, name: str) -> Mapping[str, str]:
         return architecture.line_counts(diff.architecture)
     if name == "weights":
         return {path: weights.summary(changes) for path, changes in diff.tensors.items()}
+    if name == "data":
+        return data.notes(diff.data)
     return {}
 
 
 def _names(diff: Diff, limits: Limits) -> Callable[[str], Iterator[str]]:
+    forms_shown = any(component.value == "architecture" for component in diff.components)
+
     def below(path: str) -> Iterator[str]:
         if path in diff.tensors:
-            yield from weights.names(diff.tensors[path], limits)
+            yield from weights.names(diff.tensors[path], limits, forms=not forms_shown)
 
     return below
 
@@ -93,6 +100,7 @@ def _names(diff: Diff, limits: Limits) -> Callable[[str], Iterator[str]]:
 _BELOW: Mapping[str, Below] = {
     "architecture": lambda diff, limits: architecture.lines(diff.architecture, limits),
     "hyperparameters": lambda diff, limits: values.lines(diff.hyperparameters, limits),
+    "data": lambda diff, limits: data.lines(diff.data, limits),
     "results": lambda diff, limits: values.lines(diff.metrics, limits),
 }
 """What stands below a component's files."""

@@ -1,0 +1,179 @@
+"""What changed in the data: tables, images by class, equal files, splits that share files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+from mvc.cli.screens.diff.marks import Limits, change, cut, more, sentence
+
+if TYPE_CHECKING:
+    from mvc.api.diff import Column, ColumnSummary, DataChange, Overlap, Table, TableChange
+
+_NAMES = 4
+"""Columns that are named on a table's line."""
+
+
+def notes(found: DataChange) -> dict[str, str]:
+    """What is said of each table on its line."""
+    return {table.path: note(table) for table in found.tables}
+
+
+def lines(found: DataChange, limits: Limits) -> Iterator[str]:
+    """What stands below the changed files."""
+    if found.images:
+        yield f"    {click.style('images', bold=True)}  {images(found)}"
+        rows = [
+            [f"      {text.safe(name) or '.'}", f"{old:,}", "->", f"{new:,}", f"{new - old:+,}"]
+            for name, (old, new) in list(found.images.items())[: limits.names]
+        ]
+        yield from text.table(rows, right=(1, 3, 4))
+        yield from more(len(found.images), limits.names, " " * 6)
+    for overlap in found.overlaps:
+        yield f"    {click.style(shared(overlap), fg='red', bold=True)}"
+        examples = [f"      {text.safe(a)} = {text.safe(b)}" for a, b in overlap.examples]
+        yield from examples[: 1 if limits.names else None]
+    if found.duplicates:
+        yield f"    {duplicates(found)}"
+        if limits.names is None:
+            yield from (f"      {' = '.join(map(text.safe, paths))}" for paths in found.duplicates)
+
+
+def summary(found: DataChange) -> str:
+    """One line: rows, images, equal files."""
+    rows = found.rows
+    return sentence(
+        [
+            f"rows {change(*rows)}" if rows is not None else "",
+            images(found) if found.images else "",
+            *(shared(overlap) for overlap in found.overlaps),
+            duplicates(found) if found.duplicates else "",
+        ]
+    )
+
+
+def images(found: DataChange) -> str:
+    classes = text.plural(len(found.images), "directory", "directories")
+    old = sum(a for a, _ in found.images.values())
+    new = sum(b for _, b in found.images.values())
+    return f"{new - old:+,} images in {classes}"
+
+
+def shared(overlap: Overlap) -> str:
+    a, b = overlap.splits
+    return f"{a} and {b} share {text.plural(overlap.files, 'file')}"
+
+
+def duplicates(found: DataChange) -> str:
+    files = sum(map(len, found.duplicates))
+    return f"{files:,} files have only {text.plural(len(found.duplicates), 'content')}"
+
+
+def note(table: TableChange) -> str:
+    """ "rows 10 -> 12; columns +age -name"."""
+    old, new = table.old, table.new
+    here = new if new is not None else old
+    if here is None or here.problem:
+        return text.safe(here.problem or "") if here is not None else ""
+    if old is None or new is None:
+        return f"{rows(here)}, {text.plural(len(here.columns), 'column')}"
+    return sentence(
+        [_rows(old, new), columns(table), "columns reordered" if table.reordered else ""]
+    )
+
+
+def columns(table: TableChange) -> str:
+    """ "columns +age -name, x int64 -> float"; empty if none differ."""
+    said = [click.style(f"+{text.safe(c.name)}", fg="green") for c in table.columns_added]
+    said += [click.style(f"-{text.safe(c.name)}", fg="red") for c in table.columns_removed]
+    retyped = [f"{text.safe(a.name)} {a.type} -> {b.type}" for a, b in table.columns_retyped]
+    shown = [*said, *(click.style(r, fg="magenta") for r in retyped)]
+    rest = f" and {len(shown) - _NAMES:,} more" if len(shown) > _NAMES else ""
+    return f"columns {', '.join(shown[:_NAMES])}{rest}" if shown else ""
+
+
+def rows(table: Table) -> str:
+    return "rows unknown" if table.rows is None else text.plural(table.rows, "row")
+
+
+def _rows(old: Table, new: Table) -> str:
+    if old.rows is None or new.rows is None:
+        return f"{rows(new)} ({text.safe(old.problem or '')} before)" if old.problem else rows(new)
+    if old.rows == new.rows:
+        return rows(new)
+    return f"rows {change(old.rows, new.rows)}"
+
+
+# -------------------------------------------------------------------- --columns
+
+
+def summaries(tables: Mapping[str, TableChange], limits: Limits) -> Iterator[str]:
+    """The section of `--columns`: per table the columns whose figures differ, before and after."""
+    yield click.style("columns", bold=True)
+    if not tables:
+        yield "  no table changed"
+    for path, table in tables.items():
+        yield f"  {text.safe(path)}  {note(table)}"
+        shown, same = _figures(table)
+        if shown:
+            head = ["    column", "type", "missing", "distinct", "range", "mean"]
+            styled = [click.style(cell, dim=True) for cell in head]
+            found = text.table([styled, *shown])
+            yield found[0]
+            yield from cut(found[1:], limits.values)
+        if same:
+            yield click.style(f"    {text.plural(same, 'column')} as before", dim=True)
+
+
+def _figures(table: TableChange) -> tuple[list[list[str]], int]:
+    """Rows of the columns that differ, and how many do not."""
+    old: Mapping[str, ColumnSummary] = table.old.summaries if table.old is not None else {}
+    new: Mapping[str, ColumnSummary] = table.new.summaries if table.new is not None else {}
+    found, same = [], 0
+    for name in _order(table.old, table.new):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            same += before is not None
+            continue
+        kinds = [_kind(name, side) for side in (table.old, table.new)]
+        row = [f"    {text.safe(name)}", _pair(*kinds)]
+        row += [_pair(*(_cell(side, figure) for side in (before, after))) for figure in _FIGURES]
+        found.append(row)
+    return found, same
+
+
+def _order(*tables: Table | None) -> Sequence[str]:
+    names = (column.name for table in tables if table is not None for column in table.columns)
+    return list(dict.fromkeys(names))
+
+
+def _kind(name: str, table: Table | None) -> str:
+    columns: Sequence[Column] = table.columns if table is not None else ()
+    return next((text.safe(column.type) for column in columns if column.name == name), "")
+
+
+_FIGURES = ("missing", "distinct", "range", "mean")
+
+
+def _cell(found: ColumnSummary | None, figure: str) -> str:
+    if found is None:
+        return ""
+    match figure:
+        case "missing":
+            return f"{found.missing:,}"
+        case "distinct":
+            return f"{'>' if found.distinct_more else ''}{found.distinct:,}"
+        case "range":
+            return "" if found.min is None else f"{_number(found.min)}..{_number(found.max)}"
+    return "" if found.mean is None else _number(found.mean)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _pair(old: str, new: str) -> str:
+    return new or old if old == new or not (old and new) else f"{old} -> {new}"
