@@ -147,6 +147,16 @@ class Statistics:
             inf_new=new.infinities,
         )
 
+    @classmethod
+    def of_packed(cls, sums: Sums) -> Self:
+        """Of a dtype that packs values together: elements are bytes, and only what changed is told."""
+        none = math.nan
+        return cls(
+            elements=sums.elements, changed=sums.changed, norm_old=none, norm_new=none, l2=none,
+            relative_l2=none, max_abs=none, cosine=none, mean_old=none, mean_new=none, std_old=none,
+            std_new=none, nan_old=0, nan_new=0, inf_old=0, inf_new=0,
+        )  # fmt: skip
+
     @property
     def changed_fraction(self) -> float:
         """0 to 1."""

@@ -66,7 +66,7 @@ class TensorDiff:
 
     @property
     def comparable(self) -> bool:
-        """Whether it has figures: numbers on both sides, as many."""
+        """Whether it has figures: as many elements on both sides, of dtypes that go together."""
         return self.obstacle is None
 
     @property
@@ -77,10 +77,14 @@ class TensorDiff:
             return f"it was {self.kind}"
         if old.shape != new.shape:
             return f"its shape changed from {list(old.shape)} to {list(new.shape)}"
-        for side in (old, new):
-            if not is_number(side.dtype):
-                return f"{side.dtype} packs several values together"
+        if old.dtype != new.dtype and not (is_number(old.dtype) and is_number(new.dtype)):
+            return f"its dtype changed from {old.dtype} to {new.dtype}"
         return None
+
+    @property
+    def packed(self) -> bool:
+        """Whether its dtype packs values together (Q4_K, F4): only the share of changed bytes is told then."""
+        return self.new is not None and not is_number(self.new.dtype)
 
     @property
     def statistics(self) -> Statistics:
@@ -278,20 +282,21 @@ class Weights(Mapping[str, TensorDiff]):
                 f"{tensor.name} cannot be compared", kind="not-comparable", cause=obstacle
             )
         sums = Sums.none()
-        widths = width(old.dtype), width(new.dtype)
+        dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
+        widths = width(dtypes[0]), width(dtypes[1])
         for a, b in windows(old.pieces(), widths[0], new.pieces(), widths[1]):
             pipeline.submit(
-                partial(self._compare, old.dtype, a, new.dtype, b),
+                partial(self._compare, dtypes, a, b),
                 partial(self._take, sums, widths),
             )
         pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
 
-    def _compare(self, old_dtype: str, old: Run, new_dtype: str, new: Run) -> Sums:
+    def _compare(self, dtypes: tuple[str, str], old: Run, new: Run) -> Sums:
         mine = _thread.buffers
         before = self._old.content.load_into(mine[0], old)
         known = old[0].part.chunk if len(old) == 1 else None, before
         after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
-        return Sums.piece(old_dtype, before, new_dtype, after)
+        return Sums.piece(dtypes[0], before, dtypes[1], after)
 
     def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
         sums.merge(piece)
@@ -300,7 +305,7 @@ class Weights(Mapping[str, TensorDiff]):
     def _conclude(self, tensor: TensorDiff, sums: Sums, elements: int) -> None:
         if sums.elements != elements:
             raise CorruptObject(f"{tensor.name} is not as long as its shape says")
-        tensor.statistics = Statistics.of(sums)
+        tensor.statistics = Statistics.of_packed(sums) if tensor.packed else Statistics.of(sums)
         self._monitor.advance(items_done=1)
 
 

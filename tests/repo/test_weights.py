@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -241,10 +242,23 @@ def test_headers_of_equal_files_are_read_only_for_a_name_in_need(
     assert len(found) == 1
 
 
-def test_quantised_tensors_are_told_apart_but_have_no_figures(bench: Bench) -> None:
+def test_of_quantised_tensors_the_share_of_changed_bytes_is_told(bench: Bench) -> None:
     data = (GOLDEN / "model.gguf").read_bytes()
     changed = bytearray(data)
     changed[-200] ^= 1  # in the last block of the third tensor; the fourth is 20 bytes and padding
     found = compared(bench, {"m.gguf": data}, {"m.gguf": bytes(changed)})
     (tensor,) = found.of_kind("changed")
-    assert (tensor.name, tensor.comparable) == ("blk.1.ffn.weight", False)
+    assert (tensor.name, tensor.packed) == ("blk.1.ffn.weight", True)
+    assert (tensor.statistics.changed, tensor.statistics.elements) == (1, 272)
+    assert math.isnan(tensor.l2)
+
+
+def test_a_torch_checkpoint(bench: Bench) -> None:
+    data = (GOLDEN / "module.pt").read_bytes()
+    at = data.index(np.float32(1).tobytes() * 8)  # the scale of a batch norm
+    changed = bytearray(data)
+    changed[at : at + 4] = np.float32(3).tobytes()
+    found = compared(bench, {"m.pt": data}, {"m.pt": bytes(changed)})
+    (tensor,) = found.of_kind("changed")
+    assert (tensor.max_abs, tensor.changed_fraction) == (2, 1 / 8)
+    assert tensor.relative_l2 == pytest.approx(2 / 8**0.5)

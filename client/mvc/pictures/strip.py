@@ -26,6 +26,7 @@ _STATES: dict[str, tuple[str, Colour]] = {
     "added": ("added", (88, 166, 112)),
     "removed": ("removed", (150, 150, 150)),
     "other": ("shape or dtype", (120, 160, 205)),
+    "packed": ("changed, packed", (214, 178, 110)),
     "ill": ("NaN or Inf appeared", (255, 0, 170)),
 }
 
@@ -58,6 +59,8 @@ def _cell_of(tensor: TensorDiff) -> Cell:
     found = tensor.statistics
     if tensor.kind == "unchanged" or (not found.changed and not found.sickened):
         return Cell(tensor.name, "unchanged")
+    if tensor.packed:
+        return Cell(tensor.name, "packed", note=f"{found.changed_fraction:.3g} of its bytes")
     state = "ill" if found.sickened else "changed"
     return Cell(tensor.name, state, found.l2, found.norm_old)
 
@@ -131,7 +134,8 @@ def _together(name: str, cells: list[Cell]) -> Cell:
         return cells[0]
     states = [cell.state for cell in cells]
     state = next(
-        (s for s in ("ill", "changed", "other", "added", "removed") if s in states), "unchanged"
+        (s for s in ("ill", "changed", "packed", "other", "added", "removed") if s in states),
+        "unchanged",
     )
     change = math.hypot(*(cell.change for cell in cells))
     return Cell(

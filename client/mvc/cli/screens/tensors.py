@@ -44,8 +44,10 @@ class Module:
 
     @property
     def relative(self) -> float:
-        """Of all its changed tensors as one vector."""
-        found = [t.statistics for t in self.measured]
+        """Of all its changed tensors, as one vector; NaN when all of them are packed."""
+        found = [t.statistics for t in self.measured if not t.packed]
+        if not found:
+            return math.nan
         before = math.hypot(*(s.norm_old for s in found))
         change = math.hypot(*(s.l2 for s in found))
         return change / before if before else math.inf if change else 0.0
@@ -93,9 +95,11 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(p)) if p.isdecimal() else (1, p) for p in name.split(".")]
 
 
-def _rank(tensor: TensorDiff) -> tuple[bool, float, str]:
+def _rank(tensor: TensorDiff) -> tuple[bool, bool, float, str]:
+    """What fell ill first, then the largest change; of packed ones the largest share, last."""
     found = tensor.statistics
-    return not found.sickened, -found.relative_l2, tensor.name
+    size = found.changed_fraction if tensor.packed else found.relative_l2
+    return not found.sickened, tensor.packed, -size, tensor.name
 
 
 def _title(tensors: Sequence[TensorDiff]) -> str:
@@ -140,7 +144,7 @@ def _row(tensor: TensorDiff, name: str) -> list[str]:
 
 
 def _note(tensor: TensorDiff, found: TensorStatistics) -> str:
-    notes = []
+    notes = [f"{tensor.new.dtype}, by bytes"] if tensor.packed and tensor.new else []
     if tensor.kind == "retyped" and tensor.old and tensor.new:
         notes.append(f"{tensor.old.dtype} -> {tensor.new.dtype}")
     if found.nan_old or found.nan_new:
@@ -156,11 +160,11 @@ def _relative(tensor: TensorDiff) -> str:
 
 
 def _figure(value: float) -> str:
-    return f"{value:.3g}"
+    return "-" if math.isnan(value) else f"{value:.3g}"
 
 
 def _pair(old: float, new: float) -> str:
-    return f"{_figure(old)} -> {_figure(new)}"
+    return "" if math.isnan(old) and math.isnan(new) else f"{_figure(old)} -> {_figure(new)}"
 
 
 def _share(fraction: float) -> str:
