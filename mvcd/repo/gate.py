@@ -10,11 +10,11 @@ each record of promotion keeps the expressions that were checked, and says which
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from mvcd.errors import Failure, MissingObject
+from mvcd.errors import Failure, MissingObject, UsageError
 from mvcd.ids import ChunkId, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Version
@@ -22,7 +22,9 @@ from mvcd.repo import settings
 from mvcd.repo.core import Core
 from mvcd.repo.files import VersionFiles, content_parts
 from mvcd.repo.judging import Trust, signature_status
-from mvcd.repo.requirement import Checked, check
+from mvcd.repo.requirement import Checked, Requirement
+from mvcd.repo.signatures import blobs, of_version
+from mvcd.repo.walk import RefNames
 
 _BATCH = 8192
 """Chunks asked for at once."""
@@ -76,20 +78,36 @@ def _bad_rules(stage: str, why: str) -> Failure:
 
 
 def requirements(
-    version: Version, current: Version | None, demanded: Sequence[str], ruled: Sequence[str]
+    core: Core,
+    stage: str,
+    id: VersionId,
+    current: VersionId | None,
+    demanded: Sequence[str],
+    ruled: Sequence[str],
 ) -> list[Checked]:
-    """Rules first; what is demanded twice is checked once."""
-    found = [check(e, version, current, rule=True) for e in dict.fromkeys(ruled)]
-    rest = [e for e in dict.fromkeys(demanded) if e not in ruled]
-    return found + [check(e, version, current, rule=False) for e in rest]
+    """Rules first; what is demanded twice is checked once. Raises ExpressionError, Failure for a wrong rule."""
+    names, now_us = RefNames(core), core.clock() // 1000
+    rest = (e for e in dict.fromkeys(demanded) if e not in ruled)
+    asked = []
+    for expression in dict.fromkeys(ruled):
+        try:
+            asked.append(Requirement(expression, names, now_us=now_us, rule=True))
+        except UsageError as error:
+            raise _bad_rules(stage, f"{expression!r}: {error}") from error
+    asked += [Requirement(e, names, now_us=now_us, rule=False) for e in rest]
+    version = core.glance(id)
+    holder = None if current is None else core.glance(current)
+    return [requirement.check(version, holder) for requirement in asked]
 
 
-def signers(core: Core, id: VersionId, trust: Trust) -> tuple[list[str], list[str]]:
+def signers(core: Core, id: VersionId, trust: Callable[[], Trust]) -> tuple[list[str], list[str]]:
     """Fingerprints of the keys whose signature of the version is good, ascending; why others are not.
 
-    Raises Failure(kind="no-ssh-keygen").
+    `trust` is asked only if there is a signature. Raises Failure(kind="no-ssh-keygen"), and what it raises.
     """
-    statuses = signature_status(core.store, id, trust)
+    if not blobs(core.store, of_version(id)):
+        return [], []
+    statuses = signature_status(core.store, id, trust())
     good = sorted({s.fingerprint for s in statuses if s.good})
     return good, [f"{s.state.value}: {s.reason}" for s in statuses if not s.good]
 

@@ -137,18 +137,19 @@ def _pass(
 ) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
     """What was met, and the signatures that were demanded. Raises GateFailed, Failure."""
     version, rules = core.version(id), gate.rules(core.root, stage)
-    holder = None if current is None else core.version(current)
-    checked = gate.requirements(version, holder, require, rules.require)
-    signatures, unsound = gate.signers(core, id, trust()) if rules.signed else ([], [])
+    checked = gate.requirements(core, stage, id, current, require, rules.require)
+    signatures, unsound = gate.signers(core, id, trust) if rules.signed else ([], [])
     reasons = [f"{c.expression}: {c.why}" for c in checked if not c.met]
-    if rules.signed and not signatures:
+    unsigned = rules.signed and not signatures
+    if unsigned:
         reasons.append("; ".join(["it has no good signature", *unsound]))
     if reasons:
         raise gate.GateFailed(
             f"v{version.generation} may not hold {stage}",
             checked,
             cause="; ".join(reasons),
-            help=f"mvc show {id.short(10)}  (the rules: [stages.{stage}] in mvc.toml)",
+            help=f"mvc {'sign' if unsigned else 'show'} {id.short(10)}  "
+            f"(the rules: [stages.{stage}] in mvc.toml)",
         )
     _require_content(core, id, stage)
     return tuple(Requirement(c.expression, c.found, c.rule) for c in checked), tuple(signatures)

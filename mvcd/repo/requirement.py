@@ -1,38 +1,29 @@
-"""Requirements: what a version has to show before it may hold a stage.
+"""Requirements: what a version has to show before it may hold a stage, in the language of `--where` (query/).
 
-    val_acc>=0.93        a metric (or a setting) against a number, text, true or false
-    val_acc>=current     against what the version that holds the stage now has
+    val_acc >= 0.93 and val_loss < 0.2
+    val_acc >= current       against what the version that holds the stage now has; met if nobody holds it, or
+                             if that one has no such number
 
-Operators are >= <= > < == !=. A key that is both a metric and a setting means the metric.
+A gate has to fail closed where a search may be easy: a key that the version lacks, or that is NaN, is never in
+its favour, not even under `not`.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-import operator
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from mvcd.errors import UsageError
-from mvcd.objects.version import Value, Version
+from mvcd.objects.glance import MISSING, Glance
+from mvcd.objects.version import Value
+from mvcd.repo.query.evaluate import FIELDS, Evaluator, Names, nearest, value_finder
+from mvcd.repo.query.parse import parse
+from mvcd.repo.query.tree import And, Comparison, Condition, Has, Leaf, Not, Or, leaves
 
 CURRENT = "current"
 MAX_EXPRESSION = 1024
-"""Characters."""
-
-_EXPRESSION = re.compile(r"\s*([^\s<>=!]+)\s*(>=|<=|==|!=|>|<|=)\s*([^\s<>=!].*?)\s*", re.DOTALL)
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    ">": operator.gt,
-    "<": operator.lt,
-    "==": operator.eq,
-    "=": operator.eq,
-    "!=": operator.ne,
-}
+"""Characters; a record of promotion keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,59 +37,102 @@ class Checked:
     rule: bool = False
 
 
-def check(expression: str, version: Version, current: Version | None, *, rule: bool) -> Checked:
-    """`current` is the version that holds the stage, None if nobody does.
+class Requirement:
+    """An expression, understood. Raises ExpressionError, UsageError."""
 
-    Raises UsageError for what is no requirement.
-    """
-    match = _EXPRESSION.fullmatch(expression)
-    if match is None or len(expression) > MAX_EXPRESSION:
-        raise UsageError(
-            f"{expression[:80]!r} is not a requirement",
-            cause="a requirement is written NAME>=VALUE, with one of >= <= > < == !=",
-            help="mvc promote REV STAGE --require 'val_acc>=0.93'",
+    def __init__(self, expression: str, names: Names, *, now_us: int, rule: bool) -> None:
+        if len(expression) > MAX_EXPRESSION:
+            raise UsageError(f"a requirement may have {MAX_EXPRESSION} characters")
+        self._expression, self._names, self._now_us = expression, names, now_us
+        self._rule = rule
+        self._condition = parse(expression)
+
+    def check(self, version: Glance, current: Glance | None) -> Checked:
+        """`current` holds the stage, if any version does. Raises ExpressionError."""
+        condition = _against(self._condition, current)
+        evaluator = Evaluator(condition, self._expression, self._names, now_us=self._now_us)
+        found = dict(_found(self._condition, version))
+        met = evaluator.matches(version) and not any(
+            _silent(leaf, version) for leaf in _denied(condition)
         )
-    key, sign, text = match.groups()
-    values = {**version.hyperparameters, **version.metrics}
-    if key not in values:
-        return Checked(expression, False, {}, _absent(key, values), rule)
-    found = values[key]
-    if text == CURRENT:
-        if current is None:
-            return Checked(
-                expression, True, {key: found}, f"{key} is {found}; nobody to beat", rule
-            )
-        theirs = {**current.hyperparameters, **current.metrics}.get(key)
-        met = theirs is None or _holds(found, sign, theirs)
-        why = f"{key} is {found}, the current one has {theirs}"
-        return Checked(expression, met, {key: found, CURRENT: theirs}, why, rule)
-    return Checked(
-        expression, _holds(found, sign, _value(text)), {key: found}, f"{key} is {found}", rule
-    )
+        theirs = dict(_found(self._condition, current, of_current=True)) if current else {}
+        return Checked(
+            self._expression,
+            met,
+            {**found, **{f"{CURRENT} {key}": value for key, value in theirs.items()}},
+            "; ".join(self._words(version, found, theirs)),
+            self._rule,
+        )
+
+    def _words(
+        self, version: Glance, found: Mapping[str, Value], theirs: Mapping[str, Value]
+    ) -> Iterator[str]:
+        for key in dict.fromkeys(leaf.key.name for leaf in leaves(self._condition)):
+            if key in found:
+                yield f"{key} is {found[key]}" + (
+                    f", the current one has {theirs[key]}" if key in theirs else ""
+                )
+            elif key not in FIELDS:
+                near = nearest(key, set(version.keys()))
+                hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+                yield f"the version has no {key}{hint}"
 
 
-def _absent(key: str, values: Mapping[str, Value]) -> str:
-    near = difflib.get_close_matches(key, values, n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else ""
-    return f"the version has no {key}{hint}"
+def _against(condition: Condition, current: Glance | None) -> Condition:
+    """With what the current holder has in the place of the word `current`."""
+    match condition:
+        case Not(inner):
+            return Not(_against(inner, current))
+        case And(left, right):
+            return And(_against(left, current), _against(right, current))
+        case Or(left, right):
+            return Or(_against(left, current), _against(right, current))
+        case Comparison(key, _, value) if value == CURRENT:
+            theirs = MISSING if current is None else value_finder(key.name)(current)
+            if theirs is MISSING or _is_nan(theirs):
+                return Has(key)
+            return replace(condition, value=theirs)  # type: ignore[arg-type]  # a Value, not MISSING
+    return condition
 
 
-def _holds(found: Value, sign: str, wanted: Value) -> bool:
-    """NaN meets nothing, and things of different kinds are only ever unequal."""
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in (found, wanted))
-    if isinstance(found, float) and math.isnan(found):
-        return False
-    if numbers or (isinstance(found, str) and isinstance(wanted, str)):
-        return _COMPARE[sign](found, wanted)
-    return sign in ("==", "=", "!=") and _COMPARE[sign](found, wanted)
-
-
-def _value(text: str) -> Value:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
+def _found(
+    condition: Condition, version: Glance, *, of_current: bool = False
+) -> Iterator[tuple[str, Value]]:
+    for leaf in leaves(condition):
+        compared = isinstance(leaf, Comparison) and leaf.value == CURRENT
+        if of_current and not compared:
             continue
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
+        value = _value(leaf, version)
+        if value is not MISSING:
+            yield leaf.key.name, value  # type: ignore[misc]
+
+
+def _value(leaf: Leaf, version: Glance) -> Value | object:
+    name = leaf.key.name
+    if name in ("author", "message", "trigger", "generation"):
+        value: Value = getattr(version, name)
+        return value
+    return MISSING if name in FIELDS else value_finder(name)(version)
+
+
+def _denied(condition: Condition, under: bool = False) -> Iterator[Leaf]:
+    """The comparisons under a `not`, where what is missing would count in the version's favour."""
+    match condition:
+        case Not(inner):
+            yield from _denied(inner, True)
+        case And(left, right) | Or(left, right):
+            yield from _denied(left, under)
+            yield from _denied(right, under)
+        case Has():
+            pass
+        case leaf if under:
+            yield leaf
+
+
+def _silent(leaf: Leaf, version: Glance) -> bool:
+    value = _value(leaf, version)
+    return leaf.key.name not in FIELDS and (value is MISSING or _is_nan(value))
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -93,6 +93,7 @@ def test_rules_of_the_workspace_hold_for_their_stage(three: Bench) -> None:
         "[stages.production]\nrequire = [3]",
         '[stages.production]\nsigned = "yes"',
         "[stages.production]\nrequires = []",
+        '[stages.production]\nrequire = ["val_acc"]',
     ],
 )
 def test_a_rule_that_cannot_be_understood_stops_a_promotion(three: Bench, table: str) -> None:

@@ -270,7 +270,7 @@ def _matcher(pattern: Pattern) -> Callable[[str], bool]:
 
 def unknown_key(expression: str, key: Key, known: Iterable[str]) -> ExpressionError:
     """For a key that no version has, with the nearest that one has."""
-    near = _nearest(key.name, set(known) | set(FIELDS))
+    near = nearest(key.name, set(known) | set(FIELDS))
     return ExpressionError(
         f"no version has {key.name!r}", expression, start=key.start, length=key.length,
         kind="unknown-key",
@@ -278,7 +278,8 @@ def unknown_key(expression: str, key: Key, known: Iterable[str]) -> ExpressionEr
     )  # fmt: skip
 
 
-def _nearest(name: str, known: set[str]) -> list[str]:
+def nearest(name: str, known: set[str]) -> list[str]:
+    """What was probably meant: keys that end or begin with the name, else those that look alike."""
     from difflib import get_close_matches
 
     ends = sorted(k for k in known if k.endswith("." + name) or k.startswith(name + "."))

@@ -29,7 +29,8 @@ def command(
 ) -> None:
     """Make version REV the holder of STAGE: staging, production, or any name.
 
-    Every requirement has to be met, all content has to be here, and what mvc.toml demands of the stage:
+    Every requirement has to be met (in the language of mvc log --where), all content has to be here, and what
+    mvc.toml demands of the stage:
 
     \b
     [stages.production]
