@@ -11,6 +11,7 @@ from mvcd.repo.results import Context
 
 if TYPE_CHECKING:
     from mvcd.ids import VersionId
+    from mvcd.objects.promotion import Promotion
     from mvcd.objects.version import Component
     from mvcd.repo.card import CardFacts
     from mvcd.repo.export import ExportResult
@@ -78,11 +79,17 @@ class ReleaseVerbs:
             found = list(stages.during(found, moment))
         return tuple(map(self._numbered, found))
 
-    def stage_check(self, stage: str) -> ChainReport:
-        """Whether the stage's history is whole: every record as it was made, none missing."""
+    def stage_check(self, stage: str, *, seal: str | None = None) -> ChainReport:
+        """Whether the stage's history is whole: every record as it was made, none missing (stages.check)."""
         from mvcd.repo import stages
 
-        return stages.check(self._core.store, stage)
+        return stages.check(self._core.store, stage, seal)
+
+    def stage_knows(self, record: Promotion) -> bool:
+        """Whether the history of the record's stage has exactly this record."""
+        from mvcd.repo import stages
+
+        return stages.knows(self._core.store, record)
 
     def export(
         self,

@@ -125,14 +125,23 @@ def during(history: Sequence[StageRecord], moment: Moment) -> Iterator[StageReco
             yield record
 
 
-def check(store: Store, stage: str) -> ChainReport:
-    """Follows the chain from its first record to its newest. Raises Failure(kind="unknown-stage")."""
+def knows(store: Store, record: Promotion) -> bool:
+    """Whether the stage's history has exactly this record."""
+    return store.ref(ref_name(record.stage, record.number)) == record.encode()
+
+
+def check(store: Store, stage: str, seal: str | None = None) -> ChainReport:
+    """Follows the chain from its first record to its newest.
+
+    `seal` is the digest (hex) of a record, noted when it was the newest: it has to be in the chain still.
+    Raises Failure(kind="unknown-stage").
+    """
     found = values(store, stage)
     if not found:
         records(store, stage)  # raises
     problems: list[str] = []
     before: dict[int, Promotion] = {}
-    previous = b""
+    previous, digests = b"", set[str]()
     for expected, (number, value) in enumerate(found.items(), 1):
         if number != expected:
             problems.append(f"record {expected} is missing")
@@ -147,6 +156,11 @@ def check(store: Store, stage: str) -> ChainReport:
                 problems.append(f"record {number - 1} is not the one that record {number} followed")
             before[number] = record
         previous = digest_of(value)
+        digests.add(previous.hex())
+    if seal is not None and seal.lower() not in digests:
+        problems.append(
+            f"no record has the digest {seal}: the history was rewritten since it was noted"
+        )
     return ChainReport(stage, len(found), previous.hex(), tuple(problems))
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mvcd.chunking.chunker import StreamCutter
 from mvcd.errors import Failure
@@ -31,7 +31,8 @@ from mvcd.repo.workspace import mode_of
 
 @dataclass(frozen=True, slots=True)
 class DeployProblem:
-    """`problem`: "differs", "mode", "missing" or "extra" (no component then: no version has it)."""
+    """`problem`: "differs", "mode" or "missing"; without a component, "extra" for what the version does not
+    have, or "record" for a record of promotion that the stage's history does not have."""
 
     problem: str
     path: str
@@ -85,6 +86,12 @@ def verify_deploy(
     problems.sort(key=lambda p: (p.component is None, p.path, p.problem))
     size = sum(s.size for s in alike.values())
     return DeployReport(directory, manifest, tuple(problems), size, expected)
+
+
+def with_foreign_record(report: DeployReport) -> DeployReport:
+    """The same, where the manifest's record of promotion turned out to be nobody's."""
+    problem = DeployProblem("record", export_manifest.NAME, None)
+    return replace(report, problems=(*report.problems, problem))
 
 
 def _at_a_glance(path: str, file: ExportedFile, now: FileStat) -> str | None:

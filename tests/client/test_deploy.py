@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,23 @@ def test_a_stage_is_named(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     assert "(production, record 1)" in mvc("verify-deploy", out, "production").out
     mvc("promote", "v1", "production")
     assert "another version" in mvc("verify-deploy", out, "production", code=1).out
+
+
+def test_a_record_that_the_stage_does_not_have(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
+    """The same version, promoted with other words by somebody who wrote the manifest himself."""
+    copy = tmp_path / "copy"
+    shutil.copytree(saved, copy)
+    mvc("promote", "v2", "production", "-m", "approved")
+    with Repo(copy, author="Eve") as other:
+        other.promote("v2", "production", reason="approved by everybody")
+        other.export("production", tmp_path / "out")
+    out = str(tmp_path / "out")
+    assert mvc("verify-deploy", out).out.startswith("ok")
+    assert mvc("verify-deploy", out, "production", code=1).out == (
+        "record   -               mvc-manifest.json: no record of the stage's history\n"
+    )
+    with Repo(copy) as other:
+        assert package.verify_deploy(out, "production", repo=other.root).ok
 
 
 def test_a_machine_that_has_only_the_copy(saved: Path, tmp_path: Path) -> None:

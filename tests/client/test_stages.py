@@ -105,6 +105,21 @@ def test_a_broken_chain_is_exit_14(mvc: Mvc, saved: Path) -> None:
     assert ran.out == "broken  record 1 is missing\n"
 
 
+def test_a_seal_shows_that_nothing_was_rewritten(mvc: Mvc, saved: Path) -> None:
+    mvc("promote", "v1", "production")
+    seal = mvc("stage", "history", "production", "--verify", "--json").json["head"]
+    mvc("promote", "v2", "production")
+    assert mvc("stage", "history", "production", "--verify", "--seal", seal).out.startswith(
+        "ok  2 records"
+    )
+    ran = mvc("stage", "history", "production", "--verify", "--seal", "00" * 32, code=14)
+    assert "the history was rewritten" in ran.out
+    assert (
+        "--seal goes with --verify"
+        in mvc("stage", "history", "production", "--seal", seal, code=2).err
+    )
+
+
 def test_what_was_live_on_a_day(mvc: Mvc, saved: Path) -> None:
     mvc("promote", "v1", "production")
     assert mvc("stage", "history", "production", "--at", "2020-01-01").out == (

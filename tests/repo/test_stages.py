@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject, UsageError
 from mvcd.ids import Kind
@@ -26,6 +29,7 @@ from tests.repo.keys import make_key, trust
 from tests.support.workspace import Bench
 
 DAY = 86_400_000_000
+_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @pytest.fixture
@@ -418,6 +422,107 @@ def test_a_rollback_to_what_it_does_not_name_is_found(history: Bench) -> None:
     assert "but record 1 is of another" in history.repo.stage_check("production").problems[0]
     tamper(history, 4, replace(made, step=Step.WITHDRAW, restores=0).encode())
     assert "did not hold the stage" in history.repo.stage_check("production").problems[0]
+
+
+# -------------------------------------------------------------------- any history
+
+
+class Model:
+    """What a stage should do, without records: a list of who held it after each step."""
+
+    def __init__(self) -> None:
+        self.held: list[str | None] = []
+        self.origins: list[int] = []  # of each step, the promotion that it goes back to
+
+    @property
+    def holder(self) -> str | None:
+        return self.held[-1] if self.held else None
+
+    def promote(self, rev: str) -> bool:
+        if self.holder == rev:
+            return False
+        self._add(rev, len(self.held))
+        return True
+
+    def withdraw(self) -> bool:
+        if self.holder is None:
+            return False
+        self._add(None, len(self.held))
+        return True
+
+    def rollback(self) -> bool:
+        if not self.held:
+            return False
+        now, end = self.holder, self.origins[-1]
+        if now is None:
+            end = len(self.held) - 1
+        for index in range(end - 1, -1, -1):
+            if self.held[index] is not None and (now is None or self.held[index] != now):
+                self._add(self.held[index], self.origins[index])
+                return True
+        return False
+
+    def go_back(self, length: int) -> None:
+        """To where the stage stood after its first `length` steps."""
+        self._add(
+            *(
+                (self.held[length - 1], self.origins[length - 1])
+                if length
+                else (None, len(self.held))
+            )
+        )
+
+    def _add(self, rev: str | None, origin: int) -> None:
+        self.held.append(rev)
+        self.origins.append(origin)
+
+
+@given(st.lists(st.sampled_from(["v1", "v2", "v3", "withdraw", "rollback", "undo"]), max_size=14))
+@settings(max_examples=40, deadline=None)
+def test_any_history_is_one_chain_and_only_grows(words: list[str]) -> None:
+    with (
+        tempfile.TemporaryDirectory(dir=_MEMORY) as directory,
+        Bench(Path(directory) / "x") as bench,
+    ):
+        for accuracy in ("1", "2", "3"):
+            bench.save({"metrics.json": f'{{"acc": {accuracy}}}'})
+        model, lengths = (
+            Model(),
+            list[int](),
+        )  # the history's length before each step that can be undone
+        for word in words:
+            before = len(model.held)
+            if _step(bench, model, lengths, word):
+                assert len(model.held) == before + 1
+            history = stages.values(store(bench), "production")
+            assert len(history) == len(model.held)
+            if model.held:
+                assert bench.repo.stage_check("production").ok
+            held = stages.holders(store(bench)).get("production")
+            assert held == (None if model.holder is None else bench.repo.resolve(model.holder))
+
+
+def _step(bench: Bench, model: Model, lengths: list[int], word: str) -> bool:
+    """Does it on both; True if it was possible."""
+    length = len(model.held)
+    if word == "undo":
+        if not lengths:
+            return False
+        model.go_back(lengths.pop())
+        bench.repo.undo(context=bench.context())
+        return True
+    verb: dict[str, Callable[[], object]] = {
+        "withdraw": lambda: bench.repo.stage_withdraw("production", context=bench.context()),
+        "rollback": lambda: bench.repo.stage_rollback("production", context=bench.context()),
+    }
+    possible = model.promote(word) if word[0] == "v" else getattr(model, word)()
+    if possible:
+        verb.get(word, lambda: promote(bench, word))()
+        lengths.append(length)
+    else:
+        with pytest.raises(Failure):
+            verb.get(word, lambda: promote(bench, word))()
+    return possible
 
 
 # -------------------------------------------------------------------- at once

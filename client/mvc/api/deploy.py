@@ -70,6 +70,16 @@ class DeployReport:
     problems: tuple[DeployProblem, ...]
     bytes_read: int
 
+    @classmethod
+    def of(cls, report: engine.DeployReport) -> DeployReport:
+        return cls(
+            directory=report.directory,
+            deployed=Deployed.of(report.manifest),
+            expected=None if report.expected is None else report.expected.hex(),
+            problems=report.problems,
+            bytes_read=report.bytes_read,
+        )
+
     @property
     def same_version(self) -> bool:
         return self.expected in (None, self.deployed.version)
@@ -89,24 +99,21 @@ def verify_deploy(
     """Reads every file of a deployment copy and compares it with the manifest, which proves its version's id.
 
     Without `rev`, and with a whole id (64 hex digits) as `rev`, no repository is needed; any other revision is
-    looked up in the one at or above `repo`. Raises Failure(kind="no-manifest"), IntegrityError for a manifest
+    looked up in the one at or above `repo`; if it is a stage, the copy's record of promotion has to be in its
+    history too. Raises Failure(kind="no-manifest"), IntegrityError for a manifest
     that contradicts itself, NoRepository.
     """
-    expected = None if rev is None else _expected(rev, os.fspath(repo))
-    found = engine.verify_deploy(os.fspath(directory), expected=expected, monitor=monitor)
-    return DeployReport(
-        directory=found.directory,
-        deployed=Deployed.of(found.manifest),
-        expected=None if expected is None else expected.hex(),
-        problems=found.problems,
-        bytes_read=found.bytes_read,
-    )
-
-
-def _expected(rev: str, repo: str) -> VersionId:
-    if _WHOLE_ID.fullmatch(rev.lower()):
-        return VersionId.parse(rev)
+    place = os.fspath(directory)
+    if rev is None or _WHOLE_ID.fullmatch(rev.lower()):
+        expected = None if rev is None else VersionId.parse(rev)
+        return DeployReport.of(engine.verify_deploy(place, expected=expected, monitor=monitor))
     from mvcd.repo.repository import Repository
 
-    with Repository.open(repo) as opened:
-        return opened.resolve(rev)
+    with Repository.open(os.fspath(repo)) as opened:
+        expected = opened.resolve(rev)
+        found = engine.verify_deploy(place, expected=expected, monitor=monitor)
+        made = found.manifest.promotion
+        stage = rev.removeprefix("@").partition("@")[0]
+        if made is not None and made.stage == stage and not opened.stage_knows(made):
+            found = engine.with_foreign_record(found)
+    return DeployReport.of(found)

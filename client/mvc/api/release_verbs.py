@@ -139,6 +139,8 @@ class ReleaseVerbs:
             os.path.basename(self.root), tuple(Card.of(self.root, f, None) for f in facts)
         )
 
-    def stage_check(self, stage: str) -> ChainReport:
-        """Whether a stage's history is whole; `head` is the digest that seals it."""
-        return self._engine.stage_check(stage)
+    def stage_check(self, stage: str, *, seal: str | None = None) -> ChainReport:
+        """Whether a stage's history is whole. Its `head`, noted elsewhere and given later as `seal`, proves
+        that nothing up to there was rewritten since.
+        """
+        return self._engine.stage_check(stage, seal=seal)

@@ -45,15 +45,22 @@ def list_(face: Face) -> None:
 @click.option(
     "--verify", is_flag=True, help="Follow the chain of records; exit with 14 if it is broken."
 )
+@click.option(
+    "--seal",
+    metavar="DIGEST",
+    help="With --verify: the digest of a record that has to be there still.",
+)
 @click.pass_obj
-def history(face: Face, name: str, at: str | None, verify: bool) -> int | None:
+def history(face: Face, name: str, at: str | None, verify: bool, seal: str | None) -> int | None:
     """Show who held stage NAME, when, why, and by which proof; newest first.
 
     Each record names the digest of the one before. --verify follows them, and prints the digest of the newest:
-    kept elsewhere, it shows later that nothing was rewritten.
+    kept elsewhere and given as --seal, it shows later that nothing was rewritten.
     """
+    if seal is not None and not verify:
+        raise click.UsageError("--seal goes with --verify", click.get_current_context())
     if verify:
-        report = face.repo.stage_check(name)
+        report = face.repo.stage_check(name, seal=seal)
         face.answer(screen.chain_document(report), screen.chain(report))
         return None if report.ok else 14
     found = face.repo.stage_history(name, at=at)

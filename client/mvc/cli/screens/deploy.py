@@ -86,6 +86,7 @@ def verified(report: DeployReport) -> Iterator[str]:
     for problem in report.problems[:_SHOWN]:
         component = "-" if problem.component is None else problem.component.value
         label = click.style(f"{problem.problem:<8}", fg="red")
-        yield f"{label} {component:<15} {text.safe(problem.path)}"
+        why = ": no record of the stage's history" if problem.problem == "record" else ""
+        yield f"{label} {component:<15} {text.safe(problem.path)}{why}"
     if len(report.problems) > _SHOWN:
         yield f"... and {len(report.problems) - _SHOWN:,} more"
