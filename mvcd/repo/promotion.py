@@ -7,7 +7,8 @@ other people's: undoing the pull leaves them (operations.inverse).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 
 from mvcd.errors import Conflict, Failure, UsageError
 from mvcd.ids import VersionId
@@ -18,7 +19,7 @@ from mvcd.repo.judging import Trust
 from mvcd.repo.refs import EMPTY_ID, STAGES, check_name
 from mvcd.repo.results import Context, Operation
 from mvcd.repo.stages import StageRecord
-from mvcd.store.api import RefUpdate
+from mvcd.store.api import RefUpdate, Session
 
 MAX_REASON = 16 << 10
 """Bytes."""
@@ -36,7 +37,8 @@ def promote(
 ) -> StageRecord:
     """`trust` says whose signatures count; it is asked if a rule demands one.
 
-    Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict."""
+    Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict.
+    """
     _check_stage(stage)
     if len(require) > MAX_REQUIREMENTS:
         raise UsageError(f"a promotion may have {MAX_REQUIREMENTS} requirements")
@@ -54,12 +56,14 @@ def promote(
                 kind="holds-already",
                 help=f"mvc stage history {stage}",
             )
-        met, signatures = _pass(core, stage, id, current, require, trust)
-        record = _following(
-            newest, stage, id, Step.PROMOTE, context, reason,
-            requirements=met, signatures=signatures,
-        )  # fmt: skip
-        return _append(core, record, context, "promote", f"promote {_named(core, id)} {stage}")
+        with _kept(core, id) as session:
+            met, signatures = _pass(core, stage, id, current, require, trust)
+            record = _following(
+                newest, stage, id, Step.PROMOTE, context, reason,
+                requirements=met, signatures=signatures,
+            )  # fmt: skip
+            detail = f"promote {_named(core, id)} {stage}"
+            return _append(core, record, context, "promote", detail, session)
 
 
 def rollback(
@@ -72,10 +76,11 @@ def rollback(
     with core.lock.hold():
         history = _history(core, stage)
         target = _earlier(history) if to is None else _chosen(history, to)
-        _require_content(core, target.version, stage)
-        record = _restoring(history, target, context, reason)
-        detail = f"stage rollback {stage} to {_named(core, target.version)}"
-        return _append(core, record, context, "stage", detail)
+        with _kept(core, target.version) as session:
+            _require_content(core, target.version, stage)
+            record = _restoring(history, target, context, reason)
+            detail = f"stage rollback {stage} to {_named(core, target.version)}"
+            return _append(core, record, context, "stage", detail, session)
 
 
 def withdraw(core: Core, stage: str, context: Context, *, reason: str) -> StageRecord:
@@ -153,6 +158,14 @@ def _pass(
         )
     _require_content(core, id, stage)
     return tuple(Requirement(c.expression, c.found, c.rule) for c in checked), tuple(signatures)
+
+
+@contextlib.contextmanager
+def _kept(core: Core, id: VersionId) -> Iterator[Session]:
+    """Keeps collection from what a version reaches, from before it is looked at until a ref names it."""
+    with core.store.session() as session:
+        core.rely_on(session, {id})
+        yield session
 
 
 def _require_content(core: Core, id: VersionId, stage: str) -> None:
@@ -268,8 +281,15 @@ def _chosen(history: Sequence[Promotion], number: int) -> Promotion:
     return found
 
 
-def _append(core: Core, record: Promotion, context: Context, verb: str, detail: str) -> StageRecord:
-    core.record(context, verb, detail, [_update(record)])
+def _append(
+    core: Core,
+    record: Promotion,
+    context: Context,
+    verb: str,
+    detail: str,
+    session: Session | None = None,
+) -> StageRecord:
+    core.record(context, verb, detail, [_update(record)], session=session)
     generation = core.version(record.version).generation
     return StageRecord(record, record.digest.hex(), generation)
 

@@ -100,8 +100,8 @@ def verify_deploy(
 
     Without `rev`, and with a whole id (64 hex digits) as `rev`, no repository is needed; any other revision is
     looked up in the one at or above `repo`; if it is a stage, the copy's record of promotion has to be in its
-    history too. Raises Failure(kind="no-manifest"), IntegrityError for a manifest
-    that contradicts itself, NoRepository.
+    history too. Raises Failure(kind="no-manifest"), IntegrityError for a manifest that contradicts itself,
+    NoRepository.
     """
     place = os.fspath(directory)
     if rev is None or _WHOLE_ID.fullmatch(rev.lower()):
