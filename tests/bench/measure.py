@@ -133,6 +133,10 @@ class Rounds:
             raise Unmeasured(self.reasons.get(name.partition(" ")[0], f"{name}: not measured"))
         return self.costs[name]
 
+    def wall(self, name: str) -> float:
+        """The median over the rounds of wall(name), in seconds."""
+        return statistics.median(cost.wall for cost in self.of(name))
+
     def ratio(self, name: str, other: str) -> float:
         """The median over the rounds of wall(name) / wall(other), both from the same round."""
         pairs = zip(self.of(name), self.of(other), strict=True)

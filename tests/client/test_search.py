@@ -176,3 +176,31 @@ def test_the_same_from_python(runs: Path) -> None:
     with pytest.raises(ExpressionError):
         list(repo.find("val_acc >"))
     repo.close()
+
+
+def test_plot(mvc: Mvc, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert mvc("plot", "val_acc").out == (Path(__file__).parent / "data" / "plot.txt").read_text()
+    series = mvc("--json", "plot", "val_acc", "lr").json["series"]
+    assert [(s["metric"], len(s["points"])) for s in series] == [("val_acc", 5), ("lr", 5)]
+    for name, start in (("a.png", b"\x89PNG"), ("b.html", b"<!doctype html>")):
+        assert mvc("plot", "val_acc", "lr", "-o", name).out == f"Drawn as {name}\n"
+        assert (runs / name).read_bytes().startswith(start)
+    assert "did you mean val_acc?" in mvc("plot", "val_ac", code=2).err
+    assert "records a step" in mvc("plot", "lr", "--x", "step", code=1).err
+    assert mvc("plot", "lr", "-o", "a.pdf", code=2).err.endswith("help: -o picture.png\n")
+
+
+def test_plot_overlays_branches(mvc: Mvc, runs: Path) -> None:
+    mvc("switch", "-c", "wide", "v3")
+    write(runs, {"metrics.json": '{"val_acc": 0.99, "step": 7}'})
+    mvc("commit", "-m", "wide")
+    plot = mvc(
+        "plot", "val_acc", "--branch", "main", "--branch", "wide", "--log", "--x", "time"
+    ).out
+    first, *rest = plot.splitlines()
+    assert first == "val_acc  a main 0.7  b wide 0.99"
+    body = "".join(rest)
+    assert "b" in body
+    assert "a" in body
+    assert "step" not in mvc("plot", "val_acc", "--x", "step").err

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 from mvc.api.context import context_of
-from mvc.api.diff import Diff
 from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.results import (
     Branch,
@@ -37,6 +36,7 @@ from mvcd.repo.repository import Repository
 from mvcd.repo.workspace import relative
 
 if TYPE_CHECKING:
+    from mvc.api.diff import Diff
     from mvcd.monitor import Monitor
     from mvcd.repo.config import Config
     from mvcd.repo.results import Context
@@ -250,6 +250,8 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs):
         components: Iterable[str] | None = None,
     ) -> Diff:
         """The five differences from `a` (None: HEAD) to `b` (None: the workspace)."""
+        from mvc.api.diff import Diff
+
         return Diff.between(self._engine, self._engine.sides(a, b), components_of(components))
 
     def patch(self, diff: Diff) -> Iterator[str]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mvc.api.results import Value, Version, moment
-from mvcd.repo import bisect, blame, comparison, series
-from mvcd.repo.comparison import ComparedColumn
+
+if TYPE_CHECKING:
+    from mvcd.repo import bisect, blame, comparison, series
 
 __all__ = [
     "Bisection",
@@ -19,6 +21,15 @@ __all__ = [
     "Series",
     "Turning",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedColumn:
+    """`kind`: "hyperparameter" or "metric". `differs`: not all rows agree."""
+
+    key: str
+    kind: str
+    differs: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,8 @@ class Comparison:
 
     @classmethod
     def of(cls, found: comparison.Comparison) -> Comparison:
-        return cls(found.columns, tuple(map(ComparedRow.of, found.rows)), found.hidden)
+        columns = tuple(ComparedColumn(c.key, c.kind.value, c.differs) for c in found.columns)
+        return cls(columns, tuple(map(ComparedRow.of, found.rows)), found.hidden)
 
 
 @dataclass(frozen=True, slots=True)

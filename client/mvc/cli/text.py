@@ -107,7 +107,7 @@ def short(id: str) -> str:
 
 def width(text: str) -> int:
     """Columns on a terminal: styles take none, wide characters two, combining ones none."""
-    bare = click.unstyle(text)
+    bare = click.unstyle(text) if "\x1b" in text else text
     if bare.isascii():
         return len(bare)
     return sum(
@@ -124,12 +124,13 @@ def table(
     if not rows:
         return []
     columns = max(len(row) for row in rows)
-    widths = [max(width(row[i]) if i < len(row) else 0 for row in rows) for i in range(columns)]
+    taken = [list(map(width, row)) for row in rows]
+    widths = [max(row[i] if i < len(row) else 0 for row in taken) for i in range(columns)]
     found = []
-    for row in rows:
+    for row, sizes in zip(rows, taken, strict=True):
         cells = []
         for index, cell in enumerate(row):
-            padding = " " * (widths[index] - width(cell))
+            padding = " " * (widths[index] - sizes[index])
             last = index == len(row) - 1
             cells.append(padding + cell if index in right else cell if last else cell + padding)
         found.append(gap.join(cells).rstrip())

@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "show": "show one version whole",
         "diff": "compare two versions in five parts",
         "compare": "table settings and metrics of many versions",
+        "plot": "draw metrics over history",
         "blame": "tell which version last changed a thing",
         "bisect": "find the version where something went wrong",
         "ls": "list the files of a version",

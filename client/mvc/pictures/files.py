@@ -12,13 +12,13 @@ from mvc.pictures.raster import png
 SUFFIXES = (".png", ".html")
 
 
-def check_name(path: str | os.PathLike[str]) -> None:
+def check_name(path: str | os.PathLike[str], *, option: str = "--plot") -> None:
     """Raises UsageError unless the name says which form is wanted."""
     if not os.fspath(path).lower().endswith(SUFFIXES):
         raise UsageError(
             f"{os.fspath(path)} does not say which kind of picture it is to be",
             cause="pictures are written as .png or .html",
-            help="--plot picture.png",
+            help=f"{option} picture.png",
         )
 
 

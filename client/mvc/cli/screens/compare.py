@@ -32,9 +32,7 @@ def document(found: Comparison) -> dict[str, Any]:
     """`differs`: not all versions agree. `values`: null also for what a version does not have."""
     keys = titles(found)
     return {
-        "columns": [
-            {"key": c.key, "kind": c.kind.value, "differs": c.differs} for c in found.columns
-        ],
+        "columns": [{"key": c.key, "kind": c.kind, "differs": c.differs} for c in found.columns],
         "hidden_columns": found.hidden,
         "versions": [
             {

@@ -1,0 +1,125 @@
+"""`mvc plot`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+
+if TYPE_CHECKING:
+    from mvc.api.search import Point, Series
+    from mvc.pictures.axis import Kind
+    from mvc.pictures.chart import Panel
+
+
+@verb("plot")
+@click.argument("metrics", nargs=-1, required=True, metavar="METRIC...")
+@click.option(
+    "--rev", default="HEAD", metavar="REV", help="The line that ends at REV. [default: HEAD]"
+)
+@click.option(
+    "--branch",
+    "branches",
+    multiple=True,
+    metavar="NAME",
+    help="A line of this branch; several overlay.",
+)
+@click.option(
+    "--x", "kind", type=click.Choice(["version", "time", "step"]), default="version",
+    help="What goes along: versions, time, or the recorded step or epoch.",
+)  # fmt: skip
+@click.option("--log", is_flag=True, help="A logarithmic axis.")
+@click.option("--where", metavar="EXPR", help="Only versions for which EXPR holds: mvc log --help.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",
+    help="Draw FILE.png or FILE.html instead.",
+)  # fmt: skip
+@click.pass_obj
+def command(
+    face: Face,
+    metrics: tuple[str, ...],
+    rev: str,
+    branches: tuple[str, ...],
+    kind: Kind,
+    log: bool,
+    where: str | None,
+    output: str | None,
+) -> None:
+    """Draw metrics (or numeric hyperparameters) over history: in the terminal, or as a picture.
+
+    \b
+    mvc plot val_acc loss
+    mvc plot loss --branch main --branch wide --x step --log -o loss.png
+    """
+    from mvc.cli.screens import plot as screen
+
+    if output is not None:
+        from mvc.pictures.files import check_name
+
+        check_name(output, option="-o")
+    found = face.repo.series(*metrics, revs=branches or (rev,), where=where)
+    zone = datetime.now().astimezone().tzinfo
+    assert zone is not None
+    panels = _panels(found, kind, zone, log=log)
+    if output is not None:
+        from mvc.pictures import chart
+        from mvc.pictures.files import write
+
+        write(chart.draw(panels, f"{', '.join(metrics)}  {' '.join(branches or (rev,))}"), output)
+    if face.json:
+        document = {"x": kind, "series": screen.document(found)}
+        face.answer(document if output is None else {**document, "plot": output})
+    elif output is None:
+        width = min(shutil.get_terminal_size().columns, 120)
+        dots = (sys.stdout.encoding or "").lower().startswith("utf")
+        face.page(screen.lines(panels, width, dots=dots))
+    else:
+        face.say(f"Drawn as {output}")
+
+
+def _panels(found: Sequence[Series], kind: Kind, zone: tzinfo, *, log: bool) -> list[Panel]:
+    from mvc.pictures.chart import Line, panel
+
+    panels = []
+    for metric in dict.fromkeys(series.metric for series in found):
+        lines = [
+            Line(
+                series.rev,
+                tuple((x, p.value) for p in series.points if (x := _along(p, kind)) is not None),
+            )
+            for series in found
+            if series.metric == metric
+        ]
+        made = panel(metric, lines, kind, zone, log=log)
+        if made is None:
+            raise _nothing_to_draw(metric, kind)
+        panels.append(made)
+    return panels
+
+
+def _along(point: Point, kind: Kind) -> float | None:
+    if kind == "time":
+        return point.time.timestamp()
+    return point.step if kind == "step" else float(point.number)
+
+
+def _nothing_to_draw(metric: str, kind: Kind) -> Exception:
+    from mvc.api.errors import Failure
+
+    if kind == "step":
+        return Failure(
+            f"no version with {metric} records a step", kind="no-step",
+            cause="it is one of step, global_step, iteration, epoch among metrics or hyperparameters",
+            help=f"mvc plot {metric} --x version",
+        )  # fmt: skip
+    return Failure(
+        f"no value of {metric} is above 0", kind="no-positive",
+        cause="a logarithmic axis has no place for others", help=f"mvc plot {metric}",
+    )  # fmt: skip
