@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect.textdiff import MAX_LINES, is_text, unified_diff
+from mvcd.inspect.textdiff import MAX_LINES, is_text, line_counts, unified_diff
 
 
 def diff(old: bytes, new: bytes) -> list[str]:
@@ -91,3 +91,20 @@ def test_patch_turns_old_into_new(tmp_path: Path, old: bytes, new: bytes) -> Non
         ["patch", "-s", str(target)], input=("\n".join(lines) + "\n").encode(), check=True
     )
     assert (target.read_bytes() if target.exists() else b"") == new
+
+
+COUNTED = st.lists(st.sampled_from(["a\n", "b\n", "c\n"]), max_size=12)
+
+
+@given(old=COUNTED, new=COUNTED)
+def test_counted_are_the_lines_shown(old: list[str], new: list[str]) -> None:
+    a, b = "".join(old).encode(), "".join(new).encode()
+    shown = list(unified_diff(a, b, "a", "b"))[2:]
+    signs = [line[0] for line in shown]
+    assert line_counts(a, b) == (signs.count("+"), signs.count("-"))
+
+
+def test_many_lines_are_counted_as_a_set() -> None:
+    old = b"".join(b"%d\n" % n for n in range(5000))
+    assert line_counts(old, old[::-1] + b"more\n")[0] > 0
+    assert line_counts(b"x\n" + old + b"y\n", b"z\n" + old + b"w\nv\n") == (3, 2)
