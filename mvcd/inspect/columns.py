@@ -209,7 +209,8 @@ class Gatherer:
         ):
             column.add_cells(cells)
             if not column.more:
-                self._tell_apart(column, map(str.strip, dict.fromkeys(cells)))
+                stripped = map(str.strip, dict.fromkeys(cells))
+                self._tell_apart(column, (c for c in stripped if c.lower() not in _MISSING))
 
     def _tell_apart(self, column: _Gathering, values: Iterable[object]) -> None:
         if column.more:
@@ -236,7 +237,7 @@ def _key(value: object) -> _Key | None:
     """Equal for equal values, but True is not 1; None for what counts as missing."""
     if isinstance(value, str):
         if len(value) <= _LONGEST_KEY:
-            return None if value.lower() in _MISSING else value
+            return value
         text = value
     elif value is None or isinstance(value, float):
         return None if value is None or math.isnan(value) else value

@@ -1,7 +1,7 @@
 """What changed in the network itself: layers, its configuration, its source, its environment.
 
-Layers come from the recipes of changed weight files, which name every tensor with its form, so no weight is
-read. Configurations, source and lock files are small and are read.
+Layers come from the recipes of changed weight files, or from the headers of formats that recipes do not know
+(modelfiles.py), so no weight is read. Configurations, source and lock files are small and are read.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from mvcd.inspect.environment import PackageChange, compare_packages, is_environment, packages
-from mvcd.inspect.layers import Keyed, Layer, ModelChange, compare_layers, is_layer, model_of
+from mvcd.inspect.layers import Keyed, ModelChange, compare_layers, model_of
 from mvcd.inspect.textdiff import is_text, line_counts
 from mvcd.inspect.values import parse_settings
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Value
 from mvcd.repo.diff import value_changes
 from mvcd.repo.files import Placed
+from mvcd.repo.modelfiles import ModelFiles
 from mvcd.repo.results import ValueChange
 from mvcd.repo.sides import Side, Sides
 
@@ -75,6 +76,7 @@ def compare_architecture(sides: Sides) -> ArchitectureChange:
     config: dict[str, dict[str, ValueChange]] = {}
     source: list[SourceChange] = []
     environment = _recorded(sides)
+    old_files, new_files = ModelFiles(sides.old), ModelFiles(sides.new)
     for path, (before, after) in sorted(sides.changes.items()):
         component = (after or before).component  # type: ignore[union-attr]  # one of them is there
         asked: list[PackageChange] = []
@@ -84,6 +86,8 @@ def compare_architecture(sides: Sides) -> ArchitectureChange:
             environment += asked
         elif component is Component.WEIGHTS and path.endswith(".keras"):
             _put(config, path, _keras(sides.old, before), _keras(sides.new, after))
+        elif component is Component.WEIGHTS and before is not None and after is not None:
+            _put(config, path, _metadata(old_files, before), _metadata(new_files, after))
         elif component is not Component.ARCHITECTURE:
             continue
         elif path.endswith(_CONFIG_SUFFIXES) and before is not None and after is not None:
@@ -91,14 +95,18 @@ def compare_architecture(sides: Sides) -> ArchitectureChange:
         if component is Component.ARCHITECTURE and path not in config and not asked:
             source.append(_source(sides, path, before, after, count=len(source) < MAX_SOURCES))
     return ArchitectureChange(
-        tuple(_models(sides)), config, tuple(source), tuple(environment), _packages_differ(sides)
+        tuple(_models(sides, old_files, new_files)),
+        config,
+        tuple(source),
+        tuple(environment),
+        _packages_differ(sides),
     )
 
 
 # ---------------------------------------------------------------- layers
 
 
-def _models(sides: Sides) -> Iterator[ModelChange]:
+def _models(sides: Sides, old_files: ModelFiles, new_files: ModelFiles) -> Iterator[ModelChange]:
     touched = {
         model
         for path, change in sides.changes.items()
@@ -108,23 +116,20 @@ def _models(sides: Sides) -> Iterator[ModelChange]:
     }
     if not touched:
         return
-    old, new = _layers(sides.old, touched), _layers(sides.new, touched)
+    old, new = _layers(sides.old, old_files, touched), _layers(sides.new, new_files, touched)
     for before, after in _pairs(old, new):
         yield compare_layers(old.get(before or "", {}), new.get(after or "", {}), before, after)
 
 
-def _layers(side: Side, models: set[str]) -> dict[str, dict[str, Keyed]]:
+def _layers(side: Side, files: ModelFiles, models: set[str]) -> dict[str, dict[str, Keyed]]:
     """By model; of each all shards, also those that did not change. Files without tensors make no model."""
     found: dict[str, dict[str, Keyed]] = defaultdict(dict)
     for placed in side.files.all([Component.WEIGHTS]):
         model = model_of(placed.entry.path)
         if model is None or model not in models or placed.entry.mode is Mode.SYMLINK:
             continue
-        for name, segment in side.recipe(placed.entry).tensors().items():
-            tensor = segment.tensor
-            if tensor is not None and is_layer(name):
-                layer = Layer(name, tensor.dtype, tensor.shape)
-                found[model][name] = layer, segment.content_key
+        if layers := files.layers(placed.entry):
+            found[model].update(layers)
     return dict(found)
 
 
@@ -167,6 +172,11 @@ def _settings(side: Side, placed: Placed) -> Mapping[str, Value] | None:
         return None
     parsed = parse_settings(placed.entry.path, side.read(placed.entry, _MAX_CONFIG))
     return None if parsed.problem else parsed.values
+
+
+def _metadata(files: ModelFiles, placed: Placed) -> Mapping[str, Value] | None:
+    """What the header of a GGUF or ONNX file says besides tensors."""
+    return None if placed.entry.mode is Mode.SYMLINK else files.metadata(placed.entry)
 
 
 def _keras(side: Side, placed: Placed | None) -> Mapping[str, Value] | None:

@@ -29,6 +29,7 @@ MAX_TABLES = 1000
 
 _EXAMPLES = 3
 NOT_COUNTED = "large, not read"
+"""The problem of a table that ROW_BYTES left out."""
 
 
 @dataclass(frozen=True, slots=True)

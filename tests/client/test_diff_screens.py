@@ -11,8 +11,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.numpy import save
 
 import mvc as package
@@ -194,6 +197,8 @@ def test_layers_fold_over_their_first_number() -> None:
     assert layers(rows("h.0.w.1", "h.1.w.1", "x", "h.3.w.1", "h.0.b")) == rows(
         "h.[0-1,3].w.1", "x", "h.0.b"
     )
+    odd = rows("h.#.w", "h.0.w", "h.[0-1].w", "h.1.w", "0", "1", "h.\u0660.w")
+    assert layers(odd) == rows("h.#.w", "h.[0-1].w", "h.[0-1].w", "[0-1]", "h.\u0660.w")
     moved = [("renamed", f"a.{n}.w -> b.{n + 1}.w", "") for n in range(3)]
     assert layers(moved) == [("renamed", "a.[0-2].w -> b.[1-3].w", "")]
     assert layers([("added", "w", "F32 [8]"), ("added", "w", "F32 [9]")]) != []
@@ -210,3 +215,14 @@ def test_files_fold_by_directory_and_suffix() -> None:
     assert found[:9] == [(*row, 1) for row in changed]
     assert found[9:] == [("added", "d/*.png", "", 5), *((*row, 1) for row in few)]
     assert folding.files([("deleted", "README", "README")] * 4) == [("deleted", "*", "", 4)]
+
+
+NAMES = st.lists(st.text("a.01#[-> ", min_size=1, max_size=8), max_size=6)
+
+
+@given(NAMES)
+@hypothesis.settings(max_examples=200, deadline=None)
+def test_folding_takes_any_name(names: list[str]) -> None:
+    rows = [("added", name, "F32 [8]") for name in names]
+    assert len(layers(rows)) <= len(rows)
+    assert all(joined(name) for _, name, _ in layers(rows))

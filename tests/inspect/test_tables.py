@@ -183,10 +183,10 @@ class Endless(io.RawIOBase):
 
 def test_memory_does_not_grow_with_rows() -> None:
     tracemalloc.start()
-    table = read_table("x.csv", Endless(b"some text,12.5,true\n", 200_000), summaries=True)  # type: ignore[arg-type]
+    table = read_table("x.csv", Endless(b"some text,12.5,true\n", 60_000), summaries=True)  # type: ignore[arg-type]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert table.rows == 199_999
+    assert table.rows == 59_999
     assert peak < 8 << 20
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import struct
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +18,8 @@ from mvcd.inspect.environment import PackageChange
 from mvcd.repo.architecture import ArchitectureChange, SourceChange, compare_architecture
 from mvcd.repo.results import ValueChange
 from tests.support.workspace import Bench
+
+MODELS = Path(__file__).parent.parent / "inspect" / "data"
 
 
 def weights(**tensors: np.ndarray) -> bytes:  # type: ignore[type-arg]
@@ -142,3 +147,50 @@ def test_what_was_recorded(bench: Bench) -> None:
     assert found.environment == (PackageChange("python", "3.11.2", "3.12.0", ""),)
     assert found.packages_differ is True
     assert compared(bench, "v1", None).environment == ()
+
+
+@pytest.mark.parametrize("name", ["model.gguf", "model.onnx"])
+def test_headers_of_other_formats(bench: Bench, name: str) -> None:
+    """The same file under another text of equal length, which its header holds."""
+    old = (MODELS / name).read_bytes()
+    text = {"model.gguf": b"llama", "model.onnx": b"pytorch"}[name]
+    text = text if text in old else sorted(re.findall(rb"[a-z]{5,}", old))[0]
+    bench.save({name: old})
+    bench.save({name: old.replace(text, text[:-1] + b"Z")})
+    found = compared(bench)
+    assert name in found.config or found.layers
+    unsaved = compare_architecture(bench.repo.sides("v1", None))
+    assert (unsaved.config, unsaved.models) == (found.config, found.models)
+
+
+def test_gguf_metadata_key_by_key(bench: Bench) -> None:
+    def gguf(context: int) -> bytes:
+        def text(value: bytes) -> bytes:
+            return struct.pack("<Q", len(value)) + value
+
+        keys = text(b"llama.context_length") + struct.pack("<II", 4, context)
+        keys += text(b"general.name") + struct.pack("<I", 8) + text(b"tiny")
+        tensor = text(b"blk.0.w") + struct.pack("<IQIQ", 1, context, 0, 0)
+        header = struct.pack("<4sIQQ", b"GGUF", 3, 1, 2) + keys + tensor
+        return header + bytes(-len(header) % 32) + bytes(4 * context)
+
+    bench.save({"m.gguf": gguf(64)})
+    bench.save({"m.gguf": gguf(128)})
+    found = compared(bench)
+    assert found.config == {"m.gguf": {"llama.context_length": ValueChange(64, 128)}}
+    (model,) = found.layers
+    assert [(a.shape, b.shape) for a, b in model.reshaped] == [((64,), (128,))]
+
+
+def test_layers_of_npz_files(bench: Bench) -> None:
+    def npz(**arrays: np.ndarray) -> bytes:  # type: ignore[type-arg]
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
+
+    bench.save({"m.npz": npz(a=noise(4), b=noise(3))})
+    bench.save({"m.npz": npz(a=noise(4).astype(np.float64), c=noise(3))})
+    (model,) = compared(bench).layers
+    assert [(a.dtype, b.dtype) for a, b in model.retyped] == [("F32", "F64")]
+    assert ([x.name for x in model.added], [x.name for x in model.removed]) == (["c"], ["b"])
+    assert model.renamed == (), "only recipes tell contents apart"

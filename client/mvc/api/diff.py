@@ -14,7 +14,7 @@ from mvcd.inspect.tables import Table
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
 from mvcd.repo.architecture import ArchitectureChange, SourceChange
-from mvcd.repo.data import DataChange, Overlap, TableChange
+from mvcd.repo.data import NOT_COUNTED, DataChange, Overlap, TableChange
 from mvcd.repo.results import FileChanges, ValueChange
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mvcd.repo.sides import Sides
 
 __all__ = [
+    "NOT_COUNTED",
     "ArchitectureChange",
     "Column",
     "ColumnSummary",

@@ -51,6 +51,7 @@ def summary(found: ArchitectureChange) -> str:
             *(
                 f"parameters {change(*model.parameters)}"
                 for model in found.layers
+                if model.old is not None and model.new is not None
                 if model.parameters[0] != model.parameters[1]
             ),
             text.plural(keys, "config key") if keys else "",
@@ -62,9 +63,11 @@ def summary(found: ArchitectureChange) -> str:
 def layer_counts(model: ModelChange) -> str:
     """ "layers: 1 added, 2 reshaped", or that the model is new or gone."""
     if model.old is None:
-        return f"a model of {text.plural(len(model.added), 'layer')}"
+        return f"new, {text.plural(len(model.added), 'layer')}, {model.parameters[1]:,} parameters"
     if model.new is None:
-        return f"no longer a model of {text.plural(len(model.removed), 'layer')}"
+        return (
+            f"gone, {text.plural(len(model.removed), 'layer')}, {model.parameters[0]:,} parameters"
+        )
     kinds = ("added", "removed", "renamed", "reshaped", "retyped")
     counts = [f"{n:,} {kind}" for kind in kinds if (n := len(getattr(model, kind)))]
     return f"layers: {', '.join(counts)}"
@@ -103,7 +106,7 @@ def _model(model: ModelChange, limits: Limits) -> Iterator[str]:
             for kind, name, note in shown
         )
         yield from more(len(rows), limits.layers, " " * 6)
-    yield from _parameters(model, limits)
+        yield from _parameters(model, limits)
 
 
 def _parameters(model: ModelChange, limits: Limits) -> Iterator[str]:

@@ -38,8 +38,10 @@ def lines(found: DataChange, limits: Limits) -> Iterator[str]:
         yield from examples[: 1 if limits.names else None]
     if found.duplicates:
         yield f"    {duplicates(found)}"
-        if limits.names is None:
-            yield from (f"      {' = '.join(map(text.safe, paths))}" for paths in found.duplicates)
+        shown = found.duplicates if limits.names is None else found.duplicates[:1]
+        for paths in shown:
+            equal = " = ".join(map(text.safe, paths[: limits.names and 2]))
+            yield f"      {equal}{' = ...' if limits.names and len(paths) > 2 else ''}"
 
 
 def summary(found: DataChange) -> str:
@@ -56,10 +58,9 @@ def summary(found: DataChange) -> str:
 
 
 def images(found: DataChange) -> str:
-    classes = text.plural(len(found.images), "directory", "directories")
-    old = sum(a for a, _ in found.images.values())
-    new = sum(b for _, b in found.images.values())
-    return f"{new - old:+,} images in {classes}"
+    directories = text.plural(len(found.images), "directory", "directories")
+    more = sum(new - old for old, new in found.images.values())
+    return f"{more:+,} {'image' if abs(more) == 1 else 'images'} in {directories}"
 
 
 def shared(overlap: Overlap) -> str:
@@ -68,8 +69,9 @@ def shared(overlap: Overlap) -> str:
 
 
 def duplicates(found: DataChange) -> str:
-    files = sum(map(len, found.duplicates))
-    return f"{files:,} files have only {text.plural(len(found.duplicates), 'content')}"
+    """Files beyond the first of each content."""
+    again = sum(len(paths) - 1 for paths in found.duplicates)
+    return f"{text.plural(again, 'file repeats another', 'files repeat others')}"
 
 
 def note(table: TableChange) -> str:
@@ -77,11 +79,21 @@ def note(table: TableChange) -> str:
     old, new = table.old, table.new
     here = new if new is not None else old
     if here is None or here.problem:
-        return text.safe(here.problem or "") if here is not None else ""
+        return _problem(here)
     if old is None or new is None:
         return f"{rows(here)}, {text.plural(len(here.columns), 'column')}"
     return sentence(
         [_rows(old, new), columns(table), "columns reordered" if table.reordered else ""]
+    )
+
+
+def _problem(table: Table | None) -> str:
+    from mvc.api.diff import NOT_COUNTED
+
+    if table is None or not table.problem:
+        return ""
+    return (
+        f"{NOT_COUNTED} (--columns)" if table.problem == NOT_COUNTED else text.safe(table.problem)
     )
 
 
@@ -101,7 +113,7 @@ def rows(table: Table) -> str:
 
 def _rows(old: Table, new: Table) -> str:
     if old.rows is None or new.rows is None:
-        return f"{rows(new)} ({text.safe(old.problem or '')} before)" if old.problem else rows(new)
+        return f"{rows(new)} ({_problem(old)} before)" if old.problem else rows(new)
     if old.rows == new.rows:
         return rows(new)
     return f"rows {change(old.rows, new.rows)}"

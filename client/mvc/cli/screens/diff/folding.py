@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 _NUMBER = re.compile(r"(?<![^.])[0-9]{1,9}(?![^.])")
+_ANY = "\0"
+"""Stands for a number in a pattern; names that are shown have no control characters."""
+
 _FEW = 3
 """Files of one directory and suffix that are still shown one by one."""
 
@@ -27,7 +30,7 @@ def layers(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     groups: dict[tuple[str, str, str], list[tuple[str, list[int]]]] = {}
     for kind, name, note in rows:
         numbers = [int(n) for n in _first_numbers(name)]
-        pattern = _replaced(name, ["#"] * len(numbers))
+        pattern = _replaced(name, [_ANY] * len(numbers))
         groups.setdefault((kind, pattern, note), []).append((name, numbers))
     found = []
     for (kind, _, note), members in groups.items():

@@ -82,10 +82,11 @@ def _architecture(found: ArchitectureChange) -> Iterator[str]:
     if found.layers:
         yield from ("", "#### Layers", "")
     for model in found.layers:
-        parameters = f", parameters {change(*model.parameters)}"
+        both = model.old is not None and model.new is not None
+        parameters = f", parameters {change(*model.parameters)}" if both else ""
         yield f"{code(model.new or model.old or '')}: {layer_counts(model)}{parameters}"
         yield ""
-        if model.old is not None and model.new is not None:
+        if both:
             rows = [
                 [kind, code(folding.joined(name)), code(note) if note else ""]
                 for kind, name, note in folding.layers(layer_rows(model))
