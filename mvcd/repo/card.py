@@ -1,16 +1,20 @@
-"""What a model card says of a version, gathered from its records and recipes; no content is read."""
+"""What a model card says of a version, gathered from its records and recipes; of content, tables at most."""
 
 from __future__ import annotations
 
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from mvcd.errors import MissingObject
 from mvcd.ids import VersionId
 from mvcd.inspect.layers import Layer, is_layer, model_of
+from mvcd.inspect.tables import format_of, read_table
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo import history, stages
+from mvcd.repo.content import VersionFile
 from mvcd.repo.core import Core
 from mvcd.repo.files import Placed, VersionFiles, recipe_of
 from mvcd.repo.refs import STAGES, TAGS, target_of
@@ -19,6 +23,10 @@ from mvcd.repo.stages import StageRecord
 
 MAX_MODULES = 40
 """Rows of a network's table; past it the table goes less deep."""
+
+MAX_TABLES = 20
+MAX_TABLE_BYTES = 64 << 20
+"""Bytes of the tables that are read for a card, all together: half a second."""
 
 MAX_LISTED = 100
 """Files named per component; a card that lists 100,000 images is read by nobody."""
@@ -80,19 +88,35 @@ class DataKind:
 
 
 @dataclass(frozen=True, slots=True)
+class DataTable:
+    """A table among the data. `problem` says why it was not counted."""
+
+    path: str
+    rows: int | None
+    columns: tuple[str, ...]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CardFacts:
-    """`stages` has the records by which the version came to a stage or left it, newest first by stage."""
+    """`tables` were counted where that was asked for. `stages` has the records by which the version came to a
+    stage or left it, newest first by stage.
+    """
 
     history: History
     architecture: tuple[CardFile, ...]
     networks: tuple[Network, ...]  # largest first
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
+    tables: tuple[DataTable, ...]
     stages: tuple[StageRecord, ...]
 
 
-def facts(core: Core, ids: Sequence[VersionId]) -> Iterator[CardFacts]:
-    """In the order of the ids. Raises MissingObject when a version's file lists are not here."""
+def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
+    """In the order of the ids. `tables` reads the data's tables, the smaller ones, to count their rows.
+
+    Raises MissingObject when a version's file lists are not here.
+    """
     names = history.names_by_version(core)
     steps = _steps(core)
     for id in ids:
@@ -104,6 +128,7 @@ def facts(core: Core, ids: Sequence[VersionId]) -> Iterator[CardFacts]:
             networks=networks,
             weights=weights,
             data=_data(core, version),
+            tables=tuple(_tables(core, version)) if tables else (),
             stages=tuple(steps.get(id, ())),
         )
 
@@ -177,6 +202,26 @@ def _data(core: Core, version: Version) -> tuple[DataKind, ...]:
         kinds[end.lower() if dot else ""].append(placed.entry.size)
     found = [DataKind(kind, len(sizes), sum(sizes)) for kind, sizes in kinds.items()]
     return tuple(sorted(found, key=lambda k: (-k.size, k.kind)))
+
+
+def _tables(core: Core, version: Version) -> Iterator[DataTable]:
+    """In the order of their paths."""
+    found = [p.entry for p in VersionFiles(version, core.fetch).all([Component.DATA])]
+    tables = [e for e in found if e.mode is not Mode.SYMLINK and format_of(e.path) is not None]
+    left = MAX_TABLE_BYTES
+    for entry in tables[:MAX_TABLES]:
+        if entry.size > left:
+            yield DataTable(entry.path, None, (), "too large to be counted for a card")
+            continue
+        left -= entry.size
+        try:
+            with io.BufferedReader(VersionFile(entry, core.fetch)) as file:
+                table = read_table(entry.path, file)
+        except MissingObject as error:
+            yield DataTable(entry.path, None, (), str(error))
+        else:
+            columns = tuple(column.name for column in table.columns)
+            yield DataTable(entry.path, table.rows, columns, table.problem)
 
 
 def published(core: Core) -> list[VersionId]:

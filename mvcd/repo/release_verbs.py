@@ -104,11 +104,11 @@ class ReleaseVerbs:
 
         return export(self._core, rev, directory, only=only, replace=replace)
 
-    def cards(self, ids: Sequence[VersionId]) -> Iterator[CardFacts]:
-        """What model cards say of versions."""
+    def cards(self, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
+        """What model cards say of versions; `tables` also counts the rows of their data."""
         from mvcd.repo import card
 
-        return card.facts(self._core, ids)
+        return card.facts(self._core, ids, tables=tables)
 
     def published(self) -> list[VersionId]:
         """Versions with a tag or that ever were on a stage, newest first."""

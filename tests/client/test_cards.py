@@ -67,6 +67,10 @@ def test_a_card_has_everything(model: Repo) -> None:
     assert [(k.kind, k.files, k.size) for k in card.data] == [
         ("csv", 2, 16), ("png", 2, 3), ("", 1, 1),
     ]  # fmt: skip
+    assert [(t.path, t.rows, t.columns) for t in card.tables] == [
+        ("data/more.csv", 1, ("x", "y")), ("data/train.csv", 1, ("x", "y")),
+    ]  # fmt: skip
+    assert model.catalogue("v3").cards[0].tables == ()
     assert [(r.stage, r.number) for r in card.stages] == [("production", 1)]
     for page in (card.markdown(), card.html()):
         for said in (
@@ -253,6 +257,9 @@ def test_hostile_files_and_people(mvc: Mvc, work: Path) -> None:
         "x.<b>",
     ]
     write(work, dict.fromkeys(names, "1"))
+    write(
+        work, {"data/t.csv": "<b>|x,`y`\n1,2\n", "data/bad.csv": b"\0\0", "data/l.jsonl": "[1]\n"}
+    )
     write(work, {"params.yaml": json.dumps({"<b>|`": "<script>", "e": "\u202ex"})})
     mvc("init")
     mvc("add", ".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvc.api.page import Block, Cell, Code, Page, Section, Table
@@ -11,14 +11,15 @@ from mvc.api.results import ComponentRoot, SignatureReport, Value, Version
 from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.objects.version import Component
-from mvcd.repo.card import CardFacts, CardFile, DataKind, Network, WeightFile
+from mvcd.repo.card import CardFacts, CardFile, DataKind, DataTable, Network, WeightFile
 
-__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "Network", "WeightFile"]
+__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "Network", "WeightFile"]
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SHORT = 12
 _NETWORKS = 3
 _LISTED = 100
+_SHOWN_COLUMNS = 12
 _SHOWN_VALUES = 8
 """Settings, and metrics, on one row of a catalogue."""
 
@@ -37,6 +38,7 @@ class Card:
     networks: tuple[Network, ...]
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
+    tables: tuple[DataTable, ...]
     stages: tuple[StageRecord, ...]
     signatures: SignatureReport | None
 
@@ -49,6 +51,7 @@ class Card:
             networks=facts.networks,
             weights=facts.weights,
             data=facts.data,
+            tables=facts.tables,
             stages=tuple(map(StageRecord.of, facts.stages)),
             signatures=signatures,
         )
@@ -90,7 +93,7 @@ def _card_page(card: Card) -> Page:
         Section("Architecture", list(_architecture(card))),
         Section("Weights", list(_weights(card))),
         Section("Hyperparameters", [_values(version.hyperparameters, "none were recorded")]),
-        Section("Data", [_data(card)]),
+        Section("Data", list(_data(card))),
         Section("Results", [_values(version.metrics, "none were recorded")]),
         Section("Provenance", [Table(list(_provenance(version)))]),
         Section("Stages", [_stages(card)]),
@@ -161,13 +164,26 @@ def _weights(card: Card) -> Iterator[Block]:
         yield f"... and {_plural(len(rows) - _LISTED, 'more file')}."
 
 
-def _data(card: Card) -> Block:
+def _data(card: Card) -> Iterator[Block]:
     if not card.data:
-        return "No files."
-    rows: list[tuple[Cell, ...]] = [
+        yield "No files."
+        return
+    kinds: list[tuple[Cell, ...]] = [
         (f".{k.kind}" if k.kind else "(no ending)", k.files, _size(k.size)) for k in card.data
     ]
-    return Table(rows, head=["kind", "files", "size"])
+    yield Table(kinds, head=["kind", "files", "size"])
+    tables: list[tuple[Cell, ...]] = [
+        (t.path, "-" if t.rows is None else f"{t.rows:,}", t.problem or _columns(t.columns))
+        for t in card.tables
+    ]
+    if tables:
+        yield Table(tables, head=["table", "rows", "columns"])
+
+
+def _columns(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN_COLUMNS])
+    more = len(names) - _SHOWN_COLUMNS
+    return shown + (f" (+{more:,})" if more > 0 else "")
 
 
 def _values(values: Mapping[str, Value], none: str) -> Block:

@@ -118,12 +118,13 @@ class ReleaseVerbs:
         from mvc.api.card import Card
 
         id = self._engine.resolve(rev)
-        (facts,) = self._engine.cards([id])
+        (facts,) = self._engine.cards([id], tables=True)
         return Card.of(self.root, facts, self.signatures(id.hex()))
 
     def catalogue(self, *revs: str, stage: str | None = None, tags: bool = False) -> Catalogue:
         """A table of models: of `revs`, of all that ever held `stage`, of all tags; without any of these, of
-        everything that has a tag or ever was on a stage, newest first. Signatures are not looked at.
+        everything that has a tag or ever was on a stage, newest first. Signatures and tables
+        are not looked at.
         """
         from mvc.api.card import Card, Catalogue
 
@@ -134,7 +135,7 @@ class ReleaseVerbs:
             chosen += [tag.version for tag in self._engine.tags()]
         if not revs and stage is None and not tags:
             chosen = self._engine.published()
-        facts = self._engine.cards(list(dict.fromkeys(chosen)))
+        facts = self._engine.cards(list(dict.fromkeys(chosen)), tables=False)
         return Catalogue(
             os.path.basename(self.root), tuple(Card.of(self.root, f, None) for f in facts)
         )

@@ -52,6 +52,10 @@ def document(card: Card) -> dict[str, Any]:
             }
             for f in card.weights
         ],
+        "data_tables": [
+            {"path": t.path, "rows": t.rows, "columns": list(t.columns), "problem": t.problem}
+            for t in card.tables
+        ],
         "data_kinds": [{"kind": k.kind, "files": k.files, "bytes": k.size} for k in card.data],
         "provenance": {
             "git_commit": made.git_commit,
