@@ -88,7 +88,7 @@ class Content:
         id, size = piece.part.chunk, piece.part.size
         if len(run) > 1 or id is None or store is None or piece.stop - piece.start < size:
             return self.join(run)
-        encoded = store.get_encoded(id)
+        encoded = store.get_encoded(id, check=False)
         base = encoded.base
         base_data = None if base is None else known[1] if base == known[0] else store.get(base)
         if encoded.raw_size != size or size > len(buffer):

@@ -12,24 +12,27 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import NoReturn, Self
 
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Sums, is_number, width
-from mvcd.inspect.tensorfile import may_lean_on_others
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_SIZE
-from mvcd.objects.entry import Entry
 from mvcd.objects.version import EMPTY
 from mvcd.repo.core import Core
 from mvcd.repo.pieces import Content, Run, same, windows
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.sides import Sides
+from mvcd.repo.tensormatch import equal_files, matched, present
 from mvcd.repo.tensortable import Row, TensorSide
+
+_BATCH = 4
+"""Runs compared by one call of a worker: threads pass the interpreter's lock on less often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,11 +229,11 @@ class Weights(Mapping[str, TensorDiff]):
         return self._found
 
     def _paired(self, old: list[Row], new: list[Row]) -> dict[str, TensorDiff]:
-        pairs = _matched(old, new)
-        uses = Counter(_present(pair).name for pair in pairs)
+        pairs = matched(old, new)
+        uses = Counter(present(pair).name for pair in pairs)
         found = {}
         for pair in pairs:
-            row = _present(pair)
+            row = present(pair)
             label = row.name if uses[row.name] == 1 else f"{row.path}:{row.name}"
             found[label] = TensorDiff(self, row.name, *pair)
         return found
@@ -250,7 +253,7 @@ class Weights(Mapping[str, TensorDiff]):
         `passed`."""
         self._passed = False
         sides = [(side, side.entries()) for side in (self._old, self._new)]
-        equal = _equal_files(*(entries for _, entries in sides))
+        equal = equal_files(*(entries for _, entries in sides))
         tables = []
         for side, entries in sides:
             table = []
@@ -284,19 +287,20 @@ class Weights(Mapping[str, TensorDiff]):
         sums = Sums.none()
         dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
         widths = width(dtypes[0]), width(dtypes[1])
-        for a, b in windows(old.pieces(), widths[0], new.pieces(), widths[1]):
-            pipeline.submit(
-                partial(self._compare, dtypes, a, b),
-                partial(self._take, sums, widths),
-            )
+        take = partial(self._take, sums, widths)
+        runs = windows(old.pieces(), widths[0], new.pieces(), widths[1])
+        while batch := list(islice(runs, _BATCH)):
+            pipeline.submit(partial(self._compare, dtypes, batch), take)
         pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
 
-    def _compare(self, dtypes: tuple[str, str], old: Run, new: Run) -> Sums:
-        mine = _thread.buffers
-        before = self._old.content.load_into(mine[0], old)
-        known = old[0].part.chunk if len(old) == 1 else None, before
-        after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
-        return Sums.piece(dtypes[0], before, dtypes[1], after)
+    def _compare(self, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]) -> Sums:
+        mine, sums = _thread.buffers, Sums.none()
+        for old, new in batch:
+            before = self._old.content.load_into(mine[0], old)
+            known = old[0].part.chunk if len(old) == 1 else None, before
+            after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
+            sums.merge(Sums.piece(dtypes[0], before, dtypes[1], after))
+        return sums
 
     def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
         sums.merge(piece)
@@ -320,43 +324,5 @@ def _form(row: Row | None) -> TensorForm | None:
     return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)
 
 
-def _equal_files(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> set[str]:
-    """Paths of equal files, but for those whose data may lie in another file."""
-    return {
-        path
-        for path, entry in old.items()
-        if path in new and new[path].recipe == entry.recipe and not may_lean_on_others(path)
-    }
-
-
 def _no_object(id: Digest) -> NoReturn:
     raise MissingObject(f"{id.short()} is nowhere")
-
-
-Pair = tuple[Row | None, Row | None]
-
-
-def _present(pair: Pair) -> Row:
-    row = pair[1] or pair[0]
-    assert row is not None
-    return row
-
-
-def _matched(old: Iterable[Row], new: Iterable[Row]) -> list[Pair]:
-    """In the order of the new side's files, then what is gone."""
-    before = {(row.path, row.name): row for row in old}
-    after = {(row.path, row.name): row for row in new}
-    gone = _once(row for key, row in before.items() if key not in after)
-    come = _once(row for key, row in after.items() if key not in before)
-    moved = {(row.path, row.name): gone[name] for name, row in come.items() if name in gone}
-    taken = {(row.path, row.name) for row in moved.values()}
-    pairs: list[Pair] = [(before.get(key) or moved.get(key), row) for key, row in after.items()]
-    pairs += [(row, None) for key, row in before.items() if key not in after and key not in taken]
-    return pairs
-
-
-def _once(rows: Iterable[Row]) -> dict[str, Row]:
-    """By name, those whose name stands there once."""
-    listed = list(rows)
-    uses = Counter(row.name for row in listed)
-    return {row.name: row for row in listed if uses[row.name] == 1}

@@ -76,9 +76,9 @@ class ObjectReader(Protocol):
     def get(self, id: Digest) -> bytes:
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
 
-    def get_encoded(self, id: Digest) -> Encoded:
-        """The stored form (checksum of the record checked, digest not). Raises MissingObject,
-        CorruptObject."""
+    def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
+        """The stored form, its digest not checked; the record's checksum is, but for those who decode
+        it and compare the digest themselves (`check=False`). Raises MissingObject, CorruptObject."""
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """Which of the objects the index knows; one read transaction for all."""

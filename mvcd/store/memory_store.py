@@ -42,7 +42,7 @@ class MemoryStore:
             raise CorruptObject(f"{id.kind.name.lower()} {id.short()} is damaged")
         return data
 
-    def get_encoded(self, id: Digest) -> Encoded:
+    def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:  # noqa: ARG002 - no record
         try:
             return self._objects[id]
         except KeyError:

@@ -37,8 +37,8 @@ class PackedObjects:
             raise self._corrupt(id, "its digest does not match")
         return data
 
-    def get_encoded(self, id: Digest) -> Encoded:
-        return self._record(id).encoded()
+    def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
+        return self._record(id, check_crc=check).encoded()
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         stored = self.index.present(ids)

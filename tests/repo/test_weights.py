@@ -34,10 +34,10 @@ def chunks_read(monkeypatch: pytest.MonkeyPatch) -> list[Digest]:
         fetch(self, core)
 
     def heard(call):  # type: ignore[no-untyped-def]
-        def told(id: Digest):  # type: ignore[no-untyped-def]
+        def told(id: Digest, **options):  # type: ignore[no-untyped-def]
             if isinstance(id, ChunkId):
                 read.append(id)
-            return call(id)
+            return call(id, **options)
 
         return told
 
