@@ -1,8 +1,8 @@
 """Parquet and Arrow files (also Feather 2, and Arrow streams as Hugging Face's `datasets` keeps them).
 
 This is the only module that knows pyarrow, which comes with the extra `tables`. A Parquet file's rows and
-columns are read from its footer, an Arrow file's from its schema and the heads of its batches; data is read for
-summaries only, batch by batch.
+columns are read from its footer, so its data is read for summaries only; an Arrow file does not say how many
+rows it has, so it is read whole, batch by batch.
 """
 
 from __future__ import annotations

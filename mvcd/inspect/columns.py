@@ -82,7 +82,7 @@ class _Gathering:
         mean = math.fsum(values) / len(values)
         self.numbers += len(values)
         self.integers += integers
-        low, high = min(values), max(values)
+        low, high = float(min(values)), float(max(values))
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.mean += (mean - self.mean) * (len(values) / self.numbers)
 

@@ -22,7 +22,8 @@ from mvcd.objects.version import Value
 
 LOWER = frozenset(
     """loss losses error errors err perplexity ppl wer cer mae mse rmse mape smape msle nll bpc bpb bpd fid kid
-    ece brier latency fpr fnr eer misclassified deviation rmsle crossentropy entropy xent edit ter""".split()
+    ece brier latency fpr fnr eer misclassified deviation rmsle crossentropy entropy xent edit ter
+    divergence regret lpips""".split()
 )
 HIGHER = frozenset(
     """accuracy acc accu f f1 fscore auc auroc auprc roc bleu sacrebleu rouge rougel rougelsum meteor chrf

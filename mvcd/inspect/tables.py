@@ -52,7 +52,7 @@ def format_of(path: str) -> str | None:
 
 
 def read_table(path: str, file: BinaryIO, *, summaries: bool = False) -> Table:
-    """The whole file is read, but for Parquet without `summaries`. OSError of `file` passes through."""
+    """Reads the whole file, but without `summaries` only the footer of Parquet. OSError passes through."""
     kind = format_of(path)
     try:
         if kind in BINARY:

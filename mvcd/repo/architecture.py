@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from mvcd.inspect import notebook
 from mvcd.inspect.environment import PackageChange, compare_packages, is_environment, packages
 from mvcd.inspect.layers import Keyed, ModelChange, compare_layers, model_of
 from mvcd.inspect.textdiff import is_text, line_counts
@@ -37,6 +38,7 @@ _MAX_CONFIG = 1 << 20
 _CONFIG_SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 _ZIP_END = struct.Struct("<4s4H2LH")  # PKWARE APPNOTE 4.3.16
 _ZIP64_LOCATOR = 20  # bytes, 4.3.15
+_CANDIDATES = 16  # models that are gone, weighed for each that came
 _SAME_MODEL = 0.5
 """Share of equal layer names from which two models under different paths are one that moved."""
 
@@ -140,13 +142,17 @@ def _pairs(
     pairs: list[tuple[str | None, str | None]] = [(m, m) for m in sorted(old.keys() & new.keys())]
     gone, came = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
     for model in came:
-        alike = [(_alike(old[other], new[model]), other) for other in gone]
-        if alike and (best := max(alike))[0] >= _SAME_MODEL:
-            gone.remove(best[1])
-            pairs.append((best[1], model))
-        else:
-            pairs.append((None, model))
+        found = _nearest(new[model], {other: old[other] for other in gone[-_CANDIDATES:]})
+        if found is not None:
+            gone.remove(found)
+        pairs.append((found, model))
     return pairs + [(model, None) for model in gone]
+
+
+def _nearest(model: Mapping[str, Keyed], others: Mapping[str, Mapping[str, Keyed]]) -> str | None:
+    """The last of the most similar ones, if they are similar enough: `checkpoint-900` goes before `-800`."""
+    best = max(others, key=lambda other: (_alike(others[other], model), other), default=None)
+    return best if best is not None and _alike(others[best], model) >= _SAME_MODEL else None
 
 
 def _alike(a: Mapping[str, Keyed], b: Mapping[str, Keyed]) -> float:
@@ -225,7 +231,11 @@ def _source(
 
 
 def _text(side: Side, entry: Entry | None) -> bytes:
-    return b"" if entry is None else side.read(entry, MAX_SOURCE)
+    """Of a notebook what is in its cells: outputs change at each run."""
+    if entry is None:
+        return b""
+    data = side.read(entry, MAX_SOURCE)
+    return notebook.source(data) or data if entry.path.endswith(".ipynb") else data
 
 
 def _packages(side: Side, placed: Placed | None) -> dict[str, str]:

@@ -64,9 +64,11 @@ class TableChange:
     @property
     def reordered(self) -> bool:
         """Whether the columns are the same ones in another order."""
-        if self.old is None or self.new is None or self.columns_added or self.columns_removed:
+        if self.old is None or self.new is None:
             return False
-        return [c.name for c in self.old.columns] != [c.name for c in self.new.columns]
+        before = [column.name for column in self.old.columns]
+        after = [column.name for column in self.new.columns]
+        return before != after and sorted(before) == sorted(after)
 
 
 @dataclass(frozen=True, slots=True)

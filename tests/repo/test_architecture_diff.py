@@ -194,3 +194,29 @@ def test_layers_of_npz_files(bench: Bench) -> None:
     assert [(a.dtype, b.dtype) for a, b in model.retyped] == [("F32", "F64")]
     assert ([x.name for x in model.added], [x.name for x in model.removed]) == (["c"], ["b"])
     assert model.renamed == (), "only recipes tell contents apart"
+
+
+def test_of_notebooks_the_cells_count(bench: Bench) -> None:
+    def notebook(run: int, *cells: str) -> str:
+        rows = [{"source": [c], "outputs": [run] * 50, "execution_count": run} for c in cells]
+        return json.dumps({"cells": rows, "nbformat": 4}, indent=1)
+
+    bench.save(
+        {"a.ipynb": notebook(1, "x\ny", "z"), "b.ipynb": notebook(1, "x"), "c.ipynb": "[]\n"}
+    )
+    bench.save(
+        {"a.ipynb": notebook(2, "x\nY", "z", "w"), "b.ipynb": notebook(2, "x"), "c.ipynb": "{\n"}
+    )
+    assert compared(bench).source == (
+        SourceChange("a.ipynb", 2, 1),
+        SourceChange("b.ipynb", 0, 0),
+        SourceChange("c.ipynb", 1, 1),
+    )
+
+
+def test_many_checkpoints_that_moved_are_paired(bench: Bench) -> None:
+    bench.save({f"run/checkpoint-{n}/model.safetensors": weights(a=noise(n)) for n in (1, 2, 3)})
+    bench.remove("run/checkpoint-1/model.safetensors", "run/checkpoint-2/model.safetensors")
+    bench.save({f"run/checkpoint-{n}/model.safetensors": weights(a=noise(n)) for n in (4, 5, 6)})
+    pairs = [(m.old and m.old[15:16], m.new and m.new[15:16]) for m in compared(bench).models]
+    assert pairs == [("2", "4"), ("1", "5"), (None, "6")]

@@ -47,6 +47,7 @@ def test_tables(bench: Bench) -> None:
     assert tables["data/new.tsv"].old is None
     broken = tables["data/broken.jsonl"].new
     assert broken and broken.problem == "line 1 is no JSON"
+    assert not tables["data/broken.jsonl"].reordered
     assert found.rows is None, "a table that cannot be read has no number of rows"
     summarised = by_path(summarise_tables(bench.repo.sides("v1", "v2")))
     (retyped,) = summarised["data/l.jsonl"].columns_retyped

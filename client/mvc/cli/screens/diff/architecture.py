@@ -12,7 +12,7 @@ from mvc.cli.screens.diff import folding, values
 from mvc.cli.screens.diff.marks import Limits, change, cut, mark, more, named, sentence
 
 if TYPE_CHECKING:
-    from mvc.api.diff import ArchitectureChange, Layer, ModelChange, PackageChange
+    from mvc.api.diff import ArchitectureChange, Layer, ModelChange, PackageChange, SourceChange
 
 
 def lines(found: ArchitectureChange, limits: Limits) -> Iterator[str]:
@@ -28,15 +28,15 @@ def lines(found: ArchitectureChange, limits: Limits) -> Iterator[str]:
 
 
 def line_counts(found: ArchitectureChange) -> dict[str, str]:
-    """By path: "+12 -3", coloured."""
-    return {
-        source.path: " ".join(
-            click.style(f"{sign}{count:,}", fg=color)
-            for sign, count, color in (("+", source.added, "green"), ("-", source.removed, "red"))
-            if count
-        )
-        for source in found.source
-    }
+    """By path: "+12 -3", coloured; of a notebook's cells, or that they are as before."""
+    return {source.path: _lines(source) for source in found.source}
+
+
+def _lines(source: SourceChange) -> str:
+    if source.path.endswith(".ipynb") and source.added == source.removed == 0:
+        return "outputs only"
+    counts = (("+", source.added, "green"), ("-", source.removed, "red"))
+    return " ".join(click.style(f"{s}{n:,}", fg=color) for s, n, color in counts if n)
 
 
 def summary(found: ArchitectureChange) -> str:

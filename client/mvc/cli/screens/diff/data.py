@@ -38,10 +38,11 @@ def lines(found: DataChange, limits: Limits) -> Iterator[str]:
         yield from examples[: 1 if limits.names else None]
     if found.duplicates:
         yield f"    {duplicates(found)}"
-        shown = found.duplicates if limits.names is None else found.duplicates[:1]
-        for paths in shown:
-            equal = " = ".join(map(text.safe, paths[: limits.names and 2]))
-            yield f"      {equal}{' = ...' if limits.names and len(paths) > 2 else ''}"
+        whole = limits.names is None
+        for paths in found.duplicates if whole else found.duplicates[:1]:
+            shown = paths if whole else paths[:2]
+            rest = "" if len(shown) == len(paths) else " = ..."
+            yield f"      {' = '.join(map(text.safe, shown))}{rest}"
 
 
 def summary(found: DataChange) -> str:
