@@ -26,6 +26,7 @@ SCRIPTS = (
     "bench_small_files",
     "bench_daemon",
     "bench_tensor_diff",
+    "bench_export",
     "bench_search",
 )
 
