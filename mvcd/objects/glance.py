@@ -1,28 +1,31 @@
-"""A version record read at a glance: the fields that are asked for, and no others.
+"""Objects read at a glance: what is asked for, and nothing else.
 
-Questions over history look at a few fields of ten thousand records. Decoding each whole, with the check of its
-canonical form, takes 50 us; this takes 3 us and 1 us a value. So it is only for bytes whose digest was checked:
-`Version.decode` refused what was no legal version before it was stored.
+Questions over history look at a few fields of ten thousand records, at one entry of each manifest, at one
+tensor of each recipe. Decoding a version whole, with the check of its canonical form, takes 50 us, a
+manifest of 60 files 200 us; a glance takes 3 us and 1 us a value. So it is only for bytes whose digest was
+checked, and whose legality was checked when they were stored.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
-from mvcd.ids import NodeId, VersionId
+from mvcd.ids import NodeId, RecipeId, VersionId
 from mvcd.objects.canonical import corrupt
+from mvcd.objects.tree import Fetch
 from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Component, Trigger, Value
 
 MISSING = object()
 """What `hyperparameter` and `metric` answer for a key that is not there; None is a value."""
 
-_KEY = attrgetter("key")
+_KEY, _PATH = attrgetter("key"), attrgetter("path")
 
 
 class Glance:
@@ -32,10 +35,7 @@ class Glance:
 
     def __init__(self, id: VersionId, data: bytes) -> None:
         """Raises CorruptObject for what is no message at all."""
-        try:
-            self._message = pb.Version.FromString(data)
-        except DecodeError as error:
-            raise corrupt("a version", str(error)) from error
+        self._message: pb.Version = _parsed(pb.Version, data, "a version")
         self.id = id
         self.parents = tuple(map(VersionId, self._message.parents))
 
@@ -99,3 +99,74 @@ def _value(field: Any) -> Value:
     which = field.WhichOneof("value")
     value: Value = getattr(field, which) if which else None
     return value
+
+
+Placed = tuple[str, RecipeId, int, int]
+"""Path, recipe, mode and size of a file."""
+
+
+def entries_at(root: NodeId, path: str, fetch: Fetch) -> list[Placed]:
+    """The file at `path`, or all files below it; "." is everything. Raises CorruptObject, and as `fetch`."""
+    if path == ".":
+        return list(_entries(root, "", None, fetch, set()))
+    found = list(_entries(root, path, path + "\0", fetch, set()))
+    below = path + "/", path + "0"  # "0" follows "/"
+    return found or list(_entries(root, *below, fetch, set()))
+
+
+def _entries(
+    root: NodeId, low: str, high: str | None, fetch: Fetch, seen: set[NodeId]
+) -> Iterator[Placed]:
+    """Those with low <= path < high. Paths differ, so no legal manifest has a node twice."""
+    if root in seen:
+        raise corrupt(f"node {root.short()}", "a manifest has it twice")
+    seen.add(root)
+    node = _parsed(pb.Node, fetch(root), f"node {root.short()}")
+    entries = node.entry_leaf.entries
+    for index in range(bisect_left(entries, low, key=_PATH), len(entries)):
+        entry = entries[index]
+        if high is not None and entry.path >= high:
+            return
+        yield entry.path, RecipeId(entry.recipe), entry.mode, entry.size
+    lasts = node.entry_branch.last_paths
+    for index in range(bisect_left(lasts, low), len(lasts)):
+        child = NodeId(node.entry_branch.ids[32 * index : 32 * index + 32])
+        yield from _entries(child, low, high, fetch, seen)
+        if high is not None and lasts[index] >= high:
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class TensorGlance:
+    """`content` is equal for equal data cut alike, and only for that; `index` is where it was found."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    content: bytes
+    index: int
+
+
+def tensor_in(data: bytes, name: str, hint: int = 0) -> TensorGlance | None:
+    """The tensor `name` of a recipe, looked for at place `hint` first. Raises CorruptObject."""
+    if name.encode() not in data:
+        return None
+    segments = _parsed(pb.Recipe, data, "a recipe").segments
+    places = range(len(segments))
+    for index in (*places[hint : hint + 1], *places):
+        segment = segments[index]
+        if segment.tensor.name == name and segment.HasField("tensor"):
+            which = segment.WhichOneof("content")
+            held: bytes | Message = getattr(segment, which) if which else b""
+            content = (
+                held if isinstance(held, bytes) else held.SerializeToString(deterministic=True)
+            )
+            tensor = segment.tensor
+            return TensorGlance(tensor.dtype, tuple(tensor.shape), content, index)
+    return None
+
+
+def _parsed(kind: Any, data: bytes, what: str) -> Any:
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise corrupt(what, str(error)) from error

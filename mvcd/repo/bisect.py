@@ -11,9 +11,10 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from mvcd.errors import Failure
+from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.objects.glance import Glance
 from mvcd.repo.core import Core
@@ -91,7 +92,8 @@ def reset(core: Core, context: Context, rev: str | None) -> BisectState:
 
     with core.lock.hold():
         state = load(core)
-        moves.checkout(core, rev or state.start, context, force=False)
+        with _unsaved_work_explained():
+            moves.checkout(core, rev or state.start, context, force=False)
         os.unlink(_path(core))
         return state
 
@@ -142,9 +144,23 @@ def _go_on(core: Core, state: BisectState, context: Context) -> Bisection:
 
     stand = _stand(core, state)
     if stand.testing is not None:
-        moves.checkout(core, stand.testing.id.hex(), context, force=False)
+        detail = f"bisect v{stand.testing.version.generation}"
+        with _unsaved_work_explained():
+            moves.go_to(core, stand.testing.id, context, detail)
     _store(core, state)
     return stand
+
+
+@contextmanager
+def _unsaved_work_explained() -> Iterator[None]:
+    """Help that fits: --force is no option of these verbs."""
+    try:
+        yield
+    except Conflict as error:
+        raise Conflict(
+            str(error), kind=error.kind, cause=error.cause,
+            help="mvc restore HEAD .  (drops it; mvc undo brings it back), or: mvc commit -m '...'",
+        ) from error  # fmt: skip
 
 
 def _stand(core: Core, state: BisectState) -> Bisection:

@@ -63,7 +63,7 @@ def compare(
         found = _sorted(found, sort, reverse)
     values = [(dict(version.hyperparameters()), dict(version.metrics())) for version in found]
     known = _columns(values)
-    shown = _chosen(known, columns, every_column) if found else []
+    shown = _chosen(known, columns, every_column or len(found) == 1) if found else []
     names = names_by_version(core)
     places = [(column.kind is SubjectKind.METRIC, column.key) for column in shown]
     rows = [
@@ -99,7 +99,7 @@ def _same(a: Value | object, b: Value | object) -> bool:
 def _chosen(
     known: Sequence[ComparedColumn], wanted: Sequence[str], every: bool
 ) -> list[ComparedColumn]:
-    if every:
+    if every and not wanted:
         return list(known)
     if not wanted:
         return [column for column in known if column.differs]

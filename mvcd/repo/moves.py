@@ -76,6 +76,13 @@ def checkout(core: Core, rev: str, context: Context, *, force: bool) -> Checkout
         return _go(core, value, context, "checkout", f"checkout {rev}", force=force)
 
 
+def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutResult:
+    """A checkout of a version, for a verb that says in `detail` what it is for."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        return _go(core, HeadValue(None, id), context, "checkout", detail, force=False)
+
+
 def switch(
     core: Core, name: str, context: Context, *, create: bool, start: str, force: bool
 ) -> CheckoutResult:

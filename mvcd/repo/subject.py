@@ -13,17 +13,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import blake2b
+from itertools import islice
 from typing import Protocol
 
 from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
-from mvcd.objects.glance import MISSING, Glance
+from mvcd.objects.glance import MISSING, Glance, entries_at, tensor_in
 from mvcd.objects.manifest import entries
 from mvcd.objects.version import Component, Value
 from mvcd.repo.core import Core
-from mvcd.repo.files import CachingFetch, recipe_of
+from mvcd.repo.files import recipe_of
 from mvcd.repo.query.evaluate import value_finder
 from mvcd.repo.walk import ancestors, resolve
+
+_NAMES = 10_000
+"""Paths of a component, and tensors, among which a mistyped name is looked for."""
 
 
 class SubjectKind(StrEnum):
@@ -122,7 +127,7 @@ class PathSubject(Subject):
 
     def __init__(self, core: Core, name: str) -> None:
         super().__init__(SubjectKind.PATH, name)
-        self._fetch = CachingFetch(core.fetch)
+        self._fetch = core.fetch
         self._seen: dict[NodeId, _Files] = {}
 
     def state(self, version: Glance) -> State:
@@ -139,12 +144,12 @@ class PathSubject(Subject):
     def _below(self, root: NodeId) -> _Files:
         known = self._seen.get(root)
         if known is None:
-            prefix = self.name.rstrip("/")
-            listed = list(entries(root, self._fetch, None if prefix == "." else prefix))
+            path = self.name.rstrip("/") or "."
+            listed = entries_at(root, path, self._fetch)
             known = _Files(
-                frozenset((e.path, e.recipe, int(e.mode)) for e in listed),
-                sum(e.size for e in listed),
-                any(e.path != prefix for e in listed),
+                frozenset((name, recipe, mode) for name, recipe, mode, _ in listed),
+                sum(size for _, _, _, size in listed),
+                any(name != path for name, _, _, _ in listed),
             )
             self._seen[root] = known
         return known
@@ -154,9 +159,10 @@ class PathSubject(Subject):
         if not state.entries:
             return None
         if state.directory:
-            return f"{len(state.entries)} files, {state.size} B"
+            count = len(state.entries)
+            return f"{count:,} file{'s' if count != 1 else ''}, {state.size:,} B"
         ((_, recipe, _),) = state.entries
-        return f"{recipe.hex()[:10]}, {state.size} B"
+        return f"{recipe.hex()[:10]}, {state.size:,} B"
 
 
 class TensorSubject(Subject):
@@ -165,29 +171,30 @@ class TensorSubject(Subject):
     def __init__(self, core: Core, name: str, path: str | None) -> None:
         super().__init__(SubjectKind.TENSOR, name if path is None else f"{path}:{name}")
         self._tensor, self._path = name, path
-        self._fetch = CachingFetch(core.fetch)
+        self._fetch = core.fetch
         self._by_root: dict[NodeId, tuple[str, ...]] = {}
         self._by_recipe: dict[RecipeId, str | None] = {}
+        self._hint = 0
 
     def state(self, version: Glance) -> State:
         root = version.root(Component.WEIGHTS)
         if root is None:
             return ()
         if root not in self._by_root:
-            listed = entries(root, self._fetch, self._path)
-            found = (self._in(entry.recipe, entry) for entry in listed)
+            listed = entries_at(root, self._path or ".", self._fetch)
+            found = (self._in(recipe) for _, recipe, _, _ in listed)
             self._by_root[root] = tuple(sorted(text for text in found if text is not None))
         return self._by_root[root]
 
-    def _in(self, recipe: RecipeId, entry: object) -> str | None:
+    def _in(self, recipe: RecipeId) -> str | None:
+        """Its dtype, shape and the beginning of a digest of what names its content."""
         if recipe not in self._by_recipe:
+            found = tensor_in(self._fetch(recipe), self._tensor, self._hint)
             self._by_recipe[recipe] = None
-            for segment in recipe_of(entry, self._fetch).segments:  # type: ignore[arg-type]
-                if segment.tensor is not None and segment.tensor.name == self._tensor:
-                    tensor = segment.tensor
-                    content = segment.content_key
-                    digest = VersionId.of(repr(content).encode()).hex()[:10]
-                    self._by_recipe[recipe] = f"{tensor.dtype} {list(tensor.shape)} {digest}"
+            if found is not None:
+                self._hint = found.index
+                digest = blake2b(found.content, digest_size=5).hexdigest()
+                self._by_recipe[recipe] = f"{found.dtype} {list(found.shape)} {digest}"
         return self._by_recipe[recipe]
 
     def shown(self, state: State) -> Value:
@@ -230,13 +237,21 @@ def _value_subject(name: str, version: Glance) -> ValueSubject:
 def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
     from difflib import get_close_matches
 
-    known = set(tip.keys())
+    known = set(tip.keys()) | set(islice(_tensor_names(core, tip), _NAMES))
     for component in Component:
         if (root := tip.root(component)) is not None:
-            known |= {entry.path for entry, _ in zip(entries(root, core.fetch), range(10_000))}  # noqa: B905
+            known |= {entry.path for entry in islice(entries(root, core.fetch), _NAMES)}
     near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     return Failure(
         f"{rev} has no path, tensor, hyperparameter or metric {name!r}, and never had",
         kind="unknown-subject",
         help=f"did you mean {' or '.join(near)}?" if near else f"mvc show {rev}, or: mvc ls {rev}",
     )
+
+
+def _tensor_names(core: Core, version: Glance) -> Iterator[str]:
+    root = version.root(Component.WEIGHTS)
+    for entry in () if root is None else entries(root, core.fetch):
+        for segment in recipe_of(entry, core.fetch).segments:
+            if segment.tensor is not None:
+                yield segment.tensor.name

@@ -66,9 +66,10 @@ def test_it_survives_the_process_and_skips(line: Bench) -> None:
 
 def test_unsaved_work_stops_it_and_nothing_is_lost(line: Bench) -> None:
     line.write({"state.txt": "mine"})
-    with pytest.raises(Conflict, match="unsaved work"):
+    with pytest.raises(Conflict, match="unsaved work") as caught:
         line.repo.bisect_start("HEAD", ["v1"], context=line.context())
     assert answer(line) == "mine"
+    assert (caught.value.help or "").startswith("mvc restore HEAD")
     with pytest.raises(Failure, match="no bisection"):
         line.repo.bisect_status()
 

@@ -116,7 +116,7 @@ def test_a_metric_of_unknown_direction_asks(runs: Bench) -> None:
         ("w", SubjectKind.TENSOR, 4, "U8 [64]", "U8 [64]"),
         ("model.safetensors:w", SubjectKind.TENSOR, 4, "U8 [64]", "U8 [64]"),
         ("data/d.csv", SubjectKind.PATH, 2, "2 B", "4 B"),
-        ("data", SubjectKind.PATH, 2, "1 files", "1 files"),
+        ("data", SubjectKind.PATH, 2, "1 file,", "1 file,"),
     ],
 )
 def test_blame(
@@ -139,6 +139,10 @@ def test_blame_of_what_was_there_from_the_start_and_of_what_went(runs: Bench) ->
     with pytest.raises(Failure, match="never had") as caught:
         runs.repo.blame("opt.lrr")
     assert "opt.lr" in (caught.value.help or "")
+    runs.save({"model.safetensors": tensors(encoder_weight=1)})
+    with pytest.raises(Failure, match="never had") as caught:
+        runs.repo.blame("encoder_wieght")
+    assert caught.value.help == "did you mean encoder_weight?"
 
 
 def test_a_table_of_versions(runs: Bench) -> None:
@@ -151,6 +155,7 @@ def test_a_table_of_versions(runs: Bench) -> None:
     alike = runs.repo.tabulate(["v3", "v4"])
     assert ([c.key for c in alike.columns], alike.hidden) == (["loss"], 2)
     assert runs.repo.tabulate(["v3", "v4"], every_column=True).hidden == 0
+    assert len(runs.repo.tabulate(["v3"]).columns) == 3
 
 
 def test_tables_are_sorted_filtered_and_cut(runs: Bench) -> None:

@@ -282,8 +282,10 @@ def nearest(name: str, known: set[str]) -> list[str]:
     """What was probably meant: keys that end or begin with the name, else those that look alike."""
     from difflib import get_close_matches
 
+    near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     ends = sorted(k for k in known if k.endswith("." + name) or k.startswith(name + "."))
-    return ends[:3] or get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    within = sorted((k for k in known if name.lower() in k.lower()), key=len)
+    return ends[:3] or near or within[:3]
 
 
 def known_keys(versions: Iterable[Glance]) -> Iterator[str]:

@@ -97,14 +97,16 @@ _answer("skip", "Say that REV (by default the one checked out) cannot be tested.
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")
 @click.pass_obj
 def run(face: Face, words: tuple[str, ...]) -> int:
-    """Let CMD answer until the first bad version is found; it runs in the workspace.
+    """Let CMD answer until the first bad version is found.
 
-    It exits with 0 for good, 125 for "cannot be tested", any other number up to 127 for bad. A higher one, or a
-    signal, ends the run; mvc bisect run goes on from there.
+    It runs in the workspace and exits with 0 for good, 125 for "cannot be tested", any other number up to 127
+    for bad. A higher one, or a signal, ends the run; mvc bisect run goes on from there.
     """
     repo = face.repo
     found = repo.bisect_status()
     while found.testing is not None:
+        if repo.head.version != found.testing.id:  # the workspace was moved meanwhile
+            repo.checkout(found.testing.id)
         code = subprocess.run(words, cwd=repo.root, check=False).returncode
         if code < 0 or code >= _ABORT:
             raise click.ClickException(
@@ -112,7 +114,7 @@ def run(face: Face, words: tuple[str, ...]) -> int:
             )
         word = "good" if code == 0 else "skip" if code == _SKIP else "bad"
         face.say(f"v{found.testing.number} {word} (exit {code})")
-        found = getattr(repo, f"bisect_{word}")()
+        found = getattr(repo, f"bisect_{word}")(found.testing.id)
     _tell(face, found)
     return 0 if found.first_bad is not None else 1
 
