@@ -197,6 +197,9 @@ def test_layers_fold_over_their_first_number() -> None:
     assert layers(rows("h.0.w.1", "h.1.w.1", "x", "h.3.w.1", "h.0.b")) == rows(
         "h.[0-1,3].w.1", "x", "h.0.b"
     )
+    experts = rows(*(f"h.{n}.experts.{m}.w" for n in range(3) for m in range(4)))
+    assert layers(experts) == rows("h.[0-2].experts.[0-3].w")
+    assert layers(experts[:-1]) == rows("h.[0-2].experts.[0-2].w", "h.[0-1].experts.3.w")
     odd = rows("h.#.w", "h.0.w", "h.[0-1].w", "h.1.w", "0", "1", "h.\u0660.w")
     assert layers(odd) == rows("h.#.w", "h.[0-1].w", "h.[0-1].w", "[0-1]", "h.\u0660.w")
     moved = [("renamed", f"a.{n}.w -> b.{n + 1}.w", "") for n in range(3)]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_NUMBER = re.compile(r"(?<![^.])[0-9]{1,9}(?![^.])")
+_NUMBER = re.compile(r"(?<![^. ])(?:[0-9]{1,9}|\[[0-9,-]+\])(?![^. ])")
+_DEPTH = 3
+"""Numbers in a name: of the block, the expert, the part of a Sequential."""
+
 _ANY = "\0"
 """Stands for a number in a pattern; names that are shown have no control characters."""
 
@@ -25,19 +28,28 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def layers(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """(kind, name, note): rows that differ in the first number of their names only become one, in first place:
+    """(kind, name, note): rows that differ in one number of their names only become one, in first place:
     `layers.0.w` and `layers.1.w` are `layers.[0-1].w`. A renamed layer's two names count as one text."""
+    found = list(rows)
+    for depth in range(_DEPTH):
+        found = _folded(found, depth)
+    return found
+
+
+def _folded(rows: list[tuple[str, str, str]], depth: int) -> list[tuple[str, str, str]]:
+    """Over the number at `depth` in each name, from the left; what is a range already is one of them."""
     groups: dict[tuple[str, str, str], list[tuple[str, list[int]]]] = {}
     for kind, name, note in rows:
-        numbers = [int(n) for n in _first_numbers(name)]
-        pattern = _replaced(name, [_ANY] * len(numbers))
+        numbers = _numbers(name, depth)
+        pattern = _replaced(name, depth, [_ANY] * len(numbers))
         groups.setdefault((kind, pattern, note), []).append((name, numbers))
     found = []
     for (kind, _, note), members in groups.items():
-        name = members[0][0]
-        if len(members) > 1:
-            columns = zip(*(numbers for _, numbers in members), strict=True)
-            name = _replaced(name, [f"[{ranges(column)}]" for column in columns])
+        if len(members) == 1 or not members[0][1]:
+            found += [(kind, name, note) for name, _ in members]
+            continue
+        columns = zip(*(numbers for _, numbers in members), strict=True)
+        name = _replaced(members[0][0], depth, [f"[{ranges(column)}]" for column in columns])
         found.append((kind, name, note))
     return found
 
@@ -55,19 +67,24 @@ def joined(names: str) -> str:
     return ".".join([*a[:head], "{" + middle + "}", *a[len(a) - tail :]])
 
 
-def _first_numbers(name: str) -> list[str]:
-    """One for each of the names that ` -> ` joins, where they have any."""
-    found = [_NUMBER.search(part) for part in name.split(" -> ")]
-    return [match[0] for match in found if match]
-
-
-def _replaced(name: str, values: Sequence[str]) -> str:
-    rest = list(values)
-    parts = []
+def _places(name: str, depth: int) -> list[re.Match[str]]:
+    """Where the numbers at `depth` stand, one for each of the names that ` -> ` joins, if they have as many."""
+    found, start = [], 0
     for part in name.split(" -> "):
-        has = _NUMBER.search(part) is not None
-        parts.append(_NUMBER.sub(lambda _: rest.pop(0), part, count=1) if has else part)
-    return " -> ".join(parts)
+        matches = list(_NUMBER.finditer(name, start, start + len(part)))
+        found += matches[depth : depth + 1]
+        start += len(part) + len(" -> ")
+    return [match for match in found if not match[0].startswith("[")]
+
+
+def _numbers(name: str, depth: int) -> list[int]:
+    return [int(match[0]) for match in _places(name, depth)]
+
+
+def _replaced(name: str, depth: int, values: Sequence[str]) -> str:
+    for match, value in reversed(list(zip(_places(name, depth), values, strict=True))):
+        name = name[: match.start()] + value + name[match.end() :]
+    return name
 
 
 def files(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str, int]]:
