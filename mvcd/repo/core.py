@@ -24,6 +24,7 @@ from mvcd.repo.refs import (
     DEFAULT_BRANCH,
     EMPTY_ID,
     HEADS,
+    STAGES,
     HeadValue,
     head_name,
     target_of,
@@ -143,10 +144,14 @@ class Core:
     ) -> int:
         """Moves refs and logs the operation in one transaction; returns its number.
 
-        Raises MissingObject when a ref would name a version that is not in the store, StaleReuse when a
-        collection took it away at this very moment.
+        Raises Conflict when the history of a stage would do more than grow, MissingObject when a ref would name
+        a version that is not in the store, StaleReuse when a collection took it away at this very moment.
         """
         moves = [u for u in updates if u is not None]
+        if any(u.name.startswith(STAGES) for u in moves):
+            from mvcd.repo import stages
+
+            stages.require_appended(self.store, moves)
         record = operations.encode(
             context, verb, detail, moves, files=files, saved=saved, undoes=undoes
         )

@@ -8,15 +8,15 @@ push and pull as refs do, and two promotions at once are two attempts to make th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mvcd.errors import Failure, MvcError
+from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion, Step, digest_of
 from mvcd.repo.moments import Moment
 from mvcd.repo.refs import STAGES
-from mvcd.store.api import Store
+from mvcd.store.api import RefUpdate, Store
 
 _REF = re.compile(re.escape(STAGES) + r"([A-Za-z0-9_][A-Za-z0-9._+-]*)/([0-9]{8})")
 """What a stage may be called (`check_name`), and no other ref: names go to screens as they are."""
@@ -128,6 +128,37 @@ def during(history: Sequence[StageRecord], moment: Moment) -> Iterator[StageReco
 def knows(store: Store, record: Promotion) -> bool:
     """Whether the stage's history has exactly this record."""
     return store.ref(ref_name(record.stage, record.number)) == record.encode()
+
+
+def require_appended(store: Store, updates: Iterable[RefUpdate]) -> None:
+    """Refuses updates of records that would do anything but continue the histories of their stages.
+
+    For all who move refs for themselves or for others. Raises Conflict(kind="not-appended"), CorruptObject.
+    """
+    newest: dict[str, tuple[int, bytes]] = {}
+    for update in sorted(updates, key=lambda u: u.name):
+        if not (match := _REF.fullmatch(update.name)):
+            continue
+        stage, number = match[1], int(match[2])
+        last, value = newest.get(stage) or max(values(store, stage).items(), default=(0, b""))
+        if update.expect is not None or update.target is None or number != last + 1:
+            raise _not_appended(stage, f"record {number} is not the one after record {last}")
+        record = Promotion.decode(update.target)
+        previous = digest_of(value) if last else b""
+        if (record.stage, record.number, record.previous) != (stage, number, previous):
+            raise _not_appended(
+                stage, f"record {number} does not follow record {last} as it is here"
+            )
+        newest[stage] = number, update.target
+
+
+def _not_appended(stage: str, why: str) -> Conflict:
+    return Conflict(
+        f"the history of stage {stage!r} only grows",
+        kind="not-appended",
+        cause=why,
+        help=f"mvc stage history {stage}",
+    )
 
 
 def check(store: Store, stage: str, seal: str | None = None) -> ChainReport:

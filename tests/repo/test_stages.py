@@ -395,6 +395,40 @@ def test_verify_looks_at_histories_too(history: Bench) -> None:
         history.repo.verify()
 
 
+@pytest.mark.parametrize("how", ["delete", "move", "gap", "again", "other", "unchained"])
+def test_no_verb_can_rewrite_a_history(history: Bench, how: str) -> None:
+    core, found = history.repo._core, stages.values(store(history), "production")
+    last = Promotion.decode(found[3])
+    follows = replace(last, number=4, previous=last.digest)
+    update = {
+        "delete": RefUpdate(ref_name("production", 3), found[3], None),
+        "move": RefUpdate(ref_name("production", 3), found[3], found[2]),
+        "gap": RefUpdate(ref_name("production", 5), None, follows.encode()),
+        "again": RefUpdate(ref_name("production", 3), None, found[3]),
+        "other": RefUpdate(ref_name("staging", 4), None, follows.encode()),
+        "unchained": RefUpdate(
+            ref_name("production", 4), None, replace(follows, previous=b"x" * 32).encode()
+        ),
+    }[how]
+    with pytest.raises(Conflict, match="only grows"):
+        core.record(history.context(), "pull", "pull", [update])
+    assert stages.values(store(history), "production") == found
+
+
+def test_several_records_may_come_at_once(history: Bench) -> None:
+    core, last = history.repo._core, history.repo.stage_history("production")[0].promotion
+    fourth = replace(last, number=4, previous=last.digest)
+    fifth = replace(last, number=5, previous=fourth.digest)
+    first = replace(last, stage="staging", number=1, previous=b"")
+    records = [fifth, first, fourth]
+    updates = [RefUpdate(ref_name(r.stage, r.number), None, r.encode()) for r in records]
+    core.record(history.context(), "pull", "pull", updates)
+    assert history.repo.stage_check("production").records == 5
+    assert history.repo.verify().ok
+    history.repo.undo(context=history.context())
+    assert history.repo.stage_check("production").records == 5, "a pull's records stay"
+
+
 def test_a_missing_record_is_found(history: Bench) -> None:
     tamper(history, 2, None)
     assert history.repo.stage_check("production").problems == ("record 2 is missing",)
