@@ -96,3 +96,20 @@ def test_a_picture_of_unknown_kind_is_refused_before_any_work(mvc: Mvc, trained:
 
 def test_a_picture_that_cannot_be_written(mvc: Mvc, trained: Path) -> None:
     assert "no/where.png" in mvc("diff", "--plot", "no/where.png", code=1).err
+
+
+def test_markdown(mvc: Mvc, trained: Path) -> None:
+    shown = mvc("diff", "HEAD~1", "HEAD", "--tensors", "--md").out
+    assert (
+        shown.partition("#### Tensors")[2]
+        == """
+
+3 changed, 1 added, 1 removed, 12 unchanged
+
+| tensor | relative change | elements changed | max abs | cosine |  |
+|---|--:|--:|--:|--:|---|
+| `head.weight` | 0 | 12.5 % | 0 | 1.000000 | `NaN 0 -> 1` |
+| `layers.2.q` | 0.5 | 100 % | 1.5 | 1.000000 |  |
+| `layers.3.k` | 0.0625 | 6.2 % | 1 | 0.998230 |  |
+"""
+    )

@@ -14,6 +14,7 @@ from mvc.cli.options import component_option, verb
 from mvc.cli.screens.patch import styled
 from mvc.cli.screens.tensors import TOP
 from mvc.cli.screens.tensors import lines as tensor_lines
+from mvc.cli.screens.tensors import markdown as tensor_markdown
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
@@ -72,9 +73,10 @@ def command(
     Tables of more than 64 MiB in all are not read, but for Parquet, unless with --columns: then of each
     changed table also types, missing cells, distinct values, range and mean of its columns are shown.
 
-    With --tensors their data is read too, and each changed tensor is shown with its relative change (norm of
-    the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
-    standard deviation before and after; by module, the largest change first. --plot draws the same.
+    With --tensors the data of changed tensors is read too, and each is shown with its relative change (norm
+    of the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
+    standard deviation before and after; by module, the largest change first. Of quantised tensors the share
+    of changed bytes is told. --plot draws the relative changes, layer by layer.
     """
     if plot is not None:
         from mvc.pictures.files import check_name
@@ -101,7 +103,8 @@ def command(
         if columns:
             screen = chain(screen, [""], _columns(diff, verbose=face.verbose > 0))
         if tensors:
-            screen = chain(screen, [""], tensor_lines(diff.weights, top=_top(face, top)))
+            shown = tensor_markdown if form == "md" else tensor_lines
+            screen = chain(screen, [""], shown(diff.weights, top=_top(face, top)))
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
 

@@ -69,6 +69,27 @@ def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
     yield from _frozen(modules)
 
 
+def markdown(weights: Weights, *, top: int | None) -> Iterator[str]:
+    """The same figures as a table for a pull request; what is unchanged is only counted."""
+    from mvc.cli.screens.diff.markdown import code, table
+
+    tensors = list(weights.values())
+    yield from (
+        "#### Tensors",
+        "",
+        click.unstyle(_title(tensors)).removeprefix("tensors").strip(),
+        "",
+    )
+    rows = []
+    for tensor in sorted((t for t in tensors if is_measured(t)), key=_rank)[:top]:
+        found = tensor.statistics
+        note = click.unstyle(_note(tensor, found)).strip()
+        figures = [_relative(tensor), _share(found.changed_fraction), _figure(found.max_abs)]
+        rows.append([code(tensor.name), *figures, _cosine(found), code(note) if note else ""])
+    titles = ["tensor", "relative change", "elements changed", "max abs", "cosine", ""]
+    yield from table(titles, rows, right=(1, 2, 3, 4))
+
+
 def is_measured(tensor: TensorDiff) -> bool:
     """Whether it has figures to show; `Weights.measure` has taken them."""
     return tensor.kind in ("changed", "retyped") and tensor.comparable
@@ -136,7 +157,7 @@ def _row(tensor: TensorDiff, name: str) -> list[str]:
         _relative(tensor),
         _share(found.changed_fraction),
         _figure(found.max_abs),
-        f"{found.cosine:.6f}" if math.isfinite(found.cosine) else "-",
+        _cosine(found),
         _pair(found.mean_old, found.mean_new),
         _pair(found.std_old, found.std_new),
         text.safe(name) + _note(tensor, found),
@@ -153,6 +174,10 @@ def _note(tensor: TensorDiff, found: TensorStatistics) -> str:
         notes.append(f"Inf {found.inf_old:,} -> {found.inf_new:,}")
     said = "  ".join(text.safe(note) for note in notes)
     return f"  {click.style(said, fg='red' if found.sickened else 'magenta')}" if said else ""
+
+
+def _cosine(found: TensorStatistics) -> str:
+    return f"{found.cosine:.6f}" if math.isfinite(found.cosine) else "-"
 
 
 def _relative(tensor: TensorDiff) -> str:
