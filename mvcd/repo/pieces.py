@@ -30,6 +30,10 @@ _INFLATED = 256 << 10
 """Bytes of a compressed member taken as one piece."""
 
 
+class Unreadable(Exception):
+    """Content that was stored whole is no tensor: its text says why. Never leaves this package."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Bytes `start` to `stop` of a part of a file; equal `key`, equal bytes."""
@@ -108,10 +112,13 @@ class Content:
         for part in segment_parts(segment, self.fetch, offset, offset):
             yield Piece(path, part, 0, part.size)
 
-    def range(self, entry: Entry, place: Range) -> Iterator[Piece]:
-        """The pieces of a range of a file. Raises CorruptObject when the file is shorter."""
+    def range(self, entry: Entry, place: Range, *, inflate: bool = True) -> Iterator[Piece]:
+        """The pieces of a range of a file: of what it says, or with `inflate` off of what is stored there.
+
+        Raises Unreadable where a compressed range breaks off or is damaged.
+        """
         pieces = self._plain(entry, place.offset, place.size)
-        return pieces if place.deflated is None else self._inflated(pieces, place)
+        return self._inflated(pieces, place) if inflate and place.deflated is not None else pieces
 
     def literal(self, path: str, data: bytes) -> Iterator[Piece]:
         """Bytes that a header holds itself."""
@@ -131,25 +138,24 @@ class Content:
             yield Piece(entry.path, part, start, min(end - part.offset, part.size))
 
     def _inflated(self, pieces: Iterator[Piece], place: Range) -> Iterator[Piece]:
-        """Raises CorruptObject when the stream is damaged or of another length than it should have."""
         inflater, at, last = zlib.decompressobj(-zlib.MAX_WBITS), 0, place.deflated or 0
         for piece in pieces:
             rest: Bytes = self.load(piece)
-            while rest and at < last:
+            while at < last:
                 try:
                     data = inflater.decompress(rest, _INFLATED)
                 except zlib.error as error:
-                    raise CorruptObject(
-                        f"{piece.path} cannot be inflated", cause=str(error)
-                    ) from error
+                    raise Unreadable(f"it cannot be inflated: {error}") from error
                 rest = inflater.unconsumed_tail
+                if not data and not rest:
+                    break
                 skip = min(max(place.skip - at, 0), len(data))
                 at += len(data)
                 if len(data) > skip:
                     part = Part(at, len(data), None, data)
                     yield Piece(piece.path, part, skip, len(data) - max(at - last, 0))
         if at < last:
-            raise CorruptObject("a compressed tensor ends early")
+            raise Unreadable("its compressed data ends early")
 
     @staticmethod
     def _from_workspace(root: str, path: str, id: ChunkId, part: Part) -> bytes:

@@ -16,7 +16,8 @@ from mvcd.repo.pieces import Content, Piece
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A tensor in a file. `key` is its content's identity, None where only walking its `pieces` can tell."""
+    """A tensor in a file. `key` is its content's identity, None where only walking its pieces can tell:
+    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself."""
 
     path: str
     name: str
@@ -25,6 +26,7 @@ class Row:
     size: int  # bytes
     key: tuple[str, bytes] | None
     pieces: Callable[[], Iterator[Piece]]
+    stored: Callable[[], Iterator[Piece]]
 
 
 class TensorSide:
@@ -48,7 +50,7 @@ class TensorSide:
             if tensor is not None:
                 pieces = partial(self.content.segment, entry.path, segment, offset)
                 yield Row(entry.path, tensor.name, tensor.dtype, tensor.shape, segment.size,
-                          segment.content_key, pieces)  # fmt: skip
+                          segment.content_key, pieces, pieces)  # fmt: skip
             offset += segment.size
 
     def header_rows(self, entry: Entry) -> Iterator[Row]:
@@ -58,26 +60,33 @@ class TensorSide:
         directory, _, name = entry.path.rpartition("/")
         found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)
         for tensor in found.tensors.values() if found is not None else ():
-            pieces = self._pieces(entry, directory, tensor)
-            if pieces is not None:
-                yield Row(
-                    entry.path, tensor.name, tensor.dtype, tensor.shape, tensor.size, None, pieces
-                )
+            located = self._located(entry, directory, tensor)
+            if located is not None:
+                walk = partial(self._walk, entry.path, located)
+                yield Row(entry.path, tensor.name, tensor.dtype, tensor.shape, tensor.size, None,
+                          walk, partial(walk, inflate=False))  # fmt: skip
 
-    def _pieces(
+    def _located(
         self, entry: Entry, directory: str, tensor: StoredTensor
-    ) -> Callable[[], Iterator[Piece]] | None:
+    ) -> bytes | list[tuple[Entry, Range]] | None:
         """None when a file that should hold the data is not there, or too short."""
-        content, places = self.content, tensor.content
-        if isinstance(places, bytes):
-            return partial(content.literal, entry.path, places)
+        if isinstance(tensor.content, bytes):
+            return tensor.content
         located: list[tuple[Entry, Range]] = []
-        for place in places:
+        for place in tensor.content:
             file = self._beside(directory, place.beside) if place.beside else entry
             if file is None or place.offset + place.size > file.size:
                 return None
             located.append((file, place))
-        return lambda: chain.from_iterable(content.range(file, place) for file, place in located)
+        return located
+
+    def _walk(
+        self, path: str, located: bytes | list[tuple[Entry, Range]], *, inflate: bool = True
+    ) -> Iterator[Piece]:
+        if isinstance(located, bytes):
+            return self.content.literal(path, located)
+        ranges = (self.content.range(file, place, inflate=inflate) for file, place in located)
+        return chain.from_iterable(ranges)
 
     def _beside(self, directory: str, name: str) -> Entry | None:
         path = f"{directory}/{name}" if directory else name

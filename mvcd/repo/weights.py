@@ -25,7 +25,7 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_SIZE
 from mvcd.objects.version import EMPTY
 from mvcd.repo.core import Core
-from mvcd.repo.pieces import Content, Run, same, windows
+from mvcd.repo.pieces import Content, Run, Unreadable, same, windows
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.sides import Sides
 from mvcd.repo.tensormatch import equal_files, matched, present
@@ -53,7 +53,7 @@ class TensorDiff:
     that cannot be compared raises Failure, kind "not-comparable".
     """
 
-    __slots__ = ("_statistics", "_weights", "kind", "name", "new", "old", "pair")
+    __slots__ = ("_statistics", "_weights", "kind", "name", "new", "old", "pair", "problem")
 
     def __init__(self, weights: Weights, name: str, old: Row | None, new: Row | None) -> None:
         self._weights = weights
@@ -62,7 +62,11 @@ class TensorDiff:
         self.name = name
         self.old = _form(old)
         self.new = _form(new)
-        self.kind = weights.kind(old, new)
+        self.problem: str | None = None  # why its data cannot be read
+        try:
+            self.kind = weights.kind(old, new)
+        except Unreadable as error:
+            self.kind, self.problem = "changed", str(error)
 
     def __repr__(self) -> str:
         return f"TensorDiff({self.name!r}, {self.kind})"
@@ -82,7 +86,7 @@ class TensorDiff:
             return f"its shape changed from {list(old.shape)} to {list(new.shape)}"
         if old.dtype != new.dtype and not (is_number(old.dtype) and is_number(new.dtype)):
             return f"its dtype changed from {old.dtype} to {new.dtype}"
-        return None
+        return self.problem
 
     @property
     def packed(self) -> bool:
@@ -197,6 +201,7 @@ class Weights(Mapping[str, TensorDiff]):
 
         Raises Failure for a tensor that cannot be compared, and what reading raises.
         """
+        bulk = tensors is None
         if tensors is None:
             tensors = [t for t in self.of_kind("changed", "retyped") if t.comparable]
         todo = [tensor for tensor in tensors if not tensor.measured]
@@ -205,7 +210,12 @@ class Weights(Mapping[str, TensorDiff]):
         try:
             with Pipeline() as pipeline:
                 for tensor in todo:
-                    self._submit(pipeline, tensor)
+                    try:
+                        self._submit(pipeline, tensor)
+                    except Unreadable as error:
+                        tensor.problem = str(error)
+                        if not bulk:
+                            raise not_comparable(tensor) from error
                 pipeline.drain()
         finally:
             self._monitor.finish()
@@ -273,6 +283,8 @@ class Weights(Mapping[str, TensorDiff]):
             return old.key == new.key
         if old.size != new.size:
             return False
+        if all(same(a, b) for a, b in windows(old.stored(), 1, new.stored(), 1)):
+            return True
         for a, b in windows(old.pieces(), 1, new.pieces(), 1):
             if not same(a, b) and self._old.content.join(a) != self._new.content.join(b):
                 return False
@@ -280,10 +292,8 @@ class Weights(Mapping[str, TensorDiff]):
 
     def _submit(self, pipeline: Pipeline, tensor: TensorDiff) -> None:
         old, new = tensor.pair
-        if (obstacle := tensor.obstacle) is not None or old is None or new is None:
-            raise Failure(
-                f"{tensor.name} cannot be compared", kind="not-comparable", cause=obstacle
-            )
+        if tensor.obstacle is not None or old is None or new is None:
+            raise not_comparable(tensor)
         sums = Sums.none()
         dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
         widths = width(dtypes[0]), width(dtypes[1])
@@ -311,6 +321,11 @@ class Weights(Mapping[str, TensorDiff]):
             raise CorruptObject(f"{tensor.name} is not as long as its shape says")
         tensor.statistics = Statistics.of_packed(sums) if tensor.packed else Statistics.of(sums)
         self._monitor.advance(items_done=1)
+
+
+def not_comparable(tensor: TensorDiff) -> Failure:
+    cause = tensor.obstacle
+    return Failure(f"{tensor.name} cannot be compared", kind="not-comparable", cause=cause)
 
 
 def weights(core: Core, sides: Sides) -> Weights:

@@ -262,3 +262,28 @@ def test_a_torch_checkpoint(bench: Bench) -> None:
     (tensor,) = found.of_kind("changed")
     assert (tensor.max_abs, tensor.changed_fraction) == (2, 1 / 8)
     assert tensor.relative_l2 == pytest.approx(2 / 8**0.5)
+
+
+def test_a_damaged_archive_does_not_keep_the_rest_from_being_compared(bench: Bench) -> None:
+    old, new = (npz(np.savez_compressed, tensors(seed, "a")) for seed in (1, 2))
+    broken = bytearray(new)
+    broken[100_000:-400] = np.random.default_rng(3).bytes(
+        len(new) - 100_400
+    )  # the directory at the end stays whole
+    before = {"m.npz": old, "z.safetensors": save(tensors(1, "b"))}
+    after = {"m.npz": bytes(broken), "z.safetensors": save(tensors(2, "b"))}
+    found = compared(bench, before, after)
+    found.measure()
+    assert found["b"].l2 > 0
+    assert found["a"].kind == "changed" and found["a"].problem is not None
+    with pytest.raises(Failure, match="a cannot be compared"):
+        _ = found["a"].l2
+
+
+def test_inflating_waits_for_what_is_held_back(bench: Bench) -> None:
+    """Zeros pack a thousandfold: one piece of input is many of output."""
+    old, new = np.zeros(3_000_000, "f4"), np.zeros(3_000_000, "f4")
+    new[-1] = 1
+    files = [{"m.npz": npz(np.savez_compressed, {"a": values})} for values in (old, new)]
+    found = compared(bench, *files)
+    assert (found["a"].statistics.changed, found["a"].statistics.elements) == (1, 3_000_000)

@@ -204,7 +204,7 @@ def _others(tensors: Sequence[TensorDiff], limit: int | None) -> Iterator[str]:
     for tensor in tensors[:limit]:
         sign, color = _SIGNS.get(tensor.kind, ("#", "magenta"))
         forms = [f"{f.dtype} {list(f.shape)}" for f in (tensor.old, tensor.new) if f is not None]
-        note = click.style(text.safe(" -> ".join(forms)), dim=True)
+        note = click.style(text.safe(tensor.problem or " -> ".join(forms)), dim=True)
         yield f"  {click.style(sign, fg=color)} {text.safe(tensor.name)}  {note}"
     if limit is not None and len(tensors) > limit:
         yield f"    ... {len(tensors) - limit:,} more (-v)"
