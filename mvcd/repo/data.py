@@ -10,11 +10,13 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any, BinaryIO, cast
 
 from mvcd.ids import RecipeId
 from mvcd.inspect.columns import Column
 from mvcd.inspect.splits import class_of, is_image, split_of
 from mvcd.inspect.tables import Table, format_of, read_table
+from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
 from mvcd.repo.files import Placed
@@ -116,7 +118,18 @@ def compare_data(sides: Sides) -> DataChange:
 
 def summarise_tables(sides: Sides) -> tuple[TableChange, ...]:
     """Every changed table with a summary of its columns, each read whole. Raises as `compare_data`."""
-    return tuple(_tables(sides, summaries=True))
+    entries = [
+        placed.entry
+        for path, change in sides.changes.items()
+        if format_of(path) is not None
+        for placed in change
+        if placed is not None and placed.component is Component.DATA
+    ]
+    sides.monitor.begin("tables", total_bytes=sum(entry.size for entry in entries))
+    try:
+        return tuple(_tables(sides, summaries=True))
+    finally:
+        sides.monitor.finish()
 
 
 def _is_data(placed: Placed | None) -> bool:
@@ -144,8 +157,9 @@ def _tables(sides: Sides, *, summaries: bool) -> Iterator[TableChange]:
         cost = 0 if kind == "parquet" else size
         read = summaries or cost <= left
         left -= cost if read else 0
+        monitor = sides.monitor if summaries else None
         old, new = (
-            _table(side, placed, read=read, summaries=summaries)
+            _table(side, placed, read=read, monitor=monitor)
             for side, placed in ((sides.old, before), (sides.new, after))
         )
         yield TableChange(path, kind, old, new)
@@ -157,7 +171,10 @@ def _moved(sides: Sides) -> set[RecipeId]:
     return gone & {b.entry.recipe for a, b in sides.changes.values() if a is None and b is not None}
 
 
-def _table(side: Side, placed: Placed | None, *, read: bool, summaries: bool) -> Table | None:
+def _table(
+    side: Side, placed: Placed | None, *, read: bool, monitor: Monitor | None
+) -> Table | None:
+    """With `monitor`, which hears of every block, columns are summarised."""
     if placed is None or placed.component is not Component.DATA:
         return None
     if placed.entry.mode is Mode.SYMLINK:
@@ -165,7 +182,26 @@ def _table(side: Side, placed: Placed | None, *, read: bool, summaries: bool) ->
     if not read:
         return Table(problem=NOT_COUNTED)
     with side.open(placed.entry) as file:
-        return read_table(placed.entry.path, file, summaries=summaries)
+        if monitor is None:
+            return read_table(placed.entry.path, file)
+        told = cast(BinaryIO, _Told(file, monitor))
+        return read_table(placed.entry.path, told, summaries=True)
+
+
+class _Told:
+    """A file whose reading a monitor hears of."""
+
+    def __init__(self, file: BinaryIO, monitor: Monitor) -> None:
+        self._file = file
+        self._monitor = monitor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._monitor.advance(bytes_done=len(data))
+        return data
 
 
 def _only(here: Table | None, there: Table | None) -> tuple[Column, ...]:

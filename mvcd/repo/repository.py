@@ -202,9 +202,9 @@ class Repository(ReleaseVerbs, SearchVerbs):
         left = Side(old_id, core.version(old_id), fetch)
         if new is not None:
             new_id = self.resolve(new)
-            return Sides(left, Side(new_id, core.version(new_id), fetch))
+            return Sides(left, Side(new_id, core.version(new_id), fetch), core.monitor)
         unsaved, through = Workspace(core).unsaved
-        return Sides(left, Side(None, unsaved, through, core.root))
+        return Sides(left, Side(None, unsaved, through, core.root), core.monitor)
 
     def diff(
         self,

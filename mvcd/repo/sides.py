@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
 from typing import BinaryIO, cast
 
 from mvcd.ids import VersionId
+from mvcd.monitor import Monitor, Silent
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
@@ -64,8 +65,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
+    """`monitor` hears of long reading."""
+
     old: Side
     new: Side
+    monitor: Monitor = field(default_factory=Silent, compare=False, repr=False)
 
     @cached_property
     def changes(self) -> Mapping[str, Change]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from mvcd.errors import Failure
 from mvcd.inspect.columns import Column
+from mvcd.monitor import Silent
 from mvcd.repo import data as module
 from mvcd.repo.data import DataChange, Overlap, TableChange, compare_data, summarise_tables
 from tests.support.workspace import Bench
@@ -143,3 +145,27 @@ def test_a_renamed_table_has_not_changed(bench: Bench) -> None:
     bench.remove("data/a.csv")
     bench.save({"data/b.csv": "x\n1\n" * 40, "data/c.csv": "x\n"})
     assert [table.path for table in compared(bench).tables] == ["data/c.csv"]
+
+
+def test_a_monitor_hears_of_tables_that_are_read_whole(bench: Bench) -> None:
+    class Ear(Silent):
+        total = done = ended = 0
+
+        def begin(
+            self, task: str, *, total_bytes: int | None = None, total_items: int | None = None
+        ) -> None:
+            self.total = total_bytes or 0
+
+        def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
+            self.done += bytes_done
+
+        def finish(self) -> None:
+            self.ended += 1
+
+    bench.save({"data/a.csv": "x\n1\n", "data/b.txt": "1"})
+    bench.save({"data/a.csv": "x\n1\n2\n", "data/b.txt": "2"})
+    ear = Ear()
+    summarise_tables(replace(bench.repo.sides("v1", "v2"), monitor=ear))
+    assert (ear.total, ear.done, ear.ended) == (10, 10, 1)
+    compare_data(replace(bench.repo.sides("v1", "v2"), monitor=ear))
+    assert ear.done == 10

@@ -26,6 +26,7 @@ _TITLES = {
     "verify": "verifying",
     "checkout": "checking out",
     "compare": "comparing",
+    "tables": "reading tables",
 }
 """The engine's tasks as people call them; others show as they are."""
 
