@@ -10,12 +10,11 @@ A name is looked up in the version asked from, then, for what is gone meanwhile,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
 from itertools import islice
-from typing import Protocol
 
 from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
@@ -38,11 +37,8 @@ class SubjectKind(StrEnum):
     METRIC = "metric"
 
 
-class State(Protocol):
-    """What a version has of a subject; equal states mean unchanged."""
-
-    def __eq__(self, other: object, /) -> bool: ...
-    def __hash__(self) -> int: ...
+State = Hashable
+"""What a version has of a subject; equal states mean unchanged."""
 
 
 class Subject:
@@ -61,17 +57,6 @@ class Subject:
     def exists(self, version: Glance) -> bool:
         return self.shown(self.state(version)) is not None
 
-    def changed_from(self, core: Core, version: Glance) -> Glance | None:
-        """The first parent if nothing changed from any parent; None when this version changed it."""
-        state = self.state(version)
-        if not version.parents:
-            return None if self.exists(version) else core.glance(VersionId.of(b""))
-        for id in version.parents:
-            parent = core.glance(id)
-            if self.state(parent) == state:
-                return parent
-        return None
-
     def touching(self, core: Core, versions: Iterable[Glance]) -> Iterator[Glance]:
         """Of `versions`, those that changed it against all of their parents."""
         states: dict[VersionId, State] = {}
@@ -89,7 +74,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class _Exactly:
+class _Recorded:
     """A value with its type: True is not 1 here, and one NaN equals another."""
 
     value: Value | object = field(compare=False)
@@ -103,10 +88,10 @@ class ValueSubject(Subject):
 
     def state(self, version: Glance) -> State:
         value = self._find(version)
-        return _Exactly(value, "" if value is MISSING else repr(value))
+        return _Recorded(value, "" if value is MISSING else repr(value))
 
     def shown(self, state: State) -> Value:
-        assert isinstance(state, _Exactly)
+        assert isinstance(state, _Recorded)
         return None if state.value is MISSING else state.value  # type: ignore[return-value]
 
     def exists(self, version: Glance) -> bool:
@@ -122,6 +107,9 @@ class _Files:
     directory: bool = field(default=False, compare=False)
 
 
+_NOTHING = _Files(frozenset(), 0)
+
+
 class PathSubject(Subject):
     """Reads nodes of manifests whose root differs from all it has seen."""
 
@@ -129,14 +117,21 @@ class PathSubject(Subject):
         super().__init__(SubjectKind.PATH, name)
         self._fetch = core.fetch
         self._seen: dict[NodeId, _Files] = {}
+        self._home: Component | None = None
 
     def state(self, version: Glance) -> State:
+        """A file is in one component only: where it was last, else in any. A directory may be in several."""
+        if self._home is not None and (root := version.root(self._home)) is not None:
+            files = self._below(root)
+            if files.entries and not files.directory:
+                return files
         found: frozenset[tuple[str, RecipeId, int]] = frozenset()
         size, directory = 0, False
         for component in Component:
             root = version.root(component)
-            if root is not None:
-                files = self._below(root)
+            files = _NOTHING if root is None else self._below(root)
+            if files.entries:
+                self._home = component
                 found, size = found | files.entries, size + files.size
                 directory = directory or files.directory
         return _Files(found, size, directory)

@@ -79,7 +79,7 @@ def _tip(core: Core, branch: str) -> VersionId:
 
 
 class RefNames:
-    """What branches and tags say of versions; worked out when it is first asked for."""
+    """What branches, tags and stages say of versions; worked out when it is first asked for."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -89,6 +89,9 @@ class RefNames:
 
     def tags(self, version: Glance) -> Sequence[str]:
         return self._tags.get(version.id, ())
+
+    def stages(self, version: Glance) -> Sequence[str]:
+        return self._stages.get(version.id, ())
 
     @cached_property
     def _branches(self) -> Mapping[VersionId, Sequence[str]]:
@@ -113,4 +116,13 @@ class RefNames:
         for ref, value in sorted(self._core.store.refs(TAGS).items()):
             id = target_of(value)
             found[id] = (*found.get(id, ()), ref.removeprefix(TAGS))
+        return found
+
+    @cached_property
+    def _stages(self) -> Mapping[VersionId, Sequence[str]]:
+        from mvcd.repo.stages import holders
+
+        found: dict[VersionId, tuple[str, ...]] = {}
+        for stage, id in holders(self._core.store).items():
+            found[id] = (*found.get(id, ()), stage)
         return found

@@ -1,10 +1,10 @@
 """Questions over 10,000 versions: `log --where`, `log --best`, `compare`, `blame`, `bisect --metric`, `plot`.
 
 Each version records eight hyperparameters and eight metrics; `params.yaml` changes every 1,000
-versions. There is no index: what is read are the version records themselves. The peer is git with
-as many commits, the values as lines of the message, asked with `git log --grep` (one regular
-expression over each message: less than `--where` does) and `git log -1 -- FILE`. --size is the
-number of versions.
+versions, one of ten shards of weights with each. There is no index: what is read are the version
+records themselves. The peer is git with as many commits, the values as lines of the message, asked
+with `git log --grep` (one regular expression over each message: less than `--where` does) and `git
+log -1 -- FILE`. --size is the number of versions.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pathlib import Path
 from measure import Cost, interleave
 from report import Bench, main
 
-from mvcd.ids import VersionId
-from mvcd.objects.version import Trigger, Value, Version
+from mvcd.ids import RecipeId, VersionId
+from mvcd.objects.manifest import ComponentRoot, Entry, ManifestBuilder, Mode
+from mvcd.objects.version import Component, Trigger, Value, Version
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Context
 from mvcd.repo.targets import StoreTarget
@@ -40,6 +41,7 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = {
     "compare, all rows": ("compare", "--all", "--columns", "lr,depth,val_acc,val_loss"),
     "blame of a key": ("blame", "momentum"),
     "blame of a file": ("blame", "README.md"),
+    "blame of a file among 10, one new each time": ("blame", "shard-5.safetensors"),
     "bisect --metric": ("bisect", "--metric", "val_acc>0.9"),
     "plot": ("plot", "val_acc"),
 }  # fmt: skip
@@ -116,9 +118,10 @@ def build(root: Path, count: int) -> None:
             target = StoreTarget(store, session)
             repo._core.rely_on(session, [repo.head.version])
             for number, (settings, metrics) in enumerate(values(count), 1):
+                parts = {**roots[number // 1000 % 2], Component.WEIGHTS: weights(target, number)}
                 data = Version(
                     parents=() if parent is None else (parent,), generation=number,
-                    components=roots[number // 1000 % 2], author=AUTHOR,
+                    components=parts, author=AUTHOR,
                     time_us=FIRST_US + number * MINUTE_US, message=f"iteration {number}",
                     trigger=Trigger.AUTO, hyperparameters=settings, metrics=metrics, tracked=(".",),
                 ).encode()  # fmt: skip
@@ -127,6 +130,16 @@ def build(root: Path, count: int) -> None:
             assert parent is not None
             old = store.ref("heads/main")
             session.commit([RefUpdate("heads/main", old, bytes(parent))])
+
+
+def weights(target: StoreTarget, number: int) -> ComponentRoot:
+    """Ten shards, of which the first is new in each version; their content is in no store."""
+    builder = ManifestBuilder(target.put_object)
+    for shard in range(10):
+        content = number if shard == 0 else 0
+        recipe = RecipeId.of(f"{shard} {content}".encode())
+        builder.add(Entry(f"shard-{shard}.safetensors", Mode.FILE, 1 << 30, recipe))
+    return builder.finish()
 
 
 def build_git(git: Sequence[str], root: Path, count: int) -> None:

@@ -18,6 +18,9 @@ class Nameless:
     def tags(self, version: Glance) -> tuple[str, ...]:
         return ()
 
+    def stages(self, version: Glance) -> tuple[str, ...]:
+        return ()
+
 
 def version(metrics: dict[str, Value], settings: dict[str, Value] | None = None) -> Glance:
     made = Version(

@@ -64,12 +64,14 @@ class Logarithmic:
         return math.log(value / self.low) / math.log(self.high / self.low)
 
     def marks(self, about: int) -> list[tuple[float, str]]:
-        """Powers of ten; where fewer than two lie within, 1, 2 and 5 times such."""
+        """Powers of ten; where too few lie within, 1, 2 and 5 times such, or what a linear axis has."""
         first, last = math.floor(math.log10(self.low)), math.ceil(math.log10(self.high))
         decades = [10.0**n for n in range(first, last + 1)]
         found = [v for v in decades if self.low <= v <= self.high]
         if len(found) < 2:
             found = [m * d for d in decades for m in (1, 2, 5) if self.low <= m * d <= self.high]
+        if len(found) < 2:
+            found = [v for v in ticks(self.low, self.high, about) if v > 0]
         every = max(1, math.ceil(len(found) / max(about, 1)))
         return [(mark, number(mark)) for mark in found[::every]]
 

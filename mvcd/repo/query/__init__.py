@@ -13,7 +13,7 @@
                 characters stand in double quotes
     value       a number, `true`, `false`, `null`, a bare word, or text in single or double quotes
 
-    fields      version, generation, id, branch, tag, author, message, trigger, time (date is the same)
+    fields      version, generation, id, branch, tag, stage, author, message, trigger, time (date is the same)
 
 Times are dates (`2026-11-01`, `2026-11-01T12:00`), or ages: `time > 2h` is what happened in the last two hours.
 `branch = main` is every version that branch main reaches. Numbers are compared with numbers, text with text;

@@ -28,7 +28,7 @@ from mvcd.repo.query.tree import (
     Pattern,
 )
 
-FIELDS = "version generation id branch tag author message trigger time date".split()
+FIELDS = "version generation id branch tag stage author message trigger time date".split()
 
 Test = Callable[[Glance], bool]
 
@@ -47,6 +47,9 @@ class Names(Protocol):
 
     def tags(self, version: Glance) -> Iterable[str]:
         """Those that point to it."""
+
+    def stages(self, version: Glance) -> Iterable[str]:
+        """Those that it holds now."""
 
 
 class Evaluator:
@@ -80,7 +83,7 @@ class Evaluator:
 
     def _leaf(self, leaf: Leaf) -> Test:
         name = leaf.key.name
-        if name in ("time", "date") and not isinstance(leaf, Has):
+        if name in ("time", "date"):
             return self._time(leaf)
         if name in ("version", "generation"):
             return self._numbered(leaf)
@@ -120,15 +123,16 @@ class Evaluator:
             "id": lambda v: (v.id.hex(),),
             "branch": names.branches,
             "tag": names.tags,
+            "stage": names.stages,
             "author": lambda v: (v.author,),
             "message": lambda v: (v.message,),
             "trigger": lambda v: (v.trigger,),
-            "time": lambda v: (str(v.time_us),),
-            "date": lambda v: (str(v.time_us),),
         }
         return found[name]
 
     def _time(self, leaf: Leaf) -> Test:
+        if isinstance(leaf, Has):
+            return lambda _: True
         if not isinstance(leaf, Comparison):
             raise self._wrong(leaf.key, "a time is compared with = != < <= > >=")
         moment = moments.parse(str(leaf.value), self._now_us)

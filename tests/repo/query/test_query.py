@@ -30,6 +30,9 @@ class Refs:
     def tags(self, version: Glance) -> Iterable[str]:
         return ("v1.0",)
 
+    def stages(self, version: Glance) -> Iterable[str]:
+        return ()
+
 
 def glanced(**fields: object) -> Glance:
     version = Version(generation=1, **fields)  # type: ignore[arg-type]
@@ -91,6 +94,7 @@ VERSION = glanced(
         ("message ~ 'the rate'", True),
         ("branch = main and branch = wide/a and branch != other", True),
         ("branch ~ wide/* and tag = v1.0 and has tag", True),
+        ("not has stage and stage != production and has time", True),
         ("version = v1 and version = 1 and generation < 2", True),
         ("version in (v3, v1)", True),
         ("time > 4d and time < 2d", True),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     "--show-signature", is_flag=True, help="Who signed each version, and whether it holds."
 )
 @click.option("--every", is_flag=True, help="Fold no long runs of automatic versions.")
-@click.option("--where", metavar="EXPR", help="Only versions for which EXPR holds; see below.")
+@click.option("--where", metavar="EXPR", help="Only versions for which EXPR holds; see above.")
 @click.option("--best", metavar="METRIC", help="The best by METRIC first, 10 unless -n says other.")
 @click.option("--max/--min", "highest", default=None, help="Which is best, if its name tells not.")
 @click.option(
@@ -67,7 +67,7 @@ def command(
                     params.lr in (0.1, 0.2) and time > 3d
       keys    metrics and hyperparameters, nested ones with dots; of a key
               that is both, params.KEY is the hyperparameter
-      fields  version branch tag author message trigger time (or date)
+      fields  version branch tag stage author message trigger time (or date)
       signs   = != < <= > >=, ~ (a part, a glob, a /regex/), in (A, B), has
               KEY, joined by and, or, not and parentheses
     """

@@ -72,7 +72,7 @@ def command(
         from mvc.pictures import chart
         from mvc.pictures.files import write
 
-        write(chart.draw(panels, f"{', '.join(metrics)}  {' '.join(branches or (rev,))}"), output)
+        write(chart.draw(panels, f"{', '.join(metrics)}: {', '.join(branches or (rev,))}"), output)
     if face.json:
         document = {"x": kind, "series": screen.document(found)}
         face.answer(document if output is None else {**document, "plot": output})
