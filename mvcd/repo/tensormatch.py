@@ -6,7 +6,7 @@ By file and name first; those left over by name across files, where the name sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from mvcd.inspect.tensorfile import may_lean_on_others
 from mvcd.objects.entry import Entry
@@ -41,10 +41,19 @@ def _once(rows: Iterable[Row]) -> dict[str, Row]:
     return {row.name: row for row in listed if uses[row.name] == 1}
 
 
-def equal_files(old: Mapping[str, Entry], new: Mapping[str, Entry]) -> set[str]:
-    """Paths of equal files, but for those whose data may lie in another file."""
+def equal_files(
+    old: Mapping[str, Entry], new: Mapping[str, Entry], changed: Collection[str]
+) -> set[str]:
+    """Paths of equal files, but for those whose data may lie beside them, in one of the `changed` paths."""
     return {
         path
         for path, entry in old.items()
-        if path in new and new[path].recipe == entry.recipe and not may_lean_on_others(path)
+        if path in new
+        and new[path].recipe == entry.recipe
+        and not (may_lean_on_others(path) and _has_changed_neighbours(path, changed))
     }
+
+
+def _has_changed_neighbours(path: str, changed: Collection[str]) -> bool:
+    directory = path[: path.rfind("/") + 1]
+    return any(other.startswith(directory) for other in changed)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -161,8 +161,15 @@ class Weights(Mapping[str, TensorDiff]):
     only looked into for a name that is found nowhere else.
     """
 
-    def __init__(self, old: TensorSide, new: TensorSide, monitor: Monitor) -> None:
-        self._old, self._new, self._monitor = old, new, monitor
+    def __init__(
+        self,
+        old: TensorSide,
+        new: TensorSide,
+        monitor: Monitor,
+        changed: Callable[[], Collection[str]],
+    ) -> None:
+        """`changed`: paths of all components that differ."""
+        self._old, self._new, self._monitor, self._changed = old, new, monitor, changed
         self._found: dict[str, TensorDiff] | None = None
         self._passed = False  # whether headers of equal files were passed over
 
@@ -170,7 +177,7 @@ class Weights(Mapping[str, TensorDiff]):
     def none(cls) -> Self:
         """Of two versions without weights."""
         nothing = TensorSide(EMPTY, Content(_no_object, None, None))
-        return cls(nothing, nothing, Silent())
+        return cls(nothing, nothing, Silent(), tuple)
 
     def __getitem__(self, name: str) -> TensorDiff:
         found = self._lookup(self._table(), name)
@@ -263,7 +270,7 @@ class Weights(Mapping[str, TensorDiff]):
         `passed`."""
         self._passed = False
         sides = [(side, side.entries()) for side in (self._old, self._new)]
-        equal = equal_files(*(entries for _, entries in sides))
+        equal = equal_files(sides[0][1], sides[1][1], self._changed())
         tables = []
         for side, entries in sides:
             table = []
@@ -332,7 +339,8 @@ def weights(core: Core, sides: Sides) -> Weights:
     old, new = sides.old, sides.new
     before = Content(old.fetch, core.store, None)
     after = Content(new.fetch, None if new.root else core.store, new.root)
-    return Weights(TensorSide(old.version, before), TensorSide(new.version, after), core.monitor)
+    left, right = TensorSide(old.version, before), TensorSide(new.version, after)
+    return Weights(left, right, core.monitor, lambda: sides.changes)
 
 
 def _form(row: Row | None) -> TensorForm | None:

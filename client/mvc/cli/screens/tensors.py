@@ -59,14 +59,24 @@ def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
     yield _title(tensors)
     ranked = sorted((t for t in tensors if is_measured(t)), key=_rank)
     modules = by_module(tensors)
-    if ranked:
+    if ranked[:top]:
         yield from _figures(ranked[:top], modules)
-        if top is not None and len(ranked) > top:
-            rest = text.plural(len(ranked) - top, "more tensor")
-            yield f"  ... {rest}, each changed by {_relative(ranked[top])} or less (--top, -v)"
+    if top is not None and len(ranked) > top:
+        yield f"  ... {_rest(ranked[top:])} (--top, -v)"
     others = [t for t in tensors if t.kind != "unchanged" and not is_measured(t)]
     yield from _others(others, None if top is None else _OTHERS)
     yield from _frozen(modules)
+
+
+def _rest(ranked: Sequence[TensorDiff]) -> str:
+    """What a cut list leaves out, the largest first."""
+    count = text.plural(len(ranked), "more tensor")
+    ill = ranked[0].statistics.sickened
+    return (
+        count
+        if ill or ranked[0].packed
+        else f"{count}, each changed by {_relative(ranked[0])} or less"
+    )
 
 
 def markdown(weights: Weights, *, top: int | None) -> Iterator[str]:
@@ -127,7 +137,7 @@ def _title(tensors: Sequence[TensorDiff]) -> str:
     kinds = ("changed", "retyped", "reshaped", "added", "removed", "unchanged")
     counts = {kind: sum(t.kind == kind for t in tensors) for kind in kinds}
     named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    return f"{click.style('tensors', bold=True)}  {named or 'none'}"
+    return f"{click.style('tensors', bold=True)}  {named or 'none changed'}"
 
 
 def _figures(shown: Sequence[TensorDiff], modules: dict[str, Module]) -> Iterator[str]:
