@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
 from mvcd.codec.decode import decode_into
-from mvcd.errors import CorruptObject, Failure
+from mvcd.errors import CorruptObject, Failure, IntegrityError
 from mvcd.ids import Bytes, ChunkId
 from mvcd.inspect.tensorfile import Range
 from mvcd.objects.entry import Entry
@@ -179,6 +180,18 @@ def _moved(path: str) -> Failure:
 
 
 Run = list[Piece]
+
+
+@contextmanager
+def blaming(path: str) -> Iterator[None]:
+    """Names the file in whatever says that its content is damaged or absent."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise type(error)(
+            f"{path} cannot be read", kind=error.kind, cause=f"{error}: {error.cause or 'damaged'}",
+            help=error.help,
+        ) from error  # fmt: skip
 
 
 class _Queue:

@@ -25,7 +25,7 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_SIZE
 from mvcd.objects.version import EMPTY
 from mvcd.repo.core import Core
-from mvcd.repo.pieces import Content, Run, Unreadable, same, windows
+from mvcd.repo.pieces import Content, Run, Unreadable, blaming, same, windows
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.sides import Sides
 from mvcd.repo.tensormatch import equal_files, matched, present
@@ -313,9 +313,13 @@ class Weights(Mapping[str, TensorDiff]):
     def _compare(self, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]) -> Sums:
         mine, sums = _thread.buffers, Sums.none()
         for old, new in batch:
-            before = self._old.content.load_into(mine[0], old)
+            with blaming(old[0].path):
+                before = self._old.content.load_into(mine[0], old)
             known = old[0].part.chunk if len(old) == 1 else None, before
-            after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
+            with blaming(new[0].path):
+                after = (
+                    before if same(old, new) else self._new.content.load_into(mine[1], new, known)
+                )
             sums.merge(Sums.piece(dtypes[0], before, dtypes[1], after))
         return sums
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from mvcd.errors import Failure
+from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import ChunkId, Digest
 from mvcd.repo.repository import Repository
 from mvcd.repo.weights import Weights
@@ -287,3 +287,18 @@ def test_inflating_waits_for_what_is_held_back(bench: Bench) -> None:
     files = [{"m.npz": npz(np.savez_compressed, {"a": values})} for values in (old, new)]
     found = compared(bench, *files)
     assert (found["a"].statistics.changed, found["a"].statistics.elements) == (1, 3_000_000)
+
+
+def test_damage_names_the_file(bench: Bench) -> None:
+    found = compared(
+        bench, {"m.safetensors": save(tensors(1, "a"))}, {"m.safetensors": save(tensors(2, "a"))}
+    )
+    (pack, *_) = sorted((bench.root / ".mvc" / "store" / "packs").iterdir())
+    damaged = bytearray(pack.read_bytes())
+    for at in range(2000, len(damaged), 5000):
+        damaged[at] ^= 0xFF
+    pack.write_bytes(damaged)
+    with pytest.raises(CorruptObject, match=r"^m\.safetensors cannot be read") as caught:
+        _ = found["a"].l2
+    assert caught.value.cause and "chunk" in caught.value.cause
+    assert caught.value.help == "mvc verify"
