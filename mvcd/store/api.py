@@ -53,6 +53,25 @@ class Damage:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditRow:
+    """One row of the audit chain. `previous` is the digest of the row before it, 32 zero bytes for the
+    first (FORMAT.md, section Audit)."""
+
+    sequence: int  # from 1, without gaps
+    previous: bytes
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """The newest row's number and digest; who keeps a copy elsewhere can tell later that nobody has cut
+    or rewritten what led to it."""
+
+    sequence: int  # 0: no rows
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class CollectReport:
     """What a collection removed (or, on a dry run, would remove)."""
 
@@ -119,10 +138,11 @@ class Session(Protocol):
         *,
         operation: bytes | None = None,
         cache: Mapping[bytes, bytes | None] | None = None,
+        audit: bytes | None = None,
     ) -> int:
         """Flushes, then in one transaction: re-checks reused objects if a collection ran, compares
-        and sets all refs, appends the operation, writes the cache rows (None deletes). Returns the
-        operation's sequence number (0 without one). The session stays usable.
+        and sets all refs, appends the operation and the audit row, writes the cache rows (None
+        deletes). Returns the operation's sequence number (0 without one). The session stays usable.
 
         Raises Conflict(kind="ref-changed") when a ref is not as expected; what was put stays, for
         another try. Raises StaleReuse when a reused object was collected meanwhile: the session
@@ -164,6 +184,13 @@ class Store(ObjectReader, Protocol):
         self, *, newest_first: bool = True, start: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
         """(sequence number, bytes); numbers ascend by one from 1."""
+
+    # audit: a hash chain, appended by `commit(audit=...)`, never cut
+    def audit(self, *, start: int = 1) -> Iterator[AuditRow]:
+        """Rows from number `start` on, oldest first. Read in batches; raises IntegrityError at a row
+        whose checksum fails. Whether they form a chain is `check`'s question (or `audit.problems`)."""
+
+    def audit_head(self) -> AuditHead: ...
 
     # cache: rows that may be lost without harm (stat cache, summaries); keys of 1 to 500 bytes
     def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]: ...

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.api import Damage
+from mvcd.store.audit import problems
 from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
 from mvcd.store.reader import MAX_DELTA_DEPTH
@@ -40,6 +42,7 @@ def check(store: LmdbStore, *, read_data: bool, monitor: Monitor) -> Iterator[Da
         packs = yield from _check_packs(store)
         yield from _check_refs(store)
         yield from _check_operations(store)
+        yield from _check_audit(store)
         yield from _check_objects(store, packs, read_data=read_data, monitor=monitor)
     except IntegrityError as error:
         yield Damage(None, f"index: {error.cause or error}", "index")
@@ -100,6 +103,17 @@ def _check_operations(store: LmdbStore) -> Iterator[Damage]:
             damages.append(f"sequence: the last operation is {expected - 1}, not {last}")
     for problem in damages:
         yield Damage(None, problem, "index")
+
+
+def _check_audit(store: LmdbStore) -> Iterator[Damage]:
+    """[audit]. The head is read first: rows that come meanwhile are beyond it."""
+    head = store.audit_head()
+    rows = takewhile(lambda row: row.sequence <= head.sequence, store.audit())
+    try:
+        for problem in problems(rows, head):
+            yield Damage(None, f"audit: {problem}", "index")
+    except IntegrityError as error:
+        yield Damage(None, f"audit: {error}", "index")
 
 
 def _check_objects(

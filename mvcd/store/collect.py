@@ -21,7 +21,7 @@ from mvcd.store.api import CollectReport, Mark
 from mvcd.store.index import Transaction
 from mvcd.store.lease import leased_ids
 from mvcd.store.meta import CHANGES, SWEEPS, number, put_number
-from mvcd.store.refs import full_change, read_operations, read_refs
+from mvcd.store.refs import full_changes, read_operations, read_refs
 from mvcd.store.repack import Repacker
 from mvcd.store.rows import (
     BadRow,
@@ -87,7 +87,7 @@ class Collector:
         self._store.reached(steps.SWEPT)
         if drop_operations_below:
             with suppress(OSError):
-                self._store.journal.rewrite(full_change(self._index))
+                self._store.journal.rewrite(full_changes(self._index))
         freed = Repacker(self._store, self._monitor).run(plan.live_bytes)
         return _report(plan, freed)
 

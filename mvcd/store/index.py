@@ -55,6 +55,7 @@ class Index:
         self._gate = Gate()
         self._writer: int | None = None
         self._env: Any = None
+        self.audit: Any = None
         self._creating = create
         self._open_environment(map_size)
         self._creating = False
@@ -157,6 +158,28 @@ class Index:
         self._shut(failure)
         raise failure from error
 
+    def find_audit(self) -> bool:
+        """Whether there is an audit table; stores made before it have none until it is needed."""
+        if self.audit is None:
+            if self.read_only:
+                return False
+            self._open_audit(create=False)
+        return self.audit is not None
+
+    def require_audit(self) -> None:
+        """Makes the audit table unless it is there; call it outside of a transaction."""
+        if self.audit is None:
+            self._open_audit(create=True)
+
+    def _open_audit(self, *, create: bool) -> None:
+        def work(txn: Transaction) -> Any:
+            try:
+                return self._env.open_db(b"audit", txn=txn, create=create)
+            except lmdb.NotFoundError:
+                return None
+
+        self.audit = self.write(work)
+
     def clear_stale_readers(self) -> int:
         """Frees reader slots of processes that died; how many."""
         self._gate.enter()
@@ -169,7 +192,8 @@ class Index:
         """Bytes of pages that hold rows, free pages not counted."""
         with self.read() as txn:
             total = 0
-            for table in (self.objects, self.packs, self.refs, self.operations, self.cache):
+            tables = [self.objects, self.packs, self.refs, self.operations, self.cache]
+            for table in tables if self.audit is None else [*tables, self.audit]:
                 stat = txn.stat(table)
                 pages = stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"]
                 total += pages * stat["psize"]
@@ -306,6 +330,10 @@ class Index:
             self.operations = table(b"operations", txn)
             self.cache = table(b"cache", txn)
             self.meta = table(b"meta", txn)
+            try:
+                self.audit = env.open_db(b"audit", txn=txn, create=self._creating)
+            except lmdb.NotFoundError:
+                self.audit = None  # the store is older than the table
 
         if self.read_only:
             all_tables(None)

@@ -1,4 +1,4 @@
-"""The second copy of refs and operations (FORMAT.md, section Journal).
+"""The second copy of refs, operations and the audit log (FORMAT.md, section Journal).
 
 Best effort by design: a line is written after the commit it tells of, without an fsync, so it costs
 microseconds and can be lost. Each writer looks at the last line first; if that is not the change just
@@ -15,38 +15,49 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mvcd.ids import DIGEST_SIZE
+from mvcd.store.api import AuditRow
+
 TAIL = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line: refs (None: deleted) and operations after transaction number `changes`."""
+    """One line: refs (None: deleted), operations and audit rows after transaction number `changes`.
+
+    `audited` is the number of the last audit row told up to here. Lines with `changes` 0 tell nothing
+    but audit rows.
+    """
 
     changes: int
     full: bool
     refs: Mapping[str, bytes | None]
     operations: Iterable[tuple[int, bytes]]
+    audit: Iterable[AuditRow] = ()
+    audited: int = 0
 
     def line(self) -> bytes:
-        text = json.dumps(
-            {
-                "changes": self.changes,
-                "full": self.full,
-                "refs": {name: _to_text(value) for name, value in self.refs.items()},
-                "operations": [[n, _to_text(data)] for n, data in self.operations],
-            },
-            separators=(",", ":"),
-        ).encode()
+        value: dict[str, Any] = {
+            "changes": self.changes,
+            "full": self.full,
+            "refs": {name: _to_text(value) for name, value in self.refs.items()},
+            "operations": [[n, _to_text(data)] for n, data in self.operations],
+        }
+        if self.audited:
+            rows = [[row.sequence, _to_text(row.previous + row.data)] for row in self.audit]
+            value |= {"audit": rows, "audited": self.audited}
+        text = json.dumps(value, separators=(",", ":")).encode()
         return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
 @dataclass(slots=True)
 class History:
-    """What a journal tells: refs and operations after change `changes`, and how many lines were bad."""
+    """What a journal tells: all after change `changes`, and how many lines were bad."""
 
     changes: int = 0
     refs: dict[str, bytes] = field(default_factory=dict)
     operations: dict[int, bytes] = field(default_factory=dict)
+    audit: dict[int, AuditRow] = field(default_factory=dict)
     bad_lines: int = 0
     holes: int = 0
 
@@ -73,23 +84,23 @@ class Journal:
         except FileNotFoundError:
             return None
 
-    def append(self, change: Change) -> None:
+    def append(self, *changes: Change) -> None:
         """One write call, so that lines of several processes never mix. Raises OSError.
 
         It starts with a line end, which closes a line that a crash left unfinished.
         """
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            os.write(file, b"\n" + change.line())
+            os.write(file, b"\n" + b"".join(change.line() for change in changes))
         finally:
             os.close(file)
 
-    def rewrite(self, change: Change) -> None:
-        """Replaces the journal by one line. A line appended meanwhile may be lost; the next writer
+    def rewrite(self, changes: Iterable[Change]) -> None:
+        """Replaces the journal by these lines. A line appended meanwhile may be lost; the next writer
         sees the hole and makes up for it. Raises OSError."""
         temporary = self._path + ".new"
         with open(temporary, "wb") as file:
-            file.write(change.line())
+            file.writelines(change.line() for change in changes)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._path)
@@ -115,6 +126,7 @@ class Journal:
                 else:
                     history.refs[name] = value
             history.operations.update(change.operations)
+            history.audit.update((row.sequence, row) for row in change.audit)
             history.changes = change.changes
         return history
 
@@ -138,7 +150,13 @@ def _parse(line: bytes) -> Change | None:
         value["full"],
         {name: _from_text(data) for name, data in value["refs"].items()},
         [(n, base64.b64decode(data)) for n, data in value["operations"]],
+        tuple(_to_row(n, base64.b64decode(data)) for n, data in value.get("audit", ())),
+        value.get("audited", 0),
     )
+
+
+def _to_row(sequence: int, value: bytes) -> AuditRow:
+    return AuditRow(sequence, value[:DIGEST_SIZE], value[DIGEST_SIZE:])
 
 
 def _to_text(value: bytes | None) -> str | None:

@@ -12,7 +12,16 @@ from typing import Self
 from mvcd.errors import Busy, Failure, IntegrityError, MvcError
 from mvcd.monitor import Monitor, Silent
 from mvcd.store import steps
-from mvcd.store.api import CollectReport, Damage, Mark, RefUpdate, StoreStats
+from mvcd.store.api import (
+    AuditHead,
+    AuditRow,
+    CollectReport,
+    Damage,
+    Mark,
+    RefUpdate,
+    StoreStats,
+)
+from mvcd.store.audit import read_head, read_rows
 from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
 from mvcd.store.journal import Journal
@@ -133,6 +142,15 @@ class LmdbStore(PackedObjects):
         self, *, newest_first: bool = True, start: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
         return read_operations(self.index, newest_first=newest_first, start=start)
+
+    # ------------------------------------------------------------------ audit
+
+    def audit(self, *, start: int = 1) -> Iterator[AuditRow]:
+        return read_rows(self.index, start=start)
+
+    def audit_head(self) -> AuditHead:
+        with self.index.read() as txn:
+            return read_head(self.index, txn)
 
     # ------------------------------------------------------------------ cache
 

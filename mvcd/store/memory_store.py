@@ -11,7 +11,17 @@ from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
 from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, UsageError
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
-from mvcd.store.api import CollectReport, Damage, Mark, ObjectInfo, RefUpdate, StoreStats
+from mvcd.store.api import (
+    AuditHead,
+    AuditRow,
+    CollectReport,
+    Damage,
+    Mark,
+    ObjectInfo,
+    RefUpdate,
+    StoreStats,
+)
+from mvcd.store.audit import NO_ROWS, after, problems
 from mvcd.store.reader import MIN_PREFIX
 from mvcd.store.record import MAX_BODY_SIZE
 from mvcd.store.refs import Move
@@ -27,6 +37,8 @@ class MemoryStore:
         self._operations: dict[int, bytes] = {}
         self._sequence = 0
         self._cache: dict[bytes, bytes] = {}
+        self._audit: list[AuditRow] = []
+        self._head = NO_ROWS
         self._sweeps = 0
         self._sessions: set[MemorySession] = set()
 
@@ -94,6 +106,15 @@ class MemoryStore:
             rows = [row for row in rows if (row[0] <= start if newest_first else row[0] >= start)]
         return iter(rows)
 
+    # ------------------------------------------------------------------ audit
+
+    def audit(self, *, start: int = 1) -> Iterator[AuditRow]:
+        with self._lock:
+            return iter(self._audit[max(0, start - 1) :])
+
+    def audit_head(self) -> AuditHead:
+        return self._head
+
     # ------------------------------------------------------------------ cache
 
     def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -114,6 +135,8 @@ class MemoryStore:
         read_data: bool = True,
         monitor: Monitor | None = None,  # noqa: ARG002 - the protocol's; here nothing takes long
     ) -> Iterator[Damage]:
+        for problem in problems(self.audit(), self._head):
+            yield Damage(None, f"audit: {problem}", "memory")
         for id, info in self.ids():
             if info.base is not None and info.base not in self._objects:
                 yield Damage(id, "base: it is missing", "memory")
@@ -189,6 +212,9 @@ class MemoryStore:
                 self._cache.pop(key, None)
             else:
                 self._cache[key] = value
+        if what.audit is not None:
+            row, self._head = after(self._head, what.audit)
+            self._audit.append(row)
         if what.operation is None:
             return 0
         self._sequence += 1
@@ -234,9 +260,10 @@ class MemorySession:
         *,
         operation: bytes | None = None,
         cache: Mapping[bytes, bytes | None] | None = None,
+        audit: bytes | None = None,
     ) -> int:
         self._require_open()
-        what = Move(updates, operation, cache)
+        what = Move(updates, operation, cache, audit)
         store = self._store
         with store._lock:
             gone = [id for id in self.relied if id not in self._new and id not in store._objects]

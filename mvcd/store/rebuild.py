@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mvcd.ids import Digest
+from mvcd.store import audit
+from mvcd.store.api import AuditHead
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import History, Journal
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
@@ -37,6 +39,7 @@ class RebuildReport:
     damaged: int = 0
     refs: int = 0
     operations: int = 0
+    audit_rows: int = 0
     journal_gaps: int = 0
 
 
@@ -120,12 +123,18 @@ def _add_history(index: Index, history: History, report: RebuildReport) -> None:
         for sequence in sorted(history.operations):
             key = SEQUENCE.pack(sequence)
             txn.put(key, seal(key, history.operations[sequence]), db=index.operations)
+        for row in history.audit.values():
+            audit.put_row(index, txn, row)
+        if history.audit:
+            last = history.audit[max(history.audit)]
+            audit.put_head(index, txn, AuditHead(last.sequence, audit.row_digest(last)))
         put_number(index, txn, OPERATION, max(history.operations, default=0))
         put_number(index, txn, CHANGES, history.changes)
 
     index.write(put)
     report.refs = len(history.refs)
     report.operations = len(history.operations)
+    report.audit_rows = len(history.audit)
     report.journal_gaps = history.bad_lines + history.holes
 
 

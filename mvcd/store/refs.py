@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import Conflict, UsageError
-from mvcd.store.api import RefUpdate
+from mvcd.store import audit
+from mvcd.store.api import AuditRow, RefUpdate
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import Change, Journal
 from mvcd.store.meta import CHANGES, OPERATION, number, put_number
@@ -25,6 +26,7 @@ class Move:
     updates: Sequence[RefUpdate] = ()
     operation: bytes | None = None
     cache: Mapping[bytes, bytes | None] | None = None
+    audit: bytes | None = None
 
     def __post_init__(self) -> None:
         for update in self.updates:
@@ -33,11 +35,13 @@ class Move:
                 raise UsageError(f"the value of {update.name!r} is too long")
         for key in self.cache or ():
             require_cache_key(key)
+        if self.audit is not None:
+            audit.require_row_size(self.audit)
 
     @property
     def recorded(self) -> bool:
         """Whether it changes what the journal keeps."""
-        return bool(self.updates) or self.operation is not None
+        return bool(self.updates) or self.operation is not None or self.audit is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Moved:
 
     changes: int
     sequence: int  # of its operation; 0 without one
+    audited: AuditRow | None = None
 
 
 def require_ref_name(name: str) -> None:
@@ -60,7 +65,8 @@ def require_cache_key(key: bytes) -> None:
 
 
 def move(index: Index, txn: Transaction, what: Move) -> Moved:
-    """Compares and sets refs, appends the operation, writes cache rows. Raises Conflict."""
+    """Compares and sets refs, appends the operation and the audit row, writes cache rows. Raises
+    Conflict."""
     for update in what.updates:
         _move_ref(index, txn, update)
     put_cache(index, txn, what.cache or {})
@@ -72,9 +78,10 @@ def move(index: Index, txn: Transaction, what: Move) -> Moved:
         key = SEQUENCE.pack(sequence)
         txn.put(key, seal(key, what.operation), db=index.operations, append=True)
         put_number(index, txn, OPERATION, sequence)
+    audited = None if what.audit is None else audit.append(index, txn, what.audit)
     changes = number(index, txn, CHANGES) + 1
     put_number(index, txn, CHANGES, changes)
-    return Moved(changes, sequence)
+    return Moved(changes, sequence, audited)
 
 
 def _move_ref(index: Index, txn: Transaction, update: RefUpdate) -> None:
@@ -164,18 +171,27 @@ def _operation_batch(
 def write_journal(index: Index, journal: Journal, what: Move, moved: Moved) -> None:
     """Appends the line of a committed move, or a full one where lines before it are missing."""
     last = journal.last()
-    if (last.changes if last else 0) == moved.changes - 1:
-        refs = {update.name: update.target for update in what.updates}
-        operations = []
-        if what.operation is not None:
-            operations.append((moved.sequence, what.operation))
-        journal.append(Change(moved.changes, False, refs, operations))
-    else:
-        journal.append(full_change(index))
+    if (last.changes if last else 0) != moved.changes - 1:
+        journal.append(*full_changes(index, audited=last.audited if last else 0))
+        return
+    refs = {update.name: update.target for update in what.updates}
+    operations = [] if what.operation is None else [(moved.sequence, what.operation)]
+    rows = [] if moved.audited is None else [moved.audited]
+    audited = moved.audited.sequence if moved.audited else last.audited if last else 0
+    journal.append(Change(moved.changes, False, refs, operations, rows, audited))
 
 
-def full_change(index: Index) -> Change:
-    """All refs and operations as they are now."""
+def full_changes(index: Index, *, audited: int = 0) -> list[Change]:
+    """All refs and operations as they are now, and the audit rows after number `audited`.
+
+    The audit log is never cut and may be long, so its rows come in lines of their own before the full
+    one, and those that the journal has are not told again.
+    """
+    rows = list(audit.read_rows(index, start=audited + 1))
+    told = [
+        Change(0, False, {}, (), rows[at : at + BATCH], rows[at].sequence)
+        for at in range(0, len(rows), BATCH)
+    ]
     with index.read() as txn:
         changes = number(index, txn, CHANGES)
         refs = read_refs(index, txn)
@@ -183,4 +199,5 @@ def full_change(index: Index) -> Change:
             (sequence_of(key), unseal_or_raise(key, stored, "an operation"))
             for key, stored in scan(txn, index.operations)
         ]
-    return Change(changes, True, dict(refs), operations)
+    last = rows[-1].sequence if rows else audited
+    return [*told, Change(changes, True, dict(refs), operations, (), last)]

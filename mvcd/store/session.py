@@ -117,9 +117,12 @@ class LmdbSession:
         *,
         operation: bytes | None = None,
         cache: Mapping[bytes, bytes | None] | None = None,
+        audit: bytes | None = None,
     ) -> int:
         self._require_usable()
-        what = Move(updates, operation, cache)
+        what = Move(updates, operation, cache, audit)
+        if audit is not None:
+            self._index.require_audit()
         if not (self._rows or what.recorded or what.cache):
             return 0
         moved = self._write(lambda txn: move(self._index, txn, what))

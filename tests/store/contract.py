@@ -16,7 +16,8 @@ import pytest
 from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
 from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, UsageError
 from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
-from mvcd.store.api import RefUpdate, Store
+from mvcd.store.api import AuditHead, RefUpdate, Store
+from mvcd.store.audit import row_digest
 from tests.store.objects import delta, mark_values, node_of, plain, revisions, some
 
 
@@ -287,6 +288,44 @@ class StoreContract:
         ):
             with pytest.raises(UsageError):
                 store.update_refs([update])
+
+    # ------------------------------------------------------------------ audit
+
+    def test_audit_rows_form_a_chain(self, store):
+        assert list(store.audit()) == []
+        assert store.audit_head() == AuditHead(0, bytes(32))
+        with store.session() as session:
+            session.commit([RefUpdate("a", None, b"1")], audit=b"first")
+            assert session.commit(operation=b"op", audit=b"second") == 1
+            session.commit(audit=b"")
+        rows = list(store.audit())
+        assert [(row.sequence, row.data) for row in rows] == [
+            (1, b"first"),
+            (2, b"second"),
+            (3, b""),
+        ]
+        assert rows[0].previous == bytes(32)
+        assert [row.previous for row in rows[1:]] == [row_digest(row) for row in rows[:2]]
+        assert store.audit_head() == AuditHead(3, row_digest(rows[2]))
+        assert list(store.audit(start=2)) == rows[1:]
+        assert list(store.audit(start=9)) == []
+        assert list(store.check()) == []
+
+    def test_a_conflict_leaves_no_audit_row(self, store):
+        with store.session() as session:
+            with pytest.raises(Conflict):
+                session.commit([RefUpdate("a", b"0", b"1")], audit=b"row")
+            with pytest.raises(UsageError):
+                session.commit(audit=bytes(2 << 20))
+        assert store.audit_head().sequence == 0
+
+    def test_many_audit_rows(self, store, monkeypatch):
+        monkeypatch.setattr("mvcd.store.audit.BATCH", 7)
+        with store.session() as session:
+            for n in range(1, 31):
+                session.commit(audit=b"%d" % n)
+        assert [row.data for row in store.audit()] == [b"%d" % n for n in range(1, 31)]
+        assert list(store.check()) == []
 
     # ------------------------------------------------------------------ operations
 
