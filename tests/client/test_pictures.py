@@ -170,3 +170,12 @@ def test_many_experts_are_taken_together() -> None:
 
 def test_a_strip_of_nothing() -> None:
     assert png(strip.draw([], "v1 -> v2"))[:4] == b"\x89PNG"
+
+
+def test_slashes_set_parts_apart_too_and_long_lists_are_cut() -> None:
+    cells = [Cell(f"net/{i}/kernel", "added") for i in range(3)]
+    cells += [Cell(f"w{i}", "unchanged") for i in range(500)]
+    made = strip.draw(cells, "")
+    texts = [shape.text for shape in made.shapes if hasattr(shape, "text")]
+    assert {"net", "kernel", "350 more"} <= set(texts)
+    assert made.height < 4000

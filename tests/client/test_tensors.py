@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import save
 
 from mvc import Repo
+from mvc.cli.screens.tensors import module_of
 from tests.support.commandline import Mvc, write
 
 
@@ -29,6 +30,17 @@ def trained(mvc: Mvc, work: Path) -> Path:
     write(work, {"m.safetensors": save(after)})
     mvc("commit", "-m", "after")
     return work
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("model.layers.12.mlp.up.weight", "model.layers.12"), ("lm_head.weight", "lm_head"), ("w", ""),
+        ("0.weight", "0"), ("net/3/kernel", "net/3"), ("dense/kernel", "dense"), ("conv1.weight", "conv1"),
+    ],
+)  # fmt: skip
+def test_modules(name: str, module: str) -> None:
+    assert module_of(name) == module
 
 
 SCREEN = """\

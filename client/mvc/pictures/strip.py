@@ -20,6 +20,8 @@ _ROWS = 40
 _ROW = 22
 _MARGIN = 24
 _BLOCK_WIDTH = 960
+_LISTED = 150  # tensors outside of blocks
+_NUMBERED = re.compile(r"(.+?)[./](\d{1,9})[./](.+)")
 _LONGEST = 48  # characters of a row's name
 _STATES: dict[str, tuple[str, Colour]] = {
     "unchanged": ("unchanged", (232, 234, 237)),
@@ -99,26 +101,24 @@ def _blocks(cells: Iterable[Cell]) -> tuple[list[_Block], list[Cell]]:
     by_stem: dict[str, list[tuple[int, str, Cell]]] = {}
     rest = []
     for cell in cells:
-        parts = cell.name.split(".")
-        at = next((i for i, part in enumerate(parts[:-1]) if i and part.isdecimal()), None)
-        if at is None:
+        found = _NUMBERED.fullmatch(cell.name)
+        if found is None:
             rest.append(cell)
         else:
-            row = int(parts[at]), ".".join(parts[at + 1 :]), cell
-            by_stem.setdefault(".".join(parts[:at]), []).append(row)
-    found = []
+            by_stem.setdefault(found[1], []).append((int(found[2]), found[3], cell))
+    blocks = []
     for stem, rows in by_stem.items():
         numbers = {number for number, _, _ in rows}
         if len(numbers) == 1:
             rest += [cell for _, _, cell in rows]
         else:
-            found.append(_arranged(stem, sorted(numbers), rows))
-    return found, rest
+            blocks.append(_arranged(stem, sorted(numbers), rows))
+    return blocks, rest
 
 
 def _arranged(stem: str, numbers: list[int], rows: list[tuple[int, str, Cell]]) -> _Block:
     if len({suffix for _, suffix, _ in rows}) > _ROWS:
-        rows = [(n, re.sub(r"(?<=\.)\d+(?=\.)", "*", suffix), c) for n, suffix, c in rows]
+        rows = [(n, re.sub(r"(?<=[./])\d+(?=[./])", "*", suffix), c) for n, suffix, c in rows]
     shared: dict[tuple[str, int], list[Cell]] = {}
     for number, suffix, cell in rows:
         shared.setdefault((suffix, number), []).append(cell)
@@ -174,13 +174,16 @@ def _numbers(drawing: Drawing, numbers: list[int], left: float, width: int, y: f
 
 
 def _list(drawing: Drawing, cells: Sequence[Cell], heat: LogHeat, left: float, top: float) -> float:
-    for index, cell in enumerate(cells):
+    if len(cells) > _LISTED:
+        y = top + _LISTED * _ROW + 17
+        drawing.text(left, y, f"{len(cells) - _LISTED:,} more", colour=PALE)
+    for index, cell in enumerate(cells[:_LISTED]):
         y = top + index * _ROW
         drawing.text(left - 12, y + 17, _short(cell.name), colour=PALE, anchor="end")
         _cell(drawing, cell, heat, (left, y, 27, _ROW - 2))
         if cell.state == "changed":
             drawing.text(left + 38, y + 17, f"{cell.relative:.2g}", colour=PALE)
-    return top + len(cells) * _ROW
+    return top + min(len(cells), _LISTED + 1) * _ROW
 
 
 def _cell(

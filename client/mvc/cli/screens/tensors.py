@@ -14,6 +14,7 @@ in which nothing changed are one line. Long lists are cut; --top and --verbose s
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -106,11 +107,9 @@ def is_measured(tensor: TensorDiff) -> bool:
 
 
 def module_of(name: str) -> str:
-    parts = name.split(".")
-    for index, part in enumerate(parts[:-1]):
-        if part.isdigit():
-            return ".".join(parts[: index + 1])
-    return ".".join(parts[:-1])
+    """Parts are set apart by dots, in TensorFlow's names by slashes."""
+    numbered = re.match(r"(?:.*?[./])?\d+(?=[./])", name)
+    return numbered[0] if numbered else name[: max(name.rfind("."), name.rfind("/"), 0)]
 
 
 def by_module(tensors: Iterable[TensorDiff]) -> dict[str, Module]:
@@ -123,7 +122,7 @@ def by_module(tensors: Iterable[TensorDiff]) -> dict[str, Module]:
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
-    return [(0, int(p)) if p.isdecimal() else (1, p) for p in name.split(".")]
+    return [(0, int(p)) if p.isdecimal() else (1, p) for p in re.split(r"[./]", name)]
 
 
 def _rank(tensor: TensorDiff) -> tuple[bool, bool, float, str]:
