@@ -65,9 +65,12 @@ def start(core: Core, bad: str | None, good: Sequence[str], context: Context) ->
         if head.version == EMPTY_ID:
             raise Failure("there is no version yet", kind="no-versions", help="mvc commit -m '...'")
         state = BisectState(head.branch or head.version.hex())
-        for word, rev in [("bad", bad), *(("good", g) for g in good)]:
-            if rev is not None:
-                state = _said(state, word, resolve(core, rev))
+        if bad is not None:
+            state = _said(state, "bad", resolve(core, bad))
+        for rev in good:
+            state = _said(state, "good", resolve(core, rev))
+        if bad is not None and state.bad is None:
+            raise _contradiction(f"{bad} is named as bad and as good")
         return _go_on(core, state, context)
 
 
@@ -196,12 +199,15 @@ def _candidates(core: Core, state: BisectState) -> list[Glance]:
         )
     fine = {version.id for version in ancestors(core, good)}
     if bad in fine:
-        raise Failure(
-            f"bad {bad.short()} is before a good version", kind="bisect-contradiction",
-            cause="a version cannot be both",
-            help="mvc bisect log, then mvc bisect reset",
-        )  # fmt: skip
+        raise _contradiction(f"bad {bad.short()} is before a good version")
     return [version for version in history if version.id not in fine]
+
+
+def _contradiction(what: str) -> Failure:
+    return Failure(
+        what, kind="bisect-contradiction", cause="a version cannot be both",
+        help="mvc log --oneline --all",
+    )  # fmt: skip
 
 
 def _midpoint(

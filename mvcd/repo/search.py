@@ -47,8 +47,9 @@ class Filter:
         """`or` may have hidden a key from every version asked so far: all of history is asked here."""
         if not self._evaluator.unknown:
             return
-        known = set(known_keys(selected(self._core, [], all_refs=True)))
-        for key in self._evaluator.unknown:
+        everything = list(selected(self._core, [], all_refs=True))
+        known = set(known_keys(everything))
+        for key in self._evaluator.unknown if everything else ():
             area, _, rest = key.name.partition(".")
             named = (
                 {key.name, rest} if area in ("metrics", "params", "hyperparameters") else {key.name}

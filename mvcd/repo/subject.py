@@ -100,14 +100,19 @@ class ValueSubject(Subject):
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """Entries at or below a path: how many, and what they are."""
+    """Entries at or below a path, as one digest: a directory of many files times many versions is much."""
 
-    entries: frozenset[tuple[str, RecipeId, int]]
-    size: int = field(compare=False)
-    directory: bool = field(default=False, compare=False)
+    content: bytes  # empty where there are none
+    count: int = field(default=0, compare=False)
+    size: int = field(default=0, compare=False)
+    recipe: str = field(default="", compare=False)  # of a single file
+
+    @property
+    def directory(self) -> bool:
+        return bool(self.content) and not self.recipe
 
 
-_NOTHING = _Files(frozenset(), 0)
+_NOTHING = _Files(b"")
 
 
 class PathSubject(Subject):
@@ -123,41 +128,44 @@ class PathSubject(Subject):
         """A file is in one component only: where it was last, else in any. A directory may be in several."""
         if self._home is not None and (root := version.root(self._home)) is not None:
             files = self._below(root)
-            if files.entries and not files.directory:
+            if files.recipe:
                 return files
-        found: frozenset[tuple[str, RecipeId, int]] = frozenset()
-        size, directory = 0, False
+        found = []
         for component in Component:
             root = version.root(component)
             files = _NOTHING if root is None else self._below(root)
-            if files.entries:
+            if files.content:
                 self._home = component
-                found, size = found | files.entries, size + files.size
-                directory = directory or files.directory
-        return _Files(found, size, directory)
+                found.append(files)
+        if len(found) <= 1:
+            return found[0] if found else _NOTHING
+        content = b"".join(files.content for files in found)
+        return _Files(content, sum(f.count for f in found), sum(f.size for f in found))
 
     def _below(self, root: NodeId) -> _Files:
         known = self._seen.get(root)
         if known is None:
             path = self.name.rstrip("/") or "."
             listed = entries_at(root, path, self._fetch)
-            known = _Files(
-                frozenset((name, recipe, mode) for name, recipe, mode, _ in listed),
-                sum(size for _, _, _, size in listed),
-                any(name != path for name, _, _, _ in listed),
-            )
+            if not listed:
+                known = _NOTHING
+            else:
+                hasher = blake2b(digest_size=16)
+                for name, recipe, mode, _ in listed:
+                    hasher.update(b"%d %s %s\0" % (mode, recipe, name.encode()))
+                only = listed[0][1].hex() if listed[0][0] == path else ""
+                size = sum(size for _, _, _, size in listed)
+                known = _Files(hasher.digest(), len(listed), size, only)
             self._seen[root] = known
         return known
 
     def shown(self, state: State) -> Value:
         assert isinstance(state, _Files)
-        if not state.entries:
+        if not state.content:
             return None
         if state.directory:
-            count = len(state.entries)
-            return f"{count:,} file{'s' if count != 1 else ''}, {state.size:,} B"
-        ((_, recipe, _),) = state.entries
-        return f"{recipe.hex()[:10]}, {state.size:,} B"
+            return f"{state.count:,} file{'s' if state.count != 1 else ''}, {state.size:,} B"
+        return f"{state.recipe[:10]}, {state.size:,} B"
 
 
 class TensorSubject(Subject):

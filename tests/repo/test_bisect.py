@@ -77,6 +77,8 @@ def test_unsaved_work_stops_it_and_nothing_is_lost(line: Bench) -> None:
 def test_what_contradicts_itself_is_refused(line: Bench) -> None:
     with pytest.raises(Failure, match=r"not before bad"):
         line.repo.bisect_start("v3", ["v5"], context=line.context())
+    with pytest.raises(Failure, match="as bad and as good"):
+        line.repo.bisect_start("HEAD", ["v12"], context=line.context())
     line.repo.bisect_start("HEAD", [], context=line.context())
     with pytest.raises(Failure, match="under way"):
         line.repo.bisect_start("HEAD", [], context=line.context())

@@ -200,3 +200,9 @@ def test_a_merge_is_blamed_only_for_what_it_made(runs: Bench) -> None:
     assert runs.repo.blame("opt.lr", "merged").entry.version.message == "wider"
     assert runs.repo.blame("val.acc", "merged").entry.version.message == "run 5"
     assert next(runs.repo.find("merged", touching="opt.lr")).id != id
+
+
+def test_nothing_is_found_where_nothing_is(bench: Bench) -> None:
+    assert found(bench, where="lr > 1") == []
+    assert found(bench, best="loss") == []
+    assert bench.repo.tabulate(all_refs=True).rows == ()

@@ -75,7 +75,7 @@ def turning_document(found: Turning, where: str) -> dict[str, Any]:
 def turning(found: Turning, where: str) -> Iterator[str]:
     condition = click.style(text.safe(where), bold=True)
     if found.first is None:
-        yield f"{condition} is true in none of {text.plural(found.asked, 'version')} that could be asked"
+        yield f"{condition} is true in no version; {text.plural(found.asked, 'version')} could be asked"
         return
     if found.before is None:
         yield f"{condition} is true from the first version that could be asked"
