@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import os
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 
 from mvcd.codec.decode import decode_into
 from mvcd.errors import CorruptObject, Failure, IntegrityError
-from mvcd.ids import Bytes, ChunkId
+from mvcd.ids import Bytes, ChunkId, RecipeId
 from mvcd.inspect.tensorfile import Range
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Part, Segment, parts, segment_parts
@@ -26,6 +28,12 @@ from mvcd.store.api import ObjectReader
 
 _WINDOW = 256 << 10
 """Elements of the longest run: 2 MiB of F64. Runs end earlier where both sides have a cut point."""
+
+_AHEAD = 256
+"""Parts of a file kept after a walk: a node's."""
+
+_FILES = 64
+"""Files whose recipes and parts are kept."""
 
 _INFLATED = 256 << 10
 """Bytes of a compressed member taken as one piece."""
@@ -64,7 +72,8 @@ class Content:
         self.fetch = fetch
         self._store = store
         self._root = root
-        self._recipe = lru_cache(maxsize=64)(partial(recipe_of, fetch=fetch))
+        self._ahead: dict[RecipeId, list[Part]] = {}
+        self._recipe = lru_cache(maxsize=_FILES)(partial(recipe_of, fetch=fetch))
 
     def load(self, piece: Piece) -> Bytes:
         """Verified. Raises what the store raises, and Failure when a workspace file is not what it was."""
@@ -132,11 +141,28 @@ class Content:
 
     def _plain(self, entry: Entry, offset: int, size: int) -> Iterator[Piece]:
         end = offset + size
-        for part in parts(self._recipe(entry), self.fetch, offset) if size else ():
+        for part in self._parts(entry, offset) if size else ():
             if part.offset >= end:
                 return
             start = max(offset - part.offset, 0)
             yield Piece(entry.path, part, start, min(end - part.offset, part.size))
+
+    def _parts(self, entry: Entry, offset: int) -> Iterator[Part]:
+        """From the one that contains byte `offset`. Some are kept: headers list thousands of small tensors in
+        order, and walking down the recipe's tree for each costs more than comparing it."""
+        while True:
+            ahead = self._ahead.get(entry.recipe)
+            if ahead is None or not ahead[0].offset <= offset < ahead[-1].offset + ahead[-1].size:
+                walk = parts(self._recipe(entry), self.fetch, offset)
+                ahead = list(islice(walk, _AHEAD))
+                if not ahead:
+                    return
+                if len(self._ahead) >= _FILES:
+                    self._ahead.clear()
+                self._ahead[entry.recipe] = ahead
+            start = bisect_right(ahead, offset, key=lambda part: part.offset) - 1
+            yield from ahead[start:]
+            offset = ahead[-1].offset + ahead[-1].size
 
     def _inflated(self, pieces: Iterator[Piece], place: Range) -> Iterator[Piece]:
         inflater, at, last = zlib.decompressobj(-zlib.MAX_WBITS), 0, place.deflated or 0
