@@ -67,6 +67,13 @@ class StoredTensor:
             return len(self.content)
         return sum(part.length for part in self.content)
 
+    @property
+    def stored_size(self) -> int:
+        """Bytes they take in the file, perhaps compressed."""
+        if isinstance(self.content, bytes):
+            return len(self.content)
+        return sum(part.size for part in self.content)
+
 
 @dataclass(frozen=True, slots=True)
 class TensorFile:

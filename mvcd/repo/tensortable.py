@@ -24,6 +24,7 @@ class Row:
     dtype: str
     shape: tuple[int, ...]
     size: int  # bytes
+    stored_size: int  # bytes in the file
     key: tuple[str, bytes] | None
     pieces: Callable[[], Iterator[Piece]]
     stored: Callable[[], Iterator[Piece]]
@@ -46,12 +47,14 @@ class TensorSide:
         """Tensors that the recipe itself lists; nothing else is read."""
         offset = 0
         for segment in recipe_of(entry, self.content.fetch).segments:
-            tensor = segment.tensor
+            tensor, size = segment.tensor, segment.size
             if tensor is not None:
                 pieces = partial(self.content.segment, entry.path, segment, offset)
-                yield Row(entry.path, tensor.name, tensor.dtype, tensor.shape, segment.size,
-                          segment.content_key, pieces, pieces)  # fmt: skip
-            offset += segment.size
+                yield Row(
+                    entry.path, tensor.name, tensor.dtype, tensor.shape, size=size, stored_size=size,
+                    key=segment.content_key, pieces=pieces, stored=pieces,
+                )  # fmt: skip
+            offset += size
 
     def header_rows(self, entry: Entry) -> Iterator[Row]:
         """Tensors that the file's header lists, for formats that do not rule the cutting."""
@@ -63,8 +66,11 @@ class TensorSide:
             located = self._located(entry, directory, tensor)
             if located is not None:
                 walk = partial(self._walk, entry.path, located)
-                yield Row(entry.path, tensor.name, tensor.dtype, tensor.shape, tensor.size, None,
-                          walk, partial(walk, inflate=False))  # fmt: skip
+                yield Row(
+                    entry.path, tensor.name, tensor.dtype, tensor.shape, size=tensor.size,
+                    stored_size=tensor.stored_size, key=None, pieces=walk,
+                    stored=partial(walk, inflate=False),
+                )  # fmt: skip
 
     def _located(
         self, entry: Entry, directory: str, tensor: StoredTensor

@@ -125,3 +125,7 @@ def test_markdown(mvc: Mvc, trained: Path) -> None:
 | `layers.3.k` | 0.0625 | 6.2 % | 1 | 0.998230 |  |
 """
     )
+
+
+def test_top_alone_is_a_mistake(mvc: Mvc, trained: Path) -> None:
+    assert "--top goes with --tensors" in mvc("diff", "--top", "3", code=2).err

@@ -78,6 +78,8 @@ def command(
     standard deviation before and after; by module, the largest change first. Of quantised tensors the share
     of changed bytes is told. --plot draws the relative changes, layer by layer.
     """
+    if top is not None and not tensors:
+        raise click.UsageError("--top goes with --tensors", click.get_current_context())
     if plot is not None:
         from mvc.pictures.files import check_name
 

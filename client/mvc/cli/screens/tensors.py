@@ -1,11 +1,11 @@
 """What a change did to the weights, tensor by tensor, the largest change first.
 
     tensors  18 changed, 1 added, 130 unchanged
-     relative  changed  max abs    cosine  mean            std
-     0.009994    100 %    0.054  0.999950                                    model.layers.3  2 of 9 changed
-     0.010012    100 %    0.054  0.999950  -0.002 -> ...                       mlp.up.weight
-    ...
-    unchanged  model.layers.0 ... model.layers.2  27 tensors
+      relative  changed  max abs    cosine  mean                  std
+        0.0694                                                                model.layers.3  2 of 9 changed
+         0.101   99.7 %    0.364  0.994928  -0.0021 -> -0.0060    0.99 -> 1     mlp.up.weight
+        0.0311   99.2 %    0.142  0.999516  0.0273 -> 0.0271      1.01 -> 1     mlp.down.weight
+      unchanged  model.layers.0 ... model.layers.2  27 tensors
 
 Tensors stand under their module: the name up to its first number, else without its last part. Runs of modules
 in which nothing changed are one line. Long lists are cut; --top and --verbose show more.
