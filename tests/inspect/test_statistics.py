@@ -46,6 +46,15 @@ def test_agrees_with_numpy(dtype: str, pieces: int) -> None:
     expect(measured(old, new, dtype, pieces), old, new)
 
 
+def test_bfloat16_agrees_with_numpy() -> None:
+    rng = np.random.default_rng(6)
+    bits = [
+        (rng.standard_normal(30_001, dtype=np.float32).view("u4") >> 16).astype("<u2") for _ in "ab"
+    ]
+    wide = [(b.astype("u4") << 16).view("f4") for b in bits]
+    expect(measured(*bits, "BF16", 5), *wide)
+
+
 def test_a_large_mean_does_not_drown_the_deviation() -> None:
     rng = np.random.default_rng(4)
     old = 1e8 + rng.standard_normal(100_000)
