@@ -1,0 +1,142 @@
+"""Rows of the audit log: canonical JSON, in the store of what they tell of (mvcd/store/FORMAT.md, Audit).
+
+    who      the principal, or "operator" with the login of who ran `mvc admin` on the server itself
+    token    its public id; "" for a certificate or an operator
+    action   "ref.update", "token.add", ...
+    peer     the address of the caller, "local" for an operator
+    time_us  microseconds since 1970, by the server's clock
+    request  the request's id in hex, where it came over the wire
+
+and what the action changed: `refs` as [name, old, new] (hex, null: absent), or the account record.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from mvcd.store.api import AuditHead, AuditRow, RefUpdate
+from mvcd.store.audit import problems, row_digest
+from mvcd.team.values import encode
+
+_COMMON = ("who", "token", "action", "peer", "time_us", "request")
+
+
+class Audited(Protocol):
+    """What is asked of a store here."""
+
+    def audit(self, *, start: int = 1) -> Iterator[AuditRow]: ...
+    def audit_head(self) -> AuditHead: ...
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who acts, from where, and when."""
+
+    who: str
+    time_us: int
+    peer: str = "local"
+    token: str = ""
+    request: str = ""
+
+    def row(self, action: str, detail: Mapping[str, Any]) -> bytes:
+        common = {
+            "who": self.who,
+            "token": self.token,
+            "action": action,
+            "peer": self.peer,
+            "time_us": self.time_us,
+        }
+        if self.request:
+            common["request"] = self.request
+        return encode({**detail, **common})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row, read. `digest` is the chain's up to it; a row that is no JSON has an empty `action`."""
+
+    number: int
+    digest: str
+    who: str
+    token: str
+    action: str
+    peer: str
+    time_us: int
+    request: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainState:
+    """Whether a log holds; `digest` (hex) is its newest: kept elsewhere it proves later that nothing before
+    it was rewritten."""
+
+    rows: int
+    digest: str
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def ref_changes(updates: Sequence[RefUpdate]) -> list[list[str | None]]:
+    """As they stand in a row. Values longer than 64 bytes (messages, signatures) are cut: what they point
+    to comes first in them."""
+    return [[u.name, _shown(u.expect), _shown(u.target)] for u in updates]
+
+
+def _shown(value: bytes | None) -> str | None:
+    return None if value is None else value[:64].hex()
+
+
+def entries(store: Audited, *, start: int = 1) -> Iterator[Entry]:
+    """Oldest first. Raises IntegrityError at a damaged row."""
+    return (_entry(row) for row in store.audit(start=start))
+
+
+def newest(store: Audited, limit: int) -> list[Entry]:
+    """The last `limit` rows, oldest first."""
+    return list(entries(store, start=max(1, store.audit_head().sequence - limit + 1)))
+
+
+def _entry(row: AuditRow) -> Entry:
+    digest = row_digest(row).hex()
+    try:
+        value = json.loads(row.data)
+        detail = {name: value[name] for name in value if name not in _COMMON}
+        return Entry(
+            number=row.sequence,
+            digest=digest,
+            who=str(value["who"]),
+            token=str(value["token"]),
+            action=str(value["action"]),
+            peer=str(value["peer"]),
+            time_us=int(value["time_us"]),
+            request=str(value.get("request", "")),
+            detail=detail,
+        )
+    except (ValueError, KeyError, TypeError):
+        return Entry(row.sequence, digest, "", "", "", "", 0, "")
+
+
+def verify(store: Audited, *, seal: str | None = None) -> ChainState:
+    """Follows the chain from its first row. `seal`: a digest noted earlier, which must be in it."""
+    from itertools import takewhile
+
+    head = store.audit_head()
+    sealed = seal is None or not seal
+
+    def rows() -> Iterator[AuditRow]:
+        nonlocal sealed
+        for row in takewhile(lambda row: row.sequence <= head.sequence, store.audit()):
+            sealed = sealed or row_digest(row).hex() == seal
+            yield row
+
+    found = list(problems(rows(), head))
+    if not sealed:
+        found.append(f"no row has the digest {seal}")
+    return ChainState(head.sequence, head.digest.hex(), tuple(found))

@@ -1,0 +1,152 @@
+"""Roles, actions, and `authorize`: the one place that says yes. What it does not know it denies.
+
+    role       may, besides what the roles before it may
+    read       see a repository that the grant names
+    append     add content; create refs below auto/ and move them forward
+    write      create refs, move them forward; delete or force branches and auto/
+    maintain   delete or force tags; delete signatures
+    admin      nothing more on the wire: accounts are changed on the server itself (`mvc admin`)
+
+Protected refs (`values.Rule`) bind every role, admins too: who must break a rule removes it first, and that is
+in the audit log. Records of stages are only ever appended, by whomever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from mvcd.errors import AuthError, Failure, MvcError
+from mvcd.repo.refs import HEADS, SIGNATURES, STAGES, TAGS
+from mvcd.team.globs import ANY, matches
+
+AUTO = "auto/"
+SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
+"""Namespaces that travel; the others belong to one workspace."""
+
+
+class Role(IntEnum):
+    READ = 1
+    APPEND = 2
+    WRITE = 3
+    MAINTAIN = 4
+    ADMIN = 5
+
+    @property
+    def word(self) -> str:
+        return self.name.lower()
+
+
+class Action(StrEnum):
+    READ = "read"
+    PUT = "put"
+    CREATE = "ref.create"
+    ADVANCE = "ref.advance"  # the new version descends from the old one
+    FORCE = "ref.force"
+    DELETE = "ref.delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A role on the refs of some repositories: what a grant gives, or a token is cut down to."""
+
+    repos: str = ANY
+    role: Role = Role.READ
+    refs: str = ANY
+
+    def covers(self, repo: str, ref: str | None) -> bool:
+        return matches(self.repos, repo) and (ref is None or matches(self.refs, ref))
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who calls: a principal, its grants, and what the token leaves of them.
+
+    `token` is the token's public id, "" for a certificate; `scopes` is None where nothing is cut.
+    """
+
+    principal: str
+    token: str
+    grants: tuple[Scope, ...]
+    scopes: tuple[Scope, ...] | None = None
+
+    def role(self, repo: str, ref: str | None = None) -> Role | None:
+        """The role on a ref of a repository; without `ref`, the highest on any of its refs."""
+        granted = _highest(self.grants, repo, ref)
+        if granted is None or self.scopes is None:
+            return granted
+        left = _highest(self.scopes, repo, ref)
+        return None if left is None else min(granted, left)
+
+
+def _highest(scopes: Iterable[Scope], repo: str, ref: str | None) -> Role | None:
+    return max((scope.role for scope in scopes if scope.covers(repo, ref)), default=None)
+
+
+def authorize(identity: Identity | None, action: Action, repo: str, ref: str | None = None) -> Role:
+    """The role by which `identity` may do this. `ref` is None for what concerns no single ref.
+
+    Raises AuthError(kind="unauthenticated") for nobody; Failure(kind="no-such-repository"), as if there were
+    none, for who may not read it; AuthError(kind="scope") otherwise.
+    """
+    if identity is None:
+        raise unauthenticated("no token was given")
+    if identity.role(repo) is None:
+        raise no_such_repository(repo)
+    role = identity.role(repo, ref)
+    needed = required(action, ref)
+    if role is None or needed is None or role < needed:
+        raise _denied(identity, action, repo, ref, needed)
+    return role
+
+
+def required(action: Action, ref: str | None) -> Role | None:
+    """The lowest role that may; None: nobody may."""
+    if action is Action.READ:
+        return Role.READ
+    if action is Action.PUT:
+        return Role.APPEND
+    if ref is None or not ref.startswith(SHARED):
+        return None
+    if action is Action.ADVANCE and not ref.startswith((HEADS, AUTO)):
+        action = Action.FORCE  # tags, stages and signatures do not move forward: they change
+    if action in (Action.CREATE, Action.ADVANCE):
+        return Role.APPEND if ref.startswith(AUTO) else Role.WRITE
+    if ref.startswith(STAGES) or (ref.startswith(SIGNATURES) and action is Action.FORCE):
+        return None
+    return Role.WRITE if ref.startswith((HEADS, AUTO)) else Role.MAINTAIN
+
+
+def unauthenticated(cause: str) -> AuthError:
+    return AuthError(
+        "the server does not know who you are",
+        kind="unauthenticated",
+        cause=cause,
+        help="mvc login URL",
+    )
+
+
+def no_such_repository(repo: str) -> MvcError:
+    """The answer for absent and for hidden repositories alike."""
+    return Failure(
+        f"there is no repository {repo!r}",
+        kind="no-such-repository",
+        cause="it does not exist, or you may not read it",
+        help="mvc whoami",
+    )
+
+
+def _denied(
+    identity: Identity, action: Action, repo: str, ref: str | None, needed: Role | None
+) -> AuthError:
+    what = action.value if ref is None else f"{action.value} of {ref}"
+    held = identity.role(repo, ref)
+    return AuthError(
+        f"{identity.principal} may not do this in {repo}: {what}",
+        kind="scope",
+        cause="nobody may"
+        if needed is None
+        else f"it takes the role {needed.word}; yours there is {held.word if held else 'none'}",
+        help="ask an administrator for a grant" if needed is not None else None,
+    )

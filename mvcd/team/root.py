@@ -1,0 +1,164 @@
+"""The directory of a team server.
+
+DIR/repos/NAME/     one store a repository, no workspace; names may have slashes
+DIR/accounts/       the accounts, in a store of their own
+DIR/admin.token     the first administrator's token, 0600, made at the first start
+DIR/removed/        repositories that were removed; delete them when nobody misses them
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+from typing import Self
+
+from mvcd.errors import Failure, UsageError
+from mvcd.store.lmdb_store import LmdbStore
+from mvcd.team.accounts import Accounts
+from mvcd.team.auditlog import By
+from mvcd.team.roles import Role, Scope
+from mvcd.team.values import Hosted
+
+ADMIN = "admin"
+MAX_NAME = 200
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_RESERVED = re.compile(r".*\.(lock|new|old|tmp)")
+
+
+def require_repository_name(name: str) -> str:
+    """The name. Raises UsageError unless it may name a repository: it becomes a path on the server."""
+    segments = name.split("/")
+    bad = len(name) > MAX_NAME or any(
+        not _SEGMENT.fullmatch(segment) or _RESERVED.fullmatch(segment) for segment in segments
+    )
+    if bad:
+        raise UsageError(
+            f"{name!r} cannot name a repository",
+            cause="names are words of letters, digits and . _ -, joined by /, like team/iris",
+        )
+    return name
+
+
+class Root:
+    """An open server directory. Close it, or use it in a `with`."""
+
+    def __init__(self, path: str, accounts: LmdbStore) -> None:
+        self.path = path
+        self.accounts = Accounts(accounts)
+        self._store = accounts
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Raises Failure(kind="no-server-root") when it is none."""
+        path = os.path.abspath(path)
+        accounts = os.path.join(path, "accounts")
+        if not os.path.exists(os.path.join(accounts, "format")):
+            raise Failure(
+                f"{path} is not the directory of a team server",
+                kind="no-server-root",
+                cause="it has no accounts",
+                help=f"mvcd serve --root {path}  (makes one), or name the right one: --root DIR",
+            )
+        return cls(path, LmdbStore.open(accounts))
+
+    @classmethod
+    def create(cls, path: str | os.PathLike[str]) -> Self:
+        """A new one, or the one that is there."""
+        path = os.path.abspath(path)
+        os.makedirs(os.path.join(path, "repos"), mode=0o700, exist_ok=True)
+        with suppress(Failure):
+            LmdbStore.create(os.path.join(path, "accounts")).close()
+        return cls.open(path)
+
+    @property
+    def admin_token(self) -> str:
+        return os.path.join(self.path, "admin.token")
+
+    def first_start(self, by: By) -> str | None:
+        """Makes the administrator and a token in `admin_token`, 0600; its path, or None when there are users.
+
+        A start that was cut short is completed: the token counts only once it is in the file.
+        """
+        users = self.accounts.users()
+        if any(user.name != ADMIN for user in users):
+            return None
+        if users and (os.path.exists(self.admin_token) or self.accounts.tokens()):
+            return None
+        if not users:
+            self.accounts.add_user(by, ADMIN)
+        self.accounts.set_grant(by, ADMIN, Scope(role=Role.ADMIN))
+        secret, _ = self.accounts.add_token(by, ADMIN, note="made at the first start")
+        write_secret(self.admin_token, secret)
+        return self.admin_token
+
+    # ------------------------------------------------------------------ repositories
+
+    def repository_path(self, name: str) -> str:
+        return os.path.join(self.path, "repos", *require_repository_name(name).split("/"))
+
+    def create_repository(self, by: By, name: str) -> Hosted:
+        """An empty one. Raises Failure(kind="exists"), also where one repository would lie inside another."""
+        path = self.repository_path(name)
+        others = [hosted.name for hosted in self.accounts.repositories()]
+        nested = [o for o in others if o.startswith(f"{name}/") or name.startswith(f"{o}/")]
+        if name in others or nested:
+            raise Failure(
+                f"there is a repository {(nested or [name])[0]!r} already",
+                kind="exists",
+                cause="no repository can lie inside another" if nested else None,
+            )
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if not os.path.exists(os.path.join(path, "format")):  # or a creation was cut short here
+            LmdbStore.create(path).close()
+        with LmdbStore.open(path) as store:
+            hosted = Hosted(name, store.id, by.time_us)
+        self.accounts.add_repository(by, hosted)
+        return hosted
+
+    def remove_repository(self, by: By, name: str) -> str:
+        """Unlists it, which every call from then on obeys; its files are put aside under the path answered."""
+        hosted = self.accounts.repository(require_repository_name(name))
+        if hosted is None:
+            raise Failure(
+                f"there is no repository {name!r}",
+                kind="no-such-repository",
+                help="mvc admin repo list",
+            )
+        self.accounts.remove_repository(by, name)
+        aside = os.path.join(self.path, "removed", hosted.id)
+        os.makedirs(os.path.dirname(aside), mode=0o700, exist_ok=True)
+        os.rename(self.repository_path(name), aside)
+        return aside
+
+    def open_repository(self, name: str) -> LmdbStore:
+        """Raises Failure(kind="no-such-repository"); what the store raises."""
+        if self.accounts.repository(require_repository_name(name)) is None:
+            raise Failure(
+                f"there is no repository {name!r}",
+                kind="no-such-repository",
+                help="mvc admin repo list",
+            )
+        return LmdbStore.open(self.repository_path(name))
+
+    def close(self) -> None:
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def write_secret(path: str, text: str) -> None:
+    """Replaces a file by one that only its owner may read, durably."""
+    temporary = f"{path}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(temporary)
+    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(file, "w", encoding="ascii") as out:
+        out.write(text + "\n")
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(temporary, path)

@@ -1,0 +1,187 @@
+"""What a push must satisfy: names, values, roles, rules, histories, signatures."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from mvcd.errors import AuthError, Conflict, MvcError, UsageError
+from mvcd.ids import VersionId
+from mvcd.objects.promotion import Promotion, Step
+from mvcd.repo.signatures import of_version
+from mvcd.store.api import RefUpdate
+from mvcd.store.memory_store import MemoryStore
+from mvcd.team.policy import Forced, Judge, is_ancestor, require_ref
+from mvcd.team.roles import Identity, Role, Scope
+from mvcd.team.values import Rule
+from tests.repo.keys import KEYGEN, make_key
+from tests.team.acts import NOW, put_version
+
+
+class Pushed:
+    """A store with v1 <- v2 <- v3 and v1 <- side, and judges of what is pushed to it."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.v1 = put_version(self.store)
+        self.v2 = put_version(self.store, self.v1)
+        self.v3 = put_version(self.store, self.v2)
+        self.side = put_version(self.store, self.v1, message="side")
+
+    def judge(self, role: Role, *rules: Rule, who: str = "ada", refs: str = "**") -> Judge:
+        identity = Identity(who, "t", (Scope("**", role, refs),))
+        return Judge(identity, "r", self.store, rules, KEYGEN)
+
+    def verdict(
+        self, judge: Judge, name: str, old: bytes | None, new: bytes | None, *, force: bool = False
+    ) -> str:
+        try:
+            judge.judge([Forced(RefUpdate(name, old, new), force)])
+        except MvcError as error:
+            return error.kind
+        return "yes"
+
+
+@pytest.fixture(scope="module")
+def pushed() -> Pushed:
+    return Pushed()
+
+
+def test_branches_by_role(pushed: Pushed) -> None:
+    for role in Role:
+        judge = pushed.judge(role)
+        expected = "yes" if role >= Role.WRITE else "scope"
+        moves = [(None, pushed.v1), (pushed.v1, pushed.v3), (pushed.v1, None)]
+        for old, new in moves:
+            assert pushed.verdict(judge, "heads/main", old, new) == expected
+        forced = pushed.verdict(judge, "heads/main", pushed.v3, pushed.side, force=True)
+        assert forced == expected
+        unforced = pushed.verdict(judge, "heads/main", pushed.v3, pushed.side)
+        assert unforced == ("non-fast-forward" if role >= Role.WRITE else "scope")
+
+
+def test_a_training_box_can_only_add(pushed: Pushed) -> None:
+    judge = pushed.judge(Role.APPEND)
+    verdict = pushed.verdict
+    assert verdict(judge, "auto/box/run", None, pushed.v1) == "yes"
+    assert verdict(judge, "auto/box/run", pushed.v1, pushed.v2) == "yes"
+    assert verdict(judge, "auto/box/run", pushed.v2, pushed.v1, force=True) == "scope"
+    assert verdict(judge, "auto/box/run", pushed.v2, None) == "scope"
+    assert verdict(judge, "heads/main", None, pushed.v1) == "scope"
+    assert verdict(judge, "tags/t", None, pushed.v1) == "scope"
+
+
+def test_refs_that_a_grant_does_not_name(pushed: Pushed) -> None:
+    judge = pushed.judge(Role.ADMIN, refs="heads/ada/*")
+    assert pushed.verdict(judge, "heads/ada/x", None, pushed.v1) == "yes"
+    assert pushed.verdict(judge, "heads/main", None, pushed.v1) == "scope"
+
+
+def test_tags_stand_still_but_for_maintainers(pushed: Pushed) -> None:
+    for role, expected in ((Role.WRITE, "scope"), (Role.MAINTAIN, "yes")):
+        judge = pushed.judge(role)
+        assert pushed.verdict(judge, "tags/1.0", None, pushed.v1 + b"message") == "yes"
+        moved = pushed.verdict(judge, "tags/1.0", pushed.v1, pushed.v2, force=True)
+        assert moved == expected
+        assert pushed.verdict(judge, "tags/1.0", pushed.v1, None) == expected
+
+
+@pytest.mark.parametrize("role", [Role.WRITE, Role.ADMIN])
+def test_protection_binds_everybody(pushed: Pushed, role: Role) -> None:
+    judge = pushed.judge(role, Rule("r", "heads/*"))
+    verdict = pushed.verdict
+    assert verdict(judge, "heads/main", pushed.v1, pushed.v2) == "yes"
+    assert verdict(judge, "heads/main", pushed.v2, None) == "protected-ref"
+    assert verdict(judge, "heads/main", pushed.v3, pushed.side, force=True) == "protected-ref"
+    assert verdict(judge, "auto/x", pushed.v3, pushed.side, force=True) == "yes"
+    only_bob = pushed.judge(role, Rule("**", "heads/main", allow=("bob",)))
+    assert verdict(only_bob, "heads/main", pushed.v1, pushed.v2) == "protected-ref"
+    bob = pushed.judge(role, Rule("**", "heads/main", allow=("bob",)), who="bob")
+    assert verdict(bob, "heads/main", pushed.v1, pushed.v2) == "yes"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "heads/", "heads", "main", "saved/1", "workspaces/1/head", "remotes/o/heads/m", "heads/../x",
+        "heads/a b", "heads/a\0", "heads/HEAD", "heads/v12", "tags/a//b", "heads/x.lock", "signatures/x",
+        "signatures/" + "0" * 64 + "/zz", "heads/é", "/heads/x", "auto/-x", "refs/heads/x", "stages/prod",
+        "stages/prod/1", "stages/prod/00000001/x",
+    ],
+)  # fmt: skip
+def test_names_that_do_not_travel(pushed: Pushed, name: str) -> None:
+    assert pushed.verdict(pushed.judge(Role.ADMIN), name, None, pushed.v1) == "bad-name"
+
+
+def test_names_that_travel() -> None:
+    for name in ("heads/a/b", "auto/ada/box/run-1", "tags/1.0", "stages/prod/00000001"):
+        require_ref(name)
+    require_ref(f"signatures/{'0' * 64}/{'a' * 64}")
+    require_ref(f"signatures/tags/rel/1.0/{'a' * 64}")
+
+
+@pytest.mark.parametrize("value", [b"", b"short", b"x" * 33])
+def test_values_that_are_no_versions(pushed: Pushed, value: bytes) -> None:
+    assert pushed.verdict(pushed.judge(Role.ADMIN), "heads/m", None, value) == "bad-value"
+
+
+def test_a_push_names_a_ref_once_and_not_too_many(pushed: Pushed) -> None:
+    judge = pushed.judge(Role.ADMIN)
+    update = Forced(RefUpdate("heads/m", None, pushed.v1))
+    with pytest.raises(UsageError):
+        judge.judge([update, update])
+    with pytest.raises(UsageError):
+        judge.judge([Forced(RefUpdate(f"heads/{n}", None, pushed.v1)) for n in range(4097)])
+
+
+def test_versions_that_are_not_there(pushed: Pushed) -> None:
+    judge = pushed.judge(Role.ADMIN)
+    absent = VersionId(bytes(32))
+    assert pushed.verdict(judge, "heads/m", pushed.v1, absent) == "missing-object"
+
+
+def test_records_of_stages_are_only_appended(pushed: Pushed) -> None:
+    first = Promotion(pushed.v1, "prod", 1, Step.PROMOTE, "ada", NOW).encode()
+    second = Promotion(pushed.v2, "prod", 2, Step.PROMOTE, "ada", NOW, previous=bytes(32)).encode()
+    judge = pushed.judge(Role.ADMIN)
+    name = "stages/prod/0000000"
+    assert pushed.verdict(judge, name + "1", None, first) == "yes"
+    assert pushed.verdict(judge, name + "2", None, second) == "not-appended"
+    assert pushed.verdict(judge, name + "1", first, None) == "scope"
+    assert pushed.verdict(judge, name + "1", first, second, force=True) == "scope"
+
+
+def test_signed_only(pushed: Pushed, tmp_path) -> None:
+    key, other = make_key(tmp_path), make_key(tmp_path, "other")
+    rule = Rule("**", "heads/main", signers=key.line())
+    judge = pushed.judge(Role.WRITE, rule)
+    move = Forced(RefUpdate("heads/main", pushed.v1, pushed.v2))
+    with pytest.raises(AuthError) as caught:
+        judge.judge([move])
+    assert caught.value.kind == "protected-ref"
+
+    def signature(by) -> Forced:
+        signed = of_version(pushed.v2)
+        blob = KEYGEN.sign(signed.message, signed.namespace, str(by.path))
+        return Forced(RefUpdate(signed.ref(blob), None, blob))
+
+    with pytest.raises(AuthError):
+        judge.judge([move, signature(other)])
+    judge.judge([move, signature(key)])
+    judge.judge([Forced(RefUpdate("heads/other", None, pushed.v2))])
+    misfiled = dataclasses.replace(signature(key).update, name=signature(other).update.name)
+    with pytest.raises(UsageError) as bad:
+        judge.judge([Forced(misfiled)])
+    assert bad.value.kind == "bad-value"
+
+
+def test_ancestors(pushed: Pushed) -> None:
+    assert is_ancestor(pushed.store, pushed.v1, pushed.v3)
+    assert is_ancestor(pushed.store, pushed.v2, pushed.v2)
+    assert not is_ancestor(pushed.store, pushed.v3, pushed.v1)
+    assert not is_ancestor(pushed.store, pushed.side, pushed.v3)
+    merged = put_version(pushed.store, pushed.side, pushed.v3)
+    assert is_ancestor(pushed.store, pushed.v2, merged)
+    with pytest.raises(Conflict):
+        pushed.judge(Role.WRITE).judge([Forced(RefUpdate("heads/m", merged, pushed.side))])
