@@ -20,13 +20,28 @@ from mvcd import __version__
 from mvcd.daemon import config, priority
 from mvcd.daemon.config import Places
 from mvcd.daemon.notify import Notifier
-from mvcd.errors import DaemonError, MvcError
+from mvcd.daemon.serve.command import add_backup_verbs
+from mvcd.errors import (
+    AuthError,
+    Busy,
+    DaemonError,
+    IntegrityError,
+    MvcError,
+    NoRepository,
+    RemoteUnreachable,
+    UsageError,
+)
 
 START_SECONDS = 20.0
 STOP_SECONDS = 120.0
 """A save under way is finished first."""
 
 _LOG_BYTES = 4 << 20
+_EXIT_CODES = (
+    (UsageError, 2), (NoRepository, 10), (Busy, 11), (AuthError, 12), (RemoteUnreachable, 13),
+    (IntegrityError, 14), (DaemonError, 15),
+)  # fmt: skip
+"""As of `mvc`; others are 1."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for label, text in (("error", str(error)), ("cause", error.cause), ("help", error.help)):
             if text:
                 _say(f"{label}: {text}", sys.stderr)
-        return 15 if isinstance(error, DaemonError) else 11
+        return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
     except KeyboardInterrupt:
         return 130
 
@@ -67,6 +82,9 @@ def _parser() -> argparse.ArgumentParser:
         if function is logs:
             verb.add_argument("-n", "--lines", type=int, default=50, help="how many (50)")
             verb.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    text = "care for the directory of a team server"
+    admin = verbs.add_parser("admin", help=text, description=text)
+    add_backup_verbs(admin.add_subparsers(required=True, metavar="VERB"))
     return parser
 
 

@@ -180,6 +180,21 @@ class Index:
 
         self.audit = self.write(work)
 
+    def copy(self, file: int) -> None:
+        """Writes the environment, as one transaction sees it, into an open, empty file. Writers go on.
+
+        Raises OSError, IntegrityError.
+        """
+        self._gate.enter()
+        try:
+            self._environment().copyfd(file)
+        except lmdb.Error as error:
+            if isinstance(error, lmdb.DiskError):
+                raise OSError(getattr(error, "code", errno.EIO), str(error)) from error
+            raise _damaged(str(error)) from error
+        finally:
+            self._gate.leave()
+
     def clear_stale_readers(self) -> int:
         """Frees reader slots of processes that died; how many."""
         self._gate.enter()

@@ -1,0 +1,17 @@
+"""`mvcd serve`: repositories on the network, for a team or for a peer.
+
+    command    the verbs serve, admin backup, admin restore
+    run        the life of a server: self-test, serve, drain
+    frame      the gRPC server: limits, health, reflection
+    listen     where; which places are safe without TLS
+    tls        certificates from files, read again when they change
+    calls      one log line and one count for each call
+    logs       JSON lines, or text
+    metrics    counters in Prometheus' text format
+    web        /healthz /readyz /metrics
+    lock       one server a directory
+    backup     a copy of a server directory while it serves, and the way back
+
+What is served is handed in (`run.Served`); this package knows processes, sockets and signals, not refs.
+Beside `mvcd.wire` it alone imports gRPC.
+"""

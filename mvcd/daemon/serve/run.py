@@ -1,0 +1,145 @@
+"""The life of a server: self-test, serve, drain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
+
+import grpc
+
+from mvcd import __version__
+from mvcd.daemon.notify import Notifier
+from mvcd.daemon.serve.frame import Frame
+from mvcd.daemon.serve.listen import Listen
+from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.tls import Certificates
+from mvcd.daemon.serve.web import Web
+
+log = logging.getLogger("mvcd.serve")
+
+LOW_DISK = 256 << 20
+"""Bytes. Below them `/readyz` says so while there is still room to act."""
+
+
+class Served(Protocol):
+    """What a server is for: a team's repositories, or one's own."""
+
+    services: Sequence[str]
+
+    @property
+    def directory(self) -> str:
+        """Where its data rest."""
+
+    def register(self, server: grpc.Server) -> None: ...
+
+    def self_test(self) -> None:
+        """Raises MvcError when it could not serve."""
+
+    def end_streams(self) -> None:
+        """Streams without an end (WatchRefs) end now, so that a drain need not wait for them."""
+
+    def close(self) -> None:
+        """After the last call: sessions are flushed, stores closed."""
+
+    def repositories(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`drain` in seconds."""
+
+    listen: Listen
+    certificates: Certificates | None
+    http: Listen | None
+    reflection: bool
+    drain: float
+
+
+class Process:
+    """One run, from `start` to the return of `wait`."""
+
+    def __init__(self, served: Served, plan: Plan, notifier: Notifier) -> None:
+        self._served = served
+        self._plan = plan
+        self._notifier = notifier
+        self._stop = threading.Event()
+        self._state: str | None = "starting"
+        self.metrics = Metrics(__version__, time.time())
+        self.metrics.gauges["mvcd_repositories"] = ("Repositories here.", served.repositories)
+        self.metrics.gauges["mvcd_disk_free_bytes"] = ("Free disk space.", self._disk_free)
+        self._frame = Frame(
+            served.register, served.services, self.metrics, reflection=plan.reflection
+        )
+        self._web: Web | None = None
+
+    def start(self) -> Listen:
+        """Serves when it returns. Raises MvcError, OSError (the HTTP port)."""
+        plan = self._plan
+        if plan.http is not None:
+            self._web = Web(plan.http, self.metrics, self._problem)
+            self._web.start()
+        self._served.self_test()
+        where = self._frame.listen(plan.listen, plan.certificates)
+        self._frame.start()
+        self._state = None
+        fields = {
+            "listen": str(where),
+            "tls": plan.certificates is not None,
+            "http": str(self._web.listen) if self._web else None,
+            "version": __version__,
+            "pid": os.getpid(),
+        }
+        log.info("serving", extra={"fields": fields})
+        self._notifier.send(READY="1", STATUS=f"serving on {where}")
+        return where
+
+    def wait(self, watchdog: float | None) -> None:
+        """Until a signal; then drains and closes."""
+        self._hear_signals()
+        while not self._stop.wait(watchdog):
+            self._notifier.send(WATCHDOG="1")
+        self._notifier.send(STOPPING="1", STATUS="finishing calls")
+        self.end()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def end(self) -> None:
+        self._state = "draining"
+        log.info("draining", extra={"fields": {"calls": self.metrics.in_flight}})
+        self._served.end_streams()
+        self._frame.drain(self._plan.drain)
+        self._served.close()
+        if self._web is not None:
+            self._web.close()
+        log.info("ended")
+
+    def _hear_signals(self) -> None:
+        def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+            signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
+            self.stop()
+
+        def look(number: int, frame: FrameType | None) -> None:
+            """SIGHUP, sent out of habit after a renewal: each handshake looks anyway."""
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        signal.signal(signal.SIGHUP, look)
+
+    def _problem(self) -> str | None:
+        if self._state is not None:
+            return self._state
+        if self._disk_free() < LOW_DISK:
+            return "the disk is full"
+        return None
+
+    def _disk_free(self) -> float:
+        disk = os.statvfs(self._served.directory)
+        return float(disk.f_bavail * disk.f_frsize)
