@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 from mvcd.codec.encoded import Encoded
-from mvcd.ids import ChunkId, Digest, Kind
+from mvcd.ids import Bytes, ChunkId, Digest, Kind
 from mvcd.monitor import Monitor
+from mvcd.store.record import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,10 @@ class ObjectReader(Protocol):
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """Which of the objects the index knows; one read transaction for all."""
 
+    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+        """Frames of about 1 MiB (frames.py) that hold the records of these objects, each once, in the order they
+        rest on the disk. Raises MissingObject before the first frame."""
+
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         """Objects of a kind whose digest begins with these hex digits (at least 4), in order, at
         most `limit`."""
@@ -128,6 +133,10 @@ class Session(Protocol):
         `encoded.body` may be reused by the caller after the call. Raises MissingObject when the
         base is neither stored nor put before, UsageError when the body or `raw_size` is beyond the
         limits."""
+
+    def put_record(self, record: Record, data: Bytes) -> int:
+        """As `put`, for a record that the caller has checked (frames.check_frame): `data`, its bytes, are
+        appended as they are. Returns the bytes added."""
 
     def flush(self) -> None:
         """Makes what was put durable and visible, before any ref names it. Raises StaleReuse."""
@@ -177,6 +186,9 @@ class Store(ObjectReader, Protocol):
     # refs and operations
     def ref(self, name: str) -> bytes | None: ...
     def refs(self, prefix: str = "") -> dict[str, bytes]: ...
+    def changes(self) -> int:
+        """A number that grows with every commit that changed refs or operations, whoever made it."""
+
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         """`session().commit` for ref moves that bring no new objects."""
 

@@ -25,7 +25,7 @@ from mvcd.store.audit import read_head, read_rows
 from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
 from mvcd.store.journal import Journal
-from mvcd.store.meta import FORMAT, create_numbers, number
+from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
 from mvcd.store.pack import PackFiles, pack_name, sync_directory
 from mvcd.store.reader import PackedObjects
 from mvcd.store.refs import (
@@ -133,6 +133,10 @@ class LmdbStore(PackedObjects):
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         with self.index.read() as txn:
             return read_refs(self.index, txn, prefix)
+
+    def changes(self) -> int:
+        with self.index.read() as txn:
+            return number(self.index, txn, CHANGES)
 
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         with self.session() as session:

@@ -9,7 +9,7 @@ from typing import Self
 from mvcd.codec.decode import decode
 from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
 from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, UsageError
-from mvcd.ids import Digest, Kind
+from mvcd.ids import Bytes, Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.api import (
     AuditHead,
@@ -22,8 +22,9 @@ from mvcd.store.api import (
     StoreStats,
 )
 from mvcd.store.audit import NO_ROWS, after, problems
+from mvcd.store.frames import gather
 from mvcd.store.reader import MIN_PREFIX
-from mvcd.store.record import MAX_BODY_SIZE
+from mvcd.store.record import MAX_BODY_SIZE, Record, record_head
 from mvcd.store.refs import Move
 
 
@@ -40,6 +41,7 @@ class MemoryStore:
         self._audit: list[AuditRow] = []
         self._head = NO_ROWS
         self._sweeps = 0
+        self._changes = 0
         self._sessions: set[MemorySession] = set()
 
     def session(self) -> MemorySession:
@@ -64,6 +66,10 @@ class MemoryStore:
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         return [id in self._objects for id in ids]
+
+    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+        found = [(id, self.get_encoded(id)) for id in dict.fromkeys(ids)]
+        return gather([record_head(id, encoded) + bytes(encoded.body) for id, encoded in found])
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()
@@ -92,6 +98,9 @@ class MemoryStore:
         with self._lock:
             names = sorted(self._refs, key=str.encode)
             return {name: self._refs[name] for name in names if name.startswith(prefix)}
+
+    def changes(self) -> int:
+        return self._changes
 
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         with self.session() as session:
@@ -207,6 +216,7 @@ class MemoryStore:
             else:
                 refs[update.name] = update.target
         self._refs = refs
+        self._changes += what.recorded
         for key, value in (what.cache or {}).items():
             if value is None:
                 self._cache.pop(key, None)
@@ -250,6 +260,9 @@ class MemorySession:
         self._new[id] = Encoded(encoded.codec, encoded.raw_size, bytes(encoded.body), encoded.base)
         self.relied.add(id)
         return len(encoded.body)
+
+    def put_record(self, record: Record, data: Bytes) -> int:
+        return len(data) if self.put(record.id, record.encoded()) else 0
 
     def flush(self) -> None:
         self.commit()

@@ -9,9 +9,10 @@ from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject, MissingObject, UsageError
 from mvcd.ids import Digest, Kind
 from mvcd.store.api import ObjectInfo
+from mvcd.store.frames import FRAME_SIZE
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles
-from mvcd.store.record import BadRecord, Record, parse_record
+from mvcd.store.record import BadRecord, Record, parse_record, record_head
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
 
@@ -43,6 +44,27 @@ class PackedObjects:
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         stored = self.index.present(ids)
         return [id in stored for id in ids]
+
+    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+        places = sorted(((self.location(id), id) for id in dict.fromkeys(ids)), key=_place)
+        return (self._frame(run) for run in _runs(places))
+
+    def _frame(self, run: list[tuple[Location, Digest]]) -> bytes:
+        """The records of a run of neighbours in one read; one by one where a collection has moved them."""
+        first, last = run[0][0], run[-1][0]
+        size = last.offset + last.size - first.offset
+        try:
+            data = self.packs.read(first.pack, first.offset, size)
+            for location, id in run:
+                at = location.offset - first.offset
+                if parse_record(data, at, check_crc=False).id != id:
+                    raise BadRecord("another record")
+            if len(data) == size:
+                return data
+        except (BadRecord, FileNotFoundError):
+            pass
+        records = [(id, self._record(id).encoded()) for _, id in run]
+        return b"".join(record_head(id, e) + bytes(e.body) for id, e in records)
 
     def info(self, id: Digest) -> ObjectInfo:
         return self.location(id).info()
@@ -172,3 +194,22 @@ def _damaged_row(id: Digest, error: BadRow) -> CorruptObject:
 
 def _untyped(key: bytes) -> Digest:
     return typed_id(key.ljust(32, b"\0")[:32], Kind.CHUNK)
+
+
+def _place(found: tuple[Location, Digest]) -> tuple[int, int]:
+    return found[0].pack, found[0].offset
+
+
+def _runs(places: list[tuple[Location, Digest]]) -> Iterator[list[tuple[Location, Digest]]]:
+    """Neighbours in a pack together, up to a frame; `places` are sorted."""
+    run: list[tuple[Location, Digest]] = []
+    end = (-1, 0)
+    for location, id in places:
+        follows = end == (location.pack, location.offset)
+        if run and (not follows or location.offset + location.size - run[0][0].offset > FRAME_SIZE):
+            yield run
+            run = []
+        run.append((location, id))
+        end = (location.pack, location.offset + location.size)
+    if run:
+        yield run

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
 from mvcd.errors import Failure, MissingObject, MvcError, StaleReuse, UsageError
-from mvcd.ids import Digest
+from mvcd.ids import Bytes, Digest
 from mvcd.store import steps
 from mvcd.store.api import RefUpdate
 from mvcd.store.index import DISK_FULL, Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
-from mvcd.store.record import MAX_BODY_SIZE
+from mvcd.store.record import MAX_BODY_SIZE, Record
 from mvcd.store.refs import Move, Moved, move, write_journal
 from mvcd.store.rows import LOCATION
 from mvcd.store.writers import open_writer, put_pack_row
@@ -75,6 +75,23 @@ class LmdbSession:
         return answer
 
     def put(self, id: Digest, encoded: Encoded) -> int:
+        body_size, raw_size, base = len(encoded.body), encoded.raw_size, encoded.base
+        return self._put(id, body_size, raw_size, base, lambda writer: writer.append(id, encoded))
+
+    def put_record(self, record: Record, data: Bytes) -> int:
+        body_size, raw_size, base = len(record.body), record.raw_size, record.base
+        return self._put(
+            record.id, body_size, raw_size, base, lambda writer: writer.append_raw(bytes(data))
+        )
+
+    def _put(
+        self,
+        id: Digest,
+        body_size: int,
+        raw_size: int,
+        base: Digest | None,
+        append: Callable[[PackWriter], int],
+    ) -> int:
         if id in self._rows:
             return 0
         self._require_usable()
@@ -83,20 +100,20 @@ class LmdbSession:
         elif self._index.lookup(id) is not None:
             self._rely_on((id,))
             return 0
-        body_size, base = len(encoded.body), encoded.base
-        if body_size > MAX_BODY_SIZE or encoded.raw_size > MAX_RAW_SIZE:
-            raise UsageError(f"an object of {max(body_size, encoded.raw_size)} bytes is too large")
+        if body_size > MAX_BODY_SIZE or raw_size > MAX_RAW_SIZE:
+            raise UsageError(f"an object of {max(body_size, raw_size)} bytes is too large")
         if base is not None and base not in self._rows:
             self._require_base(base)
         try:
             writer = self._writer or self._open_writer()
             offset = writer.end
-            size = writer.append(id, encoded)
+            append(writer)
             writer.write_back(self._write_back)
         except (OSError, SyncFailed) as error:
             self._fail(error)
-        row = LOCATION.pack(writer.number, offset, body_size, encoded.raw_size, id.kind)
+        row = LOCATION.pack(writer.number, offset, body_size, raw_size, id.kind)
         self._rows[id] = row if base is None else row + base
+        size = writer.end - offset
         if writer.end >= SEAL_SIZE:
             self._full.append(writer)
             self._writer = None

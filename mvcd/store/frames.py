@@ -1,0 +1,93 @@
+"""Frames: whole records one after another, as they rest in packs and travel between stores (FORMAT.md).
+
+A sender reads them from its packs, adjacent ones in one read; a receiver checks each before it appends the same
+bytes to a pack of its own. Nothing is encoded anew on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mvcd.codec.decode import decode
+from mvcd.errors import CorruptObject, UsageError
+from mvcd.ids import Bytes, ChunkId
+from mvcd.store.record import MAX_BODY_SIZE, BadRecord, Record, parse_record
+
+FRAME_SIZE = 1 << 20
+"""Bytes after which a frame ends: 1 MiB messages were the fastest over loopback, and bound memory."""
+MAX_FRAME_SIZE = 3 << 20
+"""Bytes; a frame of one record of the greatest size (2.1 MiB) fits, and 4 MiB is gRPC's limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A record whose checksum, sizes and digest were found right. `data` is a view into its frame."""
+
+    record: Record
+    data: memoryview
+    raw: bytes
+
+
+BaseOf = Callable[[ChunkId], bytes]
+"""The raw bytes of a delta's base. Raises MissingObject."""
+
+
+def records(frame: Bytes) -> Iterator[tuple[Record, memoryview]]:
+    """Each record with its bytes. Raises UsageError when they are not exactly whole records."""
+    view = memoryview(frame)
+    if len(view) > MAX_FRAME_SIZE:
+        raise UsageError(
+            f"a frame of {len(view)} bytes; the limit is {MAX_FRAME_SIZE}", kind="too-large"
+        )
+    offset = 0
+    while offset < len(view):
+        try:
+            record = parse_record(view, offset)
+        except BadRecord as error:
+            raise UsageError(
+                "a frame holds something else than records", kind="bad-frame", cause=str(error)
+            ) from error
+        yield record, view[offset : offset + record.size]
+        offset += record.size
+
+
+def check_frame(frame: Bytes, base_of: BaseOf) -> list[Checked]:
+    """Verifies every record of a frame; a base may stand earlier in it.
+
+    Holds at most the raw bytes of the frame's objects, each decoded under its declared size as a hard limit.
+    Raises UsageError for what is no frame, CorruptObject for a record that is not what it says, MissingObject for
+    a base that is nowhere.
+    """
+    found: dict[bytes, Checked] = {}
+    for record, data in records(frame):
+        base = None
+        if record.base is not None:
+            earlier = found.get(record.base)
+            base = base_of(record.base) if earlier is None else earlier.raw
+        raw = decode(record.encoded(), base)
+        if type(record.id).of(raw) != record.id:
+            raise CorruptObject(
+                f"{record.id.kind.name.lower()} {record.id.short()} is not what its digest says",
+                kind="digest-mismatch",
+                cause="damaged or forged on the way",
+            )
+        found[record.id] = Checked(record, data, raw)
+    return list(found.values())
+
+
+def gather(parts: Sequence[Bytes]) -> Iterator[bytes]:
+    """Frames of about FRAME_SIZE made of the given records."""
+    waiting: list[Bytes] = []
+    size = 0
+    for part in parts:
+        if waiting and size + len(part) > FRAME_SIZE:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+        waiting.append(part)
+        size += len(part)
+    if waiting:
+        yield b"".join(waiting)
+
+
+assert MAX_BODY_SIZE + (64 << 10) < MAX_FRAME_SIZE
