@@ -104,8 +104,8 @@ class ObjectReader(Protocol):
         """Which of the objects the index knows; one read transaction for all."""
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
-        """Frames of about 1 MiB (frames.py) that hold the records of these objects, each once, in the order they
-        rest on the disk. Raises MissingObject before the first frame."""
+        """Frames of about 1 MiB (frames.py) that hold the records of these objects, each once, in the
+        order they rest on the disk. Raises MissingObject before the first frame."""
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         """Objects of a kind whose digest begins with these hex digits (at least 4), in order, at

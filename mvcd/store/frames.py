@@ -56,8 +56,8 @@ def check_frame(frame: Bytes, base_of: BaseOf) -> list[Checked]:
     """Verifies every record of a frame; a base may stand earlier in it.
 
     Holds at most the raw bytes of the frame's objects, each decoded under its declared size as a hard limit.
-    Raises UsageError for what is no frame, CorruptObject for a record that is not what it says, MissingObject for
-    a base that is nowhere.
+    Raises UsageError for what is no frame, CorruptObject for a record that is not what it says,
+    MissingObject for a base that is nowhere.
     """
     found: dict[bytes, Checked] = {}
     for record, data in records(frame):

@@ -1,0 +1,12 @@
+"""Moving closures between a store here and a peer.
+
+    api.py      what a peer answers, whatever carries the calls
+    walk.py     which objects one side has and the other may lack
+    push.py     objects first, then refs in one update
+    pull.py     versions, then what they reach; nothing is visible before it was checked
+    local.py    a store on this machine as a peer
+
+One rule carries all of it: *being in a store proves nothing about what lies below, being reachable from a ref
+does*. So a transfer that was cut short, a concurrent one, or content absent by choice needs no quarantine:
+both directions compare what refs reach, and ask for single objects only where that differs.
+"""

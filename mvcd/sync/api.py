@@ -1,0 +1,78 @@
+"""A peer: the other side of a transfer, as eight calls (proto/README.md). `wire.client` carries them over
+gRPC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mvcd.ids import Bytes, Digest, VersionId
+from mvcd.store.api import RefUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a peer says of itself."""
+
+    repo_id: str
+    complete: bool  # False: content may be absent by choice
+    server: str = ""
+    principal: str = ""
+    role: str = ""
+    features: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the peer holds, verified and durable, when an update succeeded."""
+
+    changes: int
+    objects: int  # of this session
+    verified_bytes: int  # raw bytes of them, each decoded and re-hashed there
+
+
+@dataclass(frozen=True, slots=True)
+class RefsChanged:
+    """One event of `watch`: values by name, None for a deleted ref. `fresh`: these are all there are."""
+
+    changes: int
+    fresh: bool
+    refs: dict[str, bytes | None]
+
+
+class Peer(Protocol):
+    """Calls may come from several threads at once; each is idempotent and retried by whoever carries it.
+
+    Raises RemoteUnreachable, AuthError, and what the store at the other end would raise.
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    def hello(self) -> Hello: ...
+
+    def refs(self, prefix: str = "") -> dict[str, bytes]:
+        """The shared refs under a prefix, ordered by name."""
+
+    def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
+        """Versions reachable from `heads` and not from `haves`, a child before its parents."""
+
+    def has(self, ids: Sequence[Digest]) -> list[bool]:
+        """At most 16 Ki ids; what this peer object put counts, before refs were updated too."""
+
+    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+        """At most 4 Ki ids; frames of their records. Raises MissingObject after the frames of what is there."""
+
+    def put(self, frame: Bytes) -> None:
+        """Stores the records of one frame, each verified there."""
+
+    def update_refs(
+        self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str
+    ) -> Receipt:
+        """All or none. `force`: names whose move may lose versions. Raises Conflict."""
+
+    def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
+        """Changes of refs as they happen; first the whole list."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,74 @@
+"""Checked objects on their way into a session: bases are found though what was put is not readable yet."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from mvcd.errors import MissingObject
+from mvcd.ids import ChunkId, Digest, Kind
+from mvcd.store.api import ObjectReader, Session
+from mvcd.store.frames import Checked
+
+REMEMBERED = 32 << 20
+"""Raw bytes of chunks that just came: a difference usually follows its base within a few MiB."""
+
+
+class Arrivals:
+    """A session shared by threads that check frames. Only the putting is done one at a time."""
+
+    def __init__(self, store: ObjectReader, session: Session) -> None:
+        self._store = store
+        self._session = session
+        self._lock = threading.Lock()
+        self._recent: OrderedDict[Digest, bytes] = OrderedDict()
+        self._size = 0
+        self.objects = 0
+        self.raw_bytes = 0
+        self.known = 0
+
+    def take(self, checked: list[Checked]) -> None:
+        """Puts checked records. Raises MissingObject when a base is neither stored nor came before."""
+        with self._lock:
+            for one in checked:
+                added = self._session.put_record(one.record, one.data)
+                self.known += not added
+                self.objects += bool(added)
+                self.raw_bytes += len(one.raw) if added else 0
+                self._remember(one.record.id, one.raw)
+
+    def base(self, id: ChunkId) -> bytes:
+        """The raw bytes of a base. Raises MissingObject."""
+        return self.read(id)
+
+    def read(self, id: Digest) -> bytes:
+        """Raw bytes of an object that is stored or came by. Raises MissingObject."""
+        with self._lock:
+            if (raw := self._recent.get(id)) is not None:
+                return raw
+        try:
+            return self._store.get(id)
+        except MissingObject:
+            with self._lock:
+                self._session.flush()
+            return self._store.get(id)
+
+    def missing(self, ids: list[Digest]) -> list[Digest]:
+        """Those that neither rest here nor came by; the others are under the session's lease."""
+        with self._lock:
+            absent = self._session.missing(ids)
+        return [id for id, gone in zip(ids, absent, strict=True) if gone]
+
+    def run(self, work: Callable[[Session], None]) -> None:
+        """`work` with the session for itself."""
+        with self._lock:
+            work(self._session)
+
+    def _remember(self, id: Digest, raw: bytes) -> None:
+        if id.kind is not Kind.CHUNK or id in self._recent:
+            return
+        self._recent[id] = raw
+        self._size += len(raw)
+        while self._size > REMEMBERED:
+            self._size -= len(self._recent.popitem(last=False)[1])

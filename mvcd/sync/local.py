@@ -1,0 +1,110 @@
+"""A store on this machine as a peer: `file://` remotes, and what every other peer is compared with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from mvcd.errors import MissingObject
+from mvcd.ids import Bytes, Digest, VersionId
+from mvcd.objects.version import Version
+from mvcd.store.api import RefUpdate, Store
+from mvcd.store.frames import check_frame
+from mvcd.sync.api import Hello, Receipt, RefsChanged
+from mvcd.sync.arrivals import Arrivals
+from mvcd.sync.history import between
+
+Visible = Callable[[str], bool]
+Record = Callable[[Sequence[RefUpdate], frozenset[str], str, str], bytes | None]
+"""Judges an update and makes the operation that is logged with it. Raises what refuses it."""
+
+POLL = 0.5
+"""Seconds between two looks at the refs while watching."""
+
+
+class LocalPeer:
+    """See `api.Peer`. Owns the store it was given: `close` closes it."""
+
+    def __init__(
+        self,
+        store: Store,
+        url: str,
+        *,
+        repo_id: str,
+        visible: Visible,
+        judge: Record,
+        complete: bool = True,
+    ) -> None:
+        self.url = url
+        self._store = store
+        self._hello = Hello(repo_id, complete, server="this machine", features=frozenset({"watch"}))
+        self._visible = visible
+        self._judge = judge
+        self._session = store.session()
+        self._arrivals = Arrivals(store, self._session)
+
+    def hello(self) -> Hello:
+        return self._hello
+
+    def refs(self, prefix: str = "") -> dict[str, bytes]:
+        return {n: v for n, v in self._store.refs(prefix).items() if self._visible(n)}
+
+    def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
+        return between(heads, haves, lambda id: Version.decode(self._store.get(id)))
+
+    def has(self, ids: Sequence[Digest]) -> list[bool]:
+        gone = set(self._arrivals.missing(list(ids)))
+        return [id not in gone for id in ids]
+
+    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+        here = [id for id, found in zip(ids, self._store.has(ids), strict=True) if found]
+        yield from self._store.records(here)
+        require_all(ids, here)
+
+    def put(self, frame: Bytes) -> None:
+        self._arrivals.take(check_frame(frame, self._arrivals.base))
+
+    def update_refs(
+        self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str
+    ) -> Receipt:
+        self._session.flush()
+        operation = self._judge(updates, force, author, detail)
+        self._session.commit(updates, operation=operation)
+        return Receipt(self._store.changes(), self._arrivals.objects, self._arrivals.raw_bytes)
+
+    def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
+        seen: dict[str, bytes] | None = None
+        while True:
+            changes = self._store.changes()
+            if changes != since or seen is None:
+                refs = self.refs(prefix)
+                if seen is None:
+                    yield RefsChanged(changes, True, dict(refs))
+                elif changed := changed_refs(seen, refs):
+                    yield RefsChanged(changes, False, changed)
+                seen, since = refs, changes
+            time.sleep(POLL)
+
+    def close(self) -> None:
+        self._session.close()
+        self._store.close()
+
+
+def changed_refs(old: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes | None]:
+    """Values that differ, None for names that are gone."""
+    changed: dict[str, bytes | None] = {n: v for n, v in new.items() if old.get(n) != v}
+    changed.update({n: None for n in old if n not in new})
+    return changed
+
+
+def require_all(asked: Iterable[Digest], found: Iterable[Digest]) -> None:
+    """Raises MissingObject that names the first of those not found."""
+    gone = list(dict.fromkeys(asked).keys() - set(found))
+    if gone:
+        kinds = gone[0].kind.name.lower()
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise MissingObject(
+            f"the other side does not have {kinds} {gone[0].short()}{more}",
+            cause="its content is damaged there, or absent by choice",
+            help="mvc verify --remote",
+        )

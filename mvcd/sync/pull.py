@@ -1,0 +1,204 @@
+"""Fetching what a peer's versions reach and we lack.
+
+Versions come first (records are always complete), then level by level what they name: what rests here already
+is read here, the rest comes in batches over several streams at once. Everything is checked before it is put;
+refs move after the caller has seen it all. A pull that was cut short finds what arrived and asks for the
+rest.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mvcd.errors import MissingObject
+from mvcd.ids import ChunkId, Digest, Kind, VersionId
+from mvcd.monitor import Monitor
+from mvcd.store.api import Session, Store
+from mvcd.store.frames import check_frame, records
+from mvcd.sync.api import Peer
+from mvcd.sync.arrivals import Arrivals
+from mvcd.sync.walk import difference
+
+BATCH = 512
+"""Objects of one request: about 32 MiB of chunks, and the unit that is asked again after a cut."""
+STREAMS = 4
+"""Requests at once; each holds one frame (1 MiB, 3 MiB raw at most)."""
+
+
+@dataclass(slots=True)
+class Received:
+    """What a pull moved."""
+
+    versions: int = 0
+    objects: int = 0
+    bytes: int = 0  # of records, as they travelled
+
+
+Wanted = Callable[[VersionId, bytes], frozenset[Digest]]
+"""For a new version and its record, the component roots that are not wanted."""
+
+
+def fetch_records(
+    session: Session, store: Store, peers: Sequence[Peer], ids: Sequence[Digest], monitor: Monitor
+) -> Received:
+    """Just these objects, with the bases of differences; those that are here already are not asked for."""
+    with _Fetcher(store, session, peers, monitor) as fetcher:
+        fetcher.chunks(list(ids))
+        return fetcher.received
+
+
+def pull(
+    store: Store,
+    session: Session,
+    peers: Sequence[Peer],
+    heads: Sequence[VersionId],
+    haves: Sequence[VersionId],
+    *,
+    monitor: Monitor,
+    unwanted: Wanted | None = None,
+) -> Received:
+    """Puts into `session` everything below `heads` that our refs (`haves`) do not reach. The first peer tells
+    the history, all of them give content. Versions in `unwanted`'s answer lose those roots, not their
+    records.
+
+    Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes.
+    """
+    known = [id for id, here in zip(haves, store.has(haves), strict=True) if here]
+    new = list(peers[0].log(heads, known))
+    new.reverse()
+    with _Fetcher(store, session, peers, monitor) as fetcher:
+        leave: set[Digest] = set()
+        keep: set[Digest] = set()
+        for id, data in fetcher.read(new):
+            if unwanted is not None:
+                roots = unwanted(VersionId(id), data)
+                leave |= roots
+                keep |= _roots(data) - roots
+        for group in difference(
+            new, known, fetcher.read, fetcher.known, leave=frozenset(leave - keep)
+        ):
+            fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
+        fetcher.received.versions = len(new)
+        return fetcher.received
+
+
+def _roots(data: bytes) -> set[Digest]:
+    from mvcd.objects.closure import children
+
+    return set(children(Kind.VERSION, data))
+
+
+class _Fetcher:
+    def __init__(
+        self, store: Store, session: Session, peers: Sequence[Peer], monitor: Monitor
+    ) -> None:
+        self._store = store
+        self._peers = peers
+        self._monitor = monitor
+        self._arrivals = Arrivals(store, session)
+        self._pool = ThreadPoolExecutor(STREAMS * len(peers), "mvc-pull")
+        self._lock = threading.Lock()
+        self._turn = 0
+        self.received = Received()
+
+    def __enter__(self) -> _Fetcher:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def read(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """Raw bytes of new objects, fetched where they are not here."""
+        self._fetch(list(ids))
+        for id in ids:
+            yield id, self._arrivals.read(id)
+
+    def known(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        for id in ids:
+            try:
+                yield id, self._store.get(id)
+            except MissingObject:
+                continue  # absent by choice: then nothing below cancels
+
+    def chunks(self, ids: list[Digest]) -> None:
+        self._fetch(ids)
+
+    def _fetch(self, ids: list[Digest]) -> None:
+        """All that is not here, in batches side by side, in order: a base comes before its difference."""
+        lacking = self._arrivals.missing(ids)
+        before: Future[None] | None = None
+        flying: list[Future[None]] = []
+        try:
+            for start in range(0, len(lacking), BATCH):
+                batch = lacking[start : start + BATCH]
+                before = self._pool.submit(self._batch, batch, before)
+                flying.append(before)
+                if len(flying) > 2 * STREAMS * len(self._peers):
+                    flying.pop(0).result()
+            for future in flying:
+                future.result()
+        except BaseException:
+            for future in flying:
+                future.cancel()
+            raise
+
+    def _batch(self, ids: list[Digest], before: Future[None] | None) -> None:
+        late: list[bytes] = []
+        for frame in self._from_any(ids):
+            with self._lock:
+                self.received.bytes += len(frame)
+            if self._bases_here(frame):
+                self._take(frame)
+            else:
+                late.append(frame)
+        if late:
+            if before is not None:
+                before.result()
+            for frame in late:
+                self._fetch_bases(frame)
+                self._take(frame)
+
+    def _from_any(self, ids: list[Digest]) -> Iterator[bytes]:
+        """The records of these from one peer after another, beginning with the next in turn."""
+        with self._lock:
+            self._turn += 1
+            order = [
+                self._peers[(self._turn + n) % len(self._peers)] for n in range(len(self._peers))
+            ]
+        left = ids
+        for peer in order[:-1]:
+            there = peer.has(left)
+            yield from peer.records([id for id, found in zip(left, there, strict=True) if found])
+            left = [id for id, found in zip(left, there, strict=True) if not found]
+            if not left:
+                return
+        yield from order[-1].records(left)
+
+    def _bases(self, frame: bytes) -> list[ChunkId]:
+        inside = {record.id for record, _ in records(frame)}
+        wanted = {record.base for record, _ in records(frame) if record.base is not None}
+        return [base for base in wanted if base not in inside]
+
+    def _bases_here(self, frame: bytes) -> bool:
+        bases = self._bases(frame)
+        return not bases or not self._arrivals.missing(list(bases))
+
+    def _fetch_bases(self, frame: bytes) -> None:
+        lacking = self._arrivals.missing(list(self._bases(frame)))
+        if lacking:
+            for found in self._from_any(lacking):
+                self._take(found)
+
+    def _take(self, frame: bytes) -> None:
+        checked = check_frame(frame, self._arrivals.base)
+        self._arrivals.take(checked)
+        with self._lock:
+            self.received.objects += len(checked)
+        self._monitor.advance(
+            items_done=len(checked),
+            bytes_done=len(frame),
+            bytes_new=sum(len(c.raw) for c in checked),
+        )
