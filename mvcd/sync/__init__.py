@@ -1,6 +1,5 @@
 """Moving closures between a store here and a peer.
 
-    api.py      what a peer answers, whatever carries the calls
     walk.py     which objects one side has and the other may lack
     push.py     objects first, then refs in one update
     pull.py     versions, then what they reach; nothing is visible before it was checked

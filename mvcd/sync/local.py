@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, Digest, VersionId
+from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
+from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import check_frame
-from mvcd.sync.api import Hello, Receipt, RefsChanged
-from mvcd.sync.arrivals import Arrivals
-from mvcd.sync.history import between
+from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, require_all
 
 Visible = Callable[[str], bool]
 Record = Callable[[Sequence[RefUpdate], frozenset[str], str, str], bytes | None]
@@ -23,7 +22,7 @@ POLL = 0.5
 
 
 class LocalPeer:
-    """See `api.Peer`. Owns the store it was given: `close` closes it."""
+    """See `mvcd.store.peer.Peer`. Owns the store it was given: `close` closes it."""
 
     def __init__(
         self,
@@ -88,23 +87,3 @@ class LocalPeer:
     def close(self) -> None:
         self._session.close()
         self._store.close()
-
-
-def changed_refs(old: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes | None]:
-    """Values that differ, None for names that are gone."""
-    changed: dict[str, bytes | None] = {n: v for n, v in new.items() if old.get(n) != v}
-    changed.update({n: None for n in old if n not in new})
-    return changed
-
-
-def require_all(asked: Iterable[Digest], found: Iterable[Digest]) -> None:
-    """Raises MissingObject that names the first of those not found."""
-    gone = list(dict.fromkeys(asked).keys() - set(found))
-    if gone:
-        kinds = gone[0].kind.name.lower()
-        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        raise MissingObject(
-            f"the other side does not have {kinds} {gone[0].short()}{more}",
-            cause="its content is damaged there, or absent by choice",
-            help="mvc verify --remote",
-        )

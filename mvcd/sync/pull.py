@@ -17,9 +17,9 @@ from mvcd.errors import MissingObject
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.store.api import Session, Store
+from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import check_frame, records
-from mvcd.sync.api import Peer
-from mvcd.sync.arrivals import Arrivals
+from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
 BATCH = 512

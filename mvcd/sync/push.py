@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from mvcd.errors import MissingObject
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.monitor import Monitor
+from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import ObjectReader
-from mvcd.sync.api import Peer
-from mvcd.sync.history import between
+from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
 HAS_BATCH = 16 << 10

@@ -1,0 +1,11 @@
+"""gRPC at the border: the eight calls of proto/mvcd/wire/v1/remote.proto, served and called.
+
+    host.py     what a server is given: repositories, and who may do what
+    server.py   the calls over any host
+    uploads.py  what clients have put and not yet named
+    client.py   a peer at the other end of a channel
+    status.py   errors as status and back
+    ids.py      packed digests and bitmaps
+
+Nothing else in the engine knows gRPC.
+"""

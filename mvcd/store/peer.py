@@ -3,10 +3,11 @@ gRPC."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 
@@ -76,3 +77,23 @@ class Peer(Protocol):
         """Changes of refs as they happen; first the whole list."""
 
     def close(self) -> None: ...
+
+
+def changed_refs(old: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes | None]:
+    """Values that differ, None for names that are gone."""
+    changed: dict[str, bytes | None] = {n: v for n, v in new.items() if old.get(n) != v}
+    changed.update({n: None for n in old if n not in new})
+    return changed
+
+
+def require_all(asked: Iterable[Digest], found: Iterable[Digest]) -> None:
+    """Raises MissingObject that names the first of those not found."""
+    gone = list(dict.fromkeys(asked).keys() - set(found))
+    if gone:
+        kinds = gone[0].kind.name.lower()
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise MissingObject(
+            f"the other side does not have {kinds} {gone[0].short()}{more}",
+            cause="its content is damaged there, or absent by choice",
+            help="mvc verify --remote",
+        )

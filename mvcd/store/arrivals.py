@@ -18,8 +18,11 @@ REMEMBERED = 32 << 20
 class Arrivals:
     """A session shared by threads that check frames. Only the putting is done one at a time."""
 
-    def __init__(self, store: ObjectReader, session: Session) -> None:
+    def __init__(
+        self, store: ObjectReader, session: Session, *, remembered: int = REMEMBERED
+    ) -> None:
         self._store = store
+        self._limit = remembered
         self._session = session
         self._lock = threading.Lock()
         self._recent: OrderedDict[Digest, bytes] = OrderedDict()
@@ -28,15 +31,17 @@ class Arrivals:
         self.raw_bytes = 0
         self.known = 0
 
-    def take(self, checked: list[Checked]) -> None:
-        """Puts checked records. Raises MissingObject when a base is neither stored nor came before."""
+    def take(self, checked: list[Checked]) -> int:
+        """Puts checked records; returns how many were new. Raises MissingObject when a base is nowhere."""
         with self._lock:
+            before = self.objects
             for one in checked:
                 added = self._session.put_record(one.record, one.data)
                 self.known += not added
                 self.objects += bool(added)
                 self.raw_bytes += len(one.raw) if added else 0
                 self._remember(one.record.id, one.raw)
+            return self.objects - before
 
     def base(self, id: ChunkId) -> bytes:
         """The raw bytes of a base. Raises MissingObject."""
@@ -70,5 +75,5 @@ class Arrivals:
             return
         self._recent[id] = raw
         self._size += len(raw)
-        while self._size > REMEMBERED:
+        while self._size > self._limit:
             self._size -= len(self._recent.popitem(last=False)[1])

@@ -1,0 +1,80 @@
+"""What a server is given: repositories by name, and who may do what. Knows neither gRPC nor accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from mvcd.store.api import RefUpdate, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as far as the connection tells."""
+
+    peer: str  # "ipv4:127.0.0.1:1234", "unix:"
+    token: str | None = None
+    certificate: tuple[str, ...] = ()  # verified names of a client certificate
+    loopback: bool = False
+
+
+class Action(Enum):
+    """What a call is about to do."""
+
+    READ = "read"
+    WATCH = "watch"
+    PUT = "put"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A request to move refs, as it came."""
+
+    updates: tuple[RefUpdate, ...]
+    force: frozenset[str]
+    author: str
+    detail: str
+    request_id: str  # hex
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is written in the same transaction as an allowed update."""
+
+    operation: bytes | None = None
+    audit: bytes | None = None
+
+
+class Hosted(Protocol):
+    """One repository, for one caller and call."""
+
+    @property
+    def store(self) -> Store: ...
+    @property
+    def repo_id(self) -> str: ...
+    @property
+    def complete(self) -> bool: ...
+    @property
+    def principal(self) -> str: ...
+    @property
+    def role(self) -> str: ...
+
+    def visible(self, name: str) -> bool:
+        """Whether this caller may know of a ref."""
+
+    def check_put(self, size: int) -> None:
+        """Before `size` bytes of records are stored. Raises Failure(kind="quota")."""
+
+    def check_update(self, update: Update) -> Judgement:
+        """After everything put rests in the store: names, rights, rules, fast-forward, and the closure of every
+        target. Raises AuthError, Conflict, MissingObject, UsageError."""
+
+
+class Host(Protocol):
+    """All repositories of a server."""
+
+    def open(self, repo: str, caller: Caller, action: Action) -> Hosted:
+        """Raises NoRepository for what is not there and for what this caller may not read, in the same words;
+        AuthError for what it may read but not do. Cheap: called once a call. Stores stay open between calls."""

@@ -1,0 +1,338 @@
+"""The eight calls over any host. What is allowed the host decides; what is sound is checked here.
+
+Threads, not asyncio: checking is C code that releases the GIL, and LMDB is for threads. One call holds at
+most one frame (3 MiB, and its objects decoded), so memory follows the number of calls at once, which is
+bounded.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import grpc
+
+from mvcd import __version__
+from mvcd.errors import MvcError, UsageError
+from mvcd.ids import Digest, VersionId
+from mvcd.objects.ancestry import between
+from mvcd.objects.version import Version
+from mvcd.store.api import RefUpdate, Store
+from mvcd.store.frames import MAX_FRAME_SIZE
+from mvcd.store.peer import changed_refs
+from mvcd.wire import ids as packed
+from mvcd.wire.host import Action, Caller, Host, Hosted, Update
+from mvcd.wire.ids import AnyId
+from mvcd.wire.status import to_status
+from mvcd.wire.uploads import Uploads
+from mvcd.wire.v1 import remote_pb2 as pb
+from mvcd.wire.v1 import remote_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+PROTOCOL = 1
+FEATURES = frozenset({"watch"})
+HAS_IDS = 16 << 10
+GET_IDS = 4 << 10
+LOG_VERSIONS = 16 << 10
+REF_UPDATES = 4096
+REF_PAGE = 512 << 10
+"""Bytes of refs in one reply."""
+ID_SIZE = 16
+MAX_MESSAGE = 4 << 20
+THREADS = 32
+MAX_WATCHERS = 16
+"""Each holds a thread while it waits."""
+MAX_CALLS = 256
+"""At once; more are turned away with RESOURCE_EXHAUSTED."""
+POLL = 0.5
+"""Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_metadata_size", 16 << 10),
+    ("grpc.max_concurrent_streams", 64),
+    # gRPC's default closes connections that ping more than once in five minutes.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.so_reuseport", 0),
+)
+
+
+def make_server(host: Host, *, interceptors: Sequence[grpc.ServerInterceptor] = ()) -> Served:
+    """A server without an address yet. `Served.stop` ends it."""
+    pool = ThreadPoolExecutor(THREADS, "mvc-serve")
+    server = grpc.server(
+        pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS, interceptors=list(interceptors)
+    )
+    remote = Remote(host)
+    remote_pb2_grpc.add_RemoteServicer_to_server(remote, server)  # type: ignore[no-untyped-call]
+    return Served(server, remote, pool)
+
+
+class Served:
+    """A gRPC server and what it must close."""
+
+    def __init__(self, server: grpc.Server, remote: Remote, pool: ThreadPoolExecutor) -> None:
+        self.server = server
+        self.remote = remote
+        self._pool = pool
+
+    def stop(self, grace: float) -> None:
+        """Takes no new calls, waits `grace` seconds for those in flight, makes durable what was put."""
+        self.remote.stopping.set()
+        self.server.stop(grace).wait()
+        self._pool.shutdown()
+        self.remote.uploads.close()
+
+
+class Remote(remote_pb2_grpc.RemoteServicer):
+    """The service. Every method opens the repository for its caller first."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.uploads = Uploads()
+        self.stopping = threading.Event()
+        self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
+
+    def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
+        with self._opened(request.repo, context, Action.READ) as hosted:
+            if not request.protocol_min <= PROTOCOL <= request.protocol_max:
+                raise UsageError(
+                    f"this server speaks protocol {PROTOCOL}, the caller "
+                    f"{request.protocol_min} to {request.protocol_max}",
+                    kind="protocol", help="upgrade the older of the two",
+                )  # fmt: skip
+            return pb.HelloReply(
+                protocol=PROTOCOL,
+                features=sorted(FEATURES.intersection(request.features)),
+                limits=pb.Limits(
+                    frame_bytes=MAX_FRAME_SIZE, has_ids=HAS_IDS, get_ids=GET_IDS,
+                    log_versions=LOG_VERSIONS, ref_updates=REF_UPDATES,
+                ),
+                repo_id=hosted.repo_id,
+                complete=hosted.complete,
+                server=f"mvcd {__version__}",
+                time_us=time.time_ns() // 1000,
+                principal=hosted.principal,
+                role=hosted.role,
+            )  # fmt: skip
+
+    def ListRefs(  # noqa: N802
+        self, request: pb.ListRefsRequest, context: grpc.ServicerContext
+    ) -> pb.ListRefsReply:
+        with self._opened(request.repo, context, Action.READ) as hosted:
+            reply = pb.ListRefsReply(changes=hosted.store.changes())
+            size = 0
+            for name, value in _visible(hosted, request.prefix).items():
+                if request.page_token and name.encode() <= request.page_token.encode():
+                    continue
+                size += len(name) + len(value) + 16
+                if size > REF_PAGE and reply.refs:
+                    reply.next_page_token = reply.refs[-1].name
+                    break
+                reply.refs.append(pb.Ref(name=name, value=value))
+            return reply
+
+    def WatchRefs(  # noqa: N802
+        self, request: pb.WatchRefsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.RefEvent]:
+        if not self._watchers.acquire(blocking=False):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers; poll instead")
+        try:
+            yield from self._watch(request, context)
+        finally:
+            self._watchers.release()
+
+    def _watch(
+        self, request: pb.WatchRefsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.RefEvent]:
+        """Opened anew at each look, so that a revoked token ends its streams."""
+        seen: dict[str, bytes] | None = None
+        since = request.since
+        while context.is_active() and not self.stopping.is_set():
+            with self._opened(request.repo, context, Action.WATCH) as hosted:
+                changes = hosted.store.changes()
+                if seen is None or changes != since:
+                    refs = _visible(hosted, request.prefix)
+                    same = seen is None and request.repo_id == hosted.repo_id and changes == since
+                    changed: Mapping[str, bytes | None] = (
+                        refs if seen is None else changed_refs(seen, refs)
+                    )
+                    if changed and not same:
+                        yield _event(changes, seen is None, changed)
+                    elif seen is None:
+                        yield _event(changes, not same, {})
+                    seen, since = refs, changes
+            self.stopping.wait(POLL)
+
+    def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogReply:  # noqa: N802
+        with self._opened(request.repo, context, Action.READ) as hosted:
+            store = hosted.store
+            heads = packed.unpack(request.heads, VersionId, LOG_VERSIONS)
+            haves = packed.unpack(request.haves, VersionId, LOG_VERSIONS)
+            found: list[Digest] = []
+            frontier: list[Digest] = []
+            walk = between(heads, haves, lambda id: Version.decode(store.get(id)))
+            for id in walk:
+                if len(found) == LOG_VERSIONS:
+                    frontier = _frontier(found, store)
+                    break
+                found.append(id)
+            return pb.LogReply(versions=packed.pack(found), frontier=packed.pack(frontier))
+
+    def Has(self, request: pb.HasRequest, context: grpc.ServicerContext) -> pb.HasReply:  # noqa: N802
+        with self._opened(request.repo, context, Action.READ) as hosted:
+            ids = packed.unpack(request.ids, AnyId, HAS_IDS)
+            session = bytes(request.session)
+            self.uploads.settle(request.repo, session)
+            if session:
+                upload = self._upload(request.repo, session, hosted)
+                gone = set(upload.arrivals.missing(list(ids)))
+                return pb.HasReply(missing=packed.bitmap([id in gone for id in ids]))
+            return pb.HasReply(missing=packed.bitmap([not here for here in hosted.store.has(ids)]))
+
+    def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[pb.GetReply]:  # noqa: N802
+        with self._opened(request.repo, context, Action.READ) as hosted:
+            ids = packed.unpack(request.ids, AnyId, GET_IDS)
+            there = hosted.store.has(ids)
+            found = [id for id, here in zip(ids, there, strict=True) if here]
+            for frame in hosted.store.records(found):
+                if not context.is_active():
+                    return
+                yield pb.GetReply(records=frame)
+            gone = [id for id, here in zip(ids, there, strict=True) if not here]
+            if gone:
+                yield pb.GetReply(missing=packed.pack(gone))
+
+    def Put(self, request: pb.PutRequest, context: grpc.ServicerContext) -> pb.PutReply:  # noqa: N802
+        with self._opened(request.repo, context, Action.PUT) as hosted:
+            hosted.check_put(len(request.records))
+            session = _identifier(request.session, "session")
+            stored, known = self._upload(request.repo, session, hosted).put(request.records)
+            return pb.PutReply(stored=stored, known=known)
+
+    def UpdateRefs(  # noqa: N802
+        self, request: pb.UpdateRefsRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateRefsReply:
+        with self._opened(request.repo, context, Action.UPDATE) as hosted:
+            update = _update(request)
+            remembered = b"request/" + request.request_id
+            (reply,) = hosted.store.cache_get([remembered])
+            if reply is not None:
+                return pb.UpdateRefsReply.FromString(reply)
+            session = bytes(request.session) or b"\0" * ID_SIZE + request.request_id
+            upload = self._upload(request.repo, session, hosted)
+            upload.flush()
+            judgement = hosted.check_update(update)
+            answer = pb.UpdateRefsReply(
+                changes=hosted.store.changes() + 1,
+                objects=upload.arrivals.objects,
+                verified_bytes=upload.arrivals.raw_bytes,
+            )
+            upload.arrivals.run(
+                lambda work: work.commit(
+                    update.updates,
+                    operation=judgement.operation,
+                    audit=judgement.audit,
+                    cache={remembered: answer.SerializeToString()},
+                )
+            )
+            self.uploads.end(request.repo, session)
+            return answer
+
+    # ------------------------------------------------------------------ inside
+
+    def _upload(self, repo: str, session: bytes, hosted: Hosted) -> Any:
+        return self.uploads.get(repo, session, hosted.store)
+
+    @contextmanager
+    def _opened(self, repo: str, context: grpc.ServicerContext, action: Action) -> Iterator[Hosted]:
+        """The repository for this caller; our errors become status, others say nothing of us."""
+        try:
+            yield self._host.open(repo, caller_of(context), action)
+        except MvcError as error:
+            context.abort_with_status(to_status(error))
+        except Exception as error:
+            if not context.is_active() or isinstance(error, grpc.RpcError):
+                raise
+            _internal(context, error)
+
+
+def _internal(context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    if not error.args and type(error) is Exception:
+        raise error  # how grpc's own abort leaves a handler
+    log.exception("a call failed for a reason of ours")
+    context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says more")
+
+
+def caller_of(context: grpc.ServicerContext) -> Caller:
+    """Who calls, from the connection and the metadata."""
+    token = None
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
+            token = value.removeprefix("Bearer ").strip()
+    peer = context.peer() or ""
+    names = tuple(name.decode("utf-8", "replace") for name in context.peer_identities() or ())
+    loopback = peer.startswith(("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:"))
+    return Caller(peer, token, names, loopback)
+
+
+def _visible(hosted: Hosted, prefix: str) -> dict[str, bytes]:
+    return {n: v for n, v in hosted.store.refs(prefix).items() if hosted.visible(n)}
+
+
+def _event(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> pb.RefEvent:
+    return pb.RefEvent(
+        changes=changes, fresh=fresh, refs=[pb.Ref(name=n, value=v) for n, v in refs.items()]
+    )
+
+
+def _frontier(found: list[Digest], store: Store) -> list[Digest]:
+    """Parents of what was found that were not found themselves: where the next call goes on."""
+    inside = set(found)
+    parents: dict[Digest, None] = {}
+    for id in found:
+        for parent in Version.decode(store.get(id)).parents:
+            if parent not in inside:
+                parents[parent] = None
+    return list(parents)[:LOG_VERSIONS]
+
+
+def _identifier(value: bytes, what: str) -> bytes:
+    if len(value) != ID_SIZE:
+        raise UsageError(f"a {what} has {ID_SIZE} bytes, not {len(value)}", kind="bad-frame")
+    return bytes(value)
+
+
+def _update(request: pb.UpdateRefsRequest) -> Update:
+    """Raises UsageError."""
+    _identifier(request.request_id, "request_id")
+    if request.session:
+        _identifier(request.session, "session")
+    if not 0 < len(request.updates) <= REF_UPDATES:
+        raise UsageError(
+            f"1 to {REF_UPDATES} updates, not {len(request.updates)}", kind="too-large"
+        )
+    names = [u.name for u in request.updates]
+    if len(set(names)) != len(names):
+        raise UsageError("one ref twice in one update", kind="bad-name")
+    if any(len(text) > 4096 for text in (request.author, request.detail)):
+        raise UsageError("author and detail have at most 4096 characters", kind="too-large")
+    updates = tuple(
+        RefUpdate(
+            u.name,
+            u.expect if u.HasField("expect") else None,
+            u.target if u.HasField("target") else None,
+        )
+        for u in request.updates
+    )
+    force = frozenset(u.name for u in request.updates if u.force)
+    return Update(updates, force, request.author, request.detail, request.request_id.hex())

@@ -1,0 +1,57 @@
+"""The least a server needs: one store for everybody, and every update allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mvcd.errors import NoRepository
+from mvcd.store.api import Store
+from mvcd.wire.client import Patience, RemotePeer
+from mvcd.wire.host import Action, Caller, Judgement, Update
+from mvcd.wire.server import Served, make_server
+
+QUICK = Patience(first=0.01, most=0.05, total=2.0)
+
+
+@dataclass
+class OpenRepository:
+    store: Store
+    repo_id: str = "0" * 32
+    complete: bool = True
+    principal: str = "anybody"
+    role: str = "admin"
+
+    def visible(self, name: str) -> bool:
+        return not name.startswith("workspaces/")
+
+    def check_put(self, size: int) -> None:
+        pass
+
+    def check_update(self, update: Update) -> Judgement:
+        return Judgement(operation=update.detail.encode() or None)
+
+
+class OneStore:
+    """A host of one repository, "r"."""
+
+    def __init__(self, store: Store) -> None:
+        self.hosted = OpenRepository(store)
+        self.seen: list[tuple[Action, Caller]] = []
+
+    def open(self, repo: str, caller: Caller, action: Action) -> OpenRepository:
+        self.seen.append((action, caller))
+        if repo != "r":
+            raise NoRepository(f"there is no repository {repo!r} here")
+        return self.hosted
+
+
+def serving(store: Store) -> tuple[Served, int]:
+    """A server on a port of loopback; `Served.stop` ends it."""
+    served = make_server(OneStore(store))
+    port = served.server.add_insecure_port("127.0.0.1:0")
+    served.server.start()
+    return served, port
+
+
+def calling(port: int, repo: str = "r") -> RemotePeer:
+    return RemotePeer(f"127.0.0.1:{port}", repo, f"grpc://127.0.0.1:{port}/{repo}", patience=QUICK)
