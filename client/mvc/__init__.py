@@ -35,6 +35,7 @@ from mvc.api.errors import (
 )
 
 if TYPE_CHECKING:
+    from mvc.api.audit import AuditEntry, AuditState
     from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import DeployProblem, DeployReport, Export, verify_deploy
     from mvc.api.diff import (
@@ -93,6 +94,16 @@ if TYPE_CHECKING:
         Turning,
     )
     from mvc.api.stages import ChainReport, CheckedRequirement, GateFailed, Requirement, StageRecord
+    from mvc.api.team import (
+        Account,
+        AccountGrant,
+        AccountToken,
+        HostedRepository,
+        RefRule,
+        StorageQuota,
+        TeamServer,
+        TokenScope,
+    )
     from mvc.api.weights import TensorDiff, TensorForm, TensorStatistics, Weights
     from mvc.training import checkpoint, log_metrics, log_params
 
@@ -142,6 +153,7 @@ _LAZY = {
         "VerifyReport",
         "Version",
     ),
+    "mvc.api.audit": ("AuditEntry", "AuditState"),
     "mvc.api.card": ("Card", "Catalogue"),
     "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
     "mvc.api.search": (
@@ -161,13 +173,28 @@ _LAZY = {
         "Requirement",
         "StageRecord",
     ),
+    "mvc.api.team": (
+        "Account",
+        "AccountGrant",
+        "AccountToken",
+        "HostedRepository",
+        "RefRule",
+        "StorageQuota",
+        "TeamServer",
+        "TokenScope",
+    ),
     "mvc.api.weights": ("TensorDiff", "TensorForm", "TensorStatistics", "Weights"),
     "mvc.training": ("checkpoint", "log_metrics", "log_params"),
 }
 _HOME = {name: module for module, names in _LAZY.items() for name in names}
 
 __all__ = [
+    "Account",
+    "AccountGrant",
+    "AccountToken",
     "ArchitectureChange",
+    "AuditEntry",
+    "AuditState",
     "AuthError",
     "Bisection",
     "Blame",
@@ -203,6 +230,7 @@ __all__ = [
     "GateFailed",
     "Harm",
     "Head",
+    "HostedRepository",
     "IgnoreMatch",
     "IntegrityError",
     "Layer",
@@ -219,6 +247,7 @@ __all__ = [
     "PathChange",
     "Point",
     "Provenance",
+    "RefRule",
     "RemoteUnreachable",
     "Repo",
     "Requirement",
@@ -229,14 +258,17 @@ __all__ = [
     "StageRecord",
     "StaleReuse",
     "Status",
+    "StorageQuota",
     "StoreStats",
     "Table",
     "TableChange",
     "Tag",
+    "TeamServer",
     "TensorChanges",
     "TensorDiff",
     "TensorForm",
     "TensorStatistics",
+    "TokenScope",
     "Turning",
     "UsageError",
     "ValueChange",

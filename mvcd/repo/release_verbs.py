@@ -1,4 +1,5 @@
-"""The part of `Repository` that is about releases: stages and their histories, exports, model cards."""
+"""The part of `Repository` that is about releases: stages and their histories, exports, model cards,
+the audit log."""
 
 from __future__ import annotations
 
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
     from mvcd.repo.export import ExportResult
     from mvcd.repo.judging import Trust
     from mvcd.repo.stages import ChainReport, StageRecord
+    from mvcd.store.api import Store
 
 
 class ReleaseVerbs:
     """Methods of a class that has a `Core`."""
 
     _core: Core
+
+    @property
+    def audit_log(self) -> Store:
+        """Where the rows rest that a server wrote of its own changes; for reading."""
+        return self._core.store
 
     def promote(
         self,

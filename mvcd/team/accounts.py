@@ -15,6 +15,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from mvcd.errors import Conflict, Failure
 from mvcd.store.api import RefUpdate, Store
@@ -296,7 +297,10 @@ class Accounts:
         except Conflict as error:
             first = updates[0]
             if first.expect is None and self.store.ref(first.name) is not None:
-                raise Failure(f"{first.name} exists already", kind="exists") from error
+                what, _, taken = first.name.partition("/")
+                raise Failure(
+                    f"{unquote(taken)!r} is among the {what} already", kind="exists"
+                ) from error
             raise
 
     def _commit(

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from mvcd.errors import AuthError, Failure, MvcError
+from mvcd.errors import AuthError, NoRepository
 from mvcd.repo.refs import HEADS, SIGNATURES, STAGES, TAGS
 from mvcd.team.globs import ANY, matches
 
@@ -87,8 +87,8 @@ def _highest(scopes: Iterable[Scope], repo: str, ref: str | None) -> Role | None
 def authorize(identity: Identity | None, action: Action, repo: str, ref: str | None = None) -> Role:
     """The role by which `identity` may do this. `ref` is None for what concerns no single ref.
 
-    Raises AuthError(kind="unauthenticated") for nobody; Failure(kind="no-such-repository"), as if there were
-    none, for who may not read it; AuthError(kind="scope") otherwise.
+    Raises AuthError(kind="unauthenticated") for nobody; NoRepository, as if there were none, for who may not
+    read it; AuthError(kind="scope") otherwise.
     """
     if identity is None:
         raise unauthenticated("no token was given")
@@ -127,9 +127,9 @@ def unauthenticated(cause: str) -> AuthError:
     )
 
 
-def no_such_repository(repo: str) -> MvcError:
+def no_such_repository(repo: str) -> NoRepository:
     """The answer for absent and for hidden repositories alike."""
-    return Failure(
+    return NoRepository(
         f"there is no repository {repo!r}",
         kind="no-such-repository",
         cause="it does not exist, or you may not read it",

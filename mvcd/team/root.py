@@ -13,7 +13,7 @@ import re
 from contextlib import suppress
 from typing import Self
 
-from mvcd.errors import Failure, UsageError
+from mvcd.errors import Failure, NoRepository, UsageError
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.team.accounts import Accounts
 from mvcd.team.auditlog import By
@@ -120,7 +120,7 @@ class Root:
         """Unlists it, which every call from then on obeys; its files are put aside under the path answered."""
         hosted = self.accounts.repository(require_repository_name(name))
         if hosted is None:
-            raise Failure(
+            raise NoRepository(
                 f"there is no repository {name!r}",
                 kind="no-such-repository",
                 help="mvc admin repo list",
@@ -132,9 +132,9 @@ class Root:
         return aside
 
     def open_repository(self, name: str) -> LmdbStore:
-        """Raises Failure(kind="no-such-repository"); what the store raises."""
+        """Raises NoRepository; what the store raises."""
         if self.accounts.repository(require_repository_name(name)) is None:
-            raise Failure(
+            raise NoRepository(
                 f"there is no repository {name!r}",
                 kind="no-such-repository",
                 help="mvc admin repo list",

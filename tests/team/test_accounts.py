@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.errors import AuthError, CorruptObject, Failure, UsageError
+from mvcd.errors import AuthError, CorruptObject, Failure, NoRepository, UsageError
 from mvcd.store.api import RefUpdate
 from mvcd.team import auditlog
 from mvcd.team.accounts import USED_STEP_US, Accounts, hash_of, identify
@@ -190,7 +190,7 @@ def test_repositories(root: Root) -> None:
         assert caught.value.kind == "exists"
     aside = root.remove_repository(BY, "team/iris")
     assert (Path(aside) / "format").exists()
-    with pytest.raises(Failure):
+    with pytest.raises(NoRepository):
         root.open_repository("team/iris")
     assert root.create_repository(BY, "team/iris").id != made.id
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mvcd.errors import AuthError, Failure
+from mvcd.errors import AuthError, NoRepository
 from mvcd.team.roles import Action, Identity, Role, Scope, authorize, required
 from tests.team.test_globs import oracle
 
@@ -44,7 +44,7 @@ def test_the_lowest_role_for_each_move(ref: str) -> None:
 def allowed(identity: Identity | None, action: Action, repo: str, ref: str | None) -> bool:
     try:
         authorize(identity, action, repo, ref)
-    except (AuthError, Failure):
+    except (AuthError, NoRepository):
         return False
     return True
 
@@ -55,7 +55,7 @@ def test_nobody_may_nothing(action: Action) -> None:
         with pytest.raises(AuthError) as caught:
             authorize(None, action, "r", ref)
         assert caught.value.kind == "unauthenticated"
-        with pytest.raises(Failure) as hidden:
+        with pytest.raises(NoRepository) as hidden:
             authorize(Identity("ada", "", ()), action, "r", ref)
         assert hidden.value.kind == "no-such-repository"
 
@@ -64,7 +64,7 @@ def test_a_hidden_repository_answers_as_an_absent_one() -> None:
     identity = Identity("ada", "", (Scope("mine/**", Role.ADMIN),))
     answers = []
     for repo in ("theirs/secret", "theirs/nothing"):
-        with pytest.raises(Failure) as caught:
+        with pytest.raises(NoRepository) as caught:
             authorize(identity, Action.READ, repo)
         error = caught.value
         answers.append((error.kind, error.cause, error.help, str(error).replace(repo, "R")))

@@ -10,6 +10,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
+from mvc.api.audit import AuditVerbs
 from mvc.api.context import context_of
 from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.results import (
@@ -84,7 +85,7 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs):
+class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, AuditVerbs):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths

@@ -48,6 +48,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "card": "make the model card of a version",
         "catalogue": "make a table of the published models",
     },
+    "Serve": {
+        "admin": "keep accounts and repositories of a server",
+        "audit": "show or check who changed what",
+    },
     "Care": {
         "verify": "re-hash all content, name what is damaged",
         "gc": "free content that nothing reaches",

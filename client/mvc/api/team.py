@@ -1,0 +1,343 @@
+"""The accounts of a team server, changed on the server itself: what `mvc admin` and `mvc audit` do.
+
+Works on the server's directory, whether a server runs there or not; a running one obeys at its next call.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from mvc.api.audit import AuditEntry, AuditState, check_audit, read_audit
+from mvcd.errors import UsageError
+from mvcd.team import auditlog, values
+from mvcd.team.auditlog import By
+from mvcd.team.roles import Scope
+from mvcd.team.root import Root
+
+if TYPE_CHECKING:
+    from mvcd.store.lmdb_store import LmdbStore
+
+_AGE = re.compile(r"([0-9]{1,5})\s*(h|d|w)")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A principal of a team server: a person, or a service such as a training box."""
+
+    name: str
+    service: bool
+    created: datetime
+    certificates: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScope:
+    """What a token is cut down to: a role ("read" ... "admin") in the repositories and refs of two globs."""
+
+    repos: str
+    role: str
+    refs: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccountToken:
+    """A token; its secret is nowhere to be had. `scopes` is None for one that may all its user may.
+
+    `last_used` is exact to the hour, None: never.
+    """
+
+    id: str
+    user: str
+    scopes: tuple[TokenScope, ...] | None
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+    last_used: datetime | None
+    note: str
+
+    @property
+    def state(self) -> str:
+        """ "good", "expired" or "revoked"."""
+        if self.revoked is not None:
+            return "revoked"
+        return (
+            "expired" if self.expires is not None and self.expires <= datetime.now(UTC) else "good"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AccountGrant:
+    """A user's role in the repositories and refs of two globs."""
+
+    user: str
+    role: str
+    repos: str
+    refs: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefRule:
+    """Protection of refs. `allow` is None when no list restricts them; `signers` is the text of an
+    allowed-signers file, None when unsigned versions will do."""
+
+    repos: str
+    refs: str
+    no_delete: bool
+    fast_forward: bool
+    allow: tuple[str, ...] | None
+    signers: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StorageQuota:
+    """At most `limit` bytes in each repository: on disk, or pushed by `user`."""
+
+    repos: str
+    user: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostedRepository:
+    name: str
+    id: str
+    created: datetime
+
+
+class TeamServer:
+    """The directory of a team server. `root`: its path, else `MVC_ROOT`, else the current directory.
+
+    Raises Failure(kind="no-server-root").
+    """
+
+    def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
+        self._root = Root.open(root or os.environ.get("MVC_ROOT") or ".")
+        self._accounts = self._root.accounts
+
+    @property
+    def path(self) -> str:
+        return self._root.path
+
+    def close(self) -> None:
+        self._root.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------- users
+
+    def users(self) -> list[Account]:
+        owners = self._accounts.certificates()
+        return [
+            Account(u.name, u.service, _time(u.created_us), _owned(owners, u.name))
+            for u in self._accounts.users()
+        ]
+
+    def add_user(
+        self, name: str, *, service: bool = False, certificates: Iterable[str] = ()
+    ) -> Account:
+        """`certificates`: names in client certificates (mTLS) by which the user is known too."""
+        by = _by()
+        made = self._accounts.add_user(by, name, service=service)
+        for certificate in certificates:
+            self._accounts.set_certificate(by, certificate, name)
+        owners = self._accounts.certificates()
+        return Account(made.name, service, _time(made.created_us), _owned(owners, name))
+
+    def remove_user(self, name: str) -> None:
+        """With tokens, grants, quotas and certificates."""
+        self._accounts.remove_user(_by(), name)
+
+    # ---------------------------------------------------------------- tokens
+
+    def tokens(self, user: str | None = None) -> list[AccountToken]:
+        return [self._token(token) for token in self._accounts.tokens(user)]
+
+    def add_token(
+        self,
+        user: str,
+        *,
+        role: str | None = None,
+        repos: str | None = None,
+        refs: str | None = None,
+        expires: str | None = None,
+        note: str = "",
+    ) -> tuple[str, AccountToken]:
+        """The secret, shown this once, and what is kept of it. With `role`, `repos` or `refs` the token may
+        less than its user. `expires`: "90d", "12h", "2w", or a date."""
+        scopes = None
+        if role is not None or repos is not None or refs is not None:
+            scopes = [Scope(repos or "**", values.parse_role(role or "admin"), refs or "**")]
+        by = _by()
+        secret, token = self._accounts.add_token(
+            by, user, scopes=scopes, expires_us=_expiry(expires, by.time_us), note=note
+        )
+        return secret, self._token(token)
+
+    def revoke_token(self, id: str) -> AccountToken:
+        """In force at once. `id` may be cut short."""
+        return self._token(self._accounts.revoke_token(_by(), id))
+
+    def _token(self, token: values.Token) -> AccountToken:
+        scopes = None
+        if token.scopes is not None:
+            scopes = tuple(TokenScope(s.repos, s.role.word, s.refs) for s in token.scopes)
+        return AccountToken(
+            id=token.id,
+            user=token.principal,
+            scopes=scopes,
+            created=_time(token.created_us),
+            expires=_time_or_none(token.expires_us),
+            revoked=_time_or_none(token.revoked_us),
+            last_used=_time_or_none(self._accounts.last_used_us(token)),
+            note=token.note,
+        )
+
+    # ---------------------------------------------------------------- grants, rules, quotas
+
+    def grants(self, user: str | None = None) -> list[AccountGrant]:
+        found = self._accounts.grants(user)
+        return [
+            AccountGrant(g.principal, g.scope.role.word, g.scope.repos, g.scope.refs) for g in found
+        ]
+
+    def grant(self, user: str, role: str, *, repos: str = "**", refs: str = "**") -> AccountGrant:
+        """Replaces the user's grant for the same `repos`."""
+        scope = Scope(repos, values.parse_role(role), refs)
+        self._accounts.set_grant(_by(), user, scope)
+        return AccountGrant(user, scope.role.word, repos, refs)
+
+    def ungrant(self, user: str, *, repos: str = "**") -> None:
+        self._accounts.remove_grant(_by(), user, repos)
+
+    def rules(self) -> list[RefRule]:
+        return [_rule(rule) for rule in self._accounts.rules()]
+
+    def protect(
+        self,
+        refs: str,
+        *,
+        repos: str = "**",
+        no_delete: bool = True,
+        fast_forward: bool = True,
+        allow: Sequence[str] | None = None,
+        signers: str | None = None,
+    ) -> RefRule:
+        """Replaces the rule for the same `repos` and `refs`. Several rules that match a ref all bind."""
+        if signers is not None and len(signers.encode()) > values.MAX_SIGNERS:
+            raise UsageError(f"an allowed-signers file has at most {values.MAX_SIGNERS} bytes here")
+        rule = values.Rule(
+            repos=repos,
+            refs=refs,
+            no_delete=no_delete,
+            fast_forward=fast_forward,
+            allow=None if allow is None else tuple(allow),
+            signers=signers,
+        )
+        self._accounts.set_rule(_by(), rule)
+        return _rule(rule)
+
+    def unprotect(self, refs: str, *, repos: str = "**") -> None:
+        self._accounts.remove_rule(_by(), repos, refs)
+
+    def quotas(self) -> list[StorageQuota]:
+        return [StorageQuota(q.repos, q.principal, q.limit) for q in self._accounts.quotas()]
+
+    def set_quota(
+        self, limit: int | str, *, repos: str = "**", user: str | None = None
+    ) -> StorageQuota:
+        """`limit`: bytes, or a size like "500G"."""
+        size = values.parse_size(limit) if isinstance(limit, str) else limit
+        self._accounts.set_quota(_by(), values.Quota(repos, user, size))
+        return StorageQuota(repos, user, size)
+
+    def remove_quota(self, *, repos: str = "**", user: str | None = None) -> None:
+        self._accounts.remove_quota(_by(), repos, user)
+
+    # ---------------------------------------------------------------- repositories
+
+    def repositories(self) -> list[HostedRepository]:
+        return [_hosted(hosted) for hosted in self._accounts.repositories()]
+
+    def add_repository(self, name: str) -> HostedRepository:
+        """An empty one, to be pushed to."""
+        return _hosted(self._root.create_repository(_by(), name))
+
+    def remove_repository(self, name: str) -> str:
+        """Unlists it at once; the directory its files were put aside in."""
+        return self._root.remove_repository(_by(), name)
+
+    # ---------------------------------------------------------------- the audit log
+
+    def audit(self, *, repo: str | None = None, limit: int | None = None) -> list[AuditEntry]:
+        """Of the accounts, or of a repository; oldest first, the last `limit`."""
+        return self._with_log(repo, lambda store: read_audit(store, limit))
+
+    def verify_audit(self, *, repo: str | None = None, seal: str | None = None) -> AuditState:
+        return self._with_log(repo, lambda store: check_audit(store, seal))
+
+    def _with_log(self, repo: str | None, look: Callable[[auditlog.Audited], T]) -> T:
+        if repo is None:
+            return look(self._accounts.store)
+        store: LmdbStore
+        with self._root.open_repository(repo) as store:
+            return look(store)
+
+
+def _by() -> By:
+    try:
+        login = getpass.getuser()
+    except (KeyError, OSError):
+        login = str(os.getuid())
+    return By(f"operator {login}@{os.uname().nodename}", time.time_ns() // 1000)
+
+
+def _expiry(text: str | None, now_us: int) -> int | None:
+    if text is None:
+        return None
+    if match := _AGE.fullmatch(text.strip()):
+        delta = timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return now_us + delta // timedelta(microseconds=1)
+    try:
+        at = datetime.fromisoformat(text.strip()).astimezone()
+    except ValueError:
+        raise UsageError(
+            f"{text!r} is no time to expire at",
+            cause="write 12h, 90d, 2w, or a date like 2027-06-30",
+        ) from None
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _time(us: int) -> datetime:
+    return (_EPOCH + timedelta(microseconds=us)).astimezone()
+
+
+def _time_or_none(us: int | None) -> datetime | None:
+    return None if us is None else _time(us)
+
+
+def _owned(owners: dict[str, str], user: str) -> tuple[str, ...]:
+    return tuple(sorted(name for name, owner in owners.items() if owner == user))
+
+
+def _rule(rule: values.Rule) -> RefRule:
+    return RefRule(
+        rule.repos, rule.refs, rule.no_delete, rule.fast_forward, rule.allow, rule.signers
+    )
+
+
+def _hosted(hosted: values.Hosted) -> HostedRepository:
+    return HostedRepository(hosted.name, hosted.id, _time(hosted.created_us))

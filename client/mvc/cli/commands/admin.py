@@ -1,0 +1,34 @@
+"""`mvc admin`: the groups are in admin_accounts and admin_storage."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli.commands import admin_accounts, admin_storage
+from mvc.cli.options import VerbGroup
+
+
+@click.group("admin", cls=VerbGroup)
+def command() -> None:
+    """Keep the accounts and repositories of a team server, on the server itself.
+
+    Works on the server's directory (--root, MVC_ROOT, or the current one), whether a server runs there or not;
+    a running one obeys from its next call on. Each change is a row of the audit log (mvc audit log).
+
+    \b
+    mvc admin user add ada
+    mvc admin repo add team/iris
+    mvc admin grant add ada write --repos 'team/*'
+    mvc admin token add ada --expires 90d
+    """
+
+
+for group in (
+    admin_accounts.user,
+    admin_accounts.token,
+    admin_accounts.grant,
+    admin_storage.protect,
+    admin_storage.repo,
+    admin_storage.quota,
+):
+    command.add_command(group)

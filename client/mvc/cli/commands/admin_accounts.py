@@ -1,0 +1,195 @@
+"""`mvc admin user|token|grant`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mvc.cli import text
+from mvc.cli.face import Face
+from mvc.cli.options import VerbGroup
+from mvc.cli.screens import admin as screen
+
+if TYPE_CHECKING:
+    from mvc.api.team import TeamServer
+
+ROLES = ("read", "append", "write", "maintain", "admin")
+
+root_option = click.option(
+    "--root", metavar="DIR", envvar="MVC_ROOT", help="The server's directory. [env: MVC_ROOT]"
+)
+repos_option = click.option(
+    "--repos", default="**", metavar="GLOB", help="Which repositories. [default: all]"
+)
+
+
+def server(root: str | None) -> TeamServer:
+    from mvc.api.team import TeamServer
+
+    return TeamServer(root)
+
+
+def listing(
+    face: Face, name: str, found: list[Any], show: Callable[[Any], tuple[str, ...]]
+) -> None:
+    """A list as JSON or as a table; `name` is its field."""
+    face.answer({name: [screen.document(one) for one in found]}, text.table(map(show, found)))
+
+
+@click.group("user", cls=VerbGroup)
+def user() -> None:
+    """Who may call: people, and services such as training boxes."""
+
+
+@user.command("list")
+@root_option
+@click.pass_obj
+def user_list(face: Face, root: str | None) -> None:
+    """List the users."""
+    with server(root) as team:
+        listing(face, "users", team.users(), screen.user)
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--service", is_flag=True, help="No person: a training box, a deployment.")
+@click.option(
+    "--certificate", "certificates", multiple=True, metavar="NAME",
+    help="A name in client certificates (mTLS) by which the user is known too.",
+)  # fmt: skip
+@root_option
+@click.pass_obj
+def user_add(
+    face: Face, name: str, service: bool, certificates: tuple[str, ...], root: str | None
+) -> None:
+    """Add the user NAME, who may nothing yet."""
+    with server(root) as team:
+        made = team.add_user(name, service=service, certificates=certificates)
+    if face.json:
+        face.answer(screen.document(made))
+    face.say(f"{name} is a user now")
+    face.hint(f"mvc admin grant add {name} write --repos GLOB", f"mvc admin token add {name}")
+
+
+@user.command("remove")
+@click.argument("name")
+@root_option
+@click.pass_obj
+def user_remove(face: Face, name: str, root: str | None) -> None:
+    """Remove the user NAME, with tokens, grants, quotas and certificates, at once."""
+    with server(root) as team:
+        team.remove_user(name)
+    if face.json:
+        face.answer({"removed": name})
+    face.say(f"{name} is no user any more; every token of theirs is refused")
+
+
+@click.group("token", cls=VerbGroup)
+def token() -> None:
+    """What users log in with. The server keeps only hashes: a lost token is replaced, not looked up."""
+
+
+@token.command("list")
+@click.argument("user", required=False)
+@root_option
+@click.pass_obj
+def token_list(face: Face, user: str | None, root: str | None) -> None:
+    """List the tokens, of USER or of all; "used" is exact to the hour."""
+    with server(root) as team:
+        listing(face, "tokens", team.tokens(user), screen.token)
+
+
+@token.command("add")
+@click.argument("user")
+@click.option("--role", type=click.Choice(ROLES), help="At most this role, whatever USER has.")
+@click.option("--repos", metavar="GLOB", help="In these repositories only.")
+@click.option("--refs", metavar="GLOB", help="For these refs only, like 'auto/**'.")
+@click.option("--expires", metavar="WHEN", help="12h, 90d, 2w, or a date. [default: never]")
+@click.option("--note", default="", metavar="TEXT", help="What it is for.")
+@root_option
+@click.pass_obj
+def token_add(
+    face: Face,
+    user: str,
+    role: str | None,
+    repos: str | None,
+    refs: str | None,
+    expires: str | None,
+    note: str,
+    root: str | None,
+) -> None:
+    """Make a token for USER and print it, this once."""
+    with server(root) as team:
+        secret, made = team.add_token(
+            user, role=role, repos=repos, refs=refs, expires=expires, note=note
+        )
+    face.answer({"secret": secret, **screen.document(made)}, [secret])
+    face.hint("It is not shown again.  On USER's machine: mvc login URL")
+
+
+@token.command("revoke")
+@click.argument("id")
+@root_option
+@click.pass_obj
+def token_revoke(face: Face, id: str, root: str | None) -> None:
+    """Refuse the token ID (as mvc admin token list shows it) from now on."""
+    with server(root) as team:
+        revoked = team.revoke_token(id)
+    if face.json:
+        face.answer(screen.document(revoked))
+    face.say(f"token {revoked.id} of {revoked.user} is revoked")
+
+
+@click.group("grant", cls=VerbGroup)
+def grant() -> None:
+    """Which role a user has where; without a grant a repository does not exist for them.
+
+    \b
+    read       see it
+    append     add content, and refs below auto/: right for training boxes
+    write      move branches, add tags, signatures and stage records
+    maintain   move and delete tags, delete signatures
+    admin      as maintain; accounts are changed here, on the server
+    """
+
+
+@grant.command("list")
+@click.argument("user", required=False)
+@root_option
+@click.pass_obj
+def grant_list(face: Face, user: str | None, root: str | None) -> None:
+    """List the grants, of USER or of all."""
+    with server(root) as team:
+        listing(face, "grants", team.grants(user), screen.grant)
+
+
+@grant.command("add")
+@click.argument("user")
+@click.argument("role", type=click.Choice(ROLES))
+@repos_option
+@click.option("--refs", default="**", metavar="GLOB", help="Which refs. [default: all]")
+@root_option
+@click.pass_obj
+def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str | None) -> None:
+    """Give USER the ROLE; replaces their grant for the same --repos."""
+    with server(root) as team:
+        made = team.grant(user, role, repos=repos, refs=refs)
+    if face.json:
+        face.answer(screen.document(made))
+    face.say(f"{user}: {role} in {repos}" + ("" if refs == "**" else f", refs {refs}"))
+
+
+@grant.command("remove")
+@click.argument("user")
+@repos_option
+@root_option
+@click.pass_obj
+def grant_remove(face: Face, user: str, repos: str, root: str | None) -> None:
+    """Take USER's grant for --repos back."""
+    with server(root) as team:
+        team.ungrant(user, repos=repos)
+    if face.json:
+        face.answer({"user": user, "repos": repos})
+    face.say(f"{user} has no grant for {repos} any more")

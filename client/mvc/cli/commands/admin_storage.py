@@ -1,0 +1,167 @@
+"""`mvc admin protect|repo|quota`."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+import click
+
+from mvc.cli import text
+from mvc.cli.commands.admin_accounts import listing, repos_option, root_option, server
+from mvc.cli.face import Face
+from mvc.cli.options import VerbGroup
+from mvc.cli.screens import admin as screen
+
+
+@click.group("protect", cls=VerbGroup)
+def protect() -> None:
+    """Rules that bind every role, admins too. Where several match a ref, all of them do."""
+
+
+@protect.command("list")
+@root_option
+@click.pass_obj
+def protect_list(face: Face, root: str | None) -> None:
+    """List the rules."""
+    with server(root) as team:
+        listing(face, "rules", team.rules(), screen.rule)
+
+
+@protect.command("add")
+@click.argument("refs")
+@repos_option
+@click.option("--may-delete", is_flag=True, help="Let it be deleted all the same.")
+@click.option("--may-force", is_flag=True, help="Let it lose versions all the same.")
+@click.option(
+    "--allow", multiple=True, metavar="USER", help="Only these users may move it; repeatable."
+)
+@click.option(
+    "--signed-by", type=click.File(), metavar="FILE",
+    help="Only versions signed by a key in this allowed-signers file; it is copied.",
+)  # fmt: skip
+@root_option
+@click.pass_obj
+def protect_add(
+    face: Face,
+    refs: str,
+    repos: str,
+    may_delete: bool,
+    may_force: bool,
+    allow: tuple[str, ...],
+    signed_by: TextIO | None,
+    root: str | None,
+) -> None:
+    """Protect REFS, a glob like heads/main or 'tags/*': no deletion, only forward.
+
+    Replaces the rule for the same REFS and --repos.
+    """
+    with server(root) as team:
+        made = team.protect(
+            refs,
+            repos=repos,
+            no_delete=not may_delete,
+            fast_forward=not may_force,
+            allow=allow or None,
+            signers=None if signed_by is None else signed_by.read(),
+        )
+    if face.json:
+        face.answer(screen.document(made))
+    face.say("  ".join(screen.rule(made)))
+
+
+@protect.command("remove")
+@click.argument("refs")
+@repos_option
+@root_option
+@click.pass_obj
+def protect_remove(face: Face, refs: str, repos: str, root: str | None) -> None:
+    """Remove the rule for REFS in --repos."""
+    with server(root) as team:
+        team.unprotect(refs, repos=repos)
+    if face.json:
+        face.answer({"refs": refs, "repos": repos})
+    face.say(f"{refs} in {repos} is not protected any more")
+
+
+@click.group("repo", cls=VerbGroup)
+def repo() -> None:
+    """The repositories of the server."""
+
+
+@repo.command("list")
+@root_option
+@click.pass_obj
+def repo_list(face: Face, root: str | None) -> None:
+    """List the repositories."""
+    with server(root) as team:
+        listing(face, "repositories", team.repositories(), screen.repository)
+
+
+@repo.command("add")
+@click.argument("name")
+@root_option
+@click.pass_obj
+def repo_add(face: Face, name: str, root: str | None) -> None:
+    """Make the empty repository NAME, like iris or team/iris."""
+    with server(root) as team:
+        made = team.add_repository(name)
+    if face.json:
+        face.answer(screen.document(made))
+    face.say(f"{name} is ready to be pushed to")
+    face.hint(f"mvc remote add origin grpcs://HOST:PORT/{name}")
+
+
+@repo.command("remove")
+@click.argument("name")
+@root_option
+@click.pass_obj
+def repo_remove(face: Face, name: str, root: str | None) -> None:
+    """Unlist the repository NAME at once; its files are put aside, not deleted."""
+    with server(root) as team:
+        aside = team.remove_repository(name)
+    if face.json:
+        face.answer({"removed": name, "aside": aside})
+    face.say(f"{name} is gone; its files are in {text.safe(aside)} until you delete them")
+
+
+@click.group("quota", cls=VerbGroup)
+def quota() -> None:
+    """How many bytes a repository may hold, or a user may push into one."""
+
+
+@quota.command("list")
+@root_option
+@click.pass_obj
+def quota_list(face: Face, root: str | None) -> None:
+    """List the quotas."""
+    with server(root) as team:
+        listing(face, "quotas", team.quotas(), screen.quota)
+
+
+@quota.command("set")
+@click.argument("size")
+@repos_option
+@click.option("--user", metavar="USER", help="What this user may push, not what all may hold.")
+@root_option
+@click.pass_obj
+def quota_set(face: Face, size: str, repos: str, user: str | None, root: str | None) -> None:
+    """Allow SIZE (500G, 1.5TiB) in each of --repos."""
+    with server(root) as team:
+        made = team.set_quota(size, repos=repos, user=user)
+    if face.json:
+        face.answer(screen.document(made))
+    face.say("  ".join(screen.quota(made)))
+
+
+@quota.command("remove")
+@repos_option
+@click.option("--user", metavar="USER", help="The quota of this user.")
+@root_option
+@click.pass_obj
+def quota_remove(face: Face, repos: str, user: str | None, root: str | None) -> None:
+    """Remove the quota for --repos."""
+    with server(root) as team:
+        team.remove_quota(repos=repos, user=user)
+    if face.json:
+        face.answer({"repos": repos, "user": user})
+    face.say(f"{repos}: no quota{'' if user is None else f' for {user}'} any more")

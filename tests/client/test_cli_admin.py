@@ -1,0 +1,134 @@
+"""`mvc admin` and `mvc audit` on a server's directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import mvc as package
+from mvc.api.team import TeamServer
+from mvcd.team.auditlog import By
+from mvcd.team.root import Root
+from tests.support.commandline import Mvc
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "server"
+    with Root.create(path) as made:
+        made.first_start(By("server", 1_800_000_000_000_000))
+    monkeypatch.setenv("MVC_ROOT", str(path))
+    yield path
+
+
+def test_a_team_from_nothing(mvc: Mvc, root: Path) -> None:
+    mvc("admin", "user", "add", "ada")
+    mvc("admin", "user", "add", "box-7", "--service", "--certificate", "box-7.example.org")
+    mvc("admin", "repo", "add", "team/iris")
+    mvc("admin", "grant", "add", "ada", "write", "--repos", "team/*")
+    mvc("admin", "grant", "add", "box-7", "append", "--repos", "team/iris", "--refs", "auto/**")
+    secret = mvc("admin", "token", "add", "ada", "--expires", "90d", "-q").out.strip()
+    assert secret.startswith("mvct_")
+    users = mvc("admin", "user", "list", "--json").json["users"]
+    assert [(u["name"], u["service"], u["certificates"]) for u in users] == [
+        ("ada", False, []), ("admin", False, []), ("box-7", True, ["box-7.example.org"]),
+    ]  # fmt: skip
+    assert [r["name"] for r in mvc("admin", "repo", "list", "--json").json["repositories"]] == [
+        "team/iris"
+    ]
+    grants = mvc("admin", "grant", "list", "box-7", "--json").json["grants"]
+    assert grants == [{"user": "box-7", "role": "append", "repos": "team/iris", "refs": "auto/**"}]
+    assert "until" in mvc("admin", "token", "list", "ada").out
+    mvc("admin", "grant", "remove", "ada", "--repos", "team/*")
+    assert mvc("admin", "grant", "list", "ada").out == ""
+    mvc("admin", "user", "remove", "ada")
+    assert "ada" not in mvc("admin", "token", "list").out
+    assert "put aside" not in mvc("admin", "repo", "remove", "team/iris").err
+    assert mvc("admin", "repo", "list").out == ""
+
+
+def test_a_revoked_token_is_shown_as_such(mvc: Mvc, root: Path) -> None:
+    made = mvc("admin", "token", "add", "admin", "--role", "read", "--repos", "a/*", "--json").json
+    assert made["scopes"] == [{"repos": "a/*", "role": "read", "refs": "**"}]
+    mvc("admin", "token", "revoke", made["id"][:6])
+    listed = mvc("admin", "token", "list").out
+    assert "revoked" in listed and "read in a/*" in listed
+    assert made["secret"] not in listed
+
+
+def test_protection_and_quotas(mvc: Mvc, root: Path, tmp_path: Path) -> None:
+    signers = tmp_path / "allowed_signers"
+    signers.write_text("# keys\nada@example.org ssh-ed25519 AAAA\n")
+    mvc("admin", "protect", "add", "heads/main", "--allow", "admin", "--signed-by", str(signers))
+    mvc("admin", "protect", "add", "tags/*", "--repos", "a/*", "--may-delete")
+    lines = mvc("admin", "protect", "list").out.splitlines()
+    assert "no deletion, only forward, only by admin, signed by 1 key" in lines[0]
+    assert lines[1].split() == ["tags/*", "a/*", "only", "forward"]
+    mvc("admin", "protect", "remove", "tags/*", "--repos", "a/*")
+    assert len(mvc("admin", "protect", "list", "--json").json["rules"]) == 1
+    mvc("admin", "quota", "set", "1.5TiB", "--user", "admin")
+    mvc("admin", "quota", "set", "500G")
+    assert mvc("admin", "quota", "list", "--json").json["quotas"] == [
+        {"repos": "**", "user": None, "limit": 500 << 30},
+        {"repos": "**", "user": "admin", "limit": 3 << 39},
+    ]
+    mvc("admin", "quota", "remove", "--user", "admin")
+    assert "everybody" in mvc("admin", "quota", "list").out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "error"),
+    [
+        (["user", "add", "Ada"], 2, "cannot name a user"),
+        (["user", "add", "admin"], 1, "among the users already"),
+        (["user", "remove", "bob"], 1, "no user 'bob'"),
+        (["repo", "add", "../x"], 2, "cannot name a repository"),
+        (["repo", "remove", "x"], 10, "no repository 'x'"),
+        (["grant", "add", "admin", "owner"], 2, "owner"),
+        (["grant", "add", "admin", "read", "--repos", "[x]"], 2, "not a pattern"),
+        (["token", "add", "admin", "--expires", "soon"], 2, "no time"),
+        (["token", "revoke", "zz"], 1, "no token"),
+        (["quota", "set", "much"], 2, "not a size"),
+        (["quota", "remove"], 1, "nothing like that"),
+    ],
+)
+def test_mistakes(mvc: Mvc, root: Path, words: list[str], code: int, error: str) -> None:
+    assert error in mvc("admin", *words, code=code).err
+
+
+def test_where_no_server_is(mvc: Mvc, tmp_path: Path) -> None:
+    assert "mvcd serve --root" in mvc("admin", "user", "list", "--root", str(tmp_path), code=1).err
+
+
+def test_the_audit_log(mvc: Mvc, root: Path) -> None:
+    where = ["--root", str(root)]
+    rows = mvc("audit", "log", *where, "--json").json["rows"]
+    assert [row["action"] for row in rows] == ["user.add", "grant.set", "token.add"]
+    seal = mvc("audit", "verify", *where, "--json").json["digest"]
+    assert seal == rows[-1]["digest"]
+    mvc("admin", "user", "add", "ada")
+    assert "user=ada" in mvc("audit", "log", *where, "-n", "1").out
+    assert "4 rows, unbroken" in mvc("audit", "verify", *where, "--seal", seal).out
+    assert "no row has the digest" in mvc("audit", "verify", *where, "--seal", "00", code=14).out
+    mvc("audit", "verify", "--repo", "x", code=2)
+    mvc("audit", "verify", *where, "--repo", "x", code=10)
+
+
+def test_the_audit_log_of_a_repository_here(mvc: Mvc, tmp_path: Path) -> None:
+    mvc("init", str(tmp_path / "here"))
+    with package.Repo(tmp_path / "here") as repo:
+        assert repo.audit() == []
+        assert repo.audit_check() == package.AuditState(0, "0" * 64, ())
+    assert "Nothing" in mvc("-C", str(tmp_path / "here"), "audit", "log").out
+
+
+def test_the_same_from_python(root: Path) -> None:
+    with TeamServer(root) as team:
+        team.add_user("ada")
+        secret, token = team.add_token("ada", role="read", expires="2h")
+        assert (token.user, token.state) == ("ada", "good")
+        assert secret not in repr(token)
+        assert team.audit(limit=1)[0].action == "token.add"
+        assert team.verify_audit().ok
