@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from mvcd.errors import MissingObject
 from mvcd.inspect import notebook
 from mvcd.inspect.environment import PackageChange, compare_packages, is_environment, packages
 from mvcd.inspect.layers import Keyed, ModelChange, compare_layers, model_of
@@ -55,13 +56,15 @@ class SourceChange:
 @dataclass(frozen=True, slots=True)
 class ArchitectureChange:
     """`config` has, per file, the keys that differ; `packages_differ` tells that the recorded digests of all
-    installed packages do (None: not recorded on both sides)."""
+    installed packages do (None: not recorded on both sides). `absent`: changed files whose content is not here,
+    pruned or never fetched; with weights among them, `models` is empty."""
 
     models: tuple[ModelChange, ...] = ()
     config: Mapping[str, Mapping[str, ValueChange]] = field(default_factory=dict)
     source: tuple[SourceChange, ...] = ()
     environment: tuple[PackageChange, ...] = ()
     packages_differ: bool | None = None
+    absent: tuple[str, ...] = ()
 
     @property
     def layers(self) -> tuple[ModelChange, ...]:
@@ -74,35 +77,60 @@ class ArchitectureChange:
 
 
 def compare_architecture(sides: Sides) -> ArchitectureChange:
-    """Raises what reading raises: MissingObject for content that was pruned or never fetched."""
-    config: dict[str, dict[str, ValueChange]] = {}
-    source: list[SourceChange] = []
-    environment = _recorded(sides)
+    """Of content that is not here (pruned, never fetched) what the rest tells. Raises CorruptObject."""
+    found = _Gathered(environment=_recorded(sides))
     old_files, new_files = ModelFiles(sides.old), ModelFiles(sides.new)
-    for path, (before, after) in sorted(sides.changes.items()):
-        component = (after or before).component  # type: ignore[union-attr]  # one of them is there
-        asked: list[PackageChange] = []
-        if is_environment(path):
-            old, new = _packages(sides.old, before), _packages(sides.new, after)
-            asked = compare_packages(path, old, new)
-            environment += asked
-        elif component is Component.WEIGHTS and path.endswith(".keras"):
-            _put(config, path, _keras(sides.old, before), _keras(sides.new, after))
-        elif component is Component.WEIGHTS and before is not None and after is not None:
-            _put(config, path, _metadata(old_files, before), _metadata(new_files, after))
-        elif component is not Component.ARCHITECTURE:
-            continue
-        elif path.endswith(_CONFIG_SUFFIXES) and before is not None and after is not None:
-            _put(config, path, _settings(sides.old, before), _settings(sides.new, after))
-        if component is Component.ARCHITECTURE and path not in config and not asked:
-            source.append(_source(sides, path, before, after, count=len(source) < MAX_SOURCES))
+    for path, change in sorted(sides.changes.items()):
+        try:
+            _gather(found, sides, (old_files, new_files), path, *change)
+        except MissingObject:
+            found.absent.append(path)
+    try:
+        models = tuple(_models(sides, old_files, new_files))
+    except MissingObject:
+        models = ()
     return ArchitectureChange(
-        tuple(_models(sides, old_files, new_files)),
-        config,
-        tuple(source),
-        tuple(environment),
+        models,
+        found.config,
+        tuple(found.source),
+        tuple(found.environment),
         _packages_differ(sides),
+        tuple(found.absent),
     )
+
+
+@dataclass(slots=True)
+class _Gathered:
+    environment: list[PackageChange]
+    config: dict[str, dict[str, ValueChange]] = field(default_factory=dict)
+    source: list[SourceChange] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+
+
+def _gather(
+    found: _Gathered,
+    sides: Sides,
+    files: tuple[ModelFiles, ModelFiles],
+    path: str,
+    before: Placed | None,
+    after: Placed | None,
+) -> None:
+    component = (after or before).component  # type: ignore[union-attr]  # one of them is there
+    config, asked = found.config, list[PackageChange]()
+    if is_environment(path):
+        asked = compare_packages(path, _packages(sides.old, before), _packages(sides.new, after))
+        found.environment += asked
+    elif component is Component.WEIGHTS and path.endswith(".keras"):
+        _put(config, path, _keras(sides.old, before), _keras(sides.new, after))
+    elif component is Component.WEIGHTS and before is not None and after is not None:
+        _put(config, path, _metadata(files[0], before), _metadata(files[1], after))
+    elif component is not Component.ARCHITECTURE:
+        return
+    elif path.endswith(_CONFIG_SUFFIXES) and before is not None and after is not None:
+        _put(config, path, _settings(sides.old, before), _settings(sides.new, after))
+    if component is Component.ARCHITECTURE and path not in config and not asked:
+        count = len(found.source) < MAX_SOURCES
+        found.source.append(_source(sides, path, before, after, count=count))
 
 
 # ---------------------------------------------------------------- layers

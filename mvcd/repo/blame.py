@@ -10,13 +10,17 @@ from mvcd.repo.core import Core
 from mvcd.repo.history import names_by_version
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.results import History
-from mvcd.repo.subject import SubjectKind, subject_of
+from mvcd.repo.subject import SubjectKind, Untold, subject_of
 from mvcd.repo.walk import resolve
 
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """`entry` made `subject` what it is where it was asked; `old` is None if it was not there before."""
+    """`entry` made `subject` what it is where it was asked; `old` is None if it was not there before.
+
+    `certain` is false where an earlier version may have: what its parents have is not here, pruned or never
+    fetched.
+    """
 
     subject: str
     kind: SubjectKind
@@ -24,6 +28,7 @@ class Blame:
     old: Value
     new: Value
     unchanged: int  # versions since that left it as it is
+    certain: bool = True
 
 
 def blame(core: Core, name: str, rev: str) -> Blame:
@@ -49,4 +54,5 @@ def blame(core: Core, name: str, rev: str) -> Blame:
         subject.shown(before[0][0]),
         subject.shown(state),
         unchanged,
+        certain=not any(isinstance(found, Untold) for found in (state, *(s for s, _ in before))),
     )

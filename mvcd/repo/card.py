@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from mvcd.errors import MissingObject
 from mvcd.ids import VersionId
@@ -100,7 +101,8 @@ class DataTable:
 @dataclass(frozen=True, slots=True)
 class CardFacts:
     """`tables` were counted where that was asked for. `stages` has the records by which the version came to a
-    stage or left it, newest first by stage.
+    stage or left it, newest first by stage. Of components in `absent` no files are named: their lists are not
+    here, pruned or never fetched.
     """
 
     history: History
@@ -110,27 +112,46 @@ class CardFacts:
     data: tuple[DataKind, ...]
     tables: tuple[DataTable, ...]
     stages: tuple[StageRecord, ...]
+    absent: tuple[Component, ...] = ()
 
 
 def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
-    """In the order of the ids. `tables` reads the data's tables, the smaller ones, to count their rows.
-
-    Raises MissingObject when a version's file lists are not here.
-    """
+    """In the order of the ids. `tables` reads the data's tables, the smaller ones, to count their rows."""
     names = history.names_by_version(core)
     steps = _steps(core)
     for id in ids:
         version = core.version(id)
-        networks, weights = _weights(core, version)
+        here = _Here(core, version)
+        none: tuple[tuple[Network, ...], tuple[WeightFile, ...]] = ((), ())
+        networks, weights = here.look(Component.WEIGHTS, _weights, none)
         yield CardFacts(
             history=History(id, version, tuple(names.get(id, ()))),
-            architecture=_architecture(core, version),
+            architecture=here.look(Component.ARCHITECTURE, _architecture, ()),
             networks=networks,
             weights=weights,
-            data=_data(core, version),
-            tables=tuple(_tables(core, version)) if tables else (),
+            data=here.look(Component.DATA, _data, ()),
+            tables=here.look(Component.DATA, _tables, ()) if tables else (),
             stages=tuple(steps.get(id, ())),
+            absent=tuple(c for c in Component if c in here.absent),
         )
+
+
+_T = TypeVar("_T")
+
+
+class _Here:
+    """A version of which some content may not be here."""
+
+    def __init__(self, core: Core, version: Version) -> None:
+        self._core, self._version = core, version
+        self.absent = set[Component]()
+
+    def look(self, component: Component, find: Callable[[Core, Version], _T], nothing: _T) -> _T:
+        try:
+            return find(self._core, self._version)
+        except MissingObject:
+            self.absent.add(component)
+            return nothing
 
 
 def _steps(core: Core) -> dict[VersionId, list[StageRecord]]:
@@ -204,8 +225,12 @@ def _data(core: Core, version: Version) -> tuple[DataKind, ...]:
     return tuple(sorted(found, key=lambda k: (-k.size, k.kind)))
 
 
-def _tables(core: Core, version: Version) -> Iterator[DataTable]:
+def _tables(core: Core, version: Version) -> tuple[DataTable, ...]:
     """In the order of their paths."""
+    return tuple(_each_table(core, version))
+
+
+def _each_table(core: Core, version: Version) -> Iterator[DataTable]:
     found = [p.entry for p in VersionFiles(version, core.fetch).all([Component.DATA])]
     tables = [e for e in found if e.mode is not Mode.SYMLINK and format_of(e.path) is not None]
     left = MAX_TABLE_BYTES
@@ -217,8 +242,8 @@ def _tables(core: Core, version: Version) -> Iterator[DataTable]:
         try:
             with io.BufferedReader(VersionFile(entry, core.fetch)) as file:
                 table = read_table(entry.path, file)
-        except MissingObject as error:
-            yield DataTable(entry.path, None, (), str(error))
+        except MissingObject:
+            yield DataTable(entry.path, None, (), "content not here")
         else:
             columns = tuple(column.name for column in table.columns)
             yield DataTable(entry.path, table.rows, columns, table.problem)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, BinaryIO, cast
 
+from mvcd.errors import MissingObject
 from mvcd.ids import RecipeId
 from mvcd.inspect.columns import Column
 from mvcd.inspect.splits import class_of, is_image, split_of
@@ -32,6 +33,8 @@ MAX_TABLES = 1000
 _EXAMPLES = 3
 NOT_COUNTED = "large, not read"
 """The problem of a table that ROW_BYTES left out."""
+NOT_HERE = "content not here"
+"""The problem of a table that was pruned or never fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,12 @@ class TableChange:
         return before != after and sorted(before) == sorted(after)
 
 
+def problems(table: TableChange) -> tuple[str | None, str | None]:
+    """Why either side could not be read."""
+    old, new = table.old, table.new
+    return old.problem if old is not None else None, new.problem if new is not None else None
+
+
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """Files of two splits with equal content; `examples` are pairs of their paths."""
@@ -85,11 +94,13 @@ class Overlap:
 @dataclass(frozen=True, slots=True)
 class DataChange:
     """`images` has classes (directories) whose number of images differs: (old, new). `duplicates` are groups of
-    equal files within the new side, of one split each; `overlaps` equal files across splits."""
+    equal files within the new side, of one split each, that have more of them than on the old side, `repeated`
+    in all; `overlaps` equal files across splits of the new side."""
 
     tables: tuple[TableChange, ...] = ()
     images: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     duplicates: tuple[tuple[str, ...], ...] = ()
+    repeated: int = 0
     overlaps: tuple[Overlap, ...] = ()
 
     @property
@@ -104,16 +115,16 @@ class DataChange:
 
 
 def compare_data(sides: Sides) -> DataChange:
-    """Raises what reading raises: MissingObject for content that was pruned or never fetched."""
+    """Of content that is not here (pruned, never fetched) what the rest tells. Raises CorruptObject."""
     if not any(_is_data(placed) for change in sides.changes.values() for placed in change):
         return DataChange()
-    files = _files(sides.new)
-    return DataChange(
-        tuple(_tables(sides, summaries=False)),
-        _images(sides, files),
-        _duplicates(files),
-        _overlaps(files),
-    )
+    tables = tuple(_tables(sides, summaries=False))
+    try:
+        files = _files(sides.new)
+    except MissingObject:
+        return DataChange(tables)
+    duplicates, repeated = _duplicates(sides, files)
+    return DataChange(tables, _images(sides, files), duplicates, repeated, _overlaps(files))
 
 
 def summarise_tables(sides: Sides) -> tuple[TableChange, ...]:
@@ -181,11 +192,14 @@ def _table(
         return Table(problem="a symbolic link")
     if not read:
         return Table(problem=NOT_COUNTED)
-    with side.open(placed.entry) as file:
-        if monitor is None:
-            return read_table(placed.entry.path, file)
-        told = cast(BinaryIO, _Told(file, monitor))
-        return read_table(placed.entry.path, told, summaries=True)
+    try:
+        with side.open(placed.entry) as file:
+            if monitor is None:
+                return read_table(placed.entry.path, file)
+            told = cast(BinaryIO, _Told(file, monitor))
+            return read_table(placed.entry.path, told, summaries=True)
+    except MissingObject:
+        return Table(problem=NOT_HERE)
 
 
 class _Told:
@@ -218,6 +232,9 @@ def _retyped(old: Column, new: Column) -> bool:
 
 # ---------------------------------------------------------------- files
 
+_Content = tuple[bytes, str | None]
+"""What a file holds, and the split that it is part of."""
+
 
 def _files(side: Side) -> list[Placed]:
     return [p for p in side.files.all([Component.DATA]) if p.entry.mode is not Mode.SYMLINK]
@@ -233,14 +250,24 @@ def _images(sides: Sides, files: list[Placed]) -> dict[str, tuple[int, int]]:
     return {name: (new[name] - n, new[name]) for name, n in sorted(moved.items()) if n}
 
 
-def _duplicates(files: list[Placed]) -> tuple[tuple[str, ...], ...]:
-    """The largest groups first."""
-    groups: dict[tuple[bytes, str | None], list[str]] = defaultdict(list)
+def _duplicates(sides: Sides, files: list[Placed]) -> tuple[tuple[tuple[str, ...], ...], int]:
+    """Groups that grew, the largest first, and by how many files that only repeat another."""
+    groups: dict[_Content, list[str]] = defaultdict(list)
     for placed in files:
         if placed.entry.size:
-            groups[placed.entry.recipe, split_of(placed.entry.path)].append(placed.entry.path)
-    found = [tuple(sorted(paths)) for paths in groups.values() if len(paths) > 1]
-    return tuple(sorted(found, key=lambda paths: (-len(paths), paths)))
+            groups[_content(placed)].append(placed.entry.path)
+    more: Counter[_Content] = Counter()
+    for before, after in sides.changes.values():
+        more.subtract(_content(placed) for placed in (before,) if placed and _is_data(placed))
+        more.update(_content(placed) for placed in (after,) if placed and _is_data(placed))
+    grown = {key: paths for key, paths in groups.items() if len(paths) > 1 and more[key] > 0}
+    found = [tuple(sorted(paths)) for paths in grown.values()]
+    repeated = sum(min(more[key], len(paths) - 1) for key, paths in grown.items())
+    return tuple(sorted(found, key=lambda paths: (-len(paths), paths))), repeated
+
+
+def _content(placed: Placed) -> _Content:
+    return placed.entry.recipe, split_of(placed.entry.path)
 
 
 def _overlaps(files: list[Placed]) -> tuple[Overlap, ...]:

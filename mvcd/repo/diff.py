@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from mvcd.errors import MissingObject
 from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.tensors import TensorChanges, compare_tensors
 from mvcd.inspect.textdiff import is_text, unified_diff
@@ -36,7 +37,10 @@ def compare(
     return Diff(
         old=sides.old.id,
         new=sides.new.id,
-        components={c: _file_changes(c, sides.changes) for c in wanted},
+        components={
+            c: FileChanges(listed=False) if c in sides.absent else _file_changes(c, sides.changes)
+            for c in wanted
+        },
         hyperparameters=value_changes(old.hyperparameters, new.hyperparameters) if settings else {},
         metrics=value_changes(old.metrics, new.metrics, rules) if results else {},
         tensors=dict(_tensors(sides)) if Component.WEIGHTS in wanted else {},
@@ -102,7 +106,10 @@ def _tensors(sides: Sides) -> Iterator[tuple[str, TensorChanges]]:
     for path, (before, after) in sorted(sides.changes.items()):
         if before is None or after is None or after.component is not Component.WEIGHTS:
             continue
-        old, new = sides.old.recipe(before.entry), sides.new.recipe(after.entry)
+        try:
+            old, new = sides.old.recipe(before.entry), sides.new.recipe(after.entry)
+        except MissingObject:
+            continue
         if old.format or new.format:
             yield path, compare_tensors(_rows(old), _rows(new))
 
@@ -124,8 +131,12 @@ def patch(sides: Sides, components: Collection[Component]) -> Iterator[str]:
         if any(p.entry.size > MAX_TEXT for p in present):
             yield f"{path}: too large to show line by line"
             continue
-        old = b"" if before is None else sides.old.read(before.entry, MAX_TEXT)
-        new = b"" if after is None else sides.new.read(after.entry, MAX_TEXT)
+        try:
+            old = b"" if before is None else sides.old.read(before.entry, MAX_TEXT)
+            new = b"" if after is None else sides.new.read(after.entry, MAX_TEXT)
+        except MissingObject:
+            yield f"{path}: its content is not here"
+            continue
         if old == new:
             continue
         if not (is_text(old) and is_text(new)):

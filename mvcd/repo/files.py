@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from mvcd.ids import Digest
+from mvcd.errors import MissingObject
+from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import entries, find
@@ -62,14 +63,27 @@ Change = tuple[Placed | None, Placed | None]
 """(before, after) of one path."""
 
 
-def changes(old: Version, new: Version, fetch: Fetch) -> dict[str, Change]:
-    """Paths whose entry or component differs, reading only differing subtrees."""
+def changes(
+    old: Version, new: Version, fetch: Fetch, *, unlisted: set[Component] | None = None
+) -> dict[str, Change]:
+    """Paths whose entry or component differs, reading only differing subtrees.
+
+    Raises MissingObject where a list of files is not here; with `unlisted`, such components are put there
+    and passed over.
+    """
     found: dict[str, Change] = {}
     for component in Component:
         a, b = old.components[component].root, new.components[component].root
         if a == b:
             continue
-        for before, after in diff_entries(a, b, fetch):
+        try:
+            pairs = list(diff_entries(a, b, fetch))
+        except MissingObject:
+            if unlisted is None:
+                raise
+            unlisted.add(component)
+            continue
+        for before, after in pairs:
             present = before or after
             assert present is not None
             was, now = found.get(present.path, (None, None))
@@ -79,6 +93,14 @@ def changes(old: Version, new: Version, fetch: Fetch) -> dict[str, Change]:
                 now = Placed(component, after)
             found[present.path] = (was, now)
     return found
+
+
+def is_listed(root: NodeId | None, fetch: Fetch) -> bool:
+    """Whether a component's list of files is here whole."""
+    try:
+        return root is None or all(True for _ in entries(root, fetch))
+    except MissingObject:
+        return False
 
 
 def recipe_of(entry: Entry, fetch: Fetch) -> Recipe:

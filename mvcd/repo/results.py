@@ -78,14 +78,18 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class FileChanges:
+    """Without `listed`, the files differ, but a list of them is not here: which ones is not known."""
+
     added: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()  # (old, new), equal content
+    listed: bool = True
 
     @property
     def changed(self) -> bool:
-        return bool(self.added or self.modified or self.deleted or self.renamed)
+        known = self.added or self.modified or self.deleted or self.renamed
+        return bool(known) or not self.listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,11 @@ from mvcd.repo.query.parse import parse
 from mvcd.repo.query.tree import Key
 from mvcd.repo.results import History
 from mvcd.repo.settings import metric_rules
-from mvcd.repo.subject import subject_of
+from mvcd.repo.subject import Subject, subject_of
 from mvcd.repo.walk import RefNames, ancestors, resolve, selected
+
+_NAMED = 5
+"""Versions named in a warning."""
 
 
 class Filter:
@@ -82,7 +85,7 @@ def find(
     if component is not None:
         versions = (v for v in versions if _changed(core, v, component))
     if touching is not None:
-        versions = subject_of(core, touching, start).touching(core, versions)
+        versions = _touching(core, subject_of(core, touching, start), versions)
     if where is not None:
         versions = Filter(core, where)(versions)
     if best is not None:
@@ -90,6 +93,18 @@ def find(
     names = names_by_version(core)
     for version in islice(versions, limit):
         yield History(version.id, core.version(version.id), tuple(names.get(version.id, ())))
+
+
+def _touching(core: Core, subject: Subject, versions: Iterable[Glance]) -> Iterator[Glance]:
+    """Warns of versions that may have touched it too."""
+    yield from subject.touching(core, versions)
+    if subject.undecided:
+        names = [f"v{core.version(id).generation}" for id in subject.undecided]
+        shown = ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
+        core.monitor.warn(
+            f"{shown} may have changed {subject.name} too; what would tell is not here"
+            " (pruned, or never fetched)"
+        )
 
 
 def _changed(core: Core, version: Glance, component: Component) -> bool:

@@ -18,9 +18,9 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Version
+from mvcd.objects.version import Component, Version
 from mvcd.repo.content import VersionFile
-from mvcd.repo.files import Change, VersionFiles, changes, recipe_of
+from mvcd.repo.files import Change, VersionFiles, changes, is_listed, recipe_of
 from mvcd.repo.reading import unread
 
 
@@ -73,5 +73,22 @@ class Sides:
 
     @cached_property
     def changes(self) -> Mapping[str, Change]:
-        """By path: (before, after) of every file that differs."""
-        return changes(self.old.version, self.new.version, self.new.fetch)
+        """By path: (before, after) of every file that differs, but for components in `absent`."""
+        return self._compared[0]
+
+    @cached_property
+    def absent(self) -> Mapping[Component, tuple[VersionId, ...]]:
+        """Components that differ, and the versions whose lists of their files are not here: pruned, or never
+        fetched. Of these no more is known than what the records say."""
+        fetch, found = self.new.fetch, {}
+        for component in (c for c in Component if c in self._compared[1]):
+            roots = [(s.id, s.version.components[component].root) for s in (self.old, self.new)]
+            lacking = [id for id, root in roots if id is not None and not is_listed(root, fetch)]
+            found[component] = tuple(lacking)
+        return found
+
+    @cached_property
+    def _compared(self) -> tuple[Mapping[str, Change], set[Component]]:
+        unlisted = set[Component]()
+        found = changes(self.old.version, self.new.version, self.new.fetch, unlisted=unlisted)
+        return found, unlisted

@@ -16,7 +16,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from itertools import islice
 
-from mvcd.errors import Failure
+from mvcd.errors import Failure, MissingObject
 from mvcd.ids import NodeId, RecipeId, VersionId
 from mvcd.objects.glance import MISSING, Glance, entries_at, tensor_in
 from mvcd.objects.manifest import entries
@@ -41,12 +41,20 @@ State = Hashable
 """What a version has of a subject; equal states mean unchanged."""
 
 
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """The state where what would tell is not here: pruned, or never fetched. Equal `roots`, equal state."""
+
+    roots: tuple[NodeId | None, ...]
+
+
 class Subject:
     """A thing with a state in each version; `shown` is what people see of a state."""
 
     def __init__(self, kind: SubjectKind, name: str) -> None:
         self.kind = kind
         self.name = name
+        self.undecided: list[VersionId] = []  # by `touching`, for want of content
 
     def state(self, version: Glance) -> State:
         raise NotImplementedError
@@ -58,7 +66,7 @@ class Subject:
         return self.shown(self.state(version)) is not None
 
     def touching(self, core: Core, versions: Iterable[Glance]) -> Iterator[Glance]:
-        """Of `versions`, those that changed it against all of their parents."""
+        """Of `versions`, those that are known to have changed it against all of their parents."""
         states: dict[VersionId, State] = {}
 
         def state(id: VersionId, version: Glance | None = None) -> State:
@@ -68,8 +76,12 @@ class Subject:
 
         for version in versions:
             mine = state(version.id, version)
-            parents = version.parents or (VersionId.of(b""),)
-            if all(state(parent) != mine for parent in parents):
+            before = [state(parent) for parent in version.parents or (VersionId.of(b""),)]
+            if mine in before:
+                continue
+            if any(isinstance(found, Untold) for found in (mine, *before)):
+                self.undecided.append(version.id)
+            else:
                 yield version
 
 
@@ -127,26 +139,34 @@ class PathSubject(Subject):
     def state(self, version: Glance) -> State:
         """A file is in one component only: where it was last, else in any. A directory may be in several."""
         if self._home is not None and (root := version.root(self._home)) is not None:
-            files = self._below(root)
-            if files.recipe:
-                return files
-        found = []
+            home = self._below(root)
+            if home is not None and home.recipe:
+                return home
+        found, unlisted = [], False
         for component in Component:
             root = version.root(component)
             files = _NOTHING if root is None else self._below(root)
-            if files.content:
+            if files is None:
+                unlisted = True
+            elif files.content:
                 self._home = component
                 found.append(files)
+        if unlisted and not (found and found[0].recipe):
+            return Untold(tuple(version.root(component) for component in Component))
         if len(found) <= 1:
             return found[0] if found else _NOTHING
         content = b"".join(files.content for files in found)
         return _Files(content, sum(f.count for f in found), sum(f.size for f in found))
 
-    def _below(self, root: NodeId) -> _Files:
+    def _below(self, root: NodeId) -> _Files | None:
+        """None where the list is not here."""
         known = self._seen.get(root)
         if known is None:
             path = self.name.rstrip("/") or "."
-            listed = entries_at(root, path, self._fetch)
+            try:
+                listed = entries_at(root, path, self._fetch)
+            except MissingObject:
+                return None
             if not listed:
                 known = _NOTHING
             else:
@@ -160,6 +180,8 @@ class PathSubject(Subject):
         return known
 
     def shown(self, state: State) -> Value:
+        if isinstance(state, Untold):
+            return None
         assert isinstance(state, _Files)
         if not state.content:
             return None
@@ -184,8 +206,11 @@ class TensorSubject(Subject):
         if root is None:
             return ()
         if root not in self._by_root:
-            listed = entries_at(root, self._path or ".", self._fetch)
-            found = (self._in(recipe) for _, recipe, _, _ in listed)
+            try:
+                listed = entries_at(root, self._path or ".", self._fetch)
+                found = [self._in(recipe) for _, recipe, _, _ in listed]
+            except MissingObject:
+                return Untold((root,))
             self._by_root[root] = tuple(sorted(text for text in found if text is not None))
         return self._by_root[root]
 
@@ -201,6 +226,8 @@ class TensorSubject(Subject):
         return self._by_recipe[recipe]
 
     def shown(self, state: State) -> Value:
+        if isinstance(state, Untold):
+            return None
         assert isinstance(state, tuple)
         return ", ".join(state) or None
 
@@ -240,15 +267,28 @@ def _value_subject(name: str, version: Glance) -> ValueSubject:
 def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
     from difflib import get_close_matches
 
-    known = set(tip.keys()) | set(islice(_tensor_names(core, tip), _NAMES))
+    known, absent = set(tip.keys()), list[str]()
     for component in Component:
-        if (root := tip.root(component)) is not None:
-            known |= {entry.path for entry in islice(entries(root, core.fetch), _NAMES)}
+        try:
+            if (root := tip.root(component)) is not None:
+                known |= {entry.path for entry in islice(entries(root, core.fetch), _NAMES)}
+            if component is Component.WEIGHTS:
+                known |= set(islice(_tensor_names(core, tip), _NAMES))
+        except MissingObject:
+            absent.append(component.value)
     near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
+    help = f"did you mean {' or '.join(near)}?" if near else f"mvc show {rev}, or: mvc ls {rev}"
+    if absent:
+        return Failure(
+            f"nothing here tells what {name!r} is in {rev}",
+            kind="content-absent",
+            cause=f"its {', '.join(absent)} are not here: pruned, or never fetched",
+            help=help,
+        )
     return Failure(
         f"{rev} has no path, tensor, hyperparameter or metric {name!r}, and never had",
         kind="unknown-subject",
-        help=f"did you mean {' or '.join(near)}?" if near else f"mvc show {rev}, or: mvc ls {rev}",
+        help=help,
     )
 
 

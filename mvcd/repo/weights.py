@@ -65,8 +65,8 @@ class TensorDiff:
         self.problem: str | None = None  # why its data cannot be read
         try:
             self.kind = weights.kind(old, new)
-        except Unreadable as error:
-            self.kind, self.problem = "changed", str(error)
+        except (Unreadable, MissingObject) as error:
+            self.kind, self.problem = "changed", _reason(error)
 
     def __repr__(self) -> str:
         return f"TensorDiff({self.name!r}, {self.kind})"
@@ -172,6 +172,7 @@ class Weights(Mapping[str, TensorDiff]):
         self._old, self._new, self._monitor, self._changed = old, new, monitor, changed
         self._found: dict[str, TensorDiff] | None = None
         self._passed = False  # whether headers of equal files were passed over
+        self._absent: list[str] = []
 
     @classmethod
     def none(cls) -> Self:
@@ -200,6 +201,13 @@ class Weights(Mapping[str, TensorDiff]):
     def __repr__(self) -> str:
         return "<Weights: tensors by name>"
 
+    @property
+    def absent(self) -> tuple[str, ...]:
+        """Files of which it is not here what tensors they have, pruned or never fetched; [""] for the list of
+        files itself. With some of them absent, what one side only has is left out: it may be in there."""
+        self._table()
+        return tuple(dict.fromkeys(self._absent))
+
     def of_kind(self, *kinds: str) -> list[TensorDiff]:
         return [tensor for tensor in self.values() if tensor.kind in kinds]
 
@@ -219,13 +227,15 @@ class Weights(Mapping[str, TensorDiff]):
                 for tensor in todo:
                     try:
                         self._submit(pipeline, tensor)
-                    except Unreadable as error:
-                        tensor.problem = str(error)
-                        if not bulk:
-                            raise not_comparable(tensor) from error
+                    except (Unreadable, MissingObject) as error:
+                        tensor.problem = _reason(error)
                 pipeline.drain()
         finally:
             self._monitor.finish()
+        if not bulk:
+            for tensor in todo:
+                if tensor.problem is not None:
+                    raise not_comparable(tensor)
 
     def kind(self, old: Row | None, new: Row | None) -> str:
         if old is None:
@@ -247,6 +257,8 @@ class Weights(Mapping[str, TensorDiff]):
 
     def _paired(self, old: list[Row], new: list[Row]) -> dict[str, TensorDiff]:
         pairs = matched(old, new)
+        if self._absent:
+            pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
         uses = Counter(present(pair).name for pair in pairs)
         found = {}
         for pair in pairs:
@@ -269,18 +281,26 @@ class Weights(Mapping[str, TensorDiff]):
         """Of both sides' files. Headers of files that are equal on both sides are passed over, unless
         `passed`."""
         self._passed = False
-        sides = [(side, side.entries()) for side in (self._old, self._new)]
+        try:
+            sides = [(side, side.entries()) for side in (self._old, self._new)]
+        except MissingObject:
+            self._absent = [""]
+            return [], []
         equal = equal_files(sides[0][1], sides[1][1], self._changed())
         tables = []
         for side, entries in sides:
             table = []
             for path, entry in entries.items():
-                rows = list(side.recipe_rows(entry))
-                if not rows and (passed or path not in equal):
-                    rows = list(side.header_rows(entry))
-                elif not rows:
-                    self._passed = True
-                table += rows
+                try:
+                    rows = list(side.recipe_rows(entry))
+                    if not rows and (passed or path not in equal):
+                        rows = list(side.header_rows(entry))
+                    elif not rows:
+                        self._passed = True
+                except MissingObject:
+                    self._absent.append(path)
+                else:
+                    table += rows
             tables.append(table)
         return tables[0], tables[1]
 
@@ -312,31 +332,44 @@ class Weights(Mapping[str, TensorDiff]):
         take = partial(self._take, sums, widths)
         runs = windows(old.pieces(), widths[0], new.pieces(), widths[1])
         while batch := list(islice(runs, _BATCH)):
-            pipeline.submit(partial(self._compare, dtypes, batch), take)
+            pipeline.submit(partial(self._compare, tensor, dtypes, batch), take)
         pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
 
-    def _compare(self, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]) -> Sums:
-        mine, sums = _thread.buffers, Sums.none()
-        for old, new in batch:
-            with blaming(old[0].path):
-                before = self._old.content.load_into(mine[0], old)
-            known = old[0].part.chunk if len(old) == 1 else None, before
-            with blaming(new[0].path):
-                after = (
-                    before if same(old, new) else self._new.content.load_into(mine[1], new, known)
-                )
-            sums.merge(Sums.piece(dtypes[0], before, dtypes[1], after))
+    def _compare(
+        self, tensor: TensorDiff, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]
+    ) -> Sums:
+        sums = Sums.none()
+        try:
+            for old, new in batch:
+                sums.merge(self._piece(dtypes, old, new))
+        except MissingObject as error:
+            tensor.problem = _reason(error)
         return sums
+
+    def _piece(self, dtypes: tuple[str, str], old: Run, new: Run) -> Sums:
+        mine = _thread.buffers
+        with blaming(old[0].path):
+            before = self._old.content.load_into(mine[0], old)
+        known = old[0].part.chunk if len(old) == 1 else None, before
+        with blaming(new[0].path):
+            after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
+        return Sums.piece(dtypes[0], before, dtypes[1], after)
 
     def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
         sums.merge(piece)
         self._monitor.advance(bytes_done=piece.elements * sum(widths))
 
     def _conclude(self, tensor: TensorDiff, sums: Sums, elements: int) -> None:
+        if tensor.problem is not None:
+            return
         if sums.elements != elements:
             raise CorruptObject(f"{tensor.name} is not as long as its shape says")
         tensor.statistics = Statistics.of_packed(sums) if tensor.packed else Statistics.of(sums)
         self._monitor.advance(items_done=1)
+
+
+def _reason(error: Unreadable | MissingObject) -> str:
+    return "its content is not here" if isinstance(error, MissingObject) else str(error)
 
 
 def not_comparable(tensor: TensorDiff) -> Failure:

@@ -91,7 +91,7 @@ def test_diff(mvc: Mvc, saved: Path) -> None:
     document = mvc("diff", "v1", "v3", "--json").json
     assert list(document["components"]) == COMPONENTS
     assert document["components"]["data"] == {
-        "changed": True, "added": ["data/more.csv"], "modified": [], "deleted": [],
+        "changed": True, "listed": True, "added": ["data/more.csv"], "modified": [], "deleted": [],
         "renamed": [["data/train.csv", "data/old.csv"]],
     }  # fmt: skip
     assert document["components"]["weights"]["changed"] is False
@@ -115,7 +115,7 @@ def test_diff(mvc: Mvc, saved: Path) -> None:
             },
             "columns_added": [], "columns_removed": [], "columns_retyped": [], "columns_reordered": False,
         }],
-        "images": {}, "duplicates": [], "overlaps": [],
+        "images": {}, "duplicates": [], "repeated": 0, "overlaps": [],
     }  # fmt: skip
     assert document["architecture"] == {
         "models": [], "config": {}, "environment": [], "packages_differ": False,

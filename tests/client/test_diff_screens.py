@@ -23,7 +23,10 @@ from mvc import Repo
 from mvc.cli import text
 from mvc.cli.screens.diff import folding
 from mvc.cli.screens.diff.folding import joined, layers, ranges
+from mvcd.objects.version import Component
+from mvcd.repo.repository import Repository
 from tests.support.commandline import AUTHOR, Mvc, write
+from tests.support.pruning import prune
 
 PINNED = Path(__file__).parent / "data" / "diff.txt"
 FORMS = [
@@ -113,6 +116,30 @@ def test_screens_fit_eighty_columns(mvc: Mvc, made: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "80")
     for words in (["diff", "v1", "v2"], ["diff", "v1", "v2", "--stat"]):
         assert [x for x in shown(mvc, made, words).splitlines() if text.width(x) > 80] == []
+
+
+def test_what_is_not_here_is_said_in_one_line(
+    mvc: Mvc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    experiment(tmp_path)
+    with Repository.open(str(tmp_path)) as repo:
+        prune(repo, "v1", [Component.WEIGHTS, Component.DATA])
+    line = "Not here (pruned, or never fetched): weights, data of v1"
+    whole = shown(mvc, tmp_path, ["diff", "v1", "v2"]).splitlines()
+    assert whole[-1] == line
+    assert any(row.startswith("data             changed: 13 files, ") for row in whole)
+    assert "  ~ train.py   +2 -1" in whole
+    assert shown(mvc, tmp_path, ["diff", "v1", "v2", "--stat"]).splitlines()[-1] == line
+    assert f"⚠️ {line}" in shown(mvc, tmp_path, ["diff", "v1", "v2", "--md"]).splitlines()
+    assert line in shown(mvc, tmp_path, ["show", "v1"]).splitlines()
+    absent = mvc("-C", str(tmp_path), "diff", "v1", "v2", "--json").json["absent"]
+    assert list(absent["components"]) == ["weights", "data"]
+    tensors = shown(mvc, tmp_path, ["diff", "v1", "v2", "--tensors", "--columns"])
+    assert "tensors  not compared, their content is not here" in tensors
+    blame = shown(mvc, tmp_path, ["blame", "data/users.csv"])
+    assert "or an earlier version: before this one it is not here" in blame
+    assert "Its files are not here" in shown(mvc, tmp_path, ["card", "v1"])
 
 
 def test_json(mvc: Mvc, made: Path) -> None:

@@ -15,6 +15,7 @@ from mvcd.repo.card import CardFacts, CardFile, DataKind, DataTable, Network, We
 
 __all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "Network", "WeightFile"]
 
+_ABSENT = "Its files are not here: pruned, or never fetched. The digest above still names them."
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SHORT = 12
 _NETWORKS = 3
@@ -29,7 +30,8 @@ class Card:
     """A version's card. `markdown()` and `html()` make one page of it.
 
     `networks` are the models in its files, largest first. `stages` has the records by which it came to a stage
-    or left it; `signatures` is None where nobody looked; `project` is the name of the workspace's directory.
+    or left it; `signatures` is None where nobody looked; `project` is the name of the workspace's directory. Of
+    components in `absent` no files are named: their lists are not here, pruned or never fetched.
     """
 
     project: str
@@ -41,6 +43,7 @@ class Card:
     tables: tuple[DataTable, ...]
     stages: tuple[StageRecord, ...]
     signatures: SignatureReport | None
+    absent: tuple[Component, ...] = ()
 
     @classmethod
     def of(cls, root: str, facts: CardFacts, signatures: SignatureReport | None) -> Card:
@@ -54,6 +57,7 @@ class Card:
             tables=facts.tables,
             stages=tuple(map(StageRecord.of, facts.stages)),
             signatures=signatures,
+            absent=facts.absent,
         )
 
     @property
@@ -133,6 +137,9 @@ def _architecture(card: Card) -> Iterator[Block]:
         yield Table(modules, head=["module", "tensors", "parameters"])
     if len(card.networks) > _NETWORKS:
         yield f"... and {_plural(len(card.networks) - _NETWORKS, 'smaller network')}."
+    if Component.ARCHITECTURE in card.absent:
+        yield _ABSENT
+        return
     rows: list[tuple[Cell, ...]] = [
         (f.path, _size(f.size), Code(f.recipe)) for f in card.architecture
     ]
@@ -147,7 +154,7 @@ def _architecture(card: Card) -> Iterator[Block]:
 
 def _weights(card: Card) -> Iterator[Block]:
     if not card.weights:
-        yield "No files."
+        yield _ABSENT if Component.WEIGHTS in card.absent else "No files."
         return
     if card.parameters:
         total = sum(card.parameters.values())
@@ -166,7 +173,7 @@ def _weights(card: Card) -> Iterator[Block]:
 
 def _data(card: Card) -> Iterator[Block]:
     if not card.data:
-        yield "No files."
+        yield _ABSENT if Component.DATA in card.absent else "No files."
         return
     kinds: list[tuple[Cell, ...]] = [
         (f".{k.kind}" if k.kind else "(no ending)", k.files, _size(k.size)) for k in card.data

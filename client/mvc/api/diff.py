@@ -14,7 +14,7 @@ from mvcd.inspect.tables import Table
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
 from mvcd.repo.architecture import ArchitectureChange, SourceChange
-from mvcd.repo.data import NOT_COUNTED, DataChange, Overlap, TableChange
+from mvcd.repo.data import NOT_COUNTED, NOT_HERE, DataChange, Overlap, TableChange, problems
 from mvcd.repo.results import FileChanges, ValueChange
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NOT_COUNTED",
+    "NOT_HERE",
     "ArchitectureChange",
     "Column",
     "ColumnSummary",
@@ -52,8 +53,12 @@ class Diff:
     on both sides and differs; `totals` has each component's files and bytes (old, new). These come from records
     and recipes. `weights` has every tensor by name, over all weight files; its figures are read from the data
     when they are asked for: `diff.weights["layer1.weight"].relative_l2`. `architecture` and `data` read small
-    files and tables when they are first asked for, `columns` large tables too; they raise IntegrityError for
-    content that is not here. A diff with the workspace reads what lies there at that moment.
+    files and tables when they are first asked for, `columns` large tables too. A diff with the workspace reads
+    what lies there at that moment.
+
+    Content may be pruned, or never fetched. `absent` has the components that differ and whose files are not all
+    listed here, with the versions of which that is so; `absent_files` the changed files whose content is not
+    here. Of these only what the records say is told.
     """
 
     old: str
@@ -88,6 +93,18 @@ class Diff:
     @property
     def changed(self) -> bool:
         return any(c.changed for c in self.components.values())
+
+    @property
+    def absent(self) -> Mapping[Component, tuple[str, ...]]:
+        return {c: tuple(id.hex() for id in ids) for c, ids in self._sides.absent.items()}
+
+    @cached_property
+    def absent_files(self) -> tuple[str, ...]:
+        tables = [table for table in self.data.tables if NOT_HERE in problems(table)]
+        paths = {*self.architecture.absent, *(table.path for table in tables)}
+        if self.components.get(Component.WEIGHTS, FileChanges()).changed:
+            paths |= set(self.weights.absent)
+        return tuple(sorted(paths - {""}))
 
     @property
     def results(self) -> Mapping[str, ValueChange]:

@@ -77,7 +77,8 @@ class Blame:
     """The version that made `subject` what it is. `old` is None where it was not there before.
 
     `kind`: "path", "tensor", "hyperparameter" or "metric". For paths and tensors `old` and `new` describe the
-    content. `unchanged` counts the versions since that left it alone.
+    content. `unchanged` counts the versions since that left it alone. Without `certain` an earlier version may
+    have made it so: what the parents have is not here, pruned or never fetched.
     """
 
     subject: str
@@ -86,6 +87,7 @@ class Blame:
     old: Value
     new: Value
     unchanged: int
+    certain: bool = True
 
     @classmethod
     def of(cls, found: blame.Blame) -> Blame:
@@ -96,6 +98,7 @@ class Blame:
             found.old,
             found.new,
             found.unchanged,
+            found.certain,
         )
 
 

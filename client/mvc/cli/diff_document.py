@@ -32,6 +32,10 @@ def diff(found: Diff, *, columns: bool = False) -> Json:
             }
             for component, roots in found.totals.items()
         },
+        "absent": {
+            "components": {c.value: list(ids) for c, ids in found.absent.items()},
+            "files": list(found.absent_files),
+        },
         "architecture": architecture(found.architecture),
         "data": data(found.data, found.columns if columns else None),
     }
@@ -90,6 +94,7 @@ def data(found: DataChange, summarised: Mapping[str, TableChange] | None) -> Jso
         "tables": [_table_change(table) for table in tables],
         "images": {path: {"old": a, "new": b} for path, (a, b) in found.images.items()},
         "duplicates": [list(paths) for paths in found.duplicates],
+        "repeated": found.repeated,
         "overlaps": [
             {
                 "splits": list(overlap.splits),

@@ -149,7 +149,7 @@ def version_whole(version_shown: Version, changes: Diff) -> Json:
 
 def diff(diff: Diff) -> Json:
     """`renamed` holds [old, new] pairs; `tensors` lists of names by what became of them; `better` is null where
-    a metric has no direction."""
+    a metric has no direction; without `listed` the lists of the files are not here."""
     return {
         "old": diff.old,
         "new": diff.new,
@@ -177,6 +177,7 @@ def finite(value: float | None) -> float | None:
 def _files(files: FileChanges) -> Json:
     return {
         "changed": files.changed,
+        "listed": files.listed,
         "added": list(files.added),
         "modified": list(files.modified),
         "deleted": list(files.deleted),

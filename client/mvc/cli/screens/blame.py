@@ -23,6 +23,7 @@ def document(blame: Blame) -> dict[str, Any]:
         "old": documents.scalar(blame.old),
         "new": documents.scalar(blame.new),
         "unchanged": blame.unchanged,
+        "certain": blame.certain,
     }
 
 
@@ -40,10 +41,17 @@ def lines(found: Sequence[Blame], now: datetime) -> Iterator[str]:
             yield click.style(
                 f"    unchanged in {text.plural(blame.unchanged, 'version')} since", dim=True
             )
+        if not blame.certain:
+            yield click.style(
+                "    or an earlier version: before this one it is not here (pruned, or never fetched)",
+                fg="yellow",
+            )
 
 
 def _change(blame: Blame) -> str:
     old, new = _shown(blame, blame.old), _shown(blame, blame.new)
+    if not blame.certain:
+        return new
     if blame.old is None:
         return f"{click.style('+', fg='green')} {new}"
     if blame.new is None:

@@ -26,6 +26,7 @@ def document(card: Card) -> dict[str, Any]:
             name.value: {"digest": root.digest, "files": root.files, "bytes": root.size}
             for name, root in card.version.components.items()
         },
+        "absent": [component.value for component in card.absent],
         "parameters": dict(card.parameters),
         "networks": [
             {

@@ -9,6 +9,7 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens import signature
+from mvc.cli.screens.diff import absent
 from mvc.cli.screens.log import heading
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def lines(
     yield from (f"    {text.safe(line)}".rstrip() for line in version.message.strip().split("\n"))
     yield ""
     yield from text.table(_components(version, changes), right=(1, 2))
+    yield from absent.lines(changes, text.short(changes.old), f"v{version.number}")
     yield from _values("hyperparameters", version.hyperparameters)
     yield from _values("metrics", version.metrics)
 
@@ -60,6 +62,8 @@ def _components(version: Version, changes: Diff) -> Iterator[tuple[str, ...]]:
 
 
 def _counts(files: FileChanges) -> str:
+    if not files.listed:
+        return "?"
     counts = (
         (len(files.added), "+", "green"),
         (len(files.modified), "~", "yellow"),

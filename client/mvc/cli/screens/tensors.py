@@ -57,6 +57,9 @@ class Module:
 def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
     """`top`: how many of the changed tensors, None for all."""
     tensors = list(weights.values())
+    if not tensors and weights.absent:
+        yield f"{click.style('tensors', bold=True)}  not compared, their content is not here"
+        return
     yield _title(tensors)
     ranked = sorted((t for t in tensors if is_measured(t)), key=_rank)
     modules = by_module(tensors)

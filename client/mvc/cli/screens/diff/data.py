@@ -70,9 +70,8 @@ def shared(overlap: Overlap) -> str:
 
 
 def duplicates(found: DataChange) -> str:
-    """Files beyond the first of each content."""
-    again = sum(len(paths) - 1 for paths in found.duplicates)
-    return f"{text.plural(again, 'file repeats another', 'files repeat others')}"
+    """Files that only repeat another, and that the old side did not have."""
+    return text.plural(found.repeated, "more file repeats another", "more files repeat others")
 
 
 def note(table: TableChange) -> str:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import data, folding, values
+from mvc.cli.screens.diff import absent, data, folding, values
 from mvc.cli.screens.diff.architecture import layer_counts, layer_rows, version
-from mvc.cli.screens.diff.marks import change, file_marks
-from mvc.cli.screens.diff.stat import meaning, sizes, totals
+from mvc.cli.screens.diff.marks import change
+from mvc.cli.screens.diff.stat import marks, meaning, sizes, totals
 
 if TYPE_CHECKING:
     from mvc.api.diff import ArchitectureChange, DataChange, Diff, TableChange, ValueChange
@@ -30,12 +30,19 @@ def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
         yield "No differences."
         return
     rows = [
-        [c.value, click.unstyle(file_marks(f)) or "=", sizes(diff, c.value), meaning(diff, c.value)]
+        [
+            c.value,
+            click.unstyle(marks(f)),
+            sizes(diff, c.value),
+            meaning(diff, c.value),
+        ]
         for c, f in diff.components.items()
     ]
     yield from table(["", "files", "size", ""], rows)
     yield ""
     yield totals(diff)
+    if said := absent.sentence(diff, old, new):
+        yield from ("", f"⚠️ {said}")
     yield from _values("Results", diff.metrics)
     yield from _values("Hyperparameters", diff.hyperparameters)
     yield from _architecture(diff.architecture)

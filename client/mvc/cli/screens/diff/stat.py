@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import architecture, data, values
+from mvc.cli.screens.diff import absent, architecture, data, values
 from mvc.cli.screens.diff.marks import file_counts, file_marks, sentence
 from mvc.cli.screens.diff.whole import heading
 
 if TYPE_CHECKING:
-    from mvc.api.diff import Diff
+    from mvc.api.diff import Diff, FileChanges
 
 _SIZED = ("weights", "data")
 _NARROWEST = 30
@@ -29,10 +29,13 @@ def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
     rows = []
     for component, files in diff.components.items():
         name = component.value
-        marks = file_marks(files) or click.style("=", dim=True)
         size = sizes(diff, name) if files.changed and name in _SIZED else ""
+        if not files.listed:
+            size = absent.roots(diff, name)
         says = sentence([size, meaning(diff, name)])
-        rows.append([click.style(name, bold=files.changed, dim=not files.changed), marks, says])
+        rows.append(
+            [click.style(name, bold=files.changed, dim=not files.changed), marks(files), says]
+        )
     indent = sum(max(text.width(row[i]) for row in rows) + 2 for i in range(2))
     room = max(_NARROWEST, get_terminal_size().columns - indent)
     for row in rows:
@@ -40,6 +43,7 @@ def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
         row[2] = "\n".join([first, *(" " * indent + line for line in rest)])
     yield from text.table(rows)
     yield totals(diff)
+    yield from absent.lines(diff, old, new)
 
 
 def _wrapped(sentence: str, room: int) -> list[str]:
@@ -53,6 +57,11 @@ def _wrapped(sentence: str, room: int) -> list[str]:
         else:
             found[-1] = joined
     return found
+
+
+def marks(files: FileChanges) -> str:
+    """ "+2 ~1", "=" where nothing changed, "?" where the lists of files are not here."""
+    return file_marks(files) or click.style("=" if files.listed else "?", dim=files.listed)
 
 
 def meaning(diff: Diff, name: str) -> str:
@@ -90,7 +99,7 @@ def totals(diff: Diff) -> str:
     old = sum(a.size for a, _ in diff.totals.values())
     new = sum(b.size for _, b in diff.totals.values())
     total = text.plural(sum(counts.values()), "file")
-    return sentence([f"{total}: {kinds}", _moved(old, new)])
+    return sentence([f"{total}: {kinds}" if kinds else "", _moved(old, new)])
 
 
 def _tensors(diff: Diff) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import architecture, data, folding, values, weights
+from mvc.cli.screens.diff import absent, architecture, data, folding, values, weights
 from mvc.cli.screens.diff.marks import WHOLE, Limits, file_counts, mark, more
 
 if TYPE_CHECKING:
@@ -39,16 +39,19 @@ def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
     for component, files in diff.components.items():
         name = component.value
         below = list(_BELOW[name](diff, limits)) if name in _BELOW else []
-        yield _title(name, files, shown=bool(below))
+        yield _title(diff, name, files, shown=bool(below))
         yield from _files(files, _notes(diff, name), limits, _names(diff, limits))
         yield from below
+    yield from absent.lines(diff, old, new)
 
 
 def heading(old: str, new: str) -> str:
     return f"{click.style(old, fg='yellow')} -> {click.style(new, fg='yellow')}"
 
 
-def _title(name: str, files: FileChanges, *, shown: bool) -> str:
+def _title(diff: Diff, name: str, files: FileChanges, *, shown: bool) -> str:
+    if not files.listed:
+        return f"{click.style(f'{name:<16}', bold=True)} changed: {absent.roots(diff, name)}"
     counts = [f"{count:,} {kind}" for kind, count in file_counts(files)]
     if not counts:
         note = "no file changed" if shown else "unchanged"
@@ -79,7 +82,8 @@ def _files(
 def _notes(diff: Diff, name: str) -> Mapping[str, str]:
     """What is said of a file on its own line."""
     if name == "architecture":
-        return architecture.line_counts(diff.architecture)
+        counts = architecture.line_counts(diff.architecture)
+        return {**counts, **dict.fromkeys(diff.architecture.absent, absent.NOTE)}
     if name == "weights":
         return {path: weights.summary(changes) for path, changes in diff.tensors.items()}
     if name == "data":

@@ -1,0 +1,155 @@
+"""Content that is absent by choice: what records and the rest of the content tell is told all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from mvcd.errors import Failure, MissingObject
+from mvcd.monitor import Silent
+from mvcd.objects.version import Component
+from mvcd.repo.architecture import compare_architecture
+from mvcd.repo.data import NOT_HERE, compare_data
+from mvcd.repo.files import VersionFiles, recipe_of
+from mvcd.repo.gc import reach
+from tests.support.pruning import prune
+from tests.support.workspace import Bench
+
+
+def weights(seed: int) -> bytes:
+    random = np.random.default_rng(seed)
+    names = ("layers.0.w", "layers.1.w", "head")
+    return save({n: random.normal(size=(40, 40)).astype(np.float32) for n in names})
+
+
+@pytest.fixture
+def grown(bench: Bench) -> Bench:
+    """Three versions; each changes weights, data, a setting and a metric, only the third the source."""
+    for number in (1, 2, 3):
+        bench.save(
+            {
+                "m.safetensors": weights(number),
+                "data/rows.csv": "a,b\n" + "1,2\n" * number,
+                "params.yaml": f"lr: 0.{number}\n",
+                "metrics.json": f'{{"val_acc": 0.{number}}}',
+                "train.py": "x = 1\n" if number < 3 else "x = 2\n",
+            }
+        )
+    return bench
+
+
+def test_records_and_other_components_are_compared(grown: Bench) -> None:
+    prune(grown.repo, "v1", [Component.WEIGHTS, Component.DATA])
+    sides = grown.repo.sides("v1", "v3")
+    diff = grown.repo.compare(sides)
+    v1 = grown.repo.resolve("v1")
+    assert sides.absent == {Component.WEIGHTS: (v1,), Component.DATA: (v1,)}
+    assert {c: f.listed for c, f in diff.components.items() if f.changed} == {
+        Component.ARCHITECTURE: True,
+        Component.WEIGHTS: False,
+        Component.HYPERPARAMETERS: True,
+        Component.DATA: False,
+        Component.RESULTS: True,
+    }
+    assert diff.changed
+    assert diff.metrics["val_acc"].diff == pytest.approx(0.2)
+    assert diff.totals[Component.DATA][0].files == 1
+    assert [s.path for s in compare_architecture(sides).source] == ["train.py"]
+    assert compare_data(sides).tables == ()
+    table = grown.repo.weights(sides)
+    assert (dict(table), table.absent) == ({}, ("",))
+
+
+def test_nothing_of_two_versions_is_here(grown: Bench) -> None:
+    prune(grown.repo, "v1")
+    prune(grown.repo, "v2")
+    diff = grown.repo.diff("v1", "v2")
+    changed = [c for c, files in diff.components.items() if files.changed]
+    assert Component.ARCHITECTURE not in changed, "equal roots need no list"
+    assert diff.hyperparameters["lr"].old == 0.1
+    assert list(grown.repo.patch(diff)) == []
+
+
+def lose(bench: Bench, path: str, rev: str) -> None:
+    """The content of one file, its recipe with it, while the list that names it stays."""
+    core = bench.repo._core
+    placed = VersionFiles(core.version(bench.repo.resolve(rev)), core.fetch).find(path)
+    assert placed is not None
+    gone = reach([placed.entry.recipe], core.fetch)
+    everything = {id for id, _ in core.store.ids()}
+    core.store.collect(lambda *_: everything - gone)
+    with pytest.raises(MissingObject):
+        recipe_of(placed.entry, core.fetch)
+
+
+def test_single_files_whose_content_is_gone(grown: Bench) -> None:
+    for path in ("m.safetensors", "data/rows.csv", "train.py"):
+        lose(grown, path, "v1")
+    sides = grown.repo.sides("v1", "v3")
+    diff = grown.repo.compare(sides)
+    assert diff.components[Component.WEIGHTS].modified == ("m.safetensors",)
+    assert diff.tensors == {}
+    assert compare_architecture(sides).absent == ("m.safetensors", "train.py")
+    (table,) = compare_data(sides).tables
+    assert table.old is not None and table.old.problem == NOT_HERE
+    assert table.new is not None and table.new.rows == 3
+    assert "train.py: its content is not here" in list(grown.repo.patch(diff))
+    tensors = grown.repo.weights(sides)
+    assert (dict(tensors), tensors.absent) == ({}, ("m.safetensors",))
+
+
+def test_chunks_that_are_gone_leave_the_other_tensors(grown: Bench) -> None:
+    core = grown.repo._core
+    placed = VersionFiles(core.version(grown.repo.resolve("v1")), core.fetch).find("m.safetensors")
+    assert placed is not None
+    segment = recipe_of(placed.entry, core.fetch).tensors()["head"]
+    lost = set(getattr(segment.content, "ids"))  # noqa: B009
+    everything = {id for id, _ in core.store.ids()}
+    core.store.collect(lambda *_: everything - lost)
+    tensors = grown.repo.weights(grown.repo.sides("v1", "v3"))
+    tensors.measure()
+    assert tensors["head"].problem == "its content is not here"
+    assert tensors["layers.0.w"].relative_l2 > 1
+    with pytest.raises(Failure, match="head cannot be compared"):
+        _ = tensors["head"].l2
+
+
+def test_touching_tells_what_it_knows_and_warns(grown: Bench) -> None:
+    core = grown.repo._core
+    core.monitor = heard = Silent()
+    prune(grown.repo, "v1", [Component.DATA])
+    for name in ("data/rows.csv", "data"):
+        found = [h.version.generation for h in grown.repo.find(touching=name)]
+        assert found == [3]
+    assert heard.warnings[0].startswith("v2, v1 may have changed data/rows.csv too")
+    assert [h.version.generation for h in grown.repo.find(touching="lr")] == [3, 2, 1]
+    assert [h.version.generation for h in grown.repo.find(touching="train.py")] == [3, 1]
+    assert [h.version.generation for h in grown.repo.find(touching="head")] == [3, 2, 1]
+    assert len(heard.warnings) == 2
+
+
+def test_blame_says_where_certainty_ends(grown: Bench) -> None:
+    grown.save({"notes.md": "4"})
+    prune(grown.repo, "v2")
+    for name, certain in (("head", False), ("data/rows.csv", False), ("lr", True)):
+        found = grown.repo.blame(name)
+        assert (found.entry.version.generation, found.certain) == (3, certain)
+    with pytest.raises(Failure, match="nothing here tells what 'head' is in v2") as caught:
+        grown.repo.blame("head", "v2")
+    assert caught.value.kind == "content-absent"
+
+
+def test_tables_and_cards_of_versions_without_content(grown: Bench) -> None:
+    prune(grown.repo, "v1", [Component.WEIGHTS, Component.ARCHITECTURE, Component.DATA])
+    compared = grown.repo.tabulate(["v1", "v3"])
+    assert [row.cells for row in compared.rows] == [(0.1, 0.1), (0.3, 0.3)]
+    (card,) = grown.repo.cards([grown.repo.resolve("v1")], tables=True)
+    assert card.absent == (Component.WEIGHTS, Component.DATA)
+    assert card.weights == card.data == card.tables == ()
+    assert [file.path for file in card.architecture] == ["train.py"], "v2 has it too"
+    assert card.history.version.metrics == {"val_acc": 0.1}
+
+
+def test_a_list_that_is_whole_is_not_called_absent(grown: Bench) -> None:
+    assert grown.repo.sides("v1", "v3").absent == {}

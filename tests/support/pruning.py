@@ -1,0 +1,34 @@
+"""Content taken from a store as retention and a partial clone leave it out: records stay, all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from mvcd.ids import Digest
+from mvcd.objects.version import Component
+from mvcd.repo.gc import reach
+from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.repository import Repository
+from mvcd.repo.walk import ancestors
+
+
+def prune(repo: Repository, rev: str, components: Collection[Component] = tuple(Component)) -> int:
+    """Takes away what `components` of one version alone consist of; how many objects."""
+    core = repo._core
+    pruned = repo.resolve(rev)
+    history = [core.version(v.id) for v in ancestors(core, [core.head().version])]
+    ids = {v.id for v in ancestors(core, [core.head().version])} - {EMPTY_ID}
+
+    def live(
+        refs: Mapping[str, bytes], operations: Iterable[bytes], leased: Iterable[Digest]
+    ) -> set[Digest]:
+        roots = [
+            part.root
+            for version in history
+            for component, part in version.components.items()
+            if part.root is not None
+            and not (version == core.version(pruned) and component in components)
+        ]
+        return {*ids, *reach(roots, core.store.get)}
+
+    return core.store.collect(live).objects
