@@ -8,6 +8,7 @@ The store keeps opaque bytes under names; here they get their meaning:
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
     workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
+    auto/USER/HOST/RUN             32 bytes: what a training box pushed by itself
     signatures/...                 signatures of versions and tags (signatures.py); they keep nothing alive
 
 A branch that HEAD is attached to need not exist yet: it is born with its first version.
@@ -27,6 +28,9 @@ TAGS = "tags/"
 STAGES = "stages/"
 SAVED = "saved/"
 SIGNATURES = "signatures/"
+AUTO = "auto/"
+SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
+"""Namespaces that travel; the others belong to one workspace."""
 DEFAULT_BRANCH = "main"
 
 _BRANCH = b"branch "
@@ -88,7 +92,7 @@ def saved_name(workspace: str) -> str:
 def version_named(name: str, value: bytes) -> VersionId | None:
     """The version that a ref of this name and value points to; None if it points to none, or to v0."""
     found = None
-    if name.startswith((HEADS, TAGS, STAGES, SAVED)):
+    if name.startswith((HEADS, TAGS, STAGES, SAVED, AUTO)):
         found = target_of(value)
     elif name.endswith("/head") and not name.startswith(SIGNATURES):
         found = HeadValue.decode(value).version

@@ -19,7 +19,8 @@ from mvcd.store.api import AuditHead, AuditRow
 from mvcd.store.index import Index, Transaction
 from mvcd.store.rows import SEQUENCE, seal, sequence_of, unseal, unseal_or_raise
 
-MAX_ROW_SIZE = 1 << 20
+MAX_ROW_SIZE = 4 << 20
+"""Bytes; 4096 refs of the longest names make 3 MiB."""
 BATCH = 1024
 NO_ROWS: Final = AuditHead(0, bytes(DIGEST_SIZE))
 

@@ -1,38 +1,31 @@
-"""What a push has to satisfy before its refs move; pure judgement over a store, no accounts and no clock.
+"""What a push to a team server has to satisfy before its refs move: who may move them where, under which rules.
 
-Everything is judged from `expect` to `target`. The commit compares `expect` with what is there, so what was
-true of the move here is true of it there, whoever pushes meanwhile.
+What any repository demands of what is pushed to it is in mvcd/repo/incoming.py. Pure judgement over a store: no
+accounts and no clock.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mvcd.errors import AuthError, Conflict, UsageError
-from mvcd.ids import DIGEST_SIZE, Digest, VersionId
-from mvcd.objects.version import Version
+from mvcd.errors import AuthError
+from mvcd.ids import Digest
+from mvcd.repo.incoming import (
+    Missing,
+    loses_versions,
+    not_forward,
+    require_closure,
+    require_name,
+    require_shared,
+)
 from mvcd.repo.judging import Trust, signature_status, tag_signature_status
 from mvcd.repo.keygen import Keygen
-from mvcd.repo.refs import HEADS, SIGNATURES, STAGES, TAGS, check_name, target_of
-from mvcd.repo.signatures import TAG_SIGNATURES, of_tag, of_version
+from mvcd.repo.refs import SIGNATURES, TAGS, target_of
 from mvcd.repo.stages import require_appended
 from mvcd.store.api import RefUpdate, Store
-from mvcd.team.roles import AUTO, SHARED, Action, Identity, authorize
+from mvcd.team.roles import Action, Identity, authorize
 from mvcd.team.values import Rule, covering
-
-_RECORD = re.compile(r"[^/]+/[0-9]{8}")
-MAX_UPDATES = 4096
-"""In one push: a clone of a repository with more refs is pushed in several."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forced:
-    """An update, and whether the pusher said that it may lose versions."""
-
-    update: RefUpdate
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +38,24 @@ class Judge:
     rules: Sequence[Rule]
     keygen: Keygen = field(default_factory=Keygen)
 
-    def judge(self, updates: Sequence[Forced]) -> None:
-        """Names, values, role, rules, histories, signatures. Raises AuthError, Conflict, UsageError,
-        MissingObject, CorruptObject, Failure; nothing is changed."""
-        if len(updates) > MAX_UPDATES:
-            raise UsageError(f"{len(updates)} refs are too many for one push", kind="too-large")
-        moves = [forced.update for forced in updates]
-        if len({move.name for move in moves}) != len(moves):
-            raise UsageError("a push names each ref once", kind="bad-name")
-        for forced in updates:
-            require_ref(forced.update.name)
-            self._one(forced, moves)
-        require_appended(self.store, moves)
-        self._require_signed(moves)
+    def judge(self, updates: Sequence[RefUpdate], force: frozenset[str], missing: Missing) -> None:
+        """Names, values, role, rules, histories, signatures, closure. `force`: names whose move may lose
+        versions. Raises AuthError, Conflict, UsageError, MissingObject, CorruptObject, Failure."""
+        for update in updates:
+            require_name(update.name)
+            self._one(update, force=update.name in force)
+        require_shared(self.store, updates)
+        require_appended(self.store, updates)
+        self._require_signed(updates)
+        require_closure(self.store, updates, missing)
 
-    def _one(self, forced: Forced, moves: Sequence[RefUpdate]) -> None:
-        update = forced.update
+    def _one(self, update: RefUpdate, *, force: bool) -> None:
         action = action_of(self.store, update)
         authorize(self.identity, action, self.repo, update.name)
         for rule in covering(self.rules, self.repo, update.name):
             self._obey(rule, action, update.name)
-        if action is Action.FORCE and not forced.force:
-            raise Conflict(
-                f"{update.name} would lose versions",
-                kind="non-fast-forward",
-                cause="the version there is no ancestor of the one pushed",
-                help="mvc pull  (then push again)",
-            )
-        if update.target is not None:
-            _require_value(Overlay(self.store, moves), update.name, update.target)
+        if action is Action.FORCE and not force:
+            raise not_forward(update.name)
 
     def _obey(self, rule: Rule, action: Action, name: str) -> None:
         if rule.allow is not None and self.identity.principal not in rule.allow:
@@ -100,87 +82,13 @@ class Judge:
                     )
 
 
-def require_ref(name: str) -> None:
-    """Raises UsageError(kind="bad-name") unless it is the name of a ref that travels."""
-    try:
-        space = next(space for space in SHARED if name.startswith(space))
-        rest = name.removeprefix(space)
-        if space == SIGNATURES:
-            tag, _, fingerprint = rest.rpartition("/")
-            if len(fingerprint) != 2 * DIGEST_SIZE or fingerprint.strip("0123456789abcdef"):
-                raise UsageError("no fingerprint")
-            rest = tag.removeprefix("tags/") if tag.startswith("tags/") else "x" * (len(tag) == 64)
-        if space == STAGES and not _RECORD.fullmatch(rest):
-            raise UsageError("no record of a stage")
-        check_name(rest, "ref")
-    except (StopIteration, UsageError) as error:
-        raise UsageError(
-            f"{name!r} is not a ref that can be pushed",
-            kind="bad-name",
-            cause=f"refs that travel are below {' '.join(SHARED)}",
-        ) from error
-
-
 def action_of(store: Store, update: RefUpdate) -> Action:
     """What an update does to its ref. Raises MissingObject, CorruptObject."""
     if update.target is None:
         return Action.DELETE
     if update.expect is None:
         return Action.CREATE
-    if update.target == update.expect:
-        return Action.ADVANCE
-    if not update.name.startswith((HEADS, AUTO)):
-        return Action.FORCE
-    old, new = target_of(update.expect), target_of(update.target)
-    return Action.ADVANCE if is_ancestor(store, old, new) else Action.FORCE
-
-
-def is_ancestor(store: Store, old: VersionId, new: VersionId) -> bool:
-    """Whether `new` descends from `old`, or is it. Looks at no version of a lower generation than `old`."""
-    if old == new:
-        return True
-    floor = Version.decode(store.get(old)).generation
-    todo, seen = [new], {new}
-    while todo:
-        version = Version.decode(store.get(todo.pop()))
-        if version.generation <= floor:
-            continue
-        for parent in version.parents:
-            if parent == old:
-                return True
-            if parent not in seen:
-                seen.add(parent)
-                todo.append(parent)
-    return False
-
-
-def _require_value(overlay: Overlay, name: str, value: bytes) -> None:
-    """Raises UsageError(kind="bad-value")."""
-    size = len(value)
-    good = True
-    if name.startswith((HEADS, AUTO)):
-        good = size == DIGEST_SIZE
-    elif name.startswith((TAGS, STAGES)):
-        good = size >= DIGEST_SIZE
-    elif name.startswith(SIGNATURES):
-        try:
-            good = _signature_name(overlay, name, value) == name
-        except ValueError:
-            good = False
-    if not good:
-        raise UsageError(f"the value of {name} cannot be that of such a ref", kind="bad-value")
-
-
-def _signature_name(overlay: Overlay, name: str, blob: bytes) -> str:
-    """Where a signature of this version or tag belongs. Raises ValueError when it is none."""
-    subject = name.removeprefix(SIGNATURES).rpartition("/")[0]
-    if not name.startswith(TAG_SIGNATURES):
-        return of_version(VersionId.parse(subject)).ref(blob)
-    tag = subject.removeprefix("tags/")
-    value = overlay.ref(TAGS + tag)
-    if value is None:
-        raise ValueError("there is no such tag")
-    return of_tag(tag, value).ref(blob)
+    return Action.FORCE if loses_versions(store, update) else Action.ADVANCE
 
 
 def _signed(overlay: Overlay, move: RefUpdate, trust: Trust) -> bool:

@@ -18,12 +18,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from mvcd.errors import AuthError, NoRepository
-from mvcd.repo.refs import HEADS, SIGNATURES, STAGES, TAGS
+from mvcd.repo.refs import AUTO, HEADS, SHARED, SIGNATURES, STAGES
 from mvcd.team.globs import ANY, matches
-
-AUTO = "auto/"
-SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
-"""Namespaces that travel; the others belong to one workspace."""
 
 
 class Role(IntEnum):

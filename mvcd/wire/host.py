@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from mvcd.ids import Digest
 from mvcd.store.api import RefUpdate, Store
 
 
@@ -47,6 +49,11 @@ class Judgement:
     audit: bytes | None = None
 
 
+Missing = Callable[[list[Digest]], list[Digest]]
+"""Those of some objects that are not here. The others come under the lease of the session that the update
+commits, so that no collection takes them before it does."""
+
+
 class Hosted(Protocol):
     """One repository, for one caller and call."""
 
@@ -67,9 +74,9 @@ class Hosted(Protocol):
     def check_put(self, size: int) -> None:
         """Before `size` bytes of records are stored. Raises Failure(kind="quota")."""
 
-    def check_update(self, update: Update) -> Judgement:
+    def check_update(self, update: Update, missing: Missing) -> Judgement:
         """After everything put rests in the store: names, rights, rules, fast-forward, and the closure of every
-        target. Raises AuthError, Conflict, MissingObject, UsageError."""
+        target, each object of it asked of `missing`. Raises AuthError, Conflict, MissingObject, UsageError."""
 
 
 class Host(Protocol):

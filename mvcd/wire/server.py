@@ -231,7 +231,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             session = bytes(request.session) or b"\0" * ID_SIZE + request.request_id
             upload = self._upload(request.repo, session, hosted)
             upload.flush()
-            judgement = hosted.check_update(update)
+            judgement = hosted.check_update(update, upload.arrivals.missing)
             answer = pb.UpdateRefsReply(
                 changes=hosted.store.changes() + 1,
                 objects=upload.arrivals.objects,

@@ -316,7 +316,7 @@ class StoreContract:
             with pytest.raises(Conflict):
                 session.commit([RefUpdate("a", b"0", b"1")], audit=b"row")
             with pytest.raises(UsageError):
-                session.commit(audit=bytes(2 << 20))
+                session.commit(audit=bytes(5 << 20))
         assert store.audit_head().sequence == 0
 
     def test_many_audit_rows(self, store, monkeypatch):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mvcd.errors import NoRepository
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
-from mvcd.wire.host import Action, Caller, Judgement, Update
+from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
 from mvcd.wire.server import Served, make_server
 
 QUICK = Patience(first=0.01, most=0.05, total=2.0)
@@ -27,7 +27,7 @@ class OpenRepository:
     def check_put(self, size: int) -> None:
         pass
 
-    def check_update(self, update: Update) -> Judgement:
+    def check_update(self, update: Update, missing: Missing) -> Judgement:
         return Judgement(operation=update.detail.encode() or None)
 
 

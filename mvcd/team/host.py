@@ -1,0 +1,130 @@
+"""A team's repositories behind `mvcd.wire.host.Host`: who calls is found out anew for each call."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mvcd.errors import UsageError
+from mvcd.repo import operations
+from mvcd.repo.incoming import Missing
+from mvcd.repo.keygen import Keygen
+from mvcd.repo.refs import SHARED
+from mvcd.repo.results import Context
+from mvcd.store.lmdb_store import LmdbStore
+from mvcd.team.accounts import identify
+from mvcd.team.auditlog import By, ref_changes
+from mvcd.team.policy import Judge
+from mvcd.team.roles import Action, Identity, authorize, no_such_repository
+from mvcd.team.root import Root, require_repository_name
+from mvcd.team.usage import UPDATED, Usage
+from mvcd.team.values import Quota
+from mvcd.wire import host as wire
+
+NEEDED = {
+    wire.Action.READ: Action.READ,
+    wire.Action.WATCH: Action.READ,
+    wire.Action.PUT: Action.PUT,
+    wire.Action.UPDATE: Action.PUT,  # which refs it may move is judged one by one
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A repository as it is kept open between calls."""
+
+    id: str
+    store: LmdbStore
+    usage: Usage
+
+
+class TeamHost:
+    """See `mvcd.wire.host.Host`. Owns what it opens; `root` stays the caller's.
+
+    `now_us` is the server's clock, microseconds since 1970; `keygen` checks signatures where a rule demands
+    them.
+    """
+
+    def __init__(self, root: Root, now_us: Callable[[], int], keygen: Keygen | None = None) -> None:
+        self.root = root
+        self.now_us = now_us
+        self.keygen = keygen or Keygen()
+        self._lock = threading.Lock()
+        self._open: dict[str, _Open] = {}
+
+    def open(self, repo: str, caller: wire.Caller, action: wire.Action) -> TeamRepository:
+        """Raises AuthError(kind="unauthenticated") for nobody, whatever `repo` is; NoRepository for what is not
+        there or not to be read; AuthError(kind="scope")."""
+        identity = identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
+        role = authorize(identity, NEEDED[action], repo)
+        found = self._repository(repo)
+        return TeamRepository(self, repo, found, identity, role.word, caller.peer)
+
+    def repositories(self) -> int:
+        return len(self.root.accounts.repositories())
+
+    def close(self) -> None:
+        with self._lock:
+            for found in self._open.values():
+                found.store.close()
+            self._open.clear()
+
+    def _repository(self, name: str) -> _Open:
+        try:
+            hosted = self.root.accounts.repository(require_repository_name(name))
+        except UsageError:
+            hosted = None
+        if hosted is None:
+            raise no_such_repository(name)
+        with self._lock:
+            found = self._open.get(hosted.id)
+            if found is None:
+                store = LmdbStore.open(self.root.repository_path(name))
+                found = _Open(hosted.id, store, Usage(store))
+                self._open[hosted.id] = found
+            return found
+
+
+class TeamRepository:
+    """One repository for one caller. See `mvcd.wire.host.Hosted`."""
+
+    complete = True
+
+    def __init__(
+        self, host: TeamHost, name: str, found: _Open, identity: Identity, role: str, peer: str
+    ) -> None:
+        self.store = found.store
+        self.repo_id = found.id
+        self.principal = identity.principal
+        self.role = role
+        self._host = host
+        self._name = name
+        self._usage = found.usage
+        self._identity = identity
+        self._peer = peer
+
+    def visible(self, name: str) -> bool:
+        return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
+
+    def check_put(self, size: int) -> None:
+        self._usage.put(self.principal, size, self._quotas())
+
+    def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:
+        accounts = self._host.root.accounts
+        judge = Judge(self._identity, self._name, self.store, accounts.rules(), self._host.keygen)
+        judge.judge(update.updates, update.force, missing)
+        now = self._host.now_us()
+        context = Context(author=update.author or self.principal, time_us=now)
+        operation = operations.encode(context, "push", update.detail, update.updates)
+        by = By(self.principal, now, self._peer, self._identity.token, update.request_id)
+        detail = {
+            "repo": self._name,
+            "refs": ref_changes(update.updates),
+            "bytes": self._usage.taken(self.principal),
+        }
+        return wire.Judgement(operation, by.row(UPDATED, detail))
+
+    def _quotas(self) -> list[Quota]:
+        found = self._host.root.accounts.quotas()
+        return [quota for quota in found if quota.covers(self._name, self.principal)]
