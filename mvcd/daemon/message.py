@@ -56,10 +56,11 @@ def _text(value: Value) -> str:
 
 def _tensors(component: Component, diff: Diff, files: FileChanges) -> str:
     """Counts over changed weight files that were weights before; files that came or went are told beside."""
-    if component is not Component.WEIGHTS or not diff.tensors:
+    every = [*diff.tensors.values(), *([] if diff.across is None else [diff.across])]
+    if component is not Component.WEIGHTS or not every:
         return ""
-    total = sum(_count(t, TensorChanges.__slots__) for t in diff.tensors.values())
-    same = sum(len(t.unchanged) for t in diff.tensors.values())
+    total = sum(_count(t, TensorChanges.__slots__) for t in every)
+    same = sum(len(t.unchanged) for t in every)
     told = [f"{total - same} of {total} tensors"]
     others = FileChanges(files.added, (), files.deleted, files.renamed)
     return ", ".join([*told, _files(others)] if others.changed else told)

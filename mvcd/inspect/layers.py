@@ -95,7 +95,7 @@ def compare_layers(
     """Layers by name. Lists are in the order of names; renamed ones by their old name."""
     gone = {name: old[name] for name in sorted(old.keys() - new.keys())}
     came = {name: new[name] for name in sorted(new.keys() - old.keys())}
-    renamed = _renamed(gone, came)
+    renamed = renamed_layers(gone, came)
     for before, after in renamed:
         del gone[before.name], came[after.name]
     reshaped, retyped, same = [], [], 0
@@ -128,8 +128,10 @@ def _count(layers: Iterable[Layer]) -> int:
     return sum(layer.parameters for layer in layers)
 
 
-def _renamed(gone: Mapping[str, Keyed], came: Mapping[str, Keyed]) -> list[tuple[Layer, Layer]]:
-    """One to one, in order of the old names."""
+def renamed_layers(
+    gone: Mapping[str, Keyed], came: Mapping[str, Keyed]
+) -> list[tuple[Layer, Layer]]:
+    """(old, new) layers of equal form and content, one to one, in the order of `gone`."""
     places: dict[Hashable, list[Layer]] = {}
     for layer, content in came.values():
         places.setdefault((layer.dtype, layer.shape, content), []).append(layer)

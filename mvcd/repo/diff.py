@@ -1,21 +1,19 @@
-"""The five differences of two versions, from records and manifests; recipes are read for changed weights only.
+"""The five differences of two versions, from records and manifests; of changed weights recipes and headers.
 
 What the differences mean costs a little reading and is asked for by itself: architecture.py, tables.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from mvcd.errors import MissingObject
 from mvcd.inspect.direction import MetricRules
-from mvcd.inspect.tensors import TensorChanges, compare_tensors
 from mvcd.inspect.textdiff import is_text, unified_diff
 from mvcd.objects.entry import Entry
-from mvcd.objects.recipe import Recipe
 from mvcd.objects.version import Component, Value
 from mvcd.repo.files import Change
-from mvcd.repo.results import Diff, FileChanges, ValueChange
+from mvcd.repo.results import Diff, FileChanges, ValueChange, WeightChanges
 from mvcd.repo.sides import Sides
 
 MAX_TEXT = 4 << 20
@@ -34,6 +32,7 @@ def compare(
     rules = metrics or MetricRules.default()
     settings, results = Component.HYPERPARAMETERS in wanted, Component.RESULTS in wanted
     assert sides.old.id is not None, "the workspace stands on the right"
+    tensors = _tensors(sides) if Component.WEIGHTS in wanted else WeightChanges()
     return Diff(
         old=sides.old.id,
         new=sides.new.id,
@@ -43,7 +42,8 @@ def compare(
         },
         hyperparameters=value_changes(old.hyperparameters, new.hyperparameters) if settings else {},
         metrics=value_changes(old.metrics, new.metrics, rules) if results else {},
-        tensors=dict(_tensors(sides)) if Component.WEIGHTS in wanted else {},
+        tensors=tensors.files,
+        across=tensors.across,
         totals={c: (old.components[c], new.components[c]) for c in wanted},
     )
 
@@ -102,23 +102,11 @@ def _same(old: Mapping[str, Value], new: Mapping[str, Value], key: str) -> bool:
     return both_nan or (a == b and isinstance(a, bool) == isinstance(b, bool))
 
 
-def _tensors(sides: Sides) -> Iterator[tuple[str, TensorChanges]]:
-    for path, (before, after) in sorted(sides.changes.items()):
-        if before is None or after is None or after.component is not Component.WEIGHTS:
-            continue
-        try:
-            old, new = sides.old.recipe(before.entry), sides.new.recipe(after.entry)
-        except MissingObject:
-            continue
-        if old.format or new.format:
-            yield path, compare_tensors(_rows(old), _rows(new))
+def _tensors(sides: Sides) -> WeightChanges:
+    from mvcd.repo.tensorchanges import compare_tensors
 
-
-def _rows(recipe: Recipe) -> Iterable[tuple[str, str, tuple[int, ...], object]]:
-    for segment in recipe.segments:
-        if segment.tensor is not None:
-            tensor = segment.tensor
-            yield tensor.name, tensor.dtype, tensor.shape, segment.content_key
+    weights = [side.version.components[Component.WEIGHTS].root for side in (sides.old, sides.new)]
+    return compare_tensors(sides) if weights[0] != weights[1] else WeightChanges()
 
 
 def patch(sides: Sides, components: Collection[Component]) -> Iterator[str]:

@@ -125,6 +125,15 @@ class ValueChange:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightChanges:
+    """`files`: by path, the tensors that stayed in a file that changed. `across`: those that lie in another
+    file than before, as when a model is sharded anew, with what came and went; None if there are none."""
+
+    files: Mapping[str, TensorChanges] = field(default_factory=dict)
+    across: TensorChanges | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Diff:
     """The five differences. `new` is None when the right side is the workspace."""
 
@@ -133,7 +142,8 @@ class Diff:
     components: Mapping[Component, FileChanges]
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
-    tensors: Mapping[str, TensorChanges]  # by path of a changed weight file
+    tensors: Mapping[str, TensorChanges]  # by path, of those that stayed in a changed weight file
+    across: TensorChanges | None  # of those that lie in another file than before
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]] = field(default_factory=dict)
 
     @property

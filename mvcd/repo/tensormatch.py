@@ -1,13 +1,16 @@
 """Which tensor of one side is which of the other.
 
-By file and name first; those left over by name across files, where the name stands once on each side.
+By file and name first; those left over by name across the files of one model, then across all, where the name
+stands once on each side. What then is gone under one name and there under another, with equal form and content,
+was renamed.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 
+from mvcd.inspect.layers import Layer, model_of, renamed_layers
 from mvcd.inspect.tensorfile import may_lean_on_others
 from mvcd.objects.entry import Entry
 from mvcd.repo.tensortable import Row
@@ -25,20 +28,60 @@ def matched(old: Iterable[Row], new: Iterable[Row]) -> list[Pair]:
     """Every row of both sides in exactly one pair. In the order of the new side's files, then what is gone."""
     before = {(row.path, row.name): row for row in old}
     after = {(row.path, row.name): row for row in new}
-    gone = _once(row for key, row in before.items() if key not in after)
-    come = _once(row for key, row in after.items() if key not in before)
-    moved = {(row.path, row.name): gone[name] for name, row in come.items() if name in gone}
-    taken = {(row.path, row.name) for row in moved.values()}
-    pairs: list[Pair] = [(before.get(key) or moved.get(key), row) for key, row in after.items()]
-    pairs += [(row, None) for key, row in before.items() if key not in after and key not in taken]
-    return pairs
+    gone = {key: row for key, row in before.items() if key not in after}
+    come = {key: row for key, row in after.items() if key not in before}
+    origins: dict[_Place, Row] = {}
+    for pair in (_same_model, _same_name, _renamed):
+        for lost, found in list(pair(gone, come)):
+            origins[found] = gone.pop(lost)
+            del come[found]
+    pairs: list[Pair] = [(before.get(key) or origins.get(key), row) for key, row in after.items()]
+    return pairs + [(row, None) for row in gone.values()]
 
 
-def _once(rows: Iterable[Row]) -> dict[str, Row]:
-    """By name, those whose name stands there once."""
-    listed = list(rows)
-    uses = Counter(row.name for row in listed)
-    return {row.name: row for row in listed if uses[row.name] == 1}
+_Place = tuple[str, str]
+"""The path of a file, and the name of a tensor in it."""
+
+_Rows = Mapping[_Place, Row]
+
+
+def _same_model(gone: _Rows, come: _Rows) -> Iterator[tuple[_Place, _Place]]:
+    """Sharded anew."""
+    return _by(lambda row: (model_of(row.path), row.name), gone, come)
+
+
+def _same_name(gone: _Rows, come: _Rows) -> Iterator[tuple[_Place, _Place]]:
+    return _by(lambda row: row.name, gone, come)
+
+
+def _by(
+    key: Callable[[Row], Hashable], gone: _Rows, come: _Rows
+) -> Iterator[tuple[_Place, _Place]]:
+    """Those whose key stands once on each side."""
+    there = _once(key, come)
+    for value, place in _once(key, gone).items():
+        if value in there:
+            yield place, there[value]
+
+
+def _once(key: Callable[[Row], Hashable], rows: _Rows) -> dict[Hashable, _Place]:
+    uses = Counter(map(key, rows.values()))
+    return {value: place for place, row in rows.items() if uses[value := key(row)] == 1}
+
+
+def _renamed(gone: _Rows, come: _Rows) -> Iterator[tuple[_Place, _Place]]:
+    """Of equal form and content, as layers.py pairs them."""
+    places = [_once(lambda row: row.name, rows) for rows in (gone, come)]
+    keyed = [
+        {
+            row.name: (Layer(row.name, row.dtype, row.shape), row.key)
+            for row in (rows[place] for place in once.values())
+            if row.key is not None
+        }
+        for rows, once in zip((gone, come), places, strict=True)
+    ]
+    for old, new in renamed_layers(*keyed):
+        yield places[0][old.name], places[1][new.name]
 
 
 def equal_files(

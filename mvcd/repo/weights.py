@@ -5,7 +5,7 @@ they are asked for, by threads, piece by piece, so memory does not grow with the
 are equal are known as equal without reading them.
 
 Tensors match by file and name first; those left over match by name across files, so a model that was sharded
-anew is compared tensor by tensor.
+anew is compared tensor by tensor; and then by equal content, which was renamed.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ from mvcd.repo.core import Core
 from mvcd.repo.pieces import Content, Run, Unreadable, blaming, same, windows
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.sides import Sides
-from mvcd.repo.tensormatch import equal_files, matched, present
+from mvcd.repo.tensormatch import matched, present
+from mvcd.repo.tensorrows import Rows, gather
 from mvcd.repo.tensortable import Row, TensorSide
 
 _BATCH = 4
 """Runs compared by one call of a worker: threads pass the interpreter's lock on less often."""
+
+
+_EQUAL = ("unchanged", "renamed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,10 @@ class TensorForm:
 class TensorDiff:
     """One tensor on both sides. Figures are read from the data when first asked for.
 
-    `kind`: "unchanged", "changed", "added", "removed", "reshaped", or "retyped" (dtype; perhaps shape too).
-    Figures of an unchanged tensor that follow from its being so cost no reading. Asking for those of a tensor
-    that cannot be compared raises Failure, kind "not-comparable".
+    `kind`: "unchanged", "changed", "added", "removed", "reshaped", "retyped" (dtype; perhaps shape too), or
+    "renamed", with the same content; `name` is then the new one. Figures of an unchanged or renamed tensor that
+    follow from its being so cost no reading. Asking for those of a tensor that cannot be compared raises
+    Failure, kind "not-comparable".
     """
 
     __slots__ = ("_statistics", "_weights", "kind", "name", "new", "old", "pair", "problem")
@@ -70,6 +75,11 @@ class TensorDiff:
 
     def __repr__(self) -> str:
         return f"TensorDiff({self.name!r}, {self.kind})"
+
+    @property
+    def old_name(self) -> str | None:
+        """None for what was added."""
+        return None if self.pair[0] is None else self.pair[0].name
 
     @property
     def comparable(self) -> bool:
@@ -111,22 +121,22 @@ class TensorDiff:
     @property
     def changed_fraction(self) -> float:
         """Share of elements whose bits differ, 0 to 1."""
-        return 0.0 if self.kind == "unchanged" else self.statistics.changed_fraction
+        return 0.0 if self.kind in _EQUAL else self.statistics.changed_fraction
 
     @property
     def l2(self) -> float:
         """Norm of new - old."""
-        return 0.0 if self.kind == "unchanged" else self.statistics.l2
+        return 0.0 if self.kind in _EQUAL else self.statistics.l2
 
     @property
     def relative_l2(self) -> float:
         """`l2` as a share of the norm of old; infinite when that is 0."""
-        return 0.0 if self.kind == "unchanged" else self.statistics.relative_l2
+        return 0.0 if self.kind in _EQUAL else self.statistics.relative_l2
 
     @property
     def max_abs(self) -> float:
         """Largest |new - old|."""
-        return 0.0 if self.kind == "unchanged" else self.statistics.max_abs
+        return 0.0 if self.kind in _EQUAL else self.statistics.max_abs
 
     @property
     def cosine(self) -> float:
@@ -167,12 +177,16 @@ class Weights(Mapping[str, TensorDiff]):
         new: TensorSide,
         monitor: Monitor,
         changed: Callable[[], Collection[str]],
+        *,
+        equal_files: bool = True,
+        read_bytes: int | None = None,
     ) -> None:
-        """`changed`: paths of all components that differ."""
+        """`changed`: paths of all components that differ. Without `equal_files` only tensors of files that
+        differ take part. `read_bytes` limits what is read to tell whether tensors changed."""
         self._old, self._new, self._monitor, self._changed = old, new, monitor, changed
+        self._equal_files, self._left = equal_files, read_bytes
         self._found: dict[str, TensorDiff] | None = None
-        self._passed = False  # whether headers of equal files were passed over
-        self._absent: list[str] = []
+        self._rows = Rows()
 
     @classmethod
     def none(cls) -> Self:
@@ -182,8 +196,8 @@ class Weights(Mapping[str, TensorDiff]):
 
     def __getitem__(self, name: str) -> TensorDiff:
         found = self._lookup(self._table(), name)
-        if found is None and self._passed:
-            self._found = self._paired(*self._rows(passed=True))
+        if found is None and self._rows.passed and self._equal_files:
+            self._found = self._paired(equal_headers=True)
             found = self._lookup(self._found, name)
         if found is None:
             raise KeyError(name)
@@ -206,7 +220,7 @@ class Weights(Mapping[str, TensorDiff]):
         """Files of which it is not here what tensors they have, pruned or never fetched; [""] for the list of
         files itself. With some of them absent, what one side only has is left out: it may be in there."""
         self._table()
-        return tuple(dict.fromkeys(self._absent))
+        return tuple(dict.fromkeys(self._rows.absent))
 
     def of_kind(self, *kinds: str) -> list[TensorDiff]:
         return [tensor for tensor in self.values() if tensor.kind in kinds]
@@ -246,18 +260,24 @@ class Weights(Mapping[str, TensorDiff]):
             return "retyped"
         if old.shape != new.shape:
             return "reshaped"
+        if old.name != new.name:
+            return "renamed"
         return "unchanged" if self._equal(old, new) else "changed"
 
     # ---------------------------------------------------------------- inside
 
     def _table(self) -> dict[str, TensorDiff]:
         if self._found is None:
-            self._found = self._paired(*self._rows())
+            self._found = self._paired()
         return self._found
 
-    def _paired(self, old: list[Row], new: list[Row]) -> dict[str, TensorDiff]:
-        pairs = matched(old, new)
-        if self._absent:
+    def _paired(self, *, equal_headers: bool = False) -> dict[str, TensorDiff]:
+        rows = self._rows = gather(
+            self._old, self._new, self._changed(),
+            equal_headers=equal_headers, equal_recipes=self._equal_files,
+        )  # fmt: skip
+        pairs = matched(rows.old, rows.new)
+        if rows.absent:
             pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
         uses = Counter(present(pair).name for pair in pairs)
         found = {}
@@ -273,36 +293,11 @@ class Weights(Mapping[str, TensorDiff]):
             return found[name]
         for tensor in found.values():
             forms = (form for form in (tensor.old, tensor.new) if form is not None)
+            if tensor.kind == "renamed" and tensor.old_name == name:
+                return tensor
             if any(f"{form.path}:{tensor.name}" == name for form in forms):
                 return tensor
         return None
-
-    def _rows(self, *, passed: bool = False) -> tuple[list[Row], list[Row]]:
-        """Of both sides' files. Headers of files that are equal on both sides are passed over, unless
-        `passed`."""
-        self._passed = False
-        try:
-            sides = [(side, side.entries()) for side in (self._old, self._new)]
-        except MissingObject:
-            self._absent = [""]
-            return [], []
-        equal = equal_files(sides[0][1], sides[1][1], self._changed())
-        tables = []
-        for side, entries in sides:
-            table = []
-            for path, entry in entries.items():
-                try:
-                    rows = list(side.recipe_rows(entry))
-                    if not rows and (passed or path not in equal):
-                        rows = list(side.header_rows(entry))
-                    elif not rows:
-                        self._passed = True
-                except MissingObject:
-                    self._absent.append(path)
-                else:
-                    table += rows
-            tables.append(table)
-        return tables[0], tables[1]
 
     def _equal(self, old: Row, new: Row) -> bool:
         """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
@@ -317,10 +312,17 @@ class Weights(Mapping[str, TensorDiff]):
         for a, b in windows(old.pieces(), 1, new.pieces(), 1):
             if same(a, b):
                 continue
+            self._spend(sum(piece.stop - piece.start for piece in (*a, *b)))
             with blaming(new.path):
                 if self._old.content.join(a) != self._new.content.join(b):
                     return False
         return True
+
+    def _spend(self, size: int) -> None:
+        if self._left is not None:
+            self._left -= size
+            if self._left < 0:
+                raise Unreadable("large, not read")
 
     def _submit(self, pipeline: Pipeline, tensor: TensorDiff) -> None:
         old, new = tensor.pair

@@ -143,7 +143,7 @@ def test_diff_of_tensors(mvc: Mvc, work: Path) -> None:
     assert mvc("diff", "--json").json["tensors"] == {
         "m.safetensors": {
             "added": ["e"], "removed": ["c"], "changed": ["b"], "reshaped": ["d"],
-            "retyped": [], "unchanged": ["a"],
+            "retyped": [], "unchanged": ["a"], "uncompared": [], "renamed": [],
         }
     }  # fmt: skip
 

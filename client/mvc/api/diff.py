@@ -49,12 +49,13 @@ __all__ = [
 class Diff:
     """The five differences. `new` is None when the right side is the workspace.
 
-    `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that is
-    on both sides and differs; `totals` has each component's files and bytes (old, new). These come from records
-    and recipes. `weights` has every tensor by name, over all weight files; its figures are read from the data
-    when they are asked for: `diff.weights["layer1.weight"].relative_l2`. `architecture` and `data` read small
-    files and tables when they are first asked for, `columns` large tables too. A diff with the workspace reads
-    what lies there at that moment.
+    `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that
+    differs and has tensors that stayed in it, `across` those that lie in another file than before (of a model
+    that was sharded anew); `totals` has each component's files and bytes (old, new). These come from records,
+    recipes and headers. `weights` has every tensor by name, over all weight files; its figures are read from
+    the data when they are asked for: `diff.weights["layer1.weight"].relative_l2`. `architecture` and `data`
+    read small files and tables when they are first asked for, `columns` large tables too. A diff with the
+    workspace reads what lies there at that moment.
 
     Content may be pruned, or never fetched. `absent` has the components that differ and whose files are not all
     listed here, with the versions of which that is so; `absent_files` the changed files whose content is not
@@ -67,6 +68,7 @@ class Diff:
     hyperparameters: Mapping[str, ValueChange]
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]
+    across: TensorChanges | None
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]]
     _sides: Sides = field(repr=False, compare=False)
     _engine: Repository = field(repr=False, compare=False)
@@ -85,6 +87,7 @@ class Diff:
             diff.hyperparameters,
             diff.metrics,
             diff.tensors,
+            diff.across,
             {c: (ComponentRoot.of(a), ComponentRoot.of(b)) for c, (a, b) in diff.totals.items()},
             sides,
             engine,

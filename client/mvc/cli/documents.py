@@ -148,7 +148,8 @@ def version_whole(version_shown: Version, changes: Diff) -> Json:
 
 
 def diff(diff: Diff) -> Json:
-    """`renamed` holds [old, new] pairs; `tensors` lists of names by what became of them; `better` is null where
+    """`renamed` holds [old, new] pairs; `tensors` lists of names by what became of them, by file, and
+    `tensors_across` of those that lie in another file than before; `better` is null where
     a metric has no direction; without `listed` the lists of the files are not here."""
     return {
         "old": diff.old,
@@ -158,6 +159,7 @@ def diff(diff: Diff) -> Json:
         "hyperparameters": {k: change(c) for k, c in diff.hyperparameters.items()},
         "metrics": {k: {**change(c), "better": c.better} for k, c in diff.metrics.items()},
         "tensors": {path: _tensors(changes) for path, changes in diff.tensors.items()},
+        "tensors_across": None if diff.across is None else _tensors(diff.across),
     }
 
 
@@ -186,8 +188,9 @@ def _files(files: FileChanges) -> Json:
 
 
 def _tensors(changes: TensorChanges) -> Json:
-    kinds = ("added", "removed", "changed", "reshaped", "retyped", "unchanged")
-    return {kind: list(getattr(changes, kind)) for kind in kinds}
+    kinds = ("added", "removed", "changed", "reshaped", "retyped", "unchanged", "uncompared")
+    found: Json = {kind: list(getattr(changes, kind)) for kind in kinds}
+    return {**found, "renamed": [list(pair) for pair in changes.renamed]}
 
 
 def weights(weights: Weights) -> Json:
@@ -196,7 +199,7 @@ def weights(weights: Weights) -> Json:
 
 
 def _weight(tensor: TensorDiff) -> Json:
-    document: Json = {"name": tensor.name, "kind": tensor.kind}
+    document: Json = {"name": tensor.name, "kind": tensor.kind, "old_name": tensor.old_name}
     for side, form in (("old", tensor.old), ("new", tensor.new)):
         document[side] = None if form is None else {
             "path": form.path, "dtype": form.dtype, "shape": list(form.shape), "bytes": form.size,

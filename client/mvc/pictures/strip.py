@@ -55,6 +55,8 @@ def of(weights: Weights, title: str) -> Drawing:
 
 
 def _cell_of(tensor: TensorDiff) -> Cell:
+    if tensor.kind == "renamed":
+        return Cell(tensor.name, "unchanged")
     if not tensor.measured:
         state = tensor.kind if tensor.kind in ("unchanged", "added", "removed") else "other"
         return Cell(tensor.name, state, note=(tensor.obstacle or "") if state == "other" else "")

@@ -10,7 +10,7 @@ import click
 
 from mvc.cli import diff_document, documents
 from mvc.cli.face import Face
-from mvc.cli.options import component_option, verb
+from mvc.cli.options import Option, component_option, verb
 from mvc.cli.screens.patch import styled
 from mvc.cli.screens.tensors import TOP
 from mvc.cli.screens.tensors import lines as tensor_lines
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "-n",
     "--top",
+    cls=Option,
     type=click.IntRange(min=0),
     metavar="N",
     help="With --tensors: the N that changed most. [default: 24]",

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
+from mvc.cli.screens.diff.folding import joined
 
 if TYPE_CHECKING:
     from mvc.api.weights import TensorDiff, TensorStatistics, Weights
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 TOP = 24
 _OTHERS = 8
 _HEADS = ("relative", "changed", "max abs", "cosine", "mean", "std", "")
-_SIGNS = {"added": ("+", "green"), "removed": ("-", "red")}
+_SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 
 
 @dataclass(slots=True)
@@ -136,7 +137,7 @@ def _rank(tensor: TensorDiff) -> tuple[bool, bool, float, str]:
 
 
 def _title(tensors: Sequence[TensorDiff]) -> str:
-    kinds = ("changed", "retyped", "reshaped", "added", "removed", "unchanged")
+    kinds = ("changed", "retyped", "reshaped", "renamed", "added", "removed", "unchanged")
     counts = {kind: sum(t.kind == kind for t in tensors) for kind in kinds}
     named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
     return f"{click.style('tensors', bold=True)}  {named or 'none changed'}"
@@ -216,8 +217,11 @@ def _others(tensors: Sequence[TensorDiff], limit: int | None) -> Iterator[str]:
     for tensor in tensors[:limit]:
         sign, color = _SIGNS.get(tensor.kind, ("#", "magenta"))
         forms = [f"{f.dtype} {list(f.shape)}" for f in (tensor.old, tensor.new) if f is not None]
-        note = click.style(text.safe(tensor.problem or " -> ".join(forms)), dim=True)
-        yield f"  {click.style(sign, fg=color)} {text.safe(tensor.name)}  {note}"
+        note = click.style(text.safe(tensor.problem or " -> ".join(dict.fromkeys(forms))), dim=True)
+        name = text.safe(tensor.name)
+        if tensor.kind == "renamed":
+            name = joined(f"{text.safe(tensor.old_name or '')} -> {name}")
+        yield f"  {click.style(sign, fg=color)} {name}  {note}"
     if limit is not None and len(tensors) > limit:
         yield f"    ... {len(tensors) - limit:,} more (-v)"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import absent, architecture, data, values
+from mvc.cli.screens.diff import absent, architecture, data, values, weights
 from mvc.cli.screens.diff.marks import file_counts, file_marks, sentence
 from mvc.cli.screens.diff.whole import heading
 
@@ -70,7 +70,7 @@ def meaning(diff: Diff, name: str) -> str:
         case "architecture":
             return architecture.summary(diff.architecture)
         case "weights":
-            return _tensors(diff)
+            return weights.whole(diff)
         case "hyperparameters":
             return values.summary(diff.hyperparameters, "setting")
         case "data":
@@ -100,12 +100,3 @@ def totals(diff: Diff) -> str:
     new = sum(b.size for _, b in diff.totals.values())
     total = text.plural(sum(counts.values()), "file")
     return sentence([f"{total}: {kinds}" if kinds else "", _moved(old, new)])
-
-
-def _tensors(diff: Diff) -> str:
-    every = list(diff.tensors.values())
-    if not every:
-        return ""
-    changed = sum(len(t.changed) for t in every)
-    same = changed + sum(len(t.unchanged) for t in every)
-    return f"{changed:,} of {text.plural(same, 'tensor')} of equal form changed" if same else ""

@@ -2,35 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import click
+
 from mvc.cli import text
+from mvc.cli.screens.diff import folding
 from mvc.cli.screens.diff.marks import Limits, mark, more
 
 if TYPE_CHECKING:
-    from mvc.api.diff import TensorChanges
+    from mvc.api.diff import Diff, TensorChanges
 
 _KINDS = ("changed", "reshaped", "retyped", "added", "removed")
+_UNCOMPARED = "not compared (--tensors)"
 
 
-def summary(changes: TensorChanges) -> str:
+def summary(*changes: TensorChanges) -> str:
     """ "10 tensors: 4 changed, 1 added, 5 unchanged"."""
-    kinds = [*_kinds(changes), ("unchanged", changes.unchanged)]
-    total = sum(len(names) for _, names in kinds)
-    parts = [f"{len(names):,} {kind}" for kind, names in kinds if names]
-    return f"{text.plural(total, 'tensor')}: {', '.join(parts)}"
+    words = {
+        **{kind: kind for kind in (*_KINDS, "renamed", "unchanged")},
+        "uncompared": _UNCOMPARED,
+    }
+    counts = {kind: sum(len(getattr(found, kind)) for found in changes) for kind in words}
+    parts = [f"{count:,} {words[kind]}" for kind, count in counts.items() if count]
+    return f"{text.plural(sum(counts.values()), 'tensor')}: {', '.join(parts)}"
+
+
+def across(diff: Diff, limits: Limits, *, forms: bool) -> Iterator[str]:
+    """Tensors that lie in another file than before: a model that was sharded anew."""
+    if diff.across is not None:
+        yield f"    {click.style('across files', bold=True)}  {summary(diff.across)}"
+        yield from names(diff.across, limits, forms=forms)
 
 
 def names(changes: TensorChanges, limits: Limits, *, forms: bool) -> Iterator[str]:
-    """Those whose values changed; with `forms` also those that came, went or have another form."""
-    kinds = _kinds(changes) if forms else [("changed", changes.changed)]
-    rows = [(kind, name) for kind, names in kinds for name in names]
-    for kind, name in rows[: limits.names]:
-        note = f"  ({kind})" if kind in ("reshaped", "retyped") else ""
-        yield f"      {mark(kind)} {text.safe(name)}{note}"
+    """Those whose values changed; with `forms` also those that came, went, or have another form or name."""
+    kinds = _KINDS if forms else ("changed",)
+    rows = [
+        (kind, text.safe(name), f"  ({kind})" if kind in ("reshaped", "retyped") else "")
+        for kind in kinds
+        for name in getattr(changes, kind)
+    ]
+    if forms:
+        rows += [("renamed", f"{text.safe(a)} -> {text.safe(b)}", "") for a, b in changes.renamed]
+    if limits.names is not None:
+        rows = folding.layers(rows)
+    for kind, name, note in rows[: limits.names]:
+        yield f"      {mark(kind)} {folding.joined(name)}{note}"
     yield from more(len(rows), limits.names, " " * 8)
 
 
-def _kinds(changes: TensorChanges) -> list[tuple[str, Sequence[str]]]:
-    return [(kind, getattr(changes, kind)) for kind in _KINDS]
+def whole(diff: Diff) -> str:
+    """`summary` over all files; empty if none has tensors."""
+    every = [*diff.tensors.values(), *([diff.across] if diff.across is not None else [])]
+    return summary(*every) if every else ""

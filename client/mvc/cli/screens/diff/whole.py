@@ -92,17 +92,21 @@ def _notes(diff: Diff, name: str) -> Mapping[str, str]:
 
 
 def _names(diff: Diff, limits: Limits) -> Callable[[str], Iterator[str]]:
-    forms_shown = any(component.value == "architecture" for component in diff.components)
-
     def below(path: str) -> Iterator[str]:
         if path in diff.tensors:
-            yield from weights.names(diff.tensors[path], limits, forms=not forms_shown)
+            yield from weights.names(diff.tensors[path], limits, forms=not _forms_shown(diff))
 
     return below
 
 
+def _forms_shown(diff: Diff) -> bool:
+    """Whether layers that came, went or have another form are told with the architecture."""
+    return any(component.value == "architecture" for component in diff.components)
+
+
 _BELOW: Mapping[str, Below] = {
     "architecture": lambda diff, limits: architecture.lines(diff.architecture, limits),
+    "weights": lambda diff, limits: weights.across(diff, limits, forms=not _forms_shown(diff)),
     "hyperparameters": lambda diff, limits: values.lines(diff.hyperparameters, limits),
     "data": lambda diff, limits: data.lines(diff.data, limits),
     "results": lambda diff, limits: values.lines(diff.metrics, limits),
