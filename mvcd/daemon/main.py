@@ -20,7 +20,7 @@ from mvcd import __version__
 from mvcd.daemon import config, priority
 from mvcd.daemon.config import Places
 from mvcd.daemon.notify import Notifier
-from mvcd.daemon.serve.command import add_backup_verbs
+from mvcd.daemon.serve.command import add_backup_verbs, add_serve_verb
 from mvcd.errors import (
     AuthError,
     Busy,
@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="mvcd", description="The daemon of mvc: saves complete checkpoints by itself."
+        prog="mvcd",
+        description="The daemon of mvc: saves complete checkpoints by itself, and serves repositories.",
     )
     parser.add_argument("--version", action="version", version=f"mvcd {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         if function is logs:
             verb.add_argument("-n", "--lines", type=int, default=50, help="how many (50)")
             verb.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    add_serve_verb(verbs)
     text = "care for the directory of a team server"
     admin = verbs.add_parser("admin", help=text, description=text)
     add_backup_verbs(admin.add_subparsers(required=True, metavar="VERB"))

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import plistlib
 import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from mvcd.daemon import main
+from mvcd.daemon.serve.command import DRAIN_SECONDS
+from mvcd.daemon.serve.listen import Listen
 
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/mvcd.service"
+SERVER = ROOT / "deploy/systemd/mvcd-server.service"
 PLIST = ROOT / "deploy/launchd/org.mvc.mvcd.plist"
 
 
-def unit() -> configparser.ConfigParser:
+def unit(path: Path = UNIT) -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=True)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
-    parser.read_string(UNIT.read_text())
+    parser.read_string(path.read_text())
     return parser
 
 
@@ -41,11 +47,95 @@ def test_stopping_gives_a_save_its_time() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
-def test_systemd_finds_nothing_wrong(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [["--user", "verify", UNIT], ["verify", SERVER]])
+def test_systemd_finds_nothing_wrong(tmp_path: Path, words: list[object]) -> None:
     done = subprocess.run(
-        ["systemd-analyze", "--user", "verify", str(UNIT)],
+        ["systemd-analyze", *map(str, words)],
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# -------------------------------------------------------------------- the team server
+
+
+def yaml(path: str) -> list[dict[str, Any]]:
+    return list(YAML(typ="safe").load_all((ROOT / "deploy" / path).read_text()))
+
+
+def stateful_set() -> dict[str, Any]:
+    (found,) = [d for d in yaml("kubernetes/mvcd.yaml") if d["kind"] == "StatefulSet"]
+    return found
+
+
+def dockerfile() -> dict[str, Any]:
+    """The last instruction of each kind, JSON forms parsed."""
+    text = (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", " ")
+    lines = [line.split(None, 1) for line in text.splitlines() if line[:1].isalpha()]
+    found: dict[str, Any] = dict(line for line in lines if len(line) == 2)
+    return {k: json.loads(v) if v.startswith("[") else v for k, v in found.items()}
+
+
+def commands() -> dict[str, list[str]]:
+    docker = dockerfile()
+    container = stateful_set()["spec"]["template"]["spec"]["containers"][0]
+    return {
+        "systemd": unit(SERVER)["Service"]["ExecStart"].split()[1:],
+        "Dockerfile": [*docker["ENTRYPOINT"], *docker["CMD"]],
+        "kubernetes": [*docker["ENTRYPOINT"], *container["args"]],
+    }
+
+
+@pytest.mark.parametrize("way", ["systemd", "Dockerfile", "kubernetes"])
+def test_each_way_starts_a_server_with_tls_and_probes(way: str) -> None:
+    program, *words = commands()[way]
+    options = main._parser().parse_args(words)
+    assert program == "mvcd"
+    assert options.root
+    assert options.tls_cert
+    assert options.tls_key
+    assert not options.insecure
+    assert Listen.parse(options.http).port == 7421
+    assert Listen.parse(options.listen).port == 7420
+    assert options.log_format == "json"
+
+
+def test_each_way_gives_calls_under_way_their_time() -> None:
+    assert float(unit(SERVER)["Service"]["TimeoutStopSec"]) > DRAIN_SECONDS
+    assert (
+        stateful_set()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > DRAIN_SECONDS
+    )
+    (compose,) = yaml("compose.yaml")
+    assert float(compose["services"]["mvcd"]["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS
+
+
+def test_nobody_serves_as_root_or_twice() -> None:
+    uid = dockerfile()["USER"].split(":")[0]
+    assert int(uid) > 0
+    pod = stateful_set()["spec"]["template"]["spec"]
+    assert pod["securityContext"]["runAsUser"] == int(uid)
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert stateful_set()["spec"]["replicas"] == 1
+    assert unit(SERVER)["Service"]["User"] == "mvc"
+
+
+def test_what_the_image_is_built_from_is_there() -> None:
+    text = (ROOT / "deploy/Dockerfile").read_text()
+    copied = [line.split()[1:-1] for line in text.splitlines() if line.startswith("COPY ")]
+    let_in = (ROOT / ".dockerignore").read_text().split()
+    for name in [n for names in copied for n in names if not n.startswith(("--from", "/"))]:
+        assert (ROOT / name).exists()
+        assert f"!{name}" in let_in
+
+
+def test_volumes_that_are_mounted_are_declared() -> None:
+    spec = stateful_set()["spec"]
+    pod = spec["template"]["spec"]
+    declared = {v["name"] for v in pod["volumes"]}
+    declared |= {v["metadata"]["name"] for v in spec["volumeClaimTemplates"]}
+    assert {m["name"] for m in pod["containers"][0]["volumeMounts"]} == declared
+    ports = {port["name"] for port in pod["containers"][0]["ports"]}
+    probes = [pod["containers"][0][p] for p in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {probe["httpGet"]["port"] for probe in probes} <= ports

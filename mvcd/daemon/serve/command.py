@@ -3,12 +3,240 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
 
+from mvcd.errors import Failure, NoRepository, UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mvcd.daemon.notify import Notifier
     from mvcd.daemon.serve.backup import StoreCopy
+    from mvcd.daemon.serve.listen import Listen
+    from mvcd.daemon.serve.peer import PeerHost
+    from mvcd.daemon.serve.remote import Repositories
+    from mvcd.daemon.serve.run import Plan
+    from mvcd.team.root import Root
+
+DEFAULT_LISTEN = "127.0.0.1:7420"
+DRAIN_SECONDS = 30.0
+
+_SERVE = """Serve repositories to others over gRPC.
+
+With --root it is a team server: the directory's repositories, with accounts (mvc admin). Without, it is a peer:
+this workspace, or those that --workspace names, for reading; a token is printed unless only this machine can
+connect."""
+
+_EPILOG = """exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 unsafe or senseless options, 10 no
+repository here, 11 another server has the directory, 14 damaged content"""
+
+
+def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    serve = verbs.add_parser(
+        "serve",
+        help="serve repositories to a team (--root), or this workspace to a peer",
+        description=_SERVE,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    serve.set_defaults(verb=_serve)
+    what = serve.add_argument_group("what")
+    what.add_argument("--root", metavar="DIR", help="a team server's directory; made if absent")
+    what.add_argument(
+        "--workspace", metavar="DIR", action="append", help="serve this workspace; repeatable"
+    )
+    what.add_argument(
+        "--write", action="store_true", help="take pushes too, to branches not checked out here"
+    )
+    what.add_argument("--stdio", metavar="PATH", help=argparse.SUPPRESS)  # what ssh:// starts
+    where = serve.add_argument_group("where")
+    where.add_argument("--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN,
+                       help=f"where calls come in ({DEFAULT_LISTEN}; port 0: any)")  # fmt: skip
+    where.add_argument("--http", metavar="HOST:PORT", help="serve /healthz /readyz /metrics there")
+    where.add_argument("--reflection", action="store_true", help="let tools list the calls")
+    safety = serve.add_argument_group("TLS; the files are read again when they change")
+    safety.add_argument("--tls-cert", metavar="FILE", help="the server's certificate chain, PEM")
+    safety.add_argument("--tls-key", metavar="FILE", help="its private key, PEM")
+    safety.add_argument("--client-ca", metavar="FILE",
+                        help="let in only clients with a certificate of this authority")  # fmt: skip
+    safety.add_argument(
+        "--insecure", action="store_true", help="listen without TLS beyond this machine"
+    )
+    life = serve.add_argument_group("life")
+    life.add_argument("--drain", metavar="SECONDS", type=float, default=DRAIN_SECONDS,
+                      help="what calls under way get when it ends (30)")  # fmt: skip
+    life.add_argument("--log-format", choices=("json", "text"),
+                      help="lines on stderr (text on a terminal, else json)")  # fmt: skip
+
+
+def _serve(_: object, options: argparse.Namespace) -> int:
+    from mvcd.daemon import config
+    from mvcd.daemon.notify import Notifier
+    from mvcd.daemon.serve import logs
+
+    if options.stdio is not None:
+        return _serve_stdio(options.stdio)
+    form = options.log_format or ("text" if sys.stderr.isatty() else "json")
+    logs.configure(sys.stderr, form=form)
+    plan = _plan(options)
+    if options.root is None:
+        _serve_peer(options, plan, Notifier(config.notify_socket()))
+    elif options.workspace or options.write:
+        raise UsageError("--root goes with neither --workspace nor --write")
+    else:
+        _serve_team(options, plan, Notifier(config.notify_socket()))
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    """Raises UsageError."""
+    from mvcd.daemon.serve.listen import Listen, require_safe
+    from mvcd.daemon.serve.run import Plan
+    from mvcd.daemon.serve.tls import CertificateFiles, Certificates
+
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key go together")
+    if options.client_ca is not None and options.tls_cert is None:
+        raise UsageError("--client-ca needs --tls-cert and --tls-key")
+    if not 0 <= options.drain <= 3600:
+        raise UsageError("--drain takes 0 to 3600 seconds")
+    listen = Listen.parse(options.listen)
+    require_safe(listen, tls=options.tls_cert is not None, insecure=options.insecure)
+    certificates = None
+    if options.tls_cert is not None:
+        files = CertificateFiles(options.tls_cert, options.tls_key, options.client_ca)
+        certificates = Certificates(files)
+    http = None if options.http is None else Listen.parse(options.http)
+    return Plan(listen, certificates, http, options.reflection, options.drain)
+
+
+def _run(
+    served: Repositories, plan: Plan, notifier: Notifier, started: Callable[[Listen], None]
+) -> None:
+    from mvcd.daemon import config
+    from mvcd.daemon.serve.run import Process
+
+    process = Process(served, plan, notifier)
+    try:
+        started(process.start())
+    except BaseException:
+        process.end()
+        raise
+    process.wait(config.watchdog_seconds())
+
+
+def _url(where: Listen, plan: Plan) -> str:
+    return f"{'grpc' if plan.certificates is None else 'grpcs'}://{where}"
+
+
+# -------------------------------------------------------------------- a team's directory
+
+
+def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
+    from mvcd.daemon.serve.lock import RootLock
+    from mvcd.daemon.serve.remote import Repositories
+    from mvcd.team.auditlog import By
+    from mvcd.team.host import TeamHost
+    from mvcd.team.root import Root
+
+    with RootLock(options.root), Root.create(options.root) as root:
+        secret = root.first_start(By("mvcd", _now_us()))
+
+        def started(where: Listen) -> None:
+            if secret is not None:
+                _say(f"The administrator's first token is in {secret}, for you alone to read.")
+                _say(f"mvc login {_url(where, plan)} < {secret}")
+
+        host = TeamHost(root, _now_us)
+        served = Repositories(
+            host,
+            root.path,
+            count=host.repositories,
+            self_test=lambda: _self_test(root),
+            close=host.close,
+        )
+        _run(served, plan, notifier, started)
+
+
+def _self_test(root: Root) -> None:
+    """The accounts can be read, the disk takes bytes, each repository that is listed is there. Raises Failure,
+    IntegrityError."""
+    import logging
+
+    for hosted in root.accounts.repositories():
+        if not os.path.isfile(os.path.join(root.repository_path(hosted.name), "format")):
+            logging.getLogger("mvcd.serve").error("the files of %s are not there", hosted.name)
+    root.accounts.users()
+    probe = os.path.join(root.path, "self-test")
+    try:
+        with open(probe, "wb") as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
+        os.unlink(probe)
+    except OSError as error:
+        raise Failure(f"{root.path} cannot be written", kind="root", cause=str(error)) from None
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000
+
+
+# -------------------------------------------------------------------- peers
+
+
+def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
+    from mvcd.daemon.serve.peer import PeerHost, new_token, workspaces
+
+    found = workspaces(options.workspace or ["."])
+    token = None if plan.listen.loopback else new_token()
+    host = PeerHost.of_workspaces(found, token=token, write=options.write)
+
+    def started(where: Listen) -> None:
+        for name, location in found.items():
+            _say(f"{location.root}: {_url(where, plan)}/{name}")
+        if token is not None:
+            _say(f"token, shown this once: {token}")
+
+    _run(_peers(host, next(iter(found.values())).directory), plan, notifier, started)
+
+
+def _peers(host: PeerHost, directory: str) -> Repositories:
+    from mvcd.daemon.serve.remote import Repositories
+
+    return Repositories(
+        host, directory, count=lambda: len(host), self_test=lambda: None, close=host.close
+    )
+
+
+def _serve_stdio(path: str) -> int:
+    """What `ssh://` starts on the far side: `path` is a workspace, or a store without one."""
+    from mvcd.daemon.serve import logs
+    from mvcd.daemon.serve.peer import PeerHost
+    from mvcd.daemon.serve.stdio import serve_stdio
+    from mvcd.repo.location import DIRECTORY, Location
+
+    logs.configure(sys.stderr, form="text", level="WARNING")
+    location = Location(os.path.realpath(path))
+    if os.path.isfile(location.config_path):
+        store = location.store_path(location.config())
+    elif os.path.isfile(os.path.join(location.root, "format")):
+        store = location.root
+    else:
+        raise NoRepository(
+            f"there is no repository in {path}",
+            cause=f"it holds neither {DIRECTORY}/config.toml nor a store",
+            help=f"there: mvc init {path}",
+        )
+    host = PeerHost({location.root: store}, token=None, write=True)
+    serve_stdio(_peers(host, location.root), sys.stdin.fileno(), sys.stdout.fileno())
+    return 0
+
+
+# -------------------------------------------------------------------- care
 
 
 def add_backup_verbs(admin: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -46,3 +274,8 @@ def _tell(copies: list[StoreCopy], verb: str) -> None:
             f"; audit row {copy.audit_rows} {copy.audit[:16]}\n"
         )
     sys.stdout.write(f"{verb}, and every object read: {len(copies)} stores\n")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,8 +1,8 @@
 """The gRPC server around whatever it serves: limits, health, reflection, and an end without loss.
 
-Limits hold before anybody is known: a client may open 64 calls on a connection, send 8 KiB of metadata and
-4 MiB a message, and has 20 s for its handshake; a connection without calls is closed after ten minutes,
-which its owner does not notice. An idle connection costs some 30 KiB and no thread.
+Limits hold before anybody is known: those of `wire.server` (calls, metadata, size of messages), 20 s for a
+handshake, and a connection without calls is closed after ten minutes, which its owner does not notice. An idle
+connection costs no thread.
 
 Drain: from now on new calls are refused (clients try again, elsewhere or later), those under way have their
 time, then they are cancelled. What they had sent is kept: a push goes on where it was.
@@ -22,27 +22,18 @@ from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import Metrics
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.errors import Failure
+from mvcd.wire.server import MAX_CALLS, OPTIONS
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGE = 4 << 20
 WORKERS = 64
 """Threads, made when needed; calls beyond them wait in gRPC's queue."""
 
-_OPTIONS = [
-    ("grpc.so_reuseport", 0),  # two servers on one port would share it silently
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
-    ("grpc.max_concurrent_streams", 64),
-    ("grpc.max_metadata_size", 8 << 10),
+_LIMITS = (
     ("grpc.server_handshake_timeout_ms", 20_000),
     ("grpc.max_connection_idle_ms", 600_000),
-    ("grpc.keepalive_time_ms", 60_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
-    ("grpc.http2.max_ping_strikes", 4),
-]
+)
 
 Register = Callable[[grpc.Server], None]
 
@@ -62,7 +53,10 @@ class Frame:
         self._services = services
         self._pool = ThreadPoolExecutor(WORKERS, "call")
         self._server = grpc.server(
-            self._pool, interceptors=[Observer(metrics, logged=services[0])], options=_OPTIONS
+            self._pool,
+            interceptors=[Observer(metrics, logged=services[0])],
+            options=[*OPTIONS, *_LIMITS],
+            maximum_concurrent_rpcs=MAX_CALLS,
         )
         register(self._server)
         self._health = health.HealthServicer(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+from typing import Self
 
 from mvcd.errors import Busy, Failure
 
 
 class RootLock:
     def __init__(self, root: str) -> None:
-        """Raises Busy when a server has it, Failure when `root` cannot be written."""
+        """Makes `root` unless it is there. Raises Busy when a server has it, Failure when it cannot be
+        written."""
         path = os.path.join(root, "serve.lock")
         try:
+            os.makedirs(root, mode=0o700, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Failure(f"{root} cannot be written", kind="root", cause=str(error)) from None
@@ -31,3 +34,9 @@ class RootLock:
 
     def release(self) -> None:
         os.close(self._file)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.release()

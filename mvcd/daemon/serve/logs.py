@@ -12,13 +12,13 @@ import time
 from typing import Any, TextIO
 
 
-def configure(stream: TextIO, *, form: str) -> None:
-    """`form` is "json" or "text"."""
+def configure(stream: TextIO, *, form: str, level: str = "INFO") -> None:
+    """`form` is "json" or "text"; lines below `level` are left out."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if form == "json" else Text())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(level)
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:

@@ -18,6 +18,9 @@ def test_one_server_a_directory(tmp_path: Path) -> None:
     RootLock(str(tmp_path)).release()
 
 
-def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+def test_it_is_made_if_absent_and_told_if_it_cannot_be(tmp_path: Path) -> None:
+    RootLock(str(tmp_path / "new" / "root")).release()
+    assert (tmp_path / "new" / "root").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
     with pytest.raises(Failure):
-        RootLock(str(tmp_path / "absent"))
+        RootLock(str(tmp_path / "file"))

@@ -1,0 +1,55 @@
+"""The calls of `mvcd.wire` over a host, as something to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import grpc
+
+from mvcd.daemon.serve import calls
+from mvcd.wire.host import Action, Caller, Host, Hosted
+from mvcd.wire.server import Remote
+from mvcd.wire.v1 import remote_pb2, remote_pb2_grpc
+
+
+class Repositories:
+    """`run.Served` for a host. `directory` is where its data rest, `count` how many repositories it has."""
+
+    services: Sequence[str] = (remote_pb2.DESCRIPTOR.services_by_name["Remote"].full_name,)
+
+    def __init__(
+        self,
+        host: Host,
+        directory: str,
+        *,
+        count: Callable[[], int],
+        self_test: Callable[[], None],
+        close: Callable[[], None],
+    ) -> None:
+        self.directory = directory
+        self.repositories = count
+        self.self_test = self_test
+        self._close = close
+        self._remote = Remote(_Named(host))
+
+    def register(self, server: grpc.Server) -> None:
+        remote_pb2_grpc.add_RemoteServicer_to_server(self._remote, server)  # type: ignore[no-untyped-call]
+
+    def end_streams(self) -> None:
+        self._remote.stopping.set()
+
+    def close(self) -> None:
+        self._remote.uploads.close()
+        self._close()
+
+
+class _Named:
+    """Tells the log whose call it is."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def open(self, repo: str, caller: Caller, action: Action) -> Hosted:
+        hosted = self._host.open(repo, caller, action)
+        calls.name(hosted.principal)
+        return hosted

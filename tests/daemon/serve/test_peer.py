@@ -1,0 +1,71 @@
+"""`mvcd serve` without a team's directory: one's own workspaces, for a peer."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from mvcd.errors import AuthError, Conflict, NoRepository
+from tests.daemon.serve.servers import Server, push_branch
+from tests.support.workspace import Bench
+
+HERE = ("--listen", "127.0.0.1:0")
+
+
+@pytest.fixture
+def bench(tmp_path: Path):
+    bench = Bench(tmp_path / "iris")
+    bench.save({"model.bin": os.urandom(100_000)})
+    yield bench
+    bench.repo.close()
+
+
+@pytest.fixture
+def other(tmp_path: Path):
+    bench = Bench(tmp_path / "other")
+    bench.save({"model.bin": os.urandom(100_000)})
+    yield bench
+    bench.repo.close()
+
+
+def test_for_reading_by_anybody_on_this_machine(bench: Bench, other: Bench) -> None:
+    with Server(*HERE, "--workspace", bench.root, "--workspace", other.root) as server:
+        peer = server.peer("iris")
+        assert peer.hello().role == "read"
+        assert peer.refs() == {"heads/main": bytes(bench.repo.resolve("HEAD"))}
+        with pytest.raises(AuthError) as refused:
+            push_branch(other, peer, "theirs")
+        assert refused.value.kind == "read-only"
+        with pytest.raises(NoRepository):
+            server.peer("absent").refs()
+        assert server.stop() == 0
+    assert server.said.splitlines()[0] == f"{bench.root}: grpc://{server.listen}/iris"
+
+
+def test_pushes_are_taken_where_told_but_not_to_what_is_checked_out(
+    bench: Bench, other: Bench
+) -> None:
+    with Server(*HERE, "--workspace", bench.root, "--write") as server:
+        peer = server.peer("iris")
+        id = push_branch(other, peer, "theirs")
+        with pytest.raises(Conflict) as refused:
+            push_branch(other, peer, "main")
+        assert refused.value.kind == "checked-out"
+    assert bytes(bench.repo.resolve("theirs")) == id
+    assert next(iter(bench.repo.operations())).verb == "push"
+
+
+def test_beyond_this_machine_a_token_is_asked(bench: Bench) -> None:
+    options = ("--listen", "0.0.0.0:0", "--insecure", "--workspace", bench.root)
+    with Server(*options) as server:
+        server.listen = server.listen.replace("0.0.0.0", "127.0.0.1")
+        with pytest.raises(AuthError):
+            server.peer("iris").refs()
+        assert server.process.stdout is not None
+        server.process.stdout.readline()
+        found = re.search(r"mvct_\S{43}", server.process.stdout.readline())
+        assert found
+        assert server.peer("iris", found[0]).refs()
