@@ -36,7 +36,9 @@ from mvc.api.errors import (
 
 if TYPE_CHECKING:
     from mvc.api.audit import AuditEntry, AuditState
+    from mvc.api.backup import StoreBackup
     from mvc.api.card import Card, Catalogue
+    from mvc.api.credentials import Login, login, logout, whoami
     from mvc.api.deploy import DeployProblem, DeployReport, Export, verify_deploy
     from mvc.api.diff import (
         ArchitectureChange,
@@ -154,7 +156,9 @@ _LAZY = {
         "Version",
     ),
     "mvc.api.audit": ("AuditEntry", "AuditState"),
+    "mvc.api.backup": ("StoreBackup",),
     "mvc.api.card": ("Card", "Catalogue"),
+    "mvc.api.credentials": ("Login", "login", "logout", "whoami"),
     "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
     "mvc.api.search": (
         "Bisection",
@@ -235,6 +239,7 @@ __all__ = [
     "IntegrityError",
     "Layer",
     "Listed",
+    "Login",
     "MissingObject",
     "ModelChange",
     "ModuleParameters",
@@ -259,6 +264,7 @@ __all__ = [
     "StaleReuse",
     "Status",
     "StorageQuota",
+    "StoreBackup",
     "StoreStats",
     "Table",
     "TableChange",
@@ -280,7 +286,10 @@ __all__ = [
     "checkpoint",
     "log_metrics",
     "log_params",
+    "login",
+    "logout",
     "verify_deploy",
+    "whoami",
 ]
 
 

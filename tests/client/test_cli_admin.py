@@ -132,3 +132,17 @@ def test_the_same_from_python(root: Path) -> None:
         assert secret not in repr(token)
         assert team.audit(limit=1)[0].action == "token.add"
         assert team.verify_audit().ok
+
+
+def test_backup_and_restore(mvc: Mvc, root: Path, tmp_path: Path) -> None:
+    mvc("admin", "repo", "add", "team/iris")
+    saved, again = str(tmp_path / "saved"), str(tmp_path / "again")
+    made = mvc("admin", "backup", saved, "--json").json["stores"]
+    assert [store["path"] for store in made] == ["accounts", "repos/team/iris"]
+    assert made[0]["audit_rows"] == 4
+    assert "2 stores restored" in mvc("admin", "restore", saved, again).out
+    where = ["--root", again]
+    assert mvc("admin", "repo", "list", *where).out == mvc("admin", "repo", "list").out
+    assert mvc("audit", "verify", *where).out == mvc("audit", "verify", "--root", str(root)).out
+    mvc("admin", "backup", saved, code=1)
+    mvc("admin", "restore", str(tmp_path / "nothing"), str(tmp_path / "x"), code=10)

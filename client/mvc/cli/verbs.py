@@ -49,6 +49,9 @@ SECTIONS: dict[str, dict[str, str]] = {
         "catalogue": "make a table of the published models",
     },
     "Serve": {
+        "login": "keep a token for a server",
+        "logout": "forget the token for a server",
+        "whoami": "ask a server who you are there",
         "admin": "keep accounts and repositories of a server",
         "audit": "show or check who changed what",
     },

@@ -1,10 +1,10 @@
-"""`mvc admin`: the groups are in admin_accounts and admin_storage."""
+"""`mvc admin`: its verbs are in admin_accounts, admin_storage and admin_backup."""
 
 from __future__ import annotations
 
 import click
 
-from mvc.cli.commands import admin_accounts, admin_storage
+from mvc.cli.commands import admin_accounts, admin_backup, admin_storage
 from mvc.cli.options import VerbGroup
 
 
@@ -23,12 +23,14 @@ def command() -> None:
     """
 
 
-for group in (
+for below in (
     admin_accounts.user,
     admin_accounts.token,
     admin_accounts.grant,
     admin_storage.protect,
     admin_storage.repo,
     admin_storage.quota,
+    admin_backup.backup,
+    admin_backup.restore,
 ):
-    command.add_command(group)
+    command.add_command(below)

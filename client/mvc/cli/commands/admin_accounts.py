@@ -169,7 +169,12 @@ def grant_list(face: Face, user: str | None, root: str | None) -> None:
 @click.argument("user")
 @click.argument("role", type=click.Choice(ROLES))
 @repos_option
-@click.option("--refs", default="**", metavar="GLOB", help="Which refs. [default: all]")
+@click.option(
+    "--refs",
+    default="**",
+    metavar="GLOB",
+    help="Which refs they see and move; content is seen whole. [default: all]",
+)
 @root_option
 @click.pass_obj
 def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str | None) -> None:

@@ -12,6 +12,7 @@ from mvc.cli import text
 
 if TYPE_CHECKING:
     from mvc.api.audit import AuditEntry
+    from mvc.api.backup import StoreBackup
     from mvc.api.team import (
         Account,
         AccountGrant,
@@ -91,6 +92,16 @@ def quota(one: StorageQuota) -> tuple[str, ...]:
     return one.repos, one.user or "everybody", text.size(one.limit)
 
 
+def store(one: StoreBackup) -> tuple[str, ...]:
+    return (
+        _name(one.path),
+        text.plural(one.refs, "ref"),
+        text.plural(one.objects, "object"),
+        text.size(one.bytes),
+        f"audit {one.audit_rows} {text.short(one.audit)}" if one.audit_rows else "",
+    )
+
+
 def entry(one: AuditEntry) -> tuple[str, ...]:
     return (
         click.style(str(one.number), fg="yellow"),
@@ -103,21 +114,32 @@ def entry(one: AuditEntry) -> tuple[str, ...]:
 
 def _told(detail: dict[str, Any]) -> str:
     """Moves of refs as `heads/main 0a1b2c3d4e..5f6a7b8c9d`, other things as name=value."""
-    if isinstance(moves := detail.get("refs"), list) and detail.get("repo") is not None:
+    if isinstance(moves := detail.get("refs"), list):
         return ", ".join(_move(*move) for move in moves)
-    shown = {k: v for k, v in detail.items() if v not in (None, "", False)}
-    if isinstance(rule := shown.get("rule"), dict):
-        shown = {"repos": rule.get("repos"), "refs": rule.get("refs")}
-    return "  ".join(f"{key}={_short(value)}" for key, value in sorted(shown.items()))
+    rule = detail.get("rule")
+    found = rule if isinstance(rule, dict) else detail
+    shown = {
+        key.removesuffix("_us"): _said(key, value)
+        for key, value in sorted(found.items())
+        if value not in (None, "", False) and key != "signers"
+    }
+    return "  ".join(f"{key}={value}" for key, value in shown.items())
 
 
 def _move(name: str, old: str | None, new: str | None) -> str:
     return f"{name} {text.short(old or '-')}..{text.short(new or '-')}"
 
 
-def _short(value: Any) -> str:
-    shown = str(value)
-    return shown if len(shown) <= 60 else shown[:57] + "..."
+def _said(key: str, value: Any) -> str:
+    if key.endswith("_us"):
+        return f"{datetime.fromtimestamp(value / 1e6).astimezone():%Y-%m-%d}"
+    if key == "limit":
+        return text.size(value).replace(" ", "")
+    if key == "scopes":
+        return ",".join(f"{s['role']}:{s['repos']}:{s['refs']}" for s in value)
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _name(name: str) -> str:

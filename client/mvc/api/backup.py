@@ -1,0 +1,57 @@
+"""A copy of a team server's directory, made while it serves, and the way back (`mvc admin backup|restore`)."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from mvcd.daemon.serve import backup as engine
+
+if TYPE_CHECKING:
+    from mvc.api.results import Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class StoreBackup:
+    """One store of a backup, every object of which was read. `path` is its place below the directory; `audit`
+    the digest (hex) of the newest row of its audit log."""
+
+    path: str
+    refs: int
+    objects: int
+    bytes: int
+    audit_rows: int
+    audit: str
+
+
+def backup(
+    target: str | os.PathLike[str],
+    *,
+    root: str | os.PathLike[str] | None = None,
+    monitor: Monitor | None = None,
+) -> list[StoreBackup]:
+    """Copies the server directory (`root`, else `MVC_ROOT`, else the current one) to `target`, which is absent
+    or empty."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    source = os.fspath(root or os.environ.get("MVC_ROOT") or ".")
+    made = engine.back_up_root(source, os.fspath(target), time=now, monitor=monitor)
+    return [_store(copy) for copy in made]
+
+
+def restore(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    monitor: Monitor | None = None,
+) -> list[StoreBackup]:
+    """Makes the server directory `target`, absent or empty, from a backup, and compares the two."""
+    made = engine.restore_root(os.fspath(source), os.fspath(target), monitor=monitor)
+    return [_store(copy) for copy in made]
+
+
+def _store(copy: engine.StoreCopy) -> StoreBackup:
+    return StoreBackup(
+        copy.path, copy.ref_count, copy.objects, copy.bytes, copy.audit_rows, copy.audit
+    )

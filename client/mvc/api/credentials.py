@@ -1,0 +1,192 @@
+"""Who you are on which server: tokens in a file that only you may read, beside your settings.
+
+They are keyed by scheme, host and port, so that a token is never sent to another server, nor in plain text
+where it was given for TLS. `MVC_TOKEN` comes before the file. Tokens are never in a repository's settings nor
+in a URL.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from mvc.api.settings import user_config_path
+from mvcd.errors import AuthError, Failure, NoRepository, UsageError
+
+NAME = "credentials.json"
+PORTS = {"grpcs": 7443, "grpc": 7400}
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What a server says of you. `repo` is the repository it was asked about; where that is "", `principal` and
+    `role` are too. `token` is the token's public id, as `mvc admin token list` shows it."""
+
+    server: str
+    repo: str
+    principal: str
+    role: str
+    token: str
+    version: str
+
+
+def login(url: str, token: str, *, ca: str | None = None, insecure: bool = False) -> Login:
+    """Asks the server whether it takes the token, and keeps it if so. `ca`: a file of certificates to trust;
+    `insecure`: in plain text, also beyond this machine.
+
+    Raises AuthError when it does not, RemoteUnreachable, UsageError.
+    """
+    token = token.strip()
+    if not token or not token.isascii() or not token.isprintable():
+        raise UsageError(
+            "this is no token", cause="tokens are one word that begins with mvct_",
+            help="ask an administrator: mvc admin token add NAME",
+        )  # fmt: skip
+    server, repo = _parts(url)
+    kept: dict[str, Any] = {"token": token, "repo": repo}
+    if ca is not None:
+        kept["ca"] = os.path.abspath(ca)
+    if insecure:
+        kept["insecure"] = "true"
+    answer = _ask(server, repo, kept)
+    with _changing() as servers:
+        servers[server] = kept
+    return answer
+
+
+def logout(url: str) -> bool:
+    """Forgets the token for a server; whether there was one. It stays good until it is revoked there."""
+    server, _ = _parts(url)
+    with _changing() as servers:
+        return servers.pop(server, None) is not None
+
+
+def whoami(url: str) -> Login:
+    """What a server says of you now. Raises AuthError when there is no token for it, or it is refused."""
+    server, repo = _parts(url)
+    kept = _kept(server)
+    if kept is None:
+        raise AuthError(
+            f"you are not logged in to {server}", kind="unauthenticated", help=f"mvc login {server}"
+        )
+    return _ask(server, repo or kept["repo"], kept)
+
+
+def servers() -> list[str]:
+    """Those that a token is kept for."""
+    return sorted(_read())
+
+
+def token_for(url: str) -> str | None:
+    """The token to send to a URL; None where there is none."""
+    server, _ = _parts(url)
+    kept = _kept(server)
+    return None if kept is None else str(kept["token"])
+
+
+# ---------------------------------------------------------------------- inside
+
+
+def _parts(url: str) -> tuple[str, str]:
+    """The server, in one spelling, and the repository, "" where none is named. Raises UsageError."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if parts.scheme not in PORTS or not host or parts.username or parts.password:
+        raise UsageError(
+            f"{url!r} is not the address of a server",
+            cause="a token is no part of it" if parts.password or parts.username else None,
+            help="mvc login grpcs://host:port/team/name",
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}:{port or PORTS[parts.scheme]}", parts.path.strip("/")
+
+
+def _ask(server: str, repo: str, kept: dict[str, Any]) -> Login:
+    import hashlib
+
+    from mvcd.wire.dial import dial
+
+    options = {name: str(kept[name]) for name in ("ca", "insecure") if kept.get(name)}
+    token = str(kept["token"])
+    public = hashlib.sha256(token.encode()).hexdigest()[:12]
+    # any name will do to be known: who may not read a repository is told so only after being known
+    peer = dial(f"{server}/{repo or 'login'}", token=token, options=options)
+    try:
+        hello = peer.hello()
+    except NoRepository:
+        if repo:
+            raise
+        return Login(server, "", "", "", public, "")
+    finally:
+        peer.close()
+    return Login(server, repo, hello.principal, hello.role, public, hello.server)
+
+
+def _kept(server: str) -> dict[str, Any] | None:
+    named = os.environ.get("MVC_TOKEN")
+    found = _read().get(server)
+    if named:
+        return {"repo": "", **(found or {}), "token": named}
+    return found
+
+
+def _path() -> str | None:
+    settings = user_config_path()
+    return None if settings is None else os.path.join(os.path.dirname(settings), NAME)
+
+
+def _read() -> dict[str, dict[str, Any]]:
+    """Raises AuthError when others may read the file, Failure when it is garbage."""
+    path = _path()
+    if path is None:
+        return {}
+    try:
+        with open(path, encoding="utf-8") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o077:
+                raise AuthError(
+                    f"others may read {path}", kind="credentials-open",
+                    cause="it holds tokens", help=f"chmod 600 {path}",
+                )  # fmt: skip
+            document = json.load(file)
+        return {name: dict(kept) for name, kept in document["servers"].items() if kept["token"]}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Failure(
+            f"{path} cannot be read", kind="credentials-damaged", cause=str(error),
+            help=f"rm {path}  (then log in again)",
+        ) from error  # fmt: skip
+
+
+@contextmanager
+def _changing() -> Iterator[dict[str, dict[str, Any]]]:
+    """The kept tokens, for a change; one process at a time."""
+    from mvcd.team.root import write_secret
+
+    path = _path()
+    if path is None:
+        raise Failure(
+            "there is no place for credentials", kind="no-user-config",
+            cause="MVC_CONFIG is empty", help="unset MVC_CONFIG  (or pass the token as MVC_TOKEN)",
+        )  # fmt: skip
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
+    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        found = _read()
+        before = json.dumps(found)
+        yield found
+        if json.dumps(found) != before:
+            write_secret(path, json.dumps({"format": 1, "servers": found}, indent=2))
+    finally:
+        os.close(lock)

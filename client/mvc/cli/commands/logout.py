@@ -1,0 +1,24 @@
+"""`mvc logout`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+
+
+@verb("logout")
+@click.argument("url")
+@click.pass_obj
+def command(face: Face, url: str) -> None:
+    """Forget the token for the server at URL.
+
+    The token itself stays good: who lost it asks an administrator to revoke it.
+    """
+    from mvc.api.credentials import logout
+
+    removed = logout(url)
+    if face.json:
+        face.answer({"removed": removed})
+    face.say("Logged out." if removed else "There was no token for that server.")

@@ -1,0 +1,44 @@
+"""`mvc whoami`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli.commands.login import EXITS
+from mvc.cli.face import Face
+from mvc.cli.options import verb
+from mvc.cli.screens import login as screen
+
+
+@verb("whoami", exits={**EXITS, 10: "no such repository there, or you may not read it"})
+@click.argument("url", required=False)
+@click.pass_obj
+def command(face: Face, url: str | None) -> int | None:
+    """Ask the server at URL who you are there; without URL, every server you logged in to.
+
+    Exits with 12 if one of them does not take the token any more.
+    """
+    from mvc.api.credentials import servers, whoami
+    from mvc.api.errors import AuthError, MvcError
+
+    if url is not None:
+        answer = whoami(url)
+        face.answer({"servers": [screen.document(answer)]}, [screen.line(answer)])
+        return None
+    code: int | None = None
+    documents, lines = [], []
+    for server in servers():
+        try:
+            answer = whoami(server)
+        except MvcError as error:
+            code = 12 if isinstance(error, AuthError) else code or 13
+            documents.append({"server": server, "error": error.kind})
+            lines.append(f"{server}  {error}" + (f" ({error.cause})" if error.cause else ""))
+        else:
+            documents.append(screen.document(answer))
+            lines.append(screen.line(answer))
+    face.answer({"servers": documents}, lines)
+    if not lines:
+        face.say("You are not logged in anywhere.")
+        face.hint("mvc login URL")
+    return code
