@@ -20,6 +20,7 @@ from mvcd import __version__
 from mvcd.daemon import config, priority
 from mvcd.daemon.config import Places
 from mvcd.daemon.notify import Notifier
+from mvcd.daemon.serve import accounts
 from mvcd.daemon.serve.command import add_backup_verbs, add_serve_verb
 from mvcd.errors import (
     AuthError,
@@ -45,7 +46,10 @@ _EXIT_CODES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    if accounts.elsewhere(given):
+        accounts.run(given)
+    options = _parser().parse_args(given)
     places = Places.here()
     try:
         return int(options.verb(places, options) or 0)
@@ -86,7 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     add_serve_verb(verbs)
     text = "care for the directory of a team server"
     admin = verbs.add_parser("admin", help=text, description=text)
-    add_backup_verbs(admin.add_subparsers(required=True, metavar="VERB"))
+    below = admin.add_subparsers(required=True, metavar="VERB")
+    add_backup_verbs(below)
+    for name, text in accounts.VERBS.items():
+        below.add_parser(name, help=f"{text}  (mvc admin {name})")
     return parser
 
 

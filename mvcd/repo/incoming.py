@@ -35,7 +35,10 @@ from mvcd.store.api import RefUpdate, Store
 from mvcd.sync.walk import difference
 
 MAX_KNOWN = 8
-"""Versions here that a new one is compared with; the nearest by history are enough to make the walk short."""
+"""Versions here whose content new ones are compared with; the nearest by history make the walk short."""
+MAX_HAVES = 256
+"""Versions here that end the walk back through history. More would be read at each push for nothing: with
+thousands of automatic refs, that alone would take longer than the rest."""
 NAMED = 4
 """Missing objects named in an error."""
 
@@ -172,7 +175,8 @@ def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing
     if not heads:
         return
     _require(missing, list(heads))
-    new = list(between(heads, sorted(here), lambda id: Version.decode(store.get(id))))
+    haves = _haves(store, moves)
+    new = list(between(heads, haves, lambda id: Version.decode(store.get(id))))
     _require(missing, list(new))
 
     def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
@@ -194,6 +198,17 @@ def _versions(store: Store) -> set[VersionId]:
         if space != SIGNATURES:
             found.update(target_of(value) for value in store.refs(space).values())
     return found - {EMPTY_ID}
+
+
+def _haves(store: Store, moves: Sequence[RefUpdate]) -> list[VersionId]:
+    """Old values of the refs that move, then branches."""
+    now = {u.name: store.ref(u.name) for u in moves}
+    values = [value for value in now.values() if value is not None]
+    for value in store.refs(HEADS).values():
+        if len(values) == MAX_HAVES:
+            break
+        values.append(value)
+    return list(dict.fromkeys(target_of(value) for value in values))
 
 
 def _nearest(

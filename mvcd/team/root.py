@@ -66,7 +66,8 @@ class Root:
     def create(cls, path: str | os.PathLike[str]) -> Self:
         """A new one, or the one that is there."""
         path = os.path.abspath(path)
-        os.makedirs(os.path.join(path, "repos"), mode=0o700, exist_ok=True)
+        for directory in (path, os.path.join(path, "repos")):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         with suppress(Failure):
             LmdbStore.create(os.path.join(path, "accounts")).close()
         return cls.open(path)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mvcd.errors import AuthError, Conflict, MvcError, UsageError
 from mvcd.ids import VersionId
@@ -18,6 +20,7 @@ from mvcd.team.roles import Identity, Role, Scope
 from mvcd.team.values import Rule
 from tests.repo.keys import KEYGEN, make_key
 from tests.team.acts import NOW, put_version
+from tests.team.test_globs import oracle
 
 
 def push(judge: Judge, *updates: RefUpdate, force: bool = False) -> None:
@@ -184,3 +187,37 @@ def test_ancestors(pushed: Pushed) -> None:
     assert is_ancestor(pushed.store, pushed.v2, merged)
     with pytest.raises(Conflict):
         push(pushed.judge(Role.WRITE), RefUpdate("heads/m", merged, pushed.side))
+
+
+RULES = st.builds(
+    Rule,
+    st.sampled_from(["**", "r", "other", "?"]),
+    st.sampled_from(["**", "heads/*", "heads/main", "tags/**", "auto/*"]),
+    st.booleans(),
+    st.booleans(),
+    st.none() | st.lists(st.sampled_from(["ada", "bob"]), max_size=2).map(tuple),
+)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(RULES, max_size=4),
+    st.sampled_from(["heads/main", "heads/a/b", "tags/1.0", "auto/x"]),
+    st.sampled_from(["create", "advance", "force", "delete"]),
+)
+def test_all_rules_that_match_bind(pushed: Pushed, rules: list[Rule], name: str, what: str) -> None:
+    old, new = {
+        "create": (None, pushed.v1),
+        "advance": (pushed.v1, pushed.v2),
+        "force": (pushed.v2, pushed.side),
+        "delete": (pushed.v1, None),
+    }[what]
+    forced = what == "force" or (what == "advance" and name.startswith("tags/"))
+    broken = False
+    for rule in rules:
+        if oracle(rule.repos, "r") and oracle(rule.refs, name):
+            broken |= rule.allow is not None and "ada" not in rule.allow
+            broken |= rule.no_delete and what == "delete"
+            broken |= rule.fast_forward and forced
+    found = pushed.verdict(pushed.judge(Role.ADMIN, *rules), name, old, new, force=True)
+    assert found == ("protected-ref" if broken else "yes")
