@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-_SNIFF = 8000
+SNIFF = 8000
 """Bytes that decide whether a file is text: git's rule (xdiff-interface.c, buffer_is_binary)."""
 
 MAX_LINES = 10_000
@@ -22,7 +22,7 @@ _CONTEXT = 3
 
 
 def is_text(data: bytes) -> bool:
-    return b"\0" not in data[:_SNIFF]
+    return b"\0" not in data[:SNIFF]
 
 
 def unified_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> Iterator[str]:

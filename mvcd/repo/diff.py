@@ -5,14 +5,14 @@ What the differences mean costs a little reading and is asked for by itself: arc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mvcd.errors import MissingObject
 from mvcd.inspect.direction import MetricRules
-from mvcd.inspect.textdiff import is_text, unified_diff
+from mvcd.inspect.textdiff import SNIFF, is_text, unified_diff
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Value
-from mvcd.repo.files import Change
+from mvcd.repo.files import Change, Placed
 from mvcd.repo.results import Diff, FileChanges, ValueChange, WeightChanges
 from mvcd.repo.sides import Sides
 
@@ -110,28 +110,48 @@ def _tensors(sides: Sides) -> WeightChanges:
 
 
 def patch(sides: Sides, components: Collection[Component]) -> Iterator[str]:
-    """Unified diff lines of every changed text file of the components, in path order."""
+    """Unified diff lines of every changed text file of the components, in path order; then, in a line each,
+    files that are not text and changed, and how many that are not text came or went."""
+    binary: list[str] = []
+    alone = 0
     for path in sorted(sides.changes):
         before, after = sides.changes[path]
         present = [p for p in (before, after) if p is not None]
         if not any(p.component in components for p in present):
             continue
-        if any(p.entry.size > MAX_TEXT for p in present):
-            yield f"{path}: too large to show line by line"
-            continue
-        try:
-            old = b"" if before is None else sides.old.read(before.entry, MAX_TEXT)
-            new = b"" if after is None else sides.new.read(after.entry, MAX_TEXT)
-        except MissingObject:
-            yield f"{path}: its content is not here"
-            continue
-        if old == new:
-            continue
-        if not (is_text(old) and is_text(new)):
-            yield f"{path}: binary files differ"
-            continue
-        yield from unified_diff(
-            old, new,
-            "/dev/null" if before is None else f"a/{path}",
-            "/dev/null" if after is None else f"b/{path}",
-        )  # fmt: skip
+        found = _patch(sides, path, before, after)
+        if found is None and len(present) > 1:
+            binary.append(path)
+        elif found is None:
+            alone += 1
+        else:
+            yield from found
+    yield from (f"{path}: binary files differ" for path in binary)
+    if alone:
+        yield f"{alone:,} binary file{'s' if alone > 1 else ''} added or deleted"
+
+
+def _patch(
+    sides: Sides, path: str, before: Placed | None, after: Placed | None
+) -> Iterable[str] | None:
+    """None for what is not text."""
+    present = [p for p in (before, after) if p is not None]
+    if any(p.entry.size > MAX_TEXT for p in present):
+        return [f"{path}: too large to show line by line"]
+    try:
+        sides_read = []
+        for side, placed in ((sides.old, before), (sides.new, after)):
+            data = b"" if placed is None else side.read(placed.entry, SNIFF)
+            if not is_text(data):
+                return None
+            if placed is not None and placed.entry.size > SNIFF:
+                data = side.read(placed.entry, MAX_TEXT)
+            sides_read.append(data)
+    except MissingObject:
+        return [f"{path}: its content is not here"]
+    old, new = sides_read
+    return unified_diff(
+        old, new,
+        "/dev/null" if before is None else f"a/{path}",
+        "/dev/null" if after is None else f"b/{path}",
+    )  # fmt: skip

@@ -101,6 +101,11 @@ def first_line(message: str) -> str:
     return safe(message.strip().split("\n", 1)[0].rstrip()) or "(no message)"
 
 
+def cut(line: str, columns: int) -> str:
+    """With an ellipsis where it is longer."""
+    return line if len(line) <= columns else line[: columns - 1] + "…"
+
+
 def short(id: str) -> str:
     return id[:SHORT_ID]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.cli import diff_document, documents
+from mvc.cli import diff_document, documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import Option, component_option, verb
 from mvc.cli.screens.patch import styled
@@ -108,6 +108,8 @@ def command(
         if tensors:
             shown = tensor_markdown if form == "md" else tensor_lines
             screen = chain(screen, [""], shown(diff.weights, top=_top(face, top)))
+        if plot is not None and form != "md":
+            screen = chain(screen, ["", f"Drawn as {text.safe(plot)}"])
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as csv_format
 import io
 from collections.abc import Sequence
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from mvc.api.search import ComparedColumn, Comparison
 
 _MESSAGE = 32
-"""Columns of the message."""
+"""Columns of the message at most; where the terminal has less room, it gets what is left, at least this:"""
+_SHORTEST = 12
 
 
 def titles(found: Comparison) -> list[str]:
@@ -52,19 +54,21 @@ def document(found: Comparison) -> dict[str, Any]:
 def table(found: Comparison) -> list[str]:
     if not found.rows:
         return ["No version"]
-    head = ["version", "", *map(text.safe, titles(found)), "message"]
-    rows = [[click.style(cell, bold=True) for cell in head]]
-    for row in found.rows:
-        message = text.first_line(row.message)
-        rows.append(
-            [
-                f"v{row.number}",
-                click.style(text.short(row.version), fg="yellow"),
-                *(text.number(cell) for cell in row.cells),
-                message if len(message) <= _MESSAGE else message[: _MESSAGE - 1] + "…",
-            ]
-        )
-    return text.table(rows, right=_right(found, 2))
+    head = [click.style(t, bold=True) for t in ("version", "", *map(text.safe, titles(found)))]
+    facts = [
+        [
+            f"v{row.number}",
+            click.style(text.short(row.version), fg="yellow"),
+            *map(text.number, row.cells),
+        ]
+        for row in found.rows
+    ]
+    right = _right(found, 2)
+    taken = max(map(text.width, text.table([head, *facts], right=right))) + 2
+    room = min(_MESSAGE, max(_SHORTEST, get_terminal_size().columns - taken))
+    messages = (text.cut(text.first_line(row.message), room) for row in found.rows)
+    rows = [[*row, message] for row, message in zip(facts, messages, strict=True)]
+    return text.table([[*head, click.style("message", bold=True)], *rows], right=right)
 
 
 def _right(found: Comparison, offset: int) -> Sequence[int]:

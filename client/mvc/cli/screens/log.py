@@ -135,7 +135,7 @@ def metrics(versions: Sequence[Version]) -> list[str]:
                 f"v{version.number}",
                 click.style(text.short(version.id), fg="yellow"),
                 *(text.number(version.metrics[k]) if k in version.metrics else "-" for k in keys),
-                message if len(message) <= _MESSAGE else message[: _MESSAGE - 1] + "…",
+                text.cut(message, _MESSAGE),
             ]
         )
     return text.table(rows, right=range(2, 2 + len(keys)))

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff.marks import Limits, change, cut, more, sentence
+from mvc.cli.screens.diff.marks import Limits, change, cut, mark, more, sentence
 
 if TYPE_CHECKING:
     from mvc.api.diff import Column, ColumnSummary, DataChange, Overlap, Table, TableChange
 
+_WHOLE = 1e12
 _NAMES = 4
 """Columns that are named on a table's line."""
 
@@ -131,7 +132,7 @@ def summaries(tables: Mapping[str, TableChange], limits: Limits) -> Iterator[str
         yield f"  {text.safe(path)}  {note(table)}"
         shown, same = _figures(table)
         if shown:
-            head = ["    column", "type", "missing", "distinct", "range", "mean"]
+            head = ["      column", "type", "missing", "distinct", "range", "mean"]
             styled = [click.style(cell, dim=True) for cell in head]
             found = text.table([styled, *shown])
             yield found[0]
@@ -151,7 +152,8 @@ def _figures(table: TableChange) -> tuple[list[list[str]], int]:
             same += before is not None
             continue
         kinds = [_kind(name, side) for side in (table.old, table.new)]
-        row = [f"    {text.safe(name)}", _pair(*kinds)]
+        sign = "  " if before and after else f"{mark('added' if after else 'removed')} "
+        row = [f"    {sign}{text.safe(name)}", _pair(*kinds)]
         row += [_pair(*(_cell(side, figure) for side in (before, after))) for figure in _FIGURES]
         found.append(row)
     return found, same
@@ -184,7 +186,12 @@ def _cell(found: ColumnSummary | None, figure: str) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4g}"
+    """Whole numbers in full, as ids and counts are read; others to four digits."""
+    if value is None:
+        return "-"
+    if abs(value) < _WHOLE and value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.6g}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _pair(old: str, new: str) -> str:

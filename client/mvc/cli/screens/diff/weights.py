@@ -29,8 +29,14 @@ def summary(*changes: TensorChanges) -> str:
     return f"{text.plural(sum(counts.values()), 'tensor')}: {', '.join(parts)}"
 
 
-def across(diff: Diff, limits: Limits, *, forms: bool) -> Iterator[str]:
-    """Tensors that lie in another file than before: a model that was sharded anew."""
+def elsewhere(diff: Diff, limits: Limits, *, forms: bool) -> Iterator[str]:
+    """Tensors that lie in another file than before (a model that was sharded anew), and those of files that are
+    as before while what holds their data changed: external data of ONNX, the shards of TensorFlow."""
+    listed = {path for files in diff.components.values() for path in files.modified}
+    for path, changes in diff.tensors.items():
+        if path not in listed:
+            yield f"    {click.style(text.safe(path), bold=True)}  {summary(changes)}"
+            yield from names(changes, limits, forms=forms)
     if diff.across is not None:
         yield f"    {click.style('across files', bold=True)}  {summary(diff.across)}"
         yield from names(diff.across, limits, forms=forms)

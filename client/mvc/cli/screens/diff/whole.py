@@ -106,7 +106,7 @@ def _forms_shown(diff: Diff) -> bool:
 
 _BELOW: Mapping[str, Below] = {
     "architecture": lambda diff, limits: architecture.lines(diff.architecture, limits),
-    "weights": lambda diff, limits: weights.across(diff, limits, forms=not _forms_shown(diff)),
+    "weights": lambda diff, limits: weights.elsewhere(diff, limits, forms=not _forms_shown(diff)),
     "hyperparameters": lambda diff, limits: values.lines(diff.hyperparameters, limits),
     "data": lambda diff, limits: data.lines(diff.data, limits),
     "results": lambda diff, limits: values.lines(diff.metrics, limits),
