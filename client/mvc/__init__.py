@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         VerifyReport,
         Version,
     )
+    from mvc.api.runs import ReproducedFile, ReproducedMetric, Reproduction, RunResult
     from mvc.api.search import (
         Bisection,
         Blame,
@@ -160,6 +161,7 @@ _LAZY = {
     "mvc.api.card": ("Card", "Catalogue"),
     "mvc.api.credentials": ("Login", "login", "logout", "whoami"),
     "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
+    "mvc.api.runs": ("ReproducedFile", "ReproducedMetric", "Reproduction", "RunResult"),
     "mvc.api.search": (
         "Bisection",
         "Blame",
@@ -255,7 +257,11 @@ __all__ = [
     "RefRule",
     "RemoteUnreachable",
     "Repo",
+    "ReproducedFile",
+    "ReproducedMetric",
+    "Reproduction",
     "Requirement",
+    "RunResult",
     "Series",
     "SignatureReport",
     "SignatureStatus",

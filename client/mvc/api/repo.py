@@ -30,6 +30,7 @@ from mvc.api.results import (
     VerifyReport,
     Version,
 )
+from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
 from mvc.api.signing import SignatureVerbs, signer_for
 from mvcd.errors import NoRepository, UsageError
@@ -85,7 +86,7 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, AuditVerbs):
+class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths

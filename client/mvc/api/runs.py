@@ -1,0 +1,265 @@
+"""Running a command as one version, and running it again.
+
+The child's environment is ours with the seed added; of it only a short list of variables is recorded, those
+that change results, and whatever the caller names. Secrets are never looked for, so they are never recorded
+by chance.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mvc.api.errors import Failure
+from mvc.api.results import CommitResult, Component
+
+if TYPE_CHECKING:
+    from mvcd.repo.repository import Repository
+    from mvcd.repo.results import Context
+    from mvcd.repo.runs import RunRecord
+
+RECORDED = (
+    "PYTHONHASHSEED", "MVC_SEED", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS", "CUBLAS_WORKSPACE_CONFIG", "TF_DETERMINISTIC_OPS", "TOKENIZERS_PARALLELISM",
+)  # fmt: skip
+"""Variables recorded when they are set: what decides on order, threads and devices."""
+
+NOT_FOUND, NOT_EXECUTABLE, TIMED_OUT = 127, 126, 124
+"""Exit statuses as a shell and timeout(1) give them."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What `run` did. `commit` is None when nothing was saved."""
+
+    status: int
+    seconds: float
+    commit: CommitResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReproducedFile:
+    """One output. `tensors`: those that differ, where the file lists `tensor_count` tensors."""
+
+    path: str
+    component: Component
+    same: bool
+    missing: bool
+    tensors: tuple[str, ...]
+    tensor_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReproducedMetric:
+    key: str
+    recorded: object
+    found: object
+    within: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reproduction:
+    """What came of running a version's command again. `environment`: (what, recorded, now) where they
+    differ."""
+
+    version: str
+    command: tuple[str, ...]
+    directory: str | None  # None: it was temporary
+    status: int
+    recorded_status: int
+    seconds: float
+    recorded_seconds: float
+    tolerance: float
+    files: tuple[ReproducedFile, ...]
+    metrics: tuple[ReproducedMetric, ...]
+    environment: tuple[tuple[str, str, str], ...]
+    lost: tuple[str, ...]  # what the run began with and no version has
+
+    @property
+    def ok(self) -> bool:
+        """Same exit status, metrics within the tolerance; and where there are no metrics, equal outputs."""
+        if self.status != self.recorded_status or any(f.missing for f in self.files):
+            return False
+        if self.metrics:
+            return all(m.within for m in self.metrics)
+        return all(f.same for f in self.files)
+
+
+def run(
+    engine: Repository,
+    command: Sequence[str],
+    *,
+    context: Context,
+    message: str | None,
+    seed: int | None,
+    env: Mapping[str, str | None],
+    inputs: Sequence[str],
+    outputs: Sequence[str],
+    keep_failed: bool,
+    directory: str,
+) -> RunResult:
+    """See `Repo.run`. `env`: variables to record; those with a value are also set."""
+    from mvcd.repo.runs import NAME, RunRecord
+
+    if not engine.tracked():
+        raise Failure("nothing is tracked yet", kind="nothing-tracked", help="mvc add .")
+    environment = {**os.environ, **{k: v for k, v in env.items() if v is not None}}
+    if seed is not None:
+        environment |= {"MVC_SEED": str(seed), "PYTHONHASHSEED": str(seed % (1 << 32))}
+    edited = engine.edited()
+    began = time.monotonic()
+    status = _execute(command, os.path.join(engine.root, directory), environment, None)
+    seconds = time.monotonic() - began
+    if status and not keep_failed:
+        return RunResult(status, seconds, None)
+    record = RunRecord(
+        command=tuple(command),
+        directory=directory,
+        environment={n: environment[n] for n in sorted({*RECORDED, *env}) if n in environment},
+        seed=seed,
+        seconds=round(seconds, 3),
+        status=status,
+        inputs=tuple(inputs) or None,
+        outputs=tuple(outputs) or None,
+        edited=edited,
+    )
+    path = os.path.join(engine.root, NAME)
+    _write_whole(path, record.encode())
+    engine.add([path], context=context)
+    told = replace(context, command=tuple(command), time_us=time.time_ns() // 1000)
+    committed = engine.commit(message or "run " + _shown(command), context=told)
+    return RunResult(status, seconds, CommitResult.of(committed))
+
+
+def reproduce(
+    engine: Repository,
+    rev: str,
+    *,
+    context: Context,
+    into: str | None,
+    tolerance: float,
+    timeout: float | None,
+    env: Mapping[str, str],
+) -> Reproduction:
+    """See `Repo.reproduce`."""
+    id = engine.resolve(rev)
+    directory = _empty(into) if into is not None else tempfile.mkdtemp(prefix="mvc-reproduce-")
+    try:
+        prepared = engine.prepare_run(id, directory)
+        record = prepared.record
+        environment = {**os.environ, **record.environment, **env}
+        began = time.monotonic()
+        where = os.path.join(directory, record.directory)
+        status = _execute(record.command, where, environment, timeout)
+        seconds = time.monotonic() - began
+        files, metrics = engine.judge_run(id, prepared, directory, context, tolerance)
+        return Reproduction(
+            version=id.hex(),
+            command=record.command,
+            directory=directory if into is not None else None,
+            status=status,
+            recorded_status=record.status,
+            seconds=seconds,
+            recorded_seconds=record.seconds,
+            tolerance=tolerance,
+            files=tuple(
+                ReproducedFile(
+                    f.path,
+                    Component(f.component.value),
+                    f.same,
+                    f.missing,
+                    f.tensors,
+                    f.tensor_count,
+                )
+                for f in files
+            ),
+            metrics=tuple(ReproducedMetric(m.key, m.recorded, m.found, m.within) for m in metrics),
+            environment=_differences(engine, id.hex(), context, record, environment),
+            lost=prepared.lost,
+        )
+    finally:
+        if into is None:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _execute(
+    command: Sequence[str], directory: str, environment: Mapping[str, str], timeout: float | None
+) -> int:
+    """The exit status; of a signal 128 + its number, as shells say. What the child prints is passed through."""
+    try:
+        process = subprocess.Popen(command, cwd=directory, env=dict(environment))
+    except FileNotFoundError as error:
+        if not os.path.isdir(directory):
+            raise Failure(f"{directory} is no directory", kind="no-directory") from error
+        raise Failure(
+            f"{command[0]} was not found",
+            kind="no-command",
+            help="check the spelling, or give its path: mvc run -- ./train.sh",
+        ) from None
+    except OSError as error:
+        raise Failure(
+            f"{command[0]} cannot be run", kind="no-command", cause=error.strerror
+        ) from error
+    try:
+        status = process.wait(timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return TIMED_OUT
+    except KeyboardInterrupt:
+        process.wait()  # the terminal has told the child, too
+        raise
+    return 128 - status if status < 0 else status
+
+
+def _write_whole(path: str, data: bytes) -> None:
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "wb") as file:
+        file.write(data)
+    os.replace(temporary, path)
+
+
+def _empty(path: str) -> str:
+    """`path`, made if need be. Raises Failure unless it is empty."""
+    os.makedirs(path, exist_ok=True)
+    if os.listdir(path):
+        raise Failure(
+            f"{path} is not empty", kind="not-empty",
+            cause="a run is reproduced from what its version holds and nothing else",
+        )  # fmt: skip
+    return os.path.realpath(path)
+
+
+def _shown(command: Sequence[str]) -> str:
+    import shlex
+
+    return shlex.join(command)
+
+
+def _differences(
+    engine: Repository,
+    version: str,
+    context: Context,
+    record: RunRecord,
+    environment: Mapping[str, str],
+) -> tuple[tuple[str, str, str], ...]:
+    """(what, recorded, now) of the surroundings that are not as they were."""
+    was = engine.show(version).version.provenance
+    rows = [
+        ("python", was.python, ".".join(map(str, sys.version_info[:3]))),
+        ("packages", was.packages_digest[:12], context.packages_digest[:12]),
+        ("git commit", was.git_commit[:12], context.git_commit[:12]),
+        *((name, value, environment.get(name, "")) for name, value in record.environment.items()),
+    ]
+    return tuple(row for row in rows if row[1] and row[1] != row[2])
+
+
+def record_of(engine: Repository, rev: str) -> RunRecord:
+    return engine.run_record(engine.resolve(rev))

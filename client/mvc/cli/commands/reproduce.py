@@ -1,0 +1,66 @@
+"""`mvc reproduce`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import asdict
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import DAMAGE, verb
+from mvc.cli.screens.reproduce import lines
+
+
+@verb("reproduce", exits=DAMAGE | {1: "failure, or it came out differently"})
+@click.argument("rev", default="HEAD")
+@click.option("--into", metavar="DIR", help="Run there, in an empty directory that stays.")
+@click.option("--tolerance", type=float, default=1e-6, metavar="X",
+              help="How far metrics may be off, relative. [default: 1e-6]")  # fmt: skip
+@click.option("--timeout", type=float, metavar="SECONDS", help="Stop the command after so long.")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable for it.")
+@click.option("-y", "--yes", is_flag=True, help="Run it without asking.")
+@click.pass_obj
+def command(
+    face: Face,
+    rev: str,
+    into: str | None,
+    tolerance: float,
+    timeout: float | None,
+    env: tuple[str, ...],
+    yes: bool,
+) -> int:
+    """Run a version's command again and compare.
+
+    REV was made by `mvc run`. What the run began with is written into a fresh directory, the recorded command
+    runs there, and its outputs are compared by digest (weights tensor by tensor), its metrics within the
+    tolerance. The workspace is not touched.
+
+    It runs what the version says, with your rights: on a terminal the command is shown first, and you are
+    asked.
+    """
+    repo = face.repo
+    words = repo.run_command(rev)
+    shown = shlex.join(words)
+    if not yes and sys.stdin.isatty() and not click.confirm(f"Run {shown!s} ?", err=True):
+        raise click.Abort
+    face.hint(f"$ {shown}")
+    result = repo.reproduce(
+        rev, into=into, tolerance=tolerance, timeout=timeout, env=_variables(env)
+    )
+    if face.json:
+        face.answer({**asdict(result), "ok": result.ok})
+    elif not face.quiet:
+        face.page(lines(result))
+    return 0 if result.ok else 1
+
+
+def _variables(given: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise click.UsageError("--env takes NAME=VALUE", click.get_current_context())
+        found[name] = value
+    return found

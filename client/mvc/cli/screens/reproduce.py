@@ -1,0 +1,71 @@
+"""What a reproduction tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from mvc.cli import text
+
+if TYPE_CHECKING:
+    from mvc.api.runs import ReproducedFile, Reproduction
+
+_SHOWN = 5
+
+
+def lines(result: Reproduction) -> Iterator[str]:
+    if result.status != result.recorded_status:
+        yield _bad(f"the command ended with {result.status}, not {result.recorded_status}")
+    yield from text.table(
+        [
+            (f"  {_mark(f.same)}", f.component.value, text.safe(f.path), _told(f))
+            for f in result.files
+        ]
+    )
+    if result.metrics:
+        yield ""
+        rows = [
+            (f"  {_mark(m.within)}", text.safe(m.key), f"{m.recorded}", "->", f"{m.found}")
+            for m in result.metrics
+        ]
+        yield from text.table(rows)
+    for path in result.lost:
+        yield _bad(f"{text.safe(path)} was overwritten by the run, and no version had it before")
+    for what, recorded, now in result.environment:
+        yield f"  {text.safe(what)} was {text.safe(recorded)}, now it is {text.safe(now) or 'not set'}"
+    yield ""
+    yield _verdict(result)
+
+
+def _verdict(result: Reproduction) -> str:
+    same = sum(f.same for f in result.files)
+    told = f"{same} of {text.plural(len(result.files), 'output')} equal"
+    if result.metrics:
+        within = sum(m.within for m in result.metrics)
+        told += f", {within} of {text.plural(len(result.metrics), 'metric')} within {result.tolerance:g}"
+    told += f"; {result.seconds:.1f} s (then {result.recorded_seconds:.1f} s)"
+    word = click.style("reproduced", fg="green") if result.ok else click.style("differs", fg="red")
+    return f"{word}  {told}"
+
+
+def _told(file: ReproducedFile) -> str:
+    if file.same:
+        return "equal"
+    if file.missing:
+        return "was not made"
+    if file.tensor_count:
+        names = ", ".join(text.safe(n) for n in file.tensors[:_SHOWN])
+        more = f" and {len(file.tensors) - _SHOWN} more" if len(file.tensors) > _SHOWN else ""
+        count = f"{len(file.tensors)} of {text.plural(file.tensor_count, 'tensor')} differ"
+        return f"{count}: {names}{more}" if file.tensors else "differs outside its tensors"
+    return "differs"
+
+
+def _mark(good: bool) -> str:
+    return click.style("=", fg="green") if good else click.style("!", fg="red")
+
+
+def _bad(message: str) -> str:
+    return click.style(f"  {message}", fg="red")
