@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
@@ -36,8 +37,17 @@ from mvcd.repo.revisions import Revisions
 from mvcd.store.api import RefUpdate, Session, Store
 from mvcd.store.lmdb_store import LmdbStore
 
+if TYPE_CHECKING:
+    from mvcd.repo.partial import Promised
+    from mvcd.repo.remotes import Secret
+
 Clock = Callable[[], int]
 """Nanoseconds since the epoch: `time.time_ns`, or a test's own."""
+
+
+def no_secret(url: str) -> dict[str, str]:  # noqa: ARG001 - the shape of Secret
+    """What is known of how to enter an address, by those who keep nothing of the kind."""
+    return {}
 
 
 class Core:
@@ -58,6 +68,7 @@ class Core:
         self.config = config
         self.monitor = monitor
         self.clock = clock
+        self.secret: Secret = no_secret
         self.lock = WorkspaceLock(place.lock_path, lock_timeout)
         workspace = config.get("workspace.id")
         if workspace is None:
@@ -76,7 +87,20 @@ class Core:
         return self.place.root
 
     def fetch(self, id: Digest) -> bytes:
-        return self.store.get(id)
+        """Raw bytes; from the remote that promised them, where this clone left content out."""
+        try:
+            return self.store.get(id)
+        except MissingObject:
+            if self.promised is None:
+                raise
+            return self.promised.get(id)
+
+    @cached_property
+    def promised(self) -> Promised | None:
+        """Where content rests that is absent here by choice; None in a complete repository."""
+        from mvcd.repo import partial
+
+        return partial.promised(self)
 
     def _load_version(self, id: VersionId) -> Version:
         return EMPTY if id == EMPTY_ID else Version.decode(self.store.get(id))
@@ -170,6 +194,8 @@ class Core:
                 raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
 
     def close(self) -> None:
+        if "promised" in self.__dict__ and self.promised is not None:
+            self.promised.close()
         self.store.close()
 
 

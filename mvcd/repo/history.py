@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core import Core
-from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS, target_of
+from mvcd.repo.refs import EMPTY_ID, HEADS, REMOTES, STAGES, TAGS, target_of
 from mvcd.repo.results import History
 
 
@@ -51,6 +51,10 @@ def names_by_version(core: Core) -> dict[VersionId, list[str]]:
         found[target_of(value)].append(f"HEAD -> {name}" if name == head.branch else name)
     for ref, value in sorted(core.store.refs(TAGS).items()):
         found[target_of(value)].append(f"tag: {ref.removeprefix(TAGS)}")
+    for ref, value in sorted(core.store.refs(REMOTES).items()):
+        remote, space, name = ref.removeprefix(REMOTES).split("/", 2)
+        if f"{space}/" != TAGS:
+            found[target_of(value)].append(f"{remote}/{name}")
     if core.store.refs(STAGES):
         from mvcd.repo.stages import holders
 

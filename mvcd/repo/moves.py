@@ -83,6 +83,20 @@ def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutR
         return _go(core, HeadValue(None, id), context, "checkout", detail, force=False)
 
 
+def forward(
+    core: Core, branch: str, id: VersionId, context: Context, detail: str
+) -> CheckoutResult:
+    """Moves the current branch and the files to a version that comes after it."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        ref = HEADS + branch
+        move = RefUpdate(ref, core.store.ref(ref), bytes(id))
+        verb = detail.split(" ", 1)[0]
+        return _go(
+            core, HeadValue(branch), context, verb, detail, force=False, updates=[move], target=id
+        )
+
+
 def switch(
     core: Core, name: str, context: Context, *, create: bool, start: str, force: bool
 ) -> CheckoutResult:
@@ -126,6 +140,8 @@ def _go(
     version = core.version(id)
     workspace = Workspace(core)
     dirty = workspace.differences(head.version)
+    if core.promised is not None:
+        core.promised.bring([id], lists_only=True)
     wanted = changes(core.version(head.version), version, core.fetch)
     planned = plan(core, wanted, dirty, everything=force)
     _refuse_unsaved(planned, verb, force=force)
@@ -284,6 +300,8 @@ def carry_out(
     `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
     """
     refuse_twins((e.path for e in planned.write), core.root, core.place.staging)
+    if core.promised is not None:
+        core.promised.bring_entries(planned.write)
     work = Checkout(core.root, core.place.staging, core.fetch, core.monitor)
     with core.store.session() as session:
         core.rely_on(session, [move.id])

@@ -10,6 +10,7 @@ The store keeps opaque bytes under names; here they get their meaning:
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
     auto/USER/HOST/RUN             32 bytes: what a training box pushed by itself
     signatures/...                 signatures of versions and tags (signatures.py); they keep nothing alive
+    remotes/REMOTE/heads/NAME      a remote's ref as it was when it was last heard of; so for tags/ and auto/
 
 A branch that HEAD is attached to need not exist yet: it is born with its first version.
 """
@@ -29,6 +30,7 @@ STAGES = "stages/"
 SAVED = "saved/"
 SIGNATURES = "signatures/"
 AUTO = "auto/"
+REMOTES = "remotes/"
 SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
 """Namespaces that travel; the others belong to one workspace."""
 DEFAULT_BRANCH = "main"
@@ -89,9 +91,16 @@ def saved_name(workspace: str) -> str:
     return f"{SAVED}{workspace}"
 
 
+def tracking_name(remote: str, name: str) -> str:
+    """Where a remote's ref is remembered here."""
+    return f"{REMOTES}{remote}/{name}"
+
+
 def version_named(name: str, value: bytes) -> VersionId | None:
     """The version that a ref of this name and value points to; None if it points to none, or to v0."""
     found = None
+    if name.startswith(REMOTES):
+        name = name.split("/", 2)[2]
     if name.startswith((HEADS, TAGS, STAGES, SAVED, AUTO)):
         found = target_of(value)
     elif name.endswith("/head") and not name.startswith(SIGNATURES):

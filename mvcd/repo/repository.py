@@ -24,6 +24,7 @@ from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.files import Placed, VersionFiles
 from mvcd.repo.refs import SIGNATURES, TAGS
 from mvcd.repo.release_verbs import ReleaseVerbs
+from mvcd.repo.remote_verbs import RemoteVerbs
 from mvcd.repo.results import (
     Branch,
     Check,
@@ -57,7 +58,7 @@ KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
 
 
-class Repository(ReleaseVerbs, SearchVerbs, RunVerbs):
+class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
     """An open repository with its workspace. Close it, or use it in `with`.
 
     Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and

@@ -2,6 +2,7 @@
 
 HEAD  @              where the workspace stands
 main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
+origin/main          a remote's branch or tag, as it was at the last fetch, pull or push
 production           who holds a stage, where no branch or tag is called so; @production, in any case
 v12                  generation 12 on the first-parent line of HEAD, or of the only branch that has it
 1f2e3d               a unique prefix of a version id, at least 4 hex digits
@@ -21,7 +22,18 @@ from mvcd.errors import Failure
 from mvcd.ids import Kind, VersionId
 from mvcd.objects.version import Version
 from mvcd.repo import moments
-from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS, HeadValue, head_name, target_of
+from mvcd.repo.refs import (
+    AUTO,
+    EMPTY_ID,
+    HEADS,
+    REMOTES,
+    STAGES,
+    TAGS,
+    HeadValue,
+    head_name,
+    target_of,
+    tracking_name,
+)
 
 if TYPE_CHECKING:
     from mvcd.repo.results import Operation
@@ -75,6 +87,11 @@ class Revisions:
         for prefix in ("", HEADS, TAGS):
             ref = prefix + name
             if ref.startswith((HEADS, TAGS)) and (value := self._store.ref(ref)) is not None:
+                return target_of(value)
+        remote, _, rest = name.removeprefix(REMOTES).partition("/")
+        for prefix in ("", HEADS, TAGS, AUTO):
+            value = self._store.ref(tracking_name(remote, prefix + rest)) if rest else None
+            if value is not None:
                 return target_of(value)
         if found := self._staged(name):
             return found

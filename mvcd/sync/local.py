@@ -14,8 +14,11 @@ from mvcd.store.frames import check_frame
 from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, require_all
 
 Visible = Callable[[str], bool]
-Record = Callable[[Sequence[RefUpdate], frozenset[str], str, str], bytes | None]
-"""Judges an update and makes the operation that is logged with it. Raises what refuses it."""
+Missing = Callable[[list[Digest]], list[Digest]]
+"""Those that are not here; the others are under the lease of what is being received."""
+Judge = Callable[[Sequence[RefUpdate], frozenset[str], str, str, Missing], bytes | None]
+"""Judges an update (moves, names forced, author, detail) and makes the operation that is logged with it. Raises
+what refuses it."""
 
 POLL = 0.5
 """Seconds between two looks at the refs while watching."""
@@ -31,7 +34,7 @@ class LocalPeer:
         *,
         repo_id: str,
         visible: Visible,
-        judge: Record,
+        judge: Judge,
         complete: bool = True,
     ) -> None:
         self.url = url
@@ -67,7 +70,7 @@ class LocalPeer:
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str
     ) -> Receipt:
         self._session.flush()
-        operation = self._judge(updates, force, author, detail)
+        operation = self._judge(updates, force, author, detail, self._arrivals.missing)
         self._session.commit(updates, operation=operation)
         return Receipt(self._store.changes(), self._arrivals.objects, self._arrivals.raw_bytes)
 

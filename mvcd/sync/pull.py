@@ -37,8 +37,8 @@ class Received:
     bytes: int = 0  # of records, as they travelled
 
 
-Wanted = Callable[[VersionId, bytes], frozenset[Digest]]
-"""For a new version and its record, the component roots that are not wanted."""
+Leave = Callable[[Sequence[VersionId], Callable[[Digest], bytes]], frozenset[Digest]]
+"""For the new versions (parents first) and what reads their records, the roots that are not wanted."""
 
 
 def fetch_records(
@@ -50,6 +50,28 @@ def fetch_records(
         return fetcher.received
 
 
+def fetch_below(
+    session: Session,
+    store: Store,
+    peers: Sequence[Peer],
+    roots: Sequence[Digest],
+    monitor: Monitor,
+    *,
+    stop: Kind = Kind.CHUNK,
+) -> Received:
+    """What `roots` reach, as far as it is not here; objects of kind `stop` are neither opened nor fetched,
+    unless they are chunks: these are fetched.
+    """
+    with _Fetcher(store, session, peers, monitor) as fetcher:
+
+        def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+            return fetcher.read([id for id in ids if id.kind is not stop])
+
+        for group in difference(roots, (), read, fetcher.known):
+            fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
+        return fetcher.received
+
+
 def pull(
     store: Store,
     session: Session,
@@ -58,11 +80,12 @@ def pull(
     haves: Sequence[VersionId],
     *,
     monitor: Monitor,
-    unwanted: Wanted | None = None,
+    leave: Leave | None = None,
+    complete: bool = True,
 ) -> Received:
     """Puts into `session` everything below `heads` that our refs (`haves`) do not reach. The first peer tells
-    the history, all of them give content. Versions in `unwanted`'s answer lose those roots, not their
-    records.
+    the history, all of them give content. What `leave` answers is left out with all that only it reaches;
+    records never are. Unless `complete`, our refs may lack content themselves: nothing cancels against them.
 
     Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes.
     """
@@ -70,25 +93,14 @@ def pull(
     new = list(peers[0].log(heads, known))
     new.reverse()
     with _Fetcher(store, session, peers, monitor) as fetcher:
-        leave: set[Digest] = set()
-        keep: set[Digest] = set()
-        for id, data in fetcher.read(new):
-            if unwanted is not None:
-                roots = unwanted(VersionId(id), data)
-                leave |= roots
-                keep |= _roots(data) - roots
-        for group in difference(
-            new, known, fetcher.read, fetcher.known, leave=frozenset(leave - keep)
-        ):
+        for _ in fetcher.read(new):
+            pass
+        left = frozenset() if leave is None else leave(new, fetcher.get)
+        known = known if complete else []
+        for group in difference(new, known, fetcher.read, fetcher.known, leave=left):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         fetcher.received.versions = len(new)
         return fetcher.received
-
-
-def _roots(data: bytes) -> set[Digest]:
-    from mvcd.objects.closure import children
-
-    return set(children(Kind.VERSION, data))
 
 
 class _Fetcher:
@@ -115,6 +127,9 @@ class _Fetcher:
         self._fetch(list(ids))
         for id in ids:
             yield id, self._arrivals.read(id)
+
+    def get(self, id: Digest) -> bytes:
+        return self._arrivals.read(id)
 
     def known(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         for id in ids:

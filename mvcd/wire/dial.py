@@ -9,6 +9,7 @@ import grpc
 
 from mvcd.errors import Failure, UsageError
 from mvcd.wire.client import Patience, RemotePeer
+from mvcd.wire.ssh import SshAddress, SshTunnel
 
 TLS_PORT = 7443
 PLAIN_PORT = 7400
@@ -48,6 +49,25 @@ def dial(
         token=token,
         patience=patience,
     )
+
+
+def dial_ssh(url: str) -> RemotePeer:
+    """A workspace at `ssh://[user@]host[:port]/path`, served while the peer is open.
+
+    Raises RemoteUnreachable.
+    """
+    tunnel = SshTunnel.open(SshAddress.parse(url))
+    return _Tunnelled(tunnel, url)
+
+
+class _Tunnelled(RemotePeer):
+    def __init__(self, tunnel: SshTunnel, url: str) -> None:
+        super().__init__(tunnel.target, "", url)
+        self._tunnel = tunnel
+
+    def close(self) -> None:
+        super().close()
+        self._tunnel.close()
 
 
 def _credentials(options: Mapping[str, str]) -> grpc.ChannelCredentials:

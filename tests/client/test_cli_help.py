@@ -20,7 +20,8 @@ PINNED = Path(__file__).parent / "data" / "help.txt"
 ASKED = """init add untrack status commit log show diff checkout restore rollback branch switch tag cat ls
 verify gc undo op config check-ignore doctor completion demo version
 watch unwatch run reproduce promote stage export verify-deploy card catalogue sign verify-signature
-compare plot blame bisect admin audit login logout whoami"""
+compare plot blame bisect admin audit login logout whoami
+remote clone fetch pull push ls-remote"""
 
 
 def commands() -> list[tuple[str, ...]]:

@@ -91,6 +91,13 @@ def token_for(url: str) -> str | None:
     return None if kept is None else str(kept["token"])
 
 
+def kept_for(url: str) -> dict[str, str]:
+    """The token to send to a URL, with what else was said at the login: `ca`, `insecure`."""
+    server, _ = _parts(url)
+    kept = _kept(server) or {}
+    return {name: str(kept[name]) for name in ("token", "ca", "insecure") if kept.get(name)}
+
+
 # ---------------------------------------------------------------------- inside
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self, overload
 from mvc.api.audit import AuditVerbs
 from mvc.api.context import context_of
 from mvc.api.release_verbs import ReleaseVerbs
+from mvc.api.remote_verbs import RemoteVerbs, secret
 from mvc.api.results import (
     Branch,
     Check,
@@ -86,7 +87,7 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs):
+class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, RemoteVerbs):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
@@ -118,11 +119,13 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs):
         except NoRepository:
             context = context_of(where, None, author=author, full=False)
             self._engine = Repository.create(where, context=context, monitor=monitor)
+        self._engine.know_secrets(secret)
 
     @classmethod
     def _around(cls, engine: Repository, author: str | None) -> Self:
         self = cls.__new__(cls)
         self._author, self._held, self._engine = author, [], engine
+        engine.know_secrets(secret)
         return self
 
     @classmethod

@@ -122,6 +122,7 @@ def instead(context: click.Context, command: click.Command, **values: Any) -> An
 
 BUSY = {11: EXIT_HELP[11]}
 DAMAGE = {14: EXIT_HELP[14]}
+REMOTE_EXITS = BUSY | DAMAGE | {12: EXIT_HELP[12], 13: EXIT_HELP[13]}
 
 
 def component_option(help: str, *, multiple: bool = False) -> Callable[[Function], Function]:

@@ -27,6 +27,8 @@ _TITLES = {
     "checkout": "checking out",
     "compare": "comparing",
     "tables": "reading tables",
+    "fetch": "fetching",
+    "push": "pushing",
 }
 """The engine's tasks as people call them; others show as they are."""
 

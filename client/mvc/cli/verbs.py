@@ -42,6 +42,14 @@ SECTIONS: dict[str, dict[str, str]] = {
         "sign": "sign a version with an SSH key",
         "verify-signature": "tell who signed a version or tag",
     },
+    "Share": {
+        "remote": "name other repositories",
+        "clone": "copy a repository, whole or in part",
+        "fetch": "bring a remote's versions here",
+        "pull": "fetch, then move branch and files forward",
+        "push": "send versions, with proof that they arrived",
+        "ls-remote": "list the refs of a remote",
+    },
     "Release": {
         "promote": "put a version on a stage, with proof",
         "stage": "show, roll back or withdraw stages",

@@ -18,15 +18,21 @@ from mvc.cli.options import verb
     metavar="STORE",
     help="Keep the content in STORE instead, a directory on a local disk.",
 )
+@click.option("--bare", is_flag=True, help="Without a workspace: to push to and to clone from.")
 @click.pass_obj
-def command(face: Face, directory: str, store: str | None) -> None:
+def command(face: Face, directory: str, store: str | None, bare: bool) -> None:
     """Make a repository in DIR, by default here. DIR is made if need be.
 
     Everything mvc keeps is in DIR/.mvc, or, with --store, all but a few small files is in STORE.
     """
     from mvc.api.repo import Repo
 
+    if bare and store is not None:
+        raise click.UsageError("--bare and --store exclude each other", click.get_current_context())
     os.makedirs(directory, exist_ok=True)
+    if bare:
+        _bare(face, directory)
+        return
     repo = Repo.init(directory, store=store)
     root, place, branch = repo.root, repo.store_path, repo.head.branch
     repo.close()
@@ -38,3 +44,15 @@ def command(face: Face, directory: str, store: str | None) -> None:
         "Next:  mvc add .                    (or just the paths you want under care)",
         "       mvc commit -m 'First version'",
     )
+
+
+def _bare(face: Face, directory: str) -> None:
+    from mvc.api.repo import Repo
+
+    Repo.init_bare(directory)
+    path = os.path.abspath(directory)
+    if face.json:
+        face.answer({"root": None, "store": path, "branch": None})
+    else:
+        face.say(f"New repository without a workspace in {text.safe(path)}")
+        face.hint(f"Next:  mvc remote add origin {text.safe(path)}    (in a workspace)")

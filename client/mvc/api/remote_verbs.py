@@ -1,0 +1,145 @@
+"""The part of `Repo` that is about other repositories."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from mvc.api.remotes import Clone, Fetch, Pull, Push, Remote, RemoteRef
+    from mvcd.monitor import Monitor
+    from mvcd.repo.repository import Repository
+    from mvcd.repo.results import Context
+
+
+def secret(url: str) -> Mapping[str, str]:
+    """What `mvc login` kept for an address, and `MVC_TOKEN`."""
+    from mvc.api.credentials import kept_for
+
+    return kept_for(url)
+
+
+class RemoteVerbs:
+    """Methods of a class that has an engine and knows who acts.
+
+    Each that talks to a remote raises RemoteUnreachable, AuthError, IntegrityError for wrong bytes, Busy.
+    """
+
+    _engine: Repository
+
+    if TYPE_CHECKING:
+
+        @classmethod
+        def _around(cls, engine: Repository, author: str | None) -> Self: ...
+        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
+
+    @classmethod
+    def clone(
+        cls,
+        url: str,
+        path: str | os.PathLike[str],
+        *,
+        only: Iterable[str] | None = None,
+        depth: int | None = None,
+        author: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> tuple[Self, Clone]:
+        """A new repository in `path` with what the one at `url` has; all its versions, verified.
+
+        `only` these components' content comes, or none with `only=()`; with `depth`, that of so many newest
+        versions. The rest comes when it is asked for. What an interrupted clone left is completed. Raises
+        Failure: kind "not-empty".
+        """
+        from mvc.api.context import context_of
+        from mvc.api.remotes import Clone
+        from mvc.api.repo import components_of
+        from mvcd.repo.partial import Wanted
+        from mvcd.repo.repository import Repository
+
+        chosen = components_of(only)
+        where = os.fspath(path)
+        context = context_of(
+            os.path.dirname(os.path.abspath(where)), None, author=author, full=False
+        )
+        engine, result = Repository.clone(
+            url,
+            where,
+            wanted=Wanted(None if chosen is None else frozenset(chosen), depth),
+            context=context,
+            secret=secret,
+            monitor=monitor,
+        )
+        return cls._around(engine, author), Clone.of(result)
+
+    @staticmethod
+    def init_bare(path: str | os.PathLike[str]) -> None:
+        """A repository without a workspace, to push to and to clone from.
+
+        Raises Failure: kind "store-exists".
+        """
+        from mvcd.store.lmdb_store import LmdbStore
+
+        LmdbStore.create(os.fspath(path)).close()
+
+    def remotes(self) -> tuple[Remote, ...]:
+        """Names and addresses of other repositories."""
+        return self._engine.remotes()
+
+    def add_remote(self, name: str, url: str) -> Remote:
+        """Raises Failure: kind "remote-exists"; UsageError for an address that is none."""
+        return self._engine.add_remote(name, url)
+
+    def set_remote_url(self, name: str, url: str) -> Remote:
+        return self._engine.set_remote_url(name, url)
+
+    def rename_remote(self, old: str, new: str) -> Remote:
+        return self._engine.rename_remote(old, new)
+
+    def remove_remote(self, name: str) -> Remote:
+        """Forgets an address and where its branches were."""
+        return self._engine.remove_remote(name)
+
+    def remote_refs(self, remote: str | None = None) -> tuple[RemoteRef, ...]:
+        """The refs of a remote (or of an address), asked now."""
+        from mvc.api.remotes import RemoteRef
+        from mvcd.repo.refs import version_named
+
+        _, refs = self._engine.remote_refs(remote)
+        named = ((name, version_named(name, value)) for name, value in refs.items())
+        return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
+
+    def fetch(self, *remotes: str) -> Fetch:
+        """Brings all versions of a remote (by default origin) here; content from all that are named."""
+        from mvc.api.remotes import Fetch
+
+        return Fetch.of(self._engine.fetch(remotes))
+
+    def pull(self, *remotes: str, branch: str | None = None) -> Pull:
+        """Fetches, then moves the current branch and the files forward.
+
+        Raises Conflict: kind "diverged" when both sides have versions of their own, "would-overwrite".
+        """
+        from mvc.api.remotes import Pull
+
+        return Pull.of(self._engine.pull(remotes, branch, context=self._context()))
+
+    def push(
+        self,
+        *refs: str,
+        remote: str | None = None,
+        tags: bool = False,
+        all: bool = False,
+        force_with_lease: bool = False,
+        dry_run: bool = False,
+    ) -> Push:
+        """Sends what a remote lacks and moves its refs; the current branch, unless `refs` says otherwise.
+
+        Returns only when the remote has verified every byte and holds all that the moved refs reach. Raises
+        Conflict: kind "non-fast-forward", "stale-lease", "ref-changed"; no ref was moved then.
+        """
+        from mvc.api.remotes import Push
+        from mvcd.repo.pushing import Asked
+
+        asked = Asked(refs, tags=tags, all=all, force_with_lease=force_with_lease, dry_run=dry_run)
+        return Push.of(self._engine.push(remote, asked, context=self._context()))

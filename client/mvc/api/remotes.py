@@ -1,0 +1,114 @@
+"""What the verbs of remotes answer. Ids are 64 hex digits; bytes are those that travelled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mvc.api.results import CheckoutResult
+from mvcd.repo import cloning, fetching, pushing
+from mvcd.repo.remotes import Remote
+
+__all__ = ["Clone", "Fetch", "MovedRef", "Pull", "Push", "Remote", "RemoteRef"]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedRef:
+    """A ref before and after. Both are None where it points to no version (a signature)."""
+
+    name: str
+    old: str | None
+    new: str | None
+
+    @classmethod
+    def of(cls, moved: fetching.Moved) -> MovedRef:
+        old, new = moved.old, moved.new
+        return cls(
+            moved.name, None if old is None else old.hex(), None if new is None else new.hex()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteRef:
+    """A ref of a remote and the version it points to; None for a signature."""
+
+    name: str
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What came from a remote."""
+
+    remote: str
+    url: str
+    moved: tuple[MovedRef, ...]
+    versions: int
+    objects: int
+    bytes: int
+
+    @classmethod
+    def of(cls, result: fetching.FetchResult) -> Fetch:
+        return cls(
+            result.remote, result.url, tuple(map(MovedRef.of, result.moved)),
+            result.versions, result.objects, result.bytes,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """What came, and where the current branch went; `checkout` is None when it was up to date."""
+
+    fetched: Fetch
+    branch: str
+    old: str
+    new: str
+    checkout: CheckoutResult | None
+
+    @classmethod
+    def of(cls, result: fetching.PullResult) -> Pull:
+        done = result.checkout
+        return cls(
+            Fetch.of(result.fetched), result.branch, result.old.hex(), result.new.hex(),
+            None if done is None else CheckoutResult.of(done),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """The receipt of a push: refs moved, what travelled, what the remote verified of it."""
+
+    remote: str
+    url: str
+    moved: tuple[MovedRef, ...]
+    versions: int
+    objects: int
+    bytes: int
+    verified_objects: int
+    verified_bytes: int
+    dry_run: bool
+
+    @classmethod
+    def of(cls, result: pushing.PushResult) -> Push:
+        return cls(
+            result.remote, result.url, tuple(map(MovedRef.of, result.moved)),
+            result.versions, result.objects, result.bytes,
+            result.verified_objects, result.verified_bytes, result.dry_run,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """What a clone brought. `branch` None: the other repository has no versions yet."""
+
+    root: str
+    branch: str | None
+    fetched: Fetch
+    checkout: CheckoutResult | None
+
+    @classmethod
+    def of(cls, result: cloning.CloneResult) -> Clone:
+        done = result.checkout
+        return cls(
+            result.root, result.branch, Fetch.of(result.fetched),
+            None if done is None else CheckoutResult.of(done),
+        )  # fmt: skip

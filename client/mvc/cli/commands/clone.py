@@ -1,0 +1,85 @@
+"""`mvc clone`."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from mvc.cli import text
+from mvc.cli.face import Face
+from mvc.cli.options import COMPONENTS, REMOTE_EXITS, Option, verb
+from mvc.cli.screens import transfer as screen
+from mvc.cli.screens.moved import lines
+
+
+def _components(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    names = tuple(name.strip() for name in value.split(","))
+    wrong = [name for name in names if name not in COMPONENTS]
+    if wrong:
+        raise click.BadParameter(
+            f"{wrong[0]!r} is none of {', '.join(COMPONENTS)}", context, parameter
+        )
+    return names
+
+
+@verb("clone", exits=REMOTE_EXITS | {10: "", 11: ""})
+@click.argument("url")
+@click.argument("directory", required=False, metavar="[DIR]")
+@click.option(
+    "--records-only", is_flag=True, help="Bring history only, and content when asked for."
+)
+@click.option(
+    "--only",
+    callback=_components,
+    metavar="COMPONENT,...",
+    help="Bring the content of these components only.",
+)
+@click.option(
+    "--depth-of-content",
+    "depth",
+    cls=Option,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Bring the content of the N newest versions only.",
+)
+@click.pass_obj
+def command(
+    face: Face,
+    url: str,
+    directory: str | None,
+    records_only: bool,
+    only: tuple[str, ...] | None,
+    depth: int | None,
+) -> None:
+    """Copy the repository at URL into DIR, with all its versions, and check its default branch out.
+
+    History is always whole. Content that was left out comes when it is asked for (checkout, cat, diff), and
+    only that. Interrupted, the same command goes on where it was.
+    """
+    from mvc.api.repo import Repo
+    from mvc.cli.progress import monitor
+
+    if records_only and (only is not None or depth is not None):
+        raise click.UsageError(
+            "--records-only brings no content at all", click.get_current_context()
+        )
+    where = directory or os.path.basename(url.rstrip("/")) or "clone"
+    repo, done = Repo.clone(
+        url, where, only=() if records_only else only, depth=depth, monitor=monitor(face)
+    )
+    repo.close()
+    if face.json:
+        face.answer(screen.clone_document(done))
+        return
+    face.say(f"Cloned {screen.travelled(done.fetched)} into {text.safe(done.root)}")
+    if done.branch is None:
+        face.hint("It has no versions yet.")
+    elif done.checkout is not None:
+        face.say(*lines(done.checkout, moved=done.checkout.head.number > 0))
+    if done.branch is not None and (done.checkout is None or not done.checkout.head.number):
+        face.hint(f"All files, when you want them:  mvc checkout {text.safe(done.branch)}")

@@ -1,0 +1,132 @@
+"""What fetch, pull, push and clone tell: refs, then what travelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mvc.cli import documents, text
+
+if TYPE_CHECKING:
+    from mvc.api.remotes import Clone, Fetch, MovedRef, Pull, Push
+
+_SPACES = ("heads/", "tags/", "stages/", "signatures/", "auto/")
+_SHOWN = 20
+
+
+def moved(refs: Iterable[MovedRef], place: str) -> list[str]:
+    """One line a ref; signatures only by number."""
+    rows = []
+    signatures = 0
+    for ref in refs:
+        if ref.name.startswith("signatures/"):
+            signatures += 1
+            continue
+        rows.append((*_step(ref), text.safe(_named(ref.name, place))))
+    lines = text.table(rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        lines.append(f"  ... and {len(rows) - _SHOWN:,} more refs")
+    if signatures:
+        lines.append(f"  {text.plural(signatures, 'signature')}")
+    return lines
+
+
+def _step(ref: MovedRef) -> tuple[str, str]:
+    if ref.new is None:
+        return click.style("  gone", fg="red"), text.short(ref.old or "")
+    if ref.old is None:
+        return click.style("  new", fg="green"), text.short(ref.new)
+    return "  moved", f"{text.short(ref.old)} -> {text.short(ref.new)}"
+
+
+def _named(name: str, place: str) -> str:
+    if name.startswith("remotes/"):
+        remote, space, rest = name.removeprefix("remotes/").split("/", 2)
+        return f"{remote}/{rest}" if space == "heads" else f"{remote}/{space}/{rest}"
+    short = name.removeprefix("heads/")
+    return f"{short}  ({place})" if place else short
+
+
+def travelled(done: Fetch | Push) -> str:
+    parts = [text.plural(done.versions, "version"), text.plural(done.objects, "object")]
+    return f"{', '.join(parts)}, {text.size(done.bytes)}"
+
+
+def fetched(done: Fetch) -> Iterator[str]:
+    if not done.moved:
+        yield f"Nothing new at {text.safe(done.remote or done.url)}"
+        return
+    yield f"Fetched {travelled(done)} from {text.safe(done.remote or done.url)}"
+    yield from moved((m for m in done.moved if not _echo(m, done)), "")
+
+
+def _echo(ref: MovedRef, done: Fetch) -> bool:
+    """A tag that came here need not be shown again as the remote's."""
+    return ref.name.startswith(f"remotes/{done.remote}/tags/")
+
+
+def receipt(done: Push) -> Iterator[str]:
+    where = text.safe(done.remote or done.url)
+    if not done.moved:
+        yield f"Everything is up to date at {where}"
+        return
+    if done.dry_run:
+        yield f"Would push to {where}:"
+    else:
+        yield f"Pushed {travelled(done)} to {where}"
+    yield from moved(done.moved, "")
+    if not done.dry_run:
+        yield (
+            f"  verified there: {text.plural(done.verified_objects, 'object')}, "
+            f"{text.size(done.verified_bytes)} unpacked; all that these refs reach is there"
+        )
+
+
+def _refs(refs: Iterable[MovedRef]) -> list[dict[str, Any]]:
+    return [{"name": r.name, "old": r.old, "new": r.new} for r in refs]
+
+
+def fetch_document(done: Fetch) -> dict[str, Any]:
+    return {
+        "remote": done.remote or None,
+        "url": done.url,
+        "refs": _refs(done.moved),
+        "versions": done.versions,
+        "objects": done.objects,
+        "bytes": done.bytes,
+    }
+
+
+def pull_document(done: Pull) -> dict[str, Any]:
+    return {
+        **fetch_document(done.fetched),
+        "branch": done.branch,
+        "old": done.old,
+        "new": done.new,
+        "checkout": None if done.checkout is None else documents.checkout(done.checkout),
+    }
+
+
+def clone_document(done: Clone) -> dict[str, Any]:
+    return {
+        **fetch_document(done.fetched),
+        "root": done.root,
+        "branch": done.branch,
+        "checkout": None if done.checkout is None else documents.checkout(done.checkout),
+    }
+
+
+def push_document(done: Push) -> dict[str, Any]:
+    return {
+        "remote": done.remote or None,
+        "url": done.url,
+        "dry_run": done.dry_run,
+        "refs": _refs(done.moved),
+        "versions": done.versions,
+        "objects": done.objects,
+        "bytes": done.bytes,
+        "verified_objects": done.verified_objects,
+        "verified_bytes": done.verified_bytes,
+    }

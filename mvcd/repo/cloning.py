@@ -1,0 +1,138 @@
+"""`clone`: a new repository that has what another one has.
+
+One that was cut short is a repository with a remote and without versions; the same command goes on there.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from mvcd.errors import Failure
+from mvcd.monitor import Monitor
+from mvcd.repo import moves, remotes
+from mvcd.repo.core import Clock, Core, create, open_at
+from mvcd.repo.fetching import FetchResult, connected, fetch_from
+from mvcd.repo.location import DIRECTORY
+from mvcd.repo.partial import Wanted
+from mvcd.repo.refs import (
+    DEFAULT_BRANCH,
+    EMPTY_ID,
+    HEADS,
+    HeadValue,
+    head_name,
+    target_of,
+    tracking_name,
+)
+from mvcd.repo.results import CheckoutResult, Context
+from mvcd.store.api import RefUpdate
+
+_UNFINISHED = "clone.unfinished"
+
+
+@dataclass(frozen=True, slots=True)
+class CloneResult:
+    """What came. `checkout` is None when no branch was checked out: then HEAD is on the empty version."""
+
+    root: str
+    branch: str | None
+    fetched: FetchResult
+    checkout: CheckoutResult | None
+
+
+def clone(
+    url: str,
+    directory: str,
+    wanted: Wanted,
+    context: Context,
+    *,
+    monitor: Monitor | None,
+    clock: Clock,
+    secret: remotes.Secret,
+    lock_timeout: float,
+) -> tuple[Core, CloneResult]:
+    """The open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
+    address = remotes.absolute(url)
+    found = remotes.Remote(remotes.DEFAULT, address)
+    peer = remotes.connect(found, secret, clock)
+    try:
+        peer.hello()  # before anything is made here
+        core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)
+    finally:
+        peer.close()
+    try:
+        core.secret = secret
+        with connected(core, [found]) as peers:
+            fetched = fetch_from(core, found, peers)
+        branch = _default(core)
+        done = _check_out(core, branch, wanted, context)
+        core.config.write({_UNFINISHED: None})
+        return core, CloneResult(core.root, branch, fetched, done)
+    except BaseException:
+        core.close()
+        raise
+
+
+def _prepared(
+    directory: str,
+    url: str,
+    wanted: Wanted,
+    context: Context,
+    monitor: Monitor | None,
+    clock: Clock,
+    lock_timeout: float,
+) -> Core:
+    """An empty repository with its remote; or the one that an unfinished clone of the same left."""
+    os.makedirs(directory, exist_ok=True)
+    inside = set(os.listdir(directory))
+    if os.path.isfile(os.path.join(directory, DIRECTORY, "config.toml")):
+        core = open_at(directory, monitor=monitor, lock_timeout=lock_timeout, clock=clock)
+        known = remotes.remotes(core.config).get(remotes.DEFAULT)
+        if core.config.get(_UNFINISHED) and known is not None and known.url == url:
+            core.config.write(wanted.settings(remotes.DEFAULT))
+            return core
+        core.close()
+    if inside - {DIRECTORY} or os.path.isfile(os.path.join(directory, DIRECTORY, "config.toml")):
+        raise Failure(
+            f"{directory} is not empty",
+            kind="not-empty",
+            help=f"mvc clone {url} ANOTHER-DIRECTORY",
+        )
+    core = create(directory, None, context, monitor=monitor, clock=clock)
+    core.config.write(
+        {
+            _UNFINISHED: "yes",
+            f"remote.{remotes.DEFAULT}.url": url,
+            **wanted.settings(remotes.DEFAULT),
+        }
+    )
+    return core
+
+
+def _default(core: Core) -> str | None:
+    """main, or the first branch there is."""
+    prefix = tracking_name(remotes.DEFAULT, HEADS)
+    names = [name.removeprefix(prefix) for name in core.store.refs(prefix)]
+    return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=None)
+
+
+def _check_out(
+    core: Core, branch: str | None, wanted: Wanted, context: Context
+) -> CheckoutResult | None:
+    """With content left out by component the files are not all wanted either: HEAD then stays on the empty
+    version, so that no commit can take what is missing for deleted."""
+    if branch is None:
+        return None
+    tip = core.store.ref(tracking_name(remotes.DEFAULT, HEADS + branch))
+    assert tip is not None
+    if wanted.only is None:
+        return moves.forward(core, branch, target_of(tip), context, f"clone {branch}")
+    head = head_name(core.workspace)
+    empty = RefUpdate(head, core.store.ref(head), HeadValue(None, EMPTY_ID).encode())
+    branches = core.store.ref(HEADS + branch)
+    core.record(
+        context, "clone", f"clone {branch}", [empty, RefUpdate(HEADS + branch, branches, tip)]
+    )
+    if not wanted.only:
+        return None
+    return moves.restore(core, branch, [], context, components=wanted.only)

@@ -1,0 +1,109 @@
+"""The part of `Repository` that is about other repositories."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+from mvcd.repo.core import Clock, Core
+from mvcd.repo.results import Context
+
+if TYPE_CHECKING:
+    from mvcd.monitor import Monitor
+    from mvcd.repo.cloning import CloneResult
+    from mvcd.repo.fetching import FetchResult, PullResult
+    from mvcd.repo.partial import Wanted
+    from mvcd.repo.pushing import Asked, PushResult
+    from mvcd.repo.remotes import Remote, Secret
+
+
+class RemoteVerbs:
+    """Methods of a class that has a core. Each raises what `mvcd.repo.remotes.connect` does."""
+
+    _core: Core
+
+    if TYPE_CHECKING:
+
+        def __init__(self, core: Core) -> None: ...
+
+    @classmethod
+    def clone(
+        cls,
+        url: str,
+        directory: str,
+        *,
+        wanted: Wanted | None = None,
+        context: Context,
+        secret: Secret,
+        monitor: Monitor | None = None,
+        lock_timeout: float = 60.0,
+        clock: Clock = time.time_ns,
+    ) -> tuple[Self, CloneResult]:
+        """A new repository in `directory` with what the one at `url` has, or, of content, what is `wanted`."""
+        from mvcd.repo import cloning, partial
+
+        core, result = cloning.clone(
+            url, directory, wanted or partial.Wanted(), context,
+            monitor=monitor, clock=clock, secret=secret, lock_timeout=lock_timeout,
+        )  # fmt: skip
+        return cls(core), result
+
+    def know_secrets(self, secret: Secret) -> None:
+        """How tokens for addresses are found; without it none is sent."""
+        self._core.secret = secret
+
+    def remotes(self) -> tuple[Remote, ...]:
+        from mvcd.repo import remotes
+
+        return tuple(remotes.remotes(self._core.config).values())
+
+    def add_remote(self, name: str, url: str) -> Remote:
+        from mvcd.repo import remotes
+
+        with self._core.lock.hold():
+            return remotes.add(self._core, name, url)
+
+    def set_remote_url(self, name: str, url: str) -> Remote:
+        from mvcd.repo import remotes
+
+        with self._core.lock.hold():
+            return remotes.set_url(self._core, name, url)
+
+    def rename_remote(self, old: str, new: str) -> Remote:
+        from mvcd.repo import remotes
+
+        with self._core.lock.hold():
+            return remotes.rename(self._core, old, new)
+
+    def remove_remote(self, name: str) -> Remote:
+        from mvcd.repo import remotes
+
+        with self._core.lock.hold():
+            return remotes.remove(self._core, name)
+
+    def remote_refs(self, name: str | None = None) -> tuple[Remote, dict[str, bytes]]:
+        """The refs that a remote shows, as they are now."""
+        from mvcd.repo import remotes
+        from mvcd.repo.fetching import connected
+
+        found = remotes.remote(self._core.config, name)
+        with connected(self._core, [found]) as (peer,):
+            return found, peer.refs()
+
+    def fetch(self, names: Sequence[str | None] = ()) -> FetchResult:
+        from mvcd.repo import fetching
+
+        return fetching.fetch(self._core, names)
+
+    def pull(
+        self, names: Sequence[str | None] = (), branch: str | None = None, *, context: Context
+    ) -> PullResult:
+        from mvcd.repo import fetching
+
+        return fetching.pull_branch(self._core, names, branch, context)
+
+    def push(self, name: str | None, asked: Asked, *, context: Context) -> PushResult:
+        from mvcd.repo import pushing
+
+        return pushing.push(self._core, name, asked, context)

@@ -1,0 +1,203 @@
+"""Remotes: names for other repositories' addresses, and how an address becomes a peer.
+
+    grpc://host:port/repo      a server in plain text: on this machine, or with `remote.NAME.insecure`
+    grpcs://host:port/repo     a server over TLS; `remote.NAME.ca` names a file of certificates to trust
+    ssh://[user@]host/path     a workspace there, through the system's ssh
+    file:///path, /path        a repository on this machine: a workspace, or a store without one
+
+Settings are `remote.NAME.url` and so on in `.mvc/config.toml`. Secrets are in neither: whoever opens the
+repository says how to find them (`Core.secret`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from mvcd.errors import Failure, RemoteUnreachable, UsageError
+from mvcd.repo.config import Config
+from mvcd.repo.refs import REMOTES, tracking_name
+from mvcd.store.api import RefUpdate
+
+if TYPE_CHECKING:
+    from mvcd.repo.core import Core
+    from mvcd.store.peer import Peer
+
+DEFAULT = "origin"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+_OPTIONS = ("ca", "insecure", "certificate", "key")
+
+Secret = Callable[[str], Mapping[str, str]]
+"""What is known of an address besides the remote's settings: its `token`, and options like `ca`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A named address. `options` are its other settings, as text."""
+
+    name: str
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def remotes(config: Config) -> dict[str, Remote]:
+    """All remotes by name, in order."""
+    settings: dict[str, dict[str, str]] = {}
+    for key, value in config.items():
+        section, _, rest = key.partition(".")
+        name, _, option = rest.partition(".")
+        if section == "remote" and option:
+            settings.setdefault(name, {})[option] = value
+    return {
+        name: Remote(name, found.pop("url"), found)
+        for name, found in sorted(settings.items())
+        if "url" in found
+    }
+
+
+def remote(config: Config, name: str | None = None) -> Remote:
+    """The remote of this name; an address stands for itself; None is origin, or the only one there is."""
+    known = remotes(config)
+    if name is None:
+        name = next(iter(known)) if len(known) == 1 else DEFAULT
+    if name in known:
+        return known[name]
+    if "/" in name:
+        return Remote("", absolute(name))
+    raise Failure(
+        f"there is no remote {name!r}",
+        kind="unknown-remote",
+        cause=f"there are: {', '.join(known)}" if known else None,
+        help=f"mvc remote add {name} URL",
+    )
+
+
+def add(core: Core, name: str, url: str) -> Remote:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a remote", cause="names use letters, digits, _ and -"
+        )
+    if name in remotes(core.config):
+        raise Failure(
+            f"remote {name!r} exists", kind="remote-exists", help=f"mvc remote set-url {name} URL"
+        )
+    made = Remote(name, absolute(url))
+    core.config.write({f"remote.{name}.url": made.url})
+    return made
+
+
+def set_url(core: Core, name: str, url: str) -> Remote:
+    found = _existing(core, name)
+    core.config.write({f"remote.{name}.url": absolute(url)})
+    return Remote(name, absolute(url), found.options)
+
+
+def remove(core: Core, name: str) -> Remote:
+    """Forgets the address and where its refs were."""
+    found = _existing(core, name)
+    core.config.write(_keys(found, None))
+    gone = core.store.refs(tracking_name(name, ""))
+    core.store.update_refs([RefUpdate(ref, value, None) for ref, value in gone.items()])
+    return found
+
+
+def rename(core: Core, old: str, new: str) -> Remote:
+    found = _existing(core, old)
+    made = add(core, new, found.url)
+    core.config.write({**_keys(found, None), **_keys(Remote(new, found.url, found.options), "")})
+    moved = core.store.refs(tracking_name(old, ""))
+    updates = [RefUpdate(ref, value, None) for ref, value in moved.items()]
+    prefix = f"{REMOTES}{old}/"
+    updates += [
+        RefUpdate(tracking_name(new, ref.removeprefix(prefix)), None, v) for ref, v in moved.items()
+    ]
+    core.store.update_refs(updates)
+    return Remote(made.name, made.url, found.options)
+
+
+def _keys(of: Remote, value: str | None) -> dict[str, str | None]:
+    """The settings of a remote: with `value` None those that remove it."""
+    options = {"url": of.url, **of.options}
+    return {
+        f"remote.{of.name}.{key}": None if value is None else text for key, text in options.items()
+    }
+
+
+def _existing(core: Core, name: str) -> Remote:
+    found = remotes(core.config)
+    if name not in found:
+        raise Failure(f"there is no remote {name!r}", kind="unknown-remote", help="mvc remote")
+    return found[name]
+
+
+# -------------------------------------------------------------------- addresses
+
+
+def absolute(url: str) -> str:
+    """An address that means the same from everywhere: a plain path becomes an absolute one."""
+    if "://" not in url:
+        return os.path.abspath(os.path.expanduser(url)) if url.startswith("~") else _absolute(url)
+    parts = urlsplit(url)
+    if parts.scheme not in ("grpc", "grpcs", "file", "ssh"):
+        raise UsageError(
+            f"{url!r} is no address of a repository",
+            cause=f"{parts.scheme}:// is not known",
+            help="grpcs://host/repo, grpc://localhost:port/repo, ssh://host/path, file:///path, or a path",
+        )
+    if parts.password is not None:
+        raise UsageError("an address must not hold a secret", help="mvc login URL")
+    return url
+
+
+def _absolute(path: str) -> str:
+    if not path:
+        raise UsageError("an empty path is no address")
+    return os.path.abspath(path)
+
+
+def connect(remote: Remote, secret: Secret, clock: Callable[[], int]) -> Peer:
+    """Raises RemoteUnreachable, UsageError, AuthError."""
+    if "://" not in remote.url:
+        return local(remote.url, remote.url, clock)
+    parts = urlsplit(remote.url)
+    if parts.scheme == "file":
+        return local(unquote(parts.path), remote.url, clock)
+    if parts.scheme in ("grpc", "grpcs"):
+        from mvcd.wire.dial import dial
+
+        known = {**secret(remote.url), **remote.options}
+        options = {k: v for k, v in known.items() if k in _OPTIONS}
+        return dial(remote.url, token=known.get("token"), options=options)
+    from mvcd.wire.dial import dial_ssh
+
+    return dial_ssh(remote.url)
+
+
+def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
+    """The repository in a directory of this machine: a workspace's, or a store without one."""
+    from mvcd.repo import partial
+    from mvcd.repo.location import Location
+    from mvcd.repo.receiving import judge, shared
+    from mvcd.store.lmdb_store import LmdbStore
+    from mvcd.sync.local import LocalPeer
+
+    place = Location(os.path.realpath(path))
+    complete, where = True, place.root
+    if os.path.isfile(place.config_path):
+        config = place.config()
+        where, complete = place.store_path(config), not partial.is_partial(config)
+    if not os.path.isfile(os.path.join(where, "format")):
+        raise RemoteUnreachable(
+            f"{url} is no repository",
+            kind="no-such-repository",
+            cause="there is no such directory" if not os.path.isdir(path) else None,
+            help=f"mvc init --bare {path}  (makes one without a workspace)",
+        )
+    store = LmdbStore.open(where)
+    return LocalPeer(
+        store, url, repo_id=store.id, visible=shared, judge=judge(store, clock), complete=complete
+    )

@@ -1,0 +1,178 @@
+"""push, fetch, pull and clone as people use them, over a repository on this machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
+from mvcd.inspect.components import Component
+from mvcd.repo.partial import Wanted
+from mvcd.store.lmdb_store import LmdbStore
+from tests.sync.people import Pair, noise
+
+MODEL = {"model.bin": noise(3 << 20, 1), "params.yaml": "lr: 0.1\n", "data/a.csv": "a,b\n1,2\n"}
+
+
+def test_a_push_and_a_clone_bring_everything(pair: Pair) -> None:
+    made = pair.ada.save(MODEL)
+    done = pair.ada.push()
+    assert [(m.name, m.old, m.new) for m in done.moved] == [("heads/main", None, made.version)]
+    assert done.objects == done.verified_objects
+    assert done.versions == 1
+    bob = pair.join()
+    assert bob.files() == pair.ada.files()
+    assert bob.repo.head == pair.ada.repo.head
+    assert bob.repo.verify().ok
+    with LmdbStore.open(pair.url) as shared:
+        assert not list(shared.check())
+
+
+def test_pushing_nothing_costs_little_and_moves_nothing(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    again = pair.ada.push()
+    assert again.moved == ()
+    assert again.bytes == 0
+
+
+def test_pull_moves_the_branch_and_the_files_forward(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join()
+    pair.ada.save({"params.yaml": "lr: 0.2\n", "notes.md": "new"})
+    sent = pair.ada.push()
+    assert sent.bytes < 20_000
+    done = bob.pull()
+    assert done.checkout is not None
+    assert bob.files() == pair.ada.files()
+    assert bob.repo.status().clean
+    assert bob.pull().checkout is None
+
+
+def test_diverged_branches_are_told_apart_and_nothing_moves(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join()
+    pair.ada.save({"params.yaml": "lr: 0.2\n"})
+    pair.ada.push()
+    bob.save({"notes.md": "mine"})
+    with pytest.raises(Conflict, match="not here") as refused:
+        bob.push()
+    assert (refused.value.kind, refused.value.help) == (
+        "non-fast-forward", "mvc pull origin  (then push again)",
+    )  # fmt: skip
+    before = bob.files()
+    with pytest.raises(Conflict, match="diverged") as apart:
+        bob.pull()
+    assert apart.value.help == "mvc merge origin/main"
+    assert bob.files() == before
+    assert bob.repo.resolve("origin/main") == pair.ada.repo.head.version
+
+
+def test_force_with_lease_takes_what_was_seen_and_nothing_else(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join()
+    pair.ada.save({"notes.md": "first"})
+    pair.ada.push()
+    bob.save({"notes.md": "mine"})
+    with pytest.raises(Conflict) as refused:
+        bob.push(force_with_lease=True)
+    assert refused.value.kind == "stale-lease"
+    bob.fetch()
+    done = bob.push(force_with_lease=True)
+    assert done.moved[0].new == bob.repo.head.version
+
+
+def test_tags_and_branches_by_name(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.repo.create_tag("v-one", context=pair.ada.context(), message="hello")
+    pair.ada.repo.create_branch("side", context=pair.ada.context())
+    done = pair.ada.push("side", "HEAD:other", tags=True)
+    assert {m.name for m in done.moved} == {"heads/side", "heads/other", "tags/v-one"}
+    bob = pair.join()
+    assert [t.message for t in bob.repo.tags()] == ["hello"]
+    assert bob.repo.head.branch == "other"
+    gone = pair.ada.push(":other")
+    assert [(m.name, m.new) for m in gone.moved] == [("heads/other", None)]
+    bob.fetch()
+    with pytest.raises(Failure):
+        bob.repo.resolve("origin/other")
+
+
+def test_a_dry_run_changes_nothing(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    assert pair.ada.push(dry_run=True).moved[0].name == "heads/main"
+    with LmdbStore.open(pair.url) as shared:
+        assert shared.refs() == {}
+
+
+def test_a_workspace_is_not_pushed_into_from_below(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join()
+    pair.ada.save({"notes.md": "first"})
+    pair.ada.repo.add_remote("bob", str(bob.root))
+    with pytest.raises(Conflict) as refused:
+        pair.ada.push(remote="bob")
+    assert refused.value.kind == "checked-out"
+    pair.ada.push("main:from-ada", remote="bob")
+    assert bob.repo.resolve("from-ada") == pair.ada.repo.head.version
+
+
+def test_where_nothing_is_the_remote_is_unreachable(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.repo.set_remote_url("origin", str(pair.scratch / "nowhere"))
+    with pytest.raises(RemoteUnreachable):
+        pair.ada.push()
+
+
+def test_content_comes_from_several_sources(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join()
+    bob.repo.add_remote("ada", str(pair.ada.root))
+    pair.ada.save({"more.bin": noise(2 << 20, 5)})
+    pair.ada.push()
+    bob.pull("origin", "ada")
+    assert bob.files() == pair.ada.files()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [Wanted(frozenset()), Wanted(frozenset([Component.HYPERPARAMETERS])), Wanted(depth=1)],
+    ids=["records", "only", "depth"],
+)
+def test_what_a_clone_leaves_out_comes_when_it_is_asked_for(pair: Pair, wanted: Wanted) -> None:
+    first = pair.ada.save(MODEL)
+    second = pair.ada.save({"model.bin": noise(3 << 20, 2)})
+    pair.ada.push()
+    bob = pair.join(wanted=wanted)
+    assert [h.id for h in bob.repo.history("main")] == [second.version, first.version]
+    small = bob.repo.stats().pack_bytes
+    whole = pair.ada.repo.stats().pack_bytes
+    assert small < whole * 0.6
+    with bob.repo.open_file("model.bin", first.version.hex()) as file:
+        assert file.read(10) == MODEL["model.bin"][:10]
+    assert bob.repo.stats().pack_bytes < small + (1 << 20)
+    assert bob.repo.read("model.bin", first.version.hex()) == MODEL["model.bin"]
+    bob.checkout("main")
+    assert bob.files() == pair.ada.files()
+    bob.save({"params.yaml": "lr: 0.5\n"})
+    bob.push()
+    pair.ada.pull()
+    assert pair.ada.repo.verify().ok
+    assert bob.files() == pair.ada.files()
+
+
+def test_a_partial_clone_goes_on_without_its_remote_where_it_can(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.save({"model.bin": noise(1 << 20, 2)})
+    pair.ada.push()
+    bob = pair.join(wanted=Wanted(depth=1))
+    bob.repo.set_remote_url("origin", str(pair.scratch / "nowhere"))
+    bob.save({"params.yaml": "lr: 0.3\n"})
+    bob.checkout("HEAD~1")
+    with pytest.raises((RemoteUnreachable, MissingObject)):
+        bob.checkout("HEAD~2")
+    assert bob.repo.head.number == 2
