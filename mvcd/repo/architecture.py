@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from mvcd.errors import MissingObject
 from mvcd.inspect import notebook
 from mvcd.inspect.environment import PackageChange, compare_packages, is_environment, packages
 from mvcd.inspect.layers import Keyed, ModelChange, compare_layers, model_of
@@ -24,7 +23,7 @@ from mvcd.inspect.values import parse_settings
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Value
 from mvcd.repo.diff import value_changes
-from mvcd.repo.files import Placed
+from mvcd.repo.files import ABSENT, Placed
 from mvcd.repo.modelfiles import ModelFiles
 from mvcd.repo.results import ValueChange
 from mvcd.repo.sides import Side, Sides
@@ -83,11 +82,11 @@ def compare_architecture(sides: Sides) -> ArchitectureChange:
     for path, change in sorted(sides.changes.items()):
         try:
             _gather(found, sides, (old_files, new_files), path, *change)
-        except MissingObject:
+        except ABSENT:
             found.absent.append(path)
     try:
         models = tuple(_models(sides, old_files, new_files))
-    except MissingObject:
+    except ABSENT:
         models = ()
     return ArchitectureChange(
         models,

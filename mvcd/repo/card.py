@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mvcd.errors import MissingObject
 from mvcd.ids import VersionId
 from mvcd.inspect.layers import Layer, is_layer, model_of
 from mvcd.inspect.tables import format_of, read_table
@@ -17,7 +16,7 @@ from mvcd.objects.version import Component, Version
 from mvcd.repo import history, stages
 from mvcd.repo.content import VersionFile
 from mvcd.repo.core import Core
-from mvcd.repo.files import Placed, VersionFiles, recipe_of
+from mvcd.repo.files import ABSENT, Placed, VersionFiles, recipe_of
 from mvcd.repo.refs import STAGES, TAGS, target_of
 from mvcd.repo.results import History
 from mvcd.repo.stages import StageRecord
@@ -149,7 +148,7 @@ class _Here:
     def look(self, component: Component, find: Callable[[Core, Version], _T], nothing: _T) -> _T:
         try:
             return find(self._core, self._version)
-        except MissingObject:
+        except ABSENT:
             self.absent.add(component)
             return nothing
 
@@ -242,7 +241,7 @@ def _each_table(core: Core, version: Version) -> Iterator[DataTable]:
         try:
             with io.BufferedReader(VersionFile(entry, core.fetch)) as file:
                 table = read_table(entry.path, file)
-        except MissingObject:
+        except ABSENT:
             yield DataTable(entry.path, None, (), "content not here")
         else:
             columns = tuple(column.name for column in table.columns)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, BinaryIO, cast
 
-from mvcd.errors import MissingObject
 from mvcd.ids import RecipeId
 from mvcd.inspect.columns import Column
 from mvcd.inspect.splits import class_of, is_image, split_of
@@ -20,7 +19,7 @@ from mvcd.inspect.tables import Table, format_of, read_table
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
-from mvcd.repo.files import Placed
+from mvcd.repo.files import ABSENT, Placed
 from mvcd.repo.sides import Side, Sides
 
 ROW_BYTES = 64 << 20
@@ -121,7 +120,7 @@ def compare_data(sides: Sides) -> DataChange:
     tables = tuple(_tables(sides, summaries=False))
     try:
         files = _files(sides.new)
-    except MissingObject:
+    except ABSENT:
         return DataChange(tables)
     duplicates, repeated = _duplicates(sides, files)
     return DataChange(tables, _images(sides, files), duplicates, repeated, _overlaps(files))
@@ -198,7 +197,7 @@ def _table(
                 return read_table(placed.entry.path, file)
             told = cast(BinaryIO, _Told(file, monitor))
             return read_table(placed.entry.path, told, summaries=True)
-    except MissingObject:
+    except ABSENT:
         return Table(problem=NOT_HERE)
 
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from mvcd.errors import MissingObject
 from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.textdiff import SNIFF, is_text, unified_diff
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Value
-from mvcd.repo.files import Change, Placed
+from mvcd.repo.files import ABSENT, Change, Placed
 from mvcd.repo.results import Diff, FileChanges, ValueChange, WeightChanges
 from mvcd.repo.sides import Sides
 
@@ -147,7 +146,7 @@ def _patch(
             if placed is not None and placed.entry.size > SNIFF:
                 data = side.read(placed.entry, MAX_TEXT)
             sides_read.append(data)
-    except MissingObject:
+    except ABSENT:
         return [f"{path}: its content is not here"]
     old, new = sides_read
     return unified_diff(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from mvcd.errors import MissingObject
+from mvcd.errors import AuthError, MissingObject, RemoteUnreachable
 from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import Entry
@@ -16,6 +16,11 @@ from mvcd.objects.version import Component, Version
 
 _FULL_SCAN = 512
 """Look-ups from which one pass over all entries beats walking down for each: a node holds about 100."""
+
+
+ABSENT = (MissingObject, RemoteUnreachable, AuthError)
+"""What reading raises of content that is not here: pruned, or never fetched while its remote does not give it.
+Questions that can say the rest without it do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ def changes(
             continue
         try:
             pairs = list(diff_entries(a, b, fetch))
-        except MissingObject:
+        except ABSENT:
             if unlisted is None:
                 raise
             unlisted.add(component)
@@ -99,7 +104,7 @@ def is_listed(root: NodeId | None, fetch: Fetch) -> bool:
     """Whether a component's list of files is here whole."""
     try:
         return root is None or all(True for _ in entries(root, fetch))
-    except MissingObject:
+    except ABSENT:
         return False
 
 

@@ -16,13 +16,13 @@ from enum import StrEnum
 from hashlib import blake2b
 from itertools import islice
 
-from mvcd.errors import Failure, MissingObject
+from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
 from mvcd.objects.glance import MISSING, Glance, entries_at, tensor_in
 from mvcd.objects.manifest import entries
 from mvcd.objects.version import Component, Value
 from mvcd.repo.core import Core
-from mvcd.repo.files import recipe_of
+from mvcd.repo.files import ABSENT, recipe_of
 from mvcd.repo.query.evaluate import value_finder
 from mvcd.repo.walk import ancestors, resolve
 
@@ -165,7 +165,7 @@ class PathSubject(Subject):
             path = self.name.rstrip("/") or "."
             try:
                 listed = entries_at(root, path, self._fetch)
-            except MissingObject:
+            except ABSENT:
                 return None
             if not listed:
                 known = _NOTHING
@@ -209,7 +209,7 @@ class TensorSubject(Subject):
             try:
                 listed = entries_at(root, self._path or ".", self._fetch)
                 found = [self._in(recipe) for _, recipe, _, _ in listed]
-            except MissingObject:
+            except ABSENT:
                 return Untold((root,))
             self._by_root[root] = tuple(sorted(text for text in found if text is not None))
         return self._by_root[root]
@@ -274,7 +274,7 @@ def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
                 known |= {entry.path for entry in islice(entries(root, core.fetch), _NAMES)}
             if component is Component.WEIGHTS:
                 known |= set(islice(_tensor_names(core, tip), _NAMES))
-        except MissingObject:
+        except ABSENT:
             absent.append(component.value)
     near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     help = f"did you mean {' or '.join(near)}?" if near else f"mvc show {rev}, or: mvc ls {rev}"

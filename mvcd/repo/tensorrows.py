@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from mvcd.errors import MissingObject
 from mvcd.objects.entry import Entry
+from mvcd.repo.files import ABSENT
 from mvcd.repo.tensormatch import equal_files
 from mvcd.repo.tensortable import Row, TensorSide
 
@@ -35,7 +35,7 @@ def gather(
     found = Rows()
     try:
         entries = old.entries(), new.entries()
-    except MissingObject:
+    except ABSENT:
         found.absent.append("")
         return found
     equal = equal_files(*entries, changed)
@@ -60,7 +60,7 @@ def _gather(
                 mine = list(side.header_rows(entry))
             elif not mine:
                 found.passed = True
-        except MissingObject:
+        except ABSENT:
             found.absent.append(path)
         else:
             rows += mine

@@ -25,6 +25,7 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_SIZE
 from mvcd.objects.version import EMPTY
 from mvcd.repo.core import Core
+from mvcd.repo.files import ABSENT
 from mvcd.repo.pieces import Content, Run, Unreadable, blaming, same, windows
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.sides import Sides
@@ -70,7 +71,7 @@ class TensorDiff:
         self.problem: str | None = None  # why its data cannot be read
         try:
             self.kind = weights.kind(old, new)
-        except (Unreadable, MissingObject) as error:
+        except (Unreadable, *ABSENT) as error:
             self.kind, self.problem = "changed", _reason(error)
 
     def __repr__(self) -> str:
@@ -241,7 +242,7 @@ class Weights(Mapping[str, TensorDiff]):
                 for tensor in todo:
                     try:
                         self._submit(pipeline, tensor)
-                    except (Unreadable, MissingObject) as error:
+                    except (Unreadable, *ABSENT) as error:
                         tensor.problem = _reason(error)
                 pipeline.drain()
         finally:
@@ -344,7 +345,7 @@ class Weights(Mapping[str, TensorDiff]):
         try:
             for old, new in batch:
                 sums.merge(self._piece(dtypes, old, new))
-        except MissingObject as error:
+        except ABSENT as error:
             tensor.problem = _reason(error)
         return sums
 
@@ -370,8 +371,8 @@ class Weights(Mapping[str, TensorDiff]):
         self._monitor.advance(items_done=1)
 
 
-def _reason(error: Unreadable | MissingObject) -> str:
-    return "its content is not here" if isinstance(error, MissingObject) else str(error)
+def _reason(error: Exception) -> str:
+    return "its content is not here" if isinstance(error, ABSENT) else str(error)
 
 
 def not_comparable(tensor: TensorDiff) -> Failure:

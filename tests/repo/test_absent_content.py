@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from mvcd.errors import Failure, MissingObject
+from mvcd.errors import Failure, MissingObject, RemoteUnreachable
+from mvcd.ids import Digest
 from mvcd.monitor import Silent
 from mvcd.objects.version import Component
 from mvcd.repo.architecture import compare_architecture
@@ -153,3 +154,29 @@ def test_tables_and_cards_of_versions_without_content(grown: Bench) -> None:
 
 def test_a_list_that_is_whole_is_not_called_absent(grown: Bench) -> None:
     assert grown.repo.sides("v1", "v3").absent == {}
+
+
+def test_a_remote_that_does_not_answer_costs_only_what_it_has(
+    grown: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A partial clone reads what it left out from its remote."""
+    prune(grown.repo, "v1", [Component.WEIGHTS, Component.DATA])
+    lose(grown, "train.py", "v3")
+    core = grown.repo._core
+
+    def fetch(id: Digest) -> bytes:
+        try:
+            return core.store.get(id)
+        except MissingObject as error:
+            raise RemoteUnreachable("origin does not answer") from error
+
+    monkeypatch.setattr(core, "fetch", fetch)
+    sides = grown.repo.sides("v1", "v3")
+    diff = grown.repo.compare(sides)
+    assert set(sides.absent) == {Component.WEIGHTS, Component.DATA}
+    assert diff.metrics["val_acc"].new == 0.3
+    assert compare_architecture(sides).absent == ("train.py",)
+    assert grown.repo.weights(sides).absent == ("",)
+    assert not grown.repo.blame("head", "v2").certain
+    (card,) = grown.repo.cards([grown.repo.resolve("v1")], tables=True)
+    assert card.absent == (Component.WEIGHTS, Component.DATA)
