@@ -78,11 +78,21 @@ class Accounts:
         doomed = [
             key("users", name),
             *(key("tokens", token.hash) for token in self.tokens(name)),
-            *(key("grants", name, grant.scope.repos) for grant in self.grants(name)),
+            *(_grant_key(grant) for grant in self.grants(name)),
             *(key("quotas", q.repos, name) for q in self.quotas() if q.principal == name),
             *(key("certificates", c) for c, owner in self.certificates().items() if owner == name),
         ]
-        self._change(by, "user.remove", self._removals(doomed), {"user": name})
+        updates = [*self._removals(doomed), *self._rules_without(name)]
+        self._change(by, "user.remove", updates, {"user": name})
+
+    def _rules_without(self, name: str) -> list[RefUpdate]:
+        """Allow-lists lose the name; one that becomes empty lets nobody in."""
+        return [
+            RefUpdate(key("rules", rule.repos, rule.refs), rule.encode(), without.encode())
+            for rule in self.rules()
+            if rule.allow is not None and name in rule.allow
+            for without in [replace(rule, allow=tuple(n for n in rule.allow if n != name))]
+        ]
 
     def _require_user(self, name: str) -> None:
         if self.user(name) is None:
@@ -105,6 +115,10 @@ class Accounts:
         self._require_user(principal)
         value = {"identity": identity, "principal": principal}
         self._set(by, "user.certificate", key("certificates", identity), encode(value), value)
+
+    def remove_certificate(self, by: By, identity: str) -> None:
+        name = key("certificates", identity)
+        self._remove(by, "user.certificate-remove", name, {"identity": identity})
 
     # ------------------------------------------------------------------ tokens
 
@@ -168,16 +182,25 @@ class Accounts:
         return self._all(prefix, Grant.of)
 
     def set_grant(self, by: By, principal: str, scope: Scope) -> None:
-        """Adds a grant, or changes the one for the same glob of repositories."""
+        """Adds a grant, or changes the role of the one for the same globs. Of several that match a ref the
+        highest role counts."""
         self._require_user(principal)
         _require_scope(scope)
-        name = key("grants", principal, scope.repos)
+        grant = Grant(principal, scope)
         detail = {"user": principal, **scope_document(scope)}
-        self._set(by, "grant.set", name, Grant(principal, scope).encode(), detail)
+        self._set(by, "grant.set", _grant_key(grant), grant.encode(), detail)
 
-    def remove_grant(self, by: By, principal: str, repos: str) -> None:
-        name = key("grants", principal, repos)
-        self._remove(by, "grant.remove", name, {"user": principal, "repos": repos})
+    def remove_grant(self, by: By, principal: str, repos: str, refs: str | None = None) -> None:
+        """Without `refs`, all grants for the glob of repositories."""
+        doomed = [
+            _grant_key(grant)
+            for grant in self.grants(principal)
+            if grant.scope.repos == repos and refs in (None, grant.scope.refs)
+        ]
+        if not doomed:
+            raise _nothing()
+        detail = {"user": principal, "repos": repos, "refs": refs}
+        self._change(by, "grant.remove", self._removals(doomed), detail)
 
     def rules(self) -> list[Rule]:
         return self._all("rules/", Rule.of)
@@ -186,7 +209,7 @@ class Accounts:
         require_glob(rule.repos, "repositories")
         require_glob(rule.refs, "refs")
         for principal in rule.allow or ():
-            require_principal(principal)
+            self._require_user(principal)
         name = key("rules", rule.repos, rule.refs)
         self._set(by, "rule.set", name, rule.encode(), {"rule": rule.document()})
 
@@ -283,7 +306,7 @@ class Accounts:
 
     def _remove(self, by: By, action: str, name: str, detail: dict[str, Any]) -> None:
         if self.store.ref(name) is None:
-            raise Failure("there is nothing like that to remove", kind="not-found")
+            raise _nothing()
         self._change(by, action, self._removals([name]), detail)
 
     def _removals(self, names: Iterable[str]) -> list[RefUpdate]:
@@ -320,6 +343,14 @@ def identify(
     if names:
         return accounts.authenticate_certificate(names)
     raise unauthenticated("no token was given")
+
+
+def _grant_key(grant: Grant) -> str:
+    return key("grants", grant.principal, grant.scope.repos, grant.scope.refs)
+
+
+def _nothing() -> Failure:
+    return Failure("there is nothing like that to remove", kind="not-found")
 
 
 def _require_scope(scope: Scope) -> None:

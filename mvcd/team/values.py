@@ -3,7 +3,7 @@
     users/NAME              User
     certificates/IDENTITY   {"principal"}: whose a client certificate with this name is
     tokens/SHA256           Token, under the hash of the secret; the secret itself rests nowhere
-    grants/NAME/REPOS       Grant; REPOS is a glob
+    grants/NAME/REPOS/REFS  Grant; REPOS and REFS are globs
     rules/REPOS/REFS        Rule
     quotas/REPOS/NAME       Quota; NAME is a principal, or * for the whole repository
     repositories/NAME       Hosted

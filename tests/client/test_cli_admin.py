@@ -41,6 +41,9 @@ def test_a_team_from_nothing(mvc: Mvc, root: Path) -> None:
     grants = mvc("admin", "grant", "list", "box-7", "--json").json["grants"]
     assert grants == [{"user": "box-7", "role": "append", "repos": "team/iris", "refs": "auto/**"}]
     assert "until" in mvc("admin", "token", "list", "ada").out
+    mvc("admin", "user", "certificate", "ada", "ada.example.org")
+    assert "ada.example.org" in mvc("admin", "user", "list").out
+    mvc("admin", "user", "certificate", "ada", "ada.example.org", "--remove")
     mvc("admin", "grant", "remove", "ada", "--repos", "team/*")
     assert mvc("admin", "grant", "list", "ada").out == ""
     mvc("admin", "user", "remove", "ada")

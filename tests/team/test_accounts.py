@@ -95,8 +95,36 @@ def test_certificates_name_users(ada: Accounts) -> None:
         identify(ada, None, ["unknown"], NOW)
     with pytest.raises(AuthError):  # a bad token is not made up for
         identify(ada, "mvct_x", ["box-7.example.org"], NOW)
+    ada.set_certificate(BY, "laptop", "ada")
+    ada.remove_certificate(BY, "laptop")
+    with pytest.raises(Failure):
+        ada.remove_certificate(BY, "laptop")
     ada.remove_user(BY, "ada")
     assert ada.certificates() == {}
+
+
+def test_several_grants_of_one_user(ada: Accounts) -> None:
+    ada.set_grant(BY, "ada", Scope("r", Role.READ))
+    ada.set_grant(BY, "ada", Scope("r", Role.WRITE, "heads/ada/*"))
+    identity = ada.authenticate(ada.add_token(BY, "ada")[0], NOW)
+    assert identity.role("r", "heads/main") == Role.READ
+    assert identity.role("r", "heads/ada/x") == Role.WRITE
+    ada.remove_grant(BY, "ada", "r", "heads/ada/*")
+    assert [g.scope.role for g in ada.grants("ada")] == [Role.READ]
+    ada.set_grant(BY, "ada", Scope("r", Role.APPEND, "auto/**"))
+    ada.remove_grant(BY, "ada", "r")
+    assert ada.grants() == []
+
+
+def test_who_gets_a_name_later_is_on_no_list(ada: Accounts) -> None:
+    ada.add_user(BY, "bob")
+    ada.set_rule(BY, Rule("**", "heads/main", allow=("ada", "bob")))
+    ada.set_rule(BY, Rule("**", "heads/x", allow=("ada",)))
+    ada.remove_user(BY, "ada")
+    assert {rule.refs: rule.allow for rule in ada.rules()} == {
+        "heads/main": ("bob",),
+        "heads/x": (),
+    }
 
 
 def test_each_change_is_in_the_audit_log(ada: Accounts) -> None:
@@ -146,6 +174,7 @@ def test_mistakes(ada: Accounts) -> None:
         lambda: ada.revoke_token(BY, "ffff"),
         lambda: ada.revoke_token(BY, ""),
         lambda: ada.remove_grant(BY, "ada", "**"),
+        lambda: ada.set_rule(BY, Rule(allow=("bob",))),
     ):
         with pytest.raises(Failure):
             act()

@@ -68,6 +68,7 @@ def test_which_refs_are_seen(host: TeamHost) -> None:
         "remotes/o/heads/m",
     ]
     assert [n for n in names if hosted.visible(n)] == ["heads/main", "tags/x", "auto/a/b"]
+    host.root.accounts.remove_grant(BY, "ada", "r")
     host.root.accounts.set_grant(BY, "ada", Scope("r", Role.WRITE, "auto/**"))
     assert [n for n in names if opened(host).visible(n)] == ["auto/a/b"]
 

@@ -161,6 +161,13 @@ class TeamServer:
         """With tokens, grants, quotas and certificates."""
         self._accounts.remove_user(_by(), name)
 
+    def add_certificate(self, user: str, certificate: str) -> None:
+        """A name in client certificates (mTLS) by which the user is known too."""
+        self._accounts.set_certificate(_by(), certificate, user)
+
+    def remove_certificate(self, certificate: str) -> None:
+        self._accounts.remove_certificate(_by(), certificate)
+
     # ---------------------------------------------------------------- tokens
 
     def tokens(self, user: str | None = None) -> list[AccountToken]:
@@ -215,13 +222,15 @@ class TeamServer:
         ]
 
     def grant(self, user: str, role: str, *, repos: str = "**", refs: str = "**") -> AccountGrant:
-        """Replaces the user's grant for the same `repos`."""
+        """Replaces the user's grant for the same `repos` and `refs`; of several that match the highest role
+        counts."""
         scope = Scope(repos, values.parse_role(role), refs)
         self._accounts.set_grant(_by(), user, scope)
         return AccountGrant(user, scope.role.word, repos, refs)
 
-    def ungrant(self, user: str, *, repos: str = "**") -> None:
-        self._accounts.remove_grant(_by(), user, repos)
+    def ungrant(self, user: str, *, repos: str = "**", refs: str | None = None) -> None:
+        """Without `refs`, all grants for `repos`."""
+        self._accounts.remove_grant(_by(), user, repos, refs)
 
     def rules(self) -> list[RefRule]:
         return [_rule(rule) for rule in self._accounts.rules()]

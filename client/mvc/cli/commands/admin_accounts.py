@@ -73,6 +73,27 @@ def user_add(
     face.hint(f"mvc admin grant add {name} write --repos GLOB", f"mvc admin token add {name}")
 
 
+@user.command("certificate")
+@click.argument("name")
+@click.argument("certificate")
+@click.option("--remove", is_flag=True, help="Not any more.")
+@root_option
+@click.pass_obj
+def user_certificate(
+    face: Face, name: str, certificate: str, remove: bool, root: str | None
+) -> None:
+    """Know the user NAME by client certificates (mTLS) that bear the name CERTIFICATE."""
+    with server(root) as team:
+        if remove:
+            team.remove_certificate(certificate)
+        else:
+            team.add_certificate(name, certificate)
+    if face.json:
+        face.answer({"user": name, "certificate": certificate, "removed": remove})
+    shown = text.safe(certificate)
+    face.say(f"{shown} is no certificate of {name} any more" if remove else f"{shown} is {name}")
+
+
 @user.command("remove")
 @click.argument("name")
 @root_option
@@ -178,7 +199,10 @@ def grant_list(face: Face, user: str | None, root: str | None) -> None:
 @root_option
 @click.pass_obj
 def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str | None) -> None:
-    """Give USER the ROLE; replaces their grant for the same --repos."""
+    """Give USER the ROLE; replaces their grant for the same --repos and --refs.
+
+    Of several grants that match a ref the highest role counts: read all, write heads/ada/*.
+    """
     with server(root) as team:
         made = team.grant(user, role, repos=repos, refs=refs)
     if face.json:
@@ -189,12 +213,13 @@ def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str
 @grant.command("remove")
 @click.argument("user")
 @repos_option
+@click.option("--refs", metavar="GLOB", help="Only the grant for these refs.")
 @root_option
 @click.pass_obj
-def grant_remove(face: Face, user: str, repos: str, root: str | None) -> None:
-    """Take USER's grant for --repos back."""
+def grant_remove(face: Face, user: str, repos: str, refs: str | None, root: str | None) -> None:
+    """Take USER's grants for --repos back."""
     with server(root) as team:
-        team.ungrant(user, repos=repos)
+        team.ungrant(user, repos=repos, refs=refs)
     if face.json:
-        face.answer({"user": user, "repos": repos})
-    face.say(f"{user} has no grant for {repos} any more")
+        face.answer({"user": user, "repos": repos, "refs": refs})
+    face.say(f"{user}: no grant for {repos}{'' if refs is None else f', refs {refs}'} any more")
