@@ -144,7 +144,7 @@ def _go(
         core.promised.bring([id], lists_only=True)
     wanted = changes(core.version(head.version), version, core.fetch)
     planned = plan(core, wanted, dirty, everything=force)
-    _refuse_unsaved(planned, verb, force=force)
+    refuse_unsaved(planned, verb, force=force)
     tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
     move = Move(verb, detail, id, version, [*updates, core.move_head(value), tracked])
     keep = bool(planned.unsaved or planned.right)
@@ -232,7 +232,7 @@ def rollback(
         dirty = workspace.differences(head.version)
         wanted = changes(parent, old, core.fetch)
         planned = plan(core, wanted, dirty, everything=force)
-        _refuse_unsaved(planned, "rollback", force=force)
+        refuse_unsaved(planned, "rollback", force=force)
         text = message or f"roll back to v{old.generation}"
         version = derived(old, head, text, Trigger.ROLLBACK, context)
         data = version.encode()
@@ -277,7 +277,7 @@ def settle_interrupted(core: Core, context: Context) -> None:
         )  # fmt: skip
 
 
-def _refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
+def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
     if planned.unsaved and not force:
         raise Conflict(
             f"{verb} would overwrite unsaved work in {some(planned.unsaved)}",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mvcd.monitor import Monitor
     from mvcd.repo.cloning import CloneResult
     from mvcd.repo.fetching import FetchResult, PullResult
+    from mvcd.repo.merge import Choices, MergeResult
     from mvcd.repo.partial import Wanted
     from mvcd.repo.pushing import Asked, PushResult
     from mvcd.repo.remotes import Remote, Secret
@@ -102,6 +103,13 @@ class RemoteVerbs:
         from mvcd.repo import fetching
 
         return fetching.pull_branch(self._core, names, branch, context)
+
+    def merge(
+        self, rev: str, choices: Choices, *, context: Context, message: str | None = None
+    ) -> MergeResult:
+        from mvcd.repo import merge
+
+        return merge.merge(self._core, rev, choices, context, message=message)
 
     def push(self, name: str | None, asked: Asked, *, context: Context) -> PushResult:
         from mvcd.repo import pushing

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.store.lmdb_store import LmdbStore
+from tests.support.workspace import Bench
 from tests.sync.people import Pair
 
 _MEMORY = "/dev/shm"  # a file system where fsync costs nothing, while a shared disk may take 50 ms
@@ -29,4 +30,10 @@ def scratch(tmp_path: Path) -> Iterator[Path]:
 def pair(scratch: Path) -> Iterator[Pair]:
     LmdbStore.create(scratch / "shared").close()
     with Pair(scratch) as made:
+        yield made
+
+
+@pytest.fixture
+def bench(scratch: Path) -> Iterator[Bench]:
+    with Bench(scratch / "experiment") as made:
         yield made

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mvc.api.remotes import Clone, Fetch, Pull, Push, Remote, RemoteRef
+    from mvc.api.remotes import Clone, Fetch, Merge, Pull, Push, Remote, RemoteRef
     from mvcd.monitor import Monitor
     from mvcd.repo.repository import Repository
     from mvcd.repo.results import Context
@@ -123,6 +123,30 @@ class RemoteVerbs:
         from mvc.api.remotes import Pull
 
         return Pull.of(self._engine.pull(remotes, branch, context=self._context()))
+
+    def merge(
+        self,
+        rev: str,
+        *,
+        ours: Iterable[str] = (),
+        theirs: Iterable[str] = (),
+        message: str | None = None,
+        author: str | None = None,
+    ) -> Merge:
+        """Takes over what the line of `rev` changed since it parted from this one, as one version of two
+        parents.
+
+        `ours` and `theirs` name paths or components whose conflicts that side wins. Raises MergeConflict, whose
+        `clashes` has the others; nothing was changed then.
+        """
+        from mvc.api.remotes import Merge
+        from mvcd.repo.merge import Choices
+
+        made = self._engine.merge(
+            rev, Choices(tuple(ours), tuple(theirs)),
+            context=self._context(author, full=True), message=message,
+        )  # fmt: skip
+        return Merge.of(made)
 
     def push(
         self,

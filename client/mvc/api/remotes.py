@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mvc.api.results import CheckoutResult
+from mvc.api.results import CheckoutResult, CommitResult, Head
 from mvcd.repo import cloning, fetching, pushing
+from mvcd.repo.merge import Clash, MergeConflict, MergeResult
 from mvcd.repo.remotes import Remote
 
-__all__ = ["Clone", "Fetch", "MovedRef", "Pull", "Push", "Remote", "RemoteRef"]
+__all__ = [
+    "Clash",
+    "Clone",
+    "Fetch",
+    "Merge",
+    "MergeConflict",
+    "MovedRef",
+    "Pull",
+    "Push",
+    "Remote",
+    "RemoteRef",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +123,25 @@ class Clone:
         return cls(
             result.root, result.branch, Fetch.of(result.fetched),
             None if done is None else CheckoutResult.of(done),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """`commit` is the version that was made; without one the branch moved forward (`checkout`), or there was
+    nothing to take over. `resolved`: conflicts and whose side was taken, "ours" or "theirs"."""
+
+    head: Head
+    base: str
+    commit: CommitResult | None
+    checkout: CheckoutResult | None
+    resolved: tuple[tuple[Clash, str], ...]
+
+    @classmethod
+    def of(cls, result: MergeResult) -> Merge:
+        return cls(
+            Head.of(result.head), result.base.hex(),
+            None if result.commit is None else CommitResult.of(result.commit),
+            None if result.checkout is None else CheckoutResult.of(result.checkout),
+            result.resolved,
         )  # fmt: skip

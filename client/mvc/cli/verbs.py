@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "clone": "copy a repository, whole or in part",
         "fetch": "bring a remote's versions here",
         "pull": "fetch, then move branch and files forward",
+        "merge": "take over what another line changed",
         "push": "send versions, with proof that they arrived",
         "ls-remote": "list the refs of a remote",
     },

@@ -10,7 +10,7 @@ import click
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
-    from mvc.api.remotes import Clone, Fetch, MovedRef, Pull, Push
+    from mvc.api.remotes import Clash, Clone, Fetch, Merge, MovedRef, Pull, Push
 
 _SPACES = ("heads/", "tags/", "stages/", "signatures/", "auto/")
 _SHOWN = 20
@@ -129,4 +129,34 @@ def push_document(done: Push) -> dict[str, Any]:
         "bytes": done.bytes,
         "verified_objects": done.verified_objects,
         "verified_bytes": done.verified_bytes,
+    }
+
+
+def clashes(found: Iterable[Clash]) -> list[str]:
+    """What both sides changed, and how."""
+    return text.table(
+        (
+            click.style("  conflict", fg="red"),
+            text.safe(c.path),
+            c.component.value,
+            f"{c.ours} here, {c.theirs} there",
+        )
+        for c in found
+    )
+
+
+def resolved(found: Iterable[tuple[Clash, str]]) -> list[str]:
+    return text.table((f"  {side}", text.safe(c.path), c.component.value) for c, side in found)
+
+
+def merge_document(done: Merge) -> dict[str, Any]:
+    return {
+        "head": documents.head(done.head),
+        "base": done.base,
+        "commit": None if done.commit is None else documents.commit(done.commit),
+        "checkout": None if done.checkout is None else documents.checkout(done.checkout),
+        "resolved": [
+            {"path": c.path, "component": c.component.value, "side": side}
+            for c, side in done.resolved
+        ],
     }
