@@ -129,3 +129,14 @@ def test_markdown(mvc: Mvc, trained: Path) -> None:
 
 def test_top_alone_is_a_mistake(mvc: Mvc, trained: Path) -> None:
     assert "--top goes with --tensors" in mvc("diff", "--top", "3", code=2).err
+
+
+def test_a_narrow_terminal_does_without_mean_and_std(
+    mvc: Mvc, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "70")
+    shown = mvc("diff", "v1", "v2", "--tensors", "--component", "weights").out
+    assert "  relative  changed  max abs    cosine\n" in shown
+    assert max(map(len, shown.partition("\ntensors")[2].splitlines())) <= 70
+    monkeypatch.setenv("COLUMNS", "120")
+    assert "cosine  mean" in mvc("diff", "v1", "v2", "--tensors").out

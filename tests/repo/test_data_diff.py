@@ -90,6 +90,7 @@ def test_images_duplicates_and_overlaps(bench: Bench) -> None:
         "data/train/dog/again.png": "train/cat 1", "data/train/dog/more.png": "train/cat 1",
         "data/train/a.txt": "", "data/test/a.txt": "", "data/val/x.png": "only here",
     })  # fmt: skip
+    assert compare_data(bench.repo.sides("v1", "v2")).repeated == 2
     found = compared(bench)
     assert found.images == {
         "data/test/cat": (0, 2), "data/train/cat": (5, 9), "data/train/dog": (3, 4), "data/val": (0, 1),
@@ -169,3 +170,14 @@ def test_a_monitor_hears_of_tables_that_are_read_whole(bench: Bench) -> None:
     assert (ear.total, ear.done, ear.ended) == (10, 10, 1)
     compare_data(replace(bench.repo.sides("v1", "v2"), monitor=ear))
     assert ear.done == 10
+
+
+def test_only_new_duplicates_are_told(bench: Bench) -> None:
+    """A file that repeats another in both versions is no news, even if it is called otherwise."""
+    bench.save({f"data/{n}.png": "same" for n in range(4)})
+    bench.remove("data/3.png")
+    bench.save({"data/moved.png": "same", "data/other.png": "other"})
+    bench.save({"data/twice.png": "other"})
+    first, then = (compare_data(bench.repo.sides(a, b)) for a, b in (("v1", "v2"), ("v2", "v3")))
+    assert (first.duplicates, first.repeated) == ((), 0)
+    assert (then.duplicates, then.repeated) == ((("data/other.png", "data/twice.png"),), 1)

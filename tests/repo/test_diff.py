@@ -198,3 +198,14 @@ def test_values_against_a_plain_comparison(old: dict[str, object], new: dict[str
         if (k in old) != (k in new) or key(old[k]) != key(new[k])
     }  # fmt: skip
     assert set(value_changes(old, new)) == expected  # type: ignore[arg-type]
+
+
+def test_patch_folds_files_that_are_no_text(bench: Bench) -> None:
+    bench.save({"model.py": "a\n", "data/0.png": b"\0a", "data/gone.png": b"\0b"})
+    bench.remove("data/gone.png")
+    bench.write({"model.py": "b\n", "data/0.png": b"\0c", "data/1.png": b"\0d"})
+    assert list(bench.repo.patch(bench.repo.diff())) == [
+        "--- a/model.py", "+++ b/model.py", "@@ -1 +1 @@", "-a", "+b",
+        "data/0.png: binary files differ",
+        "2 binary files added or deleted",
+    ]  # fmt: skip

@@ -106,6 +106,13 @@ def cut(line: str, columns: int) -> str:
     return line if len(line) <= columns else line[: columns - 1] + "…"
 
 
+def room() -> int | None:
+    """Columns of the terminal; None where there is none, as in a pipe, unless COLUMNS says."""
+    from shutil import get_terminal_size  # it loads every compressor there is
+
+    return get_terminal_size(fallback=(0, 0)).columns or None
+
+
 def short(id: str) -> str:
     return id[:SHORT_ID]
 

@@ -76,8 +76,9 @@ def command(
 
     With --tensors the data of changed tensors is read too, and each is shown with its relative change (norm
     of the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
-    standard deviation before and after; by module, the largest change first. Of quantised tensors the share
-    of changed bytes is told. --plot draws the relative changes, layer by layer.
+    standard deviation before and after (where the terminal is wide enough); by module, the largest change
+    first. Of quantised tensors the share of changed bytes is told. --plot draws the relative changes, layer
+    by layer.
     """
     if top is not None and not tensors:
         raise click.UsageError("--top goes with --tensors", click.get_current_context())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv as csv_format
 import io
 from collections.abc import Sequence
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,7 +64,8 @@ def table(found: Comparison) -> list[str]:
     ]
     right = _right(found, 2)
     taken = max(map(text.width, text.table([head, *facts], right=right))) + 2
-    room = min(_MESSAGE, max(_SHORTEST, get_terminal_size().columns - taken))
+    there = text.room()
+    room = _MESSAGE if there is None else min(_MESSAGE, max(_SHORTEST, there - taken))
     messages = (text.cut(text.first_line(row.message), room) for row in found.rows)
     rows = [[*row, message] for row, message in zip(facts, messages, strict=True)]
     return text.table([[*head, click.style("message", bold=True)], *rows], right=right)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 TOP = 24
 _OTHERS = 8
+_PAIRS = 4
+"""Where mean and std stand, which a narrow terminal does without."""
 _HEADS = ("relative", "changed", "max abs", "cosine", "mean", "std", "")
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 
@@ -155,7 +157,11 @@ def _figures(shown: Sequence[TensorDiff], modules: dict[str, Module]) -> Iterato
             rows += [_row(t, "  " + t.name[len(name) + 1 :]) for t in tensors]
         else:
             rows += [_row(t, t.name) for t in tensors]
-    yield from (f"  {line}" for line in text.table(rows, right=(0, 1, 2, 3)))
+    table, room = text.table(rows, right=(0, 1, 2, 3)), text.room()
+    if room is not None and max(map(text.width, table)) + 2 > room:
+        narrow = [row[:_PAIRS] + row[_PAIRS + 2 :] for row in rows]
+        table = text.table(narrow, right=(0, 1, 2, 3))
+    yield from (f"  {line}" for line in table)
 
 
 def _module_row(module: Module) -> list[str]:
