@@ -46,6 +46,11 @@ USED_STEP_US = 3600 * 1_000_000
 _TIME = struct.Struct("<Q")
 
 
+def new_secret() -> str:
+    random = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES))
+    return PREFIX + random.rstrip(b"=").decode()
+
+
 def hash_of(secret: str) -> str:
     """SHA-256 in hex. The secret has 256 random bits, so a slow hash would protect nothing."""
     return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
@@ -134,13 +139,14 @@ class Accounts:
         scopes: Sequence[Scope] | None = None,
         expires_us: int | None = None,
         note: str = "",
+        secret: str | None = None,
     ) -> tuple[str, Token]:
-        """The secret, shown this once, and its record. Raises Failure(kind="unknown-user")."""
+        """The secret (or a `new_secret` that was made before), shown this once, and its record. Raises
+        Failure(kind="unknown-user")."""
         self._require_user(principal)
         for scope in scopes or ():
             _require_scope(scope)
-        random = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES))
-        secret = PREFIX + random.rstrip(b"=").decode()
+        secret = secret or new_secret()
         kept = None if scopes is None else tuple(scopes)
         token = Token(hash_of(secret), principal, kept, by.time_us, expires_us, None, note[:200])
         detail: dict[str, Any] = {"user": principal, "id": token.id, "expires_us": expires_us}

@@ -15,7 +15,7 @@ from typing import Self
 
 from mvcd.errors import Failure, NoRepository, UsageError
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.team.accounts import Accounts
+from mvcd.team.accounts import Accounts, new_secret
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Role, Scope
 from mvcd.team.values import Hosted
@@ -77,20 +77,19 @@ class Root:
         return os.path.join(self.path, "admin.token")
 
     def first_start(self, by: By) -> str | None:
-        """Makes the administrator and a token in `admin_token`, 0600; its path, or None when there are users.
+        """Makes the administrator and a token in `admin_token`, 0600; its path, or None when there were tokens.
 
-        A start that was cut short is completed: the token counts only once it is in the file.
+        The file comes before the token that it holds, so a start that was cut short anywhere is made good by
+        the next.
         """
-        users = self.accounts.users()
-        if any(user.name != ADMIN for user in users):
+        if self.accounts.tokens() or any(user.name != ADMIN for user in self.accounts.users()):
             return None
-        if users and (os.path.exists(self.admin_token) or self.accounts.tokens()):
-            return None
-        if not users:
+        if self.accounts.user(ADMIN) is None:
             self.accounts.add_user(by, ADMIN)
         self.accounts.set_grant(by, ADMIN, Scope(role=Role.ADMIN))
-        secret, _ = self.accounts.add_token(by, ADMIN, note="made at the first start")
+        secret = new_secret()
         write_secret(self.admin_token, secret)
+        self.accounts.add_token(by, ADMIN, note="made at the first start", secret=secret)
         return self.admin_token
 
     # ------------------------------------------------------------------ repositories

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import mvc as package
-from mvc.api.credentials import token_for
+from mvc.api.credentials import kept_for
 from mvcd.team.host import TeamHost
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
@@ -56,7 +56,7 @@ def test_in_and_out(mvc: Mvc, team: Team, tmp_path: Path) -> None:
     said = mvc("login", f"{team.url}/team/iris", input=team.token + "\n").out
     assert said == f"{team.url}  ada, write in team/iris  token {team.id}\n"
     assert stat.S_IMODE(kept(tmp_path).stat().st_mode) == 0o600
-    assert token_for(f"{team.url}/anything") == team.token
+    assert kept_for(f"{team.url}/anything") == {"token": team.token}
     (answer,) = mvc("whoami", "--json").json["servers"]
     assert (answer["principal"], answer["role"], answer["repo"]) == ("ada", "write", "team/iris")
     assert answer == mvc("whoami", f"{team.url}/team/iris", "--json").json["servers"][0]
@@ -93,20 +93,20 @@ def test_the_environment_comes_first(
     mvc: Mvc, team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MVC_TOKEN", team.token)
-    assert token_for(team.url) == team.token
+    assert kept_for(team.url) == {"token": team.token}
     assert package.whoami(f"{team.url}/team/iris").principal == "ada"
     mvc("login", team.url)
     assert team.token in kept(tmp_path).read_text()
     monkeypatch.setenv("MVC_CONFIG", "")
-    assert token_for(team.url) == team.token
+    assert kept_for(team.url) == {"token": team.token}
     mvc("login", team.url, code=1)
 
 
 def test_tokens_are_for_one_server_and_one_kind_of_transport(mvc: Mvc, team: Team) -> None:
     mvc("login", team.url, input=team.token)
-    assert token_for(team.url.replace("grpc:", "grpcs:")) is None
-    assert token_for("grpc://127.0.0.1:1/r") is None
-    assert token_for(team.url.replace("127.0.0.1", "localhost")) is None
+    assert kept_for(team.url.replace("grpc:", "grpcs:")) == {}
+    assert kept_for("grpc://127.0.0.1:1/r") == {}
+    assert kept_for(team.url.replace("127.0.0.1", "localhost")) == {}
 
 
 def test_a_file_that_others_may_read_is_refused(mvc: Mvc, team: Team, tmp_path: Path) -> None:

@@ -208,6 +208,23 @@ def test_the_first_start_makes_an_administrator_once(root: Root) -> None:
     assert root.first_start(BY) is None
 
 
+@pytest.mark.parametrize("step", ["add_user", "set_grant", "add_token"])
+def test_a_first_start_cut_short_is_made_good(
+    root: Root, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(root.accounts, step, dies)
+        with pytest.raises(KeyboardInterrupt):
+            root.first_start(BY)
+    path = root.first_start(BY)
+    assert path is not None
+    secret = Path(path).read_text().strip()
+    assert root.accounts.authenticate(secret, NOW).role("r") == Role.ADMIN
+
+
 def test_repositories(root: Root) -> None:
     made = root.create_repository(BY, "team/iris")
     assert root.accounts.repositories() == [made]

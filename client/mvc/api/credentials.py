@@ -84,13 +84,6 @@ def servers() -> list[str]:
     return sorted(_read())
 
 
-def token_for(url: str) -> str | None:
-    """The token to send to a URL; None where there is none."""
-    server, _ = _parts(url)
-    kept = _kept(server)
-    return None if kept is None else str(kept["token"])
-
-
 def kept_for(url: str) -> dict[str, str]:
     """The token to send to a URL, with what else was said at the login: `ca`, `insecure`."""
     server, _ = _parts(url)
