@@ -5,6 +5,8 @@
     uploads.py  what clients have put and not yet named
     client.py   a peer at the other end of a channel
     status.py   errors as status and back
+    dial.py     from an address to a peer
+    ssh.py      a connection through the system's ssh
     ids.py      packed digests and bitmaps
 
 Nothing else in the engine knows gRPC.

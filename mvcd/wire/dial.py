@@ -1,4 +1,5 @@
-"""From an address to a peer: `grpc://host:port/repo` in plain text, `grpcs://host[:port]/repo` over TLS."""
+"""From an address to a peer: `grpc://host:port/repo` in plain text, `grpcs://host[:port]/repo` over TLS,
+`ssh://host/path` through ssh."""
 
 from __future__ import annotations
 
@@ -51,18 +52,17 @@ def dial(
     )
 
 
-def dial_ssh(url: str) -> RemotePeer:
-    """A workspace at `ssh://[user@]host[:port]/path`, served while the peer is open.
-
-    Raises RemoteUnreachable.
+def dial_ssh(url: str, *, program: str = "mvcd", patience: Patience | None = None) -> RemotePeer:
+    """The one repository at `ssh://[user@]host[:port]/path`, served while the peer is open; `program` is what
+    serves it there. Connects at once. Raises UsageError, RemoteUnreachable.
     """
-    tunnel = SshTunnel.open(SshAddress.parse(url))
-    return _Tunnelled(tunnel, url)
+    tunnel = SshTunnel.open(SshAddress.parse(url), program=[program])
+    return _Tunnelled(tunnel, url, patience)
 
 
 class _Tunnelled(RemotePeer):
-    def __init__(self, tunnel: SshTunnel, url: str) -> None:
-        super().__init__(tunnel.target, "", url)
+    def __init__(self, tunnel: SshTunnel, url: str, patience: Patience | None) -> None:
+        super().__init__(tunnel.target, "", url, patience=patience)
         self._tunnel = tunnel
 
     def close(self) -> None:

@@ -136,7 +136,6 @@ class SshTunnel:
             process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
-                start_new_session=False,
             )  # fmt: skip
         except OSError as error:
             raise RemoteUnreachable("ssh cannot be started", cause=str(error)) from None

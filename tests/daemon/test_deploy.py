@@ -97,8 +97,8 @@ def test_each_way_starts_a_server_with_tls_and_probes(way: str) -> None:
     assert options.tls_cert
     assert options.tls_key
     assert not options.insecure
-    assert Listen.parse(options.http).port == 7421
-    assert Listen.parse(options.listen).port == 7420
+    assert Listen.parse(options.http).port == 7480
+    assert Listen.parse(options.listen).port == 7443
     assert options.log_format == "json"
 
 

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from mvcd.daemon.serve.run import Plan
     from mvcd.team.root import Root
 
-DEFAULT_LISTEN = "127.0.0.1:7420"
+PLAIN_LISTEN = "127.0.0.1:7400"
+TLS_LISTEN = ":7443"
+"""The ports that an address without one means (`wire.dial`)."""
 DRAIN_SECONDS = 30.0
 
 _SERVE = """Serve repositories to others over gRPC.
@@ -53,8 +55,8 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     what.add_argument("--stdio", metavar="PATH", help=argparse.SUPPRESS)  # what ssh:// starts
     where = serve.add_argument_group("where")
-    where.add_argument("--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN,
-                       help=f"where calls come in ({DEFAULT_LISTEN}; port 0: any)")  # fmt: skip
+    where.add_argument("--listen", metavar="HOST:PORT",
+                       help=f"where calls come in ({PLAIN_LISTEN}, with TLS {TLS_LISTEN})")  # fmt: skip
     where.add_argument("--http", metavar="HOST:PORT", help="serve /healthz /readyz /metrics there")
     where.add_argument("--reflection", action="store_true", help="let tools list the calls")
     safety = serve.add_argument_group("TLS; the files are read again when they change")
@@ -103,10 +105,11 @@ def _plan(options: argparse.Namespace) -> Plan:
         raise UsageError("--client-ca needs --tls-cert and --tls-key")
     if not 0 <= options.drain <= 3600:
         raise UsageError("--drain takes 0 to 3600 seconds")
-    listen = Listen.parse(options.listen)
-    require_safe(listen, tls=options.tls_cert is not None, insecure=options.insecure)
+    tls = options.tls_cert is not None
+    listen = Listen.parse(options.listen or (TLS_LISTEN if tls else PLAIN_LISTEN))
+    require_safe(listen, tls=tls, insecure=options.insecure)
     certificates = None
-    if options.tls_cert is not None:
+    if tls:
         files = CertificateFiles(options.tls_cert, options.tls_key, options.client_ca)
         certificates = Certificates(files)
     http = None if options.http is None else Listen.parse(options.http)

@@ -27,7 +27,7 @@ class Listen:
         ):
             raise UsageError(
                 f"{text!r} is not HOST:PORT",
-                help="for instance 127.0.0.1:7420, [::1]:7420, or :7420 for all addresses",
+                help="for instance 127.0.0.1:7443, [::1]:7443, or :7443 for all addresses",
             )
         return cls(host[1:-1] if bracketed else host or "::", int(port))
 

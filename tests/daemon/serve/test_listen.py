@@ -9,12 +9,12 @@ from mvcd.errors import UsageError
 @pytest.mark.parametrize(
     ("text", "host", "port", "shown", "loopback"),
     [
-        ("127.0.0.1:7420", "127.0.0.1", 7420, "127.0.0.1:7420", True),
+        ("127.0.0.1:7443", "127.0.0.1", 7443, "127.0.0.1:7443", True),
         ("127.9.9.9:0", "127.9.9.9", 0, "127.9.9.9:0", True),
         ("localhost:1", "localhost", 1, "localhost:1", True),
         ("[::1]:65535", "::1", 65535, "[::1]:65535", True),
-        (":7420", "::", 7420, "[::]:7420", False),
-        ("0.0.0.0:7420", "0.0.0.0", 7420, "0.0.0.0:7420", False),
+        (":7443", "::", 7443, "[::]:7443", False),
+        ("0.0.0.0:7443", "0.0.0.0", 7443, "0.0.0.0:7443", False),
         ("models.example.org:443", "models.example.org", 443, "models.example.org:443", False),
     ],
 )
@@ -23,7 +23,7 @@ def test_places(text: str, host: str, port: int, shown: str, loopback: bool) -> 
     assert (listen.host, listen.port, str(listen), listen.loopback) == (host, port, shown, loopback)
 
 
-@pytest.mark.parametrize("text", ["", "7420", "host", "host:", "host:x", "host:65536", "::1:7420"])
+@pytest.mark.parametrize("text", ["", "7443", "host", "host:", "host:x", "host:65536", "::1:7443"])
 def test_what_is_no_place(text: str) -> None:
     with pytest.raises(UsageError):
         Listen.parse(text)

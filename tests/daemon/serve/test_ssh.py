@@ -14,6 +14,7 @@ from mvcd.monitor import Silent
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.wire.client import RemotePeer
+from mvcd.wire.dial import dial_ssh
 from mvcd.wire.ssh import SshAddress, SshTunnel
 from tests.daemon.serve.servers import QUICK, SOURCES, push_branch
 from tests.support.workspace import Bench
@@ -52,14 +53,14 @@ def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
     return put
 
 
-def dial(bench: Bench) -> SshTunnel:
+def connect(bench: Bench) -> SshTunnel:
     return SshTunnel.open(SshAddress.parse(f"ssh://ada@example.org:2222{bench.root}"))
 
 
 def test_pull_and_push(far: Bench, ssh: object, tmp_path: Path) -> None:
     near = Bench(tmp_path / "near")
     near.save({"other.bin": os.urandom(2_000_000)})
-    with dial(far) as tunnel, MemoryStore() as store, store.session() as session:
+    with connect(far) as tunnel, MemoryStore() as store, store.session() as session:
         peer = RemotePeer(tunnel.target, "", "ssh://", patience=QUICK)
         hello = peer.hello()
         assert (hello.role, hello.principal) == ("write", "peer")
@@ -81,7 +82,7 @@ def test_pull_and_push(far: Bench, ssh: object, tmp_path: Path) -> None:
 
 
 def test_a_connection_that_was_lost_is_made_anew(far: Bench, ssh: object) -> None:
-    with dial(far) as tunnel:
+    with connect(far) as tunnel:
         peer = RemotePeer(tunnel.target, "", "ssh://", patience=QUICK)
         peer.hello()
         tunnel._processes[0].kill()
@@ -90,14 +91,20 @@ def test_a_connection_that_was_lost_is_made_anew(far: Bench, ssh: object) -> Non
         assert len(tunnel._processes) == 2
 
 
+def test_an_address_is_all_it_takes(far: Bench, ssh: object) -> None:
+    peer = dial_ssh(f"ssh://example.org{far.root}", patience=QUICK)
+    assert peer.refs() == {"heads/main": bytes(far.repo.resolve("HEAD"))}
+    peer.close()
+
+
 def test_what_ssh_says_reaches_the_person(far: Bench, ssh: Callable[[str], None]) -> None:
     ssh("#!/bin/sh\necho 'ada@example.org: Permission denied (publickey).' >&2\nexit 255\n")
     with pytest.raises(RemoteUnreachable) as raised:
-        dial(far)
+        connect(far)
     assert "Permission denied" in str(raised.value.cause)
     ssh("#!/bin/sh\necho 'sh: mvcd: not found' >&2\nexit 127\n")
     with pytest.raises(RemoteUnreachable) as raised:
-        dial(far)
+        connect(far)
     assert "PATH" in str(raised.value.help)
 
 
