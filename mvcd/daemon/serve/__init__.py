@@ -2,7 +2,11 @@
 
     command    the verbs serve, admin backup, admin restore
     run        the life of a server: self-test, serve, drain
+    signals    being told to end, without ever missing it
     frame      the gRPC server: limits, health, reflection
+    remote     the calls of mvcd.wire, over a team's host or a peer's
+    peer       one's own repositories, served to a peer
+    stdio      the far side of ssh://
     listen     where; which places are safe without TLS
     tls        certificates from files, read again when they change
     calls      one log line and one count for each call
@@ -12,6 +16,6 @@
     lock       one server a directory
     backup     a copy of a server directory while it serves, and the way back
 
-What is served is handed in (`run.Served`); this package knows processes, sockets and signals, not refs.
+What is served is handed in (`run.Served`): to processes, sockets and signals it is all the same.
 Beside `mvcd.wire` it alone imports gRPC.
 """

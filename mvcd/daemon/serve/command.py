@@ -123,6 +123,7 @@ def _run(
     from mvcd.daemon.serve.run import Process
 
     process = Process(served, plan, notifier)
+    process.hear_signals()
     try:
         started(process.start())
     except BaseException:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Protocol
 
 import grpc
@@ -19,6 +16,7 @@ from mvcd.daemon.notify import Notifier
 from mvcd.daemon.serve.frame import Frame
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.signals import Ending
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.daemon.serve.web import Web
 
@@ -69,7 +67,7 @@ class Process:
         self._served = served
         self._plan = plan
         self._notifier = notifier
-        self._stop = threading.Event()
+        self._ending = Ending()
         self._state: str | None = "starting"
         self.metrics = Metrics(__version__, time.time())
         self.metrics.gauges["mvcd_repositories"] = ("Repositories here.", served.repositories)
@@ -101,15 +99,17 @@ class Process:
         return where
 
     def wait(self, watchdog: float | None) -> None:
-        """Until a signal; then drains and closes."""
-        self._hear_signals()
-        while not self._stop.wait(watchdog):
+        """Until `stop`, or a signal after `hear_signals`; then drains and closes."""
+        while not self._ending.wait(watchdog):
             self._notifier.send(WATCHDOG="1")
         self._notifier.send(STOPPING="1", STATUS="finishing calls")
         self.end()
 
+    def hear_signals(self) -> None:
+        self._ending.hear()
+
     def stop(self) -> None:
-        self._stop.set()
+        self._ending.end()
 
     def end(self) -> None:
         self._state = "draining"
@@ -120,18 +120,6 @@ class Process:
         if self._web is not None:
             self._web.close()
         log.info("ended")
-
-    def _hear_signals(self) -> None:
-        def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-            signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
-            self.stop()
-
-        def look(number: int, frame: FrameType | None) -> None:
-            """SIGHUP, sent out of habit after a renewal: each handshake looks anyway."""
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-        signal.signal(signal.SIGHUP, look)
 
     def _problem(self) -> str | None:
         if self._state is not None:
