@@ -2,7 +2,8 @@
 
     grpc://host:port/repo      a server in plain text: on this machine, or with `remote.NAME.insecure`
     grpcs://host:port/repo     a server over TLS; `remote.NAME.ca` names a file of certificates to trust
-    ssh://[user@]host/path     a workspace there, through the system's ssh
+    ssh://[user@]host/path     a workspace there, through the system's ssh; `remote.NAME.mvcd` names the
+                               program there, where it is not on the PATH
     file:///path, /path        a repository on this machine: a workspace, or a store without one
 
 Settings are `remote.NAME.url` and so on in `.mvc/config.toml`. Secrets are in neither: whoever opens the
@@ -174,7 +175,7 @@ def connect(remote: Remote, secret: Secret, clock: Callable[[], int]) -> Peer:
         return dial(remote.url, token=known.get("token"), options=options)
     from mvcd.wire.dial import dial_ssh
 
-    return dial_ssh(remote.url)
+    return dial_ssh(remote.url, program=remote.options.get("mvcd", "mvcd"))
 
 
 def local(path: str, url: str, clock: Callable[[], int]) -> Peer:

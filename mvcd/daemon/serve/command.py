@@ -226,16 +226,15 @@ def _serve_stdio(path: str) -> int:
     logs.configure(sys.stderr, form="text", level="WARNING")
     location = Location(os.path.realpath(path))
     if os.path.isfile(location.config_path):
-        store = location.store_path(location.config())
+        host = PeerHost.of_workspaces({location.root: location}, token=None, write=True)
     elif os.path.isfile(os.path.join(location.root, "format")):
-        store = location.root
+        host = PeerHost({location.root: location.root}, token=None, write=True)
     else:
         raise NoRepository(
             f"there is no repository in {path}",
             cause=f"it holds neither {DIRECTORY}/config.toml nor a store",
-            help=f"there: mvc init {path}",
+            help=f"there: mvc init --bare {path}",
         )
-    host = PeerHost({location.root: store}, token=None, write=True)
     serve_stdio(_peers(host, location.root), sys.stdin.fileno(), sys.stdout.fileno())
     return 0
 

@@ -11,15 +11,13 @@ import os
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import AuthError, Conflict, MvcError, NoRepository
-from mvcd.repo import operations
-from mvcd.repo.incoming import receive
 from mvcd.repo.location import Location, find
-from mvcd.repo.refs import SHARED, HeadValue
-from mvcd.repo.results import Context
+from mvcd.repo.partial import is_partial
+from mvcd.repo.receiving import judge, shared
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
@@ -59,41 +57,30 @@ class OpenPeer:
     principal: str = ANYBODY
 
     def visible(self, name: str) -> bool:
-        return name.startswith(SHARED)
+        return shared(name)
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
 
     def check_update(self, update: Update, missing: Missing) -> Judgement:
-        checked_out = self._checked_out()
-        for move in update.updates:
-            if move.name in checked_out:
-                raise Conflict(
-                    f"{move.name} is checked out there",
-                    kind="checked-out",
-                    cause="its files would no longer be those of its version",
-                    help="push to another branch: mvc push REMOTE HEAD:NAME, and mvc merge NAME there",
-                )
-        receive(self.store, update.updates, update.force, missing)
-        now_ns = time.time_ns()
-        context = Context(
-            author=update.author or self.principal,
-            time_us=now_ns // 1000,
-            utc_offset_minutes=time.localtime(now_ns // 1_000_000_000).tm_gmtoff // 60,
-        )
-        return Judgement(operations.encode(context, "push", update.detail, update.updates))
-
-    def _checked_out(self) -> set[str]:
-        heads = self.store.refs("workspaces/")
-        values = [HeadValue.decode(v) for n, v in heads.items() if n.endswith("/head")]
-        return {f"heads/{value.branch}" for value in values if value.branch is not None}
+        judged = judge(self.store, time.time_ns)
+        author = update.author or self.principal
+        return Judgement(judged(update.updates, update.force, author, update.detail, missing))
 
 
 class PeerHost:
     """`wire.host.Host`. Opens the stores at once and keeps them until `close`."""
 
-    def __init__(self, stores: Mapping[str, str], *, token: str | None, write: bool) -> None:
-        """`stores`: paths by repository name. Raises what opening a store raises."""
+    def __init__(
+        self,
+        stores: Mapping[str, str],
+        *,
+        token: str | None,
+        write: bool,
+        partial: Collection[str] = (),
+    ) -> None:
+        """`stores`: paths by repository name; `partial`: those whose content may be absent by choice. Raises
+        what opening a store raises."""
         self._token = token
         self._write = write
         self._open: dict[str, OpenPeer] = {}
@@ -101,7 +88,7 @@ class PeerHost:
             for name, path in stores.items():
                 store = LmdbStore.open(path)
                 role = Role.WRITE if write else Role.READ
-                self._open[name] = OpenPeer(store, store.id, role.word)
+                self._open[name] = OpenPeer(store, store.id, role.word, name not in partial)
         except MvcError:
             self.close()
             raise
@@ -110,8 +97,10 @@ class PeerHost:
     def of_workspaces(
         cls, found: Mapping[str, Location], *, token: str | None, write: bool
     ) -> PeerHost:
-        stores = {name: each.store_path(each.config()) for name, each in found.items()}
-        return cls(stores, token=token, write=write)
+        configs = {name: each.config() for name, each in found.items()}
+        stores = {name: each.store_path(configs[name]) for name, each in found.items()}
+        incomplete = {name for name, config in configs.items() if is_partial(config)}
+        return cls(stores, token=token, write=write, partial=incomplete)
 
     def __len__(self) -> int:
         return len(self._open)

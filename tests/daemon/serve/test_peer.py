@@ -55,7 +55,7 @@ def test_pushes_are_taken_where_told_but_not_to_what_is_checked_out(
             push_branch(other, peer, "main")
         assert refused.value.kind == "checked-out"
     assert bytes(bench.repo.resolve("theirs")) == id
-    assert next(iter(bench.repo.operations())).verb == "push"
+    assert next(iter(bench.repo.operations())).verb == "receive"
 
 
 def test_beyond_this_machine_a_token_is_asked(bench: Bench) -> None:

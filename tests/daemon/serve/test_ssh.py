@@ -75,7 +75,7 @@ def test_pull_and_push(far: Bench, ssh: object, tmp_path: Path) -> None:
         assert raised.value.kind == "checked-out"
         peer.close()
     assert bytes(far.repo.resolve("from-near")) == id
-    assert next(iter(far.repo.operations())).verb == "push"
+    assert next(iter(far.repo.operations())).verb == "receive"
     assert [process.returncode for process in tunnel._processes] == [0]
     assert not os.path.exists(tunnel.target.removeprefix("unix:"))
     near.repo.close()
