@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import threading
 from collections.abc import Iterator
 
 import pytest
 
-from mvcd.errors import Failure, MissingObject, NoRepository
+from mvcd.errors import Conflict, Failure, MissingObject, NoRepository
+from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate
+from mvcd.team import auditlog
 from mvcd.team.host import TeamHost, TeamRepository
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
 from mvcd.team.values import Quota
 from mvcd.wire.host import Action, Caller, Judgement, Update
+from tests.store.objects import Kind, plain
 from tests.team.acts import BY, NOW, put_version
 
 
@@ -31,11 +36,12 @@ def opened(host: TeamHost, action: Action = Action.UPDATE) -> TeamRepository:
     return host.open("r", Caller("unix:", certificate=("ada.example.org",)), action)
 
 
-def update(hosted: TeamRepository, *updates: RefUpdate) -> Judgement:
+def update(hosted: TeamRepository, *updates: RefUpdate, force: bool = False) -> Judgement:
     def missing(ids):
         return [id for id, here in zip(ids, hosted.store.has(ids), strict=True) if not here]
 
-    asked = Update(updates, frozenset(), "Ada <ada@x>", "push", "00" * 16)
+    names = frozenset(u.name for u in updates if force)
+    asked = Update(updates, names, "Ada <ada@x>", "push", "00" * 16)
     judgement = hosted.check_update(asked, missing)
     with hosted.store.session() as session:
         session.commit(updates, operation=judgement.operation, audit=judgement.audit)
@@ -76,9 +82,6 @@ def test_which_refs_are_seen(host: TeamHost) -> None:
 def test_what_was_pushed_has_to_be_whole(host: TeamHost) -> None:
     hosted = opened(host)
     with hosted.store.session() as session:
-        from mvcd.objects.version import Version
-        from tests.store.objects import Kind, plain
-
         orphan = Version((put_version(hosted.store),), 2)
         absent = Version((orphan.id,), 3)
         session.put(*plain(absent.encode(), Kind.VERSION))
@@ -115,3 +118,37 @@ def test_quota_of_a_repository(host: TeamHost) -> None:
     hosted.check_put(500)
     with pytest.raises(Failure, match="this repository"):
         hosted.check_put(1)
+
+
+def test_the_audit_log_replayed_gives_the_refs(host: TeamHost) -> None:
+    """Whoever won which race: each row's old value is the one that the row before it left."""
+    versions = [put_version(opened(host).store, message=str(n)) for n in range(4)]
+    refused = []
+
+    def push_some(seed: int) -> None:
+        source = random.Random(seed)
+        for _ in range(12):
+            hosted = opened(host)
+            name = f"heads/{source.choice('abc')}"
+            old, new = hosted.store.ref(name), source.choice([*versions, None])
+            try:
+                update(hosted, RefUpdate(name, old, new), force=True)
+            except Conflict:
+                refused.append(name)
+
+    threads = [threading.Thread(target=push_some, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    store = opened(host).store
+    assert auditlog.verify(store).ok
+    refs: dict[str, str | None] = {}
+    rows = list(auditlog.entries(store))
+    assert len(rows) == 48 - len(refused)
+    for row in rows:
+        ((name, old, new),) = row.detail["refs"]
+        assert refs.get(name) == old
+        refs[name] = new
+    found = {name: value.hex() for name, value in store.refs("heads/").items()}
+    assert found == {name: value for name, value in refs.items() if value is not None}

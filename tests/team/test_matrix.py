@@ -10,6 +10,7 @@ import pytest
 
 from mvcd.ids import VersionId
 from mvcd.store.frames import gather
+from mvcd.team import auditlog
 from mvcd.team.host import TeamHost
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
@@ -235,8 +236,6 @@ def test_revocation_is_in_force_at_the_next_call(bench: Bench) -> None:
 def test_each_update_is_in_the_audit_log_of_its_repository(bench: Bench) -> None:
     request = bench.update("heads/audited", None, bench.v1)
     assert bench.call("UpdateRefs", "write", request=request) == OK
-    from mvcd.team import auditlog
-
     with bench.root.open_repository("r") as store:
         assert auditlog.verify(store).ok
         row = auditlog.newest(store, 1)[0]
