@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         TensorChanges,
         ValueChange,
     )
+    from mvc.api.lineage import Kin, Lineage, Origin
     from mvc.api.repo import Repo
     from mvc.api.results import (
         Branch,
@@ -161,6 +162,7 @@ _LAZY = {
     "mvc.api.card": ("Card", "Catalogue"),
     "mvc.api.credentials": ("Login", "login", "logout", "whoami"),
     "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
+    "mvc.api.lineage": ("Kin", "Lineage", "Origin"),
     "mvc.api.runs": ("ReproducedFile", "ReproducedMetric", "Reproduction", "RunResult"),
     "mvc.api.search": (
         "Bisection",
@@ -239,7 +241,9 @@ __all__ = [
     "HostedRepository",
     "IgnoreMatch",
     "IntegrityError",
+    "Kin",
     "Layer",
+    "Lineage",
     "Listed",
     "Login",
     "MissingObject",
@@ -249,6 +253,7 @@ __all__ = [
     "MvcError",
     "NoRepository",
     "Operation",
+    "Origin",
     "Overlap",
     "PackageChange",
     "PathChange",

@@ -1,4 +1,4 @@
-"""The part of a repository that knows of runs (runs.py)."""
+"""The part of a repository that knows what made what (runs.py, lineage.py)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mvcd.repo.core import Core
 from mvcd.repo.results import Context
 
 if TYPE_CHECKING:
+    from mvcd.repo.lineage import Lineage
     from mvcd.repo.runs import FileOutcome, MetricOutcome, Prepared, RunRecord
 
 
@@ -16,6 +17,12 @@ class RunVerbs:
     """Methods of a class that has a core."""
 
     _core: Core
+
+    def lineage(self, rev: str = "HEAD") -> Lineage:
+        """What made a version, and what was made from it."""
+        from mvcd.repo import lineage
+
+        return lineage.lineage(self._core, rev)
 
     def edited(self) -> dict[str, str]:
         """Tracked files that HEAD does not have as they are: path -> recipe id, "" for a deleted one."""

@@ -1,4 +1,4 @@
-"""The part of `Repo` that runs commands."""
+"""The part of `Repo` that runs commands and tells what made what."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mvc.api.lineage import Lineage
     from mvc.api.runs import Reproduction, RunResult
     from mvcd.repo.repository import Repository
     from mvcd.repo.results import Context
@@ -51,6 +52,12 @@ class RunVerbs:
             seed=seed, env=env or {}, inputs=inputs, outputs=outputs, keep_failed=keep_failed,
             directory=directory,
         )  # fmt: skip
+
+    def lineage(self, rev: str = "HEAD") -> Lineage:
+        """What made a version and what was made from it; `.prov()` and `.openlineage()` export it."""
+        from mvc.api.lineage import Lineage
+
+        return Lineage.of(self._engine.lineage(rev))
 
     def run_command(self, rev: str = "HEAD") -> tuple[str, ...]:
         """The command that made a version. Raises Failure(kind="no-run")."""

@@ -15,6 +15,7 @@ from mvc.cli import text
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, FileChanges, TensorChanges, ValueChange
+    from mvc.api.lineage import Lineage
     from mvc.api.repo import Repo
     from mvc.api.results import (
         CheckoutResult,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         VerifyReport,
         Version,
     )
+    from mvc.api.runs import Reproduction
     from mvc.api.weights import TensorDiff, TensorStatistics, Weights
 
 Json = dict[str, Any]
@@ -270,3 +272,23 @@ def operation(operation: Operation) -> Json:
         "files": operation.files,
         "undoes": operation.undoes,
     }
+
+
+def lineage(found: Lineage) -> Json:
+    from dataclasses import asdict
+
+    return {
+        **asdict(found),
+        "time": found.time.isoformat(),
+        "hyperparameters": _values(found.hyperparameters),
+        "metrics": _values(found.metrics),
+    }
+
+
+def reproduction(found: Reproduction) -> Json:
+    from dataclasses import asdict
+
+    metrics = [
+        {**asdict(m), **_values({"recorded": m.recorded, "found": m.found})} for m in found.metrics
+    ]
+    return {**asdict(found), "metrics": metrics, "ok": found.ok}

@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "plot": "draw metrics over history",
         "blame": "tell which version last changed a thing",
         "bisect": "find the version where something went wrong",
+        "lineage": "tell what made a version, what followed",
         "reproduce": "run a version's command again and compare",
         "ls": "list the files of a version",
         "cat": "print a file of a version",

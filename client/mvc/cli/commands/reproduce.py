@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict
 
 import click
 
+from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE, verb
 from mvc.cli.screens.reproduce import lines
@@ -50,7 +50,7 @@ def command(
         rev, into=into, tolerance=tolerance, timeout=timeout, env=_variables(env)
     )
     if face.json:
-        face.answer({**asdict(result), "ok": result.ok})
+        face.answer(documents.reproduction(result))
     elif not face.quiet:
         face.page(lines(result))
     return 0 if result.ok else 1
