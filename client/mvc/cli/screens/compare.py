@@ -62,13 +62,16 @@ def table(found: Comparison) -> list[str]:
         ]
         for row in found.rows
     ]
-    right = _right(found, 2)
-    taken = max(map(text.width, text.table([head, *facts], right=right))) + 2
-    there = text.room()
+    lines = text.table([head, *facts], right=_right(found, 2))
+    widths = list(map(text.width, lines))
+    taken, there = max(widths) + 2, text.room()
     room = _MESSAGE if there is None else min(_MESSAGE, max(_SHORTEST, there - taken))
     messages = (text.cut(text.first_line(row.message), room) for row in found.rows)
-    rows = [[*row, message] for row, message in zip(facts, messages, strict=True)]
-    return text.table([[*head, click.style("message", bold=True)], *rows], right=right)
+    last = [click.style("message", bold=True), *messages]
+    return [
+        f"{line}{' ' * (taken - width)}{message}"
+        for line, width, message in zip(lines, widths, last, strict=True)
+    ]
 
 
 def _right(found: Comparison, offset: int) -> Sequence[int]:
