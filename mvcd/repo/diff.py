@@ -43,6 +43,7 @@ def compare(
         metrics=value_changes(old.metrics, new.metrics, rules) if results else {},
         tensors=tensors.files,
         across=tensors.across,
+        absent=tensors.absent,
         totals={c: (old.components[c], new.components[c]) for c in wanted},
     )
 

@@ -127,10 +127,12 @@ class ValueChange:
 @dataclass(frozen=True, slots=True)
 class WeightChanges:
     """`files`: by path, the tensors that stayed in a file that changed. `across`: those that lie in another
-    file than before, as when a model is sharded anew, with what came and went; None if there are none."""
+    file than before, as when a model is sharded anew, with what came and went; None if there are none.
+    `absent`: changed files of which it is not here what tensors they have."""
 
     files: Mapping[str, TensorChanges] = field(default_factory=dict)
     across: TensorChanges | None = None
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,7 @@ class Diff:
     metrics: Mapping[str, ValueChange]
     tensors: Mapping[str, TensorChanges]  # by path, of those that stayed in a changed weight file
     across: TensorChanges | None  # of those that lie in another file than before
+    absent: tuple[str, ...]  # changed weight files of which it is not here what tensors they have
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]] = field(default_factory=dict)
 
     @property

@@ -41,6 +41,7 @@ def compare_tensors(sides: Sides) -> WeightChanges:
     return WeightChanges(
         {path: _changes(tensors) for path, tensors in sorted(files.items())},
         _changes(across) if across else None,
+        tuple(path for path in table.absent if path),
     )
 
 

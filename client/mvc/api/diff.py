@@ -70,6 +70,7 @@ class Diff:
     tensors: Mapping[str, TensorChanges]
     across: TensorChanges | None
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]]
+    _absent_weights: tuple[str, ...] = field(repr=False)
     _sides: Sides = field(repr=False, compare=False)
     _engine: Repository = field(repr=False, compare=False)
 
@@ -89,6 +90,7 @@ class Diff:
             diff.tensors,
             diff.across,
             {c: (ComponentRoot.of(a), ComponentRoot.of(b)) for c, (a, b) in diff.totals.items()},
+            diff.absent,
             sides,
             engine,
         )
@@ -105,9 +107,7 @@ class Diff:
     def absent_files(self) -> tuple[str, ...]:
         tables = [table for table in self.data.tables if NOT_HERE in problems(table)]
         paths = {*self.architecture.absent, *(table.path for table in tables)}
-        if self.components.get(Component.WEIGHTS, FileChanges()).changed:
-            paths |= set(self.weights.absent)
-        return tuple(sorted(paths - {""}))
+        return tuple(sorted(paths | set(self._absent_weights)))
 
     @property
     def results(self) -> Mapping[str, ValueChange]:

@@ -29,7 +29,8 @@ def lines(
     yield from (f"    {text.safe(line)}".rstrip() for line in version.message.strip().split("\n"))
     yield ""
     yield from text.table(_components(version, changes), right=(1, 2))
-    yield from absent.lines(changes, text.short(changes.old), f"v{version.number}")
+    before, now = text.short(changes.old), f"v{version.number}"
+    yield from absent.lines(changes, before, now, files=False)
     yield from _values("hyperparameters", version.hyperparameters)
     yield from _values("metrics", version.metrics)
 

@@ -17,13 +17,14 @@ ABSENT = "Not here (pruned, or never fetched)"
 _ALL = 5  # components
 
 
-def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
-    """One line for the end of a screen, or none; `old` and `new` are how the sides are called there."""
-    if found := sentence(diff, old, new):
+def lines(diff: Diff, old: str, new: str, *, files: bool = True) -> Iterator[str]:
+    """One line for the end of a screen, or none; `old` and `new` are how the sides are called there. Without
+    `files` no file is looked into."""
+    if found := sentence(diff, old, new, files=files):
         yield click.style(found, fg="yellow")
 
 
-def sentence(diff: Diff, old: str, new: str) -> str:
+def sentence(diff: Diff, old: str, new: str, *, files: bool = True) -> str:
     """ "Not here (pruned, or never fetched): data of v1; the content of 2 files"."""
     names = {diff.old: old.partition(" ")[0], diff.new: new.partition(" ")[0]}
     by_sides: dict[tuple[str, ...], list[str]] = {}
@@ -35,8 +36,8 @@ def sentence(diff: Diff, old: str, new: str) -> str:
         whose = f" of {' and '.join(names[id] for id in ids)}" if ids else ""
         what = ", ".join(components) if len(components) < _ALL else "all content"
         said.append(f"{what}{whose}")
-    if files := diff.absent_files:
-        said.append(f"the content of {text.plural(len(files), 'file')}")
+    if files and (paths := diff.absent_files):
+        said.append(f"the content of {text.plural(len(paths), 'file')}")
     return f"{ABSENT}: {'; '.join(said)}" if said else ""
 
 
