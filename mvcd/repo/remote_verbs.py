@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mvcd.repo.partial import Wanted
     from mvcd.repo.pushing import Asked, PushResult
     from mvcd.repo.remotes import Remote, Secret
+    from mvcd.repo.verify_remote import RemoteReport
 
 
 class RemoteVerbs:
@@ -103,6 +104,12 @@ class RemoteVerbs:
         from mvcd.repo import fetching
 
         return fetching.pull_branch(self._core, names, branch, context)
+
+    def verify_remote(self, name: str | None = None, *, read_data: bool = False) -> RemoteReport:
+        """Asks a remote for all that its refs reach, as far as it can be walked here."""
+        from mvcd.repo import verify_remote
+
+        return verify_remote.verify_remote(self._core, name, read_data=read_data)
 
     def merge(
         self, rev: str, choices: Choices, *, context: Context, message: str | None = None

@@ -188,6 +188,7 @@ class VerifyReport:
     bytes: int
     versions: int
     errors: tuple[VerifyError, ...]
+    absent: int = 0  # objects that this clone left out
 
     @property
     def ok(self) -> bool:

@@ -21,6 +21,7 @@ from mvcd.repo import stages
 from mvcd.repo.core import Core
 from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.operations import versions_named
+from mvcd.repo.partial import is_partial
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.results import Harm, VerifyError, VerifyReport
 from mvcd.store.api import Damage, Store
@@ -62,6 +63,13 @@ class LinkWalker:
     def missing(self) -> list[tuple[Digest, str]]:
         """Objects that something names and the store does not have."""
         return [(i, why) for i, why in self._walk.broken.items() if why == "missing"]
+
+    def leave_out_content(self) -> int:
+        """Counts absent content as no damage, since a remote promised it; records are never left out."""
+        absent = [id for id, _ in self.missing() if id.kind is not Kind.VERSION]
+        for id in absent:
+            del self._walk.broken[id]
+        return len(absent)
 
     def harms(self, broken: Digest) -> tuple[Harm, ...]:
         """Files that cannot be read without `broken`, newest versions first."""
@@ -159,8 +167,9 @@ def verify(core: Core, *, read_data: bool) -> VerifyReport:
     for _, info in core.store.ids():
         objects += 1
         size += info.raw_size
+    absent = walker.leave_out_content() if is_partial(core.config) else 0
     found = [*errors(damage, walker), *_broken_histories(core.store)]
-    return VerifyReport(objects, size, len(walker.versions), tuple(found))
+    return VerifyReport(objects, size, len(walker.versions), tuple(found), absent)
 
 
 def _broken_histories(store: Store) -> Iterator[VerifyError]:

@@ -11,6 +11,8 @@ from mvcd.ids import ChunkId, Digest, Kind
 from mvcd.store.api import ObjectReader, Session
 from mvcd.store.frames import Checked
 
+FLUSH_EACH = 32 << 20
+"""Bytes of records after which a transfer is made durable: what a kill -9 costs at most."""
 REMEMBERED = 32 << 20
 """Raw bytes of chunks that just came: a difference usually follows its base within a few MiB."""
 
@@ -19,14 +21,22 @@ class Arrivals:
     """A session shared by threads that check frames. Only the putting is done one at a time."""
 
     def __init__(
-        self, store: ObjectReader, session: Session, *, remembered: int = REMEMBERED
+        self,
+        store: ObjectReader,
+        session: Session,
+        *,
+        remembered: int = REMEMBERED,
+        flush_each: int | None = None,
     ) -> None:
+        """With `flush_each` the session is flushed whenever that many bytes came."""
         self._store = store
         self._limit = remembered
         self._session = session
         self._lock = threading.Lock()
         self._recent: OrderedDict[Digest, bytes] = OrderedDict()
         self._size = 0
+        self._flush_each = flush_each
+        self._waiting = 0
         self.objects = 0
         self.raw_bytes = 0
         self.known = 0
@@ -39,8 +49,12 @@ class Arrivals:
                 added = self._session.put_record(one.record, one.data)
                 self.known += not added
                 self.objects += bool(added)
+                self._waiting += added
                 self.raw_bytes += len(one.raw) if added else 0
                 self._remember(one.record.id, one.raw)
+            if self._flush_each is not None and self._waiting >= self._flush_each:
+                self._session.flush()
+                self._waiting = 0
             return self.objects - before
 
     def base(self, id: ChunkId) -> bytes:

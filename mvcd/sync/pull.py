@@ -17,7 +17,7 @@ from mvcd.errors import MissingObject
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.store.api import Session, Store
-from mvcd.store.arrivals import Arrivals
+from mvcd.store.arrivals import FLUSH_EACH, Arrivals
 from mvcd.store.frames import check_frame, records
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
@@ -110,7 +110,7 @@ class _Fetcher:
         self._store = store
         self._peers = peers
         self._monitor = monitor
-        self._arrivals = Arrivals(store, session)
+        self._arrivals = Arrivals(store, session, flush_each=FLUSH_EACH)
         self._pool = ThreadPoolExecutor(STREAMS * len(peers), "mvc-pull")
         self._lock = threading.Lock()
         self._turn = 0

@@ -152,7 +152,7 @@ def test_verify(mvc: Mvc, saved: Path) -> None:
     document = mvc("verify", "--json").json
     assert shape(document) == {
         "schema_version": "int", "ok": "bool", "objects": "int", "bytes": "int",
-        "versions": "int", "errors": [],
+        "versions": "int", "absent": "int", "errors": [],
     }  # fmt: skip
     assert (document["ok"], document["versions"]) == (True, 2)
 

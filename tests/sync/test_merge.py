@@ -108,7 +108,7 @@ STATES = st.dictionaries(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(base=STATES, ours=STATES, theirs=STATES)
 def test_against_three_dicts(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mvc.api.remotes import Clone, Fetch, Merge, Pull, Push, Remote, RemoteRef
+    from mvc.api.remotes import Clone, Fetch, Merge, Pull, Push, Remote, RemoteRef, RemoteReport
     from mvcd.monitor import Monitor
     from mvcd.repo.repository import Repository
     from mvcd.repo.results import Context
@@ -123,6 +123,10 @@ class RemoteVerbs:
         from mvc.api.remotes import Pull
 
         return Pull.of(self._engine.pull(remotes, branch, context=self._context()))
+
+    def verify_remote(self, remote: str | None = None, *, read_data: bool = False) -> RemoteReport:
+        """Asks a remote for all that its refs reach; with `read_data` has it sent and re-hashes it."""
+        return self._engine.verify_remote(remote, read_data=read_data)
 
     def merge(
         self,

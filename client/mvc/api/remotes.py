@@ -8,6 +8,7 @@ from mvc.api.results import CheckoutResult, CommitResult, Head
 from mvcd.repo import cloning, fetching, pushing
 from mvcd.repo.merge import Clash, MergeConflict, MergeResult
 from mvcd.repo.remotes import Remote
+from mvcd.repo.verify_remote import RemoteReport
 
 __all__ = [
     "Clash",
@@ -20,6 +21,7 @@ __all__ = [
     "Push",
     "Remote",
     "RemoteRef",
+    "RemoteReport",
 ]
 
 

@@ -312,6 +312,7 @@ class VerifyReport:
     bytes: int
     versions: int
     errors: tuple[VerifyError, ...] = field(default=())
+    absent: int = 0  # objects that this clone left out
 
     @classmethod
     def of(cls, report: engine.VerifyReport) -> VerifyReport:
@@ -324,7 +325,7 @@ class VerifyReport:
             )
             for e in report.errors
         ]
-        return cls(report.objects, report.bytes, report.versions, tuple(errors))
+        return cls(report.objects, report.bytes, report.versions, tuple(errors), report.absent)
 
     @property
     def ok(self) -> bool:

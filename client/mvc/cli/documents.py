@@ -247,6 +247,7 @@ def verify(report: VerifyReport) -> Json:
         "objects": report.objects,
         "bytes": report.bytes,
         "versions": report.versions,
+        "absent": report.absent,
         "errors": [
             {
                 "problem": error.problem,

@@ -10,7 +10,8 @@ import click
 from mvc.cli import documents, text
 from mvc.cli.errors import exit_code
 from mvc.cli.face import Face
-from mvc.cli.options import DAMAGE, verb
+from mvc.cli.options import REMOTE_EXITS, verb
+from mvc.cli.screens import verified as screen
 
 if TYPE_CHECKING:
     from mvc.api.results import VerifyError, VerifyReport
@@ -18,14 +19,28 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@verb("verify", exits=DAMAGE)
+@verb("verify", exits=REMOTE_EXITS | {11: ""})
 @click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
+@click.option(
+    "--remote",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAME]",
+    help="Ask a remote (by default origin) for all that its refs reach instead.",
+)
+@click.option("--read-data", is_flag=True, help="With --remote: have it all sent and re-hash it.")
 @click.pass_obj
-def command(face: Face, quick: bool) -> int:
+def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int:
     """Re-hash all stored content and follow every link between versions, files and chunks.
 
-    Each damaged object is named, with the versions and files that it hurts.
+    Each damaged object is named, with the versions and files that it hurts. What a clone left out by choice is
+    counted, not blamed. With --remote the same is asked of another repository, as far as its versions are known
+    here.
     """
+    if read_data and remote is None:
+        raise click.UsageError("--read-data goes with --remote", click.get_current_context())
+    if remote is not None:
+        return _remote(face, remote or None, read_data=read_data)
     from mvc.api.errors import IntegrityError
 
     report = face.repo.verify(read_data=not quick)
@@ -36,12 +51,25 @@ def command(face: Face, quick: bool) -> int:
     return 0 if report.ok else exit_code(IntegrityError("damaged"))
 
 
+def _remote(face: Face, name: str | None, *, read_data: bool) -> int:
+    from mvc.api.errors import IntegrityError
+
+    report = face.repo.verify_remote(name, read_data=read_data)
+    if face.json or not (face.quiet and report.ok):
+        face.answer(screen.remote_document(report), screen.remote(report, read=read_data))
+    return 0 if report.ok else exit_code(IntegrityError("damaged"))
+
+
 def _lines(report: VerifyReport, *, quick: bool, all_harms: bool) -> Iterator[str]:
     read = "not read" if quick else "re-hashed"
     what = (
         f"{text.plural(report.versions, 'version')}, {text.plural(report.objects, 'object')}, "
         f"{text.size(report.bytes)} {read}"
     )
+    if report.absent:
+        what += (
+            f"; {text.plural(report.absent, 'object')} and what they reach left out by this clone"
+        )
     if report.ok:
         yield f"{click.style('ok', fg='green', bold=True)}  {what}"
         return
