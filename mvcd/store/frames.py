@@ -6,7 +6,7 @@ bytes to a pack of its own. Nothing is encoded anew on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from mvcd.codec.decode import decode
@@ -18,6 +18,10 @@ FRAME_SIZE = 1 << 20
 """Bytes after which a frame ends: 1 MiB messages were the fastest over loopback, and bound memory."""
 MAX_FRAME_SIZE = 3 << 20
 """Bytes; a frame of one record of the greatest size (2.1 MiB) fits, and 4 MiB is gRPC's limit."""
+FRAME_RAW_SIZE = 6 << 20
+"""Raw bytes after which a frame ends, however little they take when stored."""
+MAX_FRAME_RAW_SIZE = 8 << 20
+"""Raw bytes that a frame may declare. Without it 3 MiB of fills would decode to 100 GiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def records(frame: Bytes) -> Iterator[tuple[Record, memoryview]]:
         raise UsageError(
             f"a frame of {len(view)} bytes; the limit is {MAX_FRAME_SIZE}", kind="too-large"
         )
-    offset = 0
+    offset = raw_size = 0
     while offset < len(view):
         try:
             record = parse_record(view, offset)
@@ -48,15 +52,20 @@ def records(frame: Bytes) -> Iterator[tuple[Record, memoryview]]:
             raise UsageError(
                 "a frame holds something else than records", kind="bad-frame", cause=str(error)
             ) from error
+        raw_size += record.raw_size
+        if raw_size > MAX_FRAME_RAW_SIZE:
+            raise UsageError(
+                f"a frame declares more than {MAX_FRAME_RAW_SIZE} raw bytes", kind="too-large"
+            )
         yield record, view[offset : offset + record.size]
         offset += record.size
 
 
 def check_frame(frame: Bytes, base_of: BaseOf) -> list[Checked]:
-    """Verifies every record of a frame; a base may stand earlier in it.
+    """Verifies every record of a frame; a base may stand earlier in it. What it says twice it returns once.
 
-    Holds at most the raw bytes of the frame's objects, each decoded under its declared size as a hard limit.
-    Raises UsageError for what is no frame, CorruptObject for a record that is not what it says,
+    Holds at most 8 MiB of raw bytes (MAX_FRAME_RAW_SIZE), each object decoded under its declared size as a
+    hard limit. Raises UsageError for what is no frame, CorruptObject for a record that is not what it says,
     MissingObject for a base that is nowhere.
     """
     found: dict[bytes, Checked] = {}
@@ -76,16 +85,17 @@ def check_frame(frame: Bytes, base_of: BaseOf) -> list[Checked]:
     return list(found.values())
 
 
-def gather(parts: Sequence[Bytes]) -> Iterator[bytes]:
-    """Frames of about FRAME_SIZE made of the given records."""
+def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[bytes]:
+    """Frames of about FRAME_SIZE made of the given records, each with its raw size."""
     waiting: list[Bytes] = []
-    size = 0
-    for part in parts:
-        if waiting and size + len(part) > FRAME_SIZE:
+    size = raw_size = 0
+    for part, raw in parts:
+        if waiting and (size + len(part) > FRAME_SIZE or raw_size + raw > FRAME_RAW_SIZE):
             yield b"".join(waiting)
-            waiting, size = [], 0
+            waiting, size, raw_size = [], 0, 0
         waiting.append(part)
         size += len(part)
+        raw_size += raw
     if waiting:
         yield b"".join(waiting)
 

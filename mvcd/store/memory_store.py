@@ -69,7 +69,7 @@ class MemoryStore:
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
         found = [(id, self.get_encoded(id)) for id in dict.fromkeys(ids)]
-        return gather([record_head(id, encoded) + bytes(encoded.body) for id, encoded in found])
+        return gather((record_head(id, e) + bytes(e.body), e.raw_size) for id, e in found)
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()

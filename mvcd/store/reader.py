@@ -9,7 +9,7 @@ from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject, MissingObject, UsageError
 from mvcd.ids import Digest, Kind
 from mvcd.store.api import ObjectInfo
-from mvcd.store.frames import FRAME_SIZE
+from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, gather
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles
 from mvcd.store.record import BadRecord, Record, parse_record, record_head
@@ -46,10 +46,19 @@ class PackedObjects:
         return [id in stored for id in ids]
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
-        places = sorted(((self.location(id), id) for id in dict.fromkeys(ids)), key=_place)
-        return (self._frame(run) for run in _runs(places))
+        asked = list(dict.fromkeys(ids))
+        rows = self.index.rows(asked)
+        places = []
+        for id in asked:
+            try:
+                places.append((parse_location(rows.get(id) or self._row(id)), id))
+            except BadRow as error:
+                raise _damaged_row(id, error) from error
+        places.sort(key=_place)
+        runs = ((self._read_run(run), sum(at.raw_size for at, _ in run)) for run in _runs(places))
+        return gather(runs)
 
-    def _frame(self, run: list[tuple[Location, Digest]]) -> bytes:
+    def _read_run(self, run: list[tuple[Location, Digest]]) -> bytes:
         """The records of a run of neighbours in one read; one by one where a collection has moved them."""
         first, last = run[0][0], run[-1][0]
         size = last.offset + last.size - first.offset
@@ -204,12 +213,18 @@ def _runs(places: list[tuple[Location, Digest]]) -> Iterator[list[tuple[Location
     """Neighbours in a pack together, up to a frame; `places` are sorted."""
     run: list[tuple[Location, Digest]] = []
     end = (-1, 0)
+    raw_size = 0
     for location, id in places:
         follows = end == (location.pack, location.offset)
-        if run and (not follows or location.offset + location.size - run[0][0].offset > FRAME_SIZE):
+        if run and (
+            not follows
+            or location.offset + location.size - run[0][0].offset > FRAME_SIZE
+            or raw_size + location.raw_size > FRAME_RAW_SIZE
+        ):
             yield run
-            run = []
+            run, raw_size = [], 0
         run.append((location, id))
+        raw_size += location.raw_size
         end = (location.pack, location.offset + location.size)
     if run:
         yield run

@@ -11,21 +11,21 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
 
 from mvcd import __version__
-from mvcd.errors import RemoteUnreachable
+from mvcd.errors import Conflict, Failure, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import records as parse_records
 from mvcd.store.peer import Hello, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
 from mvcd.wire.ids import AnyId
-from mvcd.wire.status import RETRIED, to_error
+from mvcd.wire.status import may_repeat, to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
 
@@ -139,22 +139,33 @@ class RemotePeer:
         return [not gone for gone in packed.flags(reply.missing, len(ids))]
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
-        left = dict.fromkeys(ids)
+        left: dict[bytes, Digest] = {id: id for id in ids}
         gone: list[Digest] = []
         waits = _Waits(self._patience)
         while left:
             try:
-                for reply in self._stream(packed.pack(left)):
-                    gone.extend(packed.unpack(reply.missing, AnyId, len(ids)))
+                for reply in self._stream(packed.pack(left.values())):
+                    waits.moved()
+                    gone.extend(self._asked(left, packed.unpack(reply.missing, AnyId, len(ids))))
                     if reply.records:
-                        for record, _ in parse_records(reply.records):
-                            left.pop(record.id, None)
+                        self._asked(left, [record.id for record, _ in parse_records(reply.records)])
                         yield reply.records
                 break
             except grpc.RpcError as error:
                 waits.again(error, self.url)
-        if gone:
-            require_all([id for id in ids if bytes(id) in set(map(bytes, gone))], ())
+        require_all([*gone, *left.values()], ())
+
+    def _asked(self, left: dict[bytes, Digest], ids: Iterable[Digest]) -> list[Digest]:
+        """Takes ids off the list of what is still to come. Raises Failure for one that nobody asked for: a
+        server must not fill our disk."""
+        try:
+            return [left.pop(id) for id in ids]
+        except KeyError as error:
+            raise Failure(
+                f"{self.url} sent what it was not asked for",
+                kind="bad-reply",
+                cause="a faulty server, or one that means no good",
+            ) from error
 
     def put(self, frame: Bytes) -> None:
         self._put = True
@@ -175,8 +186,20 @@ class RemotePeer:
             author=author,
             detail=detail,
         )
-        reply = self._call(self._stub.UpdateRefs, request, LONG)
+        waits = _Waits(self._patience)
+        try:
+            reply = self._call(self._stub.UpdateRefs, request, LONG, waits)
+        except Conflict:
+            if waits.count and self._in_place(updates):
+                return Receipt(0, 0, 0)
+            raise
         return Receipt(reply.changes, reply.objects, reply.verified_bytes)
+
+    def _in_place(self, updates: Sequence[RefUpdate]) -> bool:
+        """Whether the refs are as an update wanted them. After a repetition the conflict is then with
+        ourselves, and the server forgot its first reply."""
+        refs = self.refs()
+        return all(refs.get(update.name) == update.target for update in updates)
 
     def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
         request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since)
@@ -192,8 +215,14 @@ class RemotePeer:
 
     # ------------------------------------------------------------------ inside
 
-    def _call(self, method: Callable[..., T], request: object, seconds: float) -> T:
-        waits = _Waits(self._patience)
+    def _call(
+        self,
+        method: Callable[..., T],
+        request: object,
+        seconds: float,
+        waits: _Waits | None = None,
+    ) -> T:
+        waits = waits or _Waits(self._patience)
         while True:
             try:
                 return method(request, timeout=seconds, metadata=self._metadata)
@@ -226,13 +255,19 @@ class _Waits:
         self._patience = patience
         self._pause = patience.first
         self._end = patience.clock() + patience.total
+        self.count = 0
+
+    def moved(self) -> None:
+        """Something came: patience begins anew."""
+        self._pause = self._patience.first
+        self._end = self._patience.clock() + self._patience.total
 
     def again(self, error: grpc.RpcError, url: str) -> None:
         """Waits before the next try. Raises when there is none: it is not that kind of error, or it is late."""
         patience = self._patience
-        code = error.code() if isinstance(error, grpc.Call) else None
-        if code not in RETRIED or patience.clock() + self._pause > self._end:
+        if not may_repeat(error) or patience.clock() + self._pause > self._end:
             raise to_error(error, url) from error
+        self.count += 1
         patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
         self._pause = min(self._pause * 2, patience.most)
 

@@ -8,6 +8,7 @@ bounded.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, NoReturn
 import grpc
 
 from mvcd import __version__
-from mvcd.errors import MvcError, UsageError
+from mvcd.errors import Failure, MvcError, StaleReuse, UsageError
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
@@ -42,10 +43,13 @@ GET_IDS = 4 << 10
 LOG_VERSIONS = 16 << 10
 REF_UPDATES = 4096
 REF_PAGE = 512 << 10
-"""Bytes of refs in one reply."""
+"""Bytes of refs in one reply or event."""
+MAX_REPO_NAME = 500
 ID_SIZE = 16
 MAX_MESSAGE = 4 << 20
 THREADS = 32
+CHECKS = max(2, os.cpu_count() or 2)
+"""Frames being checked at once. More would only hold their raw bytes while they wait for a core."""
 MAX_WATCHERS = 16
 """Each holds a thread while it waits."""
 MAX_CALLS = 256
@@ -101,6 +105,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self.uploads = Uploads()
         self.stopping = threading.Event()
         self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
+        self._checking = threading.BoundedSemaphore(CHECKS)
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
@@ -166,10 +171,10 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     changed: Mapping[str, bytes | None] = (
                         refs if seen is None else changed_refs(seen, refs)
                     )
-                    if changed and not same:
-                        yield _event(changes, seen is None, changed)
-                    elif seen is None:
-                        yield _event(changes, not same, {})
+                    if seen is None and same:
+                        yield pb.RefEvent(changes=changes)
+                    elif seen is None or changed:
+                        yield from _events(changes, seen is None, changed)
                     seen, since = refs, changes
             self.stopping.wait(POLL)
 
@@ -191,10 +196,10 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     def Has(self, request: pb.HasRequest, context: grpc.ServicerContext) -> pb.HasReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
             ids = packed.unpack(request.ids, AnyId, HAS_IDS)
-            session = bytes(request.session)
+            session = _identifier(request.session, "session") if request.session else b""
             self.uploads.settle(request.repo, session)
-            if session:
-                upload = self._upload(request.repo, session, hosted)
+            upload = self.uploads.known(request.repo, session)
+            if upload is not None:
                 gone = set(upload.arrivals.missing(list(ids)))
                 return pb.HasReply(missing=packed.bitmap([id in gone for id in ids]))
             return pb.HasReply(missing=packed.bitmap([not here for here in hosted.store.has(ids)]))
@@ -216,7 +221,12 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         with self._opened(request.repo, context, Action.PUT) as hosted:
             hosted.check_put(len(request.records))
             session = _identifier(request.session, "session")
-            stored, known = self._upload(request.repo, session, hosted).put(request.records)
+            upload = self._upload(request.repo, session, hosted)
+            try:
+                stored, known = upload.put(request.records, self._checking)
+            except (Failure, StaleReuse):
+                self.uploads.end(request.repo, session)  # it has failed for good: begin anew
+                raise
             return pb.PutReply(stored=stored, known=known)
 
     def UpdateRefs(  # noqa: N802
@@ -225,11 +235,25 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         with self._opened(request.repo, context, Action.UPDATE) as hosted:
             update = _update(request)
             remembered = b"request/" + request.request_id
-            (reply,) = hosted.store.cache_get([remembered])
-            if reply is not None:
-                return pb.UpdateRefsReply.FromString(reply)
+            if (reply := _remembered(hosted.store, remembered)) is not None:
+                return reply
             session = bytes(request.session) or b"\0" * ID_SIZE + request.request_id
-            upload = self._upload(request.repo, session, hosted)
+            try:
+                answer = self._move(request.repo, session, update, hosted, remembered)
+            except MvcError:
+                # The first try of this very request may have ended while we worked.
+                if (reply := _remembered(hosted.store, remembered)) is not None:
+                    return reply
+                raise
+            self.uploads.end(request.repo, session)
+            return answer
+
+    def _move(
+        self, repo: str, session: bytes, update: Update, hosted: Hosted, remembered: bytes
+    ) -> pb.UpdateRefsReply:
+        """One transaction: refs, operation, audit row, and the reply for whoever asks again."""
+        upload = self._upload(repo, session, hosted)
+        try:
             upload.flush()
             judgement = hosted.check_update(update, upload.arrivals.missing)
             answer = pb.UpdateRefsReply(
@@ -245,8 +269,13 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     cache={remembered: answer.SerializeToString()},
                 )
             )
-            self.uploads.end(request.repo, session)
-            return answer
+        except StaleReuse:
+            self.uploads.end(repo, session)
+            raise
+        finally:
+            if len(session) != ID_SIZE:  # nothing was put: this call's own
+                self.uploads.end(repo, session)
+        return answer
 
     # ------------------------------------------------------------------ inside
 
@@ -257,6 +286,8 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     def _opened(self, repo: str, context: grpc.ServicerContext, action: Action) -> Iterator[Hosted]:
         """The repository for this caller; our errors become status, others say nothing of us."""
         try:
+            if len(repo) > MAX_REPO_NAME:
+                raise UsageError(f"a repository's name of {len(repo)} characters", kind="too-large")
             yield self._host.open(repo, caller_of(context), action)
         except MvcError as error:
             context.abort_with_status(to_status(error))
@@ -289,10 +320,24 @@ def _visible(hosted: Hosted, prefix: str) -> dict[str, bytes]:
     return {n: v for n, v in hosted.store.refs(prefix).items() if hosted.visible(n)}
 
 
-def _event(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> pb.RefEvent:
-    return pb.RefEvent(
-        changes=changes, fresh=fresh, refs=[pb.Ref(name=n, value=v) for n, v in refs.items()]
-    )
+def _events(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> Iterator[pb.RefEvent]:
+    """What changed, in as many messages as it needs. Only the last one tells the number to go on from."""
+    event = pb.RefEvent(fresh=fresh)
+    size = 0
+    for name, value in refs.items():
+        more = len(name) + len(value or b"") + 16
+        if event.refs and size + more > REF_PAGE:
+            yield event
+            event, size = pb.RefEvent(), 0
+        event.refs.append(pb.Ref(name=name, value=value))
+        size += more
+    event.changes = changes
+    yield event
+
+
+def _remembered(store: Store, key: bytes) -> pb.UpdateRefsReply | None:
+    (reply,) = store.cache_get([key])
+    return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
 
 def _frontier(found: list[Digest], store: Store) -> list[Digest]:

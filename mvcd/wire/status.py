@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DOMAIN = "mvc"
-MAX_TEXT = 2000
-"""Characters of a message, cause or help: trailers have 8 KiB."""
+MAX_TEXT = 600
+"""Bytes of a message, cause or help. Trailers have 8 KiB, and gRPC writes each byte of a message beyond ASCII
+as three."""
 
 CODES: Mapping[type[MvcError], int] = {
     errors.UsageError: code_pb2.INVALID_ARGUMENT,
@@ -44,6 +46,10 @@ KIND_CODES = {"unauthenticated": code_pb2.UNAUTHENTICATED, "quota": code_pb2.RES
 """Kinds with a code of their own."""
 
 RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""Codes after which the same call is made again. So it is after Busy, and after a RESOURCE_EXHAUSTED that
+is not ours: a server turns calls away before any of our code runs."""
+TOO_LARGE = "larger than max"
+"""In gRPC's own words for a message beyond the limit, which no repetition makes smaller."""
 _CLASSES = {cls.__name__: cls for cls in CODES}
 _BY_CODE: Mapping[grpc.StatusCode, type[MvcError]] = {
     grpc.StatusCode.UNAVAILABLE: errors.RemoteUnreachable,
@@ -64,34 +70,59 @@ def to_status(error: MvcError) -> grpc.Status:
     metadata = {"class": cls.__name__}
     for name, text in (("cause", error.cause), ("help", error.help)):
         if text:
-            metadata[name] = text[:MAX_TEXT]
+            metadata[name] = _cut(text)
     info = error_details_pb2.ErrorInfo(reason=error.kind, domain=DOMAIN, metadata=metadata)
     detail = any_pb2.Any()
     detail.Pack(info)
     status = status_pb2.Status(
         code=KIND_CODES.get(error.kind, CODES.get(cls, code_pb2.FAILED_PRECONDITION)),
-        message=str(error)[:MAX_TEXT],
+        message=_cut(str(error)),
         details=[detail],
     )
     return rpc_status.to_status(status)
 
 
-def to_error(error: grpc.RpcError, url: str) -> MvcError:
-    """The error that a server meant, or the one that fits what the channel says."""
-    status = rpc_status.from_call(error) if isinstance(error, grpc.Call) else None
-    info = error_details_pb2.ErrorInfo()
+def _cut(text: str) -> str:
+    return text.encode("utf-8", "replace")[:MAX_TEXT].decode("utf-8", "ignore")
+
+
+def may_repeat(error: grpc.RpcError) -> bool:
+    """Whether the same call may succeed a little later."""
+    if not isinstance(error, grpc.Call):
+        return False
+    if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return error.code() in RETRIED
+    _, info = _detail(error)
+    return TOO_LARGE not in (error.details() or "") if info is None else info.reason == "busy"
+
+
+def _detail(error: grpc.RpcError) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo | None]:
+    """The status that a server sent, and what in it is ours."""
+    try:
+        status = rpc_status.from_call(error) if isinstance(error, grpc.Call) else None
+    except (ValueError, DecodeError):
+        status = None  # the details are another's, or contradict the code
     if status is None:
-        status = status_pb2.Status()
+        return status_pb2.Status(), None
+    info = error_details_pb2.ErrorInfo()
     details: Sequence[any_pb2.Any] = status.details
     for detail in details:
         if detail.Is(info.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
-            cls = _CLASSES.get(info.metadata.get("class", ""), errors.Failure)
-            return cls(
-                status.message,
-                kind=info.reason or None,
-                cause=info.metadata.get("cause"),
-                help=info.metadata.get("help"),
-            )
+            return status, info
+    return status, None
+
+
+def to_error(error: grpc.RpcError, url: str) -> MvcError:
+    """The error that a server meant, or the one that fits what the channel says."""
+    status, info = _detail(error)
+    if info is not None:
+        cls = _CLASSES.get(info.metadata.get("class", ""), errors.Failure)
+        return cls(
+            status.message,
+            kind=info.reason or None,
+            cause=info.metadata.get("cause"),
+            help=info.metadata.get("help"),
+        )
     code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
     text = (error.details() if isinstance(error, grpc.Call) else str(error)) or code.name
     if code is grpc.StatusCode.UNIMPLEMENTED:

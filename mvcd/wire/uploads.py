@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from mvcd.errors import Busy, MvcError
+from mvcd.errors import Busy, MvcError, UsageError
 from mvcd.store.api import Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import check_frame
@@ -22,7 +23,9 @@ QUIET = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE = 3600.0
 """Seconds without a call after which an upload is closed. Its objects stay until the next collection."""
-MAX_UPLOADS = 1024
+MAX_UPLOADS = 128
+"""At once. One more closes the one that has rested longest: each holds a pack, a lease and what is remembered
+for bases, and a client that never comes back costs its owner nothing."""
 REMEMBERED = 2 << 20
 """Raw bytes kept for bases per upload: 64 clients at once make 128 MiB."""
 
@@ -34,15 +37,21 @@ class Upload:
     """One client's work. `Arrivals` serialises puts; checking runs outside its lock."""
 
     arrivals: Arrivals
-    close: Callable[[], None]
     used: float
     dirty: int = 0
+    closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, frame: bytes) -> tuple[int, int]:
-        """(objects stored, objects known). Raises what `check_frame` does."""
-        checked = check_frame(frame, self.arrivals.base)
-        stored = self.arrivals.take(checked)
+    def put(self, frame: bytes, checking: AbstractContextManager[object]) -> tuple[int, int]:
+        """(objects stored, objects known). Checks inside `checking`. Raises what `check_frame` does."""
+        try:
+            with checking:
+                checked = check_frame(frame, self.arrivals.base)
+            stored = self.arrivals.take(checked)
+        except UsageError:
+            if self.closed:
+                raise Busy("this push rested for too long", help="run the command again") from None
+            raise
         with self.lock:
             self.dirty += len(frame)
             full = self.dirty >= FLUSH_BYTES
@@ -54,6 +63,19 @@ class Upload:
         with self.lock:
             self.dirty = 0
         self.arrivals.run(lambda session: session.flush())
+
+    def finish(self) -> None:
+        """Makes durable what was put, and closes."""
+        try:
+            self.flush()
+        except MvcError:
+            pass  # the store has failed: it acknowledged nothing of this
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        self.closed = True
+        self.arrivals.run(lambda session: session.close())
 
 
 class Uploads:
@@ -67,18 +89,33 @@ class Uploads:
     def get(self, repo: str, session: bytes, store: Store) -> Upload:
         """The upload of this id, begun if need be. Raises Busy when there are too many."""
         self.expire()
+        rested: Upload | None = None
         with self._lock:
             upload = self._open.get((repo, session))
             if upload is None:
                 if len(self._open) >= MAX_UPLOADS:
-                    raise Busy("too many pushes at once", help="try again in a minute")
-                opened = store.session()
-                upload = Upload(
-                    Arrivals(store, opened, remembered=REMEMBERED), opened.close, self._clock()
-                )
+                    rested = self._open.pop(self._longest_at_rest())
+                arrivals = Arrivals(store, store.session(), remembered=REMEMBERED)
+                upload = Upload(arrivals, self._clock())
                 self._open[repo, session] = upload
             upload.used = self._clock()
+        if rested is not None:
+            rested.finish()
+        return upload
+
+    def known(self, repo: str, session: bytes) -> Upload | None:
+        """The upload of this id, if it has begun."""
+        with self._lock:
+            upload = self._open.get((repo, session))
+            if upload is not None:
+                upload.used = self._clock()
             return upload
+
+    def _longest_at_rest(self) -> Key:
+        key = min(self._open, key=lambda key: self._open[key].used)
+        if self._clock() - self._open[key].used < QUIET:
+            raise Busy("too many pushes at once", help="try again in a minute")
+        return key
 
     def settle(self, repo: str, but: bytes) -> None:
         """Makes visible what interrupted pushes to a repository left."""
@@ -105,7 +142,7 @@ class Uploads:
             old = [key for key, upload in self._open.items() if now - upload.used > EXPIRE]
             closing = [self._open.pop(key) for key in old]
         for upload in closing:
-            upload.close()
+            upload.finish()
 
     def close(self) -> None:
         """Flushes and closes all: a server that stops in peace loses nothing that was sent."""
@@ -113,9 +150,4 @@ class Uploads:
             closing = list(self._open.values())
             self._open.clear()
         for upload in closing:
-            try:
-                upload.flush()
-            except MvcError:
-                pass  # the store has failed: it acknowledged nothing of this
-            finally:
-                upload.close()
+            upload.finish()
