@@ -114,6 +114,9 @@ class ObjectReader(Protocol):
     def info(self, id: Digest) -> ObjectInfo:
         """Raises MissingObject."""
 
+    def infos(self, ids: Sequence[Digest]) -> dict[Digest, ObjectInfo]:
+        """Of those of the objects that the index knows; one read transaction for all."""
+
 
 class Session(Protocol):
     """One writer's work, under a lease. `with store.session() as s:`; leaving without commit drops

@@ -7,14 +7,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from mvcd.errors import MissingObject
-from mvcd.ids import ChunkId, Digest, Kind
+from mvcd.ids import ChunkId, Digest
 from mvcd.store.api import ObjectReader, Session
 from mvcd.store.frames import Checked
 
 FLUSH_EACH = 32 << 20
 """Bytes of records after which a transfer is made durable: what a kill -9 costs at most."""
 REMEMBERED = 32 << 20
-"""Raw bytes of chunks that just came: a difference usually follows its base within a few MiB."""
+"""Raw bytes of objects that just came: a difference usually follows its base within a few MiB, and what names
+chunks is opened soon after it came."""
+OVERHEAD = 256
+"""Bytes that a remembered object takes besides its own."""
 
 
 class Arrivals:
@@ -45,6 +48,7 @@ class Arrivals:
         """Puts checked records; returns how many were new. Raises MissingObject when a base is nowhere."""
         with self._lock:
             before = self.objects
+            self._session.missing([one.record.id for one in checked])  # one look-up for all
             for one in checked:
                 added = self._session.put_record(one.record, one.data)
                 self.known += not added
@@ -85,9 +89,9 @@ class Arrivals:
             work(self._session)
 
     def _remember(self, id: Digest, raw: bytes) -> None:
-        if id.kind is not Kind.CHUNK or id in self._recent:
+        if id in self._recent:
             return
         self._recent[id] = raw
-        self._size += len(raw)
+        self._size += len(raw) + OVERHEAD
         while self._size > self._limit:
-            self._size -= len(self._recent.popitem(last=False)[1])
+            self._size -= len(self._recent.popitem(last=False)[1]) + OVERHEAD

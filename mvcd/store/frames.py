@@ -37,8 +37,9 @@ BaseOf = Callable[[ChunkId], bytes]
 """The raw bytes of a delta's base. Raises MissingObject."""
 
 
-def records(frame: Bytes) -> Iterator[tuple[Record, memoryview]]:
-    """Each record with its bytes. Raises UsageError when they are not exactly whole records."""
+def records(frame: Bytes, *, check_crc: bool = True) -> Iterator[tuple[Record, memoryview]]:
+    """Each record with its bytes. Raises UsageError when they are not exactly whole records. Who only looks
+    at heads leaves the checksums to `check_frame`: they cost 1 ms a MiB."""
     view = memoryview(frame)
     if len(view) > MAX_FRAME_SIZE:
         raise UsageError(
@@ -47,7 +48,7 @@ def records(frame: Bytes) -> Iterator[tuple[Record, memoryview]]:
     offset = raw_size = 0
     while offset < len(view):
         try:
-            record = parse_record(view, offset)
+            record = parse_record(view, offset, check_crc=check_crc)
         except BadRecord as error:
             raise UsageError(
                 "a frame holds something else than records", kind="bad-frame", cause=str(error)

@@ -83,6 +83,9 @@ class MemoryStore:
         encoded = self.get_encoded(id)
         return ObjectInfo(id.kind, encoded.raw_size, len(encoded.body), encoded.base)
 
+    def infos(self, ids: Sequence[Digest]) -> dict[Digest, ObjectInfo]:
+        return {id: self.info(id) for id in ids if id in self._objects}
+
     def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
         with self._lock:
             ids = sorted(self._objects)

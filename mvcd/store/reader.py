@@ -46,14 +46,8 @@ class PackedObjects:
         return [id in stored for id in ids]
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
-        asked = list(dict.fromkeys(ids))
-        rows = self.index.rows(asked)
-        places = []
-        for id in asked:
-            try:
-                places.append((parse_location(rows.get(id) or self._row(id)), id))
-            except BadRow as error:
-                raise _damaged_row(id, error) from error
+        found = self._located(ids)
+        places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
         places.sort(key=_place)
         runs = ((self._read_run(run), sum(at.raw_size for at, _ in run)) for run in _runs(places))
         return gather(runs)
@@ -77,6 +71,10 @@ class PackedObjects:
 
     def info(self, id: Digest) -> ObjectInfo:
         return self.location(id).info()
+
+    def infos(self, ids: Sequence[Digest]) -> dict[Digest, ObjectInfo]:
+        found = self._located(ids)
+        return {id: location.info() for id, location in found.items()}
 
     def location(self, id: Digest) -> Location:
         """Raises MissingObject, CorruptObject."""
@@ -141,6 +139,18 @@ class PackedObjects:
         return record
 
     # ------------------------------------------------------------------ inside
+
+    def _located(self, ids: Sequence[Digest]) -> dict[Digest, Location]:
+        """Where those of the objects rest that are here. Raises CorruptObject."""
+        rows = self.index.rows(ids)
+        found: dict[Digest, Location] = {}
+        for id in ids:
+            if id in rows:
+                try:
+                    found[id] = parse_location(rows[id])
+                except BadRow as error:
+                    raise _damaged_row(id, error) from error
+        return found
 
     def _row(self, id: Digest) -> bytes:
         row = self.index.lookup(id)

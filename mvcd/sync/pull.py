@@ -22,8 +22,10 @@ from mvcd.store.frames import check_frame, records
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
-BATCH = 512
-"""Objects of one request: about 32 MiB of chunks, and the unit that is asked again after a cut."""
+BATCH = 2048
+"""Objects of one request at most; what came of it before a cut is not asked again."""
+LEAST = 64
+"""Objects of one request at least, where there is enough for every stream."""
 STREAMS = 4
 """Requests at once; each holds one frame (1 MiB, 3 MiB raw at most)."""
 
@@ -144,11 +146,12 @@ class _Fetcher:
     def _fetch(self, ids: list[Digest]) -> None:
         """All that is not here, in batches side by side, in order: a base comes before its difference."""
         lacking = self._arrivals.missing(ids)
+        size = max(LEAST, min(BATCH, len(lacking) // (2 * STREAMS * len(self._peers)) + 1))
         before: Future[None] | None = None
         flying: list[Future[None]] = []
         try:
-            for start in range(0, len(lacking), BATCH):
-                batch = lacking[start : start + BATCH]
+            for start in range(0, len(lacking), size):
+                batch = lacking[start : start + size]
                 before = self._pool.submit(self._batch, batch, before)
                 flying.append(before)
                 if len(flying) > 2 * STREAMS * len(self._peers):
@@ -193,8 +196,12 @@ class _Fetcher:
         yield from order[-1].records(left)
 
     def _bases(self, frame: bytes) -> list[ChunkId]:
-        inside = {record.id for record, _ in records(frame)}
-        wanted = {record.base for record, _ in records(frame) if record.base is not None}
+        inside: set[Digest] = set()
+        wanted: dict[ChunkId, None] = {}
+        for record, _ in records(frame, check_crc=False):
+            inside.add(record.id)
+            if record.base is not None:
+                wanted[record.base] = None
         return [base for base in wanted if base not in inside]
 
     def _bases_here(self, frame: bytes) -> bool:
@@ -202,7 +209,7 @@ class _Fetcher:
         return not bases or not self._arrivals.missing(list(bases))
 
     def _fetch_bases(self, frame: bytes) -> None:
-        lacking = self._arrivals.missing(list(self._bases(frame)))
+        lacking = self._arrivals.missing(list[Digest](self._bases(frame)))
         if lacking:
             for found in self._from_any(lacking):
                 self._take(found)

@@ -119,15 +119,17 @@ class _Sender:
         whole: list[Digest] = []
         differences: list[Digest] = []
         bases: dict[Digest, None] = {}
-        for id in self._lacking(ids):
-            try:
-                base = self._store.info(id).base
-            except MissingObject:
+        lacking = self._lacking(ids)
+        infos = self._store.infos(lacking)
+        for id in lacking:
+            if id not in infos:
                 continue  # absent here by choice; the walk has raised if it was not
+            base = infos[id].base
             (whole if base is None else differences).append(id)
             if base is not None:
                 bases[base] = None
-        whole.extend(self._lacking([b for b in bases if b not in set(whole)]))
+        sent = set(whole)
+        whole.extend(self._lacking([base for base in bases if base not in sent]))
         self._stream(whole)
         if differences:
             self.drain()

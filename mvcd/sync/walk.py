@@ -17,7 +17,7 @@ from mvcd.objects.closure import children
 Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 """Raw bytes of the objects that can be read; may leave out what is absent by choice."""
 
-SLICE = 1024
+SLICE = 4096
 """Objects opened at a time: bounds what is held (a node or recipe has at most 1 MiB, usually below 10 KiB)."""
 
 

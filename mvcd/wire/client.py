@@ -148,7 +148,8 @@ class RemotePeer:
                     waits.moved()
                     gone.extend(self._asked(left, packed.unpack(reply.missing, AnyId, len(ids))))
                     if reply.records:
-                        self._asked(left, [record.id for record, _ in parse_records(reply.records)])
+                        found = parse_records(reply.records, check_crc=False)
+                        self._asked(left, [record.id for record, _ in found])
                         yield reply.records
                 break
             except grpc.RpcError as error:
