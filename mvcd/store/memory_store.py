@@ -68,7 +68,11 @@ class MemoryStore:
         return [id in self._objects for id in ids]
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
-        found = [(id, self.get_encoded(id)) for id in dict.fromkeys(ids)]
+        """The ids asked for may come without their kind; the store knows it."""
+        asked = dict.fromkeys(ids)
+        with self._lock:
+            named = {id: id for id in self._objects if id in asked}
+        found = [(named.get(id, id), self.get_encoded(id)) for id in asked]
         return gather((record_head(id, e) + bytes(e.body), e.raw_size) for id, e in found)
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:

@@ -204,12 +204,15 @@ class RemotePeer:
 
     def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
         request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since)
+        call = self._stub.WatchRefs(request, metadata=self._metadata)
         try:
-            for event in self._stub.WatchRefs(request, metadata=self._metadata):
+            for event in call:
                 refs = {r.name: r.value if r.HasField("value") else None for r in event.refs}
                 yield RefsChanged(event.changes, event.fresh, refs)
         except grpc.RpcError as error:
             raise to_error(error, self.url) from error
+        finally:
+            call.cancel()
 
     def close(self) -> None:
         self._channel.close()

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from mvcd.errors import UsageError
-from mvcd.ids import DIGEST_SIZE, Digest
+from mvcd.ids import DIGEST_SIZE, Digest, Kind
 
 T = TypeVar("T", bound=Digest)
 
 
 class AnyId(Digest):
-    """A digest whose kind the caller did not tell: good for looking up, not for reading."""
+    """A digest whose kind the caller did not tell: good for looking up, not for reading. Errors call it a
+    chunk, which most objects are."""
 
     __slots__ = ()
+    kind = Kind.CHUNK
 
 
 def pack(ids: Iterable[Digest]) -> bytes:
