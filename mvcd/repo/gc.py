@@ -13,6 +13,7 @@ from functools import partial
 
 from mvcd.errors import Conflict, MissingObject
 from mvcd.ids import Digest, Kind, VersionId
+from mvcd.monitor import Monitor
 from mvcd.objects.closure import children, parents
 from mvcd.objects.tree import Fetch
 from mvcd.repo.core import Core
@@ -24,19 +25,26 @@ from mvcd.store.api import CollectReport, Store
 
 def collect(core: Core, *, dry_run: bool, oldest_us: int) -> CollectReport:
     """Frees what neither refs nor operations since `oldest_us` reach; the newest operation always stays."""
+    return collect_store(core.store, dry_run=dry_run, oldest_us=oldest_us, monitor=core.monitor)
+
+
+def collect_store(
+    store: Store, *, dry_run: bool, oldest_us: int, monitor: Monitor
+) -> CollectReport:
+    """The same in a store without a workspace, as servers have them."""
     first_kept = 0
-    for operation in core.operations():
-        if first_kept and operation.time_us < oldest_us:
+    for number, data in store.operations():
+        if first_kept and decode(number, data).time_us < oldest_us:
             break
-        first_kept = operation.number
-    report = core.store.collect(
-        partial(live, fetch=core.store.get),
+        first_kept = number
+    report = store.collect(
+        partial(live, fetch=store.get),
         dry_run=dry_run,
         drop_operations_below=first_kept,
-        monitor=core.monitor,
+        monitor=monitor,
     )
     if not dry_run:
-        forget_signatures(core.store)
+        forget_signatures(store)
     return report
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import CorruptObject, MissingObject
 from mvcd.ids import Digest, Kind, VersionId
+from mvcd.monitor import Monitor
 from mvcd.objects.closure import children, parents
 from mvcd.objects.manifest import entries
 from mvcd.objects.tree import Fetch
@@ -20,7 +21,7 @@ from mvcd.objects.version import Version
 from mvcd.repo import stages
 from mvcd.repo.core import Core
 from mvcd.repo.gc import versions_of_refs
-from mvcd.repo.operations import versions_named
+from mvcd.repo.operations import decode, versions_named
 from mvcd.repo.partial import is_partial
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.results import Harm, VerifyError, VerifyReport
@@ -157,18 +158,27 @@ _NOTHING: frozenset[Digest] = frozenset()
 
 def verify(core: Core, *, read_data: bool) -> VerifyReport:
     """Checks the store, then every link from refs and the operation log."""
-    damage = list(core.store.check(read_data=read_data, monitor=core.monitor))
-    walker = LinkWalker(core.store, damage)
-    roots = set(versions_of_refs(core.store.refs()))
-    for operation in core.operations():
-        roots |= versions_named(operation)
+    partial = is_partial(core.config)
+    return verify_store(core.store, read_data=read_data, monitor=core.monitor, partial=partial)
+
+
+def verify_store(
+    store: Store, *, read_data: bool, monitor: Monitor, partial: bool = False
+) -> VerifyReport:
+    """The same of a store without a workspace, as servers have them. `partial`: content may be absent by
+    choice."""
+    damage = list(store.check(read_data=read_data, monitor=monitor))
+    walker = LinkWalker(store, damage)
+    roots = set(versions_of_refs(store.refs()))
+    for number, data in store.operations():
+        roots |= versions_named(decode(number, data))
     walker.walk(roots)
     objects = size = 0
-    for _, info in core.store.ids():
+    for _, info in store.ids():
         objects += 1
         size += info.raw_size
-    absent = walker.leave_out_content() if is_partial(core.config) else 0
-    found = [*errors(damage, walker), *_broken_histories(core.store)]
+    absent = walker.leave_out_content() if partial else 0
+    found = [*errors(damage, walker), *_broken_histories(store)]
     return VerifyReport(objects, size, len(walker.versions), tuple(found), absent)
 
 

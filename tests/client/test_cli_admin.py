@@ -9,9 +9,11 @@ import pytest
 
 import mvc as package
 from mvc.api.team import TeamServer
+from mvcd.store.api import RefUpdate
 from mvcd.team.auditlog import By
 from mvcd.team.root import Root
 from tests.support.commandline import Mvc
+from tests.team.acts import put_version
 
 
 @pytest.fixture
@@ -149,3 +151,22 @@ def test_backup_and_restore(mvc: Mvc, root: Path, tmp_path: Path) -> None:
     assert mvc("audit", "verify", *where).out == mvc("audit", "verify", "--root", str(root)).out
     mvc("admin", "backup", saved, code=1)
     mvc("admin", "restore", str(tmp_path / "nothing"), str(tmp_path / "x"), code=10)
+
+
+def test_care_for_a_repository(mvc: Mvc, root: Path) -> None:
+    mvc("admin", "repo", "add", "r")
+    with Root.open(root) as made, made.open_repository("r") as store:
+        kept, lost = put_version(store), put_version(store, message="given up")
+        store.update_refs([RefUpdate("heads/main", None, kept)])
+    assert "2 objects" in mvc("admin", "repo", "verify", "r").out
+    found = mvc("admin", "repo", "gc", "r", "--dry-run", "--json").json
+    assert (found["objects"], found["objects_kept"]) == (1, 1)
+    assert "1 object" in mvc("admin", "repo", "gc", "r", "--expire-operations", "1h").out
+    with Root.open(root) as made, made.open_repository("r") as store:
+        assert store.has([kept, lost]) == [True, False]
+        with store.session() as session:
+            session.commit(audit=b"{}")
+            store.index.write(lambda txn: txn.drop(store.index.audit, delete=False))
+    assert "audit: row 1 is absent" in mvc("admin", "repo", "verify", "r", "--quick", code=14).out
+    mvc("admin", "repo", "verify", "nothing", code=10)
+    mvc("admin", "repo", "gc", "nothing", code=10)

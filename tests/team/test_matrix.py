@@ -9,7 +9,6 @@ import grpc
 import pytest
 
 from mvcd.ids import VersionId
-from mvcd.store.frames import gather
 from mvcd.team import auditlog
 from mvcd.team.host import TeamHost
 from mvcd.team.roles import Role, Scope
@@ -103,7 +102,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         with root.open_repository("r") as store:
             v1 = put_version(store)
             v2 = put_version(store, v1)
-            (record,) = gather([bytes(r) for r in store.records([v1])])
+            record = b"".join(bytes(part) for part in store.records([v1]))
         host = TeamHost(root, lambda: NOW)
         served = make_server(host)
         port = served.server.add_insecure_port("127.0.0.1:0")

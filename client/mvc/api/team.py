@@ -15,7 +15,11 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mvc.api.audit import AuditEntry, AuditState, check_audit, read_audit
+from mvc.api.results import CollectReport, Monitor, VerifyReport
 from mvcd.errors import UsageError
+from mvcd.monitor import Silent
+from mvcd.repo.gc import collect_store
+from mvcd.repo.verify import verify_store
 from mvcd.team import auditlog, values
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 _AGE = re.compile(r"([0-9]{1,5})\s*(h|d|w)")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 T = TypeVar("T")
+_KEEP = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -288,6 +293,30 @@ class TeamServer:
     def remove_repository(self, name: str) -> str:
         """Unlists it at once; the directory its files were put aside in."""
         return self._root.remove_repository(_by(), name)
+
+    def gc(
+        self,
+        name: str,
+        *,
+        dry_run: bool = False,
+        expire_operations: timedelta | None = None,
+        monitor: Monitor | None = None,
+    ) -> CollectReport:
+        """As `Repo.gc`, of a repository here; safe beside the server."""
+        age = _KEEP if expire_operations is None else expire_operations
+        oldest = _by().time_us - age // timedelta(microseconds=1)
+        with self._root.open_repository(name) as store:
+            return collect_store(
+                store, dry_run=dry_run, oldest_us=oldest, monitor=monitor or Silent()
+            )
+
+    def verify(
+        self, name: str, *, read_data: bool = True, monitor: Monitor | None = None
+    ) -> VerifyReport:
+        """As `Repo.verify`, of a repository here, with its audit log."""
+        with self._root.open_repository(name) as store:
+            report = verify_store(store, read_data=read_data, monitor=monitor or Silent())
+        return VerifyReport.of(report)
 
     # ---------------------------------------------------------------- the audit log
 

@@ -7,9 +7,11 @@ from typing import TextIO
 import click
 
 from mvc.cli import text
+from mvc.cli.commands import gc, verify
 from mvc.cli.commands.admin_accounts import listing, repos_option, root_option, server
 from mvc.cli.face import Face
-from mvc.cli.options import VerbGroup
+from mvc.cli.options import DAMAGE, VerbGroup
+from mvc.cli.progress import monitor
 from mvc.cli.screens import admin as screen
 
 
@@ -122,6 +124,34 @@ def repo_remove(face: Face, name: str, root: str | None) -> None:
     if face.json:
         face.answer({"removed": name, "aside": aside})
     face.say(f"{name} is gone; its files are in {text.safe(aside)} until you delete them")
+
+
+@repo.command("gc")
+@click.argument("name")
+@click.option("-n", "--dry-run", is_flag=True, help="Only tell what would be freed.")
+@click.option("--expire-operations", "age", metavar="AGE",
+              help="Forget operations older than AGE (90m, 12h, 30d, 0s). [default: 30d]")  # fmt: skip
+@root_option
+@click.pass_obj
+def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | None) -> None:
+    """Free what nothing in NAME reaches, as pushes that were given up leave it; safe beside the server."""
+    with server(root) as team:
+        report = team.gc(
+            name, dry_run=dry_run, expire_operations=gc.parse_age(age), monitor=monitor(face)
+        )
+    gc.answer(face, report, dry_run=dry_run)
+
+
+@repo.command("verify", exits=DAMAGE)
+@click.argument("name")
+@click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
+@root_option
+@click.pass_obj
+def repo_verify(face: Face, name: str, quick: bool, root: str | None) -> int:
+    """Re-hash the content of NAME and follow every link, the audit log's too; safe beside the server."""
+    with server(root) as team:
+        report = team.verify(name, read_data=not quick, monitor=monitor(face))
+    return verify.answer(face, report, quick=quick)
 
 
 @click.group("quota", cls=VerbGroup)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
+
+if TYPE_CHECKING:
+    from mvc.api.results import CollectReport
 
 _AGE = re.compile(r"(\d+)\s*(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -26,7 +30,10 @@ def command(face: Face, dry_run: bool, age: str | None) -> None:
     Kept is what a branch, a tag or an operation that can still be undone reaches. Safe beside other commands
     that save at the same time.
     """
-    report = face.repo.gc(dry_run=dry_run, expire_operations=_age(age))
+    answer(face, face.repo.gc(dry_run=dry_run, expire_operations=parse_age(age)), dry_run=dry_run)
+
+
+def answer(face: Face, report: CollectReport, *, dry_run: bool) -> None:
     document = {
         "dry_run": dry_run,
         "objects": report.objects,
@@ -44,7 +51,7 @@ def command(face: Face, dry_run: bool, age: str | None) -> None:
     )
 
 
-def _age(given: str | None) -> timedelta | None:
+def parse_age(given: str | None) -> timedelta | None:
     if given is None:
         return None
     match = _AGE.fullmatch(given.strip())

@@ -41,9 +41,12 @@ def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int
         raise click.UsageError("--read-data goes with --remote", click.get_current_context())
     if remote is not None:
         return _remote(face, remote or None, read_data=read_data)
+    return answer(face, face.repo.verify(read_data=not quick), quick=quick)
+
+
+def answer(face: Face, report: VerifyReport, *, quick: bool) -> int:
     from mvc.api.errors import IntegrityError
 
-    report = face.repo.verify(read_data=not quick)
     if face.json or not (face.quiet and report.ok):
         face.answer(
             documents.verify(report), _lines(report, quick=quick, all_harms=face.verbose > 0)
