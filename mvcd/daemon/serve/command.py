@@ -48,7 +48,10 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     what = serve.add_argument_group("what")
     what.add_argument("--root", metavar="DIR", help="a team server's directory; made if absent")
     what.add_argument(
-        "--workspace", metavar="DIR", action="append", help="serve this workspace; repeatable"
+        "--workspace",
+        metavar="DIR",
+        action="append",
+        help="serve the repository there, with a workspace or bare; repeatable",
     )
     what.add_argument(
         "--write", action="store_true", help="take pushes too, to branches not checked out here"
@@ -193,19 +196,19 @@ def _now_us() -> int:
 
 
 def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
-    from mvcd.daemon.serve.peer import PeerHost, new_token, workspaces
+    from mvcd.daemon.serve.peer import PeerHost, new_token, offers
 
-    found = workspaces(options.workspace or ["."])
+    found = offers(options.workspace or ["."])
     token = None if plan.listen.loopback else new_token()
-    host = PeerHost.of_workspaces(found, token=token, write=options.write)
+    host = PeerHost(found, token=token, write=options.write)
 
     def started(where: Listen) -> None:
-        for name, location in found.items():
-            _say(f"{location.root}: {_url(where, plan)}/{name}")
+        for name, offer in found.items():
+            _say(f"{offer.root}: {_url(where, plan)}/{name}")
         if token is not None:
             _say(f"token, shown this once: {token}")
 
-    _run(_peers(host, next(iter(found.values())).directory), plan, notifier, started)
+    _run(_peers(host, next(iter(found.values())).store), plan, notifier, started)
 
 
 def _peers(host: PeerHost, directory: str) -> Repositories:
@@ -219,23 +222,20 @@ def _peers(host: PeerHost, directory: str) -> Repositories:
 def _serve_stdio(path: str) -> int:
     """What `ssh://` starts on the far side: `path` is a workspace, or a store without one."""
     from mvcd.daemon.serve import logs
-    from mvcd.daemon.serve.peer import PeerHost
+    from mvcd.daemon.serve.peer import PeerHost, offered
     from mvcd.daemon.serve.stdio import serve_stdio
-    from mvcd.repo.location import DIRECTORY, Location
 
     logs.configure(sys.stderr, form="text", level="WARNING")
-    location = Location(os.path.realpath(path))
-    if os.path.isfile(location.config_path):
-        host = PeerHost.of_workspaces({location.root: location}, token=None, write=True)
-    elif os.path.isfile(os.path.join(location.root, "format")):
-        host = PeerHost({location.root: location.root}, token=None, write=True)
-    else:
+    try:
+        offer = offered(path)
+    except NoRepository as error:
         raise NoRepository(
             f"there is no repository in {path}",
-            cause=f"it holds neither {DIRECTORY}/config.toml nor a store",
+            cause=error.cause,
             help=f"there: mvc init --bare {path}",
-        )
-    serve_stdio(_peers(host, location.root), sys.stdin.fileno(), sys.stdout.fileno())
+        ) from None
+    host = PeerHost({offer.root: offer}, token=None, write=True)
+    serve_stdio(_peers(host, offer.store), sys.stdin.fileno(), sys.stdout.fileno())
     return 0
 
 

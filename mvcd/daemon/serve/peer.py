@@ -11,11 +11,11 @@ import os
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import AuthError, Conflict, MvcError, NoRepository
-from mvcd.repo.location import Location, find
+from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.store.lmdb_store import LmdbStore
@@ -30,17 +30,36 @@ def new_token() -> str:
     return "mvct_" + urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
 
 
-def workspaces(paths: Sequence[str]) -> dict[str, Location]:
-    """Repositories at or above `paths`, named after their directories. Raises NoRepository, Conflict."""
-    found: dict[str, Location] = {}
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A repository that may be served: its directory and its store's, and whether content may be absent."""
+
+    root: str
+    store: str
+    partial: bool = False
+
+
+def offered(path: str) -> Offered:
+    """The repository in `path`: a bare one, or a workspace there or above. Raises NoRepository."""
+    root = os.path.realpath(path)
+    if os.path.isfile(os.path.join(root, "format")):
+        return Offered(root, root)
+    location = find(path)
+    config = location.config()
+    return Offered(location.root, location.store_path(config), is_partial(config))
+
+
+def offers(paths: Sequence[str]) -> dict[str, Offered]:
+    """Those in `paths`, named after their directories. Raises NoRepository, Conflict."""
+    found: dict[str, Offered] = {}
     for path in paths:
-        location = find(path)
-        name = os.path.basename(location.root)
-        if found.setdefault(name, location) != location:
+        offer = offered(path)
+        name = os.path.basename(offer.root)
+        if found.setdefault(name, offer) != offer:
             raise Conflict(
-                f"two workspaces are called {name}",
+                f"two repositories are called {name}",
                 kind="same-name",
-                cause=f"{found[name].root} and {location.root}",
+                cause=f"{found[name].root} and {offer.root}",
                 help="serve one of them on another port",
             )
     return found
@@ -71,36 +90,19 @@ class OpenPeer:
 class PeerHost:
     """`wire.host.Host`. Opens the stores at once and keeps them until `close`."""
 
-    def __init__(
-        self,
-        stores: Mapping[str, str],
-        *,
-        token: str | None,
-        write: bool,
-        partial: Collection[str] = (),
-    ) -> None:
-        """`stores`: paths by repository name; `partial`: those whose content may be absent by choice. Raises
-        what opening a store raises."""
+    def __init__(self, offers: Mapping[str, Offered], *, token: str | None, write: bool) -> None:
+        """Raises what opening a store raises."""
         self._token = token
         self._write = write
         self._open: dict[str, OpenPeer] = {}
+        role = Role.WRITE if write else Role.READ
         try:
-            for name, path in stores.items():
-                store = LmdbStore.open(path)
-                role = Role.WRITE if write else Role.READ
-                self._open[name] = OpenPeer(store, store.id, role.word, name not in partial)
+            for name, offer in offers.items():
+                store = LmdbStore.open(offer.store)
+                self._open[name] = OpenPeer(store, store.id, role.word, not offer.partial)
         except MvcError:
             self.close()
             raise
-
-    @classmethod
-    def of_workspaces(
-        cls, found: Mapping[str, Location], *, token: str | None, write: bool
-    ) -> PeerHost:
-        configs = {name: each.config() for name, each in found.items()}
-        stores = {name: each.store_path(configs[name]) for name, each in found.items()}
-        incomplete = {name for name, config in configs.items() if is_partial(config)}
-        return cls(stores, token=token, write=write, partial=incomplete)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from mvcd.daemon.serve.peer import offers
 from mvcd.errors import AuthError, Conflict, NoRepository
+from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import Server, push_branch
 from tests.support.workspace import Bench
 
@@ -69,3 +71,22 @@ def test_beyond_this_machine_a_token_is_asked(bench: Bench) -> None:
         found = re.search(r"mvct_\S{43}", server.process.stdout.readline())
         assert found
         assert server.peer("iris", found[0]).refs()
+
+
+def test_a_bare_repository_is_served_too(tmp_path: Path, bench: Bench) -> None:
+    LmdbStore.create(tmp_path / "bare").close()
+    with Server(*HERE, "--workspace", tmp_path / "bare", "--write") as server:
+        peer = server.peer("bare")
+        id = push_branch(bench, peer, "main")
+        assert peer.refs() == {"heads/main": id}
+        peer.close()
+
+
+def test_names_must_differ(tmp_path: Path, bench: Bench) -> None:
+    twin = Bench(tmp_path / "elsewhere" / "iris")
+    with pytest.raises(Conflict) as refused:
+        offers([str(bench.root), str(twin.root)])
+    assert refused.value.kind == "same-name"
+    with pytest.raises(NoRepository):
+        offers([str(tmp_path)])
+    twin.repo.close()

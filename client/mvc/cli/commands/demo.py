@@ -18,6 +18,7 @@ from mvc.cli.errors import exit_code
 from mvc.cli.face import Face
 from mvc.cli.options import Option, verb
 from mvc.cli.screens import log as log_screen
+from mvc.cli.screens import transfer as transfer_screen
 from mvc.cli.screens.diff import whole
 from mvc.training import checkpoint
 
@@ -47,8 +48,9 @@ def command(face: Face, keep: str | None, iterations: int) -> int:
     """Watch mvc version a real training run.
 
     A small network, in plain Python, learns Fisher's Iris while mvcd, the daemon, watches and makes a
-    version of each iteration; then come the log, a diff, a rollback, a verification, and what all of it takes
-    on the disk. It needs no network, and a daemon of yours is left alone.
+    version of each iteration; then come the log, a diff, a rollback, a verification, a push to a server of this
+    machine and a clone from it, and what all of it takes on the disk. It needs no network, and a daemon of
+    yours is left alone.
     """
     with _directory(keep) as directory:
         face.say(
@@ -93,17 +95,18 @@ def _play(face: Face, directory: str, iterations: int) -> int:
         _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")
         back = repo.rollback(best, sign=False)
         same = repo.show(best).components == repo.show().components
-        equal = f"every component equal to {best}" if same else f"differs from {best}"
-        _show(face, [f"v{back.number} {text.short(back.version)}  {equal}; the history stays"])
+        alike = f"every component equal to {best}" if same else f"differs from {best}"
+        _show(face, [f"v{back.number} {text.short(back.version)}  {alike}; the history stays"])
 
         _chapter(face, "mvc verify")
         report = repo.verify()
         read = f"{text.plural(report.objects, 'object')}, {text.size(report.bytes)} re-hashed"
         _show(face, [f"{'ok' if report.ok else 'damaged'}  {read}"])
+        equal = _travel(face, repo)
         _totals(face, repo, list(repo.log()), rolled_back_to=best, keep=directory)
     finally:
         repo.close()
-    return 0 if report.ok and same else exit_code(IntegrityError("damaged"))
+    return 0 if report.ok and same and equal else exit_code(IntegrityError("damaged"))
 
 
 def _train(face: Face, repo: Repo, iterations: int) -> None:
@@ -125,6 +128,31 @@ def _train(face: Face, repo: Repo, iterations: int) -> None:
         saver = _Saver(repo.root, events)
         _run(face, repo, iterations, saver.save)
         saver.close()
+
+
+def _travel(face: Face, repo: Repo) -> bool:
+    """To a server and back, in directories that are gone afterwards; whether the clone is the same."""
+    from mvc.api.repo import Repo
+    from mvc.cli.own_server import own_server
+
+    with tempfile.TemporaryDirectory(prefix="mvc-demo-") as directory:
+        there, clone = os.path.join(directory, "iris"), os.path.join(directory, "clone")
+        Repo.init_bare(there)
+        with ExitStack() as stack:
+            serves = not daemon_client.forbidden()
+            url = stack.enter_context(own_server(there)) if serves else there
+            _chapter(face, f"mvc push {url}", "a server of this machine" if serves else "")
+            receipt = list(transfer_screen.receipt(repo.push(remote=url)))
+            _show(face, [receipt[0], receipt[-1].strip()])
+            _chapter(face, f"mvc clone {url}", "and verify the clone")
+            copy, done = Repo.clone(url, clone)
+            with copy:
+                report = copy.verify()
+                equal = report.ok and copy.show().id == repo.show().id
+        read = f"{text.plural(report.objects, 'object')}, {text.size(report.bytes)} re-hashed"
+        _show(face, [f"Cloned {transfer_screen.travelled(done.fetched)}"])
+        _show(face, [f"ok  {read}; it ends where this one does" if equal else f"damaged  {read}"])
+    return equal
 
 
 def _committed(repo: Repo, iteration: int) -> str:
