@@ -2,6 +2,7 @@
 
     host.py     what a server is given: repositories, and who may do what
     server.py   the calls over any host
+    handlers.py its methods, made from the descriptor; requests parsed
     uploads.py  what clients have put and not yet named
     client.py   a peer at the other end of a channel
     status.py   errors as status and back

@@ -28,6 +28,7 @@ from mvcd.store.api import RefUpdate, Store
 from mvcd.store.frames import MAX_FRAME_SIZE
 from mvcd.store.peer import changed_refs
 from mvcd.wire import ids as packed
+from mvcd.wire.handlers import handlers
 from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.status import to_status
@@ -74,13 +75,12 @@ OPTIONS = (
 
 def make_server(host: Host, *, interceptors: Sequence[grpc.ServerInterceptor] = ()) -> Served:
     """A server without an address yet. `Served.stop` ends it."""
-    _share_arenas()
     pool = ThreadPoolExecutor(THREADS, "mvc-serve")
     server = grpc.server(
         pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS, interceptors=list(interceptors)
     )
     remote = Remote(host)
-    remote_pb2_grpc.add_RemoteServicer_to_server(remote, server)  # type: ignore[no-untyped-call]
+    remote.register(server)
     return Served(server, remote, pool)
 
 
@@ -116,6 +116,11 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self.stopping = threading.Event()
         self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
         self._checking = threading.BoundedSemaphore(CHECKS)
+
+    def register(self, server: grpc.Server) -> None:
+        """Adds the service to a server, and makes the process fit to serve."""
+        _share_arenas()
+        server.add_generic_rpc_handlers((handlers(self),))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:

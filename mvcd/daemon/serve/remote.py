@@ -9,7 +9,7 @@ import grpc
 from mvcd.daemon.serve import calls
 from mvcd.wire.host import Action, Caller, Host, Hosted
 from mvcd.wire.server import Remote
-from mvcd.wire.v1 import remote_pb2, remote_pb2_grpc
+from mvcd.wire.v1 import remote_pb2
 
 
 class Repositories:
@@ -33,7 +33,7 @@ class Repositories:
         self._remote = Remote(_Named(host))
 
     def register(self, server: grpc.Server) -> None:
-        remote_pb2_grpc.add_RemoteServicer_to_server(self._remote, server)  # type: ignore[no-untyped-call]
+        self._remote.register(server)
 
     def end_streams(self) -> None:
         self._remote.stopping.set()
