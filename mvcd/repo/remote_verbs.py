@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from mvcd.repo.core import Clock, Core
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mvcd.monitor import Monitor
     from mvcd.repo.cloning import CloneResult
     from mvcd.repo.fetching import FetchResult, PullResult
+    from mvcd.repo.follow import Followed
     from mvcd.repo.merge import Choices, MergeResult
     from mvcd.repo.partial import Wanted
     from mvcd.repo.pushing import Asked, PushResult
@@ -110,6 +111,14 @@ class RemoteVerbs:
         from mvcd.repo import verify_remote
 
         return verify_remote.verify_remote(self._core, name, read_data=read_data)
+
+    def follow(
+        self, name: str | None, ref: str, directory: str, *, once: bool = False
+    ) -> Iterator[Followed]:
+        """Keeps a directory equal to a remote's ref (follow.py)."""
+        from mvcd.repo import follow
+
+        return follow.follow(self._core, name, ref, directory, once=once)
 
     def merge(
         self, rev: str, choices: Choices, *, context: Context, message: str | None = None

@@ -21,7 +21,7 @@ ASKED = """init add untrack status commit log show diff checkout restore rollbac
 verify gc undo op config check-ignore doctor completion demo version
 watch unwatch run reproduce lineage promote stage export verify-deploy card catalogue sign verify-signature
 compare plot blame bisect admin audit login logout whoami
-remote clone fetch pull merge push ls-remote"""
+remote clone fetch pull merge push follow ls-remote"""
 
 
 def commands() -> list[tuple[str, ...]]:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mvc.api.remotes import Clone, Fetch, Merge, Pull, Push, Remote, RemoteRef, RemoteReport
+    from mvc.api.remotes import (
+        Clone,
+        Fetch,
+        Followed,
+        Merge,
+        Pull,
+        Push,
+        Remote,
+        RemoteRef,
+        RemoteReport,
+    )
     from mvcd.monitor import Monitor
     from mvcd.repo.repository import Repository
     from mvcd.repo.results import Context
@@ -127,6 +137,19 @@ class RemoteVerbs:
     def verify_remote(self, remote: str | None = None, *, read_data: bool = False) -> RemoteReport:
         """Asks a remote for all that its refs reach; with `read_data` has it sent and re-hashes it."""
         return self._engine.verify_remote(remote, read_data=read_data)
+
+    def follow(
+        self, remote: str | None, ref: str, *, to: str | os.PathLike[str], once: bool = False
+    ) -> Iterator[Followed]:
+        """Keeps the directory `to` a verified copy of what a remote's branch, tag or stage points to.
+
+        `to` is a link that is switched at once; the copy before is kept. Yields after each switch; with
+        `once` it ends after the first look. Raises Failure: kind "not-empty", "unknown-ref", "vacant-stage".
+        """
+        from mvc.api.remotes import Followed
+
+        found = self._engine.follow(remote, ref, os.fspath(to), once=once)
+        return (Followed.of(done) for done in found)
 
     def merge(
         self,

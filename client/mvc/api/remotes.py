@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mvc.api.results import CheckoutResult, CommitResult, Head
-from mvcd.repo import cloning, fetching, pushing
+from mvcd.repo import cloning, fetching, follow, pushing
 from mvcd.repo.merge import Clash, MergeConflict, MergeResult
 from mvcd.repo.remotes import Remote
 from mvcd.repo.verify_remote import RemoteReport
@@ -14,6 +14,7 @@ __all__ = [
     "Clash",
     "Clone",
     "Fetch",
+    "Followed",
     "Merge",
     "MergeConflict",
     "MovedRef",
@@ -146,4 +147,24 @@ class Merge:
             None if result.commit is None else CommitResult.of(result.commit),
             None if result.checkout is None else CheckoutResult.of(result.checkout),
             result.resolved,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A deployment directory after a switch to `version`; or, with `problem`, as it was."""
+
+    directory: str
+    version: str | None
+    before: str | None
+    bytes_total: int
+    problem: str
+
+    @classmethod
+    def of(cls, done: follow.Followed) -> Followed:
+        return cls(
+            done.directory,
+            None if done.version is None else done.version.hex(),
+            None if done.before is None else done.before.hex(),
+            done.bytes_total, done.problem,
         )  # fmt: skip

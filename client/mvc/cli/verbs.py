@@ -50,6 +50,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "pull": "fetch, then move branch and files forward",
         "merge": "take over what another line changed",
         "push": "send versions, with proof that they arrived",
+        "follow": "keep a deployed copy equal to a ref",
         "ls-remote": "list the refs of a remote",
     },
     "Release": {
