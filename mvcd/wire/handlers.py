@@ -1,7 +1,7 @@
 """The service's methods as gRPC wants them, made from its descriptor.
 
-Requests are parsed here and not by gRPC's generated code, which answers bytes that are no message with
-INTERNAL and leaves the stream open: 64 of them and the connection takes no more calls.
+A request that cannot be parsed is refused here and not by gRPC, which answers INTERNAL and leaves the stream
+open: 64 of them and the connection takes no more calls.
 """
 
 from __future__ import annotations
@@ -32,18 +32,33 @@ def handlers(servicer: object) -> grpc.GenericRpcHandler:
             else grpc.unary_unary_rpc_method_handler
         )
         methods[method.name] = make(
-            _parsing(kind, getattr(servicer, method.name)), None, reply.SerializeToString
+            _refusing(getattr(servicer, method.name)), _parser(kind), reply.SerializeToString
         )
     return grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 
 
-def _parsing(kind: Any, behaviour: Behaviour) -> Behaviour:
-    def parsed(data: bytes, context: grpc.ServicerContext) -> Any:
+class Malformed:
+    """What stands for a request that was none."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+
+def _parser(kind: Any) -> Callable[[bytes], Any]:
+    def parse(data: bytes) -> Any:
         try:
-            request = kind.FromString(data)
+            return kind.FromString(data)
         except DecodeError:
-            refusal = UsageError(f"these bytes are no {kind.__name__}", kind="bad-message")
-            context.abort_with_status(to_status(refusal))
+            return Malformed(kind.__name__)
+
+    return parse
+
+
+def _refusing(behaviour: Behaviour) -> Behaviour:
+    def sound(request: Any, context: grpc.ServicerContext) -> Any:
+        if isinstance(request, Malformed):
+            error = UsageError(f"these bytes are no {request.kind}", kind="bad-message")
+            context.abort_with_status(to_status(error))
         return behaviour(request, context)
 
-    return parsed
+    return sound
