@@ -28,6 +28,7 @@ SCRIPTS = (
     "bench_tensor_diff",
     "bench_export",
     "bench_search",
+    "bench_remote",
 )
 
 

@@ -1,0 +1,176 @@
+"""How long a model takes to reach a server, and to come back.
+
+`mvc push` to `mvcd serve` on loopback and `mvc clone` from there, of one version whose one BF16 safetensors
+file has --size. Against `rsync -a` of the same store's packs to and from an rsync daemon on loopback, and
+against `dvc push` and `dvc pull` with a remote in a directory, which is the fastest that DVC has: nothing
+goes over a socket. rsync and DVC do not fsync; a push is durable when it ends.
+
+The same for small files, one for each 16 KiB of --size, of which each weighs about 1 KiB.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import data
+from measure import Cost, Unmeasured, interleave
+from peers import Program
+from report import Bench, main
+
+_REPO = "team/model"
+_PATIENCE = 30.0
+
+
+def body(bench: Bench) -> None:
+    _measure(bench, "one file", _one_file)
+    _measure(bench, "small files", _small_files)
+
+
+def _one_file(bench: Bench, directory: Path) -> None:
+    data.make("bf16", directory / "model.safetensors", bench.size)
+
+
+def _small_files(bench: Bench, directory: Path) -> None:
+    data.make("small", directory / "many", max(1000, bench.size >> 14))
+
+
+def _measure(bench: Bench, what: str, make) -> None:  # type: ignore[no-untyped-def]
+    source = bench.scratch / "source"
+    source.mkdir()
+    make(bench, source)
+    raw = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+    subjects = {
+        f"mvc {what}": partial(_mvc, bench, source, what),
+        f"dvc {what}": partial(_dvc, bench, source, what),
+    }
+    rounds = interleave(subjects, rounds=bench.rounds, scratch=bench.scratch)
+    bench.keep_rounds(rounds, raw=raw)
+    limit = 1.2 if what == "one file" else None
+    for verb, peer in (("push", "push"), ("clone", "pull")):
+        if limit is not None:
+            bench.at_most(
+                f"{verb}, {what}: against `rsync -a` of the packs", limit, "x",
+                partial(rounds.ratio, f"mvc {what}: {verb}", f"mvc {what}: rsync {peer}"),
+            )  # fmt: skip
+        bench.at_most(
+            f"{verb}, {what}: against `dvc {peer}`", 0.5 if limit else 0.1, "x",
+            partial(rounds.ratio, f"mvc {what}: {verb}", f"dvc {what}: {peer}"),
+        )  # fmt: skip
+    shutil.rmtree(source)
+
+
+def _mvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str, Cost]:
+    """One repository, pushed and cloned by mvc, and its packs by rsync: the same bytes."""
+    mvc, workspace = bench.programs.mvc, directory / "work"
+    shutil.copytree(source, workspace)
+    mvc.init(workspace)
+    mvc.save(workspace)
+    with _serving(mvc, directory) as url:
+        mvc.run("-C", workspace, "remote", "add", "origin", url, cwd=workspace, settle=False)
+        pushed = mvc.run("-C", workspace, "push", cwd=workspace)
+        cloned = mvc.run("clone", url, directory / "clone", cwd=directory)
+    costs = {f"mvc {what}: push": pushed, f"mvc {what}: clone": cloned}
+    return costs | _rsync(bench, workspace / ".mvc" / "store" / "packs", what, directory)
+
+
+@contextmanager
+def _serving(mvc: Program, directory: Path) -> Iterator[str]:
+    """A server with one repository that takes pushes from everybody on this machine."""
+    root, token = directory / "server", directory / "server" / "admin.token"
+    command = [*mvc.found()]
+    command[-1] = re.sub(r"mvc$", "mvcd", command[-1])
+    port, health = _free_port(), _free_port()
+    log = (directory / "serve.log").open("wb")
+    process = subprocess.Popen(
+        [*command, "serve", "--root", str(root), "--listen", f"127.0.0.1:{port}",
+         "--http", f"127.0.0.1:{health}"],
+        env=dict(mvc.env), stdout=log, stderr=log,
+    )  # fmt: skip
+    try:
+        _wait_for(port, process)
+        mvc.run("admin", "repo", "add", "--root", root, _REPO, cwd=directory, settle=False)
+        server = f"grpc://127.0.0.1:{port}"
+        script = f'exec {" ".join(mvc.found())} login {server} < "{token}"'
+        subprocess.run(["sh", "-c", script], env=dict(mvc.env), check=True, stdout=log, stderr=log)
+        yield f"{server}/{_REPO}"
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE)
+        log.close()
+
+
+def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, Cost]:
+    shell, port = bench.programs.shell, _free_port()
+    if shutil.which("rsync") is None:
+        bench.note("rsync is not installed: apt-get install rsync")
+        return {}
+    target = directory / "module"
+    target.mkdir()
+    settings = directory / "rsyncd.conf"
+    settings.write_text(
+        f"use chroot = no\nport = {port}\n[m]\npath = {target}\nread only = no\n"
+        f"uid = {_owner(target)}\n"
+    )
+    daemon = subprocess.Popen(
+        ["rsync", "--daemon", "--no-detach", "--address=127.0.0.1", f"--config={settings}"],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_for(port, daemon)
+        there = f"rsync://127.0.0.1:{port}/m/"
+        push = shell.run("-c", 'rsync -a "$1/" "$2"', "sh", packs, there, cwd=directory)
+        back = directory / "back"
+        pull = shell.run("-c", 'rsync -a "$1" "$2/"', "sh", there, back, cwd=directory)
+    finally:
+        daemon.terminate()
+        daemon.wait(_PATIENCE)
+    return {f"mvc {what}: rsync push": push, f"mvc {what}: rsync pull": pull}
+
+
+def _dvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str, Cost]:
+    dvc, workspace = bench.programs.dvc, directory / "work"
+    shutil.copytree(source, workspace)
+    (name,) = [path.name for path in source.iterdir()]
+    dvc.init(workspace)
+    dvc.add(workspace, name)
+    dvc.run("remote", "add", "-d", "store", directory / "store", cwd=workspace, settle=False)
+    pushed = dvc.run("push", "--quiet", cwd=workspace)
+    shutil.rmtree(workspace / ".dvc" / "cache")
+    gone = workspace / name
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    pulled = dvc.run("pull", "--quiet", cwd=workspace)
+    return {f"dvc {what}: push": pushed, f"dvc {what}: pull": pulled}
+
+
+def _owner(path: Path) -> str:
+    return path.owner()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise Unmeasured("a server did not start")
+
+
+if __name__ == "__main__":
+    sys.exit(main(body, __doc__ or "", size="2GiB", quick="64MiB", rounds=3))

@@ -1,0 +1,90 @@
+"""The verbs of remotes on the command line: what they say, their documents, their exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mvc import Repo
+from tests.support.commandline import Mvc, write
+
+
+@pytest.fixture
+def shared(saved: Path, mvc: Mvc, tmp_path: Path) -> Path:
+    """A repository with two versions, pushed to a bare one that is `origin`."""
+    mvc("init", "--bare", str(tmp_path / "shared"))
+    mvc("remote", "add", "origin", "../shared")
+    return tmp_path / "shared"
+
+
+def test_remotes_by_name(shared: Path, mvc: Mvc) -> None:
+    assert mvc("remote", "--json").json["remotes"] == [{"name": "origin", "url": str(shared)}]
+    mvc("remote", "rename", "origin", "hub")
+    mvc("remote", "set-url", "hub", "grpcs://example.org/team/iris")
+    assert "grpcs://example.org/team/iris" in mvc("remote").out
+    mvc("remote", "remove", "hub")
+    assert mvc("remote", "list", "--json").json["remotes"] == []
+    assert "mvc remote add" in mvc("push", code=1).err
+    assert "mvc login" in mvc("remote", "add", "x", "grpcs://a:secret@b/c", code=2).err
+    assert "not known" in mvc("remote", "add", "x", "http://b/c", code=2).err
+
+
+def test_a_push_gives_a_receipt(shared: Path, mvc: Mvc) -> None:
+    tip = mvc("show", "--json").json["version"]
+    document = mvc("push", "--json").json
+    assert document["refs"] == [{"name": "heads/main", "old": None, "new": tip}]
+    assert document["objects"] == document["verified_objects"] > 0
+    assert document["url"] == str(shared)
+    assert "up to date" in mvc("push").out
+    assert mvc("ls-remote", "--json").json["refs"] == [{"name": "heads/main", "version": tip}]
+    assert mvc("verify", "--remote", "--json").json["ok"] is True
+
+
+def test_clone_diverge_merge(shared: Path, saved: Path, mvc: Mvc, tmp_path: Path) -> None:
+    mvc("push")
+    other = tmp_path / "other"
+    assert "Cloned 2 versions" in mvc("clone", str(shared), str(other)).out
+    mvc("clone", str(shared), str(other), code=1)
+    there, here = ("-C", str(other)), ("-C", str(saved))
+    write(other, {"notes.md": "theirs"})
+    mvc(*there, "commit", "-m", "theirs")
+    mvc(*there, "push")
+    write(saved, {"notes.md": "ours"})
+    mvc(*here, "commit", "-m", "ours")
+    assert "mvc pull origin" in mvc(*here, "push", code=1).err
+    assert "mvc merge origin/main" in mvc(*here, "pull", code=1).err
+    assert "notes.md" in mvc(*here, "merge", "origin/main", code=1).err
+    assert (saved / "notes.md").read_text() == "ours"
+    document = mvc(*here, "merge", "origin/main", "--theirs", "notes.md", "--json").json
+    assert document["resolved"][0]["side"] == "theirs"
+    assert (saved / "notes.md").read_text() == "theirs"
+    mvc(*here, "push")
+    assert mvc(*there, "pull", "--json").json["checkout"] is not None
+    assert "up to date" in mvc(*there, "pull").out
+
+
+def test_partial_clones_from_python(shared: Path, mvc: Mvc, tmp_path: Path) -> None:
+    mvc("push")
+    repo, done = Repo.clone(str(shared), tmp_path / "records", only=())
+    assert (done.branch, done.checkout) == ("main", None)
+    assert len(list(repo.log("main"))) == 2
+    repo.checkout("main")
+    assert repo.status().clean
+    repo.close()
+
+
+def test_a_remote_that_is_not_there(saved: Path, mvc: Mvc, tmp_path: Path) -> None:
+    mvc("remote", "add", "origin", str(tmp_path / "nowhere"))
+    for verb in ("push", "pull", "fetch", "ls-remote"):
+        assert "mvc init --bare" in mvc(verb, code=13).err
+    assert mvc("clone", str(tmp_path / "nowhere"), str(tmp_path / "x"), code=13).err
+    assert not (tmp_path / "x").exists()
+
+
+def test_follow_once(shared: Path, mvc: Mvc, tmp_path: Path) -> None:
+    mvc("push")
+    live = tmp_path / "live"
+    assert "holds" in mvc("follow", "origin", "main", "--to", str(live), "--once").out
+    assert live.is_symlink()
+    assert mvc("verify-deploy", str(live)).code == 0
