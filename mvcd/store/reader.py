@@ -66,8 +66,8 @@ class PackedObjects:
                 return data
         except (BadRecord, FileNotFoundError):
             pass
-        records = [(id, self._record(id).encoded()) for _, id in run]
-        return b"".join(record_head(id, e) + bytes(e.body) for id, e in records)
+        records = [self._record(id) for _, id in run]
+        return b"".join(record_head(r.id, r.encoded()) + bytes(r.body) for r in records)
 
     def info(self, id: Digest) -> ObjectInfo:
         return self.location(id).info()
@@ -155,7 +155,7 @@ class PackedObjects:
     def _row(self, id: Digest) -> bytes:
         row = self.index.lookup(id)
         if row is None:
-            raise MissingObject(f"{id.kind.name.lower()} {id.short()} is not in the store")
+            raise MissingObject(f"{id.label()} is not in the store")
         return row
 
     def _record(self, id: Digest, *, check_crc: bool = True) -> Record:
@@ -201,7 +201,7 @@ class PackedObjects:
         except (MissingObject, CorruptObject):
             where = "index"
         return CorruptObject(
-            f"{id.kind.name.lower()} {id.short()} is damaged",
+            f"{id.label()} is damaged",
             cause=f"{where}: {problem}",
             help="mvc verify",
         )

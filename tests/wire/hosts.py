@@ -5,12 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mvcd.errors import NoRepository
+from mvcd.repo.core import Core
+from mvcd.repo.repository import Repository
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
 from mvcd.wire.server import Served, make_server
 
-QUICK = Patience(first=0.01, most=0.05, total=2.0)
+QUICK = Patience(first=0.01, most=0.05, total=5.0)
+ONCE = Patience(total=0.0)
+"""No second try."""
+RECONNECTS = (
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 20),
+    ("grpc.max_reconnect_backoff_ms", 50),
+)
 
 
 @dataclass
@@ -45,6 +54,10 @@ class OneStore:
         return self.hosted
 
 
+def core_of(repository: Repository) -> Core:
+    return repository._core
+
+
 def serving(store: Store) -> tuple[Served, int]:
     """A server on a port of loopback; `Served.stop` ends it."""
     served = make_server(OneStore(store))
@@ -53,5 +66,6 @@ def serving(store: Store) -> tuple[Served, int]:
     return served, port
 
 
-def calling(port: int, repo: str = "r") -> RemotePeer:
-    return RemotePeer(f"127.0.0.1:{port}", repo, f"grpc://127.0.0.1:{port}/{repo}", patience=QUICK)
+def calling(port: int, repo: str = "r", patience: Patience = QUICK) -> RemotePeer:
+    url = f"grpc://127.0.0.1:{port}/{repo}"
+    return RemotePeer(f"127.0.0.1:{port}", repo, url, patience=patience, options=RECONNECTS)

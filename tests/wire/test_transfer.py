@@ -10,7 +10,6 @@ import pytest
 from mvcd.errors import Conflict, MissingObject, NoRepository
 from mvcd.ids import ChunkId, VersionId
 from mvcd.monitor import Silent
-from mvcd.repo.core import Core
 from mvcd.repo.refs import HEADS, target_of
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Context
@@ -19,7 +18,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.sync.push import push
-from tests.wire.hosts import calling, serving
+from tests.wire.hosts import calling, core_of, serving
 
 CONTEXT = Context(author="Ada <ada@example.org>", time_us=1_700_000_000_000_000)
 
@@ -30,10 +29,6 @@ def served(tmp_path):
         served, port = serving(store)
         yield store, port
         served.stop(1)
-
-
-def core_of(repository: Repository) -> Core:
-    return repository._core
 
 
 def test_push_and_pull_of_a_history(tmp_path: Path, served) -> None:

@@ -1,0 +1,144 @@
+"""A TCP proxy that misbehaves on demand: cuts after so many bytes, swallows replies, delays, narrows."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from typing import Self
+
+PIECE = 64 << 10
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER of no time: closing sends RST, as a network that is gone does."""
+
+
+class Proxy:
+    """Listens on `port` of loopback and passes on to `target`, another port there.
+
+    `up` and `down` count bytes to the server and back, over all connections. Once a count reaches `cut_up` or
+    `cut_down`, every connection is reset; later ones pass. `delay` in seconds one way, `rate` in bytes a second
+    each way.
+    """
+
+    def __init__(
+        self,
+        target: int,
+        *,
+        cut_up: int | None = None,
+        cut_down: int | None = None,
+        delay: float = 0.0,
+        rate: float | None = None,
+    ) -> None:
+        self._target = target
+        self._limits = {"up": cut_up, "down": cut_down}
+        self._passed = {"up": 0, "down": 0}
+        self._delay = delay
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._open: set[socket.socket] = set()
+        self.cuts = 0
+        self.swallowing = False
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def up(self) -> int:
+        return self._passed["up"]
+
+    @property
+    def down(self) -> int:
+        return self._passed["down"]
+
+    def cut(self) -> None:
+        """Resets all connections."""
+        with self._lock:
+            victims, self._open = self._open, set()
+            self.cuts += 1
+        for victim in victims:
+            with suppress(OSError):
+                victim.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                victim.shutdown(socket.SHUT_RDWR)
+            victim.close()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ inside
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.close()
+                continue
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self._lock:
+                self._open |= {client, server}
+            self._start(client, server, "up")
+            self._start(server, client, "down")
+
+    def _start(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+        line: queue.Queue[tuple[float, bytes]] = queue.Queue()
+        threading.Thread(target=self._read, args=(source, line, way), daemon=True).start()
+        threading.Thread(target=self._write, args=(line, sink), daemon=True).start()
+
+    def _read(
+        self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], way: str
+    ) -> None:
+        free = time.monotonic()
+        while True:
+            try:
+                data = source.recv(PIECE)
+            except OSError:
+                data = b""
+            if self._rate is not None:
+                free = max(free, time.monotonic()) + len(data) / self._rate
+                time.sleep(max(0.0, free - time.monotonic()))
+            if not (way == "down" and self.swallowing and data):
+                line.put((time.monotonic() + self._delay, data))
+            if not data:
+                return
+            if self._spent(way, len(data)):
+                self.cut()
+
+    def _spent(self, way: str, count: int) -> bool:
+        """Counts; whether this was the byte after which the line is cut."""
+        with self._lock:
+            self._passed[way] += count
+            limit = self._limits[way]
+            if limit is None or self._passed[way] < limit:
+                return False
+            self._limits[way] = None
+            return True
+
+    def _write(self, line: queue.Queue[tuple[float, bytes]], sink: socket.socket) -> None:
+        while True:
+            due, data = line.get()
+            if (pause := due - time.monotonic()) > 0:
+                time.sleep(pause)
+            try:
+                if not data:
+                    sink.shutdown(socket.SHUT_WR)
+                    return
+                sink.sendall(data)
+            except OSError:
+                return
