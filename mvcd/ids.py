@@ -58,10 +58,6 @@ class Digest(bytes):
     def short(self, digits: int = 12) -> str:
         return self.hex()[:digits]
 
-    def label(self) -> str:
-        """How errors name it: "chunk 0123456789ab"."""
-        return f"{self.kind.name.lower()} {self.short()}"
-
     def __str__(self) -> str:
         return self.hex()
 

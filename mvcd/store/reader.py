@@ -155,7 +155,7 @@ class PackedObjects:
     def _row(self, id: Digest) -> bytes:
         row = self.index.lookup(id)
         if row is None:
-            raise MissingObject(f"{id.label()} is not in the store")
+            raise MissingObject(f"{id.kind.name.lower()} {id.short()} is not in the store")
         return row
 
     def _record(self, id: Digest, *, check_crc: bool = True) -> Record:
@@ -201,7 +201,7 @@ class PackedObjects:
         except (MissingObject, CorruptObject):
             where = "index"
         return CorruptObject(
-            f"{id.label()} is damaged",
+            f"{id.kind.name.lower()} {id.short()} is damaged",
             cause=f"{where}: {problem}",
             help="mvc verify",
         )

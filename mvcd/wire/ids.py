@@ -18,9 +18,6 @@ class AnyId(Digest):
     __slots__ = ()
     kind = Kind.CHUNK
 
-    def label(self) -> str:
-        return f"object {self.short()}"
-
 
 def pack(ids: Iterable[Digest]) -> bytes:
     return b"".join(ids)

@@ -18,23 +18,14 @@ RESET = struct.pack("ii", 1, 0)
 class Proxy:
     """Listens on `port` of loopback and passes on to `target`, another port there.
 
-    `up` and `down` count bytes to the server and back, over all connections. Once a count reaches `cut_up` or
-    `cut_down`, every connection is reset; later ones pass. `delay` in seconds one way, `rate` in bytes a second
-    each way.
+    `carried` counts bytes to the server and back, over all connections. `delay` in seconds one way, `rate` in
+    bytes a second each way. While `swallowing`, what the server says is lost.
     """
 
-    def __init__(
-        self,
-        target: int,
-        *,
-        cut_up: int | None = None,
-        cut_down: int | None = None,
-        delay: float = 0.0,
-        rate: float | None = None,
-    ) -> None:
-        self._target = target
-        self._limits = {"up": cut_up, "down": cut_down}
-        self._passed = {"up": 0, "down": 0}
+    def __init__(self, target: int, *, delay: float = 0.0, rate: float | None = None) -> None:
+        self.target = target
+        self.carried = {"up": 0, "down": 0}
+        self._left: dict[str, int | None] = {"up": None, "down": None}
         self._delay = delay
         self._rate = rate
         self._lock = threading.Lock()
@@ -45,19 +36,18 @@ class Proxy:
         self.port: int = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    @property
-    def up(self) -> int:
-        return self._passed["up"]
-
-    @property
-    def down(self) -> int:
-        return self._passed["down"]
+    def cut_after(self, *, up: int | None = None, down: int | None = None) -> None:
+        """Resets every connection once this many more bytes went to the server or came from it. Later ones are
+        carried whole until it is said again."""
+        with self._lock:
+            self._left = {"up": up, "down": down}
 
     def cut(self) -> None:
-        """Resets all connections."""
+        """Resets all connections now."""
         with self._lock:
             victims, self._open = self._open, set()
-            self.cuts += 1
+            self._left = {"up": None, "down": None}
+            self.cuts += bool(victims)
         for victim in victims:
             with suppress(OSError):
                 victim.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -85,7 +75,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection(("127.0.0.1", self._target))
+                server = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
                 client.close()
                 continue
@@ -113,22 +103,25 @@ class Proxy:
             if self._rate is not None:
                 free = max(free, time.monotonic()) + len(data) / self._rate
                 time.sleep(max(0.0, free - time.monotonic()))
-            if not (way == "down" and self.swallowing and data):
+            ended = not data
+            data, last = self._allowed(way, data)
+            if not (way == "down" and self.swallowing):
                 line.put((time.monotonic() + self._delay, data))
-            if not data:
-                return
-            if self._spent(way, len(data)):
+            if last:
                 self.cut()
+            if ended:
+                return
 
-    def _spent(self, way: str, count: int) -> bool:
-        """Counts; whether this was the byte after which the line is cut."""
+    def _allowed(self, way: str, data: bytes) -> tuple[bytes, bool]:
+        """What is still carried of `data`, and whether the line is cut after it."""
         with self._lock:
-            self._passed[way] += count
-            limit = self._limits[way]
-            if limit is None or self._passed[way] < limit:
-                return False
-            self._limits[way] = None
-            return True
+            left = self._left[way]
+            last = left is not None and len(data) >= left
+            if left is not None:
+                data = data[:left]
+                self._left[way] = left - len(data)
+            self.carried[way] += len(data)
+            return data, last
 
     def _write(self, line: queue.Queue[tuple[float, bytes]], sink: socket.socket) -> None:
         while True:

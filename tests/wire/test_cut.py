@@ -14,8 +14,8 @@ from mvcd.store.frames import gather, records
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.record import record_head
 from tests.store.objects import plain
-from tests.support.cutting import CuttingProxy
-from tests.wire.hosts import calling, serving
+from tests.support.proxy import Proxy
+from tests.wire.hosts import ONCE, calling, serving
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def line(tmp_path):
     """A served store and a proxy before it."""
     with LmdbStore.create(tmp_path / "server") as store:
         served, port = serving(store)
-        with CuttingProxy(port) as proxy:
+        with Proxy(port) as proxy:
             yield store, proxy
         served.stop(1)
 
@@ -106,7 +106,7 @@ def test_who_never_answers_is_said_to_be_unreachable(line) -> None:
     _, proxy = line
     proxy.close()
     with pytest.raises(RemoteUnreachable):
-        calling(proxy.port).hello()
+        calling(proxy.port, patience=ONCE).hello()
 
 
 @pytest.mark.campaign
