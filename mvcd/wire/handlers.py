@@ -40,8 +40,12 @@ def handlers(servicer: object) -> grpc.GenericRpcHandler:
 class Malformed:
     """What stands for a request that was none."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, size: int) -> None:
         self.kind = kind
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
 
 
 def _parser(kind: Any) -> Callable[[bytes], Any]:
@@ -49,7 +53,7 @@ def _parser(kind: Any) -> Callable[[bytes], Any]:
         try:
             return kind.FromString(data)
         except DecodeError:
-            return Malformed(kind.__name__)
+            return Malformed(kind.__name__, len(data))
 
     return parse
 
