@@ -203,7 +203,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             walk = between(heads, haves, lambda id: Version.decode(store.get(id)))
             for id in walk:
                 if len(found) == LOG_VERSIONS:
-                    frontier = _frontier(found, store)
+                    frontier = _frontier(heads, found, store)
                     break
                 found.append(id)
             return pb.LogReply(versions=packed.pack(found), frontier=packed.pack(frontier))
@@ -355,15 +355,18 @@ def _remembered(store: Store, key: bytes) -> pb.UpdateRefsReply | None:
     return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
 
-def _frontier(found: list[Digest], store: Store) -> list[Digest]:
-    """Parents of what was found that were not found themselves: where the next call goes on."""
+def _frontier(heads: Sequence[Digest], found: list[Digest], store: Store) -> list[Digest]:
+    """Heads and parents of what was found that were not found themselves: where the next call goes on. Raises
+    Failure when they are more than a call takes."""
     inside = set(found)
-    parents: dict[Digest, None] = {}
-    for id in found:
-        for parent in Version.decode(store.get(id)).parents:
-            if parent not in inside:
-                parents[parent] = None
-    return list(parents)[:LOG_VERSIONS]
+    parents = (parent for id in found for parent in Version.decode(store.get(id)).parents)
+    left = dict.fromkeys(id for id in (*heads, *parents) if id not in inside)
+    if len(left) > LOG_VERSIONS:
+        raise Failure(
+            f"more than {LOG_VERSIONS} lines of history at once", kind="too-large",
+            help="ask for fewer refs at once",
+        )  # fmt: skip
+    return list(left)
 
 
 def _identifier(value: bytes, what: str) -> bytes:

@@ -1,0 +1,143 @@
+"""Frames from anybody: only what is whole, within the limits and what its digest says comes through."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.errors import CorruptObject, MissingObject, MvcError, UsageError
+from mvcd.ids import Bytes, ChunkId, Digest
+from mvcd.store.frames import (
+    FRAME_RAW_SIZE,
+    FRAME_SIZE,
+    MAX_FRAME_RAW_SIZE,
+    MAX_FRAME_SIZE,
+    check_frame,
+    gather,
+    records,
+)
+from mvcd.store.record import record_head
+from tests.store.objects import delta, plain, revisions, some
+
+
+def whole(id: Digest, encoded: Encoded) -> bytes:
+    return record_head(id, encoded) + bytes(encoded.body)
+
+
+def nowhere(id: ChunkId) -> bytes:
+    raise MissingObject(f"no chunk {id.short()}")
+
+
+def refused(frame: Bytes) -> MvcError:
+    with pytest.raises(MvcError) as caught:
+        check_frame(frame, nowhere)
+    return caught.value
+
+
+OBJECTS = some(seed=21, count=12)
+FRAME = b"".join(whole(id, encoded) for id, encoded, _ in OBJECTS)
+
+
+def test_a_frame_tells_its_objects() -> None:
+    checked = check_frame(FRAME, nowhere)
+    assert [(one.record.id, one.raw) for one in checked] == [(id, raw) for id, _, raw in OBJECTS]
+    assert b"".join(one.data for one in checked) == FRAME
+    assert check_frame(b"", nowhere) == []
+
+
+def test_what_it_says_twice_comes_once() -> None:
+    assert len(check_frame(FRAME + FRAME, nowhere)) == len(OBJECTS)
+
+
+@given(st.integers(1, len(FRAME) - 1))
+def test_cut_anywhere(at: int) -> None:
+    """At the end of a record what is left is a frame; elsewhere it is none."""
+    try:
+        found = check_frame(FRAME[:at], nowhere)
+    except UsageError as error:
+        assert error.kind == "bad-frame"
+    else:
+        assert b"".join(one.data for one in found) == FRAME[:at]
+
+
+@given(st.integers(0, len(FRAME) * 8 - 1))
+def test_one_bit_wrong_anywhere(bit: int) -> None:
+    frame = bytearray(FRAME)
+    frame[bit // 8] ^= 1 << bit % 8
+    assert refused(frame).kind == "bad-frame"
+
+
+@given(st.binary(min_size=1, max_size=300))
+def test_garbage_is_no_frame(data: bytes) -> None:
+    assert refused(data).kind == "bad-frame"
+    assert refused(FRAME + data).kind == "bad-frame"
+
+
+def test_bytes_that_are_not_what_the_digest_says() -> None:
+    id, _ = plain(b"right")
+    error = refused(whole(id, Encoded(Codec.RAW, 5, b"wrong")))
+    assert isinstance(error, CorruptObject)
+    assert error.kind == "digest-mismatch" and id.short() in str(error)
+
+
+def test_a_body_that_does_not_decode() -> None:
+    id, _ = plain(b"right")
+    for encoded in (Encoded(Codec.ZSTD, 5, b"no zstd"), Encoded(Codec.RAW, 6, b"right")):
+        assert isinstance(refused(whole(id, encoded)), CorruptObject)
+
+
+def test_bases_stand_before_or_elsewhere() -> None:
+    first, second, third = revisions(seed=22, count=3)
+    base = whole(*plain(first))
+    middle, last = whole(*delta(second, first)), whole(*delta(third, second))
+    assert [one.raw for one in check_frame(base + middle + last, nowhere)] == [first, second, third]
+    elsewhere = {ChunkId.of(second): second}
+    assert check_frame(last, elsewhere.__getitem__)[0].raw == third
+    for frame in (middle, last + middle + base):
+        assert isinstance(refused(frame), MissingObject)
+
+
+def test_a_wrong_base_is_found_by_the_digest() -> None:
+    first, second = revisions(seed=23, count=2)
+    with pytest.raises(CorruptObject):
+        check_frame(whole(*delta(second, first)), lambda _: first[::-1])
+
+
+def test_bytes_of_a_frame_have_a_limit() -> None:
+    error = refused(bytes(MAX_FRAME_SIZE + 1))
+    assert isinstance(error, UsageError) and error.kind == "too-large"
+
+
+def test_raw_bytes_of_a_frame_have_a_limit() -> None:
+    """A few hundred bytes that would decode to 10 MiB are refused before the last of them is."""
+    fills = [bytes([n]) * MAX_RAW_SIZE for n in range(5)]
+    made = [whole(ChunkId.of(d), Encoded(Codec.FILL, len(d), d[:1])) for d in fills]
+    most = MAX_FRAME_RAW_SIZE // MAX_RAW_SIZE
+    assert len(check_frame(b"".join(made[:most]), nowhere)) == most
+    assert refused(b"".join(made)).kind == "too-large"
+
+
+def test_gathered_frames_are_within_the_limits() -> None:
+    source = random.Random(24)
+    parts = [(source.randbytes(source.randrange(1, 1 << 18)), 1 << 18) for _ in range(60)]
+    parts += [(b"fill", MAX_RAW_SIZE)] * 20
+    frames = list(gather(parts))
+    assert b"".join(frames) == b"".join(part for part, _ in parts)
+    assert all(len(frame) <= FRAME_SIZE for frame in frames)
+    assert len(list(gather([(b"fill", MAX_RAW_SIZE)] * 7))) == -(
+        -7 // (FRAME_RAW_SIZE // MAX_RAW_SIZE)
+    )
+    large = [(bytes(FRAME_SIZE * 2), 1), (b"x", 1)]
+    assert [len(frame) for frame in gather(large)] == [FRAME_SIZE * 2, 1]
+    assert list(gather([])) == []
+
+
+def test_records_can_be_looked_at_without_their_checksums() -> None:
+    frame = bytearray(FRAME)
+    frame[-1] ^= 1
+    found = [record.id for record, _ in records(frame, check_crc=False)]
+    assert found == [id for id, _, _ in OBJECTS]
