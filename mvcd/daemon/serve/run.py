@@ -78,7 +78,7 @@ class Process:
         self._web: Web | None = None
 
     def start(self) -> Listen:
-        """Serves when it returns. Raises MvcError, OSError (the HTTP port)."""
+        """Serves when it returns. Raises MvcError."""
         plan = self._plan
         if plan.http is not None:
             self._web = Web(plan.http, self.metrics, self._problem)
@@ -112,14 +112,16 @@ class Process:
         self._ending.end()
 
     def end(self) -> None:
-        self._state = "draining"
-        log.info("draining", extra={"fields": {"calls": self.metrics.in_flight}})
+        served, self._state = self._state is None, "draining"
+        if served:
+            log.info("draining", extra={"fields": {"calls": self.metrics.in_flight}})
         self._served.end_streams()
         self._frame.drain(self._plan.drain)
         self._served.close()
         if self._web is not None:
             self._web.close()
-        log.info("ended")
+        if served:
+            log.info("ended")
 
     def _problem(self) -> str | None:
         if self._state is not None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import CONTENT_TYPE, Metrics
+from mvcd.errors import Failure
 
 MAX_CONNECTIONS = 32
 SECONDS = 5.0
@@ -26,8 +27,16 @@ class Web:
     """Serves from `start` to `close`; `listen` is where, with the port that the system chose."""
 
     def __init__(self, listen: Listen, metrics: Metrics, ready: Callable[[], str | None]) -> None:
-        """`ready` tells why calls are not welcome, None if they are. Raises OSError."""
-        self._server = _Server(listen, metrics, ready)
+        """`ready` tells why calls are not welcome, None if they are. Raises Failure when it cannot listen."""
+        try:
+            self._server = _Server(listen, metrics, ready)
+        except OSError as error:
+            raise Failure(
+                f"cannot listen on {listen}",
+                kind="cannot-listen",
+                cause=str(error.strerror or error),
+                help="--http HOST:PORT, another port",
+            ) from None
         self.listen = Listen(listen.host, self._server.server_address[1])
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.1,), name="http", daemon=True

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,9 @@ def test_a_taken_port_is_told(start: Start) -> None:
     with pytest.raises(Failure) as raised:
         Process(running.echo, taken, Notifier(None)).start()
     assert raised.value.kind == "cannot-listen"
+    host, port = running.http.split(":")
+    with pytest.raises(Failure):
+        Process(running.echo, replace(plan(), http=Listen(host, int(port))), Notifier(None)).start()
 
 
 def secure(where: Listen, authority: Authority, client: Pair | None = None) -> grpc.Channel:
