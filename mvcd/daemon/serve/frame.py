@@ -22,12 +22,12 @@ from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import Metrics
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.errors import Failure
-from mvcd.wire.server import MAX_CALLS, OPTIONS
+from mvcd.wire.server import MAX_CALLS, MAX_WATCHERS, OPTIONS, THREADS
 
 log = logging.getLogger(__name__)
 
-WORKERS = 64
-"""Threads, made when needed; calls beyond them wait in gRPC's queue."""
+WORKERS = THREADS + MAX_WATCHERS
+"""Threads, made when needed; calls beyond them wait in gRPC's queue, and watchers leave room for others."""
 
 _LIMITS = (
     ("grpc.server_handshake_timeout_ms", 20_000),
