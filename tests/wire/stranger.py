@@ -6,7 +6,6 @@ It clones one branch into a directory: history by Log, then records level by lev
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -105,9 +104,9 @@ class Stranger:
     def write(self, version: bytes, directory: Path) -> None:
         for path, content in self.files(version):
             place = directory / path
+            assert place.resolve().is_relative_to(directory.resolve()), path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
-            assert os.path.commonpath([place.resolve(), directory.resolve()]) == str(directory)
 
     # ------------------------------------------------------------------ inside
 
