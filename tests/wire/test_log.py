@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
-from mvcd.errors import Failure
+from mvcd.errors import Failure, MissingObject
 from mvcd.ids import VersionId
 from mvcd.objects.version import Version
 from mvcd.store.memory_store import MemoryStore
@@ -49,6 +49,14 @@ def test_a_head_older_than_the_first_page_is_not_forgotten(served) -> None:
     found = list(peer.log([short[-1], long[-1]], []))
     assert sorted(found) == sorted(long + short)
     assert [id for id in found if id in short] == short[::-1]
+
+
+def test_an_absent_head_is_an_error_and_an_absent_have_is_not(served) -> None:
+    store, peer = served
+    ids, absent = chain(store, "a", 2), VersionId(bytes(32))
+    assert list(peer.log([ids[-1]], [absent])) == ids[::-1]
+    with pytest.raises(MissingObject):
+        list(peer.log([ids[-1], absent], []))
 
 
 def test_too_many_lines_at_once_are_refused_and_not_cut(served) -> None:
