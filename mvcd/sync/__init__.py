@@ -3,6 +3,7 @@
     walk.py     which objects one side has and the other may lack
     push.py     objects first, then refs in one update
     pull.py     versions, then what they reach; nothing is visible before it was checked
+    window.py   how many frames fly at once
     local.py    a store on this machine as a peer
 
 One rule carries all of it: *being in a store proves nothing about what lies below, being reachable from a ref

@@ -18,11 +18,10 @@ from mvcd.objects.version import Version
 from mvcd.store.api import ObjectReader
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
+from mvcd.sync.window import MOST, Window
 
 HAS_BATCH = 16 << 10
 RECORD_BATCH = 4 << 10
-WORKERS = 8
-"""Frames in flight: 8 MiB hide 200 ms of round trip at 300 Mbit/s, and bound memory."""
 
 
 @dataclass(slots=True)
@@ -98,7 +97,8 @@ class _Sender:
         self._store = store
         self._peer = peer
         self._monitor = monitor
-        self._pool = ThreadPoolExecutor(WORKERS, "mvc-push")
+        self._pool = ThreadPoolExecutor(MOST, "mvc-push")
+        self._window = Window()
         self._flying: set[Future[None]] = set()
         self.sent = Sent()
 
@@ -151,11 +151,15 @@ class _Sender:
             self._monitor.advance(items_done=len(batch))
 
     def _launch(self, frame: bytes) -> None:
-        while len(self._flying) >= WORKERS:
+        while len(self._flying) >= self._window.size:
             self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
-        self._flying.add(self._pool.submit(self._peer.put, frame))
+        self._flying.add(self._pool.submit(self._put, frame))
         self.sent.bytes += len(frame)
         self._monitor.advance(bytes_done=len(frame))
+
+    def _put(self, frame: bytes) -> None:
+        self._peer.put(frame)
+        self._window.landed(len(frame))
 
     def drain(self) -> None:
         """Waits until everything sent was acknowledged. Raises what the peer raised."""
