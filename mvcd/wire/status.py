@@ -45,6 +45,8 @@ CODES: Mapping[type[MvcError], int] = {
 KIND_CODES = {"unauthenticated": code_pb2.UNAUTHENTICATED, "quota": code_pb2.RESOURCE_EXHAUSTED}
 """Kinds with a code of their own."""
 
+CLOSED = "Channel closed"
+"""How gRPC says that it was we who cancelled a call, by closing."""
 RETRIED = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 """Codes after which the same call is made again. So it is after Busy, and after a RESOURCE_EXHAUSTED that
 is not ours: a server turns calls away before any of our code runs."""
@@ -90,6 +92,10 @@ def may_repeat(error: grpc.RpcError) -> bool:
     """Whether the same call may succeed a little later."""
     if not isinstance(error, grpc.Call):
         return False
+    if (
+        error.code() is grpc.StatusCode.CANCELLED
+    ):  # a server that ends cancels what it had not begun
+        return CLOSED not in (error.details() or "")
     if error.code() is not grpc.StatusCode.RESOURCE_EXHAUSTED:
         return error.code() in RETRIED
     _, info = _detail(error)

@@ -67,7 +67,7 @@ class Server:
 
     def peer(self, repo: str, token: str | None = None, **options: Any) -> RemotePeer:
         url = f"grpc://{self.listen}/{repo}"
-        return RemotePeer(self.listen, repo, url, token=token, patience=QUICK, **options)
+        return RemotePeer(self.listen, repo, url, token=token, **{"patience": QUICK, **options})
 
     def stop(self) -> int:
         """Its exit code; what it printed is in `said` then."""

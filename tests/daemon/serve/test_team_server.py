@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
@@ -18,6 +19,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.team.root import Root
+from mvcd.wire.client import Patience
 from tests.daemon.serve.authority import Authority
 from tests.daemon.serve.servers import BY, ENVIRONMENT, Server, push_branch, team
 from tests.support.workspace import Bench
@@ -159,3 +161,18 @@ def test_backup_while_pushes_come_in_and_back_again(tmp_path: Path, bench: Bench
         assert not list(store.check())
     with Server("--root", tmp_path / "restored", *HERE) as server:
         assert len(server.peer("iris", token).refs()) == final[1].ref_count
+
+
+def test_a_push_outlives_a_restart_of_the_server(tmp_path: Path, bench: Bench) -> None:
+    token = team(tmp_path / "root", "iris")
+    bench.save({"large.bin": os.urandom(48 << 20)})
+    with ThreadPoolExecutor(1) as pool, Server("--root", tmp_path / "root", *HERE) as server:
+        peer = server.peer("iris", token, patience=Patience(first=0.05, most=0.5, total=30.0))
+        pushing = pool.submit(push_branch, bench, peer, "main")
+        while sum(call["call"] == "Put" for call in server.calls()) < 4 and not pushing.done():
+            pass
+        assert server.stop() == 0
+        with Server("--root", tmp_path / "root", "--listen", server.listen):
+            id = pushing.result(60)
+            assert peer.refs() == {"heads/main": id}
+            peer.close()
