@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mvcd.errors import NoRepository
 from mvcd.repo.core import Core
+from mvcd.repo.incoming import require_closure
 from mvcd.repo.repository import Repository
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
@@ -40,11 +41,19 @@ class OpenRepository:
         return Judgement(operation=update.detail.encode() or None)
 
 
+class CarefulRepository(OpenRepository):
+    """Moves no ref before all that it reaches is here."""
+
+    def check_update(self, update: Update, missing: Missing) -> Judgement:
+        require_closure(self.store, update.updates, missing)
+        return super().check_update(update, missing)
+
+
 class OneStore:
     """A host of one repository, "r"."""
 
-    def __init__(self, store: Store) -> None:
-        self.hosted = OpenRepository(store)
+    def __init__(self, hosted: OpenRepository) -> None:
+        self.hosted = hosted
         self.seen: list[tuple[Action, Caller]] = []
 
     def open(self, repo: str, caller: Caller, action: Action) -> OpenRepository:
@@ -58,9 +67,9 @@ def core_of(repository: Repository) -> Core:
     return repository._core
 
 
-def serving(store: Store) -> tuple[Served, int]:
+def serving(store: Store, kind: type[OpenRepository] = OpenRepository) -> tuple[Served, int]:
     """A server on a port of loopback; `Served.stop` ends it."""
-    served = make_server(OneStore(store))
+    served = make_server(OneStore(kind(store)))
     port = served.server.add_insecure_port("127.0.0.1:0")
     served.server.start()
     return served, port
