@@ -7,13 +7,11 @@ import json
 import logging
 import logging.handlers
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
 from typing import Any, TextIO
 
 from mvcd import __version__
@@ -107,13 +105,7 @@ def run(places: Places, options: argparse.Namespace) -> int:
     places.prepare()
     _log_to(places.log, also_stderr=options.ready_fd is None)
     with Service(places, Notifier(config.notify_socket())) as service:
-
-        def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-            signal.signal(number, signal.SIG_DFL)  # a second one ends us at once
-            service.stop()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
+        service.ending.hear()
         if options.ready_fd is not None:
             os.write(options.ready_fd, b"ready\n")
             os.close(options.ready_fd)

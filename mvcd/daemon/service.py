@@ -22,6 +22,7 @@ from mvcd.daemon.hooks import Hook, Hooks, Saved, run_command
 from mvcd.daemon.keeper import Keeper
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.registry import Entry, Registry
+from mvcd.daemon.signals import Ending
 from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, DaemonError, UsageError
 from mvcd.repo import location
@@ -45,7 +46,7 @@ class Service:
         self._keepers: dict[str, Keeper] = {}
         self._lock = threading.Lock()
         self._followers: set[Channel] = set()
-        self._stopping = threading.Event()
+        self.ending = Ending()
         self._started = time.time()
         self._control = Control(
             places.socket,
@@ -78,11 +79,11 @@ class Service:
 
     def wait(self, pulse: float | None) -> None:
         """Until `stop`; tells systemd every `pulse` seconds that we live."""
-        while not self._stopping.wait(pulse):
+        while not self.ending.wait(pulse):
             self._notifier.send(WATCHDOG="1", STATUS=self._summary())
 
     def stop(self) -> None:
-        self._stopping.set()
+        self.ending.end()
 
     def _summary(self) -> str:
         return f"{len(self._keepers)} workspaces under care"

@@ -16,9 +16,9 @@ from mvcd.daemon.notify import Notifier
 from mvcd.daemon.serve.frame import Frame
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import Metrics
-from mvcd.daemon.serve.signals import Ending
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.daemon.serve.web import Web
+from mvcd.daemon.signals import Ending
 
 log = logging.getLogger("mvcd.serve")
 
@@ -106,7 +106,7 @@ class Process:
         self.end()
 
     def hear_signals(self) -> None:
-        self._ending.hear()
+        self._ending.hear(hangups=False)
 
     def stop(self) -> None:
         self._ending.end()

@@ -80,7 +80,7 @@ def receipt(done: Push) -> Iterator[str]:
     if not done.dry_run:
         yield (
             f"  verified there: {text.plural(done.verified_objects, 'object')}, "
-            f"{text.size(done.verified_bytes)} unpacked; all that these refs reach is there"
+            f"{text.size(done.verified_bytes)} unpacked; what these refs point to is there whole"
         )
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 
-from mvcd.daemon.serve.signals import Ending
+from mvcd.daemon.signals import Ending
 
 
 def test_an_end_before_the_wait_is_not_missed() -> None:

@@ -23,9 +23,9 @@ class Ending:
             os.set_blocking(file, False)
         self._ended = False
 
-    def hear(self) -> None:
-        """SIGTERM and SIGINT end; a second one kills. SIGHUP, sent out of habit after a renewal of
-        certificates, does nothing: each handshake looks anyway."""
+    def hear(self, *, hangups: bool = True) -> None:
+        """SIGTERM and SIGINT end; a second one kills. Without `hangups`, SIGHUP does nothing: a server is sent
+        it out of habit after a renewal of certificates, and looks at each handshake anyway."""
 
         def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
             signal.signal(number, signal.SIG_DFL)
@@ -33,7 +33,8 @@ class Ending:
 
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGINT, end)
-        signal.signal(signal.SIGHUP, lambda number, frame: None)  # noqa: ARG005
+        if not hangups:
+            signal.signal(signal.SIGHUP, lambda number, frame: None)  # noqa: ARG005
         signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
 
     def end(self) -> None:
