@@ -19,6 +19,7 @@
     limits      the [watch] table of mvc.toml
     config      the only reader of environment and home
     hooks       what happens after a save
+    pushing     pushes to a remote, after saves
     notify, priority    systemd's readiness protocol; a low place in the queues for disk and processor
 
 Theory of operation. Events are hints, the stat scan is the truth: a lost event, a full queue, a restart or a

@@ -1,7 +1,7 @@
 """What happens after a save: whoever is to know is told, in a thread of its own, in order, one at a time.
 
-A hook is any callable that takes a `Saved`. The command hook is built in; pushing to a remote is another
-hook that the remotes' package brings. A slow or failing hook delays other hooks, never a save.
+A hook is any callable that takes a `Saved`. The command hook is built in; pushing is pushing.py's. A slow or
+failing hook delays other hooks, never a save.
 
 The command is read from `.mvc/config.toml` (`watch.hook`), which does not travel with versions: a table in
 the versioned `mvc.toml` would run a stranger's command on whoever pulls and watches.

@@ -21,6 +21,7 @@ from mvcd.daemon.control import Answer, Channel, Control, Request
 from mvcd.daemon.hooks import Hook, Hooks, Saved, run_command
 from mvcd.daemon.keeper import Keeper
 from mvcd.daemon.notify import Notifier
+from mvcd.daemon.pushing import Pushing
 from mvcd.daemon.registry import Entry, Registry
 from mvcd.daemon.signals import Ending
 from mvcd.daemon.watch import Events
@@ -44,6 +45,7 @@ class Service:
         self._saving = threading.Lock()
         self._hooks = Hooks((run_command, *hooks))
         self._keepers: dict[str, Keeper] = {}
+        self._pushes: dict[str, Pushing] = {}
         self._lock = threading.Lock()
         self._followers: set[Channel] = set()
         self.ending = Ending()
@@ -71,6 +73,8 @@ class Service:
             keeper.request_stop()
         for keeper in self._keepers.values():
             keeper.stop()
+        for pushing in self._pushes.values():
+            pushing.close()
         self._hooks.close()
         self._events.close()
         self._control.close()
@@ -95,7 +99,9 @@ class Service:
             entry.root, entry.author, events=self._events, saving=self._saving, saved=self._saved
         )
         self._keepers[entry.root] = keeper
+        self._pushes[entry.root] = Pushing(entry.root)
         keeper.start()
+        self._pushes[entry.root].want()  # what the daemon before did not get through with
 
     def _keeper(self, request: Request) -> Keeper:
         path = os.path.realpath(str(request["root"]))
@@ -111,6 +117,10 @@ class Service:
 
     def _saved(self, saved: Saved) -> None:
         self._hooks.saved(saved)
+        with self._lock:
+            pushing = self._pushes.get(saved.root)
+        if pushing is not None:
+            pushing.want(saved.number)
         event = {
             "event": "saved", "root": saved.root, "version": saved.version, "number": saved.number,
             "branch": saved.branch, "message": saved.message, "seconds": saved.seconds,
@@ -149,7 +159,10 @@ class Service:
         with self._lock:
             self._registry.remove(keeper.root)
             self._keepers.pop(keeper.root, None)
+            pushing = self._pushes.pop(keeper.root, None)
         keeper.stop()
+        if pushing is not None:
+            pushing.close()
         return {"root": keeper.root}
 
     def _status(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
@@ -161,8 +174,13 @@ class Service:
         return {
             "mvcd": __version__,
             "pid": os.getpid(),
-            "workspaces": [k.report() for k in keepers],
+            "workspaces": [{**k.report(), "push": self._push_report(k.root)} for k in keepers],
         }
+
+    def _push_report(self, root: str) -> Answer | None:
+        with self._lock:
+            pushing = self._pushes.get(root)
+        return None if pushing is None else pushing.report()
 
     def _sync(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
         keeper = self._keeper(request)

@@ -29,6 +29,8 @@ def _workspace(found: Mapping[str, Any]) -> Iterator[str]:
         saved = datetime.fromtimestamp(last["time_us"] / 1e6, UTC).astimezone()
         when = text.when(saved, datetime.now(UTC).astimezone())
         yield f"  saved v{last['number']} {when}: {text.safe(last['message'].splitlines()[0])}"
+    if found.get("push") is not None:
+        yield f"  {_push(found['push'])}"
     for waiting in found["waiting"][:_SHOWN]:
         stuck = ", stuck" if waiting["stuck"] else ""
         name, reason = text.safe(waiting["set"]), text.safe(waiting["reason"])
@@ -37,6 +39,21 @@ def _workspace(found: Mapping[str, Any]) -> Iterator[str]:
     for skipped in found["skipped"][:_SHOWN]:
         yield f"  not saved by itself: {text.safe(skipped['path'])}: {text.safe(skipped['reason'])}"
     yield from _more(found["skipped_count"] - _SHOWN, "not saved by itself")
+
+
+def _push(push: Mapping[str, Any]) -> str:
+    remote, why = text.safe(push["remote"]), text.safe(push["why"])
+    what = f"v{push['number']} " if push["number"] else ""
+    match push["state"]:
+        case "pushed":
+            at = datetime.fromtimestamp(push["time_us"] / 1e6, UTC).astimezone()
+            return f"pushed {what}to {remote} {text.when(at, datetime.now(UTC).astimezone())}"
+        case "waiting":
+            return f"waiting for {remote}: {why}; next try in {push['next_seconds']:.0f} s"
+        case "refused":
+            return f"not pushed to {remote}: {why}"
+        case _:
+            return f"pushing {what}to {remote}"
 
 
 def _more(count: int, what: str) -> Iterator[str]:
