@@ -10,6 +10,7 @@ A name is looked up in the version asked from, then, for what is gone meanwhile,
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,7 +49,7 @@ class Untold:
     roots: tuple[NodeId | None, ...]
 
 
-class Subject:
+class Subject(ABC):
     """A thing with a state in each version; `shown` is what people see of a state."""
 
     def __init__(self, kind: SubjectKind, name: str) -> None:
@@ -56,11 +57,11 @@ class Subject:
         self.name = name
         self.undecided: list[VersionId] = []  # by `touching`, for want of content
 
-    def state(self, version: Glance) -> State:
-        raise NotImplementedError
+    @abstractmethod
+    def state(self, version: Glance) -> State: ...
 
-    def shown(self, state: State) -> Value:
-        raise NotImplementedError
+    @abstractmethod
+    def shown(self, state: State) -> Value: ...
 
     def exists(self, version: Glance) -> bool:
         return self.shown(self.state(version)) is not None

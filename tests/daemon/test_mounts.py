@@ -61,12 +61,12 @@ def test_the_same_with_a_real_file_system_where_we_may_mount_one(tmp_path: Path)
 
 def test_the_table_of_the_kernel() -> None:
     lines = (
-        "36 25 0:31 / /work rw - ext4 /dev/sda1 rw",
-        "37 36 0:32 / /work/a\\040disk rw,relatime shared:1 - ext4 /dev/sdb1 rw",
-        "38 36 0:33 / /work/later rw - autofs systemd-1 rw,fd=1",
-        "39 25 0:34 / /workshop rw - tmpfs none rw",
+        "36 25 0:31 / /home rw - ext4 /dev/sda1 rw",
+        "37 36 0:32 / /home/a\\040disk rw,relatime shared:1 - ext4 /dev/sdb1 rw",
+        "38 36 0:33 / /home/later rw - autofs systemd-1 rw,fd=1",
+        "39 25 0:34 / /homework rw - tmpfs none rw",
     )
-    assert dict(_of_table(iter(lines), "/work/")) == {"a disk": "37 0:32"}
+    assert dict(_of_table(iter(lines), "/home/")) == {"a disk": "37 0:32"}
 
 
 def test_what_is_mounted_here_is_read(tmp_path: Path) -> None:
