@@ -124,7 +124,7 @@ def ensure_running() -> None:
         if error.kind != "not-running" or forbidden():
             raise
     done = subprocess.run(
-        [sys.executable, "-m", "mvcd.daemon", "start"],
+        [sys.executable, "-P", "-m", "mvcd.daemon", "start"],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         timeout=START_SECONDS, check=False,
     )  # fmt: skip

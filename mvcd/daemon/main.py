@@ -196,7 +196,7 @@ def _spawn(places: Places) -> None:
     try:
         with open(places.log + ".start", "wb") as errors:
             child = subprocess.Popen(
-                [sys.executable, "-m", "mvcd.daemon", "run", "--ready-fd", str(writing)],
+                [sys.executable, "-P", "-m", "mvcd.daemon", "run", "--ready-fd", str(writing)],
                 pass_fds=(writing,), start_new_session=True, cwd="/",
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
             )  # fmt: skip

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,22 +31,42 @@ AGAIN = frozenset({11, 13})
 
 
 class Child(Protocol):
-    def communicate(self) -> tuple[Any, bytes]: ...
-    def kill(self) -> None: ...
-    @property
-    def returncode(self) -> int | None: ...
+    def communicate(self) -> tuple[int, bytes]:
+        """(exit code, what it said on stderr), when it has ended."""
+
+    def end(self) -> None:
+        """Ends it and what it started (ssh)."""
 
 
 Start = Callable[[str, str], Child]
 """Starts a push of a workspace root to a remote."""
 
 
-def start_push(root: str, remote: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mvc", "--quiet", "--no-progress", "push", remote],
+class PushProcess:
+    """A running `mvc push`, at the head of a process group of its own; the session stays the daemon's, for the
+    kernel groups priorities by session."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def communicate(self) -> tuple[int, bytes]:
+        errors = self._process.communicate()[1]
+        return self._process.returncode, errors
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+
+
+def start_push(root: str, remote: str) -> PushProcess:
+    """Raises OSError when there is no such directory, or no process is to be had."""
+    # -P: the workspace is the current directory, and a random.py that somebody pulled into it must not be ours.
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "mvc", "--quiet", "--no-progress", "push", remote],
         cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        env={**os.environ, "NO_COLOR": "1"},
+        env={**os.environ, "NO_COLOR": "1"}, process_group=0,
     )  # fmt: skip
+    return PushProcess(process)
 
 
 @dataclass(slots=True)
@@ -87,7 +109,9 @@ class Pushing:
         with self._changed:
             if self._closed or self.remote() is None:
                 return
-            self._wanted, self._due, self._pause = number, self._clock(), FIRST
+            if self._wanted is None:
+                self._due, self._pause = self._clock(), FIRST
+            self._wanted = number  # where the remote is away, a save does not shorten the wait
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="push", daemon=True)
@@ -103,7 +127,7 @@ class Pushing:
     def report(self) -> dict[str, Any] | None:
         """For the status; None where nothing was ever pushed."""
         with self._changed:
-            if self._outcome is None:
+            if self._outcome is None or self.remote() is None:
                 return None
             told = self._outcome
             left = max(0.0, self._due - self._clock()) if told.state == "waiting" else None
@@ -117,7 +141,7 @@ class Pushing:
         with self._changed:
             self._closed = True
             if self._child is not None:
-                self._child.kill()
+                self._child.end()
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join(5.0)
@@ -127,10 +151,10 @@ class Pushing:
     def _run(self) -> None:
         while (task := self._next()) is not None:
             number, remote, child = task
-            errors = child.communicate()[1]
+            code, errors = child.communicate()
             with self._changed:
                 self._child = None
-                self._ended(number, remote, child.returncode or 0, errors)
+                self._ended(number, remote, code, errors)
 
     def _next(self) -> tuple[int, str, Child] | None:
         """Waits until a push is due and starts it."""
@@ -140,7 +164,11 @@ class Pushing:
                 remote = self.remote()
                 if self._wanted is not None and remote is not None and left <= 0:
                     number, self._wanted = self._wanted, None
-                    self._child = self._start(self._root, remote)
+                    try:
+                        self._child = self._start(self._root, remote)
+                    except OSError as error:
+                        self._outcome = _Outcome("refused", remote, number, why=str(error))
+                        continue
                     self._outcome = _Outcome("pushing", remote, number)
                     return number, remote, self._child
                 self._changed.wait(None if self._wanted is None or left <= 0 else left)
@@ -151,7 +179,10 @@ class Pushing:
             now = time.time_ns() // 1000
             self._outcome, self._pause = _Outcome("pushed", remote, number, now), FIRST
             return
-        why = _first_line(errors)
+        why = _first_line(errors) or f"mvc push ended with {code}"
+        if number == 0 and "nothing to push" in why:
+            self._outcome = None  # before the first version
+            return
         self._outcome = _Outcome("waiting" if code in AGAIN else "refused", remote, number, 0, why)
         if code in AGAIN and self._wanted is None:
             self._wanted = number

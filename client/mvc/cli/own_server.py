@@ -16,7 +16,7 @@ def own_server(repository: str) -> Iterator[str]:
     """Serves a repository, workspace or bare, and takes pushes; yields its address. Raises DaemonError."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mvcd.daemon", "serve", "--workspace", repository, "--write",
+            [sys.executable, "-P", "-m", "mvcd.daemon", "serve", "--workspace", repository, "--write",
              "--listen", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
         )  # fmt: skip

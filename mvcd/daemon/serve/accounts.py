@@ -28,4 +28,4 @@ def elsewhere(arguments: Sequence[str]) -> bool:
 def run(arguments: Sequence[str]) -> NoReturn:
     """Becomes `mvc ARGUMENTS`."""
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "mvc", *arguments])  # noqa: S606 - no shell is meant
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "mvc", *arguments])  # noqa: S606 - no shell is meant
