@@ -28,13 +28,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mvcd.errors import CorruptObject, Failure
-from mvcd.ids import VersionId
+from mvcd.errors import CorruptObject, Failure, MissingObject
+from mvcd.ids import Digest, VersionId
 from mvcd.objects.entry import Entry
+from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.checkout import Checkout, refuse_twins
 from mvcd.repo.core import Core, create
-from mvcd.repo.files import Placed, VersionFiles, changes, read_entry
+from mvcd.repo.files import Placed, VersionFiles, changes, read_entry, recipe_of
 from mvcd.repo.results import Context
 from mvcd.repo.workspace import Workspace
 
@@ -206,11 +207,11 @@ def judge(
         return tuple(files), _metrics(version, found, tolerance)
 
 
-def _either(core: Core, fetch: Any, id: Any) -> bytes:
+def _either(core: Core, fetch: Fetch, id: Digest) -> bytes:
+    """From the directory, or from the repository that it is compared with."""
     try:
-        data: bytes = fetch(id)
-        return data
-    except KeyError:
+        return fetch(id)
+    except MissingObject:
         return core.fetch(id)
 
 
@@ -219,21 +220,19 @@ class _Look:
 
     def __init__(self, core: Core, version: Version, directory: str, context: Context) -> None:
         self._tracked = version.tracked
+        self._context = context
         self._core = create(directory, None, context, monitor=core.monitor, clock=core.clock)
 
-    def __enter__(self) -> tuple[Version, Any]:
-        self._core.record(self._context(), "add", "add", [self._core.move_tracked(self._tracked)])
+    def __enter__(self) -> tuple[Version, Fetch]:
+        self._core.record(self._context, "add", "add", [self._core.move_tracked(self._tracked)])
         return Workspace(self._core).unsaved
-
-    def _context(self) -> Context:
-        return Context(author="", time_us=0)
 
     def __exit__(self, *exc: object) -> None:
         self._core.close()
 
 
 def _outcome(
-    before: Placed, differs: bool, now: Placed | None, core: Core, fetch: Any
+    before: Placed, differs: bool, now: Placed | None, core: Core, fetch: Fetch
 ) -> FileOutcome:
     path, component = before.entry.path, before.component
     if not differs:
@@ -248,9 +247,7 @@ def _outcome(
     )
 
 
-def _tensors(entry: Entry, fetch: Any) -> dict[str, object]:
-    from mvcd.repo.files import recipe_of
-
+def _tensors(entry: Entry, fetch: Fetch) -> dict[str, object]:
     recipe = recipe_of(entry, fetch)
     return {s.tensor.name: s.content_key for s in recipe.segments if s.tensor is not None}
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from mvcd.errors import MissingObject
-from mvcd.ids import ChunkId, Digest
+from mvcd.ids import Digest
 from mvcd.store.api import ObjectReader, Session
 from mvcd.store.frames import Checked
 
@@ -60,10 +60,6 @@ class Arrivals:
                 self._session.flush()
                 self._waiting = 0
             return self.objects - before
-
-    def base(self, id: ChunkId) -> bytes:
-        """The raw bytes of a base. Raises MissingObject."""
-        return self.read(id)
 
     def read(self, id: Digest) -> bytes:
         """Raw bytes of an object that is stored or came by. Raises MissingObject."""

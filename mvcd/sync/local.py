@@ -64,7 +64,7 @@ class LocalPeer:
         require_all(ids, here)
 
     def put(self, frame: Bytes) -> None:
-        self._arrivals.take(check_frame(frame, self._arrivals.base))
+        self._arrivals.take(check_frame(frame, self._arrivals.read))
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

@@ -215,7 +215,7 @@ class _Fetcher:
                 self._take(found)
 
     def _take(self, frame: bytes) -> None:
-        checked = check_frame(frame, self._arrivals.base)
+        checked = check_frame(frame, self._arrivals.read)
         self._arrivals.take(checked)
         with self._lock:
             self.received.objects += len(checked)

@@ -59,8 +59,8 @@ def push(
     known = list(dict.fromkeys([*haves, *parents]))
     with _Sender(store, peer, monitor) as sender:
         later: list[Digest] = []
-        read = _reader(store, partial=partial)
-        for group in difference(reversed(new), known, read, _reader(store, partial=True)):
+        read = _Reading(store, partial=partial)
+        for group in difference(reversed(new), known, read, _Reading(store, partial=True)):
             sender.send([id for id in group if id.kind is Kind.CHUNK])
             later.extend(id for id in group if id.kind is not Kind.CHUNK)
         sender.drain()
@@ -72,12 +72,8 @@ def push(
         return sender.sent
 
 
-def _reader(store: ObjectReader, *, partial: bool) -> _Reading:
-    return _Reading(store, partial)
-
-
 class _Reading:
-    def __init__(self, store: ObjectReader, partial: bool) -> None:
+    def __init__(self, store: ObjectReader, *, partial: bool) -> None:
         self._store = store
         self._partial = partial
 

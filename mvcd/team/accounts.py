@@ -47,6 +47,7 @@ _TIME = struct.Struct("<Q")
 
 
 def new_secret() -> str:
+    """A token: 256 random bits, shown once and kept nowhere but as a hash."""
     random = base64.urlsafe_b64encode(secrets.token_bytes(SECRET_BYTES))
     return PREFIX + random.rstrip(b"=").decode()
 

@@ -46,7 +46,7 @@ class Upload:
         """(objects stored, objects known). Checks inside `checking`. Raises what `check_frame` does."""
         try:
             with checking:
-                checked = check_frame(frame, self.arrivals.base)
+                checked = check_frame(frame, self.arrivals.read)
             stored = self.arrivals.take(checked)
         except UsageError:
             if self.closed:

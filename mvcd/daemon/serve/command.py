@@ -196,10 +196,11 @@ def _now_us() -> int:
 
 
 def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
-    from mvcd.daemon.serve.peer import PeerHost, new_token, offers
+    from mvcd.daemon.serve.peer import PeerHost, offers
+    from mvcd.team.accounts import new_secret
 
     found = offers(options.workspace or ["."])
-    token = None if plan.listen.loopback else new_token()
+    token = None if plan.listen.loopback else new_secret()
     host = PeerHost(found, token=token, write=options.write)
 
     def started(where: Listen) -> None:

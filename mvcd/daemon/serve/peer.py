@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
 import time
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,11 +21,6 @@ from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
 
 ANYBODY = "peer"
-
-
-def new_token() -> str:
-    """256 random bits; printed once and kept nowhere."""
-    return "mvct_" + urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
 
 
 @dataclass(frozen=True, slots=True)
