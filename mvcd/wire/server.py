@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
@@ -31,6 +31,7 @@ from mvcd.wire import ids as packed
 from mvcd.wire.handlers import handlers
 from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
+from mvcd.wire.replies import Replies
 from mvcd.wire.status import to_status
 from mvcd.wire.uploads import Uploads
 from mvcd.wire.v1 import remote_pb2 as pb
@@ -73,13 +74,18 @@ OPTIONS = (
 )
 
 
-def make_server(host: Host, *, interceptors: Sequence[grpc.ServerInterceptor] = ()) -> Served:
+def make_server(
+    host: Host,
+    *,
+    interceptors: Sequence[grpc.ServerInterceptor] = (),
+    clock: Callable[[], float] = time.time,
+) -> Served:
     """A server without an address yet. `Served.stop` ends it."""
     pool = ThreadPoolExecutor(THREADS, "mvc-serve")
     server = grpc.server(
         pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS, interceptors=list(interceptors)
     )
-    remote = Remote(host)
+    remote = Remote(host, clock)
     remote.register(server)
     return Served(server, remote, pool)
 
@@ -108,10 +114,12 @@ class Served:
 
 
 class Remote(remote_pb2_grpc.RemoteServicer):
-    """The service. Every method opens the repository for its caller first."""
+    """The service. Every method opens the repository for its caller first. `clock` tells seconds since 1970."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, clock: Callable[[], float] = time.time) -> None:
         self._host = host
+        self._clock = clock
+        self._replies = Replies(clock)
         self.uploads = Uploads()
         self.stopping = threading.Event()
         self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
@@ -140,7 +148,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 repo_id=hosted.repo_id,
                 complete=hosted.complete,
                 server=f"mvcd {__version__}",
-                time_us=time.time_ns() // 1000,
+                time_us=int(self._clock() * 1_000_000),
                 principal=hosted.principal,
                 role=hosted.role,
             )  # fmt: skip
@@ -249,24 +257,28 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     ) -> pb.UpdateRefsReply:
         with self._opened(request.repo, context, Action.UPDATE) as hosted:
             update = _update(request)
-            remembered = b"request/" + request.request_id
-            if (reply := _remembered(hosted.store, remembered)) is not None:
+            if (reply := self._remembered(hosted.store, request)) is not None:
                 return reply
             session = bytes(request.session) or b"\0" * ID_SIZE + request.request_id
             try:
-                answer = self._move(request.repo, session, update, hosted, remembered)
+                answer = self._move(request, session, update, hosted)
             except MvcError:
                 # The first try of this very request may have ended while we worked.
-                if (reply := _remembered(hosted.store, remembered)) is not None:
+                if (reply := self._remembered(hosted.store, request)) is not None:
                     return reply
                 raise
             self.uploads.end(request.repo, session)
             return answer
 
+    def _remembered(self, store: Store, request: pb.UpdateRefsRequest) -> pb.UpdateRefsReply | None:
+        reply = self._replies.find(store, request.request_id)
+        return None if reply is None else pb.UpdateRefsReply.FromString(reply)
+
     def _move(
-        self, repo: str, session: bytes, update: Update, hosted: Hosted, remembered: bytes
+        self, request: pb.UpdateRefsRequest, session: bytes, update: Update, hosted: Hosted
     ) -> pb.UpdateRefsReply:
         """One transaction: refs, operation, audit row, and the reply for whoever asks again."""
+        repo = request.repo
         upload = self._upload(repo, session, hosted)
         try:
             upload.flush()
@@ -276,12 +288,15 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 objects=upload.arrivals.objects,
                 verified_bytes=upload.arrivals.raw_bytes,
             )
+            remembered = self._replies.rows(
+                hosted.store, request.request_id, answer.SerializeToString()
+            )
             upload.arrivals.run(
                 lambda work: work.commit(
                     update.updates,
                     operation=judgement.operation,
                     audit=judgement.audit,
-                    cache={remembered: answer.SerializeToString()},
+                    cache=remembered,
                 )
             )
         except StaleReuse:
@@ -348,11 +363,6 @@ def _events(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> Iter
         size += more
     event.changes = changes
     yield event
-
-
-def _remembered(store: Store, key: bytes) -> pb.UpdateRefsReply | None:
-    (reply,) = store.cache_get([key])
-    return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
 
 def _frontier(heads: Sequence[Digest], found: list[Digest], store: Store) -> list[Digest]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mvcd.errors import NoRepository
@@ -67,9 +69,14 @@ def core_of(repository: Repository) -> Core:
     return repository._core
 
 
-def serving(store: Store, kind: type[OpenRepository] = OpenRepository) -> tuple[Served, int]:
+def serving(
+    store: Store,
+    kind: type[OpenRepository] = OpenRepository,
+    *,
+    clock: Callable[[], float] = time.time,
+) -> tuple[Served, int]:
     """A server on a port of loopback; `Served.stop` ends it."""
-    served = make_server(OneStore(kind(store)))
+    served = make_server(OneStore(kind(store)), clock=clock)
     port = served.server.add_insecure_port("127.0.0.1:0")
     served.server.start()
     return served, port
