@@ -365,6 +365,7 @@ def test_the_demo_runs_and_keeps_what_it_made(mvc: Mvc, work: Path) -> None:
     ran = mvc("demo", "--keep", "kept", "--iterations", "5", "--json")
     assert ran.json["bytes_stored"] < ran.json["bytes_copies"]
     assert len(ran.json["versions"]) == 6
+    assert ran.json["deployed"] == ran.json["versions"][0]["version"]
     diff = mvc("-C", "kept", "diff", "v2", "v5", "--json").json
     assert all(part["changed"] for part in diff["components"].values())
     assert diff["hyperparameters"] and diff["metrics"] and diff["tensors"]

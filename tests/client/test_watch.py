@@ -98,6 +98,7 @@ def test_no_daemon_is_started_where_that_is_forbidden(run: Run, tmp_path: Path) 
     assert not (tmp_path / "iris" / ".mvc").exists()
     shown = run("mvc", "demo", "--iterations", "7", MVC_NO_DAEMON="1").stdout
     assert "after each iteration; MVC_NO_DAEMON is set" in shown
+    assert ("live holds v7 " in shown, "live holds v8 " in shown) == (True, True)
     (tmp_path / "train.py").write_text(BRACKET)
     trained = run("train", MVC_NO_DAEMON="1", PYTHONPATH=str(tmp_path))
     assert (trained.returncode, trained.stderr.count("MVC_NO_DAEMON is set")) == (0, 1)

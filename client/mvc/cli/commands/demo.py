@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,13 +24,16 @@ from mvc.training import checkpoint
 
 if TYPE_CHECKING:
     from mvc.api.repo import Repo
-    from mvc.api.results import Version
+    from mvc.api.results import VerifyReport, Version
     from mvc.daemon_client import Connection
 
 _ITERATIONS = 8
 _CARD_AT = 5
 """The iteration at which the data gets its description, so that a diff has something to say of data too."""
 _AUTHOR = "mvc demo"
+
+Switch = dict[str, Any]
+"""A line of `mvc follow --json`."""
 
 
 @verb("demo", exits={10: "", 14: "damaged content"})
@@ -48,9 +51,9 @@ def command(face: Face, keep: str | None, iterations: int) -> int:
     """Watch mvc version a real training run.
 
     A small network, in plain Python, learns Fisher's Iris while mvcd, the daemon, watches and makes a
-    version of each iteration; then come the log, a diff, a rollback, a verification, a push to a server of this
-    machine and a clone from it, and what all of it takes on the disk. It needs no network, and a daemon of
-    yours is left alone.
+    version of each iteration; then come the log, a diff, a push to a server of this machine, a clone from it, a
+    deployment directory that follows a rollback, a verification, and what all of it takes on the disk. It needs
+    no network, and a daemon of yours is left alone.
     """
     with _directory(keep) as directory:
         face.say(
@@ -92,21 +95,15 @@ def _play(face: Face, directory: str, iterations: int) -> int:
         _show(face, whole.lines(diff, *documents.side_names(repo, diff), verbose=False))
 
         best = _best(versions)
-        _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")
-        back = repo.rollback(best, sign=False)
-        same = repo.show(best).components == repo.show().components
-        alike = f"every component equal to {best}" if same else f"differs from {best}"
-        _show(face, [f"v{back.number} {text.short(back.version)}  {alike}; the history stays"])
+        same, live = _share(face, repo, best)
 
         _chapter(face, "mvc verify")
         report = repo.verify()
-        read = f"{text.plural(report.objects, 'object')}, {text.size(report.bytes)} re-hashed"
-        _show(face, [f"{'ok' if report.ok else 'damaged'}  {read}"])
-        equal = _travel(face, repo)
-        _totals(face, repo, list(repo.log()), rolled_back_to=best, keep=directory)
+        _show(face, [f"{'ok' if report.ok else 'damaged'}  {_read(report)}"])
+        _totals(face, repo, list(repo.log()), rolled_back_to=best, deployed=live, keep=directory)
     finally:
         repo.close()
-    return 0 if report.ok and same and equal else exit_code(IntegrityError("damaged"))
+    return 0 if report.ok and same else exit_code(IntegrityError("damaged"))
 
 
 def _train(face: Face, repo: Repo, iterations: int) -> None:
@@ -130,29 +127,102 @@ def _train(face: Face, repo: Repo, iterations: int) -> None:
         saver.close()
 
 
-def _travel(face: Face, repo: Repo) -> bool:
-    """To a server and back, in directories that are gone afterwards; whether the clone is the same."""
+def _share(face: Face, repo: Repo, best: str) -> tuple[bool, str]:
+    """Through a server of this machine to a clone, and to a deployment directory that follows a rollback to the
+    version `best`; whether all are what they should be, and the version deployed at the end. The directories
+    are gone afterwards."""
     from mvc.api.repo import Repo
     from mvc.cli.own_server import own_server
 
-    with tempfile.TemporaryDirectory(prefix="mvc-demo-") as directory:
-        there, clone = os.path.join(directory, "iris"), os.path.join(directory, "clone")
+    with tempfile.TemporaryDirectory(prefix="mvc-demo-") as place, ExitStack() as stack:
+        there, clone = os.path.join(place, "iris"), os.path.join(place, "clone")
+        live = os.path.join(place, "live")
         Repo.init_bare(there)
-        with ExitStack() as stack:
-            serves = not daemon_client.forbidden()
-            url = stack.enter_context(own_server(there)) if serves else there
-            _chapter(face, f"mvc push {url}", "a server of this machine" if serves else "")
-            receipt = list(transfer_screen.receipt(repo.push(remote=url)))
-            _show(face, [receipt[0], receipt[-1].strip()])
-            _chapter(face, f"mvc clone {url}", "and verify the clone")
-            copy, done = Repo.clone(url, clone)
-            with copy:
-                report = copy.verify()
-                equal = report.ok and copy.show().id == repo.show().id
-        read = f"{text.plural(report.objects, 'object')}, {text.size(report.bytes)} re-hashed"
-        _show(face, [f"Cloned {transfer_screen.travelled(done.fetched)}"])
-        _show(face, [f"ok  {read}; it ends where this one does" if equal else f"damaged  {read}"])
+        serves = not daemon_client.forbidden()
+        url = stack.enter_context(own_server(there)) if serves else there
+        _push(face, repo, url, "a server of this machine" if serves else "")
+        equal = _clone(face, repo, url, clone)
+
+        _chapter(face, "mvc follow origin main --to live", "a deployment directory, equal to main")
+        switches = stack.enter_context(_switches(clone, live, serves=serves))
+        _show(face, [_held(repo, switches())])
+        _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")
+        same = _roll_back(face, repo, best)
+        _push(face, repo, url, "and the directory switches")
+        after = switches()
+        deployed = after["version"] == repo.show().id and _holds_files_of(repo, live)
+        _show(face, [_held(repo, after) + ("" if deployed else "  but other files")])
+    return equal and same and deployed, str(after["version"])
+
+
+def _push(face: Face, repo: Repo, url: str, note: str) -> None:
+    _chapter(face, f"mvc push {url}", note)
+    receipt = list(transfer_screen.receipt(repo.push(remote=url)))
+    _show(face, [receipt[0], receipt[-1].strip()])
+
+
+def _clone(face: Face, repo: Repo, url: str, directory: str) -> bool:
+    from mvc.api.repo import Repo
+
+    _chapter(face, f"mvc clone {url}", "and verify the clone")
+    copy, done = Repo.clone(url, directory)
+    try:
+        report = copy.verify()
+        equal = report.ok and copy.show().id == repo.show().id
+    finally:
+        copy.close()
+    _show(face, [f"Cloned {transfer_screen.travelled(done.fetched)}"])
+    end = "it ends where this one does" if equal else "it is not what was pushed"
+    _show(face, [f"{'ok' if report.ok else 'damaged'}  {_read(report)}; {end}"])
     return equal
+
+
+def _roll_back(face: Face, repo: Repo, best: str) -> bool:
+    back = repo.rollback(best, sign=False)
+    same = repo.show(best).components == repo.show().components
+    alike = f"every component equal to {best}" if same else f"differs from {best}"
+    _show(face, [f"v{back.number} {text.short(back.version)}  {alike}; the history stays"])
+    return same
+
+
+@contextmanager
+def _switches(clone: str, directory: str, *, serves: bool) -> Iterator[Callable[[], Switch]]:
+    """What waits for the next switch of `directory`. Without a server nothing tells of changes: then it is
+    looked for once each time."""
+    from mvc.cli.own_follower import own_follower
+
+    if serves:
+        with own_follower(clone, "main", directory) as follower:
+            yield follower.next
+        return
+
+    def once() -> Switch:
+        with own_follower(clone, "main", directory, once=True) as follower:
+            return follower.next()
+
+    yield once
+
+
+def _held(repo: Repo, switch: Switch) -> str:
+    version = repo.show(switch["version"])
+    return (
+        f"live holds v{version.number} {text.short(version.id)}  "
+        f"({text.size(switch['bytes'])} verified)"
+    )
+
+
+def _holds_files_of(repo: Repo, directory: str) -> bool:
+    """Whether a directory has what HEAD's version has, file by file."""
+
+    def content(path: str) -> bytes:
+        with open(os.path.join(directory, path), "rb") as file:
+            return file.read()
+
+    return all(content(file.path) == repo.read(file.path) for file in repo.ls())
+
+
+def _read(report: VerifyReport) -> str:
+    return f"{text.plural(report.objects, 'object')}, {text.size(report.bytes)} re-hashed"
 
 
 def _committed(repo: Repo, iteration: int) -> str:
@@ -216,7 +286,13 @@ def _best(versions: Iterable[Version]) -> str:
 
 
 def _totals(
-    face: Face, repo: Repo, versions: list[Version], *, rolled_back_to: str, keep: str
+    face: Face,
+    repo: Repo,
+    versions: list[Version],
+    *,
+    rolled_back_to: str,
+    deployed: str,
+    keep: str,
 ) -> None:
     stats = repo.stats()
     copies, stored = sum(v.size for v in versions), stats.pack_bytes + stats.index_bytes
@@ -233,6 +309,7 @@ def _totals(
             "directory": keep,
             "versions": [documents.version(v) for v in versions],
             "rolled_back_to": rolled_back_to,
+            "deployed": deployed,
             "bytes_copies": copies,
             "bytes_stored": stored,
         }
