@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mvcd.errors import Conflict, Failure, MissingObject, UsageError
+from mvcd.errors import Conflict, Failure, MissingObject, StaleReuse, UsageError
 from mvcd.ids import VersionId
 from mvcd.repo import partial, remotes
 from mvcd.repo.core import Core
@@ -110,12 +110,13 @@ def _send(
         return sent, peer.update_refs(updates, force=force, author=context.author, detail=detail)
 
     core.monitor.begin("push")
+    here = [id for id, found in zip(haves, core.store.has(haves), strict=True) if found]
     try:
-        return once([i for i, here in zip(haves, core.store.has(haves), strict=True) if here])
+        return once(here)
+    except StaleReuse:
+        return once(here)  # what no ref named yet was collected there meanwhile
     except MissingObject:
-        if not haves:
-            raise
-        return once([])  # it lacks what its own refs reach: ask it about everything
+        return once([])  # so it was, or it lacks what its own refs reach: ask it about everything
     finally:
         core.monitor.finish()
 

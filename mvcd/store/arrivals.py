@@ -79,7 +79,7 @@ class Arrivals:
             absent = self._session.missing(ids)
         return [id for id, gone in zip(ids, absent, strict=True) if gone]
 
-    def run(self, work: Callable[[Session], None]) -> None:
+    def run(self, work: Callable[[Session], object]) -> None:
         """`work` with the session for itself."""
         with self._lock:
             work(self._session)

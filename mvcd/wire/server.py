@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc
 
@@ -33,7 +33,7 @@ from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.replies import Replies
 from mvcd.wire.status import to_status
-from mvcd.wire.uploads import Uploads
+from mvcd.wire.uploads import Upload, Uploads
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
 
@@ -221,10 +221,10 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             ids = packed.unpack(request.ids, AnyId, HAS_IDS)
             session = _identifier(request.session, "session") if request.session else b""
             self.uploads.settle(request.repo, session)
-            upload = self.uploads.known(request.repo, session)
-            if upload is not None:
-                gone = set(upload.arrivals.missing(list(ids)))
-                return pb.HasReply(missing=packed.bitmap([id in gone for id in ids]))
+            with self.uploads.known(request.repo, session) as upload:
+                if upload is not None:
+                    gone = set(upload.arrivals.missing(list(ids)))
+                    return pb.HasReply(missing=packed.bitmap([id in gone for id in ids]))
             return pb.HasReply(missing=packed.bitmap([not here for here in hosted.store.has(ids)]))
 
     def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[pb.GetReply]:  # noqa: N802
@@ -244,9 +244,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         with self._opened(request.repo, context, Action.PUT) as hosted:
             hosted.check_put(len(request.records))
             session = _identifier(request.session, "session")
-            upload = self._upload(request.repo, session, hosted)
             try:
-                stored, known = upload.put(request.records, self._checking)
+                with self.uploads.using(request.repo, session, hosted.store) as upload:
+                    stored, known = upload.put(request.records, self._checking)
             except (Failure, StaleReuse):
                 self.uploads.end(request.repo, session)  # it has failed for good: begin anew
                 raise
@@ -259,10 +259,14 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             update = _update(request)
             if (reply := self._remembered(hosted.store, request)) is not None:
                 return reply
-            session = bytes(request.session) or b"\0" * ID_SIZE + request.request_id
+            own = not request.session  # nothing was put
+            session = b"\0" * ID_SIZE + request.request_id if own else bytes(request.session)
             try:
-                answer = self._move(request, session, update, hosted)
-            except MvcError:
+                with self.uploads.using(request.repo, session, hosted.store) as upload:
+                    answer = self._move(request, update, hosted, upload)
+            except MvcError as error:
+                if own or isinstance(error, StaleReuse):
+                    self.uploads.end(request.repo, session)
                 # The first try of this very request may have ended while we worked.
                 if (reply := self._remembered(hosted.store, request)) is not None:
                     return reply
@@ -275,42 +279,30 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
     def _move(
-        self, request: pb.UpdateRefsRequest, session: bytes, update: Update, hosted: Hosted
+        self, request: pb.UpdateRefsRequest, update: Update, hosted: Hosted, upload: Upload
     ) -> pb.UpdateRefsReply:
         """One transaction: refs, operation, audit row, and the reply for whoever asks again."""
-        repo = request.repo
-        upload = self._upload(repo, session, hosted)
-        try:
-            upload.flush()
-            judgement = hosted.check_update(update, upload.arrivals.missing)
-            answer = pb.UpdateRefsReply(
-                changes=hosted.store.changes() + 1,
-                objects=upload.arrivals.objects,
-                verified_bytes=upload.arrivals.raw_bytes,
+        upload.flush()
+        judgement = hosted.check_update(update, upload.arrivals.missing)
+        answer = pb.UpdateRefsReply(
+            changes=hosted.store.changes() + 1,
+            objects=upload.arrivals.objects,
+            verified_bytes=upload.arrivals.raw_bytes,
+        )
+        remembered = self._replies.rows(
+            hosted.store, request.request_id, answer.SerializeToString()
+        )
+        upload.arrivals.run(
+            lambda work: work.commit(
+                update.updates,
+                operation=judgement.operation,
+                audit=judgement.audit,
+                cache=remembered,
             )
-            remembered = self._replies.rows(
-                hosted.store, request.request_id, answer.SerializeToString()
-            )
-            upload.arrivals.run(
-                lambda work: work.commit(
-                    update.updates,
-                    operation=judgement.operation,
-                    audit=judgement.audit,
-                    cache=remembered,
-                )
-            )
-        except StaleReuse:
-            self.uploads.end(repo, session)
-            raise
-        finally:
-            if len(session) != ID_SIZE:  # nothing was put: this call's own
-                self.uploads.end(repo, session)
+        )
         return answer
 
     # ------------------------------------------------------------------ inside
-
-    def _upload(self, repo: str, session: bytes, hosted: Hosted) -> Any:
-        return self.uploads.get(repo, session, hosted.store)
 
     @contextmanager
     def _opened(self, repo: str, context: grpc.ServicerContext, action: Action) -> Iterator[Hosted]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from mvcd.errors import Busy, MvcError, UsageError
-from mvcd.store.api import Store
+from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import check_frame
 
@@ -34,24 +34,20 @@ Key = tuple[str, bytes]
 
 @dataclass
 class Upload:
-    """One client's work. `Arrivals` serialises puts; checking runs outside its lock."""
+    """One client's work. `Arrivals` serialises puts; checking runs outside its lock. `calls` are under way."""
 
     arrivals: Arrivals
     used: float
+    calls: int = 0
     dirty: int = 0
     closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, frame: bytes, checking: AbstractContextManager[object]) -> tuple[int, int]:
         """(objects stored, objects known). Checks inside `checking`. Raises what `check_frame` does."""
-        try:
-            with checking:
-                checked = check_frame(frame, self.arrivals.read)
-            stored = self.arrivals.take(checked)
-        except UsageError:
-            if self.closed:
-                raise Busy("this push rested for too long", help="run the command again") from None
-            raise
+        with checking:
+            checked = check_frame(frame, self.arrivals.read)
+        stored = self.arrivals.take(checked)
         with self.lock:
             self.dirty += len(frame)
             full = self.dirty >= FLUSH_BYTES
@@ -65,17 +61,19 @@ class Upload:
         self.arrivals.run(lambda session: session.flush())
 
     def finish(self) -> None:
-        """Makes durable what was put, and closes."""
-        try:
-            self.flush()
-        except MvcError:
-            pass  # the store has failed: it acknowledged nothing of this
-        finally:
-            self.close()
+        """Makes durable what was put, and closes; nothing is acknowledged in between."""
+        self.closed = True
+        self.arrivals.run(_finish)
 
     def close(self) -> None:
         self.closed = True
         self.arrivals.run(lambda session: session.close())
+
+
+def _finish(session: Session) -> None:
+    # A failure to flush is the owner's to find: it sends again what is missing then.
+    with session, suppress(MvcError):
+        session.flush()
 
 
 class Uploads:
@@ -86,8 +84,11 @@ class Uploads:
         self._lock = threading.Lock()
         self._open: dict[Key, Upload] = {}
 
-    def get(self, repo: str, session: bytes, store: Store) -> Upload:
-        """The upload of this id, begun if need be. Raises Busy when there are too many."""
+    @contextmanager
+    def using(self, repo: str, session: bytes, store: Store) -> Iterator[Upload]:
+        """The upload of this id, begun if need be, for one call: while it lasts nobody takes the upload for one
+        at rest. Raises Busy when there are too many, and when another call of the same push ended it meanwhile:
+        the call made again begins it anew."""
         self.expire()
         rested: Upload | None = None
         with self._lock:
@@ -98,36 +99,64 @@ class Uploads:
                 arrivals = Arrivals(store, store.session(), remembered=REMEMBERED)
                 upload = Upload(arrivals, self._clock())
                 self._open[repo, session] = upload
-            upload.used = self._clock()
+            upload.calls += 1
         if rested is not None:
             rested.finish()
-        return upload
+        with self._call(upload):
+            yield upload
 
-    def known(self, repo: str, session: bytes) -> Upload | None:
-        """The upload of this id, if it has begun."""
+    @contextmanager
+    def known(self, repo: str, session: bytes) -> Iterator[Upload | None]:
+        """The same, but None if it has not begun."""
         with self._lock:
             upload = self._open.get((repo, session))
             if upload is not None:
+                upload.calls += 1
+        if upload is None:
+            yield None
+            return
+        with self._call(upload):
+            yield upload
+
+    @contextmanager
+    def _call(self, upload: Upload) -> Iterator[None]:
+        """The rest of a call that was counted."""
+        try:
+            yield
+        except UsageError as error:
+            if not upload.closed:
+                raise
+            raise Busy("this push ended meanwhile", help="run the command again") from error
+        finally:
+            with self._lock:
+                upload.calls -= 1
                 upload.used = self._clock()
-            return upload
 
     def _longest_at_rest(self) -> Key:
-        key = min(self._open, key=lambda key: self._open[key].used)
-        if self._clock() - self._open[key].used < QUIET:
+        quiet = self._at_rest(QUIET)
+        if not quiet:
             raise Busy("too many pushes at once", help="try again in a minute")
-        return key
+        return min(quiet, key=lambda key: self._open[key].used)
+
+    def _at_rest(self, seconds: float) -> list[Key]:
+        since = self._clock() - seconds
+        return [key for key, one in self._open.items() if not one.calls and one.used <= since]
 
     def settle(self, repo: str, but: bytes) -> None:
-        """Makes visible what interrupted pushes to a repository left."""
-        now = self._clock()
+        """Makes visible what interrupted pushes to a repository left. What is wrong with one of them its owner
+        finds out, not who asks."""
         with self._lock:
             quiet = [
-                upload
-                for (name, session), upload in self._open.items()
-                if name == repo and session != but and upload.dirty and now - upload.used >= QUIET
+                (session, self._open[name, session])
+                for name, session in self._at_rest(QUIET)
+                if name == repo and session != but and self._open[name, session].dirty
             ]
-        for upload in quiet:
-            upload.flush()
+        for session, upload in quiet:
+            try:
+                upload.flush()
+            except MvcError:
+                if not upload.closed:
+                    self.end(repo, session)
 
     def end(self, repo: str, session: bytes) -> None:
         with self._lock:
@@ -137,10 +166,8 @@ class Uploads:
 
     def expire(self) -> None:
         """Closes what nobody has used for long."""
-        now = self._clock()
         with self._lock:
-            old = [key for key, upload in self._open.items() if now - upload.used > EXPIRE]
-            closing = [self._open.pop(key) for key in old]
+            closing = [self._open.pop(key) for key in self._at_rest(EXPIRE)]
         for upload in closing:
             upload.finish()
 

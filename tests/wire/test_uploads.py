@@ -1,0 +1,169 @@
+"""An upload that is closed under a call of its own push: the push goes on, and nobody else hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mvcd.errors import Busy, StaleReuse
+from mvcd.store.api import RefUpdate
+from mvcd.store.arrivals import Arrivals
+from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.memory_store import MemoryStore
+from mvcd.wire.server import Served
+from mvcd.wire.uploads import EXPIRE, MAX_UPLOADS, QUIET, Upload, Uploads
+from tests.sync.people import Pair, noise
+from tests.wire.conftest import History
+from tests.wire.hosts import CarefulRepository, calling, serving
+
+MOST = 100
+"""Uses of an upload's session in one push here, at most."""
+
+
+class Meddler:
+    """Does something just before the `turn`-th use of any upload's session from now."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+        self.turn = 0
+        self._act = act
+        for name in ("take", "missing", "run"):
+            monkeypatch.setattr(Arrivals, name, self._before(getattr(Arrivals, name)))
+
+    def _before(self, method: Callable[..., object]) -> Callable[..., object]:
+        def use(*arguments: object) -> object:
+            self.turn -= 1
+            if self.turn == 0:
+                self._act()
+            return method(*arguments)
+
+        return use
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[LmdbStore, Served, int]]:
+    with LmdbStore.create(tmp_path / "server") as store:
+        served, port = serving(store, CarefulRepository)
+        yield store, served, port
+        served.stop(1)
+
+
+def test_one_that_is_closed_in_peace_at_any_moment(
+    history: History, server: tuple[LmdbStore, Served, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for resting too long: what was acknowledged is there."""
+    store, served, port = server
+    meddler = Meddler(monkeypatch, served.remote.uploads.close)
+    for turn in range(1, MOST):
+        meddler.turn = turn
+        peer = calling(port)
+        history.push(peer)
+        peer.close()
+        assert all(store.has([id for id, _ in history.store.ids()]))
+        store.update_refs([RefUpdate("heads/main", store.ref("heads/main"), None)])
+        store.collect(lambda *_: ())
+        if meddler.turn > 0:
+            break
+    assert 10 < turn < MOST - 1
+
+
+def test_one_that_fails_at_any_moment(
+    tmp_path: Path, server: tuple[LmdbStore, Served, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was acknowledged is gone: the push finds out and sends it again."""
+    _, served, port = server
+    meddler = Meddler(monkeypatch, lambda: end_all(served.remote.uploads))
+    with Pair(tmp_path) as pair:
+        pair.ada.repo.set_remote_url("origin", f"grpc://127.0.0.1:{port}/r")
+        for turn in range(1, MOST):
+            made = pair.ada.save({"model.bin": noise(3 << 20, turn)})
+            meddler.turn = turn
+            assert [moved.new for moved in pair.ada.push().moved] == [made.version]
+            if meddler.turn > 0:
+                break
+    assert 10 < turn < MOST - 1
+
+
+def end_all(every: Uploads) -> None:
+    for key in list(every._open):
+        every.end(*key)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def every() -> tuple[Uploads, MemoryStore, Clock]:
+    clock = Clock()
+    return Uploads(clock), MemoryStore(), clock
+
+
+def test_who_asks_hears_nothing_of_the_push_that_ends_meanwhile(
+    every: tuple[Uploads, MemoryStore, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, store, clock = every
+    with ours.using("r", b"a", store) as upload:
+        upload.dirty = 1
+    clock.now += QUIET
+    meddler = Meddler(monkeypatch, lambda: ours.end("r", b"a"))
+    meddler.turn = 1
+    ours.settle("r", b"b")
+    assert upload.closed
+
+
+def test_who_asks_hears_nothing_of_what_another_lost(
+    every: tuple[Uploads, MemoryStore, Clock], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, store, clock = every
+    with ours.using("r", b"a", store) as upload:
+        upload.dirty = 1
+    clock.now += QUIET
+
+    def stale(_: Upload) -> None:
+        raise StaleReuse("collected")
+
+    monkeypatch.setattr(Upload, "flush", stale)
+    ours.settle("r", b"b")
+    assert upload.closed
+    with ours.known("r", b"a") as known:
+        assert known is None
+
+
+def test_a_call_under_way_is_no_rest(every: tuple[Uploads, MemoryStore, Clock]) -> None:
+    ours, store, clock = every
+    with ours.using("r", b"a", store) as upload:
+        clock.now += EXPIRE + 1
+        for n in range(MAX_UPLOADS + 5):
+            with ours.using("r", b"%d" % n, store):
+                clock.now += 1
+        assert not upload.closed
+    clock.now += EXPIRE + 1
+    ours.expire()
+    assert upload.closed
+
+
+def test_as_many_as_there_may_be_and_all_at_work(
+    every: tuple[Uploads, MemoryStore, Clock],
+) -> None:
+    ours, store, _ = every
+    calls = [ours.using("r", b"%d" % n, store) for n in range(MAX_UPLOADS)]
+    for call in calls:
+        call.__enter__()
+    with pytest.raises(Busy), ours.using("r", b"more", store):
+        pass
+    for call in calls:
+        call.__exit__(None, None, None)
+
+
+def test_ended_under_a_call_is_busy(every: tuple[Uploads, MemoryStore, Clock]) -> None:
+    """The one error that a client answers by making the same call again."""
+    ours, store, _ = every
+    with pytest.raises(Busy), ours.using("r", b"a", store) as upload:
+        ours.end("r", b"a")
+        upload.flush()
