@@ -88,8 +88,8 @@ class Capture:
 
 def _refuse_emptiness(repo: Repository, scan: Scan) -> None:
     """A disk that went away, or a slip of the hand, must not become a version of nothing."""
-    version = repo.version(repo.head.version)
-    files = sum(c.files for c in version.components.values())
+    version, out = repo.version(repo.head.version), repo.left_out
+    files = sum(root.files for c, root in version.components.items() if c not in out)
     if files and not scan.candidates and (scan.fresh or len(scan.vanished) >= files):
         raise NotNow("every file is gone; if that is meant, save it with mvc commit")
     for tracked in repo.tracked():

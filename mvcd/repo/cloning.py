@@ -10,29 +10,20 @@ from dataclasses import dataclass
 
 from mvcd.errors import Failure
 from mvcd.monitor import Monitor
-from mvcd.repo import moves, remotes
+from mvcd.repo import left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.fetching import FetchResult, connected, fetch_from
 from mvcd.repo.location import DIRECTORY
 from mvcd.repo.partial import Wanted
-from mvcd.repo.refs import (
-    DEFAULT_BRANCH,
-    EMPTY_ID,
-    HEADS,
-    HeadValue,
-    head_name,
-    target_of,
-    tracking_name,
-)
+from mvcd.repo.refs import DEFAULT_BRANCH, HEADS, target_of, tracking_name
 from mvcd.repo.results import CheckoutResult, Context
-from mvcd.store.api import RefUpdate
 
 _UNFINISHED = "clone.unfinished"
 
 
 @dataclass(frozen=True, slots=True)
 class CloneResult:
-    """What came. `checkout` is None when no branch was checked out: then HEAD is on the empty version."""
+    """What came. `branch` and `checkout` are None when there are no versions yet."""
 
     root: str
     branch: str | None
@@ -119,20 +110,10 @@ def _default(core: Core) -> str | None:
 def _check_out(
     core: Core, branch: str | None, wanted: Wanted, context: Context
 ) -> CheckoutResult | None:
-    """With content left out by component the files are not all wanted either: HEAD then stays on the empty
-    version, so that no commit can take what is missing for deleted."""
+    """Moves HEAD to the branch; the files of components whose content did not come are left out."""
     if branch is None:
         return None
     tip = core.store.ref(tracking_name(remotes.DEFAULT, HEADS + branch))
     assert tip is not None
-    if wanted.only is None:
-        return moves.forward(core, branch, target_of(tip), context, f"clone {branch}")
-    head = head_name(core.workspace)
-    empty = RefUpdate(head, core.store.ref(head), HeadValue(None, EMPTY_ID).encode())
-    branches = core.store.ref(HEADS + branch)
-    core.record(
-        context, "clone", f"clone {branch}", [empty, RefUpdate(HEADS + branch, branches, tip)]
-    )
-    if not wanted.only:
-        return None
-    return moves.restore(core, branch, [], context, components=wanted.only)
+    leaving = left_out.NONE if wanted.only is None else left_out.ALL - wanted.only
+    return moves.forward(core, branch, target_of(tip), context, f"clone {branch}", leaving=leaving)

@@ -16,8 +16,8 @@ from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
-from mvcd.objects.version import EMPTY, Version
-from mvcd.repo import location, operations
+from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.repo import left_out, location, operations
 from mvcd.repo.config import Config
 from mvcd.repo.location import Location
 from mvcd.repo.lock import WorkspaceLock
@@ -28,6 +28,7 @@ from mvcd.repo.refs import (
     STAGES,
     HeadValue,
     head_name,
+    left_out_name,
     target_of,
     tracked_name,
     version_named,
@@ -145,6 +146,17 @@ class Core:
         name = tracked_name(self.workspace)
         old, new = self.store.ref(name), "\n".join(sorted(paths)).encode()
         return None if (old or b"") == new else RefUpdate(name, old, new)
+
+    def left_out(self) -> frozenset[Component]:
+        """Components of HEAD's version that the workspace leaves out (left_out.py)."""
+        value = self.store.ref(left_out_name(self.workspace))
+        return left_out.decode(value) if value else left_out.NONE
+
+    def move_left_out(self, components: frozenset[Component]) -> RefUpdate | None:
+        """The update that leaves `components` out; None when it is so already."""
+        name = left_out_name(self.workspace)
+        old, new = self.store.ref(name), left_out.encode(components) or None
+        return None if (old or None) == new else RefUpdate(name, old, new)
 
     # ---------------------------------------------------------------- recording
 

@@ -25,6 +25,7 @@ from mvcd.repo.commit import advance, committed, derived, first_line, place_for
 from mvcd.repo.core import Core
 from mvcd.repo.files import Change, VersionFiles, changes, read_entry
 from mvcd.repo.incoming import is_ancestor
+from mvcd.repo.left_out import changes_here
 from mvcd.repo.planning import plan
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.results import CheckoutResult, CommitResult, Context, Head
@@ -151,7 +152,7 @@ def _merge(
         stored = target.put_object(id, data)
         session.flush()
         workspace = Workspace(core)
-        wanted = changes(ours, version, core.fetch)
+        wanted = changes_here(core.root, ours, version, core.left_out(), core.fetch)
         planned = plan(core, wanted, workspace.differences(head.version), everything=False)
         moves.refuse_unsaved(planned, "merge", force=False)
         refs = [*place.updates, advance(core, place, head, id), core.move_tracked(version.tracked)]

@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING
 from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.version import Component, Trigger, Version
+from mvcd.repo import left_out
 from mvcd.repo.checkout import Checkout, refuse_twins
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
-from mvcd.repo.files import Placed, VersionFiles, changes
+from mvcd.repo.files import Change, Placed, VersionFiles
+from mvcd.repo.left_out import Components, changes_here
 from mvcd.repo.planning import Plan, plan, some
 from mvcd.repo.refs import (
     EMPTY_ID,
@@ -54,10 +56,12 @@ class Move:
     version: Version
     refs: Sequence[RefUpdate | None] = ()
     undoes: int | None = None
+    leaving: Components | None = None  # what is left out afterwards; None: what is now
 
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
-    """Moves HEAD and the files to a branch (attached) or to any other version (detached)."""
+    """Moves HEAD and the files to a branch (attached) or to any other version (detached). Nothing is left out
+    any more."""
     with core.lock.hold():
         settle_interrupted(core, context)
         head = core.head()
@@ -73,7 +77,9 @@ def checkout(core: Core, rev: str, context: Context, *, force: bool) -> Checkout
             id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
             attached = head.branch is not None and id == head.version
             value = HeadValue(head.branch) if attached else HeadValue(None, id)
-        return _go(core, value, context, "checkout", f"checkout {rev}", force=force)
+        return _go(
+            core, value, context, "checkout", f"checkout {rev}", force=force, leaving=left_out.NONE
+        )
 
 
 def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutResult:
@@ -84,17 +90,25 @@ def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutR
 
 
 def forward(
-    core: Core, branch: str, id: VersionId, context: Context, detail: str
+    core: Core,
+    branch: str,
+    id: VersionId,
+    context: Context,
+    detail: str,
+    *,
+    leaving: Components | None = None,
 ) -> CheckoutResult:
-    """Moves the current branch and the files to a version that comes after it."""
+    """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
+    default those that are left out now."""
     with core.lock.hold():
         settle_interrupted(core, context)
         ref = HEADS + branch
         move = RefUpdate(ref, core.store.ref(ref), bytes(id))
         verb = detail.split(" ", 1)[0]
         return _go(
-            core, HeadValue(branch), context, verb, detail, force=False, updates=[move], target=id
-        )
+            core, HeadValue(branch), context, verb, detail,
+            force=False, updates=[move], target=id, leaving=leaving,
+        )  # fmt: skip
 
 
 def switch(
@@ -134,19 +148,26 @@ def _go(
     force: bool,
     updates: Sequence[RefUpdate] = (),
     target: VersionId | None = None,
+    leaving: Components | None = None,
 ) -> CheckoutResult:
-    head = core.head()
+    head, out = core.head(), core.left_out()
+    leaving = out if leaving is None else leaving
     id = target if target is not None else _version_of(core, value)
     version = core.version(id)
     workspace = Workspace(core)
     dirty = workspace.differences(head.version)
-    if core.promised is not None:
-        core.promised.bring([id], lists_only=True)
-    wanted = changes(core.version(head.version), version, core.fetch)
+    if core.promised is not None and not left_out.untouched(core.root, leaving):
+        core.promised.bring(left_out.roots(version, left_out.ALL), lists_only=True)
+    brought = left_out.not_here(core.root, version, out - leaving, core.fetch)
+    wanted: dict[str, Change] = {p.entry.path: (None, p) for p in brought}
+    wanted |= changes_here(
+        core.root, core.version(head.version), version, out | leaving, core.fetch
+    )
     planned = plan(core, wanted, dirty, everything=force)
     refuse_unsaved(planned, verb, force=force)
     tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
-    move = Move(verb, detail, id, version, [*updates, core.move_head(value), tracked])
+    refs = [*updates, core.move_head(value), tracked, core.move_left_out(leaving)]
+    move = Move(verb, detail, id, version, refs, leaving=leaving)
     keep = bool(planned.unsaved or planned.right)
     result = carry_out(core, workspace, planned, move, context, keep=keep)
     return replace(result, head=Head(value.branch, id, version.generation))
@@ -167,7 +188,8 @@ def restore(
     *,
     components: Collection[Component] | None,
 ) -> CheckoutResult:
-    """Brings paths, or whole components, back as a version has them; HEAD stays."""
+    """Brings paths, or whole components, back as a version has them; HEAD stays. Components that come whole are
+    not left out any more."""
     with core.lock.hold():
         settle_interrupted(core, context)
         id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
@@ -176,17 +198,23 @@ def restore(
         chosen = _chooser(inside, components)
         workspace = Workspace(core)
         dirty = workspace.differences(head.version)
-        unsaved_version, fetch = workspace.unsaved
-        wanted = {
-            p: (now, was)
-            for p, (was, now) in changes(version, unsaved_version, fetch).items()
-            if chosen(p, was or now)
-        }
+        unsaved, fetch = workspace.unsaved
+        out = core.left_out() & frozenset(components or Component)
+        if core.promised is not None and out:
+            core.promised.bring(left_out.roots(version, out), lists_only=True)
+        brought = left_out.not_here(core.root, version, out, core.fetch, chosen)
+        wanted: dict[str, Change] = {p.entry.path: (None, p) for p in brought}
+        here = changes_here(core.root, unsaved, version, core.left_out(), fetch)
+        wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
         if not wanted:
             _refuse_unknown(core, version, inside, rev)
         planned = plan(core, wanted, {}, everything=True)
         what = " ".join([*inside, *(c.value for c in components or ())]) or "."
-        move = Move("restore", f"restore {rev} {what}", head.version, core.version(head.version))
+        leaving = core.left_out() - (out if not inside or "." in inside else left_out.NONE)
+        move = Move(
+            "restore", f"restore {rev} {what}", head.version, core.version(head.version),
+            [core.move_left_out(leaving)], leaving=leaving,
+        )  # fmt: skip
         return carry_out(core, workspace, planned, move, context, keep=bool(dirty))
 
 
@@ -230,7 +258,7 @@ def rollback(
             )  # fmt: skip
         workspace = Workspace(core)
         dirty = workspace.differences(head.version)
-        wanted = changes(parent, old, core.fetch)
+        wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
         planned = plan(core, wanted, dirty, everything=force)
         refuse_unsaved(planned, "rollback", force=force)
         text = message or f"roll back to v{old.generation}"
@@ -313,11 +341,12 @@ def carry_out(
                 _forget(core, saved)
             raise
         stats = {w.path: w.stat for w in written}
+        leaving = core.left_out() if move.leaving is None else move.leaving
         done = None if saved is None else RefUpdate(saved_name(core.workspace), saved, None)
         core.record(
             context, move.verb, move.detail, [*move.refs, done], session=session, files=True,
             saved=saved, undoes=move.undoes,
-            cache=_rows_after(core, move.id, move.version, planned, stats),
+            cache=_rows_after(core, move.id, move.version, planned, stats, leaving),
         )  # fmt: skip
     return CheckoutResult(
         head=core.head(),
@@ -327,6 +356,7 @@ def carry_out(
         kept=tuple(planned.kept),
         saved=saved,
         skipped=tuple(work.skipped),
+        left_out=left_out.named(move.version, leaving),
     )
 
 
@@ -352,12 +382,19 @@ def _forget(core: Core, saved: VersionId | None) -> None:
 
 
 def _rows_after(
-    core: Core, id: VersionId, version: Version, planned: Plan, stats: Mapping[str, FileStat]
+    core: Core,
+    id: VersionId,
+    version: Version,
+    planned: Plan,
+    stats: Mapping[str, FileStat],
+    leaving: Components,
 ) -> dict[bytes, bytes | None]:
     """Cache rows after the files were written; none where the old rows cannot be turned into new ones."""
     if id == EMPTY_ID:
         return {}
-    workspace = Workspace(core)
+    ended = core.left_out() - leaving
+    gone = next(left_out.not_here(core.root, version, ended, core.fetch), None)
+    workspace = Workspace(core, fresh=gone is not None)  # no row tells of a file that was left out
     scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
     here = {c.path: c.stat for c in scan.candidates}
     entries = files.lookup(set(stats) | set(scan.vanished))
@@ -368,10 +405,11 @@ def _rows_after(
             same = path in entries and entries[path].entry == entry
             settled[path] = Outcome.CLEAN if same else entry.recipe
     if scan.fresh:
-        missing = [p.entry.path for p in files.all() if p.entry.path not in here]
+        kept = files.all(left_out.ALL - leaving)
+        missing = [p.entry.path for p in kept if p.entry.path not in here]
     else:
-        moved = changes(workspace.known.version, version, core.fetch)
+        moved = changes_here(core.root, workspace.known.version, version, leaving, core.fetch)
         if not moved.keys() <= here.keys() | set(scan.vanished):
             return {}
         missing = [path for path in scan.vanished if path in entries]
-    return workspace.rows(id, settled, missing)
+    return workspace.rows(id, settled, missing, leaving=leaving)

@@ -7,6 +7,7 @@ The store keeps opaque bytes under names; here they get their meaning:
     stages/NAME/00000001, ...      32 bytes, then a record of promotion (mvcd/objects/promotion.py); never moved
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
     workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
+    workspaces/ID/left-out         components that are not among its files (left_out.py), separated by spaces
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
     auto/USER/HOST/RUN             32 bytes: what a training box pushed by itself
     signatures/...                 signatures of versions and tags (signatures.py); they keep nothing alive
@@ -85,6 +86,10 @@ def head_name(workspace: str) -> str:
 
 def tracked_name(workspace: str) -> str:
     return f"workspaces/{workspace}/tracked"
+
+
+def left_out_name(workspace: str) -> str:
+    return f"workspaces/{workspace}/left-out"
 
 
 def saved_name(workspace: str) -> str:

@@ -94,6 +94,13 @@ class RemoteVerbs:
         with connected(self._core, [found]) as (peer,):
             return found, peer.refs()
 
+    def fetched_branches(self) -> tuple[str, ...]:
+        """Revisions that name the branches of remotes as they were when last heard of: "origin/main"."""
+        from mvcd.repo.refs import HEADS, REMOTES
+
+        names = (name.removeprefix(REMOTES) for name in self._core.store.refs(REMOTES))
+        return tuple(n.replace(f"/{HEADS}", "/", 1) for n in names if f"/{HEADS}" in n)
+
     def fetch(self, names: Sequence[str | None] = ()) -> FetchResult:
         from mvcd.repo import fetching
 

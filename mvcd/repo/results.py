@@ -61,6 +61,7 @@ class Status:
     untracked: tuple[str, ...]  # top-level names not under care; directories end in "/"
     skipped: tuple[tuple[str, str], ...]
     tracked: tuple[str, ...]
+    left_out: tuple[Component, ...] = ()  # absent here, and not deleted
 
     @property
     def clean(self) -> bool:
@@ -163,6 +164,7 @@ class CheckoutResult:
     kept: tuple[str, ...] = ()  # paths with unsaved work that the move did not touch
     saved: VersionId | None = None  # where overwritten work was kept for undo
     skipped: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[Component, ...] = ()  # what the workspace does not have of HEAD's version
 
 
 @dataclass(frozen=True, slots=True)

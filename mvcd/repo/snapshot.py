@@ -7,7 +7,8 @@ files gone. Neither time nor memory grows with the files that did not change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -57,8 +58,10 @@ class Snapshotter:
         fetch: Fetch,
         *,
         bases: Bases = no_bases,
+        left_out: Collection[Component] = (),
     ) -> None:
         self._core = core
+        self._left_out = left_out
         self._rules = rules
         self._fetch = fetch
         self._bases = bases
@@ -91,8 +94,8 @@ class Snapshotter:
             if changes:
                 components[component] = self._edit(version, component, changes, target)
         draft = replace(result.version, components=components)
-        settings = self._values(draft, Component.HYPERPARAMETERS, parsed, result)
-        metrics = self._values(draft, Component.RESULTS, parsed, result)
+        settings = self._values(version, draft, Component.HYPERPARAMETERS, parsed, result)
+        metrics = self._values(version, draft, Component.RESULTS, parsed, result)
         result.version = replace(draft, hyperparameters=settings, metrics=metrics)
         return result
 
@@ -103,9 +106,14 @@ class Snapshotter:
         for placed in files.all():
             path = placed.entry.path
             component = self._rules.component_of(path)
-            if component is not placed.component:
+            if component is not placed.component and not self._is_left_out(placed):
                 edits[placed.component][path] = None
                 edits[component][path] = placed.entry
+
+    def _is_left_out(self, placed: Placed) -> bool:
+        return placed.component in self._left_out and not os.path.lexists(
+            os.path.join(self._core.root, placed.entry.path)
+        )
 
     def _ingest(
         self, candidates: Sequence[Candidate], target: Target, result: Snapshot
@@ -168,12 +176,18 @@ class Snapshotter:
 
     def _values(
         self,
+        known: Version,
         version: Version,
         component: Component,
         parsed: Mapping[str, Mapping[str, Value]],
         result: Snapshot,
     ) -> dict[str, Value]:
-        """Settings or metrics of all the component's files: parsed now, or remembered by recipe."""
+        """Settings or metrics of all the component's files: parsed now, or remembered by recipe; where it is
+        left out, as they are known."""
+        same = known.components[component] == version.components[component]
+        if same and component in self._left_out:
+            settings = component is Component.HYPERPARAMETERS
+            return dict(known.hyperparameters if settings else known.metrics)
         found: list[tuple[str, Mapping[str, Value]]] = []
         for placed in VersionFiles(version, result.fetch).all([component]):
             entry = placed.entry

@@ -6,6 +6,7 @@ import os
 
 from mvcd.repo import ignore
 from mvcd.repo.core import Core
+from mvcd.repo.left_out import named
 from mvcd.repo.results import PathChange, Status
 from mvcd.repo.workspace import Workspace
 
@@ -29,6 +30,7 @@ def status(core: Core) -> Status:
         untracked=tuple(_untracked(core.root, workspace.tracked)),
         skipped=tuple(workspace.scan.skipped),
         tracked=workspace.tracked,
+        left_out=named(core.version(head.version), workspace.left_out),
     )
 
 

@@ -13,13 +13,15 @@ from collections.abc import Mapping
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
+from mvcd.repo import left_out
 from mvcd.repo.core import Core
 from mvcd.repo.files import Change, changes
+from mvcd.repo.left_out import changes_here
 from mvcd.repo.moves import Move, carry_out, settle_interrupted
 from mvcd.repo.operations import inverse
 from mvcd.repo.planning import plan
 from mvcd.repo.promotion import compensation
-from mvcd.repo.refs import EMPTY_ID, HEADS, HeadValue, head_name, target_of
+from mvcd.repo.refs import EMPTY_ID, HEADS, HeadValue, head_name, left_out_name, target_of
 from mvcd.repo.results import Context, Operation
 from mvcd.repo.workspace import Workspace
 
@@ -86,7 +88,11 @@ def _undo_files(core: Core, target: Operation, context: Context, detail: str) ->
     dirty = workspace.differences(now)
     back = _back(core, workspace, target, now, before)
     planned = plan(core, back, {}, everything=True)
-    move = Move("undo", detail, before, core.version(before), updates, undoes=target.number)
+    out = {u.name: u.target for u in updates}.get(left_out_name(core.workspace), b"")
+    move = Move(
+        "undo", detail, before, core.version(before), updates, undoes=target.number,
+        leaving=left_out.decode(out) if out != b"" else None,
+    )  # fmt: skip
     carry_out(core, workspace, planned, move, context, keep=bool(dirty))
 
 
@@ -96,7 +102,7 @@ def _back(
     """(in the workspace, as it was before the operation) of each path that has to go back."""
     old = core.version(target.saved or before)
     unsaved, fetch = workspace.unsaved
-    back = {path: (b, a) for path, (a, b) in changes(old, unsaved, fetch).items()}
+    back = changes_here(core.root, unsaved, old, core.left_out(), fetch)
     if target.verb in _TOLD_BY_HEAD:
         written = changes(core.version(now), old, core.fetch)
         return {path: change for path, change in back.items() if path in written}

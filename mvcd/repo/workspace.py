@@ -1,22 +1,24 @@
 """The files under care: what the stat cache knows of them, and what differs from a version.
 
-The cache rows of a workspace describe one version, the *known* one, named by the row `known/ID` together
-with a digest of the component rules. Commit and checkout write rows and marker in one transaction; whoever
-finds no marker, or a version that is no longer here, scans afresh: every file is read again, nothing is lost.
+The cache rows of a workspace describe one version, the *known* one, named by the row `known/ID` together with
+a digest of the component rules, and with the components that were left out (left_out.py). Commit and checkout
+write rows and marker in one transaction; whoever finds no marker, or a version that is no longer here, scans
+afresh: every file is read again, nothing is lost.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mvcd.errors import IntegrityError, UsageError
 from mvcd.ids import DIGEST_SIZE, Digest, RecipeId, VersionId
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import EMPTY, Version
+from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.repo import left_out
 from mvcd.repo.candidates import Candidate, State
 from mvcd.repo.core import Core
 from mvcd.repo.files import CachingFetch, Change, Placed, VersionFiles, changes
@@ -44,13 +46,17 @@ NOTHING_KNOWN = Known(EMPTY_ID, EMPTY, same_rules=True)
 class Workspace:
     """One look at the workspace: scanned once, so that all answers agree."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, *, fresh: bool = False) -> None:
+        """`fresh`: without the stat cache, so that nothing is taken for what it was."""
         self.core = core
         self.fetch = CachingFetch(core.fetch)
         self.tracked = core.tracked()
+        self.left_out = core.left_out()
         self.rules = component_rules(core.root)
-        marker = self._marked()
-        self.scan: Scan = scan(
+        marker = NOTHING_KNOWN if fresh else self._marked()
+        if self.left_out and marker.id != core.head().version:
+            marker = NOTHING_KNOWN  # its files that are left out are not those of HEAD
+        found = scan(
             core.root,
             tracked=self.tracked,
             workspace=core.workspace.encode(),
@@ -58,7 +64,8 @@ class Workspace:
             now_ns=core.clock(),
             fresh=marker is NOTHING_KNOWN,
         )
-        self.known = NOTHING_KNOWN if self.scan.fresh else marker
+        self.known = self._only_left_out() if found.fresh else marker
+        self.scan: Scan = self._without_left_out(found)
 
     @cached_property
     def clean(self) -> bool:
@@ -69,8 +76,22 @@ class Workspace:
         """Whether the cache stands for version `id`, so that what is left out of a scan is as it has it."""
         return id == self.known.id and (not self.scan.fresh or id == EMPTY_ID)
 
+    def _only_left_out(self) -> Known:
+        """What is known without the cache: what is left out is as HEAD has it."""
+        if not self.left_out:
+            return NOTHING_KNOWN
+        head = self.core.version(self.core.head().version)
+        return Known(EMPTY_ID, left_out.part(head, self.left_out), same_rules=True)
+
+    def _without_left_out(self, found: Scan) -> Scan:
+        if not self.left_out or not found.vanished:
+            return found
+        kept = left_out.part(self.known.version, left_out.ALL - self.left_out)
+        gone = VersionFiles(kept, self.fetch).lookup(found.vanished)
+        return replace(found, vanished=[path for path in found.vanished if path in gone])
+
     def snapshotter(self, bases: Bases = no_bases) -> Snapshotter:
-        return Snapshotter(self.core, self.rules, self.fetch, bases=bases)
+        return Snapshotter(self.core, self.rules, self.fetch, bases=bases, left_out=self.left_out)
 
     @cached_property
     def unsaved(self) -> tuple[Version, Fetch]:
@@ -157,15 +178,22 @@ class Workspace:
     # ---------------------------------------------------------------- the cache
 
     def rows(
-        self, id: VersionId, settled: Mapping[str, Outcome | RecipeId], missing: Iterable[str]
+        self,
+        id: VersionId,
+        settled: Mapping[str, Outcome | RecipeId],
+        missing: Iterable[str],
+        *,
+        leaving: frozenset[Component] | None = None,
     ) -> dict[bytes, bytes | None]:
         """Cache rows that describe the workspace, as scanned, against version `id`, and their marker.
 
         `settled` has the candidates whose content is known for certain, `missing` all paths that the version
-        has and the workspace has not. Files that were no candidates must be as the version has them.
+        has and the workspace has not, but for what is left out: `leaving`, by default what is now. Files that
+        were no candidates must be as the version has them.
         """
+        out = self.left_out if leaving is None else leaving
         rows = self.scan.new_rows(settled, missing=missing)
-        rows[self._marker] = bytes(id) + self.rules.digest
+        rows[self._marker] = bytes(id) + self.rules.digest + left_out.encode(out)
         return rows
 
     def _marked(self) -> Known:
@@ -173,7 +201,10 @@ class Workspace:
         if row is not None and len(row) >= DIGEST_SIZE:
             try:
                 id = VersionId(row[:DIGEST_SIZE])
-                return Known(id, self.core.version(id), row[DIGEST_SIZE:] == self.rules.digest)
+                size = DIGEST_SIZE + len(self.rules.digest)
+                if row[size:] == left_out.encode(self.left_out):
+                    same_rules = row[DIGEST_SIZE:size] == self.rules.digest
+                    return Known(id, self.core.version(id), same_rules)
             except IntegrityError:
                 pass
         return NOTHING_KNOWN

@@ -54,7 +54,7 @@ def test_status(mvc: Mvc, saved: Path) -> None:
     assert shape(document) == {
         "schema_version": "int", "head": {"ref": "str", "version": "id", "number": "int"},
         "clean": "bool", "added": [change], "modified": [change], "deleted": [change],
-        "untracked": [], "tracked": ["str"], "skipped": [],
+        "untracked": [], "tracked": ["str"], "skipped": [], "left_out": [],
     }  # fmt: skip
     assert document["head"]["ref"] == "main"
     assert document["clean"] is False

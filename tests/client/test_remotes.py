@@ -67,11 +67,50 @@ def test_clone_diverge_merge(shared: Path, saved: Path, mvc: Mvc, tmp_path: Path
 def test_partial_clones_from_python(shared: Path, mvc: Mvc, tmp_path: Path) -> None:
     mvc("push")
     repo, done = Repo.clone(str(shared), tmp_path / "records", only=())
-    assert (done.branch, done.checkout) == ("main", None)
-    assert len(list(repo.log("main"))) == 2
-    repo.checkout("main")
+    assert done.checkout is not None
+    assert (done.branch, done.checkout.written) == ("main", 0)
+    assert len(list(repo.log())) == 2
     assert repo.status().clean
+    assert repo.status().left_out == done.checkout.left_out != ()
+    repo.checkout("main")
+    assert (repo.status().clean, repo.status().left_out) == (True, ())
     repo.close()
+
+
+def test_a_clone_of_records_stands_on_its_branch(shared: Path, mvc: Mvc, tmp_path: Path) -> None:
+    mvc("push")
+    here = ("-C", str(tmp_path / "records"))
+    made = mvc("clone", "--records-only", str(shared), here[1], "--json").json["checkout"]
+    assert (made["head"]["ref"], made["head"]["number"], made["written"]) == ("main", 2, 0)
+    assert len(mvc(*here, "log", "--json").json["versions"]) == 2
+    shown = mvc(*here, "status").out.splitlines()
+    assert shown[:2] == [
+        f"On branch main, at v2 {made['head']['version'][:10]}",
+        "Nothing changed since v2",
+    ]
+    assert (
+        shown[2].startswith("Left out here: ") and shown[3] == "mvc checkout main  brings all files"
+    )
+    assert mvc(*here, "status", "--json").json["left_out"] == made["left_out"]
+    assert "nothing to commit" in mvc(*here, "commit", "-m", "no", code=1).err
+    assert "file" in mvc(*here, "checkout", "main").out
+    assert mvc(*here, "status", "--json").json["left_out"] == []
+
+
+def test_a_log_without_versions_names_what_was_fetched(
+    shared: Path, mvc: Mvc, tmp_path: Path
+) -> None:
+    mvc("push")
+    here = ("-C", str(tmp_path / "new"))
+    mvc("init", here[1])
+    mvc(*here, "remote", "add", "origin", str(shared))
+    assert "mvc commit" in mvc(*here, "log").out
+    mvc(*here, "fetch")
+    said = mvc(*here, "log").out
+    assert (
+        said == "No versions here yet; fetched: origin/main.  mvc log origin/main, or: mvc pull\n"
+    )
+    assert "v2" in mvc(*here, "log", "origin/main", "--oneline").out
 
 
 def test_a_remote_that_is_not_there(saved: Path, mvc: Mvc, tmp_path: Path) -> None:

@@ -119,6 +119,10 @@ class RemoteVerbs:
         named = ((name, version_named(name, value)) for name, value in refs.items())
         return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
 
+    def fetched_branches(self) -> tuple[str, ...]:
+        """Branches of remotes as they were when last heard of, named as revisions: "origin/main"."""
+        return self._engine.fetched_branches()
+
     def fetch(self, *remotes: str) -> Fetch:
         """Brings all versions of a remote (by default origin) here; content from all that are named."""
         from mvc.api.remotes import Fetch

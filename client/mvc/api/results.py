@@ -142,6 +142,7 @@ class Status:
     untracked: tuple[str, ...]  # top-level names; directories end in "/"
     skipped: tuple[tuple[str, str], ...]  # (path, why it cannot be versioned)
     tracked: tuple[str, ...]
+    left_out: tuple[Component, ...] = ()  # absent here by choice, and not deleted
 
     @classmethod
     def of(cls, status: engine.Status) -> Status:
@@ -153,6 +154,7 @@ class Status:
             status.untracked,
             status.skipped,
             status.tracked,
+            status.left_out,
         )
 
     @property
@@ -206,6 +208,7 @@ class CheckoutResult:
     kept: tuple[str, ...] = ()  # unsaved work that was not in the way
     saved: str | None = None
     skipped: tuple[tuple[str, str], ...] = ()
+    left_out: tuple[Component, ...] = ()  # of HEAD's version, absent here by choice
 
     @classmethod
     def of(cls, result: engine.CheckoutResult) -> CheckoutResult:
@@ -217,6 +220,7 @@ class CheckoutResult:
             result.kept,
             None if result.saved is None else result.saved.hex(),
             result.skipped,
+            result.left_out,
         )
 
 

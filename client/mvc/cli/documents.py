@@ -67,6 +67,7 @@ def status(status: Status) -> Json:
         "untracked": list(status.untracked),
         "tracked": list(status.tracked),
         "skipped": _skipped(status.skipped),
+        "left_out": [c.value for c in status.left_out],
     }
 
 
@@ -238,6 +239,7 @@ def checkout(result: CheckoutResult) -> Json:
         "kept": list(result.kept),
         "saved": result.saved,
         "skipped": _skipped(result.skipped),
+        "left_out": [c.value for c in result.left_out],
     }
 
 

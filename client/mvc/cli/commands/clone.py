@@ -59,7 +59,8 @@ def command(
     """Copy the repository at URL into DIR, with all its versions, and check its default branch out.
 
     History is always whole. Content that was left out comes when it is asked for (checkout, cat, diff), and
-    only that. Interrupted, the same command goes on where it was.
+    only that. With --only and --records-only the files of the other components stay away, which is no deletion
+    to status and commit, until mvc checkout brings them. Interrupted, the same command goes on where it was.
     """
     from mvc.api.repo import Repo
     from mvc.cli.progress import monitor
@@ -80,6 +81,4 @@ def command(
     if done.branch is None:
         face.hint("It has no versions yet.")
     elif done.checkout is not None:
-        face.say(*lines(done.checkout, moved=done.checkout.head.number > 0))
-    if done.branch is not None and (done.checkout is None or not done.checkout.head.number):
-        face.hint(f"All files, when you want them:  mvc checkout {text.safe(done.branch)}")
+        face.say(*lines(done.checkout, moved=True))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.cli import documents
+from mvc.cli import documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import component_option, limit_option, verb
 from mvc.cli.screens import log as screen
@@ -94,7 +94,16 @@ def command(
         shown, now = screen.fold(versions, every=every), datetime.now().astimezone()
         face.page(screen.full(shown, now, verbose=face.verbose > 0, signatures=signatures))
     if not face.json and face.repo.head.number == 0 and rev == "HEAD" and not all_refs:
-        face.hint("No versions yet.  mvc add . && mvc commit -m 'First version'")
+        face.hint(_nothing(face.repo.fetched_branches()))
+
+
+def _nothing(fetched: tuple[str, ...]) -> str:
+    """What to say where HEAD has no versions."""
+    if not fetched:
+        return "No versions yet.  mvc add . && mvc commit -m 'First version'"
+    branch = next((name for name in fetched if name.endswith("/main")), fetched[0])
+    names = text.safe(", ".join(fetched[:5]) + (" ..." if len(fetched) > 5 else ""))
+    return f"No versions here yet; fetched: {names}.  mvc log {text.safe(branch)}, or: mvc pull"
 
 
 def _signatures(face: Face) -> Signatures:

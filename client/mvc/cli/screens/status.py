@@ -10,7 +10,7 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.results import Head, Status
+    from mvc.api.results import Component, Head, Status
 
 _SHOWN = 40
 """Lines of each list; --verbose shows all."""
@@ -29,6 +29,7 @@ def lines(status: Status, *, verbose: bool, quiet: bool) -> Iterator[str]:
     yield from _names("Skipped:", [f"{p}: {why}" for p, why in status.skipped], verbose=verbose)
     if not quiet:
         yield from _names("Not under care:", status.untracked, verbose=verbose)
+        yield from left_out(status.head, status.left_out)
         yield from _advice(status)
 
 
@@ -41,6 +42,15 @@ def place(head: Head) -> str:
     if not head.number:
         return f"{where}, no versions yet"
     return f"{where}, at v{head.number} {click.style(text.short(head.version), fg='yellow')}"
+
+
+def left_out(head: Head, components: tuple[Component, ...]) -> Iterator[str]:
+    """What is absent by choice, and how it comes."""
+    if components:
+        what = ", ".join(c.value for c in components)
+        rev = text.safe(head.branch) if head.branch else text.short(head.version)
+        yield f"Left out here: {what}"
+        yield click.style(f"mvc checkout {rev}  brings all files", dim=True)
 
 
 def _changes(status: Status, *, verbose: bool) -> Iterator[str]:
