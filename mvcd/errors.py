@@ -21,6 +21,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -41,6 +42,8 @@ class MvcError(Exception):
         self.kind = kind or self.default_kind
         self.cause = cause
         self.help = help
+        self.more: Mapping[str, object] = {}
+        """What a face may add for programs: fields of the error's JSON object."""
 
 
 class UsageError(MvcError):

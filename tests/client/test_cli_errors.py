@@ -20,6 +20,7 @@ from mvc.cli import errors
 from mvc.cli.commands import version
 from tests.support.commandline import Mvc
 
+CLASH = package.Clash("model.bin", package.Component.WEIGHTS, "changed", "deleted")
 CODES: dict[type[BaseException], int] = {
     package.MvcError: 1,
     package.UsageError: 2,
@@ -36,6 +37,7 @@ CODES: dict[type[BaseException], int] = {
     package.StaleReuse: 1,
     package.Failure: 1,
     package.GateFailed: 1,
+    package.MergeConflict: 1,
     click.UsageError: 2,
     click.BadParameter: 2,
     click.Abort: 130,
@@ -48,6 +50,7 @@ CODES: dict[type[BaseException], int] = {
 MADE: dict[type[BaseException], Callable[[], BaseException]] = {
     package.ExpressionError: lambda: package.ExpressionError("x", "a >"),
     package.GateFailed: lambda: package.GateFailed("x", [], cause="y", help="z"),
+    package.MergeConflict: lambda: package.MergeConflict("side", [CLASH]),
     click.Abort: click.Abort,
     KeyboardInterrupt: KeyboardInterrupt,
 }

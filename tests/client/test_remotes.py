@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from mvc import Repo
+from mvc import Clash, Component, MergeConflict, Repo
 from tests.support.commandline import Mvc, write
 
 
@@ -55,6 +56,16 @@ def test_clone_diverge_merge(shared: Path, saved: Path, mvc: Mvc, tmp_path: Path
     assert "mvc pull origin" in mvc(*here, "push", code=1).err
     assert "mvc merge origin/main" in mvc(*here, "pull", code=1).err
     assert "notes.md" in mvc(*here, "merge", "origin/main", code=1).err
+    refused = json.loads(mvc(*here, "merge", "origin/main", "--json", code=1).err)
+    assert (refused["code"], refused["kind"]) == (1, "merge-conflict")
+    assert refused["conflicts"] == [
+        {"path": "notes.md", "component": "architecture", "ours": "added", "theirs": "added"}
+    ]
+    repo = Repo.open(saved)
+    with pytest.raises(MergeConflict) as typed:
+        repo.merge("origin/main")
+    repo.close()
+    assert typed.value.clashes == (Clash("notes.md", Component.ARCHITECTURE, "added", "added"),)
     assert (saved / "notes.md").read_text() == "ours"
     document = mvc(*here, "merge", "origin/main", "--theirs", "notes.md", "--json").json
     assert document["resolved"][0]["side"] == "theirs"

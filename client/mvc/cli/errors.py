@@ -6,7 +6,8 @@
 
 A mistake in an expression is pointed at, below the first line.
 
-With `--json`: {"schema_version", "code", "kind", "message", "cause", "help"} on one line of stderr.
+With `--json`: {"schema_version", "code", "kind", "message", "cause", "help"} on one line of stderr; a kind of
+error may have further fields, as the conflicts of a merge.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import errno
 import json
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import click
 
@@ -88,6 +89,7 @@ class Report:
     cause: str | None = None
     help: str | None = None
     place: tuple[str, int, int] | None = None  # an expression, and start and length of the mistake
+    more: Mapping[str, object] = field(default_factory=dict)  # fields of that kind of error
 
     def lines(self) -> list[tuple[str, str]]:
         found = [("error", self.message), ("cause", self.cause), ("help", self.help)]
@@ -113,6 +115,7 @@ class Report:
                 "cause": self.cause,
                 "help": self.help,
                 **self._place(),
+                **self.more,
             },
             allow_nan=False,
         )
@@ -135,7 +138,7 @@ def report(error: BaseException, words: Sequence[str] = ()) -> Report:
         place = None
         if isinstance(error, ExpressionError):
             place = error.expression, error.start, error.length
-        return Report(code, error.kind, str(error), error.cause, error.help, place)
+        return Report(code, error.kind, str(error), error.cause, error.help, place, error.more)
     if isinstance(error, click.ClickException):
         return _usage(code, error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):

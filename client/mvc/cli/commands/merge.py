@@ -40,14 +40,17 @@ def command(
 
     Files are taken whole, component by component. Those that both sides changed differently are listed, and
     nothing is changed until --ours or --theirs says, for a path, a directory or a component, whose counts. If
-    nothing was saved here since the lines parted, the branch just moves forward.
+    nothing was saved here since the lines parted, the branch just moves forward. With --json the error lists
+    the conflicts.
     """
     from mvc.api.remotes import MergeConflict
 
     try:
         done = face.repo.merge(rev, ours=ours, theirs=theirs, message=message, author=author)
     except MergeConflict as conflict:
-        if not face.json:
+        if face.json:
+            conflict.more = {"conflicts": [screen.clash_document(c) for c in conflict.clashes]}
+        else:
             for line in screen.clashes(conflict.clashes):
                 click.echo(line, err=True, color=face.colored(sys.stderr))
         raise

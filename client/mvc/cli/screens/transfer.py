@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -132,17 +132,30 @@ def push_document(done: Push) -> dict[str, Any]:
     }
 
 
-def clashes(found: Iterable[Clash]) -> list[str]:
+def clashes(found: Sequence[Clash]) -> list[str]:
     """What both sides changed, and how."""
-    return text.table(
+    lines = text.table(
         (
             click.style("  conflict", fg="red"),
             text.safe(c.path),
             c.component.value,
             f"{c.ours} here, {c.theirs} there",
         )
-        for c in found
+        for c in found[:_SHOWN]
     )
+    if len(found) > _SHOWN:
+        lines.append(f"  ... and {len(found) - _SHOWN:,} more conflicts (--json lists all)")
+    return lines
+
+
+def clash_document(clash: Clash) -> dict[str, str]:
+    """`ours` and `theirs` are "added", "changed" or "deleted"."""
+    return {
+        "path": clash.path,
+        "component": clash.component.value,
+        "ours": clash.ours,
+        "theirs": clash.theirs,
+    }
 
 
 def resolved(found: Iterable[tuple[Clash, str]]) -> list[str]:
@@ -155,8 +168,5 @@ def merge_document(done: Merge) -> dict[str, Any]:
         "base": done.base,
         "commit": None if done.commit is None else documents.commit(done.commit),
         "checkout": None if done.checkout is None else documents.checkout(done.checkout),
-        "resolved": [
-            {"path": c.path, "component": c.component.value, "side": side}
-            for c, side in done.resolved
-        ],
+        "resolved": [{**clash_document(clash), "side": side} for clash, side in done.resolved],
     }
