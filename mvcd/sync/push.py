@@ -1,12 +1,15 @@
 """Sending what a peer lacks: chunks first, then what names them, then the refs in one update.
 
 Which objects may be lacking follows from refs alone (walk.py); which really are, the peer is asked in
-batches. So a push that was cut short goes on where it was: what arrived is not sent again.
+batches, of which the next is asked while one is sent. So a push that was cut short goes on where it was: what
+arrived is not sent again. Over a long line each wait for an answer is dear, so there are three in all: for the
+first question, for the last frame, for the update.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -15,13 +18,21 @@ from mvcd.ids import Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
-from mvcd.store.api import ObjectReader
+from mvcd.store.api import ObjectInfo, ObjectReader
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 from mvcd.sync.window import MOST, Window
 
 HAS_BATCH = 16 << 10
 RECORD_BATCH = 4 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Objects, and for each whether the peer has it."""
+
+    infos: Mapping[Digest, ObjectInfo]
+    there: Future[list[bool]]
 
 
 @dataclass(slots=True)
@@ -63,11 +74,9 @@ def push(
         for group in difference(reversed(new), known, read, _Reading(store, partial=True)):
             sender.send([id for id in group if id.kind is Kind.CHUNK])
             later.extend(id for id in group if id.kind is not Kind.CHUNK)
-        sender.drain()
         later.reverse()
-        sender.send([id for id in later if id.kind is not Kind.VERSION])
-        sender.send([id for id in later if id.kind is Kind.VERSION])
-        sender.drain()
+        sender.send(later)
+        sender.finish()
         sender.sent.versions = len(new)
         return sender.sent
 
@@ -94,8 +103,12 @@ class _Sender:
         self._peer = peer
         self._monitor = monitor
         self._pool = ThreadPoolExecutor(MOST, "mvc-push")
+        self._asking = ThreadPoolExecutor(1, "mvc-push-ask")
         self._window = Window()
         self._flying: set[Future[None]] = set()
+        self._waiting: dict[Digest, None] = {}
+        self._asked: deque[_Question] = deque()
+        self._recent: deque[set[Digest]] = deque(maxlen=2)
         self.sent = Sent()
 
     def __enter__(self) -> _Sender:
@@ -104,39 +117,62 @@ class _Sender:
     def __exit__(self, *exc: object) -> None:
         for future in self._flying:
             future.cancel()
+        self._asking.shutdown(cancel_futures=True)
         self._pool.shutdown(cancel_futures=True)
 
-    def send(self, ids: list[Digest]) -> None:
-        for start in range(0, len(ids), HAS_BATCH):
-            self._send_missing(ids[start : start + HAS_BATCH])
+    def send(self, ids: Sequence[Digest]) -> None:
+        """Sooner or later, in this order but for differences."""
+        for id in ids:
+            if not self._on_its_way(id):
+                self._waiting[id] = None
+                if len(self._waiting) == HAS_BATCH:
+                    self._ask()
 
-    def _send_missing(self, ids: list[Digest]) -> None:
-        """Objects stored whole go before those stored as a difference: a base must be there first."""
-        whole: list[Digest] = []
-        differences: list[Digest] = []
-        bases: dict[Digest, None] = {}
-        lacking = self._lacking(ids)
-        infos = self._store.infos(lacking)
-        for id in lacking:
-            if id not in infos:
-                continue  # absent here by choice; the walk has raised if it was not
-            base = infos[id].base
-            (whole if base is None else differences).append(id)
-            if base is not None:
-                bases[base] = None
-        sent = set(whole)
-        whole.extend(self._lacking([base for base in bases if base not in sent]))
-        self._stream(whole)
-        if differences:
-            self.drain()
-            self._stream(differences)
+    def finish(self) -> None:
+        """All that is left. Raises what the peer raised."""
+        if self._waiting:
+            self._ask()
+        while self._asked:
+            self._send_missing(self._asked.popleft())
+        self._drain()
 
-    def _lacking(self, ids: list[Digest]) -> list[Digest]:
-        if not ids:
-            return []
-        self.sent.asked += len(ids)
-        there = self._peer.has(ids)
-        return [id for id, found in zip(ids, there, strict=True) if not found]
+    def _on_its_way(self, id: Digest) -> bool:
+        """Whether it is being asked about, or was sent so lately that an answer need not know of it."""
+        return any(id in one.infos for one in self._asked) or any(id in s for s in self._recent)
+
+    def _ask(self) -> None:
+        """About what waits and the bases of differences among it; then sends what was asked before. What has no
+        info is absent here: by choice, or the walk has raised."""
+        infos = self._store.infos(list(self._waiting))
+        self._waiting.clear()
+        more = list(infos.values())
+        while more:
+            bases = dict.fromkeys(info.base for info in more if info.base is not None)
+            new = [id for id in bases if id not in infos and not self._on_its_way(id)]
+            found = self._store.infos(new)
+            infos |= found
+            more = list(found.values())
+        self.sent.asked += len(infos)
+        there = self._asking.submit(self._peer.has, list(infos))
+        self._asked.append(_Question(infos, there))
+        if len(self._asked) > 1:
+            self._send_missing(self._asked.popleft())
+
+    def _send_missing(self, asked: _Question) -> None:
+        """First what stands alone or on what the peer has; what needs an object just sent waits for that."""
+        there = asked.there.result()
+        lacking = [id for id, found in zip(asked.infos, there, strict=True) if not found]
+        base = {id: asked.infos[id].base for id in lacking}
+        flying = set[Digest]().union(*self._recent)
+        self._recent.append(set(lacking))
+        while lacking:
+            left = set(lacking)
+            ready = [id for id in lacking if base[id] not in left]
+            if any(base[id] in flying for id in ready):
+                self._drain()
+            self._stream(ready)
+            flying = set(ready)
+            lacking = [id for id in lacking if base[id] in left]
 
     def _stream(self, ids: list[Digest]) -> None:
         for start in range(0, len(ids), RECORD_BATCH):
@@ -157,7 +193,7 @@ class _Sender:
         self._peer.put(frame)
         self._window.landed(len(frame))
 
-    def drain(self) -> None:
+    def _drain(self) -> None:
         """Waits until everything sent was acknowledged. Raises what the peer raised."""
         self._collect(wait(self._flying).done)
 

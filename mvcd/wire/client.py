@@ -39,6 +39,7 @@ LONG = 120.0
 """Seconds for an update: the other side walks the closure, about a million objects in 10 s."""
 LOG_VERSIONS = 16 << 10
 """In one Log, both ways."""
+HAS_IDS = 16 << 10
 STALL = 60.0
 """Seconds without a frame after which a stream counts as dead."""
 SLOWEST = 64 << 10
@@ -132,11 +133,15 @@ class RemotePeer:
             frontier = reply.frontier
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
-        request = pb.HasRequest(
-            repo=self._repo, ids=packed.pack(ids), session=self._session if self._put else b""
-        )
-        reply = self._call(self._stub.Has, request, SHORT)
-        return [not gone for gone in packed.flags(reply.missing, len(ids))]
+        found: list[bool] = []
+        for start in range(0, len(ids), HAS_IDS):
+            some = ids[start : start + HAS_IDS]
+            request = pb.HasRequest(
+                repo=self._repo, ids=packed.pack(some), session=self._session if self._put else b""
+            )
+            reply = self._call(self._stub.Has, request, SHORT)
+            found += [not gone for gone in packed.flags(reply.missing, len(some))]
+        return found
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
         left: dict[bytes, Digest] = {id: id for id in ids}
