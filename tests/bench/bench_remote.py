@@ -10,24 +10,17 @@ The same for small files, one for each 16 KiB of --size, of which each weighs ab
 
 from __future__ import annotations
 
-import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import data
-from measure import Cost, Unmeasured, interleave
-from peers import Program
+from measure import Cost, interleave
 from report import Bench, main
-
-_REPO = "team/model"
-_PATIENCE = 30.0
+from serving import PATIENCE, free_port, serving, wait_for
 
 
 def body(bench: Bench) -> None:
@@ -74,7 +67,8 @@ def _mvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str,
     shutil.copytree(source, workspace)
     mvc.init(workspace)
     mvc.save(workspace)
-    with _serving(mvc, directory) as url:
+    with serving(mvc, directory) as server:
+        url = server.url()
         mvc.run("-C", workspace, "remote", "add", "origin", url, cwd=workspace, settle=False)
         pushed = mvc.run("-C", workspace, "push", cwd=workspace)
         cloned = mvc.run("clone", url, directory / "clone", cwd=directory)
@@ -82,34 +76,8 @@ def _mvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str,
     return costs | _rsync(bench, workspace / ".mvc" / "store" / "packs", what, directory)
 
 
-@contextmanager
-def _serving(mvc: Program, directory: Path) -> Iterator[str]:
-    """A server with one repository that takes pushes from everybody on this machine."""
-    root, token = directory / "server", directory / "server" / "admin.token"
-    command = [*mvc.found()]
-    command[-1] = re.sub(r"mvc$", "mvcd", command[-1])
-    port, health = _free_port(), _free_port()
-    log = (directory / "serve.log").open("wb")
-    process = subprocess.Popen(
-        [*command, "serve", "--root", str(root), "--listen", f"127.0.0.1:{port}",
-         "--http", f"127.0.0.1:{health}"],
-        env=dict(mvc.env), stdout=log, stderr=log,
-    )  # fmt: skip
-    try:
-        _wait_for(port, process)
-        mvc.run("admin", "repo", "add", "--root", root, _REPO, cwd=directory, settle=False)
-        server = f"grpc://127.0.0.1:{port}"
-        script = f'exec {" ".join(mvc.found())} login {server} < "{token}"'
-        subprocess.run(["sh", "-c", script], env=dict(mvc.env), check=True, stdout=log, stderr=log)
-        yield f"{server}/{_REPO}"
-    finally:
-        process.terminate()
-        process.wait(_PATIENCE)
-        log.close()
-
-
 def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, Cost]:
-    shell, port = bench.programs.shell, _free_port()
+    shell, port = bench.programs.shell, free_port()
     if shutil.which("rsync") is None:
         bench.note("rsync is not installed: apt-get install rsync")
         return {}
@@ -125,14 +93,14 @@ def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, C
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_for(port, daemon)
+        wait_for(port, daemon)
         there = f"rsync://127.0.0.1:{port}/m/"
         push = shell.run("-c", 'rsync -a "$1/" "$2"', "sh", packs, there, cwd=directory)
         back = directory / "back"
         pull = shell.run("-c", 'rsync -a "$1" "$2/"', "sh", there, back, cwd=directory)
     finally:
         daemon.terminate()
-        daemon.wait(_PATIENCE)
+        daemon.wait(PATIENCE)
     return {f"mvc {what}: rsync push": push, f"mvc {what}: rsync pull": pull}
 
 
@@ -153,23 +121,6 @@ def _dvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str,
 
 def _owner(path: Path) -> str:
     return path.owner()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise Unmeasured("a server did not start")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,23 @@
-"""A TCP proxy that misbehaves on demand: cuts after so many bytes, swallows replies, delays, narrows."""
+"""A TCP proxy that misbehaves on demand: cuts after so many bytes, swallows replies, delays, narrows.
+
+As a program, `proxy.py TARGET DELAY RATE` prints its port and runs until its input ends: what is measured
+through it then has no share in its work.
+"""
 
 from __future__ import annotations
 
 import queue
 import socket
 import struct
+import sys
 import threading
 import time
 from contextlib import suppress
 from typing import Self
 
 PIECE = 64 << 10
+LATE = 0.02
+"""Seconds by which a sleep may be too long without loss: the line makes up for what it did not carry."""
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing sends RST, as a network that is gone does."""
 
@@ -19,7 +26,7 @@ class Proxy:
     """Listens on `port` of loopback and passes on to `target`, another port there.
 
     `carried` counts bytes to the server and back, over all connections. `delay` in seconds one way, `rate` in
-    bytes a second each way. While `swallowing`, what the server says is lost.
+    bytes a second each way, for all connections together. While `swallowing`, what the server says is lost.
     """
 
     def __init__(self, target: int, *, delay: float = 0.0, rate: float | None = None) -> None:
@@ -28,6 +35,7 @@ class Proxy:
         self._left: dict[str, int | None] = {"up": None, "down": None}
         self._delay = delay
         self._rate = rate
+        self._free = {"up": 0.0, "down": 0.0}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self.cuts = 0
@@ -94,15 +102,13 @@ class Proxy:
     def _read(
         self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], way: str
     ) -> None:
-        free = time.monotonic()
         while True:
             try:
                 data = source.recv(PIECE)
             except OSError:
                 data = b""
             if self._rate is not None:
-                free = max(free, time.monotonic()) + len(data) / self._rate
-                time.sleep(max(0.0, free - time.monotonic()))
+                time.sleep(self._pause(way, len(data) / self._rate))
             ended = not data
             data, last = self._allowed(way, data)
             if not (way == "down" and self.swallowing):
@@ -111,6 +117,13 @@ class Proxy:
                 self.cut()
             if ended:
                 return
+
+    def _pause(self, way: str, seconds: float) -> float:
+        """Until the line has carried what it was given before, and this, which takes it `seconds`."""
+        with self._lock:
+            now = time.monotonic()
+            self._free[way] = max(self._free[way], now - LATE) + seconds
+            return max(0.0, self._free[way] - now)
 
     def _allowed(self, way: str, data: bytes) -> tuple[bytes, bool]:
         """What is still carried of `data`, and whether the line is cut after it."""
@@ -135,3 +148,9 @@ class Proxy:
                 sink.sendall(data)
             except OSError:
                 return
+
+
+if __name__ == "__main__":
+    with Proxy(int(sys.argv[1]), delay=float(sys.argv[2]), rate=float(sys.argv[3])) as _proxy:
+        print(_proxy.port, flush=True)
+        sys.stdin.read()
