@@ -91,10 +91,17 @@ class Core:
         """Raw bytes; from the remote that promised them, where this clone left content out."""
         try:
             return self.store.get(id)
-        except MissingObject:
+        except MissingObject as error:
             if self.promised is None:
+                error.help = error.help or self.way_to_absent()
                 raise
             return self.promised.get(id)
+
+    def way_to_absent(self) -> str:
+        """The exact command by which content that is not here comes."""
+        from mvcd.repo import partial
+
+        return partial.way_to_absent(self.config)
 
     @cached_property
     def promised(self) -> Promised | None:

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mvcd.errors import Failure, MissingObject, MvcError
+from mvcd.errors import AuthError, Failure, MissingObject, MvcError, RemoteUnreachable
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Version
+from mvcd.repo import remotes
 from mvcd.repo.config import Config
 from mvcd.store.api import ObjectReader
 from mvcd.sync.walk import difference
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mvcd.repo.core import Core
     from mvcd.store.peer import Peer
 
+PAUSE = 30
 _NOTHING = "-"
 
 
@@ -91,21 +94,36 @@ def wanted(config: Config) -> Wanted:
         ) from None
 
 
+def way_to_absent(config: Config) -> str:
+    """The exact command by which content that is not here comes, in the form of an error's `help`."""
+    name = config.get("partial.remote")
+    if name is not None:
+        return f"mvc verify --remote {name}  (tells why {name} did not give it)"
+    names = remotes.remotes(config)
+    if names:
+        name = remotes.DEFAULT if remotes.DEFAULT in names else min(names)
+        return f"mvc config set partial.remote {name}  (fetches it when it is asked for)"
+    return "mvc remote add origin URL && mvc config set partial.remote origin"
+
+
 def promised(core: Core) -> Promised | None:
     return Promised(core) if is_partial(core.config) else None
 
 
 class Promised:
-    """Fetches what is absent, from several threads; the connection is made when it is first needed."""
+    """Fetches what is absent, from several threads; the connection is made when it is first needed. A remote
+    that did not answer is not asked again for PAUSE seconds: a diff may ask a thousand times."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._lock = threading.Lock()
         self._peer: Peer | None = None
+        self._silent: RemoteUnreachable | AuthError | None = None
+        self._until = 0
 
     def get(self, id: Digest) -> bytes:
         """Raises MissingObject, and what the way to the remote raises."""
-        with self._lock:
+        with self._lock, self._once():
             self._bring([id])
         return self._core.store.get(id)
 
@@ -119,12 +137,23 @@ class Promised:
         wanted = list(dict.fromkeys(roots))
         if _all_here(core.store, wanted, stop):
             return
-        with self._lock, core.store.session() as session:
+        with self._lock, self._once(), core.store.session() as session:
             fetch_below(session, core.store, [self._connected()], wanted, core.monitor, stop=stop)
             session.flush()
 
     def bring_entries(self, entries: Iterable[Entry]) -> None:
         self.bring([entry.recipe for entry in entries])
+
+    @contextmanager
+    def _once(self) -> Iterator[None]:
+        now = self._core.clock()
+        if self._silent is not None and now < self._until:
+            raise self._silent.with_traceback(None)
+        try:
+            yield
+        except (RemoteUnreachable, AuthError) as error:
+            self._silent, self._until = error, self._core.clock() + PAUSE * 1_000_000_000
+            raise
 
     def _bring(self, ids: list[Digest]) -> None:
         from mvcd.sync.pull import fetch_records
@@ -146,8 +175,6 @@ class Promised:
         return self._core.config.get("partial.remote") or ""
 
     def _connected(self) -> Peer:
-        from mvcd.repo import remotes
-
         if self._peer is None:
             core = self._core
             found = remotes.remote(core.config, self._name)

@@ -11,6 +11,7 @@ from mvcd.repo.results import Context
 
 if TYPE_CHECKING:
     from mvcd.monitor import Monitor
+    from mvcd.objects.version import Component
     from mvcd.repo.cloning import CloneResult
     from mvcd.repo.fetching import FetchResult, PullResult
     from mvcd.repo.follow import Followed
@@ -112,6 +113,16 @@ class RemoteVerbs:
         from mvcd.repo import fetching
 
         return fetching.pull_branch(self._core, names, branch, context)
+
+    @property
+    def way_to_absent(self) -> str:
+        """The exact command by which content that is not here comes."""
+        return self._core.way_to_absent()
+
+    @property
+    def left_out(self) -> frozenset[Component]:
+        """Components of HEAD's version whose absence here is no deletion (left_out.py)."""
+        return self._core.left_out()
 
     def verify_remote(self, name: str | None = None, *, read_data: bool = False) -> RemoteReport:
         """Asks a remote for all that its refs reach, as far as it can be walked here."""

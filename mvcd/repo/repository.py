@@ -109,11 +109,6 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
     def head(self) -> Head:
         return self._core.head()
 
-    @property
-    def left_out(self) -> frozenset[Component]:
-        """Components of HEAD's version whose absence here is no deletion (left_out.py)."""
-        return self._core.left_out()
-
     def lock(self) -> AbstractContextManager[None]:
         """Holds the workspace lock; re-entrant."""
         return self._core.lock.hold()

@@ -103,7 +103,7 @@ def _touching(core: Core, subject: Subject, versions: Iterable[Glance]) -> Itera
         shown = ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
         core.monitor.warn(
             f"{shown} may have changed {subject.name} too; what would tell is not here"
-            " (pruned, or never fetched)"
+            f" (pruned, or never fetched): {core.way_to_absent()}"
         )
 
 

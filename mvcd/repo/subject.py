@@ -280,6 +280,7 @@ def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
     near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     help = f"did you mean {' or '.join(near)}?" if near else f"mvc show {rev}, or: mvc ls {rev}"
     if absent:
+        help = f"{core.way_to_absent()}{f', or: {help}' if near else ''}"
         return Failure(
             f"nothing here tells what {name!r} is in {rev}",
             kind="content-absent",

@@ -118,7 +118,7 @@ def test_screens_fit_eighty_columns(mvc: Mvc, made: Path, monkeypatch: pytest.Mo
         assert [x for x in shown(mvc, made, words).splitlines() if text.width(x) > 80] == []
 
 
-def test_what_is_not_here_is_said_in_one_line(
+def test_what_is_not_here_is_said_with_the_way_to_it(
     mvc: Mvc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -126,19 +126,23 @@ def test_what_is_not_here_is_said_in_one_line(
     with Repository.open(str(tmp_path)) as repo:
         prune(repo, "v1", [Component.WEIGHTS, Component.DATA])
     line = "Not here (pruned, or never fetched): weights, data of v1"
+    way = "mvc remote add origin URL && mvc config set partial.remote origin"
     whole = shown(mvc, tmp_path, ["diff", "v1", "v2"]).splitlines()
-    assert whole[-1] == line
+    assert whole[-2:] == [line, way]
     assert any(row.startswith("data             changed: 13 files, ") for row in whole)
     assert "  ~ train.py   +2 -1" in whole
-    assert shown(mvc, tmp_path, ["diff", "v1", "v2", "--stat"]).splitlines()[-1] == line
+    assert shown(mvc, tmp_path, ["diff", "v1", "v2", "--stat"]).splitlines()[-2:] == [line, way]
     assert f"⚠️ {line}" in shown(mvc, tmp_path, ["diff", "v1", "v2", "--md"]).splitlines()
     assert line in shown(mvc, tmp_path, ["show", "v1"]).splitlines()
     absent = mvc("-C", str(tmp_path), "diff", "v1", "v2", "--json").json["absent"]
-    assert list(absent["components"]) == ["weights", "data"]
+    assert (list(absent["components"]), absent["help"]) == (["weights", "data"], way)
     tensors = shown(mvc, tmp_path, ["diff", "v1", "v2", "--tensors", "--columns"])
     assert "tensors  not compared, their content is not here" in tensors
     blame = shown(mvc, tmp_path, ["blame", "data/users.csv"])
     assert "or an earlier version: before this one it is not here" in blame
+    assert blame.splitlines()[-1].strip() == way
+    unknown = mvc("-C", str(tmp_path), "blame", "nonsense", "--rev", "v1", code=1).err
+    assert unknown.splitlines()[-1] == f"help: {way}"
     assert "Its files are not here" in shown(mvc, tmp_path, ["card", "v1"])
 
 

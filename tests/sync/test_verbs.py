@@ -6,8 +6,11 @@ import pytest
 
 from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
 from mvcd.inspect.components import Component
+from mvcd.repo import remotes
 from mvcd.repo.partial import Wanted
+from mvcd.repo.remotes import Remote
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.peer import Peer
 from tests.sync.people import Pair, noise
 
 MODEL = {"model.bin": noise(3 << 20, 1), "params.yaml": "lr: 0.1\n", "data/a.csv": "a,b\n1,2\n"}
@@ -163,6 +166,43 @@ def test_what_a_clone_leaves_out_comes_when_it_is_asked_for(pair: Pair, wanted: 
     pair.ada.pull()
     assert pair.ada.repo.verify().ok
     assert bob.files() == pair.ada.files()
+
+
+def test_absent_content_comes_by_the_command_that_is_named(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.save({"model.bin": noise(100_000, 2)})
+    pair.ada.push()
+    bob = pair.join(wanted=Wanted(depth=1))
+    assert bob.repo.way_to_absent.startswith("mvc verify --remote origin  (")
+    bob.repo.config.unset("partial.remote")  # as where content was pruned
+    bob.reopen()
+    with pytest.raises(MissingObject) as caught:
+        bob.repo.read("model.bin", "v1")
+    assert caught.value.help == bob.repo.way_to_absent
+    command = caught.value.help.partition("  (")[0].split()
+    assert command[:3] == ["mvc", "config", "set"]
+    bob.repo.config.set(*command[3:])
+    bob.reopen()
+    assert bob.repo.read("model.bin", "v1") == MODEL["model.bin"]
+
+
+def test_a_remote_that_does_not_answer_is_asked_once(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join(wanted=Wanted(frozenset()))
+    asked: list[str] = []
+
+    def refuse(remote: Remote, *_: object) -> Peer:
+        asked.append(remote.name)
+        raise RemoteUnreachable("nobody there")
+
+    monkeypatch.setattr(remotes, "connect", refuse)
+    for path in MODEL:
+        with pytest.raises(RemoteUnreachable):
+            bob.repo.read(path)
+    assert asked == ["origin"]
 
 
 def test_a_partial_clone_goes_on_without_its_remote_where_it_can(pair: Pair) -> None:

@@ -110,6 +110,11 @@ class Diff:
         return tuple(sorted(paths | set(self._absent_weights)))
 
     @property
+    def way_to_absent(self) -> str:
+        """The exact command by which content that is not here comes."""
+        return self._engine.way_to_absent
+
+    @property
     def results(self) -> Mapping[str, ValueChange]:
         """`metrics` under the name of its component."""
         return self.metrics

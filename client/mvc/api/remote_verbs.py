@@ -138,6 +138,11 @@ class RemoteVerbs:
 
         return Pull.of(self._engine.pull(remotes, branch, context=self._context()))
 
+    @property
+    def way_to_absent(self) -> str:
+        """The exact command by which content that is not here, pruned or never fetched, comes."""
+        return self._engine.way_to_absent
+
     def verify_remote(self, remote: str | None = None, *, read_data: bool = False) -> RemoteReport:
         """Asks a remote for all that its refs reach; with `read_data` has it sent and re-hashes it."""
         return self._engine.verify_remote(remote, read_data=read_data)

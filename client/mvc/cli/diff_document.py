@@ -35,6 +35,7 @@ def diff(found: Diff, *, columns: bool = False) -> Json:
         "absent": {
             "components": {c.value: list(ids) for c, ids in found.absent.items()},
             "files": list(found.absent_files),
+            "help": found.way_to_absent if found.absent or found.absent_files else None,
         },
         "architecture": architecture(found.architecture),
         "data": data(found.data, found.columns if columns else None),

@@ -26,8 +26,9 @@ def command(face: Face, names: tuple[str, ...], rev: str) -> None:
     mvc log --touching NAME shows all versions that changed it.
     """
     found = [face.repo.blame(name, rev) for name in names]
+    way = face.repo.way_to_absent
     if face.json:
-        face.answer({"blame": [screen.document(b) for b in found]})
+        face.answer({"blame": [screen.document(b, way) for b in found]})
     else:
         now = datetime.now().astimezone()
-        face.answer({}, screen.lines(found, now))
+        face.answer({}, screen.lines(found, now, way))

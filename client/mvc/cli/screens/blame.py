@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from mvc.api.search import Blame
 
 
-def document(blame: Blame) -> dict[str, Any]:
+def document(blame: Blame, way_to_absent: str) -> dict[str, Any]:
+    """`help`: the command by which what is not here comes; null where all is."""
     return {
         "subject": blame.subject,
         "kind": blame.kind,
@@ -24,10 +25,11 @@ def document(blame: Blame) -> dict[str, Any]:
         "new": documents.scalar(blame.new),
         "unchanged": blame.unchanged,
         "certain": blame.certain,
+        "help": None if blame.certain else way_to_absent,
     }
 
 
-def lines(found: Sequence[Blame], now: datetime) -> Iterator[str]:
+def lines(found: Sequence[Blame], now: datetime, way_to_absent: str) -> Iterator[str]:
     for index, blame in enumerate(found):
         if index:
             yield ""
@@ -46,6 +48,7 @@ def lines(found: Sequence[Blame], now: datetime) -> Iterator[str]:
                 "    or an earlier version: before this one it is not here (pruned, or never fetched)",
                 fg="yellow",
             )
+            yield click.style(f"    {text.safe(way_to_absent)}", dim=True)
 
 
 def _change(blame: Blame) -> str:

@@ -18,10 +18,11 @@ _ALL = 5  # components
 
 
 def lines(diff: Diff, old: str, new: str, *, files: bool = True) -> Iterator[str]:
-    """One line for the end of a screen, or none; `old` and `new` are how the sides are called there. Without
-    `files` no file is looked into."""
+    """For the end of a screen: what is absent, and the command by which it comes; nothing if all is here. `old`
+    and `new` are how the sides are called there. Without `files` no file is looked into."""
     if found := sentence(diff, old, new, files=files):
         yield click.style(found, fg="yellow")
+        yield click.style(text.safe(diff.way_to_absent), dim=True)
 
 
 def sentence(diff: Diff, old: str, new: str, *, files: bool = True) -> str:
