@@ -18,8 +18,8 @@ from mvcd import __version__
 from mvcd.daemon import config, priority
 from mvcd.daemon.config import Places
 from mvcd.daemon.notify import Notifier
-from mvcd.daemon.serve import accounts
-from mvcd.daemon.serve.command import add_backup_verbs, add_serve_verb
+from mvcd.daemon.serve import admin
+from mvcd.daemon.serve.command import add_serve_verb
 from mvcd.errors import (
     AuthError,
     Busy,
@@ -45,8 +45,8 @@ _EXIT_CODES = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
-    if accounts.elsewhere(given):
-        accounts.run(given)
+    if admin.is_admin(given):
+        admin.run(given)
     options = _parser().parse_args(given)
     places = Places.here()
     try:
@@ -87,11 +87,11 @@ def _parser() -> argparse.ArgumentParser:
             verb.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
     add_serve_verb(verbs)
     text = "care for the directory of a team server"
-    admin = verbs.add_parser("admin", help=text, description=text)
-    below = admin.add_subparsers(required=True, metavar="VERB")
-    add_backup_verbs(below)
-    for name, text in accounts.VERBS.items():
-        below.add_parser(name, help=f"{text}  (mvc admin {name})")
+    below = verbs.add_parser(
+        "admin", help=f"{text} (mvc admin)", description=f"{text}: the same verbs as of mvc admin"
+    ).add_subparsers(required=True, metavar="VERB")
+    for name, text in admin.VERBS.items():
+        below.add_parser(name, help=text)
     return parser
 
 

@@ -7,6 +7,7 @@
     client.py   a peer at the other end of a channel
     status.py   errors as status and back
     dial.py     from an address to a peer
+    ports.py    those that an address without one means
     ssh.py      a connection through the system's ssh
     ids.py      packed digests and bitmaps
 

@@ -10,10 +10,9 @@ import grpc
 
 from mvcd.errors import Failure, UsageError
 from mvcd.wire.client import Patience, RemotePeer
+from mvcd.wire.ports import PORTS
 from mvcd.wire.ssh import SshAddress, SshTunnel
 
-TLS_PORT = 7443
-PLAIN_PORT = 7400
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,7 +42,7 @@ def dial(
         )
     shown = f"[{host}]" if ":" in host else host
     return RemotePeer(
-        f"{shown}:{port or (TLS_PORT if secure else PLAIN_PORT)}",
+        f"{shown}:{port or PORTS['grpcs' if secure else 'grpc']}",
         repo,
         url,
         credentials=_credentials(options) if secure else None,

@@ -19,9 +19,9 @@ from urllib.parse import urlsplit
 
 from mvc.api.settings import user_config_path
 from mvcd.errors import AuthError, Failure, NoRepository, UsageError
+from mvcd.wire.ports import PORTS
 
 NAME = "credentials.json"
-PORTS = {"grpcs": 7443, "grpc": 7400}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`mvcd serve`: repositories on the network, for a team or for a peer.
 
-    command    the verbs serve, admin backup, admin restore
+    command    the verb serve
+    admin      the verbs of mvc admin under the name mvcd
     run        the life of a server: self-test, serve, drain
     signals    being told to end, without ever missing it
     frame      the gRPC server: limits, health, reflection

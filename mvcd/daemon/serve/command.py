@@ -1,4 +1,4 @@
-"""The verbs of `mvcd` that serve: their options, and what they do."""
+"""`mvcd serve`: its options, and what it does."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import time
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, NoRepository, UsageError
+from mvcd.wire.ports import PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mvcd.daemon.notify import Notifier
-    from mvcd.daemon.serve.backup import StoreCopy
     from mvcd.daemon.serve.listen import Listen
     from mvcd.daemon.serve.peer import PeerHost
     from mvcd.daemon.serve.remote import Repositories
     from mvcd.daemon.serve.run import Plan
     from mvcd.team.root import Root
 
-PLAIN_LISTEN = "127.0.0.1:7400"
-TLS_LISTEN = ":7443"
-"""The ports that an address without one means (`wire.dial`)."""
+PLAIN_LISTEN = f"127.0.0.1:{PORTS['grpc']}"
+TLS_LISTEN = f":{PORTS['grpcs']}"
 DRAIN_SECONDS = 30.0
 
 _SERVE = """Serve repositories to others over gRPC.
@@ -238,46 +237,6 @@ def _serve_stdio(path: str) -> int:
     host = PeerHost({offer.root: offer}, token=None, write=True)
     serve_stdio(_peers(host, offer.store), sys.stdin.fileno(), sys.stdout.fileno())
     return 0
-
-
-# -------------------------------------------------------------------- care
-
-
-def add_backup_verbs(admin: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    text = "copy a server directory, also while it serves; every object of the copy is read"
-    backup = admin.add_parser("backup", help=text, description=text)
-    backup.set_defaults(verb=_backup)
-    backup.add_argument("root", metavar="DIR", help="what mvcd serve --root has")
-    backup.add_argument("target", metavar="TO", help="a directory that is absent or empty")
-    text = "make a server directory from a backup, and compare it with what was backed up"
-    restore = admin.add_parser("restore", help=text, description=text)
-    restore.set_defaults(verb=_restore)
-    restore.add_argument("source", metavar="FROM", help="a backup")
-    restore.add_argument("target", metavar="DIR", help="a directory that is absent or empty")
-
-
-def _backup(_: object, options: argparse.Namespace) -> int:
-    from mvcd.daemon.serve.backup import back_up_root
-
-    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    _tell(back_up_root(options.root, options.target, time=now), "saved")
-    return 0
-
-
-def _restore(_: object, options: argparse.Namespace) -> int:
-    from mvcd.daemon.serve.backup import restore_root
-
-    _tell(restore_root(options.source, options.target), "restored")
-    return 0
-
-
-def _tell(copies: list[StoreCopy], verb: str) -> None:
-    for copy in copies:
-        sys.stdout.write(
-            f"{copy.path}: {copy.ref_count} refs, {copy.objects} objects, {copy.bytes} bytes"
-            f"; audit row {copy.audit_rows} {copy.audit[:16]}\n"
-        )
-    sys.stdout.write(f"{verb}, and every object read: {len(copies)} stores\n")
 
 
 def _say(text: str) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.daemon import main
 from mvcd.daemon.serve.backup import back_up_root, restore_root
 from mvcd.errors import Failure, IntegrityError, NoRepository
 from mvcd.store.api import RefUpdate
@@ -38,17 +37,6 @@ def test_there_and_back(root: Path, tmp_path: Path) -> None:
     for path in ("accounts", "repos/iris", "repos/team/iris"):
         with LmdbStore.open(root / path) as old, LmdbStore.open(tmp_path / "again" / path) as new:
             assert (old.id, old.refs(), old.audit_head()) == (new.id, new.refs(), new.audit_head())
-
-
-def test_the_verbs(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.main(["admin", "backup", str(root), str(tmp_path / "backup")]) == 0
-    assert main.main(["admin", "restore", str(tmp_path / "backup"), str(tmp_path / "again")]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("accounts: 1 refs, 1 objects, ")
-    assert said[3] == "saved, and every object read: 3 stores"
-    assert said[7] == "restored, and every object read: 3 stores"
-    assert main.main(["admin", "backup", str(root), str(tmp_path / "backup")]) == 1
-    assert main.main(["admin", "backup", str(tmp_path / "absent"), str(tmp_path / "b")]) == 10
 
 
 def test_a_backup_that_did_not_end_is_none(root: Path, tmp_path: Path) -> None:

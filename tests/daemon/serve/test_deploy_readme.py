@@ -60,7 +60,7 @@ def test_from_nothing_to_three_users(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + (tmp_path / "server.log").read_text()
     assert (tmp_path / "ben" / "params.yaml").read_text() == "lr: 0.1\n"
     assert "verified there" in done.stdout
-    assert "restored, and every object read: 2 stores" in done.stdout
+    assert "2 stores restored in restored, every object read" in done.stdout
     log = (tmp_path / "server.log").read_text()
     assert '"principal":"ada"' in log
     assert '"principal":"ben"' in log

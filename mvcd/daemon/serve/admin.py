@@ -1,4 +1,4 @@
-"""`mvcd admin user` and its like: the program `mvc` has them, and is run in this process's place.
+"""`mvcd admin`: the program `mvc` has these verbs, and is run in this process's place.
 
 One set of verbs, screens and --json for both names; on a server people type either.
 """
@@ -17,10 +17,12 @@ VERBS = {
     "protect": "rules for refs that bind every role",
     "repo": "list, make or unlist repositories",
     "quota": "bytes that a repository may hold, or a user push",
+    "backup": "copy the server's directory, also while it serves",
+    "restore": "make a server's directory from a backup",
 }
 
 
-def elsewhere(arguments: Sequence[str]) -> bool:
+def is_admin(arguments: Sequence[str]) -> bool:
     """Whether these are words for `mvc admin`."""
     return len(arguments) > 1 and arguments[0] == "admin" and arguments[1] in VERBS
 
