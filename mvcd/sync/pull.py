@@ -1,14 +1,15 @@
 """Fetching what a peer's versions reach and we lack.
 
 Versions come first (records are always complete), then level by level what they name: what rests here already
-is read here, the rest comes in batches over several streams at once. Everything is checked before it is put;
-refs move after the caller has seen it all. A pull that was cut short finds what arrived and asks for the
-rest.
+is read here, the rest comes in batches over several streams at once. Chunks name nothing, so nobody waits for
+them: the walk goes on while they come. Everything is checked before it is put; refs move after the caller has
+seen it all. A pull that was cut short finds what arrived and asks for the rest.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ BATCH = 2048
 LEAST = 64
 """Objects of one request at least, where there is enough for every stream."""
 STREAMS = 4
-"""Requests at once; each holds one frame (1 MiB, 3 MiB raw at most)."""
+"""Requests for chunks at once, and for what names them; each holds one frame (1 MiB, 3 MiB raw at most)."""
 
 
 @dataclass(slots=True)
@@ -49,7 +50,7 @@ def fetch_records(
     """Just these objects, with the bases of differences; those that are here already are not asked for."""
     with _Fetcher(store, session, peers, monitor) as fetcher:
         fetcher.chunks(list(ids))
-        return fetcher.received
+        return fetcher.finish()
 
 
 def fetch_below(
@@ -71,7 +72,7 @@ def fetch_below(
 
         for group in difference(roots, (), read, fetcher.known):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
-        return fetcher.received
+        return fetcher.finish()
 
 
 def pull(
@@ -92,17 +93,58 @@ def pull(
     Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes.
     """
     known = [id for id, here in zip(haves, store.has(haves), strict=True) if here]
-    new = list(peers[0].log(heads, known))
-    new.reverse()
     with _Fetcher(store, session, peers, monitor) as fetcher:
+        fetcher.expect(heads)
+        new = list(peers[0].log(heads, known))
+        new.reverse()
         for _ in fetcher.read(new):
             pass
         left = frozenset() if leave is None else leave(new, fetcher.get)
         known = known if complete else []
         for group in difference(new, known, fetcher.read, fetcher.known, leave=left):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
-        fetcher.received.versions = len(new)
-        return fetcher.received
+        return fetcher.finish(len(new))
+
+
+class _Lane:
+    """Requests side by side, of which each knows the one before."""
+
+    def __init__(self, streams: int) -> None:
+        self._streams = streams
+        self._pool = ThreadPoolExecutor(streams, "mvc-pull")
+        self._flying: deque[Future[None]] = deque()
+        self._last: Future[None] | None = None
+        self._begun = 0
+
+    def send(
+        self, ids: Sequence[Digest], work: Callable[[list[Digest], Future[None] | None], None]
+    ) -> None:
+        """Begins `work` on batches of these; waits while there are enough. Raises what it raised before."""
+        size = max(LEAST, min(BATCH, len(ids) // (2 * self._streams) + 1))
+        start = 0
+        while start < len(ids):
+            if (
+                self._begun < self._streams
+            ):  # else they would end, and leave the line idle, together
+                self._begun += 1
+                share = max(1, size * self._begun // self._streams)
+            else:
+                share = size
+            self._last = self._pool.submit(work, list(ids[start : start + share]), self._last)
+            self._flying.append(self._last)
+            start += share
+            if len(self._flying) > 2 * self._streams:
+                self._flying.popleft().result()
+
+    def drain(self) -> None:
+        """Waits for all that was begun. Raises what it raised."""
+        while self._flying:
+            self._flying.popleft().result()
+
+    def close(self) -> None:
+        for future in self._flying:
+            future.cancel()
+        self._pool.shutdown(cancel_futures=True)
 
 
 class _Fetcher:
@@ -113,7 +155,9 @@ class _Fetcher:
         self._peers = peers
         self._monitor = monitor
         self._arrivals = Arrivals(store, session, flush_each=FLUSH_EACH)
-        self._pool = ThreadPoolExecutor(STREAMS * len(peers), "mvc-pull")
+        self._walk = _Lane(STREAMS * len(peers))
+        self._chunks = _Lane(STREAMS * len(peers))
+        self._coming: set[Digest] = set()
         self._lock = threading.Lock()
         self._turn = 0
         self.received = Received()
@@ -122,11 +166,17 @@ class _Fetcher:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
+        self._walk.close()
+        self._chunks.close()
+
+    def expect(self, ids: Sequence[Digest]) -> None:
+        """Begins to fetch what will be read."""
+        self._begin(self._walk, ids)
 
     def read(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Raw bytes of new objects, fetched where they are not here."""
-        self._fetch(list(ids))
+        self._begin(self._walk, ids)
+        self._walk.drain()
         for id in ids:
             yield id, self._arrivals.read(id)
 
@@ -140,30 +190,34 @@ class _Fetcher:
             except MissingObject:
                 continue  # absent by choice: then nothing below cancels
 
-    def chunks(self, ids: list[Digest]) -> None:
-        self._fetch(ids)
+    def chunks(self, ids: Sequence[Digest]) -> None:
+        """Begins to fetch them; waits only when enough are on their way."""
+        self._begin(self._chunks, ids)
 
-    def _fetch(self, ids: list[Digest]) -> None:
-        """All that is not here, in batches side by side, in order: a base comes before its difference."""
-        lacking = self._arrivals.missing(ids)
-        size = max(LEAST, min(BATCH, len(lacking) // (2 * STREAMS * len(self._peers)) + 1))
-        before: Future[None] | None = None
-        flying: list[Future[None]] = []
-        try:
-            for start in range(0, len(lacking), size):
-                batch = lacking[start : start + size]
-                before = self._pool.submit(self._batch, batch, before)
-                flying.append(before)
-                if len(flying) > 2 * STREAMS * len(self._peers):
-                    flying.pop(0).result()
-            for future in flying:
-                future.result()
-        except BaseException:
-            for future in flying:
-                future.cancel()
-            raise
+    def finish(self, versions: int = 0) -> Received:
+        """When all is here."""
+        self._walk.drain()
+        self._chunks.drain()
+        self.received.versions = versions
+        return self.received
+
+    def _begin(self, lane: _Lane, ids: Sequence[Digest]) -> None:
+        """What is neither here nor coming, in order: a base before its difference."""
+        with self._lock:
+            new = [id for id in ids if id not in self._coming]
+        lacking = self._arrivals.missing(new)
+        with self._lock:
+            self._coming.update(lacking)
+        lane.send(lacking, self._batch)
 
     def _batch(self, ids: list[Digest], before: Future[None] | None) -> None:
+        try:
+            self._bring(ids, before)
+        finally:
+            with self._lock:
+                self._coming.difference_update(ids)
+
+    def _bring(self, ids: list[Digest], before: Future[None] | None) -> None:
         late: list[bytes] = []
         for frame in self._from_any(ids):
             with self._lock:
