@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass
 
 from mvcd.errors import Failure
-from mvcd.monitor import Monitor
+from mvcd.monitor import Monitor, Silent
 from mvcd.repo import left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.fetching import FetchResult, connected, fetch_from
@@ -45,7 +45,7 @@ def clone(
     """The open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
     address = remotes.absolute(url)
     found = remotes.Remote(remotes.DEFAULT, address)
-    peer = remotes.connect(found, secret, clock)
+    peer = remotes.connect(found, secret, clock, (monitor or Silent()).warn)
     try:
         peer.hello()  # before anything is made here
         core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)

@@ -74,7 +74,7 @@ def connected(core: Core, found: Sequence[remotes.Remote]) -> Iterator[list[Peer
     with contextlib.ExitStack() as stack:
         peers = []
         for one in found:
-            peer = remotes.connect(one, core.secret, core.clock)
+            peer = remotes.connect(one, core.secret, core.clock, core.monitor.warn)
             stack.callback(peer.close)
             peers.append(peer)
         yield peers

@@ -179,7 +179,7 @@ class Promised:
             core = self._core
             found = remotes.remote(core.config, self._name)
             try:
-                self._peer = remotes.connect(found, core.secret, core.clock)
+                self._peer = remotes.connect(found, core.secret, core.clock, core.monitor.warn)
             except MvcError as error:
                 error.cause = error.cause or "content that this clone left out is needed"
                 raise

@@ -160,22 +160,25 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path)
 
 
-def connect(remote: Remote, secret: Secret, clock: Callable[[], int]) -> Peer:
-    """Raises RemoteUnreachable, UsageError, AuthError."""
+def connect(
+    remote: Remote, secret: Secret, clock: Callable[[], int], tell: Callable[[str], object]
+) -> Peer:
+    """`tell` hears why a call is made again. Raises RemoteUnreachable, UsageError, AuthError."""
     if "://" not in remote.url:
         return local(remote.url, remote.url, clock)
     parts = urlsplit(remote.url)
     if parts.scheme == "file":
         return local(unquote(parts.path), remote.url, clock)
-    if parts.scheme in ("grpc", "grpcs"):
-        from mvcd.wire.dial import dial
+    from mvcd.wire.client import Patience
+    from mvcd.wire.dial import dial, dial_ssh
 
-        known = {**secret(remote.url), **remote.options}
-        options = {k: v for k, v in known.items() if k in _OPTIONS}
-        return dial(remote.url, token=known.get("token"), options=options)
-    from mvcd.wire.dial import dial_ssh
-
-    return dial_ssh(remote.url, program=remote.options.get("mvcd", "mvcd"))
+    patience = Patience(tell=tell)
+    if parts.scheme == "ssh":
+        program = remote.options.get("mvcd", "mvcd")
+        return dial_ssh(remote.url, program=program, patience=patience)
+    known = {**secret(remote.url), **remote.options}
+    options = {k: v for k, v in known.items() if k in _OPTIONS}
+    return dial(remote.url, token=known.get("token"), options=options, patience=patience)
 
 
 def local(path: str, url: str, clock: Callable[[], int]) -> Peer:

@@ -25,7 +25,7 @@ from mvcd.store.frames import records as parse_records
 from mvcd.store.peer import Hello, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
 from mvcd.wire.ids import AnyId
-from mvcd.wire.status import may_repeat, to_error
+from mvcd.wire.status import may_repeat, retrying, to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
 
@@ -56,6 +56,10 @@ OPTIONS = (
 )
 
 
+def _unheard(why: str) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long calls are repeated: from `first` seconds doubling to `most`, for `total` in all."""
@@ -66,6 +70,8 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
+    tell: Callable[[str], object] = _unheard
+    """Hears why a call is made again, before its first pause."""
 
 
 class RemotePeer:
@@ -277,6 +283,8 @@ class _Waits:
         if not may_repeat(error) or patience.clock() + self._pause > self._end:
             raise to_error(error, url) from error
         self.count += 1
+        if self.count == 1:
+            patience.tell(retrying(to_error(error, url), patience.total))
         patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
         self._pause = min(self._pause * 2, patience.most)
 

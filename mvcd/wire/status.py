@@ -102,6 +102,13 @@ def may_repeat(error: grpc.RpcError) -> bool:
     return TOO_LARGE not in (error.details() or "") if info is None else info.reason == "busy"
 
 
+def retrying(error: MvcError, seconds: float) -> str:
+    """What to say while the call that ended so is made again. Of gRPC's chain of causes the last one tells."""
+    last = (error.cause or "").rpartition(": ")[2]
+    cause = f" ({last[:1].lower()}{last[1:]})" if last else ""
+    return f"{error}{cause}; trying again for up to {seconds:.0f} s"
+
+
 def _detail(error: grpc.RpcError) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo | None]:
     """The status that a server sent, and what in it is ours."""
     try:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from mvc import Clash, Component, MergeConflict, Repo
+from mvcd.wire import client
 from tests.support.commandline import Mvc, write
 
 
@@ -130,6 +133,25 @@ def test_a_remote_that_is_not_there(saved: Path, mvc: Mvc, tmp_path: Path) -> No
         assert "mvc init --bare" in mvc(verb, code=13).err
     assert mvc("clone", str(tmp_path / "nowhere"), str(tmp_path / "x"), code=13).err
     assert not (tmp_path / "x").exists()
+
+
+def test_a_server_that_does_not_answer_is_said_to_be_asked_again(
+    saved: Path, mvc: Mvc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "Patience", partial(client.Patience, first=0.01, total=0.1))
+    with socket.socket() as held:  # bound, but nobody listens
+        held.bind(("127.0.0.1", 0))
+        url = f"grpc://127.0.0.1:{held.getsockname()[1]}/iris"
+        mvc("remote", "add", "origin", url)
+        for words in (["pull"], ["push"], ["fetch"], ["clone", url, str(tmp_path / "no")]):
+            said = mvc(*words, code=13).err.splitlines()
+            assert said[0] == (
+                f"warning: {url} does not answer (connection refused); trying again for up to 0 s"
+            )
+            assert said[1] == f"error: {url} does not answer"
+        told, document = mvc("pull", "--json", code=13).err.splitlines()
+        assert told == said[0]
+        assert json.loads(document)["code"] == 13
 
 
 def test_follow_once(shared: Path, mvc: Mvc, tmp_path: Path) -> None:

@@ -14,12 +14,15 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mvc.api.settings import user_config_path
 from mvcd.errors import AuthError, Failure, NoRepository, UsageError
 from mvcd.wire.ports import PORTS
+
+if TYPE_CHECKING:
+    from mvcd.monitor import Monitor
 
 NAME = "credentials.json"
 
@@ -37,9 +40,16 @@ class Login:
     version: str
 
 
-def login(url: str, token: str, *, ca: str | None = None, insecure: bool = False) -> Login:
+def login(
+    url: str,
+    token: str,
+    *,
+    ca: str | None = None,
+    insecure: bool = False,
+    monitor: Monitor | None = None,
+) -> Login:
     """Asks the server whether it takes the token, and keeps it if so. `ca`: a file of certificates to trust;
-    `insecure`: in plain text, also beyond this machine.
+    `insecure`: in plain text, also beyond this machine. `monitor` hears when a server is asked again.
 
     Raises AuthError when it does not, RemoteUnreachable, UsageError.
     """
@@ -55,7 +65,7 @@ def login(url: str, token: str, *, ca: str | None = None, insecure: bool = False
         kept["ca"] = os.path.abspath(ca)
     if insecure:
         kept["insecure"] = "true"
-    answer = _ask(server, repo, kept)
+    answer = _ask(server, repo, kept, monitor)
     with _changing() as servers:
         servers[server] = kept
     return answer
@@ -68,7 +78,7 @@ def logout(url: str) -> bool:
         return servers.pop(server, None) is not None
 
 
-def whoami(url: str) -> Login:
+def whoami(url: str, *, monitor: Monitor | None = None) -> Login:
     """What a server says of you now. Raises AuthError when there is no token for it, or it is refused."""
     server, repo = _parts(url)
     kept = _kept(server)
@@ -76,7 +86,7 @@ def whoami(url: str) -> Login:
         raise AuthError(
             f"you are not logged in to {server}", kind="unauthenticated", help=f"mvc login {server}"
         )
-    return _ask(server, repo or kept["repo"], kept)
+    return _ask(server, repo or kept["repo"], kept, monitor)
 
 
 def servers() -> list[str]:
@@ -111,16 +121,19 @@ def _parts(url: str) -> tuple[str, str]:
     return f"{parts.scheme}://{shown}:{port or PORTS[parts.scheme]}", parts.path.strip("/")
 
 
-def _ask(server: str, repo: str, kept: dict[str, Any]) -> Login:
+def _ask(server: str, repo: str, kept: dict[str, Any], monitor: Monitor | None) -> Login:
     import hashlib
 
+    from mvcd.monitor import Silent
+    from mvcd.wire.client import Patience
     from mvcd.wire.dial import dial
 
     options = {name: str(kept[name]) for name in ("ca", "insecure") if kept.get(name)}
     token = str(kept["token"])
     public = hashlib.sha256(token.encode()).hexdigest()[:12]
     # any name will do to be known: who may not read a repository is told so only after being known
-    peer = dial(f"{server}/{repo or 'login'}", token=token, options=options)
+    patience = Patience(tell=(monitor or Silent()).warn)
+    peer = dial(f"{server}/{repo or 'login'}", token=token, options=options, patience=patience)
     try:
         hello = peer.hello()
     except NoRepository:
