@@ -57,6 +57,8 @@ def export(
     files = sorted(
         VersionFiles(version, core.fetch).all(chosen), key=lambda placed: placed.entry.path
     )
+    if core.promised is not None:
+        core.promised.bring_entries(p.entry for p in files)
     _require_exportable(core, id, version, files)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with _workplace(target) as beside:

@@ -30,6 +30,7 @@ from mvcd.repo.planning import Plan, plan, some
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
+    REMOTES,
     HeadValue,
     check_name,
     saved_name,
@@ -61,25 +62,44 @@ class Move:
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
     """Moves HEAD and the files to a branch (attached) or to any other version (detached). Nothing is left out
-    any more."""
+    any more. A branch that only a remote has is made here first."""
     with core.lock.hold():
         settle_interrupted(core, context)
-        head = core.head()
-        if core.store.ref(HEADS + rev) is not None:
-            value = HeadValue(rev)
-        elif (
-            head.branch is not None
-            and core.store.ref(HEADS + head.branch) is None
-            and (rev == head.branch)
-        ):
-            value = HeadValue(rev)  # an unborn branch
-        else:
-            id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
-            attached = head.branch is not None and id == head.version
-            value = HeadValue(head.branch) if attached else HeadValue(None, id)
+        value, born = _meant(core, core.head(), rev)
         return _go(
-            core, value, context, "checkout", f"checkout {rev}", force=force, leaving=left_out.NONE
-        )
+            core, value, context, "checkout", f"checkout {rev}",
+            force=force, updates=born, target=_target(born), leaving=left_out.NONE,
+        )  # fmt: skip
+
+
+def _meant(core: Core, head: Head, rev: str) -> tuple[HeadValue, list[RefUpdate]]:
+    """Where a checkout of `rev` puts HEAD, and the branch that is made for it."""
+    if core.store.ref(HEADS + rev) is not None:
+        return HeadValue(rev), []
+    if rev == head.branch:  # not born yet
+        return HeadValue(rev), _born(core, rev)
+    try:
+        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+    except Failure:
+        if born := _born(core, rev):
+            return HeadValue(rev), born
+        raise
+    attached = head.branch is not None and id == head.version
+    return HeadValue(head.branch) if attached else HeadValue(None, id), []
+
+
+def _born(core: Core, name: str) -> list[RefUpdate]:
+    """The update that makes a branch which is not here as all remotes that have it say; none if none has."""
+    named = core.store.refs(REMOTES).items()
+    found = {value for ref, value in named if ref.split("/", 2)[2] == HEADS + name}
+    if len(found) != 1:
+        return []
+    check_name(name, "branch")
+    return [RefUpdate(HEADS + name, None, bytes(target_of(found.pop())))]
+
+
+def _target(born: Sequence[RefUpdate]) -> VersionId | None:
+    return next((target_of(update.target) for update in born if update.target), None)
 
 
 def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutResult:
@@ -114,17 +134,22 @@ def forward(
 def switch(
     core: Core, name: str, context: Context, *, create: bool, start: str, force: bool
 ) -> CheckoutResult:
-    """Moves HEAD and the files to a branch; `create` makes it first, at `start`."""
+    """Moves HEAD and the files to a branch; `create` makes it first, at `start`. One that only a remote has is
+    made as it is there."""
     with core.lock.hold():
         settle_interrupted(core, context)
         ref = HEADS + name
         if not create:
-            if core.store.ref(ref) is None:
+            made = [] if core.store.ref(ref) is not None else _born(core, name)
+            if core.store.ref(ref) is None and not made:
                 raise Failure(
                     f"there is no branch {name!r}", kind="unknown-branch",
                     help=f"mvc switch -c {name}  (to make it), or: mvc branch",
                 )  # fmt: skip
-            return _go(core, HeadValue(name), context, "switch", f"switch {name}", force=force)
+            return _go(
+                core, HeadValue(name), context, "switch", f"switch {name}",
+                force=force, updates=made, target=_target(made),
+            )  # fmt: skip
         check_name(name, "branch")
         id = core.revisions.resolve(start, now_us=core.clock() // 1000)
         if core.store.ref(ref) is not None:

@@ -175,7 +175,9 @@ def _require_content(core: Core, id: VersionId, stage: str) -> None:
             f"{_named(core, id)} is not whole here, so it may not hold {stage}",
             kind="missing-content",
             cause="content is missing of " + ", ".join(absent),
-            help="mvc verify",
+            help="mvc verify"
+            if core.promised is None
+            else f"mvc export {id.hex()[:10]} DIR  (fetches it)",
         )
 
 

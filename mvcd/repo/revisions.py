@@ -251,7 +251,11 @@ class Revisions:
 
         known = [r.split("/", 1)[1] for p in (HEADS, TAGS) for r in self._store.refs(p)]
         known += stages.names(self._store)
-        near = difflib.get_close_matches(name, known, n=3)
+        remote = [r.removeprefix(REMOTES) for r in self._store.refs(REMOTES) if f"/{HEADS}" in r]
+        known += [
+            part for r in remote for part in (r.replace(f"/{HEADS}", "/", 1), r.split("/", 2)[2])
+        ]
+        near = difflib.get_close_matches(name, dict.fromkeys(known), n=3)
         return (
             f"did you mean {' or '.join(near)}?"
             if near

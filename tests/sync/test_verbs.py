@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
@@ -11,7 +13,7 @@ from mvcd.repo.partial import Wanted
 from mvcd.repo.remotes import Remote
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer
-from tests.sync.people import Pair, noise
+from tests.sync.people import Pair, Person, noise
 
 MODEL = {"model.bin": noise(3 << 20, 1), "params.yaml": "lr: 0.1\n", "data/a.csv": "a,b\n1,2\n"}
 
@@ -166,6 +168,47 @@ def test_what_a_clone_leaves_out_comes_when_it_is_asked_for(pair: Pair, wanted: 
     pair.ada.pull()
     assert pair.ada.repo.verify().ok
     assert bob.files() == pair.ada.files()
+
+
+def test_a_branch_that_only_a_remote_has_is_made_when_it_is_gone_to(pair: Pair) -> None:
+    first = pair.ada.save(MODEL)
+    second = pair.ada.save({"params.yaml": "lr: 0.2\n"})
+    pair.ada.push("main", "HEAD~1:side", "HEAD~1:other")
+    bob = pair.join()
+    bob.repo.switch("side", context=bob.context())
+    assert (bob.repo.head.branch, bob.repo.head.version) == ("side", first.version)
+    assert bob.repo.status().clean
+    bob.checkout("other")
+    assert bob.repo.head.branch == "other"
+    bob.repo.undo(context=bob.context())
+    assert {b.name for b in bob.repo.branches()} == {"main", "side"}
+    with pytest.raises(Failure) as unknown:
+        bob.checkout("othr")
+    assert unknown.value.cause == "did you mean other?"
+    eve = Person(pair.scratch / "eve")
+    eve.repo.add_remote("origin", pair.url)
+    eve.fetch()
+    eve.checkout("main")  # where HEAD is attached already, to no version yet
+    assert (eve.repo.head.branch, eve.repo.head.version) == ("main", second.version)
+    assert eve.files() == pair.ada.files()
+    eve.repo.close()
+
+
+def test_an_export_asks_for_content(pair: Pair) -> None:
+    pair.ada.save(MODEL)
+    pair.ada.push()
+    bob = pair.join(wanted=Wanted(frozenset()))
+    trust = partial(pytest.fail, "nothing is signed")
+    with pytest.raises(Failure) as refused:
+        bob.repo.promote(
+            "main", "production", context=bob.context(), require=(), reason="", trust=trust
+        )
+    assert refused.value.help == f"mvc export {bob.repo.head.version.hex()[:10]} DIR  (fetches it)"
+    bob.repo.export("HEAD", str(pair.scratch / "out"))
+    assert (pair.scratch / "out" / "model.bin").read_bytes() == MODEL["model.bin"]
+    bob.repo.promote(
+        "main", "production", context=bob.context(), require=(), reason="", trust=trust
+    )
 
 
 def test_absent_content_comes_by_the_command_that_is_named(pair: Pair) -> None:

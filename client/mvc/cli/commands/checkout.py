@@ -23,7 +23,7 @@ from mvc.cli.screens.moved import lines
 def command(
     face: Face, rev: str, branch: str | None, components: tuple[str, ...], force: bool
 ) -> None:
-    """Bring the files, and HEAD, to version REV.
+    """Bring the files, and HEAD, to version REV; a branch that only a remote has is made as it is there.
 
     Only files that differ are written: to temporary names, verified, then renamed. Work that no version has
     is never overwritten without --force. On an old version, the next commit starts a branch of its own. What a
