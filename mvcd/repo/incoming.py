@@ -12,7 +12,7 @@ true of the move here is true of it there, whoever pushes meanwhile. Pure: reads
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from mvcd.errors import Conflict, MissingObject, UsageError
 from mvcd.ids import DIGEST_SIZE, Digest, VersionId
@@ -179,16 +179,9 @@ def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing
     new = list(between(heads, haves, lambda id: Version.decode(store.get(id))))
     _require(missing, list(new))
 
-    def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        return ((id, store.get(id)) for id in ids)
-
-    def read_known(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        there = store.has(ids)
-        return ((id, store.get(id)) for id, found in zip(ids, there, strict=True) if found)
-
     known = _nearest(store, new, moves, here)
-    for group in difference(heads, known, read, read_known):
-        _require(missing, group)
+    for group in difference(heads, known, store.get_many, store.get_many):
+        _require(missing, group)  # before it is opened, so that nothing absent is passed over
 
 
 def _versions(store: Store) -> set[VersionId]:

@@ -195,7 +195,10 @@ def _all_here(store: ObjectReader, roots: Sequence[Digest], stop: Kind) -> bool:
     """Whether nothing has to be fetched: then a clone works without its remote."""
 
     def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        return ((id, store.get(id)) for id in ids if id.kind is not stop)
+        wanted = [id for id in ids if id.kind is not stop]
+        if not all(store.has(wanted)):
+            raise MissingObject("some of it is not here")
+        return store.get_many(wanted)
 
     try:
         for group in difference(roots, (), read, read):

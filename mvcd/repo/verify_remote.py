@@ -84,11 +84,7 @@ class _Here:
         self._store = core.store
 
     def __call__(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        for id in ids:
-            try:
-                yield id, self._store.get(id)
-            except MissingObject:
-                continue
+        return self._store.get_many(ids)
 
 
 def _check(

@@ -96,6 +96,10 @@ class ObjectReader(Protocol):
     def get(self, id: Digest) -> bytes:
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
 
+    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """Those of the objects that are here, as `get` gives them, each once, in the order they rest on the
+        disk: neighbours cost one read. Raises CorruptObject; absent ones are left out."""
+
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         """The stored form, its digest not checked; the record's checksum is, but for those who decode
         it and compare the digest themselves (`check=False`). Raises MissingObject, CorruptObject."""
@@ -139,7 +143,7 @@ class Session(Protocol):
 
     def put_record(self, record: Record, data: Bytes) -> int:
         """As `put`, for a record that the caller has checked (frames.check_frame): `data`, its bytes, are
-        appended as they are. Returns the bytes added."""
+        appended as they are, and must never change. Returns the bytes added."""
 
     def flush(self) -> None:
         """Makes what was put durable and visible, before any ref names it. Raises StaleReuse."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from mvcd.errors import MissingObject
 from mvcd.ids import Digest
 from mvcd.store.api import ObjectReader, Session
-from mvcd.store.frames import Checked
+from mvcd.store.frames import Checked, Frame, check_frame
 
 FLUSH_EACH = 32 << 20
 """Bytes of records after which a transfer is made durable: what a kill -9 costs at most."""
@@ -18,6 +20,20 @@ REMEMBERED = 32 << 20
 chunks is opened soon after it came."""
 OVERHEAD = 256
 """Bytes that a remembered object takes besides its own."""
+
+
+class Checks:
+    """How many frames are checked at once: as many as there are cores, since more would only hold their raw
+    bytes while they wait; and one of small objects (Frame.small)."""
+
+    def __init__(self) -> None:
+        self._any = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
+        self._small = threading.BoundedSemaphore(1)
+
+    @contextmanager
+    def turn(self, frame: Frame) -> Iterator[None]:
+        with self._small if frame.small else self._any:
+            yield
 
 
 class Arrivals:
@@ -30,8 +46,10 @@ class Arrivals:
         *,
         remembered: int = REMEMBERED,
         flush_each: int | None = None,
+        checks: Checks | None = None,
     ) -> None:
-        """With `flush_each` the session is flushed whenever that many bytes came."""
+        """With `flush_each` the session is flushed whenever that many bytes came. `checks` is given where
+        several take turns."""
         self._store = store
         self._limit = remembered
         self._session = session
@@ -39,13 +57,19 @@ class Arrivals:
         self._recent: OrderedDict[Digest, bytes] = OrderedDict()
         self._size = 0
         self._flush_each = flush_each
+        self._checks = checks or Checks()
         self._waiting = 0
         self.objects = 0
         self.raw_bytes = 0
         self.known = 0
 
-    def take(self, checked: list[Checked]) -> int:
-        """Puts checked records; returns how many were new. Raises MissingObject when a base is nowhere."""
+    def receive(self, frame: Frame) -> int:
+        """Checks a frame and puts its records; returns how many were new. Raises what `check_frame` does."""
+        with self._checks.turn(frame):
+            checked = check_frame(frame, self.read)
+        return self._take(checked)
+
+    def _take(self, checked: list[Checked]) -> int:
         with self._lock:
             before = self.objects
             self._session.missing([one.record.id for one in checked])  # one look-up for all
@@ -72,6 +96,21 @@ class Arrivals:
             with self._lock:
                 self._session.flush()
             return self._store.get(id)
+
+    def read_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """As `read`, in any order: what came by first."""
+        with self._lock:
+            recent = {id: raw for id in ids if (raw := self._recent.get(id)) is not None}
+        yield from recent.items()
+        left = dict.fromkeys(id for id in ids if id not in recent)
+        for id, raw in self._store.get_many(list(left)):
+            del left[id]
+            yield id, raw
+        if left:
+            with self._lock:
+                self._session.flush()
+            for id in left:
+                yield id, self._store.get(id)
 
     def missing(self, ids: list[Digest]) -> list[Digest]:
         """Those that neither rest here nor came by; the others are under the session's lease."""

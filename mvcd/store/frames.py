@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mvcd.codec.decode import decode
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import Bytes, ChunkId
-from mvcd.store.record import MAX_BODY_SIZE, BadRecord, Record, parse_record
+from mvcd.store.record import MAX_BODY_SIZE, BadRecord, Record, parse_record, require_crc
 
 FRAME_SIZE = 1 << 20
 """Bytes after which a frame ends: 1 MiB messages were the fastest over loopback, and bound memory."""
@@ -20,11 +20,13 @@ MAX_FRAME_SIZE = 3 << 20
 """Bytes; a frame of one record of the greatest size (2.1 MiB) fits, and 4 MiB is gRPC's limit."""
 FRAME_RAW_SIZE = 6 << 20
 """Raw bytes after which a frame ends, however little they take when stored."""
+SMALL = 8 << 10
+"""Mean bytes of a record below which a frame counts as one of small objects."""
 MAX_FRAME_RAW_SIZE = 8 << 20
 """Raw bytes that a frame may declare. Without it 3 MiB of fills would decode to 100 GiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checked:
     """A record whose checksum, sizes and digest were found right. `data` is a view into its frame."""
 
@@ -37,40 +39,58 @@ BaseOf = Callable[[ChunkId], bytes]
 """The raw bytes of a delta's base. Raises MissingObject."""
 
 
-def records(frame: Bytes, *, check_crc: bool = True) -> Iterator[tuple[Record, memoryview]]:
-    """Each record with its bytes. Raises UsageError when they are not exactly whole records. Who only looks
-    at heads leaves the checksums to `check_frame`: they cost 1 ms a MiB."""
-    view = memoryview(frame)
+@dataclass(slots=True)
+class Frame:
+    """Whole records as they came, each with its bytes; nothing is checked but that they are records."""
+
+    data: Bytes
+    records: list[tuple[Record, memoryview]]
+
+    @property
+    def small(self) -> bool:
+        """Whether checking its records means many short calls. Threads that do so side by side hand the
+        interpreter's lock to and fro at each, and take twice as long together as one after another."""
+        return len(self.data) < SMALL * len(self.records)
+
+
+def parse_frame(data: Bytes) -> Frame:
+    """Raises UsageError when they are not exactly whole records, or more than a frame may hold."""
+    view = memoryview(data)
     if len(view) > MAX_FRAME_SIZE:
         raise UsageError(
             f"a frame of {len(view)} bytes; the limit is {MAX_FRAME_SIZE}", kind="too-large"
         )
+    found: list[tuple[Record, memoryview]] = []
     offset = raw_size = 0
     while offset < len(view):
         try:
-            record = parse_record(view, offset, check_crc=check_crc)
+            record = parse_record(view, offset, check_crc=False)
         except BadRecord as error:
-            raise UsageError(
-                "a frame holds something else than records", kind="bad-frame", cause=str(error)
-            ) from error
+            raise _bad_frame(error) from error
         raw_size += record.raw_size
         if raw_size > MAX_FRAME_RAW_SIZE:
             raise UsageError(
                 f"a frame declares more than {MAX_FRAME_RAW_SIZE} raw bytes", kind="too-large"
             )
-        yield record, view[offset : offset + record.size]
-        offset += record.size
+        end = offset + record.size
+        found.append((record, view[offset:end]))
+        offset = end
+    return Frame(data, found)
 
 
-def check_frame(frame: Bytes, base_of: BaseOf) -> list[Checked]:
+def check_frame(frame: Frame, base_of: BaseOf) -> list[Checked]:
     """Verifies every record of a frame; a base may stand earlier in it. What it says twice it returns once.
 
     Holds at most 8 MiB of raw bytes (MAX_FRAME_RAW_SIZE), each object decoded under its declared size as a
-    hard limit. Raises UsageError for what is no frame, CorruptObject for a record that is not what it says,
+    hard limit. Raises UsageError for a wrong checksum, CorruptObject for a record that is not what it says,
     MissingObject for a base that is nowhere.
     """
     found: dict[bytes, Checked] = {}
-    for record, data in records(frame):
+    for record, data in frame.records:
+        try:
+            require_crc(record, data)
+        except BadRecord as error:
+            raise _bad_frame(error) from error
         base = None
         if record.base is not None:
             earlier = found.get(record.base)
@@ -84,6 +104,12 @@ def check_frame(frame: Bytes, base_of: BaseOf) -> list[Checked]:
             )
         found[record.id] = Checked(record, data, raw)
     return list(found.values())
+
+
+def _bad_frame(error: BadRecord) -> UsageError:
+    return UsageError(
+        "a frame holds something else than records", kind="bad-frame", cause=str(error)
+    )
 
 
 def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[bytes]:

@@ -64,6 +64,9 @@ class MemoryStore:
                 f"{id.kind.name.lower()} {id.short()} is not in the store"
             ) from None
 
+    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        return ((id, self.get(id)) for id in dict.fromkeys(ids) if id in self._objects)
+
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         return [id in self._objects for id in ids]
 

@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from mvcd.codec.encoded import Encoded
-from mvcd.ids import Digest
+from mvcd.ids import Bytes, Digest
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,
@@ -142,7 +142,7 @@ class PackWriter:
         self.end = end
         self._file = file
         self._new = new
-        self._parts: list[bytes] = []
+        self._parts: list[Bytes] = []
         self._written = end
         self._write_back_from = end
 
@@ -177,8 +177,8 @@ class PackWriter:
             self._add(body if type(body) is bytes else bytes(body))
         return len(head) + size
 
-    def append_raw(self, record: bytes) -> int:
-        """Appends the bytes of a whole record; returns its offset. Raises OSError."""
+    def append_raw(self, record: Bytes) -> int:
+        """Appends the bytes of a whole record, which must never change; returns its offset. Raises OSError."""
         offset = self.end
         self._add(record)
         return offset
@@ -224,7 +224,7 @@ class PackWriter:
             os.close(self._file)
             self._file = -1
 
-    def _add(self, part: bytes) -> None:
+    def _add(self, part: Bytes) -> None:
         self._parts.append(part)
         self.end += len(part)
         if self.end - self._written >= BUFFER_SIZE:

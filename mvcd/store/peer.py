@@ -10,6 +10,7 @@ from typing import Protocol
 from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
+from mvcd.store.frames import Frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Peer(Protocol):
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """At most 16 Ki ids; what this peer object put counts, before refs were updated too."""
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
         """At most 4 Ki ids; frames of their records. Raises MissingObject after the frames of what is there."""
 
     def put(self, frame: Bytes) -> None:

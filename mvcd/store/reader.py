@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from mvcd.codec.decode import decode
 from mvcd.codec.encoded import Encoded
@@ -17,6 +18,8 @@ from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
 
 MAX_DELTA_DEPTH = 64
+HOLE = 4 << 10
+"""Bytes between two records up to which both come in one read: copying them costs less than another call."""
 BATCH = 4096
 MIN_PREFIX = 4
 
@@ -37,6 +40,32 @@ class PackedObjects:
         if type(record.id).of(data) != id:
             raise self._corrupt(id, "its digest does not match")
         return data
+
+    def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        found = self._located(ids)
+        places = sorted(((at, id) for id, at in found.items()), key=_place)
+        for run in _runs(places, HOLE):
+            yield from self._decode_run(run)
+
+    def _decode_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Digest, bytes]]:
+        """Those of a run from one read of it; those that are not as the index says are looked up again."""
+        first, last = run[0][0], run[-1][0]
+        try:
+            size = last.offset + last.size - first.offset
+            data = memoryview(self.packs.read(first.pack, first.offset, size))
+        except FileNotFoundError:
+            data = memoryview(b"")
+        for location, id in run:
+            try:
+                record = parse_record(data, location.offset - first.offset, check_crc=False)
+                raw = self._decode(record, 0)
+                if record.id == id and type(id).of(raw) == id:
+                    yield id, raw
+                    continue
+            except (BadRecord, CorruptObject):
+                pass
+            with suppress(MissingObject):
+                yield id, self.get(id)
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         return self._record(id, check_crc=check).encoded()
@@ -219,22 +248,27 @@ def _place(found: tuple[Location, Digest]) -> tuple[int, int]:
     return found[0].pack, found[0].offset
 
 
-def _runs(places: list[tuple[Location, Digest]]) -> Iterator[list[tuple[Location, Digest]]]:
-    """Neighbours in a pack together, up to a frame; `places` are sorted."""
+def _runs(
+    places: list[tuple[Location, Digest]], hole: int = 0
+) -> Iterator[list[tuple[Location, Digest]]]:
+    """Neighbours in a pack together, with at most `hole` bytes between two, up to a frame; `places` are
+    sorted."""
     run: list[tuple[Location, Digest]] = []
-    end = (-1, 0)
-    raw_size = 0
+    pack, start, end, raw_size = -1, 0, 0, 0
     for location, id in places:
-        follows = end == (location.pack, location.offset)
+        after = location.offset + location.size
         if run and (
-            not follows
-            or location.offset + location.size - run[0][0].offset > FRAME_SIZE
+            location.pack != pack
+            or location.offset - end > hole
+            or after - start > FRAME_SIZE
             or raw_size + location.raw_size > FRAME_RAW_SIZE
         ):
             yield run
             run, raw_size = [], 0
+        if not run:
+            pack, start = location.pack, location.offset
         run.append((location, id))
         raw_size += location.raw_size
-        end = (location.pack, location.offset + location.size)
+        end = after
     if run:
         yield run

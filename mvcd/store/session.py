@@ -81,7 +81,7 @@ class LmdbSession:
     def put_record(self, record: Record, data: Bytes) -> int:
         body_size, raw_size, base = len(record.body), record.raw_size, record.base
         return self._put(
-            record.id, body_size, raw_size, base, lambda writer: writer.append_raw(bytes(data))
+            record.id, body_size, raw_size, base, lambda writer: writer.append_raw(data)
         )
 
     def _put(

@@ -10,7 +10,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.arrivals import FLUSH_EACH, Arrivals
-from mvcd.store.frames import check_frame
+from mvcd.store.frames import Frame, parse_frame
 from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, require_all
 
 Visible = Callable[[str], bool]
@@ -58,13 +58,13 @@ class LocalPeer:
         gone = set(self._arrivals.missing(list(ids)))
         return [id not in gone for id in ids]
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
         here = [id for id, found in zip(ids, self._store.has(ids), strict=True) if found]
-        yield from self._store.records(here)
+        yield from map(parse_frame, self._store.records(here))
         require_all(ids, here)
 
     def put(self, frame: Bytes) -> None:
-        self._arrivals.take(check_frame(frame, self._arrivals.read))
+        self._arrivals.receive(parse_frame(frame))
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

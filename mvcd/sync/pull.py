@@ -14,12 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from mvcd.errors import MissingObject
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import FLUSH_EACH, Arrivals
-from mvcd.store.frames import check_frame, records
+from mvcd.store.frames import Frame
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
@@ -177,18 +176,13 @@ class _Fetcher:
         """Raw bytes of new objects, fetched where they are not here."""
         self._begin(self._walk, ids)
         self._walk.drain()
-        for id in ids:
-            yield id, self._arrivals.read(id)
+        return self._arrivals.read_many(ids)
 
     def get(self, id: Digest) -> bytes:
         return self._arrivals.read(id)
 
     def known(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        for id in ids:
-            try:
-                yield id, self._store.get(id)
-            except MissingObject:
-                continue  # absent by choice: then nothing below cancels
+        return self._store.get_many(ids)  # absent by choice: then nothing below cancels
 
     def chunks(self, ids: Sequence[Digest]) -> None:
         """Begins to fetch them; waits only when enough are on their way."""
@@ -218,10 +212,10 @@ class _Fetcher:
                 self._coming.difference_update(ids)
 
     def _bring(self, ids: list[Digest], before: Future[None] | None) -> None:
-        late: list[bytes] = []
+        late: list[Frame] = []
         for frame in self._from_any(ids):
             with self._lock:
-                self.received.bytes += len(frame)
+                self.received.bytes += len(frame.data)
             if self._bases_here(frame):
                 self._take(frame)
             else:
@@ -233,7 +227,7 @@ class _Fetcher:
                 self._fetch_bases(frame)
                 self._take(frame)
 
-    def _from_any(self, ids: list[Digest]) -> Iterator[bytes]:
+    def _from_any(self, ids: list[Digest]) -> Iterator[Frame]:
         """The records of these from one peer after another, beginning with the next in turn."""
         with self._lock:
             self._turn += 1
@@ -249,32 +243,31 @@ class _Fetcher:
                 return
         yield from order[-1].records(left)
 
-    def _bases(self, frame: bytes) -> list[ChunkId]:
+    def _bases(self, frame: Frame) -> list[ChunkId]:
         inside: set[Digest] = set()
         wanted: dict[ChunkId, None] = {}
-        for record, _ in records(frame, check_crc=False):
+        for record, _ in frame.records:
             inside.add(record.id)
             if record.base is not None:
                 wanted[record.base] = None
         return [base for base in wanted if base not in inside]
 
-    def _bases_here(self, frame: bytes) -> bool:
+    def _bases_here(self, frame: Frame) -> bool:
         bases = self._bases(frame)
         return not bases or not self._arrivals.missing(list(bases))
 
-    def _fetch_bases(self, frame: bytes) -> None:
+    def _fetch_bases(self, frame: Frame) -> None:
         lacking = self._arrivals.missing(list[Digest](self._bases(frame)))
         if lacking:
             for found in self._from_any(lacking):
                 self._take(found)
 
-    def _take(self, frame: bytes) -> None:
-        checked = check_frame(frame, self._arrivals.read)
-        self._arrivals.take(checked)
+    def _take(self, frame: Frame) -> None:
+        self._arrivals.receive(frame)
         with self._lock:
-            self.received.objects += len(checked)
+            self.received.objects += len(frame.records)
         self._monitor.advance(
-            items_done=len(checked),
-            bytes_done=len(frame),
-            bytes_new=sum(len(c.raw) for c in checked),
+            items_done=len(frame.records),
+            bytes_done=len(frame.data),
+            bytes_new=sum(record.raw_size for record, _ in frame.records),
         )

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-from mvcd.errors import MissingObject
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
@@ -87,12 +86,12 @@ class _Reading:
         self._partial = partial
 
     def __call__(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        for id in ids:
-            try:
-                yield id, self._store.get(id)
-            except MissingObject:
-                if not self._partial:
-                    raise
+        left = set(ids)
+        for id, data in self._store.get_many(ids):
+            left.discard(id)
+            yield id, data
+        for id in () if self._partial else left:
+            yield id, self._store.get(id)  # raises, unless it has come meanwhile
 
 
 class _Sender:

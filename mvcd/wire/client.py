@@ -21,9 +21,10 @@ from mvcd import __version__
 from mvcd.errors import Conflict, Failure, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import records as parse_records
+from mvcd.store.frames import Frame, parse_frame
 from mvcd.store.peer import Hello, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
+from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.ids import AnyId
 from mvcd.wire.status import may_repeat, retrying, to_error
 from mvcd.wire.v1 import remote_pb2 as pb
@@ -100,6 +101,13 @@ class RemotePeer:
             else grpc.secure_channel(target, credentials, every)
         )
         self._stub = remote_pb2_grpc.RemoteStub(self._channel)  # type: ignore[no-untyped-call]
+        service = f"/{pb.DESCRIPTOR.package}.Remote"
+        self._stub.Put = self._channel.unary_unary(
+            f"{service}/Put", PutRequest.serialize, pb.PutReply.FromString
+        )
+        self._stub.Get = self._channel.unary_stream(
+            f"{service}/Get", pb.GetRequest.SerializeToString, GetReply.parse
+        )
         self._session = os.urandom(16)
         self._put = False
 
@@ -149,7 +157,7 @@ class RemotePeer:
             found += [not gone for gone in packed.flags(reply.missing, len(some))]
         return found
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
         left: dict[bytes, Digest] = {id: id for id in ids}
         gone: list[Digest] = []
         waits = _Waits(self._patience)
@@ -157,11 +165,13 @@ class RemotePeer:
             try:
                 for reply in self._stream(packed.pack(left.values())):
                     waits.moved()
-                    gone.extend(self._asked(left, packed.unpack(reply.missing, AnyId, len(ids))))
+                    gone.extend(
+                        self._asked(left, packed.unpack(bytes(reply.missing), AnyId, len(ids)))
+                    )
                     if reply.records:
-                        found = parse_records(reply.records, check_crc=False)
-                        self._asked(left, [record.id for record, _ in found])
-                        yield reply.records
+                        frame = parse_frame(reply.records)
+                        self._asked(left, [record.id for record, _ in frame.records])
+                        yield frame
                 break
             except grpc.RpcError as error:
                 waits.again(error, self.url)
@@ -181,7 +191,7 @@ class RemotePeer:
 
     def put(self, frame: Bytes) -> None:
         self._put = True
-        request = pb.PutRequest(repo=self._repo, session=self._session, records=bytes(frame))
+        request = PutRequest(self._repo, self._session, frame)
         self._call(self._stub.Put, request, 30 + len(frame) / SLOWEST)
 
     def update_refs(
@@ -244,7 +254,7 @@ class RemotePeer:
             except grpc.RpcError as error:
                 waits.again(error, self.url)
 
-    def _stream(self, ids: bytes) -> Iterator[pb.GetReply]:
+    def _stream(self, ids: bytes) -> Iterator[GetReply]:
         """Replies of one Get; a timer set anew by each of them ends a stream that stalls."""
         call = self._stub.Get(pb.GetRequest(repo=self._repo, ids=ids), metadata=self._metadata)
         watch = _Stall(call.cancel)

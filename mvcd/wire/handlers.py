@@ -13,10 +13,14 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from mvcd.errors import UsageError
+from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.status import to_status
 from mvcd.wire.v1 import remote_pb2 as pb
 
 SERVICE = pb.DESCRIPTOR.services_by_name["Remote"]
+
+_PARSERS: dict[str, Callable[[bytes], Any]] = {"PutRequest": PutRequest.parse}
+_SERIALIZERS: dict[str, Callable[[Any], bytes]] = {"GetReply": GetReply.serialize}
 
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
@@ -25,14 +29,16 @@ def handlers(servicer: object) -> grpc.GenericRpcHandler:
     """A handler for each method of the service; what is not in the schema is UNIMPLEMENTED."""
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for method in SERVICE.methods:
-        kind, reply = (getattr(pb, one.name) for one in (method.input_type, method.output_type))
+        request, reply = method.input_type.name, method.output_type.name
+        parse = _PARSERS.get(request, getattr(pb, request).FromString)
+        serialize = _SERIALIZERS.get(reply, getattr(pb, reply).SerializeToString)
         make = (
             grpc.unary_stream_rpc_method_handler
             if method.server_streaming
             else grpc.unary_unary_rpc_method_handler
         )
         methods[method.name] = make(
-            _refusing(getattr(servicer, method.name)), _parser(kind), reply.SerializeToString
+            _refusing(getattr(servicer, method.name)), _parser(request, parse), serialize
         )
     return grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
 
@@ -48,14 +54,14 @@ class Malformed:
         return self._size
 
 
-def _parser(kind: Any) -> Callable[[bytes], Any]:
-    def parse(data: bytes) -> Any:
+def _parser(kind: str, parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def parsed(data: bytes) -> Any:
         try:
-            return kind.FromString(data)
+            return parse(data)
         except DecodeError:
-            return Malformed(kind.__name__, len(data))
+            return Malformed(kind, len(data))
 
-    return parse
+    return parsed
 
 
 def _refusing(behaviour: Behaviour) -> Behaviour:

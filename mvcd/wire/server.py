@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,9 +24,10 @@ from mvcd.ids import Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.frames import MAX_FRAME_SIZE
+from mvcd.store.frames import MAX_FRAME_SIZE, parse_frame
 from mvcd.store.peer import changed_refs
 from mvcd.wire import ids as packed
+from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.handlers import handlers
 from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
@@ -51,8 +51,6 @@ MAX_REPO_NAME = 500
 ID_SIZE = 16
 MAX_MESSAGE = 4 << 20
 THREADS = 32
-CHECKS = max(2, os.cpu_count() or 2)
-"""Frames being checked at once. More would only hold their raw bytes while they wait for a core."""
 MAX_WATCHERS = 16
 """Each holds a thread while it waits."""
 MAX_CALLS = 256
@@ -123,7 +121,6 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self.uploads = Uploads()
         self.stopping = threading.Event()
         self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
-        self._checking = threading.BoundedSemaphore(CHECKS)
 
     def register(self, server: grpc.Server) -> None:
         """Adds the service to a server, and makes the process fit to serve."""
@@ -227,7 +224,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     return pb.HasReply(missing=packed.bitmap([id in gone for id in ids]))
             return pb.HasReply(missing=packed.bitmap([not here for here in hosted.store.has(ids)]))
 
-    def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[pb.GetReply]:  # noqa: N802
+    def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[GetReply]:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
             ids = packed.unpack(request.ids, AnyId, GET_IDS)
             there = hosted.store.has(ids)
@@ -235,18 +232,18 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             for frame in hosted.store.records(found):
                 if not context.is_active():
                     return
-                yield pb.GetReply(records=frame)
+                yield GetReply(records=frame)
             gone = [id for id, here in zip(ids, there, strict=True) if not here]
             if gone:
-                yield pb.GetReply(missing=packed.pack(gone))
+                yield GetReply(missing=packed.pack(gone))
 
-    def Put(self, request: pb.PutRequest, context: grpc.ServicerContext) -> pb.PutReply:  # noqa: N802
+    def Put(self, request: PutRequest, context: grpc.ServicerContext) -> pb.PutReply:  # noqa: N802
         with self._opened(request.repo, context, Action.PUT) as hosted:
             hosted.check_put(len(request.records))
             session = _identifier(request.session, "session")
             try:
                 with self.uploads.using(request.repo, session, hosted.store) as upload:
-                    stored, known = upload.put(request.records, self._checking)
+                    stored, known = upload.put(parse_frame(request.records))
             except (Failure, StaleReuse):
                 self.uploads.end(request.repo, session)  # it has failed for good: begin anew
                 raise

@@ -10,13 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from mvcd.errors import Busy, MvcError, UsageError
 from mvcd.store.api import Session, Store
-from mvcd.store.arrivals import Arrivals
-from mvcd.store.frames import check_frame
+from mvcd.store.arrivals import Arrivals, Checks
+from mvcd.store.frames import Frame
 
 FLUSH_BYTES = 64 << 20
 QUIET = 0.3
@@ -43,17 +43,15 @@ class Upload:
     closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, frame: bytes, checking: AbstractContextManager[object]) -> tuple[int, int]:
-        """(objects stored, objects known). Checks inside `checking`. Raises what `check_frame` does."""
-        with checking:
-            checked = check_frame(frame, self.arrivals.read)
-        stored = self.arrivals.take(checked)
+    def put(self, frame: Frame) -> tuple[int, int]:
+        """(objects stored, objects known). Raises what `check_frame` does."""
+        stored = self.arrivals.receive(frame)
         with self.lock:
-            self.dirty += len(frame)
+            self.dirty += len(frame.data)
             full = self.dirty >= FLUSH_BYTES
         if full:
             self.flush()
-        return stored, len(checked) - stored
+        return stored, len(frame.records) - stored
 
     def flush(self) -> None:
         with self.lock:
@@ -83,6 +81,7 @@ class Uploads:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[Key, Upload] = {}
+        self._checks = Checks()
 
     @contextmanager
     def using(self, repo: str, session: bytes, store: Store) -> Iterator[Upload]:
@@ -96,7 +95,9 @@ class Uploads:
             if upload is None:
                 if len(self._open) >= MAX_UPLOADS:
                     rested = self._open.pop(self._longest_at_rest())
-                arrivals = Arrivals(store, store.session(), remembered=REMEMBERED)
+                arrivals = Arrivals(
+                    store, store.session(), remembered=REMEMBERED, checks=self._checks
+                )
                 upload = Upload(arrivals, self._clock())
                 self._open[repo, session] = upload
             upload.calls += 1

@@ -15,7 +15,7 @@ from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
 from mvcd.errors import Conflict, MissingObject, UsageError
 from mvcd.ids import ChunkId, Kind, RecipeId, VersionId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import MAX_FRAME_SIZE, check_frame, records
+from mvcd.store.frames import MAX_FRAME_SIZE, check_frame, parse_frame
 from tests.store.objects import compressed, delta, plain, revisions, some
 
 
@@ -108,7 +108,7 @@ class SharedContract:
         asked = [id for id, _, _ in objects[::2]]
         found = {}
         for frame in store.records([*asked, *asked[:5]]):
-            for one in check_frame(frame, store.get):
+            for one in check_frame(parse_frame(frame), store.get):
                 assert one.record.id not in found
                 found[one.record.id] = one.raw
         assert found == {id: data for id, _, data in objects[::2]}
@@ -125,7 +125,7 @@ class SharedContract:
             session.commit()
         frames = list(store.records([ChunkId.of(one) for one in data]))
         assert all(len(frame) <= MAX_FRAME_SIZE for frame in frames)
-        checked = [one for frame in frames for one in check_frame(frame, store.get)]
+        checked = [one for frame in frames for one in check_frame(parse_frame(frame), store.get)]
         assert sorted(one.raw for one in checked) == data
 
     def test_a_record_is_put_as_it_came(self, store):
@@ -136,13 +136,13 @@ class SharedContract:
             session.commit()
         id = ChunkId.of(second)
         (frame,) = store.records([id])
-        ((record, data),) = records(frame)
+        ((record, data),) = parse_frame(frame).records
         assert (record.id, record.base) == (id, ChunkId.of(first))
         (whole,) = store.records([ChunkId.of(first)])
         with self.another() as other, other.session() as session:
             with pytest.raises(MissingObject):
                 session.put_record(record, data)
-            ((base, base_data),) = records(whole)
+            ((base, base_data),) = parse_frame(whole).records
             assert session.put_record(base, base_data) > 0
             assert session.put_record(record, data) > 0
             assert session.put_record(record, data) == 0

@@ -16,9 +16,11 @@ from mvcd.store.frames import (
     FRAME_SIZE,
     MAX_FRAME_RAW_SIZE,
     MAX_FRAME_SIZE,
+    BaseOf,
+    Checked,
     check_frame,
     gather,
-    records,
+    parse_frame,
 )
 from mvcd.store.record import record_head
 from tests.store.objects import delta, plain, revisions, some
@@ -32,9 +34,13 @@ def nowhere(id: ChunkId) -> bytes:
     raise MissingObject(f"no chunk {id.short()}")
 
 
+def checked_frame(data: Bytes, base_of: BaseOf) -> list[Checked]:
+    return check_frame(parse_frame(data), base_of)
+
+
 def refused(frame: Bytes) -> MvcError:
     with pytest.raises(MvcError) as caught:
-        check_frame(frame, nowhere)
+        checked_frame(frame, nowhere)
     return caught.value
 
 
@@ -43,21 +49,21 @@ FRAME = b"".join(whole(id, encoded) for id, encoded, _ in OBJECTS)
 
 
 def test_a_frame_tells_its_objects() -> None:
-    checked = check_frame(FRAME, nowhere)
+    checked = checked_frame(FRAME, nowhere)
     assert [(one.record.id, one.raw) for one in checked] == [(id, raw) for id, _, raw in OBJECTS]
     assert b"".join(one.data for one in checked) == FRAME
-    assert check_frame(b"", nowhere) == []
+    assert checked_frame(b"", nowhere) == []
 
 
 def test_what_it_says_twice_comes_once() -> None:
-    assert len(check_frame(FRAME + FRAME, nowhere)) == len(OBJECTS)
+    assert len(checked_frame(FRAME + FRAME, nowhere)) == len(OBJECTS)
 
 
 @given(st.integers(1, len(FRAME) - 1))
 def test_cut_anywhere(at: int) -> None:
     """At the end of a record what is left is a frame; elsewhere it is none."""
     try:
-        found = check_frame(FRAME[:at], nowhere)
+        found = checked_frame(FRAME[:at], nowhere)
     except UsageError as error:
         assert error.kind == "bad-frame"
     else:
@@ -94,9 +100,13 @@ def test_bases_stand_before_or_elsewhere() -> None:
     first, second, third = revisions(seed=22, count=3)
     base = whole(*plain(first))
     middle, last = whole(*delta(second, first)), whole(*delta(third, second))
-    assert [one.raw for one in check_frame(base + middle + last, nowhere)] == [first, second, third]
+    assert [one.raw for one in checked_frame(base + middle + last, nowhere)] == [
+        first,
+        second,
+        third,
+    ]
     elsewhere = {ChunkId.of(second): second}
-    assert check_frame(last, elsewhere.__getitem__)[0].raw == third
+    assert checked_frame(last, elsewhere.__getitem__)[0].raw == third
     for frame in (middle, last + middle + base):
         assert isinstance(refused(frame), MissingObject)
 
@@ -104,7 +114,7 @@ def test_bases_stand_before_or_elsewhere() -> None:
 def test_a_wrong_base_is_found_by_the_digest() -> None:
     first, second = revisions(seed=23, count=2)
     with pytest.raises(CorruptObject):
-        check_frame(whole(*delta(second, first)), lambda _: first[::-1])
+        checked_frame(whole(*delta(second, first)), lambda _: first[::-1])
 
 
 def test_bytes_of_a_frame_have_a_limit() -> None:
@@ -117,7 +127,7 @@ def test_raw_bytes_of_a_frame_have_a_limit() -> None:
     fills = [bytes([n]) * MAX_RAW_SIZE for n in range(5)]
     made = [whole(ChunkId.of(d), Encoded(Codec.FILL, len(d), d[:1])) for d in fills]
     most = MAX_FRAME_RAW_SIZE // MAX_RAW_SIZE
-    assert len(check_frame(b"".join(made[:most]), nowhere)) == most
+    assert len(checked_frame(b"".join(made[:most]), nowhere)) == most
     assert refused(b"".join(made)).kind == "too-large"
 
 
@@ -136,8 +146,8 @@ def test_gathered_frames_are_within_the_limits() -> None:
     assert list(gather([])) == []
 
 
-def test_records_can_be_looked_at_without_their_checksums() -> None:
+def test_records_can_be_looked_at_before_they_are_checked() -> None:
     frame = bytearray(FRAME)
     frame[-1] ^= 1
-    found = [record.id for record, _ in records(frame, check_crc=False)]
+    found = [record.id for record, _ in parse_frame(frame).records]
     assert found == [id for id, _, _ in OBJECTS]

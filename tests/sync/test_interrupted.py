@@ -15,6 +15,7 @@ from mvcd.errors import RemoteUnreachable
 from mvcd.ids import Bytes, Digest
 from mvcd.repo import remotes
 from mvcd.store.api import RefUpdate
+from mvcd.store.frames import Frame
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer, Receipt
 from tests.sync.people import Pair, noise
@@ -53,10 +54,10 @@ class Counting:
         self.sent += len(frame)
         self._inner.put(frame)
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
         self._call("records")
         for frame in self._inner.records(ids):
-            self.sent += len(frame)
+            self.sent += len(frame.data)
             yield frame
 
     def update_refs(self, updates: Sequence[RefUpdate], **options: Any) -> Receipt:

@@ -15,7 +15,6 @@ from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject
 from mvcd.ids import Bytes, Digest
 from mvcd.store.api import ObjectInfo, RefUpdate, Store
-from mvcd.store.frames import records
 from mvcd.store.record import Record, record_head
 from tests.wire.hosts import calling, serving
 
@@ -35,7 +34,7 @@ class RemoteStore:
 
     def get_encoded(self, id: Digest) -> Encoded:
         (frame,) = self._peer.records([id])
-        ((record, _),) = records(frame)
+        ((record, _),) = frame.records
         return record.encoded()
 
     def get(self, id: Digest) -> bytes:
@@ -53,7 +52,7 @@ class RemoteStore:
         return self._peer.has(ids)
 
     def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
-        return self._peer.records(ids)
+        return (bytes(frame.data) for frame in self._peer.records(ids))
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         return self._peer.refs(prefix)

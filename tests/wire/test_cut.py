@@ -10,7 +10,7 @@ import pytest
 from mvcd.errors import Conflict, RemoteUnreachable
 from mvcd.ids import ChunkId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import gather, records
+from mvcd.store.frames import gather
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.record import record_head
 from tests.store.objects import plain
@@ -67,7 +67,7 @@ def test_a_stream_of_records_goes_on_after_a_cut(line, part: float) -> None:
         peer.put(frame)
     move(peer, "heads/a", None, b"1" * 32)
     proxy.cut_after(down=int(part * sum(map(len, frames))))
-    got = [record.id for frame in peer.records(ids) for record, _ in records(frame)]
+    got = [record.id for frame in peer.records(ids) for record, _ in frame.records]
     assert proxy.cuts == 1
     assert sorted(got) == sorted(ids)
     peer.close()
@@ -124,6 +124,6 @@ def test_cuts_anywhere(line, seed: int) -> None:
     proxy.cut_after(down=source.randrange(1, 400))
     move(peer, "heads/a", None, b"1" * 32)
     proxy.cut_after(down=source.randrange(1, total))
-    got = [record.id for frame in peer.records(ids) for record, _ in records(frame)]
+    got = [record.id for frame in peer.records(ids) for record, _ in frame.records]
     assert sorted(got) == sorted(ids) and len(list(store.operations())) == 1
     peer.close()

@@ -28,7 +28,7 @@ class Meddler:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
         self.turn = 0
         self._act = act
-        for name in ("take", "missing", "run"):
+        for name in ("_take", "missing", "run"):
             monkeypatch.setattr(Arrivals, name, self._before(getattr(Arrivals, name)))
 
     def _before(self, method: Callable[..., object]) -> Callable[..., object]:
