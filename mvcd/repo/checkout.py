@@ -15,23 +15,18 @@ import os
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mvcd.errors import Conflict, CorruptObject, Failure
-from mvcd.ids import ChunkId
+from mvcd.errors import Conflict, Failure
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
-from mvcd.objects.recipe import Part
-from mvcd.objects.tree import Fetch
 from mvcd.repo.candidates import unsafe_link
-from mvcd.repo.files import content_parts, read_entry
+from mvcd.repo.files import read_entry
 from mvcd.repo.ground import Ground
-from mvcd.repo.pipeline import Pipeline
+from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
 
-_TASK_BYTES = 4 << 20
-_TASK_FILES = 64
 _SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
 
@@ -42,20 +37,15 @@ class Written:
     stat: FileStat
 
 
-@dataclass(slots=True)
-class _Staged:
-    entry: Entry
-    temporary: str
-
-
 class Checkout:
     """Writes entries into a workspace. One object per operation."""
 
-    def __init__(self, root: str, staging: str, fetch: Fetch, monitor: Monitor) -> None:
+    def __init__(self, root: str, staging: str, contents: Contents, monitor: Monitor) -> None:
         self._root = root
         self._staging = staging
-        self._fetch = fetch
+        self._contents = contents
         self._monitor = monitor
+        self._made: set[str] = set()  # directories that are there and are no links
         self.skipped: list[tuple[str, str]] = []
         self.touched = False  # whether a file of the workspace was changed
 
@@ -73,7 +63,8 @@ class Checkout:
         try:
             shutil.rmtree(self._staging, ignore_errors=True)
             os.makedirs(self._staging)
-            staged = self._stage([e for e in write if self._may_write(e)])
+            allowed = [e for e in write if self._may_write(e)]
+            staged = stage(allowed, self._staging, self._contents, self._monitor)
             self._make_durable([s.temporary for s in staged])
             self._require_unchanged(expect)
             return self._switch(staged, remove)
@@ -83,7 +74,7 @@ class Checkout:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
 
-    def _switch(self, staged: Sequence[_Staged], remove: Sequence[str]) -> list[Written]:
+    def _switch(self, staged: Sequence[Staged], remove: Sequence[str]) -> list[Written]:
         early, late = _split_removals(remove, [s.entry.path for s in staged])
         self.touched = True
         self._remove(early)
@@ -105,69 +96,11 @@ class Checkout:
     def _may_write(self, entry: Entry) -> bool:
         if entry.mode is not Mode.SYMLINK:
             return True
-        text = read_entry(entry, self._fetch).decode("utf-8", "surrogateescape")
+        text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
         problem = unsafe_link(entry.path, text)
         if problem is not None:
             self.skipped.append((entry.path, problem))
         return problem is None
-
-    # ---------------------------------------------------------------- staging
-
-    def _stage(self, write: Sequence[Entry]) -> list[_Staged]:
-        staged = [_Staged(e, os.path.join(self._staging, str(n))) for n, e in enumerate(write)]
-        with Pipeline() as pipeline:
-            for group in _groups(staged):
-                pipeline.submit(lambda g=group: self._write_small(g), self._advance)  # type: ignore[misc]
-            for item in staged:
-                if item.entry.size > _TASK_BYTES and item.entry.mode is not Mode.SYMLINK:
-                    self._write_large(item, pipeline)
-            pipeline.drain()
-        return staged
-
-    def _advance(self, done: tuple[int, int]) -> None:
-        self._monitor.advance(bytes_done=done[0], items_done=done[1])
-
-    def _write_small(self, group: Sequence[_Staged]) -> tuple[int, int]:
-        for item in group:
-            entry = item.entry
-            data = read_entry(entry, self._fetch)
-            _check_size(entry, len(data))
-            if entry.mode is Mode.SYMLINK:
-                os.symlink(data, item.temporary)
-                continue
-            fd = _create(item)
-            try:
-                _write_all(fd, memoryview(data), 0)
-            finally:
-                os.close(fd)
-        return sum(i.entry.size for i in group), len(group)
-
-    def _write_large(self, item: _Staged, pipeline: Pipeline) -> None:
-        os.close(_create(item))
-        total = 0
-        for task in _tasks(content_parts(item.entry, self._fetch)):
-            total += sum(p.size for p in task)
-            pipeline.submit(lambda t=task: self._write_parts(item, t), self._advance)  # type: ignore[misc]
-        _check_size(item.entry, total)
-        self._advance((0, 1))
-
-    def _write_parts(self, item: _Staged, task: Sequence[Part]) -> tuple[int, int]:
-        fd = os.open(item.temporary, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            for part in task:
-                data = part.literal if part.chunk is None else self._chunk(part.chunk)
-                assert data is not None
-                if len(data) != part.size:
-                    raise CorruptObject(
-                        f"a chunk of {item.entry.path} has {len(data)} bytes, its recipe says {part.size}"
-                    )
-                _write_all(fd, memoryview(data), part.offset)
-        finally:
-            os.close(fd)
-        return sum(p.size for p in task), 0
-
-    def _chunk(self, id: ChunkId) -> bytes:
-        return self._fetch(id)
 
     def _make_durable(self, paths: Sequence[str]) -> None:
         if len(paths) > _SYNC_EACH:
@@ -194,10 +127,10 @@ class Checkout:
                     help="mvc status",
                 )
 
-    def _place(self, item: _Staged) -> Written:
+    def _place(self, item: Staged) -> Written:
         path = item.entry.path
         target = os.path.join(self._root, path)
-        self._make_parents(path)
+        self._make_parents(path.rpartition("/")[0], path)
         try:
             os.replace(item.temporary, target)
         except IsADirectoryError:
@@ -205,22 +138,24 @@ class Checkout:
             os.replace(item.temporary, target)
         return Written(path, FileStat.of(os.lstat(target)))
 
-    def _make_parents(self, path: str) -> None:
+    def _make_parents(self, directory: str, path: str) -> None:
         """Creates missing directories; never walks through a symlink out of the workspace."""
-        current = self._root
-        for part in path.split("/")[:-1]:
-            current = os.path.join(current, part)
-            try:
-                mode = os.lstat(current).st_mode
-            except FileNotFoundError:
-                os.mkdir(current)
-                continue
+        if not directory or directory in self._made:
+            return
+        self._make_parents(directory.rpartition("/")[0], path)
+        absolute = os.path.join(self._root, directory)
+        try:
+            mode = os.lstat(absolute).st_mode
+        except FileNotFoundError:
+            os.mkdir(absolute)
+        else:
             if not stat.S_ISDIR(mode):
                 raise Conflict(
-                    f"{os.path.relpath(current, self._root)} is not a directory, but {path} needs it to be",
+                    f"{directory} is not a directory, but {path} needs it to be",
                     kind="would-overwrite",
-                    help=f"move {os.path.relpath(current, self._root)} away, then run the command again",
+                    help=f"move {directory} away, then run the command again",
                 )
+        self._made.add(directory)
 
     def _remove(self, paths: Iterable[str]) -> None:
         parents = set()
@@ -290,50 +225,6 @@ def _folds(directory: str) -> bool:
         return os.path.exists(os.path.join(directory, "caseprobe"))
     finally:
         os.unlink(probe)
-
-
-def _create(item: _Staged) -> int:
-    mode = 0o777 if item.entry.mode is Mode.EXECUTABLE else 0o666  # the umask takes its part
-    return os.open(item.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-
-
-def _write_all(fd: int, data: memoryview, offset: int) -> None:
-    while data:
-        count = os.pwrite(fd, data, offset)
-        data, offset = data[count:], offset + count
-
-
-def _check_size(entry: Entry, size: int) -> None:
-    if size != entry.size:
-        raise CorruptObject(f"{entry.path} has {size} bytes, its manifest says {entry.size}")
-
-
-def _groups(staged: Sequence[_Staged]) -> Iterator[list[_Staged]]:
-    group: list[_Staged] = []
-    size = 0
-    for item in staged:
-        if item.entry.size > _TASK_BYTES and item.entry.mode is not Mode.SYMLINK:
-            continue
-        group.append(item)
-        size += item.entry.size
-        if size >= _TASK_BYTES or len(group) >= _TASK_FILES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group
-
-
-def _tasks(parts: Iterable[Part]) -> Iterator[list[Part]]:
-    task: list[Part] = []
-    size = 0
-    for part in parts:
-        task.append(part)
-        size += part.size
-        if size >= _TASK_BYTES:
-            yield task
-            task, size = [], 0
-    if task:
-        yield task
 
 
 def _split_removals(remove: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -35,6 +35,7 @@ from mvcd.repo.refs import (
 )
 from mvcd.repo.results import Context, Head, Operation
 from mvcd.repo.revisions import Revisions
+from mvcd.repo.staging import Contents
 from mvcd.store.api import RefUpdate, Session, Store
 from mvcd.store.lmdb_store import LmdbStore
 
@@ -102,6 +103,19 @@ class Core:
         from mvcd.repo import partial
 
         return partial.way_to_absent(self.config)
+
+    def fetch_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """As `fetch`, each of them once, in any order."""
+        left = dict.fromkeys(ids)
+        for id, data in self.store.get_many(ids):
+            del left[id]
+            yield id, data
+        for id in left:
+            yield id, self.fetch(id)
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(self.fetch, self.fetch_many)
 
     @cached_property
     def promised(self) -> Promised | None:

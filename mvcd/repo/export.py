@@ -153,7 +153,7 @@ def _workplace(target: str) -> Iterator[str]:
 def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
     entries = [p.entry for p in files]
     refuse_twins((e.path for e in entries), place, staging)
-    checkout = Checkout(place, staging, core.fetch, core.monitor)
+    checkout = Checkout(place, staging, core.contents, core.monitor)
     checkout.apply(entries, [], expect={})
     if checkout.skipped:
         path, why = checkout.skipped[0]

@@ -40,7 +40,8 @@ class Ground:
 
     def files_below(self, path: str) -> Iterator[str]:
         """All that is not a directory inside the directory `path`; nothing if it is none."""
-        if self.blocker(path) or os.path.islink(self._at(path)):
+        status = None if self.blocker(path) else self._lstat(path)
+        if status is None or not stat.S_ISDIR(status.st_mode):
             return
         for directory, names, files in os.walk(self._at(path)):
             links = [n for n in names if os.path.islink(os.path.join(directory, n))]

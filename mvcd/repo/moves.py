@@ -355,7 +355,7 @@ def carry_out(
     refuse_twins((e.path for e in planned.write), core.root, core.place.staging)
     if core.promised is not None:
         core.promised.bring_entries(planned.write)
-    work = Checkout(core.root, core.place.staging, core.fetch, core.monitor)
+    work = Checkout(core.root, core.place.staging, core.contents, core.monitor)
     with core.store.session() as session:
         core.rely_on(session, [move.id])
         saved = _put_aside(core, workspace, move, context, session) if keep else None

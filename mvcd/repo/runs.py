@@ -162,7 +162,7 @@ def _named(path: str, names: Sequence[str] | None) -> bool:
 def _write(core: Core, entries: Sequence[Entry], directory: str) -> None:
     staging = os.path.join(directory, ".mvc", "staging")
     refuse_twins((e.path for e in entries), directory, staging)
-    Checkout(directory, staging, core.fetch, core.monitor).apply(entries, [], expect={})
+    Checkout(directory, staging, core.contents, core.monitor).apply(entries, [], expect={})
 
 
 @dataclass(frozen=True, slots=True)

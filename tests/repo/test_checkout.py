@@ -11,7 +11,7 @@ import pytest
 
 from mvcd.errors import Conflict, CorruptObject
 from mvcd.objects.entry import Mode
-from mvcd.repo import checkout
+from mvcd.repo import checkout, staging
 from tests.repo.crafted import store_version
 from tests.support.workspace import Bench, Link
 
@@ -82,7 +82,7 @@ def test_paths_that_leave_the_workspace_are_no_entries(bench: Bench, path: str) 
 def test_large_files_are_put_together_from_pieces(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "_TASK_BYTES", 100_000)
+    monkeypatch.setattr(staging, "_TASK_BYTES", 100_000)
     source = random.Random(1)
     files = {
         "plain.bin": source.randbytes(1_500_000),
@@ -117,7 +117,7 @@ def test_more_files_than_are_synced_one_by_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "_SYNC_EACH", 3)
-    monkeypatch.setattr(checkout, "_TASK_FILES", 4)
+    monkeypatch.setattr(staging, "_GROUP_FILES", 4)
     files = {f"d{n % 5}/{n}": str(n) for n in range(30)}
     bench.save({**files})
     bench.remove(*files)

@@ -1,0 +1,166 @@
+"""Files written where nobody looks for them, from objects whose digests the store checked.
+
+Large files are written by several threads, each a few MiB at a time. Tiny ones are not: a thread that makes
+many short calls hands the interpreter's lock to the other at each of them, and two took twice as long as one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mvcd.errors import CorruptObject
+from mvcd.ids import ChunkId, Digest
+from mvcd.monitor import Monitor
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Part, Recipe, parts
+from mvcd.objects.tree import Fetch
+from mvcd.repo.files import content_parts
+from mvcd.repo.pipeline import Pipeline
+
+_TINY = 64 << 10
+"""Bytes of a file; a group of such is written in one piece, by the thread that asked for it."""
+_TASK_BYTES = 4 << 20
+_GROUP_FILES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Where objects come from: `fetch` one, `fetch_many` in any order, each once."""
+
+    fetch: Fetch
+    fetch_many: Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
+
+
+@dataclass(slots=True)
+class Staged:
+    entry: Entry
+    temporary: str
+
+
+def stage(
+    write: Sequence[Entry], directory: str, contents: Contents, monitor: Monitor
+) -> list[Staged]:
+    """Every entry as a file or link in `directory`. Raises OSError, MissingObject, CorruptObject."""
+    staged = [Staged(e, os.path.join(directory, str(n))) for n, e in enumerate(write)]
+    writing = _Writing(contents, monitor)
+    for group in _groups(staged):
+        writing.tiny(group)
+    with Pipeline() as pipeline:
+        for item in staged:
+            if not _is_tiny(item.entry):
+                writing.large(item, pipeline)
+        pipeline.drain()
+    return staged
+
+
+def _is_tiny(entry: Entry) -> bool:
+    return entry.size <= _TINY or entry.mode is Mode.SYMLINK
+
+
+def _groups(staged: Sequence[Staged]) -> Iterator[list[Staged]]:
+    tiny = [item for item in staged if _is_tiny(item.entry)]
+    group: list[Staged] = []
+    size = 0
+    for item in tiny:
+        group.append(item)
+        size += item.entry.size
+        if size >= _TASK_BYTES or len(group) >= _GROUP_FILES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+class _Writing:
+    def __init__(self, contents: Contents, monitor: Monitor) -> None:
+        self._contents = contents
+        self._monitor = monitor
+
+    def tiny(self, group: Sequence[Staged]) -> None:
+        """Recipes and chunks of all of them are read at once."""
+        many, fetch = self._contents.fetch_many, self._contents.fetch
+        recipes = dict(many([item.entry.recipe for item in group]))
+        files = [
+            (item, list(parts(Recipe.decode(recipes[item.entry.recipe]), fetch))) for item in group
+        ]
+        wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
+        chunks: dict[Digest, bytes] = dict(many(wanted))
+        for item, found in files:
+            data = [_checked(item, part, chunks.get) for part in found]
+            _write_whole(item, b"".join(data))
+        self._advance((sum(item.entry.size for item in group), len(group)))
+
+    def large(self, item: Staged, pipeline: Pipeline) -> None:
+        os.close(_create(item))
+        total = 0
+        for task in _tasks(content_parts(item.entry, self._contents.fetch)):
+            total += sum(p.size for p in task)
+            pipeline.submit(lambda t=task: self._write_parts(item, t), self._advance)  # type: ignore[misc]
+        _check_size(item.entry, total)
+        self._advance((0, 1))
+
+    def _write_parts(self, item: Staged, task: Sequence[Part]) -> tuple[int, int]:
+        fd = os.open(item.temporary, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            for part in task:
+                data = _checked(item, part, self._contents.fetch)
+                _write_all(fd, data, part.offset)
+        finally:
+            os.close(fd)
+        return sum(p.size for p in task), 0
+
+    def _advance(self, done: tuple[int, int]) -> None:
+        self._monitor.advance(bytes_done=done[0], items_done=done[1])
+
+
+def _checked(item: Staged, part: Part, chunk: Callable[[ChunkId], bytes | None]) -> bytes:
+    data = part.literal if part.chunk is None else chunk(part.chunk)
+    assert data is not None
+    if len(data) != part.size:
+        raise CorruptObject(
+            f"a chunk of {item.entry.path} has {len(data)} bytes, its recipe says {part.size}"
+        )
+    return data
+
+
+def _write_whole(item: Staged, data: bytes) -> None:
+    _check_size(item.entry, len(data))
+    if item.entry.mode is Mode.SYMLINK:
+        os.symlink(data, item.temporary)
+        return
+    fd = _create(item)
+    try:
+        _write_all(fd, data, 0)
+    finally:
+        os.close(fd)
+
+
+def _create(item: Staged) -> int:
+    mode = 0o777 if item.entry.mode is Mode.EXECUTABLE else 0o666  # the umask takes its part
+    return os.open(item.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+
+
+def _write_all(fd: int, data: bytes, offset: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(fd, memoryview(data)[done:], offset + done)
+
+
+def _check_size(entry: Entry, size: int) -> None:
+    if size != entry.size:
+        raise CorruptObject(f"{entry.path} has {size} bytes, its manifest says {entry.size}")
+
+
+def _tasks(content: Iterable[Part]) -> Iterator[list[Part]]:
+    task: list[Part] = []
+    size = 0
+    for part in content:
+        task.append(part)
+        size += part.size
+        if size >= _TASK_BYTES:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task
