@@ -1,9 +1,10 @@
 """How long a model takes to reach a server, and to come back.
 
-`mvc push` to `mvcd serve` on loopback and `mvc clone` from there, of one version whose one BF16 safetensors
-file has --size. Against `rsync -a` of the same store's packs to and from an rsync daemon on loopback, and
-against `dvc push` and `dvc pull` with a remote in a directory, which is the fastest that DVC has: nothing
-goes over a socket. rsync and DVC do not fsync; a push is durable when it ends.
+`mvc push` to `mvcd serve` on loopback, `mvc fetch` and `mvc clone` from there, of one version whose one BF16
+safetensors file has --size. Against `rsync -a` of the same store's packs to and from an rsync daemon on
+loopback: what it copies is what a push and a fetch move; a clone also writes the files. And against `dvc push`
+and `dvc pull` with a remote behind sshd on loopback. Shown beside is DVC with a remote in a directory, where
+nothing goes over a socket. rsync and DVC do not fsync; a push is durable when it ends.
 
 The same for small files, one for each 16 KiB of --size, of which each weighs about 1 KiB.
 """
@@ -13,14 +14,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
 import data
 from measure import Cost, interleave
+from peers import Dvc
 from report import Bench, main
 from serving import PATIENCE, free_port, serving, wait_for
+from sshd import sshd
 
 
 def body(bench: Bench) -> None:
@@ -43,19 +47,23 @@ def _measure(bench: Bench, what: str, make) -> None:  # type: ignore[no-untyped-
     raw = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
     subjects = {
         f"mvc {what}": partial(_mvc, bench, source, what),
-        f"dvc {what}": partial(_dvc, bench, source, what),
+        f"dvc {what}": partial(_dvc, bench, source, f"dvc {what}", _over_ssh),
+        f"dvc-directory {what}": partial(
+            _dvc, bench, source, f"dvc-directory {what}", _in_a_directory
+        ),
     }
     rounds = interleave(subjects, rounds=bench.rounds, scratch=bench.scratch)
     bench.keep_rounds(rounds, raw=raw)
-    limit = 1.2 if what == "one file" else None
-    for verb, peer in (("push", "push"), ("clone", "pull")):
-        if limit is not None:
+    one = what == "one file"
+    for verb, peer in (("push", "push"), ("fetch", "pull"), ("clone", "pull")):
+        if one:
             bench.at_most(
-                f"{verb}, {what}: against `rsync -a` of the packs", limit, "x",
+                f"{verb}, {what}: against `rsync -a` of the packs", 1.2, "x",
                 partial(rounds.ratio, f"mvc {what}: {verb}", f"mvc {what}: rsync {peer}"),
             )  # fmt: skip
+    for verb, peer in (("push", "push"), ("clone", "pull")):
         bench.at_most(
-            f"{verb}, {what}: against `dvc {peer}`", 0.5 if limit else 0.1, "x",
+            f"{verb}, {what}: against `dvc {peer}` over SSH", 0.5 if one else 0.1, "x",
             partial(rounds.ratio, f"mvc {what}: {verb}", f"dvc {what}: {peer}"),
         )  # fmt: skip
     shutil.rmtree(source)
@@ -71,8 +79,18 @@ def _mvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str,
         url = server.url()
         mvc.run("-C", workspace, "remote", "add", "origin", url, cwd=workspace, settle=False)
         pushed = mvc.run("-C", workspace, "push", cwd=workspace)
+        empty = directory / "empty"
+        empty.mkdir()
+        mvc.init(empty)
+        mvc.run("-C", empty, "remote", "add", "origin", url, cwd=empty, settle=False)
+        fetched = mvc.run("-C", empty, "fetch", cwd=empty)
+        shutil.rmtree(empty)
         cloned = mvc.run("clone", url, directory / "clone", cwd=directory)
-    costs = {f"mvc {what}: push": pushed, f"mvc {what}: clone": cloned}
+    costs = {
+        f"mvc {what}: push": pushed,
+        f"mvc {what}: fetch": fetched,
+        f"mvc {what}: clone": cloned,
+    }
     return costs | _rsync(bench, workspace / ".mvc" / "store" / "packs", what, directory)
 
 
@@ -104,19 +122,40 @@ def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, C
     return {f"mvc {what}: rsync push": push, f"mvc {what}: rsync pull": pull}
 
 
-def _dvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str, Cost]:
+Remote = Callable[[Dvc, Path, Path], AbstractContextManager[None]]
+
+
+def _dvc(
+    bench: Bench, source: Path, what: str, remote: Remote, directory: Path
+) -> Mapping[str, Cost]:
     dvc, workspace = bench.programs.dvc, directory / "work"
     shutil.copytree(source, workspace)
     (name,) = [path.name for path in source.iterdir()]
     dvc.init(workspace)
     dvc.add(workspace, name)
+    with remote(dvc, workspace, directory):
+        pushed = dvc.run("push", "--quiet", cwd=workspace)
+        shutil.rmtree(workspace / ".dvc" / "cache")
+        gone = workspace / name
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+        pulled = dvc.run("pull", "--quiet", cwd=workspace)
+    return {f"{what}: push": pushed, f"{what}: pull": pulled}
+
+
+@contextmanager
+def _in_a_directory(dvc: Dvc, workspace: Path, directory: Path) -> Iterator[None]:
     dvc.run("remote", "add", "-d", "store", directory / "store", cwd=workspace, settle=False)
-    pushed = dvc.run("push", "--quiet", cwd=workspace)
-    shutil.rmtree(workspace / ".dvc" / "cache")
-    gone = workspace / name
-    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
-    pulled = dvc.run("pull", "--quiet", cwd=workspace)
-    return {f"dvc {what}: push": pushed, f"dvc {what}: pull": pulled}
+    yield
+
+
+@contextmanager
+def _over_ssh(dvc: Dvc, workspace: Path, directory: Path) -> Iterator[None]:
+    with sshd(directory) as server:
+        url = f"ssh://{server.user}@127.0.0.1:{server.port}{directory / 'store'}"
+        (directory / "store").mkdir()
+        dvc.run("remote", "add", "-d", "store", url, cwd=workspace, settle=False)
+        dvc.run("remote", "modify", "store", "keyfile", server.key, cwd=workspace, settle=False)
+        yield
 
 
 def _owner(path: Path) -> str:

@@ -172,7 +172,7 @@ def interleave(subjects: Mapping[str, Subject], *, rounds: int, scratch: Path) -
         for name in names[start:] + names[:start]:
             if name in result.reasons:
                 continue
-            directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=scratch))
+            directory = Path(tempfile.mkdtemp(prefix=f"{name.replace(' ', '-')}-", dir=scratch))
             try:
                 for key, cost in subjects[name](directory).items():
                     result.costs.setdefault(key, []).append(cost)

@@ -154,7 +154,8 @@ class Trainer:
             [sys.executable, str(program), name, json.dumps(arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            pipesize=1 << 20,  # what is not read until the end must not stop it: a line for each of 2,000 saves
+            pipesize=1
+            << 20,  # what is not read until the end must not stop it: a line for each of 2,000 saves
         )
         self.lines: list[dict[str, Any]] = []
 
