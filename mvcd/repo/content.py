@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 from mvcd.errors import CorruptObject
+from mvcd.ids import ChunkId
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Part, parts
 from mvcd.objects.tree import Fetch
 from mvcd.repo.files import recipe_of
+
+Ahead = Callable[[Sequence[ChunkId]], object]
+AHEAD = 64
+"""Chunks, so 16 MiB of a tensor: asked for one by one over a line of 200 ms, they would take 13 s."""
 
 
 class VersionFile(io.RawIOBase):
@@ -19,10 +25,15 @@ class VersionFile(io.RawIOBase):
     Holds one chunk (at most 1 MiB). Not for several threads at once.
     """
 
-    def __init__(self, entry: Entry, fetch: Fetch) -> None:
+    def __init__(self, entry: Entry, fetch: Fetch, ahead: Ahead | None = None) -> None:
+        """`ahead` hears which chunks will be read next if the file is read in order: 2, then twice as many each
+        time, up to AHEAD. A seek begins anew, and the first chunk after it is read alone."""
         super().__init__()
         self.name = entry.path
         self._fetch = fetch
+        self._ahead = ahead
+        self._told = 0  # where the chunks end that `ahead` heard of
+        self._window = 1
         self._recipe = recipe_of(entry, fetch)
         self._position = 0
         self._parts: Iterator[Part] = iter(())
@@ -75,8 +86,11 @@ class VersionFile(io.RawIOBase):
         follows = self._start + len(self._data)
         part = next(self._parts, None) if self._position == follows else None
         if part is None:
+            self._window, self._told = 1, 0
             self._parts = parts(self._recipe, self._fetch, self._position)
             part = next(self._parts)
+        elif self._ahead is not None and part.offset >= self._told:
+            self._tell(part.offset)
         data = part.literal if part.chunk is None else self._fetch(part.chunk)
         if (
             data is None
@@ -85,3 +99,10 @@ class VersionFile(io.RawIOBase):
         ):
             raise CorruptObject(f"the recipe of {self.name} does not fit its chunks")
         self._data, self._start = memoryview(data), part.offset
+
+    def _tell(self, offset: int) -> None:
+        assert self._ahead is not None
+        self._window = min(2 * self._window, AHEAD)
+        coming = list(islice(parts(self._recipe, self._fetch, offset), self._window))
+        self._told = coming[-1].offset + coming[-1].size
+        self._ahead([part.chunk for part in coming if part.chunk is not None])

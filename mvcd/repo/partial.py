@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,6 +154,14 @@ class Promised:
         except (RemoteUnreachable, AuthError) as error:
             self._silent, self._until = error, self._core.clock() + PAUSE * 1_000_000_000
             raise
+
+    def ahead(self, ids: Sequence[Digest]) -> None:
+        """Brings what will be asked for next, in one request instead of many; `get` tells what cannot come."""
+        here = self._core.store.has(ids)
+        gone = [id for id, found in zip(ids, here, strict=True) if not found]
+        if gone:
+            with suppress(MissingObject), self._lock, self._once():
+                self._bring(gone)
 
     def _bring(self, ids: list[Digest]) -> None:
         from mvcd.sync.pull import fetch_records

@@ -259,7 +259,8 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
         placed = files.find(path)
         if placed is None:
             raise Failure(f"{rev} has no {path}", kind="no-such-path", help=f"mvc ls {rev}")
-        return VersionFile(placed.entry, self._core.fetch)
+        promised = self._core.promised
+        return VersionFile(placed.entry, self._core.fetch, promised.ahead if promised else None)
 
     def read(self, path: str, rev: str = "HEAD") -> bytes:
         with self.open_file(path, rev) as file:

@@ -152,3 +152,19 @@ def test_the_file_of_a_version(bench: Bench) -> None:
         with pytest.raises(Failure) as caught:
             bench.repo.read(path)
         assert caught.value.kind == "no-such-path"
+
+
+def test_what_is_read_in_order_is_announced_ever_further_ahead() -> None:
+    shelf = Shelf()
+    chunks = [random.Random(n).randbytes(200) for n in range(300)]
+    entry = shelf.file([chunks])
+    told: list[list[ChunkId]] = []
+    file = VersionFile(entry, shelf, lambda ids: told.append(list(ids)))
+    assert file.read(10) == chunks[0][:10]
+    file.seek(-10, os.SEEK_END)
+    assert file.readall() == chunks[-1][-10:]
+    assert told == []
+    file.seek(0)
+    assert file.readall() == b"".join(chunks)
+    assert [id for ids in told for id in ids] == [ChunkId.of(chunk) for chunk in chunks[1:]]
+    assert [len(ids) for ids in told] == [2, 4, 8, 16, 32, 64, 64, 64, 45]

@@ -9,7 +9,7 @@ import pytest
 from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
 from mvcd.inspect.components import Component
 from mvcd.repo import remotes
-from mvcd.repo.partial import Wanted
+from mvcd.repo.partial import Promised, Wanted
 from mvcd.repo.remotes import Remote
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer
@@ -227,6 +227,22 @@ def test_absent_content_comes_by_the_command_that_is_named(pair: Pair) -> None:
     bob.repo.config.set(*command[3:])
     bob.reopen()
     assert bob.repo.read("model.bin", "v1") == MODEL["model.bin"]
+
+
+def test_a_file_that_is_read_through_takes_few_requests(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.ada.save({"model.bin": noise(12 << 20, 1)})
+    pair.ada.push()
+    bob = pair.join(wanted=Wanted(frozenset()))
+    asked: list[int] = []
+    bring = Promised._bring
+    monkeypatch.setattr(
+        Promised, "_bring", lambda self, ids: (asked.append(len(ids)), bring(self, ids))
+    )
+    assert bob.repo.read("model.bin") == noise(12 << 20, 1)
+    assert sum(asked) > 100
+    assert len(asked) < 20
 
 
 def test_a_remote_that_does_not_answer_is_asked_once(
