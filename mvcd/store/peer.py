@@ -12,6 +12,19 @@ from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame
 
+MAX_IDS = 16 << 10
+"""Ids in one question to a peer, where it says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a peer takes in one call; more is asked in several."""
+
+    has_ids: int = MAX_IDS
+    get_ids: int = 4 << 10
+    log_versions: int = MAX_IDS
+    ref_updates: int = 4 << 10
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -23,6 +36,7 @@ class Hello:
     principal: str = ""
     role: str = ""
     features: frozenset[str] = frozenset()
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +75,14 @@ class Peer(Protocol):
         """Versions reachable from `heads` and not from `haves`, a child before its parents."""
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
-        """At most 16 Ki ids; what this peer object put counts, before refs were updated too."""
+        """What this peer object put counts, before refs were updated too."""
 
     def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
-        """At most 4 Ki ids; frames of their records. Raises MissingObject after the frames of what is there."""
+        """Frames of their records. Raises MissingObject after the frames of what is there."""
+
+    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+        """The same, and some of the nodes and recipes that they reach, each after one that names it: what would
+        be asked for next, one round trip a level. Who calls checks that it is that."""
 
     def put(self, frame: Bytes) -> None:
         """Stores the records of one frame, each verified there."""
@@ -74,8 +92,9 @@ class Peer(Protocol):
     ) -> Receipt:
         """All or none. `force`: names whose move may lose versions. Raises Conflict."""
 
-    def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
-        """Changes of refs as they happen; first the whole list."""
+    def watch(self, prefix: str = "", since: int = 0, repo_id: str = "") -> Iterator[RefsChanged]:
+        """Changes of refs as they happen; first the whole list, or what changed after `since` in the repository
+        of that id."""
 
     def close(self) -> None: ...
 

@@ -63,6 +63,9 @@ class LocalPeer:
         yield from map(parse_frame, self._store.records(here))
         require_all(ids, here)
 
+    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+        return self.records(ids)  # asking again costs nothing here
+
     def put(self, frame: Bytes) -> None:
         self._arrivals.receive(parse_frame(frame))
 
@@ -74,7 +77,12 @@ class LocalPeer:
         self._session.commit(updates, operation=operation)
         return Receipt(self._store.changes(), self._arrivals.objects, self._arrivals.raw_bytes)
 
-    def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
+    def watch(
+        self,
+        prefix: str = "",
+        since: int = 0,
+        repo_id: str = "",  # noqa: ARG002 - the list comes anyway
+    ) -> Iterator[RefsChanged]:
         seen: dict[str, bytes] | None = None
         while True:
             changes = self._store.changes()

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mvcd.errors import Failure
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
+from mvcd.objects.closure import children
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import FLUSH_EACH, Arrivals
 from mvcd.store.frames import Frame
@@ -93,7 +95,7 @@ def pull(
     """
     known = [id for id, here in zip(haves, store.has(haves), strict=True) if here]
     with _Fetcher(store, session, peers, monitor) as fetcher:
-        fetcher.expect(heads)
+        fetcher.expect(heads, below=not known and leave is None)
         new = list(peers[0].log(heads, known))
         new.reverse()
         for _ in fetcher.read(new):
@@ -103,6 +105,10 @@ def pull(
         for group in difference(new, known, fetcher.read, fetcher.known, leave=left):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         return fetcher.finish(len(new))
+
+
+Work = Callable[[list[Digest], "Future[None] | None"], None]
+"""What is done with a batch, and the one before it."""
 
 
 class _Lane:
@@ -115,9 +121,7 @@ class _Lane:
         self._last: Future[None] | None = None
         self._begun = 0
 
-    def send(
-        self, ids: Sequence[Digest], work: Callable[[list[Digest], Future[None] | None], None]
-    ) -> None:
+    def send(self, ids: Sequence[Digest], work: Work) -> None:
         """Begins `work` on batches of these; waits while there are enough. Raises what it raised before."""
         size = max(LEAST, min(BATCH, len(ids) // (2 * self._streams) + 1))
         start = 0
@@ -168,9 +172,9 @@ class _Fetcher:
         self._walk.close()
         self._chunks.close()
 
-    def expect(self, ids: Sequence[Digest]) -> None:
-        """Begins to fetch what will be read."""
-        self._begin(self._walk, ids)
+    def expect(self, ids: Sequence[Digest], *, below: bool) -> None:
+        """Begins to fetch what will be read; with `below`, also what that names, if the peer sends it."""
+        self._begin(self._walk, ids, self._batch_below if below else self._batch)
 
     def read(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Raw bytes of new objects, fetched where they are not here."""
@@ -195,14 +199,14 @@ class _Fetcher:
         self.received.versions = versions
         return self.received
 
-    def _begin(self, lane: _Lane, ids: Sequence[Digest]) -> None:
+    def _begin(self, lane: _Lane, ids: Sequence[Digest], work: Work | None = None) -> None:
         """What is neither here nor coming, in order: a base before its difference."""
         with self._lock:
             new = [id for id in ids if id not in self._coming]
         lacking = self._arrivals.missing(new)
         with self._lock:
             self._coming.update(lacking)
-        lane.send(lacking, self._batch)
+        lane.send(lacking, work or self._batch)
 
     def _batch(self, ids: list[Digest], before: Future[None] | None) -> None:
         try:
@@ -211,11 +215,26 @@ class _Fetcher:
             with self._lock:
                 self._coming.difference_update(ids)
 
+    def _batch_below(self, ids: list[Digest], _: Future[None] | None) -> None:
+        """Each object that nobody asked for must be named by one that came before it, or a peer could fill our
+        disk. One that is not costs a frame at most, which nothing will reach."""
+        named: set[Digest] = set(ids)
+        peer = self._peers[0]
+        for frame in peer.below(ids):
+            self._take(frame)
+            for record, _data in frame.records:
+                if record.id not in named:
+                    raise Failure(
+                        f"{peer.url} sent what it was not asked for",
+                        kind="bad-reply",
+                        cause=f"nothing before {record.id.short()} names it",
+                    )
+                below = children(record.id.kind, self._arrivals.read(record.id))
+                named.update(id for id in below if id.kind is not Kind.CHUNK)
+
     def _bring(self, ids: list[Digest], before: Future[None] | None) -> None:
         late: list[Frame] = []
         for frame in self._from_any(ids):
-            with self._lock:
-                self.received.bytes += len(frame.data)
             if self._bases_here(frame):
                 self._take(frame)
             else:
@@ -266,6 +285,7 @@ class _Fetcher:
         self._arrivals.receive(frame)
         with self._lock:
             self.received.objects += len(frame.records)
+            self.received.bytes += len(frame.data)
         self._monitor.advance(
             items_done=len(frame.records),
             bytes_done=len(frame.data),

@@ -4,6 +4,8 @@
     server.py   the calls over any host
     handlers.py its methods, made from the descriptor; requests parsed
     uploads.py  what clients have put and not yet named
+    replies.py  what updates were answered, for a week
+    below.py    what lies below objects, before it is asked for
     client.py   a peer at the other end of a channel
     status.py   errors as status and back
     dial.py     from an address to a peer

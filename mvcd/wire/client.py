@@ -22,7 +22,7 @@ from mvcd.errors import Conflict, Failure, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame, parse_frame
-from mvcd.store.peer import Hello, Receipt, RefsChanged, require_all
+from mvcd.store.peer import MAX_IDS, Hello, Limits, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.ids import AnyId
@@ -32,15 +32,15 @@ from mvcd.wire.v1 import remote_pb2_grpc
 
 T = TypeVar("T")
 PROTOCOL = 1
-FEATURES = ("watch",)
+FEATURES = ("below", "watch")
 MAX_MESSAGE = 4 << 20
 SHORT = 15.0
 """Seconds for a call that looks things up."""
 LONG = 120.0
 """Seconds for an update: the other side walks the closure, about a million objects in 10 s."""
-LOG_VERSIONS = 16 << 10
-"""In one Log, both ways."""
-HAS_IDS = 16 << 10
+FEW = 64
+"""Ids that each server takes in a call, whatever its limits (proto/README.md): for so few nobody waits to hear
+them."""
 STALL = 60.0
 """Seconds without a frame after which a stream counts as dead."""
 SLOWEST = 64 << 10
@@ -110,17 +110,49 @@ class RemotePeer:
         )
         self._session = os.urandom(16)
         self._put = False
-
-    def hello(self) -> Hello:
-        request = pb.HelloRequest(
+        self._greeting = pb.HelloRequest(
             repo=self._repo, protocol_min=PROTOCOL, protocol_max=PROTOCOL, features=FEATURES,
             client=f"mvc {__version__}",
         )  # fmt: skip
-        reply = self._call(self._stub.Hello, request, SHORT)
-        return Hello(
+        self._greeted: Any = None
+        self._hello: Hello | None = None
+
+    def hello(self) -> Hello:
+        return self._heard(self._call(self._stub.Hello, self._greeting, SHORT))
+
+    def _told(self) -> Hello:
+        """What the server said of itself; it was asked beside the first call, so this seldom waits."""
+        if self._hello is not None:
+            return self._hello
+        self._greet()
+        try:
+            return self._heard(self._greeted.result())
+        except grpc.RpcError:
+            return self.hello()
+
+    def _greet(self) -> None:
+        if self._greeted is None and self._hello is None:
+            self._greeted = self._stub.Hello.future(
+                self._greeting, timeout=SHORT, metadata=self._metadata
+            )
+
+    def _heard(self, reply: pb.HelloReply) -> Hello:
+        usual, told = Limits(), reply.limits
+        limits = Limits(
+            min(usual.has_ids, told.has_ids) or usual.has_ids,
+            min(usual.get_ids, told.get_ids) or usual.get_ids,
+            min(usual.log_versions, told.log_versions) or usual.log_versions,
+            min(usual.ref_updates, told.ref_updates) or usual.ref_updates,
+        )
+        self._hello = Hello(
             reply.repo_id, reply.complete, reply.server, reply.principal, reply.role,
-            frozenset(reply.features),
+            frozenset(reply.features), limits,
         )  # fmt: skip
+        return self._hello
+
+    def _most(self, count: int, limit: Callable[[Limits], int]) -> int:
+        """How many of `count` ids go into one call."""
+        return FEW if count <= FEW else limit(self._told().limits)
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -134,22 +166,30 @@ class RemotePeer:
             token = reply.next_page_token
 
     def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
-        known = packed.pack(haves[-LOG_VERSIONS:])
-        frontier = packed.pack(heads)
-        seen: set[VersionId] = set()
+        most = self._most(max(len(heads), len(haves)), lambda limits: limits.log_versions)
+        known = packed.pack(haves[-most:])
+        seen: dict[VersionId, None] = {}
+        parts: list[list[VersionId]] = []
+        for start in range(0, len(heads), most):
+            found = self._log(packed.pack(heads[start : start + most]), known)
+            parts.append([id for id in dict.fromkeys(found) if id not in seen])
+            seen |= dict.fromkeys(parts[-1])
+        # What only later heads reach is no ancestor of what earlier ones do, but may descend from it.
+        for part in reversed(parts):
+            yield from part
+
+    def _log(self, frontier: bytes, known: bytes) -> Iterator[VersionId]:
         while frontier:
             request = pb.LogRequest(repo=self._repo, heads=frontier, haves=known)
             reply = self._call(self._stub.Log, request, LONG)
-            for id in packed.unpack(reply.versions, VersionId, LOG_VERSIONS):
-                if id not in seen:
-                    seen.add(id)
-                    yield id
+            yield from packed.unpack(reply.versions, VersionId, MAX_IDS)
             frontier = reply.frontier
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
+        most = self._most(len(ids), lambda limits: limits.has_ids)
         found: list[bool] = []
-        for start in range(0, len(ids), HAS_IDS):
-            some = ids[start : start + HAS_IDS]
+        for start in range(0, len(ids), most):
+            some = ids[start : start + most]
             request = pb.HasRequest(
                 repo=self._repo, ids=packed.pack(some), session=self._session if self._put else b""
             )
@@ -158,24 +198,47 @@ class RemotePeer:
         return found
 
     def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
-        left: dict[bytes, Digest] = {id: id for id in ids}
         gone: list[Digest] = []
+        most = self._most(len(ids), lambda limits: limits.get_ids)
+        for start in range(0, len(ids), most):
+            yield from self._records(ids[start : start + most], gone)
+        require_all(gone, ())
+
+    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+        if len(ids) > FEW or "below" not in self._told().features:
+            yield from self.records(ids)
+            return
+        gone: list[Digest] = []
+        yield from self._records(ids, gone, more=self._told().limits.get_ids)
+        require_all(gone, ())
+
+    def _records(
+        self, ids: Sequence[Digest], gone: list[Digest], *, more: int = 0
+    ) -> Iterator[Frame]:
+        """Adds what is not there to `gone`. With `more`, up to so many objects that nobody named come too."""
+        left: dict[bytes, Digest] = {id: id for id in ids}
         waits = _Waits(self._patience)
         while left:
+            request = pb.GetRequest(
+                repo=self._repo, ids=packed.pack(left.values()), below=bool(more)
+            )
             try:
-                for reply in self._stream(packed.pack(left.values())):
+                for reply in self._stream(request):
                     waits.moved()
                     gone.extend(
                         self._asked(left, packed.unpack(bytes(reply.missing), AnyId, len(ids)))
                     )
                     if reply.records:
                         frame = parse_frame(reply.records)
-                        self._asked(left, [record.id for record, _ in frame.records])
+                        found = [record.id for record, _ in frame.records]
+                        named = [id for id in found if id in left]
+                        more -= len(found) - len(named)
+                        self._asked(left, found if more < 0 else named)
                         yield frame
                 break
             except grpc.RpcError as error:
                 waits.again(error, self.url)
-        require_all([*gone, *left.values()], ())
+        gone.extend(left.values())
 
     def _asked(self, left: dict[bytes, Digest], ids: Iterable[Digest]) -> list[Digest]:
         """Takes ids off the list of what is still to come. Raises Failure for one that nobody asked for: a
@@ -197,6 +260,13 @@ class RemotePeer:
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str
     ) -> Receipt:
+        most = self._most(len(updates), lambda limits: limits.ref_updates)
+        if len(updates) > most:
+            raise Failure(
+                f"{len(updates)} refs in one update", kind="too-large",
+                cause=f"{self.url} moves at most {most} together",
+                help="name fewer refs: mvc push REMOTE REF...",
+            )  # fmt: skip
         request = pb.UpdateRefsRequest(
             repo=self._repo,
             session=self._session if self._put else b"",
@@ -223,8 +293,8 @@ class RemotePeer:
         refs = self.refs()
         return all(refs.get(update.name) == update.target for update in updates)
 
-    def watch(self, prefix: str = "", since: int = 0) -> Iterator[RefsChanged]:
-        request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since)
+    def watch(self, prefix: str = "", since: int = 0, repo_id: str = "") -> Iterator[RefsChanged]:
+        request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since, repo_id=repo_id)
         call = self._stub.WatchRefs(request, metadata=self._metadata)
         try:
             for event in call:
@@ -248,15 +318,18 @@ class RemotePeer:
         waits: _Waits | None = None,
     ) -> T:
         waits = waits or _Waits(self._patience)
+        if request is not self._greeting:
+            self._greet()
         while True:
             try:
                 return method(request, timeout=seconds, metadata=self._metadata)
             except grpc.RpcError as error:
                 waits.again(error, self.url)
 
-    def _stream(self, ids: bytes) -> Iterator[GetReply]:
+    def _stream(self, request: pb.GetRequest) -> Iterator[GetReply]:
         """Replies of one Get; a timer set anew by each of them ends a stream that stalls."""
-        call = self._stub.Get(pb.GetRequest(repo=self._repo, ids=ids), metadata=self._metadata)
+        self._greet()
+        call = self._stub.Get(request, metadata=self._metadata)
         watch = _Stall(call.cancel)
         try:
             for reply in call:

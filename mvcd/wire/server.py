@@ -27,6 +27,7 @@ from mvcd.store.api import RefUpdate, Store
 from mvcd.store.frames import MAX_FRAME_SIZE, parse_frame
 from mvcd.store.peer import changed_refs
 from mvcd.wire import ids as packed
+from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.handlers import handlers
 from mvcd.wire.host import Action, Caller, Host, Hosted, Update
@@ -40,7 +41,7 @@ from mvcd.wire.v1 import remote_pb2_grpc
 log = logging.getLogger(__name__)
 
 PROTOCOL = 1
-FEATURES = frozenset({"watch"})
+FEATURES = frozenset({"below", "watch"})
 HAS_IDS = 16 << 10
 GET_IDS = 4 << 10
 LOG_VERSIONS = 16 << 10
@@ -181,13 +182,15 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     ) -> Iterator[pb.RefEvent]:
         """Opened anew at each look, so that a revoked token ends its streams."""
         seen: dict[str, bytes] | None = None
-        since = request.since
+        since, of = request.since, request.repo_id
         while context.is_active() and not self.stopping.is_set():
             with self._opened(request.repo, context, Action.WATCH) as hosted:
                 changes = hosted.store.changes()
+                if hosted.repo_id != of:  # another store, whose numbers mean nothing to the caller
+                    seen, since, of = None, -1, hosted.repo_id
                 if seen is None or changes != since:
                     refs = _visible(hosted, request.prefix)
-                    same = seen is None and request.repo_id == hosted.repo_id and changes == since
+                    same = seen is None and changes == since
                     changed: Mapping[str, bytes | None] = (
                         refs if seen is None else changed_refs(seen, refs)
                     )
@@ -229,7 +232,11 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             ids = packed.unpack(request.ids, AnyId, GET_IDS)
             there = hosted.store.has(ids)
             found = [id for id, here in zip(ids, there, strict=True) if here]
-            for frame in hosted.store.records(found):
+            for frame in (
+                records_below(hosted.store, found, GET_IDS)
+                if request.below
+                else hosted.store.records(found)
+            ):
                 if not context.is_active():
                     return
                 yield GetReply(records=frame)

@@ -16,12 +16,14 @@ from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
 from mvcd.ids import ChunkId, Kind, NodeId
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.memory_store import MemoryStore
+from mvcd.store.peer import RefsChanged
 from mvcd.store.record import record_head
-from mvcd.wire.server import HAS_IDS
+from mvcd.wire.server import HAS_IDS, make_server
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
 from tests.store.objects import delta, plain, revisions
-from tests.wire.hosts import calling, serving
+from tests.wire.hosts import OneStore, OpenRepository, calling, serving
 
 SERVICE = "/mvcd.wire.v1.Remote/"
 CALLS = {
@@ -305,8 +307,31 @@ def test_watching_ends_with_its_caller_and_its_server(served) -> None:
     event = next(watch)
     assert (event.fresh, event.refs) == (False, {name: b"2"})
     watch.close()
-    rest = peer.watch("heads/", since=store.changes())
-    assert next(rest).fresh
+    rest = peer.watch("heads/", since=store.changes(), repo_id=peer.hello().repo_id)
+    assert next(rest) == RefsChanged(store.changes(), False, {})
+    other = peer.watch("heads/", since=store.changes(), repo_id="1" * 32)
+    assert next(other).fresh
+    other.close()
     own.stop(1)
     assert list(rest) == []
     peer.close()
+
+
+def test_watching_notices_that_the_store_was_replaced(tmp_path) -> None:
+    """By another one, that has seen as many changes."""
+    update = RefUpdate("heads/main", None, b"2")
+    with MemoryStore() as first, MemoryStore() as second:
+        host = OneStore(OpenRepository(first))
+        own = make_server(host)
+        port = own.server.add_insecure_port("127.0.0.1:0")
+        own.server.start()
+        first.update_refs([update])
+        second.update_refs([update])
+        peer = calling(port)
+        watch = peer.watch()
+        assert next(watch) == RefsChanged(1, True, {"heads/main": b"2"})
+        host.hosted = OpenRepository(second, repo_id="1" * 32)
+        assert next(watch) == RefsChanged(1, True, {"heads/main": b"2"})
+        watch.close()
+        peer.close()
+        own.stop(1)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from mvcd.codec.encoded import MAX_RAW_SIZE
+import pytest
+
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.errors import Failure
+from mvcd.ids import ChunkId, VersionId
+from mvcd.monitor import Silent
+from mvcd.objects.version import Version
+from mvcd.store.api import RefUpdate
 from mvcd.store.frames import MAX_FRAME_RAW_SIZE
+from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.store.record import MAX_BODY_SIZE
+from mvcd.sync.pull import pull
 from mvcd.wire import client, server
 from mvcd.wire.v1 import remote_pb2 as pb
-from tests.wire.hosts import calling, serving
+from tests.wire.conftest import History
+from tests.wire.hosts import CarefulRepository, calling, serving
 
 PAGE = Path(__file__).parents[2] / "proto" / "README.md"
 UNITS = {None: 1, "KiB": 1 << 10, "MiB": 1 << 20}
@@ -45,3 +57,73 @@ def test_the_page_and_the_code_agree() -> None:
     assert rows["a repository's name"] == server.MAX_REPO_NAME
     assert "| 2 MiB + 64 KiB |" in PAGE.read_text(encoding="utf-8")
     assert MAX_BODY_SIZE == (2 << 20) + (64 << 10)
+
+
+@pytest.fixture
+def strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LmdbStore, int]]:
+    """A server that takes as little as a server may."""
+    for name in ("HAS_IDS", "GET_IDS", "LOG_VERSIONS", "REF_UPDATES"):
+        monkeypatch.setattr(server, name, client.FEW)
+    with LmdbStore.create(tmp_path / "server") as store:
+        served, port = serving(store, CarefulRepository)
+        yield store, port
+        served.stop(1)
+
+
+def test_a_client_keeps_to_smaller_ones(history: History, strict: tuple[LmdbStore, int]) -> None:
+    _, port = strict
+    peer = calling(port)
+    history.push(peer)
+    whole = {id for id, _ in history.store.ids()}
+    assert len(whole) > 2 * client.FEW
+    with MemoryStore() as copy, copy.session() as session:
+        pull(copy, session, [peer], [history.versions[1]], [], monitor=Silent())
+        session.commit()
+        assert {id for id, _ in copy.ids()} == whole
+    peer.close()
+
+
+def test_refs_move_together_or_are_refused_here(strict: tuple[LmdbStore, int]) -> None:
+    """They are not split: all of them move or none."""
+    store, port = strict
+    peer = calling(port)
+    many = [RefUpdate(f"tags/{n}", None, bytes(32)) for n in range(client.FEW + 1)]
+    with pytest.raises(Failure, match="65 refs") as caught:
+        peer.update_refs(many, force=frozenset(), author="", detail="")
+    assert caught.value.kind == "too-large" and store.refs() == {}
+    peer.close()
+
+
+def test_a_log_with_more_heads_than_go_into_a_call(strict: tuple[LmdbStore, int]) -> None:
+    """A child still comes before its parents, whichever call told of it."""
+    store, port = strict
+    source = random.Random(5)
+    versions: list[VersionId] = []
+    parents: dict[VersionId, tuple[VersionId, ...]] = {}
+    generations: dict[VersionId, int] = {}
+    with store.session() as session:
+        for n in range(300):
+            above = tuple(source.sample(versions[-40:], min(n, 2)))
+            generation = 1 + max((generations[id] for id in above), default=0)
+            made = Version(above, generation, author="A <a@b>", message=f"{n}")
+            data = made.encode()
+            session.put(made.id, Encoded(Codec.RAW, len(data), data))
+            versions.append(made.id)
+            parents[made.id], generations[made.id] = above, generation
+        session.commit()
+    heads = list(versions)
+    source.shuffle(heads)
+    peer = calling(port)
+    found = list(peer.log(heads, []))
+    assert sorted(found) == sorted(versions)
+    at = {id: n for n, id in enumerate(found)}
+    assert all(at[id] < at[parent] for id in found for parent in parents[id])
+    peer.close()
+
+
+def test_few_ids_wait_for_no_greeting(strict: tuple[LmdbStore, int]) -> None:
+    _, port = strict
+    peer = calling(port)
+    peer._told = None  # type: ignore[assignment]
+    assert peer.has([ChunkId.of(b"%d" % n) for n in range(client.FEW)]) == [False] * client.FEW
+    peer.close()

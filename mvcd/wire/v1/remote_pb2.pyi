@@ -141,12 +141,14 @@ class HasReply(_message.Message):
     def __init__(self, missing: _Optional[bytes] = ...) -> None: ...
 
 class GetRequest(_message.Message):
-    __slots__ = ("repo", "ids")
+    __slots__ = ("repo", "ids", "below")
     REPO_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
+    BELOW_FIELD_NUMBER: _ClassVar[int]
     repo: str
     ids: bytes
-    def __init__(self, repo: _Optional[str] = ..., ids: _Optional[bytes] = ...) -> None: ...
+    below: bool
+    def __init__(self, repo: _Optional[str] = ..., ids: _Optional[bytes] = ..., below: bool = ...) -> None: ...
 
 class GetReply(_message.Message):
     __slots__ = ("records", "missing")
