@@ -12,7 +12,7 @@ from mvcd.errors import Failure
 from mvcd.monitor import Monitor, Silent
 from mvcd.repo import left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
-from mvcd.repo.fetching import FetchResult, connected, fetch_from
+from mvcd.repo.fetching import FetchResult, fetch_from
 from mvcd.repo.location import DIRECTORY
 from mvcd.repo.partial import Wanted
 from mvcd.repo.refs import DEFAULT_BRANCH, HEADS, target_of, tracking_name
@@ -49,19 +49,18 @@ def clone(
     try:
         peer.hello()  # before anything is made here
         core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)
+        try:
+            core.secret = secret
+            fetched = fetch_from(core, found, [peer])
+            branch = _default(core)
+            done = _check_out(core, branch, wanted, context)
+            core.config.write({_UNFINISHED: None})
+            return core, CloneResult(core.root, branch, fetched, done)
+        except BaseException:
+            core.close()
+            raise
     finally:
         peer.close()
-    try:
-        core.secret = secret
-        with connected(core, [found]) as peers:
-            fetched = fetch_from(core, found, peers)
-        branch = _default(core)
-        done = _check_out(core, branch, wanted, context)
-        core.config.write({_UNFINISHED: None})
-        return core, CloneResult(core.root, branch, fetched, done)
-    except BaseException:
-        core.close()
-        raise
 
 
 def _prepared(

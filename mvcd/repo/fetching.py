@@ -87,8 +87,15 @@ def fetch(core: Core, names: Sequence[str | None]) -> FetchResult:
         return fetch_from(core, found[0], peers)
 
 
-def fetch_from(core: Core, remote: remotes.Remote, peers: Sequence[Peer]) -> FetchResult:
-    theirs = {name: value for name, value in peers[0].refs().items() if shared(name)}
+def fetch_from(
+    core: Core,
+    remote: remotes.Remote,
+    peers: Sequence[Peer],
+    refs: Mapping[str, bytes] | None = None,
+) -> FetchResult:
+    """`refs` are the first peer's, if they were just asked for."""
+    found = peers[0].refs() if refs is None else refs
+    theirs = {name: value for name, value in found.items() if shared(name)}
     for attempt in range(_ATTEMPTS):
         try:
             return _fetch(core, remote, peers, theirs)
@@ -229,8 +236,8 @@ def pull_branch(
         )  # fmt: skip
     found = [remotes.remote(core.config, name) for name in names or (None,)]
     with connected(core, found) as peers:
-        theirs = peers[0].refs(HEADS)
-        fetched = fetch_from(core, found[0], peers)
+        theirs = peers[0].refs()
+        fetched = fetch_from(core, found[0], peers, theirs)
     wanted = branch or head.branch
     value = theirs.get(HEADS + wanted)
     if value is None:

@@ -97,11 +97,12 @@ def _watched(
 def _update(
     core: Core, remote: remotes.Remote, peer: Peer, ref: str, target: str
 ) -> Followed | None:
-    id = pointed(peer.refs(), ref)
+    refs = peer.refs()
+    id = pointed(refs, ref)
     before = current(target)
     if id == before:
         return None
-    fetch_from(core, remote, [peer])
+    fetch_from(core, remote, [peer], refs)
     if core.promised is not None:
         core.promised.bring([id])
     versions = f"{target}.versions"
