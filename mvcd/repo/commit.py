@@ -16,6 +16,7 @@ from mvcd.repo.bases import ParentTensors
 from mvcd.repo.choice import Choice, Everything
 from mvcd.repo.core import Core
 from mvcd.repo.diff import compare
+from mvcd.repo.files import CachingFetch
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.scan import Outcome, Scan, without
@@ -247,7 +248,9 @@ def take(
 ) -> Snapshot:
     """Reads the workspace, or what `scan` has of it, into a session."""
     core = workspace.core
-    bases = ParentTensors(parent, core.store, workspace.fetch)
+    bases = ParentTensors(
+        parent, core.store, CachingFetch(core.store.get)
+    )  # nothing is fetched for it
     snapshotter = workspace.snapshotter(bases.for_path)
     target = StoreTarget(core.store, session)
     return snapshotter.take(workspace.known, scan or workspace.scan, workspace.tracked, target)

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from mvcd.errors import MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.entry import Entry
@@ -182,12 +183,15 @@ class Snapshotter:
         parsed: Mapping[str, Mapping[str, Value]],
         result: Snapshot,
     ) -> dict[str, Value]:
-        """Settings or metrics of all the component's files: parsed now, or remembered by recipe; where it is
-        left out, as they are known."""
-        same = known.components[component] == version.components[component]
-        if same and component in self._left_out:
+        """Settings or metrics of all the component's files: parsed now, or remembered by recipe. Where it is
+        left out, nothing is fetched for them: they are as they were known, but for files that are here."""
+        before: Mapping[str, Value] = {}
+        if component in self._left_out:
             settings = component is Component.HYPERPARAMETERS
-            return dict(known.hyperparameters if settings else known.metrics)
+            before = known.hyperparameters if settings else known.metrics
+            if known.components[component] == version.components[component]:
+                return dict(before)
+        absent: Mapping[str, Value] = {}
         found: list[tuple[str, Mapping[str, Value]]] = []
         for placed in VersionFiles(version, result.fetch).all([component]):
             entry = placed.entry
@@ -195,20 +199,30 @@ class Snapshotter:
                 continue
             if entry.path in parsed:
                 found.append((entry.path, parsed[entry.path]))
+            elif (told := self._remembered(component, entry, result.cache)) is not None:
+                found.append((entry.path, told))
             else:
-                found.append((entry.path, self._remembered(component, entry, result.cache)))
+                absent = before
             if len(found) >= values.MAX_FILES:
                 break
-        return values.merged(found)
+        return values.merged(found, absent)
 
     def _remembered(
         self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
-    ) -> Mapping[str, Value]:
+    ) -> Mapping[str, Value] | None:
+        """None where the file is left out and its content is not here."""
         key = values.cache_key(component, entry.path, entry.recipe)
         (row,) = self._core.store.cache_get([key])
         if row is not None:
             return values.unpack(row)
-        found = values.parse(component, entry.path, read_entry(entry, self._fetch))
+        try:
+            out = component in self._left_out
+            data = read_entry(entry, self._core.store.get if out else self._fetch)
+        except MissingObject:
+            if not out:
+                raise
+            return None
+        found = values.parse(component, entry.path, data)
         cache[key] = values.pack(found)
         return found
 

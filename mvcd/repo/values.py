@@ -57,9 +57,12 @@ def parse(component: Component, path: str, data: bytes) -> dict[str, Value]:
     return dict(parser(path, data).values)
 
 
-def merged(files: Iterable[tuple[str, Mapping[str, Value]]]) -> dict[str, Value]:
-    """All files' values under one set of keys; keys past MAX_RECORD_BYTES in their order are left out."""
-    found = merge_values(list(files))
+def merged(
+    files: Iterable[tuple[str, Mapping[str, Value]]], known: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """All files' values under one set of keys, and `known` ones that none of them has; keys past
+    MAX_RECORD_BYTES in their order are left out."""
+    found = {**(known or {}), **merge_values(list(files))}
     size, kept = 0, {}
     for key in sorted(found):
         value = found[key]

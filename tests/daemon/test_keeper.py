@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from mvc.daemon_client import Connection
-from mvcd.objects.version import Trigger
+from mvcd.objects.version import Component, Trigger
+from mvcd.repo.core import no_secret
+from mvcd.repo.partial import Wanted
+from mvcd.repo.repository import Repository
 from tests.daemon.daemons import LIMITS, Daemon, content, short_directory, versions
 from tests.support.workspace import Bench
 
@@ -356,3 +359,29 @@ def test_shards_in_the_root_are_a_set_that_other_files_do_not_wait_for(
         assert reasons(daemon, bench)["./"].startswith("1 of 2 shards")
         bench.write({"model-00002-of-00002.safetensors": shard})
         assert saved.next()["message"] == "weights: 2 files added"
+
+
+def test_what_a_clone_left_out_is_not_saved_as_deleted(
+    daemon: Daemon, workspace: Make, tmp_path: Path
+) -> None:
+    whole = workspace("whole")
+    whole.save({"a.bin": b"first", "data/rows.csv": "a\n1\n", "metrics.json": '{"loss": 1}'})
+    wanted = Wanted(frozenset([Component.WEIGHTS]))
+    repo, _ = Repository.clone(
+        str(whole.root), str(tmp_path / "clone"), wanted=wanted, context=whole.context(),
+        secret=no_secret,
+    )  # fmt: skip
+    bench = Bench.__new__(Bench)
+    bench.root, bench.repo = tmp_path / "clone", repo
+    with repo:
+        daemon.watch(bench)
+        daemon.sync(bench)
+        assert len(versions(bench)) == 1
+        bench.write({"a.bin": b"second", "data/more.csv": "a\n2\n"})
+        daemon.sync(bench)
+        assert {f.path for f in repo.ls()} >= {"data/rows.csv", "metrics.json", "data/more.csv"}
+        bench.remove("a.bin")
+        report = until(daemon, bench, lambda r: r["state"] == "failing")
+        assert "every file is gone" in str(report["why"])
+        assert len(versions(bench)) == 2
+        daemon.ask("unwatch", root=repo.root)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable
+from functools import partial
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
+from mvcd.repo import remotes
 from mvcd.repo.choice import Everything
 from mvcd.repo.files import VersionFiles
 from mvcd.repo.merge import Choices
@@ -198,6 +202,31 @@ def test_the_rules_of_the_workspace_come_along(pair: Pair) -> None:
     assert placed["ckpt/x.dat"] is Component.RESULTS
     assert placed.keys() == {*MODEL, "mvc.toml", "ckpt/x.dat", ".mvcignore"}
     forget_cache(bob)
+    assert state(bob) == ([], [], [])
+
+
+def test_all_goes_on_without_the_remote(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+
+    def model(seed: int) -> bytes:
+        return save({"w": np.random.default_rng(seed).normal(size=(64, 64)).astype(np.float32)})
+
+    more = {"eval.json": '{"f1": 0.7}\n', "net.safetensors": model(1)}
+    pair.ada.save({**MODEL, **more})
+    pair.ada.push()
+    bob = pair.join(wanted=Wanted(frozenset([Component.ARCHITECTURE])))
+    monkeypatch.setattr(remotes, "connect", partial(pytest.fail, "the remote was asked"))
+    assert state(bob) == ([], [], [])
+    bob.write({"metrics.json": '{"loss": 0.1}\n', "net.safetensors": model(2), "net.py": "x\n"})
+    assert state(bob) == ([], ["metrics.json", "net.py", "net.safetensors"], [])
+    made = bob.commit()
+    assert bob.repo.version(made.version).metrics == {"loss": 0.1, "f1": 0.7}
+    bob.write({"params.yaml": "lr: 0.2\n"})
+    bob.repo.capture(Everything("auto"), context=bob.context())
+    bob.repo.switch("side", create=True, context=bob.context())
+    bob.write({"metrics.json": '{"loss": 0.3}\n'})
+    bob.commit()
+    bob.repo.switch("main", context=bob.context())
+    assert bob.files()["metrics.json"] == b'{"loss": 0.1}\n'
     assert state(bob) == ([], [], [])
 
 

@@ -58,8 +58,9 @@ class RemoteVerbs:
         """A new repository in `path` with what the one at `url` has; all its versions, verified.
 
         `only` these components' content comes, or none with `only=()`; with `depth`, that of so many newest
-        versions. The rest comes when it is asked for. What an interrupted clone left is completed. Raises
-        Failure: kind "not-empty".
+        versions. The rest comes when it is asked for; files of components that did not come are left out of the
+        workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
+        is completed. Raises Failure: kind "not-empty".
         """
         from mvc.api.context import context_of
         from mvc.api.remotes import Clone

@@ -27,7 +27,7 @@ def command(
 
     Only files that differ are written: to temporary names, verified, then renamed. Work that no version has
     is never overwritten without --force. On an old version, the next commit starts a branch of its own. What a
-    clone left out comes too, and is no longer left out: all of it, or with --component this one.
+    clone left out comes too, and is no longer left out: all of it, with --component this one, with -b nothing.
     """
     if branch is not None and components:
         raise click.UsageError("-b and --component exclude each other", click.get_current_context())
