@@ -8,12 +8,12 @@ from contextlib import suppress
 from mvcd.codec.decode import decode
 from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject, MissingObject, UsageError
-from mvcd.ids import Digest, Kind
+from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
 from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, gather
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles
-from mvcd.store.record import BadRecord, Record, parse_record, record_head
+from mvcd.store.record import BadRecord, Record, is_record_of, parse_record, record_head
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
 
@@ -78,25 +78,30 @@ class PackedObjects:
         found = self._located(ids)
         places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
         places.sort(key=_place)
-        runs = ((self._read_run(run), sum(at.raw_size for at, _ in run)) for run in _runs(places))
-        return gather(runs)
+        return gather(part for run in _runs(places, HOLE) for part in self._read_run(run))
 
-    def _read_run(self, run: list[tuple[Location, Digest]]) -> bytes:
-        """The records of a run of neighbours in one read; one by one where a collection has moved them."""
+    def _read_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Bytes, int]]:
+        """The records of a run and their raw sizes, from one read; one by one where a collection has moved
+        them."""
         first, last = run[0][0], run[-1][0]
-        size = last.offset + last.size - first.offset
+        start, size = first.offset, last.offset + last.size - first.offset
         try:
-            data = self.packs.read(first.pack, first.offset, size)
-            for location, id in run:
-                at = location.offset - first.offset
-                if parse_record(data, at, check_crc=False).id != id:
-                    raise BadRecord("another record")
-            if len(data) == size:
-                return data
-        except (BadRecord, FileNotFoundError):
-            pass
-        records = [self._record(id) for _, id in run]
-        return b"".join(record_head(r.id, r.encoded()) + bytes(r.body) for r in records)
+            data = self.packs.read(first.pack, start, size)
+        except FileNotFoundError:
+            data = b""
+        whole = size == sum(at.size for at, _ in run)
+        if len(data) != size or not all(
+            is_record_of(id, data, at.offset - start) for at, id in run
+        ):
+            for at, id in run:
+                record = self._record(id)
+                yield record_head(id, record.encoded()) + bytes(record.body), at.raw_size
+        elif whole:
+            yield data, sum(at.raw_size for at, _ in run)
+        else:
+            view = memoryview(data)
+            for at, _ in run:
+                yield view[at.offset - start :][: at.size], at.raw_size
 
     def info(self, id: Digest) -> ObjectInfo:
         return self.location(id).info()

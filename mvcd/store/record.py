@@ -125,6 +125,12 @@ def require_crc(record: Record, data: memoryview) -> None:
         raise BadRecord("checksum mismatch")
 
 
+def is_record_of(id: Digest, data: bytes, offset: int) -> bool:
+    """Whether a record of this object begins there, as far as its head tells."""
+    digest = offset + RECORD_HEAD.size - DIGEST_SIZE
+    return data.startswith(RECORD_MAGIC, offset) and data[digest : digest + DIGEST_SIZE] == id
+
+
 def scan(
     data: bytes | mmap.mmap, start: int = PACK_HEADER.size
 ) -> Iterator[tuple[int, Record | BadRecord]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.errors import IntegrityError
 from mvcd.ids import DIGEST_SIZE, ID_TYPES, ChunkId, Digest, Kind
@@ -32,9 +32,9 @@ class BadRow(ValueError):
     """A row that FORMAT.md does not allow; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
-    """Where one object rests. Sizes in bytes."""
+class Location(NamedTuple):
+    """Where one object rests. Sizes in bytes. A tuple, since one is made for each object looked up: that takes
+    a third of the time of a frozen dataclass."""
 
     pack: int
     offset: int

@@ -1,7 +1,7 @@
 """How many frames are in flight at once: as many as make a transfer faster, no more.
 
-A near server is busy with two frames; over 200 ms of round trip at 100 Mbit/s it takes three, at 1 Gbit/s
-more than sixteen would. So the number doubles while the rate grows by it, and halves when the rate falls: the
+A near server is busy with two frames; over 200 ms of round trip at 100 Mbit/s it takes two, at 1 Gbit/s
+more than eight would. So the number doubles while the rate grows by it, and halves when the rate falls: the
 load of others is then met with less, not with more.
 """
 
@@ -11,10 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 
-FIRST = 4
+FIRST = 2
 LEAST = 2
-MOST = 16
-"""Frames of about 1 MiB each, so this also bounds memory."""
+MOST = 8
+"""Frames of about 2 MiB each, so this also bounds memory."""
 _GROWN = 1.1
 _FALLEN = 0.7
 

@@ -122,6 +122,7 @@ def test_a_push_cut_at_every_call_goes_on(pair: Pair, wire: Any) -> None:
             continue
         break
     assert made[-1].calls[-1] == "update_refs"
+    wire()
     assert pair.join().files() == pair.ada.files()
 
 
@@ -163,7 +164,7 @@ Repository.open({root!r}).push(None, Asked(), context=Context("a", 1))
 """
 
 
-@pytest.mark.parametrize("at", [1, 3, 5])
+@pytest.mark.parametrize("at", [1, 2, 3])
 def test_what_arrived_before_kill_9_is_not_sent_again(pair: Pair, wire: Any, at: int) -> None:
     pair.ada.save(FILES)
     path = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "client")]

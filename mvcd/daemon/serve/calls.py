@@ -112,7 +112,10 @@ class Observer(grpc.ServerInterceptor):
         code = _code(context, failed)
         self._metrics.end(call.method, code, seconds, call.received, call.sent)
         if logged:
-            log.info(
+            # A frame is no event of its own: a push of 2 GiB would write a thousand lines.
+            level = logging.DEBUG if call.method == "Put" and code == "OK" else logging.INFO
+            log.log(
+                level,
                 "call",
                 extra={
                     "fields": {
