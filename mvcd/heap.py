@@ -9,6 +9,7 @@ programs to call and not for libraries. Elsewhere than on glibc nothing happens.
 from __future__ import annotations
 
 import ctypes
+import threading
 from contextlib import suppress
 
 _M_TRIM_THRESHOLD = -1  # malloc.h
@@ -28,3 +29,23 @@ def keep_blocks(*, heaps: int | None = None) -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
         if heaps is not None:
             mallopt(_M_ARENA_MAX, heaps)
+
+
+class Relief:
+    """Gives free blocks back to the kernel from time to time, where many that do the same thing at once leave
+    the heap full of holes: a server of 64 pushes had 186 of 480 MiB in them."""
+
+    def __init__(self, each: int) -> None:
+        """`each`: bytes that come and go between two times."""
+        self._each = each
+        self._moved = 0
+        self._lock = threading.Lock()
+
+    def moved(self, size: int) -> None:
+        with self._lock:
+            self._moved += size
+            if self._moved < self._each:
+                return
+            self._moved = 0
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -145,6 +145,9 @@ class Session(Protocol):
         """As `put`, for a record that the caller has checked (frames.check_frame): `data`, its bytes, are
         appended as they are, and must never change. Returns the bytes added."""
 
+    def drain(self) -> None:
+        """Hands what was put to the system: its bytes are held no longer. It is no safer than before."""
+
     def flush(self) -> None:
         """Makes what was put durable and visible, before any ref names it. Raises StaleReuse."""
 

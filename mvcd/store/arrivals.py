@@ -18,6 +18,9 @@ FLUSH_EACH = 32 << 20
 REMEMBERED = 32 << 20
 """Raw bytes of objects that just came: a difference usually follows its base within a few MiB, and what names
 chunks is opened soon after it came."""
+DRAINED = 256 << 10
+"""Bytes of a frame from which on a session keeps nothing of it: records are views into their frame, and one
+that waits to be written would keep all of it."""
 OVERHEAD = 256
 """Bytes that a remembered object takes besides its own."""
 
@@ -63,6 +66,10 @@ class Arrivals:
         self.raw_bytes = 0
         self.known = 0
 
+    def remember(self, most: int) -> None:
+        """Keeps so many raw bytes for bases from now on."""
+        self._limit = most
+
     def receive(self, frame: Frame) -> int:
         """Checks a frame and puts its records; returns how many were new. Raises what `check_frame` does."""
         with self._checks.turn(frame):
@@ -80,6 +87,8 @@ class Arrivals:
                 self._waiting += added
                 self.raw_bytes += len(one.raw) if added else 0
                 self._remember(one.record.id, one.raw)
+            if sum(len(one.data) for one in checked) >= DRAINED:
+                self._session.drain()
             if self._flush_each is not None and self._waiting >= self._flush_each:
                 self._session.flush()
                 self._waiting = 0

@@ -274,6 +274,9 @@ class MemorySession:
     def put_record(self, record: Record, data: Bytes) -> int:
         return len(data) if self.put(record.id, record.encoded()) else 0
 
+    def drain(self) -> None:
+        pass
+
     def flush(self) -> None:
         self.commit()
 

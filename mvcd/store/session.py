@@ -121,6 +121,14 @@ class LmdbSession:
             self.flush()
         return size
 
+    def drain(self) -> None:
+        self._require_usable()
+        try:
+            if self._writer is not None:
+                self._writer.drain()
+        except OSError as error:
+            self._fail(error)
+
     def flush(self) -> None:
         self._require_usable()
         if self._rows:

@@ -66,8 +66,9 @@ class LocalPeer:
     def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
         return self.records(ids)  # asking again costs nothing here
 
-    def put(self, frame: Bytes) -> None:
+    def put(self, frame: Bytes) -> int:
         self._arrivals.receive(parse_frame(frame))
+        return 0
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

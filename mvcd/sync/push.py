@@ -189,8 +189,8 @@ class _Sender:
         self._monitor.advance(bytes_done=len(frame))
 
     def _put(self, frame: bytes) -> None:
-        self._peer.put(frame)
-        self._window.landed(len(frame))
+        most = self._peer.put(frame)
+        self._window.landed(len(frame), most)
 
     def _drain(self) -> None:
         """Waits until everything sent was acknowledged. Raises what the peer raised."""

@@ -252,10 +252,11 @@ class RemotePeer:
                 cause="a faulty server, or one that means no good",
             ) from error
 
-    def put(self, frame: Bytes) -> None:
+    def put(self, frame: Bytes) -> int:
         self._put = True
         request = PutRequest(self._repo, self._session, frame)
-        self._call(self._stub.Put, request, 30 + len(frame) / SLOWEST)
+        reply = self._call(self._stub.Put, request, 30 + len(frame) / SLOWEST)
+        return int(reply.frames)
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

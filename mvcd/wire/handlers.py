@@ -6,7 +6,8 @@ open: 64 of them and the connection takes no more calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -22,11 +23,16 @@ SERVICE = pb.DESCRIPTOR.services_by_name["Remote"]
 _PARSERS: dict[str, Callable[[bytes], Any]] = {"PutRequest": PutRequest.parse}
 _SERIALIZERS: dict[str, Callable[[Any], bytes]] = {"GetReply": GetReply.serialize}
 
+_POOL = "experimental_thread_pool"  # gRPC's name; without it the server's threads would do
+
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
-def handlers(servicer: object) -> grpc.GenericRpcHandler:
-    """A handler for each method of the service; what is not in the schema is UNIMPLEMENTED."""
+def handlers(
+    servicer: object, pools: Mapping[str, ThreadPoolExecutor] | None = None
+) -> grpc.GenericRpcHandler:
+    """A handler for each method of the service; what is not in the schema is UNIMPLEMENTED. `pools` are threads
+    for one method alone: a request is read when a thread takes it up."""
     methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
     for method in SERVICE.methods:
         request, reply = method.input_type.name, method.output_type.name
@@ -37,10 +43,21 @@ def handlers(servicer: object) -> grpc.GenericRpcHandler:
             if method.server_streaming
             else grpc.unary_unary_rpc_method_handler
         )
-        methods[method.name] = make(
-            _refusing(getattr(servicer, method.name)), _parser(request, parse), serialize
-        )
+        behaviour = _refusing(getattr(servicer, method.name))
+        in_pool(behaviour, (pools or {}).get(method.name))
+        methods[method.name] = make(behaviour, _parser(request, parse), serialize)
     return grpc.method_handlers_generic_handler(SERVICE.full_name, methods)
+
+
+def in_pool(behaviour: Callable[..., Any], pool: ThreadPoolExecutor | None) -> None:
+    """Lets gRPC run a method's behaviour in threads of its own."""
+    if pool is not None:
+        vars(behaviour)[_POOL] = pool
+
+
+def pool_of(behaviour: Callable[..., Any] | None) -> ThreadPoolExecutor | None:
+    """As `in_pool` has it, for who wraps a behaviour."""
+    return getattr(behaviour, _POOL, None)
 
 
 class Malformed:

@@ -19,7 +19,7 @@ import grpc
 
 from mvcd import __version__
 from mvcd.errors import Failure, MvcError, StaleReuse, UsageError
-from mvcd.heap import keep_blocks
+from mvcd.heap import Relief, keep_blocks
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
@@ -52,6 +52,13 @@ MAX_REPO_NAME = 500
 ID_SIZE = 16
 MAX_MESSAGE = 4 << 20
 THREADS = 32
+PUTS = 12
+"""Frames taken up at once; the others wait in gRPC, once and not twice. More than one push has in flight, which
+a flush holds up: there is room for others meanwhile."""
+CROWDED = 4
+"""Frames for each push from which on memory is dearer than the time that giving it back costs."""
+RELIEVED = 32 << 20
+"""Bytes received between two times that it is given back then."""
 MAX_WATCHERS = 16
 """Each holds a thread while it waits."""
 MAX_CALLS = 256
@@ -101,7 +108,7 @@ class Served:
         self.remote.stopping.set()
         self.server.stop(grace).wait()
         self._pool.shutdown()
-        self.remote.uploads.close()
+        self.remote.close()
 
 
 class Remote(remote_pb2_grpc.RemoteServicer):
@@ -113,12 +120,19 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self._replies = Replies(clock)
         self.uploads = Uploads()
         self.stopping = threading.Event()
+        self._relief = Relief(RELIEVED)
+        self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
         self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
+
+    def close(self) -> None:
+        """After the last call: makes durable what was put."""
+        self.putting.shutdown()
+        self.uploads.close()
 
     def register(self, server: grpc.Server) -> None:
         """Adds the service to a server, and makes the process fit to serve."""
         keep_blocks(heaps=2)
-        server.add_generic_rpc_handlers((handlers(self),))
+        server.add_generic_rpc_handlers((handlers(self, {"Put": self.putting}),))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
@@ -243,10 +257,13 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             try:
                 with self.uploads.using(request.repo, session, hosted.store) as upload:
                     stored, known = upload.put(parse_frame(request.records))
+                    frames = self.uploads.frames()
+                    if frames <= CROWDED:
+                        self._relief.moved(len(request.records))
             except (Failure, StaleReuse):
                 self.uploads.end(request.repo, session)  # it has failed for good: begin anew
                 raise
-            return pb.PutReply(stored=stored, known=known)
+            return pb.PutReply(stored=stored, known=known, frames=frames)
 
     def UpdateRefs(  # noqa: N802
         self, request: pb.UpdateRefsRequest, context: grpc.ServicerContext

@@ -23,11 +23,18 @@ QUIET = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE = 3600.0
 """Seconds without a call after which an upload is closed. Its objects stay until the next collection."""
+FRAMES = 64
+"""That clients are told to have in flight, all together: of 2 MiB each, and received whether or not there is a
+thread for them."""
+BUSY = 1.0
+"""Seconds since its last call within which an upload has a share of them."""
 MAX_UPLOADS = 128
 """At once. One more closes the one that has rested longest: each holds a pack, a lease and what is remembered
 for bases, and a client that never comes back costs its owner nothing."""
-REMEMBERED = 2 << 20
-"""Raw bytes kept for bases per upload: 64 clients at once make 128 MiB."""
+REMEMBERED = 32 << 20
+"""Raw bytes kept for bases, shared by all uploads."""
+MOST_REMEMBERED = 2 << 20
+"""By one of them: a difference follows its base within a few frames."""
 
 Key = tuple[str, bytes]
 
@@ -95,12 +102,11 @@ class Uploads:
             if upload is None:
                 if len(self._open) >= MAX_UPLOADS:
                     rested = self._open.pop(self._longest_at_rest())
-                arrivals = Arrivals(
-                    store, store.session(), remembered=REMEMBERED, checks=self._checks
-                )
+                arrivals = Arrivals(store, store.session(), checks=self._checks)
                 upload = Upload(arrivals, self._clock())
                 self._open[repo, session] = upload
             upload.calls += 1
+            upload.arrivals.remember(min(MOST_REMEMBERED, REMEMBERED // len(self._open)))
         if rested is not None:
             rested.finish()
         with self._call(upload):
@@ -132,6 +138,13 @@ class Uploads:
             with self._lock:
                 upload.calls -= 1
                 upload.used = self._clock()
+
+    def frames(self) -> int:
+        """How many each of the uploads at work may have in flight."""
+        with self._lock:
+            since = self._clock() - BUSY
+            busy = sum(one.calls > 0 or one.used > since for one in self._open.values())
+        return max(1, FRAMES // max(1, busy))
 
     def _longest_at_rest(self) -> Key:
         quiet = self._at_rest(QUIET)

@@ -54,6 +54,8 @@ class StoreContract(SharedContract):
         with store.session() as session:
             session.put(id, encoded)
             assert store.has([id]) == [False]
+            session.drain()
+            assert store.has([id]) == [False]
             session.flush()
             assert store.has([id]) == [True]
             assert store.get(id) == data

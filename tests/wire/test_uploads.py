@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,11 +14,12 @@ from mvcd.store.api import RefUpdate
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
-from mvcd.wire.server import Served
-from mvcd.wire.uploads import EXPIRE, MAX_UPLOADS, QUIET, Upload, Uploads
+from mvcd.wire.carriers import PutRequest
+from mvcd.wire.server import PUTS, Served
+from mvcd.wire.uploads import BUSY, EXPIRE, FRAMES, MAX_UPLOADS, QUIET, Upload, Uploads
 from tests.sync.people import Pair, noise
 from tests.wire.conftest import History
-from tests.wire.hosts import CarefulRepository, calling, serving
+from tests.wire.hosts import CarefulRepository, OpenRepository, calling, serving
 
 MOST = 100
 """Uses of an upload's session in one push here, at most."""
@@ -167,3 +170,48 @@ def test_ended_under_a_call_is_busy(every: tuple[Uploads, MemoryStore, Clock]) -
     with pytest.raises(Busy), ours.using("r", b"a", store) as upload:
         ours.end("r", b"a")
         upload.flush()
+
+
+def test_pushes_at_work_share_what_is_in_flight(every: tuple[Uploads, MemoryStore, Clock]) -> None:
+    ours, store, clock = every
+    with ours.using("r", b"a", store):
+        assert ours.frames() == FRAMES
+        for n in range(FRAMES - 1):
+            with ours.using("r", b"%d" % n, store):
+                pass
+        assert ours.frames() == 1
+        clock.now += BUSY
+        assert ours.frames() == FRAMES
+
+
+class Crowded(OpenRepository):
+    """Holds every Put until there is no other to come."""
+
+    inside = 0
+    most = 0
+    free = threading.Event()
+
+    def check_put(self, size: int) -> None:
+        Crowded.inside += 1
+        Crowded.most = max(Crowded.most, Crowded.inside)
+        self.free.wait(10)
+        Crowded.inside -= 1
+
+
+def test_frames_wait_outside_and_nobody_else_does() -> None:
+    """No more are taken up than there is memory for, and other calls have threads of their own."""
+    with MemoryStore() as store:
+        served, port = serving(store, Crowded)
+        peer = calling(port)
+        request = PutRequest("r", b"s" * 16, b"")
+        puts = [peer._stub.Put.future(request) for _ in range(3 * PUTS)]
+        deadline = time.monotonic() + 10
+        while Crowded.most < PUTS and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert peer.refs() == {}
+        assert Crowded.most == PUTS
+        Crowded.free.set()
+        assert all(put.result().stored == 0 for put in puts)
+        assert Crowded.most == PUTS
+        peer.close()
+        served.stop(1)

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from mvcd.daemon.serve.metrics import Metrics
+from mvcd.wire.handlers import in_pool, pool_of
 
 log = logging.getLogger("mvcd.calls")
 
@@ -68,6 +69,7 @@ class Observer(grpc.ServerInterceptor):
         def handle(request: Any, context: grpc.ServicerContext) -> Any:
             return behaviour(inner, method, logged, request, context)
 
+        in_pool(handle, pool_of(inner))
         return make(
             handle,
             request_deserializer=handler.request_deserializer,

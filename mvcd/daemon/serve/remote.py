@@ -39,7 +39,7 @@ class Repositories:
         self._remote.stopping.set()
 
     def close(self) -> None:
-        self._remote.uploads.close()
+        self._remote.close()
         self._close()
 
 

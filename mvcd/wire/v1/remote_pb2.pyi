@@ -169,12 +169,14 @@ class PutRequest(_message.Message):
     def __init__(self, repo: _Optional[str] = ..., session: _Optional[bytes] = ..., records: _Optional[bytes] = ...) -> None: ...
 
 class PutReply(_message.Message):
-    __slots__ = ("stored", "known")
+    __slots__ = ("stored", "known", "frames")
     STORED_FIELD_NUMBER: _ClassVar[int]
     KNOWN_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
     stored: int
     known: int
-    def __init__(self, stored: _Optional[int] = ..., known: _Optional[int] = ...) -> None: ...
+    frames: int
+    def __init__(self, stored: _Optional[int] = ..., known: _Optional[int] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class RefUpdate(_message.Message):
     __slots__ = ("name", "expect", "target", "force")
