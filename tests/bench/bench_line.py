@@ -3,7 +3,8 @@
 One version whose one BF16 safetensors file has --size goes to `mvcd serve` and comes back, through a proxy
 that delays and narrows, in a process of its own. What a plain socket takes for as many bytes through the same
 proxy is 100 %. Twice each: the transfer, in a process that has started, and the whole command, with its start
-and, for a clone, the files.
+and, for a clone, the files. What does not grow with the size, about 1 s of waits and 0.4 s to start, weighs the
+more the smaller it is: 96 MiB is 86 % for the transfer and 79 % for the command.
 """
 
 from __future__ import annotations
@@ -168,4 +169,4 @@ def _receive(of: socket.socket, size: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(body, __doc__ or "", size="96MiB", quick="16MiB", rounds=3))
+    sys.exit(main(body, __doc__ or "", size="192MiB", quick="16MiB", rounds=3))

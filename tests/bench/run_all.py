@@ -29,6 +29,8 @@ SCRIPTS = (
     "bench_export",
     "bench_search",
     "bench_remote",
+    "bench_line",
+    "bench_clients",
 )
 
 
