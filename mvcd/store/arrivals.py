@@ -18,9 +18,6 @@ FLUSH_EACH = 32 << 20
 REMEMBERED = 32 << 20
 """Raw bytes of objects that just came: a difference usually follows its base within a few MiB, and what names
 chunks is opened soon after it came."""
-DRAINED = 256 << 10
-"""Bytes of a frame from which on a session keeps nothing of it: records are views into their frame, and one
-that waits to be written would keep all of it."""
 OVERHEAD = 256
 """Bytes that a remembered object takes besides its own."""
 
@@ -87,8 +84,6 @@ class Arrivals:
                 self._waiting += added
                 self.raw_bytes += len(one.raw) if added else 0
                 self._remember(one.record.id, one.raw)
-            if sum(len(one.data) for one in checked) >= DRAINED:
-                self._session.drain()
             if self._flush_each is not None and self._waiting >= self._flush_each:
                 self._session.flush()
                 self._waiting = 0

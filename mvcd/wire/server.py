@@ -259,6 +259,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     stored, known = upload.put(parse_frame(request.records))
                     frames = self.uploads.frames()
                     if frames <= CROWDED:
+                        upload.drain()
                         self._relief.moved(len(request.records))
             except (Failure, StaleReuse):
                 self.uploads.end(request.repo, session)  # it has failed for good: begin anew

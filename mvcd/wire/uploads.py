@@ -60,6 +60,10 @@ class Upload:
             self.flush()
         return stored, len(frame.records) - stored
 
+    def drain(self) -> None:
+        """Holds no frame any longer: records that wait to be written are views into theirs."""
+        self.arrivals.run(lambda session: session.drain())
+
     def flush(self) -> None:
         with self.lock:
             self.dirty = 0
