@@ -13,8 +13,8 @@ from mvcd.ids import Digest
 from mvcd.store.api import ObjectReader, Session
 from mvcd.store.frames import Checked, Frame, check_frame
 
-FLUSH_EACH = 32 << 20
-"""Bytes of records after which a transfer is made durable: what a kill -9 costs at most."""
+FLUSH_EACH = 256 << 20
+"""Bytes of records after which a transfer is made durable: what a power cut costs at most."""
 REMEMBERED = 32 << 20
 """Raw bytes of objects that just came: a difference usually follows its base within a few MiB, and what names
 chunks is opened soon after it came."""

@@ -59,6 +59,7 @@ class LmdbStore(PackedObjects):
         self.journal = Journal(os.path.join(path, "refs.journal"))
         self.reached = reached
         self._lock = lock
+        self._salvaged = False
 
     @classmethod
     def create(
@@ -122,7 +123,22 @@ class LmdbStore(PackedObjects):
         return read_format(self.path)
 
     def session(self) -> LmdbSession:
+        self.salvage()
         return LmdbSession(self)
+
+    def new_session(self) -> LmdbSession:
+        """A session that looks for nothing left behind."""
+        return LmdbSession(self)
+
+    def salvage(self) -> None:
+        """Makes visible what killed writers left (salvage.py): once, at the first session of an open store or
+        earlier. Raises Failure."""
+        if self._salvaged or self.index.read_only:
+            return
+        self._salvaged = True
+        from mvcd.store.salvage import salvage
+
+        salvage(self)
 
     # ------------------------------------------------------------------ refs and operations
 

@@ -132,7 +132,7 @@ def sync_file(file: int) -> None:
 class PackWriter:
     """Appends records to one locked pack. Not thread-safe.
 
-    `end` is where the next record goes; what was written before the last `sync` may not be on disk.
+    `end` is where the next record goes; what was written after the last `sync` may not be on disk.
     Bodies are handed to the kernel from where they are, so they are copied only if they can change.
     """
 
@@ -140,6 +140,7 @@ class PackWriter:
         self.directory = directory
         self.number = number
         self.end = end
+        self._synced = 0 if new else end
         self._file = file
         self._new = new
         self._parts: list[Bytes] = []
@@ -211,10 +212,14 @@ class PackWriter:
             except OSError as error:
                 raise SyncFailed(str(error)) from error
             self._new = False
+        self._synced = self.end
 
     def close(self) -> None:
-        """Gives the pack up; bytes after the last commit are for the next writer to cut."""
+        """Gives the pack up, without what was never synced and so never committed."""
         if self._file >= 0:
+            if self._written > self._synced:
+                with suppress(OSError):  # then it is as after a crash
+                    os.ftruncate(self._file, self._synced)
             unlock(self._file)
             self._file = -1
 

@@ -81,6 +81,7 @@ class TeamHost:
             found = self._open.get(hosted.id)
             if found is None:
                 store = LmdbStore.open(self.root.repository_path(name))
+                store.salvage()  # before anybody asks what is missing
                 found = _Open(hosted.id, store, Usage(store))
                 self._open[hosted.id] = found
             return found

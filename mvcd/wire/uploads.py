@@ -1,8 +1,8 @@
 """What clients have put and no ref names yet: one store session for each push.
 
-A put is acknowledged when it is verified, and durable when the refs move, or earlier: 64 MiB are flushed at
-once, and what rests quietly is flushed before anybody asks what is missing, so that a push cut short finds
-nearly all of it.
+A put is acknowledged when it is verified, and durable when the refs move, or earlier: what rests quietly is
+flushed before anybody asks what is missing, and what a killed server left is salvaged (store/salvage.py), so
+that a push cut short finds all but the last MiB of it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals, Checks
 from mvcd.store.frames import Frame
 
-FLUSH_BYTES = 64 << 20
+FLUSH_BYTES = 256 << 20
+"""What a power cut costs a push at most. Puts wait for a flush: with 64 MiB a push of 1 GiB took 2.7 s, with
+this 2.2 s."""
 QUIET = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE = 3600.0

@@ -14,6 +14,7 @@ def main(directory: str) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     store = LmdbStore.open(directory) if os.path.exists(directory) else LmdbStore.create(directory)
     with store:
+        store.salvage()
         served, port = serving(store, CarefulRepository)
         print(port, flush=True)
         signal.sigwait({signal.SIGTERM})

@@ -18,8 +18,12 @@ from pathlib import Path
 import pytest
 
 from mvcd.errors import MvcError
+from mvcd.store.frames import gather
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
+from mvcd.store.pack import BUFFER_SIZE
+from mvcd.store.record import record_head
+from tests.store.objects import plain
 from tests.support.proxy import Proxy
 from tests.wire.conftest import History
 from tests.wire.hosts import ONCE, calling, serving
@@ -91,6 +95,26 @@ def test_a_server_that_dies_anywhere(history: History, tmp_path: Path, seed: int
     source = random.Random(seed)
     at = source.randrange(int(1.1 * history.stored))
     die(history, tmp_path / "s", at, source.choice([signal.SIGKILL, signal.SIGTERM]))
+
+
+def test_what_a_killed_server_acknowledged_is_not_sent_again(tmp_path: Path) -> None:
+    """But for the last MiB, which waits to be written in one piece."""
+    data = [os.urandom(200_000) for _ in range(60)]
+    ids = [plain(one)[0] for one in data]
+    records = (record_head(*plain(one)) + one for one in data)
+    with process(tmp_path / "s") as (server, port):
+        peer = calling(port, patience=ONCE)
+        for frame in gather((record, 200_000) for record in records):
+            peer.put(frame)
+        server.kill()
+        server.wait(SECONDS)
+        peer.close()
+    with process(tmp_path / "s") as (_, port):
+        peer = calling(port)
+        assert sum(200_000 for here in peer.has(ids) if not here) <= BUFFER_SIZE + 200_000
+        peer.close()
+    with LmdbStore.open(tmp_path / "s") as store:
+        assert list(store.check()) == []
 
 
 def test_idle_and_slow_connections_keep_nobody_out(history: History) -> None:

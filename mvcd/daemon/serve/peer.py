@@ -92,6 +92,7 @@ class PeerHost:
         try:
             for name, offer in offers.items():
                 store = LmdbStore.open(offer.store)
+                store.salvage()  # before anybody asks what is missing
                 self._open[name] = OpenPeer(store, store.id, role.word, not offer.partial)
         except MvcError:
             self.close()

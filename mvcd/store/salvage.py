@@ -1,0 +1,100 @@
+"""What a killed writer left behind the committed lengths of its packs: verified, and put again.
+
+The kernel keeps what a process wrote, so a commit or a transfer that was killed finds all but its last MiB here
+when it is repeated, however rarely it made rows durable. Nothing is believed: each record is decoded and
+re-hashed, and its bytes are written and synced anew, since a failed fsync may have left them in memory only.
+A tail is dropped once what it held is durable.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
+
+from mvcd.errors import MvcError
+from mvcd.store.arrivals import Arrivals
+from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, Frame, parse_frame
+from mvcd.store.index import Index
+from mvcd.store.pack import pack_name, pack_numbers, try_lock, unlock
+from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
+from mvcd.store.writers import pack_row, pack_rows
+
+if TYPE_CHECKING:
+    from mvcd.store.lmdb_store import LmdbStore
+
+
+def salvage(store: LmdbStore) -> int:
+    """How many objects were saved. Tails of writers that live are theirs. Raises Failure (disk full, ...)."""
+    saved = 0
+    with ExitStack() as locks:
+        tails = []
+        # All are locked before anything is put: what writes would take over a pack without a row.
+        for number in _suspects(store.index, store.pack_directory):
+            file = try_lock(os.path.join(store.pack_directory, pack_name(number)))
+            if file is not None:
+                locks.callback(unlock, file)
+                tails.append((number, file))
+        for number, file in tails:
+            start = _committed(store.index, number)
+            if start is not None and os.fstat(file).st_size > start:
+                saved += _save(store, file, start)
+                os.ftruncate(file, start)
+    return saved
+
+
+def _suspects(index: Index, directory: str) -> list[int]:
+    """Packs whose files are longer than they should be, as far as one look tells."""
+    with index.read() as txn:
+        rows = {row.number: row for row in pack_rows(index, txn)}
+    found = []
+    for number in pack_numbers(directory):
+        row = rows.get(number)
+        if row is None or not row.sealed:
+            with suppress(FileNotFoundError):
+                size = os.stat(os.path.join(directory, pack_name(number))).st_size
+                if size > (PACK_HEADER.size if row is None else row.length):
+                    found.append(number)
+    return found
+
+
+def _committed(index: Index, number: int) -> int | None:
+    """As it is now that nobody else can move it; None when it was sealed meanwhile."""
+    with index.read() as txn:
+        row = pack_row(index, txn, number)
+    if row is None:
+        return 0
+    return None if row.sealed else row.length
+
+
+def _save(store: LmdbStore, file: int, start: int) -> int:
+    with (
+        mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data,
+        memoryview(data) as view,
+        store.new_session() as session,
+    ):
+        arrivals = Arrivals(store, session)
+        with suppress(MvcError):  # a record that is damaged, or whose base is gone, ends it
+            for frame in _frames(view, max(start, PACK_HEADER.size)):
+                arrivals.receive(frame)
+        session.flush()
+        return arrivals.objects
+
+
+def _frames(view: memoryview, offset: int) -> Iterator[Frame]:
+    """The whole records from `offset` on, up to the first that is none."""
+    while True:
+        begin, raw_size = offset, 0
+        while offset - begin < FRAME_SIZE and raw_size < FRAME_RAW_SIZE:
+            try:
+                record = parse_record(view, offset, check_crc=False)
+            except BadRecord:
+                break
+            offset += record.size
+            raw_size += record.raw_size
+            record.body.release()
+        if offset == begin:
+            return
+        yield parse_frame(bytes(view[begin:offset]))  # a copy: what waits must not hang on the map
