@@ -17,6 +17,9 @@ class Monitor(Protocol):
     ) -> None:
         """A task (`"commit"`, `"checkout"`, ...) starts; totals where they are known."""
 
+    def expect(self, *, more_bytes: int = 0, more_items: int = 0) -> None:
+        """The totals have grown: a transfer learns what there is to do while it does it."""
+
     def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
         """Progress since the last call; `bytes_new` are raw bytes the store did not have."""
 
@@ -36,6 +39,9 @@ class Silent:
     def begin(
         self, task: str, *, total_bytes: int | None = None, total_items: int | None = None
     ) -> None:
+        pass
+
+    def expect(self, *, more_bytes: int = 0, more_items: int = 0) -> None:
         pass
 
     def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:

@@ -206,6 +206,7 @@ class _Fetcher:
         lacking = self._arrivals.missing(new)
         with self._lock:
             self._coming.update(lacking)
+        self._monitor.expect(more_items=len(lacking))
         lane.send(lacking, work or self._batch)
 
     def _batch(self, ids: list[Digest], before: Future[None] | None) -> None:
@@ -218,9 +219,11 @@ class _Fetcher:
     def _batch_below(self, ids: list[Digest], _: Future[None] | None) -> None:
         """Each object that nobody asked for must be named by one that came before it, or a peer could fill our
         disk. One that is not costs a frame at most, which nothing will reach."""
+        asked = frozenset(ids)
         named: set[Digest] = set(ids)
         peer = self._peers[0]
         for frame in peer.below(ids):
+            self._monitor.expect(more_items=sum(r.id not in asked for r, _ in frame.records))
             self._take(frame)
             for record, _data in frame.records:
                 if record.id not in named:

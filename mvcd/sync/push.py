@@ -19,6 +19,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import ObjectInfo, ObjectReader
 from mvcd.store.peer import Peer
+from mvcd.store.record import record_size
 from mvcd.sync.walk import difference
 from mvcd.sync.window import MOST, Window
 
@@ -162,6 +163,12 @@ class _Sender:
         there = asked.there.result()
         lacking = [id for id, found in zip(asked.infos, there, strict=True) if not found]
         base = {id: asked.infos[id].base for id in lacking}
+        self._monitor.expect(
+            more_bytes=sum(
+                record_size(asked.infos[id].stored_size, base[id] is not None) for id in lacking
+            ),
+            more_items=len(lacking),
+        )
         flying = set[Digest]().union(*self._recent)
         self._recent.append(set(lacking))
         while lacking:

@@ -110,6 +110,23 @@ def test_a_long_task_draws_bytes_rate_and_what_is_new(monkeypatch: pytest.Monkey
     assert "2.0 MiB of 4.0 MiB  1.0 MiB/s  new 512 KiB, reused 1.5 MiB" in shown
 
 
+def test_a_transfer_learns_its_totals_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("mvc.cli.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setenv("COLUMNS", "120")
+    for more, shown in (({"more_bytes": 2 << 20}, "of 4.0 MiB"), ({"more_items": 50}, ", 20 %")):
+        terminal = Terminal()
+        monkeypatch.setattr("sys.stderr", terminal)
+        bar = Bar(Face())
+        bar.begin("push")
+        bar.expect(**more)
+        bar.expect(**more)
+        clock[0] += 1
+        bar.advance(bytes_done=1 << 20, items_done=20)
+        bar.finish()
+        assert f"1.0 MiB{' ' * shown.startswith('of')}{shown}  1.0 MiB/s" in terminal.getvalue()
+
+
 def test_a_warning_is_said_once_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     lines = Lines(Face())
     lines.warn("skipped a\x1b[31m")

@@ -18,6 +18,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.sync.push import push
+from tests.wire.conftest import History
 from tests.wire.hosts import calling, core_of, serving
 
 CONTEXT = Context(author="Ada <ada@example.org>", time_us=1_700_000_000_000_000)
@@ -101,3 +102,38 @@ def test_the_memory_store_is_served_too() -> None:
         assert peer.has([ChunkId.of(b"x")]) == [False]
     finally:
         served.stop(1)
+
+
+class Totals(Silent):
+    """What was said to come, and what came."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bytes = [0, 0]
+        self.items = [0, 0]
+
+    def expect(self, *, more_bytes: int = 0, more_items: int = 0) -> None:
+        self.bytes[0] += more_bytes
+        self.items[0] += more_items
+
+    def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
+        self.bytes[1] += bytes_done
+        self.items[1] += items_done
+        assert self.items[1] <= self.items[0], "done before it was known"
+
+
+def test_totals_are_told_before_what_they_count(history: History, served) -> None:
+    _, port = served
+    peer = calling(port)
+    heads = [history.versions[1]]
+    pushed = Totals()
+    sent = push(history.store, peer, heads, [], monitor=pushed)
+    assert pushed.bytes == [sent.bytes] * 2
+    assert pushed.items == [sent.objects] * 2
+    update = [RefUpdate("heads/main", None, bytes(heads[0]))]
+    peer.update_refs(update, force=frozenset(), author="a", detail="d")
+    pulled = Totals()
+    with MemoryStore() as clone, clone.session() as session:
+        got = pull(clone, session, [peer], heads, [], monitor=pulled)
+        assert pulled.items == [got.objects] * 2
+    peer.close()

@@ -51,6 +51,9 @@ class Lines:
     ) -> None:
         pass
 
+    def expect(self, *, more_bytes: int = 0, more_items: int = 0) -> None:
+        pass
+
     def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
         pass
 
@@ -85,6 +88,11 @@ class Bar(Lines):
         with self._lock:
             self._reset(task, total_bytes, total_items)
 
+    def expect(self, *, more_bytes: int = 0, more_items: int = 0) -> None:
+        with self._lock:
+            self._total = (self._total or 0) + more_bytes
+            self._items = (self._items or 0) + more_items
+
     def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
         with self._lock:
             self._done += bytes_done
@@ -114,6 +122,7 @@ class Bar(Lines):
         progress = self._display
         progress.update(
             progress.task_ids[0],
+            total=self._total or self._items,
             completed=self._done if self._total else self._count,
             figures=self._figures(),
         )
@@ -121,6 +130,8 @@ class Bar(Lines):
     def _figures(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-3)
         total = f" of {text.size(self._total)}" if self._total else ""
+        if not self._total and self._items:
+            total = f", {min(100, 100 * self._count // self._items)} %"
         figures = f"{text.size(self._done)}{total}  {text.size(self._done / seconds)}/s"
         if self._task == _SAVING:
             figures += f"  new {text.size(self._new)}, reused {text.size(self._done - self._new)}"
