@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.monitor import Monitor
@@ -33,6 +33,19 @@ class _Question:
 
     infos: Mapping[Digest, ObjectInfo]
     there: Future[list[bool]]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Objects that were sent after one question."""
+
+    ids: set[Digest]
+    frames: list[Future[None]] = field(default_factory=list)
+
+    @property
+    def landed(self) -> bool:
+        """Whether the peer has acknowledged them, so that an answer to what it is asked from now on knows."""
+        return all(frame.done() for frame in self.frames)
 
 
 @dataclass(slots=True)
@@ -108,7 +121,7 @@ class _Sender:
         self._flying: set[Future[None]] = set()
         self._waiting: dict[Digest, None] = {}
         self._asked: deque[_Question] = deque()
-        self._recent: deque[set[Digest]] = deque(maxlen=2)
+        self._recent: deque[_Batch] = deque()
         self.sent = Sent()
 
     def __enter__(self) -> _Sender:
@@ -138,7 +151,9 @@ class _Sender:
 
     def _on_its_way(self, id: Digest) -> bool:
         """Whether it is being asked about, or was sent so lately that an answer need not know of it."""
-        return any(id in one.infos for one in self._asked) or any(id in s for s in self._recent)
+        return any(id in one.infos for one in self._asked) or any(
+            id in one.ids for one in self._recent
+        )
 
     def _ask(self) -> None:
         """About what waits and the bases of differences among it; then sends what was asked before. What has no
@@ -152,6 +167,8 @@ class _Sender:
             found = self._store.infos(new)
             infos |= found
             more = list(found.values())
+        while self._recent and self._recent[0].landed:
+            self._recent.popleft()
         self.sent.asked += len(infos)
         there = self._asking.submit(self._peer.has, list(infos))
         self._asked.append(_Question(infos, there))
@@ -169,8 +186,8 @@ class _Sender:
             ),
             more_items=len(lacking),
         )
-        flying = set[Digest]().union(*self._recent)
-        self._recent.append(set(lacking))
+        flying = set[Digest]().union(*(one.ids for one in self._recent if not one.landed))
+        self._recent.append(_Batch(set(lacking)))
         while lacking:
             left = set(lacking)
             ready = [id for id in lacking if base[id] not in left]
@@ -191,7 +208,9 @@ class _Sender:
     def _launch(self, frame: bytes) -> None:
         while len(self._flying) >= self._window.size:
             self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
-        self._flying.add(self._pool.submit(self._put, frame))
+        future = self._pool.submit(self._put, frame)
+        self._flying.add(future)
+        self._recent[-1].frames.append(future)
         self.sent.bytes += len(frame)
         self._monitor.advance(bytes_done=len(frame))
 

@@ -127,7 +127,7 @@ class RemotePeer:
         self._greet()
         try:
             return self._heard(self._greeted.result())
-        except grpc.RpcError:
+        except (grpc.RpcError, grpc.FutureCancelledError):
             return self.hello()
 
     def _greet(self) -> None:
