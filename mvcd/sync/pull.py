@@ -112,27 +112,23 @@ Work = Callable[[list[Digest], "Future[None] | None"], None]
 
 
 class _Lane:
-    """Requests side by side, of which each knows the one before."""
+    """Requests side by side, of which each knows the one before. With `staggered` the first ones grow, else all
+    would end together and leave the line idle."""
 
-    def __init__(self, streams: int) -> None:
+    def __init__(self, streams: int, *, staggered: bool) -> None:
         self._streams = streams
+        self._small = streams if staggered else 0
         self._pool = ThreadPoolExecutor(streams, "mvc-pull")
         self._flying: deque[Future[None]] = deque()
         self._last: Future[None] | None = None
-        self._begun = 0
 
     def send(self, ids: Sequence[Digest], work: Work) -> None:
         """Begins `work` on batches of these; waits while there are enough. Raises what it raised before."""
         size = max(LEAST, min(BATCH, len(ids) // (2 * self._streams) + 1))
         start = 0
         while start < len(ids):
-            if (
-                self._begun < self._streams
-            ):  # else they would end, and leave the line idle, together
-                self._begun += 1
-                share = max(1, size * self._begun // self._streams)
-            else:
-                share = size
+            share = size - size * self._small // (self._streams + 1)
+            self._small = max(0, self._small - 1)
             self._last = self._pool.submit(work, list(ids[start : start + share]), self._last)
             self._flying.append(self._last)
             start += share
@@ -158,8 +154,8 @@ class _Fetcher:
         self._peers = peers
         self._monitor = monitor
         self._arrivals = Arrivals(store, session, flush_each=FLUSH_EACH)
-        self._walk = _Lane(STREAMS * len(peers))
-        self._chunks = _Lane(STREAMS * len(peers))
+        self._walk = _Lane(STREAMS * len(peers), staggered=False)
+        self._chunks = _Lane(STREAMS * len(peers), staggered=True)
         self._coming: set[Digest] = set()
         self._lock = threading.Lock()
         self._turn = 0

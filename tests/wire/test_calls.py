@@ -73,3 +73,15 @@ def test_a_clone_waits_for_no_level(pair: Pair, calls: Counter[str]) -> None:
     assert bob.files() == pair.ada.files()
     bob.pull()
     assert taken(calls) == {"ListRefs": 1}
+
+
+def test_many_refs_are_one_question(pair: Pair, calls: Counter[str]) -> None:
+    """What their versions share comes once."""
+    for n in range(20):
+        pair.ada.save({"model.bin": noise(100_000, 1), "step.txt": f"{n}"})
+        pair.ada.repo.create_tag(f"t{n}", context=pair.ada.context())
+    pair.ada.push(tags=True)
+    taken(calls)
+    bob = pair.join()
+    assert taken(calls) == {"ListRefs": 1, "Log": 1, "Get": 2}
+    assert bob.files() == pair.ada.files()
