@@ -84,9 +84,12 @@ class Peer(Protocol):
         """The same, and some of the nodes and recipes that they reach, each after one that names it: what would
         be asked for next, one round trip a level. Who calls checks that it is that."""
 
-    def put(self, frame: Bytes) -> int:
-        """Stores the records of one frame, each verified there. Returns how many the peer would have under way
-        at once, 0 if it does not mind."""
+    @property
+    def frames(self) -> int:
+        """How many puts the peer would have under way at once, as it said last; 0: it does not mind."""
+
+    def put(self, frame: Bytes) -> None:
+        """Stores the records of one frame, each verified there."""
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

@@ -66,9 +66,12 @@ class LocalPeer:
     def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
         return self.records(ids)  # asking again costs nothing here
 
-    def put(self, frame: Bytes) -> int:
-        self._arrivals.receive(parse_frame(frame))
+    @property
+    def frames(self) -> int:
         return 0
+
+    def put(self, frame: Bytes) -> None:
+        self._arrivals.receive(parse_frame(frame))
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

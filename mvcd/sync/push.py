@@ -206,7 +206,7 @@ class _Sender:
             self._monitor.advance(items_done=len(batch))
 
     def _launch(self, frame: bytes) -> None:
-        while len(self._flying) >= self._window.size:
+        while len(self._flying) >= min(self._window.size, self._peer.frames or MOST):
             self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
         future = self._pool.submit(self._put, frame)
         self._flying.add(future)
@@ -215,8 +215,8 @@ class _Sender:
         self._monitor.advance(bytes_done=len(frame))
 
     def _put(self, frame: bytes) -> None:
-        most = self._peer.put(frame)
-        self._window.landed(len(frame), most)
+        self._peer.put(frame)
+        self._window.landed(len(frame))
 
     def _drain(self) -> None:
         """Waits until everything sent was acknowledged. Raises what the peer raised."""

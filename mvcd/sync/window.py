@@ -2,7 +2,7 @@
 
 A near server is busy with two frames; over 200 ms of round trip at 100 Mbit/s it takes two, at 1 Gbit/s
 more than eight would. So the number doubles while the rate grows by it, and halves when the rate falls: the
-load of others is then met with less, not with more. A receiver that has many senders may ask for less still.
+load of others is then met with less, not with more.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ class Window:
     """Told of each frame that landed; `size` is how many may fly. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._wanted = FIRST
-        self._most = MOST
+        self.size = FIRST
         self._clock = clock
         self._lock = threading.Lock()
         self._best = 0.0
@@ -32,15 +31,9 @@ class Window:
         self._bytes = 0
         self._frames = 0
 
-    @property
-    def size(self) -> int:
-        return min(self._wanted, self._most)
-
-    def landed(self, size: int, most: int = 0) -> None:
-        """`size` bytes were acknowledged by a receiver that would have `most` frames in flight, 0 if it does
-        not mind. Judges the rate once per two windows of frames."""
+    def landed(self, size: int) -> None:
+        """`size` bytes were acknowledged. Judges the rate once per two windows of frames."""
         with self._lock:
-            self._most = most or MOST
             self._bytes += size
             self._frames += 1
             if self._frames < 2 * self.size:
@@ -49,8 +42,8 @@ class Window:
             rate = self._bytes / max(now - self._since, 1e-6)
             if rate > self._best * _GROWN:
                 self._best = rate
-                self._wanted = min(self._wanted * 2, MOST)
+                self.size = min(self.size * 2, MOST)
             elif rate < self._best * _FALLEN:
                 self._best = rate
-                self._wanted = max(self._wanted // 2, LEAST)
+                self.size = max(self.size // 2, LEAST)
             self._since, self._bytes, self._frames = now, 0, 0

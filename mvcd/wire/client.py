@@ -110,6 +110,7 @@ class RemotePeer:
         )
         self._session = os.urandom(16)
         self._put = False
+        self._frames = 0
         self._greeting = pb.HelloRequest(
             repo=self._repo, protocol_min=PROTOCOL, protocol_max=PROTOCOL, features=FEATURES,
             client=f"mvc {__version__}",
@@ -190,10 +191,9 @@ class RemotePeer:
         found: list[bool] = []
         for start in range(0, len(ids), most):
             some = ids[start : start + most]
-            request = pb.HasRequest(
-                repo=self._repo, ids=packed.pack(some), session=self._session if self._put else b""
-            )
+            request = pb.HasRequest(repo=self._repo, ids=packed.pack(some), session=self._session)
             reply = self._call(self._stub.Has, request, SHORT)
+            self._frames = reply.frames
             found += [not gone for gone in packed.flags(reply.missing, len(some))]
         return found
 
@@ -252,11 +252,15 @@ class RemotePeer:
                 cause="a faulty server, or one that means no good",
             ) from error
 
-    def put(self, frame: Bytes) -> int:
+    @property
+    def frames(self) -> int:
+        return self._frames
+
+    def put(self, frame: Bytes) -> None:
         self._put = True
         request = PutRequest(self._repo, self._session, frame)
         reply = self._call(self._stub.Put, request, 30 + len(frame) / SLOWEST)
-        return int(reply.frames)
+        self._frames = int(reply.frames)
 
     def update_refs(
         self, updates: Sequence[RefUpdate], *, force: frozenset[str], author: str, detail: str

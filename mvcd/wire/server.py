@@ -227,11 +227,14 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             ids = packed.unpack(request.ids, AnyId, HAS_IDS)
             session = _identifier(request.session, "session") if request.session else b""
             self.uploads.settle(request.repo, session)
+            frames = self.uploads.announce(request.repo, session) if session else 0
             with self.uploads.known(request.repo, session) as upload:
                 if upload is not None:
                     gone = set(upload.arrivals.missing(list(ids)))
-                    return pb.HasReply(missing=packed.bitmap([id in gone for id in ids]))
-            return pb.HasReply(missing=packed.bitmap([not here for here in hosted.store.has(ids)]))
+                    missing = [id in gone for id in ids]
+                else:
+                    missing = [not here for here in hosted.store.has(ids)]
+            return pb.HasReply(missing=packed.bitmap(missing), frames=frames)
 
     def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[GetReply]:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:

@@ -25,11 +25,13 @@ QUIET = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE = 3600.0
 """Seconds without a call after which an upload is closed. Its objects stay until the next collection."""
-FRAMES = 64
+FRAMES = 32
 """That clients are told to have in flight, all together: of 2 MiB each, and received whether or not there is a
 thread for them."""
 BUSY = 1.0
 """Seconds since its last call within which an upload has a share of them."""
+ANNOUNCED = 5.0
+"""Seconds for which a push has one that has asked and not put yet."""
 MAX_UPLOADS = 128
 """At once. One more closes the one that has rested longest: each holds a pack, a lease and what is remembered
 for bases, and a client that never comes back costs its owner nothing."""
@@ -94,6 +96,7 @@ class Uploads:
         self._clock = clock
         self._lock = threading.Lock()
         self._open: dict[Key, Upload] = {}
+        self._announced: dict[Key, float] = {}
         self._checks = Checks()
 
     @contextmanager
@@ -145,12 +148,25 @@ class Uploads:
                 upload.calls -= 1
                 upload.used = self._clock()
 
-    def frames(self) -> int:
-        """How many each of the uploads at work may have in flight."""
+    def announce(self, repo: str, session: bytes) -> int:
+        """A push that has only asked so far, as far as is known; and how many frames it may have in flight."""
         with self._lock:
-            since = self._clock() - BUSY
-            busy = sum(one.calls > 0 or one.used > since for one in self._open.values())
-        return max(1, FRAMES // max(1, busy))
+            key = (repo, session)
+            if key not in self._open:
+                while len(self._announced) >= MAX_UPLOADS:
+                    del self._announced[next(iter(self._announced))]
+                self._announced[key] = self._clock()
+        return self.frames()
+
+    def frames(self) -> int:
+        """How many each of the pushes may have in flight."""
+        with self._lock:
+            now = self._clock()
+            for key, since in list(self._announced.items()):
+                if key in self._open or since <= now - ANNOUNCED:
+                    del self._announced[key]
+            busy = sum(one.calls > 0 or one.used > now - BUSY for one in self._open.values())
+            return max(1, FRAMES // max(1, busy + len(self._announced)))
 
     def _longest_at_rest(self) -> Key:
         quiet = self._at_rest(QUIET)

@@ -24,10 +24,15 @@ class LatePeer:
     """Knows an object from when its put was acknowledged, which it is once others were put too, or nothing
     more is to come; needs the base of each before it."""
 
-    def __init__(self, seed: int, known: Sequence[Digest]) -> None:
+    def __init__(
+        self, seed: int, known: Sequence[Digest], frames: Sequence[int] = range(4)
+    ) -> None:
         self.known = set(known)
         self.put_twice: list[Digest] = []
         self.questions = 0
+        self._each = frames
+        self.frames = frames[0]
+        self.flying = self.most = 0
         self._random = random.Random(seed)
         self._changed = threading.Condition()
         self._begun = 0
@@ -37,10 +42,12 @@ class LatePeer:
             self.questions += 1
             return [id in self.known for id in ids]
 
-    def put(self, frame: Bytes) -> int:
+    def put(self, frame: Bytes) -> None:
         records = [record for record, _ in parse_frame(frame).records]
         with self._changed:
             self._begun += 1
+            self.flying += 1
+            self.most = max(self.most, self.flying)
             self._changed.notify_all()
             arrived = set(self.known)
             for record in records:
@@ -51,7 +58,8 @@ class LatePeer:
             self._changed.wait_for(lambda: self._begun >= until, self._random.random() / 50)
             self.put_twice += [record.id for record in records if record.id in self.known]
             self.known.update(record.id for record in records)
-            return self._random.randrange(4)
+            self.frames = self._random.choice(self._each)
+            self.flying -= 1
 
 
 def stored(store: MemoryStore, seed: int) -> list[Digest]:
@@ -111,3 +119,15 @@ def test_a_base_that_nobody_named_comes_along() -> None:
                 sender.finish()
             assert peer.known == {base, id} and peer.questions == 1
             assert sender.sent.objects == sent
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_no_more_fly_than_the_peer_would_have(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pushing, "RECORD_BATCH", 1)
+    with MemoryStore() as store:
+        ids = stored(store, 1)
+        peer = LatePeer(1, [], [frames])
+        with _Sender(store, peer, Silent()) as sender:  # type: ignore[arg-type]
+            sender.send(ids)
+            sender.finish()
+        assert peer.known == set(ids) and peer.most == frames

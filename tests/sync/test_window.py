@@ -39,14 +39,3 @@ def test_a_line_that_got_slow_is_given_room() -> None:
     line.send(100)
     line.bandwidth = 0.2e6
     assert LEAST <= line.send(100) < MOST
-
-
-def test_a_receiver_with_many_senders_is_obeyed() -> None:
-    line = Line(1e9, 0.2)
-    line.send(500)
-    line.window.landed(FRAME, 1)
-    assert line.window.size == 1
-    line.window.landed(FRAME, 3)
-    assert line.window.size == 3
-    line.window.landed(FRAME)
-    assert line.window.size == MOST

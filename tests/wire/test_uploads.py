@@ -16,7 +16,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.wire.carriers import PutRequest
 from mvcd.wire.server import PUTS, Served
-from mvcd.wire.uploads import BUSY, EXPIRE, FRAMES, MAX_UPLOADS, QUIET, Upload, Uploads
+from mvcd.wire.uploads import ANNOUNCED, BUSY, EXPIRE, FRAMES, MAX_UPLOADS, QUIET, Upload, Uploads
 from tests.sync.people import Pair, noise
 from tests.wire.conftest import History
 from tests.wire.hosts import CarefulRepository, OpenRepository, calling, serving
@@ -172,16 +172,26 @@ def test_ended_under_a_call_is_busy(every: tuple[Uploads, MemoryStore, Clock]) -
         upload.flush()
 
 
-def test_pushes_at_work_share_what_is_in_flight(every: tuple[Uploads, MemoryStore, Clock]) -> None:
+def test_pushes_share_what_is_in_flight(every: tuple[Uploads, MemoryStore, Clock]) -> None:
+    """Those that have asked and not put yet, too; for a while."""
     ours, store, clock = every
+    assert ours.announce("r", b"a") == FRAMES
     with ours.using("r", b"a", store):
         assert ours.frames() == FRAMES
-        for n in range(FRAMES - 1):
+        assert [ours.announce("r", b"%d" % n) for n in range(3)] == [
+            FRAMES // 2, FRAMES // 3, FRAMES // 4,
+        ]  # fmt: skip
+        clock.now += ANNOUNCED
+        assert ours.announce("r", b"a") == FRAMES
+        for n in range(FRAMES):
             with ours.using("r", b"%d" % n, store):
                 pass
         assert ours.frames() == 1
         clock.now += BUSY
         assert ours.frames() == FRAMES
+    for n in range(2 * MAX_UPLOADS):
+        assert ours.announce("r", b"%d" % n) >= 1
+    assert len(ours._announced) <= MAX_UPLOADS
 
 
 class Crowded(OpenRepository):

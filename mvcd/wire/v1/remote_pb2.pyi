@@ -135,10 +135,12 @@ class HasRequest(_message.Message):
     def __init__(self, repo: _Optional[str] = ..., session: _Optional[bytes] = ..., ids: _Optional[bytes] = ...) -> None: ...
 
 class HasReply(_message.Message):
-    __slots__ = ("missing",)
+    __slots__ = ("missing", "frames")
     MISSING_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
     missing: bytes
-    def __init__(self, missing: _Optional[bytes] = ...) -> None: ...
+    frames: int
+    def __init__(self, missing: _Optional[bytes] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class GetRequest(_message.Message):
     __slots__ = ("repo", "ids", "below")
