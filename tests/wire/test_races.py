@@ -60,6 +60,8 @@ def linearisable(history: list[Call]) -> bool:
             matches = call.expect == value
             if call.begin > first or call.moved not in (matches, None):
                 continue
+            if call.moved is None and not matches:
+                continue  # without effect, as if it never happened: both would double the search each time
             if search(done | 1 << n, call.target if matches else value):
                 return True
         return False
