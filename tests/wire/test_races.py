@@ -199,6 +199,7 @@ def test_a_collection_races_push_and_pull(
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 def test_collections_race_pushes_for_long(
     history: History, collected: tuple[LmdbStore, int]
 ) -> None:
