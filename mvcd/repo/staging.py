@@ -1,12 +1,14 @@
 """Files written where nobody looks for them, from objects whose digests the store checked.
 
 Several threads decode the chunks of large files, one writes: two that write the same file spend a fifth of
-their time waiting for its inode. Tiny files are not shared out at all: a thread that makes many short calls
-hands the interpreter's lock to the other at each of them, and two took twice as long as one.
+their time waiting for its inode. The disk begins to write meanwhile. Tiny files are not shared out at all: a
+thread that makes many short calls hands the interpreter's lock to the other at each of them, and two took
+twice as long as one.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from mvcd.objects.recipe import Part, Recipe, parts
 from mvcd.objects.tree import Fetch
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
+from mvcd.store.pack import WRITE_BACK_STEP, SyncFailed, WriteBack
 
 _TINY = 64 << 10
 """Bytes of a file; a group of such is written in one piece, by the thread that asked for it."""
@@ -49,11 +52,14 @@ def stage(
     writing = _Writing(contents, monitor)
     for group in _groups(staged):
         writing.tiny(group)
-    with writing, Pipeline() as pipeline:
-        for item in staged:
-            if not _is_tiny(item.entry):
-                writing.large(item, pipeline)
-        pipeline.drain()
+    try:
+        with writing, Pipeline() as pipeline:
+            for item in staged:
+                if not _is_tiny(item.entry):
+                    writing.large(item, pipeline)
+            pipeline.drain()
+    except SyncFailed as error:
+        raise OSError(errno.EIO, str(error)) from error
     return staged
 
 
@@ -80,11 +86,14 @@ class _Writing:
         self._contents = contents
         self._monitor = monitor
         self._open: dict[Staged, int] = {}
+        self._write_back = WriteBack()
+        self._unsynced = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._write_back.close()
         for file in self._open.values():
             os.close(file)
 
@@ -124,9 +133,14 @@ class _Writing:
         for piece in data:
             _write_all(file, piece, offset)
             offset += len(piece)
-        self._monitor.advance(bytes_done=sum(map(len, data)))
+        size = sum(map(len, data))
+        self._unsynced += size
+        if self._unsynced >= WRITE_BACK_STEP and self._write_back.start(file):
+            self._unsynced = 0
+        self._monitor.advance(bytes_done=size)
 
     def _end(self, item: Staged) -> None:
+        self._write_back.finish()
         os.close(self._open.pop(item))
         self._monitor.advance(items_done=1)
 

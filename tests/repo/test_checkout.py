@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.errors import Conflict, CorruptObject
+from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
 from mvcd.repo import checkout, staging
 from tests.repo.crafted import store_version
@@ -149,3 +149,29 @@ def test_remains_of_a_dead_checkout_are_cleared(bench: Bench) -> None:
     bench.checkout("v1")
     assert not os.path.exists(bench.path(".mvc/staging"))
     assert next(c for c in bench.repo.doctor() if c.name == "staging").ok
+
+
+def test_a_disk_that_fails_while_a_large_file_is_written(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel tells of a failed write-back once, to whichever fsync comes first."""
+    monkeypatch.setattr(staging, "WRITE_BACK_STEP", 100_000)
+    files = {"model.bin": random.Random(2).randbytes(900_000)}
+    bench.save(files)
+    bench.remove(*files)
+    bench.save({"a": "1"})
+    before, real, failed = bench.files(), os.fsync, []
+
+    def fail_once(file: int) -> None:
+        if not failed:
+            failed.append(file)
+            raise OSError(5, "no such luck")
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    with pytest.raises(Failure) as caught:
+        bench.checkout("v1")
+    assert caught.value.kind == "write-failed" and failed
+    assert bench.files() == before
+    bench.checkout("v1")
+    assert bench.files() == files
