@@ -6,6 +6,7 @@ Scripts and editors ask for the version often, and click alone is half of what i
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from mvc.api.errors import __version__
@@ -21,7 +22,7 @@ def main() -> None:
     from mvc.api.heap import keep_blocks
     from mvc.cli.main import main as run
 
-    keep_blocks()
+    keep_blocks(heaps=max(2, os.cpu_count() or 2))
 
     try:
         run()
