@@ -49,15 +49,10 @@ class PackedObjects:
 
     def _decode_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
-        first, last = run[0][0], run[-1][0]
-        try:
-            size = last.offset + last.size - first.offset
-            data = memoryview(self.packs.read(first.pack, first.offset, size))
-        except FileNotFoundError:
-            data = memoryview(b"")
+        data, start = memoryview(self._bytes_of(run)), run[0][0].offset
         for location, id in run:
             try:
-                record = parse_record(data, location.offset - first.offset, check_crc=False)
+                record = parse_record(data, location.offset - start, check_crc=False)
                 raw = self._decode(record, 0)
                 if record.id == id and type(id).of(raw) == id:
                     yield id, raw
@@ -83,12 +78,9 @@ class PackedObjects:
     def _read_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Bytes, int]]:
         """The records of a run and their raw sizes, from one read; one by one where a collection has moved
         them."""
-        first, last = run[0][0], run[-1][0]
-        start, size = first.offset, last.offset + last.size - first.offset
-        try:
-            data = self.packs.read(first.pack, start, size)
-        except FileNotFoundError:
-            data = b""
+        start, last = run[0][0].offset, run[-1][0]
+        size = last.offset + last.size - start
+        data = self._bytes_of(run)
         whole = size == sum(at.size for at, _ in run)
         if len(data) != size or not all(
             is_record_of(id, data, at.offset - start) for at, id in run
@@ -102,6 +94,14 @@ class PackedObjects:
             view = memoryview(data)
             for at, _ in run:
                 yield view[at.offset - start :][: at.size], at.raw_size
+
+    def _bytes_of(self, run: list[tuple[Location, Digest]]) -> bytes:
+        """From the first record of a run to the end of its last; fewer where the pack ends before or is gone."""
+        first, last = run[0][0], run[-1][0]
+        try:
+            return self.packs.read(first.pack, first.offset, last.offset + last.size - first.offset)
+        except FileNotFoundError:
+            return b""
 
     def info(self, id: Digest) -> ObjectInfo:
         return self.location(id).info()
