@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import MvcError
 from mvcd.store.arrivals import Arrivals
-from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, Frame, parse_frame
+from mvcd.store.frames import gather, parse_frame
 from mvcd.store.index import Index
 from mvcd.store.pack import pack_name, pack_numbers, try_lock, unlock
 from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from mvcd.store.lmdb_store import LmdbStore
 
 
-def salvage(store: LmdbStore) -> int:
-    """How many objects were saved. Tails of writers that live are theirs. Raises Failure (disk full, ...)."""
-    saved = 0
+def salvage(store: LmdbStore) -> None:
+    """Tails of writers that live are left to them. Raises Failure (disk full, ...)."""
     with ExitStack() as locks:
         tails = []
         # All are locked before anything is put: what writes would take over a pack without a row.
@@ -40,9 +39,8 @@ def salvage(store: LmdbStore) -> int:
         for number, file in tails:
             start = _committed(store.index, number)
             if start is not None and os.fstat(file).st_size > start:
-                saved += _save(store, file, start)
+                _save(store, file, start)
                 os.ftruncate(file, start)
-    return saved
 
 
 def _suspects(index: Index, directory: str) -> list[int]:
@@ -69,7 +67,7 @@ def _committed(index: Index, number: int) -> int | None:
     return None if row.sealed else row.length
 
 
-def _save(store: LmdbStore, file: int, start: int) -> int:
+def _save(store: LmdbStore, file: int, start: int) -> None:
     with (
         mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data,
         memoryview(data) as view,
@@ -77,24 +75,20 @@ def _save(store: LmdbStore, file: int, start: int) -> int:
     ):
         arrivals = Arrivals(store, session)
         with suppress(MvcError):  # a record that is damaged, or whose base is gone, ends it
-            for frame in _frames(view, max(start, PACK_HEADER.size)):
-                arrivals.receive(frame)
+            for frame in gather(_records(view, max(start, PACK_HEADER.size))):
+                arrivals.receive(parse_frame(frame))
         session.flush()
-        return arrivals.objects
 
 
-def _frames(view: memoryview, offset: int) -> Iterator[Frame]:
-    """The whole records from `offset` on, up to the first that is none."""
+def _records(view: memoryview, offset: int) -> Iterator[tuple[bytes, int]]:
+    """The whole records from `offset` on, up to the first that is none, each with its raw size: copies, since
+    what waits to be written must not hang on the map."""
     while True:
-        begin, raw_size = offset, 0
-        while offset - begin < FRAME_SIZE and raw_size < FRAME_RAW_SIZE:
-            try:
-                record = parse_record(view, offset, check_crc=False)
-            except BadRecord:
-                break
-            offset += record.size
-            raw_size += record.raw_size
-            record.body.release()
-        if offset == begin:
+        try:
+            record = parse_record(view, offset, check_crc=False)
+        except BadRecord:
             return
-        yield parse_frame(bytes(view[begin:offset]))  # a copy: what waits must not hang on the map
+        size = record.size
+        record.body.release()
+        yield bytes(view[offset : offset + size]), record.raw_size
+        offset += size

@@ -85,6 +85,19 @@ def test_differences_come_with_their_bases(path: Path) -> None:
         assert [store.get(plain(d)[0]) for d in (first, second, third)] == [first, second, third]
 
 
+def test_records_of_which_two_are_more_than_a_frame(path: Path) -> None:
+    data = [os.urandom(1_900_000) for _ in range(4)]
+
+    def put(session: LmdbSession) -> None:
+        for one in data:
+            session.put(*plain(one))
+
+    killed(path, put)
+    with LmdbStore.open(path) as store:
+        store.session().close()
+        assert [store.get(plain(one)[0]) for one in data] == data
+
+
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
 def test_damage_ends_it(path: Path, share: float) -> None:
     killed(path, put_all)
