@@ -96,7 +96,7 @@ class PackedObjects:
                 yield view[at.offset - start :][: at.size], at.raw_size
 
     def _bytes_of(self, run: list[tuple[Location, Digest]]) -> bytes:
-        """From the first record of a run to the end of its last; fewer where the pack ends before or is gone."""
+        """From a run's first record to the end of its last; fewer where the pack ends before or is gone."""
         first, last = run[0][0], run[-1][0]
         try:
             return self.packs.read(first.pack, first.offset, last.offset + last.size - first.offset)

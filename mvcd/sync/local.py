@@ -9,7 +9,7 @@ from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.arrivals import FLUSH_EACH, Arrivals
+from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import Frame, parse_frame
 from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, require_all
 
@@ -43,7 +43,7 @@ class LocalPeer:
         self._visible = visible
         self._judge = judge
         self._session = store.session()
-        self._arrivals = Arrivals(store, self._session, flush_each=FLUSH_EACH)
+        self._arrivals = Arrivals(store, self._session)
 
     def hello(self) -> Hello:
         return self._hello

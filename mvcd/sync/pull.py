@@ -19,7 +19,7 @@ from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.closure import children
 from mvcd.store.api import Session, Store
-from mvcd.store.arrivals import FLUSH_EACH, Arrivals
+from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import Frame
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
@@ -153,7 +153,7 @@ class _Fetcher:
         self._store = store
         self._peers = peers
         self._monitor = monitor
-        self._arrivals = Arrivals(store, session, flush_each=FLUSH_EACH)
+        self._arrivals = Arrivals(store, session)
         self._walk = _Lane(STREAMS * len(peers), staggered=False)
         self._chunks = _Lane(STREAMS * len(peers), staggered=True)
         self._coming: set[Digest] = set()
