@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "body.h"
 #include "planes.h"
 #include "tiers.h"
 
@@ -160,6 +161,82 @@ release:
     return result;
 }
 
+struct body {
+    Py_buffer view;
+    int width;
+    Py_ssize_t size;
+    PyObject *raw;
+    uint8_t *out; /* the bytes of raw */
+    int bad;
+};
+
+/* Takes the buffer of one (width, size, body) and makes room for its raw bytes. */
+static int hold_body(struct body *item, PyObject *tuple)
+{
+    if (!PyArg_ParseTuple(tuple, "iny*:decode_bodies", &item->width, &item->size, &item->view))
+        return -1;
+    item->raw = NULL;
+    if ((item->width != 2 && item->width != 4 && item->width != 8) || item->size < 0)
+        PyErr_SetString(PyExc_ValueError, "the width is 2, 4 or 8, the size not negative");
+    else
+        item->raw = PyBytes_FromStringAndSize(NULL, item->size);
+    if (item->raw == NULL) {
+        PyBuffer_Release(&item->view);
+        return -1;
+    }
+    item->out = (uint8_t *)PyBytes_AsString(item->raw);
+    return 0;
+}
+
+static void decode_items(struct body *items, Py_ssize_t count, uint8_t *scratch)
+{
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count; i++) {
+        struct body *one = &items[i];
+        one->bad = body_decode(scratch, one->out, (size_t)one->size, (unsigned)one->width, one->view.buf,
+                               (size_t)one->view.len);
+    }
+    Py_END_ALLOW_THREADS
+}
+
+PyDoc_STRVAR(decode_bodies_doc, "decode_bodies(items)\n--\n\n"
+                                "The raw bytes of each (width, size, body), None for a body that is malformed or has\n"
+                                "planes in zstd. The GIL is released once for all of them.");
+
+static PyObject *py_decode_bodies(PyObject *module, PyObject *list)
+{
+    (void)module;
+    Py_ssize_t count = PyList_Size(list), held = 0, largest = 0;
+    if (count < 0)
+        return NULL;
+    PyObject *result = NULL;
+    uint8_t *scratch = NULL;
+    struct body *items = PyMem_Calloc((size_t)count + 1, sizeof *items);
+    if (items == NULL)
+        return PyErr_NoMemory();
+    for (; held < count; held++) {
+        if (hold_body(&items[held], PyList_GetItem(list, held)) < 0)
+            goto release;
+        if (items[held].size > largest)
+            largest = items[held].size;
+    }
+    scratch = PyMem_Malloc(body_scratch((size_t)largest));
+    result = scratch == NULL ? PyErr_NoMemory() : PyList_New(count);
+    if (result == NULL)
+        goto release;
+    decode_items(items, count, scratch);
+    for (Py_ssize_t i = 0; i < count; i++)
+        PyList_SetItem(result, i, Py_NewRef(items[i].bad ? Py_None : items[i].raw));
+release:
+    for (Py_ssize_t i = 0; i < held; i++) {
+        Py_DecRef(items[i].raw);
+        PyBuffer_Release(&items[i].view);
+    }
+    PyMem_Free(scratch);
+    PyMem_Free(items);
+    return result;
+}
+
 PyDoc_STRVAR(period_doc, "period(data)\n--\n\n"
                          "The smallest of 1, 2, 4, 8 such that data repeats its first bytes, else 0.");
 
@@ -302,6 +379,7 @@ static PyMethodDef methods[] = {
     {"tiers_select", py_tiers_select, METH_O, tiers_select_doc},
     {"split", py_split, METH_VARARGS, split_doc},
     {"join", py_join, METH_VARARGS, join_doc},
+    {"decode_bodies", py_decode_bodies, METH_O, decode_bodies_doc},
     {"period", py_period, METH_O, period_doc},
     {"probe", py_probe, METH_O, probe_doc},
     {"lanes", py_lanes, METH_O, lanes_doc},

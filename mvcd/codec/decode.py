@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import threading
+from collections.abc import Sequence
 from typing import Final
 
 import zstandard
@@ -60,6 +61,19 @@ def decode(encoded: Encoded, base: Bytes | None = None) -> bytes:
             data = _join(encoded, base, None)
             assert data is not None
             return data
+
+
+def decode_many(encoded: Sequence[Encoded]) -> list[bytes]:
+    """`decode` of each, none of which has a base. The GIL is released once for all bodies that C alone can
+    decode: threads that do so for each of many short steps spend a sixth of their time handing it over."""
+    planar = [e for e in encoded if e.codec in PLANES_WIDTH]
+    for one in planar:
+        _check_size(one.raw_size)
+    found = iter(
+        _planes.decode_bodies([(PLANES_WIDTH[e.codec], e.raw_size, e.body) for e in planar])
+    )
+    decoded = ((next(found) if e.codec in PLANES_WIDTH else None, e) for e in encoded)
+    return [decode(one) if raw is None else raw for raw, one in decoded]
 
 
 def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) -> None:

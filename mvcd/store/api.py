@@ -107,7 +107,7 @@ class ObjectReader(Protocol):
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """Which of the objects the index knows; one read transaction for all."""
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         """Frames of about 2 MiB (frames.py) that hold the records of these objects, each once, in the
         order they rest on the disk. Raises MissingObject before the first frame."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from mvcd.codec.decode import decode
+from mvcd.codec.decode import decode, decode_many
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import Bytes, ChunkId
 from mvcd.store.record import MAX_BODY_SIZE, BadRecord, Record, parse_record, require_crc
@@ -86,17 +86,20 @@ def check_frame(frame: Frame, base_of: BaseOf) -> list[Checked]:
     hard limit. Raises UsageError for a wrong checksum, CorruptObject for a record that is not what it says,
     MissingObject for a base that is nowhere.
     """
+    try:
+        for record, data in frame.records:
+            require_crc(record, data)
+    except BadRecord as error:
+        raise _bad_frame(error) from error
+    alone = iter(decode_many([r.encoded() for r, _ in frame.records if r.base is None]))
     found: dict[bytes, Checked] = {}
     for record, data in frame.records:
-        try:
-            require_crc(record, data)
-        except BadRecord as error:
-            raise _bad_frame(error) from error
-        base = None
-        if record.base is not None:
+        if record.base is None:
+            raw = next(alone)
+        else:
             earlier = found.get(record.base)
             base = base_of(record.base) if earlier is None else earlier.raw
-        raw = decode(record.encoded(), base)
+            raw = decode(record.encoded(), base)
         if type(record.id).of(raw) != record.id:
             raise CorruptObject(
                 f"{record.id.kind.name.lower()} {record.id.short()} is not what its digest says",
@@ -113,19 +116,19 @@ def _bad_frame(error: BadRecord) -> UsageError:
     )
 
 
-def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[bytes]:
+def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[Bytes]:
     """Frames of about FRAME_SIZE made of the given records, each with its raw size."""
     waiting: list[Bytes] = []
     size = raw_size = 0
     for part, raw in parts:
         if waiting and (size + len(part) > FRAME_SIZE or raw_size + raw > FRAME_RAW_SIZE):
-            yield b"".join(waiting)
+            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
             waiting, size, raw_size = [], 0, 0
         waiting.append(part)
         size += len(part)
         raw_size += raw
     if waiting:
-        yield b"".join(waiting)
+        yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
 
 
 assert MAX_BODY_SIZE + (64 << 10) < MAX_FRAME_SIZE

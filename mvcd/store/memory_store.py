@@ -70,7 +70,7 @@ class MemoryStore:
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         return [id in self._objects for id in ids]
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         """The ids asked for may come without their kind; the store knows it."""
         asked = dict.fromkeys(ids)
         with self._lock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from mvcd.codec.decode import decode
+from mvcd.codec.decode import decode, decode_many
 from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
@@ -49,18 +49,32 @@ class PackedObjects:
 
     def _decode_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
-        data, start = memoryview(self._bytes_of(run)), run[0][0].offset
-        for location, id in run:
-            try:
-                record = parse_record(data, location.offset - start, check_crc=False)
-                raw = self._decode(record, 0)
-                if record.id == id and type(id).of(raw) == id:
-                    yield id, raw
-                    continue
-            except (BadRecord, CorruptObject):
-                pass
+        for (_, id), raw in zip(run, self._raws(run), strict=True):
+            if raw is not None and type(id).of(raw) == id:
+                yield id, raw
+                continue
             with suppress(MissingObject):
                 yield id, self.get(id)
+
+    def _raws(self, run: list[tuple[Location, Digest]]) -> list[bytes | None]:
+        """What a run's records decode to, digests not checked. None for what is no record or damaged; for all
+        of them, where one without a base is damaged."""
+        data, start = memoryview(self._bytes_of(run)), run[0][0].offset
+        records = [_record_at(at, data, start) for at, _ in run]
+        try:
+            alone = iter(decode_many([r.encoded() for r in records if r and r.base is None]))
+        except CorruptObject:
+            return [None] * len(run)
+        return [
+            None if r is None else next(alone) if r.base is None else self._decoded(r)
+            for r in records
+        ]
+
+    def _decoded(self, record: Record) -> bytes | None:
+        try:
+            return self._decode(record, 0)
+        except CorruptObject:
+            return None
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         return self._record(id, check_crc=check).encoded()
@@ -69,7 +83,7 @@ class PackedObjects:
         stored = self.index.present(ids)
         return [id in stored for id in ids]
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[bytes]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         found = self._located(ids)
         places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
         places.sort(key=_place)
@@ -95,7 +109,7 @@ class PackedObjects:
             for at, _ in run:
                 yield view[at.offset - start :][: at.size], at.raw_size
 
-    def _bytes_of(self, run: list[tuple[Location, Digest]]) -> bytes:
+    def _bytes_of(self, run: list[tuple[Location, Digest]]) -> bytes | bytearray:
         """From a run's first record to the end of its last; fewer where the pack ends before or is gone."""
         first, last = run[0][0], run[-1][0]
         try:
@@ -247,6 +261,15 @@ def _damaged_row(id: Digest, error: BadRow) -> CorruptObject:
 
 def _untyped(key: bytes) -> Digest:
     return typed_id(key.ljust(32, b"\0")[:32], Kind.CHUNK)
+
+
+def _record_at(place: Location, data: memoryview, start: int) -> Record | None:
+    """The record there in what was read from `start` on, if it is of the size that was counted on."""
+    try:
+        record = parse_record(data, place.offset - start, check_crc=False)
+    except BadRecord:
+        return None
+    return record if record.raw_size == place.raw_size else None
 
 
 def _place(found: tuple[Location, Digest]) -> tuple[int, int]:

@@ -62,7 +62,7 @@ def pack_header(number: int) -> bytes:
     return PACK_HEADER.pack(PACK_MAGIC, PACK_VERSION, number)
 
 
-def check_pack_header(data: bytes, number: int) -> None:
+def check_pack_header(data: Bytes, number: int) -> None:
     """Raises BadRecord unless `data` starts with the header of pack `number`."""
     if len(data) < PACK_HEADER.size:
         raise BadRecord("no pack header")
@@ -125,7 +125,7 @@ def require_crc(record: Record, data: memoryview) -> None:
         raise BadRecord("checksum mismatch")
 
 
-def is_record_of(id: Digest, data: bytes, offset: int) -> bool:
+def is_record_of(id: Digest, data: bytes | bytearray, offset: int) -> bool:
     """Whether a record of this object begins there, as far as its head tells."""
     digest = offset + RECORD_HEAD.size - DIGEST_SIZE
     return data.startswith(RECORD_MAGIC, offset) and data[digest : digest + DIGEST_SIZE] == id

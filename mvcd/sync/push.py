@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from mvcd.ids import Digest, Kind, VersionId
+from mvcd.ids import Bytes, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
@@ -205,7 +205,7 @@ class _Sender:
             self.sent.objects += len(batch)
             self._monitor.advance(items_done=len(batch))
 
-    def _launch(self, frame: bytes) -> None:
+    def _launch(self, frame: Bytes) -> None:
         while len(self._flying) >= min(self._window.size, self._peer.frames or MOST):
             self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
         future = self._pool.submit(self._put, frame)
@@ -214,7 +214,7 @@ class _Sender:
         self.sent.bytes += len(frame)
         self._monitor.advance(bytes_done=len(frame))
 
-    def _put(self, frame: bytes) -> None:
+    def _put(self, frame: Bytes) -> None:
         self._peer.put(frame)
         self._window.landed(len(frame))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mvcd.ids import Digest, Kind
+from mvcd.ids import Bytes, Digest, Kind
 from mvcd.objects.closure import children
 from mvcd.store.api import Store
 from mvcd.store.rows import typed_id
@@ -14,7 +14,7 @@ MOST_BYTES = 8 << 20
 """Of records, after which no level is begun. More would keep chunks waiting that could be asked for by then."""
 
 
-def records_below(store: Store, ids: Sequence[Digest], most: int) -> Iterator[bytes]:
+def records_below(store: Store, ids: Sequence[Digest], most: int) -> Iterator[Bytes]:
     """Frames with the records of `ids`, which are here, then of the nodes and recipes below that are here too,
     level by level, `most` objects in all."""
     level = [typed_id(id, info.kind) for id, info in store.infos(ids).items()]

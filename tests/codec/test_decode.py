@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mvcd.codec.decode import decode, decode_into
+from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
 from mvcd.errors import CorruptObject
@@ -87,12 +88,30 @@ SAMPLES = samples()
 
 
 def decode_or_refuse(encoded: Encoded, base: bytes | None) -> bytes | None:
-    try:
+    raw = None
+    with suppress(CorruptObject):
         raw = decode(encoded, base)
-    except CorruptObject:
-        return None
-    assert len(raw) == encoded.raw_size
+        assert len(raw) == encoded.raw_size
+    if encoded.codec not in DELTAS:
+        assert many_or_refuse([encoded]) == (None if raw is None else [raw])
     return raw
+
+
+def many_or_refuse(encoded: list[Encoded]) -> list[bytes] | None:
+    with suppress(CorruptObject):
+        return decode_many(encoded)
+    return None
+
+
+@given(st.lists(st.sampled_from([vector(c) for c in VECTORS["decodes"]]), max_size=8))
+def test_many_at_once_are_decoded_as_one_by_one(cases):
+    alone = [encoded for encoded, base in cases if base is None]
+    assert decode_many(alone) == [decode(encoded) for encoded in alone]
+
+
+def test_one_of_many_that_is_damaged_is_refused():
+    good, bad = vector(VECTORS["decodes"][0])[0], vector(VECTORS["refused"][0])[0]
+    assert many_or_refuse([good, bad, good]) is None
 
 
 def test_the_samples_are_what_they_should_be():
@@ -167,7 +186,8 @@ def peak_of(encoded: Encoded) -> int:
     """Python's allocations, bytes; zstandard's buffers for output are Python's."""
     tracemalloc.start()
     try:
-        assert decode_or_refuse(encoded, None) is None
+        with pytest.raises(CorruptObject):
+            decode(encoded)
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
