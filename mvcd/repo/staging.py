@@ -127,7 +127,9 @@ class _Writing:
         pipeline.submit(lambda: None, lambda _: self._end(item))
 
     def _decoded(self, item: Staged, task: Sequence[Part]) -> list[bytes]:
-        return [_checked(item, part, self._contents.fetch) for part in task]
+        wanted = list(dict.fromkeys(part.chunk for part in task if part.chunk is not None))
+        chunks: dict[Digest, bytes] = dict(self._contents.fetch_many(wanted))
+        return [_checked(item, part, chunks.get) for part in task]
 
     def _write(self, file: int, data: Sequence[bytes], offset: int) -> None:
         for piece in data:

@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import Bytes, Digest
+from mvcd.store import uncached
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,
@@ -189,7 +190,7 @@ class PackWriter:
         parts = self._parts
         if len(parts) > MAX_PARTS:
             parts = [b"".join(parts)]
-        done = os.pwritev(self._file, parts, self._written) if parts else 0
+        done = uncached.write(self._file, parts, self._written) if parts else 0
         if self._written + done < self.end:
             rest = memoryview(b"".join(parts))
             while done < len(rest):
@@ -244,10 +245,10 @@ class PackFiles:
         self._lock = threading.Lock()
         self._files: OrderedDict[int, _File] = OrderedDict()
 
-    def read(self, number: int, offset: int, size: int) -> bytes:
+    def read(self, number: int, offset: int, size: int) -> bytes | bytearray:
         """At most `size` bytes; fewer at the end of the file. Raises FileNotFoundError."""
         file = self._acquire(number)
-        return os.pread(file.descriptor, size, offset)
+        return uncached.read(file.descriptor, size, offset)
 
     def forget(self, number: int) -> None:
         with self._lock:

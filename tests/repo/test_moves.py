@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
 from mvcd.errors import Conflict, CorruptObject, Failure
+from mvcd.ids import Digest
 from mvcd.objects.version import Component, Trigger
 from mvcd.repo import moves
 from tests.support.workspace import Bench, File, Link, Tree
@@ -358,15 +360,15 @@ def test_a_damaged_file_stops_the_checkout_before_anything_changes(
 ) -> None:
     save(bench, {"a": "1" * 200, "b": "1" * 300_000})
     save(bench, {"a": "2" * 200, "b": "2" * 300_000})
-    real = bench.repo._core.fetch
+    real = bench.repo._core.fetch_many
 
-    def fetch(id: bytes) -> bytes:
-        data = real(id)  # type: ignore[arg-type]
-        if data.startswith(b"111") and len(data) > 1000:
-            raise CorruptObject("a chunk is damaged")
-        return data
+    def fetch_many(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        for id, data in real(ids):
+            if data.startswith(b"111") and len(data) > 1000:
+                raise CorruptObject("a chunk is damaged")
+            yield id, data
 
-    monkeypatch.setattr(bench.repo._core, "fetch", fetch)
+    monkeypatch.setattr(bench.repo._core, "fetch_many", fetch_many)
     with pytest.raises(CorruptObject):
         bench.checkout("v1")
     assert bench.tree() == {"a": "2" * 200, "b": "2" * 300_000}

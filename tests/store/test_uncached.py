@@ -1,0 +1,83 @@
+"""Past the page cache or through it: the same bytes, whatever the file system knows."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from mvcd.store import uncached
+from mvcd.store.uncached import LEAST
+
+SHARED_MEMORY = Path("/dev/shm")  # tmpfs, which refuses the flag
+
+
+@pytest.fixture(params=["disk", "memory"])
+def file(request, tmp_path):
+    """A descriptor of an empty file; in memory where Linux has a tmpfs."""
+    path = tmp_path / "file"
+    if request.param == "memory" and SHARED_MEMORY.is_dir():
+        path = SHARED_MEMORY / f"mvc-test-{os.getpid()}"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+    yield descriptor
+    os.close(descriptor)
+    path.unlink()
+
+
+def test_what_is_appended_piece_by_piece_is_read_back(file):
+    rng = random.Random(1)
+    whole = b""
+    for size in (1, LEAST - 1, LEAST, 3 * LEAST + 123, 5, 2 * LEAST + 1):
+        parts = [rng.randbytes(size // 3), rng.randbytes(size - size // 3)]
+        assert uncached.write(file, parts, len(whole)) == size
+        whole += b"".join(parts)
+    os.fsync(file)
+    for size, offset in ((len(whole), 0), (LEAST, 77), (LEAST - 1, 4096), (0, 3)):
+        assert uncached.read(file, size, offset) == whole[offset : offset + size]
+
+
+def test_a_read_ends_where_the_file_does(file):
+    uncached.write(file, [b"x" * LEAST], 0)
+    assert uncached.read(file, 2 * LEAST, LEAST - 3) == b"xxx"
+    assert uncached.read(file, 2 * LEAST, LEAST) == b""
+
+
+def test_what_fails_fails(file):
+    os.close(file)
+    try:
+        for call in (
+            lambda: uncached.write(file, [b"x" * LEAST], 0),
+            lambda: uncached.read(file, LEAST, 0),
+        ):
+            with pytest.raises(OSError, match="descriptor") as caught:
+                call()
+            assert caught.value.errno == errno.EBADF
+    finally:
+        os.dup2(os.open(os.devnull, os.O_RDONLY), file)  # for the fixture to close
+
+
+def test_a_kernel_that_does_not_know_it_is_not_asked(file, monkeypatch):
+    monkeypatch.setattr(uncached, "_FLAGS", 0)
+    monkeypatch.setattr(os, "preadv", None)
+    assert uncached.write(file, [b"x" * LEAST], 0) == LEAST
+    assert uncached.read(file, LEAST, 0) == b"x" * LEAST
+
+
+@pytest.mark.parametrize(
+    ("release", "known"),
+    [
+        ("6.16.0-rc1", True),
+        ("7.0.1-generic", True),
+        ("6.15.9", False),
+        ("5.4", False),
+        ("?", False),
+    ],
+)
+def test_which_kernels_know_it(monkeypatch, release, known):
+    uname = os.uname_result(("Linux", "host", release, "#1", "x86_64"))
+    monkeypatch.setattr(os, "uname", lambda: uname)
+    monkeypatch.setattr(uncached.sys, "platform", "linux")
+    assert bool(uncached._flags()) is known
