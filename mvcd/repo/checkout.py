@@ -15,7 +15,7 @@ import os
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import Conflict, Failure
@@ -40,8 +40,17 @@ class Written:
 class Checkout:
     """Writes entries into a workspace. One object per operation."""
 
-    def __init__(self, root: str, staging: str, contents: Contents, monitor: Monitor) -> None:
+    def __init__(
+        self,
+        root: str,
+        staging: str,
+        contents: Contents,
+        monitor: Monitor,
+        ready: Mapping[Entry, str] | None = None,
+    ) -> None:
+        """`ready` are verified files in `staging`, which are taken as they are."""
         self._root = root
+        self._ready = ready or {}
         self._staging = staging
         self._contents = contents
         self._monitor = monitor
@@ -61,10 +70,12 @@ class Checkout:
             "checkout", total_bytes=sum(e.size for e in write), total_items=len(write)
         )
         try:
-            shutil.rmtree(self._staging, ignore_errors=True)
-            os.makedirs(self._staging)
+            ready = {entry: path for entry, path in self._ready.items() if os.path.exists(path)}
+            if not ready:
+                shutil.rmtree(self._staging, ignore_errors=True)
+            os.makedirs(self._staging, exist_ok=True)
             allowed = [e for e in write if self._may_write(e)]
-            staged = stage(allowed, self._staging, self._contents, self._monitor)
+            staged = stage(allowed, self._staging, self._contents, self._monitor, ready)
             self._make_durable([s.temporary for s in staged])
             self._require_unchanged(expect)
             return self._switch(staged, remove)

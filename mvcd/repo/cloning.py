@@ -6,12 +6,16 @@ One that was cut short is a repository with a remote and without versions; the s
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mvcd.errors import Failure
 from mvcd.monitor import Monitor, Silent
+from mvcd.objects.entry import Entry
 from mvcd.repo import left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
+from mvcd.repo.early import EarlyFiles
 from mvcd.repo.fetching import FetchResult, fetch_from
 from mvcd.repo.location import DIRECTORY
 from mvcd.repo.partial import Wanted
@@ -51,9 +55,14 @@ def clone(
         core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)
         try:
             core.secret = secret
-            fetched = fetch_from(core, found, [peer])
-            branch = _default(core)
-            done = _check_out(core, branch, wanted, context)
+            refs = peer.refs()
+            branch = _default(refs)
+            early = _early(core, refs, branch)
+            try:
+                fetched = fetch_from(core, found, [peer], refs, early)
+            finally:
+                ready = {} if early is None else early.whole()
+            done = _check_out(core, branch, wanted, context, ready)
             core.config.write({_UNFINISHED: None})
             return core, CloneResult(core.root, branch, fetched, done)
         except BaseException:
@@ -99,15 +108,26 @@ def _prepared(
     return core
 
 
-def _default(core: Core) -> str | None:
+def _default(refs: Mapping[str, bytes]) -> str | None:
     """main, or the first branch there is."""
-    prefix = tracking_name(remotes.DEFAULT, HEADS)
-    names = [name.removeprefix(prefix) for name in core.store.refs(prefix)]
+    names = [name.removeprefix(HEADS) for name in refs if name.startswith(HEADS)]
     return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=None)
 
 
+def _early(core: Core, refs: Mapping[str, bytes], branch: str | None) -> EarlyFiles | None:
+    """What a clone that was killed left there is of no use to this one."""
+    shutil.rmtree(core.place.staging, ignore_errors=True)
+    return (
+        None if branch is None else EarlyFiles(core.place.staging, target_of(refs[HEADS + branch]))
+    )
+
+
 def _check_out(
-    core: Core, branch: str | None, wanted: Wanted, context: Context
+    core: Core,
+    branch: str | None,
+    wanted: Wanted,
+    context: Context,
+    ready: Mapping[Entry, str],
 ) -> CheckoutResult | None:
     """Moves HEAD to the branch; the files of components whose content did not come are left out."""
     if branch is None:
@@ -115,4 +135,6 @@ def _check_out(
     tip = core.store.ref(tracking_name(remotes.DEFAULT, HEADS + branch))
     assert tip is not None
     leaving = left_out.NONE if wanted.only is None else left_out.ALL - wanted.only
-    return moves.forward(core, branch, target_of(tip), context, f"clone {branch}", leaving=leaving)
+    return moves.forward(
+        core, branch, target_of(tip), context, f"clone {branch}", leaving=leaving, ready=ready
+    )

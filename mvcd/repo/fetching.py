@@ -32,7 +32,7 @@ from mvcd.repo.results import CheckoutResult, Context
 from mvcd.repo.signatures import TAG_SIGNATURES
 from mvcd.store.api import RefUpdate
 from mvcd.store.peer import Peer
-from mvcd.sync.pull import Received, pull
+from mvcd.sync.pull import Onlooker, Received, pull
 
 _ATTEMPTS = 3
 
@@ -92,13 +92,14 @@ def fetch_from(
     remote: remotes.Remote,
     peers: Sequence[Peer],
     refs: Mapping[str, bytes] | None = None,
+    onlooker: Onlooker | None = None,
 ) -> FetchResult:
     """`refs` are the first peer's, if they were just asked for."""
     found = peers[0].refs() if refs is None else refs
     theirs = {name: value for name, value in found.items() if shared(name)}
     for attempt in range(_ATTEMPTS):
         try:
-            return _fetch(core, remote, peers, theirs)
+            return _fetch(core, remote, peers, theirs, None if attempt else onlooker)
         except (StaleReuse, Conflict):  # collected, or fetched by somebody else, meanwhile
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -106,7 +107,11 @@ def fetch_from(
 
 
 def _fetch(
-    core: Core, remote: remotes.Remote, peers: Sequence[Peer], theirs: Mapping[str, bytes]
+    core: Core,
+    remote: remotes.Remote,
+    peers: Sequence[Peer],
+    theirs: Mapping[str, bytes],
+    onlooker: Onlooker | None,
 ) -> FetchResult:
     store = core.store
     mine = store.refs()
@@ -124,7 +129,7 @@ def _fetch(
                     leave=None if choice.everything else lambda new, read: choice.left_out(
                         new, heads, read
                     ),
-                    complete=choice.everything,
+                    complete=choice.everything, onlooker=onlooker,
                 )  # fmt: skip
             finally:
                 core.monitor.finish()

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
+from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import left_out
 from mvcd.repo.checkout import Checkout, refuse_twins
@@ -58,6 +60,7 @@ class Move:
     refs: Sequence[RefUpdate | None] = ()
     undoes: int | None = None
     leaving: Components | None = None  # what is left out afterwards; None: what is now
+    ready: Mapping[Entry, str] = field(default_factory=dict)  # files that need only be put in place
 
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
@@ -117,9 +120,10 @@ def forward(
     detail: str,
     *,
     leaving: Components | None = None,
+    ready: Mapping[Entry, str] | None = None,
 ) -> CheckoutResult:
     """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
-    default those that are left out now."""
+    default those that are left out now. `ready` as for `Checkout`."""
     with core.lock.hold():
         settle_interrupted(core, context)
         ref = HEADS + branch
@@ -127,7 +131,7 @@ def forward(
         verb = detail.split(" ", 1)[0]
         return _go(
             core, HeadValue(branch), context, verb, detail,
-            force=False, updates=[move], target=id, leaving=leaving,
+            force=False, updates=[move], target=id, leaving=leaving, ready=ready or {},
         )  # fmt: skip
 
 
@@ -174,6 +178,7 @@ def _go(
     updates: Sequence[RefUpdate] = (),
     target: VersionId | None = None,
     leaving: Components | None = None,
+    ready: Mapping[Entry, str] = MappingProxyType({}),
 ) -> CheckoutResult:
     head, out = core.head(), core.left_out()
     leaving = out if leaving is None else leaving
@@ -192,7 +197,7 @@ def _go(
     refuse_unsaved(planned, verb, force=force)
     tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
     refs = [*updates, core.move_head(value), tracked, core.move_left_out(leaving)]
-    move = Move(verb, detail, id, version, refs, leaving=leaving)
+    move = Move(verb, detail, id, version, refs, leaving=leaving, ready=ready)
     keep = bool(planned.unsaved or planned.right)
     result = carry_out(core, workspace, planned, move, context, keep=keep)
     return replace(result, head=Head(value.branch, id, version.generation))
@@ -355,7 +360,7 @@ def carry_out(
     refuse_twins((e.path for e in planned.write), core.root, core.place.staging)
     if core.promised is not None:
         core.promised.bring_entries(planned.write)
-    work = Checkout(core.root, core.place.staging, core.contents, core.monitor)
+    work = Checkout(core.root, core.place.staging, core.contents, core.monitor, move.ready)
     with core.store.session() as session:
         core.rely_on(session, [move.id])
         saved = _put_aside(core, workspace, move, context, session) if keep else None

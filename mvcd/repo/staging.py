@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,6 +22,7 @@ from mvcd.objects.recipe import Part, Recipe, parts
 from mvcd.objects.tree import Fetch
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
+from mvcd.repo.writing import create, write_all
 from mvcd.store.pack import WRITE_BACK_STEP, SyncFailed, WriteBack
 
 _TINY = 64 << 10
@@ -45,16 +46,26 @@ class Staged:
 
 
 def stage(
-    write: Sequence[Entry], directory: str, contents: Contents, monitor: Monitor
+    write: Sequence[Entry],
+    directory: str,
+    contents: Contents,
+    monitor: Monitor,
+    ready: Mapping[Entry, str],
 ) -> list[Staged]:
-    """Every entry as a file or link in `directory`. Raises OSError, MissingObject, CorruptObject."""
-    staged = [Staged(e, os.path.join(directory, str(n))) for n, e in enumerate(write)]
+    """Every entry as a file or link in `directory`, but for those that lie `ready` elsewhere. Raises OSError,
+    MissingObject, CorruptObject."""
+    staged = [
+        Staged(e, ready.get(e) or os.path.join(directory, str(n))) for n, e in enumerate(write)
+    ]
+    missing = [item for item in staged if item.entry not in ready]
+    there = [e.size for e in write if e in ready]
+    monitor.advance(bytes_done=sum(there), items_done=len(there))
     writing = _Writing(contents, monitor)
-    for group in _groups(staged):
+    for group in _groups(missing):
         writing.tiny(group)
     try:
         with writing, Pipeline() as pipeline:
-            for item in staged:
+            for item in missing:
                 if not _is_tiny(item.entry):
                     writing.large(item, pipeline)
             pipeline.drain()
@@ -115,7 +126,7 @@ class _Writing:
 
     def large(self, item: Staged, pipeline: Pipeline) -> None:
         """Begins a file; what writes it comes through the pipeline in order."""
-        self._open[item] = file = _create(item)
+        self._open[item] = file = create(item.temporary, item.entry.mode)
         total = 0
         for task in _tasks(content_parts(item.entry, self._contents.fetch)):
             pipeline.submit(
@@ -133,7 +144,7 @@ class _Writing:
 
     def _write(self, file: int, data: Sequence[bytes], offset: int) -> None:
         for piece in data:
-            _write_all(file, piece, offset)
+            write_all(file, piece, offset)
             offset += len(piece)
         size = sum(map(len, data))
         self._unsynced += size
@@ -162,22 +173,11 @@ def _write_whole(item: Staged, data: bytes) -> None:
     if item.entry.mode is Mode.SYMLINK:
         os.symlink(data, item.temporary)
         return
-    fd = _create(item)
+    fd = create(item.temporary, item.entry.mode)
     try:
-        _write_all(fd, data, 0)
+        write_all(fd, data, 0)
     finally:
         os.close(fd)
-
-
-def _create(item: Staged) -> int:
-    mode = 0o777 if item.entry.mode is Mode.EXECUTABLE else 0o666  # the umask takes its part
-    return os.open(item.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-
-
-def _write_all(fd: int, data: bytes, offset: int) -> None:
-    done = 0
-    while done < len(data):
-        done += os.pwrite(fd, memoryview(data)[done:], offset + done)
 
 
 def _check_size(entry: Entry, size: int) -> None:

@@ -47,8 +47,10 @@ class Arrivals:
         *,
         remembered: int = REMEMBERED,
         checks: Checks | None = None,
+        arrived: Callable[[Sequence[Checked]], None] | None = None,
     ) -> None:
-        """`checks` is given where several take turns."""
+        """`checks` is given where several take turns; `arrived` is told in the same thread what was checked."""
+        self._arrived = arrived
         self._store = store
         self._limit = remembered
         self._session = session
@@ -68,6 +70,8 @@ class Arrivals:
         """Checks a frame and puts its records; returns how many were new. Raises what `check_frame` does."""
         with self._checks.turn(frame):
             checked = check_frame(frame, self.read)
+        if self._arrived is not None:
+            self._arrived(checked)
         return self._take(checked)
 
     def _take(self, checked: list[Checked]) -> int:

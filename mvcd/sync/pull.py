@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 from mvcd.errors import Failure
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
@@ -20,7 +21,7 @@ from mvcd.monitor import Monitor
 from mvcd.objects.closure import children
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
-from mvcd.store.frames import Frame
+from mvcd.store.frames import Checked, Frame
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
@@ -39,6 +40,17 @@ class Received:
     versions: int = 0
     objects: int = 0
     bytes: int = 0  # of records, as they travelled
+
+
+class Onlooker(Protocol):
+    """Who wants to see what a pull brings."""
+
+    def opened(self, id: Digest, data: bytes) -> None:
+        """An object was opened in whose content others are named. What it names is fetched only after this.
+        Called by one thread."""
+
+    def arrived(self, objects: Sequence[Checked]) -> None:
+        """Objects were fetched and checked. Called by any thread."""
 
 
 Leave = Callable[[Sequence[VersionId], Callable[[Digest], bytes]], frozenset[Digest]]
@@ -86,6 +98,7 @@ def pull(
     monitor: Monitor,
     leave: Leave | None = None,
     complete: bool = True,
+    onlooker: Onlooker | None = None,
 ) -> Received:
     """Puts into `session` everything below `heads` that our refs (`haves`) do not reach. The first peer tells
     the history, all of them give content. What `leave` answers is left out with all that only it reaches;
@@ -94,7 +107,7 @@ def pull(
     Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes.
     """
     known = [id for id, here in zip(haves, store.has(haves), strict=True) if here]
-    with _Fetcher(store, session, peers, monitor) as fetcher:
+    with _Fetcher(store, session, peers, monitor, onlooker) as fetcher:
         fetcher.expect(heads, below=not known and leave is None)
         new = list(peers[0].log(heads, known))
         new.reverse()
@@ -148,12 +161,19 @@ class _Lane:
 
 class _Fetcher:
     def __init__(
-        self, store: Store, session: Session, peers: Sequence[Peer], monitor: Monitor
+        self,
+        store: Store,
+        session: Session,
+        peers: Sequence[Peer],
+        monitor: Monitor,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self._store = store
         self._peers = peers
         self._monitor = monitor
-        self._arrivals = Arrivals(store, session)
+        self._onlooker = onlooker
+        arrived = None if onlooker is None else onlooker.arrived
+        self._arrivals = Arrivals(store, session, arrived=arrived)
         self._walk = _Lane(STREAMS * len(peers), staggered=False)
         self._chunks = _Lane(STREAMS * len(peers), staggered=True)
         self._coming: set[Digest] = set()
@@ -176,7 +196,10 @@ class _Fetcher:
         """Raw bytes of new objects, fetched where they are not here."""
         self._begin(self._walk, ids)
         self._walk.drain()
-        return self._arrivals.read_many(ids)
+        for id, data in self._arrivals.read_many(ids):
+            if self._onlooker is not None:
+                self._onlooker.opened(id, data)
+            yield id, data
 
     def get(self, id: Digest) -> bytes:
         return self._arrivals.read(id)

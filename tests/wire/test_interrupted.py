@@ -205,7 +205,7 @@ def test_what_comes_twice_and_out_of_order(
 ) -> None:
     """Every recorded Put and UpdateRefs again, shuffled: the same answers, and nothing else happens."""
     store, port = server
-    frames = list(history.store.records([id for id, _ in history.store.ids()]))
+    frames = [bytes(f) for f in history.store.records([id for id, _ in history.store.ids()])]
     puts = [pb.PutRequest(repo="r", session=b"s" * 16, records=frame) for frame in frames]
     moves = [
         pb.UpdateRefsRequest(

@@ -1,0 +1,20 @@
+"""Files that do not exist yet, made and filled by offset."""
+
+from __future__ import annotations
+
+import os
+
+from mvcd.objects.entry import Mode
+
+
+def create(path: str, mode: Mode) -> int:
+    """A descriptor of a new file. Raises OSError, also where something is."""
+    bits = 0o777 if mode is Mode.EXECUTABLE else 0o666  # the umask takes its part
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, bits)
+
+
+def write_all(file: int, data: bytes, offset: int) -> None:
+    """Raises OSError."""
+    done = 0
+    while done < len(data):
+        done += os.pwrite(file, memoryview(data)[done:], offset + done)
