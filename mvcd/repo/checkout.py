@@ -4,6 +4,7 @@ Every file is first written under `.mvc/staging/`, from chunks whose digests the
 of them are complete and durable does the first rename happen, so a reader of the workspace sees each file old
 or new, never between, and a failure before that point changes nothing. A crash during the renames leaves some
 files new and HEAD old: the same command run again finds those files equal to what it would write, and goes on.
+A directory that is not there yet is staged as a whole and renamed once: a rename costs 20 us a file.
 
 What must not live here: whether anything may be overwritten (planning.py decides before this is called).
 """
@@ -29,6 +30,8 @@ from mvcd.repo.statcache import FileStat
 
 _SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
+_LONG = 900
+"""Characters of a path; a longer one, a directory deeper, could be too long for the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Checkout:
         """`ready` are verified files in `staging`, which are taken as they are."""
         self._root = root
         self._ready = ready or {}
+        self._new = os.path.join(staging, "new", "")
+        self._tops: dict[str, bool] = {}  # new directories, and whether they went as a whole
         self._staging = staging
         self._contents = contents
         self._monitor = monitor
@@ -74,8 +79,11 @@ class Checkout:
             if not ready:
                 shutil.rmtree(self._staging, ignore_errors=True)
             os.makedirs(self._staging, exist_ok=True)
-            allowed = [e for e in write if self._may_write(e)]
-            staged = stage(allowed, self._staging, self._contents, self._monitor, ready)
+            staged = self._lay_out([e for e in write if self._may_write(e)], ready)
+            there = [s.entry.size for s in staged if s.entry in ready]
+            self._monitor.advance(bytes_done=sum(there), items_done=len(there))
+            missing = [s for s in staged if s.entry not in ready]
+            stage(missing, self._contents, self._monitor)
             self._make_durable([s.temporary for s in staged])
             self._require_unchanged(expect)
             return self._switch(staged, remove)
@@ -85,13 +93,47 @@ class Checkout:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
 
+    def _lay_out(self, write: Sequence[Entry], ready: Mapping[Entry, str]) -> list[Staged]:
+        """Where each file is written first; makes the directories for it."""
+        paths = {entry.path for entry in write}
+        ground = Ground(self._root)
+        tops: dict[str, str | None] = {}
+        staged = []
+        for number, entry in enumerate(write):
+            parent = entry.path.rpartition("/")[0]
+            if parent not in tops:
+                tops[parent] = self._new_directory(parent, ground, paths)
+            if entry in ready:
+                place = ready[entry]
+            elif tops[parent] is None or len(entry.path) > _LONG:
+                place = os.path.join(self._staging, str(number))
+            else:
+                place = os.path.join(self._new, entry.path)
+            staged.append(Staged(entry, place))
+        return staged
+
+    def _new_directory(self, directory: str, ground: Ground, paths: set[str]) -> str | None:
+        """Makes it below the new ones, if it is to be one of them; the topmost directory it comes with."""
+        above = [directory[:i] for i, c in enumerate(directory) if c == "/"] + [directory]
+        top = ground.missing(directory + "/")
+        if top is None or not paths.isdisjoint(
+            above
+        ):  # a file there is a mistake that placing it tells
+            return None
+        os.makedirs(os.path.join(self._new, directory), exist_ok=True)
+        self._tops[top] = False
+        return top
+
     def _switch(self, staged: Sequence[Staged], remove: Sequence[str]) -> list[Written]:
         early, late = _split_removals(remove, [s.entry.path for s in staged])
         self.touched = True
         self._remove(early)
+        for top in self._tops:
+            self._tops[top] = self._place_directory(top)
         written = [self._place(s) for s in staged]
         self._remove(late)
-        self._sync_directories({os.path.dirname(p) for p in [*remove, *(w.path for w in written)]})
+        changed = [*remove, *self._tops, *(w.path for w in written)]
+        self._sync_directories({os.path.dirname(path) for path in changed})
         return written
 
     def _failure(self, error: OSError) -> Failure:
@@ -138,9 +180,22 @@ class Checkout:
                     help="mvc status",
                 )
 
+    def _place_directory(self, top: str) -> bool:
+        """Whether it went as a whole: not where something is by now."""
+        self._make_parents(top.rpartition("/")[0], top)
+        try:
+            os.rename(os.path.join(self._new, top), os.path.join(self._root, top))
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                return False
+            raise
+        return True
+
     def _place(self, item: Staged) -> Written:
         path = item.entry.path
         target = os.path.join(self._root, path)
+        if item.temporary.startswith(self._new) and self._went_with_its_directory(path):
+            return Written(path, FileStat.of(os.lstat(target)))
         self._make_parents(path.rpartition("/")[0], path)
         try:
             os.replace(item.temporary, target)
@@ -148,6 +203,12 @@ class Checkout:
             self._remove_empty_below(path)
             os.replace(item.temporary, target)
         return Written(path, FileStat.of(os.lstat(target)))
+
+    def _went_with_its_directory(self, path: str) -> bool:
+        parent = path.rpartition("/")[0]
+        while parent not in self._tops:
+            parent = parent.rpartition("/")[0]
+        return self._tops[parent]
 
     def _make_parents(self, directory: str, path: str) -> None:
         """Creates missing directories; never walks through a symlink out of the workspace."""

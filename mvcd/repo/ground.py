@@ -14,11 +14,12 @@ from mvcd.repo.statcache import FileStat
 
 
 class Ground:
-    """Remembers which directories it has seen; make a new one when they may have changed."""
+    """Remembers which directories it has seen or missed; make a new one when they may have changed."""
 
     def __init__(self, root: str) -> None:
         self._root = root
         self._seen: dict[str, str | None] = {}
+        self._missing: set[str] = set()
 
     def blocker(self, path: str) -> str | None:
         """The topmost parent of `path` that exists and is no directory."""
@@ -28,19 +29,30 @@ class Ground:
         if parent not in self._seen:
             found = self.blocker(parent)
             if found is None:
-                status = self._lstat(parent)
-                found = parent if status and not stat.S_ISDIR(status.st_mode) else None
+                status = self._status(parent)
+                if status is None:
+                    self._missing.add(parent)
+                elif not stat.S_ISDIR(status.st_mode):
+                    found = parent
             self._seen[parent] = found
         return self._seen[parent]
 
+    def missing(self, path: str) -> str | None:
+        """The topmost parent of `path` that does not exist; None if all do, or a file is among them."""
+        found, parent = None, path.rpartition("/")[0]
+        if self.blocker(path) is None:
+            while parent in self._missing:
+                found, parent = parent, parent.rpartition("/")[0]
+        return found
+
     def stat(self, path: str) -> FileStat | None:
         """Of the file or link at `path`; None if there is none, or a directory."""
-        status = None if self.blocker(path) else self._lstat(path)
+        status = self._status(path)
         return None if status is None or stat.S_ISDIR(status.st_mode) else FileStat.of(status)
 
     def files_below(self, path: str) -> Iterator[str]:
         """All that is not a directory inside the directory `path`; nothing if it is none."""
-        status = None if self.blocker(path) else self._lstat(path)
+        status = self._status(path)
         if status is None or not stat.S_ISDIR(status.st_mode):
             return
         for directory, names, files in os.walk(self._at(path)):
@@ -48,7 +60,9 @@ class Ground:
             inside = os.path.relpath(directory, self._root).replace(os.sep, "/")
             yield from (f"{inside}/{name}" for name in files + links)
 
-    def _lstat(self, path: str) -> os.stat_result | None:
+    def _status(self, path: str) -> os.stat_result | None:
+        if self.blocker(path) or path.rpartition("/")[0] in self._missing:
+            return None
         try:
             return os.lstat(self._at(path))
         except (FileNotFoundError, NotADirectoryError):

@@ -7,10 +7,15 @@ import os
 from mvcd.objects.entry import Mode
 
 
+def permissions(mode: Mode) -> int:
+    """Of a new file, before the umask takes its part."""
+    return 0o777 if mode is Mode.EXECUTABLE else 0o666
+
+
 def create(path: str, mode: Mode) -> int:
     """A descriptor of a new file. Raises OSError, also where something is."""
-    bits = 0o777 if mode is Mode.EXECUTABLE else 0o666  # the umask takes its part
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, bits)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.open(path, flags, permissions(mode))
 
 
 def write_all(file: int, data: bytes, offset: int) -> None:

@@ -12,8 +12,10 @@ import pytest
 from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
 from mvcd.repo import checkout, staging
+from mvcd.repo.checkout import Checkout
+from mvcd.repo.statcache import FileStat
 from tests.repo.crafted import store_version
-from tests.support.workspace import Bench, Link
+from tests.support.workspace import Bench, File, Link, Tree
 
 HOSTILE_LINKS = (
     "/etc/passwd", "../outside", "sub/../../outside", "./../outside", "..", ".mvc/config.toml", "a/../.mvc",
@@ -54,6 +56,48 @@ def test_nothing_is_written_through_a_link_of_the_same_version(bench: Bench, scr
     with pytest.raises(Conflict):
         bench.checkout(id.hex())
     assert os.listdir(bench.path("real")) == []
+
+
+def test_new_directories_come_as_they_were_staged(bench: Bench) -> None:
+    """Links, executables and files of all sizes, deep and shallow; each directory is renamed once."""
+    tree: Tree = {
+        "a/b/c/tiny": "1",
+        "a/b/large": "2" * 300_000,
+        "a/run": File("#!/bin/sh\n", executable=True),
+        "a/link": Link("b/large"),
+        "/".join(["d", *(letter * 200 for letter in "vwxyz")]): "3",
+        "d/other": "4",
+        "here/new/e": "5",
+        "root": "6",
+    }
+    bench.make(tree)
+    bench.add()
+    bench.commit()
+    bench.make({"here/stays": "7"})
+    bench.add()
+    bench.commit()
+    bench.checkout("v1")
+    assert bench.tree() == tree
+    assert bench.repo.status().clean
+    assert not os.path.exists(bench.path(".mvc/staging"))
+
+
+def test_a_directory_that_appears_meanwhile_keeps_what_is_in_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.save({"a": "1", "new/b": "2", "new/c/d": "3"})
+    bench.make({"a": "1"})
+    bench.commit()
+    real = Checkout._require_unchanged
+
+    def meanwhile(self: Checkout, expect: dict[str, FileStat | None]) -> None:
+        real(self, expect)
+        os.mkdir(bench.path("new"))
+        Path(bench.path("new/stranger")).write_text("kept")
+
+    monkeypatch.setattr(Checkout, "_require_unchanged", meanwhile)
+    bench.checkout("v1")
+    assert bench.tree() == {"a": "1", "new/b": "2", "new/c/d": "3", "new/stranger": "kept"}
 
 
 def test_an_entry_that_lies_about_its_size_changes_nothing(bench: Bench) -> None:

@@ -1,0 +1,70 @@
+"""Many small files made in one call."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mvcd.repo._write import write_files
+
+
+@given(st.lists(st.binary(max_size=300), max_size=20))
+def test_each_has_its_content(contents: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        paths = [os.path.join(directory, f"{n}") for n in range(len(contents))]
+        files = zip(map(os.fsencode, paths), contents, strict=True)
+        assert write_files([(path, 0o666, data) for path, data in files]) is None
+        assert [Path(path).read_bytes() for path in paths] == contents
+
+
+def test_the_umask_takes_its_part(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_files([(os.fsencode(tmp_path / "x"), 0o777, b"x")])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o750
+
+
+def test_the_first_that_fails_is_named(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.write_bytes(b"as it was")
+    names = [tmp_path / "first", there, tmp_path / "third"]
+    with pytest.raises(FileExistsError) as caught:
+        write_files([(os.fsencode(name), 0o666, b"new") for name in names])
+    assert caught.value.filename == str(there)
+    assert there.read_bytes() == b"as it was"
+    assert [name.exists() for name in names] == [True, True, False]
+    with pytest.raises(FileNotFoundError):
+        write_files([(os.fsencode(tmp_path / "nowhere" / "x"), 0o666, b"")])
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        (),
+        [None],
+        [(b"x", 0o666)],
+        [("x", 0o666, b"")],
+        [(b"x", "r", b"")],
+        [(b"x", 0o666, "")],
+    ],
+)
+def test_what_is_no_list_of_files(wrong: object, tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(TypeError):
+        write_files(wrong)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_ends_where_it_ends(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="null"):
+        write_files([(os.fsencode(tmp_path / "a") + b"\0b", 0o666, b"")])
+    assert not list(tmp_path.iterdir())
