@@ -23,6 +23,7 @@ from mvcd.errors import Conflict, Failure
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.repo.candidates import unsafe_link
+from mvcd.repo.early import Early
 from mvcd.repo.files import read_entry
 from mvcd.repo.ground import Ground
 from mvcd.repo.staging import Contents, Staged, stage
@@ -49,11 +50,10 @@ class Checkout:
         staging: str,
         contents: Contents,
         monitor: Monitor,
-        ready: Mapping[Entry, str] | None = None,
+        early: Mapping[Entry, Early] | None = None,
     ) -> None:
-        """`ready` are verified files in `staging`, which are taken as they are."""
         self._root = root
-        self._ready = ready or {}
+        self._early = early or {}
         self._new = os.path.join(staging, "new", "")
         self._tops: dict[str, bool] = {}  # new directories, and whether they went as a whole
         self._staging = staging
@@ -75,15 +75,10 @@ class Checkout:
             "checkout", total_bytes=sum(e.size for e in write), total_items=len(write)
         )
         try:
-            ready = {entry: path for entry, path in self._ready.items() if os.path.exists(path)}
-            if not ready:
-                shutil.rmtree(self._staging, ignore_errors=True)
-            os.makedirs(self._staging, exist_ok=True)
-            staged = self._lay_out([e for e in write if self._may_write(e)], ready)
-            there = [s.entry.size for s in staged if s.entry in ready]
-            self._monitor.advance(bytes_done=sum(there), items_done=len(there))
-            missing = [s for s in staged if s.entry not in ready]
-            stage(missing, self._contents, self._monitor)
+            shutil.rmtree(self._staging, ignore_errors=True)
+            os.makedirs(self._staging)
+            staged = self._lay_out([e for e in write if self._may_write(e)])
+            stage(staged, self._contents, self._monitor)
             self._make_durable([s.temporary for s in staged])
             self._require_unchanged(expect)
             return self._switch(staged, remove)
@@ -93,34 +88,32 @@ class Checkout:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
 
-    def _lay_out(self, write: Sequence[Entry], ready: Mapping[Entry, str]) -> list[Staged]:
+    def _lay_out(self, write: Sequence[Entry]) -> list[Staged]:
         """Where each file is written first; makes the directories for it."""
         paths = {entry.path for entry in write}
         ground = Ground(self._root)
         tops: dict[str, str | None] = {}
         staged = []
         for number, entry in enumerate(write):
+            early = self._early.get(entry)
+            if early is not None and os.path.exists(early.path):
+                staged.append(Staged(entry, early.path, early.written))
+                continue
             parent = entry.path.rpartition("/")[0]
             if parent not in tops:
                 tops[parent] = self._new_directory(parent, ground, paths)
-            if entry in ready:
-                place = ready[entry]
-            elif tops[parent] is None or len(entry.path) > _LONG:
-                place = os.path.join(self._staging, str(number))
-            else:
-                place = os.path.join(self._new, entry.path)
+            whole = tops[parent] is not None and len(entry.path) <= _LONG
+            place = self._new + entry.path if whole else os.path.join(self._staging, str(number))
             staged.append(Staged(entry, place))
         return staged
 
     def _new_directory(self, directory: str, ground: Ground, paths: set[str]) -> str | None:
         """Makes it below the new ones, if it is to be one of them; the topmost directory it comes with."""
-        above = [directory[:i] for i, c in enumerate(directory) if c == "/"] + [directory]
         top = ground.missing(directory + "/")
-        if top is None or not paths.isdisjoint(
-            above
-        ):  # a file there is a mistake that placing it tells
+        above = [directory[:i] for i, c in enumerate(directory) if c == "/"] + [directory]
+        if top is None or not paths.isdisjoint(above):  # placing will tell what is wrong with it
             return None
-        os.makedirs(os.path.join(self._new, directory), exist_ok=True)
+        os.makedirs(self._new + directory, exist_ok=True)
         self._tops[top] = False
         return top
 
@@ -184,7 +177,7 @@ class Checkout:
         """Whether it went as a whole: not where something is by now."""
         self._make_parents(top.rpartition("/")[0], top)
         try:
-            os.rename(os.path.join(self._new, top), os.path.join(self._root, top))
+            os.rename(self._new + top, os.path.join(self._root, top))
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 return False

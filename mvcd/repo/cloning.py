@@ -6,13 +6,11 @@ One that was cut short is a repository with a remote and without versions; the s
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mvcd.errors import Failure
 from mvcd.monitor import Monitor, Silent
-from mvcd.objects.entry import Entry
 from mvcd.repo import left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.early import EarlyFiles
@@ -57,12 +55,10 @@ def clone(
             core.secret = secret
             refs = peer.refs()
             branch = _default(refs)
-            early = _early(core, refs, branch)
-            try:
+            tip = None if branch is None else target_of(refs[HEADS + branch])
+            with EarlyFiles(core.place.directory, tip) as early:
                 fetched = fetch_from(core, found, [peer], refs, early)
-            finally:
-                ready = {} if early is None else early.whole()
-            done = _check_out(core, branch, wanted, context, ready)
+                done = _check_out(core, branch, wanted, context, early)
             core.config.write({_UNFINISHED: None})
             return core, CloneResult(core.root, branch, fetched, done)
         except BaseException:
@@ -114,20 +110,12 @@ def _default(refs: Mapping[str, bytes]) -> str | None:
     return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=None)
 
 
-def _early(core: Core, refs: Mapping[str, bytes], branch: str | None) -> EarlyFiles | None:
-    """What a clone that was killed left there is of no use to this one."""
-    shutil.rmtree(core.place.staging, ignore_errors=True)
-    return (
-        None if branch is None else EarlyFiles(core.place.staging, target_of(refs[HEADS + branch]))
-    )
-
-
 def _check_out(
     core: Core,
     branch: str | None,
     wanted: Wanted,
     context: Context,
-    ready: Mapping[Entry, str],
+    early: EarlyFiles,
 ) -> CheckoutResult | None:
     """Moves HEAD to the branch; the files of components whose content did not come are left out."""
     if branch is None:
@@ -136,5 +124,11 @@ def _check_out(
     assert tip is not None
     leaving = left_out.NONE if wanted.only is None else left_out.ALL - wanted.only
     return moves.forward(
-        core, branch, target_of(tip), context, f"clone {branch}", leaving=leaving, ready=ready
+        core,
+        branch,
+        target_of(tip),
+        context,
+        f"clone {branch}",
+        leaving=leaving,
+        early=early.ready(),
     )

@@ -14,6 +14,7 @@ from mvcd.errors import Conflict, Failure, StaleReuse
 from mvcd.ids import VersionId
 from mvcd.repo import moves, partial, remotes
 from mvcd.repo.core import Core
+from mvcd.repo.early import EarlyFiles
 from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.incoming import is_ancestor
 from mvcd.repo.receiving import shared
@@ -240,21 +241,30 @@ def pull_branch(
             help="mvc switch BRANCH  (or just: mvc fetch)",
         )  # fmt: skip
     found = [remotes.remote(core.config, name) for name in names or (None,)]
-    with connected(core, found) as peers:
-        theirs = peers[0].refs()
-        fetched = fetch_from(core, found[0], peers, theirs)
     wanted = branch or head.branch
-    value = theirs.get(HEADS + wanted)
-    if value is None:
-        raise Failure(
-            f"{found[0].name or found[0].url} has no branch {wanted!r}", kind="unknown-branch",
-            help=f"mvc ls-remote {found[0].name}".rstrip(),
-        )  # fmt: skip
-    return _forward(core, fetched, head.branch, wanted, target_of(value), context)
+    with contextlib.ExitStack() as stack:
+        with connected(core, found) as peers:
+            theirs = peers[0].refs()
+            value = theirs.get(HEADS + wanted)
+            new = None if value is None else target_of(value)
+            early = stack.enter_context(EarlyFiles(core.place.directory, new))
+            fetched = fetch_from(core, found[0], peers, theirs, early)
+        if new is None:
+            raise Failure(
+                f"{found[0].name or found[0].url} has no branch {wanted!r}", kind="unknown-branch",
+                help=f"mvc ls-remote {found[0].name}".rstrip(),
+            )  # fmt: skip
+        return _forward(core, fetched, head.branch, wanted, new, context, early)
 
 
 def _forward(
-    core: Core, fetched: FetchResult, branch: str, wanted: str, new: VersionId, context: Context
+    core: Core,
+    fetched: FetchResult,
+    branch: str,
+    wanted: str,
+    new: VersionId,
+    context: Context,
+    early: EarlyFiles,
 ) -> PullResult:
     with core.lock.hold():
         old = core.head().version
@@ -267,5 +277,5 @@ def _forward(
                 cause="each has versions that the other has not; everything is fetched, no file was changed",
                 help=f"mvc merge {name}",
             )  # fmt: skip
-        done = moves.forward(core, branch, new, context, f"pull {name}")
+        done = moves.forward(core, branch, new, context, f"pull {name}", early=early.ready())
     return PullResult(fetched, branch, old, new, done)

@@ -26,6 +26,7 @@ from mvcd.repo import left_out
 from mvcd.repo.checkout import Checkout, refuse_twins
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
+from mvcd.repo.early import Early
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
 from mvcd.repo.planning import Plan, plan, some
@@ -60,7 +61,7 @@ class Move:
     refs: Sequence[RefUpdate | None] = ()
     undoes: int | None = None
     leaving: Components | None = None  # what is left out afterwards; None: what is now
-    ready: Mapping[Entry, str] = field(default_factory=dict)  # files that need only be put in place
+    early: Mapping[Entry, Early] = field(default_factory=dict)  # files that were begun before
 
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
@@ -120,10 +121,10 @@ def forward(
     detail: str,
     *,
     leaving: Components | None = None,
-    ready: Mapping[Entry, str] | None = None,
+    early: Mapping[Entry, Early] = MappingProxyType({}),
 ) -> CheckoutResult:
     """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
-    default those that are left out now. `ready` as for `Checkout`."""
+    default those that are left out now. `early` are files that were begun before."""
     with core.lock.hold():
         settle_interrupted(core, context)
         ref = HEADS + branch
@@ -131,7 +132,7 @@ def forward(
         verb = detail.split(" ", 1)[0]
         return _go(
             core, HeadValue(branch), context, verb, detail,
-            force=False, updates=[move], target=id, leaving=leaving, ready=ready or {},
+            force=False, updates=[move], target=id, leaving=leaving, early=early,
         )  # fmt: skip
 
 
@@ -178,7 +179,7 @@ def _go(
     updates: Sequence[RefUpdate] = (),
     target: VersionId | None = None,
     leaving: Components | None = None,
-    ready: Mapping[Entry, str] = MappingProxyType({}),
+    early: Mapping[Entry, Early] = MappingProxyType({}),
 ) -> CheckoutResult:
     head, out = core.head(), core.left_out()
     leaving = out if leaving is None else leaving
@@ -197,7 +198,7 @@ def _go(
     refuse_unsaved(planned, verb, force=force)
     tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
     refs = [*updates, core.move_head(value), tracked, core.move_left_out(leaving)]
-    move = Move(verb, detail, id, version, refs, leaving=leaving, ready=ready)
+    move = Move(verb, detail, id, version, refs, leaving=leaving, early=early)
     keep = bool(planned.unsaved or planned.right)
     result = carry_out(core, workspace, planned, move, context, keep=keep)
     return replace(result, head=Head(value.branch, id, version.generation))
@@ -360,7 +361,7 @@ def carry_out(
     refuse_twins((e.path for e in planned.write), core.root, core.place.staging)
     if core.promised is not None:
         core.promised.bring_entries(planned.write)
-    work = Checkout(core.root, core.place.staging, core.contents, core.monitor, move.ready)
+    work = Checkout(core.root, core.place.staging, core.contents, core.monitor, move.early)
     with core.store.session() as session:
         core.rely_on(session, [move.id])
         saved = _put_aside(core, workspace, move, context, session) if keep else None

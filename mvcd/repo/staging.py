@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Self
 
 from mvcd.errors import CorruptObject
@@ -44,6 +44,8 @@ class Contents:
 class Staged:
     entry: Entry
     temporary: str
+    written: Mapping[int, ChunkId] = field(default_factory=dict)
+    """Chunks that are there already, by offset."""
 
 
 def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None:
@@ -124,27 +126,39 @@ class _Writing:
 
     def large(self, item: Staged, pipeline: Pipeline) -> None:
         """Begins a file; what writes it comes through the pipeline in order."""
-        self._open[item] = file = create(item.temporary, item.entry.mode)
-        total = 0
-        for task in _tasks(content_parts(item.entry, self._contents.fetch)):
+        again = os.O_WRONLY | os.O_CLOEXEC
+        self._open[item] = file = (
+            os.open(item.temporary, again)
+            if item.written
+            else create(item.temporary, item.entry.mode)
+        )
+        for task in _tasks(self._lacking(item)):
             pipeline.submit(
                 lambda t=task: self._decoded(item, t),  # type: ignore[misc]
-                lambda data, at=total: self._write(file, data, at),  # type: ignore[misc]
+                lambda data: self._write(file, data),
             )
-            total += sum(part.size for part in task)
-        _check_size(item.entry, total)
         pipeline.submit(lambda: None, lambda _: self._end(item))
 
-    def _decoded(self, item: Staged, task: Sequence[Part]) -> list[bytes]:
+    def _lacking(self, item: Staged) -> Iterator[Part]:
+        """What is still to be written. Raises CorruptObject."""
+        end = 0
+        for part in content_parts(item.entry, self._contents.fetch):
+            end += part.size
+            if part.chunk is None or item.written.get(part.offset) != part.chunk:
+                yield part
+            else:
+                self._monitor.advance(bytes_done=part.size)
+        _check_size(item.entry, end)
+
+    def _decoded(self, item: Staged, task: Sequence[Part]) -> list[tuple[int, bytes]]:
         wanted = list(dict.fromkeys(part.chunk for part in task if part.chunk is not None))
         chunks: dict[Digest, bytes] = dict(self._contents.fetch_many(wanted))
-        return [_checked(item, part, chunks.get) for part in task]
+        return [(part.offset, _checked(item, part, chunks.get)) for part in task]
 
-    def _write(self, file: int, data: Sequence[bytes], offset: int) -> None:
-        for piece in data:
+    def _write(self, file: int, data: Sequence[tuple[int, bytes]]) -> None:
+        for offset, piece in data:
             write_all(file, piece, offset)
-            offset += len(piece)
-        size = sum(map(len, data))
+        size = sum(len(piece) for _, piece in data)
         self._unsynced += size
         if self._unsynced >= WRITE_BACK_STEP and self._write_back.start(file):
             self._unsynced = 0

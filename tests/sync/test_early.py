@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.codec.encoded import Codec
-from mvcd.ids import ChunkId, Digest, Kind, NodeId, RecipeId, VersionId
-from mvcd.objects.chunklist import CHUNK_LIST
+from mvcd.errors import Conflict, Failure
+from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
 from mvcd.objects.closure import children
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.manifest import ManifestBuilder
-from mvcd.objects.recipe import Recipe, Segment, SegmentBuilder, TreeRef, literal_segment
+from mvcd.objects.recipe import Part, Recipe, Segment, SegmentBuilder, literal_segment
 from mvcd.objects.version import Component, Version
 from mvcd.repo import early, staging
-from mvcd.repo.early import EarlyFiles
+from mvcd.repo.early import Early, EarlyFiles
+from mvcd.repo.files import content_parts
 from mvcd.repo.partial import Wanted
 from mvcd.store import pack
 from mvcd.store.frames import Checked
@@ -54,16 +56,17 @@ def pushed(pair: Pair) -> Pair:
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files that a checkout decoded by itself."""
-    seen: list[str] = []
-    real = staging._Writing.large
+def decoded(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Bytes that a checkout decoded by itself, of each large file."""
+    seen: dict[str, int] = {}
+    real = staging._Writing._lacking
 
-    def large(self, item, pipeline):  # type: ignore[no-untyped-def]
-        seen.append(item.entry.path)
-        real(self, item, pipeline)
+    def lacking(self: staging._Writing, item: staging.Staged) -> Iterator[Part]:
+        for part in real(self, item):
+            seen[item.entry.path] = seen.get(item.entry.path, 0) + part.size
+            yield part
 
-    monkeypatch.setattr(staging._Writing, "large", large)
+    monkeypatch.setattr(staging._Writing, "_lacking", lacking)
     return seen
 
 
@@ -80,52 +83,149 @@ def same(root: Path, files: Mapping[str, bytes | str]) -> bool:
     return content(root) == wanted
 
 
-def test_a_clone_decodes_large_files_once(pushed: Pair, decoded: list[str]) -> None:
+def leftovers(root: Path) -> list[str]:
+    return [name for name in os.listdir(root / ".mvc") if name.startswith(("early", "staging"))]
+
+
+SIZES = {name: len(data) for name, data in MODEL.items() if len(data) >= LARGE}
+
+
+def test_a_clone_decodes_large_files_once(pushed: Pair, decoded: dict[str, int]) -> None:
     bob = pushed.join()
     assert same(bob.root, expected())
-    assert decoded == []
+    assert decoded == {}
     assert os.access(bob.path("model.bin"), os.X_OK)
     assert not os.access(bob.path("copy.bin"), os.X_OK)
     assert bob.repo.status().clean
-    assert not os.path.exists(bob.path(".mvc/staging"))
     assert bob.repo.verify().ok
+    assert leftovers(bob.root) == []
+
+
+def test_a_pull_writes_what_came_and_decodes_the_rest(
+    pushed: Pair, decoded: dict[str, int]
+) -> None:
+    bob = pushed.join()
+    before, edited = noise(20 * LARGE, 1), noise(LARGE, 8)
+    changed: dict[str, bytes | str] = {
+        "model.bin": before[: 10 * LARGE] + edited + before[11 * LARGE :],
+        "new.bin": noise(3 * LARGE, 9),
+    }
+    pushed.ada.save(changed)
+    pushed.ada.push()
+    bob.pull()
+    assert same(bob.root, {**expected(), **changed})
+    assert set(decoded) == {"model.bin"}
+    assert 18 * LARGE < decoded["model.bin"] < 20 * LARGE
+    assert leftovers(bob.root) == []
+    pushed.ada.save({"params.yaml": "lr: 0.3\n"})
+    pushed.ada.push()
+    bob.pull()
+    assert set(decoded) == {"model.bin"}
+
+
+def test_a_pull_that_moves_no_files_leaves_none(pushed: Pair) -> None:
+    bob = pushed.join()
+    bob.save({"params.yaml": "lr: 7\n"})
+    pushed.ada.save({"new.bin": noise(3 * LARGE, 9)})
+    pushed.ada.push()
+    with pytest.raises(Conflict, match="diverged"):
+        bob.pull()
+    assert leftovers(bob.root) == []
+    with pytest.raises(Failure, match="no branch"):
+        bob.pull(branch="nowhere")
+    assert leftovers(bob.root) == []
 
 
 def test_what_was_there_already_is_read_there(
-    pushed: Pair, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+    pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clone that was cut short: some chunks do not come a second time."""
+    """A clone that was cut short: no chunk comes a second time."""
     with monkeypatch.context() as broken:
-        broken.setattr(early.EarlyFiles, "whole", lambda self: self.close() or 1 / 0)
+        broken.setattr(EarlyFiles, "ready", lambda self: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             pushed.join()
     bob = pushed.join()
     assert same(bob.root, expected())
-    assert sorted(decoded) == ["again.bin", "copy.bin", "head.bin", "model.bin"]
+    assert decoded == SIZES
+    assert leftovers(bob.root) == []
 
 
-def test_only_what_is_wanted_is_written(pushed: Pair, decoded: list[str]) -> None:
+def test_what_the_dead_left_is_removed_and_what_the_living_use_is_not(
+    pushed: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bob = pushed.join()
+    dead, living = bob.root / ".mvc/early-dead", bob.root / ".mvc/early-living"
+    for directory in (dead, living):
+        directory.mkdir()
+        (directory / "0").write_bytes(b"x")
+    lock = os.open(living, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    pushed.ada.save({"new.bin": noise(3 * LARGE, 9)})
+    pushed.ada.push()
+    bob.pull()
+    assert leftovers(bob.root) == ["early-living"]
+    os.close(lock)
+
+
+def test_a_home_that_is_taken_for_a_dead_ones_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another fetch looks between the making of a directory and its lock."""
+    real, made = tempfile.mkdtemp, []
+
+    def mkdtemp(**options: str) -> str:
+        made.append(real(**options))
+        if len(made) == 1:
+            early._Home(str(tmp_path))._remove_left()
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+    home = early._Home(str(tmp_path))
+    assert home.path == made[1]
+    assert os.listdir(tmp_path) == [os.path.basename(made[1])]
+    home.remove()
+    assert os.listdir(tmp_path) == []
+
+
+def test_files_that_vanish_before_the_checkout_are_made_again(
+    pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = EarlyFiles.ready
+
+    def ready(self: EarlyFiles) -> dict[Entry, Early]:
+        found = real(self)
+        for one in found.values():
+            os.unlink(one.path)
+        return found
+
+    monkeypatch.setattr(EarlyFiles, "ready", ready)
+    bob = pushed.join()
+    assert same(bob.root, expected())
+    assert decoded == SIZES
+
+
+def test_only_what_is_wanted_is_written(pushed: Pair, decoded: dict[str, int]) -> None:
     bob = pushed.join(wanted=Wanted(frozenset([Component.HYPERPARAMETERS])))
     assert same(bob.root, {"params.yaml": "lr: 0.2\n"})
-    assert decoded == []
+    assert decoded == {}
 
 
 @pytest.mark.parametrize("what", ["create", "write_all"])
 def test_a_full_disk_is_met_by_the_checkout(
-    pushed: Pair, decoded: list[str], monkeypatch: pytest.MonkeyPatch, what: str
+    pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(early, what, full)
-        bob = pushed.join()
+    monkeypatch.setattr(early, what, full)
+    bob = pushed.join()
     assert same(bob.root, expected())
-    assert len(decoded) == 4
+    assert decoded == SIZES
+    assert leftovers(bob.root) == []
 
 
 def test_a_failed_write_back_is_not_forgotten(
-    pushed: Pair, decoded: list[str], monkeypatch: pytest.MonkeyPatch
+    pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def failing(file: int) -> None:
         raise pack.SyncFailed("input/output error")
@@ -141,7 +241,7 @@ def test_a_failed_write_back_is_not_forgotten(
     monkeypatch.setattr(early.WriteBack, "start", start)
     bob = pushed.join()
     assert same(bob.root, expected())
-    assert len(decoded) == 4
+    assert decoded == SIZES
 
 
 # -------------------------------------------------------------------- against a dict
@@ -198,7 +298,7 @@ def came(id: Digest, data: bytes) -> Checked:
     st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=40), min_size=1, max_size=4),
     st.data(),
 )
-def test_a_file_that_is_whole_has_the_right_bytes(
+def test_every_chunk_that_came_is_where_it_belongs(
     lists: list[list[int]], draw: st.DataObject
 ) -> None:
     """Whatever comes, in any order, some of it twice."""
@@ -214,41 +314,18 @@ def test_a_file_that_is_whole_has_the_right_bytes(
         patch.setattr(early, "LEAST", 1)
         patch.setattr(early, "LEAST_MEAN", 0)
         id = version_of(objects, entries)
-        files = EarlyFiles(f"{directory}/early", id)
-        walk(objects, id, files)
-        for chunk in arriving:
-            files.arrived([came(chunk, objects[chunk])])
-        whole = files.whole()
-        here = set(arriving)
-        for entry in entries:
-            wanted = contents[entry.path]
-            assert (entry in whole) == all(ChunkId.of(piece) in here for piece in wanted)
-            if entry in whole:
-                assert Path(whole[entry]).read_bytes() == b"".join(wanted) + b"the end"
-
-
-def test_a_list_that_lies_about_its_totals_makes_no_file(tmp_path: Path) -> None:
-    """Two lists of 20 chunks of 200 and 300 bytes, of which a recipe says the reverse: together they fit."""
-    objects: Objects = {}
-    roots = []
-    for size in (200, 300):
-        chunks = []
-        for n in range(20):
-            piece = noise(size, n)
-            objects[ChunkId.of(piece)] = piece
-            chunks.append((ChunkId.of(piece), size))
-        data = CHUNK_LIST.encode_leaf(chunks)
-        objects[NodeId.of(data)] = data
-        roots.append((NodeId.of(data), 20 * size))
-    (a, small), (b, large) = roots
-    honest = file_of(objects, "a", [Segment(TreeRef(a, small, 20)), Segment(TreeRef(b, large, 20))])
-    lying = file_of(objects, "b", [Segment(TreeRef(a, large, 20)), Segment(TreeRef(b, small, 20))])
-    assert honest.size == lying.size
-    id = version_of(objects, [honest, lying])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(early, "LEAST", 1)
-        patch.setattr(early, "LEAST_MEAN", 0)
-        files = EarlyFiles(str(tmp_path / "early"), id)
-        walk(objects, id, files)
-        files.arrived([came(i, data) for i, data in objects.items() if i.kind is Kind.CHUNK])
-        assert set(files.whole()) == {honest}
+        with EarlyFiles(directory, id) as files:
+            walk(objects, id, files)
+            for chunk in arriving:
+                files.arrived([came(chunk, objects[chunk])])
+            ready = files.ready()
+            here = set(arriving)
+            for entry in entries:
+                wanted = {p.offset: p.chunk for p in content_parts(entry, objects.__getitem__)}
+                wanted = {offset: chunk for offset, chunk in wanted.items() if chunk in here}
+                assert (ready[entry].written if entry in ready else {}) == wanted
+                data = Path(ready[entry].path).read_bytes() if wanted else b""
+                for offset, chunk in wanted.items():
+                    piece = objects[chunk]
+                    assert data[offset : offset + len(piece)] == piece
+        assert os.listdir(directory) == []
