@@ -92,7 +92,7 @@ class Checkout:
         """Where each file is written first; makes the directories for it."""
         paths = {entry.path for entry in write}
         ground = Ground(self._root)
-        tops: dict[str, str | None] = {}
+        new: dict[str, bool] = {}
         staged = []
         for number, entry in enumerate(write):
             early = self._early.get(entry)
@@ -100,22 +100,22 @@ class Checkout:
                 staged.append(Staged(entry, early.path, early.written))
                 continue
             parent = entry.path.rpartition("/")[0]
-            if parent not in tops:
-                tops[parent] = self._new_directory(parent, ground, paths)
-            whole = tops[parent] is not None and len(entry.path) <= _LONG
+            if parent not in new:
+                new[parent] = self._make_new(parent, ground, paths)
+            whole = new[parent] and len(entry.path) <= _LONG
             place = self._new + entry.path if whole else os.path.join(self._staging, str(number))
             staged.append(Staged(entry, place))
         return staged
 
-    def _new_directory(self, directory: str, ground: Ground, paths: set[str]) -> str | None:
-        """Makes it below the new ones, if it is to be one of them; the topmost directory it comes with."""
+    def _make_new(self, directory: str, ground: Ground, paths: set[str]) -> bool:
+        """Whether a directory is to come as a whole, with the topmost missing one above it; made then."""
         top = ground.missing(directory + "/")
         above = [directory[:i] for i, c in enumerate(directory) if c == "/"] + [directory]
         if top is None or not paths.isdisjoint(above):  # placing will tell what is wrong with it
-            return None
+            return False
         os.makedirs(self._new + directory, exist_ok=True)
         self._tops[top] = False
-        return top
+        return True
 
     def _switch(self, staged: Sequence[Staged], remove: Sequence[str]) -> list[Written]:
         early, late = _split_removals(remove, [s.entry.path for s in staged])

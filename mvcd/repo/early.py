@@ -10,7 +10,6 @@ written yet (staging.py).
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -29,7 +28,7 @@ from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Version
 from mvcd.repo.writing import create, write_all
 from mvcd.store.frames import Checked
-from mvcd.store.pack import WRITE_BACK_STEP, SyncFailed, WriteBack
+from mvcd.store.pack import SyncFailed, WriteBack, try_lock, unlock
 
 LEAST = 4 << 20
 """Bytes of a file that is worth it."""
@@ -83,7 +82,6 @@ class EarlyFiles:
         self._files: list[_File] = []
         self._room = MOST_BYTES
         self._lock = threading.Lock()
-        self._unsynced = 0
         self._write_back = WriteBack()
         self._failed = False
 
@@ -174,11 +172,7 @@ class EarlyFiles:
             write_all(place.file.descriptor, data, place.offset)
             with self._lock:
                 place.file.written[place.offset] = id
-                self._unsynced += place.size
-                if self._unsynced >= WRITE_BACK_STEP and self._write_back.start(
-                    place.file.descriptor
-                ):
-                    self._unsynced = 0
+                self._write_back.wrote(place.file.descriptor, place.size)
         except (OSError, SyncFailed):
             self._failed = True  # the checkout meets it again and says what it is
 
@@ -197,48 +191,39 @@ class EarlyFiles:
 
 
 class _Home:
-    """A directory that is ours while we live (flock), and made when it is first asked for. Those of processes
-    that died are removed then."""
+    """A directory that is ours while we live, and made when it is first asked for. Those of processes that died
+    are removed then."""
 
     def __init__(self, parent: str) -> None:
         self._parent = parent
-        self._lock = -1
+        self._lock: int | None = None
         self._path = ""
 
     @property
     def path(self) -> str:
         """Raises OSError."""
-        if self._lock < 0:
+        if self._lock is None:
             self._remove_left()
-        while self._lock < 0:
+        while self._lock is None:  # None again: taken for a dead one's before it was locked
             self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
-            with suppress(FileNotFoundError):  # taken for a dead one's, and removed
-                self._lock = _locked(self._path, fcntl.LOCK_EX)
+            self._lock = _lock_of(self._path)
         return self._path
 
     def remove(self) -> None:
-        if self._lock >= 0:
+        if self._lock is not None:
             shutil.rmtree(self._path, ignore_errors=True)
-            os.close(self._lock)
-            self._lock = -1
+            unlock(self._lock)
+            self._lock = None
 
     def _remove_left(self) -> None:
         for name in os.listdir(self._parent):
-            if name.startswith(_PREFIX):
-                path = os.path.join(self._parent, name)
-                with suppress(OSError):
-                    lock = _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path = os.path.join(self._parent, name)
+            with suppress(OSError):  # not one of ours, or not ours to remove
+                if name.startswith(_PREFIX) and (lock := _lock_of(path)) is not None:
                     shutil.rmtree(path, ignore_errors=True)
-                    os.close(lock)
+                    unlock(lock)
 
 
-def _locked(path: str, how: int) -> int:
-    """The directory, open and locked. Raises FileNotFoundError if it is gone by then, BlockingIOError."""
-    file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(file, how)
-        os.stat(path)
-    except OSError:
-        os.close(file)
-        raise
-    return file
+def _lock_of(directory: str) -> int | None:
+    """Held by whose it is; None where somebody holds it, and where the directory is gone."""
+    return try_lock(os.path.join(directory, "lock"), create=True)

@@ -100,6 +100,7 @@ def fetch_from(
     theirs = {name: value for name, value in found.items() if shared(name)}
     for attempt in range(_ATTEMPTS):
         try:
+            # Once: a second walk would begin the same files again.
             return _fetch(core, remote, peers, theirs, None if attempt else onlooker)
         except (StaleReuse, Conflict):  # collected, or fetched by somebody else, meanwhile
             if attempt == _ATTEMPTS - 1:
@@ -242,19 +243,18 @@ def pull_branch(
         )  # fmt: skip
     found = [remotes.remote(core.config, name) for name in names or (None,)]
     wanted = branch or head.branch
-    with contextlib.ExitStack() as stack:
-        with connected(core, found) as peers:
-            theirs = peers[0].refs()
-            value = theirs.get(HEADS + wanted)
-            new = None if value is None else target_of(value)
-            early = stack.enter_context(EarlyFiles(core.place.directory, new))
+    with connected(core, found) as peers:
+        theirs = peers[0].refs()
+        value = theirs.get(HEADS + wanted)
+        new = None if value is None else target_of(value)
+        with EarlyFiles(core.place.directory, new) as early:
             fetched = fetch_from(core, found[0], peers, theirs, early)
-        if new is None:
-            raise Failure(
-                f"{found[0].name or found[0].url} has no branch {wanted!r}", kind="unknown-branch",
-                help=f"mvc ls-remote {found[0].name}".rstrip(),
-            )  # fmt: skip
-        return _forward(core, fetched, head.branch, wanted, new, context, early)
+            if new is None:
+                raise Failure(
+                    f"{found[0].name or found[0].url} has no branch {wanted!r}", kind="unknown-branch",
+                    help=f"mvc ls-remote {found[0].name}".rstrip(),
+                )  # fmt: skip
+            return _forward(core, fetched, head.branch, wanted, new, context, early)
 
 
 def _forward(

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Conflict, Failure, MvcError
@@ -61,7 +60,7 @@ class Move:
     refs: Sequence[RefUpdate | None] = ()
     undoes: int | None = None
     leaving: Components | None = None  # what is left out afterwards; None: what is now
-    early: Mapping[Entry, Early] = field(default_factory=dict)  # files that were begun before
+    early: Mapping[Entry, Early] | None = None  # files that were begun before
 
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
@@ -121,7 +120,7 @@ def forward(
     detail: str,
     *,
     leaving: Components | None = None,
-    early: Mapping[Entry, Early] = MappingProxyType({}),
+    early: Mapping[Entry, Early] | None = None,
 ) -> CheckoutResult:
     """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
     default those that are left out now. `early` are files that were begun before."""
@@ -179,7 +178,7 @@ def _go(
     updates: Sequence[RefUpdate] = (),
     target: VersionId | None = None,
     leaving: Components | None = None,
-    early: Mapping[Entry, Early] = MappingProxyType({}),
+    early: Mapping[Entry, Early] | None = None,
 ) -> CheckoutResult:
     head, out = core.head(), core.left_out()
     leaving = out if leaving is None else leaving

@@ -24,7 +24,7 @@ from mvcd.repo._write import write_files
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.writing import create, permissions, write_all
-from mvcd.store.pack import WRITE_BACK_STEP, SyncFailed, WriteBack
+from mvcd.store.pack import SyncFailed, WriteBack
 
 _TINY = 64 << 10
 """Bytes of a file; a group of such is decoded by the thread that asked for it, and made in one call."""
@@ -89,7 +89,6 @@ class _Writing:
         self._monitor = monitor
         self._open: dict[Staged, int] = {}
         self._write_back = WriteBack()
-        self._unsynced = 0
 
     def __enter__(self) -> Self:
         return self
@@ -159,9 +158,7 @@ class _Writing:
         for offset, piece in data:
             write_all(file, piece, offset)
         size = sum(len(piece) for _, piece in data)
-        self._unsynced += size
-        if self._unsynced >= WRITE_BACK_STEP and self._write_back.start(file):
-            self._unsynced = 0
+        self._write_back.wrote(file, size)
         self._monitor.advance(bytes_done=size)
 
     def _end(self, item: Staged) -> None:

@@ -6,7 +6,7 @@ bytes to a pack of its own. Nothing is encoded anew on the way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mvcd.codec.decode import decode, decode_many
@@ -122,13 +122,17 @@ def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[Bytes]:
     size = raw_size = 0
     for part, raw in parts:
         if waiting and (size + len(part) > FRAME_SIZE or raw_size + raw > FRAME_RAW_SIZE):
-            yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+            yield _joined(waiting)
             waiting, size, raw_size = [], 0, 0
         waiting.append(part)
         size += len(part)
         raw_size += raw
     if waiting:
-        yield waiting[0] if len(waiting) == 1 else b"".join(waiting)
+        yield _joined(waiting)
+
+
+def _joined(parts: Sequence[Bytes]) -> Bytes:
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 assert MAX_BODY_SIZE + (64 << 10) < MAX_FRAME_SIZE

@@ -98,6 +98,13 @@ class WriteBack:
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
+        self._waiting = 0
+
+    def wrote(self, file: int, size: int) -> None:
+        """Counts bytes, of whichever file; when they are enough, starts on this one. Raises SyncFailed."""
+        self._waiting += size
+        if self._waiting >= WRITE_BACK_STEP and self.start(file):
+            self._waiting = 0
 
     def start(self, file: int) -> bool:
         """Starts on a file; False when busy with the one before. Raises SyncFailed."""

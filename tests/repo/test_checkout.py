@@ -14,6 +14,7 @@ from mvcd.objects.entry import Mode
 from mvcd.repo import checkout, staging
 from mvcd.repo.checkout import Checkout
 from mvcd.repo.statcache import FileStat
+from mvcd.store import pack
 from tests.repo.crafted import store_version
 from tests.support.workspace import Bench, File, Link, Tree
 
@@ -199,7 +200,7 @@ def test_a_disk_that_fails_while_a_large_file_is_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel tells of a failed write-back once, to whichever fsync comes first."""
-    monkeypatch.setattr(staging, "WRITE_BACK_STEP", 100_000)
+    monkeypatch.setattr(pack, "WRITE_BACK_STEP", 100_000)
     files = {"model.bin": random.Random(2).randbytes(900_000)}
     bench.save(files)
     bench.remove(*files)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -158,13 +158,13 @@ def test_what_the_dead_left_is_removed_and_what_the_living_use_is_not(
     for directory in (dead, living):
         directory.mkdir()
         (directory / "0").write_bytes(b"x")
-    lock = os.open(living, os.O_RDONLY)
-    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock = pack.try_lock(str(living / "lock"), create=True)
+    assert lock is not None
     pushed.ada.save({"new.bin": noise(3 * LARGE, 9)})
     pushed.ada.push()
     bob.pull()
     assert leftovers(bob.root) == ["early-living"]
-    os.close(lock)
+    pack.unlock(lock)
 
 
 def test_a_home_that_is_taken_for_a_dead_ones_is_made_again(
@@ -227,18 +227,14 @@ def test_a_full_disk_is_met_by_the_checkout(
 def test_a_failed_write_back_is_not_forgotten(
     pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def failing(file: int) -> None:
-        raise pack.SyncFailed("input/output error")
+    class Failing(pack.WriteBack):
+        def start(self, file: int) -> bool:
+            self._running = Future()
+            self._running.set_exception(pack.SyncFailed("input/output error"))
+            return True
 
-    monkeypatch.setattr(early, "WRITE_BACK_STEP", LARGE)
-    real = early.WriteBack.start
-
-    def start(self: early.WriteBack, file: int) -> bool:
-        with monkeypatch.context() as broken:
-            broken.setattr(pack, "sync_file", failing)
-            return real(self, file)
-
-    monkeypatch.setattr(early.WriteBack, "start", start)
+    monkeypatch.setattr(pack, "WRITE_BACK_STEP", LARGE)
+    monkeypatch.setattr(early, "WriteBack", Failing)
     bob = pushed.join()
     assert same(bob.root, expected())
     assert decoded == SIZES
