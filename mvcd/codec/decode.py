@@ -72,8 +72,11 @@ def decode_many(encoded: Sequence[Encoded]) -> list[bytes]:
     found = iter(
         _planes.decode_bodies([(PLANES_WIDTH[e.codec], e.raw_size, e.body) for e in planar])
     )
-    decoded = ((next(found) if e.codec in PLANES_WIDTH else None, e) for e in encoded)
-    return [decode(one) if raw is None else raw for raw, one in decoded]
+    decoded = []
+    for one in encoded:
+        raw = next(found) if one.codec in PLANES_WIDTH else None
+        decoded.append(decode(one) if raw is None else raw)
+    return decoded
 
 
 def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
 
@@ -26,8 +26,7 @@ class Codec(IntEnum):
     DELTA8 = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """One object as it rests and travels. `base` is the chunk a delta codec refers to, else None."""
 
     codec: Codec

@@ -43,17 +43,20 @@ def encode(message: Message) -> bytes:
 
 def decode(message_type: type[M], data: bytes) -> M:
     """The message of which `data` are the canonical bytes. Raises CorruptObject for any other bytes."""
-    what = f"a {message_type.DESCRIPTOR.name.lower()} record"
     if len(data) > MAX_SIZE:
-        raise corrupt(what, f"it has {len(data)} bytes, more than {MAX_SIZE}")
+        raise _refused(message_type, f"it has {len(data)} bytes, more than {MAX_SIZE}")
     try:
         message = message_type.FromString(data)
     except DecodeError as error:
-        raise corrupt(what, "its bytes are no such message") from error
+        raise _refused(message_type, "its bytes are no such message") from error
     message.DiscardUnknownFields()
     if message.SerializeToString(deterministic=True) != data:
-        raise corrupt(what, "its bytes are not in canonical form")
+        raise _refused(message_type, "its bytes are not in canonical form")
     return message
+
+
+def _refused(message_type: type[Message], why: str) -> CorruptObject:
+    return corrupt(f"a {message_type.DESCRIPTOR.name.lower()} record", why)
 
 
 def split_ids(id_type: type[D], packed: bytes) -> list[D]:
@@ -62,4 +65,6 @@ def split_ids(id_type: type[D], packed: bytes) -> list[D]:
         raise ValueError(f"packed ids have {len(packed)} bytes, no multiple of {DIGEST_SIZE}")
     # The length is right by construction: skipping Digest's own check halves the time of a 256-entry node.
     new = bytes.__new__
+    if len(packed) == DIGEST_SIZE:  # most files have one chunk
+        return [new(id_type, packed)]
     return [new(id_type, packed[i : i + DIGEST_SIZE]) for i in range(0, len(packed), DIGEST_SIZE)]

@@ -77,7 +77,7 @@ CHUNK_LIST = ChunkList()
 
 
 def read_chunks(leaf: pb.ChunkLeaf, most: int) -> list[Chunk]:
-    """The chunks of a leaf or of a recipe's inline list, 1 to `most`. Raises ValueError."""
+    """The chunks of a leaf, 1 to `most`. Raises ValueError."""
     ids, sizes = split_ids(ChunkId, leaf.ids), list(leaf.sizes)
     if not 1 <= len(ids) <= most or len(ids) != len(sizes):
         raise ValueError(f"{len(ids)} chunks and {len(sizes)} sizes, where 1 to {most} are legal")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -29,9 +29,9 @@ class Mode(IntEnum):
 _MODES = tuple(Mode)  # Mode(n) takes 1 us, an index a tenth
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A file: `path` relative with '/', `size` in raw bytes, equal to the recipe's."""
+class Entry(NamedTuple):
+    """A file: `path` relative with '/', `size` in raw bytes, equal to the recipe's. A tuple, since one is made
+    for each file a verb looks at: that takes a third of the time of a frozen dataclass."""
 
     path: str
     mode: Mode

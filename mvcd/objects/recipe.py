@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.ids import ChunkId, NodeId
-from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode
-from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_SIZE, Chunk, chunks_from, read_chunks
+from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
+from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_SIZE, Chunk, chunks_from
 from mvcd.objects.tree import Fetch, Node, Sink, TreeBuilder, open_root
 from mvcd.objects.v1 import objects_pb2 as pb
 
@@ -44,16 +45,14 @@ class TreeRef:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkRun:
-    """Consecutive chunks and their raw bytes."""
+class ChunkRun(NamedTuple):
+    """Consecutive chunks and their raw bytes. A tuple, as all that is made for each of many small files."""
 
     ids: tuple[ChunkId, ...]
     sizes: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     content: bytes | ChunkRun | TreeRef
     tensor: Tensor | None = None
 
@@ -106,7 +105,7 @@ class Recipe:
     def read(cls, message: pb.Recipe) -> Recipe:
         """Raises CorruptObject unless the message is a legal recipe."""
         try:
-            segments = tuple([_read_segment(segment) for segment in message.segments])
+            segments = tuple(map(_read_segment, message.segments))
             recipe = cls(message.size, message.format, segments)
             recipe._check()
         except ValueError as error:
@@ -118,9 +117,7 @@ class Recipe:
         return {s.tensor.name: s for s in self.segments if s.tensor is not None}
 
     def _check(self) -> None:
-        total = 0
-        for segment in self.segments:
-            total += _checked_size(segment)
+        total = sum(map(_checked_size, self.segments))
         if total != self.size:
             raise ValueError(f"the segments have {total} bytes, the recipe says {self.size}")
         names = [s.tensor.name for s in self.segments if s.tensor is not None]
@@ -175,8 +172,7 @@ class SegmentBuilder:
         return segment
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A stretch of the file at `offset`: exactly one of a chunk's id and the bytes themselves."""
 
     offset: int
@@ -267,11 +263,11 @@ def _read_segment(message: pb.Segment) -> Segment:
         tensor = Tensor(message.tensor.name, message.tensor.dtype, tuple(message.tensor.shape))
     content: bytes | ChunkRun | TreeRef
     match message.WhichOneof("content"):
+        case "chunks":
+            chunks = message.chunks
+            content = ChunkRun(tuple(split_ids(ChunkId, chunks.ids)), tuple(chunks.sizes[:]))
         case "literal":
             content = message.literal
-        case "chunks":
-            chunks = read_chunks(message.chunks, INLINE_CHUNKS)
-            content = ChunkRun(tuple([i for i, _ in chunks]), tuple([size for _, size in chunks]))
         case "root":
             root = message.root
             content = TreeRef(NodeId(root.node), root.size, root.count)

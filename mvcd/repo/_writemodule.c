@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct {
@@ -19,10 +20,19 @@ typedef struct {
     char *data;
     Py_ssize_t size;
     int bits;
+    struct stat status;
 } File;
 
+#ifdef __APPLE__
+#define MTIME st_mtimespec
+#define CTIME st_ctimespec
+#else
+#define MTIME st_mtim
+#define CTIME st_ctim
+#endif
+
 /* 0 or an errno. */
-static int write_file(const File *file) {
+static int write_file(File *file) {
     int fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file->bits);
     if (fd < 0) return errno;
     int status = 0;
@@ -33,8 +43,27 @@ static int write_file(const File *file) {
         else if (errno != EINTR)
             status = errno;
     }
+    if (status == 0 && fstat(fd, &file->status) != 0) status = errno;
     if (close(fd) != 0 && status == 0 && errno != EINTR) status = errno;
     return status;
+}
+
+static long long nanoseconds(struct timespec time) { return time.tv_sec * 1000000000LL + time.tv_nsec; }
+
+/* A list of tuples, or NULL with an exception. */
+static PyObject *states(const File *files, Py_ssize_t count) {
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        const struct stat *s = &files[i].status;
+        PyObject *executable = s->st_mode & S_IXUSR ? Py_True : Py_False;
+        PyObject *state = Py_BuildValue("LLLKO", (long long)s->st_size, nanoseconds(s->MTIME), nanoseconds(s->CTIME),
+                                        (unsigned long long)s->st_ino, executable);
+        if (state == NULL)
+            Py_CLEAR(list);
+        else
+            PyList_SetItem(list, i, state);
+    }
+    return list;
 }
 
 static PyObject *write_files(PyObject *Py_UNUSED(module), PyObject *list) {
@@ -61,7 +90,7 @@ static PyObject *write_files(PyObject *Py_UNUSED(module), PyObject *list) {
     while (done < count && (status = write_file(&files[done])) == 0) done++;
     Py_END_ALLOW_THREADS
     if (status == 0) {
-        result = Py_NewRef(Py_None);
+        result = states(files, count);
     } else {
         errno = status;
         PyErr_SetFromErrnoWithFilename(PyExc_OSError, files[done].path);

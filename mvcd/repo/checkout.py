@@ -188,7 +188,7 @@ class Checkout:
         path = item.entry.path
         target = os.path.join(self._root, path)
         if item.temporary.startswith(self._new) and self._went_with_its_directory(path):
-            return Written(path, FileStat.of(os.lstat(target)))
+            return Written(path, item.stat or FileStat.of(os.lstat(target)))
         self._make_parents(path.rpartition("/")[0], path)
         try:
             os.replace(item.temporary, target)

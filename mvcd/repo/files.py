@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.errors import AuthError, MissingObject, RemoteUnreachable
 from mvcd.ids import Digest, NodeId
@@ -23,8 +23,7 @@ ABSENT = (MissingObject, RemoteUnreachable, AuthError)
 Questions that can say the rest without it do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """An entry and the component it belongs to."""
 
     component: Component

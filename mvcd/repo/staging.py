@@ -23,6 +23,7 @@ from mvcd.objects.tree import Fetch
 from mvcd.repo._write import write_files
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
+from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import create, permissions, write_all
 from mvcd.store.pack import SyncFailed, WriteBack
 
@@ -46,6 +47,8 @@ class Staged:
     temporary: str
     written: Mapping[int, ChunkId] = field(default_factory=dict)
     """Chunks that are there already, by offset."""
+    stat: FileStat | None = None
+    """Of a file that was made at once: its look-up afterwards would take longer than its making."""
 
 
 def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None:
@@ -107,6 +110,7 @@ class _Writing:
         ]
         wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
         chunks: dict[Digest, bytes] = dict(many(wanted))
+        made: list[Staged] = []
         regular: list[tuple[bytes, int, bytes]] = []
         for item, found in files:
             data = b"".join([_checked(item, part, chunks.get) for part in found])
@@ -116,12 +120,15 @@ class _Writing:
             else:
                 name = os.fsencode(item.temporary)
                 regular.append((name, permissions(item.entry.mode), data))
-        pipeline.submit(
-            lambda: write_files(regular),
-            lambda _: self._monitor.advance(
-                bytes_done=sum(item.entry.size for item in group), items_done=len(group)
-            ),
-        )
+                made.append(item)
+
+        def receive(states: Sequence[tuple[int, int, int, int, bool]]) -> None:
+            for item, state in zip(made, states, strict=True):
+                item.stat = FileStat(*state)
+            size = sum(item.entry.size for item in group)
+            self._monitor.advance(bytes_done=size, items_done=len(group))
+
+        pipeline.submit(lambda: write_files(regular), receive)
 
     def large(self, item: Staged, pipeline: Pipeline) -> None:
         """Begins a file; what writes it comes through the pipeline in order."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from zlib_ng.zlib_ng import crc32
 
@@ -39,8 +39,7 @@ class BadRecord(ValueError):
     """These bytes are not a whole, valid record; the text says why."""
 
 
-@dataclass(slots=True)
-class Record:
+class Record(NamedTuple):
     """One record as parsed. `body` is a view into the bytes it was parsed from."""
 
     id: Digest

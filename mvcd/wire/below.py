@@ -4,6 +4,7 @@ its trees."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.objects.closure import children
@@ -18,19 +19,24 @@ def records_below(store: Store, ids: Sequence[Digest], most: int) -> Iterator[By
     """Frames with the records of `ids`, which are here, then of the nodes and recipes below that are here too,
     level by level, `most` objects in all."""
     level = [typed_id(id, info.kind) for id, info in store.infos(ids).items()]
-    done = set(level)
-    sent = 0
+    seen = set(level)
+    sent, left = 0, most - len(level)
     while level:
         for frame in store.records(level):
             sent += len(frame)
             yield frame
         if sent >= MOST_BYTES:
             return
-        below = dict.fromkeys(
-            child
-            for id in level
-            for child in children(id.kind, b"" if id.kind is Kind.CHUNK else store.get(id))
-            if child.kind is not Kind.CHUNK and child not in done
-        )
-        level = list(store.infos(list(below)))[: most - len(done)]
-        done.update(level)
+        level = list(store.infos(list(islice(_below(store, level, seen), left))))
+        left -= len(level)
+
+
+def _below(store: Store, level: Sequence[Digest], seen: set[Digest]) -> Iterator[Digest]:
+    """Each node and recipe once. Opens no more than is taken: a manifest may name a million."""
+    for id in level:
+        if id.kind is Kind.CHUNK:
+            continue
+        for child in children(id.kind, store.get(id)):
+            if child.kind is not Kind.CHUNK and child not in seen:
+                seen.add(child)
+                yield child

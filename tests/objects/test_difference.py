@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -45,7 +43,7 @@ def edited(stretches: list[tuple[int, int, str]]) -> dict[str, Entry]:
         paths = list(BASE)[start : start + length]
         for path in paths:
             if kind == "x":
-                after[path] = replace(BASE[path], size=1)
+                after[path] = BASE[path]._replace(size=1)
             elif kind == "g":
                 after.pop(path, None)
             elif kind == "i":
@@ -99,7 +97,7 @@ def test_equal_roots_read_nothing(large: tuple[Objects, ComponentRoot]) -> None:
 
 def test_one_changed_file_reads_two_nodes_per_level(large: tuple[Objects, ComponentRoot]) -> None:
     objects, root = large
-    entry = replace(numbered_entries(20_000)[-1], size=1)
+    entry = numbered_entries(20_000)[-1]._replace(size=1)
     other = edit_manifest(root.root, {entry.path: entry}, objects.fetch, objects.sink)
     assert reads(objects, root, other, 1) == 2 * LEVELS
     assert reads(objects, other, root, 1) == 2 * LEVELS
@@ -128,7 +126,7 @@ def test_changes_all_over_read_each_differing_node_once(
     large: tuple[Objects, ComponentRoot],
 ) -> None:
     objects, root = large
-    fresh = {e.path: replace(e, size=1) for e in numbered_entries(30_000)[5::1000]}
+    fresh = {e.path: e._replace(size=1) for e in numbered_entries(30_000)[5::1000]}
     before = len(objects)
     other = edit_manifest(root.root, fresh, objects.fetch, objects.sink)
     assert reads(objects, root, other, len(fresh)) == 2 * (len(objects) - before)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +34,7 @@ assert ROOT.files == 3000
 
 
 def changed(entry: Entry) -> Entry:
-    return replace(entry, size=entry.size + 1)
+    return entry._replace(size=entry.size + 1)
 
 
 def new(path: str) -> Entry:
@@ -169,7 +167,7 @@ def test_edits_of_deep_trees(start: set[int], history: list[dict[int, int | None
             edit: dict[str, Entry | None] = {}
             for number, size in step.items():
                 path = f"{number:03}"
-                edit[path] = None if size is None else replace(new(path), size=size)
+                edit[path] = None if size is None else new(path)._replace(size=size)
             root = edit_manifest(root.root, edit, objects.fetch, objects.sink)
             whole = {**after, **edit}
             after = {path: entry for path, entry in whole.items() if entry is not None}

@@ -101,11 +101,11 @@ def test_content_key_tells_kinds_and_contents_apart() -> None:
         )
     ]
     assert len(set(keys)) == len(keys)
-    assert run(200).content_key == replace(run(200), tensor=W).content_key
+    assert run(200).content_key == run(200)._replace(tensor=W).content_key
 
 
 def test_tensors_by_name() -> None:
-    one, other = replace(run(200), tensor=W), literal_segment(b"1234", Tensor("b", "F32", (1,)))
+    one, other = run(200)._replace(tensor=W), literal_segment(b"1234", Tensor("b", "F32", (1,)))
     recipe = plain(literal_segment(b"{}"), one, other)
     assert list(recipe.tensors().items()) == [("w", one), ("b", other)]
 

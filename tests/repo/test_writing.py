@@ -12,15 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.repo._write import write_files
+from mvcd.repo.statcache import FileStat
 
 
-@given(st.lists(st.binary(max_size=300), max_size=20))
-def test_each_has_its_content(contents: list[bytes]) -> None:
+@given(st.lists(st.tuples(st.sampled_from([0o666, 0o777]), st.binary(max_size=300)), max_size=20))
+def test_each_has_its_content(contents: list[tuple[int, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        paths = [os.path.join(directory, f"{n}") for n in range(len(contents))]
-        files = zip(map(os.fsencode, paths), contents, strict=True)
-        assert write_files([(path, 0o666, data) for path, data in files]) is None
-        assert [Path(path).read_bytes() for path in paths] == contents
+        paths = [Path(directory, str(n)) for n in range(len(contents))]
+        made = write_files(
+            [(os.fsencode(p), bits, data) for p, (bits, data) in zip(paths, contents, strict=True)]
+        )
+        assert [path.read_bytes() for path in paths] == [data for _, data in contents]
+        assert [FileStat(*state) for state in made] == [FileStat.of(os.lstat(p)) for p in paths]
 
 
 def test_the_umask_takes_its_part(tmp_path: Path) -> None:
