@@ -10,34 +10,52 @@ from collections.abc import Iterator
 
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.canonical import corrupt, decode
-from mvcd.objects.chunklist import CHUNK_LIST
-from mvcd.objects.entry import PATH_MAP
+from mvcd.objects.chunklist import CHUNK_LIST, Chunk
+from mvcd.objects.entry import PATH_MAP, Entry
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
+from mvcd.objects.tree import Node
 from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Version
 
+Opened = Version | Recipe | Node[Entry] | Node[Chunk]
+"""An object whose content names others, decoded."""
 
-def children(kind: Kind, data: bytes) -> Iterator[Digest]:
-    """Ids of the content that an object refers to directly, in its order; an id may come more than once.
 
-    Decodes strictly before the first is yielded. Raises CorruptObject.
-    """
+def open_object(kind: Kind, data: bytes) -> Opened:
+    """Decodes strictly what is not a chunk. Raises CorruptObject."""
     match kind:
-        case Kind.CHUNK:
-            pass
-        case Kind.NODE:
-            yield from _node_children(data)
         case Kind.RECIPE:
-            for segment in Recipe.decode(data).segments:
+            return Recipe.decode(data)
+        case Kind.VERSION:
+            return Version.decode(data)
+        case _:
+            return _open_node(data)
+
+
+def named(opened: Opened) -> Iterator[Digest]:
+    """Ids of the content that an object refers to directly, in its order; an id may come more than once."""
+    match opened:
+        case Recipe(segments=segments):
+            for segment in segments:
                 match segment.content:
                     case ChunkRun(ids=ids):
                         yield from ids
                     case TreeRef(node=node):
                         yield node
-        case Kind.VERSION:
-            for component in Version.decode(data).components.values():
+        case Version(components=components):
+            for component in components.values():
                 if component.root is not None:
                     yield component.root
+        case Node(items=items, children=below):
+            for item in items:
+                yield item.recipe if isinstance(item, Entry) else item[0]
+            for child in below:
+                yield child.node
+
+
+def children(kind: Kind, data: bytes) -> Iterator[Digest]:
+    """`named` of an object; a chunk names nothing. Raises CorruptObject before the first."""
+    return iter(()) if kind is Kind.CHUNK else named(open_object(kind, data))
 
 
 def parents(data: bytes) -> tuple[VersionId, ...]:
@@ -45,16 +63,12 @@ def parents(data: bytes) -> tuple[VersionId, ...]:
     return Version.decode(data).parents
 
 
-def _node_children(data: bytes) -> Iterator[Digest]:
+def _open_node(data: bytes) -> Node[Entry] | Node[Chunk]:
     message = decode(pb.Node, data)
     match message.WhichOneof("body"):
         case "chunk_leaf" | "chunk_branch":
-            chunks = CHUNK_LIST.read(message)
-            yield from (chunk_id for chunk_id, _ in chunks.items)
-            yield from (child.node for child in chunks.children)
+            return CHUNK_LIST.read(message)
         case "entry_leaf" | "entry_branch":
-            entries = PATH_MAP.read(message)
-            yield from (entry.recipe for entry in entries.items)
-            yield from (child.node for child in entries.children)
+            return PATH_MAP.read(message)
         case _:
             raise corrupt("a node record", "it has no body")

@@ -16,23 +16,22 @@ import os
 import shutil
 import stat
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import Conflict, Failure
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.repo.candidates import unsafe_link
-from mvcd.repo.early import Early
+from mvcd.repo.early import Begun
 from mvcd.repo.files import read_entry
 from mvcd.repo.ground import Ground
 from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
+from mvcd.repo.writing import LONG
 
 _SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
-_LONG = 900
-"""Characters of a path; a longer one, a directory deeper, could be too long for the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,11 @@ class Checkout:
         staging: str,
         contents: Contents,
         monitor: Monitor,
-        early: Mapping[Entry, Early] | None = None,
+        early: Begun | None = None,
     ) -> None:
         self._root = root
-        self._early = early or {}
-        self._new = os.path.join(staging, "new", "")
+        self._early = early or Begun()
+        self._new = self._early.tree or os.path.join(staging, "new", "")
         self._tops: dict[str, bool] = {}  # new directories, and whether they went as a whole
         self._staging = staging
         self._contents = contents
@@ -95,17 +94,30 @@ class Checkout:
         new: dict[str, bool] = {}
         staged = []
         for number, entry in enumerate(write):
-            early = self._early.get(entry)
-            if early is not None and os.path.exists(early.path):
-                staged.append(Staged(entry, early.path, early.written))
+            large = self._early.large.get(entry)
+            if large is not None and os.path.exists(large.path):
+                staged.append(Staged(entry, large.path, large.written))
                 continue
             parent = entry.path.rpartition("/")[0]
             if parent not in new:
                 new[parent] = self._make_new(parent, ground, paths)
-            whole = new[parent] and len(entry.path) <= _LONG
-            place = self._new + entry.path if whole else os.path.join(self._staging, str(number))
-            staged.append(Staged(entry, place))
+            small = self._early.small.get(entry)
+            whole = new[parent] and len(entry.path) <= LONG
+            inside = whole or small is not None
+            place = self._new + entry.path if inside else os.path.join(self._staging, str(number))
+            staged.append(Staged(entry, place, stat=small))
+        self._remove_unwanted(write)
         return staged
+
+    def _remove_unwanted(self, write: Sequence[Entry]) -> None:
+        """What was written early and is not to be here: of a component that is left out, say."""
+        small = self._early.small
+        for entry in small.keys() - set(write) if small else ():
+            os.unlink(self._new + entry.path)
+            parent = entry.path.rpartition("/")[0]
+            while parent and not os.listdir(self._new + parent):
+                os.rmdir(self._new + parent)
+                parent = parent.rpartition("/")[0]
 
     def _make_new(self, directory: str, ground: Ground, paths: set[str]) -> bool:
         """Whether a directory is to come as a whole, with the topmost missing one above it; made then."""
@@ -199,9 +211,9 @@ class Checkout:
 
     def _went_with_its_directory(self, path: str) -> bool:
         parent = path.rpartition("/")[0]
-        while parent not in self._tops:
+        while parent and parent not in self._tops:
             parent = parent.rpartition("/")[0]
-        return self._tops[parent]
+        return self._tops.get(parent, False)
 
     def _make_parents(self, directory: str, path: str) -> None:
         """Creates missing directories; never walks through a symlink out of the workspace."""

@@ -1,11 +1,11 @@
-"""The large files of a version, written while its content is fetched.
+"""Files of a version, written while its content is fetched: large ones here, small ones in early_tree.py.
 
 Who fetches checks every chunk as it comes, and so has its bytes at hand. Written to its file at that moment it
 need not be read, decoded and hashed a second time, and the disk works while the line does: a clone of 2 GiB
 took 10 s and takes 6. Where a chunk belongs is known before it is asked for, since what names it was opened.
 
-All this is a gain and never a promise. A checkout walks each file's recipe as ever, and writes what is not
-written yet (staging.py).
+All this is a gain and never a promise. A checkout walks the recipe of each file that is not complete, and
+writes what is not written yet (staging.py).
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from mvcd.ids import ChunkId, Digest, NodeId, RecipeId, VersionId
-from mvcd.objects.canonical import decode
-from mvcd.objects.chunklist import CHUNK_LIST
-from mvcd.objects.entry import PATH_MAP, Entry, Mode
+from mvcd.objects.chunklist import Chunk
+from mvcd.objects.closure import Opened
+from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
-from mvcd.objects.v1 import objects_pb2 as pb
+from mvcd.objects.tree import Node
 from mvcd.objects.version import Version
+from mvcd.repo.early_tree import EarlyTree
+from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import create, write_all
 from mvcd.store.frames import Checked
 from mvcd.store.pack import SyncFailed, WriteBack, try_lock, unlock
 
 LEAST = 4 << 20
 """Bytes of a file that is worth it."""
-LEAST_MEAN = 256 << 10
-"""Mean bytes of a component's files below which its list is not opened, which takes 5 us for each of them."""
 MOST_FILES = 128
 """Each is open."""
 MOST_BYTES = 16 << 30
@@ -48,6 +48,16 @@ class Early:
 
     path: str
     written: Mapping[int, ChunkId]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What is on disk of a version's files before its checkout."""
+
+    large: Mapping[Entry, Early] = field(default_factory=dict)
+    small: Mapping[Entry, FileStat] = field(default_factory=dict)
+    """Complete, at their paths in `tree`, which holds nothing else."""
+    tree: str = ""
 
 
 @dataclass(slots=True)
@@ -84,23 +94,30 @@ class EarlyFiles:
         self._lock = threading.Lock()
         self._write_back = WriteBack()
         self._failed = False
+        self._tree = EarlyTree(lambda: self._home.path)
 
-    def opened(self, id: Digest, data: bytes) -> None:
-        """An object that is not a chunk, after what names it. Raises CorruptObject."""
-        if id == self._id:
-            for component in Version.decode(data).components.values():
-                if component.root and component.size >= LEAST_MEAN * component.files:
-                    self._lists.add(component.root)
-        elif isinstance(id, NodeId) and id in self._lists:
-            self._lists.remove(id)
-            self._open_list(data)
-        elif isinstance(id, NodeId) and id in self._places:
-            self._open_chunks(data, self._places.pop(id))
-        elif isinstance(id, RecipeId) and id in self._entries:
-            files = [file for entry in self._entries.pop(id) if (file := self._begin(entry))]
-            self._open_recipe(Recipe.decode(data), files)
+    def opened(self, id: Digest, opened: Opened) -> None:
+        """An object that is not a chunk, after what names it."""
+        match opened:
+            case Version(components=components) if id == self._id:
+                for component in components.values():
+                    if component.root:
+                        self._lists.add(component.root)
+            case Recipe() if isinstance(id, RecipeId) and id in self._entries:
+                entries = self._entries.pop(id)
+                if entries[0].size < LEAST:
+                    self._tree.opened(opened, entries)
+                else:
+                    files = [file for entry in entries if (file := self._begin(entry))]
+                    self._open_recipe(opened, files)
+            case Node() if isinstance(id, NodeId) and id in self._lists:
+                self._lists.remove(id)
+                self._open_list(opened)
+            case Node() if id in self._places:
+                self._open_chunks(opened, self._places.pop(id))
 
-    def arrived(self, objects: Iterable[Checked]) -> None:
+    def arrived(self, objects: Sequence[Checked]) -> None:
+        self._tree.arrived(objects)
         for one in objects:
             id = one.record.id
             if isinstance(id, ChunkId):
@@ -108,11 +125,13 @@ class EarlyFiles:
                     if place.size == len(one.raw):
                         self._write(place, id, one.raw)
 
-    def ready(self) -> dict[Entry, Early]:
+    def ready(self) -> Begun:
         """What was written; nothing is any more."""
         self._end()
-        found = {f.entry: Early(f.path, f.written) for f in self._files if f.written}
-        return {} if self._failed else found
+        if self._failed or self._tree.failed:
+            return Begun()
+        large = {f.entry: Early(f.path, f.written) for f in self._files if f.written}
+        return Begun(large, self._tree.made, self._tree.root)
 
     def __enter__(self) -> Self:
         return self
@@ -123,11 +142,13 @@ class EarlyFiles:
 
     # ------------------------------------------------------------------ inside
 
-    def _open_list(self, data: bytes) -> None:
-        node = PATH_MAP.read(decode(pb.Node, data))
+    def _open_list(self, node: Node[Entry] | Node[Chunk]) -> None:
         self._lists.update(child.node for child in node.children)
         for entry in node.items:
-            if entry.size >= LEAST and entry.mode is not Mode.SYMLINK:
+            if not isinstance(entry, Entry):
+                return  # a crafted list; the checkout says so
+            large = entry.size >= LEAST and entry.mode is not Mode.SYMLINK
+            if large or self._tree.wants(entry):
                 self._entries.setdefault(entry.recipe, []).append(entry)
 
     def _begin(self, entry: Entry) -> _File | None:
@@ -154,9 +175,10 @@ class EarlyFiles:
                     self._expect([(node, size)], places)
             offset += segment.size
 
-    def _open_chunks(self, data: bytes, places: Sequence[_Place]) -> None:
-        node = CHUNK_LIST.read(decode(pb.Node, data))
-        self._expect([(child.node, child.size) for child in node.children] or node.items, places)
+    def _open_chunks(self, node: Node[Entry] | Node[Chunk], places: Sequence[_Place]) -> None:
+        children = [(child.node, child.size) for child in node.children]
+        chunks = [item for item in node.items if not isinstance(item, Entry)]
+        self._expect(children or chunks, places)
 
     def _expect(self, content: Iterable[tuple[Digest, int]], places: Sequence[_Place]) -> None:
         at = 0
@@ -177,6 +199,7 @@ class EarlyFiles:
             self._failed = True  # the checkout meets it again and says what it is
 
     def _end(self) -> None:
+        self._tree.end()
         self._places.clear()
         with self._lock:
             try:
@@ -197,17 +220,19 @@ class _Home:
     def __init__(self, parent: str) -> None:
         self._parent = parent
         self._lock: int | None = None
+        self._making = threading.Lock()
         self._path = ""
 
     @property
     def path(self) -> str:
-        """Raises OSError."""
-        if self._lock is None:
-            self._remove_left()
-        while self._lock is None:  # None again: taken for a dead one's before it was locked
-            self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
-            self._lock = _lock_of(self._path)
-        return self._path
+        """Raises OSError. Thread-safe."""
+        with self._making:
+            if self._lock is None:
+                self._remove_left()
+            while self._lock is None:  # None again: taken for a dead one's before it was locked
+                self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
+                self._lock = _lock_of(self._path)
+            return self._path
 
     def remove(self) -> None:
         if self._lock is not None:

@@ -4,7 +4,7 @@
 .mvc/store/        the store, unless `store.path` names another directory
 .mvc/lock          held (flock) by the verb that changes the workspace
 .mvc/staging/      files being written by a checkout, renamed into place when they are verified
-.mvc/early-*/      large files being written by a fetch, for the checkout that follows it
+.mvc/early-*/      files being written by a fetch, for the checkout that follows it
 """
 
 from __future__ import annotations

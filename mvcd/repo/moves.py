@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
-from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import left_out
 from mvcd.repo.checkout import Checkout, refuse_twins
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
-from mvcd.repo.early import Early
+from mvcd.repo.early import Begun
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
 from mvcd.repo.planning import Plan, plan, some
@@ -60,7 +59,7 @@ class Move:
     refs: Sequence[RefUpdate | None] = ()
     undoes: int | None = None
     leaving: Components | None = None  # what is left out afterwards; None: what is now
-    early: Mapping[Entry, Early] | None = None  # files that were begun before
+    early: Begun | None = None  # files that were begun before
 
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
@@ -120,7 +119,7 @@ def forward(
     detail: str,
     *,
     leaving: Components | None = None,
-    early: Mapping[Entry, Early] | None = None,
+    early: Begun | None = None,
 ) -> CheckoutResult:
     """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
     default those that are left out now. `early` are files that were begun before."""
@@ -178,7 +177,7 @@ def _go(
     updates: Sequence[RefUpdate] = (),
     target: VersionId | None = None,
     leaving: Components | None = None,
-    early: Mapping[Entry, Early] | None = None,
+    early: Begun | None = None,
 ) -> CheckoutResult:
     head, out = core.head(), core.left_out()
     leaving = out if leaving is None else leaving

@@ -24,11 +24,9 @@ from mvcd.repo._write import write_files
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import create, permissions, write_all
+from mvcd.repo.writing import TINY, create, permissions, write_all
 from mvcd.store.pack import SyncFailed, WriteBack
 
-_TINY = 64 << 10
-"""Bytes of a file; a group of such is decoded by the thread that asked for it, and made in one call."""
 _TASK_BYTES = 4 << 20
 _GROUP_FILES = 512
 
@@ -48,11 +46,14 @@ class Staged:
     written: Mapping[int, ChunkId] = field(default_factory=dict)
     """Chunks that are there already, by offset."""
     stat: FileStat | None = None
-    """Of a file that was made at once: its look-up afterwards would take longer than its making."""
+    """Of a file that is made: to look it up afterwards would take longer than to make it."""
 
 
 def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None:
     """Every entry as a file or link at its temporary place. Raises OSError, MissingObject, CorruptObject."""
+    made = [item for item in items if item.stat is not None]
+    monitor.advance(bytes_done=sum(item.entry.size for item in made), items_done=len(made))
+    items = [item for item in items if item.stat is None]
     writing = _Writing(contents, monitor)
     with Pipeline(workers=1) as pipeline:
         for group in _groups(items):
@@ -69,7 +70,7 @@ def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None
 
 
 def _is_tiny(entry: Entry) -> bool:
-    return entry.size <= _TINY or entry.mode is Mode.SYMLINK
+    return entry.size <= TINY or entry.mode is Mode.SYMLINK
 
 
 def _groups(staged: Sequence[Staged]) -> Iterator[list[Staged]]:

@@ -6,6 +6,11 @@ import os
 
 from mvcd.objects.entry import Mode
 
+TINY = 64 << 10
+"""Bytes of a file; such are made many in one call (_write.pyi)."""
+LONG = 900
+"""Characters of a path; a longer one, a directory deeper, could be too long for the system."""
+
 
 def permissions(mode: Mode) -> int:
     """Of a new file, before the umask takes its part."""

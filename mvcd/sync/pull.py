@@ -18,7 +18,7 @@ from typing import Protocol
 from mvcd.errors import Failure
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
-from mvcd.objects.closure import children
+from mvcd.objects.closure import Opened, children
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import Checked, Frame
@@ -45,7 +45,7 @@ class Received:
 class Onlooker(Protocol):
     """Who wants to see what a pull brings."""
 
-    def opened(self, id: Digest, data: bytes) -> None:
+    def opened(self, id: Digest, opened: Opened) -> None:
         """An object was opened in whose content others are named. What it names is fetched only after this.
         Called by one thread."""
 
@@ -115,7 +115,8 @@ def pull(
             pass
         left = frozenset() if leave is None else leave(new, fetcher.get)
         known = known if complete else []
-        for group in difference(new, known, fetcher.read, fetcher.known, leave=left):
+        look = None if onlooker is None else onlooker.opened
+        for group in difference(new, known, fetcher.read, fetcher.known, leave=left, look=look):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         return fetcher.finish(len(new))
 
@@ -171,7 +172,6 @@ class _Fetcher:
         self._store = store
         self._peers = peers
         self._monitor = monitor
-        self._onlooker = onlooker
         arrived = None if onlooker is None else onlooker.arrived
         self._arrivals = Arrivals(store, session, arrived=arrived)
         self._walk = _Lane(STREAMS * len(peers), staggered=False)
@@ -196,10 +196,7 @@ class _Fetcher:
         """Raw bytes of new objects, fetched where they are not here."""
         self._begin(self._walk, ids)
         self._walk.drain()
-        for id, data in self._arrivals.read_many(ids):
-            if self._onlooker is not None:
-                self._onlooker.opened(id, data)
-            yield id, data
+        return self._arrivals.read_many(ids)
 
     def get(self, id: Digest) -> bytes:
         return self._arrivals.read(id)

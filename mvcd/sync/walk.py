@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mvcd.ids import Digest, Kind
-from mvcd.objects.closure import children
+from mvcd.objects.closure import Opened, named, open_object
 
 Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 """Raw bytes of the objects that can be read; may leave out what is absent by choice."""
+
+Look = Callable[[Digest, Opened], None]
+"""Is shown an object that was opened, before what it names is answered."""
 
 SLICE = 4096
 """Objects opened at a time: bounds what is held (a node or recipe has at most 1 MiB, usually below 10 KiB)."""
@@ -28,13 +31,16 @@ def difference(
     read_known: Read,
     *,
     leave: frozenset[Digest] = frozenset(),
+    look: Look | None = None,
 ) -> Iterator[list[Digest]]:
     """Objects reachable from `new` and not seen below `known`, in groups, parents in earlier groups than
     children.
 
     Versions are opened into their components, never into their parents: whatever version counts is given as a
-    root. `leave` are objects left out with all that only they reach. A chunk may come in two groups. Holds
-    the ids of the known side and of one level of the new.
+    root. `leave` are objects left out with all that only they reach. `look` sees what is opened of the new
+    side. Chunks come as soon as what names them was opened, and not when their level is reached, so that they
+    can be fetched meanwhile; one may come in two groups. Holds the ids of the known side and of one level of
+    the new.
     """
     left = list(dict.fromkeys(new))
     level = list(dict.fromkeys(known))
@@ -42,19 +48,32 @@ def difference(
     done: set[Digest] = set(leave)
     while left:
         fresh = [id for id in left if id not in reached and id not in done]
-        done.update(id for id in fresh if id.kind is not Kind.CHUNK)
+        done.update(fresh)
         if fresh:
             yield fresh
-        common = reached.intersection(left)
-        left = list(dict.fromkeys(_below(fresh, read_new)))
-        if left:
-            below = _below((id for id in level if id not in common), read_known)
+        if any(id.kind is not Kind.CHUNK for id in fresh):
+            common = reached.intersection(left)
+            opening = [id for id in level if id not in common]
+            below = (id for part in _below(opening, read_known, None) for id in part)
             level = [id for id in dict.fromkeys(below) if id not in reached]
             reached.update(level)
+        left = []
+        for part in _below(fresh, read_new, look):
+            chunks = [id for id in part if id.kind is Kind.CHUNK]
+            if new_ones := [id for id in dict.fromkeys(chunks) if id not in reached]:
+                yield new_ones
+            left.extend(id for id in part if id.kind is not Kind.CHUNK)
+        left = list(dict.fromkeys(left))
 
 
-def _below(ids: Iterable[Digest], read: Read) -> Iterator[Digest]:
+def _below(ids: Iterable[Digest], read: Read, look: Look | None) -> Iterator[list[Digest]]:
+    """What they name, of SLICE of them at a time."""
     inner = [id for id in ids if id.kind is not Kind.CHUNK]
     for start in range(0, len(inner), SLICE):
+        found: list[Digest] = []
         for id, data in read(inner[start : start + SLICE]):
-            yield from children(id.kind, data)
+            opened = open_object(id.kind, data)
+            if look is not None:
+                look(id, opened)
+            found.extend(named(opened))
+        yield found

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from mvcd.codec.encoded import Codec
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
-from mvcd.objects.closure import children
+from mvcd.objects.closure import named, open_object
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.manifest import ManifestBuilder
 from mvcd.objects.recipe import Part, Recipe, Segment, SegmentBuilder, literal_segment
 from mvcd.objects.version import Component, Version
 from mvcd.repo import early, staging
-from mvcd.repo.early import Early, EarlyFiles
+from mvcd.repo.early import Begun, EarlyFiles
 from mvcd.repo.files import content_parts
 from mvcd.repo.partial import Wanted
 from mvcd.store import pack
@@ -43,7 +43,6 @@ MODEL: dict[str, bytes | str] = {
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(early, "LEAST", LARGE)
-    monkeypatch.setattr(early, "LEAST_MEAN", 0)
 
 
 @pytest.fixture
@@ -192,9 +191,9 @@ def test_files_that_vanish_before_the_checkout_are_made_again(
 ) -> None:
     real = EarlyFiles.ready
 
-    def ready(self: EarlyFiles) -> dict[Entry, Early]:
+    def ready(self: EarlyFiles) -> Begun:
         found = real(self)
-        for one in found.values():
+        for one in found.large.values():
             os.unlink(one.path)
         return found
 
@@ -279,9 +278,11 @@ def walk(objects: Objects, root: Digest, files: EarlyFiles) -> None:
     """Shows what names others, level by level, each once."""
     level, done = [root], {root}
     while level:
+        below: dict[Digest, None] = {}
         for id in level:
-            files.opened(id, objects[id])
-        below = dict.fromkeys(c for id in level for c in children(id.kind, objects[id]))
+            opened = open_object(id.kind, objects[id])
+            files.opened(id, opened)
+            below.update(dict.fromkeys(named(opened)))
         level = [id for id in below if id not in done and id.kind is not Kind.CHUNK]
         done.update(level)
 
@@ -308,13 +309,12 @@ def test_every_chunk_that_came_is_where_it_belongs(
     )
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(early, "LEAST", 1)
-        patch.setattr(early, "LEAST_MEAN", 0)
         id = version_of(objects, entries)
         with EarlyFiles(directory, id) as files:
             walk(objects, id, files)
             for chunk in arriving:
                 files.arrived([came(chunk, objects[chunk])])
-            ready = files.ready()
+            ready = files.ready().large
             here = set(arriving)
             for entry in entries:
                 wanted = {p.offset: p.chunk for p in content_parts(entry, objects.__getitem__)}
