@@ -28,7 +28,7 @@ from mvcd.objects.tree import Node
 from mvcd.objects.version import Version
 from mvcd.repo.early_tree import EarlyTree
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import create, write_all
+from mvcd.repo.writing import create, write_pieces
 from mvcd.store.frames import Checked
 from mvcd.store.pack import SyncFailed, WriteBack, try_lock, unlock
 
@@ -118,12 +118,14 @@ class EarlyFiles:
 
     def arrived(self, objects: Sequence[Checked]) -> None:
         self._tree.arrived(objects)
+        found: dict[int, list[tuple[_Place, Checked]]] = {}
         for one in objects:
             id = one.record.id
-            if isinstance(id, ChunkId):
-                for place in self._places.pop(id, ()):
-                    if place.size == len(one.raw):
-                        self._write(place, id, one.raw)
+            for place in self._places.pop(id, ()) if isinstance(id, ChunkId) else ():
+                if place.size == len(one.raw):
+                    found.setdefault(place.file.descriptor, []).append((place, one))
+        for pieces in found.values():
+            self._write(pieces)
 
     def ready(self) -> Begun:
         """What was written; nothing is any more."""
@@ -187,14 +189,17 @@ class EarlyFiles:
             self._places.setdefault(id, []).extend(here)
             at += size
 
-    def _write(self, place: _Place, id: ChunkId, data: bytes) -> None:
+    def _write(self, pieces: Sequence[tuple[_Place, Checked]]) -> None:
+        """All of one file."""
         if self._failed:
             return
+        file = pieces[0][0].file
         try:
-            write_all(place.file.descriptor, data, place.offset)
+            write_pieces(file.descriptor, [(place.offset, one.raw) for place, one in pieces])
             with self._lock:
-                place.file.written[place.offset] = id
-                self._write_back.wrote(place.file.descriptor, place.size)
+                for place, one in pieces:
+                    file.written[place.offset] = ChunkId(one.record.id)
+                    self._write_back.wrote(file.descriptor, place.size)
         except (OSError, SyncFailed):
             self._failed = True  # the checkout meets it again and says what it is
 

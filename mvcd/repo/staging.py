@@ -24,7 +24,7 @@ from mvcd.repo._write import write_files
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import TINY, create, permissions, write_all
+from mvcd.repo.writing import TINY, create, permissions, write_pieces
 from mvcd.store.pack import SyncFailed, WriteBack
 
 _TASK_BYTES = 4 << 20
@@ -163,8 +163,7 @@ class _Writing:
         return [(part.offset, _checked(item, part, chunks.get)) for part in task]
 
     def _write(self, file: int, data: Sequence[tuple[int, bytes]]) -> None:
-        for offset, piece in data:
-            write_all(file, piece, offset)
+        write_pieces(file, data)
         size = sum(len(piece) for _, piece in data)
         self._write_back.wrote(file, size)
         self._monitor.advance(bytes_done=size)

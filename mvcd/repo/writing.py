@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 from mvcd.objects.entry import Mode
+from mvcd.store import uncached
 
 TINY = 64 << 10
 """Bytes of a file; such are made many in one call (_write.pyi)."""
@@ -23,8 +25,17 @@ def create(path: str, mode: Mode) -> int:
     return os.open(path, flags, permissions(mode))
 
 
-def write_all(file: int, data: bytes, offset: int) -> None:
-    """Raises OSError."""
-    done = 0
-    while done < len(data):
-        done += os.pwrite(file, memoryview(data)[done:], offset + done)
+def write_pieces(file: int, pieces: Iterable[tuple[int, bytes]]) -> None:
+    """Each at its offset, those that lie side by side in one call, past the page cache where they are large:
+    what a clone or a checkout writes drives nothing out that a training run reads. Raises OSError."""
+    run: list[bytes] = []
+    start = end = 0
+    for offset, piece in sorted(pieces):
+        if run and offset != end:
+            uncached.write(file, run, start)
+            run = []
+        if not run:
+            start = end = offset
+        run.append(piece)
+        end += len(piece)
+    uncached.write(file, run, start)

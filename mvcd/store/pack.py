@@ -30,8 +30,6 @@ BUFFER_SIZE = 1 << 20
 """Records are gathered up to this size: a write call costs as much as copying 20 KiB."""
 COPY_SIZE = 4 << 10
 """Bodies up to this size are joined to their heads: copying them costs less than another part."""
-MAX_PARTS = 1000
-"""What one pwritev takes (IOV_MAX is 1024)."""
 WRITE_BACK_STEP = 64 << 20
 """Bytes between two starts of write-back."""
 OPEN_FILES = 64
@@ -194,14 +192,7 @@ class PackWriter:
 
     def drain(self) -> None:
         """Hands what is gathered to the kernel. Raises OSError."""
-        parts = self._parts
-        if len(parts) > MAX_PARTS:
-            parts = [b"".join(parts)]
-        done = uncached.write(self._file, parts, self._written) if parts else 0
-        if self._written + done < self.end:
-            rest = memoryview(b"".join(parts))
-            while done < len(rest):
-                done += os.pwrite(self._file, rest[done:], self._written + done)
+        uncached.write(self._file, self._parts, self._written)
         self._written = self.end
         self._parts = []
 

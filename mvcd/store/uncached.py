@@ -1,9 +1,10 @@
-"""Reading and writing packs past the page cache, where the kernel can (RWF_DONTCACHE, preadv2(2)).
+"""Reading and writing past the page cache, where the kernel can (RWF_DONTCACHE, preadv2(2)).
 
-A pack is written once and seldom read, but a checkpoint of 2 GiB in the page cache drives out as much of the
-data that a training run reads again and again. And where memory must first be got from a hypervisor, cached
-pages are dear: 2 GiB took 3.1 to 5.3 s of kernel time to write and 3.9 to read, and 0.6 and 0.5 this way. What
-is cached already is used, and stays. borg (posix_fadvise) and MinIO (O_DIRECT) leave the cache alone too.
+A pack, or a large file of a checkout, is written once and seldom read, but a checkpoint of 2 GiB in the page
+cache drives out as much of the data that a training run reads again and again. And where memory must first be
+got from a hypervisor, cached pages are dear: 2 GiB took 3.1 to 5.3 s of kernel time to write and 3.9 to read,
+and 0.6 and 0.5 this way. What is cached already is used, and stays. borg (posix_fadvise) and MinIO (O_DIRECT)
+leave the cache alone too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from mvcd.ids import Bytes
 
 LEAST = 256 << 10
 """Bytes of a call from which on it passes by: what is smaller is small objects, which are read again."""
+MAX_PARTS = 1000
+"""What one pwritev takes (IOV_MAX is 1024)."""
 
 _DONTCACHE = 0x80
 _SINCE = (6, 16)
@@ -25,8 +28,21 @@ _SINCE = (6, 16)
 of a pack is by each append."""
 
 
-def write(file: int, parts: Sequence[Bytes], offset: int) -> int:
-    """As `os.pwritev`."""
+def write(file: int, parts: Sequence[Bytes], offset: int) -> None:
+    """All of the parts, one after another from `offset` on. Raises OSError."""
+    if not parts:
+        return
+    if len(parts) > MAX_PARTS:
+        parts = [b"".join(parts)]
+    size = sum(map(len, parts))
+    done = _write(file, parts, offset)
+    if done < size:
+        rest = memoryview(b"".join(parts))
+        while done < size:
+            done += os.pwrite(file, rest[done:], offset + done)
+
+
+def _write(file: int, parts: Sequence[Bytes], offset: int) -> int:
     if _FLAGS and sum(map(len, parts)) >= LEAST:
         try:
             return os.pwritev(file, parts, offset, _FLAGS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import stat
 import tempfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 
 from mvcd.repo._write import write_files
 from mvcd.repo.statcache import FileStat
+from mvcd.repo.writing import write_pieces
+from mvcd.store import uncached
 
 
 @given(st.lists(st.tuples(st.sampled_from([0o666, 0o777]), st.binary(max_size=300)), max_size=20))
@@ -71,3 +74,21 @@ def test_a_name_ends_where_it_ends(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="null"):
         write_files([(os.fsencode(tmp_path / "a") + b"\0b", 0o666, b"")])
     assert not list(tmp_path.iterdir())
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.binary(min_size=1, max_size=50))), st.randoms())
+def test_pieces_are_where_they_belong(gaps: list[tuple[int, bytes]], order: random.Random) -> None:
+    """In any order, side by side or not; what nobody wrote is zeros."""
+    whole, pieces = b"", []
+    for gap, piece in gaps:
+        whole += bytes(gap)
+        pieces.append((len(whole), piece))
+        whole += piece
+    order.shuffle(pieces)
+    with tempfile.TemporaryFile() as file, pytest.MonkeyPatch.context() as patch:
+        calls, write = [], uncached.write
+        patch.setattr(uncached, "write", lambda *all: (calls.append(all), write(*all)))
+        write_pieces(file.fileno(), pieces)
+        assert os.pread(file.fileno(), len(whole) + 1, 0) == whole
+        runs = sum(gap > 0 for gap, _ in gaps[1:]) + 1
+        assert len(calls) == runs

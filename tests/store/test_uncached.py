@@ -32,7 +32,7 @@ def test_what_is_appended_piece_by_piece_is_read_back(file):
     whole = b""
     for size in (1, LEAST - 1, LEAST, 3 * LEAST + 123, 5, 2 * LEAST + 1):
         parts = [rng.randbytes(size // 3), rng.randbytes(size - size // 3)]
-        assert uncached.write(file, parts, len(whole)) == size
+        uncached.write(file, parts, len(whole))
         whole += b"".join(parts)
     os.fsync(file)
     for size, offset in ((len(whole), 0), (LEAST, 77), (LEAST - 1, 4096), (0, 3)):
@@ -62,7 +62,7 @@ def test_what_fails_fails(file):
 def test_a_kernel_that_does_not_know_it_is_not_asked(file, monkeypatch):
     monkeypatch.setattr(uncached, "_FLAGS", 0)
     monkeypatch.setattr(os, "preadv", None)
-    assert uncached.write(file, [b"x" * LEAST], 0) == LEAST
+    uncached.write(file, [b"x" * LEAST], 0)
     assert uncached.read(file, LEAST, 0) == b"x" * LEAST
 
 

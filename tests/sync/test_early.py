@@ -209,7 +209,7 @@ def test_only_what_is_wanted_is_written(pushed: Pair, decoded: dict[str, int]) -
     assert decoded == {}
 
 
-@pytest.mark.parametrize("what", ["create", "write_all"])
+@pytest.mark.parametrize("what", ["create", "write_pieces"])
 def test_a_full_disk_is_met_by_the_checkout(
     pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
