@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Iterator
 
 from mvcd.chunking import _cut
 from mvcd.errors import MvcError
 from mvcd.repo.core import Core
+from mvcd.repo.early_home import abandoned
 from mvcd.repo.results import Check
 from mvcd.store.filesystem import filesystem_type
 
@@ -21,6 +23,7 @@ def checks(core: Core) -> Iterator[Check]:
     yield _disk(core)
     yield Check("rolling hash", True, f"kernel {_cut.kernels()[0]} of {', '.join(_cut.kernels())}")
     yield _leftovers(core)
+    yield _early_files(core)
 
 
 def _store(core: Core) -> Iterator[Check]:
@@ -55,3 +58,11 @@ def _leftovers(core: Core) -> Check:
             "mvc status, then run the checkout again (or mvc checkout HEAD)",
         )  # fmt: skip
     return Check("staging", True, "no interrupted checkout")
+
+
+def _early_files(core: Core) -> Check:
+    left = list(abandoned(core.place.directory))
+    if not left:
+        return Check("early files", True, "no interrupted clone or pull")
+    cause = "a clone or pull was interrupted and left what it had written early"
+    return Check("early files", False, cause, "rm -r " + " ".join(map(shlex.quote, left)))

@@ -11,11 +11,8 @@ writes what is not written yet (staging.py).
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -26,11 +23,12 @@ from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
 from mvcd.objects.tree import Node
 from mvcd.objects.version import Version
+from mvcd.repo.early_home import Home
 from mvcd.repo.early_tree import EarlyTree
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import create, write_pieces
 from mvcd.store.frames import Checked
-from mvcd.store.pack import SyncFailed, WriteBack, try_lock, unlock
+from mvcd.store.pack import SyncFailed, WriteBack
 
 LEAST = 4 << 20
 """Bytes of a file that is worth it."""
@@ -38,8 +36,6 @@ MOST_FILES = 128
 """Each is open."""
 MOST_BYTES = 16 << 30
 """Of files together: what is remembered of their chunks takes about 60 MiB."""
-
-_PREFIX = "early-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +81,7 @@ class EarlyFiles:
 
     def __init__(self, parent: str, id: VersionId | None) -> None:
         self._id = id
-        self._home = _Home(parent)
+        self._home = Home(parent)
         self._lists: set[NodeId] = set()
         self._entries: dict[RecipeId, list[Entry]] = {}
         self._places: dict[Digest, list[_Place]] = {}  # of chunks, and of nodes of their lists
@@ -216,44 +212,3 @@ class EarlyFiles:
                 if file.descriptor >= 0:
                     os.close(file.descriptor)
                     file.descriptor = -1
-
-
-class _Home:
-    """A directory that is ours while we live, and made when it is first asked for. Those of processes that died
-    are removed then."""
-
-    def __init__(self, parent: str) -> None:
-        self._parent = parent
-        self._lock: int | None = None
-        self._making = threading.Lock()
-        self._path = ""
-
-    @property
-    def path(self) -> str:
-        """Raises OSError. Thread-safe."""
-        with self._making:
-            if self._lock is None:
-                self._remove_left()
-            while self._lock is None:  # None again: taken for a dead one's before it was locked
-                self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
-                self._lock = _lock_of(self._path)
-            return self._path
-
-    def remove(self) -> None:
-        if self._lock is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
-            unlock(self._lock)
-            self._lock = None
-
-    def _remove_left(self) -> None:
-        for name in os.listdir(self._parent):
-            path = os.path.join(self._parent, name)
-            with suppress(OSError):  # not one of ours, or not ours to remove
-                if name.startswith(_PREFIX) and (lock := _lock_of(path)) is not None:
-                    shutil.rmtree(path, ignore_errors=True)
-                    unlock(lock)
-
-
-def _lock_of(directory: str) -> int | None:
-    """Held by whose it is; None where somebody holds it, and where the directory is gone."""
-    return try_lock(os.path.join(directory, "lock"), create=True)

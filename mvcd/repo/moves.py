@@ -426,21 +426,20 @@ def _rows_after(
     workspace = Workspace(core, fresh=gone is not None)  # no row tells of a file that was left out
     scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
     here = {c.path: c.stat for c in scan.candidates}
-    entries: dict[str, Placed] = {}
-    missing: Sequence[str] = ()
     if scan.fresh:
         entries = {p.entry.path: p for p in files.all(left_out.ALL - leaving)}
         missing = [path for path in entries if path not in here]
-    entries |= files.lookup((stats.keys() | set(scan.vanished)) - entries.keys())
+        entries |= files.lookup(stats.keys() - entries.keys())  # left out, but here
+    else:
+        moved = changes_here(core.root, workspace.known.version, version, leaving, core.fetch)
+        if not moved.keys() <= here.keys() | set(scan.vanished):
+            return {}
+        entries = files.lookup(stats.keys() | set(scan.vanished))
+        missing = [path for path in scan.vanished if path in entries]
     settled: dict[str, Outcome | RecipeId] = {}
     for entry in planned.write:
         path = entry.path
         if path in stats and here.get(path) == stats[path]:
             same = path in entries and entries[path].entry == entry
             settled[path] = Outcome.CLEAN if same else entry.recipe
-    if not scan.fresh:
-        moved = changes_here(core.root, workspace.known.version, version, leaving, core.fetch)
-        if not moved.keys() <= here.keys() | set(scan.vanished):
-            return {}
-        missing = [path for path in scan.vanished if path in entries]
     return workspace.rows(id, settled, missing, leaving=leaving)

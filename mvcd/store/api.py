@@ -108,7 +108,7 @@ class ObjectReader(Protocol):
         """Which of the objects the index knows; one read transaction for all."""
 
     def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
-        """Frames of about 2 MiB (frames.py) that hold the records of these objects, each once, in the
+        """Frames of about 2.5 MiB (frames.py) that hold the records of these objects, each once, in the
         order they rest on the disk. Raises MissingObject before the first frame."""
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:

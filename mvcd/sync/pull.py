@@ -30,7 +30,7 @@ BATCH = 2048
 LEAST = 64
 """Objects of one request at least, where there is enough for every stream."""
 STREAMS = 4
-"""Requests for chunks at once, and for what names them; each holds one frame (2 MiB, 6 MiB raw at most)."""
+"""Requests for chunks at once, and for what names them; each holds one frame (3 MiB, 6 MiB raw at most)."""
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 FIRST = 2
 LEAST = 2
 MOST = 8
-"""Frames of about 2 MiB each, so this also bounds memory."""
+"""Frames of about 2.5 MiB each, so this also bounds memory."""
 _GROWN = 1.1
 _FALLEN = 0.7
 

@@ -22,9 +22,9 @@ QUIET = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE = 3600.0
 """Seconds without a call after which an upload is closed. Its objects stay until the next collection."""
-FRAMES = 32
-"""That clients are told to have in flight, all together: of 2 MiB each, and received whether or not there is a
-thread for them."""
+FRAMES = 24
+"""That clients are told to have in flight, all together: of 2.5 MiB each, and received whether or not there is
+a thread for them."""
 BUSY = 1.0
 """Seconds since its last call within which an upload has a share of them."""
 ANNOUNCED = 5.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -20,7 +21,7 @@ from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.manifest import ManifestBuilder
 from mvcd.objects.recipe import Part, Recipe, Segment, SegmentBuilder, literal_segment
 from mvcd.objects.version import Component, Version
-from mvcd.repo import early, staging
+from mvcd.repo import early, early_home, staging
 from mvcd.repo.early import Begun, EarlyFiles
 from mvcd.repo.files import content_parts
 from mvcd.repo.partial import Wanted
@@ -159,10 +160,13 @@ def test_what_the_dead_left_is_removed_and_what_the_living_use_is_not(
         (directory / "0").write_bytes(b"x")
     lock = pack.try_lock(str(living / "lock"), create=True)
     assert lock is not None
+    (told,) = [check for check in bob.repo.doctor() if not check.ok]
+    assert told.help == f"rm -r {dead}"
     pushed.ada.save({"new.bin": noise(3 * LARGE, 9)})
     pushed.ada.push()
     bob.pull()
     assert leftovers(bob.root) == ["early-living"]
+    assert all(check.ok for check in bob.repo.doctor())
     pack.unlock(lock)
 
 
@@ -175,11 +179,12 @@ def test_a_home_that_is_taken_for_a_dead_ones_is_made_again(
     def mkdtemp(**options: str) -> str:
         made.append(real(**options))
         if len(made) == 1:
-            early._Home(str(tmp_path))._remove_left()
+            for path in early_home.abandoned(str(tmp_path)):
+                shutil.rmtree(path)
         return made[-1]
 
     monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
-    home = early._Home(str(tmp_path))
+    home = early_home.Home(str(tmp_path))
     assert home.path == made[1]
     assert os.listdir(tmp_path) == [os.path.basename(made[1])]
     home.remove()
