@@ -2,7 +2,7 @@
 
 Who fetches checks every chunk as it comes, and so has its bytes at hand. Written to its file at that moment it
 need not be read, decoded and hashed a second time, and the disk works while the line does: a clone of 2 GiB
-took 10 s and takes 6. Where a chunk belongs is known before it is asked for, since what names it was opened.
+took 10 s and takes 4. Where a chunk belongs is known before it is asked for, since what names it was opened.
 
 All this is a gain and never a promise. A checkout walks the recipe of each file that is not complete, and
 writes what is not written yet (staging.py).
