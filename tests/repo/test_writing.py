@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.repo._write import write_files
@@ -18,6 +18,7 @@ from mvcd.repo.writing import write_pieces
 from mvcd.store import uncached
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0o666, 0o777]), st.binary(max_size=300)), max_size=20))
 def test_each_has_its_content(contents: list[tuple[int, bytes]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
@@ -76,6 +77,7 @@ def test_a_name_ends_where_it_ends(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), st.binary(min_size=1, max_size=50))), st.randoms())
 def test_pieces_are_where_they_belong(gaps: list[tuple[int, bytes]], order: random.Random) -> None:
     """In any order, side by side or not; what nobody wrote is zeros."""

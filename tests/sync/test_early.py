@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.codec.encoded import Codec
@@ -296,6 +296,7 @@ def came(id: Digest, data: bytes) -> Checked:
     return Checked(Record(id, Codec.RAW, len(data), None, memoryview(data)), memoryview(data), data)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 40), min_size=1, max_size=40), min_size=1, max_size=4),
     st.data(),

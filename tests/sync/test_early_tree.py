@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.ids import ChunkId, Digest, Kind
@@ -193,6 +193,7 @@ FILES = st.dictionaries(
 )
 
 
+@settings(deadline=None)  # a disk may take a second
 @given(FILES, st.data())
 def test_what_came_is_made_and_nothing_else(files: dict[str, int], draw: st.DataObject) -> None:
     """Whatever comes, in any order, some of it twice; some of the files have the same content."""
