@@ -56,13 +56,23 @@ class ChunkList:
             match message.WhichOneof("body"):
                 case "chunk_leaf":
                     leaf = message.chunk_leaf
-                    return Node(0, read_chunks(leaf, self.mean * MAX_FACTOR), ())
+                    return Node(0, self._read_chunks(leaf), ())
                 case "chunk_branch":
                     branch = message.chunk_branch
                     return Node(branch.level, (), self._read_children(branch))
         except ValueError as error:
             raise corrupt("a chunk list's node", str(error)) from error
         raise corrupt("a chunk list's node", "it is of another kind")
+
+    def _read_chunks(self, leaf: pb.ChunkLeaf) -> list[Chunk]:
+        ids, sizes, most = split_ids(ChunkId, leaf.ids), list(leaf.sizes), self.mean * MAX_FACTOR
+        if not 1 <= len(ids) <= most or len(ids) != len(sizes):
+            raise ValueError(
+                f"{len(ids)} chunks and {len(sizes)} sizes, where 1 to {most} are legal"
+            )
+        if min(sizes) < 1 or max(sizes) > MAX_CHUNK_SIZE:
+            raise ValueError(f"a chunk's size is not in 1..{MAX_CHUNK_SIZE}")
+        return list(zip(ids, sizes, strict=True))
 
     def _read_children(self, branch: pb.ChunkBranch) -> list[Child]:
         ids, sizes, counts = split_ids(NodeId, branch.ids), list(branch.sizes), list(branch.counts)
@@ -74,16 +84,6 @@ class ChunkList:
 
 
 CHUNK_LIST = ChunkList()
-
-
-def read_chunks(leaf: pb.ChunkLeaf, most: int) -> list[Chunk]:
-    """The chunks of a leaf, 1 to `most`. Raises ValueError."""
-    ids, sizes = split_ids(ChunkId, leaf.ids), list(leaf.sizes)
-    if not 1 <= len(ids) <= most or len(ids) != len(sizes):
-        raise ValueError(f"{len(ids)} chunks and {len(sizes)} sizes, where 1 to {most} are legal")
-    if min(sizes) < 1 or max(sizes) > MAX_CHUNK_SIZE:
-        raise ValueError(f"a chunk's size is not in 1..{MAX_CHUNK_SIZE}")
-    return list(zip(ids, sizes, strict=True))
 
 
 def chunks_from(root: Node[Chunk], fetch: Fetch, start: int) -> Iterator[tuple[int, Chunk]]:

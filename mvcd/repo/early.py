@@ -145,8 +145,8 @@ class EarlyFiles:
         for entry in node.items:
             if not isinstance(entry, Entry):
                 return  # a crafted list; the checkout says so
-            large = entry.size >= LEAST and entry.mode is not Mode.SYMLINK
-            if large or self._tree.wants(entry):
+            regular = entry.mode is not Mode.SYMLINK
+            if regular and (entry.size >= LEAST or self._tree.wants(entry)):
                 self._entries.setdefault(entry.recipe, []).append(entry)
 
     def _begin(self, entry: Entry) -> _File | None:

@@ -13,20 +13,16 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mvcd.ids import Digest
-from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import ChunkRun, Recipe
-from mvcd.repo._write import write_files
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import LONG, TINY, permissions
+from mvcd.repo.writing import GROUP, LONG, TINY, make_files
 from mvcd.store.frames import Checked
 
 MOST_FILES = 1 << 17
 """What is remembered of them takes about 100 MiB."""
 _WAITING = 8
 """Frames whose files wait to be made, of up to 6 MiB raw each; then whoever fetches waits too."""
-
-_GROUP = 512
-"""Literals made together."""
 
 Content = tuple[Entry, bytes]
 
@@ -48,8 +44,8 @@ class EarlyTree:
         self.failed = False
 
     def wants(self, entry: Entry) -> bool:
-        small = 0 < entry.size <= TINY and len(entry.path) <= LONG
-        if not small or entry.mode is Mode.SYMLINK or not self._room:
+        """Of a file that is no link."""
+        if not (0 < entry.size <= TINY and len(entry.path) <= LONG and self._room):
             return False
         self._room -= 1
         return True
@@ -62,7 +58,7 @@ class EarlyTree:
         here = [entry for entry in entries if entry.size == segment.size]
         if isinstance(segment.content, bytes):
             self._literals.extend((entry, segment.content) for entry in here)
-            if len(self._literals) >= _GROUP:
+            if len(self._literals) >= GROUP:
                 self._make_literals()
         elif isinstance(segment.content, ChunkRun) and len(segment.content.ids) == 1:
             self._waiting.setdefault(segment.content.ids[0], []).extend(here)
@@ -111,11 +107,5 @@ class EarlyTree:
         for directory in {entry.path.rpartition("/")[0] for entry, _ in files} - self._directories:
             os.makedirs(self.root + directory, exist_ok=True)
             self._directories.add(directory)
-        states = write_files(
-            [
-                (os.fsencode(self.root + entry.path), permissions(entry.mode), data)
-                for entry, data in files
-            ]
-        )
-        for (entry, _), state in zip(files, states, strict=True):
-            self.made[entry] = FileStat(*state)
+        stats = make_files((self.root + entry.path, entry.mode, data) for entry, data in files)
+        self.made.update(zip((entry for entry, _ in files), stats, strict=True))

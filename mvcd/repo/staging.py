@@ -20,15 +20,13 @@ from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Part, Recipe, parts
 from mvcd.objects.tree import Fetch
-from mvcd.repo._write import write_files
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import TINY, create, permissions, write_pieces
+from mvcd.repo.writing import GROUP, TINY, create, make_files, write_pieces
 from mvcd.store.pack import SyncFailed, WriteBack
 
 _TASK_BYTES = 4 << 20
-_GROUP_FILES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def _groups(staged: Sequence[Staged]) -> Iterator[list[Staged]]:
     for item in tiny:
         group.append(item)
         size += item.entry.size
-        if size >= _TASK_BYTES or len(group) >= _GROUP_FILES:
+        if size >= _TASK_BYTES or len(group) >= GROUP:
             yield group
             group, size = [], 0
     if group:
@@ -112,24 +110,23 @@ class _Writing:
         wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
         chunks: dict[Digest, bytes] = dict(many(wanted))
         made: list[Staged] = []
-        regular: list[tuple[bytes, int, bytes]] = []
+        regular: list[tuple[str, Mode, bytes]] = []
         for item, found in files:
             data = b"".join([_checked(item, part, chunks.get) for part in found])
             _check_size(item.entry, len(data))
             if item.entry.mode is Mode.SYMLINK:
                 os.symlink(data, item.temporary)
             else:
-                name = os.fsencode(item.temporary)
-                regular.append((name, permissions(item.entry.mode), data))
+                regular.append((item.temporary, item.entry.mode, data))
                 made.append(item)
 
-        def receive(states: Sequence[tuple[int, int, int, int, bool]]) -> None:
-            for item, state in zip(made, states, strict=True):
-                item.stat = FileStat(*state)
+        def receive(stats: Sequence[FileStat]) -> None:
+            for item, stat in zip(made, stats, strict=True):
+                item.stat = stat
             size = sum(item.entry.size for item in group)
             self._monitor.advance(bytes_done=size, items_done=len(group))
 
-        pipeline.submit(lambda: write_files(regular), receive)
+        pipeline.submit(lambda: make_files(regular), receive)
 
     def large(self, item: Staged, pipeline: Pipeline) -> None:
         """Begins a file; what writes it comes through the pipeline in order."""

@@ -6,10 +6,14 @@ import os
 from collections.abc import Iterable
 
 from mvcd.objects.entry import Mode
+from mvcd.repo._write import write_files
+from mvcd.repo.statcache import FileStat
 from mvcd.store import uncached
 
 TINY = 64 << 10
-"""Bytes of a file; such are made many in one call (_write.pyi)."""
+"""Bytes of a file; such are made many in one call (`make_files`)."""
+GROUP = 512
+"""Files gathered for one such call."""
 LONG = 900
 """Characters of a path; a longer one, a directory deeper, could be too long for the system."""
 
@@ -23,6 +27,13 @@ def create(path: str, mode: Mode) -> int:
     """A descriptor of a new file. Raises OSError, also where something is."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     return os.open(path, flags, permissions(mode))
+
+
+def make_files(files: Iterable[tuple[str, Mode, bytes]]) -> list[FileStat]:
+    """A file of each (path, mode, content), in one call without the interpreter's lock. Raises OSError at the
+    first that cannot be made, or is there; those before it are made."""
+    made = write_files([(os.fsencode(path), permissions(mode), data) for path, mode, data in files])
+    return [FileStat(*state) for state in made]
 
 
 def write_pieces(file: int, pieces: Iterable[tuple[int, bytes]]) -> None:

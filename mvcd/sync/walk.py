@@ -10,6 +10,7 @@ hold objects that the known side reaches too, never miss one that it does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from mvcd.ids import Digest, Kind
 from mvcd.objects.closure import Opened, named, open_object
@@ -54,7 +55,7 @@ def difference(
         if any(id.kind is not Kind.CHUNK for id in fresh):
             common = reached.intersection(left)
             opening = [id for id in level if id not in common]
-            below = (id for part in _below(opening, read_known, None) for id in part)
+            below = chain.from_iterable(_below(opening, read_known, None))
             level = [id for id in dict.fromkeys(below) if id not in reached]
             reached.update(level)
         left = []

@@ -162,7 +162,7 @@ def test_more_files_than_are_synced_one_by_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checkout, "_SYNC_EACH", 3)
-    monkeypatch.setattr(staging, "_GROUP_FILES", 4)
+    monkeypatch.setattr(staging, "GROUP", 4)
     files = {f"d{n % 5}/{n}": str(n) for n in range(30)}
     bench.save({**files})
     bench.remove(*files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -100,13 +100,13 @@ def test_only_what_is_wanted_is_made(pushed: Pair) -> None:
 def test_a_full_disk_is_met_by_the_checkout(
     pushed: Pair, made_late: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, calls = early_tree.write_files, []
+    real, calls = early_tree.make_files, []
 
-    def full(files: list[tuple[bytes, int, bytes]]) -> list[tuple[int, int, int, int, bool]]:
-        calls.append(real(files[:1]))
+    def full(files: Iterable[tuple[str, Mode, bytes]]) -> list[FileStat]:
+        calls.append(real(list(files)[:1]))
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(early_tree, "write_files", full)
+    monkeypatch.setattr(early_tree, "make_files", full)
     bob = pushed.join()
     assert len(calls) == 1
     assert bob.tree() == SMALL | OTHERS
@@ -117,7 +117,7 @@ def test_a_full_disk_is_met_by_the_checkout(
 def test_a_defect_is_no_reason_to_lose_a_file(
     pushed: Pair, made_late: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(early_tree, "write_files", lambda files: 1 / 0)
+    monkeypatch.setattr(early_tree, "make_files", lambda files: 1 / 0)
     bob = pushed.join()
     assert bob.tree() == SMALL | OTHERS
     assert set(made_late) == set(SMALL | OTHERS)
@@ -126,13 +126,13 @@ def test_a_defect_is_no_reason_to_lose_a_file(
 def test_who_fetches_waits_when_many_are_to_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    going, write_files = threading.Event(), early_tree.write_files
+    going, make_files = threading.Event(), early_tree.make_files
 
-    def slow(files: list[tuple[bytes, int, bytes]]) -> list[tuple[int, int, int, int, bool]]:
+    def slow(files: Iterable[tuple[str, Mode, bytes]]) -> list[FileStat]:
         going.wait()
-        return write_files(files)
+        return make_files(files)
 
-    monkeypatch.setattr(early_tree, "write_files", slow)
+    monkeypatch.setattr(early_tree, "make_files", slow)
     tree = early_tree.EarlyTree(lambda: str(tmp_path))
     pieces = [noise(200, n) for n in range(early_tree._WAITING + 2)]
     objects: Objects = {}
