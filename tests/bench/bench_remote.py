@@ -6,6 +6,9 @@ loopback: what it copies is what a push and a fetch move; a clone also writes th
 and `dvc pull` with a remote behind sshd on loopback. Shown beside is DVC with a remote in a directory, where
 nothing goes over a socket. rsync and DVC do not fsync; a push is durable when it ends.
 
+Shown, too, is what bounds them: as many bytes over gRPC with nothing read, checked or written, and rsync with
+a `sync` at its end.
+
 The same for small files, one for each 16 KiB of --size, of which each weighs about 1 KiB.
 """
 
@@ -91,7 +94,9 @@ def _mvc(bench: Bench, source: Path, what: str, directory: Path) -> Mapping[str,
         f"mvc {what}: fetch": fetched,
         f"mvc {what}: clone": cloned,
     }
-    return costs | _rsync(bench, workspace / ".mvc" / "store" / "packs", what, directory)
+    packs = workspace / ".mvc" / "store" / "packs"
+    costs |= _rsync(bench, packs, what, directory)
+    return costs | _plain_grpc(bench, packs, what, directory)
 
 
 def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, Cost]:
@@ -116,10 +121,35 @@ def _rsync(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, C
         push = shell.run("-c", 'rsync -a "$1/" "$2"', "sh", packs, there, cwd=directory)
         back = directory / "back"
         pull = shell.run("-c", 'rsync -a "$1" "$2/"', "sh", there, back, cwd=directory)
+        again = directory / "again"
+        script = 'rsync -a "$1" "$2/" && sync -f "$2"'
+        durable = shell.run("-c", script, "sh", there, again, cwd=directory)
     finally:
         daemon.terminate()
         daemon.wait(PATIENCE)
-    return {f"mvc {what}: rsync push": push, f"mvc {what}: rsync pull": pull}
+    return {
+        f"mvc {what}: rsync push": push,
+        f"mvc {what}: rsync pull": pull,
+        f"mvc {what}: rsync pull, sync": durable,
+    }
+
+
+def _plain_grpc(bench: Bench, packs: Path, what: str, directory: Path) -> dict[str, Cost]:
+    shell, port = bench.programs.shell, free_port()
+    program = [sys.executable, str(Path(__file__).with_name("plain_grpc.py"))]
+    size = sum(path.stat().st_size for path in packs.iterdir())
+    server = subprocess.Popen([*program, "serve", str(port)])
+    try:
+        wait_for(port, server)
+        return {
+            f"mvc {what}: plain gRPC {way}": shell.run(
+                "-c", 'exec "$@"', "sh", *program, way, str(port), str(size), cwd=directory
+            )
+            for way in ("put", "get")
+        }
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
 
 
 Remote = Callable[[Dvc, Path, Path], AbstractContextManager[None]]
