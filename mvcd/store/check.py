@@ -63,7 +63,7 @@ def _check_packs(store: LmdbStore) -> Generator[Damage, None, dict[int, PackRow]
         where = f"pack {pack.number:08x}"
         try:
             size = os.stat(os.path.join(store.pack_directory, pack_name(pack.number))).st_size
-            check_pack_header(store.packs.read(pack.number, 0, PACK_HEADER.size), pack.number)
+            check_pack_header(store.packs.read([(pack.number, 0, PACK_HEADER.size)]), pack.number)
         except FileNotFoundError:
             with store.index.read() as txn:
                 stands = txn.get(key, db=store.index.packs) == row

@@ -51,8 +51,10 @@ class LmdbStore(PackedObjects):
     Usable in forked children, unless another thread was inside a transaction at the fork.
     """
 
-    def __init__(self, path: str, index: Index, lock: int, reached: steps.Reached) -> None:
-        super().__init__(index, PackFiles(os.path.join(path, "packs")))
+    def __init__(
+        self, path: str, index: Index, lock: int, reached: steps.Reached, *, cached: bool
+    ) -> None:
+        super().__init__(index, PackFiles(os.path.join(path, "packs"), cached=cached))
         self.path = path
         self.pack_directory = os.path.join(path, "packs")
         self.lease_directory = os.path.join(path, "leases")
@@ -94,8 +96,10 @@ class LmdbStore(PackedObjects):
         *,
         require_local: Callable[[str], None] = require_local,
         reached: steps.Reached = steps.unheard,
+        cached: bool = False,
     ) -> LmdbStore:
-        """An existing store; for reading only where it cannot be written.
+        """An existing store; for reading only where it cannot be written. With `cached` the page cache keeps
+        what is read (uncached.py).
 
         Raises Failure when there is none, it is of a newer format or on a network file system, Busy
         while it is being rebuilt, IntegrityError when its index is damaged.
@@ -109,7 +113,7 @@ class LmdbStore(PackedObjects):
         except BaseException:
             os.close(lock)
             raise
-        store = cls(path, index, lock, reached)
+        store = cls(path, index, lock, reached, cached=cached)
         try:
             store._require_format_row()
         except BaseException:

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
@@ -33,6 +34,9 @@ COPY_SIZE = 4 << 10
 WRITE_BACK_STEP = 64 << 20
 """Bytes between two starts of write-back."""
 OPEN_FILES = 64
+
+Stretch = tuple[int, int, int]
+"""Of a pack: its number, offset, size in bytes."""
 
 _NAME = re.compile(r"([0-9a-f]{8})\.pack")
 
@@ -236,17 +240,20 @@ class PackWriter:
 
 
 class PackFiles:
-    """Reads from packs; keeps the last `OPEN_FILES` descriptors. Thread-safe."""
+    """Reads from packs; keeps the last `OPEN_FILES` descriptors. If `cached`, the page cache keeps what is
+    read. Thread-safe."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, cached: bool = False) -> None:
         self.directory = directory
+        self.cached = cached
         self._lock = threading.Lock()
         self._files: OrderedDict[int, _File] = OrderedDict()
 
-    def read(self, number: int, offset: int, size: int) -> bytes | bytearray:
-        """At most `size` bytes; fewer at the end of the file. Raises FileNotFoundError."""
-        file = self._acquire(number)
-        return uncached.read(file.descriptor, size, offset)
+    def read(self, stretches: Sequence[Stretch]) -> bytes:
+        """One after another; ends where a pack ends before its stretch does. Raises FileNotFoundError."""
+        files = {number: self._acquire(number) for number, _, _ in stretches}
+        places = [(files[number].descriptor, at, size) for number, at, size in stretches]
+        return uncached.read(places, cached=self.cached)
 
     def forget(self, number: int) -> None:
         with self._lock:

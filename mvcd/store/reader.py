@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import accumulate, chain
 
 from mvcd.codec.decode import decode, decode_many
 from mvcd.codec.encoded import Encoded
@@ -12,7 +13,7 @@ from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
 from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, gather
 from mvcd.store.index import Index
-from mvcd.store.pack import PackFiles
+from mvcd.store.pack import PackFiles, Stretch
 from mvcd.store.record import BadRecord, Record, is_record_of, parse_record, record_head
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
@@ -22,6 +23,8 @@ HOLE = 4 << 10
 """Bytes between two records up to which both come in one read: copying them costs less than another call."""
 BATCH = 4096
 MIN_PREFIX = 4
+
+_Place = tuple[Location, Digest]
 
 
 class PackedObjects:
@@ -43,11 +46,11 @@ class PackedObjects:
 
     def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         found = self._located(ids)
-        places = sorted(((at, id) for id, at in found.items()), key=_place)
-        for run in _runs(places, HOLE):
+        places = sorted(((at, id) for id, at in found.items()), key=_order)
+        for run in _runs(places):
             yield from self._decode_run(run)
 
-    def _decode_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Digest, bytes]]:
+    def _decode_run(self, run: list[_Place]) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
         for (_, id), raw in zip(run, self._raws(run), strict=True):
             if raw is not None and type(id).of(raw) == id:
@@ -56,7 +59,7 @@ class PackedObjects:
             with suppress(MissingObject):
                 yield id, self.get(id)
 
-    def _raws(self, run: list[tuple[Location, Digest]]) -> list[bytes | None]:
+    def _raws(self, run: list[_Place]) -> list[bytes | None]:
         """What a run's records decode to, digests not checked. None for what is no record or damaged; for all
         of them, where one without a base is damaged."""
         data, start = memoryview(self._bytes_of(run)), run[0][0].offset
@@ -86,34 +89,34 @@ class PackedObjects:
     def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         found = self._located(ids)
         places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
-        places.sort(key=_place)
-        return gather(part for run in _runs(places, HOLE) for part in self._read_run(run))
+        places.sort(key=_order)
+        return chain.from_iterable(map(self._read_frame, _frames(places)))
 
-    def _read_run(self, run: list[tuple[Location, Digest]]) -> Iterator[tuple[Bytes, int]]:
-        """The records of a run and their raw sizes, from one read; one by one where a collection has moved
-        them."""
-        start, last = run[0][0].offset, run[-1][0]
-        size = last.offset + last.size - start
-        data = self._bytes_of(run)
-        whole = size == sum(at.size for at, _ in run)
-        if len(data) != size or not all(
-            is_record_of(id, data, at.offset - start) for at, id in run
+    def _read_frame(self, places: list[_Place]) -> Iterator[Bytes]:
+        """The records there, from one read; one by one where a collection has moved them."""
+        stretches = [(at.pack, at.offset, at.size) for at, _ in places]
+        data = self._read(stretches)
+        *starts, end = accumulate((size for _, _, size in stretches), initial=0)
+        if len(data) == end and all(
+            is_record_of(id, data, start) for (_, id), start in zip(places, starts, strict=True)
         ):
-            for at, id in run:
-                record = self._record(id)
-                yield record_head(id, record.encoded()) + bytes(record.body), at.raw_size
-        elif whole:
-            yield data, sum(at.raw_size for at, _ in run)
+            yield data
         else:
-            view = memoryview(data)
-            for at, _ in run:
-                yield view[at.offset - start :][: at.size], at.raw_size
+            yield from gather((self._whole(id), at.raw_size) for at, id in places)
 
-    def _bytes_of(self, run: list[tuple[Location, Digest]]) -> bytes | bytearray:
+    def _whole(self, id: Digest) -> bytes:
+        record = self._record(id)
+        return record_head(id, record.encoded()) + bytes(record.body)
+
+    def _bytes_of(self, run: list[_Place]) -> bytes:
         """From a run's first record to the end of its last; fewer where the pack ends before or is gone."""
         first, last = run[0][0], run[-1][0]
+        return self._read([(first.pack, first.offset, last.offset + last.size - first.offset)])
+
+    def _read(self, stretches: list[Stretch]) -> bytes:
+        """Nothing where a pack is gone."""
         try:
-            return self.packs.read(first.pack, first.offset, last.offset + last.size - first.offset)
+            return self.packs.read(stretches)
         except FileNotFoundError:
             return b""
 
@@ -173,7 +176,7 @@ class PackedObjects:
     def read_record(self, id: Digest, location: Location) -> Record:
         """The record at a place. Raises BadRecord when it is not there, not `id`'s, or damaged."""
         try:
-            data = self.packs.read(location.pack, location.offset, location.size)
+            data = self.packs.read([(location.pack, location.offset, location.size)])
         except FileNotFoundError:
             raise BadRecord("the pack file is gone") from None
         record = parse_record(data)
@@ -217,7 +220,7 @@ class PackedObjects:
             seen = row
             try:
                 location = parse_location(row)
-                data = self.packs.read(location.pack, location.offset, location.size)
+                data = self.packs.read([(location.pack, location.offset, location.size)])
                 record = parse_record(data, check_crc=check_crc)
                 if record.id == id and len(record.body) == location.body_size:
                     return record
@@ -272,22 +275,36 @@ def _record_at(place: Location, data: memoryview, start: int) -> Record | None:
     return record if record.raw_size == place.raw_size else None
 
 
-def _place(found: tuple[Location, Digest]) -> tuple[int, int]:
-    return found[0].pack, found[0].offset
+def _order(place: _Place) -> tuple[int, int]:
+    return place[0].pack, place[0].offset
 
 
-def _runs(
-    places: list[tuple[Location, Digest]], hole: int = 0
-) -> Iterator[list[tuple[Location, Digest]]]:
-    """Neighbours in a pack together, with at most `hole` bytes between two, up to a frame; `places` are
+def _frames(places: list[_Place]) -> Iterator[list[_Place]]:
+    """As many together as make a frame, in the order in which they come."""
+    frame: list[_Place] = []
+    size = raw_size = 0
+    for place in places:
+        at = place[0]
+        if frame and (size + at.size > FRAME_SIZE or raw_size + at.raw_size > FRAME_RAW_SIZE):
+            yield frame
+            frame, size, raw_size = [], 0, 0
+        frame.append(place)
+        size += at.size
+        raw_size += at.raw_size
+    if frame:
+        yield frame
+
+
+def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
+    """Neighbours in a pack together, with at most HOLE bytes between two, up to a frame; `places` are
     sorted."""
-    run: list[tuple[Location, Digest]] = []
+    run: list[_Place] = []
     pack, start, end, raw_size = -1, 0, 0, 0
     for location, id in places:
         after = location.offset + location.size
         if run and (
             location.pack != pack
-            or location.offset - end > hole
+            or location.offset - end > HOLE
             or after - start > FRAME_SIZE
             or raw_size + location.raw_size > FRAME_RAW_SIZE
         ):

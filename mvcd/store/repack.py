@@ -135,7 +135,7 @@ class Repacker:
                 self._store.read_record(id, location)
             except BadRecord:
                 return False
-            raw = self._store.packs.read(location.pack, location.offset, location.size)
+            raw = self._store.packs.read([(location.pack, location.offset, location.size)])
             if self._target is None:
                 self._target = create_writer(self._index, self._store.pack_directory)
             offset = self._target.append_raw(raw)

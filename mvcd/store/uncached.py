@@ -5,6 +5,13 @@ cache drives out as much of the data that a training run reads again and again. 
 got from a hypervisor, cached pages are dear: 2 GiB took 3.1 to 5.3 s of kernel time to write and 3.9 to read,
 and 0.6 and 0.5 this way. What is cached already is used, and stays. borg (posix_fadvise) and MinIO (O_DIRECT)
 leave the cache alone too.
+
+A server keeps in the cache what was pulled, for others pull it within minutes: a clone of 2 GiB took 3.4 s,
+from the disk 4.2. What is pushed passes by there too: cached, it made pulls fast from the first one on, but a
+push took 4.2 instead of 3.6 s.
+
+Where nothing can pass by, what is written sets out for the disk at once: left to the fsync of each 64 MiB a
+push took 3.9 s, and so 3.4.
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ import sys
 from collections.abc import Sequence
 
 from mvcd.ids import Bytes
+from mvcd.store._io import read_stretches, start_write_back
 
 LEAST = 256 << 10
 """Bytes of a call from which on it passes by: what is smaller is small objects, which are read again."""
@@ -35,35 +43,31 @@ def write(file: int, parts: Sequence[Bytes], offset: int) -> None:
     if len(parts) > MAX_PARTS:
         parts = [b"".join(parts)]
     size = sum(map(len, parts))
-    done = _write(file, parts, offset)
+    flags = _FLAGS if size >= LEAST else 0
+    done = _write(file, parts, offset, flags)
     if done < size:
         rest = memoryview(b"".join(parts))
         while done < size:
             done += os.pwrite(file, rest[done:], offset + done)
+    if size >= LEAST and not flags:
+        start_write_back(file, offset, size)
 
 
-def _write(file: int, parts: Sequence[Bytes], offset: int) -> int:
-    if _FLAGS and sum(map(len, parts)) >= LEAST:
+def _write(file: int, parts: Sequence[Bytes], offset: int, flags: int) -> int:
+    if flags:
         try:
-            return os.pwritev(file, parts, offset, _FLAGS)
+            return os.pwritev(file, parts, offset, flags)
         except OSError as error:
             if error.errno != errno.EOPNOTSUPP:  # as on tmpfs
                 raise
     return os.pwritev(file, parts, offset)
 
 
-def read(file: int, size: int, offset: int) -> bytes | bytearray:
-    """As `os.pread`."""
-    if _FLAGS and size >= LEAST:
-        data = bytearray(size)
-        try:
-            done = os.preadv(file, [data], offset, _FLAGS)
-        except OSError as error:
-            if error.errno != errno.EOPNOTSUPP:
-                raise
-        else:
-            return data if done == size else data[:done]
-    return os.pread(file, size, offset)
+def read(stretches: list[tuple[int, int, int]], *, cached: bool = False) -> bytes:
+    """The bytes of each (descriptor, offset, size), one after another; ends where a file ends before its
+    stretch does. The page cache keeps them if `cached`. Raises OSError."""
+    size = sum(size for _, _, size in stretches)
+    return read_stretches(stretches, 0 if cached or size < LEAST else _FLAGS)
 
 
 def _flags() -> int:

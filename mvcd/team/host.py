@@ -80,7 +80,7 @@ class TeamHost:
         with self._lock:
             found = self._open.get(hosted.id)
             if found is None:
-                store = LmdbStore.open(self.root.repository_path(name))
+                store = LmdbStore.open(self.root.repository_path(name), cached=True)
                 store.salvage()  # before anybody asks what is missing
                 found = _Open(hosted.id, store, Usage(store))
                 self._open[hosted.id] = found

@@ -104,12 +104,12 @@ def test_files_open_for_reading_are_few(tmp_path):
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(2):
         for number in range(pack.OPEN_FILES + 20):
-            assert files.read(number, 0, 100) == b"%d" % number
+            assert files.read([(number, 0, 100)]) == b"%d" % number
     assert len(os.listdir("/proc/self/fd")) - before == pack.OPEN_FILES
     files.close()
     assert len(os.listdir("/proc/self/fd")) == before
     with pytest.raises(FileNotFoundError):
-        files.read(999, 0, 1)
+        files.read([(999, 0, 1)])
 
 
 def test_names(tmp_path):

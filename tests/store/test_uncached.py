@@ -36,13 +36,13 @@ def test_what_is_appended_piece_by_piece_is_read_back(file):
         whole += b"".join(parts)
     os.fsync(file)
     for size, offset in ((len(whole), 0), (LEAST, 77), (LEAST - 1, 4096), (0, 3)):
-        assert uncached.read(file, size, offset) == whole[offset : offset + size]
+        assert uncached.read([(file, offset, size)]) == whole[offset : offset + size]
 
 
 def test_a_read_ends_where_the_file_does(file):
     uncached.write(file, [b"x" * LEAST], 0)
-    assert uncached.read(file, 2 * LEAST, LEAST - 3) == b"xxx"
-    assert uncached.read(file, 2 * LEAST, LEAST) == b""
+    assert uncached.read([(file, LEAST - 3, 2 * LEAST)]) == b"xxx"
+    assert uncached.read([(file, LEAST, 2 * LEAST)]) == b""
 
 
 def test_what_fails_fails(file):
@@ -50,7 +50,7 @@ def test_what_fails_fails(file):
     try:
         for call in (
             lambda: uncached.write(file, [b"x" * LEAST], 0),
-            lambda: uncached.read(file, LEAST, 0),
+            lambda: uncached.read([(file, 0, LEAST)]),
         ):
             with pytest.raises(OSError, match="descriptor") as caught:
                 call()
@@ -59,11 +59,37 @@ def test_what_fails_fails(file):
         os.dup2(os.open(os.devnull, os.O_RDONLY), file)  # for the fixture to close
 
 
-def test_a_kernel_that_does_not_know_it_is_not_asked(file, monkeypatch):
+@pytest.fixture
+def calls(monkeypatch):
+    """(name, arguments but descriptors and data) of what the kernel is asked for from here on."""
+    found = []
+
+    def watch(where, name, first):
+        do = getattr(where, name)
+
+        def watched(*all):
+            found.append((name, *all[first:]))
+            return do(*all)
+
+        monkeypatch.setattr(where, name, watched)
+
+    watch(os, "pwritev", 2)
+    watch(uncached, "read_stretches", 1)
+    watch(uncached, "start_write_back", 1)
+    return found
+
+
+def test_what_is_read_is_kept_where_it_is_to_be(file, calls):
+    os.pwrite(file, b"x" * LEAST, 0)
+    assert uncached.read([(file, 0, LEAST)], cached=True) == b"x" * LEAST
+    assert calls == [("read_stretches", 0)]
+
+
+def test_a_kernel_that_does_not_know_it_is_not_asked(file, calls, monkeypatch):
     monkeypatch.setattr(uncached, "_FLAGS", 0)
-    monkeypatch.setattr(os, "preadv", None)
     uncached.write(file, [b"x" * LEAST], 0)
-    assert uncached.read(file, LEAST, 0) == b"x" * LEAST
+    assert uncached.read([(file, 0, LEAST)]) == b"x" * LEAST
+    assert calls == [("pwritev", 0), ("start_write_back", 0, LEAST), ("read_stretches", 0)]
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,7 @@ def update(hosted: TeamRepository, *updates: RefUpdate, force: bool = False) -> 
 def test_stores_stay_open_between_calls(host: TeamHost) -> None:
     first, second = opened(host), opened(host)
     assert first.store is second.store
+    assert first.store.packs.cached, "what one pulls, others do too"
     assert (first.principal, first.role, first.repo_id) == ("ada", "write", first.store.id)
 
 
