@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mvcd.codec.decode import decode, decode_many
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import Bytes, ChunkId
 from mvcd.store.record import MAX_BODY_SIZE, BadRecord, Record, parse_record, require_crc
+
+T = TypeVar("T")
 
 FRAME_SIZE = 5 << 19
 """Bytes after which a frame ends: 2.5 MiB. A call costs both sides about 1 ms of CPU whatever it carries;
@@ -119,17 +122,22 @@ def _bad_frame(error: BadRecord) -> UsageError:
 
 def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[Bytes]:
     """Frames of about FRAME_SIZE made of the given records, each with its raw size."""
-    waiting: list[Bytes] = []
-    size = raw_size = 0
-    for part, raw in parts:
-        if waiting and (size + len(part) > FRAME_SIZE or raw_size + raw > FRAME_RAW_SIZE):
-            yield _joined(waiting)
-            waiting, size, raw_size = [], 0, 0
-        waiting.append(part)
-        size += len(part)
-        raw_size += raw
-    if waiting:
-        yield _joined(waiting)
+    return map(_joined, frame_by_frame((part, len(part), raw_size) for part, raw_size in parts))
+
+
+def frame_by_frame(records: Iterable[tuple[T, int, int]]) -> Iterator[list[T]]:
+    """What stands for records, each with its size and raw size, as many together as make a frame."""
+    frame: list[T] = []
+    total = raw_total = 0
+    for record, size, raw_size in records:
+        if frame and (total + size > FRAME_SIZE or raw_total + raw_size > FRAME_RAW_SIZE):
+            yield frame
+            frame, total, raw_total = [], 0, 0
+        frame.append(record)
+        total += size
+        raw_total += raw_size
+    if frame:
+        yield frame
 
 
 def _joined(parts: Sequence[Bytes]) -> Bytes:

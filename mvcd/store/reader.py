@@ -11,7 +11,7 @@ from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
-from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, gather
+from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles, Stretch
 from mvcd.store.record import BadRecord, Record, is_record_of, parse_record, record_head
@@ -90,7 +90,8 @@ class PackedObjects:
         found = self._located(ids)
         places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
         places.sort(key=_order)
-        return chain.from_iterable(map(self._read_frame, _frames(places)))
+        frames = frame_by_frame((place, place[0].size, place[0].raw_size) for place in places)
+        return chain.from_iterable(map(self._read_frame, frames))
 
     def _read_frame(self, places: list[_Place]) -> Iterator[Bytes]:
         """The records there, from one read; one by one where a collection has moved them."""
@@ -277,22 +278,6 @@ def _record_at(place: Location, data: memoryview, start: int) -> Record | None:
 
 def _order(place: _Place) -> tuple[int, int]:
     return place[0].pack, place[0].offset
-
-
-def _frames(places: list[_Place]) -> Iterator[list[_Place]]:
-    """As many together as make a frame, in the order in which they come."""
-    frame: list[_Place] = []
-    size = raw_size = 0
-    for place in places:
-        at = place[0]
-        if frame and (size + at.size > FRAME_SIZE or raw_size + at.raw_size > FRAME_RAW_SIZE):
-            yield frame
-            frame, size, raw_size = [], 0, 0
-        frame.append(place)
-        size += at.size
-        raw_size += at.raw_size
-    if frame:
-        yield frame
 
 
 def _runs(places: list[_Place]) -> Iterator[list[_Place]]:

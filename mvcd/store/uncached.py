@@ -66,8 +66,7 @@ def _write(file: int, parts: Sequence[Bytes], offset: int, flags: int) -> int:
 def read(stretches: list[tuple[int, int, int]], *, cached: bool = False) -> bytes:
     """The bytes of each (descriptor, offset, size), one after another; ends where a file ends before its
     stretch does. The page cache keeps them if `cached`. Raises OSError."""
-    size = sum(size for _, _, size in stretches)
-    return read_stretches(stretches, 0 if cached or size < LEAST else _FLAGS)
+    return read_stretches(stretches, 0 if cached else _FLAGS, LEAST)
 
 
 def _flags() -> int:

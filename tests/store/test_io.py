@@ -57,13 +57,13 @@ def test_stretches_are_what_slices_are(files, stretches):
         placed.append((which, start, size))
         end = start + size
     asked = [(files[which][0], start, size) for which, start, size in placed]
-    assert read_stretches(asked, 0) == expected(files, placed)
+    assert read_stretches(asked, 0, 0) == expected(files, placed)
 
 
 def test_more_stretches_than_one_call_takes(files):
     placed = [(0, at, 7) for at in range(0, SIZE - 7, 20)]
     assert len(placed) > 1024
-    assert read_stretches([(files[0][0], *place[1:]) for place in placed], 0) == expected(
+    assert read_stretches([(files[0][0], *place[1:]) for place in placed], 0, 0) == expected(
         files, placed
     )
 
@@ -71,7 +71,7 @@ def test_more_stretches_than_one_call_takes(files):
 @pytest.mark.parametrize("stretches", [[(0, -1)], [(-1, 1)], [(0, 1 << 62), (0, 1 << 62)]])
 def test_what_is_no_stretch_is_refused(files, stretches):
     with pytest.raises(ValueError, match="no stretch"):
-        read_stretches([(files[0][0], *stretch) for stretch in stretches], 0)
+        read_stretches([(files[0][0], *stretch) for stretch in stretches], 0, 0)
 
 
 def test_write_back_is_started_for_files_only(files):
@@ -82,5 +82,5 @@ def test_write_back_is_started_for_files_only(files):
         start_write_back(file, 0, 1)
     assert caught.value.errno == errno.EBADF
     with pytest.raises(OSError, match="descriptor") as caught:
-        read_stretches([(file, 0, 1)], 0)
+        read_stretches([(file, 0, 1)], 0, 0)
     assert caught.value.errno == errno.EBADF

@@ -82,14 +82,14 @@ def calls(monkeypatch):
 def test_what_is_read_is_kept_where_it_is_to_be(file, calls):
     os.pwrite(file, b"x" * LEAST, 0)
     assert uncached.read([(file, 0, LEAST)], cached=True) == b"x" * LEAST
-    assert calls == [("read_stretches", 0)]
+    assert calls == [("read_stretches", 0, LEAST)]
 
 
 def test_a_kernel_that_does_not_know_it_is_not_asked(file, calls, monkeypatch):
     monkeypatch.setattr(uncached, "_FLAGS", 0)
     uncached.write(file, [b"x" * LEAST], 0)
     assert uncached.read([(file, 0, LEAST)]) == b"x" * LEAST
-    assert calls == [("pwritev", 0), ("start_write_back", 0, LEAST), ("read_stretches", 0)]
+    assert calls == [("pwritev", 0), ("start_write_back", 0, LEAST), ("read_stretches", 0, LEAST)]
 
 
 @pytest.mark.parametrize(
