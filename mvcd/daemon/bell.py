@@ -32,6 +32,7 @@ class Bell:
         self._changed = threading.Condition()
         self._touched: set[str] | None = set()
         self._rung = True
+        self._urgent = False
         self._rewatch = False
         self._stopped = False
         self._asked = 0  # looks begun
@@ -53,18 +54,25 @@ class Bell:
             self._touched, self._rewatch = None, True
             self._ring()
 
-    def ring(self) -> None:
+    def ring(self, *, urgent: bool = False) -> None:
+        """`urgent`: somebody waits for the look, which is therefore not put off."""
         with self._changed:
-            self._ring()
+            self._ring(urgent=urgent)
+
+    @property
+    def rung(self) -> bool:
+        """Whether something may have happened that no look has seen."""
+        return self._rung
 
     def stop(self) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
-    def _ring(self) -> None:
-        if not self._rung:
+    def _ring(self, *, urgent: bool = False) -> None:
+        if not self._rung or (urgent and not self._urgent):
             self._rung = True
+            self._urgent = self._urgent or urgent
             self._changed.notify_all()
 
     # ---------------------------------------------------------------- the keeper's side
@@ -72,7 +80,7 @@ class Bell:
     def wait(
         self, wake: float, not_before: float, pulse: float, disturbed: Callable[[], bool]
     ) -> Ring | None:
-        """Until a ring or `wake`, but not before `not_before`; None when stopped.
+        """Until a ring or `wake`, but not before `not_before` unless it is urgent; None when stopped.
 
         Every `pulse` seconds `disturbed` is asked, and a yes is a ring too.
         """
@@ -81,6 +89,7 @@ class Bell:
             while not self._stopped:
                 now = self._clock()
                 due = not_before if self._rung else max(wake, not_before)
+                due = now if self._urgent else due
                 if now >= due:
                     break
                 if now >= glance:
@@ -92,11 +101,11 @@ class Bell:
                 return None
             self._asked += 1
             ring = Ring(self._asked, self._touched, self._rewatch)
-            self._touched, self._rung, self._rewatch = set(), False, False
+            self._touched, self._rung, self._rewatch, self._urgent = set(), False, False, False
             return ring
 
     def answered(self, ring: Ring, *, idle: bool) -> None:
-        """The look of `ring` saw the workspace as it is; `idle`: nothing is left to wait for."""
+        """The look of `ring` is over. `idle`: it saw things as they are, and left nothing to wait for."""
         with self._changed:
             self._answered, self._idle = ring.number, idle
             self._changed.notify_all()
@@ -105,12 +114,19 @@ class Bell:
 
     def sync(self, timeout: float) -> bool:
         """Rings, and waits for a look that began afterwards and left nothing to wait for."""
+        return self._wait_for(timeout, lambda: self._idle)
+
+    def look(self, timeout: float) -> bool:
+        """Rings, and waits for the end of a look that began afterwards."""
+        return self._wait_for(timeout, lambda: True)
+
+    def _wait_for(self, timeout: float, satisfied: Callable[[], bool]) -> bool:
         deadline = self._clock() + timeout
         with self._changed:
             wanted = self._asked + 1
-            self._ring()
+            self._ring(urgent=True)
             while not self._stopped:
-                if self._answered >= wanted and self._idle:
+                if self._answered >= wanted and satisfied():
                     return True
                 left = deadline - self._clock()
                 if left <= 0:

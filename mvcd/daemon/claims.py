@@ -1,47 +1,49 @@
 """The open and closed `mvc.checkpoint` blocks of one workspace.
 
-A block is begun and ended over one connection; a connection that breaks in between abandons it. While it is
-open its directory is one set that is not saved; closed, the set is saved at once; abandoned, it is held until
-its files change again, for then another writer has taken over.
+A block is begun and ended over one connection; a connection that breaks in between abandons it, and so does
+the end of the process that began it. While it is open its directory is one set that is not saved; closed, the
+set is taken at once, and whoever ended the block is told in which capture; abandoned, it is held until its
+files change again, for then another writer has taken over.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mvcd.daemon.origins import started
 from mvcd.daemon.sets import Bracket, Claim, Found
+from mvcd.repo.captures import Maker
 
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """What the training program says about itself."""
-
-    command: tuple[str, ...] = ()
-    python: str = ""
+_REMEMBERED = 1000
+NOTHING_NEW = 0
+"""In place of a capture's number: the block left nothing that was not saved or taken before."""
 
 
 class Claims:
-    """For any thread; `changed` is called after each change."""
+    """For any thread; `changed` is called after each change, and told whether somebody waits for a look."""
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, changed: Callable[[bool], None]) -> None:
         self._changed = changed
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._claims: dict[int, Claim] = {}
+        self._processes: dict[int, tuple[int, float]] = {}
         self._abandoned_as: dict[int, int] = {}
-        self._words = Words()
+        self._taken_in: OrderedDict[int, int] = OrderedDict()
         self._next = 0
 
-    def begin(self, directory: str, words: Words) -> int:
-        """Returns the block's number."""
+    def begin(self, directory: str, maker: Maker, pid: int | None = None) -> int:
+        """Returns the block's number. `pid` is the process whose end abandons it."""
         with self._lock:
             self._next += 1
-            self._drop_others(directory)
-            self._claims[self._next] = Claim(self._next, directory, Bracket.OPEN)
-            self._words = words
             number = self._next
-        self._changed()
+            self._drop_others(directory)
+            self._claims[number] = Claim(number, directory, Bracket.OPEN, maker=maker)
+            if pid is not None and (since := started(pid)) is not None:
+                self._processes[number] = pid, since
+        self._changed(False)
         return number
 
     def end(self, number: int, *, also: tuple[str, ...] = (), message: str = "") -> bool:
@@ -51,26 +53,42 @@ class Claims:
     def abandon(self, number: int) -> None:
         self._turn(number, bracket=Bracket.ABANDONED)
 
+    def release(self, number: int) -> None:
+        """The block is none any more: its files are like any others."""
+        with self._lock:
+            self._processes.pop(number, None)
+            if self._claims.pop(number, None) is not None:
+                self._resolve(number, NOTHING_NEW)
+        self._changed(False)
+
     def now(self) -> list[Claim]:
+        """As they are, without the open blocks of processes that are gone."""
+        for number, (pid, since) in list(self._processes.items()):
+            if started(pid) != since:
+                self.abandon(number)
         with self._lock:
             return list(self._claims.values())
 
-    def words(self) -> Words:
-        with self._lock:
-            return self._words if self._claims else Words()
-
-    def saved(self, sets: Iterable[Found]) -> None:
-        """Closed blocks whose set was saved are over."""
+    def taken(self, sets: Iterable[Found], capture: int) -> None:
+        """Closed blocks whose set was taken are over; `capture` is where it is."""
         done = {found.claim for found in sets if found.claim is not None}
         with self._lock:
-            self._claims = {n: c for n, c in self._claims.items() if c not in done}
+            for number in [n for n, c in self._claims.items() if c in done]:
+                del self._claims[number]
+                self._resolve(number, capture)
+
+    def taken_in(self, number: int, timeout: float) -> int | None:
+        """In which capture an ended block is, or NOTHING_NEW; None if it is not taken in `timeout` seconds."""
+        with self._lock:
+            self._lock.wait_for(lambda: number in self._taken_in, timeout)
+            return self._taken_in.get(number)
 
     def forget_settled(self, sets: Mapping[str, Found], seen: Iterable[Claim]) -> None:
         """Blocks without unsaved files are over, and abandoned ones whose files changed again.
 
         `seen` are the claims that the sets were sorted by: one that turned since is judged next time.
         """
-        shown = {f.claim: f.signature for f in sets.values() if f.claim is not None}
+        shown = {f.claim: f.signature for f in sets.values() if f.claim is not None and not f.gone}
         with self._lock:
             for claim in seen:
                 if claim.bracket is Bracket.OPEN or self._claims.get(claim.number) != claim:
@@ -80,21 +98,28 @@ class Claims:
                     before = self._abandoned_as.setdefault(claim.number, signature)
                 if signature is None or signature != before:
                     del self._claims[claim.number]
+                    self._resolve(claim.number, NOTHING_NEW)
             self._abandoned_as = {n: s for n, s in self._abandoned_as.items() if n in self._claims}
+
+    def _resolve(self, number: int, capture: int) -> None:
+        self._taken_in[number] = capture
+        while len(self._taken_in) > _REMEMBERED:
+            self._taken_in.popitem(last=False)
+        self._lock.notify_all()
 
     def _turn(self, number: int, **changes: object) -> bool:
         with self._lock:
+            self._processes.pop(number, None)
             claim = self._claims.get(number)
             if claim is None or claim.bracket is not Bracket.OPEN:
                 return False
-            self._claims[number] = replace(claim, **changes)  # type: ignore[arg-type]
-        self._changed()
+            self._claims[number] = claim = replace(claim, **changes)  # type: ignore[arg-type]
+        self._changed(claim.bracket is Bracket.CLOSED)
         return True
 
     def _drop_others(self, directory: str) -> None:
         """A new block takes over what older, ended ones on the same directory left."""
-        self._claims = {
-            n: c
-            for n, c in self._claims.items()
-            if c.directory != directory or c.bracket is Bracket.OPEN
-        }
+        for number, claim in list(self._claims.items()):
+            if claim.directory == directory and claim.bracket is not Bracket.OPEN:
+                del self._claims[number]
+                self._resolve(number, NOTHING_NEW)

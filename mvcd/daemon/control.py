@@ -35,6 +35,7 @@ class Channel:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        self.pid = _peer(connection)[0]
         self._lock = threading.Lock()
         self._at_end: list[Callable[[], None]] = []
 
@@ -164,8 +165,14 @@ def _refusal(error: MvcError) -> Answer:
 
 def _same_user(connection: socket.socket) -> bool:
     """The directory's mode says so already; this holds where somebody changed it."""
+    uid = _peer(connection)[1]
+    return uid is None or uid in (os.getuid(), 0)
+
+
+def _peer(connection: socket.socket) -> tuple[int | None, int | None]:
+    """Process and user at the other end (unix(7)); None where the system does not tell."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
-        return True
-    _, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))
-    return bool(uid in (os.getuid(), 0))
+        return None, None
+    pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, option, 12))
+    return pid, uid

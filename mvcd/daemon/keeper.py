@@ -1,12 +1,17 @@
-"""One workspace under care: a thread that waits for a reason to look, looks, and saves what may be saved.
+"""One workspace under care: a thread that waits for a reason to look, looks, and takes what is complete.
 
 Reasons are events, a set's own time (quiet is over, a pause ends), a request, and every hour, jittered by a
 quarter, for what no event told. A look is a stat scan against the engine's cache. Looks are spaced so that
-they take a twentieth of one core at most, however many events there are.
+they take a twentieth of one core at most, by the processor time they use and never for more than MAX_GAP, so
+that neither a busy machine nor one that was suspended buys blindness; a request, and the end of a block, wait
+for no pause.
+
+Nothing is read here. What is complete is taken out of its writer's reach (taking.py); versions are made of it
+by a reader in a process of its own (reading.py), whose answers come in through `heard`.
 
 The repository is opened for each look and closed after it: manual verbs, gc, a repository that was moved or
-made anew need no notice, and HEAD is read at the moment of the save. The workspace lock keeps us out while a
-verb rewrites files, and verbs out while we save.
+made anew need no notice. The workspace lock keeps us out while a verb rewrites files; a closed block is taken
+without it, for its program says that the files are whole.
 """
 
 from __future__ import annotations
@@ -16,27 +21,30 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mvcd.daemon import limits as limits_file
-from mvcd.daemon import surroundings
-from mvcd.daemon.bell import Bell
-from mvcd.daemon.capture import Capture, Moved, NotNow
+from mvcd.daemon.bell import Bell, Ring
 from mvcd.daemon.claims import Claims
 from mvcd.daemon.hooks import Saved
+from mvcd.daemon.ledger import Ledger, Outcome
 from mvcd.daemon.limits import Limits
 from mvcd.daemon.mounts import Mounts
+from mvcd.daemon.origins import Origins
 from mvcd.daemon.sets import Found, Sorter
-from mvcd.daemon.settle import Plan, Settler
+from mvcd.daemon.settle import Plan, Settler, Waiting
+from mvcd.daemon.taking import Full, Stand, Taking
 from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, Failure, MvcError, NoRepository
 from mvcd.objects.version import Trigger
+from mvcd.repo.captures import Capture, Changed, Kept, Maker, in_directory
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import CommitResult
+from mvcd.repo.scan import Scan
 from mvcd.repo.settings import component_rules
 
 log = logging.getLogger(__name__)
@@ -46,14 +54,19 @@ PULSE = 30.0
 """Seconds between two glances at what no event tells: that the root went with its parent, that a verb such as
 `add` worked on the repository."""
 
+LINGER = 1.0
+"""Seconds, at most, for which a block's capture is not read yet, so that what rotation deletes right after the
+block goes with it."""
+
 _REPORTED = 100
 _RECALLED = 100
 """Versions in which the last automatic one is looked for after a start."""
 
 _GAP = 0.05
+MAX_GAP = 2.0
 _SHARE = 20
 _FREE = 0.005
-"""Seconds of a look that are too few to space looks for."""
+"""Processor seconds of a look that are too few to space looks for."""
 
 _RETRY = 1.0
 _MAX_RETRY = 60.0
@@ -63,18 +76,22 @@ _MAX_RETRY = 60.0
 class State:
     """What the status says of one workspace; replaced field by field, read at any time."""
 
-    state: str = "starting"  # watching, polling, saving, gone, failing
+    state: str = "starting"  # watching, polling, gone, failing
     why: str = ""
     last_save: dict[str, Any] | None = None
     saves: int = 0
     looks: int = 0
+    looked: float | None = None  # by the keeper's clock, as `wake` is
+    wake: float = float("inf")
+    wake_for: str = ""
     plan: Plan = field(default_factory=Plan)
     skipped: tuple[tuple[str, str], ...] = ()
     directories: int = 0
+    full: str = ""  # why what is ready cannot be taken
 
 
 class Keeper:
-    """`start`, then `sync`, `report` and `claims` from any thread; `stop` waits for a save under way."""
+    """`start`, then everything that is public from any thread; `stop` waits for a look under way."""
 
     def __init__(
         self,
@@ -82,26 +99,32 @@ class Keeper:
         author: str,
         *,
         events: Events,
-        saving: threading.Lock,
+        read: Callable[[str, float], None],
         saved: Callable[[Saved], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`read(root, since)` asks the reader for what is queued, taken at `since` on our clock."""
         self.root = root
         self.author = author
         self.state = State()
-        self._saving = saving
+        self._read = read
         self._saved = saved
         self._clock = clock
         self._bell = Bell(clock)
         self._mounts = Mounts(root)
         self._vigil = Vigil(root, events, self._bell, self._mounts)
-        self.claims = Claims(self._bell.ring)
+        self.claims = Claims(lambda urgent: self._bell.ring(urgent=urgent))
+        self.ledger = Ledger(root)
+        self._taking = Taking(root, self.ledger, clock)
+        self._origins = Origins(root)
         self._limits = Limits()
         self._settler = Settler(self._limits)
+        self._heard: deque[Mapping[str, Any]] = deque()
+        self._hurried: deque[int] = deque()
         self._retry = 0.0
+        self._reader_trouble = ""
         self._recalled = False
-        self._last_saved_at = float("-inf")
-        self._spent_saving = 0.0
+        self._last_taken_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name=f"keeper {root}", daemon=True)
 
     def start(self) -> None:
@@ -111,75 +134,167 @@ class Keeper:
         self._bell.stop()
 
     def stop(self) -> None:
-        """Waits for a save under way, however long it takes: to be killed in it loses only the work."""
+        """Waits for a look under way. What is taken is kept for the next daemon."""
         self.request_stop()
         self._thread.join()
 
     def sync(self, timeout: float) -> bool:
         """Looks, until nothing is left that waits; False if that is not so after `timeout` seconds."""
+        self._hurried.append(1 << 62)
         return self._bell.sync(timeout)
 
-    def report(self) -> dict[str, Any]:
-        """For the status: plain values. Ages are seconds."""
+    # ---------------------------------------------------------------- blocks and captures
+
+    def taken_in(self, block: int, timeout: float) -> int | None:
+        """As of Claims.taken_in: in which capture an ended block is."""
+        return self.claims.taken_in(block, timeout)
+
+    def outcome(self, capture: int, timeout: float) -> Outcome | None:
+        """What became of a capture, which is read without delay from now on."""
+        found = self.ledger.outcome(capture, 0.0)
+        if found is None and timeout > 0:
+            self._hurried.append(capture)
+            self._bell.ring(urgent=True)
+            found = self.ledger.outcome(capture, timeout)
+        return found
+
+    def unread(self, directory: str) -> list[int]:
+        """Captures that rewriting the files of a directory in place would reach: linked, and still there."""
+        return [
+            capture.number
+            for capture in self._taking.queued
+            if any(
+                f.kept in (Kept.LINK, Kept.NONE)
+                and in_directory((f.path,), directory)
+                and os.path.lexists(os.path.join(self.root, f.path))
+                for f in capture.files
+            )
+        ]
+
+    def is_safe(self, capture: int) -> bool:
+        """Whether a capture is out of its program's reach: nothing of it has to be read where it lies."""
+        return not any(
+            file.kept is Kept.NONE
+            for queued in self._taking.queued
+            if queued.number == capture
+            for file in queued.files
+        )
+
+    def newest(self) -> dict[str, Any]:
+        """The newest capture, or the newest version where none waits: what a block without news is part of."""
+        queued = self._taking.queued
+        if queued:
+            return {"capture": queued[-1].number, "safe": True}
+        with Repository.open(self.root) as repo:
+            head = repo.head
+        return {"version": head.version.hex(), "number": head.number}
+
+    def why_not_taken(self, directory: str) -> str:
+        """What a closed block waits for, as of the last look."""
+        name = f"{directory}/" if directory else "./"
+        reasons = [w.reason for w in self.state.plan.waiting if w.name == name]
+        return self.state.full or (reasons[0] if reasons else self.state.why) or "mvcd is busy"
+
+    def heard(self, told: Mapping[str, Any]) -> None:
+        """What the reader tells of a capture; from any thread."""
+        match told["state"]:
+            case "saved":
+                self._acknowledge(told)
+            case "broken":
+                self._account_broken(told)
+            case "failed":
+                self._reader_failed(str(told["message"]))
+                return
+        self._reader_trouble = ""
+        self._heard.append(told)
+        self._bell.ring(urgent=True)
+
+    # ---------------------------------------------------------------- what it tells
+
+    def report(self, timeout: float = 2.0) -> dict[str, Any]:
+        """For the status, as things are now: plain values, ages in seconds. Looks first if something waits."""
+        plan = self.state.plan
+        if plan.waiting or plan.leaving or self._bell.rung or not self._vigil.watching:
+            self._bell.look(timeout)
         state, now = self.state, self._clock()
+        queued = self._taking.queued
         return {
-            "root": self.root, "state": state.state, "why": state.why, "author": self.author,
-            "directories": state.directories, "saves": state.saves, "looks": state.looks,
-            "last_save": state.last_save,
+            "root": self.root, "state": state.state, "why": state.why or self._reader_trouble,
+            "author": self.author, "directories": state.directories, "saves": state.saves,
+            "looks": state.looks, "last_save": state.last_save,
+            "looked_ago": None if state.looked is None else round(now - state.looked, 1),
+            "looks_in": None if state.wake == float("inf") else round(max(0.0, state.wake - now), 1),
+            "looks_for": state.wake_for,
+            "captured": [
+                {"capture": c.number, "sets": [n for n in c.names if n], "bytes": c.bytes,
+                 "age": round(time.time() - c.taken_us / 1e6, 1)}
+                for c in queued[:_REPORTED]
+            ],
+            "captured_count": len(queued),
             "waiting": [
                 {"set": w.name, "reason": w.reason, "age": round(now - w.since, 1), "stuck": w.stuck}
                 for w in state.plan.waiting[:_REPORTED]
             ],
             "waiting_count": len(state.plan.waiting),
+            "leaving": list(state.plan.leaving[:_REPORTED]),
+            "leaving_count": len(state.plan.leaving),
             "skipped": [{"path": p, "reason": r} for p, r in state.skipped[:_REPORTED]],
             "skipped_count": len(state.skipped),
+            "ledger": self.ledger.report(),
         }  # fmt: skip
 
     # ---------------------------------------------------------------- the thread
 
     def _run(self) -> None:
+        self._taking.load()
         wake = not_before = self._clock()
         rescan = self._next_rescan()
         while True:
             ring = self._bell.wait(min(wake, rescan), not_before, PULSE, self._vigil.disturbed)
             if ring is None:
                 break
-            began = self._clock()
-            if ring.rewatch or began >= rescan:
+            if ring.rewatch or self._clock() >= rescan:
                 self._vigil.renew()
                 rescan = self._next_rescan()
-            wake, sound = self._look(ring.touched)
+            began = time.thread_time()
+            wake, sound = self._look(ring)
             self._vigil.looked()
-            looked = self._clock() - began - self._spent_saving
-            not_before = self._clock() + max(_GAP, _SHARE * looked if looked > _FREE else 0.0)
-            if sound:
-                plan = self.state.plan
-                self._bell.answered(ring, idle=not plan.waiting and not plan.ready)
+            spent = time.thread_time() - began
+            self.state.looked, self.state.wake = self._clock(), min(wake, rescan)
+            not_before = self._clock() + max(
+                _GAP, min(MAX_GAP, _SHARE * spent) if spent > _FREE else 0.0
+            )
+            plan = self.state.plan
+            idle = sound and not (plan.waiting or plan.ready or self._taking.queued)
+            self._bell.answered(ring, idle=idle)
         self._vigil.end()
 
     def _next_rescan(self) -> float:
         return self._clock() + RESCAN * random.uniform(0.75, 1.25)  # noqa: S311 - to spread, not to hide
 
-    def _look(self, touched: Collection[str] | None) -> tuple[float, bool]:
+    def _look(self, ring: Ring) -> tuple[float, bool]:
         """One look; returns when the next is due, and whether this one saw the workspace as it is."""
         self.state.looks += 1
-        self._spent_saving = 0.0
-        now = self._clock()
+        self._hear()
         try:
             with Repository.open(self.root, lock_timeout=0.0) as repo:
                 if repo.root != self.root:
                     raise NoRepository(f"{self.root} is no longer a workspace of its own")
                 self._prepare(repo)
                 self._recall(repo)
-                wake = self._save_what_is_ready(repo, touched, now)
+                wake = self._take_what_is_complete(repo, ring.touched, self._clock())
             self._retry = 0.0
             self._well()
+            self._hand_over()
+            wake = min(wake, self._taking.next_due)
             return (wake if self._vigil.watching else min(wake, self._poll_at())), True
         except NoRepository as problem:
             self._gone(str(problem))
             return self._poll_at(), False
-        except Busy:
+        except Busy as busy:
             self._well()
+            self._hand_over()
+            self.state.plan = _held_up(self.state.plan, self._clock(), str(busy))
             return self._clock() + _RETRY, False
         except (MvcError, OSError) as problem:
             return self._failing(problem), False
@@ -232,116 +347,183 @@ class Keeper:
         self.state.state, self.state.why = "failing", text
         return self._clock() + self._retry
 
-    # ---------------------------------------------------------------- saving
+    # ---------------------------------------------------------------- taking
 
-    def _save_what_is_ready(
+    def _take_what_is_complete(
         self, repo: Repository, touched: Collection[str] | None, now: float
     ) -> float:
         _refuse_interrupted_checkout(repo)
-        sorter = self._sorter()
-        away = self._mounts.away()
-        scan = repo.look().scan
-        self._mounts.remember(scan, away)
-        plan = self._judge(sorter, sorter.sort(scan), now, touched)
-        self.state.skipped = (*plan.refused, *scan.skipped)
-        held_until = self._last_saved_at + self._limits.min_interval
-        if plan.ready and now >= held_until:
-            plan = self._capture(repo, plan)
-            if plan.ready:
-                return self._clock() + _RETRY
-        self.state.plan = plan
-        wake = float("inf") if plan.wake is None else plan.wake
-        return min(wake, held_until) if plan.ready else wake
-
-    def _sorter(self) -> Sorter:
-        return Sorter(
+        sorter = Sorter(
             self.root,
             self._limits,
             component_rules(self.root),
             self.claims.now(),
             self._mounts.away,
         )
-
-    def _judge(
-        self,
-        sorter: Sorter,
-        sets: Mapping[str, Found],
-        now: float,
-        touched: Collection[str] | None,
-    ) -> Plan:
+        away = self._mounts.away()
+        scan = repo.look().scan
+        self._mounts.remember(scan, away)
+        sets = sorter.sort(self._taking.less(scan, repo.gone(scan)))
+        self._origins.see([os.path.join(self.root, p) for f in sets.values() for p in f.stats])
         self.claims.forget_settled(sets, sorter.claims)
-        plan = self._settler.look(sets, now, touched=touched)
-        self.state.plan = plan
-        return plan
+        plan = self.state.plan = self._settler.look(sets, now, touched=touched)
+        self.state.wake_for = plan.wake_for
+        self.state.skipped = (*plan.refused, *scan.skipped)
+        stand = Stand(*repo.stand(), self.author)
+        held_until = self._last_taken_at + self._limits.min_interval
+        if now >= held_until:
+            self._rescue(repo, sets, stand, now)
+        self._hold(plan, sets, stand)
+        _refuse_emptiness(repo, scan, [p for f in sets.values() for p in f.vanished])
+        if plan.ready and now >= held_until:
+            self._queue(repo, plan, sets, stand)
+        elif plan.leaving and self._taking.amend(self._leaving(sets, plan)):
+            self._settler.taken(plan.leaving)
+            self._taking.linger(self._clock() + self._linger)
+        if plan.removing:
+            self._taking.linger(self._clock() + self._linger)
+        wake = float("inf") if plan.wake is None else plan.wake
+        return min(wake, held_until) if plan.ready and now < held_until else wake
 
-    def _judge_again(self, sorter: Sorter, sets: Mapping[str, Found]) -> Plan:
-        return self._judge(sorter, sets, self._clock(), ())
+    def _hold(self, plan: Plan, sets: Mapping[str, Found], stand: Stand) -> None:
+        for name in plan.whole:
+            if self._taking.hold(sets[name], self._of(stand, [sets[name]])):
+                self._settler.same(sets[name])
 
-    def _capture(self, repo: Repository, plan: Plan) -> Plan:
-        """Saves; logs that move while they are read are left out of a second attempt."""
-        without: set[str] = set()
-        with self._saving:
-            self.state.state = "saving"
-            while True:
-                sorter = self._sorter()
-                attempt = Capture(repo, sorter, partial(self._judge_again, sorter), without)
-                try:
-                    self._commit(repo, attempt)
-                    return self._after(attempt)
-                except Moved as moved:
-                    logs = {n for n in moved.names if attempt.sets[n].log}
-                    if logs == moved.names and not logs <= without:
-                        without |= logs
-                        continue
-                    self._settler.failed(moved.names, self._clock(), "it changed while it was read")
-                    return self._after(attempt)
-                except NotNow as reason:
-                    if reason.reason:
-                        raise Failure(reason.reason, kind="held-back") from None
-                    return reason.plan or plan
+    def _rescue(
+        self, repo: Repository, sets: Mapping[str, Found], stand: Stand, now: float
+    ) -> None:
+        """Versions of what was complete and held, and was deleted or replaced before it was quiet."""
+        for name in self._taking.broken_up(sets):
+            with repo.lock():
+                self._taking.queue_held(name, stand, now)
+            log.info("%s: %s is saved as it was held", self.root, name)
+            self._last_taken_at = now
 
-    def _commit(self, repo: Repository, attempt: Capture) -> None:
-        began = self._clock()
-        words = self.claims.words()
-        context = surroundings.context(
-            self.root, self.author, command=words.command, python=words.python
-        )
+    def _queue(self, repo: Repository, plan: Plan, sets: dict[str, Found], stand: Stand) -> None:
+        """Takes what is ready; a set that moves meanwhile is left for the next look."""
+        ready = [sets[name] for name in (*plan.ready, *plan.riding)]
+        gone = self._leaving(sets, plan)
+        due = self._clock() + (self._linger if plan.urgent else 0.0)
+        self.state.full = ""
         try:
-            result = repo.capture(attempt, context=context)
-        except FileNotFoundError as error:
-            raise Moved(attempt.names) from error
-        except Failure as failure:
-            if failure.kind == "unstable-file":
-                raise Moved(attempt.names) from failure
-            if failure.kind != "nothing-to-commit":
-                raise
-            self._settler.saved(attempt.sets, attempt.names)
-            self.claims.saved(attempt.taken)
+            with nullcontext() if plan.urgent else repo.lock():
+                capture = self._taking.queue(ready, gone, self._of(stand, ready), due)
+        except Full as full:
+            self.state.full = str(full)
             return
-        self._spent_saving += self._clock() - began
-        self._settler.saved(attempt.sets, attempt.names)
-        self.claims.saved(attempt.taken)
-        self._acknowledge(repo, result, self._clock() - began)
+        except Changed:
+            self._bell.ring()
+            return
+        self._last_taken_at = self._clock()
+        self._settler.taken([found.name for found in ready] + list(plan.leaving))
+        self.claims.taken(ready, capture.number)
+        self.state.plan = replace(plan, ready=(), riding=(), leaving=())
 
-    def _after(self, attempt: Capture) -> Plan:
-        """What is left to wait for once an attempt is over."""
-        return self._settler.look(attempt.sets, self._clock(), touched=())
+    @property
+    def _linger(self) -> float:
+        return min(self._limits.settle, LINGER)
 
-    def _acknowledge(self, repo: Repository, result: CommitResult, seconds: float) -> None:
-        message = repo.version(result.version).message
-        self._last_saved_at = self._clock()
+    def _leaving(self, sets: Mapping[str, Found], plan: Plan) -> list[str]:
+        return [path for name in plan.leaving for path in sets[name].vanished]
+
+    def _of(self, stand: Stand, sets: Sequence[Found]) -> Stand:
+        """The stand with who made the sets."""
+        claimed = [f.claim.maker for f in sets if f.claim is not None]
+        if claimed:
+            return Stand(stand.head, stand.base, stand.author, claimed[-1])
+        paths = [os.path.join(self.root, path) for f in sets for path in f.stats]
+        origin = self._origins.of(paths)
+        maker = (
+            Maker() if origin is None else Maker(origin.command, origin.python, origin.directory)
+        )
+        return Stand(stand.head, stand.base, stand.author, maker)
+
+    # ---------------------------------------------------------------- the reader's side
+
+    def _hand_over(self) -> None:
+        while self._hurried:
+            self._taking.hurry(self._hurried.popleft())
+        due = self._taking.hand_over(self._clock())
+        if due:
+            age = max(0.0, time.time() - due[0].taken_us / 1e6)
+            self._read(self.root, self._clock() - age)
+
+    def _hear(self) -> None:
+        """Takes note of what the reader has told since the last look."""
+        while self._heard:
+            told = self._heard.popleft()
+            if told["state"] == "saved":
+                self._taking.saved(int(told["capture"]))
+            else:
+                self._taking.broken(int(told["capture"]), told["sets"].keys())
+
+    def _account_broken(self, told: Mapping[str, Any]) -> None:
+        number, sets = int(told["capture"]), told["sets"]
+        capture = next((c for c in self._taking.queued if c.number == number), None)
+        for found in capture.sets if capture is not None else ():
+            if found.name in sets and found.sure:
+                self.ledger.missed(found.name, _missed_because(capture, sets[found.name]), number)
+        if told["dropped"]:
+            self.ledger.dropped(number, next(iter(sets.values()), "it changed before it was read"))
+
+    def _reader_failed(self, why: str) -> None:
+        if self._reader_trouble != why:
+            log.warning("%s: %s", self.root, why)
+        self._reader_trouble = why
+
+    def _acknowledge(self, told: Mapping[str, Any]) -> None:
+        number = int(told["number"])
+        self.ledger.saved(int(told["capture"]), told["version"], number, new=told["new"])
+        if not told["new"]:
+            return
         saved = Saved(
-            root=self.root, version=result.version.hex(), number=result.number, branch=result.branch,
-            message=message, files=result.files, bytes_changed=result.bytes_changed,
-            bytes_stored=result.bytes_stored, seconds=seconds, command=repo.config.get("watch.hook"),
+            root=self.root, version=told["version"], number=number, branch=told["branch"],
+            message=told["message"], files=told["files"], bytes_changed=told["bytes_changed"],
+            bytes_stored=told["bytes_stored"], seconds=told["seconds"], command=told["hook"],
         )  # fmt: skip
         self.state.saves += 1
         self.state.last_save = {
-            "version": saved.version, "number": saved.number, "branch": saved.branch,
-            "message": message, "time_us": time.time_ns() // 1000, "seconds": round(seconds, 3),
+            "version": saved.version, "number": number, "branch": saved.branch,
+            "message": saved.message, "time_us": time.time_ns() // 1000,
+            "seconds": round(saved.seconds, 3),
         }  # fmt: skip
-        log.info("%s: saved v%d in %.2f s: %s", self.root, saved.number, seconds, message)
+        first = saved.message.partition("\n")[0]
+        log.info("%s: saved v%d in %.2f s: %s", self.root, number, saved.seconds, first)
         self._saved(saved)
+
+
+def _held_up(plan: Plan, now: float, reason: str) -> Plan:
+    """What was ready and could not be taken waits."""
+    held = tuple(Waiting(name, reason, now, stuck=False) for name in plan.ready)
+    return replace(plan, ready=(), riding=(), waiting=(*plan.waiting, *held))
+
+
+def _missed_because(capture: Capture | None, reason: str) -> str:
+    """`reason`, with how late the reader was."""
+    if capture is None:
+        return reason
+    age = time.time() - capture.taken_us / 1e6
+    ahead = f", {capture.ahead} saves were ahead of it" if capture.ahead else ""
+    return f"{reason}: {age:.0f} s after it was complete{ahead}"
+
+
+def _refuse_emptiness(repo: Repository, scan: Scan, gone: Collection[str]) -> None:
+    """A disk that went away, or a slip of the hand, must not become a version of nothing."""
+    if not gone:
+        return
+    version, out = repo.version(repo.head.version), repo.left_out
+    files = sum(root.files for c, root in version.components.items() if c not in out)
+    if files and not scan.candidates and len(gone) >= files:
+        raise Failure(
+            "every file is gone; if that is meant, save it with mvc commit", kind="held-back"
+        )
+    for tracked in repo.tracked():
+        lost = any(p.startswith(tracked + "/") for p in gone)
+        if lost and not os.path.lexists(os.path.join(repo.root, tracked)):
+            raise Failure(
+                f"{tracked} is gone; if that is meant, save it with mvc commit", kind="held-back"
+            )
 
 
 def _refuse_interrupted_checkout(repo: Repository) -> None:

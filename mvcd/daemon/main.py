@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
 from mvcd import __version__
@@ -85,6 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         if function is logs:
             verb.add_argument("-n", "--lines", type=int, default=50, help="how many (50)")
             verb.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
+    text = "make versions of what was captured in a workspace (the daemon does, by itself)"
+    verb = verbs.add_parser("read", help=text, description=text)
+    verb.add_argument(
+        "root", nargs="?", help="the workspace; without it, roots come in on standard input"
+    )
+    verb.add_argument("--lifted", action="store_true", help="at the priority of everybody else")
+    verb.set_defaults(verb=read)
     add_serve_verb(verbs)
     text = "care for the directory of a team server"
     below = verbs.add_parser(
@@ -101,7 +108,6 @@ def _parser() -> argparse.ArgumentParser:
 def run(places: Places, options: argparse.Namespace) -> int:
     from mvcd.daemon.service import Service
 
-    priority.lower()
     places.prepare()
     _log_to(places.log, also_stderr=options.ready_fd is None)
     with Service(places, Notifier(config.notify_socket())) as service:
@@ -110,6 +116,27 @@ def run(places: Places, options: argparse.Namespace) -> int:
             os.write(options.ready_fd, b"ready\n")
             os.close(options.ready_fd)
         service.wait(config.watchdog_seconds())
+    return 0
+
+
+def read(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
+    """Makes versions of captures: of one workspace, or as the daemon's reader."""
+    from mvcd.daemon import reader
+
+    if not options.lifted:
+        priority.lower()
+    if options.root is None:
+        reader.serve()
+        return 0
+    failed = []
+
+    def tell(told: Mapping[str, Any]) -> None:
+        if told["state"] == "failed":
+            failed.append(str(told["message"]))
+
+    reader.drain(os.path.realpath(options.root), tell)
+    if failed:
+        raise DaemonError("what was captured is not all saved", kind="not-saved", cause=failed[-1])
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component, Value
@@ -15,7 +15,7 @@ _TEXT = 40
 _VALUES_NAME = {Component.RESULTS: "metrics"}
 
 
-def describe(diff: Diff) -> str:
+def describe(diff: Diff, names: Sequence[str] = ()) -> str:
     """One line, the components in their order; never empty."""
     parts = []
     for component, files in diff.components.items():

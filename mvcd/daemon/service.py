@@ -1,7 +1,7 @@
 """The daemon as a whole: the workspaces under care, and what the control socket may ask.
 
-Verbs (control.py): hello, watch, unwatch, status, sync, follow, begin, end, stop. One daemon per user, held by
-flock: the kernel drops the lock with the process, so nothing stale can be left.
+Verbs (control.py): hello, watch, unwatch, status, sync, follow, begin, end, outcome, stop. One daemon per user,
+held by flock: the kernel drops the lock with the process, so nothing stale can be left.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from mvcd import __version__
-from mvcd.daemon.claims import Words
+from mvcd.daemon.claims import NOTHING_NEW
 from mvcd.daemon.config import Places
 from mvcd.daemon.control import Answer, Channel, Control, Request
 from mvcd.daemon.hooks import Hook, Hooks, Saved, run_command
 from mvcd.daemon.keeper import Keeper
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.pushing import Pushing
+from mvcd.daemon.reading import Reading
 from mvcd.daemon.registry import Entry, Registry
 from mvcd.daemon.signals import Ending
 from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, DaemonError, UsageError
 from mvcd.repo import location
+from mvcd.repo.captures import Maker
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +46,7 @@ class Service:
         self._notifier = notifier
         self._registry = Registry(places.register)
         self._events = Events()
-        self._saving = threading.Lock()
+        self._reading = Reading(self._heard)
         self._hooks = Hooks((run_command, *hooks))
         self._keepers: dict[str, Keeper] = {}
         self._pushes: dict[str, Pushing] = {}
@@ -55,7 +59,8 @@ class Service:
             {
                 "hello": self._hello, "watch": self._watch, "unwatch": self._unwatch,
                 "status": self._status, "sync": self._sync, "follow": self._follow,
-                "begin": self._begin, "end": self._end, "stop": self._stop,
+                "begin": self._begin, "end": self._end, "outcome": self._outcome,
+                "stop": self._stop,
             },
         )  # fmt: skip
 
@@ -73,6 +78,7 @@ class Service:
             keeper.request_stop()
         for keeper in self._keepers.values():
             keeper.stop()
+        self._reading.close()
         for pushing in self._pushes.values():
             pushing.close()
         self._hooks.close()
@@ -96,7 +102,11 @@ class Service:
 
     def _care(self, entry: Entry) -> None:
         keeper = Keeper(
-            entry.root, entry.author, events=self._events, saving=self._saving, saved=self._saved
+            entry.root,
+            entry.author,
+            events=self._events,
+            read=self._reading.want,
+            saved=self._saved,
         )
         self._keepers[entry.root] = keeper
         self._pushes[entry.root] = Pushing(entry.root)
@@ -114,6 +124,12 @@ class Service:
                     )
                 above = os.path.dirname(above)
             return self._keepers[above]
+
+    def _heard(self, told: Mapping[str, Any]) -> None:
+        with self._lock:
+            keeper = self._keepers.get(told["root"])
+        if keeper is not None:
+            keeper.heard(told)
 
     def _saved(self, saved: Saved) -> None:
         self._hooks.saved(saved)
@@ -194,24 +210,65 @@ class Service:
         return {}
 
     def _begin(self, request: Request, channel: Channel) -> Answer:
+        """`unread` names captures that the block's files are still part of, `missed` what was since the last
+        block."""
         keeper = self._keeper({"root": request["directory"]})
+        if _expired(request):
+            raise UsageError("the block was given up: mvcd did not answer in time", kind="expired")
         directory = _inside(keeper.root, str(request["directory"]))
         command = tuple(str(word) for word in request.get("command", ()))
-        number = keeper.claims.begin(directory, Words(command, str(request.get("python", ""))))
+        maker = Maker(command, str(request.get("python", "")), str(request.get("cwd", "")))
+        number = keeper.claims.begin(directory, maker, channel.pid)
         channel.at_end(lambda: keeper.claims.abandon(number))
-        return {"block": number, "root": keeper.root}
+        self._reading.warm()
+        missed, newest = keeper.ledger.untold()
+        return {
+            "block": number, "root": keeper.root, "unread": keeper.unread(directory),
+            "missed": missed, "miss": None if newest is None else asdict(newest),
+        }  # fmt: skip
 
     def _end(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        """Ends a block, or asks for one that was ended (`again`); answers in which capture it is, and whether
+        that is out of reach of its program. `waiting` tells why it is not taken yet."""
         keeper = self._keeper({"root": request["directory"]})
+        directory = _inside(keeper.root, str(request["directory"]))
         also = tuple(_inside(keeper.root, str(path)) for path in request.get("also", ()))
         number = int(request["block"])
-        if not keeper.claims.end(number, also=also, message=str(request.get("message") or "")):
+        if _expired(
+            request
+        ):  # its files may be of a later block by now: they are judged like any others
+            keeper.claims.release(number)
+            raise UsageError("the block was given up: mvcd did not answer in time", kind="expired")
+        if not request.get("again") and not keeper.claims.end(
+            number, also=also, message=str(request.get("message") or "")
+        ):
             raise UsageError("the checkpoint block was not open")
-        return {}
+        capture = keeper.taken_in(number, min(float(request.get("seconds", 5.0)), 60.0))
+        if capture is None:
+            return {"capture": None, "waiting": keeper.why_not_taken(directory)}
+        if capture == NOTHING_NEW:
+            return {"capture": None, "waiting": "", **keeper.newest()}
+        return {"capture": capture, "waiting": "", "safe": keeper.is_safe(capture)}
+
+    def _outcome(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        """What became of a capture: `state` is saved, missed or waiting."""
+        keeper = self._keeper(request)
+        timeout = min(float(request.get("seconds", 0.0)), 3600.0)
+        found = keeper.outcome(int(request["capture"]), timeout)
+        if found is None:
+            return {"state": "waiting"}
+        if found.missed:
+            return {"state": "missed", "reason": found.missed}
+        return {"state": "saved", "version": found.version, "number": found.number}
 
     def _stop(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
         self.stop()
         return {"pid": os.getpid()}
+
+
+def _expired(request: Request) -> bool:
+    """Whether who asked has given up by now; a daemon that was stopped finds such requests when it goes on."""
+    return time.time() > float(request.get("expires", float("inf")))
 
 
 def _inside(root: str, path: str) -> str:

@@ -20,7 +20,7 @@ from mvcd.daemon.rules import LOG_SUFFIXES, RULES, Rule, by_marker, folder_of, t
 from mvcd.daemon.writers import Writer
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
-from mvcd.repo.scan import Scan
+from mvcd.repo.captures import Maker
 from mvcd.repo.statcache import FileStat
 
 NOT_MOUNTED = "it is not mounted now, versions keep its files (if they are to go: mvc commit)"
@@ -46,6 +46,7 @@ class Claim:
     bracket: Bracket
     also: tuple[str, ...] = ()
     message: str = ""
+    maker: Maker = field(default_factory=Maker)
 
     def has(self, path: str) -> bool:
         inside = not self.directory or path.startswith(self.directory + "/")
@@ -63,14 +64,50 @@ class Found:
     log: bool = False
     refused: str | None = None  # why it is never saved by itself
     files: dict[str, FileStat | None] = field(default_factory=dict)  # None: vanished
+    complete: bool = False  # its last verdict: by its rule or format all is there
+
+    @property
+    def precious(self) -> bool:
+        """Whether to lose it is to miss a state that was complete for certain."""
+        return self.complete or self.claim is not None
+
+    @property
+    def words(self) -> str:
+        return self.claim.message if self.claim is not None else ""
 
     @property
     def signature(self) -> int:
         """Equal for equal states of the changed files."""
         return hash(tuple(self.files.items()))
 
+    @property
+    def gone(self) -> bool:
+        """Nothing is left of it that changed: only files that vanished."""
+        return not any(self.files.values())
+
+    @property
+    def partly(self) -> bool:
+        """Whether other files of it are there still."""
+        if self.rule is None:
+            return False
+        return bool(folder_of(self.rule, os.path.join(self.root, self.name)).files)
+
+    @property
+    def stats(self) -> dict[str, FileStat]:
+        """Those of its files that are there."""
+        return {path: stat for path, stat in self.files.items() if stat is not None}
+
+    @property
+    def vanished(self) -> tuple[str, ...]:
+        return tuple(path for path, stat in self.files.items() if stat is None)
+
     def verdict(self) -> Verdict:
         """Whether the files are complete, by rule and format. Reads headers and marker files."""
+        verdict = self._verdict()
+        self.complete = verdict.state in (State.PROVEN, State.COMPLETE)
+        return verdict
+
+    def _verdict(self) -> Verdict:
         if self.rule is not None:
             directory = os.path.join(self.root, self.name)
             if not os.path.isdir(directory):
@@ -135,22 +172,15 @@ class Sorter:
         self._names: dict[str, frozenset[str]] = {}
         self._claimed: dict[str, Rule | None] = {}
 
-    def afresh(self) -> Sorter:
-        """The same without what was learnt of directories, which may have changed."""
-        return Sorter(self._root, self._limits, self._components, self.claims, self.away)
-
-    def sort(self, scan: Scan) -> dict[str, Found]:
+    def sort(self, changes: Iterable[tuple[str, FileStat | None]]) -> dict[str, Found]:
+        """`changes` are paths with their stats as a scan shows them, None for what vanished."""
         self._away = self.away()  # after the scan: what went during it is away too
         sets: dict[str, Found] = {}
-        for path, stat in self._changes(scan):
+        for path, stat in changes:
             found = self._place(path, stat)
             known = sets.setdefault(found.name, found)
             known.files[path] = stat
         return _gathered(sets, self._root)
-
-    def _changes(self, scan: Scan) -> Iterable[tuple[str, FileStat | None]]:
-        yield from ((c.path, c.stat) for c in scan.candidates)
-        yield from ((path, None) for path in scan.vanished)
 
     def _place(self, path: str, stat: FileStat | None) -> Found:
         for directory in self._away:
@@ -228,7 +258,3 @@ def _gathered(sets: dict[str, Found], root: str) -> dict[str, Found]:
             del sets[found.name]
         sets[name] = together
     return sets
-
-
-def paths_of(sets: Iterable[Found]) -> set[str]:
-    return {path for found in sets for path in found.files}

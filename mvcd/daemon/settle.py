@@ -10,8 +10,12 @@ and no process holds a file of it open for writing. Quiet is counted from the la
 (signature) than the one before. Changes that no event announced need a longer quiet.
 
 Ready sets wait, at most another `settle`, for those that only lack quiet, so that a checkpoint and the metrics
-written beside it become one version; closed blocks wait for nothing. A set that failed is tried again after
-a pause that doubles up to MAX_PAUSE; an event in it ends the pause.
+written beside it become one version; closed blocks wait for nothing. A set that is not complete is asked again
+after a pause that doubles up to MAX_PAUSE; an event in it ends the pause.
+
+A set is *whole* before it is ready when its rule or format calls it complete and nobody writes it: then it is
+time to take it out of its writer's reach. A set of which everything is gone is *leaving*: what rotation deletes
+makes no version of its own, it goes with the next one, or after `max_wait`.
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from mvcd.daemon.sets import Bracket, Claim
 
 MAX_PAUSE = 60.0
 
+_SETTLING = "it was written just now"
 _HELD = {
     Bracket.OPEN: "a checkpoint block is open",
     Bracket.ABANDONED: "its checkpoint block ended without finishing",
@@ -40,6 +45,10 @@ class Judged(Protocol):
     refused: str | None
     claim: Claim | None
 
+    @property
+    def gone(self) -> bool: ...
+    @property
+    def partly(self) -> bool: ...
     @property
     def signature(self) -> int: ...
     def verdict(self) -> Verdict: ...
@@ -56,6 +65,8 @@ class _Memory:
     resume: float = 0.0
     ready_since: float | None = None
     reason: str = ""
+    judged: int | None = None  # the signature whose verdict is known
+    whole: bool = False  # complete in that state, and nobody was writing it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +83,30 @@ class Waiting:
 class Plan:
     ready: tuple[str, ...] = ()
     riding: tuple[str, ...] = ()  # logs that go along
+    leaving: tuple[str, ...] = ()  # removed: goes along too
+    whole: tuple[str, ...] = ()  # complete; not quiet yet
     waiting: tuple[Waiting, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     wake: float | None = None  # when to look again, if nothing happens
+    wake_for: str = ""  # which set, and what it waits for
+    urgent: bool = False  # a block was closed
+    removing: bool = False  # a set is half gone
 
 
 @dataclass(slots=True)
 class _Draft:
     ready: list[str] = field(default_factory=list)
     riding: list[str] = field(default_factory=list)
+    leaving: list[str] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
     waiting: list[Waiting] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     urgent: bool = False  # a block was closed: its program said that all is there
+    removing: bool = False  # a set that belongs together is half gone
     settling: list[float] = field(
         default_factory=list
     )  # when sets that only lack quiet will have it
-    wakes: list[float] = field(default_factory=list)
+    wakes: list[tuple[float, str]] = field(default_factory=list)
 
 
 class Settler:
@@ -96,9 +115,6 @@ class Settler:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._sets: dict[str, _Memory] = {}
-        self._done: dict[
-            str, int
-        ] = {}  # saved in this state although scans still show it (racy stamps)
 
     def look(
         self, sets: Mapping[str, Judged], now: float, *, touched: Collection[str] | None = None
@@ -106,42 +122,50 @@ class Settler:
         """`touched` names the directories that events spoke of since the last look (None: any may be)."""
         for name in self._sets.keys() - sets.keys():
             del self._sets[name]
-        self._done = {n: s for n, s in self._done.items() if n in sets}
         draft = _Draft()
         for name, found in sets.items():
             if found.refused is not None:
                 draft.refused.append((name, found.refused))
-            elif self._done.get(name) != found.signature:
+            else:
                 self._judge(found, now, touched, draft)
         ready = self._together(draft, now)
+        wake, wake_for = min(draft.wakes, default=(None, ""))
         return Plan(
             ready=tuple(draft.ready) if ready else (),
             riding=tuple(draft.riding) if ready else (),
+            leaving=tuple(draft.leaving),
+            whole=tuple(draft.whole),
             waiting=tuple(draft.waiting),
             refused=tuple(draft.refused),
-            wake=min(draft.wakes, default=None),
+            wake=wake,
+            wake_for=wake_for,
+            urgent=draft.urgent,
+            removing=draft.removing,
         )
 
-    def saved(self, sets: Mapping[str, Judged], names: Collection[str]) -> None:
+    def taken(self, names: Collection[str]) -> None:
+        """These are on their way to a version; what shows of them from now on is new."""
         for name in names:
             self._sets.pop(name, None)
-            if name in sets:
-                self._done[name] = sets[name].signature
 
-    def failed(self, names: Collection[str], now: float, reason: str) -> None:
-        """The attempt to save these did not hold; they are tried again later, and later still."""
-        for name in names:
-            memory = self._sets.get(name)
-            if memory is not None:
-                self._pause(memory, now, reason)
+    def same(self, found: Judged) -> None:
+        """The set's stats changed by our own doing: making a link, or removing one."""
+        memory = self._sets.get(found.name)
+        if memory is not None:
+            memory.signature = memory.judged = found.signature
+
+    def since(self, name: str) -> float | None:
+        """Since when the set is as it is now."""
+        memory = self._sets.get(name)
+        return None if memory is None else memory.changed
 
     # ---------------------------------------------------------------- one set
 
     def _judge(
         self, found: Judged, now: float, touched: Collection[str] | None, draft: _Draft
     ) -> None:
-        memory = self._remember(found, now, touched)
-        reason, wake = self._obstacle(found, memory, now, draft)
+        memory, told = self._remember(found, now, touched)
+        reason, wake = self._obstacle(found, memory, now, draft, told=told)
         if reason is None:
             memory.ready_since = now if memory.ready_since is None else memory.ready_since
             draft.ready.append(found.name)
@@ -150,14 +174,19 @@ class Settler:
         memory.ready_since = None
         memory.reason = reason
         if wake is not None:
-            draft.wakes.append(wake)
+            draft.wakes.append((wake, f"{found.name}: {reason}"))
+        if found.name in draft.leaving:
+            return
         if found.log:
             draft.riding.append(found.name)
             return
         stuck = now - memory.since >= self.limits.max_wait
         draft.waiting.append(Waiting(found.name, reason, memory.since, stuck))
 
-    def _remember(self, found: Judged, now: float, touched: Collection[str] | None) -> _Memory:
+    def _remember(
+        self, found: Judged, now: float, touched: Collection[str] | None
+    ) -> tuple[_Memory, bool]:
+        """The set's memory, and whether something may have happened to it since the last look."""
         memory = self._sets.get(found.name)
         signature = found.signature
         told = touched is None or _told(found.name, touched)
@@ -171,10 +200,10 @@ class Settler:
         elif told and touched is not None:
             memory.seen = True
             memory.resume = 0.0
-        return memory
+        return memory, told or memory.judged != signature
 
     def _obstacle(
-        self, found: Judged, memory: _Memory, now: float, draft: _Draft
+        self, found: Judged, memory: _Memory, now: float, draft: _Draft, *, told: bool
     ) -> tuple[str | None, float | None]:
         """Why the set cannot be saved now, and when that may end without any event."""
         bracket = found.claim.bracket if found.claim else None
@@ -185,15 +214,47 @@ class Settler:
         quiet_at = memory.changed + self._quiet(memory)
         quiet = bracket is Bracket.CLOSED or now >= quiet_at
         patient_at = memory.since + self.limits.patience
+        if found.gone:
+            return self._leaving(found, memory, now, draft, quiet_at)
         if not quiet and now < patient_at:
             if not found.log:
                 draft.settling.append(quiet_at)
-            return "it was written just now", min(quiet_at, patient_at)
+                if self._whole(found, memory, told=told):
+                    draft.whole.append(found.name)
+            return _SETTLING, min(quiet_at, patient_at)
         verdict = found.verdict()
         if not quiet and verdict.state is not State.PROVEN:
             return "it is never quiet", quiet_at
         incomplete = verdict.reason if verdict.state is State.INCOMPLETE else found.writer()
         return (None, None) if incomplete is None else self._pause(memory, now, incomplete)
+
+    def _leaving(
+        self, found: Judged, memory: _Memory, now: float, draft: _Draft, quiet_at: float
+    ) -> tuple[str | None, float | None]:
+        """Nothing of it but what vanished: a whole set goes at once, a part of one when it is quiet."""
+        if found.partly:
+            if now < quiet_at:
+                draft.settling.append(quiet_at)
+                draft.removing = True
+                return "it is being removed", quiet_at
+            verdict = found.verdict()
+            if verdict.state is State.INCOMPLETE:
+                return self._pause(memory, now, verdict.reason)
+        due = memory.since + self.limits.max_wait
+        if now >= due:
+            return None, None
+        if now < quiet_at:
+            draft.settling.append(quiet_at)
+        draft.leaving.append(found.name)
+        return "removed; it goes with the next version", due
+
+    def _whole(self, found: Judged, memory: _Memory, *, told: bool) -> bool:
+        """Asked once for each state, and again when an event may mean that its writer is done."""
+        if memory.judged != found.signature or (told and not memory.whole):
+            memory.judged = found.signature
+            complete = found.verdict().state in (State.PROVEN, State.COMPLETE)
+            memory.whole = complete and found.writer() is None
+        return memory.whole
 
     def _quiet(self, memory: _Memory) -> float:
         return self.limits.settle if memory.seen else self.limits.settle_unseen
@@ -218,7 +279,9 @@ class Settler:
         latest = first + self.limits.settle
         soon = [at for at in draft.settling if at <= latest]
         if now < latest and soon:
-            draft.wakes.append(min(max(soon), latest))
+            draft.wakes.append(
+                (min(max(soon), latest), f"{draft.ready[0]}: others are about to be")
+            )
             return False
         return True
 

@@ -11,7 +11,9 @@ from mvcd.repo.results import Context
 _GIT_SECONDS = 5.0
 
 
-def context(root: str, author: str, *, command: tuple[str, ...] = (), python: str = "") -> Context:
+def context(
+    root: str, author: str, *, command: tuple[str, ...] = (), python: str = "", directory: str = ""
+) -> Context:
     """`command` and `python` are the training program's own, told by its checkpoint block."""
     now_ns = time.time_ns()
     commit, dirty = _git_state(root)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, StaleReuse, UsageError
@@ -13,14 +12,11 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
 from mvcd.repo import ignore
 from mvcd.repo.bases import ParentTensors
-from mvcd.repo.choice import Choice, Everything
 from mvcd.repo.core import Core
-from mvcd.repo.diff import compare
 from mvcd.repo.files import CachingFetch
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
-from mvcd.repo.scan import Outcome, Scan, without
-from mvcd.repo.sides import Side, Sides
+from mvcd.repo.scan import Outcome
 from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
@@ -119,25 +115,10 @@ def commit(
     Raises Failure(kind="nothing-tracked", "nothing-to-commit", "unstable-file"), and AuthError when `signer`
     cannot sign: no version is there then.
     """
-    return capture(
-        core, Everything(message), context, trigger=trigger, allow_empty=allow_empty, signer=signer
-    )
-
-
-def capture(
-    core: Core,
-    choice: Choice,
-    context: Context,
-    *,
-    trigger: Trigger = Trigger.AUTO,
-    allow_empty: bool = False,
-    signer: Signer | None = None,
-) -> CommitResult:
-    """Like `commit`, of what `choice` takes; and raises what it raises."""
     with core.lock.hold():
         for attempt in range(_ATTEMPTS):
             try:
-                return _commit(core, choice, context, trigger, allow_empty, signer)
+                return _commit(core, message, context, trigger, allow_empty, signer)
             except (StaleReuse, Failure) as error:
                 moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
                 if not moved or attempt == _ATTEMPTS - 1:
@@ -147,7 +128,7 @@ def capture(
 
 def _commit(
     core: Core,
-    choice: Choice,
+    message: str,
     context: Context,
     trigger: Trigger,
     allow_empty: bool,
@@ -161,27 +142,16 @@ def _commit(
             kind="nothing-tracked",
             help="mvc add .  (or the paths you want)",
         )
-    held = choice.hold_back(workspace.scan, whole=not workspace.describes(head.version))
-    scan = without(workspace.scan, held)
     with core.store.session() as session:
         session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
-        snapshot = take(workspace, session, parent, scan)
-        choice.confirm(snapshot.settled, lambda: Workspace(core).scan)
-        rows = partial(_rows, workspace, snapshot, held)
+        snapshot = take(workspace, session, parent)
+        clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
         if _same_content(snapshot.version, parent) and not allow_empty:
-            core.store.cache_put(rows(head.version))
+            core.store.cache_put(workspace.rows(head.version, clean, ()))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
                 cause=f"the workspace is as v{head.number} has it", help="mvc status",
             )  # fmt: skip
-        message = choice.message(
-            lambda: compare(
-                Sides(
-                    Side(head.version, parent, snapshot.fetch),
-                    Side(None, snapshot.version, snapshot.fetch, core.root),
-                )
-            )
-        )
         version = derived(snapshot.version, head, message, trigger, context)
         place = place_for(core, head)
         data = version.encode()
@@ -190,11 +160,11 @@ def _commit(
         stored = StoreTarget(core.store, session).put_object(id, data)
         core.record(
             context,
-            "commit" if trigger is not Trigger.AUTO else "auto",
+            "commit",
             f"commit v{version.generation} {first_line(message)}",
             [*place.updates, advance(core, place, head, id), signature],
             session=session,
-            cache=rows(id) | snapshot.cache,
+            cache=workspace.rows(id, clean, ()) | snapshot.cache,
         )
     return committed(
         id,
@@ -243,25 +213,15 @@ def committed(
     )
 
 
-def take(
-    workspace: Workspace, session: Session, parent: Version, scan: Scan | None = None
-) -> Snapshot:
-    """Reads the workspace, or what `scan` has of it, into a session."""
+def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:
+    """Reads the workspace into a session."""
     core = workspace.core
     bases = ParentTensors(
         parent, core.store, CachingFetch(core.store.get)
     )  # nothing is fetched for it
     snapshotter = workspace.snapshotter(bases.for_path)
     target = StoreTarget(core.store, session)
-    return snapshotter.take(workspace.known, scan or workspace.scan, workspace.tracked, target)
-
-
-def _rows(
-    workspace: Workspace, snapshot: Snapshot, held: Collection[str], id: VersionId
-) -> dict[bytes, bytes | None]:
-    """After a snapshot every file that held still is clean; what was held back is looked at again."""
-    missing = set(workspace.scan.vanished).intersection(held)
-    return workspace.rows(id, dict.fromkeys(snapshot.settled, Outcome.CLEAN), missing)
+    return snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
 
 
 def derived(

@@ -91,6 +91,7 @@ class Source:
     path: str
     stat: FileStat
     wants_data: bool = False  # the raw bytes come back with the result (settings and metrics)
+    at: str = ""  # where its bytes lie, relative to the root, if not at its path
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +180,8 @@ class Ingest:
 
     def _load_group(self, group: Sequence[Source]) -> list[_Loaded]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
-        contents = read_group(self._root, [(s.path, s.stat.is_symlink) for s in group], _MAX_WHOLE)
+        places = [(s.at or s.path, s.stat.is_symlink) for s in group]
+        contents = read_group(self._root, places, _MAX_WHOLE)
         loaded = [
             _digest_file(s, now, data) for s, (now, data) in zip(group, contents, strict=True)
         ]
@@ -207,7 +209,7 @@ class Ingest:
     # ---------------------------------------------------------------- large files
 
     def _stream(self, source: Source) -> None:
-        path = os.path.join(self._root, source.path)
+        path = os.path.join(self._root, source.at or source.path)
         for _ in range(ATTEMPTS):
             fd = _open(path, source.path)
             try:

@@ -18,7 +18,7 @@ from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import commit, status
-from mvcd.repo.choice import Choice
+from mvcd.repo.capture_verbs import CaptureVerbs
 from mvcd.repo.config import Config
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.files import Placed, VersionFiles
@@ -58,7 +58,7 @@ KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
 
 
-class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
+class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs):
     """An open repository with its workspace. Close it, or use it in `with`.
 
     Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and
@@ -153,10 +153,6 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
         return commit.commit(
             self._core, message, context, trigger=trigger, allow_empty=allow_empty, signer=signer
         )
-
-    def capture(self, choice: Choice, *, context: Context) -> CommitResult:
-        """Saves by itself what `choice` takes of the changes; the rest stays as HEAD has it."""
-        return commit.capture(self._core, choice, context)
 
     def look(self) -> Workspace:
         """The workspace as it is now, compared with what is known of it; reads no file."""

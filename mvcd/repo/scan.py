@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from mvcd.errors import Failure
@@ -31,7 +31,7 @@ from mvcd.repo._scan import list_directory
 from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
 from mvcd.repo.statcache import Flag, Listing
 
-__all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link", "without"]
+__all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link"]
 
 MAX_PATH_BYTES = 4000
 """Longest path, relative to the root; Linux opens at most 4095 bytes with the root in front."""
@@ -120,18 +120,6 @@ class Scan:
                     known.append(outcome)
             flags[first_file + index] = flag
         return statcache.pack(directory.rules, directory.listing.raw, flags, known, missing)
-
-
-def without(scan: Scan, held: Collection[str]) -> Scan:
-    """The scan as if the paths `held` had not changed. Its rows are still those of the whole."""
-    if not held:
-        return scan
-    kept = set(held)
-    return replace(
-        scan,
-        candidates=[c for c in scan.candidates if c.path not in kept],
-        vanished=[path for path in scan.vanished if path not in kept],
-    )
 
 
 def scan(

@@ -25,6 +25,7 @@ from mvcd.repo.core import Core
 from mvcd.repo.files import Placed, VersionFiles, read_entry
 from mvcd.repo.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
 from mvcd.repo.scan import Scan
+from mvcd.repo.statcache import FileStat
 
 
 @dataclass(slots=True)
@@ -49,6 +50,26 @@ class KnownVersion(Protocol):
     def same_rules(self) -> bool: ...
 
 
+class Places(Protocol):
+    """Where the bytes of candidates lie, and whether they still were those of the candidate when read."""
+
+    def at(self, path: str) -> str:
+        """Relative to the root; "" is the path itself."""
+
+    def held_still(self, candidate: Candidate, read: FileStat) -> bool:
+        """`read`: the stats under which the bytes were read."""
+
+
+class InPlace:
+    """In the workspace."""
+
+    def at(self, path: str) -> str:  # noqa: ARG002
+        return ""
+
+    def held_still(self, candidate: Candidate, read: FileStat) -> bool:
+        return read == candidate.stat
+
+
 class Snapshotter:
     """Reads the candidates of a scan into a target and edits the known version's manifests."""
 
@@ -60,9 +81,11 @@ class Snapshotter:
         *,
         bases: Bases = no_bases,
         left_out: Collection[Component] = (),
+        places: Places | None = None,
     ) -> None:
         self._core = core
         self._left_out = left_out
+        self._places = places or InPlace()
         self._rules = rules
         self._fetch = fetch
         self._bases = bases
@@ -87,7 +110,7 @@ class Snapshotter:
         for candidate, ingested in zip(
             scan.candidates, self._ingest(scan.candidates, target, result), strict=True
         ):
-            if ingested.stat == candidate.stat:
+            if self._places.held_still(candidate, ingested.stat):
                 result.settled.add(ingested.path)
             self._account(ingested, before, edits, result, parsed)
         components = dict(version.components)
@@ -138,7 +161,7 @@ class Snapshotter:
         wants = not candidate.stat.is_symlink and values.carries_values(
             component, candidate.path, candidate.stat.size
         )
-        return Source(candidate.path, candidate.stat, wants)
+        return Source(candidate.path, candidate.stat, wants, self._places.at(candidate.path))
 
     def _account(
         self,

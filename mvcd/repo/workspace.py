@@ -26,7 +26,7 @@ from mvcd.repo.ingest import Bases, Ingest, Source, no_bases
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.scan import Outcome, Scan, scan
 from mvcd.repo.settings import component_rules
-from mvcd.repo.snapshot import Snapshotter
+from mvcd.repo.snapshot import Places, Snapshotter
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
 
@@ -72,10 +72,6 @@ class Workspace:
         """Whether every file is exactly as the known version has it."""
         return self.scan.clean and self.known.same_rules
 
-    def describes(self, id: VersionId) -> bool:
-        """Whether the cache stands for version `id`, so that what is left out of a scan is as it has it."""
-        return id == self.known.id and (not self.scan.fresh or id == EMPTY_ID)
-
     def _only_left_out(self) -> Known:
         """What is known without the cache: what is left out is as HEAD has it."""
         if not self.left_out:
@@ -90,8 +86,10 @@ class Workspace:
         gone = VersionFiles(kept, self.fetch).lookup(found.vanished)
         return replace(found, vanished=[path for path in found.vanished if path in gone])
 
-    def snapshotter(self, bases: Bases = no_bases) -> Snapshotter:
-        return Snapshotter(self.core, self.rules, self.fetch, bases=bases, left_out=self.left_out)
+    def snapshotter(self, bases: Bases = no_bases, places: Places | None = None) -> Snapshotter:
+        return Snapshotter(
+            self.core, self.rules, self.fetch, bases=bases, left_out=self.left_out, places=places
+        )
 
     @cached_property
     def unsaved(self) -> tuple[Version, Fetch]:

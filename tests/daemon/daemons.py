@@ -86,6 +86,14 @@ class Daemon:
     def report(self, bench: Bench) -> dict[str, Any]:
         return dict(self.ask("status", root=str(bench.root))["workspaces"][0])
 
+    def reader(self) -> int:
+        """The process that makes versions of what was captured."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
+        for pid in [int(pid) for task in tasks for pid in task.read_text().split()]:
+            if b"read" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return pid
+        raise AssertionError("no reader")
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self._reap()

@@ -27,6 +27,8 @@ class Set:
     log: bool = False
     refused: str | None = None
     claim: Claim | None = None
+    gone: bool = False
+    partly: bool = False
     asked: int = field(default=0)
 
     def verdict(self) -> Verdict:
@@ -73,14 +75,6 @@ def test_what_only_a_scan_noticed_must_be_quiet_for_longer() -> None:
     world.look(told=False)
     assert world.look(9.9, told=False).ready == ()
     assert world.look(0.1, told=False).ready == ("runs/model.pt",)
-
-
-def test_nothing_is_read_before_it_is_quiet() -> None:
-    file = Set()
-    world = World(file)
-    world.look()
-    world.look(1.0)
-    assert file.asked == 0
 
 
 def test_what_is_incomplete_waits_and_tells_why_with_longer_and_longer_pauses() -> None:
@@ -193,24 +187,84 @@ def test_a_closed_log_is_saved_by_itself() -> None:
     assert world.look(2.0).ready == ("runs/train.log",)
 
 
-def test_what_was_saved_is_not_saved_again_although_scans_still_show_it() -> None:
-    file = Set()
-    world = World(file)
+def test_what_was_taken_is_new_when_it_shows_again() -> None:
+    world = World(Set())
     world.look()
-    world.settler.saved(world.sets, world.look(2.0).ready)
-    assert world.look(5.0).ready == ()
-    file.signature = 2
-    world.look(1.0)
+    world.settler.taken(world.look(2.0).ready)
+    assert world.look(1.0).ready == ()
     assert world.look(2.0).ready == ("runs/model.pt",)
 
 
-def test_a_failed_attempt_is_repeated_later() -> None:
-    world = World(Set())
+def test_a_complete_set_is_whole_before_it_is_quiet() -> None:
+    for verdict, whole in ((PROVEN, True), (COMPLETE, True), (UNKNOWN, False)):
+        world = World(Set(says=verdict))
+        plan = world.look()
+        assert plan.ready == ()
+        assert plan.whole == (("runs/model.pt",) if whole else ())
+
+
+def test_what_is_being_written_is_not_whole_until_an_event_says_that_it_is_closed() -> None:
+    file = Set(says=PROVEN, open_for="a is open for writing")
+    world = World(file)
+    assert world.look().whole == ()
+    file.open_for = None
+    assert world.look(0.1, told=False).whole == (), "nobody said that anything happened"
+    assert world.look(0.1).whole == ("runs/model.pt",)
+    assert world.look(0.1, told=False).whole == ("runs/model.pt",)
+
+
+def test_a_state_is_judged_once_before_it_is_quiet() -> None:
+    file = Set(says=PROVEN)
+    world = World(file)
+    for _ in range(5):
+        world.look(0.1, told=False)
+    assert file.asked == 1
+
+
+def test_a_link_that_we_made_is_no_change() -> None:
+    file = Set(says=PROVEN)
+    world = World(file)
     world.look()
-    names = world.look(2.0).ready
-    world.settler.failed(names, world.now, "it changed while it was read")
-    assert world.look(1.0, told=False).waiting[0].reason == "it changed while it was read"
-    assert world.look(1.0, told=False).ready == names
+    file.signature = 2
+    world.settler.same(file)
+    assert world.look(2.0).ready == ("runs/model.pt",)
+
+
+def test_what_was_removed_goes_with_the_next_version_and_makes_none() -> None:
+    world = World(Set(name="runs/checkpoint-1/", gone=True))
+    for _ in range(20):
+        plan = world.look(10.0)
+        assert (plan.ready, plan.leaving) == ((), ("runs/checkpoint-1/",))
+        assert plan.waiting == ()
+    world.sets["runs/b"] = Set(name="runs/b")
+    world.look()
+    plan = world.look(2.0)
+    assert (plan.ready, plan.leaving) == (("runs/b",), ("runs/checkpoint-1/",))
+
+
+def test_what_was_removed_makes_a_version_after_max_wait() -> None:
+    world = World(Set(gone=True))
+    assert world.look().ready == ()
+    assert world.look(599.0).ready == ()
+    assert world.look(1.0).ready == ("runs/model.pt",)
+
+
+def test_a_set_that_is_half_gone_is_being_removed_until_it_is_quiet() -> None:
+    file = Set(name="runs/checkpoint-1/", gone=True, partly=True)
+    world = World(file)
+    plan = world.look()
+    assert (plan.leaving, plan.removing) == ((), True)
+    file.partly = False
+    plan = world.look(0.1)
+    assert (plan.leaving, plan.removing) == (("runs/checkpoint-1/",), False)
+
+
+def test_a_set_that_lost_a_part_that_it_needs_is_held_back() -> None:
+    world = World(Set("runs/m/", gone=True, partly=True, says=incomplete("1 of 2 shards")))
+    world.look()
+    plan = world.look(10.0)
+    assert plan.leaving == ()
+    assert plan.waiting[0].reason == "1 of 2 shards"
 
 
 def test_what_waits_for_longer_than_max_wait_is_stuck() -> None:

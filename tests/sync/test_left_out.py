@@ -14,11 +14,12 @@ from safetensors.numpy import save
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
 from mvcd.repo import remotes
-from mvcd.repo.choice import Everything
 from mvcd.repo.files import VersionFiles
 from mvcd.repo.merge import Choices
 from mvcd.repo.partial import Wanted
 from mvcd.repo.workspace import Workspace
+from tests.repo.capturing import save as save_capture
+from tests.repo.capturing import take
 from tests.sync.people import Pair, Person, noise
 
 MODEL: dict[str, bytes | str] = {
@@ -70,8 +71,7 @@ def test_head_is_on_the_branch_and_nothing_is_missed(pushed: Pair, wanted: Wante
         assert state(bob) == ([], [], [])
         with pytest.raises(Failure, match="nothing to commit"):
             bob.commit()
-        with pytest.raises(Failure, match="nothing to commit"):
-            bob.repo.capture(Everything("auto"), context=bob.context())
+        assert list(bob.repo.gone(bob.repo.look().scan)) == [], "the daemon sees nothing gone"
     assert Component.DATA in bob.repo.status().left_out
 
 
@@ -221,7 +221,7 @@ def test_all_goes_on_without_the_remote(pair: Pair, monkeypatch: pytest.MonkeyPa
     made = bob.commit()
     assert bob.repo.version(made.version).metrics == {"loss": 0.1, "f1": 0.7}
     bob.write({"params.yaml": "lr: 0.2\n"})
-    bob.repo.capture(Everything("auto"), context=bob.context())
+    save_capture(bob, take(bob, "params.yaml"))
     bob.repo.switch("side", create=True, context=bob.context())
     bob.write({"metrics.json": '{"loss": 0.3}\n'})
     bob.commit()

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 import mvc
+from mvc.api import errors
 from mvc.training import block as module
+from mvc.training import unsaved
 from tests.daemon.daemons import Daemon, content, short_directory, versions
 from tests.support.workspace import Bench
 
@@ -56,10 +60,10 @@ def bench(daemon: Daemon, tmp_path: Path) -> Iterator[Bench]:
 
 
 @pytest.fixture(autouse=True)
-def warn_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process; another test may have configured logging so that existing loggers are mute."""
-    module._warned.clear()
-    monkeypatch.setattr(module.log, "disabled", False)
+def count_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process."""
+    monkeypatch.setattr(unsaved, "_count", 0)
+    monkeypatch.setattr(module, "_silent", False)
 
 
 def wait_until_abandoned(daemon: Daemon, bench: Bench) -> None:
@@ -85,6 +89,38 @@ def saves(daemon: Daemon, bench: Bench) -> Iterator[Iterator[dict[str, object]]]
 
 
 Saves = Iterator[dict[str, object]]
+
+IMPATIENT = "from mvc.training import block\nblock.ANSWER_SECONDS = 0.3\n"
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+
+
+def large(number: int) -> bytes:
+    """More than is copied; nothing in it is like in another."""
+    return number.to_bytes(8, "little") * (1 << 18)
+
+
+@contextmanager
+def reader_of(
+    daemon: Daemon, bench: Bench, to_begin: signal.Signals
+) -> Iterator[Callable[[], None]]:
+    """The reader, which a first save starts, is stopped meanwhile; yields what lets it go on."""
+    with mvc.checkpoint(bench.path("first"), wait=True):
+        bench.write({"first/a.bin": b"a"})
+    pid = daemon.reader()
+    os.kill(pid, to_begin)
+
+    def go_on() -> None:
+        os.kill(pid, signal.SIGCONT)
+
+    try:
+        yield go_on
+    finally:
+        go_on()
 
 
 def test_a_block_is_one_version_at_its_end(daemon: Daemon, bench: Bench, saves: Saves) -> None:
@@ -196,6 +232,83 @@ def test_a_worker_that_outlives_its_trainer_does_not_hold_the_block(
         wait_until_abandoned(daemon, bench)
 
 
+# -------------------------------------------------------------------- captured
+
+
+def test_a_block_is_left_when_its_state_is_captured(
+    daemon: Daemon, bench: Bench, saves: Saves
+) -> None:
+    """Deleting and replacing the files afterwards does not matter, however far behind the reader is."""
+    with reader_of(daemon, bench, signal.SIGSTOP):
+        assert next(saves)["number"] == 2
+        for number in range(1, 4):
+            with mvc.checkpoint(bench.path(f"runs/c{number}"), message=f"step {number}") as made:
+                bench.write({f"runs/c{number}/w.bin": large(number)})
+            assert made.future is not None
+            assert not made.future.done()
+            shutil.rmtree(bench.path(f"runs/c{number}"))
+    for number in range(1, 4):
+        assert next(saves)["number"] == number + 2
+        version = versions(bench)[number + 1]
+        assert version.version.message.startswith(f"step {number}\n")
+        assert content(bench, f"runs/c{number}/w.bin", version.id.hex()) == large(number)
+        with bench.reopen() as repo:
+            held = {f.path for f in repo.ls(version.id.hex()) if f.path.startswith("runs/")}
+        assert held == {f"runs/c{number}/w.bin"}, "and not the one before"
+    assert made.future.result(30).number == made.number == 5
+    assert daemon.report(bench)["ledger"]["missed"] == 0
+
+
+def test_it_waits_until_the_version_is_durable_if_asked(daemon: Daemon, bench: Bench) -> None:
+    with mvc.checkpoint(bench.path("runs"), wait=True) as made:
+        bench.write({"runs/w.bin": large(1)})
+    last = versions(bench)[-1]
+    assert (made.version, made.number) == (last.id.hex(), 2)
+    with mvc.checkpoint(bench.path("runs"), wait=True) as again:
+        pass
+    assert (again.version, again.number) == (made.version, 2), "nothing new: it is that version"
+
+
+def test_a_second_block_on_the_same_files_waits_until_the_first_is_read(
+    daemon: Daemon, bench: Bench
+) -> None:
+    """Here are hard links only: rewriting the file in place would reach what was captured."""
+    with reader_of(daemon, bench, signal.SIGSTOP) as go_on:
+        with mvc.checkpoint(bench.path("runs")):
+            bench.write({"runs/w.bin": large(1)})
+        timer = threading.Timer(1.0, go_on)
+        timer.start()
+        with mvc.checkpoint(bench.path("runs"), wait=True):
+            assert len(versions(bench)) == 3
+            with open(bench.path("runs/w.bin"), "r+b") as file:
+                file.write(large(2))
+        timer.join()
+    assert [content(bench, "runs/w.bin", f"v{n}") for n in (3, 4)] == [large(1), large(2)]
+
+
+def test_what_was_missed_is_told_in_the_next_block(
+    daemon: Daemon, bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with reader_of(daemon, bench, signal.SIGSTOP):
+        with mvc.checkpoint(bench.path("runs")) as made:
+            bench.write({"runs/w.bin": large(1)})
+        with open(bench.path("runs/w.bin"), "r+b") as file:  # without a block: nobody waits
+            file.write(large(2))
+    assert made.future is not None
+    with pytest.raises(errors.DaemonError, match="is no version"):
+        made.future.result(30)
+    assert made.version is None
+    with mvc.checkpoint(bench.path("runs"), wait=True):
+        pass
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "mvc: 1 state was missed, the last runs/: runs/w.bin was rewritten before it was read: "
+    )
+    assert content(bench, "runs/w.bin") == large(2)
+    (miss,) = daemon.report(bench)["ledger"]["misses"]
+    assert miss["path"] == "runs/"
+
+
 # -------------------------------------------------------------------- without a daemon
 
 
@@ -207,44 +320,97 @@ def alone(places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield made
 
 
-def test_without_a_daemon_it_warns_once_and_training_goes_on(
-    alone: Bench, caplog: pytest.LogCaptureFixture
+UNSAVED = """
+import os, sys, mvc
+for number in range(int(sys.argv[2])):
+    with mvc.checkpoint(sys.argv[1], metrics={"n": number}) as saving:
+        with open(os.path.join(sys.argv[1], "a.bin"), "w") as file:
+            file.write(str(number))
+    assert saving.version is None and saving.number is None and saving.future is None
+"""
+
+
+def test_without_a_daemon_it_tells_how_many_are_not_saved_and_training_goes_on(
+    alone: Bench,
 ) -> None:
-    with caplog.at_level(logging.WARNING, "mvc"):
-        for number in range(3):
-            with mvc.checkpoint(alone.path("runs"), metrics={"n": number}):
-                alone.write({"runs/a.bin": str(number)})
-    assert [record.getMessage() for record in caplog.records] == [
-        "checkpoints are not saved by themselves: mvcd is not running (mvc watch)"
-    ]
-    assert json.loads((alone.root / "metrics.json").read_text()) == {"n": 2}
+    done = run(UNSAVED, alone.path("runs"), "7")
+    why = "not saved: mvcd is not running (mvc watch)"
+    assert done.stderr.splitlines() == [
+        f"mvc: 1 checkpoint is {why}",
+        f"mvc: 2 checkpoints are {why}",
+        f"mvc: 4 checkpoints are {why}",
+        f"mvc: 7 checkpoints are {why}",
+    ], "each time that it doubled, and at the end"
+    assert json.loads((alone.root / "metrics.json").read_text()) == {"n": 6}
     assert len(versions(alone)) == 1
 
 
 def test_without_a_daemon_it_saves_here_if_asked(
-    alone: Bench, caplog: pytest.LogCaptureFixture
+    alone: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for number in range(2):
-        with mvc.checkpoint(alone.path("runs"), message=f"epoch {number}", save_here=True):
+    for number in (0, 1, 1):
+        with mvc.checkpoint(alone.path("runs"), message=f"epoch {number}", save_here=True) as made:
             alone.write({"runs/a.bin": str(number)})
+        last = versions(alone)[-1]
+        assert (made.version, made.number) == (last.id.hex(), last.version.generation)
     assert [v.version.message for v in versions(alone)][1:] == ["epoch 0", "epoch 1"]
-    assert caplog.records == []
+    assert capsys.readouterr().err == ""
 
 
 def test_a_workspace_that_is_not_watched_is_told(
-    daemon: Daemon, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    daemon: Daemon, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Bench(tmp_path / "other") as bench, mvc.checkpoint(bench.path("runs")):
         pass
-    assert "is not under care (mvc watch)" in caplog.text
+    assert "is not under care (mvc watch)" in capsys.readouterr().err
 
 
 def test_a_daemon_that_ends_in_a_block_is_no_reason_to_fail(
-    daemon: Daemon, bench: Bench, caplog: pytest.LogCaptureFixture
+    daemon: Daemon, bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with mvc.checkpoint(bench.path("runs")):
         daemon.stop()
-    assert "the connection to mvcd broke" in caplog.text
+    assert "the connection to mvcd broke" in capsys.readouterr().err
+
+
+# -------------------------------------------------------------------- with a daemon that is stuck
+
+
+@pytest.fixture
+def stuck(daemon: Daemon, bench: Bench) -> Iterator[Daemon]:
+    """It is there, and does not answer: stopped, as a frozen cgroup or a suspended machine does."""
+    daemon.process.send_signal(signal.SIGSTOP)
+    yield daemon
+    daemon.process.send_signal(signal.SIGCONT)
+
+
+def test_a_stuck_daemon_costs_a_bounded_time_and_is_told(stuck: Daemon, bench: Bench) -> None:
+    done = run(IMPATIENT + UNSAVED, bench.path("runs"), "3")
+    assert done.stderr.splitlines()[-1].startswith(
+        "mvc: 3 checkpoints are not saved: mvcd does not"
+    )
+
+
+def test_a_stuck_daemon_does_not_keep_it_from_saving_here(stuck: Daemon, bench: Bench) -> None:
+    program = IMPATIENT + UNSAVED.replace('"n": number}', '"n": number}, save_here=True').replace(
+        "is None and saving.number is None and saving.future is None",
+        "and saving.number == number + 2",
+    )
+    assert run(program, bench.path("runs"), "2").stderr == ""
+    assert [v.version.metrics for v in versions(bench)][1:] == [{"n": 0}, {"n": 1}]
+
+
+def test_a_block_that_was_given_up_does_not_hold_its_files_when_the_daemon_goes_on(
+    daemon: Daemon, bench: Bench
+) -> None:
+    bench.write({"mvc.toml": "[watch]\nsettle = 0.1\n"})
+    daemon.process.send_signal(signal.SIGSTOP)
+    try:
+        run(IMPATIENT + UNSAVED, bench.path("runs"), "1")
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+    daemon.sync(bench)
+    assert content(bench, "runs/a.bin") == b"0"
 
 
 def test_it_loads_the_standard_library_only(daemon: Daemon, bench: Bench) -> None:

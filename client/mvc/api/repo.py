@@ -214,6 +214,7 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, Remo
         Raises Failure: kind "nothing-tracked", "nothing-to-commit", or "unstable-file" when a file kept
         changing while it was read; AuthError when it cannot be signed: then there is no version.
         """
+        self._settle_captures()
         result = self._engine.commit(
             message,
             context=self._context(author, full=True),
@@ -221,6 +222,13 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, Remo
             signer=signer_for(self, sign),
         )
         return CommitResult.of(result)
+
+    def _settle_captures(self) -> None:
+        """What mvcd has captured is older than what is about to be saved by hand: its versions come first."""
+        if os.path.isdir(os.path.join(self.root, ".mvc", "captures")):
+            from mvcd.daemon import reader
+
+            reader.settle(self._engine, wait=not self._held)
 
     # ---------------------------------------------------------------- looking
 

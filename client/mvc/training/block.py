@@ -1,31 +1,44 @@
 """`with mvc.checkpoint(...)`: the block inside which files are written, and after which they are whole.
 
 The block is a connection to the daemon. While it is open, nothing below its directory is saved by itself;
-when it ends well, all of it is saved at once; when the block raises, or the process dies, the connection ends
-without a word and the daemon holds the half-written files back. Training never waits for a save, and never
-fails for lack of a daemon.
+when it ends well, all of it is captured before the block is left: what happens to the files afterwards does not
+matter. When the block raises, or the process dies, the connection ends without a word and the daemon holds the
+half-written files back. Training never waits for a version to be made unless it asks to, and never fails for
+lack of a daemon.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+import time
 import weakref
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mvc.api import errors
 from mvc.daemon_client import Connection, forbidden
+from mvc.training.outcome import SavedAs, Saving
+from mvc.training.unsaved import not_saved, say
 from mvc.training.values import Scalar, log_metrics, workspace_of
 
-log = logging.getLogger("mvc")
-
 ANSWER_SECONDS = 10.0
+"""How long a block waits for the daemon's answer; once it did not come, IMPATIENT until it does."""
+
+IMPATIENT = 1.0
+ROOM_SECONDS = 60.0
+"""How long a block waits for its turn: for what was captured before it to be read, or for room."""
+
+WRITER_SECONDS = 2.0
+"""How long a block waits for a file of it that is still open for writing."""
+
+_TAKE_SECONDS = 5.0
+_QUIET = 2.0
+"""Seconds of waiting that are not worth a line."""
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
-_warned: set[str] = set()
+_silent = False
 
 
 class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(...)
@@ -37,9 +50,13 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             ...
             saving.metrics["val_acc"] = evaluate()
 
-    `message` heads the version's own description. Without a daemon a warning is logged, once per process, and
-    the program goes on; with `save_here=True` the version is committed by this process instead, which then
-    loads the engine and waits until the version is on the disk.
+    `message` heads the version's own description. The block is left when its state is captured; with `wait`,
+    when the version is durable. Then, or later, `version` (its id) and `number` say which it is; they are None
+    before, and `future` waits for it.
+
+    Without a daemon, or when it does not answer within 10 seconds, stderr tells how many checkpoints are not
+    saved, and the program goes on; with `save_here=True` the version is committed by this process instead,
+    which then loads the engine and waits until the version is on the disk.
 
     In distributed training, use it in the one process that writes last (rank 0, after a barrier).
     """
@@ -50,26 +67,54 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         *,
         metrics: Mapping[str, Scalar] | None = None,
         message: str = "",
+        wait: bool = False,
         save_here: bool = False,
     ) -> None:
         self.metrics: dict[str, Scalar] = dict(metrics or {})
         self.message = message
+        self.future: Saving | None = None
         self._directory = os.path.abspath(directory)
+        self._wait = wait
         self._save_here = save_here
         self._connection: Connection | None = None
         self._block = 0
         self._pid = 0
+        self._problem = ""
+
+    @property
+    def version(self) -> str | None:
+        """The id of the version that holds this checkpoint, once it is durable."""
+        saved = self._saved()
+        return None if saved is None else saved.version
+
+    @property
+    def number(self) -> int | None:
+        """The number of that version on its branch."""
+        saved = self._saved()
+        return None if saved is None else saved.number
+
+    def _saved(self) -> SavedAs | None:
+        if self.future is None or not self.future.done():
+            return None
+        try:
+            return self.future.result(0.0)
+        except errors.DaemonError:
+            return None
+
+    # ---------------------------------------------------------------- the block
 
     def __enter__(self) -> Self:
         self._pid = os.getpid()
         os.makedirs(self._directory, exist_ok=True)
         try:
-            self._connection = Connection(timeout=ANSWER_SECONDS)
+            self._connection = Connection(timeout=_patience())
             _open.add(self._connection)
-            answer = self._connection.ask(
-                "begin", directory=self._directory, command=_command(), python=_python()
+            answer = self._ask(
+                "begin", command=_command(), python=_python(), cwd=_cwd(), expires=_expiry()
             )
             self._block = answer["block"]
+            _tell_missed(answer)
+            self._await_read(answer["root"], answer.get("unread", []))
         except errors.MvcError as problem:
             self._away(problem)
         return self
@@ -90,23 +135,93 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
     def _end(self, also: list[str]) -> None:
         if self._connection is not None:
             try:
-                self._connection.ask(
-                    "end", directory=self._directory, block=self._block, also=also,
-                    message=self.message,
-                )  # fmt: skip
-                return
+                self._take(also)
             except errors.MvcError as problem:
                 self._away(problem)
+        if self.future is not None:
+            return
         if self._save_here:
-            _commit(self._directory, self.message or "Checkpoint")
+            self._commit_here()
+        if self.future is None:
+            not_saved(self._problem)
+
+    def _take(self, also: list[str]) -> None:
+        """Ends the block; `future` is set when its state is out of reach."""
+        began, told = time.monotonic(), False
+        fields: dict[str, Any] = {"also": also, "message": self.message, "expires": _expiry()}
+        while True:
+            answer = self._ask("end", block=self._block, seconds=_TAKE_SECONDS / 4, **fields)
+            fields = {"again": True}
+            waiting, waited = str(answer["waiting"]), time.monotonic() - began
+            if not waiting:
+                break
+            if waited >= (WRITER_SECONDS if "open for writing" in waiting else ROOM_SECONDS):
+                self._problem = waiting
+                return
+            if not told and waited >= _QUIET:
+                told = True
+                say(f"waiting to capture {self._directory}: {waiting}")
+        root = workspace_of(self._directory) or self._directory
+        if answer.get("capture") is None:
+            version = answer.get("version")
+            saved = None if version is None else SavedAs(str(version), int(answer["number"]))
+            self.future = Saving(root, None, saved)
+            return
+        self.future = Saving(root, int(answer["capture"]))
+        if self._wait:
+            self._await(None)
+        elif not answer.get("safe", True):
+            say(f"waiting until {self._directory} is read: its files cannot be linked or copied")
+            self._await(ROOM_SECONDS)
+
+    def _await(self, timeout: float | None) -> None:
+        """Until the version is durable; a miss is told."""
+        assert self.future is not None
+        try:
+            self.future.result(timeout)
+        except (errors.MvcError, TimeoutError) as problem:
+            not_saved(f"{problem}{_because(problem)}")
+
+    def _await_read(self, root: str, captures: list[int]) -> None:
+        """The files of this block are in captures that rewriting them in place would reach."""
+        began, told = time.monotonic(), False
+        for capture in captures:
+            future = Saving(root, capture)
+            while not future.done():
+                waited = time.monotonic() - began
+                if waited > ROOM_SECONDS:
+                    say(
+                        "the checkpoint before is still being read; if it is overwritten, it is missed"
+                    )
+                    return
+                if not told and waited >= _QUIET:
+                    told = True
+                    say(f"waiting until the checkpoint before in {self._directory} is read")
+                try:
+                    future.result(_QUIET)
+                except TimeoutError:
+                    continue
+                except errors.DaemonError:
+                    break
+
+    # ---------------------------------------------------------------- without the daemon
+
+    def _ask(self, verb: str, **fields: Any) -> dict[str, Any]:
+        global _silent  # noqa: PLW0603 - whether the last question of this process went unanswered
+        assert self._connection is not None
+        try:
+            answer = self._connection.ask(verb, directory=self._directory, **fields)
+        except errors.MvcError as problem:
+            _silent = problem.kind == "no-answer"
+            raise
+        _silent = False
+        return answer
 
     def _away(self, problem: errors.MvcError) -> None:
         self._close()
-        if not self._save_here and problem.kind not in _warned:
-            _warned.add(problem.kind)
-            why = f", {problem.cause}" if forbidden() and problem.cause else ""
-            help = f" ({problem.help})" if problem.help else ""
-            log.warning("checkpoints are not saved by themselves: %s%s%s", problem, why, help)
+        why = f", {problem.cause}" if forbidden() and problem.cause else ""
+        help = f" ({problem.help})" if problem.help else ""
+        self._problem = f"{problem}{why}{help}"
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -114,19 +229,48 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             self._connection.close()
             self._connection = None
 
+    def _commit_here(self) -> None:
+        from mvc.api.repo import Repo
 
-def _commit(directory: str, message: str) -> None:
-    from mvc.api.repo import Repo
-
-    try:
-        repo = Repo.open(workspace_of(directory) or directory)
+        root = workspace_of(self._directory) or self._directory
         try:
-            repo.commit(message, sign=False)  # nobody is there to type a passphrase
-        finally:
-            repo.close()
-    except errors.MvcError as problem:
-        if problem.kind != "nothing-to-commit":
-            log.warning("the checkpoint was not saved: %s", problem)
+            repo = Repo.open(root)
+            try:
+                done = repo.commit(
+                    self.message or "Checkpoint", sign=False
+                )  # nobody is there to type
+                self.future = Saving(root, None, SavedAs(done.version, done.number))
+            except errors.MvcError as problem:
+                if problem.kind != "nothing-to-commit":
+                    raise
+                head = repo.show()
+                self.future = Saving(root, None, SavedAs(head.id, head.number))
+            finally:
+                repo.close()
+        except errors.MvcError as problem:
+            self._problem = f"{problem}{_because(problem)}"
+
+
+def _tell_missed(answer: Mapping[str, Any]) -> None:
+    """One line for what was missed since the last block."""
+    count, newest = int(answer.get("missed", 0)), answer.get("miss")
+    if count and newest:
+        what = "1 state was" if count == 1 else f"{count} states were"
+        say(f"{what} missed, the last {newest['path']}: {newest['reason']} (mvc watch --status)")
+
+
+def _because(problem: Exception) -> str:
+    cause = getattr(problem, "cause", None)
+    return f": {cause}" if cause else ""
+
+
+def _patience() -> float:
+    return IMPATIENT if _silent else ANSWER_SECONDS
+
+
+def _expiry() -> float:
+    """Until when we wait for the answer, by the clock of all processes."""
+    return time.time() + _patience()
 
 
 def _command() -> list[str]:
@@ -137,6 +281,13 @@ def _command() -> list[str]:
 
 def _python() -> str:
     return ".".join(map(str, sys.version_info[:3]))
+
+
+def _cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # it was removed
+        return ""
 
 
 def _forget_parents() -> None:

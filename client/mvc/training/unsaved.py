@@ -1,0 +1,53 @@
+"""What a training process says of checkpoints that are no versions: on stderr, counted, and not too often."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+
+_lock = threading.Lock()
+_count = 0
+_told = 0
+_why = ""
+_pid = 0
+
+
+def say(text: str) -> None:
+    """One line on stderr, whatever has been done to logging. Never fails."""
+    try:
+        sys.stderr.write(f"mvc: {text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError, AttributeError):  # it is closed, or there is none
+        pass
+
+
+def not_saved(why: str) -> None:
+    """Counts one checkpoint more; told at 1, 2, 4, 8, ... of them, and at the end of the process."""
+    global _count, _why, _pid  # noqa: PLW0603 - of this process, whoever makes blocks in it
+    with _lock:
+        if _pid != os.getpid():
+            _forget()
+            _pid = os.getpid()
+            atexit.register(_tell_the_rest)
+        _count, _why = _count + 1, why
+        if _count & (_count - 1) == 0:
+            _tell()
+
+
+def _tell() -> None:
+    global _told  # noqa: PLW0603
+    _told = _count
+    what = "1 checkpoint is" if _count == 1 else f"{_count} checkpoints are"
+    say(f"{what} not saved: {_why}")
+
+
+def _tell_the_rest() -> None:
+    if _pid == os.getpid() and _count > _told:
+        _tell()
+
+
+def _forget() -> None:
+    global _count, _told  # noqa: PLW0603
+    _count = _told = 0

@@ -1,0 +1,182 @@
+"""The program `mvcd read`: makes versions of what the daemon, or a block, has taken.
+
+A process of its own, so that encoding neither holds up the interpreter in which captures are made nor decides
+how important they are: it runs below training, and the daemon replaces it by a more important one when it
+starves (reading.py). It speaks JSON lines: a root comes in on standard input, a line goes out for each capture
+of it, and a last one, `{"state": "idle"}`. At the end of its input it finishes the capture under way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from mvcd.daemon import message, surroundings, writers
+from mvcd.daemon.writers import Writer
+from mvcd.errors import Busy, MvcError
+from mvcd.repo.captured import Broken, Saved, follow_head
+from mvcd.repo.captures import READER_LOCK, Capture, Captures, Kept
+from mvcd.repo.repository import Repository
+from mvcd.repo.results import Diff
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+LOCK_SECONDS = 60.0
+"""How long a verb may hold the workspace when a version is to be recorded."""
+
+_READER_SECONDS = 3600.0
+
+
+def serve() -> None:
+    """Serves roots from standard input until it ends."""
+
+    def tell(document: Mapping[str, Any]) -> None:
+        sys.stdout.write(json.dumps(document) + "\n")
+        sys.stdout.flush()
+
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        for line in sys.stdin:
+            root = json.loads(line)["root"]
+            drain(root, tell, ended=_input_ended)
+            tell({"root": root, "state": "idle"})
+
+
+def drain(root: str, tell: Tell, *, ended: Callable[[], bool] = lambda: False) -> None:
+    """Makes versions of all captures of a workspace, the oldest first; `ended` is asked between two.
+
+    What fails is told and ends it; the captures stay.
+    """
+    try:
+        with (
+            _alone(root, _READER_SECONDS),
+            Repository.open(root, lock_timeout=LOCK_SECONDS) as repo,
+        ):
+            captures = Captures(repo.root)
+            while not ended() and (queued := captures.queued()):
+                told = _save(repo, captures, queued[0])
+                tell({"root": root, "capture": queued[0].number, **told})
+    except (MvcError, OSError) as error:
+        cause = getattr(error, "cause", None)
+        text = f"{error}: {cause}" if cause else str(error)
+        tell({"root": root, "state": "failed", "message": text})
+
+
+def settle(repo: Repository, *, wait: bool) -> int:
+    """Makes versions of what was captured, in this process and before a version by hand, which is newer.
+
+    Answers how many captures there were. A reader that is at it is waited for, unless not `wait`: then, as
+    when a capture cannot be read, it is left to the daemon.
+    """
+    captures, count = Captures(repo.root), 0
+    try:
+        with _alone(repo.root, _READER_SECONDS if wait else 0.0):
+            while queued := captures.queued():
+                _save(repo, captures, queued[0])
+                count += 1
+    except Busy:
+        if wait:
+            raise
+    return count
+
+
+@contextlib.contextmanager
+def _alone(root: str, seconds: float) -> Iterator[None]:
+    """One reader a workspace: the daemon's, or that of a command that cannot wait for the daemon."""
+    directory = Captures(root).directory
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    fd = os.open(os.path.join(directory, READER_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise Busy(
+                        "another process is reading what was captured", help="mvc watch --status"
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _save(repo: Repository, captures: Captures, capture: Capture) -> dict[str, Any]:
+    began = time.monotonic()
+    maker = capture.maker
+    context = surroundings.context(
+        repo.root, capture.author, command=maker.command, python=maker.python,
+        directory=maker.directory,
+    )  # fmt: skip
+    try:
+        saved = repo.save_capture(
+            captures,
+            capture,
+            context=context,
+            describe=lambda diff: _describe(capture, diff),
+            confirm=lambda: _being_written(repo.root, captures, capture),
+        )
+    except Broken as broken:
+        left = capture.without(broken.sets)
+        dropped = not any(left.files)
+        if dropped:
+            captures.drop(capture)
+        else:
+            captures.rewrite(left)
+        return {"state": "broken", "sets": broken.sets, "dropped": dropped}
+    if saved.result is not None and saved.result.started_branch:
+        follow_head(captures, capture.head, saved.result.branch)
+    return {"state": "saved", **_told(repo, saved, time.monotonic() - began)}
+
+
+def _told(repo: Repository, saved: Saved, seconds: float) -> dict[str, Any]:
+    told: dict[str, Any] = {"version": saved.version.hex(), "number": saved.number}
+    result = saved.result
+    if result is None:
+        return {**told, "new": False}
+    return {
+        **told, "new": True, "branch": result.branch, "files": result.files,
+        "message": repo.version(saved.version).message, "bytes_changed": result.bytes_changed,
+        "bytes_stored": result.bytes_stored, "seconds": seconds,
+        "hook": repo.config.get("watch.hook"),
+    }  # fmt: skip
+
+
+def _describe(capture: Capture, diff: Diff) -> str:
+    said = [found.message for found in capture.sets if found.message]
+    names = [found.name for found in capture.sets if found.files and not found.log]
+    return "\n\n".join([*dict.fromkeys(said), message.describe(diff, names)])
+
+
+def _being_written(root: str, captures: Captures, capture: Capture) -> dict[str, str]:
+    """Sets of which some process has a file open for writing that is the very file we read."""
+    place = captures.place(capture)
+    broken: dict[str, str] = {}
+    for found in capture.sets:
+        for file in found.files:
+            if file.kept is Kept.LINK:
+                answer = writers.probe(os.path.join(place, file.at))
+            elif file.kept is Kept.NONE:
+                answer = writers.probe(os.path.join(root, file.path))
+            else:
+                continue
+            if answer is Writer.OPEN and not found.log:
+                broken.setdefault(
+                    found.name, f"{file.path} was opened for writing before it was read"
+                )
+    return broken
+
+
+def _input_ended() -> bool:
+    """Whether whoever asks is gone: the other end of standard input was closed."""
+    poll = select.poll()
+    poll.register(sys.stdin.fileno(), 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))

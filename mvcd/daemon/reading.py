@@ -1,0 +1,214 @@
+"""The reader process (reader.py) as the daemon sees it: started when there is work, fed, lifted, ended.
+
+One for all workspaces, so that two saves do not compete; roots are served in the order in which they asked.
+A reader that dies is started again; what it was at is read again, for a capture stays until it is a version.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mvcd.daemon import priority
+
+log = logging.getLogger(__name__)
+
+KEPT_SECONDS = 60.0
+"""How long a reader without work is kept: a start costs 0.15 s, a reader 50 MB."""
+
+LATE = 5.0
+"""Seconds after which what was taken should be a version."""
+
+_STARVED = 0.5
+"""Processor seconds a second below which a reader of something late does not get what it could use."""
+
+_GLANCE = 1.0
+_RETRY, _MAX_RETRY = 1.0, 60.0
+_END_SECONDS = 600.0
+
+Heard = Callable[[Mapping[str, Any]], None]
+
+
+class Reading:
+    """`want` and `warm` are cheap and may come from any thread; `heard` is called by a thread of its own."""
+
+    def __init__(self, heard: Heard, clock: Callable[[], float] = time.monotonic) -> None:
+        self._heard = heard
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._wanted: dict[str, float] = {}
+        self._warm_until = float("-inf")
+        self._closed = False
+        self._process: subprocess.Popen[bytes] | None = None
+        self._rest = b""
+        self._lifted = False
+        self._pause = 0.0
+        self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
+        self._thread.start()
+
+    def want(self, root: str, since: float) -> None:
+        """Something of `root`, taken at `since`, is to be read."""
+        with self._changed:
+            self._wanted.setdefault(root, since)
+            self._changed.notify_all()
+
+    def warm(self) -> None:
+        """There will be something soon: a start takes long on a busy machine."""
+        with self._changed:
+            self._warm_until = self._clock() + KEPT_SECONDS
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Waits for the capture under way; the others stay for the next daemon."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            if self._process is not None and self._process.stdin is not None:
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
+        self._thread.join(_END_SECONDS)
+
+    # ---------------------------------------------------------------- the thread
+
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
+            root, since = task
+            try:
+                done = not root or self._serve(root, since)
+            except OSError as error:
+                self._heard(
+                    {
+                        "root": root,
+                        "state": "failed",
+                        "message": f"the reader did not start: {error}",
+                    }
+                )
+                done = False
+            if done:
+                self._pause = 0.0
+            else:
+                self._again(root, since)
+        self._end()
+
+    def _next(self) -> tuple[str, float] | None:
+        """The next root to serve, or "" when a reader has just been started for what will come."""
+        with self._changed:
+            while not self._closed:
+                if self._wanted:
+                    root = next(iter(self._wanted))
+                    return root, self._wanted.pop(root)
+                now = self._clock()
+                if self._process is None and now < self._warm_until:
+                    with contextlib.suppress(OSError):
+                        self._start()
+                    return "", now
+                if self._process is not None and now >= self._warm_until:
+                    self._end()
+                left = self._warm_until - now
+                self._changed.wait(left if left > 0 else None)
+            return None
+
+    def _again(self, root: str, since: float) -> None:
+        self._pause = min(_MAX_RETRY, max(_RETRY, 2 * self._pause))
+        with self._changed:
+            self._wanted.setdefault(root, since)
+            self._changed.wait_for(lambda: self._closed, self._pause)
+
+    def _serve(self, root: str, since: float) -> bool:
+        """Whether all of it was read. Tells what comes in."""
+        process = self._process if self._process is not None else self._start()
+        assert process.stdin is not None and process.stdout is not None
+        before = priority.processor_seconds(process.pid) or 0.0
+        began = self._clock()
+        failed = False
+        with contextlib.suppress(OSError):
+            process.stdin.write(json.dumps({"root": root}).encode() + b"\n")
+            process.stdin.flush()
+        while True:
+            line = self._line(process.stdout.fileno())
+            if line is None:
+                if self._starves(process, since, began, before) and not self._lift(process):
+                    return False
+                continue
+            if not line:
+                self._end()
+                if not self._closed:
+                    log.warning("the reader of %s ended; it is started again", root)
+                return False
+            told = json.loads(line)
+            if told["state"] == "idle":
+                self._warm_until = self._clock() + KEPT_SECONDS
+                if self._lifted:
+                    self._end()  # what comes next is not late
+                return not failed
+            failed = told["state"] == "failed"
+            self._heard(told)
+            since, began = self._clock(), self._clock()
+            before = priority.processor_seconds(process.pid) or 0.0
+
+    def _line(self, fd: int) -> bytes | None:
+        """A line of the reader's; empty at its end, None if none came for a moment."""
+        while b"\n" not in self._rest:
+            ready, _, _ = select.select([fd], [], [], _GLANCE)
+            if not ready:
+                return None
+            data = os.read(fd, 1 << 16)
+            if not data:
+                return b""
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line
+
+    # ---------------------------------------------------------------- the process
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        arguments = ["--lifted"] if self._lifted else []
+        self._rest = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "mvcd.daemon", "read", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, bufsize=-1,
+        )  # fmt: skip
+        return self._process
+
+    def _starves(
+        self, process: subprocess.Popen[bytes], since: float, began: float, before: float
+    ) -> bool:
+        now = self._clock()
+        if self._lifted or now - since < LATE or now - began < 2 * _GLANCE:
+            return False
+        used = priority.processor_seconds(process.pid)
+        return used is not None and used - before < _STARVED * (now - began)
+
+    def _lift(self, process: subprocess.Popen[bytes]) -> bool:
+        """Whether the process goes on, more important than before. Else it was ended for one that is."""
+        self._lifted = True
+        if priority.lift(process.pid):
+            return True
+        process.send_signal(signal.SIGKILL)  # what it stored is found by the next one
+        self._end(lifted=True)
+        return False
+
+    def _end(self, *, lifted: bool = False) -> None:
+        process, self._process = self._process, None
+        self._lifted = lifted
+        if process is None:
+            return
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,52 @@
+"""A repository's verbs for saving by itself: where HEAD stands, what is gone, and versions of captures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mvcd.ids import VersionId
+
+if TYPE_CHECKING:
+    from mvcd.repo.captured import Describe, Saved
+    from mvcd.repo.captures import Capture, Captures
+    from mvcd.repo.core import Core
+    from mvcd.repo.refs import HeadValue
+    from mvcd.repo.results import Context
+    from mvcd.repo.scan import Scan
+
+
+class CaptureVerbs:
+    """Mixed into Repository."""
+
+    _core: Core
+
+    def save_capture(
+        self,
+        captures: Captures,
+        capture: Capture,
+        *,
+        context: Context,
+        describe: Describe,
+        confirm: Callable[[], Mapping[str, str]] = dict,
+    ) -> Saved:
+        """Makes a version of what was taken (captured.py). Raises captured.Broken."""
+        from mvcd.repo import captured
+
+        return captured.save(
+            self._core, captures, capture, context, describe=describe, confirm=confirm
+        )
+
+    def stand(self) -> tuple[HeadValue, VersionId]:
+        """Where HEAD stands, and the version there."""
+        return self._core.head_value(), self._core.head().version
+
+    def gone(self, scan: Scan) -> Sequence[str]:
+        """Files that HEAD's version has and the workspace has not, also after a scan without the cache."""
+        if not scan.fresh:
+            return scan.vanished
+        from mvcd.repo import captured
+
+        version = self._core.version(self._core.head().version)
+        shown = {c.path for c in scan.candidates}
+        return captured.gone_of(version, self._core.fetch, shown, self._core.left_out())
