@@ -78,7 +78,7 @@ class Capture:
 
     def message(self, diff: Callable[[], Diff]) -> str:
         said = [f.claim.message for f in self.taken if f.claim is not None and f.claim.message]
-        found = message.describe(diff())
+        found = message.describe(diff(), self.names)
         return "\n\n".join([*dict.fromkeys(said), found]) if said else found
 
     @property
