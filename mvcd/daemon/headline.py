@@ -134,7 +134,9 @@ def _metrics(diff: Diff, lead: _Lead | None, room: int, reserved: int) -> list[_
     exact = True
     left = room - reserved
     for measure in measures.ranked(diff.metrics, partial(_name_of, lead)):
-        text = measure.words(left) or (None if found else measure.words(room))
+        text = measure.words(left)
+        if not found:  # rather this alone than none
+            text = text or measure.words(room) or measure.value_alone(room)
         if text is None or len(found) == parts.NAMED:
             break
         found.append(_Fact(text))

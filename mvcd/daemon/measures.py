@@ -20,7 +20,7 @@ _SHORTEST = 8
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 _HELD_OUT = frozenset("eval val valid validation dev test holdout heldout".split())
-_MAIN = frozenset("loss losses acc accuracy".split())
+_LOSSES, _ACCURACIES = frozenset(("loss", "losses")), frozenset(("acc", "accuracy"))
 _COUNTERS = frozenset(
     """step steps iter iters iteration iterations epoch epochs round rounds time times timestamp date second
     seconds sec secs minutes hours ms runtime duration elapsed eta wall lr learning latency throughput speed fps
@@ -46,13 +46,17 @@ class Measure:
     exact: bool  # whether the version's full values can be had from these
 
     def words(self, room: int) -> str | None:
-        """At most `room` cells, of which the number keeps all it needs; None if that leaves no name."""
+        """At most `room` cells, in which the numbers keep all they need; None if that leaves no name."""
+        return self._with(f"{self.value} {self.difference}".rstrip(), room)
+
+    def value_alone(self, room: int) -> str | None:
+        """The same without the difference, which reads as if there had been no value before."""
+        return self._with(self.value, room)
+
+    def _with(self, figures: str, room: int) -> str | None:
         name = safe(self.name)
-        for figures in (f"{self.value} {self.difference}".rstrip(), self.value):
-            left = min(_KEY, room - cells(figures) - 1)
-            if left >= min(cells(name), _SHORTEST):
-                return f"{shorten(name, left)} {figures}"
-        return None
+        left = min(_KEY, room - cells(figures) - 1)
+        return f"{shorten(name, left)} {figures}" if left >= min(cells(name), _SHORTEST) else None
 
     def tells(self, words: str) -> bool:
         """Whether these words leave nothing out."""
@@ -66,7 +70,7 @@ def ranked(
 
     First what became NaN or infinite, for training that went wrong is news whatever else it says. Then what
     was measured on data held out (val, eval, dev, test), then what names no data, then training's own; within
-    each, losses and accuracies before other measures, and by name: one stands at one place down a log.
+    each, losses, then accuracies, then other measures, and by name: one stands at one place down a log.
     Metrics of which nothing says that more or less is better come after all that; counters only if there is
     nothing else, and without a difference. Texts, and metrics that are gone, are left to the body.
 
@@ -96,11 +100,11 @@ def _rank(key: str, change: ValueChange) -> tuple[int, int]:
     if not _finite(change.new) and _finite(change.old):
         return 0, 0
     words = _words_of(key)
-    if _RULES.direction(key) is Direction.NEITHER and not words & _MAIN:
+    if _RULES.direction(key) is Direction.NEITHER:
         return 4, 0
     held_out = bool(words & _HELD_OUT)
     data = 1 if held_out else 3 if words & {"train", "training"} else 2
-    return data, 0 if words & _MAIN else 1
+    return data, 0 if words & _LOSSES else 1 if words & _ACCURACIES else 2
 
 
 def _words_of(key: str) -> set[str]:

@@ -186,14 +186,27 @@ def test_what_is_not_here_is_not_made_up() -> None:
 def test_the_order_of_metrics() -> None:
     told = words(
         train_loss=(0.4, 0.3), epoch=(1, 2), f1=(0.5, 0.6), test_f1=(0.5, 0.7), val_acc=(0.8, 0.9),
-        **{"lr-AdamW": (0.1, 0.01), "eval/samples_per_second": (9.0, 8.0), "grad_norm": (None, 1.5)},
+        val_loss=(2.0, 1.0),
+        **{"lr-AdamW": (0.1, 0.01), "eval/samples_per_second": (9.0, 8.0), "norm": (None, 1.5)},
     )  # fmt: skip
     assert told == [
-        "val_acc 0.9 (+0.1)", "test_f1 0.7 (+0.2)", "f1 0.6 (+0.1)", "train_loss 0.3 (-0.1)",
-        "grad_norm 1.5",
+        "val_loss 1 (-1)", "val_acc 0.9 (+0.1)", "test_f1 0.7 (+0.2)", "f1 0.6 (+0.1)", "train_loss 0.3 (-0.1)",
+        "norm 1.5",
     ]  # fmt: skip
     assert words(epoch=(1, 2), step=(10, 20)) == ["epoch 2", "step 20"]
-    assert words(val_loss_epoch=(2.0, 1.0)) == ["val_loss_epoch 1.0 (-1.0)".replace(".0", "")]
+    assert words(val_loss_epoch=(2.0, 1.0)) == ["val_loss_epoch 1 (-1)"]
+
+
+def test_a_metric_whose_difference_has_no_room_waits_for_the_body() -> None:
+    metrics = changes(eval_loss=(3.59231, 3.43846), eval_accuracy=(0.6, 0.65))
+    diff = difference(weights=FileChanges(added=("checkpoint-60/m.pt",)), metrics=metrics,
+                      came={"checkpoint-60/m.pt": 148})  # fmt: skip
+    first, _, *body = describe(diff, ["checkpoint-60/"]).split("\n")
+    assert first == "checkpoint-60: eval_loss 3.438 (-0.154), 148 tensors"
+    assert body[1] == "metrics: eval_loss 3.59231 -> 3.43846, eval_accuracy 0.6 -> 0.65"
+    long = {"k" * 400: ValueChange(-1.234e-100, -1.235e-100)}
+    first = describe(difference(metrics=long)).split("\n")[0]
+    assert first == f"{'k' * 16}…{'k' * 15} -1.235e-100 (-1e-103)"
 
 
 def test_what_became_nan_comes_first() -> None:

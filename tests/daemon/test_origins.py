@@ -137,6 +137,12 @@ def test_a_file_is_known_by_its_temporary_name_and_after_its_writer_ended(
     assert seen.of([final]) is None
 
 
+def test_who_reads_a_file_did_not_write_it(root: Path, start: Start, tmp_path: Path) -> None:
+    (root / "m.bin").write_bytes(b"w")
+    start("eval.py", cwd=tmp_path).do(f"file = open({str(root / 'm.bin')!r}, 'rb')")
+    assert Origins(str(root)).of([str(root / "m.bin")]) is None
+
+
 def test_two_that_hold_a_file_are_none(root: Path, start: Start) -> None:
     for name in ("one.py", "two.py"):
         start(name).do("file = open('shared.csv', 'ab')")
