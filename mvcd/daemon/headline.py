@@ -92,11 +92,7 @@ def _lead(diff: Diff, names: Sequence[str]) -> _Lead | None:
 
     Of equals none, and none if the weights are only gone while something else changed.
     """
-    files = (
-        diff.components[Component.WEIGHTS]
-        if Component.WEIGHTS in diff.components
-        else FileChanges()
-    )
+    files = diff.components.get(Component.WEIGHTS, FileChanges())
     fresh = [path for kind, paths in parts.kinds(files) for path in paths if kind != "deleted"]
     if not fresh and not any(_fresh(changes) for changes in diff.components.values()):
         fresh = list(files.deleted)
@@ -164,9 +160,8 @@ def _tensors(diff: Diff, lead: _Lead | None) -> _Fact | None:
     files = diff.components[Component.WEIGHTS]
     if any(map(has, files.modified)) or any(has(new) for _, new in files.renamed):
         text = parts.changed_tensors(diff, has)
-        return (
-            None if text[:2] in ("", "0 ") else _Fact(text, frozenset([(Component.WEIGHTS, text)]))
-        )
+        none = text[:2] in ("", "0 ")
+        return None if none else _Fact(text, frozenset([(Component.WEIGHTS, text)]))
     added = [path for path in files.added if has(path)]
     count = parts.came(diff, added)
     if not count:
@@ -188,7 +183,7 @@ def _settings_and_files(
     if told_metrics:
         valued.add(Component.RESULTS)
     within = lead is not None and lead.directory is not None
-    told = valued - ({Component.RESULTS} if told_metrics else set()) if not within else set()
+    told = set() if within else valued - {Component.RESULTS} if told_metrics else valued
     late = {c for c in told if all(v.new is None for v in parts.values_of(diff, c).values())}
     yield from (_values(diff, c, room) for c in diff.components if c in told - late)
     others = {c: files for c, files in diff.components.items() if c not in valued}
