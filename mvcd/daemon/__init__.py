@@ -13,7 +13,10 @@
     settle      which sets may be saved now, and when to look again (pure; time is an argument)
     writers     whether some process still has a file open for writing
     capture     one save: what is taken, what is held back, equal stats before and after
-    message     what a version says of itself
+    message     what a version says of itself: its first line is headline's, with metrics from measures;
+                words of each component are in parts, safe text and widths in cells
+    origins     which process wrote what is saved, by /proc: processes reads it, commands what they run
+    surroundings    host, time zone and git commit of a version
     control     JSON lines on a Unix socket
     registry    which workspaces are under care, across restarts
     limits      the [watch] table of mvc.toml

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from mvcd.daemon.origins import started
+from mvcd.daemon.processes import Process, Processes
 from mvcd.daemon.sets import Bracket, Claim, Found
 from mvcd.repo.captures import Maker
 
@@ -29,7 +29,8 @@ class Claims:
         self._changed = changed
         self._lock = threading.Condition()
         self._claims: dict[int, Claim] = {}
-        self._processes: dict[int, tuple[int, float]] = {}
+        self._table = Processes()
+        self._processes: dict[int, Process] = {}
         self._abandoned_as: dict[int, int] = {}
         self._taken_in: OrderedDict[int, int] = OrderedDict()
         self._next = 0
@@ -41,8 +42,8 @@ class Claims:
             number = self._next
             self._drop_others(directory)
             self._claims[number] = Claim(number, directory, Bracket.OPEN, maker=maker)
-            if pid is not None and (since := started(pid)) is not None:
-                self._processes[number] = pid, since
+            if pid is not None and (process := self._table.read(pid)) is not None:
+                self._processes[number] = process
         self._changed(False)
         return number
 
@@ -63,8 +64,9 @@ class Claims:
 
     def now(self) -> list[Claim]:
         """As they are, without the open blocks of processes that are gone."""
-        for number, (pid, since) in list(self._processes.items()):
-            if started(pid) != since:
+        for number, process in list(self._processes.items()):
+            again = self._table.read(process.pid)
+            if again is None or again.identity != process.identity:
                 self.abandon(number)
         with self._lock:
             return list(self._claims.values())

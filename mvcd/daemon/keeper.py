@@ -428,16 +428,15 @@ class Keeper:
         return [path for name in plan.leaving for path in sets[name].vanished]
 
     def _of(self, stand: Stand, sets: Sequence[Found]) -> Stand:
-        """The stand with who made the sets."""
-        claimed = [f.claim.maker for f in sets if f.claim is not None]
-        if claimed:
-            return Stand(stand.head, stand.base, stand.author, claimed[-1])
-        paths = [os.path.join(self.root, path) for f in sets for path in f.stats]
+        """The stand with who made the sets: the block's program, else what was found when one was held."""
+        known = [found.claim.maker for found in sets if found.claim is not None]
+        known += [maker for found in sets if (maker := self._taking.maker_of(found.name))]
+        return replace(stand, maker=known[0] if known else self._seen_writing(sets))
+
+    def _seen_writing(self, sets: Sequence[Found]) -> Maker:
+        paths = [os.path.join(self.root, p) for f in sets if not f.log for p in f.stats]
         origin = self._origins.of(paths)
-        maker = (
-            Maker() if origin is None else Maker(origin.command, origin.python, origin.directory)
-        )
-        return Stand(stand.head, stand.base, stand.author, maker)
+        return Maker() if origin is None else Maker(origin.command, origin.python, origin.directory)
 
     # ---------------------------------------------------------------- the reader's side
 

@@ -12,11 +12,20 @@ _GIT_SECONDS = 5.0
 
 
 def context(
-    root: str, author: str, *, command: tuple[str, ...] = (), python: str = "", directory: str = ""
+    root: str,
+    author: str,
+    *,
+    command: tuple[str, ...] = (),
+    python: str = "",
+    directory: str = "",
 ) -> Context:
-    """`command` and `python` are the training program's own, told by its checkpoint block."""
+    """`command` and `python` are the training program's own, told by its checkpoint block or seen in /proc.
+
+    `directory` is where the program stands: the git repository around it has the program's source, which need
+    not lie in the workspace. Where there is none, the repository around `root` counts.
+    """
     now_ns = time.time_ns()
-    commit, dirty = _git_state(root)
+    commit, dirty = _git_state(directory if directory and _in_git(directory) else root)
     return Context(
         author=author,
         time_us=now_ns // 1000,
@@ -29,12 +38,20 @@ def context(
     )
 
 
+def _in_git(directory: str) -> bool:
+    if not os.path.isdir(directory):
+        return False
+    while not os.path.exists(os.path.join(directory, ".git")):
+        if directory == os.path.dirname(directory):
+            return False
+        directory = os.path.dirname(directory)
+    return True
+
+
 def _git_state(root: str) -> tuple[str, bool]:
-    above = root
-    while not os.path.exists(os.path.join(above, ".git")):
-        if above == os.path.dirname(above):
-            return "", False
-        above = os.path.dirname(above)
+    """(commit, whether tracked files differ from it); "" outside of git, and before the first commit."""
+    if not _in_git(root):
+        return "", False
     commit = (_git(root, "rev-parse", "--verify", "--quiet", "HEAD") or "").strip()
     if not commit:
         return "", False

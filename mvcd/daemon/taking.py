@@ -210,6 +210,11 @@ class Taking:
         if not held.why_not:
             self.captures.drop(held.capture, held=True)
 
+    def maker_of(self, name: str) -> Maker | None:
+        """Who wrote a held set, as it was found then."""
+        held = self._held.get(name)
+        return None if held is None or not held.capture.maker.command else held.capture.maker
+
     # ---------------------------------------------------------------- queueing
 
     def queue(

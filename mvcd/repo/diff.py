@@ -45,6 +45,7 @@ def compare(
         across=tensors.across,
         absent=tensors.absent,
         totals={c: (old.components[c], new.components[c]) for c in wanted},
+        came=tensors.came,
     )
 
 

@@ -129,11 +129,13 @@ class ValueChange:
 class WeightChanges:
     """`files`: by path, the tensors that stayed in a file that changed. `across`: those that lie in another
     file than before, as when a model is sharded anew, with what came and went; None if there are none.
-    `absent`: changed files of which it is not here what tensors they have."""
+    `absent`: changed files of which it is not here what tensors they have. `came`: by path, how many tensors
+    a file has that was not there before."""
 
     files: Mapping[str, TensorChanges] = field(default_factory=dict)
     across: TensorChanges | None = None
     absent: tuple[str, ...] = ()
+    came: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,9 @@ class Diff:
     across: TensorChanges | None  # of those that lie in another file than before
     absent: tuple[str, ...]  # changed weight files of which it is not here what tensors they have
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]] = field(default_factory=dict)
+    came: Mapping[str, int] = field(
+        default_factory=dict
+    )  # by path, tensors of weight files that came
 
     @property
     def changed(self) -> bool:

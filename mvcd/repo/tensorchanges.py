@@ -27,9 +27,12 @@ def compare_tensors(sides: Sides) -> WeightChanges:
     files: dict[str, list[TensorDiff]] = {}
     across: list[TensorDiff] = []
     alone: list[tuple[str, TensorDiff]] = []
+    came: dict[str, int] = {}
     for tensor in table.values():
         paths = {form.path for form in (tensor.old, tensor.new) if form is not None}
         path = min(paths)
+        if tensor.new is not None and _came(sides, tensor.new.path):
+            came[tensor.new.path] = came.get(tensor.new.path, 0) + 1
         if len(paths) > 1:
             across.append(tensor)
         elif path not in sides.changes or None not in sides.changes[path]:
@@ -42,7 +45,12 @@ def compare_tensors(sides: Sides) -> WeightChanges:
         {path: _changes(tensors) for path, tensors in sorted(files.items())},
         _changes(across) if across else None,
         tuple(path for path in table.absent if path),
+        came,
     )
+
+
+def _came(sides: Sides, path: str) -> bool:
+    return path in sides.changes and sides.changes[path][0] is None
 
 
 def _side(side: Side) -> TensorSide:

@@ -83,7 +83,7 @@ def test_the_version_says_what_it_is(daemon: Daemon, bench: Bench) -> None:
     last = versions(bench)[-1].version
     assert last.trigger is Trigger.AUTO
     assert last.author == "Ada <ada@example.org>"
-    assert last.message == "architecture: mvc.toml added, weights: a.bin added"
+    assert last.message == "mvc.toml and a.bin added"
     assert last.provenance.host == os.uname().nodename
 
 
@@ -172,7 +172,7 @@ def test_the_command_hook_runs_after_a_save(daemon: Daemon, bench: Bench, tmp_pa
     os.mkfifo(told)
     bench.repo.config.set("watch.hook", f'echo "$MVC_NUMBER $MVC_MESSAGE" > {told}')
     bench.write({"b.bin": b"b"})
-    assert told.read_text() == "2 weights: b.bin added\n"
+    assert told.read_text() == "2 b.bin added\n"
 
 
 # -------------------------------------------------------------------- beside a person
@@ -302,7 +302,7 @@ def test_without_events_it_polls(places: Path, workspace: Make, program: str, wh
         assert why in report["why"]
         assert saved.next()["number"] == 1
         bench.write({"late/b.bin": b"nobody told"})
-        assert saved.next()["message"] == "weights: late/b.bin added"
+        assert saved.next()["message"] == "late/b.bin added"
 
 
 # -------------------------------------------------------------------- what is under care
@@ -330,7 +330,7 @@ def test_a_rule_of_ones_own(daemon: Daemon, workspace: Make) -> None:
     daemon.watch(bench)
     report = until(daemon, bench, lambda r: bool(r["last_save"]))
     assert report["waiting"][0]["reason"] == "DONE is not written yet"
-    assert versions(bench)[-1].version.message == "architecture: mvc.toml added"
+    assert versions(bench)[-1].version.message == "mvc.toml added"
     bench.write({"runs/1/DONE": b"yes"})
     daemon.sync(bench)
     assert content(bench, "runs/1/w.raw") == b"w"
@@ -355,10 +355,10 @@ def test_shards_in_the_root_are_a_set_that_other_files_do_not_wait_for(
     with events(daemon) as saved:
         bench.write({"model-00001-of-00002.safetensors": shard, "notes.md": "half of it"})
         event = saved.next()
-        assert event["message"] == "architecture: notes.md added"
+        assert event["message"] == "notes.md added"
         assert reasons(daemon, bench)["./"].startswith("1 of 2 shards")
         bench.write({"model-00002-of-00002.safetensors": shard})
-        assert saved.next()["message"] == "weights: 2 files added"
+        assert saved.next()["message"] == "2 files added"
 
 
 def test_what_a_clone_left_out_is_not_saved_as_deleted(

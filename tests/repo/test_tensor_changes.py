@@ -145,3 +145,14 @@ def test_each_tensor_is_in_exactly_one_list(
     assert set(found.unchanged) == {n for n in old.keys() & new.keys() if old[n] == new[n]}
     for before, after in found.renamed:
         assert old[before] == new[after]
+
+
+def test_tensors_of_files_that_came_are_counted_by_file(bench: Bench) -> None:
+    tensors = model(5)
+    moved = {
+        "a/m.safetensors": save(model(6)),
+        "b/m.safetensors": save({"head": tensors["layers.0.up"]}),
+    }
+    diff = compared(bench, {"m.safetensors": save(tensors), "stays.safetensors": save(tensors)},
+                    {"stays.safetensors": save(model(7)), **moved})  # fmt: skip
+    assert diff.came == {"a/m.safetensors": 8, "b/m.safetensors": 1}

@@ -132,7 +132,7 @@ def test_a_block_is_one_version_at_its_end(daemon: Daemon, bench: Bench, saves: 
     assert next(saves)["number"] == 2
     last = versions(bench)[-1].version
     assert last.metrics == {"acc": 0.5, "loss": 0.25}
-    assert last.message.startswith("epoch 1\n\nweights: 2 files added, metrics: acc 0.5, loss 0.25")
+    assert last.message.startswith("epoch 1\n\nruns/1: loss 0.25, acc 0.5, a.bin and b.bin added")
     assert last.provenance.python == ".".join(map(str, sys.version_info[:3]))
     assert last.provenance.command
     with mvc.checkpoint(bench.path("runs/1")):
