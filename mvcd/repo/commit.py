@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +16,7 @@ from mvcd.repo.choice import Choice, Everything
 from mvcd.repo.core import Core
 from mvcd.repo.diff import compare
 from mvcd.repo.files import CachingFetch
+from mvcd.repo.ground import Ground
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.scan import Outcome, Scan, without
@@ -77,7 +77,7 @@ def untrack(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ..
 
 def _existing(core: Core, path: str) -> str:
     inside = relative(core.root, path)
-    if not os.path.lexists(os.path.join(core.root, inside)):
+    if Ground(core.root).status(inside) is None:
         raise Failure(f"{path} does not exist", kind="no-such-path", help="mvc status")
     first = inside.split("/", 1)[0]
     if first in ignore.NEVER or "\n" in inside:
@@ -167,12 +167,14 @@ def _commit(
         session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
         snapshot = take(workspace, session, parent, scan)
         choice.confirm(snapshot.settled, lambda: Workspace(core).scan)
+        skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
         rows = partial(_rows, workspace, snapshot, held)
         if _same_content(snapshot.version, parent) and not allow_empty:
             core.store.cache_put(rows(head.version))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
-                cause=f"the workspace is as v{head.number} has it", help="mvc status",
+                cause=f"the workspace is as v{head.number} has it{_but_for(skipped)}",
+                help="mvc status",
             )  # fmt: skip
         message = choice.message(
             lambda: compare(
@@ -204,7 +206,7 @@ def _commit(
         bytes_changed=snapshot.bytes_changed,
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
-        skipped=tuple(workspace.scan.skipped),
+        skipped=skipped,
         signature=signature,
     )
 
@@ -259,8 +261,9 @@ def take(
 def _rows(
     workspace: Workspace, snapshot: Snapshot, held: Collection[str], id: VersionId
 ) -> dict[bytes, bytes | None]:
-    """After a snapshot every file that held still is clean; what was held back is looked at again."""
-    missing = set(workspace.scan.vanished).intersection(held)
+    """After a snapshot every file that held still is clean; what was held back, or was not seen, is looked at
+    again."""
+    missing = set(workspace.scan.vanished).intersection(held) | snapshot.kept
     return workspace.rows(id, dict.fromkeys(snapshot.settled, Outcome.CLEAN), missing)
 
 
@@ -286,6 +289,13 @@ def derived(
             packages_digest=context.packages_digest,
         ),
     )
+
+
+def _but_for(skipped: Sequence[tuple[str, str]]) -> str:
+    if not skipped:
+        return ""
+    (path, reason), *more = skipped
+    return f", but for {path}: {reason}" + (f", and {len(more)} more" if more else "")
 
 
 def _same_content(a: Version, b: Version) -> bool:
