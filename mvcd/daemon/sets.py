@@ -62,6 +62,7 @@ class Found:
     claim: Claim | None = None
     log: bool = False
     refused: str | None = None  # why it is never saved by itself
+    closed: str | None = None  # what of it cannot be read, and why: a version would tear it
     files: dict[str, FileStat | None] = field(default_factory=dict)  # None: vanished
 
     @property
@@ -71,14 +72,20 @@ class Found:
 
     def verdict(self) -> Verdict:
         """Whether the files are complete, by rule and format. Reads headers and marker files."""
-        if self.rule is not None:
-            directory = os.path.join(self.root, self.name)
-            if not os.path.isdir(directory):
-                return PROVEN  # all of it was removed
-            try:
-                return self.rule.check(folder_of(self.rule, directory))
-            except (OSError, ValueError) as error:
-                return incomplete(str(error))
+        if self.closed is not None:
+            return incomplete(self.closed)
+        return self._by_format() if self.rule is None else self._by_rule(self.rule)
+
+    def _by_rule(self, rule: Rule) -> Verdict:
+        directory = os.path.join(self.root, self.name)
+        if not os.path.isdir(directory):
+            return PROVEN  # all of it was removed
+        try:
+            return rule.check(folder_of(rule, directory))
+        except (OSError, ValueError) as error:
+            return incomplete(str(error))
+
+    def _by_format(self) -> Verdict:
         verdict = PROVEN if len(self.files) == 1 and not self.claim else UNKNOWN
         for path, stat in self.files.items():
             if stat is None or stat.is_symlink:
@@ -146,6 +153,12 @@ class Sorter:
             found = self._place(path, stat)
             known = sets.setdefault(found.name, found)
             known.files[path] = stat
+        for path, reason in scan.unreadable.reasons.items():
+            for inside in (path, f"{path}/x"):  # a file, or a directory with nobody knows what
+                found = self._place(inside, None)
+                whole = found.rule is not None or found.claim is not None
+                if whole and found.refused is None and found.name in sets:
+                    sets[found.name].closed = f"{path} {reason}"
         return _gathered(sets, self._root)
 
     def _changes(self, scan: Scan) -> Iterable[tuple[str, FileStat | None]]:

@@ -27,7 +27,7 @@ from mvcd.repo.core import Core
 from mvcd.repo.early import Begun
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
-from mvcd.repo.planning import Plan, plan, some
+from mvcd.repo.planning import Plan, plan, refuse_unreadable, some
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
@@ -237,6 +237,8 @@ def restore(
         wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
         if not wanted:
             _refuse_unknown(core, version, inside, rev)
+        asked = wanted.keys() | {p for p in inside if p != "."}
+        refuse_unreadable(asked, workspace.unreadable)
         planned = plan(core, wanted, {}, unreadable=workspace.unreadable, everything=True)
         what = " ".join([*inside, *(c.value for c in components or ())]) or "."
         leaving = core.left_out() - (out if not inside or "." in inside else left_out.NONE)

@@ -48,7 +48,7 @@ def plan(
     With `everything`, dirty files outside `wanted` go back to HEAD's content too. Raises Conflict when
     something lies in the way that no version stands for, or that nobody can read: it cannot be put aside.
     """
-    _refuse_unreadable(wanted, unreadable)
+    refuse_unreadable(wanted, unreadable)
     made, ground = Plan(), Ground(core.root)
     targets = {path: then for path, (_, then) in wanted.items()}
     if everything:
@@ -75,7 +75,8 @@ def plan(
     return made
 
 
-def _refuse_unreadable(paths: Iterable[str], unreadable: Unreadable) -> None:
+def refuse_unreadable(paths: Iterable[str], unreadable: Unreadable) -> None:
+    """Raises Conflict when one of the paths that are to be written cannot be read as it is now."""
     hidden = {above for path in paths if (above := unreadable.above(path)) is not None}
     if hidden:
         first = min(hidden)

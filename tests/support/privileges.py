@@ -22,15 +22,22 @@ def unprivileged() -> Iterator[Path]:
     has them again. Nobody else has them to begin with.
     """
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made:
-        before = _effective() if os.geteuid() == 0 else None
-        if before is not None:
-            _make_effective(before & ~_READ_ALL)
+        before = give_up()
         try:
             yield Path(made)
         finally:
             if before is not None:
                 _make_effective(before)
             reopen(made)
+
+
+def give_up() -> int | None:
+    """Takes root's right to read everything from this thread; answers what it could do before."""
+    if os.geteuid() != 0:
+        return None
+    before = int(_read()[0].effective)  # the lower 32 capabilities have what matters here
+    _make_effective(before & ~_READ_ALL)
+    return before
 
 
 def reopen(top: str | Path) -> None:
@@ -49,10 +56,6 @@ class _Header(ctypes.Structure):
 
 class _Sets(ctypes.Structure):
     _fields_ = [(name, ctypes.c_uint32) for name in ("effective", "permitted", "inheritable")]
-
-
-def _effective() -> int:
-    return int(_read()[0].effective)  # the lower 32 capabilities have what matters here
 
 
 def _make_effective(capabilities: int) -> None:
