@@ -24,13 +24,13 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from mvcd.repo.unreadable import EFFECTIVE_IDS
+
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
 
 log = logging.getLogger(__name__)
-
-_EFFECTIVE = os.access in os.supports_effective_ids
 
 
 class Loss(Enum):
@@ -211,7 +211,7 @@ class TreeWatch:
             known = self._descriptors.get(path)
             if known is not None and self._inodes.get(known) == inode:
                 return True
-            if not os.access(absolute, os.R_OK | os.X_OK, effective_ids=_EFFECTIVE):
+            if not os.access(absolute, os.R_OK | os.X_OK, effective_ids=EFFECTIVE_IDS):
                 return False  # not ours to read: every scan says so
             try:
                 wd = self._fd.add_callback(os.fsencode(absolute), self._mask, self, self._id)

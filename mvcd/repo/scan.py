@@ -35,7 +35,7 @@ from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
 from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
 from mvcd.repo.statcache import Flag, Listing
-from mvcd.repo.unreadable import GONE, SHORTAGE, Unreadable, reason, remedy
+from mvcd.repo.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadable, reason, remedy
 
 __all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link", "without"]
 
@@ -46,7 +46,6 @@ _UNSUPPORTED = {b"p": "a fifo", b"s": "a socket", b"v": "a device"}
 _BATCH = 256  # directories listed before their rows are let go: bounds the memory of wide trees
 _PARALLEL = 8  # directories from which a second thread is worth its start
 _PATH_MAX = 4095
-_EFFECTIVE = os.access in os.supports_effective_ids
 
 Rows = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 """Looks up stat-cache rows, one answer per key: `Store.cache_get`."""
@@ -328,7 +327,7 @@ class _Walk:
     def _closed(self, path: str) -> str | None:
         """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""
         absolute = os.fsencode(self._root + path)
-        if os.access(absolute, os.R_OK, effective_ids=_EFFECTIVE):
+        if os.access(absolute, os.R_OK, effective_ids=EFFECTIVE_IDS):
             return None
         try:
             os.close(os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))

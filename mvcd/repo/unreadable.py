@@ -21,6 +21,9 @@ SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO})
 """What opening a file answers that is gone, or is no regular file any more."""
 
+EFFECTIVE_IDS = os.access in os.supports_effective_ids
+"""Whether access(2) can be asked for the user that open(2) will see."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

@@ -38,4 +38,5 @@ def command(face: Face, paths: tuple[str, ...]) -> None:
 def _readable(path: str) -> bool:
     """Of a link this asks nothing: its text can always be read."""
     mode = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK
-    return os.path.islink(path) or os.access(path, mode)
+    effective = os.access in os.supports_effective_ids
+    return os.path.islink(path) or os.access(path, mode, effective_ids=effective)
