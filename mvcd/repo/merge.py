@@ -165,7 +165,7 @@ def _merge(
     made = committed(
         id, version, ours, place,
         bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
-        bytes_new=0, bytes_stored=stored,
+        bytes_new=0, bytes_stored=stored, skipped=tuple(workspace.unreadable.reasons.items()),
     )  # fmt: skip
     return MergeResult(core.head(), base_id, commit=made, resolved=resolved)
 

@@ -318,6 +318,7 @@ def rollback(
             bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
             bytes_new=0,
             bytes_stored=stored,
+            skipped=tuple(workspace.unreadable.reasons.items()),
             signature=signature,
         )
 

@@ -29,7 +29,9 @@ def test_each_verb_answers_and_names_them(mvc: Mvc, closed: Path) -> None:
     status = mvc("status").out
     assert "modified  architecture    model.py\n" in status
     assert f"Skipped:\n  data: {DENIED}\n  params.yaml: {DENIED}\n" in status
-    assert "~ model.py" in mvc("diff").out
+    diff = mvc("diff")
+    assert "~ model.py" in diff.out
+    assert f"warning: data {DENIED}; compared as HEAD has it" in diff.err
     assert "second" in mvc("log").out
     ran = mvc("commit", "-m", "third")
     assert ran.err == (f"warning: skipped data: {DENIED}\nwarning: skipped params.yaml: {DENIED}\n")
@@ -44,6 +46,18 @@ def test_each_verb_answers_and_names_them(mvc: Mvc, closed: Path) -> None:
         {"path": "data", "reason": DENIED},
         {"path": "params.yaml", "reason": DENIED},
     ]
+
+
+def test_a_rollback_that_passes_by_a_closed_directory_names_it(mvc: Mvc, saved: Path) -> None:
+    mvc("tag", "here")
+    (saved / "model.py").write_text("layers = 9\n")
+    mvc("commit", "-m", "third")
+    with unprivileged():
+        os.chmod("data", 0)
+        ran = mvc("rollback", "here")
+        reopen(saved)
+    assert ran.err == f"warning: skipped data: {DENIED}\n"
+    assert (saved / "model.py").read_text() == "layers = 3\n"
 
 
 @pytest.mark.parametrize("words", [("checkout", "v1"), ("checkout", "v1", "--force"),
