@@ -19,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.repo import ingest, reading, scan
+from mvcd.repo._read import read_files
 from mvcd.repo.workspace import Workspace
 from tests.support.privileges import unprivileged
 from tests.support.workspace import Bench
@@ -402,8 +403,11 @@ class Closing(RuleBasedStateMachine):
         self.stack = ExitStack()
         place = self.stack.enter_context(unprivileged())
         self.bench = self.stack.enter_context(Bench(place / "w"))
+        patch = self.stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(reading, "read_files", self.read_files)
         self.disk: dict[str, bytes] = {}
         self.closed: set[str] = set()
+        self.broken: set[str] = set()  # files that open, and whose blocks cannot be read
         self.versions: list[tuple[VersionId, dict[str, bytes]]] = []
         self.head: dict[str, bytes] = {}
         self.newest = 0
@@ -480,8 +484,21 @@ class Closing(RuleBasedStateMachine):
     def forget(self) -> None:
         forget_the_cache(self.bench)
 
+    @rule(name=names)
+    def break_or_repair(self, name: str) -> None:
+        self.broken ^= {name}
+
+    def read_files(self, paths: list[bytes], limit: int) -> list[object]:
+        prefix = len(os.fsencode(self.bench.root)) + 1
+        return [
+            errno.EIO if os.fsdecode(path)[prefix:] in self.broken else answer
+            for path, answer in zip(paths, read_files(paths, limit), strict=True)
+        ]
+
     def hidden(self, name: str) -> bool:
-        return any(name == c or name.startswith(c + "/") for c in self.closed)
+        return (name in self.broken and name in self.disk) or any(
+            name == c or name.startswith(c + "/") for c in self.closed
+        )
 
     def expected(self) -> dict[str, bytes]:
         kept = {name: data for name, data in self.head.items() if self.hidden(name)}
@@ -491,7 +508,7 @@ class Closing(RuleBasedStateMachine):
     def commit(self) -> None:
         wanted = self.expected()
         result = self.bench.commit(allow_empty=True)
-        assert {path for path, _ in result.skipped} == self.tops()
+        assert {path for path, _ in result.skipped} - self.broken == self.tops() - self.broken
         assert saved(self.bench) == wanted
         self.head = wanted
         self.versions.append((result.version, wanted))
@@ -509,8 +526,9 @@ class Closing(RuleBasedStateMachine):
             "*": sorted(p for p in now.keys() & before.keys() if now[p] != before[p]),
             "-": sorted(before.keys() - now.keys()),
         }
-        assert changed(self.bench) == {kind: paths for kind, paths in wanted.items() if paths}
-        assert {path for path, _ in self.bench.repo.status().skipped} == self.tops()
+        if not self.broken:  # status reads only what sizes leave open
+            assert changed(self.bench) == {kind: paths for kind, paths in wanted.items() if paths}
+            assert {path for path, _ in self.bench.repo.status().skipped} == self.tops()
         unsaved, fetch = Workspace(self.bench.repo._core).unsaved
         assert sum(root.files for root in unsaved.components.values()) == len(now), fetch
 
@@ -524,7 +542,8 @@ class Closing(RuleBasedStateMachine):
         except Conflict:
             pass  # unsaved work, or a file in the way
         else:
-            assert not any(map(self.hidden, moving))
+            known = {p for p in self.broken if self.disk.get(p) == self.head.get(p)}
+            assert not any(map(self.hidden, moving - known))
             for path in moving:
                 self.disk.pop(path, None)
                 if path in target:
