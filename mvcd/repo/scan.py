@@ -26,7 +26,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from mvcd.errors import Failure
@@ -67,15 +67,15 @@ class Scan:
     """Files that were under care and are no longer there. Empty, and meaningless, if `fresh`."""
     skipped: Sequence[tuple[str, str]]
     """(path, reason) of what is under care but cannot be versioned, or not be read."""
-    unreadable: Unreadable
-    """Those that cannot be read: what the version has at or below these paths is to stay."""
     fresh: bool
     """No row was used: every file is a candidate, and what is gone only the manifest can tell."""
     unchanged_directories: int
     now_ns: int
     _directories: Mapping[str, Directory]
     _gone_keys: Sequence[bytes]
-    _unseen: Sequence[str]  # were missing, and are perhaps there by now: they cannot be looked at
+    unreadable: Unreadable = field(default_factory=Unreadable)
+    """Those of `skipped` that cannot be read: what the version has at or below these paths is to stay."""
+    _unseen: Sequence[str] = ()  # were missing, and are perhaps there: they cannot be looked at
 
     @property
     def clean(self) -> bool:
