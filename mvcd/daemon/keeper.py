@@ -363,7 +363,7 @@ class Keeper:
         away = self._mounts.away()
         scan = repo.look().scan
         self._mounts.remember(scan, away)
-        sets = sorter.sort(self._taking.less(scan, repo.gone(scan)))
+        sets = sorter.sort(self._taking.less(scan, repo.gone(scan)), scan.unreadable)
         self._origins.see([os.path.join(self.root, p) for f in sets.values() for p in f.stats])
         self.claims.forget_settled(sets, sorter.claims)
         plan = self.state.plan = self._settler.look(sets, now, touched=touched)

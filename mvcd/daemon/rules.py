@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mvcd.daemon.formats import COMPLETE, PROVEN, UNKNOWN, State, Verdict, check_file, incomplete
+from mvcd.repo.unreadable import SHORTAGE
 
 Names = Collection[str]
 
@@ -294,7 +295,8 @@ def temporary(path: str) -> bool:
 
 
 def walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
-    """All regular files below a directory, by path from it; what goes away meanwhile is left out."""
+    """All regular files below a directory, by path from it. Left out is what goes away meanwhile, and what
+    cannot be read: of that the scan tells."""
     pending = [""]
     while pending:
         inside = pending.pop()
@@ -308,8 +310,9 @@ def walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
                     found = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(found.st_mode):
                         yield path, found
-        except (FileNotFoundError, NotADirectoryError):
-            continue
+        except OSError as error:
+            if error.errno in SHORTAGE:
+                raise
 
 
 def folder_of(rule: Rule, directory: str) -> Folder:

@@ -22,8 +22,11 @@ from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
 from mvcd.repo.captures import Maker
 from mvcd.repo.statcache import FileStat
+from mvcd.repo.unreadable import Unreadable
 
 NOT_MOUNTED = "it is not mounted now, versions keep its files (if they are to go: mvc commit)"
+
+NOTHING_UNREADABLE = Unreadable()
 
 MANY = 512
 """Changed single files of one directory from which they are one set."""
@@ -63,6 +66,7 @@ class Found:
     claim: Claim | None = None
     log: bool = False
     refused: str | None = None  # why it is never saved by itself
+    closed: str | None = None  # what of it cannot be read, and why: a version would tear it
     files: dict[str, FileStat | None] = field(default_factory=dict)  # None: vanished
     complete: bool = False  # its last verdict: by its rule or format all is there
 
@@ -108,14 +112,20 @@ class Found:
         return verdict
 
     def _verdict(self) -> Verdict:
-        if self.rule is not None:
-            directory = os.path.join(self.root, self.name)
-            if not os.path.isdir(directory):
-                return PROVEN  # all of it was removed
-            try:
-                return self.rule.check(folder_of(self.rule, directory))
-            except (OSError, ValueError) as error:
-                return incomplete(str(error))
+        if self.closed is not None:
+            return incomplete(self.closed)
+        return self._by_format() if self.rule is None else self._by_rule(self.rule)
+
+    def _by_rule(self, rule: Rule) -> Verdict:
+        directory = os.path.join(self.root, self.name)
+        if not os.path.isdir(directory):
+            return PROVEN  # all of it was removed
+        try:
+            return rule.check(folder_of(rule, directory))
+        except (OSError, ValueError) as error:
+            return incomplete(str(error))
+
+    def _by_format(self) -> Verdict:
         verdict = PROVEN if len(self.files) == 1 and not self.claim else UNKNOWN
         for path, stat in self.files.items():
             if stat is None or stat.is_symlink:
@@ -172,7 +182,11 @@ class Sorter:
         self._names: dict[str, frozenset[str]] = {}
         self._claimed: dict[str, Rule | None] = {}
 
-    def sort(self, changes: Iterable[tuple[str, FileStat | None]]) -> dict[str, Found]:
+    def sort(
+        self,
+        changes: Iterable[tuple[str, FileStat | None]],
+        unreadable: Unreadable = NOTHING_UNREADABLE,
+    ) -> dict[str, Found]:
         """`changes` are paths with their stats as a scan shows them, None for what vanished."""
         self._away = self.away()  # after the scan: what went during it is away too
         sets: dict[str, Found] = {}
@@ -180,6 +194,12 @@ class Sorter:
             found = self._place(path, stat)
             known = sets.setdefault(found.name, found)
             known.files[path] = stat
+        for path, reason in unreadable.reasons.items():
+            for inside in (path, f"{path}/x"):  # a file, or a directory with nobody knows what
+                found = self._place(inside, None)
+                whole = found.rule is not None or found.claim is not None
+                if whole and found.refused is None and found.name in sets:
+                    sets[found.name].closed = f"{path} {reason}"
         return _gathered(sets, self._root)
 
     def _place(self, path: str, stat: FileStat | None) -> Found:

@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from mvcd.repo.unreadable import EFFECTIVE_IDS
+
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD
 
@@ -100,7 +102,7 @@ class TreeWatch:
         self._flags = flags
         self._mask = inotify_c.Mask(
             flags.IN_CREATE | flags.IN_CLOSE_WRITE | flags.IN_MOVED_TO | flags.IN_MOVED_FROM
-            | flags.IN_DELETE | flags.IN_DELETE_SELF | flags.IN_MOVE_SELF
+            | flags.IN_DELETE | flags.IN_DELETE_SELF | flags.IN_MOVE_SELF | flags.IN_ATTRIB
             | flags.IN_ONLYDIR | flags.IN_DONT_FOLLOW | flags.IN_EXCL_UNLINK
         )  # fmt: skip
         self._id = inotify_c.CallbackId(id(self))
@@ -145,7 +147,9 @@ class TreeWatch:
                 self._lost(Loss.ROOT)
                 return
             name = os.fsdecode(event.name)
-            if event.mask & self._flags.IN_ISDIR:
+            if (
+                name and event.mask & self._flags.IN_ISDIR
+            ):  # without a name it is the directory itself
                 self._directory_event(event, directory, name)
         self._listener.touched(directory)
 
@@ -173,11 +177,16 @@ class TreeWatch:
         if event.is_moved_from:
             inside = path + "/"
             self._forget([w for w, p in self._paths.items() if p == path or p.startswith(inside)])
-        elif (event.is_create or event.is_moved_to) and self._enter(directory, name):
+        elif self._may_be_new(event, path) and self._enter(directory, name):
             try:
                 self._add_tree(path)
             except Unwatchable as problem:
                 self._lost(problem.loss)
+
+    def _may_be_new(self, event: InotifyEvent, path: str) -> bool:
+        """It came, or it was there and could not be read until its rights changed."""
+        opened = event.mask & self._flags.IN_ATTRIB and path not in self._descriptors
+        return bool(event.is_create or event.is_moved_to or opened)
 
     def _add_tree(self, path: str, *, tell: bool = True) -> None:
         pending = [path]
@@ -202,14 +211,16 @@ class TreeWatch:
             known = self._descriptors.get(path)
             if known is not None and self._inodes.get(known) == inode:
                 return True
-            if not os.access(absolute, os.R_OK | os.X_OK):
-                return False  # not ours to read: the scan will say so
+            if not os.access(absolute, os.R_OK | os.X_OK, effective_ids=EFFECTIVE_IDS):
+                return False  # not ours to read: every scan says so
             try:
                 wd = self._fd.add_callback(os.fsencode(absolute), self._mask, self, self._id)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     raise Unwatchable(Loss.LIMIT) from error
-                return False  # it went away, or became a file
+                wd = None  # it went away, or became a file
+            if wd is None or wd < 0:  # watchdog says nothing of one that was closed since
+                return False
             self._paths[wd] = path
             self._inodes[wd] = inode
             self._descriptors[path] = wd

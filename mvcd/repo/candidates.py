@@ -1,7 +1,7 @@
 """One directory, entry by entry: which of its files may differ from the version, and which cannot be versioned.
 
 Here is the slow path of the scan, taken by directories that changed since their row was written. It opens
-no file; it reads the text of symbolic links, to see whether they are safe.
+no file; it reads the text of symbolic links, to see whether they are safe, and asks whether files may be read.
 """
 
 from __future__ import annotations
@@ -47,6 +47,12 @@ class Directory:
     old: bytes | None
     flags: bytes = b""
     candidates: list[tuple[int, Candidate]] = field(default_factory=list)
+
+    def bar(self, name: str) -> None:
+        """The subdirectory `name` was not entered after all, and has no row."""
+        flags = bytearray(self.flags)
+        flags[self.listing.directories.index(name.encode())] = Flag.SKIPPED
+        self.flags = bytes(flags)
 
 
 @dataclass(slots=True)
@@ -131,12 +137,15 @@ class Comparison:
         rules: ignore.Rules,
         old: Row | None,
         problem: Callable[[str, bytes], str | None],
+        closed: Callable[[str], str | None],
     ) -> None:
         self._directory = directory
         self._visit = visit
         self._rules = rules
         self._old = old
         self._problem = problem
+        self._closed = closed
+        self.unreadable: dict[str, str] = {}  # files, and why
         self.vanished = [visit.inside(path) for path in old.missing] if old else []
         self.skipped: list[tuple[str, str]] = []
         self.left: list[str] = []  # subdirectories that were entered and are not now
@@ -218,6 +227,9 @@ class Comparison:
         reason = self._problem(path, listing.kind(index))
         if reason:
             return self._skip(name, reason)
+        if listing.kind(index) != b"l" and (why := self._closed(path)):
+            self.unreadable[path] = why
+            return Flag.LOOK
         candidate = Candidate(path, listing.stat(index), state, recipe)
         self._directory.candidates.append((index, candidate))
         return Flag.LOOK

@@ -49,4 +49,5 @@ class CaptureVerbs:
 
         version = self._core.version(self._core.head().version)
         shown = {c.path for c in scan.candidates}
-        return captured.gone_of(version, self._core.fetch, shown, self._core.left_out())
+        gone = captured.gone_of(version, self._core.fetch, shown, self._core.left_out())
+        return [path for path in gone if scan.unreadable.above(path) is None]

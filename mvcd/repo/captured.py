@@ -252,7 +252,7 @@ class _Save:
         taken = {f.path: f.stat for f in self._capture.files}
         settled = {p: Outcome.CLEAN for p, stat in taken.items() if shown.get(p) == stat}
         missing = set(now.scan.vanished).difference(self._capture.gone)
-        missing |= taken.keys() - shown.keys()
+        missing |= {p for p in taken.keys() - shown.keys() if not now.scan.unreadable.above(p)}
         if now.scan.fresh:
             missing = set(gone_of(snapshot.version, snapshot.fetch, shown, now.left_out))
         return now.rows(id, settled, missing)

@@ -270,6 +270,9 @@ class Checkout:
                 fd = os.open(os.path.join(self._root, directory), os.O_RDONLY | os.O_CLOEXEC)
             except (FileNotFoundError, NotADirectoryError):
                 continue
+            except PermissionError:  # it may be written and not be listed
+                os.sync()
+                return
             try:
                 os.fsync(fd)
             finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from mvcd.repo import ignore
 from mvcd.repo.bases import ParentTensors
 from mvcd.repo.core import Core
 from mvcd.repo.files import CachingFetch
+from mvcd.repo.ground import Ground
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.scan import Outcome
@@ -73,7 +73,7 @@ def untrack(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ..
 
 def _existing(core: Core, path: str) -> str:
     inside = relative(core.root, path)
-    if not os.path.lexists(os.path.join(core.root, inside)):
+    if Ground(core.root).status(inside) is None:
         raise Failure(f"{path} does not exist", kind="no-such-path", help="mvc status")
     first = inside.split("/", 1)[0]
     if first in ignore.NEVER or "\n" in inside:
@@ -145,12 +145,14 @@ def _commit(
     with core.store.session() as session:
         session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
         snapshot = take(workspace, session, parent)
+        skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
         clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
         if _same_content(snapshot.version, parent) and not allow_empty:
-            core.store.cache_put(workspace.rows(head.version, clean, ()))
+            core.store.cache_put(workspace.rows(head.version, clean, snapshot.kept))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
-                cause=f"the workspace is as v{head.number} has it", help="mvc status",
+                cause=f"the workspace is as v{head.number} has it{_but_for(skipped)}",
+                help="mvc status",
             )  # fmt: skip
         version = derived(snapshot.version, head, message, trigger, context)
         place = place_for(core, head)
@@ -164,7 +166,7 @@ def _commit(
             f"commit v{version.generation} {first_line(message)}",
             [*place.updates, advance(core, place, head, id), signature],
             session=session,
-            cache=workspace.rows(id, clean, ()) | snapshot.cache,
+            cache=workspace.rows(id, clean, snapshot.kept) | snapshot.cache,
         )
     return committed(
         id,
@@ -174,7 +176,7 @@ def _commit(
         bytes_changed=snapshot.bytes_changed,
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
-        skipped=tuple(workspace.scan.skipped),
+        skipped=skipped,
         signature=signature,
     )
 
@@ -246,6 +248,13 @@ def derived(
             packages_digest=context.packages_digest,
         ),
     )
+
+
+def _but_for(skipped: Sequence[tuple[str, str]]) -> str:
+    if not skipped:
+        return ""
+    (path, reason), *more = skipped
+    return f", but for {path}: {reason}" + (f", and {len(more)} more" if more else "")
 
 
 def _same_content(a: Version, b: Version) -> bool:

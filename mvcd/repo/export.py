@@ -29,6 +29,7 @@ from mvcd.repo.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.files import Placed, VersionFiles
 from mvcd.repo.pipeline import worker_count
 from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS
+from mvcd.repo.unreadable import reason
 
 _STAGING = "staging"
 _SYNC_EACH = 256
@@ -217,7 +218,11 @@ def _settle(place: str, target: str, beside: str, *, replaces: bool) -> None:
 
 
 def _sync_directory(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:  # it may be written and not be listed
+        os.sync()
+        return
     try:
         os.fsync(fd)
     finally:
@@ -239,15 +244,21 @@ def _promotion(core: Core, rev: str, id: VersionId) -> Promotion | None:
     return newest if newest.version == id else None
 
 
-def walk(root: str) -> Iterator[str]:
-    """Paths of everything below `root` but directories, relative with '/'; follows no link."""
+def walk(root: str, closed: dict[str, str] | None = None) -> Iterator[str]:
+    """Paths of everything below `root` but directories, relative with '/'; follows no link. `closed` takes the
+    directories that cannot be listed, and why; without it they raise OSError."""
     pending = [""]
     while pending:
         inside = pending.pop()
-        with os.scandir(os.path.join(root, inside)) as found:
-            for item in found:
-                path = f"{inside}/{item.name}" if inside else item.name
-                if item.is_dir(follow_symlinks=False):
-                    pending.append(path)
-                else:
-                    yield path
+        try:
+            with os.scandir(os.path.join(root, inside)) as found:
+                for item in found:
+                    path = f"{inside}/{item.name}" if inside else item.name
+                    if item.is_dir(follow_symlinks=False):
+                        pending.append(path)
+                    else:
+                        yield path
+        except PermissionError as error:
+            if closed is None or not inside:
+                raise
+            closed[inside] = reason(error.errno or 0)

@@ -22,6 +22,7 @@ from mvcd.objects.entry import Entry, Mode, check_path
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.promotion import Promotion
 from mvcd.objects.version import Component, ComponentRoot, Version
+from mvcd.repo.unreadable import remedy
 
 NAME = "mvc-manifest.json"
 FORMAT = "mvc-export"
@@ -91,10 +92,20 @@ class ExportManifest:
 
 
 def read(directory: str) -> ExportManifest:
-    """The manifest of a deployment copy. Raises Failure(kind="no-manifest"), CorruptObject."""
+    """The manifest of a deployment copy.
+
+    Raises Failure(kind="no-manifest", "unreadable-file"), CorruptObject.
+    """
     path = os.path.join(directory, NAME)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise Failure(
+            f"{path} cannot be read",
+            kind="unreadable-file",
+            cause=error.strerror,
+            help=remedy(directory),
+        ) from error
     except OSError as error:
         raise Failure(
             f"{directory} is no export of mvc",

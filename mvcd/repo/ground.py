@@ -1,7 +1,8 @@
 """What lies at paths of a workspace, never looking through a symbolic link.
 
 `lstat("d/f")` follows `d`. A person may have put a link to somewhere else where a version has a directory, so
-whoever writes or removes files asks here first: below a link, or below a file, nothing of ours lies.
+whoever writes or removes files asks here first: below a link, or below a file, nothing of ours lies. What lies
+in a directory that cannot be searched or listed nobody can say: then Failure is raised.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import os
 import stat
 from collections.abc import Iterator
 
+from mvcd.errors import Failure
 from mvcd.repo.statcache import FileStat
+from mvcd.repo.unreadable import remedy
 
 
 class Ground:
@@ -29,7 +32,7 @@ class Ground:
         if parent not in self._seen:
             found = self.blocker(parent)
             if found is None:
-                status = self._status(parent)
+                status = self.status(parent)
                 if status is None:
                     self._missing.add(parent)
                 elif not stat.S_ISDIR(status.st_mode):
@@ -47,26 +50,44 @@ class Ground:
 
     def stat(self, path: str) -> FileStat | None:
         """Of the file or link at `path`; None if there is none, or a directory."""
-        status = self._status(path)
+        status = self.status(path)
         return None if status is None or stat.S_ISDIR(status.st_mode) else FileStat.of(status)
 
     def files_below(self, path: str) -> Iterator[str]:
         """All that is not a directory inside the directory `path`; nothing if it is none."""
-        status = self._status(path)
+        status = self.status(path)
         if status is None or not stat.S_ISDIR(status.st_mode):
             return
-        for directory, names, files in os.walk(self._at(path)):
+        for directory, names, files in os.walk(self._at(path), onerror=self._refuse):
             links = [n for n in names if os.path.islink(os.path.join(directory, n))]
             inside = os.path.relpath(directory, self._root).replace(os.sep, "/")
             yield from (f"{inside}/{name}" for name in files + links)
 
-    def _status(self, path: str) -> os.stat_result | None:
+    def status(self, path: str) -> os.stat_result | None:
         if self.blocker(path) or path.rpartition("/")[0] in self._missing:
             return None
         try:
             return os.lstat(self._at(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except PermissionError as error:
+            raise self._hidden(path, error) from error
+
+    def _refuse(self, error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            inside = os.path.relpath(error.filename, self._root).replace(os.sep, "/")
+            raise self._hidden(inside, error) from error
+
+    def _hidden(self, path: str, error: OSError) -> Failure:
+        above = path
+        while (parent := above.rpartition("/")[0]) and not os.access(self._at(parent), os.X_OK):
+            above = parent
+        return Failure(
+            f"{path} cannot be looked at",
+            kind="unreadable",
+            cause=error.strerror,
+            help=remedy(above),
+        )
 
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shlex
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from typing import Self
 from blake3 import blake3
 
 from mvcd.errors import Failure
+from mvcd.repo.unreadable import SHORTAGE, reason
 
 IGNORE_FILE = ".mvcignore"
 MAX_FILE_SIZE = 1 << 20
@@ -152,7 +154,7 @@ def check(root: str, path: str) -> Match | None:
     """What leaves `path` (relative to the workspace `root`, `/`-separated) out: a rule that matches it or
     a directory above it. A path that does not exist is judged as a file, or as a directory if it ends in `/`.
 
-    Raises Failure when an ignore file cannot be read.
+    Raises UnusableRules when an ignore file cannot be read.
     """
     *above, last = path.rstrip("/").split("/")
     rules = Rules.top().here(read(root))
@@ -170,11 +172,21 @@ def check(root: str, path: str) -> Match | None:
     return rules.match(last, directory=directory)
 
 
+class UnusableRules(Failure):
+    """An ignore file whose rules nobody can tell: to go on without them might version what was meant to stay
+    out. `why` goes behind "its .mvcignore"."""
+
+    def __init__(self, path: str, why: str, *, cause: str | None = None) -> None:
+        help = f"correct it, or make it readable: chmod u+r {shlex.quote(path)}"
+        super().__init__(f"{path} {why}", kind="unusable-rules", cause=cause, help=help)
+        self.why = why
+
+
 def read(directory: str) -> str | None:
     """The text of the directory's own `.mvcignore`; None if there is none or it is no regular file.
 
-    Raises Failure when it cannot be read, is no UTF-8 or larger than MAX_FILE_SIZE: to go on without its
-    rules might version what was meant to stay out.
+    Raises UnusableRules when it cannot be read, is no UTF-8 or larger than MAX_FILE_SIZE, and OSError when
+    this process is out of file descriptors or memory.
     """
     path = os.path.join(directory, IGNORE_FILE)
     try:
@@ -182,20 +194,27 @@ def read(directory: str) -> str | None:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
             return None
-        raise Failure(f"cannot read {path}", cause=error.strerror) from error
+        raise _unusable(path, error) from error
     try:
         regular = stat.S_ISREG(os.fstat(fd).st_mode)
         data = os.read(fd, MAX_FILE_SIZE + 1) if regular else None
+    except OSError as error:
+        raise _unusable(path, error) from error
     finally:
         os.close(fd)
     if data is None:
         return None
     if len(data) > MAX_FILE_SIZE:
-        raise Failure(f"{path} is larger than {MAX_FILE_SIZE >> 20} MiB")
+        raise UnusableRules(path, f"is larger than {MAX_FILE_SIZE >> 20} MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Failure(f"{path} is not UTF-8 text", cause=str(error)) from error
+        raise UnusableRules(path, "is not UTF-8 text", cause=str(error)) from error
+
+
+def _unusable(path: str, error: OSError) -> OSError | UnusableRules:
+    code = error.errno or 0
+    return error if code in SHORTAGE else UnusableRules(path, reason(code))
 
 
 def _parse(text: str) -> Iterator[_Pattern]:

@@ -33,7 +33,7 @@ from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
 from mvcd.repo.drafts import Done, Draft, Piece, cut_in_memory, digested, plain, shape_of
 from mvcd.repo.pipeline import Pipeline
-from mvcd.repo.reading import ATTEMPTS, read_group, unread, unstable
+from mvcd.repo.reading import ATTEMPTS, Unread, read_group, unread, unstable
 from mvcd.repo.statcache import FileStat, stat_matches
 
 BATCH = 2 << 20
@@ -125,8 +125,11 @@ class Ingest:
         monitor: Monitor,
         bases: Bases = no_bases,
         workers: int | None = None,
+        unread: dict[str, str] | None = None,
     ) -> None:
+        """`unread` takes the files that cannot be read, and why; without it they raise."""
         self._root = root
+        self._unread = unread
         self._target = target
         self._monitor = monitor
         self._bases = bases
@@ -144,7 +147,8 @@ class Ingest:
         self._pipeline.__exit__(None, None, None)
 
     def run(self, sources: Iterable[Source]) -> Iterator[Ingested]:
-        """Results in the order of the sources. Raises Failure of the kinds that `read_group` has."""
+        """Results in the order of the sources; none for what goes to `unread`. Raises Failure of the kinds that
+        `read_group` has."""
         group: list[Source] = []
         group_bytes = 0
         for source in sources:
@@ -178,22 +182,28 @@ class Ingest:
         else:
             self._pipeline.submit(functools.partial(self._load_group, group), self._receive_group)
 
-    def _load_group(self, group: Sequence[Source]) -> list[_Loaded]:
+    def _load_group(self, group: Sequence[Source]) -> list[_Loaded | Unread]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
         places = [(s.at or s.path, s.stat.is_symlink) for s in group]
         contents = read_group(self._root, places, _MAX_WHOLE)
-        loaded = [
-            _digest_file(s, now, data) for s, (now, data) in zip(group, contents, strict=True)
+        results = [
+            read if isinstance(read, Unread) else _digest_file(source, *read)
+            for source, read in zip(group, contents, strict=True)
         ]
+        loaded = [file for file in results if isinstance(file, _Loaded)]
         chunks = [(f, d) for f in loaded for d in f.done if d.id is not None]
         known = self._target.known([d.id for _, d in chunks if d.id is not None])
         for (file, item), have in zip(chunks, known, strict=True):
             if not have:
                 item.encoded = self.encode_piece(file.result.path, file.layout, item.piece)
-        return loaded
+        return results
 
-    def _receive_group(self, files: list[_Loaded]) -> None:
+    def _receive_group(self, results: list[_Loaded | Unread]) -> None:
         """One question to the target for the whole group: 128 files cost little more than one."""
+        files = [file for file in results if isinstance(file, _Loaded)]
+        for problem in results:
+            if isinstance(problem, Unread):
+                self._pass_over(problem)
         pieces = [(f, d) for f in files for d in f.done if d.id is not None]
         objects = [o for f in files for o in f.objects]
         ids: list[Digest] = [d.id for _, d in pieces if d.id is not None]
@@ -206,9 +216,21 @@ class Ingest:
         )
         self._results += [f.result for f in files]
 
+    def _pass_over(self, problem: Unread) -> None:
+        if self._unread is None:
+            raise problem
+        self._unread[problem.path] = problem.reason
+        self._monitor.advance(items_done=1)
+
     # ---------------------------------------------------------------- large files
 
     def _stream(self, source: Source) -> None:
+        try:
+            self._read_stream(source)
+        except Unread as problem:
+            self._pass_over(problem)
+
+    def _read_stream(self, source: Source) -> None:
         path = os.path.join(self._root, source.at or source.path)
         for _ in range(ATTEMPTS):
             fd = _open(path, source.path)

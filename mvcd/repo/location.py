@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from dataclasses import dataclass
 
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.config import Config
+from mvcd.repo.unreadable import EFFECTIVE_IDS, remedy
 
 DIRECTORY = ".mvc"
 
@@ -54,12 +56,13 @@ class Location:
 
 
 def find(path: str) -> Location:
-    """The repository at or above `path`. Raises NoRepository."""
+    """The repository at or above `path`. Raises NoRepository, and Failure where one cannot be looked into."""
     start = os.path.realpath(path)
     current = start
     while True:
         if os.path.isfile(os.path.join(current, DIRECTORY, "config.toml")):
             return Location(current)
+        _refuse_closed(os.path.join(current, DIRECTORY))
         parent = os.path.dirname(current)
         if parent == current:
             raise NoRepository(
@@ -68,6 +71,16 @@ def find(path: str) -> Location:
                 help="mvc init",
             )
         current = parent
+
+
+def _refuse_closed(directory: str) -> None:
+    if os.path.isdir(directory) and not os.access(directory, os.X_OK, effective_ids=EFFECTIVE_IDS):
+        raise Failure(
+            f"cannot look into {directory}",
+            kind="unreadable",
+            cause=os.strerror(errno.EACCES),
+            help=remedy(directory),
+        )
 
 
 def prepare(root: str) -> Location:

@@ -153,7 +153,8 @@ def _merge(
         session.flush()
         workspace = Workspace(core)
         wanted = changes_here(core.root, ours, version, core.left_out(), core.fetch)
-        planned = plan(core, wanted, workspace.differences(head.version), everything=False)
+        dirty = workspace.differences(head.version)
+        planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=False)
         moves.refuse_unsaved(planned, "merge", force=False)
         refs = [*place.updates, advance(core, place, head, id), core.move_tracked(version.tracked)]
         move = moves.Move(
@@ -164,7 +165,7 @@ def _merge(
     made = committed(
         id, version, ours, place,
         bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
-        bytes_new=0, bytes_stored=stored,
+        bytes_new=0, bytes_stored=stored, skipped=tuple(workspace.unreadable.reasons.items()),
     )  # fmt: skip
     return MergeResult(core.head(), base_id, commit=made, resolved=resolved)
 

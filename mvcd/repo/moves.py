@@ -27,7 +27,7 @@ from mvcd.repo.core import Core
 from mvcd.repo.early import Begun
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
-from mvcd.repo.planning import Plan, plan, some
+from mvcd.repo.planning import Plan, plan, refuse_unreadable, some
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
@@ -192,7 +192,7 @@ def _go(
     wanted |= changes_here(
         core.root, core.version(head.version), version, out | leaving, core.fetch
     )
-    planned = plan(core, wanted, dirty, everything=force)
+    planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=force)
     refuse_unsaved(planned, verb, force=force)
     tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
     refs = [*updates, core.move_head(value), tracked, core.move_left_out(leaving)]
@@ -237,7 +237,9 @@ def restore(
         wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
         if not wanted:
             _refuse_unknown(core, version, inside, rev)
-        planned = plan(core, wanted, {}, everything=True)
+        asked = wanted.keys() | {p for p in inside if p != "."}
+        refuse_unreadable(asked, workspace.unreadable)
+        planned = plan(core, wanted, {}, unreadable=workspace.unreadable, everything=True)
         what = " ".join([*inside, *(c.value for c in components or ())]) or "."
         leaving = core.left_out() - (out if not inside or "." in inside else left_out.NONE)
         move = Move(
@@ -288,7 +290,7 @@ def rollback(
         workspace = Workspace(core)
         dirty = workspace.differences(head.version)
         wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
-        planned = plan(core, wanted, dirty, everything=force)
+        planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=force)
         refuse_unsaved(planned, "rollback", force=force)
         text = message or f"roll back to v{old.generation}"
         version = derived(old, head, text, Trigger.ROLLBACK, context)
@@ -316,6 +318,7 @@ def rollback(
             bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
             bytes_new=0,
             bytes_stored=stored,
+            skipped=tuple(workspace.unreadable.reasons.items()),
             signature=signature,
         )
 
@@ -384,7 +387,7 @@ def carry_out(
         bytes_written=sum(e.size for e in planned.write if e.path in stats),
         kept=tuple(planned.kept),
         saved=saved,
-        skipped=tuple(work.skipped),
+        skipped=(*work.skipped, *workspace.unreadable.reasons.items()),
         left_out=left_out.named(move.version, leaving),
     )
 

@@ -6,7 +6,7 @@ directory must be and the reverse. Whether unsaved work may go is for the verb t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mvcd.errors import Conflict
@@ -17,6 +17,7 @@ from mvcd.repo.ground import Ground
 from mvcd.repo.ingest import Ingest, Source
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
+from mvcd.repo.unreadable import Unreadable, remedy
 
 _LISTED = 5
 """Paths an error names; more are counted."""
@@ -39,13 +40,15 @@ def plan(
     wanted: Mapping[str, Change],
     dirty: Mapping[str, Change],
     *,
+    unreadable: Unreadable,
     everything: bool,
 ) -> Plan:
     """From (now, then) per path, and what is dirty against HEAD.
 
     With `everything`, dirty files outside `wanted` go back to HEAD's content too. Raises Conflict when
-    something lies in the way that no version stands for.
+    something lies in the way that no version stands for, or that nobody can read: it cannot be put aside.
     """
+    refuse_unreadable(wanted, unreadable)
     made, ground = Plan(), Ground(core.root)
     targets = {path: then for path, (_, then) in wanted.items()}
     if everything:
@@ -70,6 +73,19 @@ def plan(
     _admit_equals(core, made, strangers)
     _refuse_obstacles(made, ground)
     return made
+
+
+def refuse_unreadable(paths: Iterable[str], unreadable: Unreadable) -> None:
+    """Raises Conflict when one of the paths that are to be written cannot be read as it is now."""
+    hidden = {above for path in paths if (above := unreadable.above(path)) is not None}
+    if hidden:
+        first = min(hidden)
+        raise Conflict(
+            f"{some(sorted(hidden))} would be overwritten, and may hold unsaved work",
+            kind="would-overwrite",
+            cause=f"{first} {unreadable.reasons[first]}",
+            help=f"{remedy(first)}, or move it away",
+        )
 
 
 def _same_file(a: Placed | None, b: Placed | None) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from mvcd.errors import Failure
 from mvcd.repo._read import read_files
 from mvcd.repo.statcache import FileStat, stat_matches
+from mvcd.repo.unreadable import GONE, SHORTAGE, reason, remedy
 
 if TYPE_CHECKING:
     from mvcd.repo._read import Read
@@ -19,26 +20,31 @@ ATTEMPTS = 5
 """Readings of a file that keeps changing, before it is reported as unstable."""
 
 _CHANGED = -1
-_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
 
 def read_group(
     root: str, files: Sequence[tuple[str, bool]], limit: int
-) -> list[tuple[FileStat, bytes]]:
-    """Stat and content of each (path, whether it is a symbolic link), in order. A link's content is its text.
+) -> list[tuple[FileStat, bytes] | Unread]:
+    """Stat and content of each (path, whether it is a symbolic link), in order. A link's content is its text; a
+    file that cannot be read has an Unread.
 
     Raises Failure: "unstable-file" for a file that changes at every try or outgrows `limit` bytes,
-    "vanished-file" for one that is gone or something else now, "unreadable-file".
+    "vanished-file" for one that is gone or something else now, "unreadable-file" when this process is short
+    of something.
     """
     regular = [os.fsencode(os.path.join(root, path)) for path, link in files if not link]
     found = iter(read_files(regular, limit))
-    result = []
+    result: list[tuple[FileStat, bytes] | Unread] = []
     for path, link in files:
         first = None if link else next(found)
         if isinstance(first, tuple):
             result.append(_parsed(first))
         else:
-            result.append(_read_again(os.path.join(root, path), path, first, limit, link=link))
+            try:
+                absolute = os.path.join(root, path)
+                result.append(_read_again(absolute, path, first, limit, link=link))
+            except Unread as problem:
+                result.append(problem)
     return result
 
 
@@ -73,21 +79,32 @@ def _parsed(read: Read) -> tuple[FileStat, bytes]:
     return FileStat(size, mtime, ctime, inode, bool(executable)), data
 
 
+class Unread(Failure):
+    """A file that is there and cannot be read, for the `reason` given; others can."""
+
+    def __init__(self, path: str, code: int) -> None:
+        super().__init__(
+            f"{path} cannot be read",
+            kind="unreadable-file",
+            cause=os.strerror(code),
+            help=remedy(path),
+        )
+        self.path = path
+        self.reason = reason(code)
+
+
 def unread(path: str, code: int) -> Failure:
     """What to raise when the system answered with error `code` for a file that the scan has seen."""
-    if code in _GONE:
+    if code in GONE:
         return Failure(
             f"{path} is gone, or is no file any more",
             kind="vanished-file",
             cause="another process is changing the workspace",
             help="run the command again",
         )
-    return Failure(
-        f"{path} cannot be read",
-        kind="unreadable-file",
-        cause=os.strerror(code),
-        help="make it readable, or exclude it in .mvcignore",
-    )
+    if code not in SHORTAGE:
+        return Unread(path, code)
+    return Failure(f"{path} cannot be read", kind="unreadable-file", cause=os.strerror(code))
 
 
 def unstable(path: str) -> Failure:

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
 
+_NAMED = 5
+"""Unreadable paths of which a comparison with the workspace warns."""
+
 
 class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs):
     """An open repository with its workspace. Close it, or use it in `with`.
@@ -201,7 +204,10 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs)
         if new is not None:
             new_id = self.resolve(new)
             return Sides(left, Side(new_id, core.version(new_id), fetch), core.monitor)
-        unsaved, through = Workspace(core).unsaved
+        workspace = Workspace(core)
+        unsaved, through = workspace.unsaved
+        for path, why in list(workspace.unreadable.reasons.items())[:_NAMED]:
+            core.monitor.warn(f"{path} {why}; compared as HEAD has it (mvc status names all such)")
         return Sides(left, Side(None, unsaved, through, core.root), core.monitor)
 
     def diff(

@@ -11,6 +11,11 @@ a row left over from a directory that went and came back is never mistaken for t
 be there is not, the scan starts again without any (`fresh`). It then knows nothing of what is gone:
 the caller compares with the version's manifest, as on the very first scan.
 
+What cannot be read (unreadable.py) is neither a candidate nor vanished. A directory's rows, from it down, stay
+in the cache as they are; one that never had a row is flagged as skipped, and what the version has below it
+counts as missing, so that nothing is lost when it can be read again. The same holds for a directory whose
+`.mvcignore` cannot be used: its rules may hide what must never be saved.
+
 Symbolic links are recorded, never followed, except that the root itself may be reached through one.
 """
 
@@ -21,7 +26,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from mvcd.errors import Failure
@@ -30,6 +35,7 @@ from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
 from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
 from mvcd.repo.statcache import Flag, Listing
+from mvcd.repo.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadable, reason, remedy
 
 __all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link"]
 
@@ -60,13 +66,16 @@ class Scan:
     vanished: Sequence[str]
     """Files that were under care and are no longer there. Empty, and meaningless, if `fresh`."""
     skipped: Sequence[tuple[str, str]]
-    """(path, reason) of what is under care but cannot be versioned."""
+    """(path, reason) of what is under care but cannot be versioned, or not be read."""
     fresh: bool
     """No row was used: every file is a candidate, and what is gone only the manifest can tell."""
     unchanged_directories: int
     now_ns: int
     _directories: Mapping[str, Directory]
     _gone_keys: Sequence[bytes]
+    unreadable: Unreadable = field(default_factory=Unreadable)
+    """Those of `skipped` that cannot be read: what the version has at or below these paths is to stay."""
+    _unseen: Sequence[str] = ()  # were missing, and are perhaps there: they cannot be looked at
 
     @property
     def clean(self) -> bool:
@@ -83,7 +92,7 @@ class Scan:
         them as vanished again. Write all rows in one transaction, or none.
         """
         gone: dict[str, list[str]] = {}
-        for path in sorted(missing):
+        for path in sorted({*missing, *self._unseen}):
             home = self._home(path)
             gone.setdefault(home, []).append(path[len(home) + 1 :] if home else path)
         rows: dict[bytes, bytes | None] = dict.fromkeys(self._gone_keys)
@@ -137,8 +146,8 @@ def scan(
     tracked directory is under care unless `.mvcignore` leaves it out; a path that is itself tracked is
     not asked. `now_ns` is the time just before the call, `time.time_ns()`; `fresh` ignores all rows.
 
-    Raises Failure when a directory under care cannot be read, or an `.mvcignore` file: to go on would
-    record its files as deleted.
+    Raises Failure when the root or its `.mvcignore` cannot be read, and OSError when this process is out of
+    file descriptors or memory.
     """
     wanted = Wanted.of(tracked)
     if not fresh:
@@ -164,6 +173,7 @@ class _Walk:
         self._directories: dict[str, Directory] = {}
         self._vanished: list[str] = []
         self._skipped: list[tuple[str, str]] = []
+        self._unreadable: dict[str, str] = {}
         self._gone_keys: list[bytes] = []
 
     def run(self, wanted: Wanted, *, trusted: bool) -> Scan:
@@ -183,20 +193,25 @@ class _Walk:
         vanished = set(self._vanished)
         if vanished:
             vanished.difference_update(candidate.path for candidate in candidates)
+        unreadable = Unreadable(self._unreadable)
+        unseen = {path for path in vanished if unreadable.above(path)}
         return Scan(
             candidates=candidates,
-            vanished=sorted(vanished),
-            skipped=sorted(self._skipped),
+            vanished=sorted(vanished - unseen),
+            skipped=sorted([*self._skipped, *self._unreadable.items()]),
+            unreadable=unreadable,
             fresh=not trusted,
             unchanged_directories=self._unchanged,
             now_ns=self._now_ns,
             _directories=self._directories,
             _gone_keys=self._gone_keys,
+            _unseen=sorted(unseen),
         )
 
     @contextmanager
-    def _listings(self, visits: Sequence[Visit]) -> Iterator[Iterable[bytes]]:
-        """The directories' listings in order, two read at a time: most of a clean scan are stat calls."""
+    def _listings(self, visits: Sequence[Visit]) -> Iterator[Iterable[bytes | str]]:
+        """What `_list` says of the directories, in order; two are read at a time: most of a clean scan are stat
+        calls."""
         if len(visits) < _PARALLEL:
             yield map(self._list, visits)
             return
@@ -215,11 +230,16 @@ class _Walk:
                 raise _RowLost
             yield row
 
-    def _visit(self, visit: Visit, row: bytes | None, listing: bytes) -> list[Visit]:
+    def _visit(self, visit: Visit, row: bytes | None, listing: bytes | str) -> list[Visit]:
         """Looks at one directory; returns the subdirectories to look at next."""
-        rules = visit.rules
-        if statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
-            rules = rules.here(ignore.read(self._root + visit.path))
+        if isinstance(listing, str):
+            return self._pass_over(visit, listing)
+        try:
+            rules = self._rules(visit, listing)
+        except ignore.UnusableRules as problem:
+            if not visit.path:
+                raise
+            return self._pass_over(visit, f"its {ignore.IGNORE_FILE} {problem.why}")
         digest = visit.wanted.digest(rules)
         flags = None if row is None else statcache.clean_flags(row, digest, listing)
         if flags is not None:
@@ -232,16 +252,31 @@ class _Walk:
             raise _RowLost
         key = statcache.key(self._workspace, visit.path)
         directory = Directory(visit.path, key, digest, Listing(listing), row)
-        comparison = Comparison(directory, visit, rules, old, self._problem)
+        comparison = Comparison(directory, visit, rules, old, self._problem, self._closed)
         below = comparison.run()
         self._directories[visit.path] = directory
         self._vanished += comparison.vanished
         self._skipped += comparison.skipped
+        self._unreadable |= comparison.unreadable
         for name in comparison.left:
             self._leave(visit.inside(name))
         return below
 
-    def _list(self, visit: Visit) -> bytes:
+    def _rules(self, visit: Visit, listing: bytes) -> ignore.Rules:
+        if not statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
+            return visit.rules
+        return visit.rules.here(ignore.read(self._root + visit.path))
+
+    def _pass_over(self, visit: Visit, why: str) -> list[Visit]:
+        """A directory that cannot be looked into. Rows that it has stay; its parent says if it has none."""
+        self._unreadable[visit.path] = why
+        if not visit.trusted:
+            above, _, name = visit.path.rpartition("/")
+            self._directories[above].bar(name)
+        return []
+
+    def _list(self, visit: Visit) -> bytes | str:
+        """The listing, or why the directory cannot be read."""
         names = None
         if not visit.wanted.whole:
             wanted = {*visit.wanted.names, ignore.IGNORE_FILE}
@@ -251,10 +286,14 @@ class _Walk:
         except OSError as error:
             if visit.path and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 return statcache.EMPTY_LISTING  # it went after its parent was listed
+            if error.errno in SHORTAGE:
+                raise
+            if visit.path:
+                return reason(error.errno or 0)
             raise Failure(
-                f"cannot read directory {visit.path or self._root}",
+                f"cannot read directory {self._root}",
                 cause=error.strerror,
-                help=f"make it readable, or leave it out by a line in {ignore.IGNORE_FILE}",
+                help=remedy(self._root),
             ) from error
 
     def _problem(self, path: str, kind: bytes) -> str | None:
@@ -272,6 +311,18 @@ class _Walk:
         except OSError:
             return None  # gone or replaced: the caller will notice when it reads it
         return unsafe_link(path, target)
+
+    def _closed(self, path: str) -> str | None:
+        """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""
+        absolute = os.fsencode(self._root + path)
+        if os.access(absolute, os.R_OK, effective_ids=EFFECTIVE_IDS):
+            return None
+        try:
+            os.close(os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            code = error.errno or 0
+            return None if code in GONE or code in SHORTAGE else reason(code)
+        return None
 
     def _leave(self, path: str) -> None:
         """Reports all files below a directory that is gone, or no longer under care."""

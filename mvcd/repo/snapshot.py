@@ -2,7 +2,8 @@
 
 The stat cache describes the files of one version, the *known* one, as they lay on disk (statcache.py). So a
 snapshot is that version's manifests, edited by what the scan could not vouch for: files new or touched, and
-files gone. Neither time nor memory grows with the files that did not change.
+files gone. Neither time nor memory grows with the files that did not change. What cannot be read stays as
+HEAD's version has it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from mvcd.repo.files import Placed, VersionFiles, read_entry
 from mvcd.repo.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
 from mvcd.repo.scan import Scan
 from mvcd.repo.statcache import FileStat
+from mvcd.repo.unreadable import Unreadable
 
 
 @dataclass(slots=True)
@@ -38,6 +40,10 @@ class Snapshot:
     bytes_changed: int = 0  # raw bytes of files whose content is new or changed
     bytes_new: int = 0
     bytes_stored: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)  # found while reading, and why
+    kept: set[str] = field(
+        default_factory=set
+    )  # what HEAD's version has and the known one did not tell
     cache: dict[bytes, bytes | None] = field(default_factory=dict)
 
 
@@ -107,12 +113,13 @@ class Snapshotter:
             if path in before:
                 edits[before[path].component][path] = None
                 edits[self._rules.component_of(path)][path] = None
-        for candidate, ingested in zip(
-            scan.candidates, self._ingest(scan.candidates, target, result), strict=True
-        ):
+        candidates = iter(scan.candidates)
+        for ingested in self._ingest(scan.candidates, target, result):
+            candidate = next(c for c in candidates if c.path == ingested.path)
             if self._places.held_still(candidate, ingested.stat):
                 result.settled.add(ingested.path)
             self._account(ingested, before, edits, result, parsed)
+        self._keep(version, scan.unreadable | result.unreadable, edits, result)
         components = dict(version.components)
         for component, changes in edits.items():
             if changes:
@@ -134,6 +141,24 @@ class Snapshotter:
                 edits[placed.component][path] = None
                 edits[component][path] = placed.entry
 
+    def _keep(
+        self,
+        known: Version,
+        unreadable: Unreadable,
+        edits: dict[Component, dict[str, Entry | None]],
+        result: Snapshot,
+    ) -> None:
+        """What cannot be read is as HEAD's version has it, also where another one is known."""
+        if not unreadable or known == (head := self._core.version(self._core.head().version)):
+            return
+        for path in unreadable.reasons:
+            for placed in VersionFiles(known, self._fetch).all(prefix=path):
+                edits[placed.component][placed.entry.path] = None
+            for placed in VersionFiles(head, self._fetch).all(prefix=path):
+                kept = placed.entry.path
+                edits[self._rules.component_of(kept)][kept] = placed.entry
+                result.kept.add(kept)
+
     def _is_left_out(self, placed: Placed) -> bool:
         return placed.component in self._left_out and not os.path.lexists(
             os.path.join(self._core.root, placed.entry.path)
@@ -148,7 +173,11 @@ class Snapshotter:
         )
         try:
             with Ingest(
-                self._core.root, target, monitor=self._core.monitor, bases=self._bases
+                self._core.root,
+                target,
+                monitor=self._core.monitor,
+                bases=self._bases,
+                unread=result.unreadable,
             ) as ingest:
                 yield from ingest.run(sources)
                 result.bytes_new += ingest.bytes_new

@@ -28,7 +28,7 @@ def status(core: Core) -> Status:
         modified=tuple(modified),
         deleted=tuple(deleted),
         untracked=tuple(_untracked(core.root, workspace.tracked)),
-        skipped=tuple(workspace.scan.skipped),
+        skipped=workspace.skipped,
         tracked=workspace.tracked,
         left_out=named(core.version(head.version), workspace.left_out),
     )

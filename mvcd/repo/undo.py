@@ -87,7 +87,7 @@ def _undo_files(core: Core, target: Operation, context: Context, detail: str) ->
     workspace = Workspace(core)
     dirty = workspace.differences(now)
     back = _back(core, workspace, target, now, before)
-    planned = plan(core, back, {}, everything=True)
+    planned = plan(core, back, {}, unreadable=workspace.unreadable, everything=True)
     out = {u.name: u.target for u in updates}.get(left_out_name(core.workspace), b"")
     move = Move(
         "undo", detail, before, core.version(before), updates, undoes=target.number,

@@ -26,13 +26,15 @@ from mvcd.repo.ingest import BATCH, Ingest, Source
 from mvcd.repo.pipeline import worker_count
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
+from mvcd.repo.unreadable import Unreadable, reason
 from mvcd.repo.workspace import mode_of
 
 
 @dataclass(frozen=True, slots=True)
 class DeployProblem:
-    """`problem`: "differs", "mode" or "missing"; without a component, "extra" for what the version does not
-    have, or "record" for a record of promotion that the stage's history does not have."""
+    """`problem`: "differs", "mode", "missing" or "unreadable"; without a component, "extra" for what the
+    version does not have, "unreadable" for a directory that may hold such, or "record" for a record of
+    promotion that the stage's history does not have."""
 
     problem: str
     path: str
@@ -68,11 +70,12 @@ def verify_deploy(
         raise Failure(f"{directory} is not a directory", kind="no-directory")
     manifest = export_manifest.read(directory)
     listed = {f.entry.path: f for f in manifest.files}
-    there = {p: FileStat.of(os.lstat(os.path.join(directory, p))) for p in walk(directory)}
-    there.pop(export_manifest.NAME)
+    there, closed = _look(directory)
     problems = [DeployProblem("extra", p, None) for p in there.keys() - listed.keys()]
+    problems += [DeployProblem("unreadable", p, None) for p in closed.reasons if p not in listed]
     problems += [
-        DeployProblem("missing", p, listed[p].component) for p in listed.keys() - there.keys()
+        DeployProblem("unreadable" if closed.above(p) else "missing", p, listed[p].component)
+        for p in listed.keys() - there.keys()
     ]
     alike: dict[str, FileStat] = {}
     for path in sorted(listed.keys() & there.keys()):
@@ -81,11 +84,26 @@ def verify_deploy(
             problems.append(DeployProblem(problem, path, listed[path].component))
         if problem != "differs":
             alike[path] = there[path]
-    different = _different(directory, alike, listed, monitor or Silent())
+    unread: dict[str, str] = {}
+    different = _different(directory, alike, listed, monitor or Silent(), unread)
     problems += [DeployProblem("differs", p, listed[p].component) for p in different]
+    problems += [DeployProblem("unreadable", p, listed[p].component) for p in unread]
     problems.sort(key=lambda p: (p.component is None, p.path, p.problem))
     size = sum(s.size for s in alike.values())
     return DeployReport(directory, manifest, tuple(problems), size, expected)
+
+
+def _look(directory: str) -> tuple[dict[str, FileStat], Unreadable]:
+    """What is there besides the manifest, and where nobody can look."""
+    there: dict[str, FileStat] = {}
+    closed: dict[str, str] = {}
+    for path in walk(directory, closed):
+        try:
+            there[path] = FileStat.of(os.lstat(os.path.join(directory, path)))
+        except PermissionError as error:  # its directory can be listed and not be searched
+            closed[path] = reason(error.errno or 0)
+    there.pop(export_manifest.NAME)
+    return there, Unreadable(closed)
 
 
 def with_foreign_record(report: DeployReport) -> DeployReport:
@@ -109,14 +127,16 @@ def _different(
     found: Mapping[str, FileStat],
     listed: Mapping[str, ExportedFile],
     monitor: Monitor,
+    unread: dict[str, str],
 ) -> Iterator[str]:
-    """Those of the files whose bytes are not what the manifest says. Reads them twice, once from the cache."""
+    """Those of the files whose bytes are not what the manifest says. Reads them twice, once from the cache.
+    `unread` takes those that cannot be read."""
     sources = [Source(path, stat) for path, stat in found.items()]
     monitor.begin("verify", total_bytes=sum(s.stat.size for s in sources), total_items=len(sources))
     try:
         with (
             ThreadPoolExecutor(worker_count()) as pool,
-            Ingest(directory, DryTarget(), monitor=monitor) as ingest,
+            Ingest(directory, DryTarget(), monitor=monitor, unread=unread) as ingest,
         ):
             for read in ingest.run(sources):
                 file, path = listed[read.path], os.path.join(directory, read.path)

@@ -29,6 +29,7 @@ from mvcd.repo.settings import component_rules
 from mvcd.repo.snapshot import Places, Snapshotter
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
+from mvcd.repo.unreadable import Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +57,44 @@ class Workspace:
         marker = NOTHING_KNOWN if fresh else self._marked()
         if self.left_out and marker.id != core.head().version:
             marker = NOTHING_KNOWN  # its files that are left out are not those of HEAD
-        found = scan(
-            core.root,
-            tracked=self.tracked,
-            workspace=core.workspace.encode(),
-            rows=core.store.cache_get,
-            now_ns=core.clock(),
-            fresh=marker is NOTHING_KNOWN,
-        )
+        found = self._scan(fresh=marker is NOTHING_KNOWN)
+        if not found.fresh and self._out_of_step(marker, found.unreadable):
+            found = self._scan(fresh=True)
+        self._unread: dict[str, str] = {}
         self.known = self._only_left_out() if found.fresh else marker
         self.scan: Scan = self._without_left_out(found)
 
+    def _scan(self, *, fresh: bool) -> Scan:
+        return scan(
+            self.core.root,
+            tracked=self.tracked,
+            workspace=self.core.workspace.encode(),
+            rows=self.core.store.cache_get,
+            now_ns=self.core.clock(),
+            fresh=fresh,
+        )
+
+    def _out_of_step(self, marker: Known, unreadable: Unreadable) -> bool:
+        """Whether rows that nobody can check describe other files than HEAD's version has there."""
+        head = self.core.head().version
+        if not unreadable or marker.id == head:
+            return False
+        between = changes(marker.version, self.core.version(head), self.fetch)
+        return any(map(unreadable.above, between))
+
+    @property
+    def unreadable(self) -> Unreadable:
+        """What cannot be read, as far as it was tried; `unsaved` and the comparisons try all."""
+        return self.scan.unreadable | self._unread
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """(path, reason) of what is under care and no version can take now."""
+        return tuple(sorted({*self.scan.skipped, *self._unread.items()}))
+
     @cached_property
     def clean(self) -> bool:
-        """Whether every file is exactly as the known version has it."""
+        """Whether every file that can be read is exactly as the known version has it."""
         return self.scan.clean and self.known.same_rules
 
     def _only_left_out(self) -> Known:
@@ -103,6 +128,7 @@ class Workspace:
         if self.clean:
             return self.known.version, self.fetch
         taken = self.snapshotter().take(self.known, self.scan, self.tracked, target)
+        self._unread |= taken.unreadable
         return taken.version, fetch
 
     def differences(self, id: VersionId) -> dict[str, Change]:
@@ -139,7 +165,18 @@ class Workspace:
             if old != now:
                 found[candidate.path] = (old, now)
         self._note(before, recipes)
-        return found
+        return self._without_unreadable(found, id)
+
+    def _without_unreadable(self, found: dict[str, Change], id: VersionId) -> dict[str, Change]:
+        """What cannot be read is as HEAD's version has it."""
+        unreadable, head = self.unreadable, self.core.head().version
+        if not unreadable:
+            return found
+        kept = {path: change for path, change in found.items() if not unreadable.above(path)}
+        if id != head:
+            between = changes(self.core.version(id), self.core.version(head), self.fetch)
+            kept |= {path: change for path, change in between.items() if unreadable.above(path)}
+        return kept
 
     def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
         path, stat = candidate.path, candidate.stat
@@ -148,7 +185,9 @@ class Workspace:
 
     def _read(self, candidates: Collection[Candidate]) -> dict[str, RecipeId]:
         sources = [Source(c.path, c.stat) for c in candidates]
-        with Ingest(self.core.root, DryTarget(), monitor=self.core.monitor) as ingest:
+        with Ingest(
+            self.core.root, DryTarget(), monitor=self.core.monitor, unread=self._unread
+        ) as ingest:
             return {r.path: r.recipe for r in ingest.run(sources)}
 
     def _note(self, before: Mapping[str, Placed], recipes: Mapping[str, RecipeId]) -> None:

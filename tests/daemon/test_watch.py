@@ -15,6 +15,7 @@ import pytest
 
 from mvcd.daemon.watch import Events, Loss, TreeWatch, Unwatchable
 from mvcd.repo import ignore
+from tests.support.privileges import unprivileged
 
 SECONDS = 20.0
 
@@ -84,8 +85,9 @@ Watched = tuple[Path, Heard, TreeWatch]
         lambda home: os.link(home / "old", home / "new"),
         lambda home: (home / "old").open("a").close(),
         lambda home: (home / "sub").mkdir(),
+        lambda home: (home / "old").chmod(0o600),
     ],
-    ids=["written", "removed", "renamed", "linked", "closed", "directory"],
+    ids=["written", "removed", "renamed", "linked", "closed", "directory", "rights"],
 )
 def test_each_kind_of_change_is_told(watched: Watched, change: Callable[[Path], object]) -> None:
     root, heard, _ = watched
@@ -93,6 +95,20 @@ def test_each_kind_of_change_is_told(watched: Watched, change: Callable[[Path], 
     heard.wait_for("a/b")
     change(root / "a/b")
     heard.wait_for("a/b")
+
+
+def test_a_directory_is_watched_from_when_it_may_be_read(events: Events) -> None:
+    with unprivileged() as root:
+        (root / "closed/below").mkdir(parents=True)
+        (root / "closed").chmod(0)
+        heard = Heard()
+        tree = events.watch(str(root), enter, heard)
+        assert tree.directories == 1
+        (root / "closed").chmod(0o755)
+        heard.wait_for("", "closed", "closed/below")
+        (root / "closed/below/f").write_text("1")
+        heard.wait_for("closed/below")
+        tree.stop()
 
 
 def test_new_directories_are_watched_with_all_that_is_in_them(

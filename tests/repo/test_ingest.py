@@ -22,7 +22,7 @@ from mvcd.objects.recipe import Recipe, parts
 from mvcd.repo import ingest, reading
 from mvcd.repo.ingest import Ingest, Source
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.targets import StoreTarget
+from mvcd.repo.targets import DryTarget, StoreTarget
 from mvcd.store.memory_store import MemoryStore
 from tests.support.workspace import Bench
 
@@ -135,8 +135,15 @@ def test_a_file_that_nobody_may_read_is_named(
         deny(patch, bench.path("f"))
         with pytest.raises(Failure) as caught:
             bench.commit()
-    assert caught.value.kind == "unreadable-file"
-    assert str(caught.value).startswith("f ")
+        assert caught.value.kind == "nothing-to-commit"
+        assert str(caught.value.cause).endswith("but for f: cannot be read: Permission denied")
+        with (
+            Ingest(str(bench.root), DryTarget(), monitor=Silent()) as run,
+            pytest.raises(Failure) as caught,
+        ):
+            list(run.run([source_of(bench.root, "f")]))
+        assert caught.value.kind == "unreadable-file"
+        assert str(caught.value).startswith("f ")
     assert bench.repo.head.number == 1
     assert bench.commit().number == 2
 

@@ -21,6 +21,7 @@ from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.repo import ignore
 from mvcd.repo.scan import Outcome, Scan, State, scan, unsafe_link
+from tests.support.privileges import unprivileged
 
 HOUR = 3_600_000_000_000
 Content = tuple[str, bytes]  # ("f" file, "x" executable or "l" link, bytes or target)
@@ -648,14 +649,22 @@ def test_a_root_that_cannot_be_read_is_refused(workspace: Workspace) -> None:
         workspace.scan()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_directory_that_cannot_be_read_is_refused(workspace: Workspace) -> None:
-    (workspace.root / "a").chmod(0)
-    try:
-        with pytest.raises(Failure, match="cannot read directory a"):
-            workspace.scan()
-    finally:
-        (workspace.root / "a").chmod(0o755)
+def test_what_cannot_be_read_is_neither_a_candidate_nor_vanished() -> None:
+    with unprivileged() as root:
+        workspace = Workspace(root)
+        for path in ["top", "a/one", "a/b/three", "c/four"]:
+            workspace.put(path)
+        workspace.commit()
+        workspace.put("c/four", b"y")
+        for closed in ("a", "c/four"):
+            (root / closed).chmod(0)
+        found = workspace.scan()
+        why = "cannot be read: Permission denied"
+        assert (found.candidates, found.vanished) == ([], [])
+        assert found.skipped == [("a", why), ("c/four", why)]
+        assert found.unreadable.above("a/b/three") == "a"
+        assert found.unreadable.above("c") is None
+        assert found.new_rows({}, missing=()).keys() == {b"stat/w/c"}
 
 
 # ---------------------------------------------------------------- links

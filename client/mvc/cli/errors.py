@@ -72,8 +72,8 @@ EXIT_HELP: dict[int, str] = {
 _OS_ERRORS = {
     errno.ENOSPC: ("disk-full", "make room (mvc gc frees what nothing reaches), then run it again"),
     errno.EDQUOT: ("disk-full", "make room in your quota, then run it again"),
-    errno.EACCES: ("permission", "mvc doctor"),
-    errno.EPERM: ("permission", "mvc doctor"),
+    errno.EACCES: ("permission", None),
+    errno.EPERM: ("permission", None),
     errno.EROFS: ("read-only", "mvc init --store DIR  (on a disk that can be written)"),
     errno.EMFILE: ("too-many-files", "ulimit -n 4096"),
     errno.ENFILE: ("too-many-files", None),
@@ -188,4 +188,6 @@ def _os_error(code: int, error: OSError) -> Report:
     kind, help = _OS_ERRORS.get(error.errno or 0, ("os-error", None))
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     where = error.filename if isinstance(error.filename, str) else None
+    if kind == "permission":
+        help = f"ls -ld {shlex.quote(where)}  (shows whose it is)" if where else "mvc doctor"
     return Report(code, kind, f"{where}: {reason}" if where else reason, help=help)

@@ -24,9 +24,19 @@ def command(face: Face, paths: tuple[str, ...]) -> None:
     if face.json:
         face.answer({"added": list(added), "tracked": list(face.repo.status().tracked)})
         return
+    for path in paths:
+        if not _readable(path):
+            face.warn(f"{path} cannot be read: it is skipped until it can")
     for path in added:
         face.say(f"Tracking {text.safe(path) if path != '.' else 'everything here'}")
     if not added:
         face.say("Under care already")
     elif face.repo.head.number == 0:
         face.hint("Next:  mvc commit -m 'First version'")
+
+
+def _readable(path: str) -> bool:
+    """Of a link this asks nothing: its text can always be read."""
+    mode = os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK
+    effective = os.access in os.supports_effective_ids
+    return os.path.islink(path) or os.access(path, mode, effective_ids=effective)

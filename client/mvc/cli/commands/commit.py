@@ -10,10 +10,7 @@ import click
 from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
-from mvc.cli.screens.commit import lines
-
-_SHOWN = 5
-"""Skipped files a commit names."""
+from mvc.cli.screens.commit import lines, warnings
 
 
 @verb(
@@ -48,10 +45,8 @@ def command(
     result = face.repo.commit(
         _message(messages, file), author=author, allow_empty=allow_empty, sign=sign
     )
-    for path, reason in result.skipped[:_SHOWN]:
-        face.warn(f"skipped {path}: {reason}")
-    if len(result.skipped) > _SHOWN:
-        face.warn(f"{len(result.skipped) - _SHOWN} more are skipped; mvc status names them")
+    for warning in warnings(result):
+        face.warn(warning)
     if face.json:
         face.answer(documents.commit(result))
     else:

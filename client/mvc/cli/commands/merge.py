@@ -11,6 +11,7 @@ from mvc.cli.face import Face
 from mvc.cli.options import BUSY, DAMAGE, verb
 from mvc.cli.screens import transfer as screen
 from mvc.cli.screens.commit import lines as committed
+from mvc.cli.screens.commit import warnings
 from mvc.cli.screens.moved import lines as moved
 
 
@@ -54,6 +55,8 @@ def command(
             for line in screen.clashes(conflict.clashes):
                 click.echo(line, err=True, color=face.colored(sys.stderr))
         raise
+    for warning in warnings(done.commit) if done.commit is not None else ():
+        face.warn(warning)
     if face.json:
         face.answer(screen.merge_document(done))
     elif done.commit is not None:

@@ -7,7 +7,7 @@ import click
 from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, DAMAGE, verb
-from mvc.cli.screens.commit import lines
+from mvc.cli.screens.commit import lines, warnings
 
 
 @verb("rollback", exits=BUSY | DAMAGE | {1: "failure, or unsaved work is in the way"})
@@ -24,6 +24,8 @@ def command(face: Face, rev: str, message: str | None, author: str | None, force
     History only grows: the versions in between stay, and the files follow.
     """
     result = face.repo.rollback(rev, message=message, author=author, force=force)
+    for warning in warnings(result):
+        face.warn(warning)
     if face.json:
         face.answer(documents.commit(result))
     else:

@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from mvc.api.results import CommitResult
 
 
+_SHOWN = 5
+"""Skipped files that are named."""
+
+
+def warnings(result: CommitResult) -> Iterator[str]:
+    """What is not in the version, or not as it lies here."""
+    for path, reason in result.skipped[:_SHOWN]:
+        yield f"skipped {path}: {reason}"
+    if len(result.skipped) > _SHOWN:
+        yield f"{len(result.skipped) - _SHOWN} more are skipped; mvc status names them"
+
+
 def lines(result: CommitResult, *, verbose: bool) -> Iterator[str]:
     name = click.style(text.short(result.version), fg="yellow")
     started = "new branch " if result.started_branch else ""
