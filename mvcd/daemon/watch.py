@@ -171,13 +171,21 @@ class TreeWatch:
     def _directory_event(self, event: InotifyEvent, directory: str, name: str) -> None:
         path = f"{directory}/{name}" if directory else name
         if event.is_moved_from:
-            inside = path + "/"
-            self._forget([w for w, p in self._paths.items() if p == path or p.startswith(inside)])
-        elif (event.is_create or event.is_moved_to) and self._enter(directory, name):
+            for gone in self._leave(path):
+                self._listener.touched(gone)  # its files vanished, and no event names them
+        # Where two directories changed places (renameat2 with RENAME_EXCHANGE) this name still has one.
+        if not event.is_delete and self._enter(directory, name):
             try:
                 self._add_tree(path)
             except Unwatchable as problem:
                 self._lost(problem.loss)
+
+    def _leave(self, path: str) -> list[str]:
+        """Stops watching a directory and all below it; returns the names that they had."""
+        inside = path + "/"
+        left = {w: p for w, p in self._paths.items() if p == path or p.startswith(inside)}
+        self._forget(list(left))
+        return list(left.values())
 
     def _add_tree(self, path: str, *, tell: bool = True) -> None:
         pending = [path]
@@ -210,6 +218,11 @@ class TreeWatch:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     raise Unwatchable(Loss.LIMIT) from error
                 return False  # it went away, or became a file
+            former = self._paths.get(
+                wd
+            )  # the kernel has one watch for a directory, whatever it is called
+            if former is not None and self._descriptors.get(former) == wd:
+                del self._descriptors[former]
             self._paths[wd] = path
             self._inodes[wd] = inode
             self._descriptors[path] = wd
