@@ -76,7 +76,9 @@ class Found:
             if not os.path.isdir(directory):
                 return PROVEN  # all of it was removed
             try:
-                return self.rule.check(folder_of(self.rule, directory))
+                inside = self.name.removeprefix("./")
+                changed = frozenset(path.removeprefix(inside) for path in self.files)
+                return self.rule.check(folder_of(self.rule, directory, changed))
             except (OSError, ValueError) as error:
                 return incomplete(str(error))
         verdict = PROVEN if len(self.files) == 1 and not self.claim else UNKNOWN

@@ -1,0 +1,116 @@
+"""Judgements that the rules share: are all files whole, and is the file that is written last newer than they?
+
+A *marker* is the file that a writer makes last (an index, `trainer_state.json`, `.metadata`). In a directory
+that is overwritten in place yesterday's marker lies beside today's first files, so a marker vouches for what
+is not newer than it. But a checkpoint that was copied, downloaded or unpacked comes in any order, its marker
+is often the first to arrive, and nobody will write it again. The two look alike while files come in, and are
+told apart by these signs:
+
+    all of it is newer than the marker, and proven whole    a copy, or a writer between its last file and the
+                                                            marker: SOON seconds of quiet tell
+    some of it is not proven, or older than the marker      the same after LONG seconds of quiet
+    part is newer by more than LONG than the marker         two saves, the second unfinished: held back
+    the last version has this marker already, and part of   the same
+    the files is as it was, or not proven
+
+Proven is what its own format proves (formats.py), and a JSON document that ends; other formats have no end that
+could be looked for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+from mvcd.daemon.folder import Folder
+from mvcd.daemon.formats import check_file
+from mvcd.daemon.verdict import COMPLETE, PROVEN, UNKNOWN, State, Verdict, incomplete
+
+SOON = 30.0
+"""Seconds between the last of the files that a marker vouches for and the marker. Trainers write small files
+between them (schedulers, random states: below a second) or wait for the other ranks' equal shares."""
+
+LONG = 1800.0
+"""Seconds for which no writer pauses within a save: the longest default timeout of torch.distributed (gloo's;
+NCCL's is 600), after which a save whose ranks wait for one another has failed."""
+
+_MAX_DOCUMENT = 8 << 20
+"""Bytes of JSON that are read to see whether it ends: 50 ms."""
+
+_UNFINISHED = "this save was not finished (if it was: mvc commit)"
+
+
+def each_whole(folder: Folder, files: Iterable[str]) -> Verdict:
+    """INCOMPLETE as soon as one file is, by its own format; PROVEN if all are proven, else UNKNOWN."""
+    state = PROVEN
+    for name in files:
+        try:
+            verdict = check_file(os.path.join(folder.path, name), folder.files[name].st_size)
+        except OSError as error:
+            return incomplete(f"{name}: {error.strerror}")
+        if verdict.state is State.INCOMPLETE:
+            return incomplete(f"{name}: {verdict.reason}")
+        if verdict.state is not State.PROVEN and not _is_document(folder, name):
+            state = UNKNOWN
+    return state
+
+
+def _is_document(folder: Folder, name: str) -> bool:
+    """Whether a file is one JSON object or list from its first byte to its last: no part of one is."""
+    if not name.endswith(".json") or folder.files[name].st_size > _MAX_DOCUMENT:
+        return False
+    try:
+        return isinstance(json.loads(folder.text(name)), (dict, list))
+    except (ValueError, RecursionError, OSError):
+        return False
+
+
+def marked(
+    folder: Folder,
+    marker: str,
+    others: Sequence[str],
+    *,
+    empty: bool = False,
+    agrees: Callable[[], bool] = lambda: True,
+) -> Verdict:
+    """COMPLETE if the marker is there, vouches for the others, and these are whole.
+
+    `empty`: it need have no content. `agrees` is asked of files that came after their marker: whether its
+    content is about just these.
+    """
+    if marker not in folder.files:
+        return incomplete(f"{marker} is not written yet")
+    if folder.files[marker].st_size == 0 and not empty:
+        return incomplete(f"{marker} is empty")
+    newer = folder.newer(marker, others)
+    whole = each_whole(folder, others)
+    if newer:
+        proven = whole.state is State.PROVEN and len(newer) == len(others) and agrees()
+        late = arrived(folder, marker, newer, proven=proven)
+        if late.state is State.INCOMPLETE:
+            return late
+    return whole if whole.state is State.INCOMPLETE else COMPLETE
+
+
+def arrived(folder: Folder, marker: str, newer: Sequence[str], *, proven: bool) -> Verdict:
+    """COMPLETE if files that are newer than their marker were copied with it; see above.
+
+    `newer` is in the order of writing. `proven`: they are all that the marker vouches for, and whole.
+    """
+    what = f"{newer[0]} is newer than {marker}"
+    if not proven:
+        apart = folder.files[newer[0]].st_mtime - folder.files[marker].st_mtime
+        saved = folder.changed is not None and marker not in folder.changed
+        if apart > LONG or saved:
+            return incomplete(f"{what}, which is of an earlier save: {_UNFINISHED}")
+    needed = SOON if proven else LONG
+    if folder.quiet() < needed:
+        return incomplete(
+            f"{what}: it is being written again, or was copied (then it is saved after {needed:.0f} s of quiet)"
+        )
+    return COMPLETE
+
+
+def first_incomplete(verdicts: Iterable[Verdict], otherwise: Verdict) -> Verdict:
+    return next((v for v in verdicts if v.state is State.INCOMPLETE), otherwise)
