@@ -44,9 +44,12 @@ class Folder:
         found = [o for o in others if self.files[o].st_mtime_ns > mark]
         return sorted(found, key=lambda o: self.files[o].st_mtime_ns)
 
-    def written_after(self, marker: str, others: Iterable[str]) -> str | None:
-        """One of `others` that is newer than the marker."""
-        return next(iter(self.newer(marker, others)), None)
+    def is_new(self, *names: str) -> bool:
+        """Whether all of these are known to differ from the last version."""
+        return self.changed is not None and set(names) <= set(self.changed)
+
+    def may_be_new(self, name: str) -> bool:
+        return self.changed is None or name in self.changed
 
     def quiet(self) -> float:
         """Seconds since a member was written last, by its own stamp.

@@ -51,7 +51,7 @@ def hdf5(path: str, size: int) -> Verdict:
     with open(path, "rb") as file:
         read_at = reader(file)
         start, head = 0, read_at(0, 64)
-        empty = not head.strip(b"\0")
+        empty = not head.strip(b"\0") or _HDF5.startswith(head)
         while head[:8] != _HDF5 and start <= min(size, _LAST_USER_BLOCK):
             start = 2 * start or 512  # a user block before it has 512 bytes, or 1024, 2048, ...
             head = read_at(start, 64)

@@ -8,7 +8,9 @@ told apart by these signs:
 
     all of it is newer than the marker, and proven whole    a copy, or a writer between its last file and the
                                                             marker: SOON seconds of quiet tell
-    some of it is not proven, or older than the marker      the same after LONG seconds of quiet
+    part is older than the marker, all is proven whole,     the same
+    unlike the last version, and came in one go
+    part is older than the marker, or not proven            the same after LONG seconds of quiet
     part is newer by more than LONG than the marker         two saves, the second unfinished: held back
     the last version has this marker already, and part of   the same
     the files is as it was, or not proven
@@ -34,6 +36,9 @@ between them (schedulers, random states: below a second) or wait for the other r
 LONG = 1800.0
 """Seconds for which no writer pauses within a save: the longest default timeout of torch.distributed (gloo's;
 NCCL's is 600), after which a save whose ranks wait for one another has failed."""
+
+_RATE = 50e6
+"""Bytes a second that a copy makes at least: half of what gigabit Ethernet carries."""
 
 _MAX_DOCUMENT = 8 << 20
 """Bytes of JSON that are read to see whether it ends: 50 ms."""
@@ -86,30 +91,30 @@ def marked(
     newer = folder.newer(marker, others)
     whole = each_whole(folder, others)
     if newer:
-        proven = whole.state is State.PROVEN and len(newer) == len(others) and agrees()
-        late = arrived(folder, marker, newer, proven=proven)
+        proven = whole.state is State.PROVEN and agrees()
+        late = arrived(folder, marker, others, proven=proven)
         if late.state is State.INCOMPLETE:
             return late
     return whole if whole.state is State.INCOMPLETE else COMPLETE
 
 
-def arrived(folder: Folder, marker: str, newer: Sequence[str], *, proven: bool) -> Verdict:
-    """COMPLETE if files that are newer than their marker were copied with it; see above.
-
-    `newer` is in the order of writing. `proven`: they are all that the marker vouches for, and whole.
-    """
-    what = f"{newer[0]} is newer than {marker}"
-    if not proven:
-        apart = folder.files[newer[0]].st_mtime - folder.files[marker].st_mtime
-        saved = folder.changed is not None and marker not in folder.changed
-        if apart > LONG or saved:
-            return incomplete(f"{what}, which is of an earlier save: {_UNFINISHED}")
-    needed = SOON if proven else LONG
-    if folder.quiet() < needed:
+def arrived(folder: Folder, marker: str, others: Sequence[str], *, proven: bool) -> Verdict:
+    """COMPLETE if files of which some are newer than their marker were copied with it; see above."""
+    newer = folder.newer(marker, others)
+    first = folder.files[newer[0]]
+    apart = first.st_mtime - folder.files[marker].st_mtime
+    one_go = apart <= SOON + first.st_size / _RATE
+    sure = proven and (len(newer) == len(others) or (one_go and folder.is_new(marker, *others)))
+    if not sure and (apart > LONG or not folder.may_be_new(marker)):
         return incomplete(
-            f"{what}: it is being written again, or was copied (then it is saved after {needed:.0f} s of quiet)"
+            f"{newer[0]} is newer than {marker}, which is of an earlier save: {_UNFINISHED}"
         )
-    return COMPLETE
+    needed, said = (SOON, "30 s") if sure else (LONG, "30 min")
+    if folder.quiet() >= needed:
+        return COMPLETE
+    return incomplete(
+        f"{newer[0]} is newer than {marker}: it is being written again (a copy is saved after {said} of quiet)"
+    )
 
 
 def first_incomplete(verdicts: Iterable[Verdict], otherwise: Verdict) -> Verdict:

@@ -165,9 +165,8 @@ def _without_index(folder: Folder, group: Group, indices: list[str]) -> Verdict:
     if len(names) < count:
         return incomplete(f"{len(names)} of {count} shards of {_stem(names[0])} are there")
     if newest is not None:
-        whole = each_whole(folder, names)
-        proven = whole.state is State.PROVEN and len(newer) == count
-        late = arrived(folder, newest, newer, proven=proven)
+        proven = each_whole(folder, names).state is State.PROVEN
+        late = arrived(folder, newest, names, proven=proven)
         if late.state is State.INCOMPLETE:
             return incomplete(f"{newer[0]} is newer than {newest}, which does not name it")
     return UNKNOWN
