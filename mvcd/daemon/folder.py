@@ -39,9 +39,12 @@ class Folder:
             return file.read(limit)
 
     def newer(self, marker: str, others: Iterable[str]) -> list[str]:
-        """Those of `others` that were written after the marker, the first written first."""
+        """Those of `others` that were written after the marker, the first written first.
+
+        Not those that the last version has as they are: then they were vouched for.
+        """
         mark = self.files[marker].st_mtime_ns
-        found = [o for o in others if self.files[o].st_mtime_ns > mark]
+        found = [o for o in others if self.files[o].st_mtime_ns > mark and self.may_be_new(o)]
         return sorted(found, key=lambda o: self.files[o].st_mtime_ns)
 
     def is_new(self, *names: str) -> bool:

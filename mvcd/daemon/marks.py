@@ -23,7 +23,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from mvcd.daemon.folder import Folder
 from mvcd.daemon.formats import check_file
@@ -46,12 +47,25 @@ _MAX_DOCUMENT = 8 << 20
 _UNFINISHED = "this save was not finished (if it was: mvc commit)"
 
 
-def each_whole(folder: Folder, files: Iterable[str]) -> Verdict:
-    """INCOMPLETE as soon as one file is, by its own format; PROVEN if all are proven, else UNKNOWN."""
+NO_LENGTHS: Mapping[str, int] = MappingProxyType({})
+
+
+def each_whole(
+    folder: Folder, files: Iterable[str], lengths: Mapping[str, int] = NO_LENGTHS
+) -> Verdict:
+    """INCOMPLETE as soon as one file is, by its own format; PROVEN if all are proven, else UNKNOWN.
+
+    `lengths` has the bytes that another file says that a file must have.
+    """
     state = PROVEN
     for name in files:
+        size = folder.files[name].st_size
+        if name in lengths:
+            if size < lengths[name]:
+                return incomplete(f"{name}: {size} of {lengths[name]} bytes are there")
+            continue
         try:
-            verdict = check_file(os.path.join(folder.path, name), folder.files[name].st_size)
+            verdict = check_file(os.path.join(folder.path, name), size)
         except OSError as error:
             return incomplete(f"{name}: {error.strerror}")
         if verdict.state is State.INCOMPLETE:
@@ -77,25 +91,24 @@ def marked(
     others: Sequence[str],
     *,
     empty: bool = False,
+    lengths: Mapping[str, int] = NO_LENGTHS,
     agrees: Callable[[], bool] = lambda: True,
 ) -> Verdict:
     """COMPLETE if the marker is there, vouches for the others, and these are whole.
 
-    `empty`: it need have no content. `agrees` is asked of files that came after their marker: whether its
-    content is about just these.
+    `empty`: it need have no content. `lengths` is each_whole's. `agrees` is asked of files that came after
+    their marker: whether its content is about just these.
     """
     if marker not in folder.files:
         return incomplete(f"{marker} is not written yet")
     if folder.files[marker].st_size == 0 and not empty:
         return incomplete(f"{marker} is empty")
-    newer = folder.newer(marker, others)
-    whole = each_whole(folder, others)
-    if newer:
-        proven = whole.state is State.PROVEN and agrees()
-        late = arrived(folder, marker, others, proven=proven)
-        if late.state is State.INCOMPLETE:
-            return late
-    return whole if whole.state is State.INCOMPLETE else COMPLETE
+    whole = each_whole(folder, others, lengths)
+    if whole.state is State.INCOMPLETE:
+        return whole
+    if folder.newer(marker, others):
+        return arrived(folder, marker, others, proven=whole.state is State.PROVEN and agrees())
+    return COMPLETE
 
 
 def arrived(folder: Folder, marker: str, others: Sequence[str], *, proven: bool) -> Verdict:
@@ -104,7 +117,8 @@ def arrived(folder: Folder, marker: str, others: Sequence[str], *, proven: bool)
     first = folder.files[newer[0]]
     apart = first.st_mtime - folder.files[marker].st_mtime
     one_go = apart <= SOON + first.st_size / _RATE
-    sure = proven and (len(newer) == len(others) or (one_go and folder.is_new(marker, *others)))
+    alike = len(newer) == len(others) or (one_go and folder.is_new(marker, *others))
+    sure = proven and alike  # of one save, or of one copy
     if not sure and (apart > LONG or not folder.may_be_new(marker)):
         return incomplete(
             f"{newer[0]} is newer than {marker}, which is of an earlier save: {_UNFINISHED}"

@@ -193,19 +193,17 @@ def _has_onnx_data(_name: str, names: Names) -> bool:
 def _check_onnx(folder: Folder) -> Verdict:
     """Each model after its data, and the data as long as the model says."""
     verdicts = []
-    for data in (f for f in folder.files if _ONNX_DATA.fullmatch(f)):
-        model = data[: data.rindex(".onnx") + len(".onnx")]
+    for name in (f for f in folder.files if _ONNX_DATA.fullmatch(f)):
+        model = name[: name.rindex(".onnx") + len(".onnx")]
         if model not in folder.files:
             return incomplete(f"{model} is not written yet")
     for model in folder.matching("*.onnx"):
         lengths = onnx_data(os.path.join(folder.path, model), folder.files[model].st_size)
-        for name, length in lengths.items():
-            there = folder.files.get(name)
-            if there is None and _ONNX_DATA.fullmatch(name):
+        for name in lengths:
+            if name not in folder.files and _ONNX_DATA.fullmatch(name):
                 return incomplete(f"{name}, which {model} names, is not there")
-            if there is not None and there.st_size < length:
-                return incomplete(f"{name}: {there.st_size} of {length} bytes are there")
-        verdicts.append(marked(folder, model, [n for n in lengths if n in folder.files]))
+        data = [name for name in lengths if name in folder.files]
+        verdicts.append(marked(folder, model, data, lengths=lengths))
     return first_incomplete(verdicts, COMPLETE)
 
 

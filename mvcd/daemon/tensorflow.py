@@ -6,8 +6,11 @@ import os
 import re
 
 from mvcd.daemon.folder import Folder, Names
+from mvcd.daemon.lengths import ranges, reader
 from mvcd.daemon.marks import first_incomplete, marked
 from mvcd.daemon.verdict import COMPLETE, Verdict, incomplete
+from mvcd.inspect import tfcheckpoint
+from mvcd.inspect.spans import NotThisFormat
 
 CHECKPOINT_MEMBERS = ("checkpoint", "*.index", "*.data-?????-of-?????")
 
@@ -35,17 +38,42 @@ def _checkpoint(folder: Folder, inside: str) -> Verdict:
             if any(f"{match['stem']}.data-{i:05d}-of-{count:05d}" not in folder.files
                    for i in range(count)):  # fmt: skip
                 return incomplete(f"not all {count} data files of {match['stem']} are there")
-    verdicts = [marked(folder, f"{stem}.index", data) for stem, data in stems.items()]
+    indices = [f for f in files if f.endswith(".index")]
+    lengths = _lengths(folder, indices)
+    verdicts = [
+        marked(folder, f"{stem}.index", data, lengths=lengths) for stem, data in stems.items()
+    ]
     latest = f"{inside}checkpoint"
     if latest in folder.files:
         named = _LATEST.search(folder.text(latest))
         if named is None:
             return incomplete("checkpoint cannot be read yet")
         index = inside + os.path.basename(named["stem"]) + ".index"
-        verdicts.append(marked(folder, latest, [f for f in files if f.endswith(".index")]))
+        verdicts.append(marked(folder, latest, indices, lengths=lengths))
         if index not in folder.files:
             return incomplete(f"{index}, which checkpoint names, is not there")
     return first_incomplete(verdicts, COMPLETE)
+
+
+def _lengths(folder: Folder, indices: list[str]) -> dict[str, int]:
+    """What whole indices say of themselves and of their data files: where the last tensor of each ends."""
+    found: dict[str, int] = {}
+    for index in indices:
+        size = folder.files[index].st_size
+        with open(os.path.join(folder.path, index), "rb") as file:
+            read_at = reader(file)
+            try:
+                if not tfcheckpoint.looks_like(read_at, size):
+                    continue
+                tensors = tfcheckpoint.read(read_at, size, os.path.basename(index)).tensors
+            except NotThisFormat:
+                continue
+        found[index] = size
+        home = index[: -len(os.path.basename(index))]
+        for part in (p for t in tensors.values() for p in ranges(t.content) if p.beside):
+            data = home + part.beside
+            found[data] = max(found.get(data, 0), part.offset + part.size)
+    return found
 
 
 # ---------------------------------------------------------------- SavedModel

@@ -297,6 +297,28 @@ def test_a_save_that_died_in_place_is_held_back_however_old_it_is(
     assert "mvc commit" in verdict.reason
 
 
+def test_what_the_last_version_has_needs_no_marker_any_more(tmp_path: Path) -> None:
+    """A copy was saved; something else beside it in the set does not bring the question up again."""
+    home = Home(tmp_path / "checkpoint-5")
+    for file, data in LAYOUTS["Trainer checkpoint-N"][1][::-1]:
+        home.write(file, data)
+    home.write("notes.txt", b"good")
+    assert home.judge(changed=["notes.txt"]).state is State.COMPLETE
+    assert home.judge(changed=["notes.txt", "optimizer.pt"]).state is State.INCOMPLETE
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_tensorflow_index_says_how_long_its_data_is(tmp_path: Path, cut: bool) -> None:
+    """So a copy needs little quiet, as one of a format that proves itself."""
+    source = Path(__file__).parents[1] / "inspect" / "data" / "tf"
+    data = (source / "ckpt.data-00000-of-00001").read_bytes()
+    home = Home(tmp_path / "tf", ago=60)
+    home.write("checkpoint", b'model_checkpoint_path: "ckpt"\n')
+    home.write("ckpt.index", (source / "ckpt.index").read_bytes())
+    home.write("ckpt.data-00000-of-00001", data[: len(data) // 2] if cut else data)
+    assert home.judge().state is (State.INCOMPLETE if cut else State.COMPLETE)
+
+
 def test_an_index_about_other_tensors_does_not_prove_a_download(tmp_path: Path) -> None:
     home = Home(tmp_path / "model", ago=60)
     other = json.loads(INDEX)
@@ -410,6 +432,11 @@ def test_onnx_waits_for_its_data(tmp_path: Path) -> None:
     assert home.judge().reason.endswith("bytes are there")
     home.write("mli.onnx_data", data)
     assert home.judge().state is State.INCOMPLETE, "the model is older"
+    home.later(-60)
+    home.write("mli.onnx", model)
+    home.write("mli.onnx_data", data)
+    assert home.judge().state is State.COMPLETE, "a copy"
+    home.later(60)
     home.write("mli.onnx", model)
     assert home.judge().state is State.COMPLETE
 
