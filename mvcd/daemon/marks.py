@@ -119,16 +119,17 @@ def arrived(folder: Folder, marker: str, others: Sequence[str], *, proven: bool)
     one_go = apart <= SOON + first.st_size / _RATE
     alike = len(newer) == len(others) or (one_go and folder.is_new(marker, *others))
     sure = proven and alike  # of one save, or of one copy
+    needed, said = (SOON, "30 s") if sure else (LONG, "30 min")
+    again = f"{newer[0]} is newer than {marker}: it is being written again"
     if not sure and (apart > LONG or not folder.may_be_new(marker)):
+        if folder.quiet() < LONG:
+            return incomplete(again)
         return incomplete(
             f"{newer[0]} is newer than {marker}, which is of an earlier save: {_UNFINISHED}"
         )
-    needed, said = (SOON, "30 s") if sure else (LONG, "30 min")
-    if folder.quiet() >= needed:
-        return COMPLETE
-    return incomplete(
-        f"{newer[0]} is newer than {marker}: it is being written again (a copy is saved after {said} of quiet)"
-    )
+    if folder.quiet() < needed:
+        return incomplete(f"{again} (a copy is saved after {said} of quiet)")
+    return COMPLETE
 
 
 def first_incomplete(verdicts: Iterable[Verdict], otherwise: Verdict) -> Verdict:
