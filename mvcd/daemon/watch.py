@@ -110,8 +110,9 @@ class TreeWatch:
         self._listener = listener
         self._lock = threading.RLock()
         self._paths: dict[int, str] = {}
-        self._inodes: dict[int, int] = {}
-        self._descriptors: dict[str, int] = {}
+        self._identities: dict[int, tuple[int, int]] = {}
+        self._watched: dict[tuple[int, int], int] = {}
+        """Device and inode of a directory, and its watch: the kernel has one, whatever the name."""
         self._stopped = False
 
     @property
@@ -204,28 +205,26 @@ class TreeWatch:
                 return False
             absolute = self._absolute(path)
             try:
-                inode = os.stat(absolute, follow_symlinks=not path).st_ino
+                found = os.stat(absolute, follow_symlinks=not path)
             except OSError:
                 return False
-            known = self._descriptors.get(path)
-            if known is not None and self._inodes.get(known) == inode:
+            identity = (found.st_dev, found.st_ino)
+            former = self._watched.get(identity)
+            if former is not None and self._paths.get(former) == path:
                 return True
             if not os.access(absolute, os.R_OK | os.X_OK):
                 return False  # not ours to read: the scan will say so
+            if former is not None:
+                self._forget([former])  # it has moved, and the event that says so is still to come
             try:
                 wd = self._fd.add_callback(os.fsencode(absolute), self._mask, self, self._id)
             except OSError as error:
                 if error.errno in (errno.ENOSPC, errno.ENOMEM):
                     raise Unwatchable(Loss.LIMIT) from error
                 return False  # it went away, or became a file
-            former = self._paths.get(
-                wd
-            )  # the kernel has one watch for a directory, whatever it is called
-            if former is not None and self._descriptors.get(former) == wd:
-                del self._descriptors[former]
             self._paths[wd] = path
-            self._inodes[wd] = inode
-            self._descriptors[path] = wd
+            self._identities[wd] = identity
+            self._watched[identity] = wd
             return True
 
     def _subdirectories(self, path: str) -> Iterator[str]:
@@ -245,10 +244,10 @@ class TreeWatch:
             self._drop(wd)
 
     def _drop(self, wd: int) -> None:
-        self._inodes.pop(wd, None)
-        path = self._paths.pop(wd, None)
-        if path is not None and self._descriptors.get(path) == wd:
-            del self._descriptors[path]
+        self._paths.pop(wd, None)
+        identity = self._identities.pop(wd, None)
+        if identity is not None and self._watched.get(identity) == wd:
+            del self._watched[identity]
 
     def _absolute(self, path: str) -> str:
         return os.path.join(self._root, path) if path else self._root
