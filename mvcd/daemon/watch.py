@@ -101,7 +101,7 @@ class TreeWatch:
         self._mask = inotify_c.Mask(
             flags.IN_CREATE | flags.IN_CLOSE_WRITE | flags.IN_MOVED_TO | flags.IN_MOVED_FROM
             | flags.IN_DELETE | flags.IN_DELETE_SELF | flags.IN_MOVE_SELF
-            | flags.IN_ONLYDIR | flags.IN_DONT_FOLLOW | flags.IN_EXCL_UNLINK
+            | flags.IN_ONLYDIR | flags.IN_EXCL_UNLINK
         )  # fmt: skip
         self._id = inotify_c.CallbackId(id(self))
         self._fd = fd
@@ -172,8 +172,7 @@ class TreeWatch:
     def _directory_event(self, event: InotifyEvent, directory: str, name: str) -> None:
         path = f"{directory}/{name}" if directory else name
         if event.is_moved_from:
-            for gone in self._leave(path):
-                self._listener.touched(gone)  # its files vanished, and no event names them
+            self._leave(path)
         # Where two directories changed places (renameat2 with RENAME_EXCHANGE) this name still has one.
         if not event.is_delete and self._enter(directory, name):
             try:
@@ -181,12 +180,13 @@ class TreeWatch:
             except Unwatchable as problem:
                 self._lost(problem.loss)
 
-    def _leave(self, path: str) -> list[str]:
-        """Stops watching a directory and all below it; returns the names that they had."""
+    def _leave(self, path: str) -> None:
+        """Stops watching a directory that moved and all below it: files vanished there that no event names."""
         inside = path + "/"
         left = {w: p for w, p in self._paths.items() if p == path or p.startswith(inside)}
         self._forget(list(left))
-        return list(left.values())
+        for gone in left.values():
+            self._listener.touched(gone)
 
     def _add_tree(self, path: str, *, tell: bool = True) -> None:
         pending = [path]
@@ -200,32 +200,40 @@ class TreeWatch:
 
     def _add(self, path: str) -> bool:
         """Whether the directory is there and watched."""
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if path else 0)
         with self._lock:
             if self._stopped:
                 return False
-            absolute = self._absolute(path)
             try:
-                found = os.stat(absolute, follow_symlinks=not path)
-            except OSError:
-                return False
-            identity = (found.st_dev, found.st_ino)
-            former = self._watched.get(identity)
-            if former is not None and self._paths.get(former) == path:
-                return True
-            if not os.access(absolute, os.R_OK | os.X_OK):
-                return False  # not ours to read: the scan will say so
-            if former is not None:
-                self._forget([former])  # it has moved, and the event that says so is still to come
-            try:
-                wd = self._fd.add_callback(os.fsencode(absolute), self._mask, self, self._id)
+                directory = os.open(self._absolute(path), flags)
+                try:
+                    return self._add_open(path, directory)
+                finally:
+                    os.close(directory)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
                     raise Unwatchable(Loss.LIMIT) from error
                 return False  # it went away, or became a file
-            self._paths[wd] = path
-            self._identities[wd] = identity
-            self._watched[identity] = wd
+
+    def _add_open(self, path: str, directory: int) -> bool:
+        """By descriptor, so that what is watched is what was asked about, whatever has this name by now."""
+        found = os.fstat(directory)
+        identity = (found.st_dev, found.st_ino)
+        former = self._watched.get(identity)
+        if former is not None and self._paths.get(former) == path:
             return True
+        here = f"/proc/self/fd/{directory}"
+        if not os.access(here, os.R_OK | os.X_OK):
+            return False  # not ours to read: the scan will say so
+        if former is not None:
+            self._leave(
+                self._paths[former]
+            )  # it moved, and the event that says so is still to come
+        wd = self._fd.add_callback(os.fsencode(here), self._mask, self, self._id)
+        self._paths[wd] = path
+        self._identities[wd] = identity
+        self._watched[identity] = wd
+        return True
 
     def _subdirectories(self, path: str) -> Iterator[str]:
         try:
