@@ -222,10 +222,10 @@ RULES: tuple[Rule, ...] = (
     Rule("variables of a SavedModel", has_variables, CHECKPOINT_MEMBERS, check_variables),
     Rule("TensorFlow checkpoint", has_checkpoint, CHECKPOINT_MEMBERS, check_checkpoint),
     Rule("sentence-transformers", lambda _, names: _SENTENCE in names, _SENTENCE_MEMBERS, _check_sentences),
+    Rule("shards with an index", has_shards, MEMBERS, check_shards),
     Rule("PEFT adapter", lambda _, names: "adapter_config.json" in names,
          ("adapter_config.json", "adapter_model.*"), _check_adapter),
     Rule("ONNX with external data", _has_onnx_data, _ONNX_MEMBERS, _check_onnx),
-    Rule("shards with an index", has_shards, MEMBERS, check_shards),
 )  # fmt: skip
 """The first that claims a directory has it; of nested directories the outermost is asked first."""
 

@@ -381,6 +381,14 @@ def test_parts_of_data_sets_are_not_claimed(tmp_path: Path, name: str) -> None:
     assert home.verdict() == (None, None)
 
 
+def test_shards_beside_an_adapter_wait_for_one_another(tmp_path: Path) -> None:
+    home = Home(tmp_path / "merged")
+    for file, data in LAYOUTS["PEFT adapter"][1]:
+        home.write(file, data)
+    home.write(*SHARDS[0])
+    assert home.judge().reason == "1 of 2 shards of model.safetensors are there"
+
+
 def test_a_document_about_something_else_is_no_index(tmp_path: Path) -> None:
     home = Home(tmp_path / "site")
     home.write("search.index.json", b'{"pages": []}')
