@@ -9,7 +9,11 @@
     sets        what a scan found, sorted into sets: what becomes one version
     rules       when a format's files are complete: the table to read and to extend
     claims      the `mvc.checkpoint` blocks of training programs
-    formats     whether one file is whole, by its own format
+    folder      a directory that a rule claims, and the shape of a rule
+    marks       what a file vouches for that is written last, and how a copy is told from a save under way
+    shards, tensorflow    rules of models in several files
+    formats, lengths, walks    whether one file is whole, by its own format
+    verdict     what rules and formats say
     settle      which sets may be saved now, and when to look again (pure; time is an argument)
     writers     whether some process still has a file open for writing
     capture     one save: what is taken, what is held back, equal stats before and after

@@ -1,6 +1,7 @@
 """Whether one file is whole, by its own format: what its header or its end promises against what is there.
 
-Only lengths are compared; nothing is unpickled, and memory is bounded by the header limit.
+Only lengths are compared; nothing is unpickled, and memory is bounded by the header limit. Here are the table
+and the two formats that most checkpoints have; `lengths` and `walks` have the others.
 """
 
 from __future__ import annotations
@@ -8,8 +9,20 @@ from __future__ import annotations
 import json
 import os
 import struct
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Callable
+
+from mvcd.daemon import lengths, walks
+from mvcd.daemon.verdict import (
+    COMPLETE,
+    PROVEN,
+    UNKNOWN,
+    State,
+    Verdict,
+    incomplete,
+    of_length,
+)
+
+__all__ = ["COMPLETE", "FILES", "PROVEN", "UNKNOWN", "State", "Verdict", "check_file", "incomplete"]
 
 MAX_HEADER = 100 << 20
 """Bytes of a safetensors header: the library's own limit."""
@@ -17,30 +30,6 @@ MAX_HEADER = 100 << 20
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR64 = struct.Struct("<4sIQI")
 _MAX_COMMENT = 1 << 16
-
-
-class State(Enum):
-    """PROVEN: nothing more will come. COMPLETE: all is there, more may come beside it (quiet decides)."""
-
-    PROVEN = "proven"
-    COMPLETE = "complete"
-    INCOMPLETE = "incomplete"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    state: State
-    reason: str = ""
-
-
-PROVEN = Verdict(State.PROVEN)
-COMPLETE = Verdict(State.COMPLETE)
-UNKNOWN = Verdict(State.UNKNOWN)
-
-
-def incomplete(reason: str) -> Verdict:
-    return Verdict(State.INCOMPLETE, reason)
 
 
 def safetensors(path: str, size: int) -> Verdict:
@@ -59,12 +48,9 @@ def safetensors(path: str, size: int) -> Verdict:
     try:
         tensors = json.loads(header)
         ends = [t["data_offsets"][1] for name, t in tensors.items() if name != "__metadata__"]
-        wanted = 8 + length + max(ends, default=0)
+        return of_length(size, 8 + length + max(ends, default=0))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return incomplete("the header cannot be read")
-    if size < wanted:
-        return incomplete(f"{size} of {wanted} bytes are there")
-    return PROVEN if size == wanted else UNKNOWN
 
 
 def torch_zip(path: str, size: int) -> Verdict:
@@ -94,11 +80,21 @@ def _zip_end(tail: bytes, start: int) -> str | None:
     return None if offset + length <= start + at else "the zip directory is cut short"
 
 
-FILES = {
+Check = Callable[[str, int], Verdict]
+
+FILES: dict[str, tuple[Check, tuple[str, ...]]] = {
     "safetensors": (safetensors, (".safetensors",)),
-    "zip with an end record": (torch_zip, (".pt", ".pth", ".ckpt", ".bin", ".npz", ".keras", ".ptl", ".zip")),
+    "zip with an end record": (torch_zip, (".pt", ".pth", ".ckpt", ".bin", ".npz", ".keras", ".ptl", ".pt2",
+                                           ".tar", ".zip")),
+    "HDF5": (lengths.hdf5, (".h5", ".hdf5")),
+    "npy": (lengths.npy, (".npy",)),
+    "GGUF": (lengths.gguf, (".gguf",)),
+    "MessagePack": (walks.msgpack, (".msgpack",)),
+    "ONNX": (walks.onnx, (".onnx",)),
+    "Parquet": (lengths.parquet, (".parquet",)),
+    "Arrow": (lengths.arrow, (".arrow", ".feather")),
 }  # fmt: skip
-"""Name of the rule, its check, and the suffixes it looks at."""
+"""Name of the rule, its check, and the suffixes it looks at; `.pth.tar` is what torch.save wrote, too."""
 
 
 def check_file(path: str, size: int) -> Verdict:

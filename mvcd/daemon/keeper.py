@@ -455,7 +455,9 @@ class Keeper:
             if told["state"] == "saved":
                 self._taking.saved(int(told["capture"]))
             else:
-                self._taking.broken(int(told["capture"]), told["sets"].keys())
+                self._taking.broken(
+                    int(told["capture"]), told["sets"].keys(), dropped=told["dropped"]
+                )
 
     def _account_broken(self, told: Mapping[str, Any]) -> None:
         number, sets = int(told["capture"]), told["sets"]

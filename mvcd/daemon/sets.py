@@ -121,7 +121,9 @@ class Found:
         if not os.path.isdir(directory):
             return PROVEN  # all of it was removed
         try:
-            return rule.check(folder_of(rule, directory))
+            inside = self.name.removeprefix("./")
+            changed = frozenset(path.removeprefix(inside) for path in self.files)
+            return rule.check(folder_of(rule, directory, changed))
         except (OSError, ValueError) as error:
             return incomplete(str(error))
 

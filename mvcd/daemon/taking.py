@@ -303,14 +303,13 @@ class Taking:
                 if file.kept is not Kept.LINK
             )
 
-    def broken(self, number: int, names: Collection[str]) -> Capture | None:
-        """Sets of a capture changed before they were read; what shows of them is new. Answers the capture as
-        it was."""
-        for queued in self._queued:
-            if queued.capture.number == number:
-                before, queued.capture = queued.capture, queued.capture.without(names)
-                return before
-        return None
+    def broken(self, number: int, names: Collection[str], *, dropped: bool) -> None:
+        """Sets of a capture changed before they were read; what shows of them is new. `dropped`: nothing is
+        left of it."""
+        for queued in [q for q in self._queued if q.capture.number == number]:
+            queued.capture = queued.capture.without(names)
+            if dropped:
+                self._queued.remove(queued)
 
     # ---------------------------------------------------------------- parts
 

@@ -103,7 +103,7 @@ class TreeWatch:
         self._mask = inotify_c.Mask(
             flags.IN_CREATE | flags.IN_CLOSE_WRITE | flags.IN_MOVED_TO | flags.IN_MOVED_FROM
             | flags.IN_DELETE | flags.IN_DELETE_SELF | flags.IN_MOVE_SELF | flags.IN_ATTRIB
-            | flags.IN_ONLYDIR | flags.IN_DONT_FOLLOW | flags.IN_EXCL_UNLINK
+            | flags.IN_ONLYDIR | flags.IN_EXCL_UNLINK
         )  # fmt: skip
         self._id = inotify_c.CallbackId(id(self))
         self._fd = fd
@@ -112,8 +112,9 @@ class TreeWatch:
         self._listener = listener
         self._lock = threading.RLock()
         self._paths: dict[int, str] = {}
-        self._inodes: dict[int, int] = {}
-        self._descriptors: dict[str, int] = {}
+        self._identities: dict[int, tuple[int, int]] = {}
+        self._watched: dict[tuple[int, int], int] = {}
+        """Device and inode of a directory, and its watch: the kernel has one, whatever the name."""
         self._stopped = False
 
     @property
@@ -147,9 +148,7 @@ class TreeWatch:
                 self._lost(Loss.ROOT)
                 return
             name = os.fsdecode(event.name)
-            if (
-                name and event.mask & self._flags.IN_ISDIR
-            ):  # without a name it is the directory itself
+            if name and event.mask & self._flags.IN_ISDIR:  # without one it is the directory itself
                 self._directory_event(event, directory, name)
         self._listener.touched(directory)
 
@@ -175,18 +174,26 @@ class TreeWatch:
     def _directory_event(self, event: InotifyEvent, directory: str, name: str) -> None:
         path = f"{directory}/{name}" if directory else name
         if event.is_moved_from:
-            inside = path + "/"
-            self._forget([w for w, p in self._paths.items() if p == path or p.startswith(inside)])
-        elif self._may_be_new(event, path) and self._enter(directory, name):
+            self._leave(path)
+        # Where two directories changed places (renameat2 with RENAME_EXCHANGE) this name still has one.
+        new = not event.is_delete and not self._only_attributes(event, path)
+        if new and self._enter(directory, name):
             try:
                 self._add_tree(path)
             except Unwatchable as problem:
                 self._lost(problem.loss)
 
-    def _may_be_new(self, event: InotifyEvent, path: str) -> bool:
-        """It came, or it was there and could not be read until its rights changed."""
-        opened = event.mask & self._flags.IN_ATTRIB and path not in self._descriptors
-        return bool(event.is_create or event.is_moved_to or opened)
+    def _only_attributes(self, event: InotifyEvent, path: str) -> bool:
+        """Whether it is watched already; one that could not be read is, once its rights change."""
+        return bool(event.mask & self._flags.IN_ATTRIB) and path in self._paths.values()
+
+    def _leave(self, path: str) -> None:
+        """Stops watching a directory that moved and all below it: files vanished there that no event names."""
+        inside = path + "/"
+        left = {w: p for w, p in self._paths.items() if p == path or p.startswith(inside)}
+        self._forget(list(left))
+        for gone in left.values():
+            self._listener.touched(gone)
 
     def _add_tree(self, path: str, *, tell: bool = True) -> None:
         pending = [path]
@@ -200,31 +207,40 @@ class TreeWatch:
 
     def _add(self, path: str) -> bool:
         """Whether the directory is there and watched."""
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC | (os.O_NOFOLLOW if path else 0)
         with self._lock:
             if self._stopped:
                 return False
-            absolute = self._absolute(path)
             try:
-                inode = os.stat(absolute, follow_symlinks=not path).st_ino
-            except OSError:
-                return False
-            known = self._descriptors.get(path)
-            if known is not None and self._inodes.get(known) == inode:
-                return True
-            if not os.access(absolute, os.R_OK | os.X_OK, effective_ids=EFFECTIVE_IDS):
-                return False  # not ours to read: every scan says so
-            try:
-                wd = self._fd.add_callback(os.fsencode(absolute), self._mask, self, self._id)
+                directory = os.open(self._absolute(path), flags)
+                try:
+                    return self._add_open(path, directory)
+                finally:
+                    os.close(directory)
             except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.ENOMEM):
+                if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EMFILE, errno.ENFILE):
                     raise Unwatchable(Loss.LIMIT) from error
-                wd = None  # it went away, or became a file
-            if wd is None or wd < 0:  # watchdog says nothing of one that was closed since
-                return False
-            self._paths[wd] = path
-            self._inodes[wd] = inode
-            self._descriptors[path] = wd
+                return False  # it went away, or became a file
+
+    def _add_open(self, path: str, directory: int) -> bool:
+        """By descriptor, so that what is watched is what was asked about, whatever has this name by now."""
+        found = os.fstat(directory)
+        identity = (found.st_dev, found.st_ino)
+        former = self._watched.get(identity)
+        if former is not None and self._paths.get(former) == path:
             return True
+        here = f"/proc/self/fd/{directory}"
+        if not os.access(here, os.R_OK | os.X_OK, effective_ids=EFFECTIVE_IDS):
+            return False  # not ours to read: every scan says so
+        if former is not None:  # it moved, and the event that says so is still to come
+            self._leave(self._paths[former])
+        wd = self._fd.add_callback(os.fsencode(here), self._mask, self, self._id)
+        if wd < 0:  # watchdog says nothing of one that was closed since
+            return False
+        self._paths[wd] = path
+        self._identities[wd] = identity
+        self._watched[identity] = wd
+        return True
 
     def _subdirectories(self, path: str) -> Iterator[str]:
         try:
@@ -243,10 +259,10 @@ class TreeWatch:
             self._drop(wd)
 
     def _drop(self, wd: int) -> None:
-        self._inodes.pop(wd, None)
-        path = self._paths.pop(wd, None)
-        if path is not None and self._descriptors.get(path) == wd:
-            del self._descriptors[path]
+        self._paths.pop(wd, None)
+        identity = self._identities.pop(wd, None)
+        if identity is not None and self._watched.get(identity) == wd:
+            del self._watched[identity]
 
     def _absolute(self, path: str) -> str:
         return os.path.join(self._root, path) if path else self._root

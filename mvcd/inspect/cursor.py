@@ -10,6 +10,10 @@ _WINDOW = 64 << 10
 """Bytes read ahead; about a chunk of a stored file."""
 
 
+class EndsEarly(NotThisFormat):
+    """The file is shorter than the reader was told."""
+
+
 class Cursor:
     """A position in bytes `start` to `end` of a file. Every method raises NotThisFormat where those end."""
 
@@ -69,4 +73,4 @@ class Cursor:
         self._window = self._read_at(at, min(max(size, _WINDOW), self._end - at))
         self._base, self._inside = at, 0
         if len(self._window) < size:
-            raise NotThisFormat("the file ends early")
+            raise EndsEarly("the file ends early")

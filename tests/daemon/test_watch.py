@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -246,3 +249,57 @@ def test_the_limit_of_watches_is_told(
         events.watch(str(tmp_path), enter, Heard())
     assert refused.value.loss is Loss.LIMIT
     assert "max_user_watches" in refused.value.loss.value
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_any_history_each_directory_is_watched_by_its_name(
+    watched: Watched, tmp_path: Path, seed: int
+) -> None:
+    """Directories are made, moved, exchanged and removed faster than the events are read."""
+    root, heard, tree = watched
+    rng = random.Random(seed)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for number in range(400):
+        _random_change(root, outside, rng, number)
+    (root / "end").mkdir()
+    heard.wait_for("end")  # events come in order: all before it are through
+    expected = {path for path in root.rglob("*/") if ".mvc" not in path.parts} | {root}
+    for directory in expected:
+        (directory / "last").write_text("1")
+    names = {"" if d == root else d.relative_to(root).as_posix() for d in expected}
+    heard.wait_for(*names)
+    assert tree.directories == len(names)
+
+
+def _random_change(root: Path, outside: Path, rng: random.Random, number: int) -> None:
+    inside = [p for p in root.rglob("*/") if ".mvc" not in p.parts]
+    one = rng.choice([root, *inside])
+    other = rng.choice([root, *inside])
+    name = rng.choice("abcd")
+    with contextlib.suppress(OSError):  # a move into itself, a name that is taken: no change
+        match rng.randrange(6):
+            case 0 | 1:
+                (one / name / rng.choice("xy")).mkdir(parents=True)
+            case 2:
+                if one != root:
+                    one.rename(other / name)
+            case 3:
+                if one != root:
+                    shutil.rmtree(one)
+            case 4:
+                if one != root:
+                    one.rename(outside / str(number))
+            case 5:
+                if (
+                    root not in (one, other)
+                    and one not in other.parents
+                    and other not in one.parents
+                ):
+                    exchange(one, other)
+
+
+def exchange(one: Path, other: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    here, both = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    assert libc.renameat2(here, os.fsencode(one), here, os.fsencode(other), both) == 0
