@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         verb.set_defaults(verb=function)
         if function is run:
             verb.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+            verb.add_argument(  # a person waits for each save: no low priority
+                "--awaited", action="store_true", help=argparse.SUPPRESS
+            )
         if function is status:
             verb.add_argument("--json", action="store_true", help="answer with one JSON document")
         if function is logs:
@@ -102,7 +105,8 @@ def run(places: Places, options: argparse.Namespace) -> int:
     with starting.telling(options.ready_fd) as serves:
         from mvcd.daemon.service import Service
 
-        priority.lower()
+        if not options.awaited:
+            priority.lower()
         places.prepare()
         _log_to(places.log, also_stderr=options.ready_fd is None)
         with _named(places), Service(places, Notifier(config.notify_socket())) as service:

@@ -1,0 +1,121 @@
+"""How each iteration of the demo becomes a version: exactly one, whatever becomes of the daemon.
+
+As long as mvcd is there and answers, it saves, as it does for any training program. When it does not come, does
+not answer in time or dies, it is ended for certain, and only then is looked for the version: what it had saved
+by then stands, what not is committed here, and so is all that follows.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from mvc import daemon_client
+from mvc.api.errors import DaemonError, Failure
+from mvc.cli.own_daemon import OwnDaemon, own_daemon
+from mvc.training import checkpoint
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+    from mvc.cli.face import Face
+
+
+def title(iteration: int) -> str:
+    """The first line of an iteration's version."""
+    return f"iteration {iteration}"
+
+
+class Saves:
+    """`with` it. `problem` says why there is no daemon, from the beginning or any longer; else None."""
+
+    def __init__(self, face: Face, repo: Repo, author: str, *, lost: Callable[[str], None]) -> None:
+        """`lost` hears once why the daemon no longer saves."""
+        self.problem: str | None = None
+        self._face = face
+        self._repo = repo
+        self._author = author
+        self._lost = lost
+        self._stack = ExitStack()
+        self._daemon: OwnDaemon | None = None
+
+    def __enter__(self) -> Self:
+        warnings = logging.getLogger("mvc")
+        self._stack.callback(warnings.setLevel, warnings.level)
+        warnings.setLevel(logging.ERROR)  # that nothing is saved by itself is for us to say
+        try:
+            with self._face.waiting("mvcd to start"):
+                self._daemon = self._stack.enter_context(own_daemon())
+                daemon_client.ask("watch", root=self._repo.root, author=self._author)
+                self._begin()
+        except DaemonError as problem:
+            self._give_up(problem)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def save(self, iteration: int) -> str:
+        """All files of the iteration are there: answers its version."""
+        version = None
+        if self._daemon is not None:
+            try:
+                with self._face.waiting(f"mvcd to save iteration {iteration}"):
+                    version = self._saved(self._daemon, iteration)
+                    self._begin()
+            except DaemonError as problem:
+                self._give_up(problem)
+                self._lost(str(self.problem))
+        return version or self._committed(iteration)
+
+    # ---------------------------------------------------------------- by the daemon
+
+    def _begin(self) -> None:
+        """Opens the block of the next iteration. Outside one the daemon could take half an iteration for whole,
+        so a block that did not open is as bad as no daemon."""
+        self._block = checkpoint(self._repo.root).__enter__()
+        if self._block._connection is None:
+            raise DaemonError("mvcd does not answer", kind="no-answer")
+
+    def _saved(self, daemon: OwnDaemon, iteration: int) -> str:
+        """Ends the iteration's block; answers the version that the daemon made of it. Raises DaemonError."""
+        self._block.message = title(iteration)
+        self._block.__exit__(None, None, None)
+        while True:
+            event = daemon.events.next()
+            if _heads(str(event["message"]), iteration):
+                return str(event["version"])
+
+    def _give_up(self, problem: DaemonError) -> None:
+        self.problem = f"{problem}: {problem.cause}" if problem.cause else str(problem)
+        if self._daemon is not None:
+            with self._face.waiting("mvcd to end"):
+                self._daemon.end()
+            self._daemon = None
+
+    # ---------------------------------------------------------------- by ourselves
+
+    def _committed(self, iteration: int) -> str:
+        newest = next(iter(self._repo.log(limit=1)), None)
+        if newest is not None and _heads(newest.message, iteration):
+            return newest.id  # the daemon had saved it, and could not tell
+        try:
+            return self._repo.commit(title(iteration), sign=False).version
+        except Failure as problem:
+            if problem.kind != "nothing-to-commit" or newest is None:
+                raise
+            return newest.id
+
+
+def _heads(message: str, iteration: int) -> bool:
+    return message.splitlines()[:1] == [title(iteration)]
