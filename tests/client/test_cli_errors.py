@@ -42,6 +42,8 @@ CODES: dict[type[BaseException], int] = {
     click.BadParameter: 2,
     click.Abort: 130,
     KeyboardInterrupt: 130,
+    errors.HungUp: 129,
+    errors.Terminated: 143,
     BrokenPipeError: 141,
     OSError: 1,
     ValueError: 1,
@@ -53,6 +55,8 @@ MADE: dict[type[BaseException], Callable[[], BaseException]] = {
     package.MergeConflict: lambda: package.MergeConflict("side", [CLASH]),
     click.Abort: click.Abort,
     KeyboardInterrupt: KeyboardInterrupt,
+    errors.HungUp: errors.HungUp,
+    errors.Terminated: errors.Terminated,
 }
 """Those that a message alone does not make."""
 

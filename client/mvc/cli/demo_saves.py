@@ -40,6 +40,7 @@ class Saves:
         self._lost = lost
         self._stack = ExitStack()
         self._daemon: OwnDaemon | None = None
+        self._block: checkpoint | None = None
 
     def __enter__(self) -> Self:
         warnings = logging.getLogger("mvc")
@@ -48,6 +49,7 @@ class Saves:
         try:
             with self._face.waiting("mvcd to start"):
                 self._daemon = self._stack.enter_context(own_daemon())
+                self._stack.callback(self._abandon)
                 daemon_client.ask("watch", root=self._repo.root, author=self._author)
                 self._begin()
         except DaemonError as problem:
@@ -89,12 +91,19 @@ class Saves:
 
     def _saved(self, daemon: OwnDaemon, iteration: int) -> str:
         """Ends the iteration's block; answers the version that the daemon made of it. Raises DaemonError."""
+        assert self._block is not None
         self._block.message = title(iteration)
         self._block.__exit__(None, None, None)
         while True:
             event = daemon.events.next()
             if _heads(str(event["message"]), iteration):
                 return str(event["version"])
+
+    def _abandon(self) -> None:
+        """Lets go of the block that is open: nothing was written in it, or nobody is there to save it."""
+        if self._block is not None:
+            self._block.__exit__(DaemonError, None, None)
+            self._block = None
 
     def _give_up(self, problem: DaemonError) -> None:
         self.problem = f"{problem}: {problem.cause}" if problem.cause else str(problem)

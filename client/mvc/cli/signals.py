@@ -63,7 +63,7 @@ def unwinding() -> Iterator[None]:
         yield
         return
     before = {number: signal.getsignal(number) for number in _RAISED}
-    heard = [number for number, action in before.items() if action is not signal.SIG_IGN]
+    heard = [n for n, action in before.items() if action not in (signal.SIG_IGN, None)]
     try:
         for number in heard:
             signal.signal(number, _hearing.hear)
