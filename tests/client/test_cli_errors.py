@@ -169,6 +169,15 @@ def test_a_reader_that_goes_away_is_141_without_a_word(work: Path) -> None:
     process.stderr.close()
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_failure(saved: Path, closed: str) -> None:
+    words = f"{sys.executable} -m mvc log {closed}; echo $?; {sys.executable} -m mvc log x {closed}"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.returncode == 1
+    assert "unexpected" not in done.stderr
+
+
 def test_no_repository_is_10(mvc: Mvc) -> None:
     ran = mvc("status", code=10)
     assert ran.err.startswith("error: no mvc repository at ")
