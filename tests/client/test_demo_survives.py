@@ -147,6 +147,8 @@ def test_killed_it_leaves_no_process(place: Path, moment: str, count: int) -> No
     with Demo(place, "--iterations", "5") as demo:
         demo.until(moment)
         assert len(demo.started()) >= count
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in demo.started()} == {ours}, "awaited"
         demo.process.kill()
         end = time.monotonic() + 60.0
         while demo.started():

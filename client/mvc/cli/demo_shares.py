@@ -53,7 +53,7 @@ class Impatient(Lines):
 
     def warn(self, message: str) -> None:
         if self._calls:
-            raise RemoteUnreachable(message)
+            raise RemoteUnreachable(message.partition("; trying again")[0])
         super().warn(message)
 
 
