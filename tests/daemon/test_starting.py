@@ -39,6 +39,13 @@ def start(places: Path) -> Iterator[Start]:
         stopping.communicate()
 
 
+def own_places(directory: Path, monkeypatch: pytest.MonkeyPatch) -> config.Places:
+    """For this process and the daemon that it starts."""
+    monkeypatch.setenv("MVC_RUNTIME_DIR", str(directory / "run"))
+    monkeypatch.setenv("MVC_STATE_DIR", str(directory / "state"))
+    return config.Places.here()
+
+
 def failed(start: subprocess.Popen[str]) -> list[str]:
     _, said = start.communicate(timeout=60)
     assert start.returncode == 15, said
@@ -65,7 +72,7 @@ def test_a_daemon_that_hangs_is_named_and_none_is_started_beside_it(
 ) -> None:
     monkeypatch.setattr("mvcd.daemon.starting.ANSWER_SECONDS", 0.2)
     monkeypatch.setattr("mvcd.daemon.starting.OTHER_SECONDS", 0.2)
-    places = config.Places(str(daemon.places / "run"), str(daemon.places / "state"))
+    places = own_places(daemon.places, monkeypatch)
     daemon.process.send_signal(signal.SIGSTOP)
     try:
         with pytest.raises(DaemonError) as silent:
@@ -87,7 +94,7 @@ def test_a_child_that_comes_too_late_is_ended(
     places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mvcd.daemon.starting.START_SECONDS", 0.0)
-    where = config.Places(str(places / "run"), str(places / "state"))
+    where = own_places(places, monkeypatch)
     where.prepare()
     with pytest.raises(DaemonError, match="did not start") as late:
         starting.start(where)
