@@ -19,8 +19,10 @@ from mvc.api import errors
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
-START_SECONDS = 150.0
-"""An outdated daemon is given the time to finish its save."""
+START_SECONDS = 270.0
+"""`mvcd start` is bounded itself: an outdated daemon has 120 s to finish, its successor 120 s to come."""
+
+_LABELS = ("error: ", "cause: ", "help: ")
 
 Document = dict[str, Any]
 
@@ -121,22 +123,33 @@ def ensure_running() -> None:
         if _order(ask("hello")["mvcd"]) >= _order(errors.__version__) or forbidden():
             return
     except errors.DaemonError as error:
-        if error.kind != "not-running" or forbidden():
+        if error.kind not in ("not-running", "connection-lost") or forbidden():
             raise
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "mvcd.daemon", "start"],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        timeout=START_SECONDS, check=False,
-    )  # fmt: skip
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "mvcd.daemon", "start"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            timeout=START_SECONDS, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise not_started("", f"mvcd start did not end within {START_SECONDS:g} s") from None
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        told = [line.removeprefix("error: ").removeprefix("cause: ") for line in said]
-        raise errors.DaemonError(
-            "mvcd did not start",
-            kind="not-started",
-            cause=told[1] if len(told) > 1 else (told[0] if told else None),
-            help="mvcd run  (in the foreground, to see why)",
-        )
+        raise not_started(done.stderr.decode("utf-8", "replace"))
+
+
+def not_started(said: str, otherwise: str = "it ended without a word") -> errors.DaemonError:
+    """The error for a daemon that did not come, with the cause from what the program `said` on stderr: its
+    labelled lines ("error: ...", "cause: ...", "help: ..."), else its last line."""
+    lines = [line for line in said.splitlines() if line.strip()]
+    found = dict(line.split(": ", 1) for line in lines if line.startswith(_LABELS))
+    failed = "mvcd did not start"
+    why = [found[k] for k in ("error", "cause") if k in found and found[k] != failed]
+    return errors.DaemonError(
+        failed,
+        kind="not-started",
+        cause=": ".join(why) or (lines[-1].strip() if lines else otherwise),
+        help=found.get("help", "mvcd run  (in the foreground, to see why)"),
+    )
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """Saving by itself: `mvcd` watches workspaces and commits each complete state, never a torn one.
 
     main        the program `mvcd`: run, start, stop, restart, status, logs
+    starting    starting in the background: until it serves, or it is known why it does not
     service     all workspaces under care, the control socket, shutdown
     keeper      one workspace: looks, waits, captures
     bell        what wakes a keeper, and how others wait for it

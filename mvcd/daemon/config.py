@@ -9,6 +9,7 @@ must find the same daemon, whatever their environment. The client side has the s
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Mapping
@@ -56,9 +57,10 @@ class Places:
         return os.path.join(self.state, "mvcd.log")
 
     def prepare(self) -> None:
-        """Raises DaemonError when the runtime directory is somebody else's, or its path is too long."""
-        os.makedirs(self.runtime, mode=0o700, exist_ok=True)
-        os.makedirs(self.state, mode=0o700, exist_ok=True)
+        """Raises DaemonError when one cannot be made or written, the runtime directory is somebody else's, or
+        its path is too long."""
+        _make(self.runtime, "MVC_RUNTIME_DIR")
+        _make(self.state, "MVC_STATE_DIR")
         found = os.lstat(self.runtime)
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
             raise DaemonError(
@@ -74,6 +76,27 @@ class Places:
                 cause=f"the system allows {_SOCKET_PATH_MAX} bytes",
                 help="MVC_RUNTIME_DIR=DIR, with a shorter path",
             )
+
+
+def _make(path: str, variable: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK) and os.stat(path).st_uid != os.getuid():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+    except OSError as error:
+        raise DaemonError(
+            f"mvcd cannot write {path}",
+            kind="bad-runtime-dir" if variable == "MVC_RUNTIME_DIR" else "bad-state-dir",
+            cause=_why(error),
+            help=f"{variable}=DIR, a directory that you can write",
+        ) from None
+
+
+def _why(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        return "it is a file, not a directory"
+    said = os.strerror(error.errno or 0).lower()
+    return f"{error.filename}: {said}" if error.filename else said
 
 
 def _runtime(uid: int) -> str:

@@ -7,15 +7,14 @@ import json
 import logging
 import logging.handlers
 import os
-import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from mvcd import __version__
-from mvcd.daemon import config, priority
+from mvcd.daemon import config, priority, starting
 from mvcd.daemon.config import Places
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.serve import admin
@@ -31,7 +30,6 @@ from mvcd.errors import (
     UsageError,
 )
 
-START_SECONDS = 20.0
 STOP_SECONDS = 120.0
 """A save under way is finished first."""
 
@@ -51,10 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     places = Places.here()
     try:
         return int(options.verb(places, options) or 0)
-    except MvcError as error:
-        for label, text in (("error", str(error)), ("cause", error.cause), ("help", error.help)):
-            if text:
-                _say(f"{label}: {text}", sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # its reader went away
+        return 141
+    except (MvcError, OSError) as error:
+        for label, text in starting.lines_of(error):
+            _say(f"{label}: {text}", sys.stderr)
         return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
     except KeyboardInterrupt:
         return 130
@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
         verb.set_defaults(verb=function)
         if function is run:
             verb.add_argument("--ready-fd", type=int, help=argparse.SUPPRESS)
+            verb.add_argument(  # a person waits for each save: no low priority
+                "--awaited", action="store_true", help=argparse.SUPPRESS
+            )
         if function is status:
             verb.add_argument("--json", action="store_true", help="answer with one JSON document")
         if function is logs:
@@ -106,17 +109,28 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def run(places: Places, options: argparse.Namespace) -> int:
-    from mvcd.daemon.service import Service
+    with starting.telling(options.ready_fd) as serves:
+        from mvcd.daemon.service import Service
 
-    places.prepare()
-    _log_to(places.log, also_stderr=options.ready_fd is None)
-    with Service(places, Notifier(config.notify_socket())) as service:
-        service.ending.hear()
-        if options.ready_fd is not None:
-            os.write(options.ready_fd, b"ready\n")
-            os.close(options.ready_fd)
-        service.wait(config.watchdog_seconds())
+        places.prepare()
+        _log_to(places.log, also_stderr=options.ready_fd is None)
+        notifier = Notifier(config.notify_socket())
+        with _named(places), Service(places, notifier, awaited=options.awaited) as service:
+            service.ending.hear()
+            serves()
+            service.wait(config.watchdog_seconds())
     return 0
+
+
+@contextmanager
+def _named(places: Places) -> Iterator[None]:
+    """The system does not say which file a full disk or a broken one was about."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = f"{places.runtime} or {places.state}"
+        raise
 
 
 def read(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
@@ -158,7 +172,9 @@ def _log_to(path: str, *, also_stderr: bool) -> None:
 def start(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
     """Idempotent: a daemon of our version stays, an older one finishes its work and is replaced."""
     places.prepare()
-    hello = _ask(places, "hello")
+    hello = None
+    with suppress(DaemonError):  # slow, or hung: then it is not for us to start another beside it
+        hello = starting.ask(places, "hello")
     if hello is not None:
         theirs = hello["mvcd"]
         if _order(theirs) >= _order(__version__):
@@ -166,14 +182,13 @@ def start(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
             return 0
         _say(f"replacing mvcd {theirs} by {__version__}")
         _stop_running(places)
-    _spawn(places)
-    hello = _ask(places, "hello")
-    _say(f"mvcd {__version__} started" + (f" (process {hello['pid']})" if hello else ""))
+    hello = starting.start(places)
+    _say(f"mvcd {hello['mvcd']} started (process {hello['pid']})")
     return 0
 
 
 def stop(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
-    if _ask(places, "hello") is None:
+    if starting.ask(places, "hello") is None:
         _say("mvcd is not running")
         return 0
     _stop_running(places)
@@ -187,7 +202,7 @@ def restart(places: Places, options: argparse.Namespace) -> int:
 
 
 def status(places: Places, options: argparse.Namespace) -> int:
-    answer = _ask(places, "status")
+    answer = starting.ask(places, "status")
     if options.json:
         _say(json.dumps({"schema_version": 1, "running": answer is not None, **(answer or {})}))
     elif answer is None:
@@ -217,45 +232,10 @@ def logs(places: Places, options: argparse.Namespace) -> int:
     return 0
 
 
-def _spawn(places: Places) -> None:
-    """Starts `mvcd run` in a session of its own and waits until it serves."""
-    reading, writing = os.pipe()
-    try:
-        with open(places.log + ".start", "wb") as errors:
-            child = subprocess.Popen(
-                [sys.executable, "-P", "-m", "mvcd.daemon", "run", "--ready-fd", str(writing)],
-                pass_fds=(writing,), start_new_session=True, cwd="/",
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
-            )  # fmt: skip
-    finally:
-        os.close(writing)
-    try:
-        said = _read_within(reading, START_SECONDS)
-    finally:
-        os.close(reading)
-    if said != b"ready\n":
-        child.poll()
-        with open(places.log + ".start", encoding="utf-8", errors="replace") as file:
-            cause = file.read().strip().splitlines()[-1:]
-        raise DaemonError(
-            "mvcd did not start",
-            kind="not-started",
-            cause=cause[0] if cause else f"no answer within {START_SECONDS:g} s",
-            help="mvcd run  (in the foreground, to see why)",
-        )
-
-
-def _read_within(fd: int, seconds: float) -> bytes:
-    import select
-
-    ready, _, _ = select.select([fd], [], [], seconds)
-    return os.read(fd, 64) if ready else b""
-
-
 def _stop_running(places: Places) -> None:
     from mvcd.daemon.service import wait_until_free
 
-    _ask(places, "stop")
+    starting.ask(places, "stop")
     if not wait_until_free(places, STOP_SECONDS):
         raise DaemonError(
             "mvcd did not end",
@@ -263,20 +243,6 @@ def _stop_running(places: Places) -> None:
             cause=f"it is still saving after {STOP_SECONDS:g} s",
             help="mvcd status, or end the process",
         )
-
-
-def _ask(places: Places, verb: str) -> dict[str, Any] | None:
-    """One request to the running daemon; None when there is none."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(10.0)
-            connection.connect(places.socket)
-            connection.sendall(json.dumps({"verb": verb}).encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                answer: dict[str, Any] = json.loads(lines.readline() or b"null")
-    except (OSError, ValueError):
-        return None
-    return answer
 
 
 def _order(version: str) -> tuple[int, ...]:

@@ -42,8 +42,16 @@ Heard = Callable[[Mapping[str, Any]], None]
 class Reading:
     """`want` and `warm` are cheap and may come from any thread; `heard` is called by a thread of its own."""
 
-    def __init__(self, heard: Heard, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        heard: Heard,
+        *,
+        awaited: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`awaited`: the reader is as important as any program from the start."""
         self._heard = heard
+        self._awaited = awaited
         self._clock = clock
         self._changed = threading.Condition()
         self._wanted: dict[str, float] = {}
@@ -172,7 +180,7 @@ class Reading:
     # ---------------------------------------------------------------- the process
 
     def _start(self) -> subprocess.Popen[bytes]:
-        arguments = ["--lifted"] if self._lifted else []
+        arguments = ["--lifted"] if self._lifted or self._awaited else []
         self._rest = b""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "mvcd.daemon", "read", *arguments],
@@ -184,7 +192,7 @@ class Reading:
         self, process: subprocess.Popen[bytes], since: float, began: float, before: float
     ) -> bool:
         now = self._clock()
-        if self._lifted or now - since < LATE or now - began < 2 * _GLANCE:
+        if self._lifted or self._awaited or now - since < LATE or now - began < 2 * _GLANCE:
             return False
         used = priority.processor_seconds(process.pid)
         return used is not None and used - before < _STARVED * (now - began)

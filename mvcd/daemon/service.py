@@ -40,13 +40,21 @@ PROTOCOL = 1
 class Service:
     """`with Service(places) as service: service.wait()`; raises Busy when another daemon serves this user."""
 
-    def __init__(self, places: Places, notifier: Notifier, hooks: Sequence[Hook] = ()) -> None:
+    def __init__(
+        self,
+        places: Places,
+        notifier: Notifier,
+        hooks: Sequence[Hook] = (),
+        *,
+        awaited: bool = False,
+    ) -> None:
+        """`awaited`: somebody sits and waits for each save, which therefore yields to nobody."""
         places.prepare()
         self._lock_fd = _acquire(places.lock)
         self._notifier = notifier
         self._registry = Registry(places.register)
         self._events = Events()
-        self._reading = Reading(self._heard)
+        self._reading = Reading(self._heard, awaited=awaited)
         self._hooks = Hooks((run_command, *hooks))
         self._keepers: dict[str, Keeper] = {}
         self._pushes: dict[str, Pushing] = {}

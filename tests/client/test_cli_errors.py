@@ -42,6 +42,8 @@ CODES: dict[type[BaseException], int] = {
     click.BadParameter: 2,
     click.Abort: 130,
     KeyboardInterrupt: 130,
+    errors.HungUp: 129,
+    errors.Terminated: 143,
     BrokenPipeError: 141,
     OSError: 1,
     ValueError: 1,
@@ -53,6 +55,8 @@ MADE: dict[type[BaseException], Callable[[], BaseException]] = {
     package.MergeConflict: lambda: package.MergeConflict("side", [CLASH]),
     click.Abort: click.Abort,
     KeyboardInterrupt: KeyboardInterrupt,
+    errors.HungUp: errors.HungUp,
+    errors.Terminated: errors.Terminated,
 }
 """Those that a message alone does not make."""
 
@@ -163,6 +167,15 @@ def test_a_reader_that_goes_away_is_141_without_a_word(work: Path) -> None:
     assert process.stderr.read() == b""
     assert process.wait() == 141
     process.stderr.close()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_failure(saved: Path, closed: str) -> None:
+    words = f"{sys.executable} -m mvc log {closed}; echo $?; {sys.executable} -m mvc log x {closed}"
+    done = subprocess.run(["sh", "-c", words], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "0"
+    assert done.returncode == 1
+    assert "unexpected" not in done.stderr
 
 
 def test_no_repository_is_10(mvc: Mvc) -> None:

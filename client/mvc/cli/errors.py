@@ -39,6 +39,15 @@ USAGE = 2
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
+
+class HungUp(KeyboardInterrupt):
+    """SIGHUP: the terminal went away."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: somebody wants us to end."""
+
+
 EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (UsageError, USAGE),
     (click.UsageError, USAGE),
@@ -48,6 +57,8 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (RemoteUnreachable, 13),
     (IntegrityError, 14),
     (DaemonError, 15),
+    (HungUp, 129),
+    (Terminated, 143),
     (click.Abort, INTERRUPTED),
     (KeyboardInterrupt, INTERRUPTED),
     (BrokenPipeError, BROKEN_PIPE),
@@ -65,8 +76,10 @@ EXIT_HELP: dict[int, str] = {
     13: "the remote does not answer",
     14: "damaged content",
     15: "the daemon is absent or refuses",
+    129: "ended by SIGHUP: the terminal went away",
     130: "interrupted",
     141: "the reader of our output went away",
+    143: "ended by SIGTERM",
 }
 
 _OS_ERRORS = {
@@ -142,7 +155,8 @@ def report(error: BaseException, words: Sequence[str] = ()) -> Report:
     if isinstance(error, click.ClickException):
         return _usage(code, error)
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
-        return Report(code, "interrupted", "interrupted", help="run it again: nothing was lost")
+        said = EXIT_HELP[code].partition(":")[0]
+        return Report(code, "interrupted", said, help="run it again: nothing was lost")
     if isinstance(error, OSError):
         return _os_error(code, error)
     return _unforeseen(code, error, words)

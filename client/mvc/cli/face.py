@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from mvc.api.repo import Repo
+    from mvc.api.waiting import Waiting
 
 Document = Mapping[str, Any]
 
@@ -101,6 +102,12 @@ class Face:
         if not self.quiet and not self.json:
             for line in lines:
                 click.echo(click.style(line, dim=True))
+
+    def waiting(self, what: str) -> Waiting:
+        """Tells on stderr what is waited for, and how long already, if it takes its time."""
+        from mvc.api.waiting import Waiting
+
+        return Waiting(what, shown=self.progress and not self.quiet and not self.json)
 
     def warn(self, message: str) -> None:
         from mvc.cli.text import safe

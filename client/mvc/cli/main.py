@@ -127,6 +127,18 @@ def _forget_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _stand_in() -> None:
+    """Puts the null device where we were started with a standard stream closed (`mvc ... >&-`): else the next
+    file that is opened would get its number, and what is written to the stream."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
+            os.set_inheritable(file, True)
+        os.close(file)
+        sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115 - for life
+        sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+
+
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
     if value and not context.resilient_parsing:
         from mvc.api.errors import __version__
@@ -158,6 +170,7 @@ cli = Mvc(
 
 def main() -> NoReturn:
     """`mvc`, as installed."""
+    _stand_in()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(

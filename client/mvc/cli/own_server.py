@@ -2,36 +2,57 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from mvc.api.errors import DaemonError
+from mvc.cli.own_process import OwnProcess, own_process
+from mvc.cli.signals import enter
+
+START_SECONDS = 20.0
+"""How long it may take to come: half a second on an idle machine."""
+
+
+class OwnServer:
+    """`url` is its address."""
+
+    def __init__(self, process: OwnProcess, url: str) -> None:
+        self.url = url
+        self._process = process
+
+    def end(self) -> None:
+        """Certain: what it served is no longer in its hands when this returns."""
+        self._process.end()
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Kills it after `seconds`, so that no call to it takes longer: the call fails then."""
+        timer = threading.Timer(seconds, self._process.kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 @contextmanager
-def own_server(repository: str) -> Iterator[str]:
-    """Serves a repository, workspace or bare, and takes pushes; yields its address. Raises DaemonError."""
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mvcd.daemon", "serve", "--workspace", repository, "--write",
-             "--listen", "127.0.0.1:0"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
-        )  # fmt: skip
-        assert process.stdout is not None
+def own_server(repository: str) -> Iterator[OwnServer]:
+    """Serves a repository, workspace or bare, and takes pushes. Raises DaemonError."""
+    with ExitStack() as stack:
+        words = ("serve", "--workspace", repository, "--write", "--listen", "127.0.0.1:0")
+        process = enter(stack, own_process("mvcd.daemon", *words))
         try:
-            line = process.stdout.readline()
-            if not line:
-                process.wait()
-                errors.seek(0)
-                said = errors.read().decode("utf-8", "replace").strip().splitlines()
-                raise DaemonError(
-                    "mvcd serve did not start", kind="not-started", cause=said[-1] if said else None
-                )
-            yield line.rstrip("\n").rpartition(": ")[2]
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
+            line = process.line(START_SECONDS)
+        except TimeoutError:
+            raise DaemonError(
+                f"mvcd serve did not start within {START_SECONDS:g} s", kind="not-started"
+            ) from None
+        if line is None:
+            process.end()
+            said = process.said().strip().splitlines()
+            raise DaemonError(
+                "mvcd serve did not start", kind="not-started", cause=said[-1] if said else None
+            )
+        yield OwnServer(process, line.rpartition(": ")[2])

@@ -161,6 +161,7 @@ class Network:
         """The mean gradient of the batch's loss with respect to each trained matrix."""
         sums = {name: _zeros_like(rows) for name, rows in self._trained.items()}
         output_by_unit = list(zip(*self._trained["output.weight"], strict=True))
+        all_hidden_errors = []
         for example in batch:
             hidden, errors = self._forward(example)
             errors[example.species] -= 1.0  # softmax and cross-entropy: probability - target
@@ -170,10 +171,11 @@ class Network:
             ]
             _add_outer(sums["output.weight"], errors, hidden)
             _add_outer(sums["output.bias"], [1.0], errors)
-            _add_outer(sums["hidden.weight"], hidden_errors, example.features)
+            all_hidden_errors.append(hidden_errors)
             _add_outer(sums["hidden.bias"], [1.0], hidden_errors)
             if self.has_skip:
                 _add_outer(sums["skip.weight"], errors, example.standardised)
+        _add_outers(sums["hidden.weight"], all_hidden_errors, [e.features for e in batch])
         scale = 1.0 / len(batch)
         return {name: [[g * scale for g in row] for row in rows] for name, rows in sums.items()}
 
@@ -229,3 +231,17 @@ def _softmax(logits: Row) -> Row:
 def _add_outer(sums: Matrix, left: Row, right: Row) -> None:
     for index, factor in enumerate(left):
         sums[index] = [s + factor * value for s, value in zip(sums[index], right, strict=True)]
+
+
+def _add_outers(sums: Matrix, lefts: Sequence[Row], rights: Sequence[Row]) -> None:
+    """To the last bit what `_add_outer` makes of each pair in turn; five at a time take half as long."""
+    fives = len(lefts) - len(lefts) % 5
+    for start in range(0, fives, 5):
+        factors = list(zip(*lefts[start : start + 5], strict=True))
+        for index, (a, b, c, d, e) in enumerate(factors):
+            columns = zip(sums[index], *rights[start : start + 5], strict=True)
+            sums[index] = [
+                s + a * v + b * w + c * x + d * y + e * z for s, v, w, x, y, z in columns
+            ]
+    for left, right in zip(lefts[fives:], rights[fives:], strict=True):
+        _add_outer(sums, left, right)

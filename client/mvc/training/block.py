@@ -82,6 +82,11 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         self._problem = ""
 
     @property
+    def open(self) -> bool:
+        """Whether the daemon knows of the block, and holds its files back until it ends."""
+        return self._connection is not None
+
+    @property
     def version(self) -> str | None:
         """The id of the version that holds this checkpoint, once it is durable."""
         saved = self._saved()

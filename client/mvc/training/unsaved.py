@@ -6,16 +6,32 @@ import atexit
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _lock = threading.Lock()
 _count = 0
 _told = 0
 _why = ""
 _pid = 0
+_muted = False
+
+
+@contextmanager
+def muted() -> Iterator[None]:
+    """Meanwhile nothing is said: whoever makes the blocks speaks for them."""
+    global _muted  # noqa: PLW0603
+    before, _muted = _muted, True
+    try:
+        yield
+    finally:
+        _muted = before
 
 
 def say(text: str) -> None:
     """One line on stderr, whatever has been done to logging. Never fails."""
+    if _muted:
+        return
     try:
         sys.stderr.write(f"mvc: {text}\n")
         sys.stderr.flush()
@@ -26,6 +42,8 @@ def say(text: str) -> None:
 def not_saved(why: str) -> None:
     """Counts one checkpoint more; told at 1, 2, 4, 8, ... of them, and at the end of the process."""
     global _count, _why, _pid  # noqa: PLW0603 - of this process, whoever makes blocks in it
+    if _muted:
+        return
     with _lock:
         if _pid != os.getpid():
             _forget()

@@ -44,7 +44,8 @@ def command(face: Face, directory: str | None, status: bool) -> None:
         author = context_of(root, repo.config, author=None, full=False).author
     finally:
         repo.close()
-    daemon_client.ensure_running()
+    with face.waiting("mvcd to start"):
+        daemon_client.ensure_running()
     answer = daemon_client.ask("watch", root=root, author=author)
     if face.json:
         face.answer({"root": root, "new": answer["new"]})
