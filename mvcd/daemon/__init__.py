@@ -1,9 +1,9 @@
 """Saving by itself: `mvcd` watches workspaces and commits each complete state, never a torn one.
 
-    main        the program `mvcd`: run, start, stop, restart, status, logs
+    main        the program `mvcd`: run, start, stop, restart, status, logs, read
     starting    starting in the background: until it serves, or it is known why it does not
     service     all workspaces under care, the control socket, shutdown
-    keeper      one workspace: looks, waits, captures
+    keeper      one workspace: looks, waits, takes what is complete
     bell        what wakes a keeper, and how others wait for it
     vigil       whether a workspace is watched by events or polled
     watch       the kernel's file events: hints that it is time to look (the only user of watchdog)
@@ -15,9 +15,13 @@
     shards, tensorflow    rules of models in several files
     formats, lengths, walks    whether one file is whole, by its own format
     verdict     what rules and formats say
-    settle      which sets may be saved now, and when to look again (pure; time is an argument)
+    settle      which sets may be taken now, and when to look again (pure; time is an argument)
     writers     whether some process still has a file open for writing
-    capture     one save: what is taken, what is held back, equal stats before and after
+    taking      complete states out of their program's reach: held, queued (CAPTURES.md)
+    refusals    what looks like an accident, and is not saved by itself
+    reading     the reader process as the daemon sees it; hearing, what it tells of a workspace
+    reader      the program of that process: versions of what was taken
+    ledger      what was saved, what was missed and why; state, what the status tells
     message     what a version says of itself: its first line is headline's, with metrics from measures;
                 words of each component are in parts, safe text and widths in cells
     origins     which process wrote what is saved, by /proc: processes reads it, commands what they run
@@ -25,18 +29,24 @@
     control     JSON lines on a Unix socket
     registry    which workspaces are under care, across restarts
     limits      the [watch] table of mvc.toml
+    mounts      directories that other file systems are mounted on: one that went away has deleted nothing
     config      the only reader of environment and home
     hooks       what happens after a save
     pushing     pushes to a remote, after saves
-    notify, priority    systemd's readiness protocol; a low place in the queues for disk and processor
+    signals     being told to end
+    notify, priority    systemd's readiness protocol; how important the reader is to the machine
+    serve       the server of repositories, `mvcd serve`
 
 Theory of operation. Events are hints, the stat scan is the truth: a lost event, a full queue, a restart or a
 missing inotify only decide *when* a scan happens, never what it finds. A scan yields candidates; they are
-sorted into sets; a set is saved when it is complete (rule, or closed bracket, or quiet), no process holds a
-file of it open for writing, and the stats of all its files are equal before and after reading. What is not
-fit is held back: in the version it keeps the entry it had.
+sorted into sets; a set is complete by its rule, because its block was closed, or because it is quiet, and no
+process holds a file of it open for writing. Then it is taken: its files get second names out of the program's
+reach. A process of its own reads them from there in its own time, proves that they still are what was taken,
+and makes a version: the branch's newest one, edited by what was taken. What is not fit is not taken: in the
+version it keeps the entry it had.
 
-The promise: every version's changed sets are states in which all files of the set co-existed unchanged from
-the first stat to the last, with no open writer (open logs excepted, see rules.LOG_SUFFIXES). Not claimed: a
-writer that pauses between files longer than `settle`, of a format without a completion rule.
+The promise: every version's changed sets are states in which all files of the set co-existed unchanged when
+they were taken, with no open writer (open logs excepted, see rules.LOG_SUFFIXES); and each state that was
+complete for certain is either a version or told as missed. Not claimed: a writer that pauses between files
+longer than `settle`, of a format without a completion rule.
 """

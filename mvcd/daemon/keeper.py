@@ -24,27 +24,29 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from mvcd.daemon import limits as limits_file
 from mvcd.daemon.bell import Bell, Ring
 from mvcd.daemon.claims import Claims
+from mvcd.daemon.hearing import Hearing
 from mvcd.daemon.hooks import Saved
 from mvcd.daemon.ledger import Ledger, Outcome
 from mvcd.daemon.limits import Limits
 from mvcd.daemon.mounts import Mounts
 from mvcd.daemon.origins import Origins
+from mvcd.daemon.refusals import refuse_emptiness, refuse_interrupted_checkout
 from mvcd.daemon.sets import Found, Sorter
 from mvcd.daemon.settle import Plan, Settler, Waiting
+from mvcd.daemon.state import State
 from mvcd.daemon.taking import Full, Stand, Taking
 from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
-from mvcd.errors import Busy, Failure, MvcError, NoRepository
+from mvcd.errors import Busy, MvcError, NoRepository
 from mvcd.objects.version import Trigger
-from mvcd.repo.captures import Capture, Changed, Kept, Maker, in_directory
+from mvcd.repo.captures import Changed, Kept, Maker, in_directory
 from mvcd.repo.repository import Repository
-from mvcd.repo.scan import Scan
 from mvcd.repo.settings import component_rules
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,6 @@ LINGER = 1.0
 """Seconds, at most, for which a block's capture is not read yet, so that what rotation deletes right after the
 block goes with it."""
 
-_REPORTED = 100
 _RECALLED = 100
 """Versions in which the last automatic one is looked for after a start."""
 
@@ -70,24 +71,6 @@ _FREE = 0.005
 
 _RETRY = 1.0
 _MAX_RETRY = 60.0
-
-
-@dataclass(slots=True)
-class State:
-    """What the status says of one workspace; replaced field by field, read at any time."""
-
-    state: str = "starting"  # watching, polling, gone, failing
-    why: str = ""
-    last_save: dict[str, Any] | None = None
-    saves: int = 0
-    looks: int = 0
-    looked: float | None = None  # by the keeper's clock, as `wake` is
-    wake: float = float("inf")
-    wake_for: str = ""
-    plan: Plan = field(default_factory=Plan)
-    skipped: tuple[tuple[str, str], ...] = ()
-    directories: int = 0
-    full: str = ""  # why what is ready cannot be taken
 
 
 class Keeper:
@@ -108,7 +91,6 @@ class Keeper:
         self.author = author
         self.state = State()
         self._read = read
-        self._saved = saved
         self._clock = clock
         self._bell = Bell(clock)
         self._mounts = Mounts(root)
@@ -119,10 +101,9 @@ class Keeper:
         self._origins = Origins(root)
         self._limits = Limits()
         self._settler = Settler(self._limits)
-        self._heard: deque[Mapping[str, Any]] = deque()
+        self._hearing = Hearing(root, self.state, self.ledger, lambda: self._taking.queued, saved)
         self._hurried: deque[int] = deque()
         self._retry = 0.0
-        self._reader_trouble = ""
         self._recalled = False
         self._last_taken_at = float("-inf")
         self._thread = threading.Thread(target=self._run, name=f"keeper {root}", daemon=True)
@@ -197,17 +178,8 @@ class Keeper:
 
     def heard(self, told: Mapping[str, Any]) -> None:
         """What the reader tells of a capture; from any thread."""
-        match told["state"]:
-            case "saved":
-                self._acknowledge(told)
-            case "broken":
-                self._account_broken(told)
-            case "failed":
-                self._reader_failed(str(told["message"]))
-                return
-        self._reader_trouble = ""
-        self._heard.append(told)
-        self._bell.ring(urgent=True)
+        if self._hearing.heard(told):
+            self._bell.ring(urgent=True)
 
     # ---------------------------------------------------------------- what it tells
 
@@ -216,32 +188,8 @@ class Keeper:
         plan = self.state.plan
         if plan.waiting or plan.leaving or self._bell.rung or not self._vigil.watching:
             self._bell.look(timeout)
-        state, now = self.state, self._clock()
-        queued = self._taking.queued
-        return {
-            "root": self.root, "state": state.state, "why": state.why or self._reader_trouble,
-            "author": self.author, "directories": state.directories, "saves": state.saves,
-            "looks": state.looks, "last_save": state.last_save,
-            "looked_ago": None if state.looked is None else round(now - state.looked, 1),
-            "looks_in": None if state.wake == float("inf") else round(max(0.0, state.wake - now), 1),
-            "looks_for": state.wake_for,
-            "captured": [
-                {"capture": c.number, "sets": [n for n in c.names if n], "bytes": c.bytes,
-                 "age": round(time.time() - c.taken_us / 1e6, 1)}
-                for c in queued[:_REPORTED]
-            ],
-            "captured_count": len(queued),
-            "waiting": [
-                {"set": w.name, "reason": w.reason, "age": round(now - w.since, 1), "stuck": w.stuck}
-                for w in state.plan.waiting[:_REPORTED]
-            ],
-            "waiting_count": len(state.plan.waiting),
-            "leaving": list(state.plan.leaving[:_REPORTED]),
-            "leaving_count": len(state.plan.leaving),
-            "skipped": [{"path": p, "reason": r} for p, r in state.skipped[:_REPORTED]],
-            "skipped_count": len(state.skipped),
-            "ledger": self.ledger.report(),
-        }  # fmt: skip
+        told = self.state.report(self._clock(), self._taking.queued, self.ledger)
+        return {"root": self.root, "author": self.author, **told}
 
     # ---------------------------------------------------------------- the thread
 
@@ -275,7 +223,7 @@ class Keeper:
     def _look(self, ring: Ring) -> tuple[float, bool]:
         """One look; returns when the next is due, and whether this one saw the workspace as it is."""
         self.state.looks += 1
-        self._hear()
+        self._hearing.note(self._taking)
         try:
             with Repository.open(self.root, lock_timeout=0.0) as repo:
                 if repo.root != self.root:
@@ -352,7 +300,7 @@ class Keeper:
     def _take_what_is_complete(
         self, repo: Repository, touched: Collection[str] | None, now: float
     ) -> float:
-        _refuse_interrupted_checkout(repo)
+        refuse_interrupted_checkout(repo)
         sorter = Sorter(
             self.root,
             self._limits,
@@ -374,7 +322,7 @@ class Keeper:
         if now >= held_until:
             self._rescue(repo, sets, stand, now)
         self._hold(plan, sets, stand)
-        _refuse_emptiness(repo, scan, [p for f in sets.values() for p in f.vanished])
+        refuse_emptiness(repo, scan, [p for f in sets.values() for p in f.vanished])
         if plan.ready and now >= held_until:
             self._queue(repo, plan, sets, stand)
         elif plan.leaving and self._taking.amend(self._leaving(sets, plan)):
@@ -448,105 +396,8 @@ class Keeper:
             age = max(0.0, time.time() - due[0].taken_us / 1e6)
             self._read(self.root, self._clock() - age)
 
-    def _hear(self) -> None:
-        """Takes note of what the reader has told since the last look."""
-        while self._heard:
-            told = self._heard.popleft()
-            if told["state"] == "saved":
-                self._taking.saved(int(told["capture"]))
-            else:
-                self._taking.broken(
-                    int(told["capture"]), told["sets"].keys(), dropped=told["dropped"]
-                )
-
-    def _account_broken(self, told: Mapping[str, Any]) -> None:
-        number, sets = int(told["capture"]), told["sets"]
-        capture = next((c for c in self._taking.queued if c.number == number), None)
-        for found in capture.sets if capture is not None else ():
-            if found.name in sets and found.sure:
-                self.ledger.missed(found.name, _missed_because(capture, sets[found.name]), number)
-        if told["dropped"]:
-            self.ledger.dropped(number, next(iter(sets.values()), "it changed before it was read"))
-
-    def _reader_failed(self, why: str) -> None:
-        if self._reader_trouble != why:
-            log.warning("%s: %s", self.root, why)
-        self._reader_trouble = why
-
-    def _acknowledge(self, told: Mapping[str, Any]) -> None:
-        number = int(told["number"])
-        self.ledger.saved(int(told["capture"]), told["version"], number, new=told["new"])
-        if not told["new"]:
-            return
-        saved = Saved(
-            root=self.root, version=told["version"], number=number, branch=told["branch"],
-            message=told["message"], files=told["files"], bytes_changed=told["bytes_changed"],
-            bytes_stored=told["bytes_stored"], seconds=told["seconds"], command=told["hook"],
-        )  # fmt: skip
-        self.state.saves += 1
-        self.state.last_save = {
-            "version": saved.version, "number": number, "branch": saved.branch,
-            "message": saved.message, "time_us": time.time_ns() // 1000,
-            "seconds": round(saved.seconds, 3),
-        }  # fmt: skip
-        first = saved.message.partition("\n")[0]
-        log.info("%s: saved v%d in %.2f s: %s", self.root, number, saved.seconds, first)
-        self._saved(saved)
-
 
 def _held_up(plan: Plan, now: float, reason: str) -> Plan:
     """What was ready and could not be taken waits."""
     held = tuple(Waiting(name, reason, now, stuck=False) for name in plan.ready)
     return replace(plan, ready=(), riding=(), waiting=(*plan.waiting, *held))
-
-
-def _missed_because(capture: Capture | None, reason: str) -> str:
-    """`reason`, with how late the reader was."""
-    if capture is None:
-        return reason
-    age = time.time() - capture.taken_us / 1e6
-    ahead = f", {capture.ahead} saves were ahead of it" if capture.ahead else ""
-    return f"{reason}: {age:.0f} s after it was complete{ahead}"
-
-
-def _refuse_emptiness(repo: Repository, scan: Scan, gone: Collection[str]) -> None:
-    """A disk that went away, or a slip of the hand, must not become a version of nothing."""
-    if not gone:
-        return
-    version, out = repo.version(repo.head.version), repo.left_out
-    files = sum(root.files for c, root in version.components.items() if c not in out)
-    if files and not scan.candidates and len(gone) >= files:
-        raise Failure(
-            "every file is gone; if that is meant, save it with mvc commit", kind="held-back"
-        )
-    for tracked in repo.tracked():
-        lost = any(p.startswith(tracked + "/") for p in gone)
-        if lost and not os.path.lexists(os.path.join(repo.root, tracked)):
-            raise Failure(
-                f"{tracked} is gone; if that is meant, save it with mvc commit", kind="held-back"
-            )
-
-
-def _refuse_interrupted_checkout(repo: Repository) -> None:
-    """A checkout that died between its renames left files of two versions; only a person can say what to do.
-
-    It leaves its staging directory behind. Any later operation (the same command run again, a commit, an
-    undo) settles the matter.
-    """
-    staging = os.path.join(repo.root, ".mvc", "staging")
-    try:
-        if not os.listdir(staging):
-            return
-        died_us = os.stat(staging).st_mtime_ns // 1000
-    except OSError:
-        return
-    last = next(iter(repo.operations(1)), None)
-    if last is not None and last.time_us > died_us:
-        return
-    with repo.lock():  # Busy: it is alive
-        if os.path.isdir(staging):
-            raise Failure(
-                "a checkout was interrupted: the files may be of two versions",
-                kind="interrupted-checkout",
-                help="run it again, or save the files as they are with mvc commit",
-            )

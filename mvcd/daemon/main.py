@@ -210,10 +210,17 @@ def status(places: Places, options: argparse.Namespace) -> int:
     else:
         _say(f"mvcd {answer['mvcd']} (process {answer['pid']})")
         for workspace in answer["workspaces"]:
-            last = workspace["last_save"]
-            saved = f"last v{last['number']} {last['message']}" if last else "nothing saved yet"
-            _say(f"  {workspace['root']}: {workspace['state']}, {saved}")
+            _say(f"  {workspace['root']}: {_summary(workspace)}")
     return 0 if answer is not None else 15
+
+
+def _summary(workspace: Mapping[str, Any]) -> str:
+    last, ledger = workspace["last_save"], workspace["ledger"]
+    waiting = workspace["captured_count"] + workspace["waiting_count"]
+    counts = f"{ledger['saved']} saved, {waiting} waiting, {ledger['missed']} missed"
+    first = last["message"].partition("\n")[0] if last else ""
+    saved = f"last v{last['number']} {first}" if last else "nothing saved yet"
+    return f"{workspace['state']}, {counts}; {saved}"
 
 
 def logs(places: Places, options: argparse.Namespace) -> int:

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from mvcd.repo.location import DIRECTORY
+
 _DESCRIPTORS = 512
 """Looked at in one process. Trainers have tens; a thousand take 2 ms."""
 
@@ -77,7 +79,7 @@ class Processes:
         return "" if path.endswith(" (deleted)") else path
 
     def held(self, pid: int, below: str) -> Iterator[File]:
-        """Files whose path begins with `below` that it holds open for writing.
+        """Files whose path begins with `below` that it holds open for writing, but for a repository's own.
 
         The mode of the link says whether for reading or writing (proc_pid_fd(5)), which spares fdinfo.
         """
@@ -134,7 +136,10 @@ class Processes:
 
 def _writable(link: str, below: str) -> File | None:
     try:
-        if not os.readlink(link).startswith(below) or not os.lstat(link).st_mode & stat.S_IWUSR:
+        path = os.readlink(link)
+        if not path.startswith(below) or path.startswith(os.path.join(below, DIRECTORY, "")):
+            return None
+        if not os.lstat(link).st_mode & stat.S_IWUSR:
             return None
         found = os.stat(link)
     except OSError:

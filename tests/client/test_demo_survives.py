@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from mvc import Repo
-from tests.client.demos import DAEMON, FOLLOWER, SERVER, Demo, busy
+from tests.client.demos import DAEMON, FOLLOWER, SERVER, Demo
 from tests.daemon.daemons import short_directory
+from tests.support.busy import busy
 
-CORES = os.cpu_count() or 2
 STORY = [
     "mvc log --metrics", "mvc diff v2 v5   the five differences", "mvc push", "mvc clone",
     "mvc follow origin main --to live", "mvc rollback", "mvc push", "mvc verify", "What it takes",
@@ -57,12 +57,12 @@ def assert_told(demo: Demo, *, iterations: int = 5) -> None:
     assert demo.left() == []
 
 
-def kept(place: Path, **more: str) -> Demo:
-    return Demo(place, "--keep", "kept", "--iterations", "5", **more)
+def kept(place: Path, iterations: int = 5, **more: str) -> Demo:
+    return Demo(place, "--keep", "kept", "--iterations", str(iterations), **more)
 
 
 def test_beside_two_busy_processes_a_core(place: Path) -> None:
-    with busy(2 * CORES), kept(place) as demo:
+    with busy(2), kept(place) as demo:
         assert_told(demo)
 
 
@@ -78,10 +78,11 @@ def test_without_the_daemon_each_iteration_is_still_one_version(
     place: Path, number: int, moment: str, said: str
 ) -> None:
     short = "own_daemon.SAVE_SECONDS = mvc.training.block.ANSWER_SECONDS = 3.0"
-    with kept(place, patches=short if number == signal.SIGSTOP else "") as demo:
+    many = 15  # so that it is met while it trains
+    with kept(place, many, patches=short if number == signal.SIGSTOP else "") as demo:
         demo.until(moment)
         demo.send(DAEMON, number)
-        assert_told(demo)
+        assert_told(demo, iterations=many)
         assert said in demo.story
 
 
@@ -176,7 +177,7 @@ def test_what_is_kept_stays_and_is_named(place: Path) -> None:
 @pytest.mark.parametrize("run", range(20))
 def test_twenty_times_beside_four_busy_processes_a_core(place: Path, run: int) -> None:
     began = time.monotonic()
-    with busy(4 * CORES), Demo(place, "--keep", "kept") as demo:
+    with busy(4), Demo(place, "--keep", "kept") as demo:
         assert_told(demo, iterations=8)
     assert time.monotonic() - began <= 60.0
     assert re.sub(r"waiting for .* \.\.\. \d+ s\n", "", demo.err) == ""

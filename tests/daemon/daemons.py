@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,6 +94,52 @@ class Daemon:
                 return pid
         raise AssertionError("no reader")
 
+    def log(self) -> str:
+        return (self.places / "state" / "mvcd.log").read_text()
+
+    @contextmanager
+    def block(
+        self, bench: Bench, directory: str, *, message: str = ""
+    ) -> Iterator[Callable[[], int]]:
+        """A block of mvc.checkpoint over a connection of its own; yields what ends it, before the end."""
+        with self.connect() as connection:
+            where = bench.path(directory)
+            Path(where).mkdir(parents=True, exist_ok=True)
+            number = connection.ask("begin", directory=where)["block"]
+            ended: list[int] = []
+
+            def end() -> int:
+                if not ended:
+                    answer = connection.ask(
+                        "end", directory=where, block=number, message=message, seconds=30
+                    )
+                    assert answer["capture"], answer
+                    ended.append(int(answer["capture"]))
+                return ended[0]
+
+            yield end
+            end()
+
+    @contextmanager
+    def reader_stopped(self, bench: Bench) -> Iterator[Callable[[], None]]:
+        """Its reader, which a first save starts, does nothing meanwhile; yields what lets it go on."""
+        with self.block(bench, "first") as end:
+            bench.write({"first/a.bin": b"a"})
+            capture = end()
+            told = self.ask("outcome", root=str(bench.root), capture=capture, seconds=30)
+            assert told["state"] == "saved"
+        pid = self.reader()
+        os.kill(pid, signal.SIGSTOP)
+
+        def go_on() -> None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+        try:
+            yield go_on
+        finally:
+            go_on()
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self._reap()
@@ -156,10 +202,11 @@ def content(bench: Bench, path: str, rev: str = "HEAD") -> bytes:
 class Trainer:
     """A program of trainers.py, running; `end` closes its input and waits; `lines` is what it said."""
 
-    def __init__(self, name: str, **arguments: Any) -> None:
+    def __init__(self, name: str, *, cwd: Path | None = None, **arguments: Any) -> None:
         program = Path(__file__).with_name("trainers.py")
         self.process = subprocess.Popen(
             [sys.executable, str(program), name, json.dumps(arguments)],
+            cwd=cwd,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pipesize=1

@@ -114,7 +114,11 @@ def test_a_claim_has_what_is_below_it_and_what_was_named_besides() -> None:
 def test_the_block_of_a_process_that_is_gone_is_abandoned() -> None:
     """Whatever holds its connection open: a forked worker, a debugger."""
     found = claims()
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-uc", "print(); input()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         found.begin("runs", Maker(), process.pid)
         assert found.now()[0].bracket is Bracket.OPEN
         process.kill()

@@ -7,13 +7,16 @@ of the behaviour under test, not a means to be in step with it. They end when th
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import mmap
 import os
 import random
 import select
+import shutil
 import struct
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +170,46 @@ def _save_shards(
     return True
 
 
+# -------------------------------------------------------------------- rotation, and one file again and again
+
+
+def rotating(directory: str, saves: int, size: int, lives: float) -> None:
+    """What the Trainer with `save_total_limit=1` does: checkpoint-N is written, then the one before is deleted.
+
+    Each line names one that has stood for `lives` seconds.
+    """
+    home = Path(directory)
+    for number in range(1, saves + 1):
+        here = home / f"checkpoint-{number}"
+        here.mkdir(parents=True)
+        (here / "model.safetensors").write_bytes(shard(number, size))
+        (here / "optimizer.pt").write_bytes(zipped(number, size // 2))
+        (here / "trainer_state.json").write_text(json.dumps({"global_step": number}))
+        shutil.rmtree(home / f"checkpoint-{number - 1}", ignore_errors=True)
+        told_to_end(lives)
+        say(checkpoint=number)
+
+
+def overwriting(path: str, saves: int, size: int, every: float) -> None:
+    """`torch.save` over the same file: truncated, written in place, its directory at its end. Each line has
+    the digest of a complete state, when the next is about to begin."""
+    for number in range(1, saves + 1):
+        data = zipped(number, size)
+        with open(path, "wb") as file:
+            for start in range(0, len(data), 1 << 20):
+                file.write(data[start : start + (1 << 20)])
+        told_to_end(every)
+        say(digest=hashlib.sha256(data).hexdigest())
+
+
+def zipped(generation: int, size: int) -> bytes:
+    """A zip as torch writes one: stored members, the directory last."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("archive/data/0", stamped(generation, size))
+    return out.getvalue()
+
+
 # -------------------------------------------------------------------- many files
 
 
@@ -194,6 +237,7 @@ def steady(directory: str, size: int, pause: float) -> None:
 
 
 if __name__ == "__main__":
-    {"torn_reads": torn_reads, "torn_sets": torn_sets, "storm": storm, "steady": steady}[
-        sys.argv[1]
-    ](**json.loads(sys.argv[2]))
+    {
+        "torn_reads": torn_reads, "torn_sets": torn_sets, "storm": storm, "steady": steady,
+        "rotating": rotating, "overwriting": overwriting,
+    }[sys.argv[1]](**json.loads(sys.argv[2]))  # fmt: skip

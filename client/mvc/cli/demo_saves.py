@@ -94,7 +94,7 @@ class Saves:
         self._block.message = title(iteration)
         self._block.__exit__(None, None, None)
         if self._block.future is None:
-            raise DaemonError("mvcd did not capture the iteration", kind="no-answer")
+            raise DaemonError(self._block.problem or "mvcd does not answer", kind="no-answer")
         try:
             return self._block.future.result(SAVE_SECONDS).version
         except TimeoutError as late:

@@ -52,7 +52,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
 
     `message` heads the version's own description. The block is left when its state is captured; with `wait`,
     when the version is durable. Then, or later, `version` (its id) and `number` say which it is; they are None
-    before, and `future` waits for it.
+    before, and `future` waits for it; `problem` says why there is none.
 
     Without a daemon, or when it does not answer within 10 seconds, stderr tells how many checkpoints are not
     saved, and the program goes on; with `save_here=True` the version is committed by this process instead,
@@ -79,7 +79,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         self._connection: Connection | None = None
         self._block = 0
         self._pid = 0
-        self._problem = ""
+        self.problem = ""
 
     @property
     def open(self) -> bool:
@@ -148,7 +148,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         if self._save_here:
             self._commit_here()
         if self.future is None:
-            not_saved(self._problem)
+            not_saved(self.problem)
 
     def _take(self, also: list[str]) -> None:
         """Ends the block; `future` is set when its state is out of reach."""
@@ -161,7 +161,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             if not waiting:
                 break
             if waited >= (WRITER_SECONDS if "open for writing" in waiting else ROOM_SECONDS):
-                self._problem = waiting
+                self.problem = waiting
                 return
             if not told and waited >= _QUIET:
                 told = True
@@ -226,7 +226,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         self._close()
         why = f", {problem.cause}" if forbidden() and problem.cause else ""
         help = f" ({problem.help})" if problem.help else ""
-        self._problem = f"{problem}{why}{help}"
+        self.problem = f"{problem}{why}{help}"
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -253,7 +253,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             finally:
                 repo.close()
         except errors.MvcError as problem:
-            self._problem = f"{problem}{_because(problem)}"
+            self.problem = f"{problem}{_because(problem)}"
 
 
 def _tell_missed(answer: Mapping[str, Any]) -> None:

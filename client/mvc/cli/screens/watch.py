@@ -1,4 +1,4 @@
-"""`mvc watch --status`: per workspace, what was saved last and what is waiting for what."""
+"""`mvc watch --status`: per workspace, what was saved, what waits for what, and what was missed."""
 
 from __future__ import annotations
 
@@ -23,22 +23,54 @@ def lines(workspaces: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _workspace(found: Mapping[str, Any]) -> Iterator[str]:
     yield click.style(text.safe(found["root"]), bold=True)
     why = f" ({text.safe(found['why'])})" if found["why"] else ""
-    yield f"  {found['state']}{why}"
+    yield f"  {found['state']}{why}{_looks(found)}"
+    yield f"  {_counts(found)}"
     last = found["last_save"]
     if last is not None:
-        saved = datetime.fromtimestamp(last["time_us"] / 1e6, UTC).astimezone()
-        when = text.when(saved, datetime.now(UTC).astimezone())
-        yield f"  saved v{last['number']} {when}: {text.safe(last['message'].splitlines()[0])}"
+        said = text.safe(last["message"].splitlines()[0])
+        yield f"  saved v{last['number']} {_ago(last['time_us'])}: {said}"
     if found.get("push") is not None:
         yield f"  {_push(found['push'])}"
+    for captured in found["captured"][:_SHOWN]:
+        names = text.safe(", ".join(captured["sets"])) or "what was removed"
+        size, age = text.size(captured["bytes"]), captured["age"]
+        yield f"  captured {age:.0f} s ago, to be saved: {names}  {size}"
+    yield from _more(found["captured_count"] - _SHOWN, "captured")
     for waiting in found["waiting"][:_SHOWN]:
         stuck = ", stuck" if waiting["stuck"] else ""
         name, reason = text.safe(waiting["set"]), text.safe(waiting["reason"])
         yield f"  waiting {waiting['age']:.0f} s{stuck}: {name}: {reason}"
     yield from _more(found["waiting_count"] - _SHOWN, "waiting")
+    for name in found["leaving"][:_SHOWN]:
+        yield f"  removed, goes with the next version: {text.safe(name)}"
+    yield from _more(found["leaving_count"] - _SHOWN, "removed")
+    for miss in found["ledger"]["misses"][: -_SHOWN - 1 : -1]:
+        yield f"  missed {_ago(miss['time_us'])}: {text.safe(miss['path'])}: {text.safe(miss['reason'])}"
+    yield from _more(found["ledger"]["missed"] - _SHOWN, "missed")
     for skipped in found["skipped"][:_SHOWN]:
         yield f"  not saved by itself: {text.safe(skipped['path'])}: {text.safe(skipped['reason'])}"
     yield from _more(found["skipped_count"] - _SHOWN, "not saved by itself")
+
+
+def _looks(found: Mapping[str, Any]) -> str:
+    """When it looked, and when and why it looks next without being told."""
+    if found["looked_ago"] is None:
+        return ""
+    looked = f", looked {found['looked_ago']:.0f} s ago"
+    if found["looks_in"] is None or not found["looks_for"]:
+        return looked
+    return f"{looked}, again in {found['looks_in']:.0f} s for {text.safe(found['looks_for'])}"
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    waiting = found["captured_count"] + found["waiting_count"]
+    ledger = found["ledger"]
+    return f"{ledger['saved']} saved, {waiting} waiting, {ledger['missed']} missed"
+
+
+def _ago(time_us: int) -> str:
+    now = datetime.now(UTC).astimezone()
+    return text.when(datetime.fromtimestamp(time_us / 1e6, UTC).astimezone(), now)
 
 
 def _push(push: Mapping[str, Any]) -> str:
@@ -46,8 +78,7 @@ def _push(push: Mapping[str, Any]) -> str:
     what = f"v{push['number']} " if push["number"] else ""
     match push["state"]:
         case "pushed":
-            at = datetime.fromtimestamp(push["time_us"] / 1e6, UTC).astimezone()
-            return f"pushed {what}to {remote} {text.when(at, datetime.now(UTC).astimezone())}"
+            return f"pushed {what}to {remote} {_ago(push['time_us'])}"
         case "waiting":
             return f"waiting for {remote}: {why}; next try in {push['next_seconds']:.0f} s"
         case "refused":
