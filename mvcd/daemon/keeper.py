@@ -60,6 +60,9 @@ LINGER = 1.0
 """Seconds, at most, for which a block's capture is not read yet, so that what rotation deletes right after the
 block goes with it."""
 
+_MAKERS = 4
+"""Held sets of one look whose writer is looked for at once; for each that costs up to 50 ms (origins.py)."""
+
 _RECALLED = 100
 """Versions in which the last automatic one is looked for after a start."""
 
@@ -68,6 +71,9 @@ MAX_GAP = 2.0
 _SHARE = 20
 _FREE = 0.005
 """Processor seconds of a look that are too few to space looks for."""
+
+_AGAIN = 0.2
+"""Seconds until what moved while it was taken is taken again."""
 
 _RETRY = 1.0
 _MAX_RETRY = 60.0
@@ -106,6 +112,7 @@ class Keeper:
         self._retry = 0.0
         self._recalled = False
         self._last_taken_at = float("-inf")
+        self._again_at = float("inf")
         self._thread = threading.Thread(target=self._run, name=f"keeper {root}", daemon=True)
 
     def start(self) -> None:
@@ -206,6 +213,8 @@ class Keeper:
                 rescan = self._next_rescan()
             began = time.thread_time()
             wake, sound = self._look(ring)
+            self._hand_over()
+            wake = min(wake, self._taking.next_due)
             self._vigil.looked()
             spent = time.thread_time() - began
             self.state.looked, self.state.wake = self._clock(), min(wake, rescan)
@@ -233,15 +242,12 @@ class Keeper:
                 wake = self._take_what_is_complete(repo, ring.touched, self._clock())
             self._retry = 0.0
             self._well()
-            self._hand_over()
-            wake = min(wake, self._taking.next_due)
             return (wake if self._vigil.watching else min(wake, self._poll_at())), True
         except NoRepository as problem:
             self._gone(str(problem))
             return self._poll_at(), False
         except Busy as busy:
             self._well()
-            self._hand_over()
             self.state.plan = _held_up(self.state.plan, self._clock(), str(busy))
             return self._clock() + _RETRY, False
         except (MvcError, OSError) as problem:
@@ -301,6 +307,7 @@ class Keeper:
         self, repo: Repository, touched: Collection[str] | None, now: float
     ) -> float:
         refuse_interrupted_checkout(repo)
+        self._again_at = float("inf")
         sorter = Sorter(
             self.root,
             self._limits,
@@ -330,13 +337,15 @@ class Keeper:
             self._taking.linger(self._clock() + self._linger)
         if plan.removing:
             self._taking.linger(self._clock() + self._linger)
-        wake = float("inf") if plan.wake is None else plan.wake
+        wake = min(self._again_at, float("inf") if plan.wake is None else plan.wake)
         return min(wake, held_until) if plan.ready and now < held_until else wake
 
     def _hold(self, plan: Plan, sets: Mapping[str, Found], stand: Stand) -> None:
-        for name in plan.whole:
-            if self._taking.hold(sets[name], self._of(stand, [sets[name]])):
-                self._settler.same(sets[name])
+        fresh = [sets[name] for name in plan.whole if not self._taking.holds(sets[name])]
+        for number, found in enumerate(fresh):
+            made = self._of(stand, [found]) if number < _MAKERS else stand
+            if self._taking.hold(found, made):
+                self._settler.same(found)
 
     def _rescue(
         self, repo: Repository, sets: Mapping[str, Found], stand: Stand, now: float
@@ -360,8 +369,8 @@ class Keeper:
         except Full as full:
             self.state.full = str(full)
             return
-        except Changed:
-            self._bell.ring()
+        except Changed:  # it is looked at again, but not at once, should this go on
+            self._again_at = self._clock() + _AGAIN
             return
         self._last_taken_at = self._clock()
         self._settler.taken([found.name for found in ready] + list(plan.leaving))

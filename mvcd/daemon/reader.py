@@ -15,6 +15,7 @@ import os
 import select
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -62,9 +63,11 @@ def drain(root: str, tell: Tell, *, ended: Callable[[], bool] = lambda: False) -
             while not ended() and (queued := captures.queued()):
                 told = _save(repo, captures, queued[0])
                 tell({"root": root, "capture": queued[0].number, **told})
-    except (MvcError, OSError) as error:
+    except Exception as error:
+        if not isinstance(error, (MvcError, OSError)):
+            traceback.print_exc()
         cause = getattr(error, "cause", None)
-        text = f"{error}: {cause}" if cause else str(error)
+        text = f"{error}: {cause}" if cause else str(error) or type(error).__name__
         tell({"root": root, "state": "failed", "message": text})
 
 
@@ -153,7 +156,12 @@ def _told(repo: Repository, saved: Saved, seconds: float) -> dict[str, Any]:
 def _describe(capture: Capture, diff: Diff) -> str:
     said = [found.message for found in capture.sets if found.message]
     names = [found.name for found in capture.sets if found.files and not found.log]
-    return "\n\n".join([*dict.fromkeys(said), message.describe(diff, names)])
+    try:
+        described = message.describe(diff, names)
+    except Exception:  # a version without words is better than none
+        traceback.print_exc()
+        described = "saved by itself"
+    return "\n\n".join([*dict.fromkeys(said), described])
 
 
 def _being_written(root: str, captures: Captures, capture: Capture) -> dict[str, str]:

@@ -8,6 +8,7 @@ a storm of files costs memory by directories (Syncthing's limit, and its reason)
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -95,6 +96,13 @@ class Found:
         if self.rule is None:
             return False
         return bool(folder_of(self.rule, os.path.join(self.root, self.name)).files)
+
+    @property
+    def still_for(self) -> float:
+        """Seconds since one of its files changed, by their change times, which nobody can set back; 0 where
+        something vanished, or a clock is wrong."""
+        newest = max((s.ctime_ns if s else 1 << 63) for s in self.files.values())
+        return max(0.0, time.time() - newest / 1e9)
 
     @property
     def stats(self) -> dict[str, FileStat]:

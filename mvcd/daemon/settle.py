@@ -6,8 +6,9 @@ A set is *ready* when one of these holds
 - it has been quiet for `settle` seconds and no rule calls it incomplete;
 - its rule proves it complete and it has been changing for `patience` seconds without a quiet moment
 
-and no process holds a file of it open for writing. Quiet is counted from the last look that saw another state
-(signature) than the one before. Changes that no event announced need a longer quiet.
+and no process holds a file of it open for writing. Quiet is counted from the newest change time of its files or
+from the last look that saw another state (signature) than the one before: a look that came late, because the
+machine was busy or suspended, does not begin anew. Changes that no event announced need a longer quiet.
 
 Ready sets wait, at most another `settle`, for those that only lack quiet, so that a checkpoint and the metrics
 written beside it become one version; closed blocks wait for nothing. A set that is not complete is asked again
@@ -49,6 +50,8 @@ class Judged(Protocol):
     def gone(self) -> bool: ...
     @property
     def partly(self) -> bool: ...
+    @property
+    def still_for(self) -> float: ...
     @property
     def signature(self) -> int: ...
     def verdict(self) -> Verdict: ...
@@ -190,11 +193,12 @@ class Settler:
         memory = self._sets.get(found.name)
         signature = found.signature
         told = touched is None or _told(found.name, touched)
+        changed = now - (found.still_for if told else 0.0)
         if memory is None:
-            memory = _Memory(signature, since=now, changed=now, seen=told)
+            memory = _Memory(signature, since=now, changed=changed, seen=told)
             self._sets[found.name] = memory
         elif memory.signature != signature:
-            memory.signature, memory.changed, memory.seen = signature, now, told
+            memory.signature, memory.changed, memory.seen = signature, changed, told
             memory.pause = memory.resume = 0.0
             memory.ready_since = None
         elif told and touched is not None:
@@ -221,7 +225,8 @@ class Settler:
                 draft.settling.append(quiet_at)
                 if self._whole(found, memory, told=told):
                     draft.whole.append(found.name)
-            return _SETTLING, min(quiet_at, patient_at)
+            reason = _SETTLING if memory.seen else self._unseen
+            return reason, min(quiet_at, patient_at)
         verdict = found.verdict()
         if not quiet and verdict.state is not State.PROVEN:
             return "it is never quiet", quiet_at
@@ -255,6 +260,10 @@ class Settler:
             complete = found.verdict().state in (State.PROVEN, State.COMPLETE)
             memory.whole = complete and found.writer() is None
         return memory.whole
+
+    @property
+    def _unseen(self) -> str:
+        return f"no event told of it: it must be quiet for {self.limits.settle_unseen:g} s"
 
     def _quiet(self, memory: _Memory) -> float:
         return self.limits.settle if memory.seen else self.limits.settle_unseen

@@ -27,6 +27,9 @@ from mvcd.repo.scan import Scan
 from mvcd.repo.statcache import FileStat
 
 MAX_QUEUED = 64
+MAX_HELD = 256
+"""Sets that are complete and not quiet yet: a tree of arrays that is copied in has thousands."""
+
 _FEW = 256
 """Files up to which a set without a rule is taken too, rather than read where it lies: a first version of
 100,000 files would make as many links, and has no trainer that deletes them."""
@@ -129,12 +132,12 @@ class Taking:
     def hold(self, found: Found, stand: Stand) -> bool:
         """Takes a complete set out of reach, if it is not yet; whether its stats changed by that."""
         held = self._held.get(found.name)
-        if held is not None and held.signature == found.signature and not held.why_not:
+        if self.holds(found) or found.name.endswith("*") or not found.stats:
             return False
-        if found.name.endswith("*") or not found.stats:
-            return False
-        if not self._room(found.stats.values()):
-            self._remember(found, stand, self._why_full())
+        full = len(self._held) >= MAX_HELD and held is None
+        if full or not self._room(found.stats.values()):
+            why = f"{len(self._held)} others are held" if full else self._why_full()
+            self._remember(found, stand, why)
             return False
         try:
             capture = self._take(stand, [found], [], copying=False)
@@ -174,6 +177,11 @@ class Taking:
             self._ledger.missed(name, f"{how} {age:.0f} s after it was complete{why}")
         return lost
 
+    def holds(self, found: Found) -> bool:
+        """Whether a set is held as it is now."""
+        held = self._held.get(found.name)
+        return held is not None and held.signature == found.signature and not held.why_not
+
     def _remember(self, found: Found, stand: Stand, why_not: str) -> None:
         """A complete set that cannot be held: if it is lost, that is a miss."""
         held = self._held.get(found.name)
@@ -181,6 +189,8 @@ class Taking:
             return
         if held is not None:
             self._let_go(held)
+        elif len(self._held) >= _REMEMBERED:
+            return
         files = tuple(Taken(path, stat, Kept.NONE) for path, stat in found.stats.items())
         taken = TakenSet(found.name, files, sure=True)
         capture = Capture(0, 0, stand.head, stand.base, (taken,))

@@ -9,12 +9,15 @@ from collections.abc import Iterator
 
 from mvcd.chunking import _cut
 from mvcd.errors import MvcError
+from mvcd.repo.captures import Captures
 from mvcd.repo.core import Core
 from mvcd.repo.early_home import abandoned
 from mvcd.repo.results import Check
 from mvcd.store.filesystem import filesystem_type
 
 _LOW_DISK = 1 << 30
+_LATE_US = 600_000_000
+"""Age of a captured state that nobody makes a version of."""
 
 
 def checks(core: Core) -> Iterator[Check]:
@@ -24,6 +27,7 @@ def checks(core: Core) -> Iterator[Check]:
     yield Check("rolling hash", True, f"kernel {_cut.kernels()[0]} of {', '.join(_cut.kernels())}")
     yield _leftovers(core)
     yield _early_files(core)
+    yield _captures(core)
 
 
 def _store(core: Core) -> Iterator[Check]:
@@ -66,3 +70,12 @@ def _early_files(core: Core) -> Check:
         return Check("early files", True, "no interrupted clone or pull")
     cause = "a clone or pull was interrupted and left what it had written early"
     return Check("early files", False, cause, "rm -r " + " ".join(map(shlex.quote, left)))
+
+
+def _captures(core: Core) -> Check:
+    queued = Captures(core.root).queued()
+    if not queued:
+        return Check("captures", True, "no captured state waits to be saved")
+    told = f"{len(queued)} captured states wait to be saved"
+    late = core.clock() // 1000 - queued[0].taken_us > _LATE_US
+    return Check("captures", not late, told, "mvcd start, or mvc commit" if late else "")

@@ -31,6 +31,9 @@ REWRITTEN = 1 << 30
 
 _FICLONE = 0x40049409
 _STEP = 1 << 20
+_ANOTHER = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.ENXIO}
+"""What answers for a file that is gone, is no file any more, or may not be read any more."""
+
 _NO_LINK = {errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
@@ -79,7 +82,7 @@ class Keeper:
             with _opened(source) as fd:
                 return self._keep_file(fd, source, target, wanted, rewritten)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL):
+            if error.errno in _ANOTHER:
                 raise Changed(source) from None
             raise
 

@@ -29,6 +29,7 @@ class Set:
     claim: Claim | None = None
     gone: bool = False
     partly: bool = False
+    still_for: float = 0.0
     asked: int = field(default=0)
 
     def verdict(self) -> Verdict:
@@ -58,6 +59,15 @@ def test_a_quiet_set_is_saved_after_settle_and_not_before() -> None:
     assert (first.ready, first.wake) == ((), 102.0)
     assert world.look(1.99).ready == ()
     assert world.look(0.01).ready == ("runs/model.pt",)
+
+
+def test_a_look_that_comes_late_counts_the_quiet_before_it() -> None:
+    """The machine was busy or suspended: the file has been as it is for long."""
+    world = World(Set(still_for=1.5))
+    assert world.look().wake == 100.5
+    assert world.look(0.5).ready == ("runs/model.pt",)
+    unseen = World(Set(still_for=60.0))
+    assert unseen.look(told=False).ready == (), "without events nobody knows when it was closed"
 
 
 def test_every_change_starts_the_quiet_anew() -> None:
