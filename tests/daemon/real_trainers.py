@@ -1,6 +1,6 @@
-"""The trainers that people use, saving and rotating as they do; each line names a checkpoint that stood for 3 s.
+"""The trainers that people use, saving and rotating as they do; each line names a checkpoint that stood.
 
-Run as `python real_trainers.py NAME DIRECTORY SAVES`. A pause is the pace of training, not a means to be in step.
+Run as `python real_trainers.py NAME DIRECTORY SAVES`. A pause is the pace of training, no means to be in step.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ def transformers(directory: str, saves: int) -> None:
     """A tiny GPT-2 under the stock Trainer, `save_total_limit=1`."""
     import torch
     from transformers import (
-        GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback, TrainingArguments,
+        GPT2Config,
+        GPT2LMHeadModel,
+        Trainer,
+        TrainerCallback,
+        TrainingArguments,
     )  # fmt: skip
 
     class Rows(torch.utils.data.Dataset):

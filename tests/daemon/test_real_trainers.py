@@ -35,7 +35,7 @@ def test_every_checkpoint_that_stood_for_three_seconds_is_a_version(
     with busy():
         trained = subprocess.run(
             [sys.executable, str(program), name, bench.path("out"), str(SAVES)],
-            cwd=bench.root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=bench.root, capture_output=True, text=True,
         )  # fmt: skip
         assert trained.returncode == 0, trained.stderr
         daemon.sync(bench, timeout=120)
