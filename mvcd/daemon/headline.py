@@ -150,7 +150,8 @@ def _name_of(lead: _Lead | None, key: str) -> str:
 
 
 def _tensors(diff: Diff, lead: _Lead | None) -> _Fact | None:
-    """How many there are if all of the lead's weight files are new, else how many of them changed.
+    """How many there are if the lead's weight files are new, but for copies of others (of a rotated checkpoint,
+    what did not change has moved); else how many of them changed.
 
     Nothing if none did, or where it is not known of every file.
     """
@@ -158,12 +159,13 @@ def _tensors(diff: Diff, lead: _Lead | None) -> _Fact | None:
     if Component.WEIGHTS not in diff.components or any(map(has, diff.absent)):
         return None
     files = diff.components[Component.WEIGHTS]
-    if any(map(has, files.modified)) or any(has(new) for _, new in files.renamed):
+    added = [path for path in files.added if has(path)]
+    count = parts.came(diff, added)
+    moved = any(has(new) for _, new in files.renamed) and not count
+    if any(map(has, files.modified)) or moved:
         text = parts.changed_tensors(diff, has)
         none = text[:2] in ("", "0 ")
         return None if none else _Fact(text, frozenset([(Component.WEIGHTS, text)]))
-    added = [path for path in files.added if has(path)]
-    count = parts.came(diff, added)
     if not count:
         return None
     # Of "m.safetensors: 148 tensors" the body's "m.safetensors added (148 tensors)" would be a repetition.

@@ -86,6 +86,15 @@ def test_the_optimizers_tensors_are_not_the_models(bench: Bench) -> None:
     assert described(bench, "c/").startswith("c: 148 tensors\n")
 
 
+def test_what_moved_with_a_rotated_checkpoint_does_not_make_the_new_one_a_change(
+    bench: Bench,
+) -> None:
+    bench.save({"c-1/model.safetensors": tensors(0), "c-1/training_args.bin": b"arguments"})
+    bench.remove("c-1/model.safetensors", "c-1/training_args.bin")
+    bench.save({"c-2/model.safetensors": tensors(3), "c-2/training_args.bin": b"arguments"})
+    assert described(bench, "c-2/").startswith("c-2: 148 tensors\n")
+
+
 def test_an_older_checkpoint_that_went_does_not_make_the_new_one_a_change(bench: Bench) -> None:
     bench.save({"checkpoint-20/model.safetensors": tensors(0)})
     bench.remove("checkpoint-20/model.safetensors")
