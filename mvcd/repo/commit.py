@@ -17,6 +17,7 @@ from mvcd.repo.choice import Choice, Everything
 from mvcd.repo.core import Core
 from mvcd.repo.diff import compare
 from mvcd.repo.files import CachingFetch
+from mvcd.repo.folding import on_disk
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.scan import Outcome, Scan, without
@@ -86,7 +87,7 @@ def _existing(core: Core, path: str) -> str:
         inside.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{path!r} is not a UTF-8 name", help="rename it") from None
-    return inside
+    return on_disk(core.root, inside)
 
 
 def _covers(root: str, path: str) -> bool:

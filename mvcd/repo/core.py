@@ -19,6 +19,7 @@ from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo import left_out, location, operations
 from mvcd.repo.config import Config
+from mvcd.repo.folding import Names
 from mvcd.repo.location import Location
 from mvcd.repo.lock import WorkspaceLock
 from mvcd.repo.refs import (
@@ -116,6 +117,11 @@ class Core:
     @property
     def contents(self) -> Contents:
         return Contents(self.fetch, self.fetch_many)
+
+    @cached_property
+    def names(self) -> Names:
+        """What counts as one name in the workspace."""
+        return Names(self.place.staging)
 
     @cached_property
     def promised(self) -> Promised | None:

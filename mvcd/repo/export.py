@@ -22,11 +22,12 @@ from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion
 from mvcd.objects.version import Component, Version
 from mvcd.repo import export_manifest, gate
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import Core
 from mvcd.repo.exchange import exchange
 from mvcd.repo.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.files import Placed, VersionFiles
+from mvcd.repo.folding import Names, refuse_twins
 from mvcd.repo.pipeline import worker_count
 from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS
 
@@ -152,7 +153,7 @@ def _workplace(target: str) -> Iterator[str]:
 
 def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
     entries = [p.entry for p in files]
-    refuse_twins((e.path for e in entries), place, staging)
+    refuse_twins((e.path for e in entries), Names(staging), place)
     checkout = Checkout(place, staging, core.contents, core.monitor)
     checkout.apply(entries, [], expect={})
     if checkout.skipped:

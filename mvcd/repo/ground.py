@@ -1,7 +1,8 @@
 """What lies at paths of a workspace, never looking through a symbolic link.
 
 `lstat("d/f")` follows `d`. A person may have put a link to somewhere else where a version has a directory, so
-whoever writes or removes files asks here first: below a link, or below a file, nothing of ours lies.
+whoever writes or removes files asks here first: below a link, or below a file, nothing of ours lies. And where
+`lstat("readme")` finds `README`, since the file system folds names, nothing lies at `readme`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ class Ground:
         self._root = root
         self._seen: dict[str, str | None] = {}
         self._missing: set[str] = set()
+        self._listed: dict[str, frozenset[str]] = {}
 
     def blocker(self, path: str) -> str | None:
         """The topmost parent of `path` that exists and is no directory."""
@@ -61,12 +63,16 @@ class Ground:
             yield from (f"{inside}/{name}" for name in files + links)
 
     def _status(self, path: str) -> os.stat_result | None:
-        if self.blocker(path) or path.rpartition("/")[0] in self._missing:
+        parent, _, name = path.rpartition("/")
+        if self.blocker(path) or parent in self._missing:
             return None
         try:
-            return os.lstat(self._at(path))
+            status = os.lstat(self._at(path))
+            if parent not in self._listed:
+                self._listed[parent] = frozenset(os.listdir(self._at(parent)))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        return status if name in self._listed[parent] else None
 
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path)

@@ -21,13 +21,13 @@ from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import left_out
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
 from mvcd.repo.early import Begun
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
-from mvcd.repo.planning import Plan, plan, some
+from mvcd.repo.planning import Plan, plan, refuse_alike, some, spelled_otherwise
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
@@ -235,6 +235,7 @@ def restore(
         wanted: dict[str, Change] = {p.entry.path: (None, p) for p in brought}
         here = changes_here(core.root, unsaved, version, core.left_out(), fetch)
         wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
+        wanted |= spelled_otherwise(core, wanted, here)
         if not wanted:
             _refuse_unknown(core, version, inside, rev)
         planned = plan(core, wanted, {}, everything=True)
@@ -356,21 +357,25 @@ def carry_out(
 
     `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
     """
-    refuse_twins((e.path for e in planned.write), core.root, core.place.staging)
+    leaving = core.left_out() if move.leaving is None else move.leaving
+    refuse_alike(core, planned, move.version, leaving)
     if core.promised is not None:
         core.promised.bring_entries(planned.write)
-    work = Checkout(core.root, core.place.staging, core.contents, core.monitor, move.early)
+    work = Checkout(
+        core.root, core.place.staging, core.contents, core.monitor, move.early, core.names
+    )
     with core.store.session() as session:
         core.rely_on(session, [move.id])
         saved = _put_aside(core, workspace, move, context, session) if keep else None
         try:
-            written = work.apply(planned.write, planned.remove, expect=planned.expect)
+            written = work.apply(
+                planned.write, planned.remove, expect=planned.expect, respell=planned.respell
+            )
         except BaseException:
             if not work.touched:
                 _forget(core, saved)
             raise
         stats = {w.path: w.stat for w in written}
-        leaving = core.left_out() if move.leaving is None else move.leaving
         done = None if saved is None else RefUpdate(saved_name(core.workspace), saved, None)
         core.record(
             context, move.verb, move.detail, [*move.refs, done], session=session, files=True,

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import Conflict
 from mvcd.objects.entry import Entry
+from mvcd.objects.version import Version
 from mvcd.repo.core import Core
-from mvcd.repo.files import Change, Placed
+from mvcd.repo.files import Change, Placed, VersionFiles
+from mvcd.repo.folding import Respelling, in_the_way, refuse_twins, respellings
 from mvcd.repo.ground import Ground
 from mvcd.repo.ingest import Ingest, Source
+from mvcd.repo.left_out import ALL, Components
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
 
@@ -32,6 +35,8 @@ class Plan:
     unsaved: list[str] = field(default_factory=list)  # would be lost
     right: list[str] = field(default_factory=list)  # unsaved, but as they should become already
     kept: list[str] = field(default_factory=list)  # unsaved work that is not in the way
+    respell: list[Respelling] = field(default_factory=list)  # lies there under another spelling
+    alike: list[str] = field(default_factory=list)  # stays, under a name that is one with a written
 
 
 def plan(
@@ -69,6 +74,9 @@ def plan(
     made.kept = sorted(p for p in dirty if p not in targets)
     _admit_equals(core, made, strangers)
     _refuse_obstacles(made, ground)
+    if made.write:
+        paths = [entry.path for entry in made.write]
+        made.respell, made.alike = respellings(core.root, core.names, paths, set(made.remove))
     return made
 
 
@@ -117,6 +125,27 @@ def _refuse_obstacles(made: Plan, ground: Ground) -> None:
             cause="a file must become a directory there, or a directory a file; and this is to stay",
             help=f"move {min(obstacles)} away, then run the command again",
         )
+
+
+def spelled_otherwise(
+    core: Core, wanted: Mapping[str, Change], here: Mapping[str, Change]
+) -> dict[str, Change]:
+    """Files that go since what is wanted comes in their place, under a name that is the same one here."""
+    coming = {core.names.key(path) for path, (_, then) in wanted.items() if then is not None}
+    return {p: c for p, c in here.items() if c[1] is None and core.names.key(p) in coming}
+
+
+def refuse_alike(core: Core, planned: Plan, version: Version, leaving: Components) -> None:
+    """Raises Failure when two files that will be there, of `version` but for what is left out, would be one on
+    this file system; Conflict when one that no version has would be overwritten under another name."""
+    if not planned.write or not core.names.folds:
+        return
+    going = set(planned.remove)
+    there = VersionFiles(version, core.fetch).all(ALL - leaving)
+    staying = (placed.entry.path for placed in there if placed.entry.path not in going)
+    refuse_twins([*staying, *(entry.path for entry in planned.write)], core.names, core.root)
+    if planned.alike:
+        raise in_the_way(planned.alike)
 
 
 def some(paths: Sequence[str]) -> str:

@@ -33,9 +33,10 @@ from mvcd.ids import Digest, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import Core, create
 from mvcd.repo.files import Placed, VersionFiles, changes, read_entry, recipe_of
+from mvcd.repo.folding import Names, refuse_twins
 from mvcd.repo.results import Context
 from mvcd.repo.workspace import Workspace
 
@@ -161,7 +162,7 @@ def _named(path: str, names: Sequence[str] | None) -> bool:
 
 def _write(core: Core, entries: Sequence[Entry], directory: str) -> None:
     staging = os.path.join(directory, ".mvc", "staging")
-    refuse_twins((e.path for e in entries), directory, staging)
+    refuse_twins((e.path for e in entries), Names(staging), directory)
     Checkout(directory, staging, core.contents, core.monitor).apply(entries, [], expect={})
 
 

@@ -29,6 +29,7 @@ from mvcd.ids import RecipeId
 from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
 from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
+from mvcd.repo.folding import is_spelled_so
 from mvcd.repo.statcache import Flag, Listing
 
 __all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link", "without"]
@@ -256,7 +257,9 @@ class _Walk:
     def _list(self, visit: Visit) -> bytes:
         names = None
         if not visit.wanted.whole:
-            wanted = {*visit.wanted.names, ignore.IGNORE_FILE}
+            here = self._root + visit.path
+            named = {name for name in visit.wanted.names if is_spelled_so(here, name)}
+            wanted = {*named, ignore.IGNORE_FILE}
             names = b"".join(name.encode() + b"\0" for name in wanted)
         try:
             return list_directory(os.fsencode(self._root + visit.path), names, not visit.path)

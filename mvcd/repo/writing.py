@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 
+from mvcd.errors import Failure
 from mvcd.objects.entry import Mode
 from mvcd.repo._write import write_files
 from mvcd.repo.statcache import FileStat
@@ -50,3 +52,15 @@ def write_pieces(file: int, pieces: Iterable[tuple[int, bytes]]) -> None:
         run.append(piece)
         end += len(piece)
     uncached.write(file, run, start)
+
+
+def unwritten(error: OSError, *, touched: bool = False) -> Failure:
+    """The failure of a verb that writes files; `touched`: some of the workspace are changed already."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    state = "some files are changed already" if touched else "no file was changed"
+    return Failure(
+        "the disk is full" if full else "the files could not be written",
+        kind="disk-full" if full else "write-failed",
+        cause=f"{error}; {state}",
+        help="free some disk space, then run the command again" if full else None,
+    )

@@ -161,20 +161,6 @@ def test_nothing_is_removed_through_a_link(bench: Bench, tmp_path: Path) -> None
     assert bench.repo.head.number == 1
 
 
-def test_case_twins_are_refused_before_anything_changes(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    save(bench, {"a": "1"})
-    save(bench, {"Model.pt": "upper", "model.pt": "lower", "a": "2"})
-    bench.checkout("v1")
-    monkeypatch.setattr("mvcd.repo.checkout._folds", lambda directory: True)
-    with pytest.raises(Failure) as caught:
-        bench.checkout("main")
-    assert caught.value.kind == "case-twins"
-    assert bench.tree() == {"a": "1"}
-    assert bench.repo.head.number == 1
-
-
 def test_a_file_written_while_the_checkout_is_prepared_is_not_overwritten(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
