@@ -15,7 +15,7 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import Conflict
@@ -54,7 +54,7 @@ class Checkout:
     ) -> None:
         """`names`: of the file system of `root`, where files lie that may have to be spelled anew."""
         self._root = root
-        self._names = names
+        self._names = names or Names(staging)
         self._early = early or Begun()
         self._new = self._early.tree or os.path.join(staging, "new", "")
         self._tops: dict[str, bool] = {}  # new directories, and whether they went as a whole
@@ -141,15 +141,13 @@ class Checkout:
     def _switch(
         self, staged: Sequence[Staged], remove: Sequence[str], respell: Sequence[Respelling]
     ) -> list[Written]:
-        key = str if self._names is None else self._names.key
         paths = [s.entry.path for s in staged]
-        early, late = _split_removals(remove, paths, key)
+        early, late = _split_removals(remove, paths, self._names)
         self.touched = True
         self._remove(early)
         for old, new in respell:
             os.rename(os.path.join(self._root, old), os.path.join(self._root, new))
-        kept = {key(path) for path in paths}  # under these names lies what is written now
-        late = [path for path in (respelled(p, respell) for p in late) if key(path) not in kept]
+        late = self._still_there((respelled(path, respell) for path in late), paths)
         for top in self._tops:
             self._tops[top] = self._place_directory(top)
         written = [self._place(s) for s in staged]
@@ -157,6 +155,11 @@ class Checkout:
         changed = [*remove, *self._tops, *(w.path for w in written)]
         self._sync_directories({os.path.dirname(path) for path in changed})
         return written
+
+    def _still_there(self, removed: Iterable[str], written: Iterable[str]) -> list[str]:
+        """Without those under whose name, however it is spelled, lies what is written now."""
+        kept = self._names.sorted(written)
+        return [path for path in removed if not self._names.any_is(path, kept)]
 
     def _may_write(self, entry: Entry) -> bool:
         if entry.mode is not Mode.SYMLINK:
@@ -284,15 +287,15 @@ class Checkout:
 
 
 def _split_removals(
-    remove: Sequence[str], write: Sequence[str], key: Callable[[str], str]
+    remove: Sequence[str], write: Sequence[str], names: Names
 ) -> tuple[list[str], list[str]]:
     """Removals that must come before the writes (a file becomes a directory or the reverse), and the rest."""
-    written = {key(path) for path in write}
+    written = {names.key(path) for path in write}
     parents = {p[:i] for p in written for i, c in enumerate(p) if c == "/"}
     early: list[str] = []
     late: list[str] = []
     for path in remove:
-        folded = key(path)
+        folded = names.key(path)
         inside = any(folded[:i] in written for i, c in enumerate(folded) if c == "/")
         (early if folded in parents or inside else late).append(path)
     return early, late

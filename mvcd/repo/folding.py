@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from mvcd.errors import Conflict, Failure
@@ -46,19 +46,39 @@ class Names:
         self._directory = directory
 
     @cached_property
+    def _case(self) -> bool:
+        return self._one(*_CASE)
+
+    @cached_property
     def folds(self) -> bool:
         """Raises Failure when that directory cannot be written."""
-        return self._one(*_CASE) or self._one(*_FORM)
+        return self._case or self._one(*_FORM)
 
     def key(self, path: str) -> str:
         """Equal for all paths that may be one here; the path itself where nothing is folded."""
         if not self.folds or (path.isascii() and path.islower()):
             return path
-        return _coarse(path)
+        return _coarse(path) if self._case else unicodedata.normalize("NFD", path)
 
     def are_one(self, a: str, b: str) -> bool:
-        """Of two names, not paths."""
-        return a == b or (self.key(a) == self.key(b) and self._one(a, b))
+        """Of two names, or of two paths name by name."""
+        return a == b or (
+            self.key(a) == self.key(b)
+            and all(
+                x == y or self._one(x, y) for x, y in zip(a.split("/"), b.split("/"), strict=True)
+            )
+        )
+
+    def sorted(self, paths: Iterable[str]) -> dict[str, list[str]]:
+        """By key, for `any_is`."""
+        found: dict[str, list[str]] = {}
+        for path in paths:
+            found.setdefault(self.key(path), []).append(path)
+        return found
+
+    def any_is(self, path: str, others: Mapping[str, Sequence[str]]) -> bool:
+        """Whether one of these paths is one with `path`."""
+        return any(self.are_one(path, other) for other in others.get(self.key(path), ()))
 
     def _one(self, a: str, b: str) -> bool:
         try:
@@ -71,16 +91,18 @@ def refuse_twins(paths: Iterable[str], names: Names, root: str) -> None:
     """Raises Failure when two of `paths`, or directories on the way to them, would be one here."""
     if not names.folds:
         return
-    seen: dict[str, str] = {}
+    seen: dict[str, list[str]] = {}
     known: set[str] = set()
     for path in paths:
         for part in _ways(path):
             if part in known:
                 continue
             known.add(part)
-            other = seen.setdefault(names.key(part), part)
-            if other != part and names.are_one(_last(other), _last(part)):
-                raise _twins(other, part, root)
+            others = seen.setdefault(names.key(part), [])
+            for other in others:
+                if names.are_one(other, part):
+                    raise _twins(other, part, root)
+            others.append(part)
 
 
 def _twins(a: str, b: str, root: str) -> Failure:

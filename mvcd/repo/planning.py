@@ -131,8 +131,9 @@ def spelled_otherwise(
     core: Core, wanted: Mapping[str, Change], here: Mapping[str, Change]
 ) -> dict[str, Change]:
     """Files that go since what is wanted comes in their place, under a name that is the same one here."""
-    coming = {core.names.key(path) for path, (_, then) in wanted.items() if then is not None}
-    return {p: c for p, c in here.items() if c[1] is None and core.names.key(p) in coming}
+    coming = core.names.sorted(path for path, (_, then) in wanted.items() if then is not None)
+    going = {path: change for path, change in here.items() if change[1] is None}
+    return {path: change for path, change in going.items() if core.names.any_is(path, coming)}
 
 
 def refuse_alike(core: Core, planned: Plan, version: Version, leaving: Components) -> None:
