@@ -30,6 +30,7 @@ from mvcd.errors import (
     RemoteUnreachable,
     UsageError,
 )
+from mvcd.process import open_streams, speak_utf8
 
 START_SECONDS = 20.0
 STOP_SECONDS = 120.0
@@ -44,6 +45,9 @@ _EXIT_CODES = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if arguments is None:
+        open_streams()
+        speak_utf8()
     given = sys.argv[1:] if arguments is None else arguments
     if admin.is_admin(given):
         admin.run(given)

@@ -62,6 +62,8 @@ class Config:
                         kind="bad-config",
                     )
                 table = inner
+            if isinstance(value, str):
+                _require_text(key, value)
             if value is None:
                 table.pop(name, None)
             else:
@@ -92,6 +94,14 @@ class Config:
                 return file.read()
         except FileNotFoundError:
             return ""
+
+
+def _require_text(key: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(value).decode("utf-8", "backslashreplace")
+        raise UsageError(f"'{shown}' is not UTF-8, as {key} has to be", kind="not-utf8") from None
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:

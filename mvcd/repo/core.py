@@ -17,6 +17,7 @@ from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.process import require_utf8
 from mvcd.repo import left_out, location, operations
 from mvcd.repo.config import Config
 from mvcd.repo.folding import Names
@@ -245,6 +246,7 @@ def create(
 
     So a creation that was cut short is no repository yet, and creating it again completes it.
     """
+    require_utf8()
     if not os.path.isdir(root):
         raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
     place, settings = location.prepare(root), location.new_settings(store)
@@ -283,6 +285,7 @@ def _empty_store(path: str) -> LmdbStore:
 
 def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:
     """The repository at or above `path`."""
+    require_utf8()
     place = location.find(path)
     config = place.config()
     store = LmdbStore.open(place.store_path(config))

@@ -63,7 +63,8 @@ class RunRecord:
     def encode(self) -> bytes:
         document = {"schema_version": SCHEMA, **asdict(self)}
         text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-        return text.encode() + b"\n"
+        # A word that is not UTF-8 has lone surrogates for its bytes (PEP 383), which JSON writes as \\udcXX.
+        return text.encode("utf-8", "backslashreplace") + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> RunRecord:

@@ -302,14 +302,15 @@ class Index:
     def _open_lmdb(self, map_size: int) -> Any:
         options: dict[str, Any] = {"map_size": map_size, "max_dbs": 8, "max_readers": MAX_READERS}
         data = os.path.join(self.path, "data.mdb")
+        place = os.fsencode(self.path)  # any bytes; of a text, LMDB takes UTF-8 alone
         if os.statvfs(self.path).f_flag & os.ST_RDONLY:
             self.read_only = True  # nobody writes to such media, so nobody needs locks
-            env = lmdb.open(self.path, readonly=True, lock=False, **options)
+            env = lmdb.open(place, readonly=True, lock=False, **options)
         elif os.path.exists(data) and not os.access(data, os.W_OK):
             self.read_only = True
-            env = lmdb.open(self.path, readonly=True, **options)
+            env = lmdb.open(place, readonly=True, **options)
         else:
-            env = lmdb.open(self.path, **options)
+            env = lmdb.open(place, **options)
         try:
             self._require_whole_file(env, data)
         except BaseException:

@@ -145,7 +145,19 @@ def report(error: BaseException, words: Sequence[str] = ()) -> Report:
         return Report(code, "interrupted", "interrupted", help="run it again: nothing was lost")
     if isinstance(error, OSError):
         return _os_error(code, error)
+    if isinstance(error, UnicodeError):
+        return _not_utf8(error)
     return _unforeseen(code, error, words)
+
+
+def _not_utf8(error: UnicodeError) -> Report:
+    """Of text from outside: a setting, a variable, a file, the path of the workspace."""
+    shown = str(error)
+    if isinstance(error, UnicodeEncodeError):
+        shown = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    elif isinstance(error, UnicodeDecodeError):
+        shown = bytes(error.object[:80]).decode("utf-8", "backslashreplace")
+    return Report(USAGE, "not-utf8", f"'{shown}' is not UTF-8")
 
 
 def _unforeseen(code: int, error: BaseException, words: Sequence[str]) -> Report:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from mvc.api import errors
-from mvc.daemon_client import Connection, forbidden
+from mvc.daemon_client import Connection, as_daemon_reads, forbidden
 from mvc.training.values import Scalar, log_metrics, workspace_of
 
 log = logging.getLogger("mvc")
@@ -67,7 +67,10 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             self._connection = Connection(timeout=ANSWER_SECONDS)
             _open.add(self._connection)
             answer = self._connection.ask(
-                "begin", directory=self._directory, command=_command(), python=_python()
+                "begin",
+                directory=as_daemon_reads(self._directory),
+                command=_command(),
+                python=_python(),
             )
             self._block = answer["block"]
         except errors.MvcError as problem:
@@ -91,7 +94,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         if self._connection is not None:
             try:
                 self._connection.ask(
-                    "end", directory=self._directory, block=self._block, also=also,
+                    "end", directory=as_daemon_reads(self._directory), block=self._block, also=also,
                     message=self.message,
                 )  # fmt: skip
                 return

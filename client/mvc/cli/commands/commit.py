@@ -62,7 +62,7 @@ def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
     if messages and file is not None:
         raise click.UsageError("-m and -F exclude each other", click.get_current_context())
     if file is not None:
-        message = file.read()
+        message = _read(file)
     elif messages:
         message = "\n\n".join(messages)
     elif sys.stdin.isatty() and sys.stdout.isatty():
@@ -72,6 +72,14 @@ def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
     if not message.strip():
         raise click.UsageError("the message is empty", click.get_current_context())
     return str(message).strip()
+
+
+def _read(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        context = click.get_current_context()
+        raise click.UsageError(f"the message in {file.name} is not UTF-8", context) from None
 
 
 def _edited() -> str:

@@ -14,7 +14,7 @@ from mvc.cli.options import BUSY, verb
 from mvc.cli.screens.commit import lines
 
 
-@verb("run", exits=BUSY | {1: "failure; else the exit status of the command"})
+@verb("run", exits=BUSY | {1: "failure; else the exit status of the command"}, raw="command_line")
 @click.argument("command_line", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @click.option("-m", "--message", metavar="TEXT", help="What this version is; else the command.")
 @click.option("--seed", type=int, metavar="N", help="Told to it as MVC_SEED and PYTHONHASHSEED.")
