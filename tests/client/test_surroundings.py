@@ -68,8 +68,8 @@ VARIABLES = (
     "TZ", "HOME", "TMPDIR", "COLUMNS", "LINES", "LANG", "LC_ALL", "LC_CTYPE", "PATH", "TERM", "EDITOR",
     "VISUAL", "PAGER", "LESS", "PYTHONIOENCODING", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME",
     "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "USER", "LOGNAME", "SHELL", "MVC_AUTHOR", "MVC_CONFIG",
-    "MVC_RUNTIME_DIR", "MVC_STATE_DIR", "MVC_TOKEN", "NO_COLOR", "FORCE_COLOR", "GIT_DIR", "GIT_CONFIG_GLOBAL", "PWD",
-    "http_proxy",
+    "MVC_RUNTIME_DIR", "MVC_STATE_DIR", "MVC_TOKEN", "NO_COLOR", "FORCE_COLOR", "GIT_DIR",
+    "GIT_CONFIG_GLOBAL", "PWD", "http_proxy",
 )  # fmt: skip
 VERBS: tuple[tuple[str, ...], ...] = (
     ("commit", "-m", "x", "--allow-empty"), ("status",), ("log",), ("log", "--json"), ("show",), ("diff", "v1"),
