@@ -27,6 +27,7 @@ from mvcd.errors import (
     IntegrityError,
     MvcError,
     NoRepository,
+    NotPermitted,
     RemoteUnreachable,
     UsageError,
 )
@@ -38,8 +39,8 @@ STOP_SECONDS = 120.0
 
 _LOG_BYTES = 4 << 20
 _EXIT_CODES = (
-    (UsageError, 2), (NoRepository, 10), (Busy, 11), (AuthError, 12), (RemoteUnreachable, 13),
-    (IntegrityError, 14), (DaemonError, 15),
+    (UsageError, 2), (NoRepository, 10), (Busy, 11), (AuthError, 12), (NotPermitted, 12),
+    (RemoteUnreachable, 13), (IntegrityError, 14), (DaemonError, 15),
 )  # fmt: skip
 """As of `mvc`; others are 1."""
 

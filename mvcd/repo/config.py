@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from mvcd.errors import Failure, UsageError
+from mvcd.store.group import share
 
 Setting = str | int | float | bool
 
@@ -68,11 +69,14 @@ class Config:
                 table.pop(name, None)
             else:
                 table[name] = value
-        temporary = f"{self._path}.{os.getpid()}.new"
+        temporary = (
+            f"{self._path}.{os.getpid()}.new"  # by the umask, or as the directory says (group.py)
+        )
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(tomlkit.dumps(document))
             file.flush()
             os.fsync(file.fileno())
+        share(temporary)
         os.replace(temporary, self._path)
         self._values = None
 

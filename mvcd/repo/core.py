@@ -240,17 +240,24 @@ class Core:
 
 
 def create(
-    root: str, store: str | None, context: Context, *, monitor: Monitor | None, clock: Clock
+    root: str,
+    store: str | None,
+    context: Context,
+    *,
+    monitor: Monitor | None,
+    clock: Clock,
+    group: bool = False,
 ) -> Core:
     """A new repository: `.mvc/`, its store, an unborn branch. The settings come last and make it one.
 
-    So a creation that was cut short is no repository yet, and creating it again completes it.
+    So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
+    people of the directory's group may write it too (mvcd/store/group.py).
     """
     require_utf8()
     if not os.path.isdir(root):
         raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
-    place, settings = location.prepare(root), location.new_settings(store)
-    opened = _empty_store(place.store_named(settings.get("store.path")))
+    place, settings = location.prepare(root, group=group), location.new_settings(store)
+    opened = _empty_store(place.store_named(settings.get("store.path")), group=group)
     try:
         workspace = settings["workspace.id"]
         assert workspace is not None
@@ -269,10 +276,10 @@ def create(
         raise
 
 
-def _empty_store(path: str) -> LmdbStore:
+def _empty_store(path: str, *, group: bool) -> LmdbStore:
     """A new store, or the one that an unfinished creation left: without objects and branches."""
     try:
-        return LmdbStore.create(path)
+        return LmdbStore.create(path, group=group)
     except Failure as error:
         if error.kind != "store-exists":
             raise

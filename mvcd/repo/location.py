@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.config import Config
+from mvcd.store.group import make_directory, share_directory
 
 DIRECTORY = ".mvc"
 
@@ -70,8 +71,8 @@ def find(path: str) -> Location:
         current = parent
 
 
-def prepare(root: str) -> Location:
-    """Makes `.mvc/` without settings: not a repository yet. Raises Failure when there is one already."""
+def prepare(root: str, *, group: bool = False) -> Location:
+    """Makes `.mvc/` without settings, the group's or not: no repository yet. Raises Failure where one is."""
     location = Location(os.path.realpath(root))
     if os.path.exists(location.config_path):
         raise Failure(
@@ -79,7 +80,9 @@ def prepare(root: str) -> Location:
             kind="already-initialised",
             help="mvc status",
         )
-    os.makedirs(location.directory, exist_ok=True)
+    make_directory(location.directory)
+    if group:
+        share_directory(location.directory)
     return location
 
 

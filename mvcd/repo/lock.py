@@ -7,19 +7,24 @@ is ever told to delete a lock file. The holder writes its pid into the file, for
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
 import time
 from collections.abc import Iterator
 
-from mvcd.errors import Busy
+from mvcd.errors import Busy, NotPermitted
+from mvcd.store import group
 
 _POLL_SECONDS = 0.02
 
 
 class WorkspaceLock:
-    """Re-entrant within one object; other objects and processes wait, then raise Busy."""
+    """Re-entrant within one object; other objects and processes wait, then raise Busy.
+
+    Raises NotPermitted where one may only read.
+    """
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
@@ -51,7 +56,7 @@ class WorkspaceLock:
             if self._depth == 0:
                 try:
                     self._acquire(timeout=0.0)
-                except Busy:
+                except (Busy, NotPermitted):
                     yield False
                     return
             self._depth += 1
@@ -64,8 +69,26 @@ class WorkspaceLock:
         finally:
             self._threads.release()
 
+    def require(self) -> None:
+        """Raises NotPermitted where nobody of us could ever hold it; waits for nobody."""
+        os.close(self._open())
+
+    def _open(self) -> int:
+        try:
+            return group.create(self._path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            root = os.path.dirname(os.path.dirname(self._path))
+            raise NotPermitted(
+                f"{root} may only be read",
+                kind="read-only" if error.errno == errno.EROFS else "permission",
+                cause=f"{self._path}: {os.strerror(error.errno).lower()}",
+                help=f"mvc clone {root} DIR  (makes a copy of your own)",
+            ) from None
+
     def _acquire(self, timeout: float | None = None) -> None:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fd = self._open()
         deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
         while True:
             try:

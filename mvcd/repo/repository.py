@@ -77,9 +77,11 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
         context: Context,
         monitor: Monitor | None = None,
         clock: Clock = time.time_ns,
+        group: bool = False,
     ) -> Self:
-        """Makes a repository in the directory `root`, its store inside or at `store` (a local disk)."""
-        return cls(create(root, store, context, monitor=monitor, clock=clock))
+        """Makes a repository in the directory `root`, its store inside or at `store` (a local disk); with
+        `group`, for all people of the directory's group."""
+        return cls(create(root, store, context, monitor=monitor, clock=clock, group=group))
 
     @classmethod
     def open(

@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Iterable
 
-from mvcd.errors import Failure
+from mvcd.errors import Failure, MvcError, NotPermitted
 from mvcd.objects.entry import Mode
 from mvcd.repo._write import write_files
 from mvcd.repo.statcache import FileStat
@@ -54,10 +54,16 @@ def write_pieces(file: int, pieces: Iterable[tuple[int, bytes]]) -> None:
     uncached.write(file, run, start)
 
 
-def unwritten(error: OSError, *, touched: bool = False) -> Failure:
-    """The failure of a verb that writes files; `touched`: some of the workspace are changed already."""
+def unwritten(error: OSError, *, touched: bool = False) -> MvcError:
+    """What ends a verb that writes files; `touched`: some of the workspace are changed already."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     state = "some files are changed already" if touched else "no file was changed"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return NotPermitted(
+            "the files could not be written",
+            kind="read-only" if error.errno == errno.EROFS else "permission",
+            cause=f"{error}; {state}",
+        )
     return Failure(
         "the disk is full" if full else "the files could not be written",
         kind="disk-full" if full else "write-failed",

@@ -117,19 +117,19 @@ def test_an_unknown_verb_without_a_near_one(mvc: Mvc) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "words"),
+    ("number", "kind", "words", "code"),
     [
-        (errno.ENOSPC, "disk-full", "no space left"),
-        (errno.EACCES, "permission", "permission denied"),
-        (errno.EROFS, "read-only", "read-only"),
-        (errno.ENOTTY, "os-error", "ioctl"),
+        (errno.ENOSPC, "disk-full", "no space left", 1),
+        (errno.EACCES, "permission", "permission denied", 12),
+        (errno.EROFS, "read-only", "read-only", 12),
+        (errno.ENOTTY, "os-error", "ioctl", 1),
     ],
 )
 def test_errors_of_the_system_name_the_file(
-    failing: Any, number: int, kind: str, words: str
+    failing: Any, number: int, kind: str, words: str, code: int
 ) -> None:
     ran = failing(OSError(number, os.strerror(number), "/some/file"))
-    assert ran.code == 1
+    assert ran.code == code
     assert ran.err.startswith("error: /some/file: ")
     assert words in ran.err
     assert errors.report(OSError(number, "")).kind == kind

@@ -84,14 +84,15 @@ class RemoteVerbs:
         return cls._around(engine, author), Clone.of(result)
 
     @staticmethod
-    def init_bare(path: str | os.PathLike[str]) -> None:
-        """A repository without a workspace, to push to and to clone from.
+    def init_bare(path: str | os.PathLike[str], *, shared: bool = False) -> None:
+        """A repository without a workspace, to push to and to clone from; with `shared`, for the people of its
+        directory's group.
 
         Raises Failure: kind "store-exists".
         """
         from mvcd.store.lmdb_store import LmdbStore
 
-        LmdbStore.create(os.fspath(path)).close()
+        LmdbStore.create(os.fspath(path), group=shared).close()
 
     def remotes(self) -> tuple[Remote, ...]:
         """Names and addresses of other repositories."""

@@ -134,10 +134,12 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, Remo
         path: Path = ".",
         *,
         store: Path | None = None,
+        shared: bool = False,
         author: str | None = None,
         monitor: Monitor | None = None,
     ) -> Self:
-        """A new repository in the directory `path`, its store inside or at `store` (on a local disk).
+        """A new repository in the directory `path`, its store inside or at `store` (on a local disk). With
+        `shared`, people of the directory's group may write it too, whatever their umask.
 
         Raises Failure when `path` is a repository already or no directory.
         """
@@ -147,6 +149,7 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, Remo
             store=None if store is None else os.fspath(store),
             context=context_of(where, None, author=author, full=False),
             monitor=monitor,
+            group=shared,
         )
         return cls._around(engine, author)
 

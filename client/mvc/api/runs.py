@@ -111,6 +111,7 @@ def run(
 
     if not engine.tracked():
         raise Failure("nothing is tracked yet", kind="nothing-tracked", help="mvc add .")
+    engine.require_writable()  # before hours of work and not after
     environment = {**os.environ, **{k: v for k, v in env.items() if v is not None}}
     if seed is not None:
         environment |= {"MVC_SEED": str(seed), "PYTHONHASHSEED": str(seed % (1 << 32))}

@@ -29,6 +29,7 @@ from mvc.api.errors import (
     IntegrityError,
     MvcError,
     NoRepository,
+    NotPermitted,
     RemoteUnreachable,
     UsageError,
 )
@@ -45,6 +46,8 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NoRepository, 10),
     (Busy, 11),
     (AuthError, 12),
+    (NotPermitted, 12),
+    (PermissionError, 12),
     (RemoteUnreachable, 13),
     (IntegrityError, 14),
     (DaemonError, 15),
@@ -197,6 +200,8 @@ def _sentence(text: str) -> str:
 
 
 def _os_error(code: int, error: OSError) -> Report:
+    if error.errno == errno.EROFS:
+        code = exit_code(PermissionError())
     kind, help = _OS_ERRORS.get(error.errno or 0, ("os-error", None))
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     where = error.filename if isinstance(error.filename, str) else None
