@@ -24,7 +24,7 @@ class Opened:
 
 
 def open_lmdb(path: str, map_size: int, max_readers: int) -> Opened:
-    """`max_readers` have slots in the lock file. Raises lmdb.Error, IntegrityError where a file lacks its end."""
+    """`max_readers` have slots in the lock file. Raises lmdb.Error, IntegrityError where its end is lost."""
     options: dict[str, Any] = {"map_size": map_size, "max_dbs": 8, "max_readers": max_readers}
     data = os.path.join(path, "data.mdb")
     place = os.fsencode(path)  # any bytes; of a text, LMDB takes UTF-8 alone
