@@ -256,11 +256,12 @@ def create(
     require_utf8()
     if not os.path.isdir(root):
         raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
-    place, settings = location.prepare(root, group=group), location.new_settings(store)
-    opened = _empty_store(place.store_named(settings.get("store.path")), group=group)
+    place = location.prepare(root, group=group)
+    settings, again = location.new_settings(place, store)
+    workspace = settings["workspace.id"]
+    assert workspace is not None
+    opened = _empty_store(place, settings.get("store.path"), workspace, again=again, group=group)
     try:
-        workspace = settings["workspace.id"]
-        assert workspace is not None
         start = RefUpdate(head_name(workspace), None, HeadValue(DEFAULT_BRANCH).encode())
         stale = [RefUpdate(name, value, None) for name, value in opened.refs().items()]
         opened.update_refs(
@@ -268,6 +269,7 @@ def create(
         )
         config = place.config()
         config.write(settings)
+        os.unlink(place.beginning)
         return Core(
             place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock
         )
@@ -276,18 +278,26 @@ def create(
         raise
 
 
-def _empty_store(path: str, *, group: bool) -> LmdbStore:
-    """A new store, or the one that an unfinished creation left: without objects and branches."""
+def _empty_store(
+    place: Location, store: str | None, workspace: str, *, again: bool, group: bool
+) -> LmdbStore:
+    """A new store, or the one that an unfinished creation of this repository left, which begins `again`. Raises
+    Failure where another's is, however little it holds."""
+    path = place.store_named(store)
     try:
         return LmdbStore.create(path, group=group)
     except Failure as error:
         if error.kind != "store-exists":
             raise
         found = LmdbStore.open(path)
-        if found.stats().objects or found.refs(HEADS):
-            found.close()
-            raise
-        return found
+        empty = not found.stats().objects and not found.refs(HEADS)
+        if empty and (store is None or (again and found.refs().keys() <= {head_name(workspace)})):
+            return found
+        found.close()
+        os.unlink(place.beginning)
+        error.cause = "it is another repository's: two that wrote HEAD there would each lose it"
+        error.help = "mvc init --store ANOTHER-DIRECTORY  (or, to work on what is there: mvc clone)"
+        raise
 
 
 def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:

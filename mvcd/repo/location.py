@@ -35,6 +35,11 @@ class Location:
         return os.path.join(self.directory, "config.toml")
 
     @property
+    def beginning(self) -> str:
+        """The settings of a repository that is being made: there while it is none yet."""
+        return os.path.join(self.directory, "beginning.toml")
+
+    @property
     def lock_path(self) -> str:
         return os.path.join(self.directory, "lock")
 
@@ -86,9 +91,15 @@ def prepare(root: str, *, group: bool = False) -> Location:
     return location
 
 
-def new_settings(store: str | None) -> dict[str, str | None]:
-    """The settings that make a prepared directory a repository."""
-    settings: dict[str, str | None] = {"workspace.id": secrets.token_hex(8)}
-    if store is not None:
-        settings["store.path"] = os.path.realpath(store)
-    return settings
+def new_settings(place: Location, store: str | None) -> tuple[dict[str, str | None], bool]:
+    """The settings that make a prepared directory a repository, and whether they are those of a creation that
+    was cut short, which knows its store again."""
+    began = Config(place.beginning)
+    path = None if store is None else os.path.realpath(store)
+    known = began.get("workspace.id")
+    again = known is not None and began.get("store.path") == path
+    settings: dict[str, str | None] = {"workspace.id": known if again else secrets.token_hex(8)}
+    if path is not None:
+        settings["store.path"] = path
+    began.write({"store.path": None, **settings})
+    return settings, again
