@@ -56,6 +56,7 @@ class Bisection:
 def start(core: Core, bad: str | None, good: Sequence[str], context: Context) -> Bisection:
     """Begins; goes on to the first midpoint when a bad and a good version are named."""
     with core.lock.hold():
+        core.require_workspace()
         if os.path.exists(_path(core)):
             raise Failure(
                 "a bisection is under way", kind="bisecting",

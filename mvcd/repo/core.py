@@ -75,20 +75,37 @@ class Core:
         self.secret: Secret = no_secret
         self.lock = WorkspaceLock(place.lock_path, lock_timeout)
         workspace = config.get("workspace.id")
-        if workspace is None:
+        if workspace is None and not place.bare:
             raise Failure(
                 f"{place.config_path} has no workspace.id",
                 kind="bad-config",
                 cause="the file was edited or damaged",
                 help="mvc config set workspace.id " + "0" * 16,
             )
-        self.workspace = workspace
+        self._workspace = workspace
         self.version = lru_cache(maxsize=1024)(self._load_version)
         self.glance = lru_cache(maxsize=1024)(self._load_glance)
 
     @property
     def root(self) -> str:
         return self.place.root
+
+    @property
+    def workspace(self) -> str:
+        """Its id in the names of refs. Raises Failure in a repository that has none."""
+        self.require_workspace()
+        assert self._workspace is not None
+        return self._workspace
+
+    def require_workspace(self) -> None:
+        """Raises Failure in a repository without one."""
+        if self._workspace is None:
+            raise Failure(
+                f"{self.root} has no workspace",
+                kind="no-workspace",
+                cause="it is a bare repository: to push to and to clone from",
+                help=f"mvc clone {self.root} DIR",
+            )
 
     def fetch(self, id: Digest) -> bytes:
         """Raw bytes; from the remote that promised them, where this clone left content out."""
@@ -139,11 +156,19 @@ class Core:
 
     @cached_property
     def revisions(self) -> Revisions:
-        return Revisions(self.store, self.workspace, self.version, self.operations)
+        head = HEADS + self._main() if self._workspace is None else head_name(self._workspace)
+        return Revisions(self.store, head, self.version, self.operations)
+
+    def _main(self) -> str:
+        """The branch that stands for HEAD where there is no workspace: main, or the first there is."""
+        names = [name.removeprefix(HEADS) for name in self.store.refs(HEADS)]
+        return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=DEFAULT_BRANCH)
 
     # ---------------------------------------------------------------- HEAD and tracked paths
 
     def head_value(self) -> HeadValue:
+        if self._workspace is None:
+            return HeadValue(self._main())
         value = self.store.ref(head_name(self.workspace))
         if value is None:
             raise CorruptObject(
@@ -177,6 +202,8 @@ class Core:
 
     def left_out(self) -> frozenset[Component]:
         """Components of HEAD's version that the workspace leaves out (left_out.py)."""
+        if self._workspace is None:
+            return left_out.NONE
         value = self.store.ref(left_out_name(self.workspace))
         return left_out.decode(value) if value else left_out.NONE
 
@@ -212,6 +239,13 @@ class Core:
         a version that is not in the store, StaleReuse when a collection took it away at this very moment.
         """
         moves = [u for u in updates if u is not None]
+        if self._workspace is None and self.store.audit_head().sequence:
+            raise Failure(
+                f"{self.root} belongs to a team server",
+                kind="team-repository",
+                cause="each change of it is a row of the server's audit log",
+                help="push to the server instead",
+            )
         if any(u.name.startswith(STAGES) for u in moves):
             from mvcd.repo import stages
 
@@ -301,9 +335,9 @@ def _empty_store(
 
 
 def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:
-    """The repository at or above `path`."""
+    """The repository at or above `path`, with a workspace or without."""
     require_utf8()
-    place = location.find(path)
+    place = location.find_any(path)
     config = place.config()
     store = LmdbStore.open(place.store_path(config))
     return Core(

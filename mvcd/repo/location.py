@@ -22,13 +22,15 @@ DIRECTORY = ".mvc"
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """An existing repository's places. `root` is the workspace's absolute real path."""
+    """An existing repository's places. `root` is the absolute real path of the workspace; of the store itself
+    where there is no workspace (`bare`)."""
 
     root: str
+    bare: bool = False
 
     @property
     def directory(self) -> str:
-        return os.path.join(self.root, DIRECTORY)
+        return self.root if self.bare else os.path.join(self.root, DIRECTORY)
 
     @property
     def config_path(self) -> str:
@@ -55,7 +57,7 @@ class Location:
 
     def store_named(self, path: str | None) -> str:
         if path is None:
-            return os.path.join(self.directory, "store")
+            return self.root if self.bare else os.path.join(self.directory, "store")
         return os.path.normpath(os.path.join(self.root, path))
 
 
@@ -76,10 +78,28 @@ def find(path: str) -> Location:
         current = parent
 
 
+def find_any(path: str) -> Location:
+    """The repository at or above `path`, be it one without a workspace. Raises NoRepository."""
+    try:
+        return find(path)
+    except NoRepository:
+        current = os.path.realpath(path)
+        while not _is_store(current):
+            parent = os.path.dirname(current)
+            if parent == current:
+                raise
+            current = parent
+        return Location(current, bare=True)
+
+
+def _is_store(path: str) -> bool:
+    return all(os.path.exists(os.path.join(path, name)) for name in ("format", "packs", "data.mdb"))
+
+
 def prepare(root: str, *, group: bool = False) -> Location:
     """Makes `.mvc/` without settings, the group's or not: no repository yet. Raises Failure where one is."""
     location = Location(os.path.realpath(root))
-    if os.path.exists(location.config_path):
+    if os.path.exists(location.config_path) or _is_store(location.root):
         raise Failure(
             f"{location.root} is an mvc repository already",
             kind="already-initialised",
