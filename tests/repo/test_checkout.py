@@ -13,6 +13,8 @@ from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
 from mvcd.repo import checkout, staging
 from mvcd.repo.checkout import Checkout
+from mvcd.repo.core import no_secret
+from mvcd.repo.repository import Repository
 from mvcd.repo.statcache import FileStat
 from mvcd.store import pack
 from tests.repo.crafted import store_version
@@ -220,3 +222,26 @@ def test_a_disk_that_fails_while_a_large_file_is_written(
     assert bench.files() == before
     bench.checkout("v1")
     assert bench.files() == files
+
+
+def test_sparse_files_come_back_sparse(bench: Bench, scratch: Path) -> None:
+    """By a checkout, and by a clone, which writes while it fetches."""
+    hole, data = 12 << 20, b"data" * 5000
+    for name, parts in {"middle": (data, hole, data), "end": (data, hole), "all": (hole,)}.items():
+        with open(bench.path(name), "wb") as file:
+            for part in parts:
+                file.seek(part, 1) if isinstance(part, int) else file.write(part)
+            file.truncate()
+    before = bench.files()
+    bench.add()
+    bench.commit()
+    bench.remove("middle", "end", "all")
+    bench.checkout("HEAD", force=True)
+    clone = scratch / "clone"
+    Repository.clone(str(bench.root), str(clone), context=bench.context(), secret=no_secret)[
+        0
+    ].close()
+    for root in (bench.root, clone):
+        for name, content in before.items():
+            assert (root / name).read_bytes() == content
+            assert (root / name).stat().st_blocks * 512 < 256 << 10
