@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from mvcd.errors import Conflict
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
-from mvcd.repo.candidates import unsafe_link
+from mvcd.repo.candidates import unfit_link, unsafe_link
 from mvcd.repo.early import Begun
 from mvcd.repo.files import read_entry
 from mvcd.repo.folding import Names, Respelling, respelled
@@ -51,8 +51,11 @@ class Checkout:
         monitor: Monitor,
         early: Begun | None = None,
         names: Names | None = None,
+        stands_alone: bool = False,
     ) -> None:
-        """`names`: of the file system of `root`, where files lie that may have to be spelled anew."""
+        """`names`: of the file system of `root`, where files lie that may have to be spelled anew. What
+        `stands_alone` gets no link that leads out of it."""
+        self._stands_alone = stands_alone
         self._root = root
         self._names = names or Names(staging)
         self._early = early or Begun()
@@ -165,7 +168,9 @@ class Checkout:
         if entry.mode is not Mode.SYMLINK:
             return True
         text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
-        problem = unsafe_link(entry.path, text)
+        problem = (
+            unsafe_link(entry.path, text) if self._stands_alone else unfit_link(entry.path, text)
+        )
         if problem is not None:
             self.skipped.append((entry.path, problem))
         return problem is None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,11 +17,11 @@ from mvcd.repo.bases import ParentTensors
 from mvcd.repo.choice import Choice, Everything
 from mvcd.repo.core import Core
 from mvcd.repo.diff import compare
-from mvcd.repo.files import CachingFetch
+from mvcd.repo.files import CachingFetch, VersionFiles
 from mvcd.repo.folding import on_disk
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
-from mvcd.repo.scan import Outcome, Scan, without
+from mvcd.repo.scan import Outcome, Scan, unsafe_link, without
 from mvcd.repo.sides import Side, Sides
 from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
@@ -206,6 +207,7 @@ def _commit(
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
         skipped=tuple(workspace.scan.skipped),
+        leading_out=tuple(_leading_out(core.root, scan, snapshot, parent)),
         signature=signature,
     )
 
@@ -220,6 +222,7 @@ def committed(
     bytes_new: int,
     bytes_stored: int,
     skipped: tuple[tuple[str, str], ...] = (),
+    leading_out: tuple[tuple[str, str], ...] = (),
     signature: RefUpdate | None = None,
 ) -> CommitResult:
     """The answer of a verb that made `version` as the child of `parent`."""
@@ -240,8 +243,24 @@ def committed(
         bytes_stored=bytes_stored,
         components=summary(parent, version),
         skipped=skipped,
+        leading_out=leading_out,
         signer=signer,
     )
+
+
+def _leading_out(
+    root: str, scan: Scan, snapshot: Snapshot, parent: Version
+) -> Iterator[tuple[str, str]]:
+    """Links that the parent has not, and whose targets lie outside: what is there is in no version."""
+    links = [c.path for c in scan.candidates if c.stat.is_symlink and c.path in snapshot.settled]
+    before = VersionFiles(parent, snapshot.fetch).lookup(links)
+    now = VersionFiles(snapshot.version, snapshot.fetch).lookup(links)
+    for path in links:
+        if before.get(path) != now.get(path):
+            with contextlib.suppress(OSError):  # it went since
+                target = os.readlink(os.path.join(root, path))
+                if unsafe_link(path, target):
+                    yield path, target
 
 
 def take(

@@ -154,11 +154,13 @@ def _workplace(target: str) -> Iterator[str]:
 def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
     entries = [p.entry for p in files]
     refuse_twins((e.path for e in entries), Names(staging), place)
-    checkout = Checkout(place, staging, core.contents, core.monitor)
+    checkout = Checkout(place, staging, core.contents, core.monitor, stands_alone=True)
     checkout.apply(entries, [], expect={})
     if checkout.skipped:
         path, why = checkout.skipped[0]
-        raise Failure(f"{path} cannot be exported", kind="unsafe-link", cause=why)
+        raise Failure(f"{path} cannot be exported", kind="unsafe-link", cause=why,
+            help="leave its component out: mvc export REV DIR --only COMPONENT,...",
+        )  # fmt: skip
 
 
 def _listed(place: str, files: Sequence[Placed]) -> tuple[ExportedFile, ...]:

@@ -43,6 +43,9 @@ class CommitResult:
     bytes_stored: int  # bytes added to the store
     components: Mapping[Component, ComponentCommit]
     skipped: tuple[tuple[str, str], ...] = ()  # (path, reason)
+    leading_out: tuple[
+        tuple[str, str], ...
+    ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
 
 

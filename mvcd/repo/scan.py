@@ -28,7 +28,16 @@ from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
-from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
+from mvcd.repo.candidates import (
+    Candidate,
+    Comparison,
+    Directory,
+    State,
+    Visit,
+    Wanted,
+    unfit_link,
+    unsafe_link,
+)
 from mvcd.repo.folding import is_spelled_so
 from mvcd.repo.statcache import Flag, Listing
 
@@ -286,7 +295,7 @@ class _Walk:
             return "unsafe symlink: its target is not UTF-8"
         except OSError:
             return None  # gone or replaced: the caller will notice when it reads it
-        return unsafe_link(path, target)
+        return unfit_link(path, target)
 
     def _leave(self, path: str) -> None:
         """Reports all files below a directory that is gone, or no longer under care."""

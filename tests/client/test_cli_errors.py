@@ -28,6 +28,7 @@ CODES: dict[type[BaseException], int] = {
     package.NoRepository: 10,
     package.Busy: 11,
     package.AuthError: 12,
+    package.NotPermitted: 12,
     package.RemoteUnreachable: 13,
     package.IntegrityError: 14,
     package.MissingObject: 14,
@@ -43,6 +44,7 @@ CODES: dict[type[BaseException], int] = {
     click.Abort: 130,
     KeyboardInterrupt: 130,
     BrokenPipeError: 141,
+    PermissionError: 12,
     OSError: 1,
     ValueError: 1,
 }
@@ -71,7 +73,7 @@ def test_every_exception_of_the_package_has_a_pinned_code() -> None:
 
 
 def test_every_code_is_explained() -> None:
-    assert {code for _, code in errors.EXIT_CODES} | {0} == errors.EXIT_HELP.keys()
+    assert {code for _, code in errors.EXIT_CODES} | {0, errors.PARTIAL} == errors.EXIT_HELP.keys()
 
 
 @pytest.fixture

@@ -27,15 +27,54 @@ HOSTILE_LINKS = (
 
 
 @pytest.mark.parametrize("target", HOSTILE_LINKS)
-def test_links_that_leave_the_workspace_are_not_made(bench: Bench, target: str) -> None:
+@pytest.mark.parametrize("path", ["mvc.toml", ".mvcignore", "sub/.mvcignore"])
+def test_what_we_read_ourselves_is_no_link_that_leaves_the_workspace(
+    bench: Bench, path: str, target: str
+) -> None:
+    above = "../" if "/" in path and not target.startswith("/") else ""
     id = store_version(
-        bench.repo, [("evil", Mode.SYMLINK, target.encode()), ("good", Mode.FILE, b"good")]
+        bench.repo, [(path, Mode.SYMLINK, (above + target).encode()), ("good", Mode.FILE, b"good")]
     )
     result = bench.checkout(id.hex())
     assert bench.tree() == {"good": "good"}
-    ((path, reason),) = result.skipped
-    assert path == "evil"
+    ((skipped, reason),) = result.skipped
+    assert skipped == path
     assert "symlink" in reason
+
+
+@pytest.mark.parametrize(
+    "target", [t for t in HOSTILE_LINKS if ".git" not in t and ".mvc" not in t]
+)
+def test_a_link_that_leaves_the_workspace_is_a_link_and_nothing_more(
+    bench: Bench, scratch: Path, target: str
+) -> None:
+    """Saved, made again, and neither read nor written through."""
+    os.symlink(target, bench.path("out"))
+    bench.write({"good": "1"})
+    bench.add()
+    result = bench.commit()
+    assert result.leading_out == (("out", target),)
+    assert result.skipped == ()
+    bench.save({"good": "2"})
+    assert bench.commit("again", allow_empty=True).leading_out == ()  # told once
+    bench.remove("out")
+    assert bench.checkout("v1", force=True).skipped == ()
+    assert bench.tree() == {"good": "1", "out": Link(target)}
+    assert bench.repo.status().clean
+    clone, _ = Repository.clone(
+        str(bench.root), str(scratch / "clone"), context=bench.context(), secret=no_secret
+    )
+    with clone:
+        assert os.readlink(scratch / "clone" / "out") == target
+        assert clone.status().clean
+
+
+@pytest.mark.parametrize("target", [".mvc/store", "/x/.git/hooks", "sub/../.mvc"])
+def test_a_link_into_a_repository_is_not_made(bench: Bench, target: str) -> None:
+    id = store_version(bench.repo, [("evil", Mode.SYMLINK, target.encode())])
+    ((path, _),) = bench.checkout(id.hex()).skipped
+    assert path == "evil"
+    assert bench.tree() == {}
 
 
 def test_links_inside_the_workspace_are_made(bench: Bench) -> None:

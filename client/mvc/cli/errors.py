@@ -37,6 +37,7 @@ from mvc.api.errors import (
 OK = 0
 FAILURE = 1
 USAGE = 2
+PARTIAL = 3
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -62,6 +63,7 @@ EXIT_HELP: dict[int, str] = {
     0: "success",
     1: "failure, or differences where they were asked for",
     2: "the command line makes no sense",
+    3: "saved but for what is named on stderr",
     10: "no repository here",
     11: "another command holds the workspace",
     12: "not allowed",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from mvc.cli import documents
+from mvc.cli.errors import EXIT_HELP, OK, PARTIAL
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 from mvc.cli.screens.commit import lines
+
+if TYPE_CHECKING:
+    from mvc.api.results import CommitResult
 
 _SHOWN = 5
 """Skipped files a commit names."""
@@ -18,7 +22,12 @@ _SHOWN = 5
 
 @verb(
     "commit",
-    exits=BUSY | {1: "failure, or nothing to commit", 12: "the key to sign with does not open"},
+    exits=BUSY
+    | {
+        1: "failure, or nothing to commit",
+        3: EXIT_HELP[3],
+        12: "the key to sign with does not open",
+    },
 )
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT",
               help="What this version is; several become paragraphs.")  # fmt: skip
@@ -37,7 +46,7 @@ def command(
     author: str | None,
     allow_empty: bool,
     sign: bool | None,
-) -> None:
+) -> int:
     """Save everything tracked as a new version.
 
     When the command has returned, the version is on the disk and survives a loss of power. Only content that
@@ -48,14 +57,24 @@ def command(
     result = face.repo.commit(
         _message(messages, file), author=author, allow_empty=allow_empty, sign=sign
     )
-    for path, reason in result.skipped[:_SHOWN]:
-        face.warn(f"skipped {path}: {reason}")
-    if len(result.skipped) > _SHOWN:
-        face.warn(f"{len(result.skipped) - _SHOWN} more are skipped; mvc status names them")
     if face.json:
         face.answer(documents.commit(result))
     else:
         face.say(*lines(result, verbose=face.verbose > 0))
+    return warn(face, result)
+
+
+def warn(face: Face, result: CommitResult) -> int:
+    """Names what is not in the version as one might think; answers the exit code."""
+    for path, target in result.leading_out[:_SHOWN]:
+        face.warn(f"{path} is saved as a link; what it leads to, {target}, is in no version")
+    if len(result.leading_out) > _SHOWN:
+        face.warn(f"{len(result.leading_out) - _SHOWN} more links lead out of the workspace")
+    for path, reason in result.skipped[:_SHOWN]:
+        face.warn(f"skipped {path}: {reason}")
+    if len(result.skipped) > _SHOWN:
+        face.warn(f"{len(result.skipped) - _SHOWN} more are skipped; mvc status names them")
+    return PARTIAL if result.unsaved else OK
 
 
 def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
