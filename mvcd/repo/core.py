@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from mvcd.errors import CorruptObject, Failure, MissingObject
+from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
@@ -30,7 +30,9 @@ from mvcd.repo.refs import (
     STAGES,
     HeadValue,
     head_name,
+    known_workspaces,
     left_out_name,
+    root_name,
     target_of,
     tracked_name,
     version_named,
@@ -187,7 +189,10 @@ class Core:
         return Head(value.branch, id, self.version(id).generation)
 
     def move_head(self, new: HeadValue) -> RefUpdate:
+        """Raises Conflict for a branch that another workspace has checked out."""
         name = head_name(self.workspace)
+        if new.branch is not None and new.branch != self.head_value().branch:
+            self.require_free(new.branch)
         return RefUpdate(name, self.store.ref(name), new.encode())
 
     def tracked(self) -> tuple[str, ...]:
@@ -251,14 +256,55 @@ class Core:
 
             stages.require_appended(self.store, moves)
         record = operations.encode(
-            context, verb, detail, moves, files=files, saved=saved, undoes=undoes
-        )
+            context, verb, detail, moves,
+            files=files, saved=saved, undoes=undoes, workspace=self._workspace,
+        )  # fmt: skip
+        moves += self._moved_root()
         with contextlib.ExitStack() as own:
             if session is None:
                 session = own.enter_context(self.store.session())
             named = (version_named(u.name, u.target) for u in moves if u.target is not None)
             self.rely_on(session, {id for id in (saved, *named) if id is not None})
             return session.commit(moves, operation=record, cache=cache)
+
+    def _moved_root(self) -> list[RefUpdate]:
+        """The update that notes where this workspace is by now, if that was noted before."""
+        if self._workspace is None:
+            return []
+        name, here = root_name(self._workspace), os.fsencode(self.root)
+        noted = self.store.ref(name)
+        return [] if noted in (None, here) else [RefUpdate(name, noted, here)]
+
+    # ---------------------------------------------------------------- other workspaces on the store
+
+    def root_of(self, workspace: str) -> str | None:
+        """Where another workspace lay when that was last noted."""
+        noted = self.store.ref(root_name(workspace))
+        return None if noted is None else os.fsdecode(noted)
+
+    def is_there(self, workspace: str) -> bool:
+        """Whether its directory still is it; of one whose place is not known, yes."""
+        root = self.root_of(workspace)
+        if root is None:
+            return True
+        try:
+            return Location(root).config().get("workspace.id") == workspace
+        except (Failure, OSError):
+            return True  # it cannot be looked into, which does not mean that it is gone
+
+    def require_free(self, branch: str) -> None:
+        """Raises Conflict where another workspace has this branch checked out."""
+        refs = self.store.refs("workspaces/")
+        for id in known_workspaces(refs):
+            if id == self._workspace or HeadValue.decode(refs[head_name(id)]).branch != branch:
+                continue
+            if self.is_there(id):
+                raise Conflict(
+                    f"branch {branch!r} is checked out in {self.root_of(id) or 'another workspace'}",
+                    kind="checked-out",
+                    cause="a commit in one workspace would move it under the files of the other",
+                    help=f"mvc switch -c ANOTHER-NAME {branch}",
+                )
 
     def rely_on(self, session: Session, versions: Collection[VersionId]) -> None:
         """Puts versions, and all they reach, under the session's lease. Raises MissingObject."""
@@ -330,7 +376,9 @@ def _empty_store(
         found.close()
         os.unlink(place.beginning)
         error.cause = "it is another repository's: two that wrote HEAD there would each lose it"
-        error.help = "mvc init --store ANOTHER-DIRECTORY  (or, to work on what is there: mvc clone)"
+        error.help = (
+            "mvc init --store ANOTHER-DIRECTORY  (or, in its workspace: mvc workspace add DIR)"
+        )
         raise
 
 

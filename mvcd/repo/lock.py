@@ -28,7 +28,7 @@ class WorkspaceLock:
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
-        self._timeout = timeout
+        self.timeout = timeout
         self._fd: int | None = None
         self._depth = 0
         self._threads = threading.RLock()
@@ -89,7 +89,7 @@ class WorkspaceLock:
 
     def _acquire(self, timeout: float | None = None) -> None:
         fd = self._open()
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -101,7 +101,7 @@ class WorkspaceLock:
                     raise Busy(
                         "another mvc command is changing this workspace",
                         cause=f"process {holder or 'unknown'} has held the lock for "
-                        f"{self._timeout:g} s",
+                        f"{self.timeout:g} s",
                         help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
                     ) from None
                 time.sleep(_POLL_SECONDS)

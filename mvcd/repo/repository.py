@@ -43,6 +43,7 @@ from mvcd.repo.results import (
 from mvcd.repo.run_verbs import RunVerbs
 from mvcd.repo.search_verbs import SearchVerbs
 from mvcd.repo.workspace import Workspace, relative
+from mvcd.repo.workspace_verbs import WorkspaceVerbs
 from mvcd.store.api import CollectReport, StoreStats
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
 
 
-class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs):
+class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, WorkspaceVerbs):
     """An open repository with its workspace. Close it, or use it in `with`.
 
     Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and

@@ -394,3 +394,22 @@ def test_the_demo_runs_and_keeps_what_it_made(mvc: Mvc, work: Path) -> None:
     assert all(part["changed"] for part in diff["components"].values())
     assert diff["hyperparameters"] and diff["metrics"] and diff["tensors"]
     assert mvc("demo", "--keep", ".", code=2).err.startswith("error: . is not empty")
+
+
+def test_workspaces(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
+    root = tmp_path / "side"
+    added = mvc("workspace", "add", "../side", "v1").out.splitlines()
+    assert added[0] == f"New workspace in {root}"
+    assert added[1].startswith("On an old version, at v1 ")
+    rows = mvc("workspace", "list").out.splitlines()
+    assert rows[0].startswith(f"*  {saved}")
+    assert "(no branch)" in rows[1]
+    listed = mvc("workspace", "list", "--json").json["workspaces"]
+    assert [(w["root"], w["current"], w["there"]) for w in listed] == [
+        (str(saved), True, True), (str(root), False, True),
+    ]  # fmt: skip
+    write(root, {"params.yaml": "lr: 1\n"})
+    assert "would be lost" in mvc("workspace", "remove", "../side", code=1).err
+    mvc("workspace", "remove", "--keep-files", "../side")
+    assert (root / "params.yaml").read_text() == "lr: 1\n"
+    assert mvc("-C", str(root), "status", code=10).err

@@ -24,7 +24,7 @@ def test_a_store_is_never_taken_over(scratch: Path) -> None:
             with pytest.raises(Failure) as caught:
                 Bench(scratch / "two", store=scratch / "store")
             assert caught.value.kind == "store-exists"
-            assert "mvc clone" in str(caught.value.help)
+            assert "mvc workspace add" in str(caught.value.help)
         assert one.reopen().head.branch == "main"
         one.save({"a": "1"})
     with pytest.raises(Failure):

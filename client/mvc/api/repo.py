@@ -34,6 +34,7 @@ from mvc.api.results import (
 from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
 from mvc.api.signing import SignatureVerbs, signer_for
+from mvc.api.workspace_verbs import WorkspaceVerbs
 from mvcd.errors import NoRepository, UsageError
 from mvcd.repo.repository import Repository
 from mvcd.repo.workspace import relative
@@ -87,7 +88,9 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, RemoteVerbs):
+class Repo(
+    SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, RemoteVerbs, WorkspaceVerbs
+):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
