@@ -39,6 +39,7 @@ from mvcd.repo.candidates import (
     unsafe_link,
 )
 from mvcd.repo.folding import is_spelled_so
+from mvcd.repo.linked import Follow, Links
 from mvcd.repo.statcache import Flag, Listing
 
 __all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link", "without"]
@@ -152,12 +153,14 @@ def scan(
     rows: Rows,
     now_ns: int,
     fresh: bool = False,
+    follow: Follow | None = None,
 ) -> Scan:
     """Compares the files below `root` with the stat cache of `workspace`.
 
     `tracked` are relative paths of files and directories ("." for everything). What stands below a
     tracked directory is under care unless `.mvcignore` leaves it out; a path that is itself tracked is
     not asked. `now_ns` is the time just before the call, `time.time_ns()`; `fresh` ignores all rows.
+    `follow` tells which links to directories count as directories (linked.py).
 
     Raises Failure when a directory under care cannot be read, or an `.mvcignore` file: to go on would
     record its files as deleted.
@@ -165,10 +168,10 @@ def scan(
     wanted = Wanted.of(tracked)
     if not fresh:
         try:
-            return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=True)
+            return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=True)
         except _RowLost:
             pass
-    return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=False)
+    return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=False)
 
 
 class _RowLost(Exception):
@@ -176,8 +179,11 @@ class _RowLost(Exception):
 
 
 class _Walk:
-    def __init__(self, root: str, workspace: bytes, rows: Rows, now_ns: int) -> None:
+    def __init__(
+        self, root: str, workspace: bytes, rows: Rows, now_ns: int, follow: Follow | None
+    ) -> None:
         self._root = os.path.join(root, "")
+        self._links = None if follow is None else Links(self._root, follow)
         self._longest = min(MAX_PATH_BYTES, _PATH_MAX - len(os.fsencode(self._root)))
         self._workspace = workspace
         self._rows = rows
@@ -271,7 +277,10 @@ class _Walk:
             wanted = {*named, ignore.IGNORE_FILE}
             names = b"".join(name.encode() + b"\0" for name in wanted)
         try:
-            return list_directory(os.fsencode(self._root + visit.path), names, not visit.path)
+            links = self._links
+            through = not visit.path or (links is not None and visit.path in links.followed)
+            listing = list_directory(os.fsencode(self._root + visit.path), names, through)
+            return listing if links is None else links.as_directories(visit.path, listing)
         except OSError as error:
             if visit.path and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 return statcache.EMPTY_LISTING  # it went after its parent was listed

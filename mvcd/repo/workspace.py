@@ -25,7 +25,7 @@ from mvcd.repo.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.ingest import Bases, Ingest, Source, no_bases
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.scan import Outcome, Scan, scan
-from mvcd.repo.settings import component_rules
+from mvcd.repo.settings import component_rules, followed_links
 from mvcd.repo.snapshot import Snapshotter
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
@@ -63,6 +63,7 @@ class Workspace:
             rows=core.store.cache_get,
             now_ns=core.clock(),
             fresh=marker is NOTHING_KNOWN,
+            follow=followed_links(core.root),
         )
         self.known = self._only_left_out() if found.fresh else marker
         self.scan: Scan = self._without_left_out(found)
