@@ -52,6 +52,7 @@ def plan(
     something lies in the way that no version stands for.
     """
     made, ground = Plan(), Ground(core.root)
+    respelled = _only_respelled(core, dirty)
     targets = {path: then for path, (_, then) in wanted.items()}
     if everything:
         targets = {p: was for p, (was, _) in dirty.items() if p not in targets} | targets
@@ -64,7 +65,7 @@ def plan(
         lies = ground.stat(path)
         if present is None and lies is not None:
             strangers[path] = lies
-        if path in dirty:
+        if path in dirty and path not in respelled:
             made.unsaved.append(path)
         if then is None:
             made.remove.append(path)
@@ -78,6 +79,25 @@ def plan(
         paths = [entry.path for entry in made.write]
         made.respell, made.alike = respellings(core.root, core.names, paths, set(made.remove))
     return made
+
+
+def _only_respelled(core: Core, dirty: Mapping[str, Change]) -> set[str]:
+    """New files that are a file of HEAD's under a name that is one with its own here: as after a checkout that
+    died between the rename and the rest. What they hold is not unsaved."""
+    gone = {path: was for path, (was, now) in dirty.items() if was is not None and now is None}
+    new = {path: now for path, (was, now) in dirty.items() if was is None and now is not None}
+    if not (gone and new) or not core.names.folds:
+        return set()
+    names, found = core.names, set()
+    sorted_ = names.sorted(gone)
+    for path, now in new.items():
+        for other in sorted_.get(names.key(path), ()):
+            a, b = gone[other].entry, now.entry
+            if (a.mode, a.size, a.recipe) == (b.mode, b.size, b.recipe) and names.are_one(
+                path, other
+            ):
+                found.add(path)
+    return found
 
 
 def _same_file(a: Placed | None, b: Placed | None) -> bool:

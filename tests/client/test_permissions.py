@@ -157,6 +157,7 @@ def with_all_files(root: Path, push: Path | None = None) -> None:
         repo.commit("second")
         repo.checkout("v1")
         repo.config.set("user.name", "Ada")
+        repo.bisect_start("v2")
         repo.gc()
         if push is not None:
             repo.push("main", remote=str(push))

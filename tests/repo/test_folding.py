@@ -228,6 +228,19 @@ def test_unsaved_work_under_another_spelling_is_kept(folds: Bench, names: tuple[
     assert folds.files() == {one: b"2"}
 
 
+def test_a_checkout_that_died_after_the_rename_goes_on(
+    folds: Bench, names: tuple[str, str]
+) -> None:
+    one, other = names
+    folds.save({one: "1"})
+    respell(folds, one, other)
+    folds.save({other: "2"})
+    respell(folds, other, one)  # all that the checkout of v1 got to
+    folds.checkout("v1")
+    assert folds.files() == {one: b"1"}
+    assert folds.repo.status().clean
+
+
 @pytest.mark.parametrize("kind", ["case", "form"])
 def test_added_as_the_disk_spells_it(folds: Bench, names: tuple[str, str]) -> None:
     one, other = names
