@@ -23,8 +23,8 @@ READING = (
     ("export", "v1", "../out"), ("clone", ".", "../mine"),
 )  # fmt: skip
 WRITING = (
-    ("commit", "-m", "x"), ("add", "a"), ("gc",), ("tag", "t"), ("branch", "b"), ("checkout", "v1"), ("undo",),
-    ("restore", "v1", "."), ("config", "set", "user.name", "N"), ("remote", "add", "q", "/x"),
+    ("commit", "-m", "x"), ("add", "a"), ("gc",), ("watch",), ("tag", "t"), ("branch", "b"), ("checkout", "v1"),
+    ("undo",), ("restore", "v1", "."), ("config", "set", "user.name", "N"), ("remote", "add", "q", "/x"),
     ("run", "--", "touch", "RAN"), ("bisect", "start", "HEAD", "v1"),
     ("promote", "v1", "production", "--reason", "r"),
 )  # fmt: skip

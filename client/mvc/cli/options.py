@@ -147,7 +147,8 @@ def instead(context: click.Context, command: click.Command, **values: Any) -> An
         return command.invoke(below)
 
 
-BUSY = {11: EXIT_HELP[11]}
+BUSY = {11: EXIT_HELP[11], 12: EXIT_HELP[12]}
+"""Of verbs that change something: another may be at it, or it may not be ours to change."""
 DAMAGE = {14: EXIT_HELP[14]}
 REMOTE_EXITS = BUSY | DAMAGE | {12: EXIT_HELP[12], 13: EXIT_HELP[13]}
 

@@ -26,7 +26,7 @@ _SHOWN = 5
     | {
         1: "failure, or nothing to commit",
         3: EXIT_HELP[3],
-        12: "the key to sign with does not open",
+        12: "not allowed, or the key to sign with does not open",
     },
 )
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT",
