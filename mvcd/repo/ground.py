@@ -63,16 +63,25 @@ class Ground:
             yield from (f"{inside}/{name}" for name in files + links)
 
     def _status(self, path: str) -> os.stat_result | None:
-        parent, _, name = path.rpartition("/")
-        if self.blocker(path) or parent in self._missing:
+        if self.blocker(path) or path.rpartition("/")[0] in self._missing:
             return None
         try:
             status = os.lstat(self._at(path))
-            if parent not in self._listed:
-                self._listed[parent] = frozenset(os.listdir(self._at(parent)))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return status if name in self._listed[parent] else None
+        return status if self._is_listed(path) else None
+
+    def _is_listed(self, path: str) -> bool:
+        """Whether what lies at `path` has that name, and no other that the file system takes for it."""
+        parent, _, name = path.rpartition("/")
+        if parent not in self._listed:
+            try:
+                self._listed[parent] = frozenset(os.listdir(self._at(parent)))
+            except PermissionError:  # it may be entered and not be listed
+                return True
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return name in self._listed[parent]
 
     def _at(self, path: str) -> str:
         return os.path.join(self._root, path)
