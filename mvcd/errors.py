@@ -6,6 +6,7 @@
     ├── NoRepository          nothing here is a repository          -> init, or go elsewhere
     ├── Busy                  somebody else holds what we need      -> wait, try again
     ├── AuthError             who you are does not suffice          -> log in, ask for a grant
+    ├── NotPermitted          this machine lets us read at most     -> ask for the right, or make a copy
     ├── RemoteUnreachable     the other side does not answer        -> check the network, try again
     ├── DaemonError           the daemon is absent or refuses       -> start it
     ├── IntegrityError        bytes are not what was written        -> verify, restore from elsewhere
@@ -82,6 +83,10 @@ class Busy(MvcError):
 
 class AuthError(MvcError):
     default_kind = "auth"
+
+
+class NotPermitted(MvcError):
+    default_kind = "permission"
 
 
 class RemoteUnreachable(MvcError):

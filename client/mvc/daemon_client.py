@@ -36,6 +36,11 @@ def socket_path() -> str:
     return os.path.join(os.path.abspath(runtime), "mvcd.sock")
 
 
+def as_daemon_reads(path: str) -> str:
+    """A path of ours for the daemon, who reads names as UTF-8 whatever the locale of this process is."""
+    return os.fsencode(path).decode("utf-8", "surrogateescape")
+
+
 class Connection:
     """One connection. Raises DaemonError(kind="not-running") when there is no daemon to connect to."""
 

@@ -26,22 +26,27 @@ from mvcd.errors import (
     IntegrityError,
     MvcError,
     NoRepository,
+    NotPermitted,
     RemoteUnreachable,
     UsageError,
 )
+from mvcd.process import open_streams, speak_utf8
 
 STOP_SECONDS = 120.0
 """A save under way is finished first."""
 
 _LOG_BYTES = 4 << 20
 _EXIT_CODES = (
-    (UsageError, 2), (NoRepository, 10), (Busy, 11), (AuthError, 12), (RemoteUnreachable, 13),
-    (IntegrityError, 14), (DaemonError, 15),
+    (UsageError, 2), (NoRepository, 10), (Busy, 11), (AuthError, 12), (NotPermitted, 12),
+    (RemoteUnreachable, 13), (IntegrityError, 14), (DaemonError, 15),
 )  # fmt: skip
 """As of `mvc`; others are 1."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if arguments is None:
+        open_streams()
+        speak_utf8()
     given = sys.argv[1:] if arguments is None else arguments
     if admin.is_admin(given):
         admin.run(given)

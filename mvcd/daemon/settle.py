@@ -31,6 +31,7 @@ from mvcd.daemon.sets import Bracket, Claim
 
 MAX_PAUSE = 60.0
 
+_COMPANY = "it is ready; what changed beside it is about to be"
 _SETTLING = "it was written just now"
 _HELD = {
     Bracket.OPEN: "a checkpoint block is open",
@@ -132,6 +133,10 @@ class Settler:
             else:
                 self._judge(found, now, touched, draft)
         ready = self._together(draft, now)
+        if not ready:
+            draft.waiting += [
+                Waiting(name, _COMPANY, self._sets[name].since, stuck=False) for name in draft.ready
+            ]
         wake, wake_for = min(draft.wakes, default=(None, ""))
         return Plan(
             ready=tuple(draft.ready) if ready else (),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ from mvcd.repo.history import names_by_version
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.results import Context, History
 from mvcd.repo.walk import ancestors, resolve
+from mvcd.store import group
 
 FILE = "bisect.json"
 MAX_FILE = 8 << 20
@@ -56,6 +57,7 @@ class Bisection:
 def start(core: Core, bad: str | None, good: Sequence[str], context: Context) -> Bisection:
     """Begins; goes on to the first midpoint when a bad and a good version are named."""
     with core.lock.hold():
+        core.require_workspace()
         if os.path.exists(_path(core)):
             raise Failure(
                 "a bisection is under way", kind="bisecting",
@@ -258,7 +260,8 @@ def _store(core: Core, state: BisectState) -> None:
         "start": state.start, "bad": state.bad, "good": state.good,
         "skipped": state.skipped, "log": state.log,
     }  # fmt: skip
-    handle, temporary = tempfile.mkstemp(dir=core.place.directory, prefix=f"{FILE}.")
+    temporary = f"{_path(core)}.{secrets.token_hex(8)}"
+    handle = group.create(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(found, file)
         file.flush()

@@ -239,8 +239,22 @@ class Comparison:
         return Flag.SKIPPED
 
 
+_OUR_FILES = frozenset({ignore.IGNORE_FILE, "mvc.toml"})
+
+
+def unfit_link(path: str, target: str) -> str | None:
+    """Why a symbolic link may not be versioned, nor made; None if it may.
+
+    One that leads out of the workspace may: it is saved and made as what it is, a link, and no verb reads or
+    writes through it. So it may not be one of the files that we ourselves read by name.
+    """
+    if any(part in ignore.NEVER for part in target.split("/")):
+        return "unsafe symlink: its target is a repository's metadata"
+    return unsafe_link(path, target) if path.rpartition("/")[2] in _OUR_FILES else None
+
+
 def unsafe_link(path: str, target: str) -> str | None:
-    """Why a symbolic link at `path` (relative to the root) may not be versioned; None if it is safe.
+    """Why a symbolic link at `path` (relative to the root) may lead out of the workspace; None if it cannot.
 
     Safe links stay inside the workspace whatever the links below are: `..` may only lead, and no more
     often than `path` is deep. (`a/../x` leaves the workspace if `a` is a link upwards.)

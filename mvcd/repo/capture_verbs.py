@@ -43,10 +43,10 @@ class CaptureVerbs:
 
     def gone(self, scan: Scan) -> Sequence[str]:
         """Files that HEAD's version has and the workspace has not, also after a scan without the cache."""
-        if not scan.fresh:
-            return scan.vanished
         from mvcd.repo import captured
 
+        if not scan.fresh:
+            return captured.had(self._core, scan.vanished)
         version = self._core.version(self._core.head().version)
         shown = {c.path for c in scan.candidates}
         gone = captured.gone_of(version, self._core.fetch, shown, self._core.left_out())

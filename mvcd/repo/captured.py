@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mvcd.errors import Failure, MissingObject, StaleReuse
@@ -252,10 +252,19 @@ class _Save:
         taken = {f.path: f.stat for f in self._capture.files}
         settled = {p: Outcome.CLEAN for p, stat in taken.items() if shown.get(p) == stat}
         missing = set(now.scan.vanished).difference(self._capture.gone)
-        missing |= {p for p in taken.keys() - shown.keys() if not now.scan.unreadable.above(p)}
+        unseen = {p for p in taken.keys() - shown.keys() if not now.scan.unreadable.above(p)}
+        clean = {p for p in unseen if os.path.lexists(os.path.join(self._core.root, p))}
+        if self._edits(clean, head, snapshot):
+            return {}  # a version by hand had a later state, and the workspace is as that has it
+        missing |= unseen - clean
         if now.scan.fresh:
             missing = set(gone_of(snapshot.version, snapshot.fetch, shown, now.left_out))
         return now.rows(id, settled, missing)
+
+    def _edits(self, paths: Collection[str], head: Head, snapshot: Snapshot) -> bool:
+        """Whether the version has any of these otherwise than its parent."""
+        parent = VersionFiles(self._core.version(head.version), snapshot.fetch).lookup(paths)
+        return parent != VersionFiles(snapshot.version, snapshot.fetch).lookup(paths)
 
     # ---------------------------------------------------------------- afterwards
 
@@ -344,4 +353,12 @@ def gone_of(
     return sorted({p.entry.path for p in kept}.difference(shown))
 
 
-__all__ = ["Broken", "Saved", "follow_head", "gone_of", "save", "where"]
+def had(core: Core, vanished: Sequence[str]) -> Sequence[str]:
+    """Of what vanished since the last scan, what HEAD's version has; the rest came and went between two."""
+    if not vanished:
+        return vanished
+    found = VersionFiles(core.version(core.head().version), core.fetch).lookup(vanished)
+    return [path for path in vanished if path in found]
+
+
+__all__ = ["Broken", "Saved", "follow_head", "gone_of", "had", "save", "where"]

@@ -15,20 +15,20 @@ import errno
 import os
 import shutil
 import stat
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mvcd.errors import Conflict, Failure
+from mvcd.errors import Conflict
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
-from mvcd.repo.candidates import unsafe_link
+from mvcd.repo.candidates import unfit_link, unsafe_link
 from mvcd.repo.early import Begun
 from mvcd.repo.files import read_entry
+from mvcd.repo.folding import Names, Respelling, respelled
 from mvcd.repo.ground import Ground
 from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import LONG
+from mvcd.repo.writing import LONG, unwritten
 
 _SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
@@ -50,8 +50,14 @@ class Checkout:
         contents: Contents,
         monitor: Monitor,
         early: Begun | None = None,
+        names: Names | None = None,
+        stands_alone: bool = False,
     ) -> None:
+        """`names`: of the file system of `root`, where files lie that may have to be spelled anew. What
+        `stands_alone` gets no link that leads out of it."""
+        self._stands_alone = stands_alone
         self._root = root
+        self._names = names or Names(staging)
         self._early = early or Begun()
         self._new = self._early.tree or os.path.join(staging, "new", "")
         self._tops: dict[str, bool] = {}  # new directories, and whether they went as a whole
@@ -63,9 +69,15 @@ class Checkout:
         self.touched = False  # whether a file of the workspace was changed
 
     def apply(
-        self, write: Sequence[Entry], remove: Sequence[str], *, expect: dict[str, FileStat | None]
+        self,
+        write: Sequence[Entry],
+        remove: Sequence[str],
+        *,
+        expect: dict[str, FileStat | None],
+        respell: Sequence[Respelling] = (),
     ) -> list[Written]:
-        """Writes and removes paths. `expect` says what lay at each path when overwriting it was judged safe.
+        """Writes and removes paths. `expect` says what lay at each path when overwriting it was judged safe;
+        `respell`, what lies there under another spelling of its name (folding.py).
 
         Raises Conflict when a path changed since; MissingObject, CorruptObject, Failure when a file
         cannot be written. No file of the workspace was changed then, unless `touched`.
@@ -80,9 +92,9 @@ class Checkout:
             stage(staged, self._contents, self._monitor)
             self._make_durable([s.temporary for s in staged])
             self._require_unchanged(expect)
-            return self._switch(staged, remove)
+            return self._switch(staged, remove, respell)
         except OSError as error:
-            raise self._failure(error) from error
+            raise unwritten(error, touched=self.touched) from error
         finally:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
@@ -129,10 +141,16 @@ class Checkout:
         self._tops[top] = False
         return True
 
-    def _switch(self, staged: Sequence[Staged], remove: Sequence[str]) -> list[Written]:
-        early, late = _split_removals(remove, [s.entry.path for s in staged])
+    def _switch(
+        self, staged: Sequence[Staged], remove: Sequence[str], respell: Sequence[Respelling]
+    ) -> list[Written]:
+        paths = [s.entry.path for s in staged]
+        early, late = _split_removals(remove, paths, self._names)
         self.touched = True
         self._remove(early)
+        for old, new in respell:
+            os.rename(os.path.join(self._root, old), os.path.join(self._root, new))
+        late = self._still_there((respelled(path, respell) for path in late), paths)
         for top in self._tops:
             self._tops[top] = self._place_directory(top)
         written = [self._place(s) for s in staged]
@@ -141,21 +159,18 @@ class Checkout:
         self._sync_directories({os.path.dirname(path) for path in changed})
         return written
 
-    def _failure(self, error: OSError) -> Failure:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        state = "some files are changed already" if self.touched else "no file was changed"
-        return Failure(
-            "the disk is full" if full else "the files could not be written",
-            kind="disk-full" if full else "write-failed",
-            cause=f"{error}; {state}",
-            help="free some disk space, then run the command again" if full else None,
-        )
+    def _still_there(self, removed: Iterable[str], written: Iterable[str]) -> list[str]:
+        """Without those under whose name, however it is spelled, lies what is written now."""
+        kept = self._names.sorted(written)
+        return [path for path in removed if not self._names.any_is(path, kept)]
 
     def _may_write(self, entry: Entry) -> bool:
         if entry.mode is not Mode.SYMLINK:
             return True
         text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
-        problem = unsafe_link(entry.path, text)
+        problem = (
+            unsafe_link(entry.path, text) if self._stands_alone else unfit_link(entry.path, text)
+        )
         if problem is not None:
             self.skipped.append((entry.path, problem))
         return problem is None
@@ -279,41 +294,16 @@ class Checkout:
                 os.close(fd)
 
 
-def refuse_twins(paths: Iterable[str], root: str, staging: str) -> None:
-    """Raises Failure when two paths would be one file here: on file systems that fold case or Unicode."""
-    if not _folds(staging):
-        return
-    seen: dict[str, str] = {}
-    for path in paths:
-        key = unicodedata.normalize("NFC", path).casefold()
-        other = seen.setdefault(key, path)
-        if other != path:
-            raise Failure(
-                f"{other} and {path} would be the same file here",
-                kind="case-twins",
-                cause=f"the file system of {root} does not tell upper from lower case",
-                help="check out one of them: mvc restore REV PATH, or use another file system",
-            )
-
-
-def _folds(directory: str) -> bool:
-    os.makedirs(directory, exist_ok=True)
-    probe = os.path.join(directory, "CaseProbe")
-    with open(probe, "wb"):
-        pass
-    try:
-        return os.path.exists(os.path.join(directory, "caseprobe"))
-    finally:
-        os.unlink(probe)
-
-
-def _split_removals(remove: Sequence[str], write: Sequence[str]) -> tuple[list[str], list[str]]:
+def _split_removals(
+    remove: Sequence[str], write: Sequence[str], names: Names
+) -> tuple[list[str], list[str]]:
     """Removals that must come before the writes (a file becomes a directory or the reverse), and the rest."""
-    written = set(write)
-    parents = {p[:i] for p in write for i, c in enumerate(p) if c == "/"}
+    written = {names.key(path) for path in write}
+    parents = {p[:i] for p in written for i, c in enumerate(p) if c == "/"}
     early: list[str] = []
     late: list[str] = []
     for path in remove:
-        inside = any(path[:i] in written for i, c in enumerate(path) if c == "/")
-        (early if path in parents or inside else late).append(path)
+        folded = names.key(path)
+        inside = any(folded[:i] in written for i, c in enumerate(folded) if c == "/")
+        (early if folded in parents or inside else late).append(path)
     return early, late

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,11 +14,12 @@ from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
 from mvcd.repo import ignore
 from mvcd.repo.bases import ParentTensors
 from mvcd.repo.core import Core
-from mvcd.repo.files import CachingFetch
+from mvcd.repo.files import CachingFetch, VersionFiles
+from mvcd.repo.folding import on_disk
 from mvcd.repo.ground import Ground
 from mvcd.repo.refs import HEADS, HeadValue, check_name
 from mvcd.repo.results import CommitResult, ComponentCommit, Context, Head
-from mvcd.repo.scan import Outcome
+from mvcd.repo.scan import Outcome, Scan, unsafe_link
 from mvcd.repo.snapshot import Snapshot
 from mvcd.repo.targets import StoreTarget
 from mvcd.repo.workspace import Workspace, relative
@@ -82,7 +85,7 @@ def _existing(core: Core, path: str) -> str:
         inside.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{path!r} is not a UTF-8 name", help="rename it") from None
-    return inside
+    return on_disk(core.root, inside)
 
 
 def _covers(root: str, path: str) -> bool:
@@ -177,6 +180,7 @@ def _commit(
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
         skipped=skipped,
+        leading_out=tuple(_leading_out(core.root, workspace.scan, snapshot, parent)),
         signature=signature,
     )
 
@@ -191,6 +195,7 @@ def committed(
     bytes_new: int,
     bytes_stored: int,
     skipped: tuple[tuple[str, str], ...] = (),
+    leading_out: tuple[tuple[str, str], ...] = (),
     signature: RefUpdate | None = None,
 ) -> CommitResult:
     """The answer of a verb that made `version` as the child of `parent`."""
@@ -211,8 +216,24 @@ def committed(
         bytes_stored=bytes_stored,
         components=summary(parent, version),
         skipped=skipped,
+        leading_out=leading_out,
         signer=signer,
     )
+
+
+def _leading_out(
+    root: str, scan: Scan, snapshot: Snapshot, parent: Version
+) -> Iterator[tuple[str, str]]:
+    """Links that the parent has not, and whose targets lie outside: what is there is in no version."""
+    links = [c.path for c in scan.candidates if c.stat.is_symlink and c.path in snapshot.settled]
+    before = VersionFiles(parent, snapshot.fetch).lookup(links)
+    now = VersionFiles(snapshot.version, snapshot.fetch).lookup(links)
+    for path in links:
+        if before.get(path) != now.get(path):
+            with contextlib.suppress(OSError):  # it went since
+                target = os.readlink(os.path.join(root, path))
+                if unsafe_link(path, target):
+                    yield path, target
 
 
 def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:

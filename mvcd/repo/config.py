@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from mvcd.errors import Failure, UsageError
+from mvcd.store.group import share
 
 Setting = str | int | float | bool
 
@@ -62,15 +63,25 @@ class Config:
                         kind="bad-config",
                     )
                 table = inner
+            if isinstance(value, str):
+                _require_text(key, value)
             if value is None:
                 table.pop(name, None)
             else:
                 table[name] = value
+        if os.path.lexists(self._path) and not os.path.isfile(self._path):
+            raise Failure(  # a device, say: root could replace it
+                f"{self._path} is not a file",
+                kind="bad-config",
+                help="MVC_CONFIG=FILE names the one for all repositories",
+            )
+        # By the umask, or as the directory says (group.py).
         temporary = f"{self._path}.{os.getpid()}.new"
         with open(temporary, "w", encoding="utf-8") as file:
             file.write(tomlkit.dumps(document))
             file.flush()
             os.fsync(file.fileno())
+        share(temporary)
         os.replace(temporary, self._path)
         self._values = None
 
@@ -92,6 +103,14 @@ class Config:
                 return file.read()
         except FileNotFoundError:
             return ""
+
+
+def _require_text(key: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(value).decode("utf-8", "backslashreplace")
+        raise UsageError(f"'{shown}' is not UTF-8, as {key} has to be", kind="not-utf8") from None
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:

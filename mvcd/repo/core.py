@@ -12,13 +12,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from mvcd.errors import CorruptObject, Failure, MissingObject
+from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.process import require_utf8
 from mvcd.repo import left_out, location, operations
 from mvcd.repo.config import Config
+from mvcd.repo.folding import Names
 from mvcd.repo.location import Location
 from mvcd.repo.lock import WorkspaceLock
 from mvcd.repo.refs import (
@@ -28,7 +30,9 @@ from mvcd.repo.refs import (
     STAGES,
     HeadValue,
     head_name,
+    known_workspaces,
     left_out_name,
+    root_name,
     target_of,
     tracked_name,
     version_named,
@@ -73,20 +77,37 @@ class Core:
         self.secret: Secret = no_secret
         self.lock = WorkspaceLock(place.lock_path, lock_timeout)
         workspace = config.get("workspace.id")
-        if workspace is None:
+        if workspace is None and not place.bare:
             raise Failure(
                 f"{place.config_path} has no workspace.id",
                 kind="bad-config",
                 cause="the file was edited or damaged",
                 help="mvc config set workspace.id " + "0" * 16,
             )
-        self.workspace = workspace
+        self._workspace = workspace
         self.version = lru_cache(maxsize=1024)(self._load_version)
         self.glance = lru_cache(maxsize=1024)(self._load_glance)
 
     @property
     def root(self) -> str:
         return self.place.root
+
+    @property
+    def workspace(self) -> str:
+        """Its id in the names of refs. Raises Failure in a repository that has none."""
+        self.require_workspace()
+        assert self._workspace is not None
+        return self._workspace
+
+    def require_workspace(self) -> None:
+        """Raises Failure in a repository without one."""
+        if self._workspace is None:
+            raise Failure(
+                f"{self.root} has no workspace",
+                kind="no-workspace",
+                cause="it is a bare repository: to push to and to clone from",
+                help=f"mvc clone {self.root} DIR",
+            )
 
     def fetch(self, id: Digest) -> bytes:
         """Raw bytes; from the remote that promised them, where this clone left content out."""
@@ -118,6 +139,11 @@ class Core:
         return Contents(self.fetch, self.fetch_many)
 
     @cached_property
+    def names(self) -> Names:
+        """What counts as one name in the workspace."""
+        return Names(self.place.staging)
+
+    @cached_property
     def promised(self) -> Promised | None:
         """Where content rests that is absent here by choice; None in a complete repository."""
         from mvcd.repo import partial
@@ -132,11 +158,19 @@ class Core:
 
     @cached_property
     def revisions(self) -> Revisions:
-        return Revisions(self.store, self.workspace, self.version, self.operations)
+        head = HEADS + self._main() if self._workspace is None else head_name(self._workspace)
+        return Revisions(self.store, head, self.version, self.operations)
+
+    def _main(self) -> str:
+        """The branch that stands for HEAD where there is no workspace: main, or the first there is."""
+        names = [name.removeprefix(HEADS) for name in self.store.refs(HEADS)]
+        return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=DEFAULT_BRANCH)
 
     # ---------------------------------------------------------------- HEAD and tracked paths
 
     def head_value(self) -> HeadValue:
+        if self._workspace is None:
+            return HeadValue(self._main())
         value = self.store.ref(head_name(self.workspace))
         if value is None:
             raise CorruptObject(
@@ -155,7 +189,10 @@ class Core:
         return Head(value.branch, id, self.version(id).generation)
 
     def move_head(self, new: HeadValue) -> RefUpdate:
+        """Raises Conflict for a branch that another workspace has checked out."""
         name = head_name(self.workspace)
+        if new.branch is not None and new.branch != self.head_value().branch:
+            self.require_free(new.branch)
         return RefUpdate(name, self.store.ref(name), new.encode())
 
     def tracked(self) -> tuple[str, ...]:
@@ -170,6 +207,8 @@ class Core:
 
     def left_out(self) -> frozenset[Component]:
         """Components of HEAD's version that the workspace leaves out (left_out.py)."""
+        if self._workspace is None:
+            return left_out.NONE
         value = self.store.ref(left_out_name(self.workspace))
         return left_out.decode(value) if value else left_out.NONE
 
@@ -205,19 +244,67 @@ class Core:
         a version that is not in the store, StaleReuse when a collection took it away at this very moment.
         """
         moves = [u for u in updates if u is not None]
+        if self._workspace is None and self.store.audit_head().sequence:
+            raise Failure(
+                f"{self.root} belongs to a team server",
+                kind="team-repository",
+                cause="each change of it is a row of the server's audit log",
+                help="push to the server instead",
+            )
         if any(u.name.startswith(STAGES) for u in moves):
             from mvcd.repo import stages
 
             stages.require_appended(self.store, moves)
         record = operations.encode(
-            context, verb, detail, moves, files=files, saved=saved, undoes=undoes
-        )
+            context, verb, detail, moves,
+            files=files, saved=saved, undoes=undoes, workspace=self._workspace,
+        )  # fmt: skip
+        moves += self._moved_root()
         with contextlib.ExitStack() as own:
             if session is None:
                 session = own.enter_context(self.store.session())
             named = (version_named(u.name, u.target) for u in moves if u.target is not None)
             self.rely_on(session, {id for id in (saved, *named) if id is not None})
             return session.commit(moves, operation=record, cache=cache)
+
+    def _moved_root(self) -> list[RefUpdate]:
+        """The update that notes where this workspace is by now, if that was noted before."""
+        if self._workspace is None:
+            return []
+        name, here = root_name(self._workspace), os.fsencode(self.root)
+        noted = self.store.ref(name)
+        return [] if noted in (None, here) else [RefUpdate(name, noted, here)]
+
+    # ---------------------------------------------------------------- other workspaces on the store
+
+    def root_of(self, workspace: str) -> str | None:
+        """Where another workspace lay when that was last noted."""
+        noted = self.store.ref(root_name(workspace))
+        return None if noted is None else os.fsdecode(noted)
+
+    def is_there(self, workspace: str) -> bool:
+        """Whether its directory still is it; of one whose place is not known, yes."""
+        root = self.root_of(workspace)
+        if root is None:
+            return True
+        try:
+            return Location(root).config().get("workspace.id") == workspace
+        except (Failure, OSError):
+            return True  # it cannot be looked into, which does not mean that it is gone
+
+    def require_free(self, branch: str) -> None:
+        """Raises Conflict where another workspace has this branch checked out."""
+        refs = self.store.refs("workspaces/")
+        for id in known_workspaces(refs):
+            if id == self._workspace or HeadValue.decode(refs[head_name(id)]).branch != branch:
+                continue
+            if self.is_there(id):
+                raise Conflict(
+                    f"branch {branch!r} is checked out in {self.root_of(id) or 'another workspace'}",
+                    kind="checked-out",
+                    cause="a commit in one workspace would move it under the files of the other",
+                    help=f"mvc switch -c ANOTHER-NAME {branch}",
+                )
 
     def rely_on(self, session: Session, versions: Collection[VersionId]) -> None:
         """Puts versions, and all they reach, under the session's lease. Raises MissingObject."""
@@ -233,19 +320,28 @@ class Core:
 
 
 def create(
-    root: str, store: str | None, context: Context, *, monitor: Monitor | None, clock: Clock
+    root: str,
+    store: str | None,
+    context: Context,
+    *,
+    monitor: Monitor | None,
+    clock: Clock,
+    group: bool = False,
 ) -> Core:
     """A new repository: `.mvc/`, its store, an unborn branch. The settings come last and make it one.
 
-    So a creation that was cut short is no repository yet, and creating it again completes it.
+    So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
+    people of the directory's group may write it too (mvcd/store/group.py).
     """
+    require_utf8()
     if not os.path.isdir(root):
         raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
-    place, settings = location.prepare(root), location.new_settings(store)
-    opened = _empty_store(place.store_named(settings.get("store.path")))
+    place = location.prepare(root, group=group)
+    settings, again = location.new_settings(place, store)
+    workspace = settings["workspace.id"]
+    assert workspace is not None
+    opened = _empty_store(place, settings.get("store.path"), workspace, again=again, group=group)
     try:
-        workspace = settings["workspace.id"]
-        assert workspace is not None
         start = RefUpdate(head_name(workspace), None, HeadValue(DEFAULT_BRANCH).encode())
         stale = [RefUpdate(name, value, None) for name, value in opened.refs().items()]
         opened.update_refs(
@@ -253,6 +349,7 @@ def create(
         )
         config = place.config()
         config.write(settings)
+        os.unlink(place.beginning)
         return Core(
             place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock
         )
@@ -261,23 +358,34 @@ def create(
         raise
 
 
-def _empty_store(path: str) -> LmdbStore:
-    """A new store, or the one that an unfinished creation left: without objects and branches."""
+def _empty_store(
+    place: Location, store: str | None, workspace: str, *, again: bool, group: bool
+) -> LmdbStore:
+    """A new store, or the one that an unfinished creation of this repository left, which begins `again`. Raises
+    Failure where another's is, however little it holds."""
+    path = place.store_named(store)
     try:
-        return LmdbStore.create(path)
+        return LmdbStore.create(path, group=group)
     except Failure as error:
         if error.kind != "store-exists":
             raise
         found = LmdbStore.open(path)
-        if found.stats().objects or found.refs(HEADS):
-            found.close()
-            raise
-        return found
+        empty = not found.stats().objects and not found.refs(HEADS)
+        if empty and (store is None or (again and found.refs().keys() <= {head_name(workspace)})):
+            return found
+        found.close()
+        os.unlink(place.beginning)
+        error.cause = "it is another repository's: two that wrote HEAD there would each lose it"
+        error.help = (
+            "mvc init --store ANOTHER-DIRECTORY  (or, in its workspace: mvc workspace add DIR)"
+        )
+        raise
 
 
 def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:
-    """The repository at or above `path`."""
-    place = location.find(path)
+    """The repository at or above `path`, with a workspace or without."""
+    require_utf8()
+    place = location.find_any(path)
     config = place.config()
     store = LmdbStore.open(place.store_path(config))
     return Core(

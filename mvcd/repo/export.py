@@ -22,11 +22,12 @@ from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion
 from mvcd.objects.version import Component, Version
 from mvcd.repo import export_manifest, gate
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import Core
 from mvcd.repo.exchange import exchange
 from mvcd.repo.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.files import Placed, VersionFiles
+from mvcd.repo.folding import Names, refuse_twins
 from mvcd.repo.pipeline import worker_count
 from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS
 from mvcd.repo.unreadable import reason
@@ -153,12 +154,14 @@ def _workplace(target: str) -> Iterator[str]:
 
 def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
     entries = [p.entry for p in files]
-    refuse_twins((e.path for e in entries), place, staging)
-    checkout = Checkout(place, staging, core.contents, core.monitor)
+    refuse_twins((e.path for e in entries), Names(staging), place)
+    checkout = Checkout(place, staging, core.contents, core.monitor, stands_alone=True)
     checkout.apply(entries, [], expect={})
     if checkout.skipped:
         path, why = checkout.skipped[0]
-        raise Failure(f"{path} cannot be exported", kind="unsafe-link", cause=why)
+        raise Failure(f"{path} cannot be exported", kind="unsafe-link", cause=why,
+            help="leave its component out: mvc export REV DIR --only COMPONENT,...",
+        )  # fmt: skip
 
 
 def _listed(place: str, files: Sequence[Placed]) -> tuple[ExportedFile, ...]:

@@ -2,7 +2,8 @@
 
 `lstat("d/f")` follows `d`. A person may have put a link to somewhere else where a version has a directory, so
 whoever writes or removes files asks here first: below a link, or below a file, nothing of ours lies. What lies
-in a directory that cannot be searched or listed nobody can say: then Failure is raised.
+in a directory that cannot be searched or listed nobody can say: then Failure is raised. And where
+`lstat("readme")` finds `README`, since the file system folds names, nothing lies at `readme`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Ground:
         self._root = root
         self._seen: dict[str, str | None] = {}
         self._missing: set[str] = set()
+        self._listed: dict[str, frozenset[str]] = {}
 
     def blocker(self, path: str) -> str | None:
         """The topmost parent of `path` that exists and is no directory."""
@@ -67,11 +69,26 @@ class Ground:
         if self.blocker(path) or path.rpartition("/")[0] in self._missing:
             return None
         try:
-            return os.lstat(self._at(path))
+            status = os.lstat(self._at(path))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except PermissionError as error:
             raise self._hidden(path, error) from error
+        return status if self._is_listed(path) else None
+
+    def _is_listed(self, path: str) -> bool:
+        """Whether what lies at `path` has that name, and no other that the file system takes for it."""
+        parent, _, name = path.rpartition("/")
+        if name == ".":
+            return True  # the root itself
+        if parent not in self._listed:
+            try:
+                self._listed[parent] = frozenset(os.listdir(self._at(parent)))
+            except PermissionError:  # it may be entered and not be listed
+                return True
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+        return name in self._listed[parent]
 
     def _refuse(self, error: OSError) -> None:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):

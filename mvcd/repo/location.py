@@ -17,23 +17,31 @@ from dataclasses import dataclass
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.config import Config
 from mvcd.repo.unreadable import EFFECTIVE_IDS, remedy
+from mvcd.store.group import make_directory, share_directory
 
 DIRECTORY = ".mvc"
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """An existing repository's places. `root` is the workspace's absolute real path."""
+    """An existing repository's places. `root` is the absolute real path of the workspace; of the store itself
+    where there is no workspace (`bare`)."""
 
     root: str
+    bare: bool = False
 
     @property
     def directory(self) -> str:
-        return os.path.join(self.root, DIRECTORY)
+        return self.root if self.bare else os.path.join(self.root, DIRECTORY)
 
     @property
     def config_path(self) -> str:
         return os.path.join(self.directory, "config.toml")
+
+    @property
+    def beginning(self) -> str:
+        """The settings of a repository that is being made: there while it is none yet."""
+        return os.path.join(self.directory, "beginning.toml")
 
     @property
     def lock_path(self) -> str:
@@ -51,7 +59,7 @@ class Location:
 
     def store_named(self, path: str | None) -> str:
         if path is None:
-            return os.path.join(self.directory, "store")
+            return self.root if self.bare else os.path.join(self.directory, "store")
         return os.path.normpath(os.path.join(self.root, path))
 
 
@@ -83,22 +91,48 @@ def _refuse_closed(directory: str) -> None:
         )
 
 
-def prepare(root: str) -> Location:
-    """Makes `.mvc/` without settings: not a repository yet. Raises Failure when there is one already."""
+def find_any(path: str) -> Location:
+    """The repository at or above `path`, be it one without a workspace. Raises NoRepository."""
+    try:
+        return find(path)
+    except NoRepository:
+        current = os.path.realpath(path)
+        while not _is_store(current):
+            parent = os.path.dirname(current)
+            if parent == current:
+                raise
+            current = parent
+        return Location(current, bare=True)
+
+
+def _is_store(path: str) -> bool:
+    return all(os.path.exists(os.path.join(path, name)) for name in ("format", "packs", "data.mdb"))
+
+
+def prepare(root: str, *, group: bool = False) -> Location:
+    """Makes `.mvc/` without settings, the group's or not: no repository yet. Raises Failure where one is."""
     location = Location(os.path.realpath(root))
-    if os.path.exists(location.config_path):
+    if os.path.exists(location.config_path) or _is_store(location.root):
         raise Failure(
             f"{location.root} is an mvc repository already",
             kind="already-initialised",
             help="mvc status",
         )
-    os.makedirs(location.directory, exist_ok=True)
+    make_directory(location.directory)
+    if group:
+        share_directory(location.directory)
     return location
 
 
-def new_settings(store: str | None) -> dict[str, str | None]:
-    """The settings that make a prepared directory a repository."""
-    settings: dict[str, str | None] = {"workspace.id": secrets.token_hex(8)}
-    if store is not None:
-        settings["store.path"] = os.path.realpath(store)
-    return settings
+def new_settings(place: Location, store: str | None) -> tuple[dict[str, str | None], bool]:
+    """The settings that make a prepared directory a repository, and whether they are those of a creation that
+    was cut short, which knows its store again."""
+    began = Config(place.beginning)
+    path = None if store is None else os.path.realpath(store)
+    known = began.get("workspace.id")
+    again = known is not None and began.get("store.path") == path
+    settings: dict[str, str | None] = {"workspace.id": known if again else secrets.token_hex(8)}
+    if path is not None:
+        settings["store.path"] = path
+    began.write({"store.path": None, **settings})
+    return settings, again

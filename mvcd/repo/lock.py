@@ -7,23 +7,28 @@ is ever told to delete a lock file. The holder writes its pid into the file, for
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
 import time
 from collections.abc import Iterator
 
-from mvcd.errors import Busy
+from mvcd.errors import Busy, NotPermitted
+from mvcd.store import group
 
 _POLL_SECONDS = 0.02
 
 
 class WorkspaceLock:
-    """Re-entrant within one object; other objects and processes wait, then raise Busy."""
+    """Re-entrant within one object; other objects and processes wait, then raise Busy.
+
+    Raises NotPermitted where one may only read.
+    """
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
-        self._timeout = timeout
+        self.timeout = timeout
         self._fd: int | None = None
         self._depth = 0
         self._threads = threading.RLock()
@@ -51,7 +56,7 @@ class WorkspaceLock:
             if self._depth == 0:
                 try:
                     self._acquire(timeout=0.0)
-                except Busy:
+                except (Busy, NotPermitted):
                     yield False
                     return
             self._depth += 1
@@ -64,9 +69,27 @@ class WorkspaceLock:
         finally:
             self._threads.release()
 
+    def require(self) -> None:
+        """Raises NotPermitted where nobody of us could ever hold it; waits for nobody."""
+        os.close(self._open())
+
+    def _open(self) -> int:
+        try:
+            return group.create(self._path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            root = os.path.dirname(os.path.dirname(self._path))
+            raise NotPermitted(
+                f"{root} may only be read",
+                kind="read-only" if error.errno == errno.EROFS else "permission",
+                cause=f"{self._path}: {os.strerror(error.errno).lower()}",
+                help=f"mvc clone {root} DIR  (makes a copy of your own)",
+            ) from None
+
     def _acquire(self, timeout: float | None = None) -> None:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        fd = self._open()
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,7 +101,7 @@ class WorkspaceLock:
                     raise Busy(
                         "another mvc command is changing this workspace",
                         cause=f"process {holder or 'unknown'} has held the lock for "
-                        f"{self._timeout:g} s",
+                        f"{self.timeout:g} s",
                         help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
                     ) from None
                 time.sleep(_POLL_SECONDS)

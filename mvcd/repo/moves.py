@@ -13,7 +13,7 @@ was interrupted, and logs the work under an operation of its own, which `undo` t
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,13 +21,21 @@ from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import left_out
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout
+from mvcd.repo.choosing import chooser, refuse_unknown
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
 from mvcd.repo.early import Begun
-from mvcd.repo.files import Change, Placed, VersionFiles
+from mvcd.repo.files import Change, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
-from mvcd.repo.planning import Plan, plan, refuse_unreadable, some
+from mvcd.repo.planning import (
+    Plan,
+    plan,
+    refuse_alike,
+    refuse_unreadable,
+    some,
+    spelled_otherwise,
+)  # fmt: skip
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
@@ -224,7 +232,7 @@ def restore(
         id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
         version, head = core.version(id), core.head()
         inside = [relative(core.root, p) for p in paths]
-        chosen = _chooser(inside, components)
+        chosen = chooser(inside, components)
         workspace = Workspace(core)
         dirty = workspace.differences(head.version)
         unsaved, fetch = workspace.unsaved
@@ -235,8 +243,9 @@ def restore(
         wanted: dict[str, Change] = {p.entry.path: (None, p) for p in brought}
         here = changes_here(core.root, unsaved, version, core.left_out(), fetch)
         wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
+        wanted |= spelled_otherwise(core, wanted, here)
         if not wanted:
-            _refuse_unknown(core, version, inside, rev)
+            refuse_unknown(core, version, inside, rev)
         asked = wanted.keys() | {p for p in inside if p != "."}
         refuse_unreadable(asked, workspace.unreadable)
         planned = plan(core, wanted, {}, unreadable=workspace.unreadable, everything=True)
@@ -247,24 +256,6 @@ def restore(
             [core.move_left_out(leaving)], leaving=leaving,
         )  # fmt: skip
         return carry_out(core, workspace, planned, move, context, keep=bool(dirty))
-
-
-def _chooser(
-    paths: Sequence[str], components: Collection[Component] | None
-) -> Callable[[str, Placed | None], bool]:
-    def chosen(path: str, placed: Placed | None) -> bool:
-        if components is not None and (placed is None or placed.component not in components):
-            return False
-        return not paths or any(p in (".", path) or path.startswith(p + "/") for p in paths)
-
-    return chosen
-
-
-def _refuse_unknown(core: Core, version: Version, paths: Sequence[str], rev: str) -> None:
-    files = VersionFiles(version, core.fetch)
-    for path in paths:
-        if path != "." and next(iter(files.all(prefix=path)), None) is None:
-            raise Failure(f"{rev} has no {path}", kind="no-such-path", help=f"mvc ls {rev}")
 
 
 def rollback(
@@ -359,21 +350,25 @@ def carry_out(
 
     `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
     """
-    refuse_twins((e.path for e in planned.write), core.root, core.place.staging)
+    leaving = core.left_out() if move.leaving is None else move.leaving
+    refuse_alike(core, planned, move.version, leaving)
     if core.promised is not None:
         core.promised.bring_entries(planned.write)
-    work = Checkout(core.root, core.place.staging, core.contents, core.monitor, move.early)
+    work = Checkout(
+        core.root, core.place.staging, core.contents, core.monitor, move.early, core.names
+    )
     with core.store.session() as session:
         core.rely_on(session, [move.id])
         saved = _put_aside(core, workspace, move, context, session) if keep else None
         try:
-            written = work.apply(planned.write, planned.remove, expect=planned.expect)
+            written = work.apply(
+                planned.write, planned.remove, expect=planned.expect, respell=planned.respell
+            )
         except BaseException:
             if not work.touched:
                 _forget(core, saved)
             raise
         stats = {w.path: w.stat for w in written}
-        leaving = core.left_out() if move.leaving is None else move.leaving
         done = None if saved is None else RefUpdate(saved_name(core.workspace), saved, None)
         core.record(
             context, move.verb, move.detail, [*move.refs, done], session=session, files=True,

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
-from mvcd.repo.refs import SAVED, STAGES, version_named
+from mvcd.repo.refs import SAVED, STAGES, root_name, version_named
 from mvcd.repo.results import Context, Operation, RefMove
 from mvcd.store.api import RefUpdate
+
+_IS_ROOT = re.compile(re.escape(root_name("ID")).replace("ID", "[^/]+"))
 
 
 def encode(
@@ -27,6 +30,7 @@ def encode(
     files: bool = False,
     saved: VersionId | None = None,
     undoes: int | None = None,
+    workspace: str | None = None,
 ) -> bytes:
     record: dict[str, Any] = {
         "author": context.author,
@@ -35,6 +39,7 @@ def encode(
             [u.name, _pack(u.expect), _pack(u.target)]
             for u in updates
             if not u.name.startswith(SAVED)  # a verb's own note, gone when it ends
+            and not _IS_ROOT.fullmatch(u.name)  # where a directory is now, which nobody can undo
         ],
         "time_us": context.time_us,
         "utc_offset_minutes": context.utc_offset_minutes,
@@ -46,6 +51,8 @@ def encode(
         record["saved"] = saved.hex()
     if undoes is not None:
         record["undoes"] = undoes
+    if workspace is not None:
+        record["workspace"] = workspace
     return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -63,6 +70,7 @@ def decode(number: int, data: bytes) -> Operation:
             files=record.get("files", False),
             saved=VersionId.parse(record["saved"]) if "saved" in record else None,
             undoes=record.get("undoes"),
+            workspace=record.get("workspace"),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptObject(f"operation {number} cannot be read", cause=str(error)) from error

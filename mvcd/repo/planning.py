@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import Conflict
 from mvcd.objects.entry import Entry
+from mvcd.objects.version import Version
 from mvcd.repo.core import Core
-from mvcd.repo.files import Change, Placed
+from mvcd.repo.files import Change, Placed, VersionFiles
+from mvcd.repo.folding import Respelling, in_the_way, refuse_twins, respellings
 from mvcd.repo.ground import Ground
 from mvcd.repo.ingest import Ingest, Source
+from mvcd.repo.left_out import ALL, Components
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
 from mvcd.repo.unreadable import Unreadable, remedy
@@ -33,6 +36,8 @@ class Plan:
     unsaved: list[str] = field(default_factory=list)  # would be lost
     right: list[str] = field(default_factory=list)  # unsaved, but as they should become already
     kept: list[str] = field(default_factory=list)  # unsaved work that is not in the way
+    respell: list[Respelling] = field(default_factory=list)  # lies there under another spelling
+    alike: list[str] = field(default_factory=list)  # stays, under a name that is one with a written
 
 
 def plan(
@@ -50,6 +55,7 @@ def plan(
     """
     refuse_unreadable(wanted, unreadable)
     made, ground = Plan(), Ground(core.root)
+    respelled = _only_respelled(core, dirty)
     targets = {path: then for path, (_, then) in wanted.items()}
     if everything:
         targets = {p: was for p, (was, _) in dirty.items() if p not in targets} | targets
@@ -62,7 +68,7 @@ def plan(
         lies = ground.stat(path)
         if present is None and lies is not None:
             strangers[path] = lies
-        if path in dirty:
+        if path in dirty and path not in respelled:
             made.unsaved.append(path)
         if then is None:
             made.remove.append(path)
@@ -72,6 +78,9 @@ def plan(
     made.kept = sorted(p for p in dirty if p not in targets)
     _admit_equals(core, made, strangers)
     _refuse_obstacles(made, ground)
+    if made.write:
+        paths = [entry.path for entry in made.write]
+        made.respell, made.alike = respellings(core.root, core.names, paths, set(made.remove))
     return made
 
 
@@ -86,6 +95,25 @@ def refuse_unreadable(paths: Iterable[str], unreadable: Unreadable) -> None:
             cause=f"{first} {unreadable.reasons[first]}",
             help=f"{remedy(first)}, or move it away",
         )
+
+
+def _only_respelled(core: Core, dirty: Mapping[str, Change]) -> set[str]:
+    """New files that are a file of HEAD's under a name that is one with its own here: as after a checkout that
+    died between the rename and the rest. What they hold is not unsaved."""
+    gone = {path: was for path, (was, now) in dirty.items() if was is not None and now is None}
+    new = {path: now for path, (was, now) in dirty.items() if was is None and now is not None}
+    if not (gone and new) or not core.names.folds:
+        return set()
+    names, found = core.names, set()
+    sorted_ = names.sorted(gone)
+    for path, now in new.items():
+        for other in sorted_.get(names.key(path), ()):
+            a, b = gone[other].entry, now.entry
+            if (a.mode, a.size, a.recipe) == (b.mode, b.size, b.recipe) and names.are_one(
+                path, other
+            ):
+                found.add(path)
+    return found
 
 
 def _same_file(a: Placed | None, b: Placed | None) -> bool:
@@ -133,6 +161,28 @@ def _refuse_obstacles(made: Plan, ground: Ground) -> None:
             cause="a file must become a directory there, or a directory a file; and this is to stay",
             help=f"move {min(obstacles)} away, then run the command again",
         )
+
+
+def spelled_otherwise(
+    core: Core, wanted: Mapping[str, Change], here: Mapping[str, Change]
+) -> dict[str, Change]:
+    """Files that go since what is wanted comes in their place, under a name that is the same one here."""
+    coming = core.names.sorted(path for path, (_, then) in wanted.items() if then is not None)
+    going = {path: change for path, change in here.items() if change[1] is None}
+    return {path: change for path, change in going.items() if core.names.any_is(path, coming)}
+
+
+def refuse_alike(core: Core, planned: Plan, version: Version, leaving: Components) -> None:
+    """Raises Failure when two files that will be there, of `version` but for what is left out, would be one on
+    this file system; Conflict when one that no version has would be overwritten under another name."""
+    if not planned.write or not core.names.folds:
+        return
+    going = set(planned.remove)
+    there = VersionFiles(version, core.fetch).all(ALL - leaving)
+    staying = (placed.entry.path for placed in there if placed.entry.path not in going)
+    refuse_twins([*staying, *(entry.path for entry in planned.write)], core.names, core.root)
+    if planned.alike:
+        raise in_the_way(planned.alike)
 
 
 def some(paths: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ The store keeps opaque bytes under names; here they get their meaning:
     stages/NAME/00000001, ...      32 bytes, then a record of promotion (mvcd/objects/promotion.py); never moved
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
     workspaces/ID/tracked          paths under care, one a line, where they differ from HEAD's version
+    workspaces/ID/root             where it lies, once there are several on the store (workspaces.py)
     workspaces/ID/left-out         components that are not among its files (left_out.py), separated by spaces
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
     auto/USER/HOST/RUN             32 bytes: what a training box pushed by itself
@@ -19,6 +20,7 @@ A branch that HEAD is attached to need not exist yet: it is born with its first 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mvcd.errors import CorruptObject, UsageError
@@ -36,6 +38,7 @@ SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
 """Namespaces that travel; the others belong to one workspace."""
 DEFAULT_BRANCH = "main"
 
+_HEAD = re.compile(r"workspaces/[^/]+/head")
 _BRANCH = b"branch "
 _VERSION = b"version "
 
@@ -90,6 +93,15 @@ def tracked_name(workspace: str) -> str:
 
 def left_out_name(workspace: str) -> str:
     return f"workspaces/{workspace}/left-out"
+
+
+def root_name(workspace: str) -> str:
+    return f"workspaces/{workspace}/root"
+
+
+def known_workspaces(refs: Iterable[str]) -> list[str]:
+    """Ids of the workspaces whose HEADs are among these names."""
+    return [name.split("/")[1] for name in refs if _HEAD.fullmatch(name)]
 
 
 def saved_name(workspace: str) -> str:

@@ -95,6 +95,27 @@ class RemoteVerbs:
         with connected(self._core, [found]) as (peer,):
             return found, peer.refs()
 
+    @classmethod
+    def refs_at(
+        cls,
+        url: str,
+        *,
+        secret: Secret,
+        monitor: Monitor | None = None,
+        clock: Clock = time.time_ns,
+    ) -> dict[str, bytes]:
+        """The refs that the repository at an address shows, as they are now."""
+        from mvcd.monitor import Silent
+        from mvcd.repo import remotes
+
+        found = remotes.Remote("", remotes.absolute(url))
+        peer = remotes.connect(found, secret, clock, (monitor or Silent()).warn)
+        try:
+            peer.hello()
+            return peer.refs()
+        finally:
+            peer.close()
+
     def fetched_branches(self) -> tuple[str, ...]:
         """Revisions that name the branches of remotes as they were when last heard of: "origin/main"."""
         from mvcd.repo.refs import HEADS, REMOTES

@@ -43,6 +43,7 @@ from mvcd.repo.results import (
 from mvcd.repo.run_verbs import RunVerbs
 from mvcd.repo.search_verbs import SearchVerbs
 from mvcd.repo.workspace import Workspace, relative
+from mvcd.repo.workspace_verbs import WorkspaceVerbs
 from mvcd.store.api import CollectReport, StoreStats
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ _NAMED = 5
 """Unreadable paths of which a comparison with the workspace warns."""
 
 
-class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs):
+class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs, WorkspaceVerbs):
     """An open repository with its workspace. Close it, or use it in `with`.
 
     Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and
@@ -80,9 +81,11 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs)
         context: Context,
         monitor: Monitor | None = None,
         clock: Clock = time.time_ns,
+        group: bool = False,
     ) -> Self:
-        """Makes a repository in the directory `root`, its store inside or at `store` (a local disk)."""
-        return cls(create(root, store, context, monitor=monitor, clock=clock))
+        """Makes a repository in the directory `root`, its store inside or at `store` (a local disk); with
+        `group`, for all people of the directory's group."""
+        return cls(create(root, store, context, monitor=monitor, clock=clock, group=group))
 
     @classmethod
     def open(

@@ -43,6 +43,9 @@ class CommitResult:
     bytes_stored: int  # bytes added to the store
     components: Mapping[Component, ComponentCommit]
     skipped: tuple[tuple[str, str], ...] = ()  # (path, reason)
+    leading_out: tuple[
+        tuple[str, str], ...
+    ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
 
 
@@ -223,6 +226,20 @@ class Operation:
     files: bool = False  # whether workspace files were rewritten
     saved: VersionId | None = None  # the work that was overwritten
     undoes: int | None = None
+    workspace: str | None = (
+        None  # the id of the one it was done in; None: it is of no workspace, or old
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceInfo:
+    """One of the workspaces on a store. `root` is None where its place was never noted."""
+
+    id: str
+    root: str | None
+    head: Head
+    current: bool
+    there: bool  # whether its directory still is it
 
 
 @dataclass(frozen=True, slots=True)

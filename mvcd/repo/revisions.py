@@ -30,7 +30,6 @@ from mvcd.repo.refs import (
     STAGES,
     TAGS,
     HeadValue,
-    head_name,
     target_of,
     tracking_name,
 )
@@ -46,23 +45,25 @@ _HEX = re.compile(r"[0-9a-fA-F]{4,64}")
 
 
 class Revisions:
-    """Resolves names against one store and one workspace. `now_us` makes ages like @{2h} mean something."""
+    """Resolves names against one store; `head` is the ref that HEAD means.
+
+    `now_us` makes ages like @{2h} mean something.
+    """
 
     def __init__(
         self,
         store: Store,
-        workspace: str,
+        head: str,
         load: Callable[[VersionId], Version],
         operations: Callable[[], Iterator[Operation]],
     ) -> None:
         self._store = store
-        self._workspace = workspace
+        self._head = head
         self._load = load
         self._operations = operations
 
     def head(self) -> VersionId:
-        name = head_name(self._workspace)
-        return self._target(name, self._store.refs()) or EMPTY_ID
+        return self._target(self._head, self._store.refs()) or EMPTY_ID
 
     def resolve(self, text: str, *, now_us: int | None = None) -> VersionId:
         """Raises Failure(kind="unknown-revision" or "ambiguous-revision")."""
@@ -175,7 +176,7 @@ class Revisions:
         raise _unknown(text, f"{of.short()} has {max(1, len(parents))} parent(s)")
 
     def _at(self, name: str, when: str, text: str, now_us: int | None) -> VersionId:
-        ref = head_name(self._workspace) if name in ("HEAD", "@") else HEADS + name
+        ref = self._head if name in ("HEAD", "@") else HEADS + name
         if self._store.ref(ref) is None:
             stage = name.removeprefix("@")
             if stage and self._store.refs(f"{STAGES}{stage}/"):

@@ -24,6 +24,10 @@ class RunVerbs:
 
         return lineage.lineage(self._core, rev)
 
+    def require_writable(self) -> None:
+        """Raises NotPermitted where nothing can be saved."""
+        self._core.lock.require()
+
     def edited(self) -> dict[str, str]:
         """Tracked files that HEAD does not have as they are: path -> recipe id, "" for a deleted one."""
         from mvcd.repo import runs

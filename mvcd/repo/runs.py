@@ -33,9 +33,10 @@ from mvcd.ids import Digest, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import Core, create
 from mvcd.repo.files import Placed, VersionFiles, changes, read_entry, recipe_of
+from mvcd.repo.folding import Names, refuse_twins
 from mvcd.repo.results import Context
 from mvcd.repo.workspace import Workspace
 
@@ -62,7 +63,8 @@ class RunRecord:
     def encode(self) -> bytes:
         document = {"schema_version": SCHEMA, **asdict(self)}
         text = json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
-        return text.encode() + b"\n"
+        # A word that is not UTF-8 has lone surrogates for its bytes (PEP 383), which JSON writes as \\udcXX.
+        return text.encode("utf-8", "backslashreplace") + b"\n"
 
     @classmethod
     def decode(cls, data: bytes) -> RunRecord:
@@ -161,7 +163,7 @@ def _named(path: str, names: Sequence[str] | None) -> bool:
 
 def _write(core: Core, entries: Sequence[Entry], directory: str) -> None:
     staging = os.path.join(directory, ".mvc", "staging")
-    refuse_twins((e.path for e in entries), directory, staging)
+    refuse_twins((e.path for e in entries), Names(staging), directory)
     Checkout(directory, staging, core.contents, core.monitor).apply(entries, [], expect={})
 
 

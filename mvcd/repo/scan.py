@@ -33,7 +33,18 @@ from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
-from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
+from mvcd.repo.candidates import (
+    Candidate,
+    Comparison,
+    Directory,
+    State,
+    Visit,
+    Wanted,
+    unfit_link,
+    unsafe_link,
+)
+from mvcd.repo.folding import is_spelled_so
+from mvcd.repo.linked import Follow, Links
 from mvcd.repo.statcache import Flag, Listing
 from mvcd.repo.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadable, reason, remedy
 
@@ -139,12 +150,14 @@ def scan(
     rows: Rows,
     now_ns: int,
     fresh: bool = False,
+    follow: Follow | None = None,
 ) -> Scan:
     """Compares the files below `root` with the stat cache of `workspace`.
 
     `tracked` are relative paths of files and directories ("." for everything). What stands below a
     tracked directory is under care unless `.mvcignore` leaves it out; a path that is itself tracked is
     not asked. `now_ns` is the time just before the call, `time.time_ns()`; `fresh` ignores all rows.
+    `follow` tells which links to directories count as directories (linked.py).
 
     Raises Failure when the root or its `.mvcignore` cannot be read, and OSError when this process is out of
     file descriptors or memory.
@@ -152,10 +165,10 @@ def scan(
     wanted = Wanted.of(tracked)
     if not fresh:
         try:
-            return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=True)
+            return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=True)
         except _RowLost:
             pass
-    return _Walk(root, workspace, rows, now_ns).run(wanted, trusted=False)
+    return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=False)
 
 
 class _RowLost(Exception):
@@ -163,8 +176,11 @@ class _RowLost(Exception):
 
 
 class _Walk:
-    def __init__(self, root: str, workspace: bytes, rows: Rows, now_ns: int) -> None:
+    def __init__(
+        self, root: str, workspace: bytes, rows: Rows, now_ns: int, follow: Follow | None
+    ) -> None:
         self._root = os.path.join(root, "")
+        self._links = None if follow is None else Links(self._root, follow)
         self._longest = min(MAX_PATH_BYTES, _PATH_MAX - len(os.fsencode(self._root)))
         self._workspace = workspace
         self._rows = rows
@@ -279,10 +295,15 @@ class _Walk:
         """The listing, or why the directory cannot be read."""
         names = None
         if not visit.wanted.whole:
-            wanted = {*visit.wanted.names, ignore.IGNORE_FILE}
+            here = self._root + visit.path
+            named = {name for name in visit.wanted.names if is_spelled_so(here, name)}
+            wanted = {*named, ignore.IGNORE_FILE}
             names = b"".join(name.encode() + b"\0" for name in wanted)
         try:
-            return list_directory(os.fsencode(self._root + visit.path), names, not visit.path)
+            links = self._links
+            through = not visit.path or (links is not None and visit.path in links.followed)
+            listing = list_directory(os.fsencode(self._root + visit.path), names, through)
+            return listing if links is None else links.as_directories(visit.path, listing)
         except OSError as error:
             if visit.path and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                 return statcache.EMPTY_LISTING  # it went after its parent was listed
@@ -310,7 +331,7 @@ class _Walk:
             return "unsafe symlink: its target is not UTF-8"
         except OSError:
             return None  # gone or replaced: the caller will notice when it reads it
-        return unsafe_link(path, target)
+        return unfit_link(path, target)
 
     def _closed(self, path: str) -> str | None:
         """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""

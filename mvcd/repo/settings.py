@@ -6,6 +6,9 @@ weights = ["runs/**/ckpt-*"]     # globs that come before the built-in rules, pe
 [metrics]
 higher = ["*margin*"]            # what is better; the same for lower, and neither
 
+[links]
+follow = ["data"]                # links to directories that are saved as directories (linked.py)
+
 [stages.production]              # what a version needs to be promoted to it (gate.py)
 require = ["val_acc>=0.93"]
 signed = true
@@ -20,6 +23,7 @@ from typing import Any
 from mvcd.errors import Failure
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.direction import MetricRules
+from mvcd.repo.linked import Follow, rule
 
 FILE = "mvc.toml"
 
@@ -51,6 +55,21 @@ def component_rules(root: str) -> ComponentRules:
             cause=str(error),
             help='write it like: weights = ["ckpt/**"]',
         ) from None
+
+
+def followed_links(root: str) -> Follow | None:
+    """Which links are followed; None if none is. Raises Failure."""
+    table = load(root).get("links")
+    if table is None:
+        return None
+    globs = table.get("follow", []) if isinstance(table, dict) else None
+    if not isinstance(globs, list) or not all(isinstance(g, str) and g for g in globs):
+        raise Failure(
+            f"the [links] table of {FILE} is wrong",
+            kind="bad-config",
+            help='write it like: follow = ["data"]',
+        )
+    return rule(globs)
 
 
 def metric_rules(root: str) -> MetricRules:

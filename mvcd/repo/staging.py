@@ -23,7 +23,7 @@ from mvcd.objects.tree import Fetch
 from mvcd.repo.files import content_parts
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import GROUP, TINY, create, make_files, write_pieces
+from mvcd.repo.writing import GROUP, TINY, create, end_file, make_files, write_pieces
 from mvcd.store.pack import SyncFailed, WriteBack
 
 _TASK_BYTES = 4 << 20
@@ -167,7 +167,11 @@ class _Writing:
 
     def _end(self, item: Staged) -> None:
         self._write_back.finish()
-        os.close(self._open.pop(item))
+        file = self._open.pop(item)
+        try:
+            end_file(file, item.entry.size)
+        finally:
+            os.close(file)
         self._monitor.advance(items_done=1)
 
 

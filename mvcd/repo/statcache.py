@@ -138,6 +138,19 @@ class Listing:
         return FileStat(size, mtime, ctime, inode, kind == b"x", kind == b"l")
 
 
+def join_listing(listing: Listing, directories: Sequence[int]) -> bytes:
+    """The listing with some of its other entries, named by their indices, as directories."""
+    moved = {listing.names[index] for index in directories}
+    above = sorted([*listing.directories, *moved])
+    left = [index for index in range(len(listing.names)) if listing.names[index] not in moved]
+    sections = [
+        b"\0" + b"".join(name + b"\0" for name in names)
+        for names in (above, [listing.names[index] for index in left])
+    ]
+    header = _HEADER.pack(len(above), len(left), len(sections[0]), len(sections[1]))
+    return b"".join((header, sections[0], *map(listing.record, left), sections[1]))
+
+
 def listed_directories(raw: bytes) -> list[bytes]:
     """The names of the directories of a listing, without parsing the rest."""
     count, _, size, _ = _HEADER.unpack_from(raw)

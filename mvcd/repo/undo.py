@@ -39,6 +39,10 @@ def undo(core: Core, number: int | None, context: Context) -> Operation:
         target = _undoable(core, number)
         updates = inverse(target)
         for update in updates:
+            if update.name == head_name(core.workspace) and update.target is not None:
+                branch = HeadValue.decode(update.target).branch
+                if branch is not None and branch != core.head_value().branch:
+                    core.require_free(branch)
             if core.store.ref(update.name) != update.expect:
                 raise Conflict(
                     f"operation {target.number} cannot be undone any more",
@@ -60,11 +64,14 @@ def _undoable(core: Core, number: int | None) -> Operation:
     for operation in core.operations():
         if operation.undoes is not None:
             undone.add(operation.undoes)
+        ours = operation.workspace in (None, core.workspace)
         wanted = (
             operation.number == number
             if number is not None
-            else (operation.undoes is None and operation.number not in undone)
+            else (ours and operation.undoes is None and operation.number not in undone)
         )
+        if wanted and not ours:
+            raise _elsewhere(core, operation)
         if wanted and operation.verb == "init":
             break
         if wanted and operation.number in undone:
@@ -77,6 +84,16 @@ def _undoable(core: Core, number: int | None) -> Operation:
         "there is nothing to undo" if number is None else f"operation {number} cannot be undone",
         kind="nothing-to-undo",
         help="mvc op log",
+    )
+
+
+def _elsewhere(core: Core, operation: Operation) -> Failure:
+    root = core.root_of(operation.workspace or "")
+    return Failure(
+        f"operation {operation.number} was done in another workspace",
+        kind="other-workspace",
+        cause=root,
+        help=None if root is None else f"mvc -C {root} undo {operation.number}",
     )
 
 

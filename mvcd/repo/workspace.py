@@ -25,7 +25,7 @@ from mvcd.repo.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.ingest import Bases, Ingest, Source, no_bases
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.scan import Outcome, Scan, scan
-from mvcd.repo.settings import component_rules
+from mvcd.repo.settings import component_rules, followed_links
 from mvcd.repo.snapshot import Places, Snapshotter
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.targets import DryTarget
@@ -72,6 +72,7 @@ class Workspace:
             rows=self.core.store.cache_get,
             now_ns=self.core.clock(),
             fresh=fresh,
+            follow=followed_links(self.core.root),
         )
 
     def _out_of_step(self, marker: Known, unreadable: Unreadable) -> bool:

@@ -191,6 +191,10 @@ class Store(ObjectReader, Protocol):
     """A whole store. Opened by `create`/`open` functions of each implementation; `with` closes
     it."""
 
+    @property
+    def read_only(self) -> bool:
+        """Whether this process may not write it; what would raises NotPermitted."""
+
     def session(self) -> Session: ...
 
     # refs and operations

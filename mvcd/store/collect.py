@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from mvcd.errors import Busy, Failure
+from mvcd.errors import Busy
 from mvcd.ids import Digest
 from mvcd.monitor import Monitor
 from mvcd.store import steps
@@ -75,9 +75,9 @@ class Collector:
         os.close(self._lock)
 
     def run(self, *, dry_run: bool, drop_operations_below: int) -> CollectReport:
-        """Raises Failure on a read-only store."""
-        if self._index.read_only and not dry_run:
-            raise Failure("the store is read-only", kind="read-only")
+        """Raises NotPermitted where the store may only be read, unless `dry_run`."""
+        if not dry_run:
+            self._index.require_writable()
         self._index.clear_stale_readers()
         if dry_run:
             plan = self._plan(drop_operations_below)

@@ -20,13 +20,15 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, ClassVar, NoReturn, TypeVar
 
 import lmdb
 
-from mvcd.errors import Busy, Failure, IntegrityError, MvcError, UsageError
+from mvcd.errors import Busy, Failure, MvcError, UsageError
+from mvcd.store.beside import DataLock, still_whole
 from mvcd.store.gate import Gate
+from mvcd.store.opening import damaged, may_only_be_read, not_opened, open_lmdb
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
@@ -56,6 +58,8 @@ class Index:
         self._writer: int | None = None
         self._env: Any = None
         self.audit: Any = None
+        self._data_lock: DataLock | None = None
+        self._unseen = False  # read without a place in the lock file (beside.py)
         self._creating = create
         self._open_environment(map_size)
         self._creating = False
@@ -72,7 +76,7 @@ class Index:
                 index._environment()
             if index is None or index._failure is not None:
                 if not create and not _file_size(path):
-                    raise _damaged(f"{path}/data.mdb is absent or empty")
+                    raise damaged(f"{path}/data.mdb is absent or empty")
                 index = cls(path, create=create, map_size=map_size)
                 cls._open[_identity(path)] = index
             index._holders += 1
@@ -92,23 +96,26 @@ class Index:
         txn = self._begin_read()
         try:
             yield txn
+            self._require_whole(txn)
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            self._require_whole(txn)
+            raise damaged(str(error)) from error
         finally:
-            txn.abort()
-            self._gate.leave()
+            self._end_read(txn)
 
     def lookup(self, key: bytes) -> bytes | None:
         """One row of the objects table; `read` without the price of a context manager."""
         txn = self._begin_read()
         try:
             row: bytes | None = txn.get(key, db=self.objects)
+            if self._unseen:
+                self._require_whole(txn)
             return row
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            self._require_whole(txn)
+            raise damaged(str(error)) from error
         finally:
-            txn.abort()
-            self._gate.leave()
+            self._end_read(txn)
 
     def present(self, keys: Sequence[bytes]) -> set[bytes]:
         """Those of `keys` that the objects table has.
@@ -131,8 +138,7 @@ class Index:
         `work` may run more than once. It may read, but not write, through other transactions. Raises
         Failure when the commit fails; the store is unusable then.
         """
-        if self.read_only:
-            raise Failure("the store is read-only", kind="read-only")
+        self.require_writable()
         if self.writing:
             raise UsageError("this thread is already writing to the store")
         while True:
@@ -144,6 +150,12 @@ class Index:
                 self._resize(grow=False)
             except lmdb.Error as error:
                 self.fail("the index could not be written", error)
+
+    def require_writable(self) -> None:
+        """Raises NotPermitted where the store may only be read."""
+        if not self.read_only:
+            return
+        raise may_only_be_read(self.path)
 
     @property
     def writing(self) -> bool:
@@ -195,7 +207,7 @@ class Index:
         except lmdb.Error as error:
             if isinstance(error, lmdb.DiskError):
                 raise OSError(getattr(error, "code", errno.EIO), str(error)) from error
-            raise _damaged(str(error)) from error
+            raise damaged(str(error)) from error
         finally:
             self._gate.leave()
 
@@ -226,7 +238,15 @@ class Index:
         while True:
             self._gate.enter()
             try:
-                return self._environment().begin()
+                env = self._environment()
+                if self._unseen and self._data_lock is not None:
+                    self._data_lock.enter()
+                    try:
+                        return env.begin()
+                    except BaseException:
+                        self._data_lock.leave()
+                        raise
+                return env.begin()
             except BaseException as error:
                 self._gate.leave()
                 if isinstance(error, lmdb.MapResizedError):
@@ -239,9 +259,25 @@ class Index:
                         "too many processes read this store", cause=f"limit {MAX_READERS}"
                     ) from error
                 elif isinstance(error, lmdb.Error):
-                    raise _damaged(str(error)) from error
+                    raise damaged(str(error)) from error
                 else:
                     raise
+
+    def _end_read(self, txn: Transaction) -> None:
+        txn.abort()
+        if self._unseen and self._data_lock is not None:
+            self._data_lock.leave()
+        self._gate.leave()
+
+    def _require_whole(self, txn: Transaction) -> None:
+        """Raises Busy when writers who cannot see us may have used pages again that `txn` read."""
+        if self._unseen and not still_whole(txn.id(), self._environment().info()["last_txnid"]):
+            raise Busy(
+                "the repository was written while it was read",
+                kind="changed",
+                cause=f"{self.path} may only be read, so its writers cannot wait for readers",
+                help="run the command again",
+            )
 
     def _write_once(self, work: Callable[[Transaction], T]) -> T:
         self._gate.enter()
@@ -249,9 +285,10 @@ class Index:
             txn = self._environment().begin(write=True)
             self._writer = threading.get_ident()
             try:
-                with self._gate.hosting():
-                    result = work(txn)
-                self._commit(txn)
+                with self._data_alone():
+                    with self._gate.hosting():
+                        result = work(txn)
+                    self._commit(txn)
                 return result
             except BaseException:
                 txn.abort()
@@ -260,6 +297,9 @@ class Index:
                 self._writer = None
         finally:
             self._gate.leave()
+
+    def _data_alone(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._data_lock is None else self._data_lock.alone()
 
     def _commit(self, txn: Transaction) -> None:
         txn.commit()
@@ -295,52 +335,26 @@ class Index:
                 env.close()
                 raise
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            raise not_opened(self.path, error) from error
         self._env = env
-        env.reader_check()
+        if not self._unseen:
+            env.reader_check()
 
     def _open_lmdb(self, map_size: int) -> Any:
-        options: dict[str, Any] = {"map_size": map_size, "max_dbs": 8, "max_readers": MAX_READERS}
-        data = os.path.join(self.path, "data.mdb")
-        if os.statvfs(self.path).f_flag & os.ST_RDONLY:
-            self.read_only = True  # nobody writes to such media, so nobody needs locks
-            env = lmdb.open(self.path, readonly=True, lock=False, **options)
-        elif os.path.exists(data) and not os.access(data, os.W_OK):
-            self.read_only = True
-            env = lmdb.open(self.path, readonly=True, **options)
-        else:
-            env = lmdb.open(self.path, **options)
-        try:
-            self._require_whole_file(env, data)
-        except BaseException:
-            env.close()
-            raise
-        return env
-
-    def _require_whole_file(self, env: Any, data: str) -> None:
-        """Pages beyond the end of a truncated file would kill the process (SIGBUS) when touched.
-
-        Allocated, they read as zeros, which LMDB reports. A whole file may be shorter than its last
-        page number too, when that page was freed before it was ever written; so this is no error.
-        """
-        needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-        size = os.stat(data).st_size
-        if size >= needed:
-            return
-        if self.read_only:
-            raise _damaged(f"{data} is shorter than its {needed} bytes")
-        file = os.open(data, os.O_RDWR | os.O_CLOEXEC)
-        try:
-            os.posix_fallocate(file, size, needed - size)
-        finally:
-            os.close(file)
+        opened = open_lmdb(self.path, map_size, MAX_READERS)
+        self.read_only, self._unseen, self._data_lock = (
+            opened.read_only,
+            opened.unseen,
+            opened.data_lock,
+        )
+        return opened.env
 
     def _open_tables(self, env: Any) -> None:
         def table(name: bytes, txn: Transaction) -> Any:
             try:
                 return env.open_db(name, txn=txn, create=self._creating)
             except lmdb.NotFoundError:
-                raise _damaged(f"it has no table {name.decode()!r}") from None
+                raise damaged(f"it has no table {name.decode()!r}") from None
 
         def all_tables(txn: Transaction) -> None:
             self.objects = table(b"objects", txn)
@@ -376,12 +390,18 @@ class Index:
             env, self._env = self._env, None
             if env is not None:
                 env.close()
+            if self._data_lock is not None:
+                self._data_lock.close()
+                self._data_lock = None
 
     def _forked(self) -> None:
         """In a child, before anything else runs there."""
         self._forked_in_use = bool(self._gate.inside)
         self._gate = Gate()
         self._writer = None
+        if self._data_lock is not None:
+            self._data_lock.close()  # the parent's lock stays: its descriptor does
+            self._data_lock = None
         if self._forked_in_use:
             _abandoned.append(self._env)  # never to be closed, not even by the garbage collector
             self._failure = Failure(
@@ -421,9 +441,3 @@ def _file_size(path: str) -> int:
         return os.stat(os.path.join(path, "data.mdb")).st_size
     except OSError:
         return 0
-
-
-def _damaged(cause: str) -> IntegrityError:
-    return IntegrityError(
-        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc doctor"
-    )

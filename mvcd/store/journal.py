@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mvcd.ids import DIGEST_SIZE
+from mvcd.store import group
 from mvcd.store.api import AuditRow
 
 TAIL = 64 << 10
@@ -89,7 +90,7 @@ class Journal:
 
         It starts with a line end, which closes a line that a crash left unfinished.
         """
-        file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        file = group.create(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             os.write(file, b"\n" + b"".join(change.line() for change in changes))
         finally:
@@ -103,6 +104,7 @@ class Journal:
             file.writelines(change.line() for change in changes)
             file.flush()
             os.fsync(file.fileno())
+        group.share(temporary)
         os.replace(temporary, self._path)
 
     def read(self) -> History:

@@ -11,6 +11,7 @@ from typing import Self
 
 from mvcd.errors import Busy, Failure, IntegrityError, MvcError
 from mvcd.monitor import Monitor, Silent
+from mvcd.store import group as groups
 from mvcd.store import steps
 from mvcd.store.api import (
     AuditHead,
@@ -70,8 +71,10 @@ class LmdbStore(PackedObjects):
         *,
         require_local: Callable[[str], None] = require_local,
         reached: steps.Reached = steps.unheard,
+        group: bool = False,
     ) -> LmdbStore:
-        """A new, empty store; completes a creation that a crash cut short.
+        """A new, empty store; completes a creation that a crash cut short. With `group`, people of the group
+        that its directory belongs to may write it too, whatever their umask.
 
         Raises Failure when one is there, or on a network file system.
         """
@@ -80,7 +83,9 @@ class LmdbStore(PackedObjects):
         if os.path.exists(os.path.join(path, "format")):
             raise Failure(f"{path} holds a store already", kind="store-exists")
         for directory in (path, os.path.join(path, "packs"), os.path.join(path, "leases")):
-            os.makedirs(directory, exist_ok=True)
+            groups.make_directory(directory)
+            if group:
+                groups.share_directory(directory)
         index = Index.acquire(path, create=True)
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
@@ -120,6 +125,11 @@ class LmdbStore(PackedObjects):
             store.close()
             raise
         return store
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it can only be read here: by its files' modes, or by its mount."""
+        return self.index.read_only
 
     @property
     def id(self) -> str:
@@ -263,6 +273,7 @@ def write_format_file(path: str, id: str) -> None:
         file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n")
         file.flush()
         os.fsync(file.fileno())
+    groups.share(temporary)
     with suppress(FileExistsError):
         os.link(temporary, os.path.join(path, "format"))
     os.unlink(temporary)

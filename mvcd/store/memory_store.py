@@ -44,6 +44,10 @@ class MemoryStore:
         self._changes = 0
         self._sessions: set[MemorySession] = set()
 
+    @property
+    def read_only(self) -> bool:
+        return False
+
     def session(self) -> MemorySession:
         return MemorySession(self)
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import Bytes, Digest
-from mvcd.store import uncached
+from mvcd.store import group, uncached
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,
@@ -58,8 +58,7 @@ def try_lock(path: str, *, create: bool = False) -> int | None:
     known of the file before may have changed too: look again after taking the lock.
     """
     try:
-        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        file = os.open(path, flags, 0o644)
+        file = group.create(path, os.O_RDWR | (os.O_CREAT if create else 0))
     except FileNotFoundError:
         return None
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mvcd.ids import Digest
 from mvcd.store import audit
 from mvcd.store.api import AuditHead
+from mvcd.store.group import share
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import History, Journal
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
@@ -144,6 +145,7 @@ def _swap(path: str, fresh: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.replace(data, data + ".old")
     os.replace(os.path.join(fresh, "data.mdb"), data)
+    share(data)
     for lock_file in (os.path.join(path, "lock.mdb"), os.path.join(fresh, "lock.mdb")):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(lock_file)

@@ -260,6 +260,7 @@ class LmdbSession:
         self._rely_on((base,))
 
     def _open_writer(self) -> PackWriter:
+        self._index.require_writable()
         self._writer = open_writer(self._index, self._store.pack_directory)
         self._store.reached(steps.PACK_OPENED)
         return self._writer

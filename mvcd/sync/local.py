@@ -55,6 +55,8 @@ class LocalPeer:
         return between(heads, haves, lambda id: Version.decode(self._store.get(id)))
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
+        if self._store.read_only:  # nobody can be promised that what is there stays
+            return self._store.has(ids)
         gone = set(self._arrivals.missing(list(ids)))
         return [id not in gone for id in ids]
 

@@ -30,6 +30,7 @@ CODES: Mapping[type[MvcError], int] = {
     errors.UsageError: code_pb2.INVALID_ARGUMENT,
     errors.NoRepository: code_pb2.NOT_FOUND,
     errors.Busy: code_pb2.RESOURCE_EXHAUSTED,
+    errors.NotPermitted: code_pb2.PERMISSION_DENIED,
     errors.AuthError: code_pb2.PERMISSION_DENIED,
     errors.MissingObject: code_pb2.FAILED_PRECONDITION,
     errors.CorruptObject: code_pb2.DATA_LOSS,

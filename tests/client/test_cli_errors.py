@@ -28,6 +28,7 @@ CODES: dict[type[BaseException], int] = {
     package.NoRepository: 10,
     package.Busy: 11,
     package.AuthError: 12,
+    package.NotPermitted: 12,
     package.RemoteUnreachable: 13,
     package.IntegrityError: 14,
     package.MissingObject: 14,
@@ -45,6 +46,7 @@ CODES: dict[type[BaseException], int] = {
     errors.HungUp: 129,
     errors.Terminated: 143,
     BrokenPipeError: 141,
+    PermissionError: 12,
     OSError: 1,
     ValueError: 1,
 }
@@ -75,7 +77,7 @@ def test_every_exception_of_the_package_has_a_pinned_code() -> None:
 
 
 def test_every_code_is_explained() -> None:
-    assert {code for _, code in errors.EXIT_CODES} | {0} == errors.EXIT_HELP.keys()
+    assert {code for _, code in errors.EXIT_CODES} | {0, errors.PARTIAL} == errors.EXIT_HELP.keys()
 
 
 @pytest.fixture
@@ -121,19 +123,19 @@ def test_an_unknown_verb_without_a_near_one(mvc: Mvc) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "kind", "words"),
+    ("number", "kind", "words", "code"),
     [
-        (errno.ENOSPC, "disk-full", "no space left"),
-        (errno.EACCES, "permission", "permission denied"),
-        (errno.EROFS, "read-only", "read-only"),
-        (errno.ENOTTY, "os-error", "ioctl"),
+        (errno.ENOSPC, "disk-full", "no space left", 1),
+        (errno.EACCES, "permission", "permission denied", 12),
+        (errno.EROFS, "read-only", "read-only", 12),
+        (errno.ENOTTY, "os-error", "ioctl", 1),
     ],
 )
 def test_errors_of_the_system_name_the_file(
-    failing: Any, number: int, kind: str, words: str
+    failing: Any, number: int, kind: str, words: str, code: int
 ) -> None:
     ran = failing(OSError(number, os.strerror(number), "/some/file"))
-    assert ran.code == 1
+    assert ran.code == code
     assert ran.err.startswith("error: /some/file: ")
     assert words in ran.err
     assert errors.report(OSError(number, "")).kind == kind

@@ -36,7 +36,8 @@ def test_commit(mvc: Mvc, saved: Path) -> None:
         "schema_version": "int", "version": "id", "number": "int", "branch": "str",
         "started_branch": "bool", "files": "int", "bytes_total": "int", "bytes_changed": "int",
         "bytes_new": "int", "bytes_stored": "int",
-        "components": dict.fromkeys(COMPONENTS, part), "skipped": [], "signer": "NoneType",
+        "components": dict.fromkeys(COMPONENTS, part), "skipped": [], "unsaved": [], "links_out": [],
+        "signer": "NoneType",
     }  # fmt: skip
     assert (document["schema_version"], document["number"], document["files"]) == (1, 3, 6)
     assert document["bytes_changed"] == len("x,y\n5,6\n")

@@ -95,15 +95,39 @@ def test_messages(mvc: Mvc, saved: Path) -> None:
     assert mvc("log", "-n1", "--json").json["versions"][0]["author"] == "Grace <g@example.org>"
 
 
-def test_what_cannot_be_saved_is_named_but_not_at_length(mvc: Mvc, saved: Path) -> None:
+def test_links_that_lead_out_are_named_once_but_not_at_length(mvc: Mvc, saved: Path) -> None:
     for number in range(7):
         (saved / f"link{number}").symlink_to("/etc/passwd")
-    warnings = mvc("commit", "--allow-empty", "-m", "links").err.splitlines()
-    assert warnings[0].startswith("warning: skipped link0: ")
-    assert warnings[5:] == ["warning: 2 more are skipped; mvc status names them"]
-    assert mvc("status").out.count("link") >= 7
-    (saved / os.fsdecode(b"\xff\x1b[31m")).write_text("x")
-    assert "  \\xff\\x1b[31m: " in mvc("status").out
+    done = mvc("commit", "-m", "links", "--json")
+    warnings = done.err.splitlines()
+    assert warnings[0].startswith(
+        "warning: link0 is saved as a link; what it leads to, /etc/passwd, "
+    )
+    assert warnings[5:] == ["warning: 2 more links lead out of the workspace"]
+    assert len(done.json["links_out"]) == 7
+    assert mvc("commit", "--allow-empty", "-m", "again").err == ""
+
+
+def test_saved_in_part_has_a_code_of_its_own(mvc: Mvc, saved: Path) -> None:
+    for number in range(7):
+        (saved / os.fsdecode(b"%d\xff\x1b[31m" % number)).write_text("x")
+    os.mkfifo(saved / "a-fifo")
+    done = mvc("commit", "--allow-empty", "-m", "in part", "--json", code=3)
+    warnings = done.err.splitlines()
+    assert warnings[0].startswith("warning: skipped 0\\xff")
+    assert warnings[5:] == ["warning: 3 more are skipped; mvc status names them"]
+    assert len(done.json["unsaved"]) == 7
+    assert len(done.json["skipped"]) == 8
+    assert "  0\\xff\\x1b[31m: " in mvc("status").out
+    assert mvc("run", "--", "true", code=3).out.startswith("[main] v4 ")
+    assert mvc("run", "--keep-failed", "--", "false", code=1).out.startswith("[main] v5 ")
+    assert mvc("log", "--oneline", "-n", "1").out.startswith("v5 ")
+
+
+def test_what_no_version_could_hold_is_skipped_without_ado(mvc: Mvc, saved: Path) -> None:
+    os.mkfifo(saved / "a-fifo")
+    done = mvc("commit", "--allow-empty", "-m", "whole", code=0)
+    assert done.err == "warning: skipped a-fifo: a fifo\n"
 
 
 def test_the_log_in_its_shapes(mvc: Mvc, saved: Path) -> None:
@@ -370,3 +394,22 @@ def test_the_demo_runs_and_keeps_what_it_made(mvc: Mvc, work: Path) -> None:
     assert all(part["changed"] for part in diff["components"].values())
     assert diff["hyperparameters"] and diff["metrics"] and diff["tensors"]
     assert mvc("demo", "--keep", ".", code=2).err.startswith("error: . is not empty")
+
+
+def test_workspaces(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
+    root = tmp_path / "side"
+    added = mvc("workspace", "add", "../side", "v1").out.splitlines()
+    assert added[0] == f"New workspace in {root}"
+    assert added[1].startswith("On an old version, at v1 ")
+    rows = mvc("workspace", "list").out.splitlines()
+    assert rows[0].startswith(f"*  {saved}")
+    assert "(no branch)" in rows[1]
+    listed = mvc("workspace", "list", "--json").json["workspaces"]
+    assert [(w["root"], w["current"], w["there"]) for w in listed] == [
+        (str(saved), True, True), (str(root), False, True),
+    ]  # fmt: skip
+    write(root, {"params.yaml": "lr: 1\n"})
+    assert "would be lost" in mvc("workspace", "remove", "../side", code=1).err
+    mvc("workspace", "remove", "--keep-files", "../side")
+    assert (root / "params.yaml").read_text() == "lr: 1\n"
+    assert mvc("-C", str(root), "status", code=10).err

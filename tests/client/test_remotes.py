@@ -160,3 +160,17 @@ def test_follow_once(shared: Path, mvc: Mvc, tmp_path: Path) -> None:
     assert "holds" in mvc("follow", "origin", "main", "--to", str(live), "--once").out
     assert live.is_symlink()
     assert mvc("verify-deploy", str(live)).code == 0
+
+
+def test_ls_remote_needs_no_repository(
+    mvc: Mvc, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = mvc("ls-remote", str(saved)).out
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert mvc("ls-remote", str(saved)).out == listed
+    assert listed.endswith("  heads/main\n")
+    assert mvc("ls-remote", "../work").out == listed
+    assert mvc("ls-remote", "--json", str(saved)).json["refs"][0]["name"] == "heads/main"
+    assert mvc("ls-remote", code=10).err.startswith("error: no mvc repository at ")
+    assert "nowhere is no repository" in mvc("ls-remote", "nowhere", code=13).err

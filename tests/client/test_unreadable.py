@@ -33,7 +33,7 @@ def test_each_verb_answers_and_names_them(mvc: Mvc, closed: Path) -> None:
     assert "~ model.py" in diff.out
     assert f"warning: data {DENIED}; compared as HEAD has it" in diff.err
     assert "second" in mvc("log").out
-    ran = mvc("commit", "-m", "third")
+    ran = mvc("commit", "-m", "third", code=3)
     assert ran.err == (f"warning: skipped data: {DENIED}\nwarning: skipped params.yaml: {DENIED}\n")
     assert "[main] v3" in ran.out
     assert {f["path"] for f in mvc("ls", "--json").json["files"]} >= {

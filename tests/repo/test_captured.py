@@ -197,6 +197,28 @@ def test_a_version_made_by_hand_meanwhile_is_its_parent(bench: Bench) -> None:
     assert bench.repo.show().version.parents == (by_hand.version,)
 
 
+def test_what_a_version_by_hand_has_already_is_not_missing_afterwards(bench: Bench) -> None:
+    """The cache calls the file clean, so no scan shows it: that does not mean that it is gone."""
+    bench.save({"x": "1"})
+    bench.write({"a": "a", "b": "b"})
+    captures = [take(bench, "a"), take(bench, "a", "b")]
+    bench.commit("by hand")
+    while bench.repo.look().scan.candidates:
+        bench.repo.status()  # until the stamps are old enough to prove something
+    for capture in captures:
+        assert save(bench, capture).result is None
+        assert bench.repo.status().clean
+    bench.write({"a": "a2"})
+    older = take(bench, "a")
+    bench.write({"a": "a3"})
+    bench.commit("by hand")
+    while bench.repo.look().scan.candidates:
+        bench.repo.status()
+    save(bench, older)
+    assert [c.path for c in bench.repo.status().modified] == ["a"]
+    assert not bench.repo.status().deleted
+
+
 def test_captures_of_an_old_version_start_one_branch(bench: Bench) -> None:
     from mvcd.repo.captured import follow_head
 

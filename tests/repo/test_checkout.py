@@ -13,6 +13,8 @@ from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
 from mvcd.repo import checkout, staging
 from mvcd.repo.checkout import Checkout
+from mvcd.repo.core import no_secret
+from mvcd.repo.repository import Repository
 from mvcd.repo.statcache import FileStat
 from mvcd.store import pack
 from tests.repo.crafted import store_version
@@ -25,15 +27,54 @@ HOSTILE_LINKS = (
 
 
 @pytest.mark.parametrize("target", HOSTILE_LINKS)
-def test_links_that_leave_the_workspace_are_not_made(bench: Bench, target: str) -> None:
+@pytest.mark.parametrize("path", ["mvc.toml", ".mvcignore", "sub/.mvcignore"])
+def test_what_we_read_ourselves_is_no_link_that_leaves_the_workspace(
+    bench: Bench, path: str, target: str
+) -> None:
+    above = "../" if "/" in path and not target.startswith("/") else ""
     id = store_version(
-        bench.repo, [("evil", Mode.SYMLINK, target.encode()), ("good", Mode.FILE, b"good")]
+        bench.repo, [(path, Mode.SYMLINK, (above + target).encode()), ("good", Mode.FILE, b"good")]
     )
     result = bench.checkout(id.hex())
     assert bench.tree() == {"good": "good"}
-    ((path, reason),) = result.skipped
-    assert path == "evil"
+    ((skipped, reason),) = result.skipped
+    assert skipped == path
     assert "symlink" in reason
+
+
+@pytest.mark.parametrize(
+    "target", [t for t in HOSTILE_LINKS if ".git" not in t and ".mvc" not in t]
+)
+def test_a_link_that_leaves_the_workspace_is_a_link_and_nothing_more(
+    bench: Bench, scratch: Path, target: str
+) -> None:
+    """Saved, made again, and neither read nor written through."""
+    os.symlink(target, bench.path("out"))
+    bench.write({"good": "1"})
+    bench.add()
+    result = bench.commit()
+    assert result.leading_out == (("out", target),)
+    assert result.skipped == ()
+    bench.save({"good": "2"})
+    assert bench.commit("again", allow_empty=True).leading_out == ()  # told once
+    bench.remove("out")
+    assert bench.checkout("v1", force=True).skipped == ()
+    assert bench.tree() == {"good": "1", "out": Link(target)}
+    assert bench.repo.status().clean
+    clone, _ = Repository.clone(
+        str(bench.root), str(scratch / "clone"), context=bench.context(), secret=no_secret
+    )
+    with clone:
+        assert os.readlink(scratch / "clone" / "out") == target
+        assert clone.status().clean
+
+
+@pytest.mark.parametrize("target", [".mvc/store", "/x/.git/hooks", "sub/../.mvc"])
+def test_a_link_into_a_repository_is_not_made(bench: Bench, target: str) -> None:
+    id = store_version(bench.repo, [("evil", Mode.SYMLINK, target.encode())])
+    ((path, _),) = bench.checkout(id.hex()).skipped
+    assert path == "evil"
+    assert bench.tree() == {}
 
 
 def test_links_inside_the_workspace_are_made(bench: Bench) -> None:
@@ -220,3 +261,26 @@ def test_a_disk_that_fails_while_a_large_file_is_written(
     assert bench.files() == before
     bench.checkout("v1")
     assert bench.files() == files
+
+
+def test_sparse_files_come_back_sparse(bench: Bench, scratch: Path) -> None:
+    """By a checkout, and by a clone, which writes while it fetches."""
+    hole, data = 12 << 20, b"data" * 5000
+    for name, parts in {"middle": (data, hole, data), "end": (data, hole), "all": (hole,)}.items():
+        with open(bench.path(name), "wb") as file:
+            for part in parts:
+                file.seek(part, 1) if isinstance(part, int) else file.write(part)
+            file.truncate()
+    before = bench.files()
+    bench.add()
+    bench.commit()
+    bench.remove("middle", "end", "all")
+    bench.checkout("HEAD", force=True)
+    clone = scratch / "clone"
+    Repository.clone(str(bench.root), str(clone), context=bench.context(), secret=no_secret)[
+        0
+    ].close()
+    for root in (bench.root, clone):
+        for name, content in before.items():
+            assert (root / name).read_bytes() == content
+            assert (root / name).stat().st_blocks * 512 < 256 << 10

@@ -111,9 +111,10 @@ def test_what_cannot_be_stored_is_skipped_with_a_reason(bench: Bench) -> None:
         pass
     bench.add()
     result = bench.commit()
-    assert result.files == 1
-    assert len(result.skipped) == 4
+    assert result.files == 3
+    assert {path for path, _ in result.skipped} == {"pipe", "bad-\\xff"}
     assert all(reason for _, reason in result.skipped)
+    assert result.leading_out == (("absolute", "/etc/passwd"), ("escaping", "../outside"))
 
 
 def test_a_file_that_never_holds_still_is_reported_not_stored_torn(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mvcd.repo._write import write_files
 from mvcd.repo.statcache import FileStat
-from mvcd.repo.writing import write_pieces
+from mvcd.repo.writing import end_file, write_pieces
 from mvcd.store import uncached
 
 
@@ -94,3 +94,36 @@ def test_pieces_are_where_they_belong(gaps: list[tuple[int, bytes]], order: rand
         assert os.pread(file.fileno(), len(whole) + 1, 0) == whole
         runs = sum(gap > 0 for gap, _ in gaps[1:]) + 1
         assert len(calls) == runs
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0, 1, 4095, 4096, 32767, 65536, 200_000]), st.integers(0, 3)),
+        min_size=1, max_size=6,
+    ),
+    st.integers(0, 70_000),
+    st.sampled_from([1000, 65536, 100_003, 1 << 20]),
+)  # fmt: skip
+def test_zeros_are_not_written_and_are_there(
+    runs: list[tuple[int, int]], offset: int, cut: int
+) -> None:
+    """However the content is cut into pieces."""
+    content = b"".join(bytes(zeros) + b"x" * data for zeros, data in runs)
+    pieces = [(offset + at, content[at : at + cut]) for at in range(0, len(content), cut)]
+    with tempfile.TemporaryFile() as file:
+        write_pieces(file.fileno(), pieces)
+        end_file(file.fileno(), offset + len(content))
+        assert file.read() == bytes(offset) + content
+
+
+def test_a_run_of_64_kib_becomes_a_hole_wherever_it_lies(tmp_path: Path) -> None:
+    for shift in (0, 1, 4095, 20_000, 40_000):
+        path = tmp_path / str(shift)
+        content = b"x" * shift + bytes(1 << 20) + b"x" * 5000 + bytes(64 << 10) + b"x"
+        with open(path, "wb") as file:
+            write_pieces(file.fileno(), [(0, content)])
+            end_file(file.fileno(), len(content))
+        assert path.read_bytes() == content
+        stored = path.stat().st_blocks * 512
+        assert stored <= shift + 5000 + 5 * 4096 + 16_384, (shift, stored)

@@ -1,4 +1,4 @@
-"""What every store on this machine must do, beyond what all do (shared.py). Each implementation's tests
+"""What every store on this machine must do, beyond what all do (group.py). Each implementation's tests
 inherit it and make stores.
 
 Lease rules are part of it: a store that sweeps what a session counts on loses data without anybody noticing.

@@ -75,7 +75,7 @@ def test_a_store_that_may_not_be_written_can_be_read(tmp_path):
         session.put(id, encoded)
         session.commit([RefUpdate("a", None, bytes(id))])
     script = f"""
-from mvcd.errors import Failure
+from mvcd.errors import NotPermitted
 from mvcd.ids import ChunkId
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
@@ -89,8 +89,8 @@ with LmdbStore.open({str(path)!r}) as store:
     ):
         try:
             write()
-        except Failure as failure:
-            print(failure.kind)
+        except NotPermitted as refused:
+            print(refused.kind)
 """
     mount = f"mount --bind {path} {path} && mount -o remount,ro,bind {path}"
     command = f'{mount} && exec "$0" -c "$1"'

@@ -54,7 +54,12 @@ def _command() -> tuple[str, ...]:
     if program == "__main__.py":  # python -m PACKAGE
         program = os.path.basename(directory)
     words = [program, *arguments]
-    return tuple(w.encode("utf-8", "replace").decode() for w in words)
+    return tuple(map(as_text, words))
+
+
+def as_text(word: str) -> str:
+    """A word of a command line; what of it is not UTF-8 is escaped, as in `caf\\xe9`."""
+    return os.fsencode(word).decode("utf-8", "backslashreplace")
 
 
 def _author(root: str, config: Config | None) -> str:

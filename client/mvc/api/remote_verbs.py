@@ -30,6 +30,14 @@ def secret(url: str) -> Mapping[str, str]:
     return kept_for(url)
 
 
+def _named(refs: Mapping[str, bytes]) -> tuple[RemoteRef, ...]:
+    from mvc.api.remotes import RemoteRef
+    from mvcd.repo.refs import version_named
+
+    named = ((name, version_named(name, value)) for name, value in refs.items())
+    return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
+
+
 class RemoteVerbs:
     """Methods of a class that has an engine and knows who acts.
 
@@ -84,14 +92,15 @@ class RemoteVerbs:
         return cls._around(engine, author), Clone.of(result)
 
     @staticmethod
-    def init_bare(path: str | os.PathLike[str]) -> None:
-        """A repository without a workspace, to push to and to clone from.
+    def init_bare(path: str | os.PathLike[str], *, shared: bool = False) -> None:
+        """A repository without a workspace, to push to and to clone from; with `shared`, for the people of its
+        directory's group.
 
         Raises Failure: kind "store-exists".
         """
         from mvcd.store.lmdb_store import LmdbStore
 
-        LmdbStore.create(os.fspath(path)).close()
+        LmdbStore.create(os.fspath(path), group=shared).close()
 
     def remotes(self) -> tuple[Remote, ...]:
         """Names and addresses of other repositories."""
@@ -113,12 +122,15 @@ class RemoteVerbs:
 
     def remote_refs(self, remote: str | None = None) -> tuple[RemoteRef, ...]:
         """The refs of a remote (or of an address), asked now."""
-        from mvc.api.remotes import RemoteRef
-        from mvcd.repo.refs import version_named
-
         _, refs = self._engine.remote_refs(remote)
-        named = ((name, version_named(name, value)) for name, value in refs.items())
-        return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
+        return _named(refs)
+
+    @staticmethod
+    def refs_at(url: str, *, monitor: Monitor | None = None) -> tuple[RemoteRef, ...]:
+        """The refs of the repository at an address, asked now; needs no repository here."""
+        from mvcd.repo.repository import Repository
+
+        return _named(Repository.refs_at(url, secret=secret, monitor=monitor))
 
     def fetched_branches(self) -> tuple[str, ...]:
         """Branches of remotes as they were when last heard of, named as revisions: "origin/main"."""

@@ -34,6 +34,7 @@ from mvc.api.results import (
 from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
 from mvc.api.signing import SignatureVerbs, signer_for
+from mvc.api.workspace_verbs import WorkspaceVerbs
 from mvcd.errors import NoRepository, UsageError
 from mvcd.repo.repository import Repository
 from mvcd.repo.workspace import relative
@@ -87,7 +88,9 @@ class _OpenFile:
         return self._repo._engine.open_file(self._repo._inside(path), rev)
 
 
-class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, RemoteVerbs):
+class Repo(
+    SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, RemoteVerbs, WorkspaceVerbs
+):
     """A repository and its workspace.
 
     `Repo(path)` is the repository at or above `path`; where there is none, one is made at `path`. Paths
@@ -134,10 +137,12 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, Remo
         path: Path = ".",
         *,
         store: Path | None = None,
+        shared: bool = False,
         author: str | None = None,
         monitor: Monitor | None = None,
     ) -> Self:
-        """A new repository in the directory `path`, its store inside or at `store` (on a local disk).
+        """A new repository in the directory `path`, its store inside or at `store` (on a local disk). With
+        `shared`, people of the directory's group may write it too, whatever their umask.
 
         Raises Failure when `path` is a repository already or no directory.
         """
@@ -147,6 +152,7 @@ class Repo(SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, Remo
             store=None if store is None else os.fspath(store),
             context=context_of(where, None, author=author, full=False),
             monitor=monitor,
+            group=shared,
         )
         return cls._around(engine, author)
 

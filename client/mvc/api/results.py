@@ -162,6 +162,10 @@ class Status:
         return not (self.added or self.modified or self.deleted)
 
 
+WITHOUT_CONTENT = frozenset({"a fifo", "a socket", "a device", "metadata of another repository"})
+"""Reasons for which something is skipped that no version could hold anyway."""
+
+
 @dataclass(frozen=True, slots=True)
 class CommitResult:
     """What a commit saved. `started_branch`: HEAD was on an old version, so `branch` was made for it."""
@@ -176,7 +180,10 @@ class CommitResult:
     bytes_new: int  # raw bytes of chunks the store did not have
     bytes_stored: int  # bytes added to the store
     components: Mapping[Component, ComponentCommit]
-    skipped: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()  # (path, why it is not in the version)
+    leading_out: tuple[
+        tuple[str, str], ...
+    ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
 
     @classmethod
@@ -193,8 +200,14 @@ class CommitResult:
             result.bytes_stored,
             result.components,
             result.skipped,
+            result.leading_out,
             result.signer,
         )
+
+    @property
+    def unsaved(self) -> tuple[tuple[str, str], ...]:
+        """Those of `skipped` that have content, which the version now lacks: no fifo, socket or device."""
+        return tuple((path, why) for path, why in self.skipped if why not in WITHOUT_CONTENT)
 
 
 @dataclass(frozen=True, slots=True)

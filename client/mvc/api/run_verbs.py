@@ -53,6 +53,10 @@ class RunVerbs:
             directory=directory,
         )  # fmt: skip
 
+    def require_writable(self) -> None:
+        """Raises NotPermitted where nothing can be saved, for who would otherwise find out hours later."""
+        self._engine.require_writable()
+
     def lineage(self, rev: str = "HEAD") -> Lineage:
         """What made a version and what was made from it; `.prov()` and `.openlineage()` export it."""
         from mvc.api.lineage import Lineage

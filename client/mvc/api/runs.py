@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mvc.api.context import as_text
 from mvc.api.errors import Failure
 from mvc.api.results import CommitResult, Component
 
@@ -110,6 +111,7 @@ def run(
 
     if not engine.tracked():
         raise Failure("nothing is tracked yet", kind="nothing-tracked", help="mvc add .")
+    engine.require_writable()  # before hours of work and not after
     environment = {**os.environ, **{k: v for k, v in env.items() if v is not None}}
     if seed is not None:
         environment |= {"MVC_SEED": str(seed), "PYTHONHASHSEED": str(seed % (1 << 32))}
@@ -133,7 +135,7 @@ def run(
     path = os.path.join(engine.root, NAME)
     _write_whole(path, record.encode())
     engine.add([path], context=context)
-    told = replace(context, command=tuple(command), time_us=time.time_ns() // 1000)
+    told = replace(context, command=tuple(map(as_text, command)), time_us=time.time_ns() // 1000)
     committed = engine.commit(message or "run " + _shown(command), context=told)
     return RunResult(status, seconds, CommitResult.of(committed))
 
@@ -240,7 +242,7 @@ def _empty(path: str) -> str:
 def _shown(command: Sequence[str]) -> str:
     import shlex
 
-    return shlex.join(command)
+    return as_text(shlex.join(command))
 
 
 def _differences(

@@ -87,6 +87,8 @@ def commit(result: CommitResult) -> Json:
             for name, part in result.components.items()
         },
         "skipped": _skipped(result.skipped),
+        "unsaved": _skipped(result.unsaved),
+        "links_out": [{"path": path, "target": target} for path, target in result.leading_out],
         "signer": result.signer,
     }
 

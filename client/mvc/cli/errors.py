@@ -29,6 +29,7 @@ from mvc.api.errors import (
     IntegrityError,
     MvcError,
     NoRepository,
+    NotPermitted,
     RemoteUnreachable,
     UsageError,
 )
@@ -36,6 +37,7 @@ from mvc.api.errors import (
 OK = 0
 FAILURE = 1
 USAGE = 2
+PARTIAL = 3
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -54,6 +56,8 @@ EXIT_CODES: tuple[tuple[type[BaseException], int], ...] = (
     (NoRepository, 10),
     (Busy, 11),
     (AuthError, 12),
+    (NotPermitted, 12),
+    (PermissionError, 12),
     (RemoteUnreachable, 13),
     (IntegrityError, 14),
     (DaemonError, 15),
@@ -70,6 +74,7 @@ EXIT_HELP: dict[int, str] = {
     0: "success",
     1: "failure, or differences where they were asked for",
     2: "the command line makes no sense",
+    3: "saved but for what is named on stderr",
     10: "no repository here",
     11: "another command holds the workspace",
     12: "not allowed",
@@ -159,7 +164,19 @@ def report(error: BaseException, words: Sequence[str] = ()) -> Report:
         return Report(code, "interrupted", said, help="run it again: nothing was lost")
     if isinstance(error, OSError):
         return _os_error(code, error)
+    if isinstance(error, UnicodeError):
+        return _not_utf8(error)
     return _unforeseen(code, error, words)
+
+
+def _not_utf8(error: UnicodeError) -> Report:
+    """Of text from outside: a setting, a variable, a file, the path of the workspace."""
+    shown = str(error)
+    if isinstance(error, UnicodeEncodeError):
+        shown = error.object.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    elif isinstance(error, UnicodeDecodeError):
+        shown = bytes(error.object[:80]).decode("utf-8", "backslashreplace")
+    return Report(USAGE, "not-utf8", f"'{shown}' is not UTF-8")
 
 
 def _unforeseen(code: int, error: BaseException, words: Sequence[str]) -> Report:
@@ -199,6 +216,8 @@ def _sentence(text: str) -> str:
 
 
 def _os_error(code: int, error: OSError) -> Report:
+    if error.errno == errno.EROFS:
+        code = exit_code(PermissionError())
     kind, help = _OS_ERRORS.get(error.errno or 0, ("os-error", None))
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     where = error.filename if isinstance(error.filename, str) else None

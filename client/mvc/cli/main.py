@@ -6,6 +6,7 @@ Starting must be fast (60 ms over a bare interpreter): a verb's module is import
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import click
 
 from mvc.cli import errors
 from mvc.cli.face import Face
-from mvc.cli.options import global_options
+from mvc.cli.options import global_options, not_text
 from mvc.cli.verbs import SECTIONS, SUMMARIES
 
 _HELP = """Version control for machine-learning models.
@@ -65,15 +66,26 @@ class Mvc(click.Group):
             sys.stdout.flush()
         except BaseException as error:
             code = _end(error, face, words)
+        _let_go_of_streams()
         sys.exit(code)
 
     def _run(self, words: list[str], face: Face) -> int:
         try:
+            _require_text(words)
             with self.make_context("mvc", words, obj=face) as context:
                 result = self.invoke(context)
         except click.exceptions.Exit as end:
             return end.exit_code
         return result if isinstance(result, int) else errors.OK
+
+
+def _require_text(words: Sequence[str]) -> None:
+    """Raises UsageError for a word that is not UTF-8. Those of a command that is run may be (options.py)."""
+    for word in words:
+        if word == "run":
+            return
+        if shown := not_text(word):
+            raise click.UsageError(f"{shown} is not UTF-8")
 
 
 def _no_such_verb(name: str, context: click.Context) -> click.UsageError:
@@ -89,7 +101,6 @@ def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else errors.FAILURE
     if isinstance(error, BrokenPipeError):
-        _forget_stdout()
         return errors.BROKEN_PIPE
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx is not None:
         click.echo(error.ctx.get_help(), err=True)
@@ -99,9 +110,15 @@ def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
 
         traceback.print_exception(error)
     report = errors.report(error, words)
+    with contextlib.suppress(OSError):  # stderr itself cannot be written: the code still tells
+        _tell(report, face, words)
+    return report.code
+
+
+def _tell(report: errors.Report, face: Face, words: Sequence[str]) -> None:
     if face.json or "--json" in words:
         click.echo(report.document(), err=True)
-        return report.code
+        return
     from mvc.cli.text import safe  # messages quote names of files and revisions
 
     colors = {"error": "red", "cause": "yellow", "help": "cyan"}
@@ -113,7 +130,6 @@ def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
         )
         if label == "error":
             _point(report.pointed())
-    return report.code
 
 
 def _point(lines: Sequence[str]) -> None:
@@ -122,21 +138,14 @@ def _point(lines: Sequence[str]) -> None:
         click.echo("    " + "".join(c if c.isprintable() else "." for c in line), err=True)
 
 
-def _forget_stdout() -> None:
-    """Whoever read our output is gone: the interpreter must not complain again when it flushes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _stand_in() -> None:
-    """Puts the null device where we were started with a standard stream closed (`mvc ... >&-`): else the next
-    file that is opened would get its number, and what is written to the stream."""
-    if None in (sys.stdin, sys.stdout, sys.stderr):
-        while (file := os.open(os.devnull, os.O_RDWR)) <= 2:
-            os.set_inheritable(file, True)
-        os.close(file)
-        sys.stdin = sys.stdin or open(0, encoding="utf-8")  # noqa: SIM115 - for life
-        sys.stdout = sys.stdout or open(1, "w", encoding="utf-8")  # noqa: SIM115
-        sys.stderr = sys.stderr or open(2, "w", encoding="utf-8")  # noqa: SIM115
+def _let_go_of_streams() -> None:
+    """Where nothing can be written any more (the reader went away, the disk is full), the interpreter must not
+    complain again when it flushes."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
@@ -170,7 +179,6 @@ cli = Mvc(
 
 def main() -> NoReturn:
     """`mvc`, as installed."""
-    _stand_in()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(

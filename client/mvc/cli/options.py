@@ -74,13 +74,22 @@ def global_options(*, hidden: bool) -> list[Option]:
 class Verb(click.Command):
     """A command that takes the global options too and states its exit codes in its help."""
 
-    def __init__(self, *args: Any, exits: Mapping[int, str] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        exits: Mapping[int, str] | None = None,
+        raw: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """`raw` names the parameter whose words may be any bytes: a command that is run."""
         super().__init__(*args, **settings)
+        self.raw = raw
         self.params += global_options(hidden=True)
         self.exits = dict(exits or {})
 
     def invoke(self, ctx: click.Context) -> Any:
         face = ctx.ensure_object(Face)
+        _require_text(ctx, self.raw)
         face.enter(ctx)
         try:
             return super().invoke(ctx)
@@ -97,9 +106,27 @@ class Verb(click.Command):
             )
 
 
-def verb(name: str, *, exits: Mapping[int, str] | None = None) -> Callable[[Function], Verb]:
-    """Makes a function the command `name`. `exits` adds exit codes to the common ones in its help."""
-    return click.command(name, cls=Verb, exits=exits)
+def verb(
+    name: str, *, exits: Mapping[int, str] | None = None, raw: str | None = None
+) -> Callable[[Function], Verb]:
+    """Makes a function the command `name`. `exits` adds exit codes to the common ones in its help; `raw` is
+    the parameter whose words may be any bytes."""
+    return click.command(name, cls=Verb, exits=exits, raw=raw)
+
+
+def _require_text(context: click.Context, raw: str | None) -> None:
+    """Raises UsageError for a word that is not UTF-8: no name, message or path of ours can be."""
+    for name, value in context.params.items():
+        for word in value if isinstance(value, (list, tuple)) else (value,):
+            if name != raw and isinstance(word, str) and (shown := not_text(word)):
+                raise click.UsageError(f"{shown} is not UTF-8", context)
+
+
+def not_text(word: str) -> str | None:
+    """How a word that is not UTF-8 is shown; None for one that is."""
+    if word.isascii() or not any("\ud800" <= c <= "\udfff" for c in word):
+        return None
+    return "'" + word.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") + "'"
 
 
 class VerbGroup(click.Group):
@@ -120,7 +147,8 @@ def instead(context: click.Context, command: click.Command, **values: Any) -> An
         return command.invoke(below)
 
 
-BUSY = {11: EXIT_HELP[11]}
+BUSY = {11: EXIT_HELP[11], 12: EXIT_HELP[12]}
+"""Of verbs that change something: another may be at it, or it may not be ours to change."""
 DAMAGE = {14: EXIT_HELP[14]}
 REMOTE_EXITS = BUSY | DAMAGE | {12: EXIT_HELP[12], 13: EXIT_HELP[13]}
 

@@ -13,9 +13,20 @@ from mvc.api.errors import __version__
 
 
 def main() -> None:
+    from mvc.api.process import open_streams, speak_utf8
+
+    open_streams()
     if sys.argv[1:] in (["--version"], ["-V"]):
-        print(f"mvc {__version__}")  # noqa: T201
+        try:
+            print(f"mvc {__version__}", flush=True)  # noqa: T201
+        except OSError as error:
+            print(f"error: {error.strerror}".lower(), file=sys.stderr)  # noqa: T201
+            os.dup2(
+                os.open(os.devnull, os.O_WRONLY), 1
+            )  # else the interpreter complains as it ends
+            sys.exit(1)
         return
+    speak_utf8()
     # The process is short and makes next to no cycles: looking for them every 700 objects is a tenth of the
     # time of a commit of 100,000 files.
     gc.set_threshold(100_000, 50, 100)

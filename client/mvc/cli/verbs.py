@@ -35,6 +35,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "rollback": "make old content the newest version",
         "undo": "take back the last operation",
         "op": "show the log of operations",
+        "workspace": "have several versions checked out at once",
     },
     "Name": {
         "branch": "list, make, rename or delete branches",

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mvc.api import errors
-from mvc.daemon_client import Connection, forbidden
+from mvc.daemon_client import Connection, as_daemon_reads, forbidden
 from mvc.training.outcome import SavedAs, Saving
 from mvc.training.unsaved import not_saved, say
 from mvc.training.values import Scalar, log_metrics, workspace_of
@@ -215,7 +215,8 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
         global _silent  # noqa: PLW0603 - whether the last question of this process went unanswered
         assert self._connection is not None
         try:
-            answer = self._connection.ask(verb, directory=self._directory, **fields)
+            directory = as_daemon_reads(self._directory)
+            answer = self._connection.ask(verb, directory=directory, **fields)
         except errors.MvcError as problem:
             _silent = problem.kind == "no-answer"
             raise

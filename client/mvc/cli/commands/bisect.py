@@ -92,6 +92,7 @@ _answer("skip", "Say that REV (by default the one checked out) cannot be tested.
 @command.command(
     "run",
     exits=_EXITS,
+    raw="words",
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="CMD...")

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from mvc.cli import documents
+from mvc.cli.errors import EXIT_HELP, OK, PARTIAL
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 from mvc.cli.screens.commit import lines, warnings
 
+if TYPE_CHECKING:
+    from mvc.api.results import CommitResult
+
 
 @verb(
     "commit",
-    exits=BUSY | {1: "failure, or nothing to commit", 12: "the key to sign with does not open"},
+    exits=BUSY
+    | {
+        1: "failure, or nothing to commit",
+        3: EXIT_HELP[3],
+        12: "not allowed, or the key to sign with does not open",
+    },
 )
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT",
               help="What this version is; several become paragraphs.")  # fmt: skip
@@ -34,7 +43,7 @@ def command(
     author: str | None,
     allow_empty: bool,
     sign: bool | None,
-) -> None:
+) -> int:
     """Save everything tracked as a new version.
 
     When the command has returned, the version is on the disk and survives a loss of power. Only content that
@@ -45,19 +54,25 @@ def command(
     result = face.repo.commit(
         _message(messages, file), author=author, allow_empty=allow_empty, sign=sign
     )
-    for warning in warnings(result):
-        face.warn(warning)
     if face.json:
         face.answer(documents.commit(result))
     else:
         face.say(*lines(result, verbose=face.verbose > 0))
+    return warn(face, result)
+
+
+def warn(face: Face, result: CommitResult) -> int:
+    """Names what is not in the version as one might think; answers the exit code."""
+    for warning in warnings(result):
+        face.warn(warning)
+    return PARTIAL if result.unsaved else OK
 
 
 def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
     if messages and file is not None:
         raise click.UsageError("-m and -F exclude each other", click.get_current_context())
     if file is not None:
-        message = file.read()
+        message = _read(file)
     elif messages:
         message = "\n\n".join(messages)
     elif sys.stdin.isatty() and sys.stdout.isatty():
@@ -67,6 +82,14 @@ def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
     if not message.strip():
         raise click.UsageError("the message is empty", click.get_current_context())
     return str(message).strip()
+
+
+def _read(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError:
+        context = click.get_current_context()
+        raise click.UsageError(f"the message in {file.name} is not UTF-8", context) from None
 
 
 def _edited() -> str:

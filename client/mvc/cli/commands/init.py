@@ -19,11 +19,15 @@ from mvc.cli.options import verb
     help="Keep the content in STORE instead, a directory on a local disk.",
 )
 @click.option("--bare", is_flag=True, help="Without a workspace: to push to and to clone from.")
+@click.option("--shared", is_flag=True, help="For all people of the directory's group.")
 @click.pass_obj
-def command(face: Face, directory: str, store: str | None, bare: bool) -> None:
+def command(face: Face, directory: str, store: str | None, bare: bool, shared: bool) -> None:
     """Make a repository in DIR, by default here. DIR is made if need be.
 
     Everything mvc keeps is in DIR/.mvc, or, with --store, all but a few small files is in STORE.
+
+    Files are made by your umask: with 002, in a directory that is setgid, a group shares them. With --shared
+    the group that DIR belongs to may write what mvc keeps, whatever the umask of each.
     """
     from mvc.api.repo import Repo
 
@@ -31,9 +35,9 @@ def command(face: Face, directory: str, store: str | None, bare: bool) -> None:
         raise click.UsageError("--bare and --store exclude each other", click.get_current_context())
     os.makedirs(directory, exist_ok=True)
     if bare:
-        _bare(face, directory)
+        _bare(face, directory, shared=shared)
         return
-    repo = Repo.init(directory, store=store)
+    repo = Repo.init(directory, store=store, shared=shared)
     root, place, branch = repo.root, repo.store_path, repo.head.branch
     repo.close()
     if face.json:
@@ -46,10 +50,10 @@ def command(face: Face, directory: str, store: str | None, bare: bool) -> None:
     )
 
 
-def _bare(face: Face, directory: str) -> None:
+def _bare(face: Face, directory: str, *, shared: bool) -> None:
     from mvc.api.repo import Repo
 
-    Repo.init_bare(directory)
+    Repo.init_bare(directory, shared=shared)
     path = os.path.abspath(directory)
     if face.json:
         face.answer({"root": None, "store": path, "branch": None})

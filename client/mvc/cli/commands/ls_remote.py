@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import REMOTE_EXITS, verb
+from mvc.cli.progress import monitor
+
+if TYPE_CHECKING:
+    from mvc.api.remotes import RemoteRef
 
 
 @verb("ls-remote", exits=REMOTE_EXITS)
 @click.argument("remote", required=False)
 @click.pass_obj
 def command(face: Face, remote: str | None) -> None:
-    """List the refs of REMOTE, a name or an address, as they are now. Fetches nothing."""
-    refs = face.repo.remote_refs(remote)
+    """List the refs of REMOTE, a name or an address, as they are now. Fetches nothing.
+
+    Of an address it needs no repository here.
+    """
+    refs = _refs(face, remote)
     rows = [
         (click.style(text.short(r.version), fg="yellow"), text.safe(r.name))
         for r in refs
@@ -22,3 +31,16 @@ def command(face: Face, remote: str | None) -> None:
     ]
     document = {"refs": [{"name": r.name, "version": r.version} for r in refs]}
     face.answer(document, text.table(rows))
+
+
+def _refs(face: Face, remote: str | None) -> tuple[RemoteRef, ...]:
+    from mvc.api.errors import NoRepository
+
+    try:
+        return face.repo.remote_refs(remote)
+    except NoRepository:
+        if remote is None:
+            raise
+    from mvc.api.repo import Repo
+
+    return Repo.refs_at(remote, monitor=monitor(face))

@@ -9,12 +9,18 @@ from collections.abc import Iterator
 import click
 
 from mvc.cli import documents
+from mvc.cli.commands.commit import warn
+from mvc.cli.errors import EXIT_HELP
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 from mvc.cli.screens.commit import lines
 
 
-@verb("run", exits=BUSY | {1: "failure; else the exit status of the command"})
+@verb(
+    "run",
+    exits=BUSY | {1: "failure; else the exit status of the command", 3: EXIT_HELP[3]},
+    raw="command_line",
+)
 @click.argument("command_line", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
 @click.option("-m", "--message", metavar="TEXT", help="What this version is; else the command.")
 @click.option("--seed", type=int, metavar="N", help="Told to it as MVC_SEED and PYTHONHASHSEED.")
@@ -61,7 +67,9 @@ def command(
         face.answer({"status": result.status, "seconds": result.seconds, "commit": saved})
     elif result.commit is not None:
         face.say(*lines(result.commit, verbose=face.verbose > 0))
-    else:
+    if result.commit is not None:
+        return result.status or warn(face, result.commit)
+    if not face.json:
         face.warn(
             f"the command ended with {result.status}; nothing was saved (--keep-failed saves it)"
         )

@@ -9,7 +9,7 @@ from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 
 
-@verb("sign", exits=BUSY | {12: "the key does not open, or there is none"})
+@verb("sign", exits=BUSY | {12: "not allowed, or the key does not open or is not there"})
 @click.argument("rev", default="HEAD", metavar="[REV]")
 @click.option("--key", metavar="FILE", help="Sign with this key. [config: signing.key]")
 @click.pass_obj

@@ -9,7 +9,7 @@ from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 
 
-@verb("tag", exits=BUSY | {12: "the key to sign with does not open"})
+@verb("tag", exits=BUSY | {12: "not allowed, or the key to sign with does not open"})
 @click.argument("words", nargs=-1, metavar="[NAME [REV]]")
 @click.option(
     "-m", "--message", default="", metavar="TEXT", help="What the tag says of the version."

@@ -72,6 +72,7 @@ def _workspace(face: Face, directory: str) -> Repo:
         repo = Repo.init(directory)
         repo.add(repo.root)
         return repo
+    repo.require_writable()
     if not repo.status().tracked:
         face.say("Nothing was tracked: tracking everything here")
         repo.add(repo.root)

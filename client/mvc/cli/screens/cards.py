@@ -106,13 +106,17 @@ def put(face: Face, page: str, output: str | None) -> None:
     if output is None:
         click.echo(page, nl=False)
         return
-    temporary = f"{output}.{os.getpid()}.new"
+    special = os.path.exists(output) and not os.path.isfile(
+        output
+    )  # /dev/stdout, a pipe: not to be replaced
+    temporary = output if special else f"{output}.{os.getpid()}.new"
     try:
         with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(page)
-        os.replace(temporary, output)
+        if not special:
+            os.replace(temporary, output)
     except BaseException:
-        if os.path.exists(temporary):
+        if not special and os.path.exists(temporary):
             os.unlink(temporary)
         raise
     face.say(f"Wrote {text.safe(output)} ({text.size(len(page.encode()))})")

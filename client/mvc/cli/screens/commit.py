@@ -19,6 +19,10 @@ _SHOWN = 5
 
 def warnings(result: CommitResult) -> Iterator[str]:
     """What is not in the version, or not as it lies here."""
+    for path, target in result.leading_out[:_SHOWN]:
+        yield f"{path} is saved as a link; what it leads to, {target}, is in no version"
+    if len(result.leading_out) > _SHOWN:
+        yield f"{len(result.leading_out) - _SHOWN} more links lead out of the workspace"
     for path, reason in result.skipped[:_SHOWN]:
         yield f"skipped {path}: {reason}"
     if len(result.skipped) > _SHOWN:

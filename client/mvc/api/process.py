@@ -1,0 +1,5 @@
+"""What a program of ours sees to as it starts."""
+
+from mvcd.process import open_streams, speak_utf8
+
+__all__ = ["open_streams", "speak_utf8"]
