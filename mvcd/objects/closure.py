@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.canonical import corrupt, decode
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
 from mvcd.objects.entry import PATH_MAP, Entry
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
+from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Node
 from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Version
@@ -51,6 +53,23 @@ def named(opened: Opened) -> Iterator[Digest]:
                 yield item.recipe if isinstance(item, Entry) else item[0]
             for child in below:
                 yield child.node
+
+
+def require_allowed(id: Digest, opened: Opened) -> None:
+    """What a receiver asks of each object that is new to it. Raises Failure(kind="reserved-path") for a list of
+    files that names one which no version may hold (reserved.py)."""
+    if not isinstance(opened, Node):
+        return
+    for item in opened.items:
+        name = reserved(item.path) if isinstance(item, Entry) else None
+        if name is not None:
+            raise Failure(
+                f"a version there holds {item.path!r}",  # type: ignore[union-attr]
+                kind="reserved-path",
+                cause=f"it is taken for {name}, a repository's own directory: its settings would run commands; "
+                f"node {id.short()} lists it",
+                help="whoever made that version: commit without the file, to a branch that never had it",
+            )
 
 
 def children(kind: Kind, data: bytes) -> Iterator[Digest]:

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from mvcd.errors import Conflict, Failure
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.reserved import reserved
 from mvcd.repo.candidates import unsafe_link
 from mvcd.repo.early import Begun
 from mvcd.repo.files import read_entry
@@ -152,10 +153,10 @@ class Checkout:
         )
 
     def _may_write(self, entry: Entry) -> bool:
-        if entry.mode is not Mode.SYMLINK:
-            return True
-        text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
-        problem = unsafe_link(entry.path, text)
+        problem = why_reserved(entry.path)
+        if problem is None and entry.mode is Mode.SYMLINK:
+            text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
+            problem = unsafe_link(entry.path, text)
         if problem is not None:
             self.skipped.append((entry.path, problem))
         return problem is None
@@ -274,6 +275,12 @@ class Checkout:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+
+def why_reserved(path: str) -> str | None:
+    """Why no file may be written at `path`: it would make a repository whose settings run commands."""
+    name = reserved(path)
+    return None if name is None else f"its path is taken for {name}, a repository's own directory"
 
 
 def refuse_twins(paths: Iterable[str], root: str, staging: str) -> None:

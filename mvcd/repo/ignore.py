@@ -26,13 +26,14 @@ from typing import Self
 from blake3 import blake3
 
 from mvcd.errors import Failure
+from mvcd.objects.reserved import RESERVED, reserved
 
 IGNORE_FILE = ".mvcignore"
 MAX_FILE_SIZE = 1 << 20
 """Bytes of one ignore file; a larger one is refused."""
 
 METADATA = ".mvc"
-NEVER = frozenset({METADATA, ".git"})
+NEVER = frozenset(RESERVED)
 """Names that no rule can bring back, at any depth: metadata of repositories."""
 
 _DIRECTORIES = frozenset(
@@ -43,7 +44,9 @@ _PREFIX = ".~"
 _NAMES = frozenset({".DS_Store"})
 
 _BUILT_IN_DIGEST = blake3(
-    repr((sorted(NEVER), sorted(_DIRECTORIES), _SUFFIXES, _PREFIX, sorted(_NAMES))).encode()
+    repr(
+        ("reserved 2", sorted(NEVER), sorted(_DIRECTORIES), _SUFFIXES, _PREFIX, sorted(_NAMES))
+    ).encode()
 ).digest(length=16)
 
 
@@ -59,9 +62,14 @@ class Match:
         return f"{self.source}:{self.line}: {self.pattern}" if self.source else self.pattern
 
 
+def is_never(name: str) -> bool:
+    """Whether a name is one of NEVER, or some file system takes it for one."""
+    return reserved(name) is not None
+
+
 def built_in(name: str, *, directory: bool) -> str | None:
     """The built-in pattern that leaves `name` out, if any. Plain string tests: 0.3 us an entry."""
-    if name in NEVER or (directory and name in _DIRECTORIES):
+    if is_never(name) or (directory and name in _DIRECTORIES):
         return f"{name}/"
     if name.startswith(_PREFIX):
         return f"{_PREFIX}*"
@@ -136,7 +144,7 @@ class Rules:
 
     def match(self, name: str, *, directory: bool) -> Match | None:
         """What leaves the entry `name` of this directory out; None if it is under care."""
-        if self._files and name not in NEVER:
+        if self._files and not is_never(name):
             path = self.directory + name
             for file in self._files:
                 pattern = file.decides(path, name, directory=directory)

@@ -21,7 +21,7 @@ from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import left_out
-from mvcd.repo.checkout import Checkout, refuse_twins
+from mvcd.repo.checkout import Checkout, refuse_twins, why_reserved
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
 from mvcd.repo.early import Begun
@@ -290,6 +290,7 @@ def rollback(
         wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
         planned = plan(core, wanted, dirty, everything=force)
         refuse_unsaved(planned, "rollback", force=force)
+        _refuse_reserved(planned, rev)
         text = message or f"roll back to v{old.generation}"
         version = derived(old, head, text, Trigger.ROLLBACK, context)
         data = version.encode()
@@ -343,6 +344,18 @@ def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
         )
 
 
+def _refuse_reserved(planned: Plan, rev: str) -> None:
+    """A rollback makes a new version of an old one's content."""
+    if planned.reserved:
+        path = planned.reserved[0]
+        raise Failure(
+            f"{rev} holds {path!r}, which no new version may",
+            kind="reserved-path",
+            cause=why_reserved(path),
+            help=f"mvc checkout {rev}, then mvc switch -c BRANCH and mvc commit: they leave it out",
+        )
+
+
 def carry_out(
     core: Core,
     workspace: Workspace,
@@ -384,7 +397,7 @@ def carry_out(
         bytes_written=sum(e.size for e in planned.write if e.path in stats),
         kept=tuple(planned.kept),
         saved=saved,
-        skipped=tuple(work.skipped),
+        skipped=(*work.skipped, *((path, why_reserved(path) or "") for path in planned.reserved)),
         left_out=left_out.named(move.version, leaving),
     )
 

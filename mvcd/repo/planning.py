@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import Conflict
 from mvcd.objects.entry import Entry
+from mvcd.objects.reserved import reserved
 from mvcd.repo.core import Core
 from mvcd.repo.files import Change, Placed
 from mvcd.repo.ground import Ground
@@ -32,6 +33,9 @@ class Plan:
     unsaved: list[str] = field(default_factory=list)  # would be lost
     right: list[str] = field(default_factory=list)  # unsaved, but as they should become already
     kept: list[str] = field(default_factory=list)  # unsaved work that is not in the way
+    reserved: list[str] = field(
+        default_factory=list
+    )  # neither written nor removed (objects/reserved.py)
 
 
 def plan(
@@ -52,6 +56,9 @@ def plan(
         targets = {p: was for p, (was, _) in dirty.items() if p not in targets} | targets
     strangers: dict[str, FileStat] = {}
     for path, then in targets.items():
+        if reserved(path):  # a repository that lies there is none of this version's
+            made.reserved += [path] if then is not None else []
+            continue
         present = dirty[path][1] if path in dirty else wanted[path][0]
         if _same_file(present, then):
             made.right.append(path)
