@@ -2,12 +2,13 @@
 
 A directory of that name makes those below it a repository, whose settings run commands: `watch.hook` of ours,
 `core.fsmonitor` or a filter of git's. So a version that brought one would run a stranger's program with the
-next verb. git refuses `.git` alike (CVE-2014-9390, CVE-2019-1352, CVE-2019-1353; `verify_path` in its read-cache.c).
+next verb. git refuses `.git` alike (CVE-2014-9390, CVE-2019-1352, CVE-2019-1353; `verify_path`
+in its read-cache.c).
 
 What is taken for one of them: other case; code points that HFS+ and case-folding ext4 leave out of names
 (Unicode's Default_Ignorable_Code_Point); compatibility forms, which ZFS may fold; dots and spaces at the end
-and what follows a colon, which NTFS drops; its short names (`MVC~1`). Backslashes part names there too. All of it
-is refused everywhere, for a version goes from machine to machine.
+and what follows a colon, which NTFS drops; its short names (`MVC~1`). Backslashes part names there too. All
+of it is refused everywhere, for a version goes from machine to machine.
 """
 
 from __future__ import annotations
