@@ -61,6 +61,11 @@ class TeamHost:
         found = self._repository(repo)
         return TeamRepository(self, repo, found, identity, role.word, caller.peer)
 
+    def admit(self, caller: wire.Caller) -> str:
+        """See `mvcd.wire.host.Doorkeeper`."""
+        accounts = self.root.accounts
+        return identify(accounts, caller.token, caller.certificate, self.now_us()).principal
+
     def repositories(self) -> int:
         return len(self.root.accounts.repositories())
 

@@ -2,6 +2,8 @@
 
     host.py     what a server is given: repositories, and who may do what
     server.py   the calls over any host
+    front.py    calls that wait for messages and readers without a thread
+    admission.py how many calls there may be, and whose
     handlers.py its methods, made from the descriptor; requests parsed
     uploads.py  what clients have put and not yet named
     replies.py  what updates were answered, for a week

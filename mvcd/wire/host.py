@@ -85,3 +85,11 @@ class Host(Protocol):
     def open(self, repo: str, caller: Caller, action: Action) -> Hosted:
         """Raises NoRepository for what is not there and for what this caller may not read, in the same words;
         AuthError for what it may read but not do. Cheap: called once a call. Stores stay open between calls."""
+
+
+class Doorkeeper(Protocol):
+    """A host may be one, too: it knows who calls before a call's message has come."""
+
+    def admit(self, caller: Caller) -> str:
+        """What all calls of whoever calls have in common, and others' have not: a principal. Raises AuthError
+        for nobody. Called once a call, from several threads."""

@@ -1,8 +1,8 @@
 """The eight calls over any host. What is allowed the host decides; what is sound is checked here.
 
-Threads, not asyncio: checking is C code that releases the GIL, and LMDB is for threads. One call holds at
-most one frame (3 MiB, and its objects decoded), so memory follows the number of calls at once, which is
-bounded.
+Handlers run in threads: checking is C code that releases the GIL, and LMDB is for threads. Waiting takes none
+(front.py). One call holds at most one frame (3 MiB, and its objects decoded), so memory follows the number of
+calls at once, which is bounded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from mvcd.store.peer import changed_refs
 from mvcd.wire import ids as packed
 from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
-from mvcd.wire.handlers import handlers
+from mvcd.wire.front import Context, Front, Pause
+from mvcd.wire.handlers import SERVICE, handlers
 from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.replies import Replies
@@ -59,10 +60,6 @@ CROWDED = 4
 """Frames for each push from which on memory is dearer than the time that giving it back costs."""
 RELIEVED = 32 << 20
 """Bytes received between two times that it is given back then."""
-MAX_WATCHERS = 16
-"""Each holds a thread while it waits."""
-MAX_CALLS = 256
-"""At once; more are turned away with RESOURCE_EXHAUSTED."""
 POLL = 0.5
 """Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
 
@@ -87,9 +84,7 @@ def make_server(
 ) -> Served:
     """A server without an address yet. `Served.stop` ends it."""
     pool = ThreadPoolExecutor(THREADS, "mvc-serve")
-    server = grpc.server(
-        pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS, interceptors=list(interceptors)
-    )
+    server = Front(pool, options=OPTIONS, interceptors=interceptors)
     remote = Remote(host, clock)
     remote.register(server)
     return Served(server, remote, pool)
@@ -98,7 +93,7 @@ def make_server(
 class Served:
     """A gRPC server and what it must close."""
 
-    def __init__(self, server: grpc.Server, remote: Remote, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, server: Front, remote: Remote, pool: ThreadPoolExecutor) -> None:
         self.server = server
         self.remote = remote
         self._pool = pool
@@ -122,17 +117,19 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self.stopping = threading.Event()
         self._relief = Relief(RELIEVED)
         self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
-        self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
 
     def close(self) -> None:
         """After the last call: makes durable what was put."""
         self.putting.shutdown()
         self.uploads.close()
 
-    def register(self, server: grpc.Server) -> None:
+    def register(self, server: Front) -> None:
         """Adds the service to a server, and makes the process fit to serve."""
         keep_blocks(heaps=2)
         server.add_generic_rpc_handlers((handlers(self, {"Put": self.putting}),))
+        admit = getattr(self._host, "admit", None)  # see `host.Doorkeeper`
+        if admit is not None:
+            server.guard(SERVICE.full_name, lambda context: admit(caller_of(context)))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
@@ -175,17 +172,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
 
     def WatchRefs(  # noqa: N802
         self, request: pb.WatchRefsRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.RefEvent]:
-        if not self._watchers.acquire(blocking=False):
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers; poll instead")
-        try:
-            yield from self._watch(request, context)
-        finally:
-            self._watchers.release()
-
-    def _watch(
-        self, request: pb.WatchRefsRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.RefEvent]:
+    ) -> Iterator[pb.RefEvent | Pause]:
         """Opened anew at each look, so that a revoked token ends its streams."""
         seen: dict[str, bytes] | None = None
         since, of = request.since, request.repo_id
@@ -205,7 +192,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     elif seen is None or changed:
                         yield from _events(changes, seen is None, changed)
                     seen, since = refs, changes
-            self.stopping.wait(POLL)
+            yield Pause(POLL)
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
@@ -343,7 +330,7 @@ def _internal(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says more")
 
 
-def caller_of(context: grpc.ServicerContext) -> Caller:
+def caller_of(context: grpc.ServicerContext | Context) -> Caller:
     """Who calls, from the connection and the metadata."""
     token = None
     for key, value in context.invocation_metadata() or ():

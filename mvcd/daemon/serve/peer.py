@@ -18,6 +18,7 @@ from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.team.roles import Role, unauthenticated
+from mvcd.wire.front import address_of
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
 
 ANYBODY = "peer"
@@ -101,11 +102,16 @@ class PeerHost:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, repo: str, caller: Caller, action: Action) -> OpenPeer:
+    def admit(self, caller: Caller) -> str:
+        """See `mvcd.wire.host.Doorkeeper`. Whoever is on one machine is taken for one."""
         if self._token is not None and not hmac.compare_digest(
             (caller.token or "").encode(), self._token.encode()
         ):
             raise unauthenticated("it printed a token when it started")
+        return address_of(caller.peer)
+
+    def open(self, repo: str, caller: Caller, action: Action) -> OpenPeer:
+        self.admit(caller)
         only = next(iter(self._open.values())) if len(self._open) == 1 and not repo else None
         hosted = only or self._open.get(repo)
         if hosted is None:
