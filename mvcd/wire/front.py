@@ -126,8 +126,10 @@ class Front:
         interceptors: Sequence[grpc.ServerInterceptor] = (),
         admission: Admission | None = None,
         refused: Callable[[Refused], object] = lambda _: None,
+        stalled: Callable[[str], object] = lambda _: None,
     ) -> None:
-        """`pool` runs handlers without a pool of their own; `refused` hears of calls that never reach one."""
+        """`pool` runs handlers without a pool of their own; `refused` hears of calls that never reach one,
+        `stalled` of peers that read nothing any more: their connections should end."""
         self.admission = admission or Admission()
         self.active: dict[object, str] = {}
         """The peer of each call under way, as gRPC names it."""
@@ -138,6 +140,7 @@ class Front:
         self._keepers: dict[str, Doorkeeper] = {}
         self._interceptors = tuple(interceptors)
         self._refused = refused
+        self._stalled = stalled
         self._loop = _loop()
         self.aio: grpc.aio.Server = self._on_loop(_make(options))
 
@@ -281,7 +284,8 @@ class Front:
         try:
             await asyncio.wait_for(call.write(data), self.reader_seconds)
         except TimeoutError:
-            # No status can follow a message that was not taken; a call that is let go is cancelled.
+            # No status can follow a message that was not taken, and gRPC lets go of it with the connection.
+            self._stalled(call.peer())
             raise asyncio.CancelledError from None
 
     async def _refuse(

@@ -73,12 +73,22 @@ class Connections:
         self.options: Sequence[tuple[str, int]] = (
             ("grpc.max_allowed_incoming_connections", self.most),
         )
+        self._port = 0
         self._since: dict[Place, float] = {}
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def drop(self, peer: str) -> None:
+        """Ends the connection of a peer, as gRPC names it."""
+        place = place_of(peer)
+        for descriptor, found in _found(self._port) if self._port else ():
+            if found == place:
+                _shut(_Connection(descriptor, place, 0.0), self._port)
+                log.warning("the connection of %s was closed: it reads nothing", peer)
+
     def watch(self, port: int, busy: Callable[[], Iterable[str]]) -> None:
         """`busy` are the peers with calls under way, as gRPC names them."""
+        self._port = port
         self._thread = threading.Thread(
             target=self._run, args=(port, busy), name="connections", daemon=True
         )

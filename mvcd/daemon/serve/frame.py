@@ -55,6 +55,7 @@ class Frame:
             interceptors=[observer],
             options=[*OPTIONS, *_LIMITS, *self._connections.options],
             refused=observer.refused,
+            stalled=self._connections.drop,
         )
         register(self._server)
         self._health = health.Health(services)
