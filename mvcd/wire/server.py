@@ -8,12 +8,13 @@ calls at once, which is bounded.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 
@@ -60,6 +61,10 @@ CROWDED = 4
 """Frames for each push from which on memory is dearer than the time that giving it back costs."""
 RELIEVED = 32 << 20
 """Bytes received between two times that it is given back then."""
+TIDY = 30.0
+"""Seconds between two looks for uploads that made no progress."""
+TIDY_EACH = 3600.0
+"""Seconds from one collection of a repository to the next: it walks all of it, 10 s for a million objects."""
 POLL = 0.5
 """Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
 
@@ -81,11 +86,13 @@ def make_server(
     *,
     interceptors: Sequence[grpc.ServerInterceptor] = (),
     clock: Callable[[], float] = time.time,
+    ticks: Callable[[], float] = time.monotonic,
 ) -> Served:
-    """A server without an address yet. `Served.stop` ends it."""
+    """A server without an address yet. `Served.stop` ends it. `clock` tells seconds since 1970, `ticks` how
+    time passes."""
     pool = ThreadPoolExecutor(THREADS, "mvc-serve")
     server = Front(pool, options=OPTIONS, interceptors=interceptors)
-    remote = Remote(host, clock)
+    remote = Remote(host, clock, ticks)
     remote.register(server)
     return Served(server, remote, pool)
 
@@ -107,25 +114,60 @@ class Served:
 
 
 class Remote(remote_pb2_grpc.RemoteServicer):
-    """The service. Every method opens the repository for its caller first. `clock` tells seconds since 1970."""
+    """The service. Every method opens the repository for its caller first. `clock` tells seconds since 1970,
+    `ticks` how time passes."""
 
-    def __init__(self, host: Host, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        host: Host,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._host = host
         self._clock = clock
         self._replies = Replies(clock)
-        self.uploads = Uploads()
+        self._ticks = ticks
+        self._tidied: dict[str, float] = {}
+        self.uploads = Uploads(ticks)
         self.stopping = threading.Event()
+        self._tidying = threading.Thread(target=self._keep_tidy, name="mvc-tidy", daemon=True)
         self._relief = Relief(RELIEVED)
         self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
 
     def close(self) -> None:
         """After the last call: makes durable what was put."""
+        self.stopping.set()
         self.putting.shutdown()
+        if self._tidying.is_alive():
+            self._tidying.join()
         self.uploads.close()
+
+    def tidy(self) -> None:
+        """Closes uploads that made no progress, and lets the host free what no ref reached."""
+        self.uploads.expire()
+        host: Any = self._host  # see `host.Caretaker`
+        if not hasattr(host, "tidy"):
+            return
+        for repo in self.uploads.take_left() | host.untidy():
+            due = self._tidied.get(repo, -math.inf) + TIDY_EACH <= self._ticks()
+            try:
+                done = due and host.tidy(repo, self.uploads.owners(repo))
+            except MvcError as error:
+                log.warning("%s could not be tidied: %s", repo, error)
+                continue
+            if done:
+                self._tidied[repo] = self._ticks()
+            else:
+                self.uploads.leave(repo)
+
+    def _keep_tidy(self) -> None:
+        while not self.stopping.wait(TIDY):
+            self.tidy()
 
     def register(self, server: Front) -> None:
         """Adds the service to a server, and makes the process fit to serve."""
         keep_blocks(heaps=2)
+        self._tidying.start()
         server.add_generic_rpc_handlers((handlers(self, {"Put": self.putting}),))
         admit = getattr(self._host, "admit", None)  # see `host.Doorkeeper`
         if admit is not None:
@@ -245,7 +287,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             hosted.check_put(len(request.records))
             session = _identifier(request.session, "session")
             try:
-                with self.uploads.using(request.repo, session, hosted.store) as upload:
+                with self.uploads.using(
+                    request.repo, session, hosted.store, hosted.principal
+                ) as upload:
                     stored, known = upload.put(parse_frame(request.records))
                     frames = self.uploads.frames()
                     if frames <= CROWDED:
@@ -266,16 +310,18 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             own = not request.session  # nothing was put
             session = b"\0" * ID_SIZE + request.request_id if own else bytes(request.session)
             try:
-                with self.uploads.using(request.repo, session, hosted.store) as upload:
+                with self.uploads.using(
+                    request.repo, session, hosted.store, hosted.principal
+                ) as upload:
                     answer = self._move(request, update, hosted, upload)
             except MvcError as error:
                 if own or isinstance(error, StaleReuse):
-                    self.uploads.end(request.repo, session)
+                    self.uploads.end(request.repo, session, named=own)  # own: nothing was put
                 # The first try of this very request may have ended while we worked.
                 if (reply := self._remembered(hosted.store, request)) is not None:
                     return reply
                 raise
-            self.uploads.end(request.repo, session)
+            self.uploads.end(request.repo, session, named=True)
             return answer
 
     def _remembered(self, store: Store, request: pb.UpdateRefsRequest) -> pb.UpdateRefsReply | None:
@@ -301,7 +347,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 update.updates,
                 operation=judgement.operation,
                 audit=judgement.audit,
-                cache=remembered,
+                cache={**remembered, **judgement.cache},
             )
         )
         return answer

@@ -44,9 +44,13 @@ class Repositories:
 
 def _named(host: Host) -> Host:
     named = _Named(host)
-    admit = getattr(host, "admit", None)
-    if admit is not None:
-        vars(named)["admit"] = admit
+    for more in (
+        "admit",
+        "untidy",
+        "tidy",
+    ):  # what it may do besides: `wire.host.Doorkeeper`, `Caretaker`
+        if hasattr(host, more):
+            vars(named)[more] = getattr(host, more)
     return named
 
 
