@@ -12,7 +12,7 @@ from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.canonical import corrupt, decode
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
-from mvcd.objects.entry import PATH_MAP, Entry
+from mvcd.objects.entry import MAX_FILE_SIZE, MAX_VERSION_SIZE, PATH_MAP, Entry
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Node
@@ -56,15 +56,38 @@ def named(opened: Opened) -> Iterator[Digest]:
 
 
 def require_allowed(id: Digest, opened: Opened) -> None:
-    """What a receiver asks of each object that is new to it. Raises Failure(kind="reserved-path") for a list of
-    files that names one which no version may hold (reserved.py)."""
-    if not isinstance(opened, Node):
-        return
+    """What a receiver asks of each object that is new to it. Raises Failure: "reserved-path" for a list of
+    files that names one which no version may hold (reserved.py), "too-large" for a size nobody can mean."""
+    match opened:
+        case Recipe(size=size):
+            _require_size(id, size, MAX_FILE_SIZE)
+        case Version(components=components):
+            total = sum(root.size for root in components.values())
+            _require_size(id, total, MAX_VERSION_SIZE)
+        case Node():
+            _require_paths(id, opened)
+
+
+def _require_size(id: Digest, size: int, most: int) -> None:
+    if size > most:
+        raise Failure(
+            f"{id.kind.name.lower()} {id.short()} claims {size:,} bytes",
+            kind="too-large",
+            cause=f"at most {most >> 40} TiB are taken from others",
+            help="whoever made that version: mvc verify",
+        )
+
+
+def _require_paths(id: Digest, opened: Node[Entry] | Node[Chunk]) -> None:
     for item in opened.items:
-        name = reserved(item.path) if isinstance(item, Entry) else None
+        if not isinstance(item, Entry):
+            return
+        if item.size > MAX_FILE_SIZE:
+            _require_size(item.recipe, item.size, MAX_FILE_SIZE)
+        name = reserved(item.path)
         if name is not None:
             raise Failure(
-                f"a version there holds {item.path!r}",  # type: ignore[union-attr]
+                f"a version there holds {item.path!r}",
                 kind="reserved-path",
                 cause=f"it is taken for {name}, a repository's own directory: its settings would run commands; "
                 f"node {id.short()} lists it",

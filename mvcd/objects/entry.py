@@ -18,6 +18,12 @@ from mvcd.objects.v1 import objects_pb2 as pb
 MAX_PATH_BYTES = 4096
 """UTF-8 bytes; PATH_MAX of Linux."""
 
+MAX_FILE_SIZE = 16 << 40
+"""Raw bytes of a file that may come from others: the most that ext4 holds. Formats allow more, and a few
+hundred bytes of lists that name each other can claim anything."""
+MAX_VERSION_SIZE = 64 << 40
+"""Raw bytes of the files of a version that may."""
+
 
 class Mode(IntEnum):
     """What an entry is; the numbers are part of the format."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from mvcd.errors import Conflict, Failure
 from mvcd.monitor import Monitor
-from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.entry import MAX_PATH_BYTES, Entry, Mode
 from mvcd.objects.reserved import reserved
 from mvcd.repo.candidates import unsafe_link
 from mvcd.repo.early import Begun
@@ -30,6 +30,7 @@ from mvcd.repo.ground import Ground
 from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import LONG
+from mvcd.store.room import require_room
 
 _SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
@@ -77,6 +78,9 @@ class Checkout:
         try:
             shutil.rmtree(self._staging, ignore_errors=True)
             os.makedirs(self._staging)
+            require_room(
+                self._staging, sum(e.size for e in write if not self._is_begun(e)), "these files"
+            )
             staged = self._lay_out([e for e in write if self._may_write(e)])
             stage(staged, self._contents, self._monitor)
             self._make_durable([s.temporary for s in staged])
@@ -87,6 +91,10 @@ class Checkout:
         finally:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Whether some of it takes its place already; then how much of it does not is nobody's guess."""
+        return entry in self._early.large or entry in self._early.small
 
     def _lay_out(self, write: Sequence[Entry]) -> list[Staged]:
         """Where each file is written first; makes the directories for it."""
@@ -154,6 +162,8 @@ class Checkout:
 
     def _may_write(self, entry: Entry) -> bool:
         problem = why_reserved(entry.path)
+        if problem is None and entry.mode is Mode.SYMLINK and entry.size > MAX_PATH_BYTES:
+            problem = "unsafe symlink: its target is longer than any path"
         if problem is None and entry.mode is Mode.SYMLINK:
             text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
             problem = unsafe_link(entry.path, text)

@@ -16,6 +16,7 @@ from mvcd.repo.keygen import Keygen
 from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.room import RESERVE, require_room
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.policy import Judge
@@ -148,6 +149,7 @@ class TeamRepository:
         return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
 
     def check_put(self, size: int) -> None:
+        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
         self._usage.put(self.principal, size, self._quotas())
 
     def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:

@@ -45,6 +45,14 @@ STALL = 60.0
 """Seconds without a frame after which a stream counts as dead."""
 SLOWEST = 64 << 10
 """Bytes a second below which a put is given up."""
+MAX_PAGES = 4096
+"""Of refs, and of a log: a server fills pages of 512 KiB, so no honest list has more."""
+MAX_REFS = 1 << 20
+MAX_VERSIONS = 1 << 22
+"""Of one log; one a minute for eight years."""
+MAX_REF_VALUE = 64 << 10
+EVENT_PAUSE = 0.05
+"""Seconds between two events at least; what comes faster waits with the server."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -140,10 +148,10 @@ class RemotePeer:
     def _heard(self, reply: pb.HelloReply) -> Hello:
         usual, told = Limits(), reply.limits
         limits = Limits(
-            min(usual.has_ids, told.has_ids) or usual.has_ids,
-            min(usual.get_ids, told.get_ids) or usual.get_ids,
-            min(usual.log_versions, told.log_versions) or usual.log_versions,
-            min(usual.ref_updates, told.ref_updates) or usual.ref_updates,
+            _limit(usual.has_ids, told.has_ids),
+            _limit(usual.get_ids, told.get_ids),
+            _limit(usual.log_versions, told.log_versions),
+            _limit(usual.ref_updates, told.ref_updates),
         )
         self._hello = Hello(
             reply.repo_id, reply.complete, reply.server, reply.principal, reply.role,
@@ -158,13 +166,18 @@ class RemotePeer:
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         token = ""
-        while True:
+        for _ in range(MAX_PAGES):
             request = pb.ListRefsRequest(repo=self._repo, prefix=prefix, page_token=token)
             reply = self._call(self._stub.ListRefs, request, SHORT)
+            if any(len(ref.value) > MAX_REF_VALUE for ref in reply.refs):
+                raise self._bad("a ref of more than 64 KiB")
             found.update((ref.name, ref.value) for ref in reply.refs)
-            if not reply.next_page_token or reply.next_page_token == token:
+            if not reply.next_page_token:
                 return found
+            if len(found) > MAX_REFS or reply.next_page_token.encode() <= token.encode():
+                break
             token = reply.next_page_token
+        raise self._bad("a list of refs that does not end")
 
     def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
         most = self._most(max(len(heads), len(haves)), lambda limits: limits.log_versions)
@@ -180,11 +193,20 @@ class RemotePeer:
             yield from part
 
     def _log(self, frontier: bytes, known: bytes) -> Iterator[VersionId]:
-        while frontier:
+        seen: set[VersionId] = set()
+        for _ in range(MAX_PAGES):
             request = pb.LogRequest(repo=self._repo, heads=frontier, haves=known)
             reply = self._call(self._stub.Log, request, LONG)
-            yield from packed.unpack(reply.versions, VersionId, MAX_IDS)
+            found = packed.unpack(reply.versions, VersionId, MAX_IDS)
+            yield from found
+            if not reply.frontier:
+                return
+            before = len(seen)
+            seen.update(found)
+            if len(seen) == before or len(seen) > MAX_VERSIONS:
+                break
             frontier = reply.frontier
+        raise self._bad("a history that does not end")
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         most = self._most(len(ids), lambda limits: limits.has_ids)
@@ -224,6 +246,8 @@ class RemotePeer:
             )
             try:
                 for reply in self._stream(request):
+                    if not reply.records and not reply.missing:
+                        raise self._bad("a message that brings nothing")
                     waits.moved()
                     gone.extend(
                         self._asked(left, packed.unpack(bytes(reply.missing), AnyId, len(ids)))
@@ -246,11 +270,16 @@ class RemotePeer:
         try:
             return [left.pop(id) for id in ids]
         except KeyError as error:
-            raise Failure(
-                f"{self.url} sent what it was not asked for",
-                kind="bad-reply",
-                cause="a faulty server, or one that means no good",
-            ) from error
+            raise self._bad("what it was not asked for") from error
+
+    def _bad(self, what: str) -> Failure:
+        """Each list, page, stream and message that a server sends has a bound."""
+        return Failure(
+            f"{self.url} sent {what}",
+            kind="bad-reply",
+            cause="a faulty server, or one that means no good",
+            help="ask whoever runs it; mvc ls-remote URL  (of another copy)",
+        )
 
     @property
     def frames(self) -> int:
@@ -302,7 +331,12 @@ class RemotePeer:
         request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since, repo_id=repo_id)
         call = self._stub.WatchRefs(request, metadata=self._metadata)
         try:
+            last = -EVENT_PAUSE
             for event in call:
+                early = last + EVENT_PAUSE - self._patience.clock()
+                if early > 0:
+                    self._patience.sleep(early)
+                last = self._patience.clock()
                 refs = {r.name: r.value if r.HasField("value") else None for r in event.refs}
                 yield RefsChanged(event.changes, event.fresh, refs)
         except grpc.RpcError as error:
@@ -349,6 +383,11 @@ class RemotePeer:
         finally:
             watch.end()
             call.cancel()
+
+
+def _limit(usual: int, told: int) -> int:
+    """What goes into one call: no server may take fewer than FEW, nor make us send more than usual."""
+    return max(FEW, min(usual, told)) if told else usual
 
 
 class _Waits:

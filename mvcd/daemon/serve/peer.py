@@ -17,6 +17,7 @@ from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.room import RESERVE, require_room
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
@@ -74,6 +75,7 @@ class OpenPeer:
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
+        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
 
     def check_update(self, update: Update, missing: Missing) -> Judgement:
         judged = judge(self.store, time.time_ns)
