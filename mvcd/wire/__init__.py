@@ -10,10 +10,17 @@
     below.py    what lies below objects, before it is asked for
     client.py   a peer at the other end of a channel
     status.py   errors as status and back
+    address.py  addresses without secrets, and the proxy on the way
+    diagnosis.py why a server does not answer
     dial.py     from an address to a peer
     ports.py    those that an address without one means
     ssh.py      a connection through the system's ssh
     ids.py      packed digests and bitmaps
 
-Nothing else in the engine knows gRPC.
+Nothing else in the engine knows gRPC. What it says on stderr is not for the people who use us: errors come as
+errors.
 """
+
+import os
+
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")

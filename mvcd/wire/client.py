@@ -18,13 +18,15 @@ from typing import Any, TypeVar
 import grpc
 
 from mvcd import __version__
-from mvcd.errors import Conflict, Failure, RemoteUnreachable
+from mvcd.errors import Conflict, Failure, MvcError, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame, parse_frame
 from mvcd.store.peer import MAX_IDS, Hello, Limits, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
+from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
+from mvcd.wire.diagnosis import Place, diagnose
 from mvcd.wire.ids import AnyId
 from mvcd.wire.status import may_repeat, retrying, to_error
 from mvcd.wire.v1 import remote_pb2 as pb
@@ -51,6 +53,10 @@ MAX_REFS = 1 << 20
 MAX_VERSIONS = 1 << 22
 """Of one log; one a minute for eight years."""
 MAX_REF_VALUE = 64 << 10
+REFUSALS = 3
+"""Times that nobody listens before it is taken for a wrong port: a server that starts takes a second."""
+SOON = 2.0
+"""Seconds that this takes."""
 EVENT_PAUSE = 0.05
 """Seconds between two events at least; what comes faster waits with the server."""
 
@@ -96,11 +102,15 @@ class RemotePeer:
         options: Sequence[tuple[str, Any]] = (),
         token: str | None = None,
         patience: Patience | None = None,
+        place: Place | None = None,
     ) -> None:
-        """`target` as gRPC names it ("host:port", "unix:/path"); without credentials in plain text."""
+        """`target` as gRPC names it ("host:port", "unix:/path"); without credentials in plain text. `place`
+        says where that is, for whoever asks why nobody answers."""
         self.url = url
+        self._place = place
+        self._answered = False
         self._repo = repo
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
         every = [*OPTIONS, *options]
         self._channel = (
@@ -239,7 +249,7 @@ class RemotePeer:
     ) -> Iterator[Frame]:
         """Adds what is not there to `gone`. With `more`, up to so many objects that nobody named come too."""
         left: dict[bytes, Digest] = {id: id for id in ids}
-        waits = _Waits(self._patience)
+        waits = _Waits(self)
         while left:
             request = pb.GetRequest(
                 repo=self._repo, ids=packed.pack(left.values()), below=bool(more)
@@ -261,7 +271,7 @@ class RemotePeer:
                         yield frame
                 break
             except grpc.RpcError as error:
-                waits.again(error, self.url)
+                waits.again(error)
         gone.extend(left.values())
 
     def _asked(self, left: dict[bytes, Digest], ids: Iterable[Digest]) -> list[Digest]:
@@ -312,7 +322,7 @@ class RemotePeer:
             author=author,
             detail=detail,
         )
-        waits = _Waits(self._patience)
+        waits = _Waits(self)
         try:
             reply = self._call(self._stub.UpdateRefs, request, LONG, waits)
         except Conflict:
@@ -333,16 +343,35 @@ class RemotePeer:
         try:
             last = -EVENT_PAUSE
             for event in call:
-                early = last + EVENT_PAUSE - self._patience.clock()
+                early = last + EVENT_PAUSE - self.patience.clock()
                 if early > 0:
-                    self._patience.sleep(early)
-                last = self._patience.clock()
+                    self.patience.sleep(early)
+                last = self.patience.clock()
                 refs = {r.name: r.value if r.HasField("value") else None for r in event.refs}
                 yield RefsChanged(event.changes, event.fresh, refs)
         except grpc.RpcError as error:
-            raise to_error(error, self.url) from error
+            raise self.why(error) from error
         finally:
             call.cancel()
+
+    def why(self, error: grpc.RpcError) -> MvcError:
+        """What a call ended with, in our words; with the proxy in between, if there is one."""
+        found = to_error(error, self.url)
+        via = None if self._place is None else proxy_for(self._place.host)
+        if isinstance(found, RemoteUnreachable) and via is not None:
+            found.cause = f"{found.cause or 'no answer'}; asked through the proxy {via}"
+            found.help = "check the proxy, or go without it: no_proxy=" + (
+                self._place.host if self._place else ""
+            )
+        return found
+
+    def hopeless(self, error: grpc.RpcError) -> MvcError | None:
+        """What no repetition mends, found out once: after a first answer everything was right before."""
+        if self._answered or self._place is None or proxy_for(self._place.host) is not None:
+            return None
+        if not isinstance(to_error(error, self.url), RemoteUnreachable):
+            return None
+        return diagnose(self._place)
 
     def close(self) -> None:
         self._channel.close()
@@ -356,14 +385,17 @@ class RemotePeer:
         seconds: float,
         waits: _Waits | None = None,
     ) -> T:
-        waits = waits or _Waits(self._patience)
+        waits = waits or _Waits(self)
         if request is not self._greeting:
             self._greet()
         while True:
             try:
-                return method(request, timeout=seconds, metadata=self._metadata)
+                reply = method(request, timeout=seconds, metadata=self._metadata)
             except grpc.RpcError as error:
-                waits.again(error, self.url)
+                waits.again(error)
+            else:
+                self._answered = True
+                return reply
 
     def _stream(self, request: pb.GetRequest) -> Iterator[GetReply]:
         """Replies of one Get; a timer set anew by each of them ends a stream that stalls."""
@@ -393,8 +425,9 @@ def _limit(usual: int, told: int) -> int:
 class _Waits:
     """The pauses of one call that is repeated."""
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, peer: RemotePeer) -> None:
+        self._peer = peer
+        self._patience = patience = peer.patience
         self._pause = patience.first
         self._end = patience.clock() + patience.total
         self.count = 0
@@ -404,14 +437,21 @@ class _Waits:
         self._pause = self._patience.first
         self._end = self._patience.clock() + self._patience.total
 
-    def again(self, error: grpc.RpcError, url: str) -> None:
-        """Waits before the next try. Raises when there is none: it is not that kind of error, or it is late."""
-        patience = self._patience
-        if not may_repeat(error) or patience.clock() + self._pause > self._end:
-            raise to_error(error, url) from error
+    def again(self, error: grpc.RpcError) -> None:
+        """Waits before the next try. Raises when there is none: it is not that kind of error, it is late, or
+        there is something that no waiting mends."""
+        patience, peer = self._patience, self._peer
+        if not may_repeat(error):
+            raise peer.why(error) from error
+        hopeless = peer.hopeless(error)
+        if hopeless is not None and (hopeless.kind != "refused" or self.count >= REFUSALS):
+            raise hopeless from error
+        if patience.clock() + self._pause > self._end:
+            raise peer.why(error) from error
         self.count += 1
         if self.count == 1:
-            patience.tell(retrying(to_error(error, url), patience.total))
+            seconds = patience.total if hopeless is None else min(patience.total, SOON)
+            patience.tell(retrying(peer.why(error), seconds))
         patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
         self._pause = min(self._pause * 2, patience.most)
 

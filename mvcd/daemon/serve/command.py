@@ -146,8 +146,9 @@ def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
     from mvcd.daemon.serve.remote import Repositories
     from mvcd.team.auditlog import By
     from mvcd.team.host import TeamHost
-    from mvcd.team.root import Root
+    from mvcd.team.root import Root, make_private
 
+    make_private(os.path.abspath(options.root))
     with RootLock(options.root), Root.create(options.root) as root:
         secret = root.first_start(By("mvcd", _now_us()))
 
