@@ -189,10 +189,10 @@ def test_loopback_goes_through_no_proxy(tmp_path: Path, monkeypatch: pytest.Monk
         for name in ("http_proxy", "https_proxy", "grpc_proxy"):
             said = Said(tmp_path, "clone", f"grpc://{server.listen}/r", **{name: address})
             said.named("the token is not one", "mvc login", code=12)
+        monkeypatch.setenv("https_proxy", address.replace("//", "//ada:hush@"))
         far = dial(
             "grpcs://models.example.org/r", token=None, options={}, patience=Patience(total=0.0)
         )
-        monkeypatch.setenv("https_proxy", address.replace("//", "//ada:hush@"))
         with pytest.raises(RemoteUnreachable) as caught:
             far.refs()
         far.close()
