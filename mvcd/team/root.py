@@ -3,6 +3,7 @@
 DIR/repos/NAME/     one store a repository, no workspace; names may have slashes
 DIR/accounts/       the accounts, in a store of their own
 DIR/admin.token     the first administrator's token, 0600, made at the first start
+DIR/seal.key, .pub  what the server seals its logs with, if it does (seals.py)
 DIR/removed/        repositories that were removed; delete them when nobody misses them
 """
 
@@ -21,7 +22,18 @@ from mvcd.team.auditlog import By
 from mvcd.team.roles import Role, Scope
 from mvcd.team.values import Hosted
 
-_OWN = frozenset({"accounts", "repos", "removed", "admin.token", "serve.lock", "lost+found"})
+_OWN = frozenset(
+    {
+        "accounts",
+        "repos",
+        "removed",
+        "admin.token",
+        "seal.key",
+        "seal.key.pub",
+        "serve.lock",
+        "lost+found",
+    }
+)
 ADMIN = "admin"
 MAX_NAME = 200
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -76,7 +88,8 @@ class Root:
     def __init__(self, path: str, accounts: LmdbStore) -> None:
         self.path = path
         self.accounts = Accounts(accounts)
-        self._store = accounts
+        self.store = accounts
+        """Of the accounts."""
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -173,7 +186,7 @@ class Root:
         return LmdbStore.open(self.repository_path(name))
 
     def close(self) -> None:
-        self._store.close()
+        self.store.close()
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@
     metrics    counters in Prometheus' text format
     probe      a call to itself, for /readyz
     web        /healthz /readyz /metrics
+    sealing    signed heads of the audit logs, to a place elsewhere
     lock       one server a directory
     backup     a copy of a server directory while it serves, and the way back
 
