@@ -20,9 +20,9 @@ MAX_STRANGERS = 256
 MAX_AT_ADDRESS = 128
 """Of these from one address. What is known counts for its caller: behind a proxy all have one address."""
 MAX_OF_CALLER = 96
-MAX_OF_METHOD = {"Get": 32, "Put": 48, "WatchRefs": 16, "Log": 8, "UpdateRefs": 8}
+MAX_OF_METHOD = {"Get": 32, "Put": 48, "WatchRefs": 16, "Log": 6, "UpdateRefs": 6}
 """Of one caller's. A push has at most 24 Puts in flight and a pull 8 Gets; Log and UpdateRefs walk, each on a
-thread, of which others must find some free."""
+thread, of which others must find some free (`server.WALKS`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ THREADS = 32
 PUTS = 12
 """Frames taken up at once; the others wait in gRPC, once and not twice. More than one push has in flight, which
 a flush holds up: there is room for others meanwhile."""
+WALKS = 24
+"""Logs and UpdateRefs at once: they may take a minute each, on threads that nobody else waits for."""
 CROWDED = 4
 """Frames for each push from which on memory is dearer than the time that giving it back costs."""
 RELIEVED = 32 << 20
@@ -133,11 +135,13 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self._tidying = threading.Thread(target=self._keep_tidy, name="mvc-tidy", daemon=True)
         self._relief = Relief(RELIEVED)
         self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
+        self._walking = ThreadPoolExecutor(WALKS, "mvc-walk")
 
     def close(self) -> None:
         """After the last call: makes durable what was put."""
         self.stopping.set()
         self.putting.shutdown()
+        self._walking.shutdown()
         if self._tidying.is_alive():
             self._tidying.join()
         self.uploads.close()
@@ -168,7 +172,8 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         """Adds the service to a server, and makes the process fit to serve."""
         keep_blocks(heaps=2)
         self._tidying.start()
-        server.add_generic_rpc_handlers((handlers(self, {"Put": self.putting}),))
+        pools = {"Put": self.putting, "Log": self._walking, "UpdateRefs": self._walking}
+        server.add_generic_rpc_handlers((handlers(self, pools),))
         admit = getattr(self._host, "admit", None)  # see `host.Doorkeeper`
         if admit is not None:
             server.guard(SERVICE.full_name, lambda context: admit(caller_of(context)))
