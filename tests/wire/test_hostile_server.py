@@ -263,7 +263,7 @@ def test_an_answer_that_never_comes(name: str, monkeypatch: pytest.MonkeyPatch) 
     }
     patience = client.Patience(first=0.01, most=0.05, total=0.5)
     with hostile as peer:
-        peer._patience = patience
+        peer.patience = patience
         if name == "Put":
             peer._stub.Put = _hurried(peer._stub.Put)
         begun = time.monotonic()
