@@ -27,7 +27,7 @@ from mvcd.repo.core import Core
 from mvcd.repo.early import Begun
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.left_out import Components, changes_here
-from mvcd.repo.planning import Plan, plan, some
+from mvcd.repo.planning import Plan, plan, refuse_reserved, some
 from mvcd.repo.refs import (
     EMPTY_ID,
     HEADS,
@@ -290,7 +290,7 @@ def rollback(
         wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
         planned = plan(core, wanted, dirty, everything=force)
         refuse_unsaved(planned, "rollback", force=force)
-        _refuse_reserved(planned, rev)
+        refuse_reserved(planned, rev)
         text = message or f"roll back to v{old.generation}"
         version = derived(old, head, text, Trigger.ROLLBACK, context)
         data = version.encode()
@@ -341,18 +341,6 @@ def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
             f"{verb} would overwrite unsaved work in {some(planned.unsaved)}",
             kind="would-overwrite",
             help=f"mvc commit -m '...'  (or: mvc {verb} --force, which mvc undo can take back)",
-        )
-
-
-def _refuse_reserved(planned: Plan, rev: str) -> None:
-    """A rollback makes a new version of an old one's content."""
-    if planned.reserved:
-        path = planned.reserved[0]
-        raise Failure(
-            f"{rev} holds {path!r}, which no new version may",
-            kind="reserved-path",
-            cause=why_reserved(path),
-            help=f"mvc checkout {rev}, then mvc switch -c BRANCH and mvc commit: they leave it out",
         )
 
 

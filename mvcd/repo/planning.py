@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mvcd.errors import Conflict
+from mvcd.errors import Conflict, Failure
 from mvcd.objects.entry import Entry
 from mvcd.objects.reserved import reserved
+from mvcd.repo.checkout import why_reserved
 from mvcd.repo.core import Core
 from mvcd.repo.files import Change, Placed
 from mvcd.repo.ground import Ground
@@ -123,6 +124,18 @@ def _refuse_obstacles(made: Plan, ground: Ground) -> None:
             kind="would-overwrite",
             cause="a file must become a directory there, or a directory a file; and this is to stay",
             help=f"move {min(obstacles)} away, then run the command again",
+        )
+
+
+def refuse_reserved(planned: Plan, rev: str) -> None:
+    """A rollback makes a new version of an old one's content."""
+    if planned.reserved:
+        path = planned.reserved[0]
+        raise Failure(
+            f"{rev} holds {path!r}, which no new version may",
+            kind="reserved-path",
+            cause=why_reserved(path),
+            help=f"mvc checkout {rev}, then mvc switch -c BRANCH and mvc commit: they leave it out",
         )
 
 

@@ -8,6 +8,8 @@
     uploads.py  what clients have put and not yet named
     replies.py  what updates were answered, for a week
     below.py    what lies below objects, before it is asked for
+    tidying.py  what they leave, freed
+    patience.py how often a call is made again
     client.py   a peer at the other end of a channel
     status.py   errors as status and back
     address.py  addresses without secrets, and the proxy on the way

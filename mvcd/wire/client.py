@@ -8,11 +8,9 @@ reply.
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
@@ -28,9 +26,12 @@ from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.diagnosis import Place, diagnose
 from mvcd.wire.ids import AnyId
-from mvcd.wire.status import may_repeat, retrying, to_error
+from mvcd.wire.patience import Patience, Waits
+from mvcd.wire.status import to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
+
+__all__ = ["Patience", "RemotePeer"]
 
 T = TypeVar("T")
 PROTOCOL = 1
@@ -53,10 +54,6 @@ MAX_REFS = 1 << 20
 MAX_VERSIONS = 1 << 22
 """Of one log; one a minute for eight years."""
 MAX_REF_VALUE = 64 << 10
-REFUSALS = 3
-"""Times that nobody listens before it is taken for a wrong port: a server that starts takes a second."""
-SOON = 2.0
-"""Seconds that this takes."""
 EVENT_PAUSE = 0.05
 """Seconds between two events at least; what comes faster waits with the server."""
 
@@ -69,24 +66,6 @@ OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )
-
-
-def _unheard(why: str) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long calls are repeated: from `first` seconds doubling to `most`, for `total` in all."""
-
-    first: float = 0.2
-    most: float = 15.0
-    total: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = random.random
-    tell: Callable[[str], object] = _unheard
-    """Hears why a call is made again, before its first pause."""
 
 
 class RemotePeer:
@@ -249,7 +228,7 @@ class RemotePeer:
     ) -> Iterator[Frame]:
         """Adds what is not there to `gone`. With `more`, up to so many objects that nobody named come too."""
         left: dict[bytes, Digest] = {id: id for id in ids}
-        waits = _Waits(self)
+        waits = Waits(self)
         while left:
             request = pb.GetRequest(
                 repo=self._repo, ids=packed.pack(left.values()), below=bool(more)
@@ -322,7 +301,7 @@ class RemotePeer:
             author=author,
             detail=detail,
         )
-        waits = _Waits(self)
+        waits = Waits(self)
         try:
             reply = self._call(self._stub.UpdateRefs, request, LONG, waits)
         except Conflict:
@@ -383,9 +362,9 @@ class RemotePeer:
         method: Callable[..., T],
         request: object,
         seconds: float,
-        waits: _Waits | None = None,
+        waits: Waits | None = None,
     ) -> T:
-        waits = waits or _Waits(self)
+        waits = waits or Waits(self)
         if request is not self._greeting:
             self._greet()
         while True:
@@ -420,40 +399,6 @@ class RemotePeer:
 def _limit(usual: int, told: int) -> int:
     """What goes into one call: no server may take fewer than FEW, nor make us send more than usual."""
     return max(FEW, min(usual, told)) if told else usual
-
-
-class _Waits:
-    """The pauses of one call that is repeated."""
-
-    def __init__(self, peer: RemotePeer) -> None:
-        self._peer = peer
-        self._patience = patience = peer.patience
-        self._pause = patience.first
-        self._end = patience.clock() + patience.total
-        self.count = 0
-
-    def moved(self) -> None:
-        """Something came: patience begins anew."""
-        self._pause = self._patience.first
-        self._end = self._patience.clock() + self._patience.total
-
-    def again(self, error: grpc.RpcError) -> None:
-        """Waits before the next try. Raises when there is none: it is not that kind of error, it is late, or
-        there is something that no waiting mends."""
-        patience, peer = self._patience, self._peer
-        if not may_repeat(error):
-            raise peer.why(error) from error
-        hopeless = peer.hopeless(error)
-        if hopeless is not None and (hopeless.kind != "refused" or self.count >= REFUSALS):
-            raise hopeless from error
-        if patience.clock() + self._pause > self._end:
-            raise peer.why(error) from error
-        self.count += 1
-        if self.count == 1:
-            seconds = patience.total if hopeless is None else min(patience.total, SOON)
-            patience.tell(retrying(peer.why(error), seconds))
-        patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
-        self._pause = min(self._pause * 2, patience.most)
 
 
 class _Stall:

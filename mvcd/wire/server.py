@@ -8,13 +8,12 @@ calls at once, which is bounded.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import grpc
 
@@ -36,6 +35,7 @@ from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.replies import Replies
 from mvcd.wire.status import to_status
+from mvcd.wire.tidying import Tidying
 from mvcd.wire.uploads import Upload, Uploads
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
@@ -63,10 +63,6 @@ CROWDED = 4
 """Frames for each push from which on memory is dearer than the time that giving it back costs."""
 RELIEVED = 32 << 20
 """Bytes received between two times that it is given back then."""
-TIDY = 30.0
-"""Seconds between two looks for uploads that made no progress."""
-TIDY_EACH = 3600.0
-"""Seconds from one collection of a repository to the next: it walks all of it, 10 s for a million objects."""
 POLL = 0.5
 """Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
 
@@ -128,11 +124,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self._host = host
         self._clock = clock
         self._replies = Replies(clock)
-        self._ticks = ticks
-        self._tidied: dict[str, float] = {}
         self.uploads = Uploads(ticks)
         self.stopping = threading.Event()
-        self._tidying = threading.Thread(target=self._keep_tidy, name="mvc-tidy", daemon=True)
+        self._tidying = Tidying(host, self.uploads, ticks, self.stopping)
         self._relief = Relief(RELIEVED)
         self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
         self._walking = ThreadPoolExecutor(WALKS, "mvc-walk")
@@ -142,31 +136,12 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self.stopping.set()
         self.putting.shutdown()
         self._walking.shutdown()
-        if self._tidying.is_alive():
-            self._tidying.join()
+        self._tidying.end()
         self.uploads.close()
 
     def tidy(self) -> None:
-        """Closes uploads that made no progress, and lets the host free what no ref reached."""
-        self.uploads.expire()
-        host: Any = self._host  # see `host.Caretaker`
-        if not hasattr(host, "tidy"):
-            return
-        for repo in self.uploads.take_left() | host.untidy():
-            due = self._tidied.get(repo, -math.inf) + TIDY_EACH <= self._ticks()
-            try:
-                done = due and host.tidy(repo, self.uploads.owners(repo))
-            except MvcError as error:
-                log.warning("%s could not be tidied: %s", repo, error)
-                continue
-            if done:
-                self._tidied[repo] = self._ticks()
-            else:
-                self.uploads.leave(repo)
-
-    def _keep_tidy(self) -> None:
-        while not self.stopping.wait(TIDY):
-            self.tidy()
+        """See `tidying.Tidying.tidy`."""
+        self._tidying.tidy()
 
     def register(self, server: Front) -> None:
         """Adds the service to a server, and makes the process fit to serve."""
