@@ -24,6 +24,7 @@ from typing import Any
 
 from mvcd.errors import Failure
 from mvcd.repo import settings
+from mvcd.repo.ignore import Patterns
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
           "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}  # fmt: skip
@@ -75,7 +76,7 @@ def load(root: str) -> Limits:
     table = settings.load(root).get("watch", {})
     try:
         return _parse(table)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise Failure(
             f"the [watch] table of {settings.FILE} is wrong",
             kind="bad-config",
@@ -118,7 +119,4 @@ def _size(value: object) -> int:
 def _matcher(globs: tuple[str, ...]) -> Callable[[str], bool] | None:
     if not globs:
         return None
-    from pathspec import GitIgnoreSpec
-
-    spec = GitIgnoreSpec.from_lines(globs)
-    return lambda path: bool(spec.match_file(path))
+    return Patterns(globs).match

@@ -9,6 +9,11 @@ import time
 from mvcd.repo.results import Context
 
 _GIT_SECONDS = 5.0
+SAFE_GIT = (
+    "git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit",
+)  # fmt: skip
+"""git where it runs nothing of the workspace's: no file monitor, no hook, and no repository made of plain files
+(`HEAD`, `objects`, `config`), which a version may hold. `.git` it may not (objects/reserved.py)."""
 
 
 def context(
@@ -62,7 +67,7 @@ def _git(root: str, *arguments: str) -> str | None:
     """Takes no lock, so that it never stands in a person's way; None if git is absent, slow or fails."""
     try:
         done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *arguments],
+            [*SAFE_GIT, *arguments],
             cwd=root, env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=_GIT_SECONDS, check=False,
         )  # fmt: skip

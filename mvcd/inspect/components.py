@@ -24,6 +24,7 @@ from typing import Self
 
 from blake3 import blake3
 
+from mvcd.inspect.patterns import Sign, Token, expression
 from mvcd.objects.version import Component
 
 _A, _W, _H = Component.ARCHITECTURE, Component.WEIGHTS, Component.HYPERPARAMETERS
@@ -172,7 +173,13 @@ def _by_directory(directory: str) -> Component | None:
 
 
 _GLOB_TOKEN = re.compile(r"^\*\*/|/\*\*/|/\*\*$|\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
-_SPANNING = {"**/": "(?:.*/)?", "/**/": "/(?:.*/)?", "/**": "/.+", "?": "[^/]"}
+_SPANNING: dict[str, list[Token]] = {
+    "**/": [Sign.PARTS],
+    "/**/": [Sign.SLASH, Sign.PARTS],
+    "/**": [Sign.SLASH, ".", Sign.REST],
+    "?": ["[^/]"],
+    "/": [Sign.SLASH],
+}
 
 
 def _compile(glob: str) -> re.Pattern[str]:
@@ -182,22 +189,25 @@ def _compile(glob: str) -> re.Pattern[str]:
         raise ValueError(f"{glob!r} is no glob for a component")
     anywhere = "/" not in body
     body = re.sub(r"(^|/)(?:\*\*/)+", r"\1**/", body.removeprefix("/"))
-    parts = [_token(token) for token in _GLOB_TOKEN.findall(body)]
+    tokens = [token for text in _GLOB_TOKEN.findall(body) for token in _tokens(text)]
     below = "/.*" if glob.endswith("/") else "(?:/.*)?"
     try:
-        return re.compile(("(?:.*/)?" if anywhere else "") + "".join(parts) + below, re.DOTALL)
+        inner = expression([Sign.PARTS] * anywhere + tokens)
+        if inner is None:
+            raise ValueError(f"{glob[:40]!r}… is longer than any path")
+        return re.compile(inner + below, re.DOTALL)
     except re.error as error:
         raise ValueError(f"{glob!r} is no glob: {error}") from None
 
 
-def _token(token: str) -> str:
+def _tokens(token: str) -> list[Token]:
     if token in _SPANNING:
         return _SPANNING[token]
     if token.startswith("*"):
-        return "[^/]*"
+        return [Sign.STAR]
     if token.startswith("[") and len(token) > 1:
         negated = token.startswith("[!")
         members = token[2 if negated else 1 : -1].replace("\\", "\\\\").replace("[", "\\[")
         members = "\\" + members if members.startswith(("]", "^")) else members
-        return f"(?!/)[{'^' if negated else ''}{members}]"
-    return re.escape(token)
+        return [f"(?!/)[{'^' if negated else ''}{members}]"]
+    return [re.escape(token)]

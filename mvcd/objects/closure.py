@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.canonical import corrupt, decode
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
-from mvcd.objects.entry import PATH_MAP, Entry
+from mvcd.objects.entry import MAX_FILE_SIZE, MAX_VERSION_SIZE, PATH_MAP, Entry
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
+from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Node
 from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Version
@@ -51,6 +53,46 @@ def named(opened: Opened) -> Iterator[Digest]:
                 yield item.recipe if isinstance(item, Entry) else item[0]
             for child in below:
                 yield child.node
+
+
+def require_allowed(id: Digest, opened: Opened) -> None:
+    """What a receiver asks of each object that is new to it. Raises Failure: "reserved-path" for a list of
+    files that names one which no version may hold (reserved.py), "too-large" for a size nobody can mean."""
+    match opened:
+        case Recipe(size=size):
+            _require_size(id, size, MAX_FILE_SIZE)
+        case Version(components=components):
+            total = sum(root.size for root in components.values())
+            _require_size(id, total, MAX_VERSION_SIZE)
+        case Node():
+            _require_paths(id, opened)
+
+
+def _require_size(id: Digest, size: int, most: int) -> None:
+    if size > most:
+        raise Failure(
+            f"{id.kind.name.lower()} {id.short()} claims {size:,} bytes",
+            kind="too-large",
+            cause=f"at most {most >> 40} TiB are taken from others",
+            help="whoever made that version: mvc verify",
+        )
+
+
+def _require_paths(id: Digest, opened: Node[Entry] | Node[Chunk]) -> None:
+    for item in opened.items:
+        if not isinstance(item, Entry):
+            return
+        if item.size > MAX_FILE_SIZE:
+            _require_size(item.recipe, item.size, MAX_FILE_SIZE)
+        name = reserved(item.path)
+        if name is not None:
+            raise Failure(
+                f"a version there holds {item.path!r}",
+                kind="reserved-path",
+                cause=f"it is taken for {name}, a repository's own directory: its settings would run commands; "
+                f"node {id.short()} lists it",
+                help="whoever made that version: commit without the file, to a branch that never had it",
+            )
 
 
 def children(kind: Kind, data: bytes) -> Iterator[Digest]:

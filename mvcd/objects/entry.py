@@ -11,11 +11,18 @@ from blake3 import blake3
 
 from mvcd.ids import NodeId, RecipeId
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
+from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import MAX_FACTOR, Child, Node, check_branch
 from mvcd.objects.v1 import objects_pb2 as pb
 
 MAX_PATH_BYTES = 4096
 """UTF-8 bytes; PATH_MAX of Linux."""
+
+MAX_FILE_SIZE = 16 << 40
+"""Raw bytes of a file that may come from others: the most that ext4 holds. Formats allow more, and a few
+hundred bytes of lists that name each other can claim anything."""
+MAX_VERSION_SIZE = 64 << 40
+"""Raw bytes of the files of a version that may."""
 
 
 class Mode(IntEnum):
@@ -40,11 +47,20 @@ class Entry(NamedTuple):
 
 
 def check_path(path: str) -> None:
-    """Raises ValueError with one clear line unless an entry may have this path.
+    """Raises ValueError with one clear line unless an entry may be made or written at this path.
 
-    It cannot leave its directory, reach `.mvc`, or differ from itself after normalising. That no path is
-    both a file and a directory is a matter of several entries and not judged here.
+    It cannot leave its directory, be or hold a repository's metadata (reserved.py), or differ from itself after
+    normalising. That no path is both a file and a directory is a matter of several entries and not judged here.
     """
+    check_known_path(path)
+    name = reserved(path)
+    if name is not None:
+        raise ValueError(f"path {path!r} is taken for {name}, a repository's own directory")
+
+
+def check_known_path(path: str) -> None:
+    """As `check_path`, for what is only read: versions that were made before `.mvc` was refused at every depth,
+    in every spelling, stay readable. What writes files asks `reserved` of each of their paths."""
     if "/." in path or path[:1] in {"", ".", "/"} or "//" in path or path[-1] == "/":
         _check_parts(path)
     if "\0" in path:
@@ -156,6 +172,6 @@ def _check_order(paths: Sequence[str]) -> None:
     """Raises ValueError unless the paths are legal and strictly ascend. Python compares code points, which
     for text without surrogates is the order of its UTF-8 bytes."""
     for path in paths:
-        check_path(path)
+        check_known_path(path)
     if any(a >= b for a, b in pairwise(paths)):
         raise ValueError("paths are not in strictly ascending order")

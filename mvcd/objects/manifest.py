@@ -16,7 +16,7 @@ from operator import attrgetter
 
 from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
-from mvcd.objects.entry import PATH_MAP, Entry, Mode, check_path
+from mvcd.objects.entry import PATH_MAP, Entry, Mode, check_known_path, check_path
 from mvcd.objects.tree import Child, Fetch, Node, Sink, TreeBuilder, open_node, open_root
 
 __all__ = [
@@ -69,7 +69,7 @@ def edit_manifest(
     for an illegal path, CorruptObject, and what `fetch` raises.
     """
     for path, entry in changes.items():
-        check_path(path)
+        (check_known_path if entry is None else check_path)(path)
         if entry is not None and entry.path != path:
             raise ValueError(f"the entry under {path!r} names {entry.path!r}")
     editor = _Editor(changes, fetch, sink)

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from mvcd.ids import NodeId, VersionId
 from mvcd.objects.canonical import corrupt, decode, encode
-from mvcd.objects.entry import check_path
+from mvcd.objects.entry import check_known_path
 from mvcd.objects.manifest import ComponentRoot
 from mvcd.objects.v1 import objects_pb2 as pb
 
@@ -152,7 +152,7 @@ class Version:
             raise ValueError("tracked paths are not in strictly ascending order")
         for path in self.tracked:
             if path != ".":
-                check_path(path)
+                check_known_path(path)
 
     def _is_empty(self) -> bool:
         return self == Version()

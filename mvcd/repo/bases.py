@@ -10,6 +10,7 @@ is the first candidate and costs nothing to find.
 from __future__ import annotations
 
 import threading
+from itertools import islice
 
 from mvcd.errors import IntegrityError
 from mvcd.ids import ChunkId
@@ -49,6 +50,10 @@ class ParentTensors:
         return FileTensors(recipe, self._store, self._fetch) if recipe.format else None
 
 
+MOST_CHUNKS = 1 << 19
+"""Of a tensor that differences are made to: 32 GiB as we cut, and 60 MiB of memory."""
+
+
 class FileTensors:
     """The tensors of the parent's version of one file."""
 
@@ -80,6 +85,7 @@ class FileTensors:
             if name not in self._chunks:
                 self._chunks.clear()
                 alone = Recipe(segment.size, "", (segment,))
-                self._chunks[name] = [part.chunk for part in parts(alone, self._fetch)]
+                found = islice(parts(alone, self._fetch), MOST_CHUNKS)
+                self._chunks[name] = [part.chunk for part in found]
             chunks = self._chunks[name]
         return chunks[index] if index < len(chunks) else None

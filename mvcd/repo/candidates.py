@@ -13,6 +13,7 @@ from enum import Enum
 from blake3 import blake3
 
 from mvcd.ids import RecipeId
+from mvcd.objects.reserved import reserved
 from mvcd.repo import ignore
 from mvcd.repo.statcache import OURS, RULES_DIGEST_SIZE, FileStat, Flag, Listing, Row
 
@@ -84,13 +85,13 @@ class Wanted:
         """Is a file of this name under care?"""
         named = self.names.get(name)
         if named is not None and named.whole:
-            return name not in ignore.NEVER
+            return not ignore.is_never(name)
         return self.whole and rules.match(name, directory=False) is None
 
     def directory(self, name: str, rules: ignore.Rules) -> Wanted | None:
         """What is wanted of a subdirectory; None if it is not entered."""
         named = self.names.get(name)
-        if name in ignore.NEVER:
+        if ignore.is_never(name):
             return None
         if named is not None and named.whole:
             return named
@@ -175,7 +176,9 @@ class Comparison:
     def _flag_directory(self, name: str, raw: bytes, wanted: Wanted | None) -> Flag:
         if wanted is None:
             nested = name == ignore.METADATA and self._visit.path and self._visit.wanted.whole
-            return self._skip(name, "metadata of another repository") if nested else Flag.NOT_OURS
+            if nested:
+                return self._skip(name, "metadata of another repository")
+            return self._unless_taken_for(name)
         if name.encode() != raw:
             return self._skip(name, "name is not UTF-8")
         reason = self._problem(self._visit.inside(name), b"d")
@@ -219,7 +222,7 @@ class Comparison:
         """The flag of a file that is not known to be clean; makes it a candidate if it is ours."""
         name = raw.decode(errors="backslashreplace")
         if not self._visit.wanted.file(name, self._rules):
-            return Flag.NOT_OURS
+            return self._unless_taken_for(name)
         if name.encode() != raw:
             return self._skip(name, "name is not UTF-8")
         listing = self._directory.listing
@@ -233,6 +236,12 @@ class Comparison:
         candidate = Candidate(path, listing.stat(index), state, recipe)
         self._directory.candidates.append((index, candidate))
         return Flag.LOOK
+
+    def _unless_taken_for(self, name: str) -> Flag:
+        """Of what is not ours. A name that is not a repository's own but taken for it is worth a word."""
+        if name in ignore.NEVER or not self._visit.wanted.whole or not ignore.is_never(name):
+            return Flag.NOT_OURS
+        return self._skip(name, f"some file systems take its name for {reserved(name)}")
 
     def _skip(self, name: str, reason: str) -> Flag:
         self.skipped.append((self._visit.inside(name), reason))
@@ -267,6 +276,6 @@ def unsafe_link(path: str, target: str) -> str | None:
         return "unsafe symlink: its target is outside the workspace"
     if ".." in parts[up:]:
         return "unsafe symlink: its target may be outside the workspace"
-    if any(part in ignore.NEVER for part in parts):
+    if any(map(ignore.is_never, parts)):
         return "unsafe symlink: its target is a repository's metadata"
     return None

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from mvcd.errors import Conflict
 from mvcd.monitor import Monitor
-from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.entry import MAX_PATH_BYTES, Entry, Mode
+from mvcd.objects.reserved import reserved
 from mvcd.repo.candidates import unfit_link, unsafe_link
 from mvcd.repo.early import Begun
 from mvcd.repo.files import read_entry
@@ -29,6 +30,7 @@ from mvcd.repo.ground import Ground
 from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import LONG, unwritten
+from mvcd.store.room import require_room
 
 _SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
@@ -88,6 +90,9 @@ class Checkout:
         try:
             shutil.rmtree(self._staging, ignore_errors=True)
             os.makedirs(self._staging)
+            require_room(
+                self._staging, sum(e.size for e in write if not self._is_begun(e)), "these files"
+            )
             staged = self._lay_out([e for e in write if self._may_write(e)])
             stage(staged, self._contents, self._monitor)
             self._make_durable([s.temporary for s in staged])
@@ -98,6 +103,10 @@ class Checkout:
         finally:
             shutil.rmtree(self._staging, ignore_errors=True)
             self._monitor.finish()
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Whether some of it takes its place already; then how much of it does not is nobody's guess."""
+        return entry in self._early.large or entry in self._early.small
 
     def _lay_out(self, write: Sequence[Entry]) -> list[Staged]:
         """Where each file is written first; makes the directories for it."""
@@ -165,12 +174,13 @@ class Checkout:
         return [path for path in removed if not self._names.any_is(path, kept)]
 
     def _may_write(self, entry: Entry) -> bool:
-        if entry.mode is not Mode.SYMLINK:
-            return True
-        text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
-        problem = (
-            unsafe_link(entry.path, text) if self._stands_alone else unfit_link(entry.path, text)
-        )
+        problem = why_reserved(entry.path)
+        if problem is None and entry.mode is Mode.SYMLINK and entry.size > MAX_PATH_BYTES:
+            problem = "unsafe symlink: its target is longer than any path"
+        if problem is None and entry.mode is Mode.SYMLINK:
+            text = read_entry(entry, self._contents.fetch).decode("utf-8", "surrogateescape")
+            fits = unsafe_link if self._stands_alone else unfit_link
+            problem = fits(entry.path, text)
         if problem is not None:
             self.skipped.append((entry.path, problem))
         return problem is None
@@ -292,6 +302,12 @@ class Checkout:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+
+def why_reserved(path: str) -> str | None:
+    """Why no file may be written at `path`: it would make a repository whose settings run commands."""
+    name = reserved(path)
+    return None if name is None else f"its path is taken for {name}, a repository's own directory"
 
 
 def _split_removals(

@@ -14,6 +14,7 @@ from typing import Any
 
 from mvcd.errors import Failure, UsageError
 from mvcd.store.group import share
+from mvcd.wire.address import require_no_secret, shown
 
 Setting = str | int | float | bool
 
@@ -27,11 +28,11 @@ class Config:
 
     def get(self, key: str) -> str | None:
         value = self._load().get(key)
-        return None if value is None else _text(value)
+        return None if value is None else _shown(key, value)
 
     def items(self) -> Iterator[tuple[str, str]]:
         for key, value in sorted(self._load().items()):
-            yield key, _text(value)
+            yield key, _shown(key, value)
 
     def set(self, key: str, value: str) -> None:
         self.write({key: value})
@@ -47,6 +48,9 @@ class Config:
         import tomlkit
         from tomlkit.exceptions import TOMLKitError
 
+        for key, value in settings.items():
+            if value is not None and _is_address(key):
+                require_no_secret(value)
         self._load()  # raises when the file cannot be read
         try:
             document = tomlkit.parse(self._read())
@@ -130,6 +134,16 @@ def _split(key: str) -> list[str]:
             help="mvc config set user.name 'Ada Lovelace'",
         )
     return parts
+
+
+def _is_address(key: str) -> bool:
+    return key.startswith("remote.") and key.endswith(".url")
+
+
+def _shown(key: str, value: Setting) -> str:
+    """A secret that somebody wrote into an address by hand is not told; with what is told instead nobody can
+    connect (wire/address.py)."""
+    return shown(_text(value)) if _is_address(key) else _text(value)
 
 
 def _text(value: Setting) -> str:

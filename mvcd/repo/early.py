@@ -29,6 +29,7 @@ from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import create, write_pieces
 from mvcd.store.frames import Checked
 from mvcd.store.pack import SyncFailed, WriteBack
+from mvcd.store.room import free_bytes
 
 LEAST = 4 << 20
 """Bytes of a file that is worth it."""
@@ -36,6 +37,8 @@ MOST_FILES = 128
 """Each is open."""
 MOST_BYTES = 16 << 30
 """Of files together: what is remembered of their chunks takes about 60 MiB."""
+MOST_PLACES = 1 << 19
+"""Of chunks and of their lists; 16 GiB have 260,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ class EarlyFiles:
         self._places: dict[Digest, list[_Place]] = {}  # of chunks, and of nodes of their lists
         self._files: list[_File] = []
         self._room = MOST_BYTES
+        self._remembered = 0
         self._lock = threading.Lock()
         self._write_back = WriteBack()
         self._failed = False
@@ -104,7 +108,8 @@ class EarlyFiles:
                 if entries[0].size < LEAST:
                     self._tree.opened(opened, entries)
                 else:
-                    files = [file for entry in entries if (file := self._begin(entry))]
+                    right = [entry for entry in entries if entry.size == opened.size]
+                    files = [file for entry in right if (file := self._begin(entry))]
                     self._open_recipe(opened, files)
             case Node() if isinstance(id, NodeId) and id in self._lists:
                 self._lists.remove(id)
@@ -152,6 +157,9 @@ class EarlyFiles:
     def _begin(self, entry: Entry) -> _File | None:
         if self._failed or entry.size > self._room or len(self._files) == MOST_FILES:
             return None
+        free = free_bytes(self._home.parent)
+        if free is not None and entry.size > free:
+            return None  # the checkout says so
         try:
             path = os.path.join(self._home.path, str(len(self._files)))
             file = _File(entry, path, create(path, entry.mode))
@@ -181,6 +189,12 @@ class EarlyFiles:
     def _expect(self, content: Iterable[tuple[Digest, int]], places: Sequence[_Place]) -> None:
         at = 0
         for id, size in content:
+            self._remembered += len(places)
+            if self._remembered > MOST_PLACES:
+                self._failed = True  # lists that name the same again and again
+                self._places.clear()
+            if self._failed:
+                return
             here = [_Place(place.file, place.offset + at, size) for place in places]
             self._places.setdefault(id, []).extend(here)
             at += size

@@ -19,7 +19,7 @@ class Home:
     are removed then."""
 
     def __init__(self, parent: str) -> None:
-        self._parent = parent
+        self.parent = parent
         self._lock: int | None = None
         self._making = threading.Lock()
         self._path = ""
@@ -29,10 +29,10 @@ class Home:
         """Raises OSError. Thread-safe."""
         with self._making:
             if self._lock is None:
-                for left in abandoned(self._parent):
+                for left in abandoned(self.parent):
                     shutil.rmtree(left, ignore_errors=True)
             while self._lock is None:  # None again: taken for a dead one's before it was locked
-                self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
+                self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self.parent)
                 self._lock = _lock_of(self._path)
             return self._path
 

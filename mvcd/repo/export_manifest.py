@@ -18,7 +18,7 @@ from typing import Any
 
 from mvcd.errors import CorruptObject, Failure, MvcError
 from mvcd.ids import Digest, RecipeId, VersionId
-from mvcd.objects.entry import Entry, Mode, check_path
+from mvcd.objects.entry import Entry, Mode, check_known_path
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.promotion import Promotion
 from mvcd.objects.version import Component, ComponentRoot, Version
@@ -172,7 +172,7 @@ def _read(document: dict[str, Any]) -> ExportManifest:
 
 def _read_file(row: dict[str, Any]) -> ExportedFile:
     path, size, sha256 = row["path"], row["size"], row["sha256"]
-    check_path(path)
+    check_known_path(path)
     if type(size) is not int or not 0 <= size < 1 << 63:
         raise ValueError(f"{path!r} has no size")
     if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):

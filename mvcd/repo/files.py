@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from mvcd.errors import AuthError, MissingObject, RemoteUnreachable
+from mvcd.errors import AuthError, CorruptObject, MissingObject, RemoteUnreachable
 from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import Entry
@@ -108,7 +108,20 @@ def is_listed(root: NodeId | None, fetch: Fetch) -> bool:
 
 
 def recipe_of(entry: Entry, fetch: Fetch) -> Recipe:
-    return Recipe.decode(fetch(entry.recipe))
+    """Raises CorruptObject, also where it is of another size than the list of files says: whoever trusts that
+    size must not meet more."""
+    return checked_recipe(entry, fetch(entry.recipe))
+
+
+def checked_recipe(entry: Entry, data: bytes) -> Recipe:
+    """The same of a recipe that was read."""
+    recipe = Recipe.decode(data)
+    if recipe.size != entry.size:
+        raise CorruptObject(
+            f"{entry.path} has {recipe.size} bytes, its manifest says {entry.size}",
+            help="mvc verify",
+        )
+    return recipe
 
 
 def content_parts(entry: Entry, fetch: Fetch, start: int = 0) -> Iterator[Part]:

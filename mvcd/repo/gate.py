@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from itertools import islice
 
 from mvcd.errors import Failure, MissingObject, UsageError
-from mvcd.ids import ChunkId, VersionId
+from mvcd.ids import ChunkId, Digest, VersionId
+from mvcd.objects.closure import children
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Version
 from mvcd.repo import settings
 from mvcd.repo.core import Core
-from mvcd.repo.files import VersionFiles, content_parts
+from mvcd.repo.files import VersionFiles
 from mvcd.repo.judging import Trust, signature_status
 from mvcd.repo.requirement import Checked, Requirement
 from mvcd.repo.signatures import blobs, of_version
@@ -133,13 +134,26 @@ def incomplete(core: Core, entries: Sequence[Entry], limit: int = _NAMED) -> lis
     return list(islice(_incomplete(core, entries), limit))
 
 
+def _chunks(core: Core, entry: Entry) -> Iterator[ChunkId]:
+    """Those of a file, from each of its lists once: some name the same ten thousand times."""
+    left: list[Digest] = [entry.recipe]
+    seen = set(left)
+    while left:
+        id = left.pop()
+        for child in children(id.kind, core.fetch(id)):
+            if isinstance(child, ChunkId):
+                yield child
+            elif child not in seen:
+                seen.add(child)
+                left.append(child)
+
+
 def _incomplete(core: Core, entries: Sequence[Entry]) -> Iterator[str]:
     batch = dict[ChunkId, str]()
     for entry in entries:
         try:
-            for part in content_parts(entry, core.fetch):
-                if part.chunk is not None:
-                    batch.setdefault(part.chunk, entry.path)
+            for chunk in _chunks(core, entry):
+                batch.setdefault(chunk, entry.path)
         except MissingObject:
             yield entry.path
         if len(batch) >= _BATCH or entry is entries[-1]:

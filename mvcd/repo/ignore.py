@@ -19,7 +19,7 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -27,6 +27,8 @@ from typing import Self
 from blake3 import blake3
 
 from mvcd.errors import Failure
+from mvcd.inspect.patterns import Sign, Token, expression
+from mvcd.objects.reserved import RESERVED, reserved
 from mvcd.repo.unreadable import SHORTAGE, reason
 
 IGNORE_FILE = ".mvcignore"
@@ -34,7 +36,7 @@ MAX_FILE_SIZE = 1 << 20
 """Bytes of one ignore file; a larger one is refused."""
 
 METADATA = ".mvc"
-NEVER = frozenset({METADATA, ".git"})
+NEVER = frozenset(RESERVED)
 """Names that no rule can bring back, at any depth: metadata of repositories."""
 
 _DIRECTORIES = frozenset(
@@ -45,7 +47,9 @@ _PREFIX = ".~"
 _NAMES = frozenset({".DS_Store"})
 
 _BUILT_IN_DIGEST = blake3(
-    repr((sorted(NEVER), sorted(_DIRECTORIES), _SUFFIXES, _PREFIX, sorted(_NAMES))).encode()
+    repr(
+        ("reserved 2", sorted(NEVER), sorted(_DIRECTORIES), _SUFFIXES, _PREFIX, sorted(_NAMES))
+    ).encode()
 ).digest(length=16)
 
 
@@ -61,9 +65,14 @@ class Match:
         return f"{self.source}:{self.line}: {self.pattern}" if self.source else self.pattern
 
 
+def is_never(name: str) -> bool:
+    """Whether a name is one of NEVER, or some file system takes it for one."""
+    return reserved(name) is not None
+
+
 def built_in(name: str, *, directory: bool) -> str | None:
     """The built-in pattern that leaves `name` out, if any. Plain string tests: 0.3 us an entry."""
-    if name in NEVER or (directory and name in _DIRECTORIES):
+    if is_never(name) or (directory and name in _DIRECTORIES):
         return f"{name}/"
     if name.startswith(_PREFIX):
         return f"{_PREFIX}*"
@@ -106,6 +115,24 @@ class _File:
         return None
 
 
+class Patterns:
+    """Patterns on their own, with no directory to walk: whatever lies below a match matches too."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._patterns = list(_parse("\n".join(lines)))[::-1]
+
+    def match(self, path: str) -> bool:
+        """By the last pattern that matches `path` or a directory above it."""
+        above = [path[:at] for at, character in enumerate(path) if character == "/"]
+        for pattern in self._patterns:
+            candidates = above if pattern.directories_only else [*above, path]
+            for one in candidates:
+                name = one.rpartition("/")[2]
+                if pattern.matches.fullmatch(name if pattern.basename else one):
+                    return not pattern.negated
+        return False
+
+
 class Rules:
     """The rules in force inside one directory: its own `.mvcignore` and those above it.
 
@@ -138,7 +165,7 @@ class Rules:
 
     def match(self, name: str, *, directory: bool) -> Match | None:
         """What leaves the entry `name` of this directory out; None if it is under care."""
-        if self._files and name not in NEVER:
+        if self._files and not is_never(name):
             path = self.directory + name
             for file in self._files:
                 pattern = file.decides(path, name, directory=directory)
@@ -265,41 +292,45 @@ def _translate(pattern: str) -> str | None:
 
     None for a pattern that can match nothing: an unfinished class or escape.
     """
-    parts = []
+    tokens: list[Token] = []
     at = 0
     while at < len(pattern):
+        token: Token
         char = pattern[at]
         if char == "*":
-            part, at = _stars(pattern, at)
+            token, at = _stars(pattern, at)
         elif char == "?":
-            part, at = "[^/]", at + 1
+            token, at = "[^/]", at + 1
+        elif char == "/":
+            token, at = Sign.SLASH, at + 1
         elif char == "[":
             found = _CLASS.match(pattern, at)
             klass = _class(found.group()) if found else None
             if not found or klass is None:
                 return None
-            part, at = klass, found.end()
+            token, at = klass, found.end()
         elif char == "\\":
             if at + 1 == len(pattern):
                 return None
-            part, at = re.escape(pattern[at + 1]), at + 2
+            escaped = pattern[at + 1]
+            token, at = Sign.SLASH if escaped == "/" else re.escape(escaped), at + 2
         else:
-            part, at = re.escape(char), at + 1
-        parts.append(part)
-    return "".join(parts)
+            token, at = re.escape(char), at + 1
+        tokens.append(token)
+    return expression(tokens)
 
 
-def _stars(pattern: str, start: int) -> tuple[str, int]:
+def _stars(pattern: str, start: int) -> tuple[Sign, int]:
     """One `*` stays within a name; two between slashes (or an end) cross directories."""
     found = _STARS.match(pattern, start)
     assert found
     end = found.end()
     bounded = (start == 0 or pattern[start - 1] == "/") and pattern[end : end + 1] in ("", "/")
     if end - start == 1 or not bounded:
-        return "[^/]*", end
+        return Sign.STAR, end
     if end == len(pattern):
-        return ".*", end
-    return "(?:.*/)?", end + 1
+        return Sign.REST, end
+    return Sign.PARTS, end + 1
 
 
 def _class(text: str) -> str | None:

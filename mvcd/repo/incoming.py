@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from mvcd.errors import Conflict, MissingObject, UsageError
 from mvcd.ids import DIGEST_SIZE, Digest, VersionId
 from mvcd.objects.ancestry import between
+from mvcd.objects.closure import require_allowed
 from mvcd.objects.version import Version
 from mvcd.repo.refs import (
     AUTO,
@@ -166,7 +167,7 @@ def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing
 
     Walks what is new against what refs reach here (sync/walk.py), so it costs what the change costs. Versions
     on the way need their records only: their content may be absent by choice. Raises MissingObject,
-    CorruptObject.
+    CorruptObject, Failure(kind="reserved-path").
     """
     moves = [u for u in updates if u.target is not None and not u.name.startswith(SIGNATURES)]
     pointed = {target_of(u.target) for u in moves if u.target is not None} - {EMPTY_ID}
@@ -180,7 +181,7 @@ def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing
     _require(missing, list(new))
 
     known = _nearest(store, new, moves, here)
-    for group in difference(heads, known, store.get_many, store.get_many):
+    for group in difference(heads, known, store.get_many, store.get_many, look=require_allowed):
         _require(missing, group)  # before it is opened, so that nothing absent is passed over
 
 

@@ -18,6 +18,7 @@ from mvcd.errors import Conflict, Failure
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
+from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Value, Version
 from mvcd.repo import moves, values
@@ -205,6 +206,8 @@ def _decide(
     open_: list[Clash] = []
     for path, change in sorted(theirs.items()):
         mine = ours.get(path)
+        if reserved(path):
+            continue  # of an old version: nothing that is made now may hold it
         if mine is None:
             taken[path] = change
         elif mine[1] != change[1]:

@@ -21,7 +21,7 @@ from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import left_out
-from mvcd.repo.checkout import Checkout
+from mvcd.repo.checkout import Checkout, why_reserved
 from mvcd.repo.choosing import chooser, refuse_unknown
 from mvcd.repo.commit import advance, committed, derived, first_line, place_for, take
 from mvcd.repo.core import Core
@@ -32,6 +32,7 @@ from mvcd.repo.planning import (
     Plan,
     plan,
     refuse_alike,
+    refuse_reserved,
     refuse_unreadable,
     some,
     spelled_otherwise,
@@ -283,6 +284,7 @@ def rollback(
         wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
         planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=force)
         refuse_unsaved(planned, "rollback", force=force)
+        refuse_reserved(planned, rev)
         text = message or f"roll back to v{old.generation}"
         version = derived(old, head, text, Trigger.ROLLBACK, context)
         data = version.encode()
@@ -382,7 +384,11 @@ def carry_out(
         bytes_written=sum(e.size for e in planned.write if e.path in stats),
         kept=tuple(planned.kept),
         saved=saved,
-        skipped=(*work.skipped, *workspace.unreadable.reasons.items()),
+        skipped=(
+            *work.skipped,
+            *workspace.unreadable.reasons.items(),
+            *((path, why_reserved(path) or "") for path in planned.reserved),
+        ),
         left_out=left_out.named(move.version, leaving),
     )
 

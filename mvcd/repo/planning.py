@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mvcd.errors import Conflict
+from mvcd.errors import Conflict, Failure
 from mvcd.objects.entry import Entry
+from mvcd.objects.reserved import reserved
 from mvcd.objects.version import Version
+from mvcd.repo.checkout import why_reserved
 from mvcd.repo.core import Core
 from mvcd.repo.files import Change, Placed, VersionFiles
 from mvcd.repo.folding import Respelling, in_the_way, refuse_twins, respellings
@@ -38,6 +40,7 @@ class Plan:
     kept: list[str] = field(default_factory=list)  # unsaved work that is not in the way
     respell: list[Respelling] = field(default_factory=list)  # lies there under another spelling
     alike: list[str] = field(default_factory=list)  # stays, under a name that is one with a written
+    reserved: list[str] = field(default_factory=list)  # neither written nor removed (reserved.py)
 
 
 def plan(
@@ -61,6 +64,9 @@ def plan(
         targets = {p: was for p, (was, _) in dirty.items() if p not in targets} | targets
     strangers: dict[str, FileStat] = {}
     for path, then in targets.items():
+        if reserved(path):  # a repository that lies there is none of this version's
+            made.reserved += [path] if then is not None else []
+            continue
         present = dirty[path][1] if path in dirty else wanted[path][0]
         if _same_file(present, then):
             made.right.append(path)
@@ -183,6 +189,18 @@ def refuse_alike(core: Core, planned: Plan, version: Version, leaving: Component
     refuse_twins([*staying, *(entry.path for entry in planned.write)], core.names, core.root)
     if planned.alike:
         raise in_the_way(planned.alike)
+
+
+def refuse_reserved(planned: Plan, rev: str) -> None:
+    """A rollback makes a new version of an old one's content."""
+    if planned.reserved:
+        path = planned.reserved[0]
+        raise Failure(
+            f"{rev} holds {path!r}, which no new version may",
+            kind="reserved-path",
+            cause=why_reserved(path),
+            help=f"mvc checkout {rev}, then mvc switch -c BRANCH and mvc commit: they leave it out",
+        )
 
 
 def some(paths: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from mvcd.errors import Failure, RemoteUnreachable, UsageError
 from mvcd.repo.config import Config
 from mvcd.repo.refs import REMOTES, tracking_name
 from mvcd.store.api import RefUpdate
+from mvcd.wire.address import require_no_secret
 
 if TYPE_CHECKING:
     from mvcd.repo.core import Core
@@ -67,6 +68,7 @@ def remote(config: Config, name: str | None = None) -> Remote:
         name = next(iter(known)) if len(known) == 1 else DEFAULT
     if name in known:
         return known[name]
+    require_no_secret(name)
     if "/" in name:
         return Remote("", absolute(name))
     raise Failure(
@@ -141,7 +143,9 @@ def _existing(core: Core, name: str) -> Remote:
 def absolute(url: str) -> str:
     """An address that means the same from everywhere: a plain path becomes an absolute one."""
     if "://" not in url:
+        require_no_secret(url)
         return os.path.abspath(os.path.expanduser(url)) if url.startswith("~") else _absolute(url)
+    require_no_secret(url)
     parts = urlsplit(url)
     if parts.scheme not in ("grpc", "grpcs", "file", "ssh"):
         raise UsageError(
@@ -149,8 +153,6 @@ def absolute(url: str) -> str:
             cause=f"{parts.scheme}:// is not known",
             help="grpcs://host/repo, grpc://localhost:port/repo, ssh://host/path, file:///path, or a path",
         )
-    if parts.password is not None:
-        raise UsageError("an address must not hold a secret", help="mvc login URL")
     return url
 
 
@@ -164,6 +166,7 @@ def connect(
     remote: Remote, secret: Secret, clock: Callable[[], int], tell: Callable[[str], object]
 ) -> Peer:
     """`tell` hears why a call is made again. Raises RemoteUnreachable, UsageError, AuthError."""
+    require_no_secret(remote.url)
     if "://" not in remote.url:
         return local(remote.url, remote.url, clock)
     parts = urlsplit(remote.url)

@@ -19,7 +19,17 @@ from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Value
 from mvcd.repo.query.evaluate import FIELDS, Evaluator, Names, nearest, value_finder
 from mvcd.repo.query.parse import parse
-from mvcd.repo.query.tree import And, Comparison, Condition, Has, Leaf, Not, Or, leaves
+from mvcd.repo.query.tree import (
+    And,
+    Comparison,
+    Condition,
+    Has,
+    Leaf,
+    Match,
+    Not,
+    Or,
+    leaves,
+)
 
 CURRENT = "current"
 MAX_EXPRESSION = 1024
@@ -46,6 +56,14 @@ class Requirement:
         self._expression, self._names, self._now_us = expression, names, now_us
         self._rule = rule
         self._condition = parse(expression)
+        if rule and any(
+            isinstance(leaf, Match) and leaf.pattern.regex for leaf in leaves(self._condition)
+        ):
+            raise UsageError(
+                f"a rule of mvc.toml takes no regular expression: {expression}",
+                cause="it comes with a clone, and one can be written that never ends",
+                help="use a glob: name ~ 'resnet*'",
+            )
 
     def check(self, version: Glance, current: Glance | None) -> Checked:
         """`current` holds the stage, if any version does. Raises ExpressionError."""

@@ -26,6 +26,8 @@ from mvcd.inspect.direction import MetricRules
 from mvcd.repo.linked import Follow, rule
 
 FILE = "mvc.toml"
+MAX_SIZE = 1 << 20
+"""Bytes. It comes with clones; nobody writes a thousand lines of it."""
 
 
 def load(root: str) -> dict[str, Any]:
@@ -33,10 +35,13 @@ def load(root: str) -> dict[str, Any]:
     path = os.path.join(root, FILE)
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            data = file.read(MAX_SIZE + 1)
+        if len(data) > MAX_SIZE:
+            raise ValueError(f"it is larger than {MAX_SIZE >> 20} MiB")
+        return tomllib.loads(data.decode())
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8 and no TOML are ValueErrors
         raise Failure(f"cannot read {path}", kind="bad-config", cause=str(error)) from None
 
 

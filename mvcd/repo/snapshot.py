@@ -18,6 +18,7 @@ from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
+from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, ComponentRoot, Value, Version
 from mvcd.repo import values
@@ -139,7 +140,7 @@ class Snapshotter:
             component = self._rules.component_of(path)
             if component is not placed.component and not self._is_left_out(placed):
                 edits[placed.component][path] = None
-                edits[component][path] = placed.entry
+                edits[component][path] = None if reserved(path) else placed.entry
 
     def _keep(
         self,

@@ -18,15 +18,17 @@ from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId, Digest
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
-from mvcd.objects.recipe import Part, Recipe, parts
+from mvcd.objects.recipe import Part, parts
 from mvcd.objects.tree import Fetch
-from mvcd.repo.files import content_parts
+from mvcd.repo.files import checked_recipe, content_parts, recipe_of
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import GROUP, TINY, create, end_file, make_files, write_pieces
 from mvcd.store.pack import SyncFailed, WriteBack
 
 _TASK_BYTES = 4 << 20
+_TASK_PARTS = 4096
+"""Chunks at most, for lists whose chunks are a byte each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,8 @@ class _Writing:
         many, fetch = self._contents.fetch_many, self._contents.fetch
         recipes = dict(many([item.entry.recipe for item in group]))
         files = [
-            (item, list(parts(Recipe.decode(recipes[item.entry.recipe]), fetch))) for item in group
+            (item, list(parts(checked_recipe(item.entry, recipes[item.entry.recipe]), fetch)))
+            for item in group
         ]
         wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
         chunks: dict[Digest, bytes] = dict(many(wanted))
@@ -130,6 +133,9 @@ class _Writing:
 
     def large(self, item: Staged, pipeline: Pipeline) -> None:
         """Begins a file; what writes it comes through the pipeline in order."""
+        recipe_of(
+            item.entry, self._contents.fetch
+        )  # is as large as it says, before a byte is written
         again = os.O_WRONLY | os.O_CLOEXEC
         self._open[item] = file = (
             os.open(item.temporary, again)
@@ -196,7 +202,7 @@ def _tasks(content: Iterable[Part]) -> Iterator[list[Part]]:
     for part in content:
         task.append(part)
         size += part.size
-        if size >= _TASK_BYTES:
+        if size >= _TASK_BYTES or len(task) >= _TASK_PARTS:
             yield task
             task, size = [], 0
     if task:

@@ -29,6 +29,8 @@ LEAST = 256 << 10
 """Bytes of a call from which on it passes by: what is smaller is small objects, which are read again."""
 MAX_PARTS = 1000
 """What one pwritev takes (IOV_MAX is 1024)."""
+MAX_BYTES = 256 << 20
+"""Of one call; Linux takes 2 GiB."""
 
 _DONTCACHE = 0x80
 _SINCE = (6, 16)
@@ -37,18 +39,29 @@ of a pack is by each append."""
 
 
 def write(file: int, parts: Sequence[Bytes], offset: int) -> None:
-    """All of the parts, one after another from `offset` on. Raises OSError."""
-    if not parts:
-        return
-    if len(parts) > MAX_PARTS:
-        parts = [b"".join(parts)]
-    size = sum(map(len, parts))
+    """All of the parts, one after another from `offset` on, without a copy: the same part may come ten thousand
+    times, as in a file of zeros. Raises OSError."""
+    group: list[Bytes] = []
+    size = 0
+    for part in parts:
+        if len(group) == MAX_PARTS or (group and size + len(part) > MAX_BYTES):
+            _write_group(file, group, offset, size)
+            offset += size
+            group, size = [], 0
+        group.append(part)
+        size += len(part)
+    if group:
+        _write_group(file, group, offset, size)
+
+
+def _write_group(file: int, parts: list[Bytes], offset: int, size: int) -> None:
     flags = _FLAGS if size >= LEAST else 0
     done = _write(file, parts, offset, flags)
-    if done < size:
-        rest = memoryview(b"".join(parts))
-        while done < size:
-            done += os.pwrite(file, rest[done:], offset + done)
+    end = 0
+    for part in parts if done < size else ():
+        start, end = end, end + len(part)
+        while done < end:
+            done += os.pwrite(file, memoryview(part)[done - start :], offset + done)
     if size >= LEAST and not flags:
         start_write_back(file, offset, size)
 

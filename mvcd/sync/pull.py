@@ -18,7 +18,7 @@ from typing import Protocol
 from mvcd.errors import Failure
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
-from mvcd.objects.closure import Opened, children
+from mvcd.objects.closure import Opened, children, require_allowed
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import Checked, Frame
@@ -83,7 +83,7 @@ def fetch_below(
         def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
             return fetcher.read([id for id in ids if id.kind is not stop])
 
-        for group in difference(roots, (), read, fetcher.known):
+        for group in difference(roots, (), read, fetcher.known, look=require_allowed):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         return fetcher.finish()
 
@@ -104,7 +104,8 @@ def pull(
     the history, all of them give content. What `leave` answers is left out with all that only it reaches;
     records never are. Unless `complete`, our refs may lack content themselves: nothing cancels against them.
 
-    Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes.
+    Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes,
+    Failure(kind="reserved-path") for a file that no version may hold.
     """
     known = [id for id, here in zip(haves, store.has(haves), strict=True) if here]
     with _Fetcher(store, session, peers, monitor, onlooker) as fetcher:
@@ -115,7 +116,12 @@ def pull(
             pass
         left = frozenset() if leave is None else leave(new, fetcher.get)
         known = known if complete else []
-        look = None if onlooker is None else onlooker.opened
+
+        def look(id: Digest, opened: Opened) -> None:
+            require_allowed(id, opened)
+            if onlooker is not None:
+                onlooker.opened(id, opened)
+
         for group in difference(new, known, fetcher.read, fetcher.known, leave=left, look=look):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         return fetcher.finish(len(new))

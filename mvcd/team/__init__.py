@@ -7,6 +7,7 @@
     root       the directory of a server: repositories by name, and the accounts
     policy     what a push has to satisfy before its refs move
     auditlog   rows of the audit log, and whether they hold
+    seals      signed heads of it, to be kept elsewhere
     host       all of it behind `mvcd.wire.server.Host`
 
 No process of its own: the server and `mvc admin` open the same directory, and what one changes the other obeys

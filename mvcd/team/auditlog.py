@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from mvcd.store.api import AuditHead, AuditRow, RefUpdate
 from mvcd.store.audit import problems, row_digest
+from mvcd.team.seals import Seal
 from mvcd.team.values import encode
 
 _COMMON = ("who", "token", "action", "peer", "time_us", "request")
@@ -77,6 +78,8 @@ class ChainState:
     rows: int
     digest: str
     problems: tuple[str, ...]
+    sealed: int = 0
+    """Up to which row seals vouch for it; 0: no seal was given, and a tail that was cut off cannot be seen."""
 
     @property
     def ok(self) -> bool:
@@ -123,20 +126,35 @@ def _entry(row: AuditRow) -> Entry:
         return Entry(row.sequence, digest, "", "", "", "", 0, "")
 
 
-def verify(store: Audited, *, seal: str | None = None) -> ChainState:
-    """Follows the chain from its first row. `seal`: a digest noted earlier, which must be in it."""
+def verify(store: Audited, *, seal: str | None = None, seals: Sequence[Seal] = ()) -> ChainState:
+    """Follows the chain from its first row. `seal`: a digest noted earlier, which must be in it; `seals`: those
+    of this log whose signatures are good, each of which must hold."""
     from itertools import takewhile
 
     head = store.audit_head()
-    sealed = seal is None or not seal
+    wanted = {s.rows: s for s in seals}
+    held: dict[int, str] = {}
+    noted = 0
 
     def rows() -> Iterator[AuditRow]:
-        nonlocal sealed
+        nonlocal noted
         for row in takewhile(lambda row: row.sequence <= head.sequence, store.audit()):
-            sealed = sealed or row_digest(row).hex() == seal
+            if row.sequence in wanted or seal:
+                digest = row_digest(row).hex()
+                noted = row.sequence if digest == seal else noted
+                if row.sequence in wanted:
+                    held[row.sequence] = digest
             yield row
 
     found = list(problems(rows(), head))
-    if not sealed:
+    if seal and not noted:
         found.append(f"no row has the digest {seal}")
-    return ChainState(head.sequence, head.digest.hex(), tuple(found))
+    for one in seals:
+        if one.rows > head.sequence:
+            found.append(
+                f"the log ends at row {head.sequence}, and had {one.rows} at {one.time}: its tail was cut off"
+            )
+        elif held.get(one.rows) != one.digest:
+            found.append(f"row {one.rows} is not the one that was sealed at {one.time}")
+    whole = max((s.rows for s in seals), default=0)
+    return ChainState(head.sequence, head.digest.hex(), tuple(found), max(noted, whole))

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from mvcd.errors import UsageError
+from mvcd.errors import Busy, NoRepository, UsageError
+from mvcd.monitor import Silent
 from mvcd.repo import operations
+from mvcd.repo.gc import collect_store
 from mvcd.repo.incoming import Missing
 from mvcd.repo.keygen import Keygen
 from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.room import RESERVE, require_room
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.policy import Judge
@@ -21,6 +25,8 @@ from mvcd.team.root import Root, require_repository_name
 from mvcd.team.usage import UPDATED, Usage
 from mvcd.team.values import Quota
 from mvcd.wire import host as wire
+
+log = logging.getLogger("mvcd.team")
 
 NEEDED = {
     wire.Action.READ: Action.READ,
@@ -52,6 +58,7 @@ class TeamHost:
         self.keygen = keygen or Keygen()
         self._lock = threading.Lock()
         self._open: dict[str, _Open] = {}
+        self._owing: set[str] = set()
 
     def open(self, repo: str, caller: wire.Caller, action: wire.Action) -> TeamRepository:
         """Raises AuthError(kind="unauthenticated") for nobody, whatever `repo` is; NoRepository for what is not
@@ -61,12 +68,43 @@ class TeamHost:
         found = self._repository(repo)
         return TeamRepository(self, repo, found, identity, role.word, caller.peer)
 
+    def admit(self, caller: wire.Caller) -> str:
+        """See `mvcd.wire.host.Doorkeeper`."""
+        accounts = self.root.accounts
+        return identify(accounts, caller.token, caller.certificate, self.now_us()).principal
+
+    def untidy(self) -> set[str]:
+        """See `mvcd.wire.host.Caretaker`."""
+        with self._lock:
+            owing, self._owing = self._owing, set()
+            return owing
+
+    def tidy(self, repo: str, owners: Collection[str]) -> bool:
+        """See `mvcd.wire.host.Caretaker`. Keeps all operations, and what they name."""
+        try:
+            found = self._repository(repo)
+        except NoRepository:
+            return True  # it was removed meanwhile
+        try:
+            report = collect_store(found.store, dry_run=False, oldest_us=0, monitor=Silent())
+        except Busy:
+            return False
+        found.usage.collected(owners)
+        log.info(
+            "collected",
+            extra={
+                "fields": {"repo": repo, "objects": report.objects, "freed": report.freed_bytes}
+            },
+        )
+        return True
+
     def repositories(self) -> int:
         return len(self.root.accounts.repositories())
 
     def close(self) -> None:
         with self._lock:
             for found in self._open.values():
+                found.usage.save()
                 found.store.close()
             self._open.clear()
 
@@ -84,6 +122,8 @@ class TeamHost:
                 store.salvage()  # before anybody asks what is missing
                 found = _Open(hosted.id, store, Usage(store))
                 self._open[hosted.id] = found
+                if found.usage.owing:
+                    self._owing.add(name)
             return found
 
 
@@ -109,6 +149,7 @@ class TeamRepository:
         return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
 
     def check_put(self, size: int) -> None:
+        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
         self._usage.put(self.principal, size, self._quotas())
 
     def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:
@@ -122,9 +163,11 @@ class TeamRepository:
         detail = {
             "repo": self._name,
             "refs": ref_changes(update.updates),
-            "bytes": self._usage.taken(self.principal),
+            "bytes": self._usage.owed(self.principal),
         }
-        return wire.Judgement(operation, by.row(UPDATED, detail))
+        return wire.Judgement(
+            operation, by.row(UPDATED, detail), self._usage.settled(self.principal)
+        )
 
     def _quotas(self) -> list[Quota]:
         found = self._host.root.accounts.quotas()

@@ -3,6 +3,7 @@
 DIR/repos/NAME/     one store a repository, no workspace; names may have slashes
 DIR/accounts/       the accounts, in a store of their own
 DIR/admin.token     the first administrator's token, 0600, made at the first start
+DIR/seal.key, .pub  what the server seals its logs with, if it does (seals.py)
 DIR/removed/        repositories that were removed; delete them when nobody misses them
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from contextlib import suppress
 from typing import Self
 
@@ -20,6 +22,18 @@ from mvcd.team.auditlog import By
 from mvcd.team.roles import Role, Scope
 from mvcd.team.values import Hosted
 
+_OWN = frozenset(
+    {
+        "accounts",
+        "repos",
+        "removed",
+        "admin.token",
+        "seal.key",
+        "seal.key.pub",
+        "serve.lock",
+        "lost+found",
+    }
+)
 ADMIN = "admin"
 MAX_NAME = 200
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -40,13 +54,42 @@ def require_repository_name(name: str) -> str:
     return name
 
 
+def make_private(path: str) -> None:
+    """Makes the directory, or what is there 0700: it holds tokens' hashes, everybody's content and the log.
+    Raises Failure when that is not ours to do."""
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        found = os.stat(path)
+        mode = stat.S_IMODE(found.st_mode)
+        if not mode & 0o077:
+            return
+        others = sorted(set(os.listdir(path)) - _OWN)
+        ours = os.path.exists(os.path.join(path, "accounts", "format"))
+        if others and not ours:
+            raise Failure(
+                f"{path} is open to others, and holds what is not a server's",
+                kind="root",
+                cause=f"its mode is {mode:04o}, and there is {others[0]}",
+                help=f"name a new directory: --root {os.path.join(path, 'mvc')}  (or: chmod 700 {path})",
+            )
+        os.chmod(path, 0o700)
+    except OSError as error:
+        raise Failure(
+            f"{path} cannot be kept from others",
+            kind="root",
+            cause=f"{error.strerror}; a server's directory must be its own alone (0700)",
+            help=f"chown and chmod 700 {path}, or name a new directory: --root DIR",
+        ) from None
+
+
 class Root:
     """An open server directory. Close it, or use it in a `with`."""
 
     def __init__(self, path: str, accounts: LmdbStore) -> None:
         self.path = path
         self.accounts = Accounts(accounts)
-        self._store = accounts
+        self.store = accounts
+        """Of the accounts."""
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -66,6 +109,7 @@ class Root:
     def create(cls, path: str | os.PathLike[str]) -> Self:
         """A new one, or the one that is there."""
         path = os.path.abspath(path)
+        make_private(path)
         for directory in (path, os.path.join(path, "repos")):
             os.makedirs(directory, mode=0o700, exist_ok=True)
         with suppress(Failure):
@@ -142,7 +186,7 @@ class Root:
         return LmdbStore.open(self.repository_path(name))
 
     def close(self) -> None:
-        self._store.close()
+        self.store.close()
 
     def __enter__(self) -> Self:
         return self

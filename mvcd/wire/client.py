@@ -8,27 +8,30 @@ reply.
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
 
 from mvcd import __version__
-from mvcd.errors import Conflict, Failure, RemoteUnreachable
+from mvcd.errors import Conflict, Failure, MvcError, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame, parse_frame
 from mvcd.store.peer import MAX_IDS, Hello, Limits, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
+from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
+from mvcd.wire.diagnosis import Place, diagnose
 from mvcd.wire.ids import AnyId
-from mvcd.wire.status import may_repeat, retrying, to_error
+from mvcd.wire.patience import Patience, Waits
+from mvcd.wire.status import to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
+
+__all__ = ["Patience", "RemotePeer"]
 
 T = TypeVar("T")
 PROTOCOL = 1
@@ -45,6 +48,14 @@ STALL = 60.0
 """Seconds without a frame after which a stream counts as dead."""
 SLOWEST = 64 << 10
 """Bytes a second below which a put is given up."""
+MAX_PAGES = 4096
+"""Of refs, and of a log: a server fills pages of 512 KiB, so no honest list has more."""
+MAX_REFS = 1 << 20
+MAX_VERSIONS = 1 << 22
+"""Of one log; one a minute for eight years."""
+MAX_REF_VALUE = 64 << 10
+EVENT_PAUSE = 0.05
+"""Seconds between two events at least; what comes faster waits with the server."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -55,24 +66,6 @@ OPTIONS = (
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.use_local_subchannel_pool", 1),
 )
-
-
-def _unheard(why: str) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long calls are repeated: from `first` seconds doubling to `most`, for `total` in all."""
-
-    first: float = 0.2
-    most: float = 15.0
-    total: float = 60.0
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-    jitter: Callable[[], float] = random.random
-    tell: Callable[[str], object] = _unheard
-    """Hears why a call is made again, before its first pause."""
 
 
 class RemotePeer:
@@ -88,11 +81,15 @@ class RemotePeer:
         options: Sequence[tuple[str, Any]] = (),
         token: str | None = None,
         patience: Patience | None = None,
+        place: Place | None = None,
     ) -> None:
-        """`target` as gRPC names it ("host:port", "unix:/path"); without credentials in plain text."""
+        """`target` as gRPC names it ("host:port", "unix:/path"); without credentials in plain text. `place`
+        says where that is, for whoever asks why nobody answers."""
         self.url = url
+        self._place = place
+        self._answered = False
         self._repo = repo
-        self._patience = patience or Patience()
+        self.patience = patience or Patience()
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
         every = [*OPTIONS, *options]
         self._channel = (
@@ -140,10 +137,10 @@ class RemotePeer:
     def _heard(self, reply: pb.HelloReply) -> Hello:
         usual, told = Limits(), reply.limits
         limits = Limits(
-            min(usual.has_ids, told.has_ids) or usual.has_ids,
-            min(usual.get_ids, told.get_ids) or usual.get_ids,
-            min(usual.log_versions, told.log_versions) or usual.log_versions,
-            min(usual.ref_updates, told.ref_updates) or usual.ref_updates,
+            _limit(usual.has_ids, told.has_ids),
+            _limit(usual.get_ids, told.get_ids),
+            _limit(usual.log_versions, told.log_versions),
+            _limit(usual.ref_updates, told.ref_updates),
         )
         self._hello = Hello(
             reply.repo_id, reply.complete, reply.server, reply.principal, reply.role,
@@ -158,13 +155,18 @@ class RemotePeer:
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         token = ""
-        while True:
+        for _ in range(MAX_PAGES):
             request = pb.ListRefsRequest(repo=self._repo, prefix=prefix, page_token=token)
             reply = self._call(self._stub.ListRefs, request, SHORT)
+            if any(len(ref.value) > MAX_REF_VALUE for ref in reply.refs):
+                raise self._bad("a ref of more than 64 KiB")
             found.update((ref.name, ref.value) for ref in reply.refs)
-            if not reply.next_page_token or reply.next_page_token == token:
+            if not reply.next_page_token:
                 return found
+            if len(found) > MAX_REFS or reply.next_page_token.encode() <= token.encode():
+                break
             token = reply.next_page_token
+        raise self._bad("a list of refs that does not end")
 
     def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
         most = self._most(max(len(heads), len(haves)), lambda limits: limits.log_versions)
@@ -180,11 +182,20 @@ class RemotePeer:
             yield from part
 
     def _log(self, frontier: bytes, known: bytes) -> Iterator[VersionId]:
-        while frontier:
+        seen: set[VersionId] = set()
+        for _ in range(MAX_PAGES):
             request = pb.LogRequest(repo=self._repo, heads=frontier, haves=known)
             reply = self._call(self._stub.Log, request, LONG)
-            yield from packed.unpack(reply.versions, VersionId, MAX_IDS)
+            found = packed.unpack(reply.versions, VersionId, MAX_IDS)
+            yield from found
+            if not reply.frontier:
+                return
+            before = len(seen)
+            seen.update(found)
+            if len(seen) == before or len(seen) > MAX_VERSIONS:
+                break
             frontier = reply.frontier
+        raise self._bad("a history that does not end")
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         most = self._most(len(ids), lambda limits: limits.has_ids)
@@ -217,13 +228,15 @@ class RemotePeer:
     ) -> Iterator[Frame]:
         """Adds what is not there to `gone`. With `more`, up to so many objects that nobody named come too."""
         left: dict[bytes, Digest] = {id: id for id in ids}
-        waits = _Waits(self._patience)
+        waits = Waits(self)
         while left:
             request = pb.GetRequest(
                 repo=self._repo, ids=packed.pack(left.values()), below=bool(more)
             )
             try:
                 for reply in self._stream(request):
+                    if not reply.records and not reply.missing:
+                        raise self._bad("a message that brings nothing")
                     waits.moved()
                     gone.extend(
                         self._asked(left, packed.unpack(bytes(reply.missing), AnyId, len(ids)))
@@ -237,7 +250,7 @@ class RemotePeer:
                         yield frame
                 break
             except grpc.RpcError as error:
-                waits.again(error, self.url)
+                waits.again(error)
         gone.extend(left.values())
 
     def _asked(self, left: dict[bytes, Digest], ids: Iterable[Digest]) -> list[Digest]:
@@ -246,11 +259,16 @@ class RemotePeer:
         try:
             return [left.pop(id) for id in ids]
         except KeyError as error:
-            raise Failure(
-                f"{self.url} sent what it was not asked for",
-                kind="bad-reply",
-                cause="a faulty server, or one that means no good",
-            ) from error
+            raise self._bad("what it was not asked for") from error
+
+    def _bad(self, what: str) -> Failure:
+        """Each list, page, stream and message that a server sends has a bound."""
+        return Failure(
+            f"{self.url} sent {what}",
+            kind="bad-reply",
+            cause="a faulty server, or one that means no good",
+            help="ask whoever runs it; mvc ls-remote URL  (of another copy)",
+        )
 
     @property
     def frames(self) -> int:
@@ -283,7 +301,7 @@ class RemotePeer:
             author=author,
             detail=detail,
         )
-        waits = _Waits(self._patience)
+        waits = Waits(self)
         try:
             reply = self._call(self._stub.UpdateRefs, request, LONG, waits)
         except Conflict:
@@ -302,13 +320,37 @@ class RemotePeer:
         request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since, repo_id=repo_id)
         call = self._stub.WatchRefs(request, metadata=self._metadata)
         try:
+            last = -EVENT_PAUSE
             for event in call:
+                early = last + EVENT_PAUSE - self.patience.clock()
+                if early > 0:
+                    self.patience.sleep(early)
+                last = self.patience.clock()
                 refs = {r.name: r.value if r.HasField("value") else None for r in event.refs}
                 yield RefsChanged(event.changes, event.fresh, refs)
         except grpc.RpcError as error:
-            raise to_error(error, self.url) from error
+            raise self.why(error) from error
         finally:
             call.cancel()
+
+    def why(self, error: grpc.RpcError) -> MvcError:
+        """What a call ended with, in our words; with the proxy in between, if there is one."""
+        found = to_error(error, self.url)
+        via = None if self._place is None else proxy_for(self._place.host)
+        if isinstance(found, RemoteUnreachable) and via is not None:
+            found.cause = f"{found.cause or 'no answer'}; asked through the proxy {via}"
+            found.help = "check the proxy, or go without it: no_proxy=" + (
+                self._place.host if self._place else ""
+            )
+        return found
+
+    def hopeless(self, error: grpc.RpcError) -> MvcError | None:
+        """What no repetition mends, found out once: after a first answer everything was right before."""
+        if self._answered or self._place is None or proxy_for(self._place.host) is not None:
+            return None
+        if not isinstance(to_error(error, self.url), RemoteUnreachable):
+            return None
+        return diagnose(self._place)
 
     def close(self) -> None:
         self._channel.close()
@@ -320,16 +362,19 @@ class RemotePeer:
         method: Callable[..., T],
         request: object,
         seconds: float,
-        waits: _Waits | None = None,
+        waits: Waits | None = None,
     ) -> T:
-        waits = waits or _Waits(self._patience)
+        waits = waits or Waits(self)
         if request is not self._greeting:
             self._greet()
         while True:
             try:
-                return method(request, timeout=seconds, metadata=self._metadata)
+                reply = method(request, timeout=seconds, metadata=self._metadata)
             except grpc.RpcError as error:
-                waits.again(error, self.url)
+                waits.again(error)
+            else:
+                self._answered = True
+                return reply
 
     def _stream(self, request: pb.GetRequest) -> Iterator[GetReply]:
         """Replies of one Get; a timer set anew by each of them ends a stream that stalls."""
@@ -351,30 +396,9 @@ class RemotePeer:
             call.cancel()
 
 
-class _Waits:
-    """The pauses of one call that is repeated."""
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._pause = patience.first
-        self._end = patience.clock() + patience.total
-        self.count = 0
-
-    def moved(self) -> None:
-        """Something came: patience begins anew."""
-        self._pause = self._patience.first
-        self._end = self._patience.clock() + self._patience.total
-
-    def again(self, error: grpc.RpcError, url: str) -> None:
-        """Waits before the next try. Raises when there is none: it is not that kind of error, or it is late."""
-        patience = self._patience
-        if not may_repeat(error) or patience.clock() + self._pause > self._end:
-            raise to_error(error, url) from error
-        self.count += 1
-        if self.count == 1:
-            patience.tell(retrying(to_error(error, url), patience.total))
-        patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
-        self._pause = min(self._pause * 2, patience.most)
+def _limit(usual: int, told: int) -> int:
+    """What goes into one call: no server may take fewer than FEW, nor make us send more than usual."""
+    return max(FEW, min(usual, told)) if told else usual
 
 
 class _Stall:

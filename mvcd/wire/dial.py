@@ -9,11 +9,11 @@ from urllib.parse import unquote, urlsplit
 import grpc
 
 from mvcd.errors import Failure, UsageError
+from mvcd.wire.address import is_loopback, require_no_secret
 from mvcd.wire.client import Patience, RemotePeer
+from mvcd.wire.diagnosis import Place
 from mvcd.wire.ports import PORTS
 from mvcd.wire.ssh import SshAddress, SshTunnel
-
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def dial(
@@ -22,6 +22,7 @@ def dial(
     """Nothing is sent before the first call. `options`: `ca`, `certificate` and `key` are files; `insecure`
     allows plain text beyond this machine. Raises UsageError, Failure(kind="unreadable").
     """
+    require_no_secret(url)
     parts = urlsplit(url)
     repo = unquote(parts.path.strip("/"))
     try:
@@ -33,7 +34,7 @@ def dial(
             f"{url!r} names no repository", help=f"{parts.scheme}://host:port/team/name"
         )
     secure = parts.scheme == "grpcs"
-    if not secure and host not in _LOOPBACK and options.get("insecure") != "true":
+    if not secure and not is_loopback(host) and options.get("insecure") != "true":
         raise UsageError(
             f"{url} would send everything in plain text",
             kind="plain-text",
@@ -41,14 +42,22 @@ def dial(
             help="use grpcs://  (or: mvc config set remote.NAME.insecure true)",
         )
     shown = f"[{host}]" if ":" in host else host
+    port = port or PORTS["grpcs" if secure else "grpc"]
+    roots = _read(options.get("ca")) if secure else None
     return RemotePeer(
-        f"{shown}:{port or PORTS['grpcs' if secure else 'grpc']}",
+        f"{shown}:{port}",
         repo,
         url,
-        credentials=_credentials(options) if secure else None,
+        credentials=_credentials(options, roots) if secure else None,
+        options=_DIRECT if is_loopback(host) else (),
         token=token,
         patience=patience,
+        place=Place(host, port, url, secure, roots, bool(options.get("certificate"))),
     )
+
+
+_DIRECT = (("grpc.enable_http_proxy", 0),)
+"""What is for this machine only goes through no proxy, whatever the environment names."""
 
 
 def dial_ssh(url: str, *, program: str = "mvcd", patience: Patience | None = None) -> RemotePeer:
@@ -61,7 +70,7 @@ def dial_ssh(url: str, *, program: str = "mvcd", patience: Patience | None = Non
 
 class _Tunnelled(RemotePeer):
     def __init__(self, tunnel: SshTunnel, url: str, patience: Patience | None) -> None:
-        super().__init__(tunnel.target, "", url, patience=patience)
+        super().__init__(tunnel.target, "", url, options=_DIRECT, patience=patience)
         self._tunnel = tunnel
 
     def close(self) -> None:
@@ -69,9 +78,9 @@ class _Tunnelled(RemotePeer):
         self._tunnel.close()
 
 
-def _credentials(options: Mapping[str, str]) -> grpc.ChannelCredentials:
+def _credentials(options: Mapping[str, str], roots: bytes | None) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(
-        root_certificates=_read(options.get("ca")),
+        root_certificates=roots,
         private_key=_read(options.get("key")),
         certificate_chain=_read(options.get("certificate")),
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -47,6 +47,7 @@ class Judgement:
 
     operation: bytes | None = None
     audit: bytes | None = None
+    cache: Mapping[bytes, bytes | None] = field(default_factory=dict)
 
 
 Missing = Callable[[list[Digest]], list[Digest]]
@@ -85,3 +86,22 @@ class Host(Protocol):
     def open(self, repo: str, caller: Caller, action: Action) -> Hosted:
         """Raises NoRepository for what is not there and for what this caller may not read, in the same words;
         AuthError for what it may read but not do. Cheap: called once a call. Stores stay open between calls."""
+
+
+class Doorkeeper(Protocol):
+    """A host may be one, too: it knows who calls before a call's message has come."""
+
+    def admit(self, caller: Caller) -> str:
+        """What all calls of whoever calls have in common, and others' have not: a principal. Raises AuthError
+        for nobody. Called once a call, from several threads."""
+
+
+class Caretaker(Protocol):
+    """A host may be one, too: it frees what uploads left that no ref reached."""
+
+    def untidy(self) -> set[str]:
+        """Repositories with what uploads to an earlier server left, each told once."""
+
+    def tidy(self, repo: str, owners: Collection[str]) -> bool:
+        """Collects what nothing in `repo` reaches. `owners` have uploads open there. Returns False when it is
+        to be asked again later. Called by one thread."""

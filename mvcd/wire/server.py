@@ -1,8 +1,8 @@
 """The eight calls over any host. What is allowed the host decides; what is sound is checked here.
 
-Threads, not asyncio: checking is C code that releases the GIL, and LMDB is for threads. One call holds at
-most one frame (3 MiB, and its objects decoded), so memory follows the number of calls at once, which is
-bounded.
+Handlers run in threads: checking is C code that releases the GIL, and LMDB is for threads. Waiting takes none
+(front.py). One call holds at most one frame (3 MiB, and its objects decoded), so memory follows the number of
+calls at once, which is bounded.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from mvcd.store.peer import changed_refs
 from mvcd.wire import ids as packed
 from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
-from mvcd.wire.handlers import handlers
+from mvcd.wire.front import Context, Front, Pause
+from mvcd.wire.handlers import SERVICE, handlers
 from mvcd.wire.host import Action, Caller, Host, Hosted, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.replies import Replies
 from mvcd.wire.status import to_status
+from mvcd.wire.tidying import Tidying
 from mvcd.wire.uploads import Upload, Uploads
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
@@ -55,14 +57,12 @@ THREADS = 32
 PUTS = 12
 """Frames taken up at once; the others wait in gRPC, once and not twice. More than one push has in flight, which
 a flush holds up: there is room for others meanwhile."""
+WALKS = 24
+"""Logs and UpdateRefs at once: they may take a minute each, on threads that nobody else waits for."""
 CROWDED = 4
 """Frames for each push from which on memory is dearer than the time that giving it back costs."""
 RELIEVED = 32 << 20
 """Bytes received between two times that it is given back then."""
-MAX_WATCHERS = 16
-"""Each holds a thread while it waits."""
-MAX_CALLS = 256
-"""At once; more are turned away with RESOURCE_EXHAUSTED."""
 POLL = 0.5
 """Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
 
@@ -84,13 +84,13 @@ def make_server(
     *,
     interceptors: Sequence[grpc.ServerInterceptor] = (),
     clock: Callable[[], float] = time.time,
+    ticks: Callable[[], float] = time.monotonic,
 ) -> Served:
-    """A server without an address yet. `Served.stop` ends it."""
+    """A server without an address yet. `Served.stop` ends it. `clock` tells seconds since 1970, `ticks` how
+    time passes."""
     pool = ThreadPoolExecutor(THREADS, "mvc-serve")
-    server = grpc.server(
-        pool, options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS, interceptors=list(interceptors)
-    )
-    remote = Remote(host, clock)
+    server = Front(pool, options=OPTIONS, interceptors=interceptors)
+    remote = Remote(host, clock, ticks)
     remote.register(server)
     return Served(server, remote, pool)
 
@@ -98,7 +98,7 @@ def make_server(
 class Served:
     """A gRPC server and what it must close."""
 
-    def __init__(self, server: grpc.Server, remote: Remote, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, server: Front, remote: Remote, pool: ThreadPoolExecutor) -> None:
         self.server = server
         self.remote = remote
         self._pool = pool
@@ -112,27 +112,46 @@ class Served:
 
 
 class Remote(remote_pb2_grpc.RemoteServicer):
-    """The service. Every method opens the repository for its caller first. `clock` tells seconds since 1970."""
+    """The service. Every method opens the repository for its caller first. `clock` tells seconds since 1970,
+    `ticks` how time passes."""
 
-    def __init__(self, host: Host, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        host: Host,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._host = host
         self._clock = clock
         self._replies = Replies(clock)
-        self.uploads = Uploads()
+        self.uploads = Uploads(ticks)
         self.stopping = threading.Event()
+        self._tidying = Tidying(host, self.uploads, ticks, self.stopping)
         self._relief = Relief(RELIEVED)
         self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
-        self._watchers = threading.BoundedSemaphore(MAX_WATCHERS)
+        self._walking = ThreadPoolExecutor(WALKS, "mvc-walk")
 
     def close(self) -> None:
         """After the last call: makes durable what was put."""
+        self.stopping.set()
         self.putting.shutdown()
+        self._walking.shutdown()
+        self._tidying.end()
         self.uploads.close()
 
-    def register(self, server: grpc.Server) -> None:
+    def tidy(self) -> None:
+        """See `tidying.Tidying.tidy`."""
+        self._tidying.tidy()
+
+    def register(self, server: Front) -> None:
         """Adds the service to a server, and makes the process fit to serve."""
         keep_blocks(heaps=2)
-        server.add_generic_rpc_handlers((handlers(self, {"Put": self.putting}),))
+        self._tidying.start()
+        pools = {"Put": self.putting, "Log": self._walking, "UpdateRefs": self._walking}
+        server.add_generic_rpc_handlers((handlers(self, pools),))
+        admit = getattr(self._host, "admit", None)  # see `host.Doorkeeper`
+        if admit is not None:
+            server.guard(SERVICE.full_name, lambda context: admit(caller_of(context)))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
@@ -175,17 +194,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
 
     def WatchRefs(  # noqa: N802
         self, request: pb.WatchRefsRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.RefEvent]:
-        if not self._watchers.acquire(blocking=False):
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watchers; poll instead")
-        try:
-            yield from self._watch(request, context)
-        finally:
-            self._watchers.release()
-
-    def _watch(
-        self, request: pb.WatchRefsRequest, context: grpc.ServicerContext
-    ) -> Iterator[pb.RefEvent]:
+    ) -> Iterator[pb.RefEvent | Pause]:
         """Opened anew at each look, so that a revoked token ends its streams."""
         seen: dict[str, bytes] | None = None
         since, of = request.since, request.repo_id
@@ -205,7 +214,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     elif seen is None or changed:
                         yield from _events(changes, seen is None, changed)
                     seen, since = refs, changes
-            self.stopping.wait(POLL)
+            yield Pause(POLL)
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
@@ -258,7 +267,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             hosted.check_put(len(request.records))
             session = _identifier(request.session, "session")
             try:
-                with self.uploads.using(request.repo, session, hosted.store) as upload:
+                with self.uploads.using(
+                    request.repo, session, hosted.store, hosted.principal
+                ) as upload:
                     stored, known = upload.put(parse_frame(request.records))
                     frames = self.uploads.frames()
                     if frames <= CROWDED:
@@ -279,16 +290,18 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             own = not request.session  # nothing was put
             session = b"\0" * ID_SIZE + request.request_id if own else bytes(request.session)
             try:
-                with self.uploads.using(request.repo, session, hosted.store) as upload:
+                with self.uploads.using(
+                    request.repo, session, hosted.store, hosted.principal
+                ) as upload:
                     answer = self._move(request, update, hosted, upload)
             except MvcError as error:
                 if own or isinstance(error, StaleReuse):
-                    self.uploads.end(request.repo, session)
+                    self.uploads.end(request.repo, session, named=own)  # own: nothing was put
                 # The first try of this very request may have ended while we worked.
                 if (reply := self._remembered(hosted.store, request)) is not None:
                     return reply
                 raise
-            self.uploads.end(request.repo, session)
+            self.uploads.end(request.repo, session, named=True)
             return answer
 
     def _remembered(self, store: Store, request: pb.UpdateRefsRequest) -> pb.UpdateRefsReply | None:
@@ -314,7 +327,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 update.updates,
                 operation=judgement.operation,
                 audit=judgement.audit,
-                cache=remembered,
+                cache={**remembered, **judgement.cache},
             )
         )
         return answer
@@ -343,7 +356,7 @@ def _internal(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says more")
 
 
-def caller_of(context: grpc.ServicerContext) -> Caller:
+def caller_of(context: grpc.ServicerContext | Context) -> Caller:
     """Who calls, from the connection and the metadata."""
     token = None
     for key, value in context.invocation_metadata() or ():

@@ -29,6 +29,7 @@ from typing import IO, Self
 from urllib.parse import unquote, urlsplit
 
 from mvcd.errors import RemoteUnreachable, UsageError
+from mvcd.wire.address import require_no_secret
 
 GREETING = b"mvcd stdio 1\n"
 MAX_NOISE = 64 << 10
@@ -50,6 +51,7 @@ class SshAddress:
     @classmethod
     def parse(cls, url: str) -> Self:
         """Raises UsageError."""
+        require_no_secret(url)
         try:
             parts = urlsplit(url)
             user, host, port = parts.username, parts.hostname, parts.port
@@ -58,8 +60,6 @@ class SshAddress:
         path = unquote(parts.path)
         if parts.scheme != "ssh" or not host or path in ("", "/"):
             raise _unusable(url, "it names no host or no path")
-        if parts.password is not None:
-            raise _unusable(url, "a password does not belong into an address")
         # ssh would take what begins with a dash for an option: -oProxyCommand=... runs a program
         if host.startswith("-") or (user or "").startswith("-") or not path.isprintable():
             raise _unusable(url, "such a host, user or path is not allowed")

@@ -21,7 +21,10 @@ from mvcd.store.frames import Frame
 QUIET = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE = 3600.0
-"""Seconds without a call after which an upload is closed. Its objects stay until the next collection."""
+"""Seconds without progress after which an upload is closed; then a collection takes what no ref reached."""
+PROGRESS = 16 << 20
+"""Bytes of records in that time, below which it was none: whoever sends a little now and then would keep the
+rest for ever. The slowest push that a client does not give up sends 230 MiB an hour."""
 FRAMES = 24
 """That clients are told to have in flight, all together: of 2.5 MiB each, and received whether or not there is
 a thread for them."""
@@ -46,6 +49,9 @@ class Upload:
 
     arrivals: Arrivals
     used: float
+    owner: str = ""
+    began: float = 0.0  # the hour in which progress is counted
+    progress: int = 0  # bytes of records since
     calls: int = 0
     dirty: int = 0
     closed: bool = False
@@ -56,6 +62,7 @@ class Upload:
         stored = self.arrivals.receive(frame)
         with self.lock:
             self.dirty += len(frame.data)
+            self.progress += len(frame.data)
         return stored, len(frame.records) - stored
 
     def drain(self) -> None:
@@ -92,9 +99,10 @@ class Uploads:
         self._open: dict[Key, Upload] = {}
         self._announced: dict[Key, float] = {}
         self._checks = Checks()
+        self._left: set[str] = set()
 
     @contextmanager
-    def using(self, repo: str, session: bytes, store: Store) -> Iterator[Upload]:
+    def using(self, repo: str, session: bytes, store: Store, owner: str = "") -> Iterator[Upload]:
         """The upload of this id, begun if need be, for one call: while it lasts nobody takes the upload for one
         at rest. Raises Busy when there are too many, and when another call of the same push ended it meanwhile:
         the call made again begins it anew."""
@@ -104,9 +112,11 @@ class Uploads:
             upload = self._open.get((repo, session))
             if upload is None:
                 if len(self._open) >= MAX_UPLOADS:
-                    rested = self._open.pop(self._longest_at_rest())
+                    longest = self._longest_at_rest()
+                    rested = self._open.pop(longest)
+                    self._left.add(longest[0])
                 arrivals = Arrivals(store, store.session(), checks=self._checks)
-                upload = Upload(arrivals, self._clock())
+                upload = Upload(arrivals, self._clock(), owner, self._clock())
                 self._open[repo, session] = upload
             upload.calls += 1
             upload.arrivals.remember(min(MOST_REMEMBERED, REMEMBERED // len(self._open)))
@@ -188,18 +198,49 @@ class Uploads:
                 if not upload.closed:
                     self.end(repo, session)
 
-    def end(self, repo: str, session: bytes) -> None:
+    def end(self, repo: str, session: bytes, *, named: bool = False) -> None:
+        """`named`: a ref reaches what was put."""
         with self._lock:
             upload = self._open.pop((repo, session), None)
+            if upload is not None and not named:
+                self._left.add(repo)
         if upload is not None:
             upload.close()
 
     def expire(self) -> None:
-        """Closes what nobody has used for long."""
+        """Closes what made no progress for long."""
         with self._lock:
-            closing = [self._open.pop(key) for key in self._at_rest(EXPIRE)]
+            keys = {*self._at_rest(EXPIRE), *self._lingering()}
+            self._left.update(repo for repo, _ in keys)
+            closing = [self._open.pop(key) for key in keys]
         for upload in closing:
             upload.finish()
+
+    def _lingering(self) -> Iterator[Key]:
+        """Those that are used, but for nothing. Begins an hour anew for the others whose hour is over."""
+        now = self._clock()
+        for key, one in self._open.items():
+            if one.began > now - EXPIRE:
+                continue
+            if not one.calls and one.progress < PROGRESS:
+                yield key
+            else:
+                one.began, one.progress = now, 0
+
+    def take_left(self) -> set[str]:
+        """Repositories that hold what uploads left, each told once; `leave` tells one again."""
+        with self._lock:
+            left, self._left = self._left, set()
+            return left
+
+    def leave(self, repo: str) -> None:
+        with self._lock:
+            self._left.add(repo)
+
+    def owners(self, repo: str) -> set[str]:
+        """Whose uploads to a repository are open."""
+        with self._lock:
+            return {one.owner for (name, _), one in self._open.items() if name == repo}
 
     def close(self) -> None:
         """Flushes and closes all: a server that stops in peace loses nothing that was sent."""

@@ -115,6 +115,8 @@ def test_the_audit_log(mvc: Mvc, root: Path) -> None:
     assert seal == rows[-1]["digest"]
     mvc("admin", "user", "add", "ada")
     assert "user=ada" in mvc("audit", "log", *where, "-n", "1").out
+    assert "cut off its end cannot be seen" in mvc("audit", "verify", *where).out
+    assert "sealed up to row 3" in mvc("audit", "verify", *where, "--seal", seal).out
     assert "4 rows, unbroken" in mvc("audit", "verify", *where, "--seal", seal).out
     assert "no row has the digest" in mvc("audit", "verify", *where, "--seal", "00", code=14).out
     mvc("audit", "verify", "--repo", "x", code=2)

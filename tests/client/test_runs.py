@@ -133,12 +133,43 @@ def test_on_the_command_line(repo: mvc.Repo, mvc: Mvc, monkeypatch: pytest.Monke
     monkeypatch.chdir(repo.root)
     done = mvc("run", "--seed", "3", "--", *train())
     assert done.code == 0 and "v2" in done.out
-    assert json.loads(mvc("reproduce", "--json").out)["ok"] is True
-    shown = mvc("reproduce").out
+    assert json.loads(mvc("reproduce", "-y", "--json").out)["ok"] is True
+    shown = mvc("reproduce", "-y").out
     assert "reproduced  3 of 3 outputs equal" in shown
     assert mvc("run", "--", *train("fail"), code=3).out == ""
     shutil.rmtree(Path(repo.root, "data"))
-    assert mvc("reproduce", "v2").code == 0, "the workspace does not matter"
+    assert mvc("reproduce", "-y", "v2").code == 0, "the workspace does not matter"
+
+
+def test_nothing_runs_that_nobody_saw(
+    repo: mvc.Repo, mvc: Mvc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clone brings its commands; in a script or a cron job there is nobody to ask."""
+    monkeypatch.chdir(repo.root)
+    mvc("run", "--", *train())
+    refused = mvc("reproduce", code=2)
+    assert "train.py" in refused.err and "mvc reproduce -y HEAD" in refused.err
+    assert refused.out == ""
+
+
+def test_git_runs_nothing_of_a_workspace(
+    repo: mvc.Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Plain files make a bare repository of git's, whose settings name programs; a version may hold them."""
+    outer = Path(repo.root)
+    monkeypatch.delenv("GIT_CEILING_DIRECTORIES", raising=False)
+    subprocess.run(["git", "init", "-q", str(outer.parent)], check=True)
+    owned = tmp_path / "owned"
+    subprocess.run(["git", "init", "-q", "--bare", str(tmp_path / "bare")], check=True)
+    shutil.copytree(tmp_path / "bare", outer, dirs_exist_ok=True)
+    core = "[core]\n bare = false\n worktree = .\n[user]\n name = planted\n"
+    (outer / "config").write_text(f'{core}[filter "x"]\n clean = touch {owned}\n')
+    (outer / ".gitattributes").write_text("* filter=x\n")
+    from mvc.api import context
+
+    found = context.git_settings(str(outer), "user.name", "filter.")
+    assert "filter.x.clean" not in found and found.get("user.name") != "planted"
+    assert not owned.exists()
 
 
 @given(

@@ -3,11 +3,45 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mvcd.errors import CorruptObject
+from mvcd.errors import CorruptObject, Failure
+from mvcd.ids import NodeId
 from mvcd.objects.canonical import encode
-from mvcd.objects.entry import MAX_PATH_BYTES, PATH_MAP, check_path
+from mvcd.objects.closure import require_allowed
+from mvcd.objects.entry import MAX_PATH_BYTES, PATH_MAP, check_known_path, check_path
+from mvcd.objects.manifest import ManifestBuilder
+from mvcd.objects.reserved import is_doubtful, reserved
 from mvcd.objects.v1 import objects_pb2 as pb
+
+RESERVED_PATHS = [
+    "a/.mvc",
+    "sub/.mvc/config.toml",
+    "a/b/.MVC/x",
+    ".git",
+    ".git/config",
+    "sub/.Git/hooks/x",
+    ".mvc ",
+    "a/.mvc.. . /x",
+    "a/.git...",
+    ".mvc::$INDEX_ALLOCATION/config.toml",
+    "a/.mvc:stream",
+    "MVC~1/config.toml",
+    "a/git~1",
+    "a/mvc~4",
+    "a/mvc~1 .",
+    "a/mvc~1:x",
+    "a\\.mvc\\config.toml",
+    ".mvc\\config.toml",
+    "a/.m\u200cvc/config.toml",
+    "a/\ufeff.git/x",
+    "a/.mvc\u00ad",
+    "a/\u2024mvc",
+    "a/\uff0e\uff4d\uff56\uff43/config.toml",
+    "a/.\u217f\u2174c",
+]
+"""What some file system takes for `.mvc` or `.git`, at some depth."""
 
 LEGAL = [
     "a",
@@ -19,7 +53,14 @@ LEGAL = [
     "..a/b..",
     ".mvcignore",
     ".mvcx/y",
-    "a/.mvc",
+    "mvc/.gitignore",
+    "a/.gitmodules",
+    ".git-x",
+    "mvc~x",
+    "mvc~10",
+    "x~1",
+    "a\\b~1",
+    "ümvc/g\u0131t",
     "données/été 1.csv",
     "a\\b",
     "new\nline",
@@ -51,6 +92,7 @@ ILLEGAL = [
     ".mvc/store",
     ".MVC/x",
     ".mVc",
+    *RESERVED_PATHS,
     "a\udc80b",
     "x" * (MAX_PATH_BYTES + 1),
     "🙂" * 1025,
@@ -69,6 +111,25 @@ def test_illegal_paths(path: str) -> None:
     line = str(caught.value)
     assert "path" in line and "\n" not in line and len(line) < 200
     line.encode()  # the message itself can be shown
+
+
+@pytest.mark.parametrize("path", RESERVED_PATHS, ids=ascii)
+def test_versions_that_held_reserved_names_below_the_root_stay_readable(path: str) -> None:
+    """Written before those were refused: log and diff must open them."""
+    below = f"before/{path}"
+    check_known_path(below)
+    node = PATH_MAP.decode(encode(leaf(entry(below))))
+    assert node.items[0].path == below
+    with pytest.raises(Failure, match="a version there holds") as caught:
+        require_allowed(NodeId(bytes(32)), node)
+    assert caught.value.kind == "reserved-path"
+    with pytest.raises(ValueError, match="repository's own"):
+        ManifestBuilder(lambda *_: None).add(node.items[0])
+
+
+@given(st.text())
+def test_whoever_looks_quickly_misses_nothing(path: str) -> None:
+    assert reserved(path) is None or is_doubtful(path)
 
 
 def entry(path: str = "a", **fields: Any) -> pb.Entry:

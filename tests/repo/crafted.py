@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mvcd.ids import Digest, RecipeId, VersionId
-from mvcd.objects.entry import Entry, Mode
-from mvcd.objects.manifest import ManifestBuilder
+from mvcd.ids import Digest, NodeId, RecipeId, VersionId
+from mvcd.objects.entry import PATH_MAP, Entry, Mode
+from mvcd.objects.manifest import ComponentRoot
 from mvcd.objects.recipe import Recipe, literal_segment
+from mvcd.objects.tree import TreeBuilder
 from mvcd.objects.version import EMPTY, Component
 from mvcd.repo.repository import Repository
 from mvcd.repo.targets import StoreTarget
@@ -24,12 +25,15 @@ def store_version(
         def sink(id: Digest, data: bytes) -> None:
             target.put_object(id, data)
 
-        builder = ManifestBuilder(sink)
+        builder = TreeBuilder(PATH_MAP, sink)  # which takes any path
         for path, mode, content in sorted(files):
             data = Recipe(len(content), "", (literal_segment(content),) if content else ()).encode()
             sink(RecipeId.of(data), data)
             builder.add(Entry(path, mode, len(content) + lie_about_sizes, RecipeId.of(data)))
-        components = {**EMPTY.components, Component.DATA: builder.finish()}
+        root = builder.finish()
+        assert root is not None
+        data_root = ComponentRoot(NodeId(root.node), root.count, root.size)
+        components = {**EMPTY.components, Component.DATA: data_root}
         version = replace(
             EMPTY, components=components, generation=1, author="Mallory", tracked=(".",)
         )

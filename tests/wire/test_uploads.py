@@ -9,17 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.errors import Busy, StaleReuse
+from mvcd.errors import Busy, Failure, StaleReuse
 from mvcd.store.api import RefUpdate
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
+from mvcd.wire.admission import MAX_OF_METHOD
 from mvcd.wire.carriers import PutRequest
+from mvcd.wire.host import Judgement, Missing, Update
 from mvcd.wire.server import PUTS, Served
 from mvcd.wire.uploads import ANNOUNCED, BUSY, EXPIRE, FRAMES, MAX_UPLOADS, QUIET, Upload, Uploads
+from mvcd.wire.v1 import remote_pb2 as pb
 from tests.sync.people import Pair, noise
 from tests.wire.conftest import History
-from tests.wire.hosts import CarefulRepository, OpenRepository, calling, serving
+from tests.wire.hosts import ONCE, CarefulRepository, OpenRepository, calling, serving
 
 MOST = 100
 """Uses of an upload's session in one push here, at most."""
@@ -206,6 +209,46 @@ class Crowded(OpenRepository):
         Crowded.most = max(Crowded.most, Crowded.inside)
         self.free.wait(10)
         Crowded.inside -= 1
+
+
+class Walking(OpenRepository):
+    """Judges no update before it is told to."""
+
+    free = threading.Event()
+    inside = threading.Semaphore(0)
+
+    def check_update(self, update: Update, missing: Missing) -> Judgement:
+        Walking.inside.release()
+        self.free.wait(20)
+        return super().check_update(update, missing)
+
+
+def test_long_walks_keep_nobody_else_waiting() -> None:
+    """They have threads of their own, of which one caller may have a part."""
+    most = MAX_OF_METHOD["UpdateRefs"]
+    with MemoryStore() as store:
+        served, port = serving(store, Walking)
+        peer = calling(port, patience=ONCE)
+        requests = [
+            pb.UpdateRefsRequest(
+                repo="r",
+                request_id=b"%016d" % n,
+                updates=[pb.RefUpdate(name=f"heads/{n}", target=b"x")],
+            )
+            for n in range(most)
+        ]
+        walks = [peer._stub.UpdateRefs.future(request) for request in requests]
+        for _ in walks:
+            assert Walking.inside.acquire(timeout=20)
+        assert peer.refs() == {} and peer.has([]) == []
+        with pytest.raises(Failure, match="more than"):
+            peer.update_refs([RefUpdate("x", None, b"")], force=frozenset(), author="", detail="")
+        Walking.free.set()
+        for walk in walks:
+            walk.result(20)
+        assert len(peer.refs()) == most
+        peer.close()
+        served.stop(1)
 
 
 def test_frames_wait_outside_and_nobody_else_does() -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from mvc.api.errors import Failure, UsageError
 from mvc.api.results import moment
 
 if TYPE_CHECKING:
+    from mvcd.repo.keygen import Keygen
     from mvcd.repo.repository import Repository
     from mvcd.team.auditlog import Audited, Entry
+    from mvcd.team.seals import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,8 @@ class AuditState:
     rows: int
     digest: str
     problems: tuple[str, ...]
+    sealed: int = 0
+    """Up to which row seals vouch for it; 0 without one: then a tail that was cut off cannot be seen."""
 
     @property
     def ok(self) -> bool:
@@ -51,9 +58,11 @@ class AuditVerbs:
         """Oldest first, the last `limit`. Raises IntegrityError at a damaged row."""
         return read_audit(self._engine.audit_log, limit)
 
-    def audit_check(self, *, seal: str | None = None) -> AuditState:
-        """Follows the chain from its first row; `seal` is a digest that has to be in it."""
-        return check_audit(self._engine.audit_log, seal)
+    def audit_check(self, *, seal: str | None = None, key: str | None = None) -> AuditState:
+        """Follows the chain from its first row. `seal` is a digest that has to be in it, or a file of seals
+        that have to hold, by `key`: the public key that they are signed with."""
+        log = self._engine.audit_log
+        return check_audit(log, seal, key=key, id=str(getattr(log, "id", "")))
 
 
 def read_audit(store: Audited, limit: int | None) -> list[AuditEntry]:
@@ -77,8 +86,55 @@ def _entry(row: Entry) -> AuditEntry:
     )
 
 
-def check_audit(store: Audited, seal: str | None) -> AuditState:
+def check_audit(
+    store: Audited, seal: str | None, *, id: str, key: str | None = None, own: str | None = None
+) -> AuditState:
+    """`id` is the store's; `own` the key that seals unless `key` names another."""
     from mvcd.team import auditlog
 
-    found = auditlog.verify(store, seal=seal)
-    return AuditState(found.rows, found.digest, found.problems)
+    if seal is None or _is_digest(seal):
+        found = auditlog.verify(store, seal=seal)
+        return AuditState(found.rows, found.digest, found.problems, found.sealed)
+    good, bad = _seals(seal, id, key or own)
+    found = auditlog.verify(store, seals=good)
+    return AuditState(found.rows, found.digest, (*bad, *found.problems), found.sealed)
+
+
+def _is_digest(text: str) -> bool:
+    return not os.path.exists(text) and "/" not in text and text != "-"
+
+
+def _seals(path: str, id: str, key: str | None) -> tuple[list[Seal], list[str]]:
+    """Those of this log in a file ("-": standard input), and what is wrong with others."""
+    from mvcd.team import seals
+
+    if key is None:
+        raise UsageError(
+            "whose seals count is not known", kind="no-seal-key",
+            cause="a seal is worth what its key is",
+            help="--seal-key FILE  (the server's seal.key.pub, as you noted it)",
+        )  # fmt: skip
+    allowed = [seals.fingerprint_of(key)]
+    try:
+        with sys.stdin if path == "-" else open(path, encoding="utf-8", errors="replace") as file:
+            found = list(seals.read(file))
+    except OSError as error:
+        raise Failure(f"cannot read {path}", kind="unreadable", cause=str(error)) from None
+    good, bad = [], []
+    for one in found:
+        if one.signature and one.seal.id != id:
+            continue  # of another log
+        problem = seals.problem_of(one, allowed, _keygen())
+        if problem is None:
+            good.append(one.seal)
+        else:
+            bad.append(problem)
+    if not good and not bad:
+        bad.append(f"no line of {path} is a seal of this log")
+    return good, bad
+
+
+def _keygen() -> Keygen:
+    from mvcd.repo.keygen import Keygen
+
+    return Keygen({"PATH": os.environ.get("PATH", "")})

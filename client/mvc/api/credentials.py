@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from mvc.api.settings import user_config_path
 from mvcd.errors import AuthError, Failure, NoRepository, UsageError
+from mvcd.wire.address import require_no_secret
 from mvcd.wire.ports import PORTS
 
 if TYPE_CHECKING:
@@ -106,15 +107,15 @@ def kept_for(url: str) -> dict[str, str]:
 
 def _parts(url: str) -> tuple[str, str]:
     """The server, in one spelling, and the repository, "" where none is named. Raises UsageError."""
+    require_no_secret(url)
     parts = urlsplit(url)
     try:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if parts.scheme not in PORTS or not host or parts.username or parts.password:
+    if parts.scheme not in PORTS or not host:
         raise UsageError(
             f"{url!r} is not the address of a server",
-            cause="a token is no part of it" if parts.password or parts.username else None,
             help="mvc login grpcs://host:port/team/name",
         )
     shown = f"[{host}]" if ":" in host else host

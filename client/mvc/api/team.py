@@ -20,7 +20,7 @@ from mvcd.errors import UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.gc import collect_store
 from mvcd.repo.verify import verify_store
-from mvcd.team import auditlog, values
+from mvcd.team import values
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope
 from mvcd.team.root import Root
@@ -324,12 +324,21 @@ class TeamServer:
         """Of the accounts, or of a repository; oldest first, the last `limit`."""
         return self._with_log(repo, lambda store: read_audit(store, limit))
 
-    def verify_audit(self, *, repo: str | None = None, seal: str | None = None) -> AuditState:
-        return self._with_log(repo, lambda store: check_audit(store, seal))
+    def verify_audit(
+        self, *, repo: str | None = None, seal: str | None = None, key: str | None = None
+    ) -> AuditState:
+        """As `Repo.audit_check`; without `key`, seals are by the server's own, if it has one."""
+        from mvcd.team.seals import key_path
 
-    def _with_log(self, repo: str | None, look: Callable[[auditlog.Audited], T]) -> T:
+        own = f"{key_path(self._root.path)}.pub"
+        own_key = own if os.path.exists(own) else None
+        return self._with_log(
+            repo, lambda store: check_audit(store, seal, id=store.id, key=key, own=own_key)
+        )
+
+    def _with_log(self, repo: str | None, look: Callable[[LmdbStore], T]) -> T:
         if repo is None:
-            return look(self._accounts.store)
+            return look(self._root.store)
         store: LmdbStore
         with self._root.open_repository(repo) as store:
             return look(store)

@@ -5,6 +5,8 @@
     run        the life of a server: self-test, serve, drain
     signals    being told to end, without ever missing it
     frame      the gRPC server: limits, health, reflection
+    health     grpc.health.v1
+    connections  how many there may be, and which go
     remote     the calls of mvcd.wire, over a team's host or a peer's
     peer       one's own repositories, served to a peer
     stdio      the far side of ssh://
@@ -13,7 +15,9 @@
     calls      one log line and one count for each call
     logs       JSON lines, or text
     metrics    counters in Prometheus' text format
+    probe      a call to itself, for /readyz
     web        /healthz /readyz /metrics
+    sealing    signed heads of the audit logs, to a place elsewhere
     lock       one server a directory
     backup     a copy of a server directory while it serves, and the way back
 

@@ -16,6 +16,7 @@ from typing import Any
 import grpc
 
 from mvcd.daemon.serve.metrics import Metrics
+from mvcd.wire.front import Refused
 from mvcd.wire.handlers import in_pool, pool_of
 
 log = logging.getLogger("mvcd.calls")
@@ -76,6 +77,13 @@ class Observer(grpc.ServerInterceptor):
             response_serializer=handler.response_serializer,
         )
 
+    def refused(self, refused: Refused) -> None:
+        """A call that was turned away before its message was waited for."""
+        self._metrics.begin()
+        call = Call(refused.method.rpartition("/")[2], None, time.monotonic(), 0)
+        logged = f"/{refused.method.lstrip('/')}".startswith(self._logged)
+        self._told(call, refused.code.name, refused.peer, logged)
+
     def _unary(
         self, inner: Any, method: str, logged: bool, request: Any, context: grpc.ServicerContext
     ) -> Any:
@@ -110,8 +118,10 @@ class Observer(grpc.ServerInterceptor):
         return call
 
     def _end(self, call: Call, context: grpc.ServicerContext, logged: bool, failed: bool) -> None:
+        self._told(call, _code(context, failed), context.peer(), logged)
+
+    def _told(self, call: Call, code: str, peer: str, logged: bool) -> None:
         seconds = time.monotonic() - call.started
-        code = _code(context, failed)
         self._metrics.end(call.method, code, seconds, call.received, call.sent)
         if logged:
             # A frame is no event of its own: a push of 2 GiB would write a thousand lines.
@@ -128,7 +138,7 @@ class Observer(grpc.ServerInterceptor):
                         "ms": round(seconds * 1000, 1),
                         "received": call.received,
                         "sent": call.sent,
-                        "peer": context.peer(),
+                        "peer": peer,
                     }
                 },
             )

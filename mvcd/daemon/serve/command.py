@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mvcd.daemon.serve.peer import PeerHost
     from mvcd.daemon.serve.remote import Repositories
     from mvcd.daemon.serve.run import Plan
+    from mvcd.daemon.serve.sealing import Sealing
     from mvcd.team.root import Root
 
 PLAIN_LISTEN = f"127.0.0.1:{PORTS['grpc']}"
@@ -69,6 +70,13 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     safety.add_argument(
         "--insecure", action="store_true", help="listen without TLS beyond this machine"
     )
+    audit = serve.add_argument_group("seals of a team server's audit logs, to be kept elsewhere")
+    audit.add_argument("--seal-to", metavar="FILE|'|COMMAND'",
+                       help="append signed lines to a file, or pipe them to a command")  # fmt: skip
+    audit.add_argument("--seal-key", metavar="FILE",
+                       help="the SSH key that signs (DIR/seal.key, made if absent)")  # fmt: skip
+    audit.add_argument("--seal-every", metavar="SECONDS", type=float, default=3600.0,
+                       help="from one seal to the next (3600)")  # fmt: skip
     life = serve.add_argument_group("life")
     life.add_argument("--drain", metavar="SECONDS", type=float, default=DRAIN_SECONDS,
                       help="what calls under way get when it ends (30)")  # fmt: skip
@@ -86,6 +94,8 @@ def _serve(_: object, options: argparse.Namespace) -> int:
     form = options.log_format or ("text" if sys.stderr.isatty() else "json")
     logs.configure(sys.stderr, form=form)
     plan = _plan(options)
+    if options.root is None and options.seal_to is not None:
+        raise UsageError("--seal-to goes with --root: only a team server keeps an audit log")
     if options.root is None:
         _serve_peer(options, plan, Notifier(config.notify_socket()))
     elif options.workspace or options.write:
@@ -146,8 +156,9 @@ def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
     from mvcd.daemon.serve.remote import Repositories
     from mvcd.team.auditlog import By
     from mvcd.team.host import TeamHost
-    from mvcd.team.root import Root
+    from mvcd.team.root import Root, make_private
 
+    make_private(os.path.abspath(options.root))
     with RootLock(options.root), Root.create(options.root) as root:
         secret = root.first_start(By("mvcd", _now_us()))
 
@@ -156,6 +167,7 @@ def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
                 _say(f"The administrator's first token is in {secret}, for you alone to read.")
                 _say(f"mvc login {_url(where, plan)} < {secret}")
 
+        sealing = _sealing(options, root)
         host = TeamHost(root, _now_us)
         served = Repositories(
             host,
@@ -164,7 +176,24 @@ def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
             self_test=lambda: _self_test(root),
             close=host.close,
         )
-        _run(served, plan, notifier, started)
+        try:
+            if sealing is not None:
+                sealing.start()
+            _run(served, plan, notifier, started)
+        finally:
+            if sealing is not None:
+                sealing.end()
+
+
+def _sealing(options: argparse.Namespace, root: Root) -> Sealing | None:
+    """Raises UsageError, and what making a key raises."""
+    from mvcd.daemon.serve.sealing import Sealing
+
+    if options.seal_to is None:
+        return None
+    if not 1 <= options.seal_every <= 30 * 86_400:
+        raise UsageError("--seal-every takes 1 to 2,592,000 seconds")
+    return Sealing(root, options.seal_to, key=options.seal_key, every=options.seal_every)
 
 
 def _self_test(root: Root) -> None:

@@ -1,8 +1,8 @@
 """The gRPC server around whatever it serves: limits, health, reflection, and an end without loss.
 
-Limits hold before anybody is known: those of `wire.server` (calls, metadata, size of messages), 20 s for a
-handshake, and a connection without calls is closed after ten minutes, which its owner does not notice. An idle
-connection costs no thread.
+Limits hold before anybody is known: those of `wire.server` (metadata, size of messages), of `wire.front`
+(calls, and how long each message may take), 20 s for a handshake; connections are bounded too (connections.py),
+and one without calls is closed after ten minutes, which its owner does not notice.
 
 Drain: from now on new calls are refused (clients try again, elsewhere or later), those under way have their
 time, then they are cancelled. What they had sent is kept: a push goes on where it was.
@@ -14,20 +14,17 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
+from mvcd.daemon.serve import health
 from mvcd.daemon.serve.calls import Observer
+from mvcd.daemon.serve.connections import Connections
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import Metrics
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.errors import Failure
-from mvcd.wire.server import MAX_CALLS, MAX_WATCHERS, OPTIONS, THREADS
+from mvcd.wire.front import Front
+from mvcd.wire.server import OPTIONS, THREADS
 
 log = logging.getLogger(__name__)
-
-WORKERS = THREADS + MAX_WATCHERS
-"""Threads, made when needed; calls beyond them wait in gRPC's queue, and watchers leave room for others."""
 
 _LIMITS = (
     ("grpc.server_handshake_timeout_ms", 20_000),
@@ -35,7 +32,7 @@ _LIMITS = (
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
-Register = Callable[[grpc.Server], None]
+Register = Callable[[Front], None]
 
 
 class Frame:
@@ -50,26 +47,24 @@ class Frame:
         reflection: bool = False,
     ) -> None:
         """`services` are the full names of what `register` adds; the first one's calls are logged."""
-        self._services = services
-        self._pool = ThreadPoolExecutor(WORKERS, "call")
-        self._server = grpc.server(
+        self._pool = ThreadPoolExecutor(THREADS, "call")
+        observer = Observer(metrics, logged=services[0])
+        self._connections = Connections()
+        self._server = Front(
             self._pool,
-            interceptors=[Observer(metrics, logged=services[0])],
-            options=[*OPTIONS, *_LIMITS],
-            maximum_concurrent_rpcs=MAX_CALLS,
+            interceptors=[observer],
+            options=[*OPTIONS, *_LIMITS, *self._connections.options],
+            refused=observer.refused,
+            stalled=self._connections.drop,
         )
         register(self._server)
-        self._health = health.HealthServicer(
-            experimental_non_blocking=True, experimental_thread_pool=ThreadPoolExecutor(1, "health")
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self.serving = False
-        self._tell(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._health = health.Health(services)
+        self._health.register(self._server)
         if reflection:
             from grpc_reflection.v1alpha import reflection as reflecting
 
-            names = [*services, health.SERVICE_NAME, reflecting.SERVICE_NAME]
-            reflecting.enable_server_reflection(names, self._server)
+            names = [*services, health.NAME, reflecting.SERVICE_NAME]
+            reflecting.enable_server_reflection(names, self._server.aio)
 
     def listen(self, where: Listen, certificates: Certificates | None) -> Listen:
         """Returns where it really listens. Raises Failure when the port is taken."""
@@ -81,7 +76,9 @@ class Frame:
             def bind(address: str) -> int:
                 return self._server.add_secure_port(address, credentials)
 
-        return Listen(where.host, self._bind(str(where), bind))
+        bound = Listen(where.host, self._bind(str(where), bind))
+        self._connections.watch(bound.port, lambda: list(self._server.active.values()))
+        return bound
 
     def listen_unix(self, path: str) -> None:
         """A Unix socket; who can reach it is the directory's affair."""
@@ -100,16 +97,11 @@ class Frame:
 
     def start(self) -> None:
         self._server.start()
-        self.serving = True
-        self._tell(health_pb2.HealthCheckResponse.SERVING)
+        self._health.serving = True
 
     def drain(self, seconds: float) -> None:
         """Returns when no call is left, after `seconds` at the latest (and a moment to cancel)."""
-        self.serving = False
-        self._health.enter_graceful_shutdown()
+        self._health.end()
         self._server.stop(seconds).wait(seconds + 5.0)
+        self._connections.end()
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def _tell(self, status: int) -> None:
-        for name in ("", *self._services):
-            self._health.set(name, status)

@@ -17,7 +17,9 @@ from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.room import RESERVE, require_room
 from mvcd.team.roles import Role, unauthenticated
+from mvcd.wire.front import address_of
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
 
 ANYBODY = "peer"
@@ -73,6 +75,7 @@ class OpenPeer:
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
+        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
 
     def check_update(self, update: Update, missing: Missing) -> Judgement:
         judged = judge(self.store, time.time_ns)
@@ -101,11 +104,16 @@ class PeerHost:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, repo: str, caller: Caller, action: Action) -> OpenPeer:
+    def admit(self, caller: Caller) -> str:
+        """See `mvcd.wire.host.Doorkeeper`. Whoever is on one machine is taken for one."""
         if self._token is not None and not hmac.compare_digest(
             (caller.token or "").encode(), self._token.encode()
         ):
             raise unauthenticated("it printed a token when it started")
+        return address_of(caller.peer)
+
+    def open(self, repo: str, caller: Caller, action: Action) -> OpenPeer:
+        self.admit(caller)
         only = next(iter(self._open.values())) if len(self._open) == 1 and not repo else None
         hosted = only or self._open.get(repo)
         if hosted is None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import grpc
-
 from mvcd.daemon.serve import calls
+from mvcd.wire.front import Front
 from mvcd.wire.host import Action, Caller, Host, Hosted
 from mvcd.wire.server import Remote
 from mvcd.wire.v1 import remote_pb2
@@ -30,9 +29,9 @@ class Repositories:
         self.repositories = count
         self.self_test = self_test
         self._close = close
-        self._remote = Remote(_Named(host))
+        self._remote = Remote(_named(host))
 
-    def register(self, server: grpc.Server) -> None:
+    def register(self, server: Front) -> None:
         self._remote.register(server)
 
     def end_streams(self) -> None:
@@ -41,6 +40,18 @@ class Repositories:
     def close(self) -> None:
         self._remote.close()
         self._close()
+
+
+def _named(host: Host) -> Host:
+    named = _Named(host)
+    for more in (
+        "admit",
+        "untidy",
+        "tidy",
+    ):  # what it may do besides: `wire.host.Doorkeeper`, `Caretaker`
+        if hasattr(host, more):
+            vars(named)[more] = getattr(host, more)
+    return named
 
 
 class _Named:

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import grpc
-
 from mvcd import __version__
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.serve.frame import Frame
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.probe import Probe
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.daemon.serve.web import Web
 from mvcd.daemon.signals import Ending
+from mvcd.wire.front import Front
 
 log = logging.getLogger("mvcd.serve")
 
@@ -35,7 +35,7 @@ class Served(Protocol):
     def directory(self) -> str:
         """Where its data rest."""
 
-    def register(self, server: grpc.Server) -> None: ...
+    def register(self, server: Front) -> None: ...
 
     def self_test(self) -> None:
         """Raises MvcError when it could not serve."""
@@ -76,6 +76,7 @@ class Process:
             served.register, served.services, self.metrics, reflection=plan.reflection
         )
         self._web: Web | None = None
+        self._probe: Probe | None = None
 
     def start(self) -> Listen:
         """Serves when it returns. Raises MvcError."""
@@ -85,6 +86,9 @@ class Process:
             self._web.start()
         self._served.self_test()
         where = self._frame.listen(plan.listen, plan.certificates)
+        if self._web is not None:
+            self._probe = Probe()
+            self._frame.listen_unix(self._probe.path)
         self._frame.start()
         self._state = None
         fields = {
@@ -120,6 +124,8 @@ class Process:
         self._served.close()
         if self._web is not None:
             self._web.close()
+        if self._probe is not None:
+            self._probe.close()
         if served:
             log.info("ended")
 
@@ -128,7 +134,7 @@ class Process:
             return self._state
         if self._disk_free() < LOW_DISK:
             return "the disk is full"
-        return None
+        return None if self._probe is None else self._probe.problem()
 
     def _disk_free(self) -> float:
         disk = os.statvfs(self._served.directory)

@@ -1,7 +1,8 @@
 """Plain HTTP on a port of its own, for those who watch the server and speak no gRPC.
 
     /healthz    200 while the process lives: restart it when this fails
-    /readyz     200 while calls are welcome, 503 at the start and while it drains: send calls elsewhere
+    /readyz     200 while calls are welcome; 503 at the start, while it drains, with a full disk, and when a
+                call to itself is not answered in time: send calls elsewhere
     /metrics    counters, in Prometheus' text format
 
 It needs no token and tells no names. Bounded: MAX_CONNECTIONS at once, each with SECONDS to say what it wants.

@@ -16,6 +16,12 @@ _ROOT = click.option(
 _REPO = click.option("--repo", metavar="NAME", help="With --root: of this repository there.")
 
 
+_UNSEALED = (
+    "no seal was given, so that rows were cut off its end cannot be seen: --seal DIGEST, or a FILE that "
+    "mvcd serve --seal-to wrote"
+)
+
+
 @click.group("audit", cls=VerbGroup)
 def command() -> None:
     """The log of who changed what on a team server, each row chained by digest to the one before.
@@ -49,30 +55,42 @@ def log(face: Face, root: str | None, repo: str | None, limit: int | None) -> No
 @_ROOT
 @_REPO
 @click.option(
-    "--seal", metavar="DIGEST", help="A digest printed before, which has to be in the chain."
+    "--seal", metavar="DIGEST|FILE",
+    help="A digest printed before, which has to be in the chain, or what mvcd serve --seal-to wrote.",
+)  # fmt: skip
+@click.option(
+    "--seal-key", metavar="FILE", help="The public key that seals. [default: the server's own]"
 )
 @click.pass_obj
-def verify(face: Face, root: str | None, repo: str | None, seal: str | None) -> int | None:
+def verify(
+    face: Face, root: str | None, repo: str | None, seal: str | None, seal_key: str | None
+) -> int | None:
     """Follow the chain from its first row; exit with 14 if it is broken.
 
     Prints the digest of the newest row: kept elsewhere and given as --seal, it shows later that no row up to
-    now was changed, removed or put in.
+    now was changed, removed or put in. A server writes such seals by itself (mvcd serve --seal-to), signed; a
+    file of them shows up to the last one that nothing was cut off.
     """
     _require_root(root, repo)
     if root is None:
-        state = face.repo.audit_check(seal=seal)
+        state = face.repo.audit_check(seal=seal, key=seal_key)
     else:
         with server(root) as team:
-            state = team.verify_audit(repo=repo, seal=seal)
+            state = team.verify_audit(repo=repo, seal=seal, key=seal_key)
     face.answer(
         {
             "ok": state.ok,
             "rows": state.rows,
             "digest": state.digest,
             "problems": list(state.problems),
+            "sealed": state.sealed,
         },
-        [*state.problems]
-        or [f"{text.plural(state.rows, 'row')}, unbroken", f"digest {state.digest}"],
+        [*map(text.safe, state.problems)]
+        or [
+            f"{text.plural(state.rows, 'row')}, unbroken",
+            f"digest {state.digest}",
+            f"sealed up to row {state.sealed}" if state.sealed else _UNSEALED,
+        ],
     )
     return None if state.ok else 14
 

@@ -7,7 +7,8 @@ import sys
 
 import click
 
-from mvc.cli import documents
+from mvc.api.errors import UsageError
+from mvc.cli import documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE, verb
 from mvc.cli.screens.reproduce import lines
@@ -37,14 +38,14 @@ def command(
     runs there, and its outputs are compared by digest (weights tensor by tensor), its metrics within the
     tolerance. The workspace is not touched.
 
-    It runs what the version says, with your rights: on a terminal the command is shown first, and you are
-    asked.
+    It runs what the version says, with your rights: the command is shown first, and you are asked. Where
+    nobody can be asked, it takes -y.
     """
     repo = face.repo
     words = repo.run_command(rev)
     shown = shlex.join(words)
-    if not yes and sys.stdin.isatty() and not click.confirm(f"Run {shown!s} ?", err=True):
-        raise click.Abort
+    if not yes:
+        _ask(text.safe(shown), rev)
     face.hint(f"$ {shown}")
     result = repo.reproduce(
         rev, into=into, tolerance=tolerance, timeout=timeout, env=_variables(env)
@@ -56,10 +57,23 @@ def command(
     return 0 if result.ok else 1
 
 
+def _ask(shown: str, rev: str) -> None:
+    """A clone brings its commands along, so none runs that nobody saw."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"reproduce would run: {shown}",
+            kind="needs-yes",
+            cause="there is no terminal to ask on, and whoever made the version chose the command",
+            help=f"mvc reproduce -y {shlex.quote(rev)}",
+        )
+    if not click.confirm(f"Run {shown} ?", err=True):
+        raise click.Abort
+
+
 def _variables(given: tuple[str, ...]) -> dict[str, str]:
     found = {}
-    for text in given:
-        name, equals, value = text.partition("=")
+    for assignment in given:
+        name, equals, value = assignment.partition("=")
         if not name or not equals:
             raise click.UsageError("--env takes NAME=VALUE", click.get_current_context())
         found[name] = value

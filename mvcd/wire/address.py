@@ -1,0 +1,126 @@
+"""Addresses without secrets: a token in one would rest in settings, process lists, logs and messages.
+
+They are refused in whatever form (`TOKEN@host`, `user:TOKEN@host`, percent-encoded, as a query, as a fragment,
+somewhere in the path), never kept, and never shown. Nothing of gRPC is needed to know them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from mvcd.errors import UsageError
+
+_TOKEN = re.compile(r"mvct_[A-Za-z0-9_-]{6,}")
+_SERVERS = ("grpc", "grpcs")
+_HIDDEN = "***"
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+"""As gRPC asks for them (doc/environment_variables.md there): the first that is set."""
+
+
+def require_no_secret(url: str) -> None:
+    """Raises UsageError(kind="secret-in-address"), which does not show it."""
+    why = _secret(url)
+    if why is not None:
+        raise UsageError(
+            f"an address must not hold a secret: {shown(url)}",
+            kind="secret-in-address",
+            cause=f"{why}; whoever sees your settings or processes could read it",
+            help=f"mvc login {_bare(url)}  (asks for the token, and keeps it where only you can read it)",
+        )
+
+
+def shown(url: str) -> str:
+    """The address as it may be shown, kept and logged."""
+    if _secret(url) is None:
+        return url
+    scheme, separator, rest = _decoded(url).rpartition("://")
+    place, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    hidden = f"{_HIDDEN}@" if "@" in place else ""
+    more = f"?{_HIDDEN}" if re.search(r"[?#]", rest) else ""
+    text = scheme + separator + hidden + place.rpartition("@")[2] + slash + path + more
+    return _TOKEN.sub(_HIDDEN, text)
+
+
+def _secret(url: str) -> str | None:
+    """In which form an address holds one."""
+    if _TOKEN.search(_decoded(url)):
+        return "it has a token"
+    scheme, separator, rest = url.partition("://")
+    scheme = scheme.lower()
+    if not separator or scheme == "file":
+        return None
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, at, _ = _decoded(place).rpartition("@")
+    if at and (scheme != "ssh" or ":" in user or "%" in place):
+        return "what stands before the @ may be one"
+    plain = rest if scheme == "ssh" else _decoded(rest)
+    if scheme in (*_SERVERS, "ssh") and re.search(r"[?#]", plain):
+        return "what follows a ? or # may be one"
+    return None
+
+
+def _decoded(text: str) -> str:
+    """However often it was percent-encoded."""
+    if "%" not in text:
+        return text
+    from urllib.parse import unquote
+
+    while (once := unquote(text)) != text:
+        text = once
+    return text
+
+
+def _bare(url: str) -> str:
+    scheme, separator, rest = _decoded(url).rpartition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2] if separator else ""
+    scheme = scheme if scheme in _SERVERS else "grpcs"
+    return f"{scheme}://{_TOKEN.sub('HOST', host) or 'HOST'}"
+
+
+# ---------------------------------------------------------------------- the way there
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host can only be this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def proxy_for(host: str, environment: Mapping[str, str] | None = None) -> str | None:
+    """The proxy through which gRPC reaches a host, as `http://proxy:3128, which https_proxy names`; None for
+    none. A loopback address has none: what is for this machine only must not leave it."""
+    given = os.environ if environment is None else environment
+    named = next(((n, given[n]) for n in PROXIES if given.get(n)), None)
+    if named is None or is_loopback(host):
+        return None
+    except_for = given.get("no_grpc_proxy") or given.get("no_proxy") or ""
+    if any(_covers(entry.strip(), host) for entry in except_for.split(",")):
+        return None
+    from urllib.parse import urlsplit
+
+    name, value = named
+    parts = urlsplit(value if "://" in value else f"http://{value}")
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}, which {name} names"
+
+
+def _covers(entry: str, host: str) -> bool:
+    """As gRPC reads an entry of no_proxy: the end of a name, or a network."""
+    if not entry:
+        return False
+    if "/" not in entry:
+        return host.lower().endswith(entry.lower())
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+    except ValueError:
+        return False

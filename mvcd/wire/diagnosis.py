@@ -1,0 +1,203 @@
+"""Why a server does not answer, found out by knocking at its port: gRPC says the same of all of it, and only
+after a minute of trying again.
+
+What no repetition mends is told at once, with the command that does: a certificate that is not trusted, has
+expired or is for another name; TLS where there is none, and none where there is; a port where nobody listens.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+
+from mvcd.errors import RemoteUnreachable
+
+SECONDS = 2.5
+"""For each knock."""
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How an HTTP/2 client begins (RFC 9113, section 3.4), with empty settings."""
+_ALERT = 0x15
+"""First byte of a TLS alert (RFC 8446, section 5.1)."""
+
+_EXPIRED, _EARLY, _NAME, _ADDRESS = 10, 9, 62, 64
+"""OpenSSL's verify codes; all others mean that the issuer is not trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a client connects to. `secure`: over TLS; `roots`: PEM of the certificates to trust, None for the
+    usual; `certificate`: whether the client shows one."""
+
+    host: str
+    port: int
+    url: str
+    secure: bool
+    roots: bytes | None = None
+    certificate: bool = False
+
+
+def diagnose(place: Place, seconds: float = SECONDS) -> RemoteUnreachable | None:
+    """What is wrong for good; None when it may well be better in a moment."""
+    try:
+        with socket.create_connection((place.host, place.port), seconds) as connection:
+            connection.settimeout(seconds)
+            return _secure(place, connection) if place.secure else _plain(place, connection)
+    except ConnectionRefusedError:
+        return _unreachable(
+            place, "refused", f"nobody listens on port {place.port} of {place.host}",
+            "check the port, and that the server runs: mvcd serve",
+        )  # fmt: skip
+    except socket.gaierror as error:
+        return _unreachable(
+            place, "unknown-host", f"{place.host} is not known: {error.strerror}", "check the name"
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _unreachable(place: Place, kind: str, cause: str, help: str) -> RemoteUnreachable:
+    return RemoteUnreachable(f"{place.url} does not answer", kind=kind, cause=cause, help=help)
+
+
+# ---------------------------------------------------------------------- over TLS
+
+
+def _secure(place: Place, connection: socket.socket) -> RemoteUnreachable | None:
+    try:
+        context = _trusting(place.roots)
+    except (ssl.SSLError, ValueError) as error:
+        return _unreachable(
+            place, "bad-ca", f"the file of certificates to trust has none: {error}",
+            "mvc config set remote.NAME.ca FILE  (PEM)",
+        )  # fmt: skip
+    try:
+        return _shake_hands(place, connection, context)
+    except ssl.SSLCertVerificationError as error:
+        return _distrusted(place, error)
+    except ssl.SSLError as error:
+        return _unsecured(place, error)
+
+
+def _trusting(roots: bytes | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if roots is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=roots.decode("ascii", "replace"))
+    context.set_alpn_protocols(["h2"])
+    return context
+
+
+def _shake_hands(
+    place: Place, connection: socket.socket, context: ssl.SSLContext
+) -> RemoteUnreachable | None:
+    try:
+        with context.wrap_socket(connection, server_hostname=place.host) as secured:
+            if secured.selected_alpn_protocol() != "h2":
+                return _stranger(place)
+            if not place.certificate:
+                secured.sendall(_PREFACE)
+                if not secured.recv(
+                    1
+                ):  # it asked for one in the handshake, and under TLS 1.3 ends only now
+                    return _needed(place)
+    except (ConnectionError, TimeoutError):
+        return None
+    return None
+
+
+def _distrusted(place: Place, error: ssl.SSLCertVerificationError) -> RemoteUnreachable:
+    why = error.verify_message
+    if error.verify_code == _EXPIRED:
+        return _unreachable(
+            place, "certificate-expired", "the server's certificate has expired",
+            "whoever runs the server renews it; it is read anew without a restart",
+        )  # fmt: skip
+    if error.verify_code == _EARLY:
+        return _unreachable(
+            place, "certificate-early", "the server's certificate is not valid yet",
+            f"check the clocks: here it is {time.strftime('%Y-%m-%d %H:%M', time.gmtime())} UTC",
+        )  # fmt: skip
+    if error.verify_code in (_NAME, _ADDRESS):
+        return _unreachable(
+            place, "certificate-name", f"the server's certificate is not for {place.host}: {why}",
+            "use a name that it is for, or issue one for this name (subjectAltName)",
+        )  # fmt: skip
+    return _unreachable(
+        place, "certificate-untrusted", f"the server's certificate is not trusted: {why}",
+        f"mvc login {_server(place)} --ca FILE  (the certificate, or of who issued it; "
+        "or: mvc config set remote.NAME.ca FILE)",
+    )  # fmt: skip
+
+
+def _needed(place: Place) -> RemoteUnreachable:
+    return _unreachable(
+        place, "certificate-needed", "the server lets in only who shows a certificate that it knows",
+        "mvc config set remote.NAME.certificate FILE, and remote.NAME.key FILE",
+    )  # fmt: skip
+
+
+def _unsecured(place: Place, error: ssl.SSLError) -> RemoteUnreachable | None:
+    reason = (error.reason or "").upper()
+    if "CERTIFICATE_REQUIRED" in reason or (
+        "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
+    ):
+        return _needed(place)
+    if any(word in reason for word in ("WRONG_VERSION", "RECORD_LAYER", "HTTP_REQUEST", "PACKET")):
+        return _unreachable(
+            place, "no-tls", f"port {place.port} of {place.host} speaks no TLS",
+            f"use {_server(place, 'grpc')}, if that is meant  (beyond this machine: --insecure); else the port "
+            "that speaks TLS",
+        )  # fmt: skip
+    return None
+
+
+# ---------------------------------------------------------------------- in plain text
+
+
+def _plain(place: Place, connection: socket.socket) -> RemoteUnreachable | None:
+    connection.sendall(_PREFACE)
+    try:
+        answer = connection.recv(16)
+    except (ConnectionError, TimeoutError):
+        answer = b""
+    if answer[:1] == bytes([_ALERT]) or (not answer and _speaks_tls(place)):
+        return _unreachable(
+            place,
+            "tls",
+            f"port {place.port} of {place.host} speaks TLS",
+            f"use {_server(place, 'grpcs')}",
+        )
+    if answer.startswith((b"HTTP/1", b"SSH-")):
+        return _stranger(place)
+    return None
+
+
+def _speaks_tls(place: Place) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with (
+            socket.create_connection((place.host, place.port), SECONDS) as connection,
+            context.wrap_socket(connection, server_hostname=place.host),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "").upper()
+    except (OSError, ValueError):
+        return False
+
+
+def _stranger(place: Place) -> RemoteUnreachable:
+    return _unreachable(
+        place,
+        "no-mvc-server",
+        f"something else answers on port {place.port} of {place.host}",
+        "check the port",
+    )
+
+
+def _server(place: Place, scheme: str = "grpcs") -> str:
+    host = f"[{place.host}]" if ":" in place.host else place.host
+    return f"{scheme}://{host}:{place.port}"

@@ -1,0 +1,83 @@
+"""How often and how long a call is made again, and when there is no point in it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+
+from mvcd.errors import MvcError
+from mvcd.wire.status import may_repeat, retrying
+
+REFUSALS = 3
+"""Times that nobody listens before it is taken for a wrong port: a server that starts takes a second."""
+SOON = 2.0
+"""Seconds that this takes."""
+
+
+def _unheard(why: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long calls are repeated: from `first` seconds doubling to `most`, for `total` in all."""
+
+    first: float = 0.2
+    most: float = 15.0
+    total: float = 60.0
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    jitter: Callable[[], float] = random.random
+    tell: Callable[[str], object] = _unheard
+    """Hears why a call is made again, before its first pause."""
+
+
+class Caller(Protocol):
+    """Whose call it is."""
+
+    patience: Patience
+
+    def why(self, error: grpc.RpcError) -> MvcError:
+        """What a call ended with, in our words."""
+
+    def hopeless(self, error: grpc.RpcError) -> MvcError | None:
+        """What no repetition mends."""
+
+
+class Waits:
+    """The pauses of one call that is repeated."""
+
+    def __init__(self, peer: Caller) -> None:
+        self._peer = peer
+        self._patience = patience = peer.patience
+        self._pause = patience.first
+        self._end = patience.clock() + patience.total
+        self.count = 0
+
+    def moved(self) -> None:
+        """Something came: patience begins anew."""
+        self._pause = self._patience.first
+        self._end = self._patience.clock() + self._patience.total
+
+    def again(self, error: grpc.RpcError) -> None:
+        """Waits before the next try. Raises when there is none: it is not that kind of error, it is late, or
+        there is something that no waiting mends."""
+        patience, peer = self._patience, self._peer
+        if not may_repeat(error):
+            raise peer.why(error) from error
+        hopeless = peer.hopeless(error)
+        if hopeless is not None and (hopeless.kind != "refused" or self.count >= REFUSALS):
+            raise hopeless from error
+        if patience.clock() + self._pause > self._end:
+            raise peer.why(error) from error
+        self.count += 1
+        if self.count == 1:
+            seconds = patience.total if hopeless is None else min(patience.total, SOON)
+            patience.tell(retrying(peer.why(error), seconds))
+        patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
+        self._pause = min(self._pause * 2, patience.most)

@@ -1,0 +1,68 @@
+"""What uploads leave: closed after an hour without progress, then freed by whoever has the repositories."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from mvcd.errors import MvcError
+from mvcd.wire.host import Host
+from mvcd.wire.uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+TIDY = 30.0
+"""Seconds between two looks for uploads that made no progress."""
+TIDY_EACH = 3600.0
+"""Seconds from one collection of a repository to the next: it walks all of it, 10 s for a million objects."""
+
+
+class Tidying:
+    """A thread from `start` to `end`; `stopping` ends it too. `ticks` tells how time passes."""
+
+    def __init__(
+        self,
+        host: Host,
+        uploads: Uploads,
+        ticks: Callable[[], float],
+        stopping: threading.Event,
+    ) -> None:
+        self._host: Any = host  # see `host.Caretaker`
+        self._uploads = uploads
+        self._ticks = ticks
+        self._stopping = stopping
+        self._tidied: dict[str, float] = {}
+        self._thread = threading.Thread(target=self._run, name="mvc-tidy", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        """After `stopping` was set."""
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def tidy(self) -> None:
+        """Closes uploads that made no progress, and lets the host free what no ref reached."""
+        self._uploads.expire()
+        host = self._host
+        if not hasattr(host, "tidy"):
+            return
+        for repo in self._uploads.take_left() | host.untidy():
+            due = self._tidied.get(repo, -math.inf) + TIDY_EACH <= self._ticks()
+            try:
+                done = due and host.tidy(repo, self._uploads.owners(repo))
+            except MvcError as error:
+                log.warning("%s could not be tidied: %s", repo, error)
+                continue
+            if done:
+                self._tidied[repo] = self._ticks()
+            else:
+                self._uploads.leave(repo)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(TIDY):
+            self.tidy()

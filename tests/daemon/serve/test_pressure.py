@@ -1,0 +1,343 @@
+"""What one client, known or not, can keep from others: nothing that they notice."""
+
+from __future__ import annotations
+
+import random
+import resource
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from mvcd.daemon.notify import Notifier
+from mvcd.daemon.serve.connections import Connections, place_of
+from mvcd.daemon.serve.run import Plan, Process
+from mvcd.monitor import Silent
+from mvcd.store.api import RefUpdate
+from mvcd.sync.push import push
+from mvcd.team.roles import Role, Scope
+from mvcd.team.root import Root
+from mvcd.wire.admission import MAX_OF_METHOD, Admission, Shares
+from mvcd.wire.front import address_of
+from mvcd.wire.server import THREADS
+from mvcd.wire.v1 import remote_pb2 as pb
+from tests.daemon.serve.echo import HERE, SERVICE, Echo
+from tests.daemon.serve.servers import BY, Server, team
+from tests.support.workspace import Bench
+
+FLOOR = 1.5
+"""Seconds; a push takes 0.1 s, and a machine that does other things may take longer for once."""
+REMOTE = f"/{pb.DESCRIPTOR.package}.Remote"
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+
+
+class Served:
+    """A team's server with "iris": ada pushes and is measured, eve does what she likes; both may write."""
+
+    def __init__(self, root: Path, bench: Bench) -> None:
+        self.ada = team(root, "iris")
+        with Root.open(root) as opened:
+            opened.accounts.add_user(BY, "eve")
+            opened.accounts.set_grant(BY, "eve", Scope(role=Role.WRITE))
+            self.eve = opened.accounts.add_token(BY, "eve")[0]
+        self.server = Server("--root", root, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+        self._bench = bench
+        self._pushes = 0
+
+    def push(self) -> float:
+        """Seconds that a push of ada's takes, over a connection of its own, with 2 MiB that are new."""
+        self._pushes += 1
+        self._bench.write({"model.bin": random.Random(self._pushes).randbytes(2 << 20)})
+        self._bench.add()
+        id = self._bench.commit().version
+        begun = time.monotonic()
+        peer = self.server.peer("iris", self.ada)
+        before = peer.refs().get("heads/main")
+        push(self._bench.repo._core.store, peer, [id], [], monitor=Silent())
+        update = RefUpdate("heads/main", before, bytes(id))
+        peer.update_refs([update], force=frozenset(["heads/main"]), author="ada", detail="")
+        peer.close()
+        return time.monotonic() - begun
+
+    def ready(self) -> int:
+        try:
+            with urllib.request.urlopen(f"http://{self.server.http}/readyz", timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+
+@pytest.fixture
+def served(tmp_path: Path, bench: Bench) -> Iterator[Served]:
+    made = Served(tmp_path / "root", bench)
+    with made.server:
+        yield made
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with Bench(tmp_path / "w") as made:
+        yield made
+
+
+@contextmanager
+def silent_calls(
+    listen: str, method: str, count: int, token: str | None, *, connections: int = 1
+) -> Iterator[list[Any]]:
+    """Calls whose headers were sent, and never a message."""
+    end = threading.Event()
+    metadata = [("authorization", f"Bearer {token}")] if token else []
+
+    def nothing() -> Iterator[bytes]:
+        end.wait()
+        yield from ()
+
+    with ExitStack() as stack:
+        channels = [
+            stack.enter_context(
+                grpc.insecure_channel(listen, [("grpc.use_local_subchannel_pool", 1)])
+            )
+            for _ in range(connections)
+        ]
+        calls = [
+            channels[n % connections]
+            .stream_unary(f"{REMOTE}/{method}")
+            .future(nothing(), metadata=metadata)
+            for n in range(count)
+        ]
+        try:
+            yield calls
+        finally:
+            end.set()
+            for call in calls:
+                call.cancel()
+
+
+@contextmanager
+def unread_streams(served: Served, count: int) -> Iterator[None]:
+    """Gets of all content, of which nobody reads a byte."""
+    peer = served.server.peer("iris", served.ada)
+    with ExitStack() as stack:
+        store = served._bench.repo._core.store
+        ids = [id for id, _ in store.ids()]
+        request = pb.GetRequest(repo="iris", ids=b"".join(ids)).SerializeToString()
+        metadata = [("authorization", f"Bearer {served.eve}")]
+        for _ in range(2):
+            channel = stack.enter_context(
+                grpc.insecure_channel(served.server.listen, [("grpc.use_local_subchannel_pool", 1)])
+            )
+            for _ in range(count // 2):
+                call = channel.unary_stream(f"{REMOTE}/Get")(request, metadata=metadata)
+                stack.callback(call.cancel)
+        yield
+    peer.close()
+
+
+@contextmanager
+def watchers(served: Served, count: int) -> Iterator[None]:
+    request = pb.WatchRefsRequest(repo="iris").SerializeToString()
+    metadata = [("authorization", f"Bearer {served.eve}")]
+    with grpc.insecure_channel(served.server.listen) as channel:
+        calls = [
+            channel.unary_stream(f"{REMOTE}/WatchRefs")(request, metadata=metadata)
+            for _ in range(count)
+        ]
+        for call in calls:
+            next(call)
+        yield
+        for call in calls:
+            call.cancel()
+
+
+@contextmanager
+def idle_connections(served: Served, count: int) -> Iterator[list[socket.socket]]:
+    """Of clients that said their preface, and nothing since."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
+    host, port = served.server.listen.split(":")
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            made.append(socket.create_connection((host, int(port)), timeout=10))
+            made[-1].sendall(PREFACE)
+        yield made
+    finally:
+        for each in made:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+ATTACKS: dict[str, Callable[[Served], Any]] = {
+    "calls without a token": lambda s: silent_calls(s.server.listen, "Put", 48, None),
+    "calls without a token, many": lambda s: silent_calls(
+        s.server.listen, "Hello", 400, None, connections=10
+    ),
+    "half-open Puts": lambda s: silent_calls(s.server.listen, "Put", 40, s.eve),
+    "half-open Puts, more than may be": lambda s: silent_calls(
+        s.server.listen, "Put", 150, s.eve, connections=4
+    ),
+    "half-open UpdateRefs": lambda s: silent_calls(s.server.listen, "UpdateRefs", 60, s.eve),
+    "unread Gets": lambda s: unread_streams(s, 60),
+    "watchers": lambda s: watchers(s, 16),
+    "idle connections": lambda s: idle_connections(s, 1100),
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_anothers_push_takes_no_longer(served: Served, attack: str) -> None:
+    undisturbed = sorted(served.push() for _ in range(3))[1]
+    with ATTACKS[attack](served):
+        disturbed = sorted(served.push() for _ in range(3))[1]
+        assert served.ready() == 200
+    assert disturbed < max(2 * undisturbed, FLOOR)
+
+
+def test_who_has_no_token_is_told_before_a_message_comes(served: Served) -> None:
+    with silent_calls(served.server.listen, "Put", 3, None) as calls:
+        for call in calls:
+            assert call.exception(timeout=5).code() is grpc.StatusCode.UNAUTHENTICATED
+    with silent_calls(served.server.listen, "Put", MAX_OF_METHOD["Put"] + 5, served.eve) as calls:
+        deadline = time.monotonic() + 10
+        while sum(call.done() for call in calls) < 5 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        turned_away = [call for call in calls if call.done()]
+        assert {c.exception().code() for c in turned_away} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        assert len(turned_away) == 5
+
+
+def test_a_call_that_was_cancelled_gives_its_place_back(served: Served) -> None:
+    for _ in range(3):
+        with silent_calls(served.server.listen, "Put", MAX_OF_METHOD["Put"], served.eve):
+            pass
+    peer = served.server.peer("iris", served.eve)
+    assert peer.refs() == {}
+    peer.close()
+
+
+def test_not_ready_when_no_thread_answers(tmp_path: Path) -> None:
+    """The process lives, the port accepts, and nobody is answered."""
+    echo = Echo(str(tmp_path))
+    process = Process(echo, Plan(HERE, None, HERE, reflection=False, drain=0.1), Notifier(None))
+    where = process.start()
+    assert process._web is not None
+    assert process._probe is not None
+    process._probe._seconds = 0.2
+    try:
+        with grpc.insecure_channel(str(where)) as channel, ThreadPoolExecutor(THREADS) as pool:
+            assert process._problem() is None
+            wait = channel.unary_unary(f"/{SERVICE}/Wait")
+            stuck = [pool.submit(wait, b"", timeout=20) for _ in range(THREADS)]
+            deadline = time.monotonic() + 20
+            while (problem := process._problem()) is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert problem is not None and "not answered" in problem
+            echo.release.set()
+            assert [call.result() for call in stuck] == [b""] * THREADS
+            while process._problem() is not None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert process._problem() is None
+    finally:
+        echo.release.set()
+        process.end()
+
+
+def test_a_message_and_a_reader_have_a_deadline(tmp_path: Path) -> None:
+    echo = Echo(str(tmp_path))
+    process = Process(echo, Plan(HERE, None, None, reflection=False, drain=0.1), Notifier(None))
+    front = process._frame._server
+    front.message_seconds["Say"], front.reader_seconds = 0.1, 0.2
+    ended = threading.Event()
+
+    def large(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        try:
+            for _ in range(1000):
+                yield bytes(1 << 20)
+        finally:
+            ended.set()
+
+    handlers = {"Large": grpc.unary_stream_rpc_method_handler(large)}
+    front.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("large", handlers)])
+    where = process.start()
+    try:
+        with grpc.insecure_channel(str(where)) as channel:
+            end = threading.Event()
+
+            def nothing() -> Iterator[bytes]:
+                end.wait(20)
+                yield from ()
+
+            call = channel.stream_unary(f"/{SERVICE}/Say").future(nothing())
+            assert call.exception(timeout=10).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            end.set()
+            unread = channel.unary_stream("/large/Large")(b"", timeout=30)
+            assert next(unread) == bytes(1 << 20)
+            deadline = time.monotonic() + 20
+            while front.admission.calls and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert front.admission.calls == 0, "nobody reads, and it holds its place"
+            assert ended.wait(10), "the stream is closed"
+            with pytest.raises(grpc.RpcError) as caught:
+                list(unread)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE, "its connection is closed"
+    finally:
+        process.end()
+
+
+def test_idle_connections_go_when_there_are_too_many(tmp_path: Path) -> None:
+    """Those without a call, and not before; whoever has most loses first."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ExitStack() as stack:
+        port = listening.getsockname()[1]
+        pairs = []
+        for _ in range(20):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            pairs.append((client, stack.enter_context(listening.accept()[0])))
+        guard = Connections(most=30)
+        busy = [f"ipv4:127.0.0.1:{client.getsockname()[1]}" for client, _ in pairs[:3]]
+        assert guard.look(port, busy) == 0, "all are new"
+        guard._since = {place: since - 10 for place, since in guard._since.items()}
+        assert guard.look(port, busy) == 5, "down to the half that one address may have"
+        for client, _ in pairs:
+            client.settimeout(0.2)
+        closed = [n for n, (client, _) in enumerate(pairs) if _ended(client)]
+        assert len(closed) == 5 and min(closed) == 3, "not the busy ones, and the oldest first"
+
+
+def _ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(1) == b""
+    except TimeoutError:
+        return False
+
+
+def test_names_of_peers() -> None:
+    assert place_of("ipv4:10.0.0.1:51234") == ("10.0.0.1", 51234)
+    assert place_of("ipv6:%5B::1%5D:7443") == ("::1", 7443)
+    assert place_of("ipv6:[::ffff:10.0.0.1]:80") == ("10.0.0.1", 80)
+    assert place_of("unix:") == ("", 0)
+    assert address_of("ipv4:10.0.0.1:51234") == "ipv4:10.0.0.1"
+    assert address_of("ipv6:%5B2001:db8::1%5D:7443") == "ipv6:[2001:db8::1]"
+    assert address_of("unix:") == "unix"
+
+
+def test_shares() -> None:
+    admission = Admission(Shares(calls=6, strangers=4, at_address=2, of_caller=3))
+    assert [admission.arrive("a") is None for _ in range(3)] == [True, True, False]
+    assert [admission.arrive("b") is None for _ in range(2)] == [True, True]
+    assert admission.arrive("c") is not None, "strangers together"
+    for address in "aabb":
+        admission.known(address)
+    assert [admission.claim("ada", "Has") is None for _ in range(4)] == [True, True, True, False]
+    assert admission.claim("eve", "Has") is None
+    assert [admission.arrive("a") is None for _ in range(3)] == [True, True, False], "in all"
+    admission.leave()
+    admission.release("ada", "Has")
+    assert admission.claim("ada", "Has") is None
