@@ -75,7 +75,7 @@ def untrack(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ..
 
 
 def _existing(core: Core, path: str) -> str:
-    inside = relative(core.root, path)
+    inside = on_disk(core.root, relative(core.root, path))
     if Ground(core.root).status(inside) is None:
         raise Failure(f"{path} does not exist", kind="no-such-path", help="mvc status")
     first = inside.split("/", 1)[0]
@@ -85,7 +85,7 @@ def _existing(core: Core, path: str) -> str:
         inside.encode()
     except UnicodeEncodeError:
         raise UsageError(f"{path!r} is not a UTF-8 name", help="rename it") from None
-    return on_disk(core.root, inside)
+    return inside
 
 
 def _covers(root: str, path: str) -> bool:
