@@ -31,8 +31,8 @@ MAX_HELD = 256
 """Sets that are complete and not quiet yet: a tree of arrays that is copied in has thousands."""
 
 _FEW = 256
-"""Files up to which a set without a rule is taken too, rather than read where it lies: a first version of
-100,000 files would make as many links, and has no trainer that deletes them."""
+"""Files that no rule calls complete up to which they are taken too, rather than read where they lie: a first
+version of 100,000 files would make as many copies, and has no trainer that deletes them."""
 
 LINGER_LIMIT = 5.0
 """Seconds for which deletions that go on can put off the reading of a capture."""
@@ -334,7 +334,8 @@ class Taking:
             number, time.time_ns() // 1000, stand.head, stand.base, (), stand.author, stand.maker,
             len(self._queued),
         )  # fmt: skip
-        in_place = [p for f in sets if not f.precious for p in _beyond(f.stats)]
+        plain = [path for found in sets if not found.precious for path in found.stats]
+        in_place = plain if len(plain) > _FEW else []
         stats = [item for found in sets for item in found.stats.items()]
         rewritten = [path for path, stat in stats if copying and self._is_rewritten(path, stat)]
         words = [
@@ -384,11 +385,6 @@ class Taking:
     def _why_full(self) -> str:
         waiting = sum(q.capture.bytes for q in self._queued)
         return f"{len(self._queued)} captures of {waiting >> 20} MiB wait to be read"
-
-
-def _beyond(stats: Mapping[str, FileStat]) -> list[str]:
-    """All paths of a set that is too large to be taken without need."""
-    return list(stats) if len(stats) > _FEW else []
 
 
 def _stat(path: str) -> FileStat | None:

@@ -187,8 +187,9 @@ def test_a_file_that_is_rewritten_in_place_is_copied_from_then_on(world: World) 
 def test_many_files_without_a_rule_are_read_where_they_lie(world: World) -> None:
     names = [f"d/{number}" for number in range(taking._FEW + 1)]
     world.bench.write(dict.fromkeys(names, "x"))
-    plain = world.taking.queue([world.found(*names, complete=False)], [], world.stand, 0.0)
-    assert {f.kept for f in plain.files} == {Kept.NONE}
+    plain = [world.found(name, complete=False) for name in names]
+    capture = world.taking.queue(plain, [], world.stand, 0.0)
+    assert {f.kept for f in capture.files} == {Kept.NONE}
     ruled = world.taking.queue([world.found(*names)], [], world.stand, 0.0)
     assert {f.kept for f in ruled.files} <= {Kept.COPY, Kept.REFLINK}
 
