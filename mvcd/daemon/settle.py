@@ -183,7 +183,7 @@ class Settler:
         memory.reason = reason
         if wake is not None:
             draft.wakes.append((wake, f"{found.name}: {reason}"))
-        if found.name in draft.leaving:
+        if draft.leaving and draft.leaving[-1] == found.name:
             return
         if found.log:
             draft.riding.append(found.name)

@@ -146,7 +146,7 @@ class Taking:
         if held is not None:
             self._let_go(held)
             capture = self._restat(capture)
-        self._learn(found, capture)
+        self._learn([found], capture)
         self._held[found.name] = _Held(capture, found.signature, self._clock())
         return True
 
@@ -240,8 +240,7 @@ class Taking:
             self._let_go(held)
         if let_go:
             capture = self._restat(capture)
-        for found in sets:
-            self._learn(found, capture)
+        self._learn(sets, capture)
         self.captures.queue(capture)
         self._queued.append(_Queued(capture, due, due + LINGER_LIMIT))
         return capture
@@ -361,12 +360,13 @@ class Taking:
         self.captures.rewrite(capture, held=True)
         return capture
 
-    def _learn(self, found: Found, capture: Capture) -> None:
-        """The set's stats as they are after links were made; and which file is at its paths."""
-        for file in capture.files:
-            if file.path in found.files:
-                found.files[file.path] = file.stat
-                self._inodes[file.path] = file.stat.inode, file.stat.mtime_ns
+    def _learn(self, sets: Iterable[Found], capture: Capture) -> None:
+        """The sets' stats as they are after links were made; and which file is at their paths."""
+        taken = {file.path: file.stat for file in capture.files}
+        for found in sets:
+            for path in found.stats.keys() & taken.keys():
+                found.files[path] = stat = taken[path]
+                self._inodes[path] = stat.inode, stat.mtime_ns
         while len(self._inodes) > _REMEMBERED:
             del self._inodes[next(iter(self._inodes))]
 
