@@ -2,7 +2,7 @@
 
 1. --size of random bytes are written and closed; the clock runs until the daemon tells of the version.
 2. A loop of matrix products that writes --size every 5 seconds, watched and not watched by turns; compared
-   is the mean time of a step, writes left out, within a round.
+   is the mean time of a step, writes left out, within a round. Then the same beside four busy processes a core.
 3. 10,000 watched directories and nothing to do: the daemon's share of a core over a minute (--quick: 1,000,
    10 s).
 
@@ -122,11 +122,26 @@ def latency(bench: Bench) -> float:
     return max(found)
 
 
-def training(bench: Bench, seconds: float) -> float:
+@contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """So many processes that want a processor."""
+    started = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True)
+        for _ in range(loops)
+    ]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def training(bench: Bench, seconds: float, loops: int = 0) -> float:
     """Mean time of a step, watched against not, the median of the rounds' ratios."""
     ratios = []
-    with watched(bench, "training") as (_daemon, root):
-        alone = bench.scratch / "alone"
+    with watched(bench, f"training-{loops}") as (_daemon, root), busy(loops):
+        alone = bench.scratch / f"alone-{loops}"
         alone.mkdir()
         for number in range(bench.rounds):
             places = [root, alone] if number % 2 else [alone, root]
@@ -159,6 +174,9 @@ def body(bench: Bench) -> None:
                   SETTLE + 1, "s", lambda: latency(bench))  # fmt: skip
     bench.at_most("a training step takes longer when watched, by", 1.0, "%",
                   lambda: training(bench, 12.0 if quick else 32.0))  # fmt: skip
+    loops = 4 * len(os.sched_getaffinity(0))
+    bench.at_most(f"a training step takes longer when watched, beside {loops} busy processes, by", 2.0, "%",
+                  lambda: training(bench, 12.0 if quick else 32.0, loops))  # fmt: skip
     directories, seconds = (1_000, 10.0) if quick else (10_000, 60.0)
     bench.at_most(f"idle, {directories} directories: share of a core", 0.5, "%",
                   lambda: idle(bench, directories, seconds))  # fmt: skip
