@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Self
 
 from mvcd.errors import Failure, UsageError
+from mvcd.store.pack import sync_directory
 
 Setting = str | int | float | bool
 
@@ -23,6 +24,19 @@ class Config:
     def __init__(self, path: str) -> None:
         self._path = path
         self._values: dict[str, Setting] | None = None
+        self._instead: str | None = None
+
+    @classmethod
+    def of_text(cls, path: str, text: str) -> Self:
+        """The file as if it held `text`, which takes its place at the next write."""
+        config = cls(path)
+        config._instead = text
+        return config
+
+    def text(self) -> str:
+        """The file as it is; "" where there is none. Raises Failure when it cannot be read."""
+        self._load()
+        return self._read()
 
     def get(self, key: str) -> str | None:
         value = self._load().get(key)
@@ -72,7 +86,8 @@ class Config:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self._path)
-        self._values = None
+        sync_directory(os.path.dirname(os.path.abspath(self._path)))
+        self._values = self._instead = None
 
     def _load(self) -> dict[str, Setting]:
         if self._values is None:
@@ -84,14 +99,35 @@ class Config:
         return self._values
 
     def _unreadable(self, cause: str) -> Failure:
-        return Failure(f"cannot read {self._path}", kind="bad-config", cause=cause)
+        help = "correct it, or, if it is a workspace's: mvc repair"
+        return Failure(f"cannot read {self._path}", kind="bad-config", cause=cause, help=help)
 
     def _read(self) -> str:
+        if self._instead is not None:
+            return self._instead
         try:
             with open(self._path, encoding="utf-8") as file:
                 return file.read()
         except FileNotFoundError:
             return ""
+
+
+def salvaged(path: str) -> str:
+    """The lines of a damaged file that still make sense together, in order. Raises OSError."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return ""
+    kept: list[str] = []
+    for line in lines:
+        try:
+            tomllib.loads("\n".join([*kept, line]))
+        except tomllib.TOMLDecodeError:
+            continue
+        if "\ufffd" not in line:
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:

@@ -78,7 +78,7 @@ class Core:
                 f"{place.config_path} has no workspace.id",
                 kind="bad-config",
                 cause="the file was edited or damaged",
-                help="mvc config set workspace.id " + "0" * 16,
+                help="mvc repair",
             )
         self.workspace = workspace
         self.version = lru_cache(maxsize=1024)(self._load_version)
@@ -142,7 +142,7 @@ class Core:
             raise CorruptObject(
                 "this workspace has no HEAD in its store",
                 cause=f"{self.place.config_path} names another store, or the store lost its refs",
-                help="mvc doctor",
+                help="mvc repair",
             )
         return HeadValue.decode(value)
 

@@ -65,12 +65,36 @@ def find(path: str) -> Location:
         _refuse_closed(os.path.join(current, DIRECTORY))
         parent = os.path.dirname(current)
         if parent == current:
-            raise NoRepository(
-                f"no mvc repository at {start} or above",
-                cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
-                help="mvc init",
-            )
+            raise _nothing_at(start)
         current = parent
+
+
+def _nothing_at(start: str) -> NoRepository:
+    remains = find_remains(start)
+    if remains is not None:
+        return NoRepository(
+            f"the repository in {remains.root} has lost its settings",
+            cause=f"{remains.config_path} is missing",
+            help="mvc repair",
+        )
+    return NoRepository(
+        f"no mvc repository at {start} or above",
+        cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
+        help="mvc init",
+    )
+
+
+def find_remains(path: str) -> Location | None:
+    """The repository at or above `path`, or what is left of one: `.mvc/` with settings, a store or a lock."""
+    current = os.path.realpath(path)
+    while True:
+        inside = os.path.join(current, DIRECTORY)
+        if any(os.path.exists(os.path.join(inside, n)) for n in ("config.toml", "store", "lock")):
+            return Location(current)
+        _refuse_closed(inside)
+        if os.path.dirname(current) == current:
+            return None
+        current = os.path.dirname(current)
 
 
 def _refuse_closed(directory: str) -> None:

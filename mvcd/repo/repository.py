@@ -434,7 +434,7 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs)
     def doctor(self) -> tuple[Check, ...]:
         from mvcd.repo import doctor
 
-        return tuple(doctor.checks(self._core))
+        return tuple(doctor.checks(self._core.root))
 
     def stats(self) -> StoreStats:
         return self._core.store.stats()

@@ -425,5 +425,5 @@ def _file_size(path: str) -> int:
 
 def _damaged(cause: str) -> IntegrityError:
     return IntegrityError(
-        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc doctor"
+        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc repair"
     )

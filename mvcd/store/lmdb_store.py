@@ -24,7 +24,7 @@ from mvcd.store.api import (
 from mvcd.store.audit import read_head, read_rows
 from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
-from mvcd.store.journal import Journal
+from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
 from mvcd.store.pack import PackFiles, pack_name, sync_directory
 from mvcd.store.reader import PackedObjects
@@ -58,7 +58,7 @@ class LmdbStore(PackedObjects):
         self.path = path
         self.pack_directory = os.path.join(path, "packs")
         self.lease_directory = os.path.join(path, "leases")
-        self.journal = Journal(os.path.join(path, "refs.journal"))
+        self.journal = Journal(os.path.join(path, JOURNAL))
         self.reached = reached
         self._lock = lock
         self._salvaged = False
@@ -84,6 +84,7 @@ class LmdbStore(PackedObjects):
         index = Index.acquire(path, create=True)
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
+            Journal(os.path.join(path, JOURNAL)).begin()
             write_format_file(path, secrets.token_hex(16))
         finally:
             index.release()
@@ -258,16 +259,27 @@ class LmdbStore(PackedObjects):
 
 def write_format_file(path: str, id: str) -> None:
     """The file that makes a directory a store; if two processes create one, the first one's id stays."""
-    temporary = os.path.join(path, f"format.{secrets.token_hex(8)}")
-    with open(temporary, "w", encoding="ascii") as file:
-        file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    temporary = _new_format_file(path, id)
     with suppress(FileExistsError):
         os.link(temporary, os.path.join(path, "format"))
     os.unlink(temporary)
     sync_directory(path)
     sync_directory(os.path.dirname(path))
+
+
+def replace_format_file(path: str, id: str) -> None:
+    """The same in place of a damaged one."""
+    os.replace(_new_format_file(path, id), os.path.join(path, "format"))
+    sync_directory(path)
+
+
+def _new_format_file(path: str, id: str) -> str:
+    temporary = os.path.join(path, f"format.{secrets.token_hex(8)}")
+    with open(temporary, "w", encoding="ascii") as file:
+        file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return temporary
 
 
 def read_format(path: str) -> str:
@@ -276,7 +288,7 @@ def read_format(path: str) -> str:
         name, _, version = file.readline().strip().partition(" ")
         label, _, id = file.readline().strip().partition(" ")
     if name != FORMAT_NAME or not version.isdigit() or label != "id":
-        raise IntegrityError(f"{path}/format is damaged", kind="format-damaged", help="mvc doctor")
+        raise IntegrityError(f"{path}/format is damaged", kind="format-damaged", help="mvc repair")
     require_version(int(version))
     return id
 

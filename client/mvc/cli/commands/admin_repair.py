@@ -1,0 +1,28 @@
+"""`mvc admin repair`."""
+
+from __future__ import annotations
+
+import click
+
+from mvc.cli.commands import repair as verb_repair
+from mvc.cli.commands.admin_accounts import root_option
+from mvc.cli.face import Face
+from mvc.cli.options import BUSY, verb
+
+
+@verb("repair", exits=BUSY | {10: "no server's directory"})
+@click.argument("name", required=False)
+@verb_repair.asking
+@root_option
+@click.pass_obj
+def repair(
+    face: Face, name: str | None, dry_run: bool, yes: bool, lost_found: bool, root: str | None
+) -> int:
+    """Repair the repository NAME, or the accounts and every repository, while no server runs there.
+
+    As mvc repair: it shows what it would do and asks, and keeps damaged files beside the new ones.
+    """
+    from mvc.api.care import server_plans
+
+    plans, ids = server_plans(root, name)
+    return verb_repair.run(face, plans, dry_run=dry_run, yes=yes, lost_found=lost_found, ids=ids)
