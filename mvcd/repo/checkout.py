@@ -138,7 +138,7 @@ class Checkout:
         written = [self._place(s) for s in staged]
         self._remove(late)
         changed = [*remove, *self._tops, *(w.path for w in written)]
-        self._sync_directories({os.path.dirname(path) for path in changed})
+        self._sync_directories(_above(changed))
         return written
 
     def _failure(self, error: OSError) -> Failure:
@@ -277,6 +277,15 @@ class Checkout:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """All directories above: what is new in one may be another one."""
+    found: set[str] = set()
+    for path in paths:
+        while path and (path := os.path.dirname(path)) not in found:
+            found.add(path)
+    return found
 
 
 def refuse_twins(paths: Iterable[str], root: str, staging: str) -> None:

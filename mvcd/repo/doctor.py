@@ -86,6 +86,10 @@ def _store(path: str, place: Location | None) -> Iterator[Check]:
         return
     with LmdbStore.open(path) as store:
         stats = store.stats()
+        damaged = len(store.damaged())
+    if damaged:
+        problem = f"{damaged} objects are known to be damaged"
+        yield Check("content", False, problem, f"{_REPAIR}, or {_REPAIR} --from REMOTE")
     yield Check(
         "store",
         True,

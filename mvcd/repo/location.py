@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.config import Config
 from mvcd.repo.unreadable import EFFECTIVE_IDS, remedy
+from mvcd.store.directories import make_directories
 
 DIRECTORY = ".mvc"
 
@@ -116,7 +117,7 @@ def prepare(root: str) -> Location:
             kind="already-initialised",
             help="mvc status",
         )
-    os.makedirs(location.directory, exist_ok=True)
+    make_directories(location.directory)
     return location
 
 

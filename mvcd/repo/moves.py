@@ -134,6 +134,18 @@ def forward(
         )  # fmt: skip
 
 
+def stand(
+    core: Core, id: VersionId, context: Context, detail: str, *, leaving: Components, early: Begun
+) -> CheckoutResult:
+    """Moves HEAD, on no branch, and the files to a version that was just fetched."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        return _go(
+            core, HeadValue(None, id), context, "clone", detail,
+            force=False, leaving=leaving, early=early,
+        )  # fmt: skip
+
+
 def switch(
     core: Core, name: str, context: Context, *, create: bool, start: str, force: bool
 ) -> CheckoutResult:

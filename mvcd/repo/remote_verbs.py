@@ -90,10 +90,11 @@ class RemoteVerbs:
         """The refs that a remote shows, as they are now."""
         from mvcd.repo import remotes
         from mvcd.repo.fetching import connected
+        from mvcd.repo.receiving import shared
 
         found = remotes.remote(self._core.config, name)
         with connected(self._core, [found]) as (peer,):
-            return found, peer.refs()
+            return found, {ref: value for ref, value in peer.refs().items() if shared(ref)}
 
     def fetched_branches(self) -> tuple[str, ...]:
         """Revisions that name the branches of remotes as they were when last heard of: "origin/main"."""

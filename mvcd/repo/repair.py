@@ -50,6 +50,7 @@ class Plan:
     head: HeadValue | None = None
     broken: list[str] = field(default_factory=list)
     lost: list[VersionId] = field(default_factory=list)
+    damaged: int = 0
 
     @property
     def needed(self) -> bool:
@@ -129,6 +130,13 @@ def _look_inside(plan: Plan, store: Store) -> None:
         except (MissingObject, IntegrityError) as error:
             plan.broken.append(f"{name} names what cannot be read: {error}")
     plan.lost = lost_versions(store, refs)
+    plan.damaged = len(store.damaged())
+    if plan.damaged and plan.place is None:
+        plan.broken.append(f"{plan.damaged} objects are known to be damaged")
+    elif plan.damaged:
+        problem = f"{plan.damaged} objects are known to be damaged"
+        remedy = "store anew what the workspace's files hold, and what --from REMOTE has"
+        plan.findings.append(Finding("content", problem, remedy))
 
 
 def _workspace_of(store: Store, refs: dict[str, bytes]) -> str:
@@ -198,7 +206,6 @@ def carry_out(plan: Plan, context: Context, *, lost_found: bool, id: str | None 
         _restore_refs(plan, store, context, report, lost_found=lost_found)
     if plan.place is not None and plan.settings is not None:
         _write_settings(plan, report)
-    report.lost += plan.broken
     return report
 
 

@@ -18,6 +18,7 @@ from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.api import Damage
 from mvcd.store.audit import problems
+from mvcd.store.damage import clear, clear_stale, mark
 from mvcd.store.journal_check import journal_problem
 from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
@@ -146,27 +147,40 @@ def _check_objects(
     sweeps = _sweeps(store)
     places: list[tuple[int, int, Digest]] = []
     total = 0
+    bad: list[Digest] = []
     for id, listed in store.locations():
         location: Location | BadRow | None = listed
         problem = _row_problem(listed, packs)
         if problem is not None and isinstance(listed, Location):
             problem, location = _look_again(store, id)
         if problem is not None:
+            bad.append(id)
             yield Damage(id, f"row: {problem}", "index")
         elif isinstance(location, Location):
             places.append((location.pack, location.offset, id))
             total += location.raw_size
     places.sort()
+    known = frozenset(store.damaged())
+    good: list[Digest] = []
     monitor.begin("verify", total_bytes=total, total_items=len(places))
     try:
         for pack, offset, id in places:
             problem = _object_problem(store, id, read_data=read_data, monitor=monitor)
+            if problem is None and id in known:
+                if read_data:
+                    good.append(id)
+                else:
+                    problem = "digest: it is known to be damaged"
             if problem == _VANISHED and _sweeps(store) != sweeps:
                 continue  # collected while we looked
             if problem is not None:
+                bad.append(id)
                 yield Damage(id, problem, f"pack {pack:08x} at {offset}")
     finally:
         monitor.finish()
+        mark(store.index, bad)
+        clear(store.index, good)
+        clear_stale(store.index)
 
 
 _VANISHED = "row: it cannot be found by its key"

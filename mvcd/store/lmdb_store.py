@@ -22,6 +22,7 @@ from mvcd.store.api import (
     StoreStats,
 )
 from mvcd.store.audit import read_head, read_rows
+from mvcd.store.directories import make_directories
 from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, Journal
@@ -80,7 +81,7 @@ class LmdbStore(PackedObjects):
         if os.path.exists(os.path.join(path, "format")):
             raise Failure(f"{path} holds a store already", kind="store-exists")
         for directory in (path, os.path.join(path, "packs"), os.path.join(path, "leases")):
-            os.makedirs(directory, exist_ok=True)
+            make_directories(directory)
         index = Index.acquire(path, create=True)
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
@@ -141,9 +142,10 @@ class LmdbStore(PackedObjects):
         if self._salvaged or self.index.read_only:
             return
         self._salvaged = True
-        from mvcd.store.salvage import salvage
+        from mvcd.store.salvage import mark_lost, salvage
 
         salvage(self)
+        mark_lost(self)
 
     # ------------------------------------------------------------------ refs and operations
 

@@ -212,3 +212,41 @@ def test_a_servers_stores_are_repaired(mvc: Mvc, work: Path) -> None:
     mvc("admin", "repo", "verify", "team/iris", "--root", "srv")
     assert "Nothing to repair" in mvc("admin", "repair", "team/iris", "--root", "srv").out
     assert "no repository" in mvc("admin", "repair", "other", "--root", "srv", code=10).err
+
+
+# -------------------------------------------------------------------- content
+
+
+def spoil_everything(store: Path) -> None:
+    """Flips bits all over the packs, some in every record."""
+    for pack in (store / "packs").iterdir():
+        data = bytearray(pack.read_bytes())
+        for at in range(60, len(data), 40):
+            data[at] ^= 1
+        pack.write_bytes(data)
+
+
+def test_damaged_content_comes_from_the_files_and_from_a_remote(mvc: Mvc, saved: Path) -> None:
+    mvc("clone", str(saved), "../copy")
+    copy = saved.parent / "copy"
+    spoil_everything(copy / ".mvc/store")
+    assert "damaged" in mvc("-C", str(copy), "verify", code=14).out
+    dry = mvc("-C", str(copy), "repair", "--from", "origin", "-n").out
+    assert "would verify all content and fetch" in dry
+    done = mvc("-C", str(copy), "repair", "--from", "origin", "-y").out
+    assert "fetched" in done
+    assert mvc("-C", str(copy), "verify").out.startswith("ok  2 versions")
+
+
+def test_repair_without_a_remote_takes_the_workspaces_files(mvc: Mvc, saved: Path) -> None:
+    big = random.Random(5).randbytes(300_000)
+    (saved / "big.bin").write_bytes(big)
+    mvc("commit", "-m", "big")
+    pack = max((saved / ".mvc/store/packs").iterdir(), key=lambda p: p.stat().st_size)
+    data = bytearray(pack.read_bytes())
+    data[data.index(big[1000:1100])] ^= 1
+    pack.write_bytes(data)
+    mvc("verify", code=14)
+    assert "known to be damaged" in mvc("doctor", code=1).out + mvc("repair", "-n").out
+    assert "stored 1 damaged objects anew" in mvc("repair", "-y").out
+    assert mvc("verify").out.startswith("ok  3 versions")

@@ -74,17 +74,49 @@ class RepairPlan:
         """The newest of the versions that no ref and no operation reaches, as far as the store opens now."""
         return tuple(id.hex() for id in self._plan.lost)
 
-    def carry_out(self, *, lost_found: bool = False, id: str | None = None) -> RepairReport:
-        """Does it; with `lost_found` also makes branches `lost/...` for lost versions. Raises Busy, Failure."""
+    def carry_out(
+        self,
+        *,
+        lost_found: bool = False,
+        id: str | None = None,
+        remote: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> RepairReport:
+        """Does it; with `lost_found` also makes branches `lost/...` for lost versions, with `remote` (a name
+        or an address) verifies everything and fetches anew what is damaged or missing. Raises Busy, Failure,
+        and what the way to the remote raises."""
         report: Repaired = engine.carry_out(
             self._plan,
             context_of(self.root, None, author=None, full=False),
             lost_found=lost_found,
             id=id,
         )
+        if self._plan.place is not None:
+            self._heal(report, remote, monitor)
+        report.lost += engine.look(self.root).broken
         return RepairReport(
             tuple(report.done), tuple(report.lost), tuple(report.kept), self.lost_versions
         )
+
+    def _heal(self, report: Repaired, remote: str | None, monitor: Monitor | None) -> None:
+        """Content: from the files, then from the remote."""
+        from mvc.api.repo import Repo
+
+        repo = Repo.open(self.root, monitor=monitor)
+        try:
+            stored = repo._engine.heal_from_files()
+            if stored:
+                report.done.append(
+                    f"stored {stored} damaged objects anew from the workspace's files"
+                )
+            if remote is not None:
+                healed = repo._engine.heal_from_remote(remote)
+                report.done.append(f"fetched {healed.objects} objects from {remote}")
+                report.lost += [f"{name} is damaged or missing still" for name in healed.left]
+            elif left := repo._engine.damaged():
+                report.lost.append(f"{left} objects are damaged still: mvc repair --from REMOTE")
+        finally:
+            repo.close()
 
 
 def doctor(path: str | os.PathLike[str] = ".") -> tuple[Check, ...]:

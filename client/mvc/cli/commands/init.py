@@ -25,11 +25,12 @@ def command(face: Face, directory: str, store: str | None, bare: bool) -> None:
 
     Everything mvc keeps is in DIR/.mvc, or, with --store, all but a few small files is in STORE.
     """
+    from mvc.api.durable import make_directories
     from mvc.api.repo import Repo
 
     if bare and store is not None:
         raise click.UsageError("--bare and --store exclude each other", click.get_current_context())
-    os.makedirs(directory, exist_ok=True)
+    make_directories(directory)
     if bare:
         _bare(face, directory)
         return
