@@ -131,12 +131,7 @@ def _check_out(
     if stands.version is None:
         return None
     leaving = left_out.NONE if wanted.only is None else left_out.ALL - wanted.only
-    if stands.branch is None:
-        return moves.stand(
-            core, stands.version, context, f"clone {stands.version.short()}",
-            leaving=leaving, early=early.ready(),
-        )  # fmt: skip
     return moves.forward(
-        core, stands.branch, stands.version, context, f"clone {stands.branch}",
-        leaving=leaving, early=early.ready(),
+        core, stands.branch, stands.version, context,
+        f"clone {stands.branch or stands.version.short()}", leaving=leaving, early=early.ready(),
     )  # fmt: skip

@@ -113,7 +113,7 @@ def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutR
 
 def forward(
     core: Core,
-    branch: str,
+    branch: str | None,
     id: VersionId,
     context: Context,
     detail: str,
@@ -121,28 +121,18 @@ def forward(
     leaving: Components | None = None,
     early: Begun | None = None,
 ) -> CheckoutResult:
-    """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
-    default those that are left out now. `early` are files that were begun before."""
+    """Moves the current branch (None: HEAD alone) and the files to a version that comes after it; `leaving`
+    components out, by default those that are left out now. `early` are files that were begun before."""
     with core.lock.hold():
         settle_interrupted(core, context)
-        ref = HEADS + branch
-        move = RefUpdate(ref, core.store.ref(ref), bytes(id))
+        moves = []
+        if branch is not None:
+            moves = [RefUpdate(HEADS + branch, core.store.ref(HEADS + branch), bytes(id))]
+        head = HeadValue(branch, id if branch is None else None)
         verb = detail.split(" ", 1)[0]
         return _go(
-            core, HeadValue(branch), context, verb, detail,
-            force=False, updates=[move], target=id, leaving=leaving, early=early,
-        )  # fmt: skip
-
-
-def stand(
-    core: Core, id: VersionId, context: Context, detail: str, *, leaving: Components, early: Begun
-) -> CheckoutResult:
-    """Moves HEAD, on no branch, and the files to a version that was just fetched."""
-    with core.lock.hold():
-        settle_interrupted(core, context)
-        return _go(
-            core, HeadValue(None, id), context, "clone", detail,
-            force=False, leaving=leaving, early=early,
+            core, head, context, verb, detail,
+            force=False, updates=moves, target=id, leaving=leaving, early=early,
         )  # fmt: skip
 
 

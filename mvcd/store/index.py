@@ -25,9 +25,10 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 import lmdb
 
-from mvcd.errors import Busy, Failure, IntegrityError, MvcError, UsageError
+from mvcd.errors import Busy, Failure, MvcError, UsageError
 from mvcd.store.damage import known_damaged
 from mvcd.store.gate import Gate
+from mvcd.store.trouble import damaged, file_size, identity, refusal, trouble
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
@@ -45,6 +46,7 @@ class Index:
     _open: ClassVar[weakref.WeakValueDictionary[tuple[int, int], Index]] = (
         weakref.WeakValueDictionary()
     )
+    _opening: ClassVar[dict[str, threading.RLock]] = {}
     _registry = threading.RLock()
 
     def __init__(self, path: str, *, create: bool, map_size: int) -> None:
@@ -68,15 +70,21 @@ class Index:
         Raises IntegrityError when it is absent or damaged, Failure when it cannot be opened.
         """
         with cls._registry:
-            index = cls._open.get(_identity(path))
-            if index is not None and index._forked_in_use:
-                index._environment()
-            if index is None or index._failure is not None:
-                if not create and not _file_size(path):
-                    raise _damaged(f"{path}/data.mdb is absent or empty")
-                index = cls(path, create=create, map_size=map_size)
-                cls._open[_identity(path)] = index
-            index._holders += 1
+            opening = cls._opening.setdefault(os.path.realpath(path), threading.RLock())
+        with opening:  # a store whose lock is held for long, or whose disk is slow, stalls no other
+            with cls._registry:
+                index = cls._open.get(identity(path))
+                if index is not None and index._forked_in_use:
+                    index._environment()
+                if index is not None and index._failure is None:
+                    index._holders += 1
+                    return index
+            if not create and not file_size(path):
+                raise damaged(f"{path}/data.mdb is absent or empty")
+            index = cls(path, create=create, map_size=map_size)
+            with cls._registry:
+                cls._open[identity(path)] = index
+                index._holders += 1
             return index
 
     def release(self) -> None:
@@ -94,7 +102,7 @@ class Index:
         try:
             yield txn
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         finally:
             txn.abort()
             self._gate.leave()
@@ -106,7 +114,7 @@ class Index:
             row: bytes | None = txn.get(key, db=self.objects)
             return row
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         finally:
             txn.abort()
             self._gate.leave()
@@ -164,6 +172,9 @@ class Index:
             cause=str(error),
             help="free some disk space, then run the command again" if full else "mvc verify",
         )
+        refused = None if full else refusal(error, self.path)
+        if refused is not None and refused.kind in ("out-of-memory", "too-many-files"):
+            failure = Failure(message, kind=refused.kind, cause=str(error), help=refused.help)
         self._shut(failure)
         raise failure from error
 
@@ -200,7 +211,7 @@ class Index:
         except lmdb.Error as error:
             if isinstance(error, lmdb.DiskError):
                 raise OSError(getattr(error, "code", errno.EIO), str(error)) from error
-            raise _damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         finally:
             self._gate.leave()
 
@@ -244,7 +255,7 @@ class Index:
                         "too many processes read this store", cause=f"limit {MAX_READERS}"
                     ) from error
                 elif isinstance(error, lmdb.Error):
-                    raise _damaged(str(error)) from error
+                    raise trouble(error, self.path) from error
                 else:
                     raise
 
@@ -300,7 +311,7 @@ class Index:
                 env.close()
                 raise
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         self._env = env
         env.reader_check()
 
@@ -333,7 +344,7 @@ class Index:
         if size >= needed:
             return
         if self.read_only:
-            raise _damaged(f"{data} is shorter than its {needed} bytes")
+            raise damaged(f"{data} is shorter than its {needed} bytes")
         file = os.open(data, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.posix_fallocate(file, size, needed - size)
@@ -345,7 +356,7 @@ class Index:
             try:
                 return env.open_db(name, txn=txn, create=self._creating)
             except lmdb.NotFoundError:
-                raise _damaged(f"it has no table {name.decode()!r}") from None
+                raise damaged(f"it has no table {name.decode()!r}") from None
 
         def all_tables(txn: Transaction) -> None:
             self.objects = table(b"objects", txn)
@@ -405,30 +416,9 @@ _abandoned: list[Any] = []
 
 def _after_fork_in_child() -> None:
     Index._registry = threading.RLock()
+    Index._opening = {}
     for index in list(Index._open.values()):
         index._forked()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _identity(path: str) -> tuple[int, int]:
-    """Of the data file, (0, 0) when there is none: another file at the same path is another store."""
-    try:
-        status = os.stat(os.path.join(path, "data.mdb"))
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
-
-
-def _file_size(path: str) -> int:
-    try:
-        return os.stat(os.path.join(path, "data.mdb")).st_size
-    except OSError:
-        return 0
-
-
-def _damaged(cause: str) -> IntegrityError:
-    return IntegrityError(
-        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc repair"
-    )

@@ -27,7 +27,7 @@ from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
-from mvcd.store.pack import PackFiles, pack_name, sync_directory
+from mvcd.store.pack import OPEN_FILES, PackFiles, pack_name, sync_directory
 from mvcd.store.reader import PackedObjects
 from mvcd.store.refs import (
     put_cache,
@@ -53,9 +53,17 @@ class LmdbStore(PackedObjects):
     """
 
     def __init__(
-        self, path: str, index: Index, lock: int, reached: steps.Reached, *, cached: bool
+        self,
+        path: str,
+        index: Index,
+        lock: int,
+        reached: steps.Reached,
+        *,
+        cached: bool,
+        pack_files: int,
     ) -> None:
-        super().__init__(index, PackFiles(os.path.join(path, "packs"), cached=cached))
+        packs = PackFiles(os.path.join(path, "packs"), cached=cached, most=pack_files)
+        super().__init__(index, packs)
         self.path = path
         self.pack_directory = os.path.join(path, "packs")
         self.lease_directory = os.path.join(path, "leases")
@@ -99,9 +107,10 @@ class LmdbStore(PackedObjects):
         require_local: Callable[[str], None] = require_local,
         reached: steps.Reached = steps.unheard,
         cached: bool = False,
+        pack_files: int = OPEN_FILES,
     ) -> LmdbStore:
         """An existing store; for reading only where it cannot be written. With `cached` the page cache keeps
-        what is read (uncached.py).
+        what is read (uncached.py). At most `pack_files` descriptors of packs are kept.
 
         Raises Failure when there is none, it is of a newer format or on a network file system, Busy
         while it is being rebuilt, IntegrityError when its index is damaged.
@@ -115,7 +124,7 @@ class LmdbStore(PackedObjects):
         except BaseException:
             os.close(lock)
             raise
-        store = cls(path, index, lock, reached, cached=cached)
+        store = cls(path, index, lock, reached, cached=cached, pack_files=pack_files)
         try:
             store._require_format_row()
         except BaseException:
@@ -247,6 +256,11 @@ class LmdbStore(PackedObjects):
             self._lock = -1
             self.packs.close()
             self.index.release()
+
+    def __del__(self) -> None:
+        """One that nobody holds any more closes itself (opened.py)."""
+        with suppress(Exception):
+            self.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, chain
@@ -124,10 +126,14 @@ class PackedObjects:
         return self._read([(first.pack, first.offset, last.offset + last.size - first.offset)])
 
     def _read(self, stretches: list[Stretch]) -> bytes:
-        """Nothing where a pack is gone."""
+        """Nothing where a pack is gone, or its disk fails."""
         try:
             return self.packs.read(stretches)
         except FileNotFoundError:
+            return b""
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
             return b""
 
     def info(self, id: Digest) -> ObjectInfo:
@@ -189,6 +195,10 @@ class PackedObjects:
             data = self.packs.read([(location.pack, location.offset, location.size)])
         except FileNotFoundError:
             raise BadRecord("the pack file is gone") from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise BadRecord(os.strerror(error.errno).lower()) from error
         record = parse_record(data)
         if (record.id, len(record.body), record.raw_size, record.base) != (
             id,
@@ -241,6 +251,12 @@ class PackedObjects:
                 problem = error
             except FileNotFoundError:
                 problem = BadRecord("the pack file is gone")
+            except OSError as error:
+                if (
+                    error.errno != errno.EIO
+                ):  # no descriptors, no permission: no word about the bytes
+                    raise
+                problem = BadRecord(os.strerror(error.errno).lower())
             self.packs.forget(location.pack)
 
     def _decode(self, record: Record, depth: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from mvcd.repo.keygen import Keygen
 from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.opened import PACKS, Opened, room
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.policy import Judge
@@ -50,8 +50,7 @@ class TeamHost:
         self.root = root
         self.now_us = now_us
         self.keygen = keygen or Keygen()
-        self._lock = threading.Lock()
-        self._open: dict[str, _Open] = {}
+        self._open = Opened(self._opened, lambda found: found.usage.pending, room())
 
     def open(self, repo: str, caller: wire.Caller, action: wire.Action) -> TeamRepository:
         """Raises AuthError(kind="unauthenticated") for nobody, whatever `repo` is; NoRepository for what is not
@@ -65,10 +64,8 @@ class TeamHost:
         return len(self.root.accounts.repositories())
 
     def close(self) -> None:
-        with self._lock:
-            for found in self._open.values():
-                found.store.close()
-            self._open.clear()
+        for found in self._open.drop_all():
+            found.store.close()
 
     def _repository(self, name: str) -> _Open:
         try:
@@ -77,14 +74,14 @@ class TeamHost:
             hosted = None
         if hosted is None:
             raise no_such_repository(name)
-        with self._lock:
-            found = self._open.get(hosted.id)
-            if found is None:
-                store = LmdbStore.open(self.root.repository_path(name), cached=True)
-                store.salvage()  # before anybody asks what is missing
-                found = _Open(hosted.id, store, Usage(store))
-                self._open[hosted.id] = found
-            return found
+        return self._open.get(f"{hosted.id} {name}")
+
+    def _opened(self, key: str) -> _Open:
+        id, name = key.split(" ", 1)
+        path = self.root.repository_path(name)
+        store = LmdbStore.open(path, cached=True, pack_files=PACKS)
+        store.salvage()  # before anybody asks what is missing
+        return _Open(id, store, Usage(store))
 
 
 class TeamRepository:

@@ -31,6 +31,12 @@ class Usage:
         self._on_disk = 0
         self._fresh = 0
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is remembered here only."""
+        with self._lock:
+            return bool(self._pending)
+
     def put(self, principal: str, size: int, quotas: Iterable[Quota]) -> None:
         """Counts `size` bytes. Raises Failure(kind="quota") when a quota is used up; counts nothing then."""
         with self._lock:
