@@ -18,9 +18,10 @@ from mvcd.repo.early import EarlyFiles
 from mvcd.repo.fetching import FetchResult, fetch_from
 from mvcd.repo.location import DIRECTORY
 from mvcd.repo.partial import Wanted
-from mvcd.repo.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, WORKSPACES, HeadValue, target_of
+from mvcd.repo.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.results import CheckoutResult, Context
 from mvcd.store.directories import make_directories
+from mvcd.store.peer import WORKSPACES
 
 _UNFINISHED = "clone.unfinished"
 
@@ -56,7 +57,7 @@ def clone(
         try:
             core.secret = secret
             refs = peer.refs()
-            stands = _stands(refs)
+            stands = _stands(refs, peer.refs(WORKSPACES))
             with EarlyFiles(core.place.directory, stands.version) as early:
                 also = [] if stands.version is None else [stands.version]
                 fetched = fetch_from(core, found, [peer], refs, early, also)
@@ -111,12 +112,12 @@ class _Stand:
     version: VersionId | None = None
 
 
-def _stands(refs: Mapping[str, bytes]) -> _Stand:
+def _stands(refs: Mapping[str, bytes], workspaces: Mapping[str, bytes]) -> _Stand:
     """Where the workspace stands that is cloned; of what is none, main, or the first branch there is."""
     names = [name.removeprefix(HEADS) for name in refs if name.startswith(HEADS)]
     chosen = DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=None)
-    for name, value in refs.items():
-        if name.startswith(WORKSPACES) and name.endswith("/head"):
+    for name, value in workspaces.items():
+        if name.endswith("/head"):
             head = HeadValue.decode(value)
             if head.branch is None:
                 return _Stand(None, None if head.version == EMPTY_ID else head.version)

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import Failure, IntegrityError
 from mvcd.ids import ID_TYPES, Digest, Kind
+from mvcd.monitor import Monitor
 from mvcd.repo import remotes
 from mvcd.repo.anew import stored_anew
 from mvcd.repo.core import Core
 from mvcd.repo.partial import is_partial
 from mvcd.repo.results import VerifyReport
 from mvcd.repo.verify import verify_apart
+from mvcd.store.api import Store
 from mvcd.store.peer import Peer
 from mvcd.sync.pull import heal
 
@@ -53,32 +55,34 @@ def heal_from_files(core: Core) -> int:
 
 
 def heal_from_remote(core: Core, name: str | None, path: str) -> Healed:
-    """Verifies the store in `path` and fetches all that is damaged or missing from a remote, until nothing is
-    or nothing more comes.
-
-    Raises what the way to the remote raises.
-    """
+    """As `heal_store`, from a remote by its name or address. Raises what the way there raises."""
     from mvcd.repo.fetching import connected
 
-    healed = Healed()
-    report = _verified(core, path, read_data=True)
-    if not _broken(report):
-        return healed
     with connected(core, [remotes.remote(core.config, name)]) as peers:
-        for _ in range(_ROUNDS):
-            came = _bring(core, peers, _broken(report))
-            healed.objects += came
-            if not came:
-                break
-            report = _verified(core, path, read_data=False)
+        partial = is_partial(core.config)
+        return heal_store(core.store, path, peers, core.monitor, partial=partial)
+
+
+def heal_store(
+    store: Store, path: str, peers: Sequence[Peer], monitor: Monitor, *, partial: bool = False
+) -> Healed:
+    """Verifies the store in `path` and fetches all that is damaged or missing, until nothing is or nothing more
+    comes. `partial`: content may be absent by choice."""
+
+    def verified(*, read_data: bool) -> VerifyReport:
+        return verify_apart(path, read_data=read_data, monitor=monitor, partial=partial)
+
+    healed = Healed()
+    report = verified(read_data=True)
+    for _ in range(_ROUNDS):
+        wanted = _broken(report)
+        came = _bring(store, peers, wanted, monitor) if wanted else 0
+        healed.objects += came
+        if not came:
+            break
+        report = verified(read_data=False)
     healed.left = [error.object for error in report.errors if error.object is not None]
     return healed
-
-
-def _verified(core: Core, path: str, *, read_data: bool) -> VerifyReport:
-    return verify_apart(
-        path, read_data=read_data, monitor=core.monitor, partial=is_partial(core.config)
-    )
 
 
 def _broken(report: VerifyReport) -> list[Digest]:
@@ -90,8 +94,8 @@ def _broken(report: VerifyReport) -> list[Digest]:
     return list(found)
 
 
-def _bring(core: Core, peers: Sequence[Peer], wanted: list[Digest]) -> int:
-    with core.store.session() as session:
-        received = heal(session, core.store, peers, wanted, core.monitor)
+def _bring(store: Store, peers: Sequence[Peer], wanted: list[Digest], monitor: Monitor) -> int:
+    with store.session() as session:
+        received = heal(session, store, peers, wanted, monitor)
         session.flush()
     return received.objects

@@ -32,7 +32,6 @@ SAVED = "saved/"
 SIGNATURES = "signatures/"
 AUTO = "auto/"
 REMOTES = "remotes/"
-WORKSPACES = "workspaces/"
 SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
 """Namespaces that travel; the others belong to one workspace."""
 DEFAULT_BRANCH = "main"

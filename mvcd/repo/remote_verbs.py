@@ -90,11 +90,10 @@ class RemoteVerbs:
         """The refs that a remote shows, as they are now."""
         from mvcd.repo import remotes
         from mvcd.repo.fetching import connected
-        from mvcd.repo.receiving import shared
 
         found = remotes.remote(self._core.config, name)
         with connected(self._core, [found]) as (peer,):
-            return found, {ref: value for ref, value in peer.refs().items() if shared(ref)}
+            return found, peer.refs()
 
     def fetched_branches(self) -> tuple[str, ...]:
         """Revisions that name the branches of remotes as they were when last heard of: "origin/main"."""

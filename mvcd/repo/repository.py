@@ -111,6 +111,10 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs,
     def head(self) -> Head:
         return self._core.head()
 
+    @property
+    def monitor(self) -> Monitor:
+        return self._core.monitor
+
     def lock(self) -> AbstractContextManager[None]:
         """Holds the workspace lock; re-entrant."""
         return self._core.lock.hold()

@@ -176,8 +176,9 @@ def verify_store(
     walker = LinkWalker(store, damage)
     apart_from: list[VerifyError] = []  # parts that cannot be read at all
     roots: set[VersionId] = set()
-    with _told(apart_from, "refs"):
-        roots |= set(versions_of_refs(_good_refs(store)))
+    for name, value in _good_refs(store).items():
+        with _told(apart_from, f"ref {name}"):
+            roots.update(versions_of_refs({name: value}))
     with _told(apart_from, "operations"):
         for number, data in store.operations():
             roots |= versions_named(decode(number, data))

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
-from mvcd.errors import Busy, Failure, IntegrityError
+from mvcd.errors import Busy, IntegrityError
 from mvcd.store.aside import keep_aside
 from mvcd.store.harvest import Harvest, harvest, probe
 from mvcd.store.index import Index
@@ -275,15 +275,3 @@ def _write_format(path: str, id: str | None, report: Repaired) -> None:
     report.done.append("wrote format again")
     if id is None:
         report.lost.append("the store's id is lost: it has a new one")
-
-
-def require_whole(path: str) -> None:
-    """Raises IntegrityError unless the store opens now."""
-    left = survey(path).findings
-    if left:
-        raise Failure(
-            "the store could not be repaired",
-            kind="not-repaired",
-            cause="; ".join(f"{f.part}: {f.problem}" for f in left),
-            help="mvc doctor",
-        )

@@ -11,7 +11,7 @@ from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import Frame, parse_frame
-from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, require_all
+from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, listed, require_all
 
 Visible = Callable[[str], bool]
 Missing = Callable[[list[Digest]], list[Digest]]
@@ -49,7 +49,8 @@ class LocalPeer:
         return self._hello
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
-        return {n: v for n, v in self._store.refs(prefix).items() if self._visible(n)}
+        found = self._store.refs(prefix).items()
+        return {n: v for n, v in found if self._visible(n) and listed(n, prefix)}
 
     def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
         return between(heads, haves, lambda id: Version.decode(self._store.get(id)))

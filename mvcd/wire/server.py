@@ -25,7 +25,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.frames import MAX_FRAME_SIZE, parse_frame
-from mvcd.store.peer import changed_refs
+from mvcd.store.peer import changed_refs, listed
 from mvcd.wire import ids as packed
 from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
@@ -356,7 +356,8 @@ def caller_of(context: grpc.ServicerContext) -> Caller:
 
 
 def _visible(hosted: Hosted, prefix: str) -> dict[str, bytes]:
-    return {n: v for n, v in hosted.store.refs(prefix).items() if hosted.visible(n)}
+    found = hosted.store.refs(prefix).items()
+    return {n: v for n, v in found if hosted.visible(n) and listed(n, prefix)}
 
 
 def _events(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> Iterator[pb.RefEvent]:

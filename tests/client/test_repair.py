@@ -214,6 +214,22 @@ def test_a_servers_stores_are_repaired(mvc: Mvc, work: Path) -> None:
     assert "no repository" in mvc("admin", "repair", "other", "--root", "srv", code=10).err
 
 
+def test_a_servers_content_heals_from_a_clone(mvc: Mvc, saved: Path) -> None:
+    from mvcd.team.root import Root
+
+    Root.create(saved.parent / "srv").close()
+    mvc("admin", "repo", "add", "iris", "--root", "../srv")
+    store = saved.parent / "srv/repos/iris"
+    mvc("remote", "add", "origin", str(store))
+    mvc("push")
+    spoil_everything(store)
+    mvc("admin", "repo", "verify", "iris", "--root", "../srv", code=14)
+    mvc("admin", "repair", "--from", str(saved), "--root", "../srv", code=2)
+    done = mvc("admin", "repair", "iris", "--from", str(saved), "--root", "../srv", "-y").out
+    assert "fetched" in done
+    assert mvc("admin", "repo", "verify", "iris", "--root", "../srv").out.startswith("ok")
+
+
 # -------------------------------------------------------------------- content
 
 
@@ -250,3 +266,31 @@ def test_repair_without_a_remote_takes_the_workspaces_files(mvc: Mvc, saved: Pat
     assert "known to be damaged" in mvc("doctor", code=1).out + mvc("repair", "-n").out
     assert "stored 1 damaged objects anew" in mvc("repair", "-y").out
     assert mvc("verify").out.startswith("ok  3 versions")
+
+
+def test_a_kill_while_a_repository_is_repaired(saved: Path) -> None:
+    """`mvc repair -y` killed again and again, by signals that come when they come, and ended by the last
+    one."""
+    environment = os.environ | {"MVC_NO_DAEMON": "1", "NO_COLOR": "1"}
+    store = saved / ".mvc/store"
+    for path in (store / "data.mdb", store / "format", saved / ".mvc/config.toml"):
+        path.write_bytes(b"\0" * 50)
+    command = [sys.executable, "-P", "-m", "mvc", "repair", "-y"]
+    source = random.Random(9)
+    for _ in range(6):
+        going = subprocess.Popen(
+            command,
+            cwd=saved,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            going.wait(source.uniform(0.1, 0.9))
+        except subprocess.TimeoutExpired:
+            going.kill()
+            going.wait()
+    assert run(saved, "repair", "-y").returncode == 0
+    ended = run(saved, "verify")
+    assert ended.stdout.startswith("ok  2 versions"), ended.stdout + ended.stderr
+    assert "Nothing changed" in run(saved, "status").stdout

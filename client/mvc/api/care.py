@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from mvc.api.results import Check, Monitor, VerifyReport
 from mvcd.errors import Failure, NoRepository
 from mvcd.monitor import Silent
 from mvcd.repo import doctor as doctor_checks
+from mvcd.repo import healing, remotes
 from mvcd.repo import repair as engine
 from mvcd.repo.config import Config
 from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.verify import verify_apart
+from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import is_store, survey
 from mvcd.team.root import Root, require_repository_name
 
@@ -93,6 +96,8 @@ class RepairPlan:
         )
         if self._plan.place is not None:
             self._heal(report, remote, monitor)
+        elif remote is not None:
+            self._heal_store(report, remote, monitor or Silent())
         report.lost += engine.look(self.root).broken
         return RepairReport(
             tuple(report.done), tuple(report.lost), tuple(report.kept), self.lost_versions
@@ -110,13 +115,29 @@ class RepairPlan:
                     f"stored {stored} damaged objects anew from the workspace's files"
                 )
             if remote is not None:
-                healed = repo._engine.heal_from_remote(remote)
-                report.done.append(f"fetched {healed.objects} objects from {remote}")
-                report.lost += [f"{name} is damaged or missing still" for name in healed.left]
+                _tell(report, repo._engine.heal_from_remote(remote), remote)
             elif left := repo._engine.damaged():
                 report.lost.append(f"{left} objects are damaged still: mvc repair --from REMOTE")
         finally:
             repo.close()
+
+    def _heal_store(self, report: Repaired, address: str, monitor: Monitor) -> None:
+        """A store without a workspace knows no remotes by name."""
+        from mvc.api.remote_verbs import secret
+
+        found = remotes.Remote("", remotes.absolute(address))
+        peer = remotes.connect(found, secret, time.time_ns, monitor.warn)
+        path = self._plan.store.path
+        try:
+            with LmdbStore.open(path) as store:
+                _tell(report, healing.heal_store(store, path, [peer], monitor), found.url)
+        finally:
+            peer.close()
+
+
+def _tell(report: Repaired, healed: healing.Healed, source: str) -> None:
+    report.done.append(f"fetched {healed.objects} objects from {source}")
+    report.lost += [f"{name} is damaged or missing still" for name in healed.left]
 
 
 def doctor(path: str | os.PathLike[str] = ".") -> tuple[Check, ...]:
