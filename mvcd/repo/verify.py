@@ -52,6 +52,8 @@ class LinkWalker:
     def __init__(self, store: Store, damaged: Iterable[Damage]) -> None:
         self._store = store
         self._walk = _Walk({d.id: d.problem for d in damaged if d.id is not None})
+        self._told = frozenset(self._walk.broken)
+        self._known = frozenset(store.damaged())
         self.versions: dict[VersionId, Version | None] = {}
 
     def walk(self, roots: Iterable[VersionId]) -> None:
@@ -69,6 +71,10 @@ class LinkWalker:
     def missing(self) -> list[tuple[Digest, str]]:
         """Objects that something names and the store does not have."""
         return [(i, why) for i, why in self._walk.broken.items() if why == "missing"]
+
+    def broken(self) -> list[tuple[Digest, str]]:
+        """What was found broken on the way and was not told before, and why."""
+        return [(i, why) for i, why in self._walk.broken.items() if i not in self._told]
 
     def leave_out_content(self) -> int:
         """Counts absent content as no damage, since a remote promised it; records are never left out."""
@@ -151,7 +157,8 @@ class LinkWalker:
         chunks = [c for c in found if c.kind is Kind.CHUNK and c not in self._walk.broken]
         for chunk, present in zip(chunks, self._store.has(chunks), strict=True):
             if not present:
-                self._walk.broken[chunk] = "missing"
+                known = chunk in self._known
+                self._walk.broken[chunk] = "known to be damaged" if known else "missing"
         return found
 
     def _chunk(self, id: Digest) -> frozenset[Digest]:
@@ -266,8 +273,13 @@ def errors(damage: Iterable[Damage], walker: LinkWalker) -> list[VerifyError]:
         for d in damage
     ]  # fmt: skip
     found.extend(
-        VerifyError("missing object", "index", _name(id), walker.harms(id))
-        for id, _ in walker.missing()
+        VerifyError(
+            "missing object" if why == "missing" else f"damaged object: {why}",
+            "index",
+            _name(id),
+            walker.harms(id),
+        )
+        for id, why in walker.broken()
     )
     return found
 
