@@ -21,7 +21,7 @@ from mvcd.repo.partial import Wanted
 from mvcd.repo.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.results import CheckoutResult, Context
 from mvcd.store.directories import make_directories
-from mvcd.store.peer import WORKSPACES
+from mvcd.store.peer import STANDS, WORKSPACES
 
 _UNFINISHED = "clone.unfinished"
 
@@ -52,12 +52,12 @@ def clone(
     found = remotes.Remote(remotes.DEFAULT, address)
     peer = remotes.connect(found, secret, clock, (monitor or Silent()).warn)
     try:
-        peer.hello()  # before anything is made here
+        hello = peer.hello()  # before anything is made here
         core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)
         try:
             core.secret = secret
             refs = peer.refs()
-            stands = _stands(refs, peer.refs(WORKSPACES))
+            stands = _stands(refs, peer.refs(WORKSPACES) if STANDS in hello.features else {})
             with EarlyFiles(core.place.directory, stands.version) as early:
                 also = [] if stands.version is None else [stands.version]
                 fetched = fetch_from(core, found, [peer], refs, early, also)

@@ -72,6 +72,12 @@ def find(path: str) -> Location:
 
 def _nothing_at(start: str) -> NoRepository:
     remains = find_remains(start)
+    if remains is not None and not _holds_packs(remains.store_named(None)):
+        return NoRepository(
+            f"{remains.root} is no mvc repository yet",
+            cause="it was being made, and that was cut short",
+            help="run the mvc init or mvc clone again, or: mvc repair",
+        )
     if remains is not None:
         return NoRepository(
             f"the repository in {remains.root} has lost its settings",
@@ -83,6 +89,14 @@ def _nothing_at(start: str) -> NoRepository:
         cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
         help="mvc init",
     )
+
+
+def _holds_packs(store: str) -> bool:
+    """Whether anything was ever saved there; a store elsewhere leaves a workspace without one."""
+    try:
+        return bool(os.listdir(os.path.join(store, "packs")))
+    except OSError:
+        return not os.path.isdir(store)
 
 
 def find_remains(path: str) -> Location | None:

@@ -104,6 +104,8 @@ class Peer(Protocol):
 
 
 WORKSPACES = "workspaces/"
+STANDS = "stands"
+"""The feature of a peer that tells where its workspace stands, by its refs below WORKSPACES."""
 
 
 def listed(name: str, prefix: str) -> bool:

@@ -70,8 +70,8 @@ class Repaired:
 
 def is_store(path: str) -> bool:
     """Whether a directory holds a store, whole or not."""
-    parts = sum(os.path.exists(os.path.join(path, p)) for p in ("data.mdb", "format", JOURNAL))
-    return (os.path.isdir(os.path.join(path, "packs")) and bool(parts)) or parts > 1
+    names = ("packs", "data.mdb", "format", JOURNAL)
+    return sum(os.path.exists(os.path.join(path, name)) for name in names) > 1
 
 
 def survey(path: str | os.PathLike[str]) -> Survey:

@@ -32,7 +32,7 @@ from mvcd.wire.v1 import remote_pb2_grpc
 
 T = TypeVar("T")
 PROTOCOL = 1
-FEATURES = ("below", "watch")
+FEATURES = ("below", "stands", "watch")
 MAX_MESSAGE = 4 << 20
 SHORT = 15.0
 """Seconds for a call that looks things up."""

@@ -170,6 +170,14 @@ def test_everything_at_once(mvc: Mvc, saved: Path) -> None:
     assert "Nothing changed" in mvc("status").out
 
 
+def test_a_creation_that_was_cut_short_is_said_to_be_one(mvc: Mvc, work: Path) -> None:
+    mvc("init")
+    (work / ".mvc/config.toml").unlink()
+    assert "mvc init" in mvc("status", code=10).err
+    mvc("init")
+    mvc("status")
+
+
 def test_nothing_is_there_to_repair(mvc: Mvc, work: Path) -> None:
     assert "no mvc repository" in mvc("repair", code=10).err
 
