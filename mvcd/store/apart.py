@@ -97,7 +97,8 @@ def apart(
     Raises what it raises, Died when a fault ended it, Failure when something else did.
     """
     child = subprocess.Popen(
-        [sys.executable, "-P", "-m", "mvcd.store.apart"],
+        # Names in UTF-8, as they are here (mvcd/process.py), whatever the locale says.
+        [sys.executable, "-X", "utf8", "-P", "-m", "mvcd.store.apart"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # LMDB prints a line before it aborts

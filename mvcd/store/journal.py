@@ -104,7 +104,7 @@ class Journal:
 
     def begin(self) -> None:
         """Makes an empty one where there is none; its name is durable when its directory is synced next."""
-        os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644))
+        os.close(group.create(self._path, os.O_WRONLY | os.O_CREAT))
 
     def rewrite(self, changes: Iterable[Change]) -> None:
         """Replaces the journal by these lines. A line appended meanwhile may be lost; the next writer

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterable
 
 from mvcd.ids import DIGEST_SIZE
+from mvcd.store.directories import make_directories
 from mvcd.store.pack import try_lock, unlock
 
 _ATTEMPTS = 100
@@ -30,7 +31,7 @@ class Lease:
             if file is not None:
                 self._file = file
                 return
-            os.makedirs(directory, exist_ok=True)
+            make_directories(directory)
         raise OSError(errno.EBUSY, "no lease stays locked", directory)
 
     def add(self, ids: Iterable[bytes]) -> None:

@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import Busy, IntegrityError
 from mvcd.store.aside import keep_aside
+from mvcd.store.directories import make_directories
 from mvcd.store.harvest import Harvest, harvest, probe
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, History, Journal
@@ -145,8 +146,7 @@ def repair_store(found: Survey, *, id: str | None = None) -> Repaired:
     report = Repaired()
     with _alone(found):
         for name in found.absent:
-            os.makedirs(os.path.join(found.path, name), exist_ok=True)
-            sync_directory(found.path)
+            make_directories(os.path.join(found.path, name))
             report.done.append(f"made {name}/")
         for number in found.headers:
             _write_header(found.path, number)
