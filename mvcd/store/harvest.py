@@ -81,7 +81,9 @@ def harvest(path: str) -> Harvest:
         except (
             MvcError
         ):  # the rows before the fault were handed over; the next child reads the other tables
-            left = left[max(len(begun), 1) :]
+            if not begun:  # it does not even open
+                return found
+            left = left[len(begun) :]
     return found
 
 
