@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from mvcd.repo.repository import Repository
+from mvcd.store.api import RefUpdate
+from mvcd.store.lmdb_store import LmdbStore
 from tests.support.commandline import Mvc
 
 PAGE = 4096
@@ -129,6 +132,47 @@ def test_lost_settings_and_head_come_back(mvc: Mvc, saved: Path) -> None:
     mvc("repair", "-y")
     assert mvc("config", "get", "workspace.id").out == workspace
     assert "On branch main, at v2" in mvc("status").out
+
+
+def branch_of(root: Path) -> str | None:
+    with Repository.open(str(root)) as repo:
+        return repo.head.branch
+
+
+def test_each_of_several_workspaces_gets_its_own_head_back(
+    mvc: Mvc, saved: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    mvc("workspace", "add", str(other))
+    heads = {root: branch_of(root) for root in (saved, other)}
+    assert heads == {saved: "main", other: "other"}
+    for root in (saved, other):
+        (root / ".mvc/config.toml").unlink()
+        mvc("-C", str(root), "repair", "-y", "--store", str(saved / ".mvc/store"))
+        assert branch_of(root) == heads[root]
+    (other / ".mvc/config.toml").unlink()
+    other.rename(tmp_path / "moved")
+    mvc("-C", str(tmp_path / "moved"), "repair", "-y", "--store", str(saved / ".mvc/store"))
+    assert branch_of(tmp_path / "moved") == "other"
+
+
+def test_a_workspace_that_lost_its_head_takes_no_branch_of_another_one(
+    mvc: Mvc, saved: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    mvc("workspace", "add", str(other))
+    settings = other / ".mvc/config.toml"
+    id = next(line.split('"')[1] for line in settings.read_text().splitlines() if "id" in line)
+    with LmdbStore.open(saved / ".mvc/store") as store:
+        name = f"workspaces/{id}/head"
+        store.update_refs(
+            [
+                RefUpdate(name, store.ref(name), None),
+                RefUpdate("heads/other", store.ref("heads/other"), None),
+            ]
+        )
+    mvc("-C", str(other), "repair", "-y")
+    assert branch_of(other) is None
 
 
 def test_damaged_settings_keep_what_can_be_read(mvc: Mvc, saved: Path) -> None:
