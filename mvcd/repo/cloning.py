@@ -93,15 +93,12 @@ def _prepared(
             kind="not-empty",
             help=f"mvc clone {url} ANOTHER-DIRECTORY",
         )
-    core = create(directory, None, context, monitor=monitor, clock=clock)
-    core.config.write(
-        {
-            _UNFINISHED: "yes",
-            f"remote.{remotes.DEFAULT}.url": url,
-            **wanted.settings(remotes.DEFAULT),
-        }
-    )
-    return core
+    settings = {
+        _UNFINISHED: "yes",  # from the first moment on: a crash must not leave a repository that is no clone
+        f"remote.{remotes.DEFAULT}.url": url,
+        **wanted.settings(remotes.DEFAULT),
+    }
+    return create(directory, None, context, monitor=monitor, clock=clock, settings=settings)
 
 
 def _default(refs: Mapping[str, bytes]) -> str | None:

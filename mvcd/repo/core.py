@@ -233,15 +233,22 @@ class Core:
 
 
 def create(
-    root: str, store: str | None, context: Context, *, monitor: Monitor | None, clock: Clock
+    root: str,
+    store: str | None,
+    context: Context,
+    *,
+    monitor: Monitor | None,
+    clock: Clock,
+    settings: Mapping[str, str | None] | None = None,
 ) -> Core:
-    """A new repository: `.mvc/`, its store, an unborn branch. The settings come last and make it one.
+    """A new repository: `.mvc/`, its store, an unborn branch. The settings, those given too, come last and
+    make it one.
 
     So a creation that was cut short is no repository yet, and creating it again completes it.
     """
     if not os.path.isdir(root):
         raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
-    place, settings = location.prepare(root), location.new_settings(store)
+    place, settings = location.prepare(root), location.new_settings(store) | dict(settings or {})
     opened = _empty_store(place.store_named(settings.get("store.path")))
     try:
         workspace = settings["workspace.id"]
