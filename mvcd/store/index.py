@@ -93,7 +93,7 @@ class Index:
         try:
             yield txn
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            raise _unusable(error) from error
         finally:
             txn.abort()
             self._gate.leave()
@@ -105,7 +105,7 @@ class Index:
             row: bytes | None = txn.get(key, db=self.objects)
             return row
         except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+            raise _unusable(error) from error
         finally:
             txn.abort()
             self._gate.leave()
@@ -152,7 +152,7 @@ class Index:
 
     def fail(self, message: str, error: Exception) -> NoReturn:
         """Closes the environment for good and raises: nothing may be acknowledged any more."""
-        full = getattr(error, "errno", None) in DISK_FULL or self._disk_is_full()
+        full = _refusal(error) in DISK_FULL or self._disk_is_full()
         failure = Failure(
             message,
             kind="disk-full" if full else "store-failed",
@@ -193,8 +193,8 @@ class Index:
         try:
             self._environment().copyfd(file)
         except lmdb.Error as error:
-            if isinstance(error, lmdb.DiskError):
-                raise OSError(getattr(error, "code", errno.EIO), str(error)) from error
+            if _refusal(error):
+                raise OSError(_refusal(error), str(error)) from error
             raise _damaged(str(error)) from error
         finally:
             self._gate.leave()
@@ -239,7 +239,7 @@ class Index:
                         "too many processes read this store", cause=f"limit {MAX_READERS}"
                     ) from error
                 elif isinstance(error, lmdb.Error):
-                    raise _damaged(str(error)) from error
+                    raise _unusable(error) from error
                 else:
                     raise
 
@@ -287,15 +287,18 @@ class Index:
         return self._env
 
     def _open_environment(self, map_size: int) -> None:
-        try:
-            env = self._open_lmdb(map_size)
+        while True:
             try:
-                self._open_tables(env)
-            except BaseException:
-                env.close()
-                raise
-        except lmdb.Error as error:
-            raise _damaged(str(error)) from error
+                env = self._open_lmdb(map_size)
+                try:
+                    self._open_tables(env)
+                except BaseException:
+                    env.close()
+                    raise
+                break
+            except lmdb.Error as error:
+                if _refusal(error) != errno.EINTR:  # LMDB opens and reads without trying again
+                    raise _unusable(error) from error
         self._env = env
         env.reader_check()
 
@@ -421,6 +424,30 @@ def _file_size(path: str) -> int:
         return os.stat(os.path.join(path, "data.mdb")).st_size
     except OSError:
         return 0
+
+
+def _refusal(error: Exception) -> int:
+    """The errno, where the system refused something, an fsync too; 0 where LMDB itself found something wrong
+    (its own codes are negative). Old versions of py-lmdb tell it by the text alone."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    code = getattr(cause, "errno", None) or getattr(error, "code", None)
+    if code is None:
+        known = (*DISK_FULL, errno.EIO, errno.EINTR)
+        code = next((n for n in known if str(error).endswith(os.strerror(n))), 0)
+    return max(int(code), 0)
+
+
+def _unusable(error: lmdb.Error) -> MvcError:
+    """What was meant to be read is damaged, unless it was the system that did not let us."""
+    if not _refusal(error):
+        return _damaged(str(error))
+    full = _refusal(error) in DISK_FULL
+    return Failure(
+        "the store's index cannot be used",
+        kind="disk-full" if full else "index-unusable",
+        cause=str(error),
+        help="free some disk space, then run the command again" if full else "mvc doctor",
+    )
 
 
 def _damaged(cause: str) -> IntegrityError:

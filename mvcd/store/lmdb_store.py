@@ -81,7 +81,7 @@ class LmdbStore(PackedObjects):
             raise Failure(f"{path} holds a store already", kind="store-exists")
         for directory in (path, os.path.join(path, "packs"), os.path.join(path, "leases")):
             os.makedirs(directory, exist_ok=True)
-        index = Index.acquire(path, create=True)
+        index = _new_index(path)
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
             write_format_file(path, secrets.token_hex(16))
@@ -254,6 +254,27 @@ class LmdbStore(PackedObjects):
     def _require_format_row(self) -> None:
         with self.index.read() as txn:
             require_version(number(self.index, txn, FORMAT))
+
+
+def _new_index(path: str) -> Index:
+    """The index of a store that is being made. Half of one, which a full disk or a power cut left of a creation
+    before, holds nothing: it is made anew. Raises what opening raises."""
+    try:
+        return Index.acquire(path, create=True)
+    except IntegrityError:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(
+                directory, fcntl.LOCK_EX
+            )  # two that saw the half must not both take it away
+            with suppress(IntegrityError):
+                return Index.acquire(path, create=True)
+            if os.path.exists(os.path.join(path, "format")):
+                raise
+            os.unlink(os.path.join(path, "data.mdb"))
+            return Index.acquire(path, create=True)
+        finally:
+            os.close(directory)
 
 
 def write_format_file(path: str, id: str) -> None:

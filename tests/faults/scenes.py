@@ -11,7 +11,7 @@ import os
 import random
 import shutil
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -199,7 +199,7 @@ class State:
     refs: dict[str, bytes]
     operations: dict[str, int]
     heads: dict[str, dict[str, bytes]]
-    """Of each repository the files of its versions by branch."""
+    """Of each repository the files by branch, tag, and at HEAD."""
 
 
 def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
@@ -222,10 +222,10 @@ def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
             refs |= {f"{place}:{name}": value for name, value in found.items()}
             numbers = [operation.number for operation in repo.operations()]
             operations[place] = max(numbers, default=0)
-            for branch in repo.branches():
-                paths = [row.path for row in repo.ls(branch.name)]
-                read = {path: repo.read(path, branch.name) for path in paths}
-                heads[f"{place}:{branch.name}"] = read
+            tips = [branch.name for branch in repo.branches()] + [tag.name for tag in repo.tags()]
+            for rev in [*tips, "HEAD"] if tips else ():
+                paths = [row.path for row in repo.ls(rev)]
+                heads[f"{place}:{rev}"] = {path: repo.read(path, rev) for path in paths}
     found_files = files(root / scene.place)
     if scene.name == "config":
         found_files[".mvc/config.toml"] = (root / "work" / ".mvc" / "config.toml").read_bytes()
@@ -243,41 +243,66 @@ def files(top: Path) -> dict[str, bytes]:
     return found
 
 
-def judge(scene: Scene, root: Path, old: State, new: State, *, acknowledged: bool) -> None:
-    """Fails when the disk is not what the fault may leave."""
+def judge(
+    scene: Scene,
+    root: Path,
+    old: State,
+    new: State,
+    *,
+    acknowledged: bool,
+    same_run: bool = True,
+    skipped: Collection[str] = (),
+) -> None:
+    """Fails when the disk is not what the fault may leave. `same_run`: what was struck is the very run that
+    made `new`, so versions have the same times and names. `skipped`: paths that the command told it left out.
+    """
     now = state(scene, root)
     _old_or_new("file", now.files, old.files, new.files, acknowledged=acknowledged)
-    ours = {n: v for n, v in now.refs.items() if not _passing(n)}
-    _old_or_new("ref", ours, old.refs, new.refs, acknowledged=acknowledged)
+    if same_run:
+        _old_or_new("ref", _lasting(now), _lasting(old), _lasting(new), acknowledged=acknowledged)
+    tips = [_without(skipped, found.heads) for found in (now, old, new)]
+    _old_or_new("tip", *tips, acknowledged=acknowledged)
     for place, number in now.operations.items():
         least = new.operations[place] if acknowledged else old.operations.get(place, 0)
         assert number >= least or scene.name == "gc", f"{place}: operations {number}, not {least}"
-    again(scene, root, new, done=acknowledged)
+    again(scene, root, new, done=acknowledged and not skipped)
 
 
-def _passing(name: str) -> bool:
-    """Refs that only repeat what is elsewhere, and a dead verb's own note, which the next verb takes."""
-    kind = name.partition(":")[2]
-    return kind.startswith((REMOTES, "saved/"))
+def _without(
+    skipped: Collection[str], heads: Mapping[str, dict[str, bytes]]
+) -> dict[str, dict[str, bytes]]:
+    def left(path: str) -> bool:
+        return not any(f"{path}/".startswith(f"{name}/") for name in skipped)
+
+    return {tip: {p: data for p, data in read.items() if left(p)} for tip, read in heads.items()}
+
+
+def _lasting(found: State) -> dict[str, bytes]:
+    """Refs less those that only repeat what is elsewhere, and a dead verb's note, which the next verb takes."""
+    passing = (REMOTES, "saved/")
+    return {
+        name: value
+        for name, value in found.refs.items()
+        if not name.partition(":")[2].startswith(passing)
+    }
 
 
 def _old_or_new(
     what: str,
-    now: Mapping[str, bytes],
-    old: Mapping[str, bytes],
-    new: Mapping[str, bytes],
+    now: Mapping[str, object],
+    old: Mapping[str, object],
+    new: Mapping[str, object],
     *,
     acknowledged: bool,
 ) -> None:
     for name in {*now, *old, *new}:
-        if what == "ref" and _passing(name):
-            continue
         found, after = now.get(name), new.get(name)
         if acknowledged:
             assert found == after, f"{what} {name} is not what was acknowledged"
-        else:
-            made = name not in old and found is not None and what == "ref" and after is not None
-            assert made or found in (old.get(name), after), f"{what} {name} is neither old nor new"
+        elif what == "file" or name in old or found is None:
+            assert found in (old.get(name), after), f"{what} {name} is neither old nor new"
+        else:  # made, and perhaps not yet what it is in the end, as the branch of a repository being made
+            assert after is not None, f"{what} {name} is neither old nor new"
 
 
 def again(scene: Scene, root: Path, new: State, *, done: bool) -> None:
@@ -294,7 +319,7 @@ def again(scene: Scene, root: Path, new: State, *, done: bool) -> None:
         name for name in {*then.files, *new.files} if then.files.get(name) != new.files.get(name)
     )
     assert then.heads == new.heads
-    assert not (root / scene.place / ".mvc" / "staging").exists()
+    assert done or not (root / scene.place / ".mvc" / "staging").exists()
 
 
 def _undone(scene: Scene, root: Path, new: State) -> bool:

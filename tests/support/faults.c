@@ -149,8 +149,9 @@ static void note(Record record, const Place *from, const Place *to) {
 
 static int possible(int kinds) { /* of the error that was asked for, by the manual pages */
     switch (error_number) {
-    case 0: return kinds & (TRANSFERS | READS);
-    case ENOSPC: return kinds & (TRANSFERS | CREATES | SYNCS | SIZES);
+    case 0: return kinds & (TRANSFERS | READS); /* of reads the long ones: a page comes whole */
+    case ENOSPC:
+    case EDQUOT: return kinds & (TRANSFERS | CREATES | SYNCS | SIZES);
     case EINTR: return kinds & (TRANSFERS | READS | SYNCS | OPENS | SIZES);
     default: return 1;
     }
@@ -246,7 +247,8 @@ ssize_t pwritev64v2(int fd, const struct iovec *p, int n, off64_t at, int flags)
 static ssize_t receive(const char *name, int fd, const struct iovec *parts, int count, int64_t offset, int flags) {
     struct stat status;
     struct iovec half;
-    if (nth && watched(fd, &status) && fails(name, READS)) {
+    int partly = nth && !error_number;
+    if (nth && !(partly && parts[0].iov_len <= 4096) && watched(fd, &status) && fails(name, READS)) {
         if (error_number) return -1;
         half = (struct iovec){parts[0].iov_base, (parts[0].iov_len + 1) / 2};
         parts = &half;
