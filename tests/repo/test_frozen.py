@@ -1,4 +1,4 @@
-"""Repositories that earlier versions wrote (tests/vectors/repos): opened, read, worked in by this one, for ever."""
+"""Repositories that earlier versions wrote (tests/vectors/repos), opened, read and worked in by this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a frozen repository as this version of mvc makes it: `PYTHONPATH=. python tests/vectors/repos/make.py NAME`.
+"""Writes a frozen repository as this version of mvc makes it: `PYTHONPATH=. python make.py NAME`.
 
 NAME.tar.xz holds two workspaces: `work`, with everything, and `part`, a clone that left content out. What is in
 them is written down in NAME.json. The tests read the archives and never run this: an archive is made once for a
@@ -23,7 +23,6 @@ from mvcd.objects.version import Component
 from mvcd.repo.merge import Choices
 from mvcd.repo.partial import Wanted
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from mvcd.store.record import PACK_HEADER, scan
 from tests.codec.samples import PACK, noise, table, weights
 from tests.repo.keys import make_key
