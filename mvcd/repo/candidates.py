@@ -239,12 +239,18 @@ class Comparison:
         return Flag.SKIPPED
 
 
+PATH_MAX = 4096
+"""Bytes of a link's target, and one more; Linux."""
+
+
 def unsafe_link(path: str, target: str) -> str | None:
     """Why a symbolic link at `path` (relative to the root) may not be versioned; None if it is safe.
 
     Safe links stay inside the workspace whatever the links below are: `..` may only lead, and no more
     often than `path` is deep. (`a/../x` leaves the workspace if `a` is a link upwards.)
     """
+    if not target or "\0" in target or len(target.encode("utf-8", "surrogateescape")) >= PATH_MAX:
+        return "unsafe symlink: its target is no path"
     if target.startswith("/"):
         return "unsafe symlink: its target is absolute"
     parts = [part for part in target.split("/") if part not in ("", ".")]

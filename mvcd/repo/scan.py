@@ -31,6 +31,7 @@ from enum import Enum
 
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId
+from mvcd.objects.entry import check_path
 from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
 from mvcd.repo.candidates import Candidate, Comparison, Directory, State, Visit, Wanted, unsafe_link
@@ -302,6 +303,10 @@ class _Walk:
             return _UNSUPPORTED[kind]
         if len(path.encode()) > self._longest:
             return f"path longer than {self._longest} bytes"
+        try:
+            check_path(path)  # .MVC, where it is not .mvc
+        except ValueError as error:
+            return str(error)
         if kind != b"l":
             return None
         try:
