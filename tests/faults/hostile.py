@@ -32,8 +32,8 @@ NAMES = (
     "..", ".", "", "...", ".. ", "..\\..\\x", "a", "A", "a.", "a ", "con", "CON.txt", "NUL", "a:b", "a\\b",
     "C:", ".mvc", ".MVC", ".mvc ", ".mvc.", ".mv\u200cc", "MVC~1",
     ".mvc::$INDEX_ALLOCATION",
-    ".mvc\\config.toml", ".git", "git~1", ".mvcignore", "\0", "a\0b", "\n", "\x1b[2J", "-rf", "*", "\u202etxt", "é",
-    "e\u0301", "\ufeff", "ﬁ", "fi", "n" * 255, "n" * 256, "é" * 127, "é" * 128,
+    ".mvc\\config.toml", ".git", "git~1", ".mvcignore", "\0", "a\0b", "\n", "\x1b[2J", "-rf", "*", "\u202etxt",
+    "é", "e\u0301", "\ufeff", "ﬁ", "fi", "n" * 255, "n" * 256, "é" * 127, "é" * 128,
     "link", "file", "config.toml", "store", "lock",
 )  # fmt: skip
 PREFIXES = ("", "d/", "d/e/f/", "d/../", "link/", "file/", ".mvc/", "D/.MVC/", "/", "//", "d//", "x/" * 60,

@@ -8,7 +8,7 @@
  *
  * FAULTS_ROOT   the directory; nothing happens without it
  * FAULTS_LOG    where to write records
- * FAULTS_NTH    which call fails, from 1; FAULTS_ERROR with which errno, 0: it transfers only a part
+ * FAULTS_NTH    which call fails, from 1; FAULTS_ERROR with which errno, 0: it transfers only a part, -1: kill -9
  * FAULTS_TOLD   a file to which the name of the call that failed is written
  */
 #define _GNU_SOURCE
@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -166,6 +167,7 @@ static int fails(const char *name, int kinds) {
         syscall(SYS_write, fd, "\n", 1);
         syscall(SYS_close, fd);
     }
+    if (error_number < 0) kill(getpid(), SIGKILL);
     errno = error_number;
     return 1;
 }

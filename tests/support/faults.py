@@ -19,6 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+KILL = -1
+"""As an error: the process dies before the call."""
+
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
 
