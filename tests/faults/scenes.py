@@ -201,6 +201,8 @@ class State:
     operations: dict[str, int]
     heads: dict[str, dict[str, bytes]]
     """Of each repository the files by branch, tag, and at HEAD."""
+    contents: set[tuple[str, bytes]]
+    """Each file of each version that can be reached, and of the workspace."""
 
 
 def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
@@ -208,6 +210,7 @@ def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
     refs: dict[str, bytes] = {}
     operations: dict[str, int] = {}
     heads: dict[str, dict[str, bytes]] = {}
+    contents: set[tuple[str, bytes]] = set()
     if (root / "remote" / "format").exists():
         with LmdbStore.open(root / "remote") as store:
             assert not verify or list(store.check()) == []
@@ -227,10 +230,14 @@ def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
             for rev in [*tips, "HEAD"] if tips else ():
                 paths = [row.path for row in repo.ls(rev)]
                 heads[f"{place}:{rev}"] = {path: repo.read(path, rev) for path in paths}
+            for entry in repo.history("HEAD") if tips else ():
+                rev = entry.id.hex()
+                contents |= {(row.path, repo.read(row.path, rev)) for row in repo.ls(rev)}
     found_files = files(root / scene.place)
+    contents |= set(found_files.items())
     if scene.name == "config":
         found_files[".mvc/config.toml"] = (root / "work" / ".mvc" / "config.toml").read_bytes()
-    return State(found_files, refs, operations, heads)
+    return State(found_files, refs, operations, heads, contents)
 
 
 def files(top: Path) -> dict[str, bytes]:
@@ -266,7 +273,7 @@ def judge(
     for place, number in now.operations.items():
         least = new.operations[place] if acknowledged else old.operations.get(place, 0)
         assert number >= least or scene.name == "gc", f"{place}: operations {number}, not {least}"
-    again(scene, root, new, done=acknowledged and not skipped)
+    again(scene, root, old, new, done=acknowledged and not skipped)
 
 
 def _without(
@@ -306,7 +313,7 @@ def _old_or_new(
             assert after is not None, f"{what} {name} is neither old nor new"
 
 
-def again(scene: Scene, root: Path, new: State, *, done: bool) -> None:
+def again(scene: Scene, root: Path, old: State, new: State, *, done: bool) -> None:
     """The same command leads where it would have led."""
     if scene.name == "undo" and _undone(scene, root, new):
         return
@@ -321,6 +328,8 @@ def again(scene: Scene, root: Path, new: State, *, done: bool) -> None:
         name for name in {*then.files, *new.files} if then.files.get(name) != new.files.get(name)
     )
     assert then.heads == new.heads
+    never = {path for path, _ in then.contents - old.contents - new.contents}
+    assert not never, f"versions have states of these that never were: {never}"
     assert not cleared or not (root / scene.place / ".mvc" / "staging").exists()
 
 
