@@ -25,8 +25,9 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 import lmdb
 
-from mvcd.errors import Busy, Failure, IntegrityError, MvcError, UsageError
+from mvcd.errors import Busy, Failure, MvcError, UsageError
 from mvcd.store.gate import Gate
+from mvcd.store.refused import DISK_FULL, damaged, refusal, unusable
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
@@ -35,7 +36,6 @@ INITIAL_MAP_SIZE = 256 << 20
 MAX_READERS = 512
 NO_SPACE = 1 << 20
 """Bytes; with less space left a failed write is put down to the full disk."""
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Index:
@@ -72,7 +72,7 @@ class Index:
                 index._environment()
             if index is None or index._failure is not None:
                 if not create and not _file_size(path):
-                    raise _damaged(f"{path}/data.mdb is absent or empty")
+                    raise damaged(f"{path}/data.mdb is absent or empty")
                 index = cls(path, create=create, map_size=map_size)
                 cls._open[_identity(path)] = index
             index._holders += 1
@@ -93,7 +93,7 @@ class Index:
         try:
             yield txn
         except lmdb.Error as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         finally:
             txn.abort()
             self._gate.leave()
@@ -105,7 +105,7 @@ class Index:
             row: bytes | None = txn.get(key, db=self.objects)
             return row
         except lmdb.Error as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         finally:
             txn.abort()
             self._gate.leave()
@@ -152,7 +152,7 @@ class Index:
 
     def fail(self, message: str, error: Exception) -> NoReturn:
         """Closes the environment for good and raises: nothing may be acknowledged any more."""
-        full = _refusal(error) in DISK_FULL or self._disk_is_full()
+        full = refusal(error) in DISK_FULL or self._disk_is_full()
         failure = Failure(
             message,
             kind="disk-full" if full else "store-failed",
@@ -193,9 +193,9 @@ class Index:
         try:
             self._environment().copyfd(file)
         except lmdb.Error as error:
-            if _refusal(error):
-                raise OSError(_refusal(error), str(error)) from error
-            raise _damaged(str(error)) from error
+            if refusal(error):
+                raise OSError(refusal(error), str(error)) from error
+            raise damaged(str(error)) from error
         finally:
             self._gate.leave()
 
@@ -239,7 +239,7 @@ class Index:
                         "too many processes read this store", cause=f"limit {MAX_READERS}"
                     ) from error
                 elif isinstance(error, lmdb.Error):
-                    raise _unusable(error) from error
+                    raise unusable(error) from error
                 else:
                     raise
 
@@ -297,8 +297,8 @@ class Index:
                     raise
                 break
             except lmdb.Error as error:
-                if _refusal(error) != errno.EINTR:  # LMDB opens and reads without trying again
-                    raise _unusable(error) from error
+                if refusal(error) != errno.EINTR:  # LMDB opens and reads without trying again
+                    raise unusable(error) from error
         self._env = env
         env.reader_check()
 
@@ -331,7 +331,7 @@ class Index:
         if size >= needed:
             return
         if self.read_only:
-            raise _damaged(f"{data} is shorter than its {needed} bytes")
+            raise damaged(f"{data} is shorter than its {needed} bytes")
         file = os.open(data, os.O_RDWR | os.O_CLOEXEC)
         try:
             os.posix_fallocate(file, size, needed - size)
@@ -343,7 +343,7 @@ class Index:
             try:
                 return env.open_db(name, txn=txn, create=self._creating)
             except lmdb.NotFoundError:
-                raise _damaged(f"it has no table {name.decode()!r}") from None
+                raise damaged(f"it has no table {name.decode()!r}") from None
 
         def all_tables(txn: Transaction) -> None:
             self.objects = table(b"objects", txn)
@@ -424,33 +424,3 @@ def _file_size(path: str) -> int:
         return os.stat(os.path.join(path, "data.mdb")).st_size
     except OSError:
         return 0
-
-
-def _refusal(error: Exception) -> int:
-    """The errno, where the system refused something, an fsync too; 0 where LMDB itself found something wrong
-    (its own codes are negative). Old versions of py-lmdb tell it by the text alone."""
-    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    code = getattr(cause, "errno", None) or getattr(error, "code", None)
-    if code is None:
-        known = (*DISK_FULL, errno.EIO, errno.EINTR)
-        code = next((n for n in known if str(error).endswith(os.strerror(n))), 0)
-    return max(int(code), 0)
-
-
-def _unusable(error: lmdb.Error) -> MvcError:
-    """What was meant to be read is damaged, unless it was the system that did not let us."""
-    if not _refusal(error):
-        return _damaged(str(error))
-    full = _refusal(error) in DISK_FULL
-    return Failure(
-        "the store's index cannot be used",
-        kind="disk-full" if full else "index-unusable",
-        cause=str(error),
-        help="free some disk space, then run the command again" if full else "mvc doctor",
-    )
-
-
-def _damaged(cause: str) -> IntegrityError:
-    return IntegrityError(
-        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc doctor"
-    )

@@ -15,12 +15,13 @@ from mvcd.errors import Failure, MissingObject, MvcError, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest
 from mvcd.store import steps
 from mvcd.store.api import RefUpdate
-from mvcd.store.index import DISK_FULL, Transaction
+from mvcd.store.index import Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
 from mvcd.store.record import MAX_BODY_SIZE, Record
 from mvcd.store.refs import Move, Moved, move, write_journal
+from mvcd.store.refused import DISK_FULL
 from mvcd.store.rows import LOCATION
 from mvcd.store.writers import open_writer, put_pack_row
 
