@@ -60,7 +60,10 @@ static int read_all(int fd, char *data, size_t size, size_t *got) {
 static void read_file(File *file, size_t limit) {
     struct stat after;
     size_t got;
-    int fd = open(file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd;
+    do {
+        fd = open(file->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         file->status = errno == ELOOP ? CHANGED : errno;
         return;

@@ -155,7 +155,10 @@ static int in_order(const void *a, const void *b)
 /* Returns 0, or -1 with errno set. */
 static int look(Found *found, const char *path, const char *names, size_t names_size, int follow)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    int fd;
+    do
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return -1;
     int failed = 0;

@@ -33,7 +33,10 @@ typedef struct {
 
 /* 0 or an errno. */
 static int write_file(File *file) {
-    int fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file->bits);
+    int fd;
+    do {
+        fd = open(file->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, file->bits);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) return errno;
     int status = 0;
     for (Py_ssize_t done = 0; status == 0 && done < file->size;) {

@@ -248,6 +248,9 @@ class Comparison:
         return Flag.SKIPPED
 
 
+PATH_MAX = 4096
+"""Bytes of a link's target, and one more; Linux."""
+
 _OUR_FILES = frozenset({ignore.IGNORE_FILE, "mvc.toml"})
 
 
@@ -257,9 +260,17 @@ def unfit_link(path: str, target: str) -> str | None:
     One that leads out of the workspace may: it is saved and made as what it is, a link, and no verb reads or
     writes through it. So it may not be one of the files that we ourselves read by name.
     """
+    if problem := _no_path(target):
+        return problem
     if any(part in ignore.NEVER for part in target.split("/")):
         return "unsafe symlink: its target is a repository's metadata"
     return unsafe_link(path, target) if path.rpartition("/")[2] in _OUR_FILES else None
+
+
+def _no_path(target: str) -> str | None:
+    if not target or "\0" in target or len(target.encode("utf-8", "surrogateescape")) >= PATH_MAX:
+        return "unsafe symlink: its target is no path"
+    return None
 
 
 def unsafe_link(path: str, target: str) -> str | None:
@@ -268,6 +279,8 @@ def unsafe_link(path: str, target: str) -> str | None:
     Safe links stay inside the workspace whatever the links below are: `..` may only lead, and no more
     often than `path` is deep. (`a/../x` leaves the workspace if `a` is a link upwards.)
     """
+    if problem := _no_path(target):
+        return problem
     if target.startswith("/"):
         return "unsafe symlink: its target is absolute"
     parts = [part for part in target.split("/") if part not in ("", ".")]

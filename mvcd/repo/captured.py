@@ -22,7 +22,7 @@ from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import commit
 from mvcd.repo.bases import ParentTensors
 from mvcd.repo.candidates import Candidate, State
-from mvcd.repo.captures import Capture, Captures
+from mvcd.repo.captures import Capture, Captures, Taken, digest_of
 from mvcd.repo.commit import Place
 from mvcd.repo.core import Core
 from mvcd.repo.diff import compare
@@ -143,6 +143,8 @@ class _Save:
 
     def _read(self, workspace: Workspace, known: Known, target: StoreTarget) -> Snapshot:
         core = self._core
+        if torn := self._torn():
+            raise Broken(torn)
         bases = ParentTensors(known.version, core.store, CachingFetch(core.store.get))
         snapshotter = workspace.snapshotter(
             bases.for_path, _Kept(self._captures.place(self._capture), core.root, self._capture)
@@ -174,6 +176,16 @@ class _Save:
         broken |= self._confirm()
         if broken:
             raise Broken(broken)
+
+    def _torn(self) -> dict[str, str]:
+        """Sets of whose copies a power cut left less than was taken: nothing of a capture is flushed."""
+        broken: dict[str, str] = {}
+        place = self._captures.place(self._capture)
+        for found in self._capture.sets:
+            for file in found.files:
+                if file.kept in (Kept.COPY, Kept.REFLINK) and not _whole(place, file):
+                    broken.setdefault(found.name, f"the copy of {file.path} was lost")
+        return broken
 
     def _moved(self) -> dict[str, str]:
         """Sets with a file that is not as it was taken, by its stats as they are now."""
@@ -308,6 +320,16 @@ class _Kept:
         if kept is Kept.LINK:
             return alike(read, candidate.stat)
         return kept is not Kept.NONE or read == candidate.stat
+
+
+def _whole(place: str, file: Taken) -> bool:
+    """A reflink has all of its bytes or no length; the bytes of a copy are told by their digest (captures that
+    earlier versions queued have none)."""
+    path = os.path.join(place, file.at)
+    now = _stat(path)
+    if now is None or (now.size, now.is_symlink) != (file.stat.size, file.stat.is_symlink):
+        return False
+    return not file.digest or digest_of(path) == file.digest
 
 
 def where(core: Core, capture: Capture) -> tuple[Head, bool]:

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from blake3 import blake3
+
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
 from mvcd.repo.keeping import Changed, Keeper, Kept
@@ -31,6 +33,7 @@ DOCUMENT = "capture.json"
 READER_LOCK = "reader.lock"
 _HELD = "held-"
 _MAX_DOCUMENT = 256 << 20
+_STEP = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Taken:
     stat: FileStat
     kept: Kept
     at: str = ""  # name in the capture's directory; "" where it is read in place
+    digest: str = ""  # hex, of a copy's bytes: nothing is flushed, and a power cut may tear them
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,8 @@ class Captures:
                             rewritten=path in again,
                         )  # fmt: skip
                         number += 1
-                    files.append(Taken(path, stat, kept, "" if kept is Kept.NONE else at))
+                    digest = digest_of(os.path.join(place, at)) if kept is Kept.COPY else ""
+                    files.append(Taken(path, stat, kept, "" if kept is Kept.NONE else at, digest))
                 taken.append(replace(found, files=tuple(files)))
             capture = replace(capture, sets=tuple(taken))
             self._write(place, capture)
@@ -209,6 +214,17 @@ class Captures:
         os.replace(temporary, os.path.join(place, DOCUMENT))
 
 
+def digest_of(path: str) -> str:
+    """Hex BLAKE3 of a copy's bytes, or of a link's text: 0.3 ms for 1 MiB. Raises OSError."""
+    if os.path.islink(path):
+        return blake3(os.fsencode(os.readlink(path))).hexdigest()
+    hasher = blake3()
+    with open(path, "rb", buffering=0) as file:
+        while data := file.read(_STEP):
+            hasher.update(data)
+    return str(hasher.hexdigest())
+
+
 def in_directory(paths: Iterable[str], directory: str) -> bool:
     """Whether one of the paths is at or below `directory` ("" is the root)."""
     return any(not directory or p == directory or p.startswith(directory + "/") for p in paths)
@@ -233,6 +249,7 @@ def _document(capture: Capture) -> dict[str, Any]:
                 "name": s.name, "sure": s.sure, "log": s.log, "message": s.message,
                 "gone": list(s.gone),
                 "files": [[f.path, f.at, f.kept.value, *map(int, f.stat)] for f in s.files],
+                "digests": [f.digest for f in s.files],
             }
             for s in capture.sets
         ],
@@ -265,17 +282,18 @@ def _read(place: str) -> Capture:
 
 
 def _set(found: Mapping[str, Any]) -> TakenSet:
-    files = tuple(_taken(row) for row in found["files"])
+    digests = found.get("digests") or [""] * len(found["files"])
+    files = tuple(map(_taken, found["files"], digests))
     return TakenSet(
         found["name"], files, tuple(found["gone"]), bool(found["sure"]), bool(found["log"]),
         found["message"],
     )  # fmt: skip
 
 
-def _taken(row: Sequence[Any]) -> Taken:
+def _taken(row: Sequence[Any], digest: str) -> Taken:
     path, at, kept, size, mtime, ctime, inode, executable, link = row
     stat = FileStat(size, mtime, ctime, inode, bool(executable), bool(link))
-    return Taken(path, stat, Kept(kept), at)
+    return Taken(path, stat, Kept(kept), at, digest)
 
 
 __all__ = [

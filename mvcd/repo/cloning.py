@@ -97,7 +97,7 @@ def _prepared(
             help=f"mvc clone {url} ANOTHER-DIRECTORY",
         )
     settings = {
-        _UNFINISHED: "yes",
+        _UNFINISHED: "yes",  # from the first moment on: a crash must not leave a repository that is no clone
         f"remote.{remotes.DEFAULT}.url": url,
         **wanted.settings(remotes.DEFAULT),
     }

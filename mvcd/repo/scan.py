@@ -31,6 +31,7 @@ from enum import Enum
 
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId
+from mvcd.objects.entry import check_path
 from mvcd.repo import ignore, statcache
 from mvcd.repo._scan import list_directory
 from mvcd.repo.candidates import (
@@ -321,8 +322,8 @@ class _Walk:
         """Why an entry that is under care cannot be versioned; None if it can."""
         if kind in _UNSUPPORTED:
             return _UNSUPPORTED[kind]
-        if len(path.encode()) > self._longest:
-            return f"path longer than {self._longest} bytes"
+        if problem := self._unfit(path):
+            return problem
         if kind != b"l":
             return None
         try:
@@ -332,6 +333,16 @@ class _Walk:
         except OSError:
             return None  # gone or replaced: the caller will notice when it reads it
         return unfit_link(path, target)
+
+    def _unfit(self, path: str) -> str | None:
+        """Why no version may have this path."""
+        if len(path.encode()) > self._longest:
+            return f"path longer than {self._longest} bytes"
+        try:
+            check_path(path)  # .MVC, where it is not .mvc
+        except ValueError as error:
+            return str(error)
+        return None
 
     def _closed(self, path: str) -> str | None:
         """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""

@@ -158,7 +158,9 @@ static PyObject *start_write_back(PyObject *Py_UNUSED(module), PyObject *args) {
 #ifdef __linux__
     int failed;
     Py_BEGIN_ALLOW_THREADS
-    failed = sync_file_range(file, offset, size, SYNC_FILE_RANGE_WRITE) != 0 && errno != ENOSYS;
+    do {
+        failed = sync_file_range(file, offset, size, SYNC_FILE_RANGE_WRITE) != 0 && errno != ENOSYS;
+    } while (failed && errno == EINTR);
     Py_END_ALLOW_THREADS
     if (failed) return PyErr_SetFromErrno(PyExc_OSError);
 #endif

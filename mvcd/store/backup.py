@@ -22,11 +22,12 @@ from mvcd.errors import Busy, Failure, IntegrityError
 from mvcd.monitor import Monitor, Silent
 from mvcd.store.api import AuditHead
 from mvcd.store.filesystem import require_local
-from mvcd.store.index import DISK_FULL, Index
+from mvcd.store.index import Index
 from mvcd.store.journal import Journal
 from mvcd.store.lmdb_store import LmdbStore, write_format_file
 from mvcd.store.pack import pack_name, sync_directory
 from mvcd.store.refs import full_changes
+from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import PackRow, pack_rows
 
 COPY_STEP = 16 << 20

@@ -30,7 +30,7 @@ from mvcd.store.beside import DataLock, still_whole
 from mvcd.store.damage import known_damaged
 from mvcd.store.gate import Gate
 from mvcd.store.opening import may_only_be_read, not_opened, open_lmdb
-from mvcd.store.trouble import damaged, file_size, identity, refusal, trouble
+from mvcd.store.trouble import DISK_FULL, damaged, errno_of, file_size, identity, refusal, trouble
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
@@ -39,7 +39,6 @@ INITIAL_MAP_SIZE = 256 << 20
 MAX_READERS = 512
 NO_SPACE = 1 << 20
 """Bytes; with less space left a failed write is put down to the full disk."""
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Index:
@@ -177,7 +176,7 @@ class Index:
 
     def fail(self, message: str, error: Exception) -> NoReturn:
         """Closes the environment for good and raises: nothing may be acknowledged any more."""
-        full = getattr(error, "errno", None) in DISK_FULL or self._disk_is_full()
+        full = errno_of(error) in DISK_FULL or self._disk_is_full()
         failure = Failure(
             message,
             kind="disk-full" if full else "store-failed",
@@ -221,8 +220,8 @@ class Index:
         try:
             self._environment().copyfd(file)
         except lmdb.Error as error:
-            if isinstance(error, lmdb.DiskError):
-                raise OSError(getattr(error, "code", errno.EIO), str(error)) from error
+            if errno_of(error):
+                raise OSError(errno_of(error), str(error)) from error
             raise trouble(error, self.path) from error
         finally:
             self._gate.leave()
@@ -343,15 +342,18 @@ class Index:
         return self._env
 
     def _open_environment(self, map_size: int) -> None:
-        try:
-            env = self._open_lmdb(map_size)
+        while True:
             try:
-                self._open_tables(env)
-            except BaseException:
-                env.close()
-                raise
-        except lmdb.Error as error:
-            raise not_opened(self.path, error) from error
+                env = self._open_lmdb(map_size)
+                try:
+                    self._open_tables(env)
+                except BaseException:
+                    env.close()
+                    raise
+                break
+            except lmdb.Error as error:
+                if errno_of(error) != errno.EINTR:  # LMDB opens and reads without trying again
+                    raise not_opened(self.path, error) from error
         self._env = env
         if not self._unseen:
             env.reader_check()

@@ -95,7 +95,7 @@ class LmdbStore(PackedObjects):
             make_directories(directory)
             if group:
                 groups.share_directory(directory)
-        index = Index.acquire(path, create=True)
+        index = _new_index(path)
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
             Journal(os.path.join(path, JOURNAL)).begin()
@@ -281,6 +281,27 @@ class LmdbStore(PackedObjects):
     def _require_format_row(self) -> None:
         with self.index.read() as txn:
             require_version(number(self.index, txn, FORMAT))
+
+
+def _new_index(path: str) -> Index:
+    """The index of a store that is being made. Half of one, which a full disk or a power cut left of a creation
+    before, holds nothing: it is made anew. Raises what opening raises."""
+    try:
+        return Index.acquire(path, create=True)
+    except IntegrityError:
+        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(
+                directory, fcntl.LOCK_EX
+            )  # two that saw the half must not both take it away
+            with suppress(IntegrityError):
+                return Index.acquire(path, create=True)
+            if os.path.exists(os.path.join(path, "format")):
+                raise
+            os.unlink(os.path.join(path, "data.mdb"))
+            return Index.acquire(path, create=True)
+        finally:
+            os.close(directory)
 
 
 def write_format_file(path: str, id: str) -> None:

@@ -14,7 +14,7 @@ from mvcd.errors import Failure
 from mvcd.ids import Digest
 from mvcd.monitor import Monitor
 from mvcd.store import steps
-from mvcd.store.index import DISK_FULL, Transaction
+from mvcd.store.index import Transaction
 from mvcd.store.meta import NEXT_PACK, number
 from mvcd.store.pack import (
     SEAL_SIZE,
@@ -27,6 +27,7 @@ from mvcd.store.pack import (
 )
 from mvcd.store.record import PACK_HEADER, BadRecord
 from mvcd.store.rows import PACK_KEY, BadRow, Location
+from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import create_writer, pack_row, pack_rows, put_pack_row
 
 if TYPE_CHECKING:

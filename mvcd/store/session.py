@@ -16,13 +16,14 @@ from mvcd.ids import Bytes, Digest
 from mvcd.store import steps
 from mvcd.store.api import RefUpdate
 from mvcd.store.damage import replace_damaged
-from mvcd.store.index import DISK_FULL, Transaction
+from mvcd.store.index import Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
 from mvcd.store.record import MAX_BODY_SIZE, Record
 from mvcd.store.refs import Move, Moved, move, write_journal
 from mvcd.store.rows import LOCATION
+from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import open_writer, put_pack_row
 
 if TYPE_CHECKING:

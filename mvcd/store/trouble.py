@@ -33,6 +33,11 @@ _KINDS: dict[int, tuple[str, str, str | None]] = {
         "the quota is used up",
         "free some disk space, then run the command again",
     ),
+    errno.EFBIG: (
+        "disk-full",
+        "the file may not grow",
+        "raise the limit: ulimit -f, or free some disk space",
+    ),
     errno.EIO: (
         "input-output",
         "the disk does not answer as it should",
@@ -41,11 +46,25 @@ _KINDS: dict[int, tuple[str, str, str | None]] = {
 }
 
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def errno_of(error: BaseException) -> int:
+    """The errno, where the system refused something, an fsync too; 0 where LMDB itself found something wrong
+    (its own codes are negative). Old versions of py-lmdb tell it by the text alone."""
+    cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+    code = getattr(cause, "errno", None) or getattr(error, "code", None)
+    if code is None:
+        known = (*_KINDS, errno.EFBIG, errno.EINTR)
+        code = next((n for n in known if str(error).endswith(os.strerror(n))), 0)
+    return max(int(code), 0)
+
+
 def refusal(error: BaseException, path: str) -> MvcError | None:
     """The Failure or NotPermitted that a system's refusal is; None for what speaks of damage, or of nothing
     known."""
-    number = getattr(error, "code", None) or getattr(error, "errno", None)
-    if not isinstance(number, int) or number not in _KINDS:
+    number = errno_of(error)
+    if number not in _KINDS:
         return None
     kind, message, help = _KINDS[number]
     made = NotPermitted if kind in ("permission", "read-only") else Failure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -104,6 +105,42 @@ def test_a_file_rewritten_in_place_before_it_is_read_breaks_its_set_only(bench: 
     Captures(str(bench.root)).rewrite(rest)
     save(bench, rest)
     assert saved(bench) == {"x": b"1", "b": large("b")}
+
+
+@pytest.mark.parametrize("left", [None, b"", b"\0\0", b"Xb"])
+def test_a_copy_that_a_power_cut_tore_breaks_its_set_only(bench: Bench, left: bytes | None) -> None:
+    """Nothing of a capture is flushed: names and lengths may be there, and the bytes not."""
+    bench.save({"a": "1", "b": "1"})
+    bench.write({"a": "2b", "b": "2"})
+    capture = take(bench, "a", "b")
+    captures = Captures(str(bench.root))
+    (held,) = [file for file in capture.files if file.path == "a"]
+    copy = Path(captures.place(capture), held.at)
+    copy.unlink()
+    if left is not None:
+        copy.write_bytes(left)
+    (again,) = captures.queued()
+    with pytest.raises(Broken) as broken:
+        save(bench, again)
+    assert broken.value.sets == {"a": "the copy of a was lost"}
+    rest = again.without(["a"])
+    captures.rewrite(rest)
+    save(bench, rest)
+    assert saved(bench) == {"a": b"1", "b": b"2"}
+
+
+def test_captures_that_an_earlier_version_queued_have_no_digests(bench: Bench) -> None:
+    bench.save({"a": "1"})
+    bench.write({"a": "2"})
+    captures = Captures(str(bench.root))
+    document = Path(captures.place(take(bench, "a")), "capture.json")
+    found = json.loads(document.read_text())
+    for each in found["sets"]:
+        assert len(each.pop("digests")) == len(each["files"])
+    document.write_text(json.dumps(found))
+    (capture,) = captures.queued()
+    save(bench, capture)
+    assert saved(bench) == {"a": b"2"}
 
 
 def test_a_small_file_and_one_known_to_be_rewritten_are_copied(bench: Bench) -> None:

@@ -11,7 +11,7 @@ import threading
 import lmdb
 import pytest
 
-from mvcd.errors import Failure
+from mvcd.errors import Failure, IntegrityError
 from mvcd.store.api import RefUpdate
 from mvcd.store.index import Index
 from mvcd.store.lmdb_store import LmdbStore
@@ -223,3 +223,21 @@ def test_a_journal_that_cannot_be_written_does_not_fail_a_commit(tmp_path):
         history = store.journal.read()
         assert history.refs == store.refs()
         assert sorted(history.operations.items(), reverse=True) == list(store.operations())
+
+
+@pytest.mark.parametrize("size", [1, 4096, 4097, 8191])
+def test_half_an_index_of_a_store_that_was_never_made_is_made_anew(tmp_path, size):
+    """A full disk, or a cut, may end the creation of LMDB's file anywhere; `create` must not call it damage."""
+    LmdbStore.create(tmp_path / "whole").close()
+    half = tmp_path / "half"
+    half.mkdir()
+    (half / "data.mdb").write_bytes((tmp_path / "whole" / "data.mdb").read_bytes()[:size])
+    LmdbStore.create(half).close()
+    with LmdbStore.open(half) as store:
+        save(store, 1)
+    require_intact(half, 1)
+    (half / "data.mdb").write_bytes(b"damaged")
+    with pytest.raises(Failure, match="holds a store already"):
+        LmdbStore.create(half)
+    with pytest.raises(IntegrityError):
+        LmdbStore.open(half)

@@ -1,0 +1,209 @@
+"""Mutated input for every function in C; a program of run.py, which builds what this imports.
+
+Bodies of the codecs from tests/vectors and of our encoder are flipped, cut, lengthened and spliced, sizes lie,
+and the functions below them get odd arguments. They may raise what they document, or answer; the sanitizers
+see the rest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from mvcd.chunking import _cut
+from mvcd.codec import _planes
+from mvcd.codec.decode import decode, decode_into, decode_many
+from mvcd.codec.encode import Encoder
+from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.errors import CorruptObject
+from mvcd.ids import ChunkId
+from mvcd.inspect import _compare
+from mvcd.repo import _read, _scan, _write
+from mvcd.store import _io
+from tests.codec.samples import PACK, noise, table, weights
+
+VECTORS = Path(__file__).parents[1] / "vectors" / "codec.json"
+Case = tuple[Encoded, bytes | None]
+REFUSED = (CorruptObject, ValueError, OSError, OverflowError, MemoryError, TypeError)
+
+
+def cases() -> list[Case]:
+    """Honest bodies of every codec, with the bases of deltas."""
+    found: list[Case] = []
+    for case in json.loads(VECTORS.read_text())["decodes"]:
+        base = bytes.fromhex(case["base"]) if "base" in case else None
+        id = None if base is None else ChunkId.of(base)
+        body = bytes.fromhex(case["body"])
+        found.append((Encoded(Codec(case["codec"]), case["raw_size"], body, id), base))
+    encoder = Encoder()
+    for _, write in PACK.values():
+        old, new = write(weights(3000)), write([w * 1.01 for w in weights(3000)])
+        found.append((encoder.encode(old), None))
+        found.append((encoder.encode(new, base=(ChunkId.of(old), old)), old))
+    found += [(encoder.encode(data), None) for data in (noise(5000), table(200), bytes(9000))]
+    return found
+
+
+def mutated(data: bytes, source: random.Random) -> bytes:
+    found = bytearray(data)
+    for _ in range(source.choice((1, 1, 2, 5))):
+        at = source.randrange(len(found) + 1)
+        match source.randrange(6):
+            case 0 if at < len(found):
+                found[at] ^= 1 << source.randrange(8)
+            case 1 if at < len(found):
+                found[at] = source.choice((0, 1, 3, 127, 128, 255))
+            case 2:
+                del found[at:]
+            case 3:
+                found[at:at] = source.randbytes(source.choice((1, 2, 8, 100)))
+            case 4:
+                del found[at : at + source.choice((1, 4, 64))]
+            case 5:
+                found[at : at + 8] = found[: source.choice((2, 8))]
+    return bytes(found)
+
+
+def size_near(size: int, source: random.Random) -> int:
+    near = (0, 1, size - 1, size, size, size, size + 1, size * 2, 7, 131_072, MAX_RAW_SIZE)
+    return max(0, min(source.choice(near), MAX_RAW_SIZE))
+
+
+def decoding(known: list[Case], source: random.Random) -> None:
+    encoded, base = source.choice(known)
+    body = mutated(bytes(encoded.body), source)
+    size = size_near(encoded.raw_size, source)
+    codec = source.choice([encoded.codec] * 4 + list(Codec))
+    if base is not None and source.random() < 0.3:
+        base = mutated(base, source)
+    bad = Encoded(codec, size, body, encoded.base)
+    with suppress(*REFUSED):
+        assert len(decode(bad, base)) == size
+    with suppress(*REFUSED):
+        decode_into(bad, memoryview(bytearray(size)), base)
+    with suppress(*REFUSED):
+        decode_many([bad, encoded, bad])
+
+
+def planes(known: list[Case], source: random.Random) -> None:
+    data = mutated(source.choice((noise(300), bytes(77), PACK["BF16"][1](weights(500)))), source)
+    scratch = bytearray(_planes.tiers_scratch(len(data)))
+    if not data:
+        return
+    _planes.tiers_select(source.randrange(3))
+    stored = _planes.tiers(data, source.choice((0, 10, len(data), 1 << 40)), scratch)
+    if stored is not None:
+        assert _planes.untier(stored, len(data), scratch) == data
+        for size in (len(data), size_near(len(data), source) % 5000):
+            with suppress(*REFUSED):
+                _planes.untier(
+                    mutated(stored, source), size, bytearray(_planes.tiers_scratch(size))
+                )
+    width = source.choice((1, 2, 4, 8, 3, 0, -1))
+    base = source.choice((None, mutated(data, source)))
+    with suppress(*REFUSED):
+        _planes.split(
+            bytearray(source.choice((len(data), len(data) + 9, 3))), data, width, True, base
+        )
+    with suppress(*REFUSED):
+        parts = tuple(mutated(data, source)[: source.choice((5, 40))] for _ in range(width))
+        _planes.join(len(data), parts, b"", source.random() < 0.5, base, None)
+    _planes.period(data)
+    _planes.probe(data)
+    with suppress(*REFUSED):
+        _planes.lanes(data)
+
+
+def cutting(known: list[Case], source: random.Random) -> None:
+    data = source.randbytes(source.choice((0, 1, 31, 64, 5000, 300_000))) * source.choice((1, 3))
+    start = source.randrange(65)
+    low = source.choice((0, 1, 32, 64, 2048, -1, 1 << 62))
+    high = source.choice((low, low + 1, 8192, 1, 0))
+    final, limit = source.random() < 0.5, source.choice((0, 1, 1000))
+    for kernel in (None, *_cut.kernels()):
+        with suppress(*REFUSED):
+            _cut.cut_points(memoryview(data)[start:], final, low, high, limit, kernel)
+
+
+def comparing(known: list[Case], source: random.Random) -> None:
+    _compare.select(source.randrange(4))
+    old = source.randbytes(source.choice((0, 1, 7, 64, 999, 4096)))
+    new = source.choice((mutated(old, source), old))
+    with suppress(*REFUSED):
+        _compare.compare(source.randrange(-2, 30), old, source.randrange(-2, 30), new)
+
+
+def files(known: list[Case], source: random.Random) -> None:
+    """The modules that call the system: odd names, sizes, descriptors."""
+    with tempfile.TemporaryDirectory() as made:
+        place = os.fsencode(made)
+        names = [
+            source.randbytes(source.choice((1, 8, 200, 255))).translate(None, b"/\0")
+            for _ in range(5)
+        ]
+        wanted = [
+            (place + b"/" + n, source.choice((0o600, 0o777, -1)), noise(len(n) * 50)) for n in names
+        ]
+        with suppress(*REFUSED):
+            _write.write_files(wanted)
+        paths = [path for path, _, _ in wanted] + [place, b"", b"/dev/null", place + b"/none"]
+        with suppress(*REFUSED):
+            _read.read_files(paths, source.choice((0, 100, 1 << 20)))
+        for asked in (None, b"", b"\0".join(names) + b"\0", b"".join(names), b"a" * 300 + b"\0"):
+            with suppress(*REFUSED):
+                _scan.list_directory(place, asked, source.random() < 0.5)
+        fd = os.memfd_create("mutate")
+        os.write(fd, noise(20_000))
+        numbers = (0, 1, 100, 4095, 4097, 19_999, 20_001, 1 << 40, -1)
+        some = [
+            (fd, source.choice(numbers), source.choice(numbers[:6]))
+            for _ in range(source.randrange(300))
+        ]
+        with suppress(*REFUSED):
+            _io.read_stretches(some, 0, source.choice((0, 1 << 20)))
+        with suppress(*REFUSED):
+            _io.read_stretches(sorted(some), 0, 0)
+        os.close(fd)
+
+
+KINDS: tuple[Callable[[list[Case], random.Random], None], ...] = (
+    decoding, decoding, decoding, planes, planes, cutting, comparing, files,
+)  # fmt: skip
+
+
+def main(seconds: float) -> None:
+    known, source = cases(), random.Random(os.environ.get("SEED", "1"))
+    end = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < end:
+        for kind in KINDS:
+            kind(known, source)
+            count += 1
+    print(f"{count} mutations, nothing found")
+
+
+def prove() -> None:
+    """The control: a read one byte behind a block of ours must be noticed."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    pid = os.fork()
+    if not pid:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        block = libc.malloc(100)
+        libc.memcmp(ctypes.c_void_p(block), ctypes.c_void_p(block), ctypes.c_size_t(101))
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] != 0, "AddressSanitizer is not in force"
+    for module in (_cut, _planes, _compare, _read, _scan, _write, _io):
+        assert b"__asan_init" in Path(str(module.__file__)).read_bytes(), module
+
+
+if __name__ == "__main__":
+    prove() if sys.argv[1] == "prove" else main(float(sys.argv[1]))
