@@ -127,6 +127,10 @@ def _inflate(frame: Bytes, size: int, what: str) -> bytes:
             )
         data = _thread.zstd.decompress(frame, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
+        if "Allocation error" in str(
+            error
+        ):  # zstd's name for a malloc that failed: no word about the bytes
+            raise MemoryError from error
         raise _corrupt(f"{what}: {error}") from error
     _exact(data, size, what)
     return data

@@ -165,7 +165,7 @@ class Checkout:
         written = [self._place(s) for s in staged]
         self._remove(late)
         changed = [*remove, *self._tops, *(w.path for w in written)]
-        self._sync_directories({os.path.dirname(path) for path in changed})
+        self._sync_directories(_above(changed))
         return written
 
     def _still_there(self, removed: Iterable[str], written: Iterable[str]) -> list[str]:
@@ -308,6 +308,15 @@ def why_reserved(path: str) -> str | None:
     """Why no file may be written at `path`: it would make a repository whose settings run commands."""
     name = reserved(path)
     return None if name is None else f"its path is taken for {name}, a repository's own directory"
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """All directories above: what is new in one may be another one."""
+    found: set[str] = set()
+    for path in paths:
+        while path and (path := os.path.dirname(path)) not in found:
+            found.add(path)
+    return found
 
 
 def _split_removals(

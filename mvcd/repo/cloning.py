@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mvcd.errors import Failure
+from mvcd.ids import VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.repo import left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
@@ -17,15 +18,17 @@ from mvcd.repo.early import EarlyFiles
 from mvcd.repo.fetching import FetchResult, fetch_from
 from mvcd.repo.location import DIRECTORY
 from mvcd.repo.partial import Wanted
-from mvcd.repo.refs import DEFAULT_BRANCH, HEADS, target_of, tracking_name
+from mvcd.repo.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.results import CheckoutResult, Context
+from mvcd.store.directories import make_directories
+from mvcd.store.peer import STANDS, WORKSPACES
 
 _UNFINISHED = "clone.unfinished"
 
 
 @dataclass(frozen=True, slots=True)
 class CloneResult:
-    """What came. `branch` and `checkout` are None when there are no versions yet."""
+    """What came. `checkout` is None when there are no versions yet, `branch` also when HEAD is on none."""
 
     root: str
     branch: str | None
@@ -49,18 +52,18 @@ def clone(
     found = remotes.Remote(remotes.DEFAULT, address)
     peer = remotes.connect(found, secret, clock, (monitor or Silent()).warn)
     try:
-        peer.hello()  # before anything is made here
+        hello = peer.hello()  # before anything is made here
         core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)
         try:
             core.secret = secret
             refs = peer.refs()
-            branch = _default(refs)
-            tip = None if branch is None else target_of(refs[HEADS + branch])
-            with EarlyFiles(core.place.directory, tip) as early:
-                fetched = fetch_from(core, found, [peer], refs, early)
-                done = _check_out(core, branch, wanted, context, early)
+            stands = _stands(refs, peer.refs(WORKSPACES) if STANDS in hello.features else {})
+            with EarlyFiles(core.place.directory, stands.version) as early:
+                also = [] if stands.version is None else [stands.version]
+                fetched = fetch_from(core, found, [peer], refs, early, also)
+                done = _check_out(core, stands, wanted, context, early)
             core.config.write({_UNFINISHED: None})
-            return core, CloneResult(core.root, branch, fetched, done)
+            return core, CloneResult(core.root, stands.branch, fetched, done)
         except BaseException:
             core.close()
             raise
@@ -78,7 +81,7 @@ def _prepared(
     lock_timeout: float,
 ) -> Core:
     """An empty repository with its remote; or the one that an unfinished clone of the same left."""
-    os.makedirs(directory, exist_ok=True)
+    make_directories(directory)
     inside = set(os.listdir(directory))
     if os.path.isfile(os.path.join(directory, DIRECTORY, "config.toml")):
         core = open_at(directory, monitor=monitor, lock_timeout=lock_timeout, clock=clock)
@@ -93,42 +96,43 @@ def _prepared(
             kind="not-empty",
             help=f"mvc clone {url} ANOTHER-DIRECTORY",
         )
-    core = create(directory, None, context, monitor=monitor, clock=clock)
-    core.config.write(
-        {
-            _UNFINISHED: "yes",
-            f"remote.{remotes.DEFAULT}.url": url,
-            **wanted.settings(remotes.DEFAULT),
-        }
-    )
-    return core
+    settings = {
+        _UNFINISHED: "yes",
+        f"remote.{remotes.DEFAULT}.url": url,
+        **wanted.settings(remotes.DEFAULT),
+    }
+    return create(directory, None, context, monitor=monitor, clock=clock, more=settings)
 
 
-def _default(refs: Mapping[str, bytes]) -> str | None:
-    """main, or the first branch there is."""
+@dataclass(frozen=True, slots=True)
+class _Stand:
+    """Where a clone is to stand: on `version`, which is the newest of `branch` if that is not None."""
+
+    branch: str | None = None
+    version: VersionId | None = None
+
+
+def _stands(refs: Mapping[str, bytes], workspaces: Mapping[str, bytes]) -> _Stand:
+    """Where the workspace stands that is cloned; of what is none, main, or the first branch there is."""
     names = [name.removeprefix(HEADS) for name in refs if name.startswith(HEADS)]
-    return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=None)
+    chosen = DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=None)
+    for name, value in workspaces.items():
+        if name.endswith("/head"):
+            head = HeadValue.decode(value)
+            if head.branch is None:
+                return _Stand(None, None if head.version == EMPTY_ID else head.version)
+            chosen = head.branch if head.branch in names else chosen
+    return _Stand() if chosen is None else _Stand(chosen, target_of(refs[HEADS + chosen]))
 
 
 def _check_out(
-    core: Core,
-    branch: str | None,
-    wanted: Wanted,
-    context: Context,
-    early: EarlyFiles,
+    core: Core, stands: _Stand, wanted: Wanted, context: Context, early: EarlyFiles
 ) -> CheckoutResult | None:
-    """Moves HEAD to the branch; the files of components whose content did not come are left out."""
-    if branch is None:
+    """Moves HEAD there; the files of components whose content did not come are left out."""
+    if stands.version is None:
         return None
-    tip = core.store.ref(tracking_name(remotes.DEFAULT, HEADS + branch))
-    assert tip is not None
     leaving = left_out.NONE if wanted.only is None else left_out.ALL - wanted.only
     return moves.forward(
-        core,
-        branch,
-        target_of(tip),
-        context,
-        f"clone {branch}",
-        leaving=leaving,
-        early=early.ready(),
-    )
+        core, stands.branch, stands.version, context,
+        f"clone {stands.branch or stands.version.short()}", leaving=leaving, early=early.ready(),
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mvcd.errors import Failure, StaleReuse, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
-from mvcd.repo import ignore
+from mvcd.repo import anew, ignore
 from mvcd.repo.bases import ParentTensors
 from mvcd.repo.core import Core
 from mvcd.repo.files import CachingFetch, VersionFiles
@@ -137,7 +137,8 @@ def _commit(
     allow_empty: bool,
     signer: Signer | None,
 ) -> CommitResult:
-    head, workspace = core.head(), Workspace(core)
+    damaged = anew.worth_reading_all(core)
+    head, workspace = core.head(), Workspace(core, fresh=bool(damaged))
     parent = core.version(head.version)
     if not workspace.tracked and not parent.tracked:
         raise Failure(
@@ -150,11 +151,12 @@ def _commit(
         snapshot = take(workspace, session, parent)
         skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
         clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
+        healed = anew.stored_anew(core, session, damaged)
         if _same_content(snapshot.version, parent) and not allow_empty:
             core.store.cache_put(workspace.rows(head.version, clean, snapshot.kept))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
-                cause=f"the workspace is as v{head.number} has it{_but_for(skipped)}",
+                cause=f"the workspace is as v{head.number} has it{_but_for(skipped)}{healed}",
                 help="mvc status",
             )  # fmt: skip
         version = derived(snapshot.version, head, message, trigger, context)

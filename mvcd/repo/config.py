@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, Self
 
 from mvcd.errors import Failure, UsageError
 from mvcd.store.group import share
+from mvcd.store.pack import sync_directory
 from mvcd.wire.address import require_no_secret, shown
 
 Setting = str | int | float | bool
@@ -25,6 +26,19 @@ class Config:
     def __init__(self, path: str) -> None:
         self._path = path
         self._values: dict[str, Setting] | None = None
+        self._instead: str | None = None
+
+    @classmethod
+    def of_text(cls, path: str, text: str) -> Self:
+        """The file as if it held `text`, which takes its place at the next write."""
+        config = cls(path)
+        config._instead = text
+        return config
+
+    def text(self) -> str:
+        """The file as it is; "" where there is none. Raises Failure when it cannot be read."""
+        self._load()
+        return self._read()
 
     def get(self, key: str) -> str | None:
         value = self._load().get(key)
@@ -87,7 +101,8 @@ class Config:
             os.fsync(file.fileno())
         share(temporary)
         os.replace(temporary, self._path)
-        self._values = None
+        sync_directory(os.path.dirname(os.path.abspath(self._path)))
+        self._values = self._instead = None
 
     def _load(self) -> dict[str, Setting]:
         if self._values is None:
@@ -99,9 +114,12 @@ class Config:
         return self._values
 
     def _unreadable(self, cause: str) -> Failure:
-        return Failure(f"cannot read {self._path}", kind="bad-config", cause=cause)
+        help = "correct it, or, if it is a workspace's: mvc repair"
+        return Failure(f"cannot read {self._path}", kind="bad-config", cause=cause, help=help)
 
     def _read(self) -> str:
+        if self._instead is not None:
+            return self._instead
         try:
             with open(self._path, encoding="utf-8") as file:
                 return file.read()
@@ -115,6 +133,24 @@ def _require_text(key: str, value: str) -> None:
     except UnicodeEncodeError:
         shown = os.fsencode(value).decode("utf-8", "backslashreplace")
         raise UsageError(f"'{shown}' is not UTF-8, as {key} has to be", kind="not-utf8") from None
+
+
+def salvaged(path: str) -> str:
+    """The lines of a damaged file that still make sense together, in order. Raises OSError."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return ""
+    kept: list[str] = []
+    for line in lines:
+        try:
+            tomllib.loads("\n".join([*kept, line]))
+        except tomllib.TOMLDecodeError:
+            continue
+        if "\ufffd" not in line:
+            kept.append(line)
+    return "".join(f"{line}\n" for line in kept)
 
 
 def _flatten(tables: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Setting]]:

@@ -82,7 +82,7 @@ class Core:
                 f"{place.config_path} has no workspace.id",
                 kind="bad-config",
                 cause="the file was edited or damaged",
-                help="mvc config set workspace.id " + "0" * 16,
+                help="mvc repair",
             )
         self._workspace = workspace
         self.version = lru_cache(maxsize=1024)(self._load_version)
@@ -118,6 +118,10 @@ class Core:
                 error.help = error.help or self.way_to_absent()
                 raise
             return self.promised.get(id)
+        except CorruptObject:
+            if self.promised is None:
+                raise
+            return self.promised.get(id)  # what is known to be damaged counts as absent
 
     def way_to_absent(self) -> str:
         """The exact command by which content that is not here comes."""
@@ -176,7 +180,7 @@ class Core:
             raise CorruptObject(
                 "this workspace has no HEAD in its store",
                 cause=f"{self.place.config_path} names another store, or the store lost its refs",
-                help="mvc doctor",
+                help="mvc repair",
             )
         return HeadValue.decode(value)
 
@@ -327,8 +331,10 @@ def create(
     monitor: Monitor | None,
     clock: Clock,
     group: bool = False,
+    more: Mapping[str, str | None] | None = None,
 ) -> Core:
-    """A new repository: `.mvc/`, its store, an unborn branch. The settings come last and make it one.
+    """A new repository: `.mvc/`, its store, an unborn branch. The settings, `more` among them, come last and
+    make it one.
 
     So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
     people of the directory's group may write it too (mvcd/store/group.py).
@@ -348,7 +354,7 @@ def create(
             [*stale, start], operation=operations.encode(context, "init", "init", [start])
         )
         config = place.config()
-        config.write(settings)
+        config.write(settings | dict(more or {}))
         os.unlink(place.beginning)
         return Core(
             place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock

@@ -1,62 +1,127 @@
-"""What can be wrong around a repository rather than in it: one line a check, each with its remedy."""
+"""What can be wrong around a repository rather than in it: one line a check, each with its remedy.
+
+Each check stands for itself, and none needs the repository to open: what is damaged is looked at by a child
+process, and what cannot be looked at is a finding like any other.
+"""
 
 from __future__ import annotations
 
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 from mvcd.chunking import _cut
-from mvcd.errors import MvcError
+from mvcd.errors import MvcError, NoRepository
 from mvcd.repo.captures import Captures
-from mvcd.repo.core import Core
 from mvcd.repo.early_home import abandoned
+from mvcd.repo.location import Location, find_remains
 from mvcd.repo.results import Check
 from mvcd.store.filesystem import filesystem_type
+from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.repair import find_store, survey
 
 _LOW_DISK = 1 << 30
 _LATE_US = 600_000_000
 """Age of a captured state that nobody makes a version of."""
+_REPAIR = "mvc repair"
 
 
-def checks(core: Core) -> Iterator[Check]:
-    yield Check("repository", True, core.root)
-    yield from _store(core)
-    yield _disk(core)
+def checks(path: str) -> Iterator[Check]:
+    """Of the repository in `path`: a workspace there or above, or a store without one. Raises NoRepository."""
+    place = find_remains(path)
+    root = find_store(path) if place is None else place.root
+    if root is None:
+        raise NoRepository(
+            f"no mvc repository at {os.path.realpath(path)} or above", help="mvc init"
+        )
+    yield Check("repository", True, root)
+    store = root
+    if place is not None:
+        yield from _guarded("settings", lambda: _settings(place))
+        store = _store_path(place)
+    yield from _guarded("store", lambda: _store(store, root))
+    yield from _guarded("disk", lambda: [_disk(store)])
     yield Check("rolling hash", True, f"kernel {_cut.kernels()[0]} of {', '.join(_cut.kernels())}")
-    yield _leftovers(core)
-    yield _early_files(core)
-    yield _captures(core)
+    if place is not None:
+        yield from _guarded("staging", lambda: [_leftovers(place)])
+        yield from _guarded("early files", lambda: [_early_files(place)])
+        yield from _guarded("captures", lambda: [_captures(place.root)])
 
 
-def _store(core: Core) -> Iterator[Check]:
-    path = core.place.store_path(core.config)
+def _guarded(name: str, check: Callable[[], Iterable[Check]]) -> Iterator[Check]:
+    try:
+        yield from check()
+    except MvcError as error:
+        cause = f": {error.cause}" if error.cause else ""
+        yield Check(name, False, f"{error}{cause}", error.help or _REPAIR)
+    except OSError as error:
+        yield Check(name, False, f"cannot be looked at: {error}")
+
+
+def _settings(place: Location) -> Iterator[Check]:
+    path = place.config_path
+    if not os.path.exists(path):
+        yield Check("settings", False, f"{path} is missing", _REPAIR)
+    elif place.config().get("workspace.id") is None:
+        yield Check("settings", False, f"{path} has no workspace.id", _REPAIR)
+    else:
+        yield Check("settings", True, path)
+
+
+def _store_path(place: Location) -> str:
+    try:
+        return place.store_path(place.config())
+    except (MvcError, OSError):
+        return place.store_named(None)
+
+
+def _store(path: str, root: str) -> Iterator[Check]:
     kind = filesystem_type(path)
     yield Check("file system", True, f"{kind or 'unknown'} below {path}")
-    try:
-        stats = core.store.stats()
-        head = core.head()
-    except MvcError as error:
-        yield Check("store", False, str(error), error.help or "mvc verify")
+    if not os.path.isdir(path):
+        yield Check("store", False, f"{path} is missing", f"{_REPAIR} --store DIR")
         return
+    found = survey(path)
+    for finding in found.findings:
+        yield Check(finding.part, False, finding.problem, _REPAIR)
+    if found.index or found.format:
+        yield Check("store", False, "it cannot be opened", _REPAIR)
+        return
+    with LmdbStore.open(path) as store:
+        stats = store.stats()
+        damaged = len(store.damaged())
+    if damaged:
+        problem = f"{damaged} objects are known to be damaged"
+        yield Check("content", False, problem, f"{_REPAIR}, or {_REPAIR} --from REMOTE")
     yield Check(
         "store",
         True,
         f"{stats.objects} objects in {stats.packs} packs, {stats.pack_bytes} bytes, "
         f"index {stats.index_bytes} bytes",
     )
-    yield Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
+    yield from _guarded("head", lambda: [_head(root)])
 
 
-def _disk(core: Core) -> Check:
-    free = shutil.disk_usage(core.place.store_path(core.config)).free
+def _head(root: str) -> Check:
+    from mvcd.repo.repository import Repository
+
+    with Repository.open(root) as repo:
+        head = repo.head
+    return Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
+
+
+def _disk(path: str) -> Check:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    free = shutil.disk_usage(path).free
     ok = free >= _LOW_DISK
     return Check("disk", ok, f"{free} bytes free", "" if ok else "free some space, or: mvc gc")
 
 
-def _leftovers(core: Core) -> Check:
-    if os.path.isdir(core.place.staging) and os.listdir(core.place.staging):
+def _leftovers(place: Location) -> Check:
+    if os.path.isdir(place.staging) and os.listdir(place.staging):
         return Check(
             "staging", False, "a checkout was interrupted",
             "mvc status, then run the checkout again (or mvc checkout HEAD)",
@@ -64,18 +129,18 @@ def _leftovers(core: Core) -> Check:
     return Check("staging", True, "no interrupted checkout")
 
 
-def _early_files(core: Core) -> Check:
-    left = list(abandoned(core.place.directory))
+def _early_files(place: Location) -> Check:
+    left = list(abandoned(place.directory))
     if not left:
         return Check("early files", True, "no interrupted clone or pull")
     cause = "a clone or pull was interrupted and left what it had written early"
     return Check("early files", False, cause, "rm -r " + " ".join(map(shlex.quote, left)))
 
 
-def _captures(core: Core) -> Check:
-    queued = Captures(core.root).queued()
+def _captures(root: str) -> Check:
+    queued = Captures(root).queued()
     if not queued:
         return Check("captures", True, "no captured state waits to be saved")
     told = f"{len(queued)} captured states wait to be saved"
-    late = core.clock() // 1000 - queued[0].taken_us > _LATE_US
+    late = time.time_ns() // 1000 - queued[0].taken_us > _LATE_US
     return Check("captures", not late, told, "mvcd start, or mvc commit" if late else "")

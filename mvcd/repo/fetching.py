@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mvcd.errors import Conflict, Failure, StaleReuse
+from mvcd.errors import Conflict, CorruptObject, Failure, StaleReuse
 from mvcd.ids import VersionId
 from mvcd.repo import moves, partial, remotes
 from mvcd.repo.core import Core
@@ -31,9 +31,9 @@ from mvcd.repo.refs import (
 )
 from mvcd.repo.results import CheckoutResult, Context
 from mvcd.repo.signatures import TAG_SIGNATURES
-from mvcd.store.api import RefUpdate
+from mvcd.store.api import RefUpdate, Session
 from mvcd.store.peer import Peer
-from mvcd.sync.pull import Onlooker, Received, pull
+from mvcd.sync.pull import Onlooker, Received, heal, pull
 
 _ATTEMPTS = 3
 
@@ -94,16 +94,20 @@ def fetch_from(
     peers: Sequence[Peer],
     refs: Mapping[str, bytes] | None = None,
     onlooker: Onlooker | None = None,
+    also: Sequence[VersionId] = (),
 ) -> FetchResult:
-    """`refs` are the first peer's, if they were just asked for."""
+    """`refs` are the first peer's, if they were just asked for; `also` are versions wanted besides theirs."""
     found = peers[0].refs() if refs is None else refs
     theirs = {name: value for name, value in found.items() if shared(name)}
     for attempt in range(_ATTEMPTS):
         try:
             # Once: a second walk would begin the same files again.
-            return _fetch(core, remote, peers, theirs, None if attempt else onlooker)
+            return _fetch(core, remote, peers, theirs, None if attempt else onlooker, also)
         except (StaleReuse, Conflict):  # collected, or fetched by somebody else, meanwhile
             if attempt == _ATTEMPTS - 1:
+                raise
+        except CorruptObject:  # if it is damage here, it is known since then, and brought anew
+            if attempt == _ATTEMPTS - 1 or not core.store.damaged():
                 raise
     raise AssertionError("unreachable")
 
@@ -114,19 +118,20 @@ def _fetch(
     peers: Sequence[Peer],
     theirs: Mapping[str, bytes],
     onlooker: Onlooker | None,
+    also: Sequence[VersionId],
 ) -> FetchResult:
     store = core.store
     mine = store.refs()
     named = [version_named(name, value) for name, value in theirs.items()]
-    heads = list(dict.fromkeys(id for id in named if id is not None))
+    heads = list(dict.fromkeys(id for id in (*named, *also) if id is not None))
     haves = list(dict.fromkeys(versions_of_refs(mine)))
-    received = Received()
     with store.session() as session:
+        received = _heal(core, session, peers)
         if set(heads) - set(haves):
             choice = partial.wanted(core.config)
             core.monitor.begin("fetch")
             try:
-                received = pull(
+                came = pull(
                     store, session, peers, heads, haves, monitor=core.monitor,
                     leave=None if choice.everything else lambda new, read: choice.left_out(
                         new, heads, read
@@ -136,6 +141,9 @@ def _fetch(
             finally:
                 core.monitor.finish()
             session.flush()
+            received.versions = came.versions
+            received.objects += came.objects
+            received.bytes += came.bytes
         core.rely_on(session, heads)
         updates = [
             *(_tracking(remote.name, theirs, mine) if remote.name else ()),
@@ -148,6 +156,20 @@ def _fetch(
     return FetchResult(
         remote.name, remote.url, moved, received.versions, received.objects, received.bytes
     )
+
+
+def _heal(core: Core, session: Session, peers: Sequence[Peer]) -> Received:
+    """Brings anew what is known to be damaged here, as far as the peers have it."""
+    damaged = core.store.damaged()
+    if not damaged:
+        return Received()
+    core.monitor.begin("heal")
+    try:
+        received = heal(session, core.store, peers, damaged, core.monitor)
+    finally:
+        core.monitor.finish()
+    session.flush()
+    return received
 
 
 def _moved(update: RefUpdate) -> Moved:
@@ -235,7 +257,7 @@ def pull_branch(
 
     Raises Conflict(kind="diverged") when both have versions that the other has not.
     """
-    head = core.head()
+    head = core.head_value()  # not its version, which may be damaged and come anew
     if head.branch is None:
         raise Failure(
             "HEAD is on no branch, so there is none to move forward", kind="detached",

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.config import Config
 from mvcd.repo.unreadable import EFFECTIVE_IDS, remedy
-from mvcd.store.group import make_directory, share_directory
+from mvcd.store.directories import make_directories
+from mvcd.store.group import share_directory
 
 DIRECTORY = ".mvc"
 
@@ -73,12 +74,52 @@ def find(path: str) -> Location:
         _refuse_closed(os.path.join(current, DIRECTORY))
         parent = os.path.dirname(current)
         if parent == current:
-            raise NoRepository(
-                f"no mvc repository at {start} or above",
-                cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
-                help="mvc init",
-            )
+            raise _nothing_at(start)
         current = parent
+
+
+def _nothing_at(start: str) -> NoRepository:
+    remains = find_remains(start)
+    if remains is not None and (
+        os.path.exists(remains.beginning) or not _holds_packs(remains.store_named(None))
+    ):
+        return NoRepository(
+            f"{remains.root} is no mvc repository yet",
+            cause="it was being made, and that was cut short",
+            help="run the mvc init or mvc clone again, or: mvc repair",
+        )
+    if remains is not None:
+        return NoRepository(
+            f"the repository in {remains.root} has lost its settings",
+            cause=f"{remains.config_path} is missing",
+            help="mvc repair",
+        )
+    return NoRepository(
+        f"no mvc repository at {start} or above",
+        cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
+        help="mvc init",
+    )
+
+
+def _holds_packs(store: str) -> bool:
+    """Whether anything was ever saved there; a store elsewhere leaves a workspace without one."""
+    try:
+        return bool(os.listdir(os.path.join(store, "packs")))
+    except OSError:
+        return not os.path.isdir(store)
+
+
+def find_remains(path: str) -> Location | None:
+    """The repository at or above `path`, or what is left of one: `.mvc/` with settings, a store or a lock."""
+    current = os.path.realpath(path)
+    while True:
+        inside = os.path.join(current, DIRECTORY)
+        if any(os.path.exists(os.path.join(inside, n)) for n in ("config.toml", "store", "lock")):
+            return Location(current)
+        _refuse_closed(inside)
+        if os.path.dirname(current) == current:
+            return None
+        current = os.path.dirname(current)
 
 
 def _refuse_closed(directory: str) -> None:
@@ -118,7 +159,7 @@ def prepare(root: str, *, group: bool = False) -> Location:
             kind="already-initialised",
             help="mvc status",
         )
-    make_directory(location.directory)
+    make_directories(location.directory)
     if group:
         share_directory(location.directory)
     return location

@@ -122,7 +122,7 @@ def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutR
 
 def forward(
     core: Core,
-    branch: str,
+    branch: str | None,
     id: VersionId,
     context: Context,
     detail: str,
@@ -130,16 +130,17 @@ def forward(
     leaving: Components | None = None,
     early: Begun | None = None,
 ) -> CheckoutResult:
-    """Moves the current branch and the files to a version that comes after it; `leaving` components out, by
-    default those that are left out now. `early` are files that were begun before."""
+    """Moves the current branch (None: HEAD alone) and the files to a version that comes after it; `leaving`
+    components out, by default those that are left out now. `early` are files that were begun before."""
     with core.lock.hold():
         settle_interrupted(core, context)
-        ref = HEADS + branch
-        move = RefUpdate(ref, core.store.ref(ref), bytes(id))
+        ref = f"{HEADS}{branch}"
+        moves = [] if branch is None else [RefUpdate(ref, core.store.ref(ref), bytes(id))]
+        head = HeadValue(branch, id if branch is None else None)
         verb = detail.split(" ", 1)[0]
         return _go(
-            core, HeadValue(branch), context, verb, detail,
-            force=False, updates=[move], target=id, leaving=leaving, early=early,
+            core, head, context, verb, detail,
+            force=False, updates=moves, target=id, leaving=leaving, early=early,
         )  # fmt: skip
 
 

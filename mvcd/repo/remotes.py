@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 from mvcd.errors import Failure, RemoteUnreachable, UsageError
 from mvcd.repo.config import Config
-from mvcd.repo.refs import REMOTES, tracking_name
+from mvcd.repo.refs import REMOTES, head_name, tracking_name
 from mvcd.store.api import RefUpdate
 from mvcd.wire.address import require_no_secret
 
@@ -193,9 +193,10 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
     from mvcd.sync.local import LocalPeer
 
     place = Location(os.path.realpath(path))
-    complete, where = True, place.root
+    complete, where, head = True, place.root, ""
     if os.path.isfile(place.config_path):
         config = place.config()
+        head = head_name(config.get("workspace.id") or "")
         where, complete = place.store_path(config), not partial.is_partial(config)
     if not os.path.isfile(os.path.join(where, "format")):
         raise RemoteUnreachable(
@@ -206,5 +207,6 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
         )
     store = LmdbStore.open(where)
     return LocalPeer(
-        store, url, repo_id=store.id, visible=shared, judge=judge(store, clock), complete=complete
-    )
+        store, url, repo_id=store.id, visible=lambda name: shared(name) or name == head,
+        judge=judge(store, clock), complete=complete,
+    )  # fmt: skip

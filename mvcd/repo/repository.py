@@ -19,6 +19,7 @@ from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo import commit, status
 from mvcd.repo.capture_verbs import CaptureVerbs
+from mvcd.repo.care_verbs import CareVerbs
 from mvcd.repo.config import Config
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.files import Placed, VersionFiles
@@ -27,7 +28,6 @@ from mvcd.repo.release_verbs import ReleaseVerbs
 from mvcd.repo.remote_verbs import RemoteVerbs
 from mvcd.repo.results import (
     Branch,
-    Check,
     CheckoutResult,
     CommitResult,
     Context,
@@ -38,7 +38,6 @@ from mvcd.repo.results import (
     Operation,
     Status,
     Tag,
-    VerifyReport,
 )
 from mvcd.repo.run_verbs import RunVerbs
 from mvcd.repo.search_verbs import SearchVerbs
@@ -62,7 +61,9 @@ _NAMED = 5
 """Unreadable paths of which a comparison with the workspace warns."""
 
 
-class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs, WorkspaceVerbs):
+class Repository(
+    ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs, WorkspaceVerbs, CareVerbs
+):
     """An open repository with its workspace. Close it, or use it in `with`.
 
     Every method may raise what `mvcd.errors` documents; those that change something take a `Context` and
@@ -114,6 +115,10 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs,
     @property
     def head(self) -> Head:
         return self._core.head()
+
+    @property
+    def monitor(self) -> Monitor:
+        return self._core.monitor
 
     def lock(self) -> AbstractContextManager[None]:
         """Holds the workspace lock; re-entrant."""
@@ -408,12 +413,6 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs,
 
     # ---------------------------------------------------------------- care
 
-    def verify(self, *, read_data: bool = True) -> VerifyReport:
-        """Re-hashes every stored object (unless told not to) and walks every link."""
-        from mvcd.repo import verify
-
-        return verify.verify(self._core, read_data=read_data)
-
     def gc(
         self,
         *,
@@ -433,11 +432,6 @@ class Repository(ReleaseVerbs, SearchVerbs, RunVerbs, RemoteVerbs, CaptureVerbs,
 
         root = self._core.root
         return [(p, ignore.check(root, relative(root, p))) for p in paths]
-
-    def doctor(self) -> tuple[Check, ...]:
-        from mvcd.repo import doctor
-
-        return tuple(doctor.checks(self._core))
 
     def stats(self) -> StoreStats:
         return self._core.store.stats()

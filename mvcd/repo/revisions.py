@@ -142,7 +142,7 @@ class Revisions:
     def _prefixed(self, prefix: str, text: str) -> VersionId:
         if len(prefix) == 64:
             found = VersionId.parse(prefix)
-            if found == EMPTY_ID or self._store.has([found])[0]:
+            if found == EMPTY_ID or self._store.infos([found]):
                 return found
             raise _unknown(text, "no version has that id; see: mvc log --all")
         matches = self._store.find(Kind.VERSION, prefix)

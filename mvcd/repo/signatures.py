@@ -18,7 +18,7 @@ from typing import Protocol
 from mvcd.ids import DIGEST_SIZE, Digest, VersionId
 from mvcd.repo import sshsig
 from mvcd.repo.refs import SIGNATURES, TAGS, target_of
-from mvcd.store.api import RefUpdate
+from mvcd.store.api import RefUpdate, Store
 
 TAG_SIGNATURES = SIGNATURES + "tags/"
 VERSION_NAMESPACE = "mvc-version"
@@ -111,14 +111,14 @@ def travelling(
     }
 
 
-def stale(store: Refs, refs: Mapping[str, bytes]) -> Iterator[RefUpdate]:
+def stale(store: Store, refs: Mapping[str, bytes]) -> Iterator[RefUpdate]:
     """Removals of the signatures whose version, or whose tag, is gone."""
     for name, value in refs.items():
         signed = _signed_by_name(name)
         gone = (
             store.ref(TAGS + signed) is None
             if isinstance(signed, str)
-            else signed is None or not store.has([signed])[0]
+            else signed is None or not store.infos([signed])
         )
         if gone:
             yield RefUpdate(name, value, None)

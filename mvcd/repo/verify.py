@@ -9,9 +9,10 @@ to the versions and files that can no longer be read.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from mvcd.errors import CorruptObject, MissingObject
+from mvcd.errors import CorruptObject, IntegrityError, MissingObject
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.closure import children, parents
@@ -23,10 +24,14 @@ from mvcd.repo.core import Core
 from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.operations import decode, versions_named
 from mvcd.repo.partial import is_partial
-from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.refs import EMPTY_ID, REMOTES, SAVED, SHARED
 from mvcd.repo.results import Harm, VerifyError, VerifyReport
+from mvcd.store.apart import apart
 from mvcd.store.api import Damage, Store
+from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.repair import survey
 
+SPACES = (*SHARED, SAVED, REMOTES, "workspaces/")
 MAX_HARMS = 1000
 """Files named per damaged object: one lost chunk of a shared base can hurt every version there is."""
 
@@ -47,6 +52,8 @@ class LinkWalker:
     def __init__(self, store: Store, damaged: Iterable[Damage]) -> None:
         self._store = store
         self._walk = _Walk({d.id: d.problem for d in damaged if d.id is not None})
+        self._told = frozenset(self._walk.broken)
+        self._known = frozenset(store.damaged())
         self.versions: dict[VersionId, Version | None] = {}
 
     def walk(self, roots: Iterable[VersionId]) -> None:
@@ -64,6 +71,10 @@ class LinkWalker:
     def missing(self) -> list[tuple[Digest, str]]:
         """Objects that something names and the store does not have."""
         return [(i, why) for i, why in self._walk.broken.items() if why == "missing"]
+
+    def broken(self) -> list[tuple[Digest, str]]:
+        """What was found broken on the way and was not told before, and why."""
+        return [(i, why) for i, why in self._walk.broken.items() if i not in self._told]
 
     def leave_out_content(self) -> int:
         """Counts absent content as no damage, since a remote promised it; records are never left out."""
@@ -146,7 +157,8 @@ class LinkWalker:
         chunks = [c for c in found if c.kind is Kind.CHUNK and c not in self._walk.broken]
         for chunk, present in zip(chunks, self._store.has(chunks), strict=True):
             if not present:
-                self._walk.broken[chunk] = "missing"
+                known = chunk in self._known
+                self._walk.broken[chunk] = "known to be damaged" if known else "missing"
         return found
 
     def _chunk(self, id: Digest) -> frozenset[Digest]:
@@ -169,17 +181,79 @@ def verify_store(
     choice."""
     damage = list(store.check(read_data=read_data, monitor=monitor))
     walker = LinkWalker(store, damage)
-    roots = set(versions_of_refs(store.refs()))
-    for number, data in store.operations():
-        roots |= versions_named(decode(number, data))
-    walker.walk(roots)
+    apart_from: list[VerifyError] = []  # parts that cannot be read at all
+    roots: set[VersionId] = set()
+    for name, value in _good_refs(store).items():
+        with _told(apart_from, f"ref {name}"):
+            roots.update(versions_of_refs({name: value}))
+    with _told(apart_from, "operations"):
+        for number, data in store.operations():
+            roots |= versions_named(decode(number, data))
+    with _told(apart_from, "links"):
+        walker.walk(roots)
     objects = size = 0
-    for _, info in store.ids():
-        objects += 1
-        size += info.raw_size
+    with _told(apart_from, "objects"):
+        for _, info in store.ids():
+            objects += 1
+            size += info.raw_size
     absent = walker.leave_out_content() if partial else 0
-    found = [*errors(damage, walker), *_broken_histories(store)]
+    found = [*errors(damage, walker), *apart_from]
+    with _told(found, "stages"):
+        found += _broken_histories(store)
     return VerifyReport(objects, size, len(walker.versions), tuple(found), absent)
+
+
+def _good_refs(store: Store) -> dict[str, bytes]:
+    """All refs; where one is damaged, which the store has told, those of each namespace that can be read."""
+    try:
+        return store.refs()
+    except IntegrityError:
+        refs: dict[str, bytes] = {}
+        for space in SPACES:
+            with suppress(IntegrityError):
+                refs |= store.refs(space)
+        return refs
+
+
+@contextmanager
+def _told(found: list[VerifyError], where: str) -> Iterator[None]:
+    """What cannot be read is one finding; the other parts are looked at all the same."""
+    try:
+        yield
+    except IntegrityError as error:
+        found.append(
+            VerifyError(f"{error}: {error.cause}" if error.cause else f"{error}", where, None)
+        )
+
+
+def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool) -> VerifyReport:
+    """The same of the store in a directory, by a child process: a damaged page of the index ends who reads it,
+    and is one finding more.
+
+    Raises Failure, what opening a store raises for other reasons than damage (no permission, no memory).
+    """
+    problem: VerifyError
+    try:
+        report: VerifyReport = apart(
+            __name__, "verify_at", path, read_data, partial, monitor=monitor
+        )
+        return report
+    except IntegrityError as error:
+        problem = VerifyError(
+            f"{error}: {error.cause}" if error.cause else f"{error}", "index", None
+        )
+    found = [
+        VerifyError(f"{finding.part}: {finding.problem}", "store", None)
+        for finding in survey(path).findings
+        if finding.part != "index"
+    ]
+    return VerifyReport(0, 0, 0, (problem, *found))
+
+
+def verify_at(monitor: Monitor, path: str, read_data: bool, partial: bool) -> VerifyReport:
+    """In the child."""
+    with LmdbStore.open(path) as store:
+        return verify_store(store, read_data=read_data, monitor=monitor, partial=partial)
 
 
 def _broken_histories(store: Store) -> Iterator[VerifyError]:
@@ -199,8 +273,13 @@ def errors(damage: Iterable[Damage], walker: LinkWalker) -> list[VerifyError]:
         for d in damage
     ]  # fmt: skip
     found.extend(
-        VerifyError("missing object", "index", _name(id), walker.harms(id))
-        for id, _ in walker.missing()
+        VerifyError(
+            "missing object" if why == "missing" else f"damaged object: {why}",
+            "index",
+            _name(id),
+            walker.harms(id),
+        )
+        for id, why in walker.broken()
     )
     return found
 

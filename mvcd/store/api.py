@@ -243,6 +243,10 @@ class Store(ObjectReader, Protocol):
     ) -> CollectReport:
         """Removes what `mark` does not name, safe beside any number of sessions."""
 
+    def damaged(self) -> list[Digest]:
+        """Objects that are here and known to be damaged. `has` and sessions count them as absent, so that
+        whoever holds the good bytes stores them anew."""
+
     def stats(self) -> StoreStats: ...
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from mvcd.errors import MissingObject
+from mvcd.errors import CorruptObject, MissingObject
 from mvcd.ids import Digest
 from mvcd.store.api import ObjectReader, Session
 from mvcd.store.frames import Checked, Frame, check_frame
@@ -96,7 +96,7 @@ class Arrivals:
                 return raw
         try:
             return self._store.get(id)
-        except MissingObject:
+        except (MissingObject, CorruptObject):  # or it was stored anew, and is not readable yet
             with self._lock:
                 self._session.flush()
             return self._store.get(id)
@@ -107,7 +107,10 @@ class Arrivals:
             recent = {id: raw for id in ids if (raw := self._recent.get(id)) is not None}
         yield from recent.items()
         left = dict.fromkeys(id for id in ids if id not in recent)
-        for id, raw in self._store.get_many(list(left)):
+        asked = list(left)
+        for id, raw in self._store.get_many(
+            [id for id, here in zip(asked, self._store.has(asked), strict=True) if here]
+        ):
             del left[id]
             yield id, raw
         if left:

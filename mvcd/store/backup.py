@@ -81,7 +81,7 @@ def verified(path: str, *, monitor: Monitor | None = None) -> Backup:
             raise IntegrityError(
                 f"the store in {path} is damaged",
                 cause=f"{damage.where}: {damage.problem}",
-                help="mvc doctor",
+                help="mvc repair",
             )
         stats = store.stats()
         return Backup(store.id, store.refs(), store.audit_head(), stats.objects, stats.pack_bytes)
@@ -148,7 +148,7 @@ def _copy_pack(row: PackRow, source: str, target: str, monitor: Monitor) -> None
                 raise IntegrityError(
                     "the store is damaged",
                     cause=f"pack {row.number:08x} is shorter than its {row.length} bytes",
-                    help="mvc doctor",
+                    help="mvc repair",
                 )
             done += step
             monitor.advance(bytes_done=step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.api import Damage
 from mvcd.store.audit import problems
+from mvcd.store.damage import clear, clear_stale, mark
+from mvcd.store.journal_check import journal_problem
 from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
 from mvcd.store.reader import MAX_DELTA_DEPTH
@@ -38,12 +41,21 @@ if TYPE_CHECKING:
 
 def check(store: LmdbStore, *, read_data: bool, monitor: Monitor) -> Iterator[Damage]:
     """See `api.Store.check`."""
+    packs: dict[int, PackRow] = {}
+
+    def check_packs() -> Iterator[Damage]:
+        packs.update((yield from _check_packs(store)))
+
+    yield from _reported(check_packs())
+    for part in (_check_refs, _check_operations, _check_audit, _check_journal):
+        yield from _reported(part(store))
+    yield from _reported(_check_objects(store, packs, read_data=read_data, monitor=monitor))
+
+
+def _reported(part: Iterator[Damage]) -> Iterator[Damage]:
+    """What one part finds; that it cannot be read is one more finding, and the others go on."""
     try:
-        packs = yield from _check_packs(store)
-        yield from _check_refs(store)
-        yield from _check_operations(store)
-        yield from _check_audit(store)
-        yield from _check_objects(store, packs, read_data=read_data, monitor=monitor)
+        yield from part
     except IntegrityError as error:
         yield Damage(None, f"index: {error.cause or error}", "index")
 
@@ -116,6 +128,15 @@ def _check_audit(store: LmdbStore) -> Iterator[Damage]:
         yield Damage(None, f"audit: {error}", "index")
 
 
+def _check_journal(store: LmdbStore) -> Iterator[Damage]:
+    """[journal]; with an index that cannot be read, which was told, there is nothing to compare it with."""
+    problem = None
+    with suppress(IntegrityError):
+        problem = journal_problem(store.index, store.journal)
+    if problem is not None:
+        yield Damage(None, f"journal: {problem}", "refs.journal")
+
+
 def _check_objects(
     store: LmdbStore, packs: dict[int, PackRow], *, read_data: bool, monitor: Monitor
 ) -> Iterator[Damage]:
@@ -126,27 +147,37 @@ def _check_objects(
     sweeps = _sweeps(store)
     places: list[tuple[int, int, Digest]] = []
     total = 0
+    bad: list[Digest] = []
     for id, listed in store.locations():
         location: Location | BadRow | None = listed
         problem = _row_problem(listed, packs)
         if problem is not None and isinstance(listed, Location):
             problem, location = _look_again(store, id)
         if problem is not None:
+            bad.append(id)
             yield Damage(id, f"row: {problem}", "index")
         elif isinstance(location, Location):
             places.append((location.pack, location.offset, id))
             total += location.raw_size
     places.sort()
+    known = frozenset(store.damaged())
+    good: list[Digest] = []
     monitor.begin("verify", total_bytes=total, total_items=len(places))
     try:
         for pack, offset, id in places:
             problem = _object_problem(store, id, read_data=read_data, monitor=monitor)
+            if problem is None and read_data and id in known:
+                good.append(id)
             if problem == _VANISHED and _sweeps(store) != sweeps:
                 continue  # collected while we looked
             if problem is not None:
+                bad.append(id)
                 yield Damage(id, problem, f"pack {pack:08x} at {offset}")
     finally:
         monitor.finish()
+        mark(store.index, bad)
+        clear(store.index, good)
+        clear_stale(store.index)
 
 
 _VANISHED = "row: it cannot be found by its key"

@@ -25,7 +25,7 @@ def create(path: str, flags: int) -> int:
 
 def share(path: str, file: int | None = None) -> None:
     """Gives a file that we made to the group, if its directory is the group's."""
-    if not _is_shared(os.path.dirname(path)):
+    if not is_shared(os.path.dirname(path)):
         return
     target: int | str = path if file is None else file
     status = os.stat(target)
@@ -38,14 +38,7 @@ def share_directory(path: str) -> None:
     os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | _GROUP_DIRECTORY)
 
 
-def make_directory(path: str) -> None:
-    """As `os.makedirs`; the group's where the directory above is."""
-    existed = os.path.isdir(path)
-    os.makedirs(path, exist_ok=True)
-    if not existed and _is_shared(os.path.dirname(path)):
-        share_directory(path)
-
-
-def _is_shared(directory: str) -> bool:
+def is_shared(directory: str) -> bool:
+    """Whether what is made in `directory` is its group's. Raises OSError."""
     mode = os.stat(directory or ".").st_mode
     return bool(mode & stat.S_ISGID) and bool(mode & stat.S_IWGRP)

@@ -27,8 +27,10 @@ import lmdb
 
 from mvcd.errors import Busy, Failure, MvcError, UsageError
 from mvcd.store.beside import DataLock, still_whole
+from mvcd.store.damage import known_damaged
 from mvcd.store.gate import Gate
-from mvcd.store.opening import damaged, may_only_be_read, not_opened, open_lmdb
+from mvcd.store.opening import may_only_be_read, not_opened, open_lmdb
+from mvcd.store.trouble import damaged, file_size, identity, refusal, trouble
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
@@ -46,6 +48,7 @@ class Index:
     _open: ClassVar[weakref.WeakValueDictionary[tuple[int, int], Index]] = (
         weakref.WeakValueDictionary()
     )
+    _opening: ClassVar[dict[str, threading.RLock]] = {}
     _registry = threading.RLock()
 
     def __init__(self, path: str, *, create: bool, map_size: int) -> None:
@@ -71,15 +74,21 @@ class Index:
         Raises IntegrityError when it is absent or damaged, Failure when it cannot be opened.
         """
         with cls._registry:
-            index = cls._open.get(_identity(path))
-            if index is not None and index._forked_in_use:
-                index._environment()
-            if index is None or index._failure is not None:
-                if not create and not _file_size(path):
-                    raise damaged(f"{path}/data.mdb is absent or empty")
-                index = cls(path, create=create, map_size=map_size)
-                cls._open[_identity(path)] = index
-            index._holders += 1
+            opening = cls._opening.setdefault(os.path.realpath(path), threading.RLock())
+        with opening:  # a store whose lock is held for long, or whose disk is slow, stalls no other
+            with cls._registry:
+                index = cls._open.get(identity(path))
+                if index is not None and index._forked_in_use:
+                    index._environment()
+                if index is not None and index._failure is None:
+                    index._holders += 1
+                    return index
+            if not create and not file_size(path):
+                raise damaged(f"{path}/data.mdb is absent or empty")
+            index = cls(path, create=create, map_size=map_size)
+            with cls._registry:
+                cls._open[identity(path)] = index
+                index._holders += 1
             return index
 
     def release(self) -> None:
@@ -99,7 +108,7 @@ class Index:
             self._require_whole(txn)
         except lmdb.Error as error:
             self._require_whole(txn)
-            raise damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         finally:
             self._end_read(txn)
 
@@ -113,17 +122,21 @@ class Index:
             return row
         except lmdb.Error as error:
             self._require_whole(txn)
-            raise damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         finally:
             self._end_read(txn)
 
     def present(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of `keys` that the objects table has.
+        """Those of `keys` that the objects table has and that are not known to be damaged.
 
         One call for all: each single look-up gives up the GIL, and beside busy workers waiting to get it back
         cost 25 us where the look-up itself costs 0.5.
         """
-        return set(self.rows(keys))
+        if not keys:
+            return set()
+        with self.read() as txn, txn.cursor(db=self.objects) as cursor:
+            rows = dict(cursor.getmulti(keys))
+            return rows.keys() - known_damaged(self, txn, rows)
 
     def rows(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Rows of the objects table, by those of `keys` that it has."""
@@ -171,6 +184,9 @@ class Index:
             cause=str(error),
             help="free some disk space, then run the command again" if full else "mvc verify",
         )
+        refused = None if full else refusal(error, self.path)
+        if refused is not None and refused.kind in ("out-of-memory", "too-many-files"):
+            failure = Failure(message, kind=refused.kind, cause=str(error), help=refused.help)
         self._shut(failure)
         raise failure from error
 
@@ -207,7 +223,7 @@ class Index:
         except lmdb.Error as error:
             if isinstance(error, lmdb.DiskError):
                 raise OSError(getattr(error, "code", errno.EIO), str(error)) from error
-            raise damaged(str(error)) from error
+            raise trouble(error, self.path) from error
         finally:
             self._gate.leave()
 
@@ -259,7 +275,7 @@ class Index:
                         "too many processes read this store", cause=f"limit {MAX_READERS}"
                     ) from error
                 elif isinstance(error, lmdb.Error):
-                    raise damaged(str(error)) from error
+                    raise trouble(error, self.path) from error
                 else:
                     raise
 
@@ -420,24 +436,9 @@ _abandoned: list[Any] = []
 
 def _after_fork_in_child() -> None:
     Index._registry = threading.RLock()
+    Index._opening = {}
     for index in list(Index._open.values()):
         index._forked()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def _identity(path: str) -> tuple[int, int]:
-    """Of the data file, (0, 0) when there is none: another file at the same path is another store."""
-    try:
-        status = os.stat(os.path.join(path, "data.mdb"))
-    except OSError:
-        return 0, 0
-    return status.st_dev, status.st_ino
-
-
-def _file_size(path: str) -> int:
-    try:
-        return os.stat(os.path.join(path, "data.mdb")).st_size
-    except OSError:
-        return 0

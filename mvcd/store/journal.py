@@ -19,6 +19,7 @@ from mvcd.ids import DIGEST_SIZE
 from mvcd.store import group
 from mvcd.store.api import AuditRow
 
+JOURNAL = "refs.journal"
 TAIL = 64 << 10
 
 
@@ -53,13 +54,18 @@ class Change:
 
 @dataclass(slots=True)
 class History:
-    """What a journal tells: all after change `changes`, and how many lines were bad."""
+    """What a journal tells: all after change `changes`, and how many lines were bad.
+
+    Of these `damaged_lines` are not what a crash leaves: that is an unfinished line, at the end or before a
+    line that makes up for it.
+    """
 
     changes: int = 0
     refs: dict[str, bytes] = field(default_factory=dict)
     operations: dict[int, bytes] = field(default_factory=dict)
     audit: dict[int, AuditRow] = field(default_factory=dict)
     bad_lines: int = 0
+    damaged_lines: int = 0
     holes: int = 0
 
 
@@ -96,6 +102,10 @@ class Journal:
         finally:
             os.close(file)
 
+    def begin(self) -> None:
+        """Makes an empty one where there is none; its name is durable when its directory is synced next."""
+        os.close(group.create(self._path, os.O_WRONLY | os.O_CREAT))
+
     def rewrite(self, changes: Iterable[Change]) -> None:
         """Replaces the journal by these lines. A line appended meanwhile may be lost; the next writer
         sees the hole and makes up for it. Raises OSError."""
@@ -111,12 +121,18 @@ class Journal:
         """Everything the journal tells; absent or damaged lines leave gaps, never wrong values."""
         history = History()
         changes = []
-        for line in self._lines():
+        bad_before = False
+        for line, ended in self._lines():
             change = _parse(line)
             if change is None:
                 history.bad_lines += 1
+                history.damaged_lines += bad_before
+                bad_before = ended
             else:
                 changes.append(change)
+                history.damaged_lines += bad_before and not (change.full or not change.changes)
+                bad_before = False
+        history.damaged_lines += bad_before
         for change in sorted(changes, key=lambda c: (c.changes, c.full)):
             if change.full:
                 history.refs = {}
@@ -132,12 +148,16 @@ class Journal:
             history.changes = change.changes
         return history
 
-    def _lines(self) -> Iterator[bytes]:
+    def exists(self) -> bool:
+        return os.path.exists(self._path)
+
+    def _lines(self) -> Iterator[tuple[bytes, bool]]:
+        """Each line, and whether it has its end."""
         try:
             with open(self._path, "rb") as file:
                 for line in file:
                     if line.strip():
-                        yield line.rstrip(b"\n")
+                        yield line.rstrip(b"\n"), line.endswith(b"\n")
         except FileNotFoundError:
             return
 

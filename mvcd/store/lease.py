@@ -12,19 +12,27 @@ import secrets
 from collections.abc import Iterable
 
 from mvcd.ids import DIGEST_SIZE
+from mvcd.store.directories import make_directories
 from mvcd.store.pack import try_lock, unlock
+
+_ATTEMPTS = 100
+"""A collector may take a newborn file for a dead one, which is rare; a hundred times in a row is something
+else."""
 
 
 class Lease:
     """One session's list of digests, append-only. Not thread-safe."""
 
     def __init__(self, directory: str) -> None:
-        while True:  # a collector may take a newborn file for a dead one
+        """Makes the directory if it is absent. Raises OSError when no lease can be made there."""
+        for _ in range(_ATTEMPTS):
             self._path = os.path.join(directory, secrets.token_hex(8))
             file = try_lock(self._path, create=True)
             if file is not None:
-                break
-        self._file = file
+                self._file = file
+                return
+            make_directories(directory)
+        raise OSError(errno.EBUSY, "no lease stays locked", directory)
 
     def add(self, ids: Iterable[bytes]) -> None:
         """Visible to collectors when this returns. Not durable: after a power loss no session lives.
@@ -63,6 +71,8 @@ def read_digests(path: str) -> set[bytes]:
 def leased_ids(directory: str) -> set[bytes]:
     """All that live leases name; dead leases are removed on the way."""
     ids: set[bytes] = set()
+    if not os.path.exists(directory):
+        return ids  # sessions make it
     for entry in list(os.scandir(directory)):
         try:
             file = try_lock(entry.path)

@@ -23,11 +23,12 @@ from mvcd.store.api import (
     StoreStats,
 )
 from mvcd.store.audit import read_head, read_rows
+from mvcd.store.directories import make_directories
 from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
-from mvcd.store.journal import Journal
+from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
-from mvcd.store.pack import PackFiles, pack_name, sync_directory
+from mvcd.store.pack import OPEN_FILES, PackFiles, pack_name, sync_directory
 from mvcd.store.reader import PackedObjects
 from mvcd.store.refs import (
     put_cache,
@@ -53,13 +54,21 @@ class LmdbStore(PackedObjects):
     """
 
     def __init__(
-        self, path: str, index: Index, lock: int, reached: steps.Reached, *, cached: bool
+        self,
+        path: str,
+        index: Index,
+        lock: int,
+        reached: steps.Reached,
+        *,
+        cached: bool,
+        pack_files: int,
     ) -> None:
-        super().__init__(index, PackFiles(os.path.join(path, "packs"), cached=cached))
+        packs = PackFiles(os.path.join(path, "packs"), cached=cached, most=pack_files)
+        super().__init__(index, packs)
         self.path = path
         self.pack_directory = os.path.join(path, "packs")
         self.lease_directory = os.path.join(path, "leases")
-        self.journal = Journal(os.path.join(path, "refs.journal"))
+        self.journal = Journal(os.path.join(path, JOURNAL))
         self.reached = reached
         self._lock = lock
         self._salvaged = False
@@ -83,12 +92,13 @@ class LmdbStore(PackedObjects):
         if os.path.exists(os.path.join(path, "format")):
             raise Failure(f"{path} holds a store already", kind="store-exists")
         for directory in (path, os.path.join(path, "packs"), os.path.join(path, "leases")):
-            groups.make_directory(directory)
+            make_directories(directory)
             if group:
                 groups.share_directory(directory)
         index = Index.acquire(path, create=True)
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
+            Journal(os.path.join(path, JOURNAL)).begin()
             write_format_file(path, secrets.token_hex(16))
         finally:
             index.release()
@@ -102,9 +112,10 @@ class LmdbStore(PackedObjects):
         require_local: Callable[[str], None] = require_local,
         reached: steps.Reached = steps.unheard,
         cached: bool = False,
+        pack_files: int = OPEN_FILES,
     ) -> LmdbStore:
         """An existing store; for reading only where it cannot be written. With `cached` the page cache keeps
-        what is read (uncached.py).
+        what is read (uncached.py). At most `pack_files` descriptors of packs are kept.
 
         Raises Failure when there is none, it is of a newer format or on a network file system, Busy
         while it is being rebuilt, IntegrityError when its index is damaged.
@@ -118,7 +129,7 @@ class LmdbStore(PackedObjects):
         except BaseException:
             os.close(lock)
             raise
-        store = cls(path, index, lock, reached, cached=cached)
+        store = cls(path, index, lock, reached, cached=cached, pack_files=pack_files)
         try:
             store._require_format_row()
         except BaseException:
@@ -150,9 +161,10 @@ class LmdbStore(PackedObjects):
         if self._salvaged or self.index.read_only:
             return
         self._salvaged = True
-        from mvcd.store.salvage import salvage
+        from mvcd.store.salvage import mark_lost, salvage
 
         salvage(self)
+        mark_lost(self)
 
     # ------------------------------------------------------------------ refs and operations
 
@@ -255,6 +267,11 @@ class LmdbStore(PackedObjects):
             self.packs.close()
             self.index.release()
 
+    def __del__(self) -> None:
+        """One that nobody holds any more closes itself (opened.py)."""
+        with suppress(Exception):
+            self.close()
+
     def __enter__(self) -> Self:
         return self
 
@@ -268,17 +285,28 @@ class LmdbStore(PackedObjects):
 
 def write_format_file(path: str, id: str) -> None:
     """The file that makes a directory a store; if two processes create one, the first one's id stays."""
+    temporary = _new_format_file(path, id)
+    with suppress(FileExistsError):
+        os.link(temporary, os.path.join(path, "format"))
+    os.unlink(temporary)
+    sync_directory(path)
+    sync_directory(os.path.dirname(path))
+
+
+def replace_format_file(path: str, id: str) -> None:
+    """The same in place of a damaged one."""
+    os.replace(_new_format_file(path, id), os.path.join(path, "format"))
+    sync_directory(path)
+
+
+def _new_format_file(path: str, id: str) -> str:
     temporary = os.path.join(path, f"format.{secrets.token_hex(8)}")
     with open(temporary, "w", encoding="ascii") as file:
         file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n")
         file.flush()
         os.fsync(file.fileno())
     groups.share(temporary)
-    with suppress(FileExistsError):
-        os.link(temporary, os.path.join(path, "format"))
-    os.unlink(temporary)
-    sync_directory(path)
-    sync_directory(os.path.dirname(path))
+    return temporary
 
 
 def read_format(path: str) -> str:
@@ -287,7 +315,7 @@ def read_format(path: str) -> str:
         name, _, version = file.readline().strip().partition(" ")
         label, _, id = file.readline().strip().partition(" ")
     if name != FORMAT_NAME or not version.isdigit() or label != "id":
-        raise IntegrityError(f"{path}/format is damaged", kind="format-damaged", help="mvc doctor")
+        raise IntegrityError(f"{path}/format is damaged", kind="format-damaged", help="mvc repair")
     require_version(int(version))
     return id
 

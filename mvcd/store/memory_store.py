@@ -74,6 +74,9 @@ class MemoryStore:
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         return [id in self._objects for id in ids]
 
+    def damaged(self) -> list[Digest]:
+        return []  # memory is not read back from anywhere
+
     def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         """The ids asked for may come without their kind; the store knows it."""
         asked = dict.fromkeys(ids)

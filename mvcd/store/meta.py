@@ -35,7 +35,7 @@ def number(index: Index, txn: Transaction, key: bytes) -> int:
             "the store's index is damaged",
             kind="index-damaged",
             cause=f"its counter {key.decode()!r} is {'absent' if row is None else 'garbage'}",
-            help="mvc doctor",
+            help="mvc repair",
         )
     return int.from_bytes(value, "little")
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import lmdb
 
-from mvcd.errors import IntegrityError, MvcError, NotPermitted
+from mvcd.errors import MvcError, NotPermitted
 from mvcd.store.beside import DataLock
 from mvcd.store.group import share
+from mvcd.store.trouble import damaged, trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,10 @@ def _require_whole_file(env: Any, data: str, *, read_only: bool) -> None:
 
 
 def not_opened(path: str, error: Exception) -> MvcError:
-    """What to raise for an lmdb.Error: a missing right is not damage."""
+    """What to raise for an lmdb.Error: a missing right is not damage, nor is another refusal."""
     if isinstance(error, (lmdb.ReadonlyError, lmdb.LockError)) or "ermission" in str(error):
         return NotPermitted(f"the store in {path} cannot be opened", cause=str(error))
-    return damaged(str(error))
-
-
-def damaged(cause: str) -> IntegrityError:
-    return IntegrityError(
-        "the store's index is damaged", kind="index-damaged", cause=cause, help="mvc doctor"
-    )
+    return trouble(error, path)
 
 
 def may_only_be_read(path: str) -> NotPermitted:

@@ -239,12 +239,13 @@ class PackWriter:
 
 
 class PackFiles:
-    """Reads from packs; keeps the last `OPEN_FILES` descriptors. If `cached`, the page cache keeps what is
+    """Reads from packs; keeps the last `most` descriptors. If `cached`, the page cache keeps what is
     read. Thread-safe."""
 
-    def __init__(self, directory: str, *, cached: bool = False) -> None:
+    def __init__(self, directory: str, *, cached: bool = False, most: int = OPEN_FILES) -> None:
         self.directory = directory
         self.cached = cached
+        self._most = most
         self._lock = threading.Lock()
         self._files: OrderedDict[int, _File] = OrderedDict()
 
@@ -269,7 +270,7 @@ class PackFiles:
                 self._files.move_to_end(number)
                 return file
             file = self._files[number] = _File(os.path.join(self.directory, pack_name(number)))
-            if len(self._files) > OPEN_FILES:
+            if len(self._files) > self._most:
                 self._files.popitem(last=False)
             return file
 

@@ -103,6 +103,17 @@ class Peer(Protocol):
     def close(self) -> None: ...
 
 
+WORKSPACES = "workspaces/"
+STANDS = "stands"
+"""The feature of a peer that tells where its workspace stands, by its refs below WORKSPACES."""
+
+
+def listed(name: str, prefix: str) -> bool:
+    """Whether a ref that may be seen is among those asked for: where a workspace stands is told to who asks for
+    workspaces, and is none of a repository's refs to anybody else."""
+    return not name.startswith(WORKSPACES) or prefix.startswith(WORKSPACES)
+
+
 def changed_refs(old: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes | None]:
     """Values that differ, None for names that are gone."""
     changed: dict[str, bytes | None] = {n: v for n, v in new.items() if old.get(n) != v}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, chain
 
 from mvcd.codec.decode import decode, decode_many
 from mvcd.codec.encoded import Encoded
-from mvcd.errors import CorruptObject, MissingObject, UsageError
+from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
+from mvcd.store.damage import all_damaged, mark
 from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles, Stretch
@@ -39,10 +42,18 @@ class PackedObjects:
         try:
             data = self._decode(record, 0)
         except CorruptObject as error:
+            self._suspect(record.base)
             raise self._corrupt(id, error.cause or str(error)) from error
         if type(record.id).of(data) != id:
+            self._suspect(record.base)
             raise self._corrupt(id, "its digest does not match")
         return data
+
+    def _suspect(self, base: Digest | None) -> None:
+        """What rests on a base cannot be read: finds out, and remembers, whether the base is to blame."""
+        if base is not None:
+            with suppress(IntegrityError):
+                self.get(base)
 
     def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         found = self._located(ids)
@@ -115,10 +126,14 @@ class PackedObjects:
         return self._read([(first.pack, first.offset, last.offset + last.size - first.offset)])
 
     def _read(self, stretches: list[Stretch]) -> bytes:
-        """Nothing where a pack is gone."""
+        """Nothing where a pack is gone, or its disk fails."""
         try:
             return self.packs.read(stretches)
         except FileNotFoundError:
+            return b""
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
             return b""
 
     def info(self, id: Digest) -> ObjectInfo:
@@ -133,7 +148,7 @@ class PackedObjects:
         try:
             return parse_location(self._row(id))
         except BadRow as error:
-            raise _damaged_row(id, error) from error
+            raise self._damaged_row(id, error) from error
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()
@@ -154,7 +169,7 @@ class PackedObjects:
     def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
         for id, location in self.locations():
             if isinstance(location, BadRow):
-                raise _damaged_row(id, location)
+                raise self._damaged_row(id, location)
             yield id, location.info()
 
     def locations(self) -> Iterator[tuple[Digest, Location | BadRow]]:
@@ -180,6 +195,10 @@ class PackedObjects:
             data = self.packs.read([(location.pack, location.offset, location.size)])
         except FileNotFoundError:
             raise BadRecord("the pack file is gone") from None
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            raise BadRecord(os.strerror(error.errno).lower()) from error
         record = parse_record(data)
         if (record.id, len(record.body), record.raw_size, record.base) != (
             id,
@@ -201,7 +220,7 @@ class PackedObjects:
                 try:
                     found[id] = parse_location(rows[id])
                 except BadRow as error:
-                    raise _damaged_row(id, error) from error
+                    raise self._damaged_row(id, error) from error
         return found
 
     def _row(self, id: Digest) -> bytes:
@@ -227,11 +246,17 @@ class PackedObjects:
                     return record
                 problem = BadRecord("another record is there")
             except BadRow as error:
-                raise _damaged_row(id, error) from error
+                raise self._damaged_row(id, error) from error
             except BadRecord as error:
                 problem = error
             except FileNotFoundError:
                 problem = BadRecord("the pack file is gone")
+            except OSError as error:
+                if (
+                    error.errno != errno.EIO
+                ):  # no descriptors, no permission: no word about the bytes
+                    raise
+                problem = BadRecord(os.strerror(error.errno).lower())
             self.packs.forget(location.pack)
 
     def _decode(self, record: Record, depth: int) -> bytes:
@@ -246,7 +271,17 @@ class PackedObjects:
             raise CorruptObject(f"its base {record.base.short()} is missing") from None
         return decode(record.encoded(), self._decode(base, depth + 1))
 
+    def damaged(self) -> list[Digest]:
+        """Objects that are here and known to be damaged: `has` and sessions count them as absent."""
+        return all_damaged(self.index)
+
+    def _damaged_row(self, id: Digest, error: BadRow) -> CorruptObject:
+        mark(self.index, (id,))
+        return CorruptObject(f"{id.short()} is damaged", cause=f"index: {error}", help="mvc verify")
+
     def _corrupt(self, id: Digest, problem: str) -> CorruptObject:
+        """The error, and from now on it is known."""
+        mark(self.index, (id,))
         try:
             location = self.location(id)
             where = f"pack {location.pack:08x} at {location.offset}"
@@ -257,10 +292,6 @@ class PackedObjects:
             cause=f"{where}: {problem}",
             help="mvc verify",
         )
-
-
-def _damaged_row(id: Digest, error: BadRow) -> CorruptObject:
-    return CorruptObject(f"{id.short()} is damaged", cause=f"index: {error}", help="mvc verify")
 
 
 def _untyped(key: bytes) -> Digest:

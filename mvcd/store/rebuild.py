@@ -7,12 +7,13 @@ import fcntl
 import mmap
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mvcd.ids import Digest
 from mvcd.store import audit
 from mvcd.store.api import AuditHead
+from mvcd.store.aside import keep_aside
 from mvcd.store.group import share
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import History, Journal
@@ -33,19 +34,23 @@ from mvcd.store.writers import put_pack_row
 @dataclass(slots=True)
 class RebuildReport:
     """What was found. `damaged` counts stretches of packs without a valid record; `journal_gaps`
-    the lines of the journal that are damaged or missing, so refs or operations may be older."""
+    the lines of the journal that are damaged or missing, so refs or operations may be older;
+    `operations_lost` those before a gap, which are not undone any more; `kept` is where the old index is."""
 
     objects: int = 0
     packs: int = 0
     damaged: int = 0
     refs: int = 0
     operations: int = 0
+    operations_lost: int = 0
     audit_rows: int = 0
     journal_gaps: int = 0
+    kept: str | None = None
 
 
 def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
-    """Replaces the index of the store at `path`; the old one is kept as `data.mdb.old`.
+    """Replaces the index of the store at `path` by what packs and journal tell; the old one is kept as
+    `data.mdb.damaged-N`.
 
     Needs the store for itself. Raises Busy when somebody has it open, Failure when there is none.
     """
@@ -53,21 +58,27 @@ def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
     lock = lock_format(path, fcntl.LOCK_EX)
     try:
         read_format(path)
-        fresh = os.path.join(path, "rebuild")
-        shutil.rmtree(fresh, ignore_errors=True)
-        os.mkdir(fresh)
-        report = RebuildReport()
-        index = Index.acquire(fresh, create=True)
-        try:
-            index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
-            _add_packs(index, os.path.join(path, "packs"), report)
-            _add_history(index, Journal(os.path.join(path, "refs.journal")).read(), report)
-        finally:
-            index.release()
-        _swap(path, fresh)
-        return report
+        return rebuild(path, Journal(os.path.join(path, "refs.journal")).read())
     finally:
         os.close(lock)
+
+
+def rebuild(path: str, history: History) -> RebuildReport:
+    """The same with this history, by who holds the store's locks. The old index stays in its place until the
+    new one takes it, whole and durable."""
+    fresh = os.path.join(path, "rebuild")
+    shutil.rmtree(fresh, ignore_errors=True)
+    os.mkdir(fresh)
+    report = RebuildReport()
+    index = Index.acquire(fresh, create=True)
+    try:
+        index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
+        _add_packs(index, os.path.join(path, "packs"), report)
+        _add_history(index, history, report)
+    finally:
+        index.release()
+    report.kept = _swap(path, fresh)
+    return report
 
 
 def _add_packs(index: Index, directory: str, report: RebuildReport) -> None:
@@ -117,11 +128,13 @@ def _put_pack(
 
 
 def _add_history(index: Index, history: History, report: RebuildReport) -> None:
+    operations = _unbroken(history.operations)
+
     def put(txn: Transaction) -> None:
         for name, value in history.refs.items():
             key = name.encode()
             txn.put(key, seal(key, value), db=index.refs)
-        for sequence in sorted(history.operations):
+        for sequence in operations:
             key = SEQUENCE.pack(sequence)
             txn.put(key, seal(key, history.operations[sequence]), db=index.operations)
         for row in history.audit.values():
@@ -134,16 +147,26 @@ def _add_history(index: Index, history: History, report: RebuildReport) -> None:
 
     index.write(put)
     report.refs = len(history.refs)
-    report.operations = len(history.operations)
+    report.operations = len(operations)
+    report.operations_lost = len(history.operations) - len(operations)
     report.audit_rows = len(history.audit)
     report.journal_gaps = history.bad_lines + history.holes
 
 
-def _swap(path: str, fresh: str) -> None:
-    """The old index stays whole until the new one has its name."""
+def _unbroken(operations: Mapping[int, bytes]) -> list[int]:
+    """The newest numbers without a gap, ascending: old ones may be cut off, but none may be missing between."""
+    found: list[int] = []
+    for sequence in sorted(operations, reverse=True):
+        if found and sequence != found[-1] - 1:
+            break
+        found.append(sequence)
+    return found[::-1]
+
+
+def _swap(path: str, fresh: str) -> str | None:
+    """There is an index at every moment: the old one gets a second name before the new one takes its first."""
     data = os.path.join(path, "data.mdb")
-    with contextlib.suppress(FileNotFoundError):
-        os.replace(data, data + ".old")
+    kept = keep_aside(data)
     os.replace(os.path.join(fresh, "data.mdb"), data)
     share(data)
     for lock_file in (os.path.join(path, "lock.mdb"), os.path.join(fresh, "lock.mdb")):
@@ -151,6 +174,7 @@ def _swap(path: str, fresh: str) -> None:
             os.unlink(lock_file)
     os.rmdir(fresh)
     sync_directory(path)
+    return kept
 
 
 @contextlib.contextmanager

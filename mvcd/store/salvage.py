@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import MvcError
 from mvcd.store.arrivals import Arrivals
+from mvcd.store.damage import mark
 from mvcd.store.frames import gather, parse_frame
 from mvcd.store.index import Index
 from mvcd.store.pack import pack_name, pack_numbers, try_lock, unlock
 from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
+from mvcd.store.rows import Location
 from mvcd.store.writers import pack_row, pack_rows
 
 if TYPE_CHECKING:
@@ -41,6 +43,29 @@ def salvage(store: LmdbStore) -> None:
             if start is not None and os.fstat(file).st_size > start:
                 _save(store, file, start)
                 os.ftruncate(file, start)
+
+
+def mark_lost(store: LmdbStore) -> None:
+    """Marks as damaged what rested in packs that are gone or were cut: one look at each file finds it, before
+    anybody counts on it."""
+    with store.index.read() as txn:
+        rows = pack_rows(store.index, txn)
+    left: dict[int, int] = {}
+    for row in rows:
+        size = 0
+        with suppress(FileNotFoundError):
+            size = os.stat(os.path.join(store.pack_directory, pack_name(row.number))).st_size
+        if size < row.length:
+            left[row.number] = size
+    if not left:
+        return
+    lost = {
+        id: location.row()
+        for id, location in store.locations()
+        if isinstance(location, Location)
+        and location.offset + location.size > left.get(location.pack, 1 << 62)
+    }
+    mark(store.index, lost, lost)
 
 
 def _suspects(index: Index, directory: str) -> list[int]:

@@ -15,6 +15,7 @@ from mvcd.errors import Failure, MissingObject, MvcError, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest
 from mvcd.store import steps
 from mvcd.store.api import RefUpdate
+from mvcd.store.damage import replace_damaged
 from mvcd.store.index import DISK_FULL, Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
@@ -97,7 +98,7 @@ class LmdbSession:
         self._require_usable()
         if id in self._absent:
             self._absent.discard(id)
-        elif self._index.lookup(id) is not None:
+        elif self._index.present((id,)):
             self._rely_on((id,))
             return 0
         if body_size > MAX_BODY_SIZE or raw_size > MAX_RAW_SIZE:
@@ -190,6 +191,7 @@ class LmdbSession:
             if sweeps != self._sweeps:
                 self._require_present(txn)
             result = more(txn) if more else None
+            replace_damaged(index, txn, rows)
             txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
             for writer in writers if ordered else ():
                 put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_SIZE)
@@ -255,7 +257,7 @@ class LmdbSession:
             self._fail(error)
 
     def _require_base(self, base: Digest) -> None:
-        if self._index.lookup(base) is None:
+        if not self._index.present((base,)):
             raise MissingObject(f"the base {base.short()} is not in the store")
         self._rely_on((base,))
 

@@ -11,7 +11,7 @@ from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import Frame, parse_frame
-from mvcd.store.peer import Hello, Receipt, RefsChanged, changed_refs, require_all
+from mvcd.store.peer import STANDS, Hello, Receipt, RefsChanged, changed_refs, listed, require_all
 
 Visible = Callable[[str], bool]
 Missing = Callable[[list[Digest]], list[Digest]]
@@ -39,7 +39,9 @@ class LocalPeer:
     ) -> None:
         self.url = url
         self._store = store
-        self._hello = Hello(repo_id, complete, server="this machine", features=frozenset({"watch"}))
+        self._hello = Hello(
+            repo_id, complete, server="this machine", features=frozenset({"watch", STANDS})
+        )
         self._visible = visible
         self._judge = judge
         self._session = store.session()
@@ -49,7 +51,8 @@ class LocalPeer:
         return self._hello
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
-        return {n: v for n, v in self._store.refs(prefix).items() if self._visible(n)}
+        found = self._store.refs(prefix).items()
+        return {n: v for n, v in found if self._visible(n) and listed(n, prefix)}
 
     def log(self, heads: Sequence[VersionId], haves: Sequence[VersionId]) -> Iterator[VersionId]:
         return between(heads, haves, lambda id: Version.decode(self._store.get(id)))

@@ -12,10 +12,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from mvcd.errors import Failure
+from mvcd.errors import CorruptObject, Failure, MissingObject, UsageError
 from mvcd.ids import ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.closure import Opened, children, require_allowed
@@ -86,6 +87,38 @@ def fetch_below(
         for group in difference(roots, (), read, fetcher.known, look=require_allowed):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         return fetcher.finish()
+
+
+def heal(
+    session: Session, store: Store, peers: Sequence[Peer], ids: Sequence[Digest], monitor: Monitor
+) -> Received:
+    """Those of these objects that a peer has, and that are absent or damaged here. Where a peer's own are
+    damaged or gone, the others come all the same."""
+    received = Received()
+    for peer in peers:
+        asked = [id for id, gone in zip(ids, session.missing(ids), strict=True) if gone]
+        there = peer.has(asked) if asked else []
+        wanted = [id for id, found in zip(asked, there, strict=True) if found]
+        _bring_each(session, store, peer, wanted, monitor, received)
+    return received
+
+
+def _bring_each(
+    session: Session, store: Store, peer: Peer, ids: list[Digest], monitor: Monitor, to: Received
+) -> None:
+    """Halves what fails, down to the single objects that cannot come."""
+    if not ids:
+        return
+    try:
+        came = fetch_records(session, store, [peer], ids, monitor)
+    except (CorruptObject, MissingObject, UsageError):
+        if len(ids) > 1:
+            middle = len(ids) // 2
+            _bring_each(session, store, peer, ids[:middle], monitor, to)
+            _bring_each(session, store, peer, ids[middle:], monitor, to)
+        return
+    to.objects += came.objects
+    to.bytes += came.bytes
 
 
 def pull(
@@ -208,7 +241,17 @@ class _Fetcher:
         return self._arrivals.read(id)
 
     def known(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        return self._store.get_many(ids)  # absent by choice: then nothing below cancels
+        """Nothing of what is absent by choice or damaged: then nothing below cancels."""
+        here = [id for id, found in zip(ids, self._store.has(ids), strict=True) if found]
+        left = dict.fromkeys(here)
+        with suppress(CorruptObject):
+            for id, data in self._store.get_many(here):
+                del left[id]
+                yield id, data
+            return
+        for id in left:
+            with suppress(CorruptObject, MissingObject):
+                yield id, self._store.get(id)
 
     def chunks(self, ids: Sequence[Digest]) -> None:
         """Begins to fetch them; waits only when enough are on their way."""

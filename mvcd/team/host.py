@@ -16,6 +16,7 @@ from mvcd.repo.keygen import Keygen
 from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.opened import PACKS, Opened, room
 from mvcd.store.room import RESERVE, require_room
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
@@ -36,9 +37,9 @@ NEEDED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class _Open:
-    """A repository as it is kept open between calls."""
+    """A repository as it is kept open between calls: one of each, as long as a call has it."""
 
     id: str
     store: LmdbStore
@@ -57,8 +58,13 @@ class TeamHost:
         self.now_us = now_us
         self.keygen = keygen or Keygen()
         self._lock = threading.Lock()
-        self._open: dict[str, _Open] = {}
         self._owing: set[str] = set()
+        self._open = Opened(
+            self._opened,
+            busy=lambda found: found.usage.pending,
+            let_go=lambda found: found.usage.save(),
+            most=room(),
+        )
 
     def open(self, repo: str, caller: wire.Caller, action: wire.Action) -> TeamRepository:
         """Raises AuthError(kind="unauthenticated") for nobody, whatever `repo` is; NoRepository for what is not
@@ -102,11 +108,9 @@ class TeamHost:
         return len(self.root.accounts.repositories())
 
     def close(self) -> None:
-        with self._lock:
-            for found in self._open.values():
-                found.usage.save()
-                found.store.close()
-            self._open.clear()
+        for found in self._open.drop_all():
+            found.usage.save()
+            found.store.close()
 
     def _repository(self, name: str) -> _Open:
         try:
@@ -115,16 +119,18 @@ class TeamHost:
             hosted = None
         if hosted is None:
             raise no_such_repository(name)
-        with self._lock:
-            found = self._open.get(hosted.id)
-            if found is None:
-                store = LmdbStore.open(self.root.repository_path(name), cached=True)
-                store.salvage()  # before anybody asks what is missing
-                found = _Open(hosted.id, store, Usage(store))
-                self._open[hosted.id] = found
-                if found.usage.owing:
-                    self._owing.add(name)
-            return found
+        return self._open.get(f"{hosted.id} {name}")
+
+    def _opened(self, key: str) -> _Open:
+        id, name = key.split(" ", 1)
+        path = self.root.repository_path(name)
+        store = LmdbStore.open(path, cached=True, pack_files=PACKS)
+        store.salvage()  # before anybody asks what is missing
+        usage = Usage(store)
+        if usage.owing:
+            with self._lock:
+                self._owing.add(name)
+        return _Open(id, store, usage)
 
 
 class TeamRepository:
@@ -135,6 +141,7 @@ class TeamRepository:
     def __init__(
         self, host: TeamHost, name: str, found: _Open, identity: Identity, role: str, peer: str
     ) -> None:
+        self._found = found
         self.store = found.store
         self.repo_id = found.id
         self.principal = identity.principal

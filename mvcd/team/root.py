@@ -177,13 +177,18 @@ class Root:
 
     def open_repository(self, name: str) -> LmdbStore:
         """Raises NoRepository; what the store raises."""
+        return LmdbStore.open(self.listed_path(name))
+
+    def listed_path(self, name: str) -> str:
+        """The store's directory of a repository that is listed, whether it opens or not. Raises
+        NoRepository."""
         if self.accounts.repository(require_repository_name(name)) is None:
             raise NoRepository(
                 f"there is no repository {name!r}",
                 kind="no-such-repository",
                 help="mvc admin repo list",
             )
-        return LmdbStore.open(self.repository_path(name))
+        return self.repository_path(name)
 
     def close(self) -> None:
         self.store.close()

@@ -47,6 +47,12 @@ class Usage:
         """Whether a server before this one left what no ref names."""
         return next(self._store.cache_scan(_OWED), None) is not None
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is remembered here only."""
+        with self._lock:
+            return self._owed != self._written
+
     def put(self, principal: str, size: int, quotas: Iterable[Quota]) -> None:
         """Counts `size` bytes. Raises Failure(kind="quota") when a quota is used up; counts nothing then."""
         with self._lock:

@@ -35,7 +35,7 @@ __all__ = ["Patience", "RemotePeer"]
 
 T = TypeVar("T")
 PROTOCOL = 1
-FEATURES = ("below", "watch")
+FEATURES = ("below", "stands", "watch")
 MAX_MESSAGE = 4 << 20
 SHORT = 15.0
 """Seconds for a call that looks things up."""

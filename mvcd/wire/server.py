@@ -25,7 +25,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.frames import MAX_FRAME_SIZE, parse_frame
-from mvcd.store.peer import changed_refs
+from mvcd.store.peer import STANDS, WORKSPACES, changed_refs, listed
 from mvcd.wire import ids as packed
 from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
@@ -43,7 +43,7 @@ from mvcd.wire.v1 import remote_pb2_grpc
 log = logging.getLogger(__name__)
 
 PROTOCOL = 1
-FEATURES = frozenset({"below", "watch"})
+FEATURES = frozenset({"below", "stands", "watch"})
 HAS_IDS = 16 << 10
 GET_IDS = 4 << 10
 LOG_VERSIONS = 16 << 10
@@ -161,9 +161,12 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     f"{request.protocol_min} to {request.protocol_max}",
                     kind="protocol", help="upgrade the older of the two",
                 )  # fmt: skip
+            features = FEATURES.intersection(request.features)
+            if not _visible(hosted, WORKSPACES):
+                features -= {STANDS}
             return pb.HelloReply(
                 protocol=PROTOCOL,
-                features=sorted(FEATURES.intersection(request.features)),
+                features=sorted(features),
                 limits=pb.Limits(
                     frame_bytes=MAX_FRAME_SIZE, has_ids=HAS_IDS, get_ids=GET_IDS,
                     log_versions=LOG_VERSIONS, ref_updates=REF_UPDATES,
@@ -369,7 +372,8 @@ def caller_of(context: grpc.ServicerContext | Context) -> Caller:
 
 
 def _visible(hosted: Hosted, prefix: str) -> dict[str, bytes]:
-    return {n: v for n, v in hosted.store.refs(prefix).items() if hosted.visible(n)}
+    found = hosted.store.refs(prefix).items()
+    return {n: v for n, v in found if hosted.visible(n) and listed(n, prefix)}
 
 
 def _events(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> Iterator[pb.RefEvent]:

@@ -177,6 +177,10 @@ def test_names_are_the_same_bytes_in_every_locale(
         "\u00e9.txt",
     ]
     assert "caf\u00e9" in run("log", cwd=work, env=surroundings).stdout.decode()
+    (tmp_path / "\u00e9").mkdir()
+    run("clone", ".", "../\u00e9/there", cwd=work, env=latin1)
+    for words in ("verify", "doctor"):
+        run(words, cwd=tmp_path / "\u00e9/there", env=latin1)
     run("clone", ".", "../clone", cwd=work, env=latin1)
     found = {os.path.relpath(p, tmp_path / "clone") for p in (tmp_path / "clone").rglob("*")}
     assert {"\u00e9.txt", "d\u00e9/\u03b1"} <= found

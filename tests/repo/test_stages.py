@@ -391,8 +391,7 @@ def test_verify_looks_at_histories_too(history: Bench) -> None:
         "broken history: record 2 is missing", "stage production",
     )  # fmt: skip
     tamper(history, 3, b"short")
-    with pytest.raises(CorruptObject):
-        history.repo.verify()
+    assert "ref stages/production/00000003" in [e.where for e in history.repo.verify().errors]
 
 
 @pytest.mark.parametrize("how", ["delete", "move", "gap", "again", "other", "unchained"])

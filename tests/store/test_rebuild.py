@@ -66,7 +66,7 @@ def test_the_store_goes_on_after_a_rebuild(made):
     path, content = made
     (path / "data.mdb").write_bytes(b"garbage")
     rebuild_index(path)
-    assert (path / "data.mdb.old").read_bytes() == b"garbage"
+    assert (path / "data.mdb.damaged-1").read_bytes() == b"garbage"
     with LmdbStore.open(path) as store:
         packs = store.stats().packs
         id, encoded = plain(b"new")

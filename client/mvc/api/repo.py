@@ -380,8 +380,11 @@ class Repo(
     # ---------------------------------------------------------------- care
 
     def verify(self, *, read_data: bool = True) -> VerifyReport:
-        """Re-hashes every stored object (unless told not to) and follows every link."""
-        return VerifyReport.of(self._engine.verify(read_data=read_data))
+        """Re-hashes every stored object (unless told not to) and follows every link; in a process of its own,
+        since a damaged index may end who reads it."""
+        from mvc.api.care import verify
+
+        return verify(self.root, read_data=read_data, monitor=self._engine.monitor)
 
     def gc(
         self, *, dry_run: bool = False, expire_operations: timedelta | None = None

@@ -19,7 +19,7 @@ from mvc.api.results import CollectReport, Monitor, VerifyReport
 from mvcd.errors import UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.gc import collect_store
-from mvcd.repo.verify import verify_store
+from mvcd.repo.verify import verify_apart
 from mvcd.team import values
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope
@@ -314,8 +314,8 @@ class TeamServer:
         self, name: str, *, read_data: bool = True, monitor: Monitor | None = None
     ) -> VerifyReport:
         """As `Repo.verify`, of a repository here, with its audit log."""
-        with self._root.open_repository(name) as store:
-            report = verify_store(store, read_data=read_data, monitor=monitor or Silent())
+        path = self._root.listed_path(name)
+        report = verify_apart(path, read_data=read_data, monitor=monitor or Silent(), partial=False)
         return VerifyReport.of(report)
 
     # ---------------------------------------------------------------- the audit log

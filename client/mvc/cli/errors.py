@@ -145,6 +145,16 @@ class Report:
         return {"expression": expression, "start": start, "length": length}
 
 
+FAULT = Report(
+    14,
+    "fault",
+    "this command was ended by a fault, as a damaged index of the store causes it",
+    cause="a page that was read is not what was written; nothing was acknowledged that is not durable",
+    help="mvc doctor  (names what is damaged; mvc repair rebuilds it)",
+)
+"""What is said when SIGABRT, SIGSEGV or SIGBUS ends a command."""
+
+
 def exit_code(error: BaseException) -> int:
     return next(code for kind, code in EXIT_CODES if isinstance(error, kind))
 

@@ -177,8 +177,21 @@ cli = Mvc(
 )
 
 
+def _prepare_last_words() -> None:
+    """A damaged index ends who reads it by a signal: then it is said what happened, with the exit code of
+    damaged content. Not with MVC_DEBUG, where the signal itself and a core dump are of use."""
+    if os.environ.get("MVC_DEBUG"):
+        return
+    from mvc.api.faults import last_words
+
+    report = errors.FAULT
+    text = "".join(f"{label}: {said}\n" for label, said in report.lines())
+    last_words(f"{report.document()}\n" if "--json" in sys.argv else text, report.code)
+
+
 def main() -> NoReturn:
     """`mvc`, as installed."""
+    _prepare_last_words()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(

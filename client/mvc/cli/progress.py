@@ -28,6 +28,7 @@ _TITLES = {
     "compare": "comparing",
     "tables": "reading tables",
     "fetch": "fetching",
+    "heal": "fetching again",
     "push": "pushing",
 }
 """The engine's tasks as people call them; others show as they are."""

@@ -71,6 +71,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "verify": "re-hash all content, name what is damaged",
+        "repair": "make a damaged repository open again",
         "gc": "free content that nothing reaches",
         "doctor": "check that all is set up well",
         "config": "read and write settings",

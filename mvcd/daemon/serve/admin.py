@@ -19,6 +19,7 @@ VERBS = {
     "quota": "bytes that a repository may hold, or a user push",
     "backup": "copy the server's directory, also while it serves",
     "restore": "make a server's directory from a backup",
+    "repair": "rebuild what is damaged, while no server runs",
 }
 
 

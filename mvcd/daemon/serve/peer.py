@@ -16,6 +16,7 @@ from mvcd.errors import AuthError, Conflict, MvcError, NoRepository
 from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
+from mvcd.repo.refs import head_name
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.room import RESERVE, require_room
 from mvcd.team.roles import Role, unauthenticated
@@ -32,6 +33,7 @@ class Offered:
     root: str
     store: str
     partial: bool = False
+    head: str = ""  # the ref that tells where the workspace stands
 
 
 def offered(path: str) -> Offered:
@@ -41,7 +43,8 @@ def offered(path: str) -> Offered:
         return Offered(root, root)
     location = find(path)
     config = location.config()
-    return Offered(location.root, location.store_path(config), is_partial(config))
+    head = head_name(config.get("workspace.id") or "")
+    return Offered(location.root, location.store_path(config), is_partial(config), head)
 
 
 def offers(paths: Sequence[str]) -> dict[str, Offered]:
@@ -69,9 +72,11 @@ class OpenPeer:
     role: str
     complete: bool = True
     principal: str = ANYBODY
+    head: str = ""
 
     def visible(self, name: str) -> bool:
-        return shared(name)
+        """What travels, and where the workspace stands: who clones it wants to stand there too."""
+        return shared(name) or name == self.head
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
@@ -96,7 +101,9 @@ class PeerHost:
             for name, offer in offers.items():
                 store = LmdbStore.open(offer.store)
                 store.salvage()  # before anybody asks what is missing
-                self._open[name] = OpenPeer(store, store.id, role.word, not offer.partial)
+                self._open[name] = OpenPeer(
+                    store, store.id, role.word, not offer.partial, head=offer.head
+                )
         except MvcError:
             self.close()
             raise

@@ -10,6 +10,7 @@ import pytest
 
 from mvcd.daemon.serve.peer import offers
 from mvcd.errors import AuthError, Conflict, NoRepository
+from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import Server, push_branch
 from tests.support.workspace import Bench
@@ -45,6 +46,19 @@ def test_for_reading_by_anybody_on_this_machine(bench: Bench, other: Bench) -> N
             server.peer("absent").refs()
         assert server.stop() == 0
     assert server.said.splitlines()[0] == f"{bench.root}: grpc://{server.listen}/iris"
+
+
+def test_a_clone_stands_where_the_workspace_stands(bench: Bench, tmp_path: Path) -> None:
+    bench.save({"model.bin": b"newer"})
+    bench.checkout("v1")
+    with Server(*HERE, "--workspace", bench.root) as server:
+        repo, _ = Repository.clone(
+            f"grpc://{server.listen}/iris", str(tmp_path / "bob"),
+            context=bench.context(), secret=lambda _: {},
+        )  # fmt: skip
+        with repo:
+            assert repo.head == bench.repo.head
+        assert (tmp_path / "bob/model.bin").read_bytes() == bench.files()["model.bin"]
 
 
 def test_pushes_are_taken_where_told_but_not_to_what_is_checked_out(

@@ -1,10 +1,10 @@
-"""`mvc admin`: its verbs are in admin_accounts, admin_storage and admin_backup."""
+"""`mvc admin`: its verbs are in admin_accounts, admin_storage, admin_backup and admin_repair."""
 
 from __future__ import annotations
 
 import click
 
-from mvc.cli.commands import admin_accounts, admin_backup, admin_storage
+from mvc.cli.commands import admin_accounts, admin_backup, admin_repair, admin_storage
 from mvc.cli.options import VerbGroup
 
 
@@ -33,5 +33,6 @@ for below in (
     admin_storage.quota,
     admin_backup.backup,
     admin_backup.restore,
+    admin_repair.repair,
 ):
     command.add_command(below)

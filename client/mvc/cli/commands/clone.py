@@ -56,7 +56,8 @@ def command(
     only: tuple[str, ...] | None,
     depth: int | None,
 ) -> None:
-    """Copy the repository at URL into DIR, with all its versions, and check its default branch out.
+    """Copy the repository at URL into DIR, with all its versions, and check out where it stands: the branch or
+    version of the workspace there, of a repository without one main.
 
     History is always whole. Content that was left out comes when it is asked for (checkout, cat, diff), and
     only that. With --only and --records-only the files of the other components stay away, which is no deletion
@@ -78,7 +79,9 @@ def command(
         face.answer(screen.clone_document(done))
         return
     face.say(f"Cloned {screen.travelled(done.fetched)} into {text.safe(done.root)}")
-    if done.branch is None:
+    if done.checkout is None:
         face.hint("It has no versions yet.")
-    elif done.checkout is not None:
+    else:
+        if done.branch is None:
+            face.hint("HEAD is on no branch, as there:  mvc switch BRANCH")
         face.say(*lines(done.checkout, moved=True))

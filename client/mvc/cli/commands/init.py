@@ -29,11 +29,12 @@ def command(face: Face, directory: str, store: str | None, bare: bool, shared: b
     Files are made by your umask: with 002, in a directory that is setgid, a group shares them. With --shared
     the group that DIR belongs to may write what mvc keeps, whatever the umask of each.
     """
+    from mvc.api.durable import make_directories
     from mvc.api.repo import Repo
 
     if bare and store is not None:
         raise click.UsageError("--bare and --store exclude each other", click.get_current_context())
-    os.makedirs(directory, exist_ok=True)
+    make_directories(directory)
     if bare:
         _bare(face, directory, shared=shared)
         return

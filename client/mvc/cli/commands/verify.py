@@ -41,7 +41,10 @@ def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int
         raise click.UsageError("--read-data goes with --remote", click.get_current_context())
     if remote is not None:
         return _remote(face, remote or None, read_data=read_data)
-    return answer(face, face.repo.verify(read_data=not quick), quick=quick)
+    from mvc.api.care import verify
+    from mvc.cli.progress import monitor
+
+    return answer(face, verify(read_data=not quick, monitor=monitor(face)), quick=quick)
 
 
 def answer(face: Face, report: VerifyReport, *, quick: bool) -> int:
@@ -80,6 +83,8 @@ def _lines(report: VerifyReport, *, quick: bool, all_harms: bool) -> Iterator[st
     yield f"{damage}  {text.plural(len(report.errors), 'error')} in {what}"
     for error in report.errors:
         yield from _error(error, None if all_harms else _SHOWN)
+    if any(error.object is None for error in report.errors):
+        yield "help: mvc repair  (shows what it can do about the store itself)"
 
 
 def _error(error: VerifyError, limit: int | None) -> Iterator[str]:

@@ -1,0 +1,213 @@
+"""Care for repositories that may not open: what `mvc doctor`, `mvc verify` and `mvc repair` do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mvc.api.context import context_of
+from mvc.api.results import Check, Monitor, VerifyReport
+from mvcd.errors import Failure, NoRepository
+from mvcd.monitor import Silent
+from mvcd.repo import doctor as doctor_checks
+from mvcd.repo import healing, remotes
+from mvcd.repo import repair as engine
+from mvcd.repo.config import Config
+from mvcd.repo.location import find_any
+from mvcd.repo.partial import is_partial
+from mvcd.repo.verify import verify_apart
+from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.repair import is_store, survey
+from mvcd.team.root import Root, require_repository_name
+
+if TYPE_CHECKING:
+    from mvcd.store.repair import Repaired
+
+
+@dataclass(frozen=True, slots=True)
+class RepairFinding:
+    """Something that is not as it should be, and what a repair does about it."""
+
+    part: str
+    problem: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What was done; `lost` says what could not be brought back, `kept` where the old files are."""
+
+    done: tuple[str, ...]
+    lost: tuple[str, ...]
+    kept: tuple[str, ...]
+    lost_versions: tuple[str, ...]  # ids of versions that no ref reaches
+
+
+class RepairPlan:
+    """What is wrong with a repository, seen without changing anything; `carry_out` does something about it.
+
+    `path`: a workspace, a directory in one, or a store without one. `store`: where its store is, if the
+    settings that told it are lost. Raises NoRepository, Failure.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str] = ".", *, store: str | os.PathLike[str] | None = None
+    ) -> None:
+        self._plan = engine.look(os.fspath(path), store=None if store is None else os.fspath(store))
+
+    @property
+    def root(self) -> str:
+        place = self._plan.place
+        return self._plan.store.path if place is None else place.root
+
+    @property
+    def findings(self) -> tuple[RepairFinding, ...]:
+        return tuple(RepairFinding(f.part, f.problem, f.remedy) for f in self._plan.findings)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What no repair can do without the lost content: refs that name what cannot be read."""
+        return tuple(self._plan.broken)
+
+    @property
+    def lost_versions(self) -> tuple[str, ...]:
+        """The newest of the versions that no ref and no operation reaches, as far as the store opens now."""
+        return tuple(id.hex() for id in self._plan.lost)
+
+    def carry_out(
+        self,
+        *,
+        lost_found: bool = False,
+        id: str | None = None,
+        remote: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> RepairReport:
+        """Does it; with `lost_found` also makes branches `lost/...` for lost versions, with `remote` (a name
+        or an address) verifies everything and fetches anew what is damaged or missing. Raises Busy, Failure,
+        and what the way to the remote raises."""
+        report: Repaired = engine.carry_out(
+            self._plan,
+            context_of(self.root, None, author=None, full=False),
+            lost_found=lost_found,
+            id=id,
+        )
+        if self._plan.place is not None:
+            self._heal(report, remote, monitor)
+        elif remote is not None:
+            self._heal_store(report, remote, monitor or Silent())
+        report.lost += engine.look(self.root).broken
+        return RepairReport(
+            tuple(report.done), tuple(report.lost), tuple(report.kept), self.lost_versions
+        )
+
+    def _heal(self, report: Repaired, remote: str | None, monitor: Monitor | None) -> None:
+        """Content: from the files, then from the remote."""
+        from mvc.api.repo import Repo
+
+        repo = Repo.open(self.root, monitor=monitor)
+        try:
+            stored = repo._engine.heal_from_files()
+            if stored:
+                report.done.append(
+                    f"stored {stored} damaged objects anew from the workspace's files"
+                )
+            if remote is not None:
+                _tell(report, repo._engine.heal_from_remote(remote), remote)
+            elif left := repo._engine.damaged():
+                report.lost.append(f"{left} objects are damaged still: mvc repair --from REMOTE")
+        finally:
+            repo.close()
+
+    def _heal_store(self, report: Repaired, address: str, monitor: Monitor) -> None:
+        """A store without a workspace knows no remotes by name."""
+        from mvc.api.remote_verbs import secret
+
+        found = remotes.Remote("", remotes.absolute(address))
+        peer = remotes.connect(found, secret, time.time_ns, monitor.warn)
+        path = self._plan.store.path
+        try:
+            with LmdbStore.open(path) as store:
+                _tell(report, healing.heal_store(store, path, [peer], monitor), found.url)
+        finally:
+            peer.close()
+
+
+def _tell(report: Repaired, healed: healing.Healed, source: str) -> None:
+    report.done.append(f"fetched {healed.objects} objects from {source}")
+    report.lost += [f"{name} is damaged or missing still" for name in healed.left]
+
+
+def doctor(path: str | os.PathLike[str] = ".") -> tuple[Check, ...]:
+    """What a repository stands on, one line a check; none needs it to open. Raises NoRepository."""
+    return tuple(doctor_checks.checks(os.fspath(path)))
+
+
+def verify(
+    path: str | os.PathLike[str] = ".", *, read_data: bool = True, monitor: Monitor | None = None
+) -> VerifyReport:
+    """As `Repo.verify`, of a repository that may not open: what cannot be read is a finding.
+
+    Raises NoRepository; Failure and OSError for other reasons than damage.
+    """
+    place = find_any(os.fspath(path))
+    config: Config = place.config()
+    report = verify_apart(
+        place.store_path(config),
+        read_data=read_data,
+        monitor=monitor or Silent(),
+        partial=is_partial(config),
+    )
+    return VerifyReport.of(report)
+
+
+def server_plans(
+    root: str | os.PathLike[str] | None, name: str | None
+) -> tuple[list[RepairPlan], list[str | None]]:
+    """Of the stores of a team server's directory (None: MVC_ROOT, or the current one): the accounts and every
+    repository that is listed or found, or just the repository `name`; and the ids that the accounts know.
+
+    Raises NoRepository, Failure.
+    """
+    path = os.path.abspath(root or os.environ.get("MVC_ROOT") or ".")
+    known = _known_ids(path)
+    found = dict(_stores_below(path))
+    if name is not None:
+        require_repository_name(name)
+        if name not in found:
+            raise NoRepository(
+                f"there is no repository {name!r} in {path}", kind="no-such-repository",
+                help="mvc admin repo list, or name the server's directory: --root DIR",
+            )  # fmt: skip
+        found = {name: found[name]}
+    if not found:
+        raise Failure(
+            f"{path} is not the directory of a team server", kind="no-server-root",
+            help="name the right one: mvc admin repair --root DIR",
+        )  # fmt: skip
+    plans = [RepairPlan(store) for store in found.values()]
+    return plans, [known.get(each) for each in found]
+
+
+def _known_ids(path: str) -> dict[str, str]:
+    """Ids of the repositories by name; nothing where the accounts cannot be read."""
+    accounts = os.path.join(path, "accounts")
+    if not is_store(accounts) or survey(accounts).findings:
+        return {}
+    with Root.open(path) as opened:
+        return {hosted.name: hosted.id for hosted in opened.accounts.repositories()}
+
+
+def _stores_below(root: str) -> Iterator[tuple[str, str]]:
+    """Names and paths of stores, whole or not: the accounts first, which have no name, then repositories."""
+    accounts = os.path.join(root, "accounts")
+    if is_store(accounts):
+        yield "", accounts
+    repos = os.path.join(root, "repos")
+    for directory, names, _ in os.walk(repos):
+        names.sort()
+        if directory != repos and is_store(directory):
+            names.clear()
+            yield os.path.relpath(directory, repos), directory

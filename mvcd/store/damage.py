@@ -1,0 +1,114 @@
+"""What is known to be damaged (FORMAT.md, section Known damage).
+
+A mark is a row of the cache table: under the digest, the object's row as it was when its record could not be
+read. It holds as long as the row is that one. So an object that is stored anew, or whose record was moved, is
+marked no more, and programs that know nothing of marks do no harm to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from mvcd.errors import MvcError
+from mvcd.ids import DIGEST_SIZE, Digest
+from mvcd.store.rows import BadRow, parse_location, seal, typed_id, unseal
+
+if TYPE_CHECKING:
+    from mvcd.store.index import Index, Transaction
+
+PREFIX = b"damaged/"
+
+
+def any_marks(index: Index, txn: Transaction) -> bool:
+    """One look at one page, so that whoever asks often pays nothing while all is well."""
+    with txn.cursor(db=index.cache) as cursor:
+        return bool(cursor.set_range(PREFIX)) and bytes(cursor.key()).startswith(PREFIX)
+
+
+def known_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes]) -> set[bytes]:
+    """Those of these objects, given with their rows, that are marked."""
+    if not rows or not any_marks(index, txn):
+        return set()
+    return {key for key, row in rows.items() if _mark(index, txn, key) == row}
+
+
+def all_damaged(index: Index) -> list[Digest]:
+    """Every object whose mark holds, in digest order."""
+    found: list[Digest] = []
+    with index.read() as txn, txn.cursor(db=index.cache) as cursor:
+        more = cursor.set_range(PREFIX)
+        while more and bytes(cursor.key()).startswith(PREFIX):
+            key = bytes(cursor.key())[len(PREFIX) :]
+            row = txn.get(key, db=index.objects) if len(key) == DIGEST_SIZE else None
+            if row is not None and row == _mark(index, txn, key):
+                with suppress(BadRow, ValueError):
+                    found.append(typed_id(key, parse_location(row).kind))
+            more = cursor.next()
+    return found
+
+
+def mark(index: Index, ids: Collection[Digest], rows: Mapping[Digest, bytes] | None = None) -> None:
+    """Remembers that these cannot be read; with `rows` only those whose rows still are these. Best effort, as
+    the cache is: not where the store cannot be written, nor inside a transaction of this thread."""
+    if index.read_only or index.writing or not ids:
+        return
+
+    def work(txn: Transaction) -> None:
+        for id in sorted(ids):
+            row = txn.get(id, db=index.objects)
+            if rows is not None and row != rows[id]:
+                continue
+            if row is not None and _mark(index, txn, id) != row:
+                key = PREFIX + id
+                txn.put(key, seal(key, row), db=index.cache)
+
+    with suppress(MvcError):
+        index.write(work)
+
+
+def clear(index: Index, ids: Collection[bytes]) -> None:
+    """Forgets marks of objects that were read well after all. Best effort."""
+    if index.read_only or index.writing or not ids:
+        return
+
+    def work(txn: Transaction) -> None:
+        for id in ids:
+            txn.delete(PREFIX + id, db=index.cache)
+
+    with suppress(MvcError):
+        index.write(work)
+
+
+def clear_stale(index: Index) -> None:
+    """Forgets marks that do not hold any more: of what was collected, or moved. Best effort."""
+    stale = []
+    with index.read() as txn, txn.cursor(db=index.cache) as cursor:
+        more = cursor.set_range(PREFIX)
+        while more and bytes(cursor.key()).startswith(PREFIX):
+            key = bytes(cursor.key())[len(PREFIX) :]
+            if len(key) != DIGEST_SIZE or txn.get(key, db=index.objects) != _mark(index, txn, key):
+                stale.append(key)
+            more = cursor.next()
+    clear(index, stale)
+
+
+def replace_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes]) -> None:
+    """In the transaction that commits `rows`: those that are there and marked give way to what was stored
+    anew."""
+    if not any_marks(index, txn):
+        return
+    for key, row in rows.items():
+        marked = _mark(index, txn, key)
+        if marked is None:
+            continue
+        if txn.get(key, db=index.objects) == marked:
+            txn.put(key, row, db=index.objects)
+        txn.delete(PREFIX + key, db=index.cache)
+
+
+def _mark(index: Index, txn: Transaction, id: bytes) -> bytes | None:
+    key = PREFIX + id
+    stored = txn.get(key, db=index.cache)
+    return None if stored is None else unseal(key, stored)
