@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from mvcd.errors import MvcError
 from mvcd.ids import VersionId
 from mvcd.objects.entry import check_path
+from mvcd.objects.reserved import reserved
 from mvcd.repo.incoming import receive
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Context
@@ -92,24 +93,25 @@ def strike(prepared: Ground, act: Callable[[Ground], object]) -> bool:
         allowed = {"outside", "victim", "mallory", "clone", "export"}
         assert set(os.listdir(ground.top)) <= allowed
         for place in ("victim", "clone", "export"):
-            nothing_leads_out(ground.top / place)
+            nothing_is_planted(ground.top / place)
         with Repository.open(str(ground.victim)) as repo:
             repo.status()
             assert repo.read("file", ground.honest) == b"honest\n"
         return taken
 
 
-def nothing_leads_out(top: Path) -> None:
-    """No symbolic link that was made leads out of its workspace, or into `.mvc`."""
+def nothing_is_planted(top: Path) -> None:
+    """Nothing lies there at a path that no version may have, and no link leads into a repository's metadata.
+    A link may lead out, as git makes them too: nothing is written through it, which the caller looks at."""
     for directory, names, files in os.walk(top):
         if Path(directory) == top and ".mvc" in names:
             names.remove(".mvc")
         for name in (*names, *files):
             path = os.path.join(directory, name)
+            if top.name != "victim":  # where a test may have made it
+                check_path(os.path.relpath(path, top))
             if os.path.islink(path):
-                end = os.path.realpath(path)
-                assert end == str(top) or end.startswith(f"{top}/"), (path, end)
-                assert not end.startswith(f"{top}/.mvc"), (path, end)
+                assert not os.path.realpath(path).startswith(f"{top}/.mvc"), path
 
 
 # -------------------------------------------------------------------- ways in
@@ -209,7 +211,8 @@ def test_every_illegal_path_is_refused_by_all(prepared: Ground) -> None:
     for number, path in enumerate(illegal):
         way = WAYS[number % len(WAYS)]
         taken = strike(prepared, lambda g: way(Tree((Row(path),), True, number % 3 // 2), g))  # noqa: B023
-        assert not taken, (way, path)
+        left_out = way in (checked_out, restored) and reserved(path)  # the rest is made
+        assert not taken or left_out, (way, path)
 
 
 @given(
