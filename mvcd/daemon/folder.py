@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from mvcd.daemon.verdict import Verdict
+from mvcd.repo.below import entries_below
 from mvcd.repo.unreadable import SHORTAGE
 
 Names = Collection[str]
@@ -96,22 +97,19 @@ def temporary(path: str) -> bool:
 def walk(directory: str) -> Iterator[tuple[str, os.stat_result]]:
     """All regular files below a directory, by path from it. Left out is what goes away meanwhile, and what
     cannot be read: of that the scan tells."""
-    pending = [""]
-    while pending:
-        inside = pending.pop()
+    for path, entry in entries_below(directory, _let_be):
         try:
-            with os.scandir(os.path.join(directory, inside)) as entries:
-                for entry in entries:
-                    path = f"{inside}/{entry.name}" if inside else entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(path)
-                        continue
-                    found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(found.st_mode):
-                        yield path, found
+            found = entry.stat(follow_symlinks=False)
         except OSError as error:
-            if error.errno in SHORTAGE:
-                raise
+            _let_be(path, error)
+            continue
+        if stat.S_ISREG(found.st_mode):
+            yield path, found
+
+
+def _let_be(_: str, error: OSError) -> None:
+    if error.errno in SHORTAGE:
+        raise error
 
 
 def folder_of(rule: Rule, directory: str, changed: Collection[str] | None = None) -> Folder:

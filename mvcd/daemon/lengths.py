@@ -36,6 +36,12 @@ def reader(file: BinaryIO) -> ReadAt:
     return read_at
 
 
+def _without(magic: bytes, head: bytes) -> Verdict:
+    """Of a file that begins with `head`, not `magic`: the rest of that may come, or it is another format."""
+    begun = magic.startswith(head) or not head.strip(b"\0")
+    return incomplete(NOT_WRITTEN) if begun else UNKNOWN
+
+
 # ---------------------------------------------------------------- HDF5: Keras, transformers' TensorFlow weights
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -51,12 +57,12 @@ def hdf5(path: str, size: int) -> Verdict:
     with open(path, "rb") as file:
         read_at = reader(file)
         start, head = 0, read_at(0, 64)
-        empty = not head.strip(b"\0") or _HDF5.startswith(head)
+        other = _without(_HDF5, head)
         while head[:8] != _HDF5 and start <= min(size, _LAST_USER_BLOCK):
             start = 2 * start or 512  # a user block before it has 512 bytes, or 1024, 2048, ...
             head = read_at(start, 64)
     if head[:8] != _HDF5:
-        return incomplete(NOT_WRITTEN) if empty else UNKNOWN
+        return other
     return _superblock(head.ljust(64, b"\0"), start, size)
 
 
@@ -77,6 +83,7 @@ def _superblock(head: bytes, start: int, size: int) -> Verdict:
 
 # ---------------------------------------------------------------- npy
 
+_NPY = b"\x93NUMPY"
 _MAX_NPY_HEADER = 10_000
 """Characters: numpy's own limit for a header that it reads without being told to trust it."""
 
@@ -89,8 +96,8 @@ def npy(path: str, size: int) -> Verdict:
     """Magic, version, the header's length, the header with dtype and shape, then the elements."""
     with open(path, "rb") as file:
         head = file.read(12)
-        if head[:6] != b"\x93NUMPY"[: len(head)]:
-            return UNKNOWN if head.strip(b"\0") else incomplete(NOT_WRITTEN)
+        if head[:6] != _NPY[: len(head)]:
+            return _without(_NPY, head)
         if len(head) < 12:
             return incomplete(CUT)
         width = 2 if head[6] == 1 else 4
@@ -124,6 +131,7 @@ def _npy_data(header: str) -> int | None:
 
 # ---------------------------------------------------------------- GGUF
 
+_GGUF = b"GGUF"
 _BEYOND = 1 << 62
 _MAX_ALIGNMENT = 1 << 20
 
@@ -133,8 +141,8 @@ def gguf(path: str, size: int) -> Verdict:
     with open(path, "rb") as file:
         read_at = reader(file)
         head = read_at(0, 8)
-        if head[:4] != b"GGUF"[: len(head)]:
-            return UNKNOWN if head.strip(b"\0") else incomplete(NOT_WRITTEN)
+        if head[:4] != _GGUF[: len(head)]:
+            return _without(_GGUF, head)
         if len(head) == 8 and int.from_bytes(head[4:], "little") not in (2, 3):
             return UNKNOWN
         try:
@@ -158,21 +166,21 @@ def ranges(content: object) -> tuple[Range, ...]:
 
 # ---------------------------------------------------------------- tables
 
+_PARQUET = b"PAR1"
+_ARROW = b"ARROW1"
+_UNFINISHED = incomplete("the footer at its end is not written yet")
+
 
 def parquet(path: str, size: int) -> Verdict:
     """ "PAR1", row groups, the footer, its length in 4 bytes, "PAR1"."""
     with open(path, "rb") as file:
         head = file.read(4)
-        if head != b"PAR1":
-            return (
-                UNKNOWN
-                if head.strip(b"\0") and head != b"PAR1"[: len(head)]
-                else incomplete(NOT_WRITTEN)
-            )
+        if head != _PARQUET:
+            return _without(_PARQUET, head)
         tail = os.pread(file.fileno(), 8, max(4, size - 8))
     footer = int.from_bytes(tail[:4], "little")
-    if tail[4:] != b"PAR1" or footer + 12 > size:
-        return incomplete("the footer at its end is not written yet")
+    if tail[4:] != _PARQUET or footer + 12 > size:
+        return _UNFINISHED
     return PROVEN
 
 
@@ -180,11 +188,7 @@ def arrow(path: str, size: int) -> Verdict:
     """ "ARROW1" at both ends of an IPC file. The stream format has no mark that only its end has."""
     with open(path, "rb") as file:
         head = file.read(6)
-        if head != b"ARROW1":
-            return (
-                UNKNOWN
-                if head.strip(b"\0") and head != b"ARROW1"[: len(head)]
-                else incomplete(NOT_WRITTEN)
-            )
+        if head != _ARROW:
+            return _without(_ARROW, head)
         tail = os.pread(file.fileno(), 6, max(8, size - 6))
-    return PROVEN if tail == b"ARROW1" else incomplete("the footer at its end is not written yet")
+    return PROVEN if tail == _ARROW else _UNFINISHED

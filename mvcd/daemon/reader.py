@@ -9,7 +9,6 @@ of it, and a last one, `{"state": "idle"}`. At the end of its input it finishes 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import select
@@ -26,6 +25,7 @@ from mvcd.repo.captured import Broken, Saved, follow_head
 from mvcd.repo.captures import READER_LOCK, Capture, Captures, Kept
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Diff
+from mvcd.store.waits import lock_within
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -96,17 +96,8 @@ def _alone(root: str, seconds: float) -> Iterator[None]:
     os.makedirs(directory, mode=0o700, exist_ok=True)
     fd = os.open(os.path.join(directory, READER_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise Busy(
-                        "another process is reading what was captured", help="mvc watch --status"
-                    ) from None
-                time.sleep(0.05)
+        if not lock_within(fd, seconds, poll=0.05):
+            raise Busy("another process is reading what was captured", help="mvc watch --status")
         yield
     finally:
         os.close(fd)

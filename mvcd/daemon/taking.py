@@ -124,7 +124,7 @@ class Taking:
         yield from ((path, None) for path in gone if path not in taken or taken[path])
         for path, was in taken.items():
             unseen = was is not None and path not in shown and path not in vanished
-            if unseen and _stat(os.path.join(self._root, path)) is None:
+            if unseen and FileStat.at(os.path.join(self._root, path)) is None:
                 yield path, None
 
     # ---------------------------------------------------------------- holding
@@ -199,7 +199,7 @@ class Taking:
     def _in_place(self, held: _Held) -> bool:
         """Whether its files are all still at their paths, as they were."""
         for file in held.taken.files:
-            now = _stat(os.path.join(self._root, file.path))
+            now = FileStat.at(os.path.join(self._root, file.path))
             if now is None or not alike(now, file.stat):
                 return False
         return True
@@ -211,7 +211,7 @@ class Taking:
             if file.kept is Kept.NONE:
                 return False
             if file.kept is Kept.LINK:
-                now = _stat(os.path.join(place, file.at))
+                now = FileStat.at(os.path.join(place, file.at))
                 if now is None or not alike(now, file.stat):
                     return False
         return True
@@ -352,7 +352,7 @@ class Taking:
         for found in capture.sets:
             files = []
             for file in found.files:
-                if file.kept is Kept.LINK and (now := _stat(os.path.join(place, file.at))):
+                if file.kept is Kept.LINK and (now := FileStat.at(os.path.join(place, file.at))):
                     file = replace(file, stat=now) if alike(now, file.stat) else file  # noqa: PLW2901
                 files.append(file)
             sets.append(replace(found, files=tuple(files)))
@@ -385,10 +385,3 @@ class Taking:
     def _why_full(self) -> str:
         waiting = sum(q.capture.bytes for q in self._queued)
         return f"{len(self._queued)} captures of {waiting >> 20} MiB wait to be read"
-
-
-def _stat(path: str) -> FileStat | None:
-    try:
-        return FileStat.of(os.lstat(path))
-    except OSError:
-        return None

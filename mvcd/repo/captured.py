@@ -131,7 +131,7 @@ class _Save:
                     raise _Overtaken
                 self._prove(snapshot)
                 now = Workspace(core)
-                if _same(snapshot.version, parent):
+                if commit.same_content(snapshot.version, parent):
                     core.store.cache_put(self._rows(now, head, here, head.version, snapshot))
                     saved = Saved(head.version, head.number)
                 else:
@@ -194,10 +194,10 @@ class _Save:
         for found in self._capture.sets:
             for file in found.files:
                 if file.kept is Kept.LINK:
-                    now = _stat(os.path.join(place, file.at))
+                    now = FileStat.at(os.path.join(place, file.at))
                     moved = now is None or not alike(now, file.stat)
                 elif file.kept is Kept.NONE:
-                    moved = _stat(os.path.join(self._core.root, file.path)) != file.stat
+                    moved = FileStat.at(os.path.join(self._core.root, file.path)) != file.stat
                 else:
                     continue
                 if moved:
@@ -287,7 +287,7 @@ class _Save:
         untouched = {
             f.path: f.stat
             for f in self._capture.files
-            if f.kept is Kept.LINK and _stat(os.path.join(place, f.at)) == f.stat
+            if f.kept is Kept.LINK and FileStat.at(os.path.join(place, f.at)) == f.stat
         }
         self._captures.drop(self._capture)
         if not untouched:
@@ -326,7 +326,7 @@ def _whole(place: str, file: Taken) -> bool:
     """A reflink has all of its bytes or no length; the bytes of a copy are told by their digest (captures that
     earlier versions queued have none)."""
     path = os.path.join(place, file.at)
-    now = _stat(path)
+    now = FileStat.at(path)
     if now is None or (now.size, now.is_symlink) != (file.stat.size, file.stat.is_symlink):
         return False
     return not file.digest or digest_of(path) == file.digest
@@ -354,17 +354,6 @@ def follow_head(captures: Captures, old: HeadValue, branch: str) -> None:
     for capture in captures.queued():
         if capture.head == old:
             captures.rewrite(replace(capture, head=HeadValue(branch)))
-
-
-def _same(a: Version, b: Version) -> bool:
-    return a.components == b.components and a.tracked == b.tracked
-
-
-def _stat(path: str) -> FileStat | None:
-    try:
-        return FileStat.of(os.lstat(path))
-    except OSError:
-        return None
 
 
 def gone_of(

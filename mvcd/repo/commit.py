@@ -152,7 +152,7 @@ def _commit(
         skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
         clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
         healed = anew.stored_anew(core, session, damaged)
-        if _same_content(snapshot.version, parent) and not allow_empty:
+        if same_content(snapshot.version, parent) and not allow_empty:
             core.store.cache_put(workspace.rows(head.version, clean, snapshot.kept))
             raise Failure(
                 "nothing to commit", kind="nothing-to-commit",
@@ -280,7 +280,8 @@ def _but_for(skipped: Sequence[tuple[str, str]]) -> str:
     return f", but for {path}: {reason}" + (f", and {len(more)} more" if more else "")
 
 
-def _same_content(a: Version, b: Version) -> bool:
+def same_content(a: Version, b: Version) -> bool:
+    """Whether there would be nothing to commit."""
     return a.components == b.components and a.tracked == b.tracked
 
 

@@ -22,6 +22,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion
 from mvcd.objects.version import Component, Version
 from mvcd.repo import export_manifest, gate
+from mvcd.repo.below import paths_below
 from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import Core
 from mvcd.repo.exchange import exchange
@@ -30,7 +31,6 @@ from mvcd.repo.files import Placed, VersionFiles
 from mvcd.repo.folding import Names, refuse_twins
 from mvcd.repo.pipeline import worker_count
 from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS
-from mvcd.repo.unreadable import reason
 
 _STAGING = "staging"
 _SYNC_EACH = 256
@@ -85,7 +85,7 @@ def _judge(target: str, *, replace: bool) -> VersionId | None:
     except (Failure, CorruptObject) as error:
         raise _not_empty(target, str(error), "export to an empty or new DIR") from error
     known = {f.entry.path for f in manifest.files} | {export_manifest.NAME}
-    foreign = next((p for p in walk(target) if p not in known), None)
+    foreign = next((p for p in paths_below(target) if p not in known), None)
     if foreign is not None:
         raise _not_empty(target, f"{foreign} is not of the export that it was", "move it away")
     if not replace:
@@ -245,23 +245,3 @@ def _promotion(core: Core, rev: str, id: VersionId) -> Promotion | None:
         return None
     newest = stages.records(core.store, name)[0].promotion
     return newest if newest.version == id else None
-
-
-def walk(root: str, closed: dict[str, str] | None = None) -> Iterator[str]:
-    """Paths of everything below `root` but directories, relative with '/'; follows no link. `closed` takes the
-    directories that cannot be listed, and why; without it they raise OSError."""
-    pending = [""]
-    while pending:
-        inside = pending.pop()
-        try:
-            with os.scandir(os.path.join(root, inside)) as found:
-                for item in found:
-                    path = f"{inside}/{item.name}" if inside else item.name
-                    if item.is_dir(follow_symlinks=False):
-                        pending.append(path)
-                    else:
-                        yield path
-        except PermissionError as error:
-            if closed is None or not inside:
-                raise
-            closed[inside] = reason(error.errno or 0)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 
 from mvcd.errors import Busy, NotPermitted
 from mvcd.store import group
-
-_POLL_SECONDS = 0.02
+from mvcd.store.waits import lock_within
 
 
 class WorkspaceLock:
@@ -89,22 +86,14 @@ class WorkspaceLock:
 
     def _acquire(self, timeout: float | None = None) -> None:
         fd = self._open()
-        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    holder = os.pread(fd, 64, 0).decode("ascii", "replace").strip()
-                    os.close(fd)
-                    raise Busy(
-                        "another mvc command is changing this workspace",
-                        cause=f"process {holder or 'unknown'} has held the lock for "
-                        f"{self.timeout:g} s",
-                        help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
-                    ) from None
-                time.sleep(_POLL_SECONDS)
+        if not lock_within(fd, self.timeout if timeout is None else timeout):
+            holder = os.pread(fd, 64, 0).decode("ascii", "replace").strip()
+            os.close(fd)
+            raise Busy(
+                "another mvc command is changing this workspace",
+                cause=f"process {holder or 'unknown'} has held the lock for {self.timeout:g} s",
+                help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
+            )
         self._fd = fd
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
             os.ftruncate(fd, 0)

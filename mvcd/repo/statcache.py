@@ -84,6 +84,14 @@ class FileStat(NamedTuple):
         executable = not link and bool(st.st_mode & stat.S_IXUSR)
         return cls(st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino, executable, link)
 
+    @classmethod
+    def at(cls, path: str) -> Self | None:
+        """Of what is at a path; None if there is nothing that could be asked. Follows no link."""
+        try:
+            return cls.of(os.lstat(path))
+        except OSError:
+            return None
+
     def racy(self, now_ns: int) -> bool:
         """Could a write after a scan that started at `now_ns` leave these stamps as they are?"""
         fine = self.ctime_ns % 1_000_000_000

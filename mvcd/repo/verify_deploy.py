@@ -19,8 +19,9 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
 from mvcd.repo import export_manifest
+from mvcd.repo.below import paths_below
 from mvcd.repo.drafts import Draft, Piece, digested, plain
-from mvcd.repo.export import sha256_of, walk
+from mvcd.repo.export import sha256_of
 from mvcd.repo.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.ingest import BATCH, Ingest, Source
 from mvcd.repo.pipeline import worker_count
@@ -97,7 +98,13 @@ def _look(directory: str) -> tuple[dict[str, FileStat], Unreadable]:
     """What is there besides the manifest, and where nobody can look."""
     there: dict[str, FileStat] = {}
     closed: dict[str, str] = {}
-    for path in walk(directory, closed):
+
+    def refused(inside: str, error: OSError) -> None:
+        if not inside or not isinstance(error, PermissionError):
+            raise error
+        closed[inside] = reason(error.errno or 0)
+
+    for path in paths_below(directory, refused):
         try:
             there[path] = FileStat.of(os.lstat(os.path.join(directory, path)))
         except PermissionError as error:  # its directory can be listed and not be searched

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 
 from mvcd.errors import Conflict, Failure, MvcError
 from mvcd.repo import location, moves
+from mvcd.repo.below import paths_below
 from mvcd.repo.core import Core, open_at
-from mvcd.repo.export import walk
 from mvcd.repo.files import VersionFiles
 from mvcd.repo.location import Location
 from mvcd.repo.planning import some
@@ -227,7 +227,7 @@ def _require_saved(other: Core, paths: set[str]) -> None:
 
 def _files(root: str) -> Iterator[str]:
     inside = location.DIRECTORY + "/"
-    return (path for path in walk(root) if not path.startswith(inside))
+    return (path for path in paths_below(root) if not path.startswith(inside))
 
 
 def _remove_files(root: str, paths: set[str]) -> None:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from mvcd.store.waits import lock_within
 
 PATIENCE = 2.0
 """Seconds that a writer waits for readers: theirs are transactions of milliseconds."""
@@ -47,15 +48,7 @@ class DataLock:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """For the one writer there is; without it, after `PATIENCE`."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    break
-                time.sleep(_POLL)
+        lock_within(self._file, PATIENCE, poll=_POLL)
         try:
             yield
         finally:

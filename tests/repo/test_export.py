@@ -18,6 +18,7 @@ from mvcd.errors import Busy, CorruptObject, Failure
 from mvcd.ids import VersionId
 from mvcd.objects.version import Component
 from mvcd.repo import export as exporting
+from mvcd.repo.below import paths_below
 from mvcd.repo.export import ExportResult
 from mvcd.repo.export_manifest import NAME, ExportManifest
 from mvcd.repo.repository import Repository
@@ -63,7 +64,7 @@ def problems(out: str, expected: VersionId | None = None) -> list[tuple[str, str
 
 
 def files(directory: str) -> dict[str, bytes]:
-    return {p: Path(directory, p).read_bytes() for p in exporting.walk(directory) if p != NAME}
+    return {p: Path(directory, p).read_bytes() for p in paths_below(directory) if p != NAME}
 
 
 # -------------------------------------------------------------------- what is exported
