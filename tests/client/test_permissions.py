@@ -7,7 +7,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,20 +14,16 @@ import pytest
 
 from mvc import Repo
 from tests.support.commandline import AUTHOR, Mvc
+from tests.support.memory import in_memory
 from tests.support.unprivileged import give_away, take_back
 from tests.support.unprivileged import mvc as as_reader
 
-_MEMORY = "/dev/shm"  # a file system where fsync costs nothing, while a shared disk may take 50 ms
-
 
 @pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
+def tmp_path() -> Iterator[Path]:
     """In memory where the machine has such a place: many commands run here that make things durable."""
-    if not os.access(_MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 READING = (

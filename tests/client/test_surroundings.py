@@ -10,30 +10,24 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.support.commandline import AUTHOR, Mvc
+from tests.support.memory import in_memory
 
 NOT_UTF8 = b"caf\xe9"
 BAD = os.fsdecode(NOT_UTF8)
 PROGRAM = [sys.executable, "-P", "-m", "mvc"]
 
 
-_MEMORY = "/dev/shm"  # a file system where fsync costs nothing, while a shared disk may take 50 ms
-
-
 @pytest.fixture
-def tmp_path(tmp_path: Path) -> Iterator[Path]:
+def tmp_path() -> Iterator[Path]:
     """In memory where the machine has such a place: many commands run here that make things durable."""
-    if not os.access(_MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +17,10 @@ from mvcd.repo.merge import Choices
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
+from tests.support.memory import in_memory
 from tests.sync.people import Person
 from tests.wire.hosts import CarefulRepository, serving
 
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 DAY = 86_400
 YEARS = 3652 * DAY
 START = 1_760_000_000
@@ -119,8 +118,8 @@ def outcome(steps: Sequence[int], top: Path) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def calm() -> Iterator[dict[str, object]]:
-    with tempfile.TemporaryDirectory(dir=MEMORY) as top:
-        yield outcome([60], Path(top))
+    with in_memory() as top:
+        yield outcome([60], top)
 
 
 @given(steps=STEPS)
@@ -133,8 +132,8 @@ def calm() -> Iterator[dict[str, object]]:
 def test_nothing_but_what_is_shown_depends_on_clocks(
     steps: list[int], calm: dict[str, object]
 ) -> None:
-    with tempfile.TemporaryDirectory(dir=MEMORY) as top:
-        assert outcome(steps, Path(top)) == calm
+    with in_memory() as top:
+        assert outcome(steps, top) == calm
 
 
 def test_what_the_calm_clock_leads_to(calm: dict[str, object]) -> None:

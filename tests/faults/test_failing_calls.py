@@ -8,10 +8,8 @@ and verifies, and the same command without the fault gets where it was going.
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ import pytest
 from tests.faults import scenes
 from tests.faults.scenes import SCENES, Scene, State
 from tests.support.faults import Ended, Host
+from tests.support.memory import in_memory
 
 PARTLY = 0
 """The error of a call that transfers only a part, which is none."""
@@ -59,9 +58,8 @@ class Set:
 
 @pytest.fixture(scope="module")
 def places() -> Iterator[Path]:
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(dir=memory) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +28,10 @@ from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.faults.hostile import NAMES, PREFIXES, TREES, Row, Tree, store_tree
+from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
 CONTEXT = Context("Ada", time_us=1_000_000)
-_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
 
 
@@ -60,8 +59,7 @@ class Ground:
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[Ground]:
     """Made once; each example gets a copy."""
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
-        top = Path(directory)
+    with in_memory() as top:
         (top / "outside").mkdir()
         (top / "outside" / "secret").write_text("untouched")
         LmdbStore.create(top / "mallory").close()
@@ -72,9 +70,9 @@ def prepared() -> Iterator[Ground]:
 
 def strike(prepared: Ground, act: Callable[[Ground], object]) -> bool:
     """Whether it was taken. Fails when anything but a refusal came of it."""
-    with tempfile.TemporaryDirectory(dir=_MEMORY) as directory:
+    with in_memory() as directory:
         shutil.copytree(prepared.top, directory, dirs_exist_ok=True)
-        ground = Ground(Path(directory), prepared.honest)
+        ground = Ground(directory, prepared.honest)
         settings_before = (ground.victim / ".mvc" / "config.toml").read_text()
         try:
             act(ground)

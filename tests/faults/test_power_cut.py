@@ -11,7 +11,6 @@ import copy
 import os
 import random
 import shutil
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from tests.faults.scenes import BY_ITSELF, SCENES, Scene, State
 from tests.store.children import Child
 from tests.support import powercut
 from tests.support.faults import Host, library
+from tests.support.memory import in_memory
 from tests.support.powercut import Disk, Model, Record
 
 WEIGHTS = {
@@ -67,11 +67,8 @@ class Story:
 
 @pytest.fixture(scope="module")
 def places() -> Iterator[Path]:
-    memory = (
-        "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    )  # a disk's fsync takes up to 50 ms
-    with tempfile.TemporaryDirectory(dir=memory) as directory:
-        yield Path(directory)
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ system call of a real command. At length: `pytest -m campaign tests/faults/test_
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,10 +26,10 @@ from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.faults import KILL, Host
+from tests.support.memory import MEMORY
 from tests.support.workspace import Bench
 from tests.wire.hosts import CarefulRepository, serving
 
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 Files = dict[str, bytes]
 EDITS = st.dictionaries(
     st.sampled_from(("a.bin", "data/x.csv", "params.yaml", "model.pt")),

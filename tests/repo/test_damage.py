@@ -21,6 +21,7 @@ from mvcd.ids import Kind, VersionId
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import VerifyReport
 from tests.store.children import Child
+from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
 Contents = dict[tuple[VersionId, str], bytes]
@@ -83,13 +84,9 @@ def patient(admitted: Patient) -> Iterator[Patient]:
 
 
 @pytest.fixture(scope="module")
-def admitted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Patient]:
-    memory = Path("/dev/shm")
-    base = tmp_path_factory.mktemp("damage")
-    if os.access(memory, os.W_OK):
-        base = memory / f"mvc-damage-{os.getpid()}"
-    yield Patient(base / "experiment")
-    shutil.rmtree(base)
+def admitted() -> Iterator[Patient]:
+    with in_memory() as base:
+        yield Patient(base / "experiment")
 
 
 def flip(path: Path, bit: int) -> None:

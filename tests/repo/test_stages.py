@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -26,10 +25,10 @@ from mvcd.repo.results import Context
 from mvcd.repo.stages import ref_name
 from mvcd.store.api import RefUpdate
 from tests.repo.keys import make_key, trust
+from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
 DAY = 86_400_000_000
-_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 @pytest.fixture
@@ -513,10 +512,7 @@ class Model:
 @given(st.lists(st.sampled_from(["v1", "v2", "v3", "withdraw", "rollback", "undo"]), max_size=14))
 @settings(max_examples=40, deadline=None)
 def test_any_history_is_one_chain_and_only_grows(words: list[str]) -> None:
-    with (
-        tempfile.TemporaryDirectory(dir=_MEMORY) as directory,
-        Bench(Path(directory) / "x") as bench,
-    ):
+    with in_memory() as directory, Bench(directory / "x") as bench:
         for accuracy in ("1", "2", "3"):
             bench.save({"metrics.json": f'{{"acc": {accuracy}}}'})
         model, lengths = (

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.repo.refs import EMPTY_ID
+from tests.support.memory import MEMORY
 from tests.support.workspace import Bench
 
 NAMED = (
@@ -38,7 +39,6 @@ CONTENTS = st.one_of(
 )
 
 Files = dict[str, bytes]
-MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 EDITS = st.dictionaries(NAMES, CONTENTS, min_size=1, max_size=4)
 LABELS = st.sampled_from(["one", "two", "three"])
 

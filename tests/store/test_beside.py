@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from mvcd.store import beside
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
+from tests.support.memory import in_memory
 from tests.support.unprivileged import bound, give_away, take_back
 
 _READER = """
@@ -72,12 +72,11 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[LmdbStore]:
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else tmp_path  # fsync costs nothing there
-    with tempfile.TemporaryDirectory(dir=memory) as directory:
-        with LmdbStore.create(Path(directory, "s")) as made:
+def store() -> Iterator[LmdbStore]:
+    with in_memory() as directory:
+        with LmdbStore.create(directory / "s") as made:
             yield made
-        take_back(Path(directory))
+        take_back(directory)
 
 
 def move(store: LmdbStore, value: bytes) -> None:

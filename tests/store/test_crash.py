@@ -10,7 +10,6 @@ import os
 import random
 import shutil
 import signal
-import tempfile
 
 import pytest
 
@@ -20,6 +19,7 @@ from mvcd.store.record import PACK_HEADER
 from tests.store.children import Child, die
 from tests.store.history import History, mark_history, walk
 from tests.store.objects import plain
+from tests.support.memory import in_memory
 
 COMMITS = 6
 HISTORY = History(0)
@@ -85,14 +85,10 @@ def examine(path, last: int) -> int:
 
 
 @pytest.fixture
-def memory_path(tmp_path):
+def memory_path():
     """A directory in memory where there is one: a dead process takes no page cache with it, so
     a disk would add time to these tests and nothing else."""
-    shared = "/dev/shm"
-    if not os.access(shared, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=shared) as path:
+    with in_memory() as path:
         yield path
 
 

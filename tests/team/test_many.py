@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from mvcd.team.values import Quota
 from mvcd.wire.host import Action, Caller
 from tests.store.children import Child
 from tests.store.objects import plain
+from tests.support.memory import in_memory
 from tests.team.acts import BY, NOW
 
 ADA = Caller("unix:", certificate=("ada",))
@@ -43,13 +43,10 @@ class Named:
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
+def memory() -> Iterator[Path]:
     """Where 300 stores are made in a second."""
-    if not os.access("/dev/shm", os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as made:
-        yield Path(made)
+    with in_memory() as made:
+        yield made
 
 
 def test_the_300th_repository_of_a_server_with_1024_descriptors_works(memory: Path) -> None:
