@@ -152,6 +152,7 @@ def _url(where: Listen, plan: Plan) -> str:
 
 
 def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
+    from mvcd.daemon.serve.connections import raise_descriptors
     from mvcd.daemon.serve.lock import RootLock
     from mvcd.daemon.serve.remote import Repositories
     from mvcd.team.auditlog import By
@@ -168,6 +169,7 @@ def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
                 _say(f"mvc login {_url(where, plan)} < {secret}")
 
         sealing = _sealing(options, root)
+        raise_descriptors()  # before the host counts how many stores it may keep open
         host = TeamHost(root, _now_us)
         served = Repositories(
             host,
