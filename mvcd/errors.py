@@ -47,6 +47,12 @@ class MvcError(Exception):
         """What a face may add for programs: fields of the error's JSON object."""
 
 
+def with_cause(error: BaseException) -> str:
+    """What failed and why, in one line."""
+    cause = getattr(error, "cause", None)
+    return f"{error}: {cause}" if cause else str(error) or type(error).__name__
+
+
 class UsageError(MvcError):
     default_kind = "usage"
 

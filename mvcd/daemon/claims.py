@@ -65,8 +65,7 @@ class Claims:
     def now(self) -> list[Claim]:
         """As they are, without the open blocks of processes that are gone."""
         for number, process in list(self._processes.items()):
-            again = self._table.read(process.pid)
-            if again is None or again.identity != process.identity:
+            if not self._table.lives(process):
                 self.abandon(number)
         with self._lock:
             return list(self._claims.values())

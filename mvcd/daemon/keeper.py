@@ -43,7 +43,7 @@ from mvcd.daemon.state import State
 from mvcd.daemon.taking import Full, Stand, Taking
 from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
-from mvcd.errors import Busy, MvcError, NoRepository
+from mvcd.errors import Busy, MvcError, NoRepository, with_cause
 from mvcd.objects.version import Trigger
 from mvcd.repo.captures import Changed, Kept, Maker, in_directory
 from mvcd.repo.repository import Repository
@@ -294,8 +294,7 @@ class Keeper:
 
     def _failing(self, problem: Exception) -> float:
         self._retry = min(_MAX_RETRY, max(_RETRY, 2 * self._retry))
-        cause = getattr(problem, "cause", None)
-        text = f"{problem}: {cause}" if cause else str(problem) or type(problem).__name__
+        text = with_cause(problem)
         if self.state.why != text:
             log.warning("%s: %s", self.root, text)
         self.state.state, self.state.why = "failing", text
@@ -319,7 +318,7 @@ class Keeper:
         scan = repo.look().scan
         self._mounts.remember(scan, away)
         sets = sorter.sort(self._taking.less(scan, repo.gone(scan)), scan.unreadable)
-        self._origins.see([os.path.join(self.root, p) for f in sets.values() for p in f.stats])
+        self._origins.see(path for found in sets.values() for path in found.stats)
         self.claims.forget_settled(sets, sorter.claims)
         plan = self.state.plan = self._settler.look(sets, now, touched=touched)
         self.state.wake_for = plan.wake_for

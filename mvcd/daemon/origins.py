@@ -111,7 +111,7 @@ class Origins:
         self._components = ComponentRules.default()
 
     def see(self, paths: Iterable[str]) -> None:
-        """At each look, with the absolute paths of files that changed lately: remembers who holds them, or any
+        """At each look, with the files that changed lately, if there are any: remembers who holds them, or any
         file of the workspace, open for writing. Returns at once if nothing changed, or a second is not over."""
         if not any(True for _ in paths) or self._clock() < self._next:
             return
@@ -166,12 +166,8 @@ class Origins:
     ) -> bool:
         """Whether it ran when the files were written."""
         times = [found.st_mtime for found in files]
-        there = seen.leader.identity in alive or self._lives(seen.leader)
+        there = seen.leader.identity in alive or self._processes.lives(seen.leader)
         return seen.leader.started <= min(times) and (there or max(times) <= seen.at)
-
-    def _lives(self, process: Process) -> bool:
-        again = self._processes.read(process.pid)
-        return again is not None and again.identity == process.identity
 
     def _count(self, now: _Pass) -> _Count:
         return _Count(

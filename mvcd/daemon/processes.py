@@ -73,6 +73,11 @@ class Processes:
         parent, ticks = before
         return Process(pid, ticks, _wall_clock(ticks), parent, exe.removesuffix(" (deleted)"), argv)
 
+    def lives(self, process: Process) -> bool:
+        """Whether it still runs, and its number was not given to another."""
+        again = self.read(process.pid)
+        return again is not None and again.identity == process.identity
+
     def directory(self, pid: int) -> str:
         """Its current directory, "" if that is not to be known or removed."""
         path = self._link(pid, "cwd")

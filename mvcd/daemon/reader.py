@@ -20,7 +20,7 @@ from typing import Any
 
 from mvcd.daemon import message, surroundings, writers
 from mvcd.daemon.writers import Writer
-from mvcd.errors import Busy, MvcError
+from mvcd.errors import Busy, MvcError, with_cause
 from mvcd.repo.captured import Broken, Saved, follow_head
 from mvcd.repo.captures import READER_LOCK, Capture, Captures, Kept
 from mvcd.repo.repository import Repository
@@ -66,9 +66,7 @@ def drain(root: str, tell: Tell, *, ended: Callable[[], bool] = lambda: False) -
     except Exception as error:
         if not isinstance(error, (MvcError, OSError)):
             traceback.print_exc()
-        cause = getattr(error, "cause", None)
-        text = f"{error}: {cause}" if cause else str(error) or type(error).__name__
-        tell({"root": root, "state": "failed", "message": text})
+        tell({"root": root, "state": "failed", "message": with_cause(error)})
 
 
 def settle(repo: Repository, *, wait: bool) -> int:

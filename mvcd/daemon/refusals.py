@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection
 
 from mvcd.errors import Failure
+from mvcd.repo.location import Location
 from mvcd.repo.repository import Repository
 from mvcd.repo.scan import Scan
 
@@ -34,7 +35,7 @@ def refuse_interrupted_checkout(repo: Repository) -> None:
     It leaves its staging directory behind. Any later operation (the same command run again, a commit, an
     undo) settles the matter.
     """
-    staging = os.path.join(repo.root, ".mvc", "staging")
+    staging = Location(repo.root).staging
     try:
         if not os.listdir(staging):
             return

@@ -162,11 +162,6 @@ class Settler:
         if memory is not None:
             memory.signature = memory.judged = found.signature
 
-    def since(self, name: str) -> float | None:
-        """Since when the set is as it is now."""
-        memory = self._sets.get(name)
-        return None if memory is None else memory.changed
-
     # ---------------------------------------------------------------- one set
 
     def _judge(

@@ -295,10 +295,6 @@ class Taking:
     def queued(self) -> list[Capture]:
         return [queued.capture for queued in self._queued]
 
-    @property
-    def held_names(self) -> list[str]:
-        return list(self._held)
-
     # ---------------------------------------------------------------- what the reader tells
 
     def saved(self, number: int) -> None:

@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
+from mvcd.objects.entry import MAX_PATH_BYTES
+
 
 class Sign(Enum):
     """What in a pattern is no single character."""
@@ -29,13 +31,9 @@ Token = str | Sign
 """A sign, or the expression of one character."""
 
 
-LONGEST = 4096
-"""Characters of a path at most, in UTF-8 (objects/entry.py)."""
-
-
 def expression(tokens: Sequence[Token]) -> str | None:
     """For `fullmatch` with DOTALL on a path without empty parts; None for what is longer than any path."""
-    if sum(isinstance(token, str) for token in tokens) > LONGEST:
+    if sum(isinstance(token, str) for token in tokens) > MAX_PATH_BYTES:
         return None
     runs = _split(tokens, Sign.PARTS)
     first, last = runs[0], runs[-1]

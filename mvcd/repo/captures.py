@@ -97,11 +97,6 @@ class Capture:
     def bytes(self) -> int:
         return sum(file.stat.size for file in self.files)
 
-    @property
-    def linked(self) -> bool:
-        """Whether rewriting an original in place would still reach it."""
-        return any(file.kept in (Kept.LINK, Kept.NONE) for file in self.files)
-
     def without(self, names: Iterable[str]) -> Capture:
         dropped = set(names)
         return replace(self, sets=tuple(s for s in self.sets if s.name not in dropped))
@@ -177,14 +172,6 @@ class Captures:
 
     def held(self) -> list[Capture]:
         return list(self._load(_HELD))
-
-    def waiting(self) -> bool:
-        """Whether any is queued; one call, for those who only ask."""
-        return any(name.isdigit() for name in self._names())
-
-    def next_number(self) -> int:
-        numbers = [int(n.removeprefix(_HELD)) for n in self._names() if _numbered(n)]
-        return max(numbers, default=0) + 1
 
     def place(self, capture: Capture, *, held: bool = False) -> str:
         return os.path.join(self.directory, f"{_HELD if held else ''}{capture.number:08d}")

@@ -27,6 +27,7 @@ from mvcd.repo.early import Begun
 from mvcd.repo.files import read_entry
 from mvcd.repo.folding import Names, Respelling, respelled
 from mvcd.repo.ground import Ground
+from mvcd.repo.paths import directories_above
 from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import LONG, unwritten
@@ -143,7 +144,7 @@ class Checkout:
     def _make_new(self, directory: str, ground: Ground, paths: set[str]) -> bool:
         """Whether a directory is to come as a whole, with the topmost missing one above it; made then."""
         top = ground.missing(directory + "/")
-        above = [directory[:i] for i, c in enumerate(directory) if c == "/"] + [directory]
+        above = [*directories_above(directory), directory]
         if top is None or not paths.isdisjoint(above):  # placing will tell what is wrong with it
             return False
         os.makedirs(self._new + directory, exist_ok=True)
@@ -324,11 +325,11 @@ def _split_removals(
 ) -> tuple[list[str], list[str]]:
     """Removals that must come before the writes (a file becomes a directory or the reverse), and the rest."""
     written = {names.key(path) for path in write}
-    parents = {p[:i] for p in written for i, c in enumerate(p) if c == "/"}
+    parents = {parent for path in written for parent in directories_above(path)}
     early: list[str] = []
     late: list[str] = []
     for path in remove:
         folded = names.key(path)
-        inside = any(folded[:i] in written for i, c in enumerate(folded) if c == "/")
+        inside = any(parent in written for parent in directories_above(folded))
         (early if folded in parents or inside else late).append(path)
     return early, late

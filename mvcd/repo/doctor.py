@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from mvcd.chunking import _cut
-from mvcd.errors import MvcError, NoRepository
+from mvcd.errors import MvcError, NoRepository, with_cause
 from mvcd.repo.captures import Captures
 from mvcd.repo.early_home import abandoned
 from mvcd.repo.location import Location, find_remains
@@ -54,8 +54,7 @@ def _guarded(name: str, check: Callable[[], Iterable[Check]]) -> Iterator[Check]
     try:
         yield from check()
     except MvcError as error:
-        cause = f": {error.cause}" if error.cause else ""
-        yield Check(name, False, f"{error}{cause}", error.help or _REPAIR)
+        yield Check(name, False, with_cause(error), error.help or _REPAIR)
     except OSError as error:
         yield Check(name, False, f"cannot be looked at: {error}")
 

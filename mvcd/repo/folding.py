@@ -11,13 +11,12 @@ them, so that equal keys only ask the question; the answer is tried out with two
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from mvcd.errors import Conflict, Failure
+from mvcd.repo.paths import directories_above
 from mvcd.repo.writing import unwritten
 
 Respelling = tuple[str, str]
@@ -29,6 +28,9 @@ _FORM = ("\u00e9", "e\u0301")
 
 def one_file(directory: str, a: str, b: str) -> bool:
     """Whether two names are one file where `directory` lies: tried out there. Raises OSError."""
+    import shutil  # not above: they and what they bring take milliseconds, and few commands ask this
+    import tempfile
+
     os.makedirs(directory, exist_ok=True)
     place = tempfile.mkdtemp(prefix="names-", dir=directory)
     try:
@@ -244,7 +246,7 @@ def _coarse(path: str) -> str:
 
 def _ways(path: str) -> Iterator[str]:
     """The directories above a path, from the top, and the path."""
-    yield from (path[:i] for i, c in enumerate(path) if c == "/")
+    yield from directories_above(path)
     yield path
 
 

@@ -29,6 +29,7 @@ from blake3 import blake3
 from mvcd.errors import Failure
 from mvcd.inspect.patterns import Sign, Token, expression
 from mvcd.objects.reserved import RESERVED, reserved
+from mvcd.repo.paths import directories_above
 from mvcd.repo.unreadable import SHORTAGE, reason
 
 IGNORE_FILE = ".mvcignore"
@@ -123,7 +124,7 @@ class Patterns:
 
     def match(self, path: str) -> bool:
         """By the last pattern that matches `path` or a directory above it."""
-        above = [path[:at] for at, character in enumerate(path) if character == "/"]
+        above = list(directories_above(path))
         for pattern in self._patterns:
             candidates = above if pattern.directories_only else [*above, path]
             for one in candidates:

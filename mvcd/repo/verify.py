@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-from mvcd.errors import CorruptObject, IntegrityError, MissingObject
+from mvcd.errors import CorruptObject, IntegrityError, MissingObject, with_cause
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.closure import children, parents
@@ -221,9 +221,7 @@ def _told(found: list[VerifyError], where: str) -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        found.append(
-            VerifyError(f"{error}: {error.cause}" if error.cause else f"{error}", where, None)
-        )
+        found.append(VerifyError(with_cause(error), where, None))
 
 
 def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool) -> VerifyReport:
@@ -239,9 +237,7 @@ def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool)
         )
         return report
     except IntegrityError as error:
-        problem = VerifyError(
-            f"{error}: {error.cause}" if error.cause else f"{error}", "index", None
-        )
+        problem = VerifyError(with_cause(error), "index", None)
     found = [
         VerifyError(f"{finding.part}: {finding.problem}", "store", None)
         for finding in survey(path).findings

@@ -22,6 +22,7 @@ from mvcd.repo.below import paths_below
 from mvcd.repo.core import Core, open_at
 from mvcd.repo.files import VersionFiles
 from mvcd.repo.location import Location
+from mvcd.repo.paths import directories_above
 from mvcd.repo.planning import some
 from mvcd.repo.refs import (
     EMPTY_ID,
@@ -235,7 +236,7 @@ def _remove_files(root: str, paths: set[str]) -> None:
     for path in paths:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.unlink(os.path.join(root, path))
-        above.update(path[:i] for i, c in enumerate(path) if c == "/")
+        above.update(directories_above(path))
     for directory in sorted(above, key=len, reverse=True):
         with contextlib.suppress(OSError):
             os.rmdir(os.path.join(root, directory))

@@ -23,7 +23,7 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.store.api import AuditHead
 from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
-from mvcd.store.journal import Journal
+from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.lmdb_store import LmdbStore, write_format_file
 from mvcd.store.pack import pack_name, sync_directory
 from mvcd.store.refs import full_changes
@@ -130,7 +130,7 @@ def _copy(store: LmdbStore, target: str, monitor: Monitor) -> None:
         for row in rows:
             _copy_pack(row, store.pack_directory, packs, monitor)
         sync_directory(packs)
-        Journal(os.path.join(target, "refs.journal")).rewrite(full_changes(index))
+        Journal(os.path.join(target, JOURNAL)).rewrite(full_changes(index))
         monitor.finish()
     finally:
         index.release()

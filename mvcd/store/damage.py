@@ -7,7 +7,7 @@ marked no more, and programs that know nothing of marks do no harm to them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -37,15 +37,12 @@ def known_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes]) -
 def all_damaged(index: Index) -> list[Digest]:
     """Every object whose mark holds, in digest order."""
     found: list[Digest] = []
-    with index.read() as txn, txn.cursor(db=index.cache) as cursor:
-        more = cursor.set_range(PREFIX)
-        while more and bytes(cursor.key()).startswith(PREFIX):
-            key = bytes(cursor.key())[len(PREFIX) :]
+    with index.read() as txn:
+        for key in _marked(index, txn):
             row = txn.get(key, db=index.objects) if len(key) == DIGEST_SIZE else None
             if row is not None and row == _mark(index, txn, key):
                 with suppress(BadRow, ValueError):
                     found.append(typed_id(key, parse_location(row).kind))
-            more = cursor.next()
     return found
 
 
@@ -83,14 +80,12 @@ def clear(index: Index, ids: Collection[bytes]) -> None:
 
 def clear_stale(index: Index) -> None:
     """Forgets marks that do not hold any more: of what was collected, or moved. Best effort."""
-    stale = []
-    with index.read() as txn, txn.cursor(db=index.cache) as cursor:
-        more = cursor.set_range(PREFIX)
-        while more and bytes(cursor.key()).startswith(PREFIX):
-            key = bytes(cursor.key())[len(PREFIX) :]
-            if len(key) != DIGEST_SIZE or txn.get(key, db=index.objects) != _mark(index, txn, key):
-                stale.append(key)
-            more = cursor.next()
+    with index.read() as txn:
+        stale = [
+            key
+            for key in _marked(index, txn)
+            if len(key) != DIGEST_SIZE or txn.get(key, db=index.objects) != _mark(index, txn, key)
+        ]
     clear(index, stale)
 
 
@@ -106,6 +101,15 @@ def replace_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes])
         if txn.get(key, db=index.objects) == marked:
             txn.put(key, row, db=index.objects)
         txn.delete(PREFIX + key, db=index.cache)
+
+
+def _marked(index: Index, txn: Transaction) -> Iterator[bytes]:
+    """The keys of all marks, in order, whether they hold or not."""
+    with txn.cursor(db=index.cache) as cursor:
+        more = cursor.set_range(PREFIX)
+        while more and bytes(cursor.key()).startswith(PREFIX):
+            yield bytes(cursor.key())[len(PREFIX) :]
+            more = cursor.next()
 
 
 def _mark(index: Index, txn: Transaction, id: bytes) -> bytes | None:

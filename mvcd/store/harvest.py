@@ -103,7 +103,7 @@ def _read_table(teller: Teller, index: Index, table: str) -> None:
         if table == "changes":
             teller.row(("changes", number(index, txn, CHANGES), b""))
             return
-        handle = index.audit if table == "audit" else getattr(index, table)
+        handle = getattr(index, table)
         if handle is None:
             teller.row(("whole", None, table.encode()))
             return

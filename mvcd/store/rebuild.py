@@ -16,7 +16,7 @@ from mvcd.store.api import AuditHead
 from mvcd.store.aside import keep_aside
 from mvcd.store.group import share
 from mvcd.store.index import Index, Transaction
-from mvcd.store.journal import History, Journal
+from mvcd.store.journal import JOURNAL, History, Journal
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
 from mvcd.store.meta import CHANGES, NEXT_PACK, OPERATION, create_numbers, put_number
 from mvcd.store.pack import pack_name, pack_numbers, sync_directory
@@ -58,7 +58,7 @@ def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
     lock = lock_format(path, fcntl.LOCK_EX)
     try:
         read_format(path)
-        return rebuild(path, Journal(os.path.join(path, "refs.journal")).read())
+        return rebuild(path, Journal(os.path.join(path, JOURNAL)).read())
     finally:
         os.close(lock)
 

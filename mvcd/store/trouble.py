@@ -55,7 +55,7 @@ def errno_of(error: BaseException) -> int:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     code = getattr(cause, "errno", None) or getattr(error, "code", None)
     if code is None:
-        known = (*_KINDS, errno.EFBIG, errno.EINTR)
+        known = (*_KINDS, errno.EINTR)
         code = next((n for n in known if str(error).endswith(os.strerror(n))), 0)
     return max(int(code), 0)
 

@@ -110,8 +110,7 @@ class Root:
         """A new one, or the one that is there."""
         path = os.path.abspath(path)
         make_private(path)
-        for directory in (path, os.path.join(path, "repos")):
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+        os.makedirs(os.path.join(path, "repos"), mode=0o700, exist_ok=True)
         with suppress(Failure):
             LmdbStore.create(os.path.join(path, "accounts")).close()
         return cls.open(path)

@@ -25,7 +25,8 @@ def take(
     """A queued capture of one set for each path, with what is gone."""
     captures = Captures(str(bench.root))
     head, base = bench.repo.stand()
-    capture = Capture(captures.next_number(), 7_000_000, head, base, author="Ada")
+    number = 1 + max((queued.number for queued in captures.queued()), default=0)
+    capture = Capture(number, 7_000_000, head, base, author="Ada")
     sets = [(TakenSet(path, sure=True), {path: stat(bench, path)}) for path in paths]
     sets.append((TakenSet("", gone=tuple(gone)), {}))
     capture = captures.hold(capture, sets, in_place=in_place, rewritten=rewritten)

@@ -72,7 +72,7 @@ def test_what_was_taken_is_saved_although_it_is_gone(bench: Bench) -> None:
     assert saved(bench) == {"x": b"1", "deep/er/a": large("a"), "b": b"b"}
     assert [c.path for c in bench.repo.status().deleted] == ["deep/er/a"]
     assert [c.path for c in bench.repo.status().modified] == ["b"]
-    assert not Captures(str(bench.root)).waiting()
+    assert Captures(str(bench.root)).queued() == []
 
 
 def test_a_second_capture_may_be_taken_before_the_first_is_read(bench: Bench) -> None:

@@ -115,19 +115,15 @@ def _upward(path: str) -> Iterator[str]:
         path = parent
 
 
-_SAFE_GIT = (
-    "git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "safe.bareRepository=explicit",
-)  # fmt: skip
-"""As in mvcd/daemon/surroundings.py: it runs nothing of the workspace's."""
-
-
 def _git(root: str, *arguments: str) -> str | None:
     """Its output, or None if git is absent, slow or fails. Takes no lock and starts no file monitor."""
     import subprocess
 
+    from mvcd.daemon.surroundings import SAFE_GIT
+
     try:
         done = subprocess.run(
-            [*_SAFE_GIT, *arguments],
+            [*SAFE_GIT, *arguments],
             cwd=root,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
             stdin=subprocess.DEVNULL,

@@ -17,6 +17,7 @@ from mvcd.errors import (
     RemoteUnreachable,
     StaleReuse,
     UsageError,
+    with_cause,
 )
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "StaleReuse",
     "UsageError",
     "__version__",
+    "with_cause",
 ]

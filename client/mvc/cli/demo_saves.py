@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mvc import daemon_client
-from mvc.api.errors import DaemonError, Failure
+from mvc.api.errors import DaemonError, Failure, with_cause
 from mvc.cli.own_daemon import SAVE_SECONDS, own_daemon
 from mvc.cli.own_process import OwnProcess
 from mvc.training import checkpoint
@@ -107,7 +107,7 @@ class Saves:
             self._block = None
 
     def _give_up(self, problem: DaemonError) -> None:
-        self.problem = f"{problem}: {problem.cause}" if problem.cause else str(problem)
+        self.problem = with_cause(problem)
         if self._daemon is not None:
             with self._face.waiting("mvcd to end"):
                 self._daemon.end()

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mvc import daemon_client
-from mvc.api.errors import Failure, MvcError, RemoteUnreachable
+from mvc.api.errors import Failure, MvcError, RemoteUnreachable, with_cause
 from mvc.cli import text
 from mvc.cli.own_follower import OwnFollower, own_follower
 from mvc.cli.own_process import own_directory
@@ -182,4 +182,4 @@ class Shares:
 
 
 def _said(problem: MvcError) -> str:
-    return text.safe(f"{problem}: {problem.cause}" if problem.cause else str(problem))
+    return text.safe(with_cause(problem))

@@ -29,9 +29,7 @@ class OwnFollower:
                 f"mvc follow told of no switch for {SWITCH_SECONDS:g} s", kind="not-switched"
             ) from None
         if line is None:
-            self._process.end()
-            said = self._process.said().strip().splitlines()
-            raise Failure("mvc follow ended", kind="not-switched", cause=said[-1] if said else None)
+            raise Failure("mvc follow ended", kind="not-switched", cause=self._process.last_said())
         document: dict[str, Any] = json.loads(line)
         if document["problem"]:
             raise Failure("mvc follow cannot go on", kind="not-switched", cause=document["problem"])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from mvc.cli.signals import whole
@@ -30,14 +30,13 @@ class OwnProcess:
         self,
         module: str,
         *words: str,
-        environment: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "mvc.cli.tethered", module, *words],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-            env=environment, pass_fds=pass_fds, start_new_session=True,
+            pass_fds=pass_fds, start_new_session=True,
         )  # fmt: skip
         self._read = b""
 
@@ -70,6 +69,12 @@ class OwnProcess:
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")
 
+    def last_said(self) -> str | None:
+        """The last line of it, once it has ended."""
+        self.end()
+        lines = self.said().strip().splitlines()
+        return lines[-1] if lines else None
+
     def kill(self) -> None:
         """At once; from any thread."""
         self._signal(signal.SIGKILL)
@@ -99,11 +104,10 @@ class OwnProcess:
 def own_process(
     module: str,
     *words: str,
-    environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
 ) -> Iterator[OwnProcess]:
     """`python -m MODULE WORDS`, ended at the end."""
-    process = OwnProcess(module, *words, environment=environment, pass_fds=pass_fds)
+    process = OwnProcess(module, *words, pass_fds=pass_fds)
     try:
         yield process
     finally:

@@ -50,9 +50,7 @@ def own_server(repository: str) -> Iterator[OwnServer]:
                 f"mvcd serve did not start within {START_SECONDS:g} s", kind="not-started"
             ) from None
         if line is None:
-            process.end()
-            said = process.said().strip().splitlines()
             raise DaemonError(
-                "mvcd serve did not start", kind="not-started", cause=said[-1] if said else None
+                "mvcd serve did not start", kind="not-started", cause=process.last_said()
             )
         yield OwnServer(process, line.rpartition(": ")[2])
