@@ -24,7 +24,7 @@ from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.daemons import LIMITS
 from tests.support.commandline import AUTHOR, Ran
-from tests.support.workspace import Bench
+from tests.support.workspace import Bench, files_of
 
 DONE = {"nothing-to-commit", "tag-exists", "already-initialised", "not-empty", "nothing-to-undo"}
 """Kinds of errors by which a command says that it was done already; whether it was is looked at then."""
@@ -234,7 +234,7 @@ def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
             for entry in repo.history("HEAD") if tips else ():
                 rev = entry.id.hex()
                 contents |= {(row.path, repo.read(row.path, rev)) for row in repo.ls(rev)}
-    found_files = files(root / scene.place)
+    found_files = files_of(root / scene.place)
     contents |= set(found_files.items())
     if scene.name == "config":
         found_files[".mvc/config.toml"] = (root / "work" / ".mvc" / "config.toml").read_bytes()
@@ -244,17 +244,6 @@ def state(scene: Scene, root: Path, *, verify: bool = True) -> State:
 def _of_the_journal(problem: str) -> bool:
     """Its lines are not synced: a cut may tear them, which verify names, and the next commit makes up for."""
     return "journal: " in problem
-
-
-def files(top: Path) -> dict[str, bytes]:
-    found = {}
-    for directory, names, leaves in os.walk(top):
-        if ".mvc" in names:
-            names.remove(".mvc")
-        for name in leaves:
-            path = Path(directory, name)
-            found[path.relative_to(top).as_posix()] = path.read_bytes()
-    return found
 
 
 def judge(
@@ -341,7 +330,8 @@ def again(scene: Scene, root: Path, old: State, new: State, *, done: bool) -> No
 
 def _undone(scene: Scene, root: Path, new: State) -> bool:
     with Repository.open(str(root / scene.place)) as repo:
-        return next(repo.operations()).undoes is not None and files(root / scene.place) == new.files
+        undone = next(repo.operations()).undoes is not None
+        return undone and files_of(root / scene.place) == new.files
 
 
 def copy(source: Path, target: Path) -> None:

@@ -17,7 +17,7 @@ from mvcd.repo.core import no_secret
 from mvcd.repo.merge import Choices
 from mvcd.repo.repository import Repository
 from tests.support.folding import folded, mounted
-from tests.support.workspace import Bench
+from tests.support.workspace import Bench, files_of
 
 UPPER, LOWER = "README.txt", "readme.txt"
 ONE, OTHER = "caf\u00e9.txt", "cafe\u0301.txt"  # composed, decomposed
@@ -297,16 +297,6 @@ def test_every_version_comes_back_whole(
             for at in [*moves, len(history) - 1]:
                 number = min(at, len(history) - 1) + 1
                 mine.checkout(f"v{number}", context=bench.context())
-                assert _tree(Path(clone)) == history[number - 1]
+                found = {p: content.decode() for p, content in files_of(Path(clone)).items()}
+                assert found == history[number - 1]
                 assert mine.status().clean
-
-
-def _tree(root: Path) -> dict[str, str]:
-    found = {}
-    for directory, below, files in os.walk(root):
-        if ".mvc" in below:
-            below.remove(".mvc")
-        for name in files:
-            path = Path(directory, name)
-            found[path.relative_to(root).as_posix()] = path.read_text()
-    return found

@@ -31,6 +31,18 @@ Tree = dict[str, str | File | Link]
 """A workspace as a value; a plain string is a file that is not executable."""
 
 
+def files_of(root: Path) -> dict[str, bytes]:
+    """All files of a workspace, the repository's own left out."""
+    found = {}
+    for directory, names, files in os.walk(root):
+        if ".mvc" in names:
+            names.remove(".mvc")
+        for name in files:
+            path = Path(directory, name)
+            found[path.relative_to(root).as_posix()] = path.read_bytes()
+    return found
+
+
 class Bench:
     """`bench.write(...)`, `bench.commit()`, `bench.repo.<verb>(..., context=bench.context())`."""
 
@@ -84,15 +96,7 @@ class Bench:
         return self.repo.checkout(rev, context=self.context(), **options)
 
     def files(self) -> dict[str, bytes]:
-        """All regular files of the workspace, the repository's own left out."""
-        found = {}
-        for directory, names, files in os.walk(self.root):
-            if ".mvc" in names:
-                names.remove(".mvc")
-            for name in files:
-                path = Path(directory, name)
-                found[path.relative_to(self.root).as_posix()] = path.read_bytes()
-        return found
+        return files_of(self.root)
 
     def tree(self) -> Tree:
         """Everything in the workspace but directories and the repository's own."""
