@@ -17,7 +17,8 @@ from mvcd.daemon.sets import fnmatchcase
 from mvcd.errors import Failure, UsageError
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.direction import MetricRules
-from mvcd.inspect.patterns import LONGEST, Sign, Token, expression
+from mvcd.inspect.patterns import Sign, Token, expression
+from mvcd.objects.entry import MAX_PATH_BYTES
 from mvcd.repo import ignore
 from mvcd.repo.requirement import Requirement
 
@@ -111,8 +112,8 @@ def test_a_whole_file_of_them_is_read_in_seconds(tmp_path: Path) -> None:
 
 
 def test_what_is_longer_than_any_path_matches_nothing() -> None:
-    assert expression(["a"] * LONGEST) is not None
-    assert expression(["a"] * (LONGEST + 1)) is None
+    assert expression(["a"] * MAX_PATH_BYTES) is not None
+    assert expression(["a"] * (MAX_PATH_BYTES + 1)) is None
     assert ignore.Rules.top().here("a" * 10_000).match("a", directory=False) is None
     with pytest.raises(ValueError, match="longer than any path"):
         ComponentRules.default().with_overrides({"data": ["a" * 10_000]})
