@@ -305,8 +305,13 @@ def _new_index(path: str) -> Index:
 
 
 def write_format_file(path: str, id: str) -> None:
-    """The file that makes a directory a store; if two processes create one, the first one's id stays."""
+    """The file that makes a directory a store; if two processes create one, the first one's id stays.
+
+    What else the store needs is durable by name before: a power cut may otherwise keep this name and lose the
+    index's, since POSIX promises no order between names of one directory.
+    """
     temporary = _new_format_file(path, id)
+    sync_directory(path)
     with suppress(FileExistsError):
         os.link(temporary, os.path.join(path, "format"))
     os.unlink(temporary)
