@@ -47,6 +47,7 @@ from mvcd.errors import Busy, MvcError, NoRepository, with_cause
 from mvcd.objects.version import Trigger
 from mvcd.repo.captures import Changed, Kept, Maker, in_directory
 from mvcd.repo.repository import Repository
+from mvcd.repo.scan import Scan
 from mvcd.repo.settings import component_rules
 
 log = logging.getLogger(__name__)
@@ -307,20 +308,11 @@ class Keeper:
     ) -> float:
         refuse_interrupted_checkout(repo)
         self._again_at = float("inf")
-        sorter = Sorter(
-            self.root,
-            self._limits,
-            component_rules(self.root),
-            self.claims.now(),
-            self._mounts.away,
-        )
-        away = self._mounts.away()
-        scan = repo.look().scan
-        self._mounts.remember(scan, away)
-        sets = sorter.sort(self._taking.less(scan, repo.gone(scan)), scan.unreadable)
+        sorter, scan, sets = self._see(repo)
         self._origins.see(path for found in sets.values() for path in found.stats)
         self.claims.forget_settled(sets, sorter.claims)
-        plan = self.state.plan = self._settler.look(sets, now, touched=touched)
+        plan = self._settler.look(sets, now, touched=touched)
+        plan = self.state.plan = self._still_so(repo, plan, sets)
         self.state.wake_for = plan.wake_for
         self.state.skipped = (*plan.refused, *scan.skipped)
         stand = Stand(*repo.stand(), self.author)
@@ -338,6 +330,42 @@ class Keeper:
             self._taking.linger(self._clock() + self._linger)
         wake = min(self._again_at, float("inf") if plan.wake is None else plan.wake)
         return min(wake, held_until) if plan.ready and now < held_until else wake
+
+    def _see(self, repo: Repository) -> tuple[Sorter, Scan, dict[str, Found]]:
+        """The workspace as it is now, sorted into sets."""
+        rules, claims = component_rules(self.root), self.claims.now()
+        sorter = Sorter(self.root, self._limits, rules, claims, self._mounts.away)
+        away = self._mounts.away()
+        scan = repo.look().scan
+        self._mounts.remember(scan, away)
+        changes = self._taking.less(scan, repo.gone(scan))
+        return sorter, scan, sorter.sort(changes, scan.unreadable)
+
+    def _still_so(self, repo: Repository, plan: Plan, sets: Mapping[str, Found]) -> Plan:
+        """The plan without the sets of rules that changed since they were scanned.
+
+        A rule looks at a directory as it is when it is asked. A writer that went on after the scan and was
+        done by then leaves a complete directory, of which the scan saw half: taken with the other half as
+        the last version has it, that would be a state which never was.
+        """
+        asked = [
+            n
+            for n in (*plan.ready, *plan.whole)
+            if sets[n].rule and not self._taking.holds(sets[n])
+        ]
+        if not asked:
+            return plan
+        _, _, again = self._see(repo)
+        moved = {n for n in asked if n not in again or again[n].signature != sets[n].signature}
+        if not moved:
+            return plan
+        self._again_at = self._clock() + _AGAIN
+        ready = tuple(n for n in plan.ready if n not in moved)
+        whole = tuple(n for n in plan.whole if n not in moved)
+        held = tuple(
+            Waiting(n, "it is being written", self._clock(), stuck=False) for n in sorted(moved)
+        )
+        return replace(plan, ready=ready, whole=whole, waiting=(*plan.waiting, *held))
 
     def _hold(self, plan: Plan, sets: Mapping[str, Found], stand: Stand) -> None:
         fresh = [sets[name] for name in plan.whole if not self._taking.holds(sets[name])]

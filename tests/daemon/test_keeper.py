@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from mvcd.repo.core import no_secret
 from mvcd.repo.partial import Wanted
 from mvcd.repo.repository import Repository
 from tests.daemon.daemons import LIMITS, Daemon, content, short_directory, versions
+from tests.daemon.trainers import shard
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]
@@ -35,6 +38,24 @@ vigil.filesystem_type = lambda path: "nfs4"
 from mvcd.daemon.main import main
 sys.exit(main())
 """
+
+BETWEEN_SCAN_AND_RULE = """
+import os, sys, time
+from mvcd.daemon import sets
+ask = sets.folder_of
+def folder_of(rule, directory, *more):
+    root = os.path.dirname(directory.rstrip("/"))
+    quiet = time.time() - max(entry.stat().st_ctime for entry in os.scandir(directory))
+    if quiet > 0.1 and os.path.exists(f"{root}/../halt"):
+        os.rename(f"{root}/../halt", f"{root}/../halted")
+        while not os.path.exists(f"{root}/../go"):
+            time.sleep(0.01)
+    return ask(rule, directory, *more)
+sets.folder_of = folder_of
+from mvcd.daemon.main import main
+sys.exit(main())
+"""
+"""The daemon stands still after a scan, before the rule of a directory that is quiet is asked."""
 
 
 @pytest.fixture(scope="module")
@@ -335,6 +356,42 @@ def test_a_rule_of_ones_own(daemon: Daemon, workspace: Make) -> None:
     daemon.sync(bench)
     assert content(bench, "runs/1/w.raw") == b"w"
     daemon.ask("unwatch", root=str(bench.root))
+
+
+def test_a_save_that_goes_on_between_the_scan_and_the_rule_is_not_mixed_with_the_last_one(
+    places: Path, workspace: Make
+) -> None:
+    """The scan saw half of a generation; when the rule looked, all of it was there."""
+    bench = workspace()
+    names = [f"model-{number:05d}-of-00004.safetensors" for number in range(1, 5)]
+
+    def write(generation: int, shards: list[str]) -> None:
+        for name in shards:
+            bench.write({f"ckpt/{name}": shard(generation, 4096)})
+
+    def finish(generation: int) -> None:
+        index = {"metadata": {"g": generation}, "weight_map": {f"w{n}": n for n in names}}
+        bench.write({"ckpt/model.safetensors.index.json": json.dumps(index)})
+
+    write(1, names)
+    finish(1)
+    above = bench.root.parent
+    with Daemon(places, program=BETWEEN_SCAN_AND_RULE) as daemon:
+        daemon.watch(bench)
+        daemon.sync(bench)
+        (above / "halt").touch()
+        write(2, names[:2])
+        while not (above / "halted").exists():
+            time.sleep(0.01)
+        write(2, names[2:])
+        finish(2)
+        (above / "go").touch()
+        daemon.sync(bench)
+    with Repository.open(str(bench.root)) as repo:
+        for entry in versions(bench):
+            held = {repo.read(f"ckpt/{name}", entry.id.hex()) for name in names}
+            assert len(held) == 1, f"v{entry.version.generation} mixes two saves"
+        assert repo.read(f"ckpt/{names[3]}") == shard(2, 4096)
 
 
 def test_min_interval_keeps_versions_apart(daemon: Daemon, workspace: Make) -> None:
