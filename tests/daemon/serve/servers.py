@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,12 +37,18 @@ class Server:
     """Serves when the constructor returns; `said` is what it printed, `log` its lines so far. It has as many
     `descriptors` as told, and can raise them no further."""
 
-    def __init__(self, *options: object, descriptors: int | None = None) -> None:
+    def __init__(
+        self,
+        *options: object,
+        descriptors: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         limit = "" if descriptors is None else f"ulimit -n {descriptors} && "
         self.process = subprocess.Popen(
             ["sh", "-c", limit + 'exec "$@"', "sh", sys.executable, "-m", "mvcd.daemon", "serve",
              "--log-format", "json", *map(str, options)],
-            env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**ENVIRONMENT, **(environment or {})}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.log: list[dict[str, Any]] = []
         self.raw: list[str] = []
