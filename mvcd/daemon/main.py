@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import logging
 import logging.handlers
@@ -11,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from typing import Any, TextIO
 
 from mvcd import __version__
@@ -47,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         open_streams()
         speak_utf8()
+        faulthandler.enable()  # a damaged index can end us, and SIGBUS says not even that
     given = sys.argv[1:] if arguments is None else arguments
     if admin.is_admin(given):
         admin.run(given)
@@ -118,11 +121,13 @@ def run(places: Places, options: argparse.Namespace) -> int:
         from mvcd.daemon.service import Service
 
         places.prepare()
-        _log_to(places.log, also_stderr=options.ready_fd is None)
+        log = _log_to(places.log, also_stderr=options.ready_fd is None)
         notifier = Notifier(config.notify_socket())
         with _named(places), Service(places, notifier, awaited=options.awaited) as service:
             service.ending.hear()
             serves()
+            if options.ready_fd is not None:
+                log.take_stderr()
             service.wait(config.watchdog_seconds())
     return 0
 
@@ -159,16 +164,38 @@ def read(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
     return 0
 
 
-def _log_to(path: str, *, also_stderr: bool) -> None:
-    handlers: list[logging.Handler] = [
-        logging.handlers.RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1)
-    ]
+class Log(logging.handlers.RotatingFileHandler):
+    """The log of a daemon in the background. Last words go there too: what LMDB or the interpreter say before
+    they end the process, and what the reader says before it ends."""
+
+    def __init__(self, path: str, size: int = _LOG_BYTES) -> None:
+        """It is begun anew after `size` bytes; the one before is kept beside it."""
+        self._stderr = False
+        super().__init__(path, maxBytes=size, backupCount=1)
+
+    def take_stderr(self) -> None:
+        """From now on what goes to standard error goes to the log."""
+        self._stderr = True
+        if self.stream is not None:
+            os.dup2(self.stream.fileno(), 2)
+
+    def _open(self) -> TextIOWrapper:
+        stream = super()._open()
+        if self._stderr:
+            os.dup2(stream.fileno(), 2)
+        return stream
+
+
+def _log_to(path: str, *, also_stderr: bool) -> Log:
+    log = Log(path)
+    handlers: list[logging.Handler] = [log]
     if also_stderr:
         handlers.append(logging.StreamHandler())
     logging.basicConfig(
         level=logging.INFO, handlers=handlers, format="%(asctime)s %(levelname).1s %(message)s"
     )
     logging.getLogger("watchdog").setLevel(logging.ERROR)  # we report overflows ourselves
+    return log
 
 
 # -------------------------------------------------------------------- its life

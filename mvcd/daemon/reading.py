@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mvcd.daemon import priority
+from mvcd.errors import with_cause
+from mvcd.store.apart import Died, death
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +153,7 @@ class Reading:
             if not line:
                 self._end()
                 if not self._closed:
-                    log.warning("the reader of %s ended; it is started again", root)
+                    self._died(root, process.returncode)
                 return False
             told = json.loads(line)
             if told["state"] == "idle":
@@ -163,6 +165,14 @@ class Reading:
             self._heard(told)
             since, began = self._clock(), self._clock()
             before = priority.processor_seconds(process.pid) or 0.0
+
+    def _died(self, root: str, code: int) -> None:
+        """What damage ends is told to who looks at the workspace: the next reader will end of it too."""
+        error = death(code)
+        why = "; ".join(filter(None, (with_cause(error), error.help)))
+        log.warning("the reader of %s ended, and is started again: %s", root, why)
+        if isinstance(error, Died):
+            self._heard({"root": root, "state": "failed", "message": why})
 
     def _line(self, fd: int) -> bytes | None:
         """A line of the reader's; empty at its end, None if none came for a moment."""

@@ -320,6 +320,10 @@ def rollback(
 # -------------------------------------------------------------------- the common part
 
 
+FORCED = {"checkout", "switch", "rollback"}
+"""Verbs that take --force; a pull and a merge do not."""
+
+
 def settle_interrupted(core: Core, context: Context) -> None:
     """Logs unsaved work that a verb put aside before it died, so that `undo` can bring it back."""
     name = saved_name(core.workspace)
@@ -333,10 +337,11 @@ def settle_interrupted(core: Core, context: Context) -> None:
 
 def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
     if planned.unsaved and not force:
+        other = f"or: mvc {verb} --force, which mvc undo can take back"
         raise Conflict(
             f"{verb} would overwrite unsaved work in {some(planned.unsaved)}",
             kind="would-overwrite",
-            help=f"mvc commit -m '...'  (or: mvc {verb} --force, which mvc undo can take back)",
+            help=f"mvc commit -m '...'  ({other if verb in FORCED else 'then run it again'})",
         )
 
 

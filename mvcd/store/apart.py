@@ -125,7 +125,7 @@ def apart(
             child.kill()
         child.wait()
     if answer is None:
-        raise _death(child.returncode)
+        raise death(child.returncode)
     return answer[0]
 
 
@@ -151,7 +151,8 @@ def _pass_on(monitor: Monitor, what: str, value: Any) -> None:
         monitor.warn(value)
 
 
-def _death(code: int) -> MvcError:
+def death(code: int) -> MvcError:
+    """What to say of a process of ours that ended with `code`, negative for a signal, before it was done."""
     if code >= 0:
         return Failure("a process of mvc ended early", kind="internal", cause=f"exit code {code}")
     name = signal.Signals(-code).name

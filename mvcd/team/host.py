@@ -16,7 +16,7 @@ from mvcd.repo.keygen import Keygen
 from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.opened import PACKS, Opened, room
+from mvcd.store.opened import Opened, open_kept, room
 from mvcd.store.room import RESERVE, require_room
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
@@ -124,8 +124,7 @@ class TeamHost:
     def _opened(self, key: str) -> _Open:
         id, name = key.split(" ", 1)
         path = self.root.repository_path(name)
-        store = LmdbStore.open(path, cached=True, pack_files=PACKS)
-        store.salvage()  # before anybody asks what is missing
+        store = open_kept(path, cached=True)
         usage = Usage(store)
         if usage.owing:
             with self._lock:

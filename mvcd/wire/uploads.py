@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -33,8 +34,10 @@ BUSY = 1.0
 ANNOUNCED = 5.0
 """Seconds for which a push has one that has asked and not put yet."""
 MAX_UPLOADS = 128
-"""At once. One more closes the one that has rested longest: each holds a pack, a lease and what is remembered
-for bases, and a client that never comes back costs its owner nothing."""
+"""At once: each holds a pack, a lease and what is remembered for bases. One more closes one at rest, of whoever
+has most the one that has rested longest; a client that never comes back costs its owner nothing. Who keeps all
+of them at work keeps nobody out who has fewer: one of theirs is closed between two calls, and begun anew by the
+next."""
 REMEMBERED = 32 << 20
 """Raw bytes kept for bases, shared by all uploads."""
 MOST_REMEMBERED = 2 << 20
@@ -112,9 +115,9 @@ class Uploads:
             upload = self._open.get((repo, session))
             if upload is None:
                 if len(self._open) >= MAX_UPLOADS:
-                    longest = self._longest_at_rest()
-                    rested = self._open.pop(longest)
-                    self._left.add(longest[0])
+                    dispensable = self._dispensable(owner)
+                    rested = self._open.pop(dispensable)
+                    self._left.add(dispensable[0])
                 arrivals = Arrivals(store, store.session(), checks=self._checks)
                 upload = Upload(arrivals, self._clock(), owner, self._clock())
                 self._open[repo, session] = upload
@@ -172,11 +175,24 @@ class Uploads:
             busy = sum(one.calls > 0 or one.used > now - BUSY for one in self._open.values())
             return max(1, FRAMES // max(1, busy + len(self._announced)))
 
-    def _longest_at_rest(self) -> Key:
-        quiet = self._at_rest(QUIET)
-        if not quiet:
+    def _dispensable(self, owner: str) -> Key:
+        """The one to close for another one of `owner`: at rest and of nobody who has fewer, or between two
+        calls of somebody who has more. Raises Busy."""
+        counts = Counter(one.owner for one in self._open.values())
+
+        def least(seconds: float, count: int) -> set[Key]:
+            resting = self._at_rest(seconds)
+            return {key for key in resting if counts[self._open[key].owner] >= count}
+
+        found = least(QUIET, counts[owner]) | least(0.0, counts[owner] + 2)
+        if not found:
             raise Busy("too many pushes at once", help="try again in a minute")
-        return min(quiet, key=lambda key: self._open[key].used)
+
+        def order(key: Key) -> tuple[int, float]:
+            one = self._open[key]
+            return -counts[one.owner], one.used
+
+        return min(found, key=order)
 
     def _at_rest(self, seconds: float) -> list[Key]:
         since = self._clock() - seconds

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 import mvc as package
 from mvc.cli import errors
 from mvc.cli.commands import version
+from mvcd.repo import moves
 from tests.support.commandline import Mvc
 
 CLASH = package.Clash("model.bin", package.Component.WEIGHTS, "changed", "deleted")
@@ -220,3 +222,10 @@ time.sleep = sleep
 from mvc.cli.main import cli
 cli.main(["add", "model.py"])
 """
+
+
+@pytest.mark.parametrize("verb", ["checkout", "switch", "rollback", "pull", "merge"])
+def test_force_is_offered_where_a_verb_has_it(verb: str) -> None:
+    command = import_module(f"mvc.cli.commands.{verb}").command
+    has = any("--force" in parameter.opts for parameter in command.params)
+    assert has == (verb in moves.FORCED)

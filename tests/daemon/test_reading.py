@@ -78,6 +78,22 @@ def test_one_that_is_killed_is_started_again_and_nothing_is_lost(world: World) -
     assert world.bench.reopen().read("a") == LARGE + b"a"
 
 
+def test_what_ends_it_is_told_where_damage_does(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """LMDB ends who reads a damaged page with SIGABRT, and the kernel with SIGBUS."""
+    world.reading.warm()
+    os.kill(world.process, signal.SIGBUS)
+    world.capture("a")
+    world.want()
+    told = world.told.get(timeout=60)
+    assert (told["root"], told["state"]) == (str(world.bench.root), "failed")
+    assert "index is damaged" in told["message"] and "SIGBUS" in told["message"]
+    assert "mvc repair" in told["message"]
+    assert told["message"] in caplog.text
+    assert world.told.get(timeout=60)["number"] == 2, "the next one reads it all the same"
+
+
 @pytest.mark.parametrize("allowed", [True, False], ids=["lifted", "replaced"])
 def test_one_that_starves_with_something_late_is_lifted(
     world: World, monkeypatch: pytest.MonkeyPatch, allowed: bool

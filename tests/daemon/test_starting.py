@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,8 +16,10 @@ import pytest
 from mvc import daemon_client
 from mvc.api import errors
 from mvcd.daemon import config, starting
+from mvcd.daemon.main import Log
 from mvcd.errors import DaemonError
 from tests.daemon.daemons import Daemon
+from tests.store.children import Child
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -147,6 +151,36 @@ def test_a_client_hears_the_cause_and_the_help(
         f"mvcd cannot write {places}/state: it is a file, not a directory"
     )
     assert str(refused.value.help).startswith("MVC_STATE_DIR=DIR")
+
+
+def test_the_last_words_of_a_daemon_are_in_its_log(start: Start, places: Path) -> None:
+    """Nobody reads its standard error once it serves, and LMDB says there why it ends the process."""
+    with start() as process:
+        out, _ = process.communicate(timeout=60)
+    pid = int(out.rpartition("(process ")[2].rstrip(")\n"))
+    os.kill(pid, signal.SIGABRT)
+    with start("logs") as process:
+        said, _ = process.communicate(timeout=60)
+    deadline = time.monotonic() + 30
+    while "Fatal Python error: Aborted" not in said:
+        assert time.monotonic() < deadline, said
+        with start("logs") as process:
+            said, _ = process.communicate(timeout=60)
+
+
+def test_last_words_go_to_the_log_that_was_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "mvcd.log"
+
+    def work(report: Callable[[str], None]) -> None:
+        log = Log(str(path), size=1000)
+        log.take_stderr()
+        for _ in range(50):
+            log.handle(logging.makeLogRecord({"msg": "a line of some length"}))
+        os.write(2, b"Assertion failed\n")
+
+    assert Child(work).end() == (0, [])
+    assert path.with_name("mvcd.log.1").exists()
+    assert path.read_text().endswith("Assertion failed\n")
 
 
 def test_of_a_traceback_the_last_line_is_told() -> None:

@@ -218,6 +218,36 @@ def test_every_change_of_the_disk_is_written_down(tell: Callable[[str], Story]) 
             assert any(entry.durable for entry in story.log)
 
 
+def test_a_cut_that_is_told_can_be_made_again(tell: Callable[[str], Story]) -> None:
+    """Its moment, model and seed are all there is to it: the same bytes, twice."""
+    story = tell("commit")
+    images = []
+    for _ in range(2):
+        images.append([image(story, cut) for cut in cuts(story, 1) if cut.model.fate == "mixed"])
+    assert images[0] == images[1]
+    assert len({repr(found) for found in images[0]}) > 10, "and other seeds make other ones"
+
+
+def image(story: Story, cut: Cut) -> dict[Path, bytes]:
+    disk = copy.deepcopy(story.disk)
+    for entry in story.log[: cut.after]:
+        disk.apply(entry, cut.model)
+    disk.leave(story.place, cut.model, random.Random(f"{story.scene.name} {cut.seed}"))
+    found = contents(story.place)
+    shutil.rmtree(story.place)
+    return found
+
+
+def test_a_command_does_to_the_disk_what_it_did_before(places: Path) -> None:
+    """In the same order, whatever names and times are in it: a campaign strikes the same moments again."""
+    told = []
+    with Host(places / "again-host") as host:
+        for turn in ("again-1", "again-2"):
+            story = record(host, SCENES["tag"], places / turn)
+            told.append([(entry.operation, entry.durable, entry.offset) for entry in story.log])
+    assert told[0] == told[1]
+
+
 def contents(top: Path) -> dict[Path, bytes]:
     """Files and links below a directory."""
     found = {}

@@ -77,8 +77,9 @@ def test_conflicts_are_listed_and_nothing_changes(bench: Bench) -> None:
 def test_unsaved_work_is_not_overwritten(bench: Bench) -> None:
     parted(bench, {"notes.md": "ours"}, {"model.bin": "theirs"})
     bench.write({"model.bin": "unsaved"})
-    with pytest.raises(Conflict, match="unsaved"):
+    with pytest.raises(Conflict, match="unsaved") as caught:
         merge(bench)
+    assert caught.value.help and "--force" not in caught.value.help, "a merge has no such option"
     assert bench.files()["model.bin"] == b"unsaved"
 
 

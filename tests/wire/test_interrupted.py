@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import Received, pull
 from mvcd.wire import uploads
-from mvcd.wire.client import RemotePeer
+from mvcd.wire.client import Patience, RemotePeer
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
 from tests.support.proxy import Proxy
@@ -232,3 +233,28 @@ def test_what_comes_twice_and_out_of_order(
     assert [data for _, data in store.operations(newest_first=False)] == [
         str(n).encode() for n in range(5)
     ]
+
+
+def test_a_server_that_comes_back_is_found_as_soon_as_it_is_asked_again() -> None:
+    """gRPC by itself would try anew 2.6 s after its first failure, whoever asks meanwhile."""
+    tries = 0
+
+    def pause(seconds: float) -> None:
+        nonlocal tries, back
+        time.sleep(seconds)
+        tries += 1
+        if tries == 20:
+            proxy.target, back = port, time.monotonic()
+
+    patience = Patience(first=0.1, most=0.1, total=20.0, sleep=pause)
+    back = 0.0
+    with MemoryStore() as store, socket.create_server(("127.0.0.1", 0)) as nobody:
+        served, port = serving(store)
+        with Proxy(nobody.getsockname()[1]) as proxy:
+            nobody.close()
+            url = f"grpc://127.0.0.1:{proxy.port}/r"
+            peer = RemotePeer(f"127.0.0.1:{proxy.port}", "r", url, patience=patience)
+            assert peer.refs() == {}
+            assert back and time.monotonic() - back < 0.5
+            peer.close()
+        served.stop(1)

@@ -167,6 +167,26 @@ def test_as_many_as_there_may_be_and_all_at_work(
         call.__exit__(None, None, None)
 
 
+def test_who_has_many_keeps_nobody_out(every: tuple[Uploads, MemoryStore, Clock]) -> None:
+    """Though all of them are at work: one is closed between two calls, and none of who has fewer."""
+    ours, store, clock = every
+    with ours.using("r", b"ada", store, "ada") as hers:
+        pass
+    for n in range(MAX_UPLOADS - 1):
+        with ours.using("r", b"%d" % n, store, "eve"):
+            pass
+    with pytest.raises(Busy), ours.using("r", b"more", store, "eve"):
+        pass
+    with ours.using("r", b"bob", store, "bob") as his:
+        pass
+    clock.now += QUIET
+    for n in range(MAX_UPLOADS):
+        with ours.using("r", b"again %d" % n, store, "eve"):
+            clock.now += QUIET / 10
+    assert not hers.closed and not his.closed
+    assert len(ours._open) == MAX_UPLOADS
+
+
 def test_ended_under_a_call_is_busy(every: tuple[Uploads, MemoryStore, Clock]) -> None:
     """The one error that a client answers by making the same call again."""
     ours, store, _ = every

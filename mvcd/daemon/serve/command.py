@@ -226,10 +226,12 @@ def _now_us() -> int:
 
 
 def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
+    from mvcd.daemon.serve.connections import raise_descriptors
     from mvcd.daemon.serve.peer import PeerHost, offers
     from mvcd.team.accounts import new_secret
 
     found = offers(options.workspace or ["."])
+    raise_descriptors()  # before the host counts how many stores it may keep open
     token = None if plan.listen.loopback else new_secret()
     host = PeerHost(found, token=token, write=options.write)
 

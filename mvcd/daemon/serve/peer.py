@@ -12,12 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mvcd.errors import AuthError, Conflict, MvcError, NoRepository
+from mvcd.errors import AuthError, Conflict, NoRepository
 from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.repo.refs import head_name
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.opened import Opened, open_kept, room
 from mvcd.store.room import RESERVE, require_room
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
@@ -63,7 +64,7 @@ def offers(paths: Sequence[str]) -> dict[str, Offered]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class OpenPeer:
     """`wire.host.Hosted` for everybody who comes in."""
 
@@ -89,27 +90,31 @@ class OpenPeer:
 
 
 class PeerHost:
-    """`wire.host.Host`. Opens the stores at once and keeps them until `close`."""
+    """`wire.host.Host`. Opens each store once, to tell of one that cannot be served, and keeps as many of them
+    as this process's descriptors allow."""
 
     def __init__(self, offers: Mapping[str, Offered], *, token: str | None, write: bool) -> None:
         """Raises what opening a store raises."""
         self._token = token
         self._write = write
-        self._open: dict[str, OpenPeer] = {}
-        role = Role.WRITE if write else Role.READ
+        self._offers = dict(offers)
+        self._open = Opened(self._opened, busy=lambda _: False, most=room())
         try:
-            for name, offer in offers.items():
-                store = LmdbStore.open(offer.store)
-                store.salvage()  # before anybody asks what is missing
-                self._open[name] = OpenPeer(
-                    store, store.id, role.word, not offer.partial, head=offer.head
-                )
-        except MvcError:
+            for name in self._offers:
+                self._open.get(name)
+        except BaseException:
             self.close()
             raise
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._offers)
+
+    def _opened(self, name: str) -> OpenPeer:
+        offer = self._offers[name]
+        # Uncached: what one machine reads from another it reads once, and this one has other work.
+        store = open_kept(offer.store, cached=False)
+        role = Role.WRITE if self._write else Role.READ
+        return OpenPeer(store, store.id, role.word, not offer.partial, head=offer.head)
 
     def admit(self, caller: Caller) -> str:
         """See `mvcd.wire.host.Doorkeeper`. Whoever is on one machine is taken for one."""
@@ -121,21 +126,19 @@ class PeerHost:
 
     def open(self, repo: str, caller: Caller, action: Action) -> OpenPeer:
         self.admit(caller)
-        only = next(iter(self._open.values())) if len(self._open) == 1 and not repo else None
-        hosted = only or self._open.get(repo)
-        if hosted is None:
+        name = next(iter(self._offers)) if len(self._offers) == 1 and not repo else repo
+        if name not in self._offers:
             raise NoRepository(
                 f"there is no repository {repo!r}",
                 kind="no-such-repository",
-                cause=f"here are: {', '.join(sorted(self._open))}",
+                cause=f"here are: {', '.join(sorted(self._offers))}",
             )
         if action in (Action.PUT, Action.UPDATE) and not self._write:
             raise AuthError(
                 "this peer takes no pushes", kind="read-only", help="there: mvcd serve --write"
             )
-        return hosted
+        return self._open.get(name)
 
     def close(self) -> None:
-        for hosted in self._open.values():
+        for hosted in self._open.drop_all():
             hosted.store.close()
-        self._open = {}

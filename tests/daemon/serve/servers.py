@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,13 +34,21 @@ CONTEXT = Context(author="Ada <ada@example.org>", time_us=1_700_000_000_000_000)
 
 
 class Server:
-    """Serves when the constructor returns; `said` is what it printed, `log` its lines so far."""
+    """Serves when the constructor returns; `said` is what it printed, `log` its lines so far. It has as many
+    `descriptors` as told, and can raise them no further."""
 
-    def __init__(self, *options: object) -> None:
+    def __init__(
+        self,
+        *options: object,
+        descriptors: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        limit = "" if descriptors is None else f"ulimit -n {descriptors} && "
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "mvcd.daemon", "serve", "--log-format", "json",
-             *map(str, options)],
-            env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            ["sh", "-c", limit + 'exec "$@"', "sh", sys.executable, "-m", "mvcd.daemon", "serve",
+             "--log-format", "json", *map(str, options)],
+            env={**ENVIRONMENT, **(environment or {})}, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.log: list[dict[str, Any]] = []
         self.raw: list[str] = []

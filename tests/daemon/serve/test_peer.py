@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.daemon.serve.peer import offers
-from mvcd.errors import AuthError, Conflict, NoRepository
+from mvcd.daemon.serve.peer import PeerHost, offers
+from mvcd.errors import AuthError, Conflict, IntegrityError, NoRepository
 from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import Server, push_branch
+from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
 HERE = ("--listen", "127.0.0.1:0")
@@ -104,3 +105,36 @@ def test_names_must_differ(tmp_path: Path, bench: Bench) -> None:
     with pytest.raises(NoRepository):
         offers([str(tmp_path)])
     twin.repo.close()
+
+
+def test_300_repositories_with_256_descriptors(bench: Bench) -> None:
+    """The last used stay open, and pushes and reads reach each of them."""
+    with in_memory() as memory:
+        names = [f"r{number}" for number in range(300)]
+        options: list[object] = [*HERE, "--write", "--workspace", bench.root]
+        for name in names:
+            LmdbStore.create(memory / name).close()
+            options += ["--workspace", memory / name]
+        with Server(*options, descriptors=256) as server:
+            id = bytes(bench.repo.resolve("HEAD"))
+            for name in ("iris", *names):
+                peer = server.peer(name)
+                assert peer.refs() == ({"heads/main": id} if name == "iris" else {})
+                peer.close()
+            for name in names[::30]:
+                peer = server.peer(name)
+                assert push_branch(bench, peer, "main") == id
+                assert peer.refs() == {"heads/main": id}
+                peer.close()
+            open_files = os.listdir(f"/proc/{server.process.pid}/fd")
+            assert len(open_files) < 200
+
+
+def test_one_that_cannot_be_opened_is_told_before_any_is_served(
+    tmp_path: Path, bench: Bench
+) -> None:
+    LmdbStore.create(tmp_path / "bare").close()
+    (tmp_path / "bare" / "format").write_text("garbage\n")
+    served = offers([str(bench.root), str(tmp_path / "bare")])
+    with pytest.raises(IntegrityError):
+        PeerHost(served, token=None, write=False)

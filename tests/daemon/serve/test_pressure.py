@@ -1,7 +1,11 @@
-"""What one client, known or not, can keep from others: nothing that they notice."""
+"""What one client, known or not, can keep from others: nothing that they notice.
+
+5,000 connections and 10,000 uploads: `pytest -m campaign tests/daemon/serve/test_pressure.py`.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import resource
 import socket
@@ -11,7 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +23,29 @@ import grpc
 import pytest
 
 from mvcd.daemon.notify import Notifier
-from mvcd.daemon.serve.connections import Connections, place_of
+from mvcd.daemon.serve.connections import OWN, SHARE, Connections, place_of
 from mvcd.daemon.serve.run import Plan, Process
 from mvcd.monitor import Silent
 from mvcd.store.api import RefUpdate
+from mvcd.store.record import record_head
 from mvcd.sync.push import push
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
 from mvcd.wire.admission import MAX_OF_METHOD, Admission, Shares
+from mvcd.wire.client import Patience
 from mvcd.wire.front import address_of
 from mvcd.wire.server import THREADS
+from mvcd.wire.uploads import MAX_UPLOADS
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.daemon.serve.echo import HERE, SERVICE, Echo
-from tests.daemon.serve.servers import BY, Server, team
+from tests.daemon.serve.servers import BY, QUICK, Server, team
+from tests.store.objects import plain
 from tests.support.workspace import Bench
 
 FLOOR = 1.5
 """Seconds; a push takes 0.1 s, and a machine that does other things may take longer for once."""
+SOON = 10.0
+"""Seconds; a flood is over after 1.5 s, and whoever was refused asks again after at most as long."""
 REMOTE = f"/{pb.DESCRIPTOR.package}.Remote"
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 
@@ -43,24 +53,28 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0
 class Served:
     """A team's server with "iris": ada pushes and is measured, eve does what she likes; both may write."""
 
-    def __init__(self, root: Path, bench: Bench) -> None:
+    def __init__(self, root: Path, bench: Bench, descriptors: int | None = None) -> None:
+        self.root = root
         self.ada = team(root, "iris")
         with Root.open(root) as opened:
             opened.accounts.add_user(BY, "eve")
             opened.accounts.set_grant(BY, "eve", Scope(role=Role.WRITE))
             self.eve = opened.accounts.add_token(BY, "eve")[0]
-        self.server = Server("--root", root, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0")
+        self.server = Server(
+            "--root", root, "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0",
+            descriptors=descriptors,
+        )  # fmt: skip
         self._bench = bench
         self._pushes = 0
 
-    def push(self) -> float:
+    def push(self, patience: Patience = QUICK) -> float:
         """Seconds that a push of ada's takes, over a connection of its own, with 2 MiB that are new."""
         self._pushes += 1
         self._bench.write({"model.bin": random.Random(self._pushes).randbytes(2 << 20)})
         self._bench.add()
         id = self._bench.commit().version
         begun = time.monotonic()
-        peer = self.server.peer("iris", self.ada)
+        peer = self.server.peer("iris", self.ada, patience=patience)
         before = peer.refs().get("heads/main")
         push(self._bench.repo._core.store, peer, [id], [], monitor=Silent())
         update = RefUpdate("heads/main", before, bytes(id))
@@ -160,7 +174,7 @@ def watchers(served: Served, count: int) -> Iterator[None]:
 
 @contextmanager
 def idle_connections(served: Served, count: int) -> Iterator[list[socket.socket]]:
-    """Of clients that said their preface, and nothing since."""
+    """Of clients that said their preface, and nothing since; some may be refused."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, count + 1000), hard))
     host, port = served.server.listen.split(":")
@@ -168,12 +182,74 @@ def idle_connections(served: Served, count: int) -> Iterator[list[socket.socket]
     try:
         for _ in range(count):
             made.append(socket.create_connection((host, int(port)), timeout=10))
-            made[-1].sendall(PREFACE)
+            with suppress(ConnectionError):
+                made[-1].sendall(PREFACE)
         yield made
     finally:
         for each in made:
             each.close()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextmanager
+def slow_connections(served: Served, count: int) -> Iterator[None]:
+    """Each sends a byte of its preface now and then."""
+    end = threading.Event()
+
+    def trickle(sockets: list[socket.socket]) -> None:
+        for at in range(len(PREFACE)):
+            for each in sockets:
+                with suppress(OSError):
+                    each.sendall(PREFACE[at : at + 1])
+            if end.wait(0.1):
+                return
+
+    host, port = served.server.listen.split(":")
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_connection((host, int(port)))) for _ in range(count)
+        ]
+        trickling = threading.Thread(target=trickle, args=(sockets,))
+        trickling.start()
+        stack.callback(trickling.join)
+        stack.callback(end.set)
+        yield
+
+
+@contextmanager
+def unfinished_uploads(served: Served, count: int) -> Iterator[None]:
+    """Each with one object; as many of them as there may be are kept at work meanwhile."""
+    metadata = [("authorization", f"Bearer {served.eve}")]
+    leases = Path(served.root, "repos", "iris", "leases")
+    end = threading.Event()
+    with grpc.insecure_channel(served.server.listen) as channel, ThreadPoolExecutor(16) as pool:
+        put = channel.unary_unary(f"{REMOTE}/Put")
+
+        def begin(number: int) -> None:
+            data = b"%d" % number
+            request = pb.PutRequest(
+                repo="iris",
+                session=number.to_bytes(16, "big"),
+                records=record_head(*plain(data)) + data,
+            )
+            try:
+                put(request.SerializeToString(), metadata=metadata, timeout=60)
+            except grpc.RpcError as error:
+                assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+        def keep() -> None:
+            while not end.wait(0.05):
+                list(pool.map(begin, range(count - MAX_UPLOADS, count)))
+
+        list(pool.map(begin, range(count)))
+        assert len(os.listdir(leases)) <= MAX_UPLOADS + 1
+        with ThreadPoolExecutor(1) as keeping:
+            kept = keeping.submit(keep)
+            try:
+                yield
+            finally:
+                end.set()
+            kept.result()
 
 
 ATTACKS: dict[str, Callable[[Served], Any]] = {
@@ -189,6 +265,8 @@ ATTACKS: dict[str, Callable[[Served], Any]] = {
     "unread Gets": lambda s: unread_streams(s, 60),
     "watchers": lambda s: watchers(s, 16),
     "idle connections": lambda s: idle_connections(s, 1100),
+    "slow connections": lambda s: slow_connections(s, 200),
+    "uploads never finished": lambda s: unfinished_uploads(s, 1000),
 }
 
 
@@ -199,6 +277,54 @@ def test_anothers_push_takes_no_longer(served: Served, attack: str) -> None:
         disturbed = sorted(served.push() for _ in range(3))[1]
         assert served.ready() == 200
     assert disturbed < max(2 * undisturbed, FLOOR)
+
+
+@pytest.mark.campaign
+def test_anothers_push_beside_10_000_uploads(served: Served) -> None:
+    undisturbed = sorted(served.push() for _ in range(3))[1]
+    with unfinished_uploads(served, 10_000):
+        disturbed = sorted(served.push() for _ in range(3))[1]
+    assert disturbed < max(2 * undisturbed, FLOOR)
+
+
+@pytest.mark.parametrize("count", [1100, pytest.param(5000, marks=pytest.mark.campaign)])
+def test_more_connections_than_there_may_be(tmp_path: Path, bench: Bench, count: int) -> None:
+    """With 2,304 descriptors there may be 1,024. Who comes when all places are taken waits until the idle ones
+    are closed that one address has above its share, and is let in; who comes later notices nothing."""
+    most = (2304 - OWN) // 2
+    assert most == 1024 < count
+    served = Served(tmp_path / "root", bench, descriptors=2304)
+    with served.server:
+        undisturbed = sorted(served.push() for _ in range(3))[1]
+        with idle_connections(served, count) as made:
+            assert served.push(Patience()) < SOON
+            deadline = time.monotonic() + SOON
+            while sum(not _ended(each, 0.0) for each in made) > most * SHARE:
+                assert connections(served) <= most
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            disturbed = sorted(served.push() for _ in range(3))[1]
+            assert served.ready() == 200
+    assert disturbed < max(2 * undisturbed, FLOOR)
+
+
+def connections(served: Served) -> int:
+    """How many the server holds open, as the kernel tells."""
+    port = int(served.server.listen.rpartition(":")[2])
+    own = sockets(served.server.process.pid)
+    tables = [Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6")]
+    rows = [row.split() for table in tables for row in table.splitlines()[1:]]
+    established = [row for row in rows if row[3] == "01" and row[9] in own]
+    return sum(int(row[1].rpartition(":")[2], 16) == port for row in established)
+
+
+def sockets(pid: int) -> set[str]:
+    """Their inodes."""
+    found = set()
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/{pid}/fd/{name}").removeprefix("socket:[").rstrip("]"))
+    return found
 
 
 def test_who_has_no_token_is_told_before_a_message_comes(served: Served) -> None:
@@ -305,17 +431,20 @@ def test_idle_connections_go_when_there_are_too_many(tmp_path: Path) -> None:
         assert guard.look(port, busy) == 0, "all are new"
         guard._since = {place: since - 10 for place, since in guard._since.items()}
         assert guard.look(port, busy) == 5, "down to the half that one address may have"
-        for client, _ in pairs:
-            client.settimeout(0.2)
-        closed = [n for n, (client, _) in enumerate(pairs) if _ended(client)]
+        closed = [n for n, (client, _) in enumerate(pairs) if _ended(client, 0.2)]
         assert len(closed) == 5 and min(closed) == 3, "not the busy ones, and the oldest first"
 
 
-def _ended(client: socket.socket) -> bool:
+def _ended(client: socket.socket, seconds: float) -> bool:
+    client.settimeout(seconds)
     try:
-        return client.recv(1) == b""
-    except TimeoutError:
+        while client.recv(1 << 10):
+            pass
+    except (TimeoutError, BlockingIOError):
         return False
+    except ConnectionError:
+        pass
+    return True
 
 
 def test_names_of_peers() -> None:
