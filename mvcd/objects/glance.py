@@ -32,6 +32,8 @@ class Glance:
     """One version's record. Empty bytes are the empty version v0."""
 
     __slots__ = ("_message", "id", "parents")
+    id: VersionId
+    parents: tuple[VersionId, ...]
 
     def __init__(self, id: VersionId, data: bytes) -> None:
         """Raises CorruptObject for what is no message at all."""

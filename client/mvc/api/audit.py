@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mvc.api.errors import Failure, UsageError
-from mvc.api.results import moment
+from mvc.api.public import public
 
 if TYPE_CHECKING:
     from mvcd.repo.keygen import Keygen
     from mvcd.repo.repository import Repository
-    from mvcd.team.auditlog import Audited, Entry
+    from mvcd.team.auditlog import Audited
     from mvcd.team.seals import Seal
 
 
@@ -69,21 +69,7 @@ def read_audit(store: Audited, limit: int | None) -> list[AuditEntry]:
     from mvcd.team import auditlog
 
     found = auditlog.entries(store) if limit is None else auditlog.newest(store, limit)
-    return [_entry(row) for row in found]
-
-
-def _entry(row: Entry) -> AuditEntry:
-    return AuditEntry(
-        number=row.number,
-        time=moment(row.time_us, 0),
-        who=row.who,
-        token=row.token,
-        action=row.action,
-        peer=row.peer,
-        request=row.request,
-        detail=dict(row.detail),
-        digest=row.digest,
-    )
+    return [public(AuditEntry, row) for row in found]
 
 
 def check_audit(
@@ -94,10 +80,10 @@ def check_audit(
 
     if seal is None or _is_digest(seal):
         found = auditlog.verify(store, seal=seal)
-        return AuditState(found.rows, found.digest, found.problems, found.sealed)
+        return public(AuditState, found)
     good, bad = _seals(seal, id, key or own)
     found = auditlog.verify(store, seals=good)
-    return AuditState(found.rows, found.digest, (*bad, *found.problems), found.sealed)
+    return public(AuditState, found, problems=(*bad, *found.problems))
 
 
 def _is_digest(text: str) -> bool:

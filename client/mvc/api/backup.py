@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from mvc.api.public import made_from, public
 from mvcd.daemon.serve import backup as engine
 
 if TYPE_CHECKING:
     from mvc.api.results import Monitor
 
 
+@made_from(refs="ref_count")
 @dataclass(frozen=True, slots=True)
 class StoreBackup:
     """One store of a backup, every object of which was read. `path` is its place below the directory; `audit`
@@ -37,7 +39,7 @@ def backup(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     source = os.fspath(root or os.environ.get("MVC_ROOT") or ".")
     made = engine.back_up_root(source, os.fspath(target), time=now, monitor=monitor)
-    return [_store(copy) for copy in made]
+    return [public(StoreBackup, copy) for copy in made]
 
 
 def restore(
@@ -48,10 +50,4 @@ def restore(
 ) -> list[StoreBackup]:
     """Makes the server directory `target`, absent or empty, from a backup, and compares the two."""
     made = engine.restore_root(os.fspath(source), os.fspath(target), monitor=monitor)
-    return [_store(copy) for copy in made]
-
-
-def _store(copy: engine.StoreCopy) -> StoreBackup:
-    return StoreBackup(
-        copy.path, copy.ref_count, copy.objects, copy.bytes, copy.audit_rows, copy.audit
-    )
+    return [public(StoreBackup, copy) for copy in made]

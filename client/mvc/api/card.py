@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvc.api.page import Block, Cell, Code, Page, Section, Table
+from mvc.api.public import made_from
 from mvc.api.results import ComponentRoot, SignatureReport, Value, Version
 from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.objects.version import Component
-from mvcd.repo.card import CardFacts, CardFile, DataKind, DataTable, Network, WeightFile
+from mvcd.repo.card import CardFile, DataKind, DataTable, Network, WeightFile
 
 __all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "Network", "WeightFile"]
 
@@ -25,6 +25,7 @@ _SHOWN_VALUES = 8
 """Settings, and metrics, on one row of a catalogue."""
 
 
+@made_from(version="history")
 @dataclass(frozen=True, slots=True)
 class Card:
     """A version's card. `markdown()` and `html()` make one page of it.
@@ -44,21 +45,6 @@ class Card:
     stages: tuple[StageRecord, ...]
     signatures: SignatureReport | None
     absent: tuple[Component, ...] = ()
-
-    @classmethod
-    def of(cls, root: str, facts: CardFacts, signatures: SignatureReport | None) -> Card:
-        return cls(
-            project=os.path.basename(root),
-            version=Version.of(facts.history),
-            architecture=facts.architecture,
-            networks=facts.networks,
-            weights=facts.weights,
-            data=facts.data,
-            tables=facts.tables,
-            stages=tuple(map(StageRecord.of, facts.stages)),
-            signatures=signatures,
-            absent=facts.absent,
-        )
 
     @property
     def parameters(self) -> Mapping[str, int]:

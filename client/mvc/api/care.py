@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mvc.api.context import context_of
+from mvc.api.public import public
 from mvc.api.results import Check, Monitor, VerifyReport
 from mvcd.errors import Failure, NoRepository
 from mvcd.monitor import Silent
@@ -65,7 +66,7 @@ class RepairPlan:
 
     @property
     def findings(self) -> tuple[RepairFinding, ...]:
-        return tuple(RepairFinding(f.part, f.problem, f.remedy) for f in self._plan.findings)
+        return tuple(public(RepairFinding, finding) for finding in self._plan.findings)
 
     @property
     def broken(self) -> tuple[str, ...]:
@@ -99,9 +100,7 @@ class RepairPlan:
         elif remote is not None:
             self._heal_store(report, remote, monitor or Silent())
         report.lost += engine.look(self.root).broken
-        return RepairReport(
-            tuple(report.done), tuple(report.lost), tuple(report.kept), self.lost_versions
-        )
+        return public(RepairReport, report, lost_versions=self.lost_versions)
 
     def _heal(self, report: Repaired, remote: str | None, monitor: Monitor | None) -> None:
         """Content: from the files, then from the remote."""
@@ -160,7 +159,7 @@ def verify(
         monitor=monitor or Silent(),
         partial=is_partial(config),
     )
-    return VerifyReport.of(report)
+    return public(VerifyReport, report)
 
 
 def server_plans(

@@ -29,7 +29,7 @@ def context_of(root: str, config: Config | None, *, author: str | None, full: bo
     from mvcd.repo.results import Context
 
     now_ns = time.time_ns()
-    who = author or os.environ.get("MVC_AUTHOR") or _author(root, config)
+    who = author or author_of(root, config)
     offset = time.localtime(now_ns // 1_000_000_000).tm_gmtoff // 60
     if not full:
         return Context(author=who, time_us=now_ns // 1000, utc_offset_minutes=offset)
@@ -62,7 +62,10 @@ def as_text(word: str) -> str:
     return os.fsencode(word).decode("utf-8", "backslashreplace")
 
 
-def _author(root: str, config: Config | None) -> str:
+def author_of(root: str, config: Config | None) -> str:
+    """Who acts, where the caller does not say it."""
+    if named := os.environ.get("MVC_AUTHOR"):
+        return named
     name = (config.get("user.name") if config else None) or user_setting("user.name")
     email = (config.get("user.email") if config else None) or user_setting("user.email")
     if not name and not email:

@@ -6,11 +6,10 @@ import os
 import re
 from dataclasses import dataclass
 
+from mvc.api.public import made_from, public
 from mvc.api.results import Component, Monitor
 from mvcd.ids import VersionId
 from mvcd.repo import verify_deploy as engine
-from mvcd.repo.export import ExportResult
-from mvcd.repo.export_manifest import ExportManifest
 from mvcd.repo.verify_deploy import DeployProblem
 
 __all__ = ["DeployProblem", "DeployReport", "Deployed", "Export", "verify_deploy"]
@@ -18,6 +17,15 @@ __all__ = ["DeployProblem", "DeployReport", "Deployed", "Export", "verify_deploy
 _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 
 
+@made_from(
+    number="record.generation",
+    message="record.message",
+    components="only",
+    files=lambda manifest: len(manifest.files),
+    size=lambda manifest: sum(f.entry.size for f in manifest.files),
+    stage=lambda manifest: manifest.promotion and manifest.promotion.stage,
+    stage_record=lambda manifest: manifest.promotion and manifest.promotion.number,
+)
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """What a deployment copy says it is. `stage` and `stage_record`: if it was exported by a stage's name."""
@@ -31,21 +39,8 @@ class Deployed:
     stage: str | None
     stage_record: int | None
 
-    @classmethod
-    def of(cls, manifest: ExportManifest) -> Deployed:
-        made = manifest.promotion
-        return cls(
-            version=manifest.version.hex(),
-            number=manifest.record.generation,
-            message=manifest.record.message,
-            components=manifest.only,
-            files=len(manifest.files),
-            size=sum(f.entry.size for f in manifest.files),
-            stage=None if made is None else made.stage,
-            stage_record=None if made is None else made.number,
-        )
 
-
+@made_from(deployed="manifest")
 @dataclass(frozen=True, slots=True)
 class Export:
     """What was exported, and where to. `replaced` is the version of the export that was there."""
@@ -54,12 +49,8 @@ class Export:
     deployed: Deployed
     replaced: str | None
 
-    @classmethod
-    def of(cls, result: ExportResult) -> Export:
-        replaced = None if result.replaced is None else result.replaced.hex()
-        return cls(result.directory, Deployed.of(result.manifest), replaced)
 
-
+@made_from(deployed="manifest")
 @dataclass(frozen=True, slots=True)
 class DeployReport:
     """Whether a directory is the version of its manifest, and the one that was `expected`, if any was."""
@@ -69,16 +60,6 @@ class DeployReport:
     expected: str | None
     problems: tuple[DeployProblem, ...]
     bytes_read: int
-
-    @classmethod
-    def of(cls, report: engine.DeployReport) -> DeployReport:
-        return cls(
-            directory=report.directory,
-            deployed=Deployed.of(report.manifest),
-            expected=None if report.expected is None else report.expected.hex(),
-            problems=report.problems,
-            bytes_read=report.bytes_read,
-        )
 
     @property
     def same_version(self) -> bool:
@@ -106,7 +87,7 @@ def verify_deploy(
     place = os.fspath(directory)
     if rev is None or _WHOLE_ID.fullmatch(rev.lower()):
         expected = None if rev is None else VersionId.parse(rev)
-        return DeployReport.of(engine.verify_deploy(place, expected=expected, monitor=monitor))
+        return public(DeployReport, engine.verify_deploy(place, expected=expected, monitor=monitor))
     from mvcd.repo.repository import Repository
 
     with Repository.open(os.fspath(repo)) as opened:
@@ -116,4 +97,4 @@ def verify_deploy(
         stage = rev.removeprefix("@").partition("@")[0]
         if made is not None and made.stage == stage and not opened.stage_knows(made):
             found = engine.with_foreign_record(found)
-    return DeployReport.of(found)
+    return public(DeployReport, found)

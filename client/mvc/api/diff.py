@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from mvc.api.public import made_from, public
+from mvc.api.results import ComponentRoot
 from mvcd.inspect.columns import Column, ColumnSummary
 from mvcd.inspect.environment import PackageChange
 from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
@@ -15,13 +17,12 @@ from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
 from mvcd.repo.architecture import ArchitectureChange, SourceChange
 from mvcd.repo.data import NOT_COUNTED, NOT_HERE, DataChange, Overlap, TableChange, problems
+from mvcd.repo.repository import Repository
 from mvcd.repo.results import FileChanges, ValueChange
+from mvcd.repo.sides import Sides
 
 if TYPE_CHECKING:
-    from mvc.api.results import ComponentRoot
     from mvc.api.weights import Weights
-    from mvcd.repo.repository import Repository
-    from mvcd.repo.sides import Sides
 
 __all__ = [
     "NOT_COUNTED",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 
+@made_from(_absent_weights="absent")
 @dataclass(frozen=True)
 class Diff:
     """The five differences. `new` is None when the right side is the workspace.
@@ -73,27 +75,6 @@ class Diff:
     _absent_weights: tuple[str, ...] = field(repr=False)
     _sides: Sides = field(repr=False, compare=False)
     _engine: Repository = field(repr=False, compare=False)
-
-    @classmethod
-    def between(
-        cls, engine: Repository, sides: Sides, components: Collection[Component] | None
-    ) -> Diff:
-        from mvc.api.results import ComponentRoot
-
-        diff = engine.compare(sides, components=components)
-        return cls(
-            diff.old.hex(),
-            None if diff.new is None else diff.new.hex(),
-            diff.components,
-            diff.hyperparameters,
-            diff.metrics,
-            diff.tensors,
-            diff.across,
-            {c: (ComponentRoot.of(a), ComponentRoot.of(b)) for c, (a, b) in diff.totals.items()},
-            diff.absent,
-            sides,
-            engine,
-        )
 
     @property
     def changed(self) -> bool:
@@ -154,3 +135,9 @@ class Diff:
         if Component.DATA not in self.components:
             return {}
         return {table.path: table for table in summarise_tables(self._sides)}
+
+
+def difference(engine: Repository, sides: Sides, components: Collection[Component] | None) -> Diff:
+    """For `Repo.diff`."""
+    diff = engine.compare(sides, components=components)
+    return public(Diff, diff, _sides=sides, _engine=engine)

@@ -11,12 +11,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mvc.api.results import Component, moment
-
-if TYPE_CHECKING:
-    from mvcd.repo import lineage as engine
+from mvc.api.public import made_from
+from mvc.api.results import Component
 
 NAMESPACE = "urn:mvc:"
 PRODUCER = "urn:mvc:mvc"
@@ -39,6 +37,7 @@ class Origin:
     since_number: int
 
 
+@made_from(version="id")
 @dataclass(frozen=True, slots=True)
 class Kin:
     """A parent or a child."""
@@ -49,6 +48,15 @@ class Kin:
     names: tuple[str, ...]
 
 
+@made_from(
+    "version",
+    "provenance",
+    version="id",
+    number="version.generation",
+    command=lambda found: (found.run or found.provenance).command,
+    seconds=lambda found: found.run and found.run.seconds,  # only a run has these two
+    seed=lambda found: found.run and found.run.seed,
+)
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """`command` is what made the version, `seconds` how long it ran (None: not by `mvc run`)."""
@@ -73,36 +81,6 @@ class Lineage:
     parents: tuple[Kin, ...]
     parent_weights: tuple[str, ...]  # digests of the weights this version began with
     children: tuple[Kin, ...]
-
-    @classmethod
-    def of(cls, found: engine.Lineage) -> Lineage:
-        version, made = found.version, found.provenance
-        return cls(
-            version=found.id.hex(),
-            number=version.generation,
-            names=found.names,
-            author=version.author,
-            time=moment(version.time_us, version.utc_offset_minutes),
-            message=version.message,
-            command=found.run.command if found.run else made.command,
-            seconds=found.run.seconds if found.run else None,
-            seed=found.run.seed if found.run else None,
-            git_commit=made.git_commit,
-            git_dirty=made.git_dirty,
-            host=made.host,
-            python=made.python,
-            packages_digest=made.packages_digest,
-            origins=tuple(
-                Origin(Component(o.component.value), o.root.hex(), o.files, o.size, o.since.hex(),
-                       o.since_number)
-                for o in found.origins
-            ),
-            hyperparameters=dict(version.hyperparameters),
-            metrics=dict(version.metrics),
-            parents=tuple(map(_kin, found.parents)),
-            parent_weights=tuple(w.hex() for w in found.parent_weights),
-            children=tuple(map(_kin, found.children)),
-        )  # fmt: skip
 
     def prov(self) -> dict[str, Any]:
         """W3C PROV-JSON: entities (versions, components), the activity that made this one, its agent."""
@@ -178,10 +156,6 @@ class Lineage:
 
     def _dataset(self, origin: Origin) -> dict[str, Any]:
         return _dataset(origin.component.value, origin.root)
-
-
-def _kin(found: engine.Kin) -> Kin:
-    return Kin(found.id.hex(), found.number, found.message, found.names)
 
 
 def _relations(

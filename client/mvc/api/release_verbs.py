@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from mvc.api.public import public
+
 if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import Export
@@ -53,13 +55,13 @@ class ReleaseVerbs:
             rev, stage, context=self._context(author), require=demanded, reason=reason,
             trust=lambda: trust_for(self.config, self.root, required=True),
         )  # fmt: skip
-        return StageRecord.of(made)
+        return public(StageRecord, made)
 
     def stages(self) -> tuple[StageRecord, ...]:
         """The newest record of each stage; `live` says whether a version holds it."""
         from mvc.api.stages import StageRecord
 
-        return tuple(map(StageRecord.of, self._engine.stages()))
+        return tuple(public(StageRecord, one) for one in self._engine.stages())
 
     def stage_history(self, stage: str, *, at: str | date | None = None) -> tuple[StageRecord, ...]:
         """Every record of a stage, newest first; with `at`, those in force on that day or at that time.
@@ -70,7 +72,7 @@ class ReleaseVerbs:
         from mvc.api.stages import StageRecord
 
         when = at.isoformat() if isinstance(at, (date, datetime)) else at
-        return tuple(map(StageRecord.of, self._engine.stage_history(stage, at=when)))
+        return tuple(public(StageRecord, one) for one in self._engine.stage_history(stage, at=when))
 
     def stage_rollback(
         self, stage: str, *, to: int | None = None, reason: str = "", author: str | None = None
@@ -79,8 +81,8 @@ class ReleaseVerbs:
         from mvc.api.stages import StageRecord
 
         context = self._context(author)
-        return StageRecord.of(
-            self._engine.stage_rollback(stage, context=context, to=to, reason=reason)
+        return public(
+            StageRecord, self._engine.stage_rollback(stage, context=context, to=to, reason=reason)
         )
 
     def stage_withdraw(
@@ -90,7 +92,9 @@ class ReleaseVerbs:
         from mvc.api.stages import StageRecord
 
         context = self._context(author)
-        return StageRecord.of(self._engine.stage_withdraw(stage, context=context, reason=reason))
+        return public(
+            StageRecord, self._engine.stage_withdraw(stage, context=context, reason=reason)
+        )
 
     def export(
         self,
@@ -111,7 +115,7 @@ class ReleaseVerbs:
         made = self._engine.export(
             rev, os.fspath(directory), only=components_of(only), replace=replace
         )
-        return Export.of(made)
+        return public(Export, made)
 
     def card(self, rev: str = "HEAD") -> Card:
         """A version's model card: values, and `markdown()` and `html()` of them."""
@@ -119,7 +123,9 @@ class ReleaseVerbs:
 
         id = self._engine.resolve(rev)
         (facts,) = self._engine.cards([id], tables=True)
-        return Card.of(self.root, facts, self.signatures(id.hex()))
+        return public(
+            Card, facts, project=os.path.basename(self.root), signatures=self.signatures(id.hex())
+        )
 
     def catalogue(self, *revs: str, stage: str | None = None, tags: bool = False) -> Catalogue:
         """A table of models: of `revs`, of all that ever held `stage`, of all tags; without any of these, of
@@ -136,9 +142,9 @@ class ReleaseVerbs:
         if not revs and stage is None and not tags:
             chosen = self._engine.published()
         facts = self._engine.cards(list(dict.fromkeys(chosen)), tables=False)
-        return Catalogue(
-            os.path.basename(self.root), tuple(Card.of(self.root, f, None) for f in facts)
-        )
+        name = os.path.basename(self.root)
+        cards = (public(Card, f, project=name, signatures=None) for f in facts)
+        return Catalogue(name, tuple(cards))
 
     def stage_check(self, stage: str, *, seal: str | None = None) -> ChainReport:
         """Whether a stage's history is whole. Its `head`, noted elsewhere and given later as `seal`, proves

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
+from mvc.api.public import public
+
 if TYPE_CHECKING:
     from mvc.api.remotes import (
         Clone,
@@ -89,7 +91,7 @@ class RemoteVerbs:
             secret=secret,
             monitor=monitor,
         )
-        return cls._around(engine, author), Clone.of(result)
+        return cls._around(engine, author), public(Clone, result)
 
     @staticmethod
     def init_bare(path: str | os.PathLike[str], *, shared: bool = False) -> None:
@@ -140,7 +142,7 @@ class RemoteVerbs:
         """Brings all versions of a remote (by default origin) here; content from all that are named."""
         from mvc.api.remotes import Fetch
 
-        return Fetch.of(self._engine.fetch(remotes))
+        return public(Fetch, self._engine.fetch(remotes))
 
     def pull(self, *remotes: str, branch: str | None = None) -> Pull:
         """Fetches, then moves the current branch and the files forward.
@@ -149,7 +151,7 @@ class RemoteVerbs:
         """
         from mvc.api.remotes import Pull
 
-        return Pull.of(self._engine.pull(remotes, branch, context=self._context()))
+        return public(Pull, self._engine.pull(remotes, branch, context=self._context()))
 
     @property
     def way_to_absent(self) -> str:
@@ -171,7 +173,7 @@ class RemoteVerbs:
         from mvc.api.remotes import Followed
 
         found = self._engine.follow(remote, ref, os.fspath(to), once=once)
-        return (Followed.of(done) for done in found)
+        return (public(Followed, done) for done in found)
 
     def merge(
         self,
@@ -195,7 +197,7 @@ class RemoteVerbs:
             rev, Choices(tuple(ours), tuple(theirs)),
             context=self._context(author, full=True), message=message,
         )  # fmt: skip
-        return Merge.of(made)
+        return public(Merge, made)
 
     def push(
         self,
@@ -215,4 +217,4 @@ class RemoteVerbs:
         from mvcd.repo.pushing import Asked
 
         asked = Asked(refs, tags=tags, all=all, force_with_lease=force_with_lease, dry_run=dry_run)
-        return Push.of(self._engine.push(remote, asked, context=self._context()))
+        return public(Push, self._engine.push(remote, asked, context=self._context()))

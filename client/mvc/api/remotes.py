@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mvc.api.results import CheckoutResult, CommitResult, Head
-from mvcd.repo import cloning, fetching, follow, pushing
-from mvcd.repo.merge import Clash, MergeConflict, MergeResult
+from mvcd.repo.merge import Clash, MergeConflict
 from mvcd.repo.remotes import Remote
 from mvcd.repo.verify_remote import RemoteReport
 
@@ -34,13 +33,6 @@ class MovedRef:
     old: str | None
     new: str | None
 
-    @classmethod
-    def of(cls, moved: fetching.Moved) -> MovedRef:
-        old, new = moved.old, moved.new
-        return cls(
-            moved.name, None if old is None else old.hex(), None if new is None else new.hex()
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
@@ -61,13 +53,6 @@ class Fetch:
     objects: int
     bytes: int
 
-    @classmethod
-    def of(cls, result: fetching.FetchResult) -> Fetch:
-        return cls(
-            result.remote, result.url, tuple(map(MovedRef.of, result.moved)),
-            result.versions, result.objects, result.bytes,
-        )  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Pull:
@@ -78,14 +63,6 @@ class Pull:
     old: str
     new: str
     checkout: CheckoutResult | None
-
-    @classmethod
-    def of(cls, result: fetching.PullResult) -> Pull:
-        done = result.checkout
-        return cls(
-            Fetch.of(result.fetched), result.branch, result.old.hex(), result.new.hex(),
-            None if done is None else CheckoutResult.of(done),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +79,6 @@ class Push:
     verified_bytes: int
     dry_run: bool
 
-    @classmethod
-    def of(cls, result: pushing.PushResult) -> Push:
-        return cls(
-            result.remote, result.url, tuple(map(MovedRef.of, result.moved)),
-            result.versions, result.objects, result.bytes,
-            result.verified_objects, result.verified_bytes, result.dry_run,
-        )  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Clone:
@@ -119,14 +88,6 @@ class Clone:
     branch: str | None
     fetched: Fetch
     checkout: CheckoutResult | None
-
-    @classmethod
-    def of(cls, result: cloning.CloneResult) -> Clone:
-        done = result.checkout
-        return cls(
-            result.root, result.branch, Fetch.of(result.fetched),
-            None if done is None else CheckoutResult.of(done),
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +101,6 @@ class Merge:
     checkout: CheckoutResult | None
     resolved: tuple[tuple[Clash, str], ...]
 
-    @classmethod
-    def of(cls, result: MergeResult) -> Merge:
-        return cls(
-            Head.of(result.head), result.base.hex(),
-            None if result.commit is None else CommitResult.of(result.commit),
-            None if result.checkout is None else CheckoutResult.of(result.checkout),
-            result.resolved,
-        )  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class Followed:
@@ -159,12 +111,3 @@ class Followed:
     before: str | None
     bytes_total: int
     problem: str
-
-    @classmethod
-    def of(cls, done: follow.Followed) -> Followed:
-        return cls(
-            done.directory,
-            None if done.version is None else done.version.hex(),
-            None if done.before is None else done.before.hex(),
-            done.bytes_total, done.problem,
-        )  # fmt: skip

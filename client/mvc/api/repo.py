@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, overload
 
 from mvc.api.audit import AuditVerbs
 from mvc.api.context import context_of
+from mvc.api.public import public
 from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.remote_verbs import RemoteVerbs, secret
 from mvc.api.results import (
@@ -192,7 +193,7 @@ class Repo(
 
     @property
     def head(self) -> Head:
-        return Head.of(self._engine.head)
+        return public(Head, self._engine.head)
 
     # ---------------------------------------------------------------- saving
 
@@ -205,7 +206,7 @@ class Repo(
         return self._engine.untrack(self._absolute(paths), context=self._context())
 
     def status(self) -> Status:
-        return Status.of(self._engine.status())
+        return public(Status, self._engine.status())
 
     def commit(
         self,
@@ -227,7 +228,7 @@ class Repo(
             allow_empty=allow_empty,
             signer=signer_for(self, sign),
         )
-        return CommitResult.of(result)
+        return public(CommitResult, result)
 
     def _settle_captures(self) -> None:
         """What mvcd has captured is older than what is about to be saved by hand: its versions come first."""
@@ -252,10 +253,10 @@ class Repo(
         found = self._engine.history(
             rev, limit=limit, component=only, all_refs=all_refs, first_parent=first_parent
         )
-        return (Version.of(entry) for entry in found)
+        return (public(Version, entry) for entry in found)
 
     def show(self, rev: str = "HEAD") -> Version:
-        return Version.of(self._engine.show(rev))
+        return public(Version, self._engine.show(rev))
 
     def resolve(self, rev: str) -> str:
         """The id that a revision names. Raises Failure: kind "unknown-revision" or "ambiguous-revision"."""
@@ -269,9 +270,9 @@ class Repo(
         components: Iterable[str] | None = None,
     ) -> Diff:
         """The five differences from `a` (None: HEAD) to `b` (None: the workspace)."""
-        from mvc.api.diff import Diff
+        from mvc.api.diff import difference
 
-        return Diff.between(self._engine, self._engine.sides(a, b), components_of(components))
+        return difference(self._engine, self._engine.sides(a, b), components_of(components))
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """The lines of a unified diff of the text files that differ, without line ends."""
@@ -302,7 +303,7 @@ class Repo(
         result = self._engine.checkout(
             rev, context=self._context(), force=force, components=components_of(components)
         )
-        return CheckoutResult.of(result)
+        return public(CheckoutResult, result)
 
     def restore(
         self, rev: str, *paths: Path, components: Iterable[str] | None = None
@@ -314,7 +315,7 @@ class Repo(
             context=self._context(),
             components=components_of(components),
         )
-        return CheckoutResult.of(result)
+        return public(CheckoutResult, result)
 
     def rollback(
         self,
@@ -330,7 +331,7 @@ class Repo(
         result = self._engine.rollback(
             rev, context=context, message=message, force=force, signer=signer_for(self, sign)
         )
-        return CommitResult.of(result)
+        return public(CommitResult, result)
 
     def switch(
         self, name: str, *, create: bool = False, start: str = "HEAD", force: bool = False
@@ -339,43 +340,45 @@ class Repo(
         result = self._engine.switch(
             name, context=self._context(), create=create, start=start, force=force
         )
-        return CheckoutResult.of(result)
+        return public(CheckoutResult, result)
 
     def undo(self, number: int | None = None) -> Operation:
         """Takes the last operation (or operation `number`) back; answers the operation that did so."""
-        return Operation.of(self._engine.undo(number, context=self._context()))
+        return public(Operation, self._engine.undo(number, context=self._context()))
 
     def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
         """Newest first."""
-        return (Operation.of(o) for o in self._engine.operations(limit))
+        return (public(Operation, o) for o in self._engine.operations(limit))
 
     # ---------------------------------------------------------------- names
 
     def branches(self) -> tuple[Branch, ...]:
-        return tuple(Branch.of(b) for b in self._engine.branches())
+        return tuple(public(Branch, b) for b in self._engine.branches())
 
     def branch(self, name: str, rev: str = "HEAD") -> Branch:
-        return Branch.of(self._engine.create_branch(name, rev, context=self._context()))
+        return public(Branch, self._engine.create_branch(name, rev, context=self._context()))
 
     def delete_branch(self, name: str, *, force: bool = False) -> Branch:
         """Raises Conflict when no other branch, tag or stage has its versions, unless forced."""
-        return Branch.of(self._engine.delete_branch(name, context=self._context(), force=force))
+        return public(
+            Branch, self._engine.delete_branch(name, context=self._context(), force=force)
+        )
 
     def rename_branch(self, old: str, new: str) -> Branch:
-        return Branch.of(self._engine.rename_branch(old, new, context=self._context()))
+        return public(Branch, self._engine.rename_branch(old, new, context=self._context()))
 
     def tags(self) -> tuple[Tag, ...]:
-        return tuple(Tag.of(t) for t in self._engine.tags())
+        return tuple(public(Tag, t) for t in self._engine.tags())
 
     def tag(self, name: str, rev: str = "HEAD", *, message: str = "", sign: bool = False) -> Tag:
         """A tag never moves: Failure when the name is taken. `sign` signs its name, version and message."""
         tag = self._engine.create_tag(
             name, rev, context=self._context(), message=message, signer=signer_for(self, sign)
         )
-        return Tag.of(tag)
+        return public(Tag, tag)
 
     def delete_tag(self, name: str) -> Tag:
-        return Tag.of(self._engine.delete_tag(name, context=self._context()))
+        return public(Tag, self._engine.delete_tag(name, context=self._context()))
 
     # ---------------------------------------------------------------- care
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
+from mvc.api.public import made_from
 from mvcd.monitor import Monitor
-from mvcd.objects import version as objects
 from mvcd.objects.version import Component, Provenance, Value
-from mvcd.repo import results as engine
 from mvcd.repo.ignore import Match as IgnoreMatch
 from mvcd.repo.results import (
     Check,
@@ -53,12 +52,7 @@ __all__ = [
 ]
 
 
-def moment(time_us: int, utc_offset_minutes: int) -> datetime:
-    """Microseconds since 1970 as a datetime in the zone that was recorded with them."""
-    zone = timezone(timedelta(minutes=utc_offset_minutes))
-    return datetime.fromtimestamp(0, zone) + timedelta(microseconds=time_us)
-
-
+@made_from(digest="root")
 @dataclass(frozen=True, slots=True)
 class ComponentRoot:
     """One component of a version. Equal `digest`, equal content; None when it has no files."""
@@ -67,11 +61,8 @@ class ComponentRoot:
     files: int
     size: int
 
-    @classmethod
-    def of(cls, root: objects.ComponentRoot) -> ComponentRoot:
-        return cls(None if root.root is None else root.root.hex(), root.files, root.size)
 
-
+@made_from("version", number="version.generation")
 @dataclass(frozen=True, slots=True)
 class Version:
     """An immutable point of history. `number` is its generation: `v12` is 12 steps from the empty version."""
@@ -90,25 +81,6 @@ class Version:
     tracked: tuple[str, ...]
     refs: tuple[str, ...] = ()  # "HEAD -> main", "main", "tag: v1.0", ...
 
-    @classmethod
-    def of(cls, entry: engine.History) -> Version:
-        version = entry.version
-        return cls(
-            id=entry.id.hex(),
-            number=version.generation,
-            parents=tuple(p.hex() for p in version.parents),
-            time=moment(version.time_us, version.utc_offset_minutes),
-            author=version.author,
-            message=version.message,
-            trigger=version.trigger.name.lower(),
-            hyperparameters=dict(version.hyperparameters),
-            metrics=dict(version.metrics),
-            components={c: ComponentRoot.of(r) for c, r in version.components.items()},
-            provenance=version.provenance,
-            tracked=version.tracked,
-            refs=entry.refs,
-        )
-
     @property
     def size(self) -> int:
         return sum(c.size for c in self.components.values())
@@ -126,10 +98,6 @@ class Head:
     version: str
     number: int
 
-    @classmethod
-    def of(cls, head: engine.Head) -> Head:
-        return cls(head.branch, head.version.hex(), head.number)
-
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -143,19 +111,6 @@ class Status:
     skipped: tuple[tuple[str, str], ...]  # (path, why it cannot be versioned)
     tracked: tuple[str, ...]
     left_out: tuple[Component, ...] = ()  # absent here by choice, and not deleted
-
-    @classmethod
-    def of(cls, status: engine.Status) -> Status:
-        return cls(
-            Head.of(status.head),
-            status.added,
-            status.modified,
-            status.deleted,
-            status.untracked,
-            status.skipped,
-            status.tracked,
-            status.left_out,
-        )
 
     @property
     def clean(self) -> bool:
@@ -186,24 +141,6 @@ class CommitResult:
     ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
 
-    @classmethod
-    def of(cls, result: engine.CommitResult) -> CommitResult:
-        return cls(
-            result.version.hex(),
-            result.number,
-            result.branch,
-            result.started_branch,
-            result.files,
-            result.bytes_total,
-            result.bytes_changed,
-            result.bytes_new,
-            result.bytes_stored,
-            result.components,
-            result.skipped,
-            result.leading_out,
-            result.signer,
-        )
-
     @property
     def unsaved(self) -> tuple[tuple[str, str], ...]:
         """Those of `skipped` that have content, which the version now lacks: no fifo, socket or device."""
@@ -223,19 +160,6 @@ class CheckoutResult:
     skipped: tuple[tuple[str, str], ...] = ()
     left_out: tuple[Component, ...] = ()  # of HEAD's version, absent here by choice
 
-    @classmethod
-    def of(cls, result: engine.CheckoutResult) -> CheckoutResult:
-        return cls(
-            Head.of(result.head),
-            result.written,
-            result.removed,
-            result.bytes_written,
-            result.kept,
-            None if result.saved is None else result.saved.hex(),
-            result.skipped,
-            result.left_out,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Branch:
@@ -243,10 +167,6 @@ class Branch:
     version: str
     number: int
     current: bool
-
-    @classmethod
-    def of(cls, branch: engine.Branch) -> Branch:
-        return cls(branch.name, branch.version.hex(), branch.number, branch.current)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +176,6 @@ class Tag:
     number: int
     message: str = ""
     signer: str | None = None  # fingerprint of the key that signed it, of a tag just made
-
-    @classmethod
-    def of(cls, tag: engine.Tag) -> Tag:
-        return cls(tag.name, tag.version.hex(), tag.number, tag.message, tag.signer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +193,7 @@ class SignatureReport:
         return any(s.good for s in self.signatures)
 
 
+@made_from(refs=lambda operation: tuple(move.name for move in operation.moves))
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One entry of the operation log: a change of refs, HEAD or the workspace that can be undone."""
@@ -289,19 +206,6 @@ class Operation:
     refs: tuple[str, ...]  # names that moved
     files: bool  # whether files of the workspace were rewritten
     undoes: int | None = None
-
-    @classmethod
-    def of(cls, operation: engine.Operation) -> Operation:
-        return cls(
-            operation.number,
-            moment(operation.time_us, operation.utc_offset_minutes),
-            operation.author,
-            operation.verb,
-            operation.detail,
-            tuple(m.name for m in operation.moves),
-            operation.files,
-            operation.undoes,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,19 +234,6 @@ class VerifyReport:
     versions: int
     errors: tuple[VerifyError, ...] = field(default=())
     absent: int = 0  # objects that this clone left out
-
-    @classmethod
-    def of(cls, report: engine.VerifyReport) -> VerifyReport:
-        errors = [
-            VerifyError(
-                e.problem,
-                e.where,
-                e.object,
-                tuple(Harm(h.version.hex(), h.number, h.path) for h in e.hurts),
-            )
-            for e in report.errors
-        ]
-        return cls(report.objects, report.bytes, report.versions, tuple(errors), report.absent)
 
     @property
     def ok(self) -> bool:

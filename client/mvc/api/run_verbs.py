@@ -6,6 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mvc.api.public import public
+
 if TYPE_CHECKING:
     from mvc.api.lineage import Lineage
     from mvc.api.runs import Reproduction, RunResult
@@ -61,7 +63,7 @@ class RunVerbs:
         """What made a version and what was made from it; `.prov()` and `.openlineage()` export it."""
         from mvc.api.lineage import Lineage
 
-        return Lineage.of(self._engine.lineage(rev))
+        return public(Lineage, self._engine.lineage(rev))
 
     def run_command(self, rev: str = "HEAD") -> tuple[str, ...]:
         """The command that made a version. Raises Failure(kind="no-run")."""

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from mvc.api.context import as_text
 from mvc.api.errors import Failure
+from mvc.api.public import public
 from mvc.api.results import CommitResult, Component
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def run(
     engine.add([path], context=context)
     told = replace(context, command=tuple(map(as_text, command)), time_us=time.time_ns() // 1000)
     committed = engine.commit(message or "run " + _shown(command), context=told)
-    return RunResult(status, seconds, CommitResult.of(committed))
+    return RunResult(status, seconds, public(CommitResult, committed))
 
 
 def reproduce(
@@ -171,18 +172,8 @@ def reproduce(
             seconds=seconds,
             recorded_seconds=record.seconds,
             tolerance=tolerance,
-            files=tuple(
-                ReproducedFile(
-                    f.path,
-                    Component(f.component.value),
-                    f.same,
-                    f.missing,
-                    f.tensors,
-                    f.tensor_count,
-                )
-                for f in files
-            ),
-            metrics=tuple(ReproducedMetric(m.key, m.recorded, m.found, m.within) for m in metrics),
+            files=tuple(public(ReproducedFile, file) for file in files),
+            metrics=tuple(public(ReproducedMetric, metric) for metric in metrics),
             environment=_differences(engine, id.hex(), context, record, environment),
             lost=prepared.lost,
         )

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from mvc.api.results import Value, Version, moment
-
-if TYPE_CHECKING:
-    from mvcd.repo import bisect, blame, comparison, series
+from mvc.api.public import made_from
+from mvc.api.results import Value, Version
 
 __all__ = [
     "Bisection",
@@ -32,6 +29,7 @@ class ComparedColumn:
     differs: bool
 
 
+@made_from("version", version="version.id", number="version.generation")
 @dataclass(frozen=True, slots=True)
 class ComparedRow:
     """One version. `cells` go with the columns; None also stands for what it does not have."""
@@ -44,19 +42,6 @@ class ComparedRow:
     refs: tuple[str, ...]
     cells: tuple[Value, ...]
 
-    @classmethod
-    def of(cls, row: comparison.ComparedRow) -> ComparedRow:
-        version = row.version
-        return cls(
-            version.id.hex(),
-            version.generation,
-            moment(version.time_us, version.utc_offset_minutes),
-            version.author,
-            version.message,
-            row.refs,
-            row.cells,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -66,12 +51,8 @@ class Comparison:
     rows: tuple[ComparedRow, ...]
     hidden: int
 
-    @classmethod
-    def of(cls, found: comparison.Comparison) -> Comparison:
-        columns = tuple(ComparedColumn(c.key, c.kind.value, c.differs) for c in found.columns)
-        return cls(columns, tuple(map(ComparedRow.of, found.rows)), found.hidden)
 
-
+@made_from(version="entry")
 @dataclass(frozen=True, slots=True)
 class Blame:
     """The version that made `subject` what it is. `old` is None where it was not there before.
@@ -89,19 +70,8 @@ class Blame:
     unchanged: int
     certain: bool = True
 
-    @classmethod
-    def of(cls, found: blame.Blame) -> Blame:
-        return cls(
-            found.subject,
-            found.kind.value,
-            Version.of(found.entry),
-            found.old,
-            found.new,
-            found.unchanged,
-            found.certain,
-        )
 
-
+@made_from("state")
 @dataclass(frozen=True, slots=True)
 class Bisection:
     """Where a search stands. With `first_bad` it is over; else the workspace holds `testing`.
@@ -119,21 +89,6 @@ class Bisection:
     good: tuple[str, ...]
     skipped: tuple[str, ...]
     log: tuple[str, ...]
-
-    @classmethod
-    def of(cls, found: bisect.Bisection) -> Bisection:
-        state = found.state
-        return cls(
-            found.remaining,
-            None if found.testing is None else Version.of(found.testing),
-            None if found.first_bad is None else Version.of(found.first_bad),
-            tuple(map(Version.of, found.suspects)),
-            state.start,
-            state.bad,
-            state.good,
-            state.skipped,
-            state.log,
-        )
 
     @property
     def steps(self) -> int:
@@ -155,16 +110,6 @@ class Turning:
     later: int
     asked: int
 
-    @classmethod
-    def of(cls, found: bisect.Turning) -> Turning:
-        return cls(
-            None if found.first is None else Version.of(found.first),
-            None if found.before is None else Version.of(found.before),
-            found.unknown,
-            found.later,
-            found.asked,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -184,11 +129,3 @@ class Series:
     metric: str
     rev: str
     points: tuple[Point, ...]
-
-    @classmethod
-    def of(cls, found: series.Series) -> Series:
-        points = tuple(
-            Point(p.version.hex(), p.number, moment(p.time_us, 0), p.step, p.value)
-            for p in found.points
-        )
-        return cls(found.metric, found.rev, points)

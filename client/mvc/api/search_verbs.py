@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from mvc.api.public import public
+
 if TYPE_CHECKING:
     from mvc.api.results import Version
     from mvc.api.search import Bisection, Blame, Comparison, Series, Turning
@@ -52,7 +54,7 @@ class SearchVerbs:
             component=None if component is None else Component(component),
             all_refs=all_refs, first_parent=first_parent,
         )  # fmt: skip
-        return (Version.of(entry) for entry in found)
+        return (public(Version, entry) for entry in found)
 
     def best(
         self,
@@ -88,7 +90,7 @@ class SearchVerbs:
             revs, branches=_names(branches), all_refs=all_refs, where=where, sort=sort, reverse=reverse,
             columns=_names(columns), every_column=every_column,
         )  # fmt: skip
-        return Comparison.of(found)
+        return public(Comparison, found)
 
     def blame(self, subject: str | os.PathLike[str], rev: str = "HEAD") -> Blame:
         """The version that last changed a path, a tensor, a hyperparameter or a metric.
@@ -97,7 +99,7 @@ class SearchVerbs:
         """
         from mvc.api.search import Blame
 
-        return Blame.of(self._engine.blame(os.fspath(subject), rev))
+        return public(Blame, self._engine.blame(os.fspath(subject), rev))
 
     def series(
         self, *metrics: str, revs: Iterable[str] = ("HEAD",), where: str | None = None
@@ -106,7 +108,7 @@ class SearchVerbs:
         from mvc.api.search import Series
 
         found = self._engine.series(metrics, _names(revs), where=where)
-        return tuple(map(Series.of, found))
+        return tuple(public(Series, one) for one in found)
 
     # ---------------------------------------------------------------- bisect
 
@@ -114,7 +116,7 @@ class SearchVerbs:
         """Where a condition over metrics became true on the way from `good` to `bad`; moves nothing."""
         from mvc.api.search import Turning
 
-        return Turning.of(self._engine.bisect_metric(where, good=good, bad=bad))
+        return public(Turning, self._engine.bisect_metric(where, good=good, bad=bad))
 
     def bisect_start(self, bad: str | None = None, *good: str) -> Bisection:
         """Begins a search; once a bad and a good version are known, a midpoint is checked out.
@@ -123,7 +125,7 @@ class SearchVerbs:
         """
         from mvc.api.search import Bisection
 
-        return Bisection.of(self._engine.bisect_start(bad, good, context=self._context()))
+        return public(Bisection, self._engine.bisect_start(bad, good, context=self._context()))
 
     def bisect_good(self, *revs: str) -> Bisection:
         """Says that versions, by default the one checked out, are good; checks the next one out."""
@@ -140,7 +142,7 @@ class SearchVerbs:
         """Raises Failure: kind "not-bisecting"."""
         from mvc.api.search import Bisection
 
-        return Bisection.of(self._engine.bisect_status())
+        return public(Bisection, self._engine.bisect_status())
 
     def bisect_reset(self, rev: str | None = None) -> str:
         """Ends a search and goes back to where it began, or to `rev`; answers the branch or id gone to."""
@@ -150,7 +152,7 @@ class SearchVerbs:
     def _mark(self, word: str, revs: tuple[str, ...]) -> Bisection:
         from mvc.api.search import Bisection
 
-        return Bisection.of(self._engine.bisect_mark(word, revs, context=self._context()))
+        return public(Bisection, self._engine.bisect_mark(word, revs, context=self._context()))
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from mvc.api.results import Value, moment
+from mvc.api.public import made_from, moment
+from mvc.api.results import Value
 from mvcd.objects.promotion import Requirement
-from mvcd.repo import stages as engine
 from mvcd.repo.gate import GateFailed
 from mvcd.repo.requirement import Checked as CheckedRequirement
 from mvcd.repo.stages import ChainReport
+
+if TYPE_CHECKING:
+    from mvcd.repo import stages as engine
 
 __all__ = [
     "ChainReport",
@@ -22,6 +26,19 @@ __all__ = [
 ]
 
 
+def _until(record: engine.StageRecord) -> datetime | None:
+    """When the record that ended it was made."""
+    ended = record.until
+    return None if ended is None else moment(ended.time_us, ended.utc_offset_minutes)
+
+
+@made_from(
+    "promotion",
+    version_number="generation",
+    until=_until,
+    restores=lambda record: record.promotion.restores or None,  # 0: it is no rollback
+    previous=lambda record: record.promotion.previous.hex() or None,  # b"" in the first record
+)
 @dataclass(frozen=True, slots=True)
 class StageRecord:
     """One step in a stage's history. Ids and digests are 64 hex digits.
@@ -45,26 +62,6 @@ class StageRecord:
     restores: int | None
     digest: str
     previous: str | None
-
-    @classmethod
-    def of(cls, record: engine.StageRecord) -> StageRecord:
-        made, until = record.promotion, record.until
-        return cls(
-            stage=made.stage,
-            number=made.number,
-            step=made.step.name.lower(),
-            version=made.version.hex(),
-            version_number=record.generation,
-            author=made.author,
-            time=moment(made.time_us, made.utc_offset_minutes),
-            until=None if until is None else moment(until.time_us, until.utc_offset_minutes),
-            reason=made.reason,
-            requirements=made.requirements,
-            signatures=made.signatures,
-            restores=made.restores or None,
-            digest=record.digest,
-            previous=made.previous.hex() or None,
-        )
 
     @property
     def live(self) -> bool:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mvc.api.audit import AuditEntry, AuditState, check_audit, read_audit
+from mvc.api.public import made_from, public
 from mvc.api.results import CollectReport, Monitor, VerifyReport
 from mvcd.errors import UsageError
 from mvcd.monitor import Silent
@@ -35,6 +36,16 @@ _KEEP = timedelta(days=30)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def _time(us: int) -> datetime:
+    """On the clock of whoever looks: the accounts store records no zone."""
+    return (_EPOCH + timedelta(microseconds=us)).astimezone()
+
+
+def _time_or_none(us: int | None) -> datetime | None:
+    return None if us is None else _time(us)
+
+
+@made_from(created=lambda user: _time(user.created_us))
 @dataclass(frozen=True, slots=True)
 class Account:
     """A principal of a team server: a person, or a service such as a training box."""
@@ -45,6 +56,7 @@ class Account:
     certificates: tuple[str, ...] = ()
 
 
+@made_from(role="role.word")
 @dataclass(frozen=True, slots=True)
 class TokenScope:
     """What a token is cut down to: a role ("read" ... "admin") in the repositories and refs of two globs."""
@@ -54,6 +66,12 @@ class TokenScope:
     refs: str
 
 
+@made_from(
+    user="principal",
+    created=lambda token: _time(token.created_us),
+    expires=lambda token: _time_or_none(token.expires_us),
+    revoked=lambda token: _time_or_none(token.revoked_us),
+)
 @dataclass(frozen=True, slots=True)
 class AccountToken:
     """A token; its secret is nowhere to be had. `scopes` is None for one that may all its user may.
@@ -80,6 +98,7 @@ class AccountToken:
         )
 
 
+@made_from("scope", user="principal", role="scope.role.word")
 @dataclass(frozen=True, slots=True)
 class AccountGrant:
     """A user's role in the repositories and refs of two globs."""
@@ -103,6 +122,7 @@ class RefRule:
     signers: str | None
 
 
+@made_from(user="principal")
 @dataclass(frozen=True, slots=True)
 class StorageQuota:
     """At most `limit` bytes in each repository: on disk, or pushed by `user`."""
@@ -112,6 +132,7 @@ class StorageQuota:
     limit: int
 
 
+@made_from(created=lambda hosted: _time(hosted.created_us))
 @dataclass(frozen=True, slots=True)
 class HostedRepository:
     name: str
@@ -147,8 +168,8 @@ class TeamServer:
     def users(self) -> list[Account]:
         owners = self._accounts.certificates()
         return [
-            Account(u.name, u.service, _time(u.created_us), _owned(owners, u.name))
-            for u in self._accounts.users()
+            public(Account, user, certificates=_owned(owners, user.name))
+            for user in self._accounts.users()
         ]
 
     def add_user(
@@ -160,7 +181,7 @@ class TeamServer:
         for certificate in certificates:
             self._accounts.set_certificate(by, certificate, name)
         owners = self._accounts.certificates()
-        return Account(made.name, service, _time(made.created_us), _owned(owners, name))
+        return public(Account, made, certificates=_owned(owners, name))
 
     def remove_user(self, name: str) -> None:
         """With tokens, grants, quotas and certificates."""
@@ -204,27 +225,13 @@ class TeamServer:
         return self._token(self._accounts.revoke_token(_by(), id))
 
     def _token(self, token: values.Token) -> AccountToken:
-        scopes = None
-        if token.scopes is not None:
-            scopes = tuple(TokenScope(s.repos, s.role.word, s.refs) for s in token.scopes)
-        return AccountToken(
-            id=token.id,
-            user=token.principal,
-            scopes=scopes,
-            created=_time(token.created_us),
-            expires=_time_or_none(token.expires_us),
-            revoked=_time_or_none(token.revoked_us),
-            last_used=_time_or_none(self._accounts.last_used_us(token)),
-            note=token.note,
-        )
+        used = self._accounts.last_used_us(token)
+        return public(AccountToken, token, last_used=_time_or_none(used))
 
     # ---------------------------------------------------------------- grants, rules, quotas
 
     def grants(self, user: str | None = None) -> list[AccountGrant]:
-        found = self._accounts.grants(user)
-        return [
-            AccountGrant(g.principal, g.scope.role.word, g.scope.repos, g.scope.refs) for g in found
-        ]
+        return [public(AccountGrant, grant) for grant in self._accounts.grants(user)]
 
     def grant(self, user: str, role: str, *, repos: str = "**", refs: str = "**") -> AccountGrant:
         """Replaces the user's grant for the same `repos` and `refs`; of several that match the highest role
@@ -238,7 +245,7 @@ class TeamServer:
         self._accounts.remove_grant(_by(), user, repos, refs)
 
     def rules(self) -> list[RefRule]:
-        return [_rule(rule) for rule in self._accounts.rules()]
+        return [public(RefRule, rule) for rule in self._accounts.rules()]
 
     def protect(
         self,
@@ -262,13 +269,13 @@ class TeamServer:
             signers=signers,
         )
         self._accounts.set_rule(_by(), rule)
-        return _rule(rule)
+        return public(RefRule, rule)
 
     def unprotect(self, refs: str, *, repos: str = "**") -> None:
         self._accounts.remove_rule(_by(), repos, refs)
 
     def quotas(self) -> list[StorageQuota]:
-        return [StorageQuota(q.repos, q.principal, q.limit) for q in self._accounts.quotas()]
+        return [public(StorageQuota, quota) for quota in self._accounts.quotas()]
 
     def set_quota(
         self, limit: int | str, *, repos: str = "**", user: str | None = None
@@ -284,11 +291,11 @@ class TeamServer:
     # ---------------------------------------------------------------- repositories
 
     def repositories(self) -> list[HostedRepository]:
-        return [_hosted(hosted) for hosted in self._accounts.repositories()]
+        return [public(HostedRepository, hosted) for hosted in self._accounts.repositories()]
 
     def add_repository(self, name: str) -> HostedRepository:
         """An empty one, to be pushed to."""
-        return _hosted(self._root.create_repository(_by(), name))
+        return public(HostedRepository, self._root.create_repository(_by(), name))
 
     def remove_repository(self, name: str) -> str:
         """Unlists it at once; the directory its files were put aside in."""
@@ -316,7 +323,7 @@ class TeamServer:
         """As `Repo.verify`, of a repository here, with its audit log."""
         path = self._root.listed_path(name)
         report = verify_apart(path, read_data=read_data, monitor=monitor or Silent(), partial=False)
-        return VerifyReport.of(report)
+        return public(VerifyReport, report)
 
     # ---------------------------------------------------------------- the audit log
 
@@ -368,23 +375,5 @@ def _expiry(text: str | None, now_us: int) -> int | None:
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _time(us: int) -> datetime:
-    return (_EPOCH + timedelta(microseconds=us)).astimezone()
-
-
-def _time_or_none(us: int | None) -> datetime | None:
-    return None if us is None else _time(us)
-
-
 def _owned(owners: dict[str, str], user: str) -> tuple[str, ...]:
     return tuple(sorted(name for name, owner in owners.items() if owner == user))
-
-
-def _rule(rule: values.Rule) -> RefRule:
-    return RefRule(
-        rule.repos, rule.refs, rule.no_delete, rule.fast_forward, rule.allow, rule.signers
-    )
-
-
-def _hosted(hosted: values.Hosted) -> HostedRepository:
-    return HostedRepository(hosted.name, hosted.id, _time(hosted.created_us))

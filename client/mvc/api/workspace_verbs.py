@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mvc.api.public import public
 from mvc.api.results import CheckoutResult, Head
 
 if TYPE_CHECKING:
-    from mvcd.repo import results as engine
     from mvcd.repo.repository import Repository
     from mvcd.repo.results import Context
 
@@ -27,10 +27,6 @@ class Workspace:
     current: bool
     there: bool
 
-    @classmethod
-    def of(cls, info: engine.WorkspaceInfo) -> Workspace:
-        return cls(info.id, info.root, Head.of(info.head), info.current, info.there)
-
 
 class WorkspaceVerbs:
     """Methods of a class that has an engine and knows who acts."""
@@ -43,7 +39,7 @@ class WorkspaceVerbs:
 
     def workspaces(self) -> tuple[Workspace, ...]:
         """All on this store, this one first."""
-        return tuple(Workspace.of(info) for info in self._engine.workspaces())
+        return tuple(public(Workspace, info) for info in self._engine.workspaces())
 
     def add_workspace(
         self, path: str | os.PathLike[str], rev: str | None = None, *, branch: str | None = None
@@ -58,7 +54,7 @@ class WorkspaceVerbs:
         root, done = self._engine.add_workspace(
             os.fspath(path), rev, branch=branch, context=self._context()
         )
-        return root, CheckoutResult.of(done)
+        return root, public(CheckoutResult, done)
 
     def remove_workspace(self, path: str | os.PathLike[str], *, keep_files: bool = False) -> str:
         """Removes another workspace and its files, or with `keep_files` all but those; answers its root.

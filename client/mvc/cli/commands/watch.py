@@ -34,14 +34,14 @@ def command(face: Face, directory: str | None, status: bool) -> None:
         _status(face, directory)
         return
     from mvc import daemon_client
-    from mvc.api.context import context_of
+    from mvc.api.context import author_of
 
     if daemon_client.forbidden():
         daemon_client.ensure_running()  # before a repository is made for nothing
     repo = _workspace(face, directory or ".")
     try:
         root = repo.root
-        author = context_of(root, repo.config, author=None, full=False).author
+        author = author_of(root, repo.config)
     finally:
         repo.close()
     with face.waiting("mvcd to start"):
