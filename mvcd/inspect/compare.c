@@ -1,10 +1,11 @@
-/* Theory: elements are widened to double by blocks of 1024, which stay in the first cache. Sums of a block run in
- * sixteen lanes (element i in lane i mod 16), so vector registers of any width, and the Python of compare.py, add the
- * same numbers in the same order and get the same bits. Mean and spread are taken in two passes over the block and
- * merged by Chan, Golub and LeVeque's formula (1979): no sum of squares ever loses its digits to a large mean.
+/* Theory: elements are widened to double by blocks of 1024, which stay in the first cache. Sums of
+ * a block run in sixteen lanes (element i in lane i mod 16), so vector registers of any width, and
+ * the Python of compare.py, add the same numbers in the same order and get the same bits. Mean and
+ * spread are taken in two passes over the block and merged by Chan, Golub and LeVeque's formula
+ * (1979): no sum of squares ever loses its digits to a large mean.
  *
- * NaN and infinities cost nothing until they come: they make the block's sums NaN or infinite, and only then is
- * the block taken again without them. */
+ * NaN and infinities cost nothing until they come: they make the block's sums NaN or infinite, and
+ * only then is the block taken again without them. */
 #include "compare.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@
 #define QUADS (LANES / 4)
 #define INLINE static inline __attribute__((always_inline))
 
-/* Sixteen lanes are four vectors of four: GCC makes poor code of vectors wider than the processor's registers. */
+/* Sixteen lanes are four vectors of four: GCC makes poor code of vectors wider than the processor's
+ * registers. */
 typedef double quad __attribute__((vector_size(32)));
 typedef int64_t quad_bits __attribute__((vector_size(32)));
 
@@ -32,21 +34,24 @@ static float eight_bits[4][256]; /* values of the four 8-bit floats, in the orde
 /* ---------------------------------------------------------------- elements to doubles */
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define FROM_LITTLE(bits, x) x = (bits) == 16 ? __builtin_bswap16(x) : (bits) == 32 ? __builtin_bswap32(x) : __builtin_bswap64(x)
+#define FROM_LITTLE(bits, x)                                                                       \
+    x = (bits) == 16   ? __builtin_bswap16(x)                                                      \
+        : (bits) == 32 ? __builtin_bswap32(x)                                                      \
+                       : __builtin_bswap64(x)
 #else
 #define FROM_LITTLE(bits, x) (void)0
 #endif
 
-#define LOAD(bits, x, at)                                                                                              \
-    uint##bits##_t x;                                                                                                  \
-    memcpy(&x, at, sizeof x);                                                                                          \
+#define LOAD(bits, x, at)                                                                          \
+    uint##bits##_t x;                                                                              \
+    memcpy(&x, at, sizeof x);                                                                      \
     FROM_LITTLE(bits, x)
 
-#define WIDEN_INTEGER(bits, type)                                                                                      \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        LOAD(bits, x, in + i * (bits / 8));                                                                            \
-        out[i] = (double)(type)x;                                                                                      \
-    }                                                                                                                  \
+#define WIDEN_INTEGER(bits, type)                                                                  \
+    for (size_t i = 0; i < n; i++) {                                                               \
+        LOAD(bits, x, in + i * (bits / 8));                                                        \
+        out[i] = (double)(type)x;                                                                  \
+    }                                                                                              \
     break
 
 static float float_of(uint32_t bits)
@@ -56,7 +61,8 @@ static float float_of(uint32_t bits)
     return value;
 }
 
-/* The exponent moves from a bias of 15 to 127 by a multiplication, which also makes subnormals right. */
+/* The exponent moves from a bias of 15 to 127 by a multiplication, which also makes subnormals
+ * right. */
 INLINE float half(uint32_t x)
 {
     float value = float_of((x & 0x7fff) << 13) * 0x1p112f;
@@ -127,7 +133,8 @@ unsigned compare_width(enum compare_dtype dtype)
     return widths[dtype];
 }
 
-/* `exponent_bits` and the rest mantissa; `fnuz`: 0x80 is the only NaN, no infinities, and a bias greater by 1. */
+/* `exponent_bits` and the rest mantissa; `fnuz`: 0x80 is the only NaN, no infinities, and a bias
+ * greater by 1. */
 static float eight_bit_float(unsigned x, int exponent_bits, int fnuz)
 {
     int mantissa_bits = 7 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1 + fnuz;
@@ -139,7 +146,8 @@ static float eight_bit_float(unsigned x, int exponent_bits, int fnuz)
     if (!fnuz && exponent_bits == 5 && low == 0x7c)
         return sign * INFINITY;
     float fraction = (float)mantissa / (float)(1 << mantissa_bits);
-    return sign * (exponent ? ldexpf(1.0f + fraction, (int)exponent - bias) : ldexpf(fraction, 1 - bias));
+    return sign *
+           (exponent ? ldexpf(1.0f + fraction, (int)exponent - bias) : ldexpf(fraction, 1 - bias));
 }
 
 void compare_init(void)
@@ -213,7 +221,8 @@ INLINE void pairs(struct compare_sums *all, const double *a, const double *b, si
     quad mosts = (quad)most;
     for (size_t lane = 0; lane < 4; lane++)
         largest = mosts[lane] > largest ? mosts[lane] : largest;
-    EACH_LEFT_OVER {
+    EACH_LEFT_OVER
+    {
         double difference = b[i] - a[i];
         LANE(dot) += a[i] * b[i];
         LANE(squares) += difference * difference;
@@ -274,13 +283,13 @@ static void add_uneven(struct compare_sums *all, const double *a, const double *
     pairs(all, left, right, kept);
 }
 
-#define COUNT_CHANGED(bits)                                                                                            \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        uint##bits##_t x, y;                                                                                           \
-        memcpy(&x, old + i * (bits / 8), sizeof x);                                                                    \
-        memcpy(&y, new + i * (bits / 8), sizeof y);                                                                    \
-        count += x != y;                                                                                               \
-    }                                                                                                                  \
+#define COUNT_CHANGED(bits)                                                                        \
+    for (size_t i = 0; i < n; i++) {                                                               \
+        uint##bits##_t x, y;                                                                       \
+        memcpy(&x, old + i * (bits / 8), sizeof x);                                                \
+        memcpy(&y, new + i * (bits / 8), sizeof y);                                                \
+        count += x != y;                                                                           \
+    }                                                                                              \
     break
 
 /* By bits: -0.0 and 0.0 differ, equal NaN do not. */
@@ -318,7 +327,8 @@ INLINE void add(struct compare_sums *all, enum compare_dtype old_dtype, const ui
         size = n < BLOCK ? n : BLOCK;
         widen(a, old_dtype, old, size);
         widen(b, new_dtype, new, size);
-        all->changed += old_dtype == new_dtype ? changed(old, new, size, old_width) : changed_values(a, b, size);
+        all->changed += old_dtype == new_dtype ? changed(old, new, size, old_width)
+                                               : changed_values(a, b, size);
         double left = sum(a, size), right = sum(b, size);
         if (!isfinite(left) || !isfinite(right)) {
             add_uneven(all, a, b, size);
@@ -334,14 +344,15 @@ INLINE void add(struct compare_sums *all, enum compare_dtype old_dtype, const ui
  *
  * AVX-512 was measured and is no faster than AVX2 on Zen 4, where its registers take two turns. */
 
-typedef void add_fn(struct compare_sums *, enum compare_dtype, const uint8_t *, enum compare_dtype, const uint8_t *,
-                    size_t);
+typedef void add_fn(struct compare_sums *, enum compare_dtype, const uint8_t *, enum compare_dtype,
+                    const uint8_t *, size_t);
 
-#define SPECIALISED(name, attributes)                                                                                  \
-    attributes static void name(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,           \
-                                enum compare_dtype new_dtype, const uint8_t *new, size_t n)                            \
-    {                                                                                                                  \
-        add(sums, old_dtype, old, new_dtype, new, n);                                                                  \
+#define SPECIALISED(name, attributes)                                                              \
+    attributes static void name(struct compare_sums *sums, enum compare_dtype old_dtype,           \
+                                const uint8_t *old, enum compare_dtype new_dtype,                  \
+                                const uint8_t *new, size_t n)                                      \
+    {                                                                                              \
+        add(sums, old_dtype, old, new_dtype, new, n);                                              \
     }
 
 SPECIALISED(add_plain, )

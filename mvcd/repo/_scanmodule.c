@@ -15,15 +15,16 @@
  *            u64 size, i64 mtime in ns, i64 ctime in ns, u64 inode; all zero unless 'f', 'x' or 'l'
  *          names of the other entries:  NUL, then each name with a NUL behind it
  *
- * Names are in ascending order of their bytes. A directory is recorded by name alone, so what happens
- * inside it leaves this listing as it was; fifos, sockets and devices too, since using one moves its times.
- * So two listings are equal bytes exactly when nothing that can be versioned has changed, as far as
- * stat can tell, and a directory of 100,000 files is compared by one memcmp. The NUL in front of each
- * section lets a caller find one name by a search for NUL + name + NUL.
+ * Names are in ascending order of their bytes. A directory is recorded by name alone, so what
+ * happens inside it leaves this listing as it was; fifos, sockets and devices too, since using one
+ * moves its times. So two listings are equal bytes exactly when nothing that can be versioned has
+ * changed, as far as stat can tell, and a directory of 100,000 files is compared by one memcmp. The
+ * NUL in front of each section lets a caller find one name by a search for NUL + name + NUL.
  *
- * With `names` (each name followed by a NUL) only these are looked up; those that do not exist are left
- * out. A directory that is itself a symbolic link is refused (ELOOP or ENOTDIR) unless `follow`.
- * Entries that vanish while we look are left out. Any other failure raises OSError: a listing is never partial.
+ * With `names` (each name followed by a NUL) only these are looked up; those that do not exist are
+ * left out. A directory that is itself a symbolic link is refused (ELOOP or ENOTDIR) unless
+ * `follow`. Entries that vanish while we look are left out. Any other failure raises OSError: a
+ * listing is never partial.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* fdopendir, d_type, O_DIRECTORY and st_mtim under -std=c11 */
@@ -98,10 +99,7 @@ static char kind_of(mode_t mode)
     return S_ISSOCK(mode) ? 's' : 'v';
 }
 
-static int64_t nanoseconds(struct timespec t)
-{
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+static int64_t nanoseconds(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
 
 /* Adds one name; `known_directory` spares the stat where readdir told the kind. */
 static int add(Found *found, int fd, const char *name, int known_directory)
@@ -163,7 +161,8 @@ static int look(Found *found, const char *path, const char *names, size_t names_
         return -1;
     int failed = 0;
     if (names) {
-        for (const char *name = names; !failed && name < names + names_size; name += strlen(name) + 1)
+        for (const char *name = names; !failed && name < names + names_size;
+             name += strlen(name) + 1)
             failed = add(found, fd, name, 0);
         int why = errno;
         close(fd);
@@ -299,7 +298,4 @@ static struct PyModuleDef definition = {
     .m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit__scan(void)
-{
-    return PyModuleDef_Init(&definition);
-}
+PyMODINIT_FUNC PyInit__scan(void) { return PyModuleDef_Init(&definition); }
