@@ -34,25 +34,49 @@ static float eight_bits[4][256]; /* values of the four 8-bit floats, in the orde
 /* ---------------------------------------------------------------- elements to doubles */
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define FROM_LITTLE(bits, x)                                                                       \
-    x = (bits) == 16   ? __builtin_bswap16(x)                                                      \
-        : (bits) == 32 ? __builtin_bswap32(x)                                                      \
-                       : __builtin_bswap64(x)
+#define LITTLE8(x) (x)
+#define LITTLE16(x) __builtin_bswap16(x)
+#define LITTLE32(x) __builtin_bswap32(x)
+#define LITTLE64(x) __builtin_bswap64(x)
 #else
-#define FROM_LITTLE(bits, x) (void)0
+#define LITTLE8(x) (x)
+#define LITTLE16(x) (x)
+#define LITTLE32(x) (x)
+#define LITTLE64(x) (x)
 #endif
 
-#define LOAD(bits, x, at)                                                                          \
-    uint##bits##_t x;                                                                              \
-    memcpy(&x, at, sizeof x);                                                                      \
-    FROM_LITTLE(bits, x)
-
-#define WIDEN_INTEGER(bits, type)                                                                  \
-    for (size_t i = 0; i < n; i++) {                                                               \
-        LOAD(bits, x, in + i * (bits / 8));                                                        \
-        out[i] = (double)(type)x;                                                                  \
+/* loadB reads B bits from any address; widen_iB and widen_uB make doubles of n integers; changedB
+ * counts those of n elements whose bits differ, in 16 bits, which a block's number fits into and
+ * which more lanes of a register hold. */
+#define DEFINE_WIDTH(BITS)                                                                         \
+    INLINE uint##BITS##_t load##BITS(const uint8_t *at)                                            \
+    {                                                                                              \
+        uint##BITS##_t x;                                                                          \
+        memcpy(&x, at, sizeof x);                                                                  \
+        return LITTLE##BITS(x);                                                                    \
     }                                                                                              \
-    break
+    INLINE void widen_i##BITS(double *out, const uint8_t *in, size_t n)                            \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            out[i] = (double)(int##BITS##_t)load##BITS(in + i * (BITS / 8));                       \
+    }                                                                                              \
+    INLINE void widen_u##BITS(double *out, const uint8_t *in, size_t n)                            \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            out[i] = (double)load##BITS(in + i * (BITS / 8));                                      \
+    }                                                                                              \
+    INLINE uint16_t changed##BITS(const uint8_t *old, const uint8_t *new, size_t n)                \
+    {                                                                                              \
+        uint16_t count = 0;                                                                        \
+        for (size_t i = 0; i < n; i++)                                                             \
+            count += load##BITS(old + i * (BITS / 8)) != load##BITS(new + i * (BITS / 8));         \
+        return count;                                                                              \
+    }
+
+DEFINE_WIDTH(8)
+DEFINE_WIDTH(16)
+DEFINE_WIDTH(32)
+DEFINE_WIDTH(64)
 
 static float float_of(uint32_t bits)
 {
@@ -76,26 +100,20 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
 {
     switch (dtype) {
     case COMPARE_BF16:
-        for (size_t i = 0; i < n; i++) {
-            LOAD(16, x, in + 2 * i);
-            out[i] = float_of((uint32_t)x << 16);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = float_of((uint32_t)load16(in + 2 * i) << 16);
         break;
     case COMPARE_F16:
-        for (size_t i = 0; i < n; i++) {
-            LOAD(16, x, in + 2 * i);
-            out[i] = half(x);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = half(load16(in + 2 * i));
         break;
     case COMPARE_F32:
-        for (size_t i = 0; i < n; i++) {
-            LOAD(32, x, in + 4 * i);
-            out[i] = float_of(x);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = float_of(load32(in + 4 * i));
         break;
     case COMPARE_F64:
         for (size_t i = 0; i < n; i++) {
-            LOAD(64, x, in + 8 * i);
+            uint64_t x = load64(in + 8 * i);
             memcpy(out + i, &x, sizeof x);
         }
         break;
@@ -107,21 +125,29 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
             out[i] = eight_bits[dtype - COMPARE_F8_E4M3][in[i]];
         break;
     case COMPARE_I8:
-        WIDEN_INTEGER(8, int8_t);
+        widen_i8(out, in, n);
+        break;
     case COMPARE_I16:
-        WIDEN_INTEGER(16, int16_t);
+        widen_i16(out, in, n);
+        break;
     case COMPARE_I32:
-        WIDEN_INTEGER(32, int32_t);
+        widen_i32(out, in, n);
+        break;
     case COMPARE_I64:
-        WIDEN_INTEGER(64, int64_t);
+        widen_i64(out, in, n);
+        break;
     case COMPARE_U8:
-        WIDEN_INTEGER(8, uint8_t);
+        widen_u8(out, in, n);
+        break;
     case COMPARE_U16:
-        WIDEN_INTEGER(16, uint16_t);
+        widen_u16(out, in, n);
+        break;
     case COMPARE_U32:
-        WIDEN_INTEGER(32, uint32_t);
+        widen_u32(out, in, n);
+        break;
     case COMPARE_U64:
-        WIDEN_INTEGER(64, uint64_t);
+        widen_u64(out, in, n);
+        break;
     case COMPARE_DTYPES:
         break;
     }
@@ -168,9 +194,7 @@ INLINE double across(const quad s[QUADS])
     return (t[0] + t[2]) + (t[1] + t[3]);
 }
 
-/* sums[lane / 4][lane % 4] += what, for the elements after the last sixteen. */
-#define EACH_LEFT_OVER for (size_t lane = 0; i < n; i++, lane++)
-#define LANE(sums) ((sums)[lane / 4][lane % 4])
+/* Below, element `lane` of the last few, fewer than sixteen, goes to that lane of the sums. */
 
 INLINE double sum(const double *x, size_t n)
 {
@@ -182,7 +206,8 @@ INLINE double sum(const double *x, size_t n)
             memcpy(&v, x + i + 4 * k, sizeof v);
             sums[k] += v;
         }
-    EACH_LEFT_OVER LANE(sums) += x[i];
+    for (size_t lane = 0; i < n; i++, lane++)
+        sums[lane / 4][lane % 4] += x[i];
     return across(sums);
 }
 
@@ -197,7 +222,8 @@ INLINE double spread(const double *x, size_t n, double mean)
             v -= mean;
             sums[k] += v * v;
         }
-    EACH_LEFT_OVER LANE(sums) += (x[i] - mean) * (x[i] - mean);
+    for (size_t lane = 0; i < n; i++, lane++)
+        sums[lane / 4][lane % 4] += (x[i] - mean) * (x[i] - mean);
     return across(sums);
 }
 
@@ -221,11 +247,10 @@ INLINE void pairs(struct compare_sums *all, const double *a, const double *b, si
     quad mosts = (quad)most;
     for (size_t lane = 0; lane < 4; lane++)
         largest = mosts[lane] > largest ? mosts[lane] : largest;
-    EACH_LEFT_OVER
-    {
+    for (size_t lane = 0; i < n; i++, lane++) {
         double difference = b[i] - a[i];
-        LANE(dot) += a[i] * b[i];
-        LANE(squares) += difference * difference;
+        dot[lane / 4][lane % 4] += a[i] * b[i];
+        squares[lane / 4][lane % 4] += difference * difference;
         largest = fabs(difference) > largest ? fabs(difference) : largest;
     }
     all->pairs += n;
@@ -283,30 +308,19 @@ static void add_uneven(struct compare_sums *all, const double *a, const double *
     pairs(all, left, right, kept);
 }
 
-#define COUNT_CHANGED(bits)                                                                        \
-    for (size_t i = 0; i < n; i++) {                                                               \
-        uint##bits##_t x, y;                                                                       \
-        memcpy(&x, old + i * (bits / 8), sizeof x);                                                \
-        memcpy(&y, new + i * (bits / 8), sizeof y);                                                \
-        count += x != y;                                                                           \
-    }                                                                                              \
-    break
-
 /* By bits: -0.0 and 0.0 differ, equal NaN do not. */
 INLINE unsigned changed(const uint8_t *old, const uint8_t *new, size_t n, unsigned width)
 {
-    uint16_t count = 0;
     switch (width) {
     case 1:
-        COUNT_CHANGED(8);
+        return changed8(old, new, n);
     case 2:
-        COUNT_CHANGED(16);
+        return changed16(old, new, n);
     case 4:
-        COUNT_CHANGED(32);
+        return changed32(old, new, n);
     default:
-        COUNT_CHANGED(64);
+        return changed64(old, new, n);
     }
-    return count;
 }
 
 static unsigned changed_values(const double *a, const double *b, size_t n)

@@ -539,21 +539,30 @@ static int open_at(int at, const char *path, int flags, mode_t mode)
     return (int)end(fd);
 }
 
-#define MODE                                                                                       \
-    mode_t mode = 0;                                                                               \
-    if (flags & (O_CREAT | __O_TMPFILE)) {                                                         \
-        va_list list;                                                                              \
-        va_start(list, flags);                                                                     \
-        mode = va_arg(list, mode_t);                                                               \
-        va_end(list);                                                                              \
-    }
-int open(const char *path, int flags, ...) { MODE return open_at(AT_FDCWD, path, flags, mode); }
-int open64(const char *path, int flags, ...) { MODE return open_at(AT_FDCWD, path, flags, mode); }
-int openat(int at, const char *path, int flags, ...) { MODE return open_at(at, path, flags, mode); }
-int openat64(int at, const char *path, int flags, ...)
+static int open_with(int at, const char *path, int flags, va_list list)
 {
-    MODE return open_at(at, path, flags, mode);
+    mode_t mode = flags & (O_CREAT | __O_TMPFILE) ? va_arg(list, mode_t) : 0;
+    return open_at(at, path, flags, mode);
 }
+
+int open(const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    int fd = open_with(AT_FDCWD, path, flags, list);
+    va_end(list);
+    return fd;
+}
+int openat(int at, const char *path, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    int fd = open_with(at, path, flags, list);
+    va_end(list);
+    return fd;
+}
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
+int openat64(int at, const char *path, int flags, ...) __attribute__((alias("openat")));
 int creat(const char *path, mode_t mode)
 {
     return open_at(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
