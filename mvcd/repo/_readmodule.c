@@ -49,9 +49,10 @@ static PyObject *py_read_files(PyObject *module, PyObject *args)
     if (files == NULL)
         return PyErr_NoMemory();
     for (Py_ssize_t i = 0; i < count; i++) {
-        files[i].path = PyBytes_AsString(PyList_GetItem(paths, i));
-        if (files[i].path == NULL)
+        char *path;
+        if (PyBytes_AsStringAndSize(PyList_GetItem(paths, i), &path, NULL) < 0) /* no NUL inside */
             goto done;
+        files[i].path = path;
     }
     Py_BEGIN_ALLOW_THREADS
     read_files(files, (size_t)count, (size_t)limit);

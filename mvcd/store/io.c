@@ -114,8 +114,9 @@ int io_read_stretches(const struct io_stretch *stretches, size_t count, char *da
             fill(stretches[i].file, &run, stretches[i].offset, run.want < least ? 0 : flags, &read);
         if (failed)
             return failed;
-        *got += kept(stretches + i, run.stretches, read);
-        if (read < run.want)
+        ssize_t there = kept(stretches + i, run.stretches, read);
+        *got += there;
+        if (there < run.sum)
             break;
     }
     return 0;
