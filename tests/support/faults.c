@@ -242,6 +242,9 @@ __attribute__((constructor)) static void from_environment(void)
 
 /* ------------------------------------------------------------------ bytes */
 
+/* A second name of a function here: offsets have 64 bits under either. */
+#define SAME_AS(name) __attribute__((alias(name)))
+
 static ssize_t transfer(const char *name, int fd, const struct iovec *parts, int count,
                         int64_t offset, int flags)
 {
@@ -286,35 +289,21 @@ ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
 {
     return transfer("pwrite", fd, ONE, 1, at, 0);
 }
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
-{
-    return transfer("pwrite", fd, ONE, 1, at, 0);
-}
-ssize_t __write(int fd, const void *data, size_t size)
-{
-    return transfer("write", fd, ONE, 1, -1, 0);
-}
-ssize_t __pwrite64(int fd, const void *data, size_t size, off64_t at)
-{
-    return transfer("pwrite", fd, ONE, 1, at, 0);
-}
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) SAME_AS("pwrite");
+ssize_t __write(int fd, const void *data, size_t size) SAME_AS("write");
+ssize_t __pwrite64(int fd, const void *data, size_t size, off64_t at) SAME_AS("pwrite");
 ssize_t writev(int fd, const struct iovec *p, int n) { return transfer("writev", fd, p, n, -1, 0); }
 ssize_t pwritev(int fd, const struct iovec *p, int n, off_t at)
 {
     return transfer("pwritev", fd, p, n, at, 0);
 }
-ssize_t pwritev64(int fd, const struct iovec *p, int n, off64_t at)
-{
-    return transfer("pwritev", fd, p, n, at, 0);
-}
+ssize_t pwritev64(int fd, const struct iovec *p, int n, off64_t at) SAME_AS("pwritev");
 ssize_t pwritev2(int fd, const struct iovec *p, int n, off_t at, int flags)
 {
     return transfer("pwritev2", fd, p, n, at, flags);
 }
 ssize_t pwritev64v2(int fd, const struct iovec *p, int n, off64_t at, int flags)
-{
-    return transfer("pwritev2", fd, p, n, at, flags);
-}
+    SAME_AS("pwritev2");
 
 static ssize_t receive(const char *name, int fd, const struct iovec *parts, int count,
                        int64_t offset, int flags)
@@ -340,26 +329,17 @@ ssize_t pread(int fd, void *data, size_t size, off_t at)
 {
     return receive("pread", fd, ONE, 1, at, 0);
 }
-ssize_t pread64(int fd, void *data, size_t size, off64_t at)
-{
-    return receive("pread", fd, ONE, 1, at, 0);
-}
+ssize_t pread64(int fd, void *data, size_t size, off64_t at) SAME_AS("pread");
 ssize_t preadv(int fd, const struct iovec *p, int n, off_t at)
 {
     return receive("preadv", fd, p, n, at, 0);
 }
-ssize_t preadv64(int fd, const struct iovec *p, int n, off64_t at)
-{
-    return receive("preadv", fd, p, n, at, 0);
-}
+ssize_t preadv64(int fd, const struct iovec *p, int n, off64_t at) SAME_AS("preadv");
 ssize_t preadv2(int fd, const struct iovec *p, int n, off_t at, int f)
 {
     return receive("preadv2", fd, p, n, at, f);
 }
-ssize_t preadv64v2(int fd, const struct iovec *p, int n, off64_t at, int f)
-{
-    return receive("preadv2", fd, p, n, at, f);
-}
+ssize_t preadv64v2(int fd, const struct iovec *p, int n, off64_t at, int f) SAME_AS("preadv2");
 
 /* Copies inside the kernel, which our log could not tell: callers go on without them. */
 static ssize_t not_here(int target, ssize_t (*otherwise)(void *), void *arguments)
@@ -387,10 +367,7 @@ ssize_t sendfile(int out, int in, off_t *from, size_t size)
 {
     return not_here(out, call, (long[]){SYS_sendfile, out, in, (long)from, (long)size, 0, 0});
 }
-ssize_t sendfile64(int out, int in, off64_t *from, size_t size)
-{
-    return sendfile(out, in, from, size);
-}
+ssize_t sendfile64(int out, int in, off64_t *from, size_t size) SAME_AS("sendfile");
 
 int ioctl(int fd, unsigned long request, ...)
 {
@@ -425,7 +402,7 @@ int ftruncate(int fd, off_t size)
 {
     return resize("ftruncate", fd, SIZE, size, SYS_ftruncate, (long[]){fd, size, 0, 0});
 }
-int ftruncate64(int fd, off64_t size) { return ftruncate(fd, size); }
+int ftruncate64(int fd, off64_t size) SAME_AS("ftruncate");
 
 int truncate(const char *path, off_t size)
 {
@@ -437,24 +414,21 @@ int truncate(const char *path, off_t size)
     errno = kept;
     return result;
 }
-int truncate64(const char *path, off64_t size) { return truncate(path, size); }
+int truncate64(const char *path, off64_t size) SAME_AS("truncate");
 
 int fallocate(int fd, int mode, off_t at, off_t size)
 {
     return resize("fallocate", fd, ALLOCATE, at + size, SYS_fallocate,
                   (long[]){fd, mode, at, size});
 }
-int fallocate64(int fd, int mode, off64_t at, off64_t size)
-{
-    return fallocate(fd, mode, at, size);
-}
+int fallocate64(int fd, int mode, off64_t at, off64_t size) SAME_AS("fallocate");
 int posix_fallocate(int fd, off_t at, off_t size)
 {
     int kept = errno, result = fallocate(fd, 0, at, size) ? errno : 0;
     errno = kept;
     return result;
 }
-int posix_fallocate64(int fd, off64_t at, off64_t size) { return posix_fallocate(fd, at, size); }
+int posix_fallocate64(int fd, off64_t at, off64_t size) SAME_AS("posix_fallocate");
 
 static int sync_one(const char *name, int fd, uint32_t operation, long number)
 {
@@ -508,9 +482,7 @@ void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t 
     return (void *)syscall(SYS_mmap, address, size, protection, flags, fd, at);
 }
 void *mmap64(void *address, size_t size, int protection, int flags, int fd, off64_t at)
-{
-    return mmap(address, size, protection, flags, fd, at);
-}
+    SAME_AS("mmap");
 
 /* ------------------------------------------------------------------ names */
 
@@ -561,13 +533,13 @@ int openat(int at, const char *path, int flags, ...)
     va_end(list);
     return fd;
 }
-int open64(const char *path, int flags, ...) __attribute__((alias("open")));
-int openat64(int at, const char *path, int flags, ...) __attribute__((alias("openat")));
+int open64(const char *path, int flags, ...) SAME_AS("open");
+int openat64(int at, const char *path, int flags, ...) SAME_AS("openat");
 int creat(const char *path, mode_t mode)
 {
     return open_at(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
-int creat64(const char *path, mode_t mode) { return creat(path, mode); }
+int creat64(const char *path, mode_t mode) SAME_AS("creat");
 
 int renameat2(int at, const char *from, int to_at, const char *to, unsigned flags)
 {
