@@ -15,10 +15,12 @@ import random
 import sys
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 
 from mvcd.repo import _read, _scan, _write
 from mvcd.store import _io
 from tests.support import kernels
+from tests.support.kernels import Made
 
 PARTLY = 0
 ERRORS = [PARTLY] + [
@@ -49,24 +51,27 @@ def struck(root: str, call: Call, error: int) -> list[str]:
         arm(root, 0, 0)
         if seen < nth:
             return found
-        found.append(repr(got))
+        found.append(repr((*got, made(root))))
     raise AssertionError
 
 
+def made(root: str) -> dict[str, bytes]:
+    """What a call has written."""
+    return {p.name: p.read_bytes() for p in sorted(Path(root).glob("made-*"))}
+
+
 def forget_made(root: str) -> None:
-    for name in os.listdir(root):
-        if name.startswith("made-"):
-            os.unlink(os.path.join(root, name))
+    for path in Path(root).glob("made-*"):
+        path.unlink()
 
 
-def writing(root: str, write_files: Callable[[list[tuple[bytes, int, bytes]]], object]) -> object:
-    """The outcome, and what is there of three files then."""
-    place = os.fsencode(root) + b"/made-"
-    files = [(place + b"%d" % n, 0o600, b"x" * n) for n in (0, 9000, 3)]
-    kind, *rest = kernels.outcome(lambda: write_files(files))
-    if kind == "answer":
-        rest = [[(size, executable) for size, _, _, _, executable in rest[0]]]
-    return kind, rest, [os.path.getsize(p) if os.path.exists(p) else None for p, _, _ in files]
+def writing(
+    root: str, write_files: Callable[[list[tuple[bytes, int, bytes]]], list[Made]]
+) -> object:
+    """Makes three files. Times and inodes are those of each call, so sizes and modes are the answer."""
+    place, source = os.fsencode(root) + b"/made-", random.Random(2)
+    files = [(place + b"%d" % n, 0o600, source.randbytes(n)) for n in (0, 9000, 3)]
+    return [(size, executable) for size, _, _, _, executable in write_files(files)]
 
 
 def situations(root: str) -> dict[str, tuple[Call, Call]]:
@@ -124,7 +129,7 @@ def main(root: str) -> None:
     for name, (ours, python) in situations(root).items():
         by_error = {e: (struck(root, ours, e), struck(root, python, e)) for e in ERRORS}
         forget_made(root)
-        found[name] = repr(kernels.outcome(python)), by_error
+        found[name] = repr((*kernels.outcome(python), made(root))), by_error
     print(json.dumps(found))
 
 

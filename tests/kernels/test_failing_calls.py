@@ -73,7 +73,7 @@ def test_an_error_in_reading_several_stretches_at_once_is_raised(found: Found) -
         for number in (errno.EIO, errno.EACCES):
             ours, _ = found[name][1][str(number)]
             kind = repr(type(OSError(number, "")))
-            assert set(ours) == {f"({kind}, {number}, None)"}, name
+            assert set(ours) == {f"({kind}, {number}, None, {{}})"}, name
 
 
 def test_flags_that_a_file_system_does_not_know_are_left_away(found: Found) -> None:

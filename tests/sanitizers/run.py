@@ -18,7 +18,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+CHECKS = """
+    -Wall -Wextra -Werror -g -O1 -fno-omit-frame-pointer
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+"""
 TESTS = """
     tests/kernels tests/codec tests/chunking tests/inspect/test_compare.py tests/inspect/test_values.py
     tests/repo/test_scan.py tests/repo/test_statcache.py tests/repo/test_writing.py tests/repo/test_ingest.py
