@@ -230,6 +230,23 @@ def test_stretches_are_read_alike(
     assert outcome(lambda: _io.read_stretches(asked, 0, least)) == expected
 
 
+@pytest.mark.parametrize(
+    ("stretches", "size"),
+    [
+        ([(0, 0, LENGTH), (0, LENGTH + 100, 0), (1, 0, 10)], LENGTH + 10),
+        ([(0, 0, LENGTH + 1), (1, 0, 10)], LENGTH),
+        ([(0, (1 << 63) - 1, 0), (0, 0, 10)], 10),  # a step back of so many bytes overflows
+    ],
+)
+def test_only_a_stretch_that_is_cut_short_ends_the_reading(
+    descriptors: list[int], stretches: list[tuple[int, int, int]], size: int
+) -> None:
+    asked = [(descriptors[which], *rest) for which, *rest in stretches]
+    expected = kernels.read_stretches(asked, 0, 0)
+    assert len(expected) == size
+    assert _io.read_stretches(asked, 0, 0) == expected
+
+
 @given(
     st.sampled_from([0, 1, 2, 3]),
     st.sampled_from([0, 1, LENGTH, 1 << 40, (1 << 63) - 1, -1]),
