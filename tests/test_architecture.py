@@ -68,6 +68,23 @@ def test_every_module_says_what_it_is() -> None:
     assert [str(p.relative_to(ROOT)) for p in silent] == []
 
 
+def test_only_what_is_named_a_module_in_c_knows_python() -> None:
+    """So sanitizers, fuzzers and other programs can use what is not."""
+    for path in sorted((ROOT / "mvcd").rglob("*.[ch]")):
+        knows = "Python.h" in path.read_text()
+        assert knows == bool(re.fullmatch(r"_\w+module\.c", path.name)), path
+
+
+def test_every_file_in_c_is_built() -> None:
+    """And stands in the list from which sanitizers build, and a header in what makes it built anew."""
+    modules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "ext-modules"
+    ]
+    listed = {path for m in modules for path in [*m["sources"], *m.get("depends", ())]}
+    there = {str(path.relative_to(ROOT)) for path in (ROOT / "mvcd").rglob("*.[ch]")}
+    assert listed == there
+
+
 def test_the_readme_names_every_verb_and_every_exit_code() -> None:
     readme = (ROOT / "README.md").read_text()
     listed = set(re.findall(r"`([a-z-]+)(?: log)?`", readme[readme.index("## The verbs") :]))

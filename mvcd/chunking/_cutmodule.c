@@ -9,7 +9,8 @@
 #include "cut.h"
 
 /* The named kernel, or the best for NULL; NULL with ValueError when this machine cannot run it. */
-static const struct cut_kernel *find_kernel(const char *name) {
+static const struct cut_kernel *find_kernel(const char *name)
+{
     for (size_t i = 0; i < cut_kernel_count; i++) {
         const struct cut_kernel *kernel = &cut_kernels[i];
         if ((name == NULL || strcmp(name, kernel->name) == 0) && kernel->usable())
@@ -19,7 +20,8 @@ static const struct cut_kernel *find_kernel(const char *name) {
     return NULL;
 }
 
-static PyObject *list_of(const uint64_t *points, size_t count) {
+static PyObject *list_of(const uint64_t *points, size_t count)
+{
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; list != NULL && i < count; i++) {
         PyObject *point = PyLong_FromUnsignedLongLong(points[i]);
@@ -29,7 +31,9 @@ static PyObject *list_of(const uint64_t *points, size_t count) {
     return list;
 }
 
-static PyObject *cut_buffer(const Py_buffer *view, bool final, const struct cut_params *params, cut_scan *scan) {
+static PyObject *cut_buffer(const Py_buffer *view, bool final, const struct cut_params *params,
+                            cut_scan *scan)
+{
     size_t size = (size_t)view->len;
     uint64_t *points = malloc(cut_capacity(size, params) * sizeof *points);
     if (points == NULL)
@@ -43,11 +47,13 @@ static PyObject *cut_buffer(const Py_buffer *view, bool final, const struct cut_
     return list;
 }
 
-PyDoc_STRVAR(cut_points_doc,
-             "cut_points(data, final, min_size, max_size, limit, kernel=None, /)\n--\n\n"
-             "Ends of all chunks of a buffer that begins at a chunk's start; see chunker.cut_points.");
+PyDoc_STRVAR(
+    cut_points_doc,
+    "cut_points(data, final, min_size, max_size, limit, kernel=None, /)\n--\n\n"
+    "Ends of all chunks of a buffer that begins at a chunk's start; see chunker.cut_points.");
 
-static PyObject *py_cut_points(PyObject *module, PyObject *args) {
+static PyObject *py_cut_points(PyObject *module, PyObject *args)
+{
     (void)module;
     Py_buffer view;
     int final;
@@ -69,9 +75,11 @@ static PyObject *py_cut_points(PyObject *module, PyObject *args) {
     return list;
 }
 
-PyDoc_STRVAR(kernels_doc, "kernels()\n--\n\nNames of the kernels that this machine can run, best first.");
+PyDoc_STRVAR(kernels_doc,
+             "kernels()\n--\n\nNames of the kernels that this machine can run, best first.");
 
-static PyObject *py_kernels(PyObject *module, PyObject *ignored) {
+static PyObject *py_kernels(PyObject *module, PyObject *ignored)
+{
     (void)module, (void)ignored;
     PyObject *names = PyList_New(0);
     for (size_t i = 0; names != NULL && i < cut_kernel_count; i++) {

@@ -1,12 +1,14 @@
 /* The cutter; theory in cut.py and CHUNKING.md.
  *
- * Vector kernels need the gear at every position, i.e. the sum of 2^k g[i-k] over k < 16 with g the table's
- * entries, and get it by doubling, in four steps instead of sixteen:
+ * Vector kernels need the gear at every position, i.e. the sum of 2^k g[i-k] over k < 16 with g the
+ * table's entries, and get it by doubling, in four steps instead of sixteen:
  *
- *     a[i] = g[i] + 2 g[i-1];  b[i] = a[i] + 4 a[i-2];  c[i] = b[i] + 16 b[i-4];  d[i] = c[i] + 256 c[i-8]
+ *     a[i] = g[i] +  2 g[i-1];  b[i] = a[i] +   4 a[i-2]
+ *     c[i] = b[i] + 16 b[i-4];  d[i] = c[i] + 256 c[i-8]
  *
- * All arithmetic is modulo 2^16. Looking g up is two 16-entry byte tables for each of its two bytes. Each
- * step keeps the last vector of the step before, so blocks follow one another without overlap. */
+ * All arithmetic is modulo 2^16. Looking g up is two 16-entry byte tables for each of its two
+ * bytes. Each step keeps the last vector of the step before, so blocks follow one another without
+ * overlap. */
 #include "cut.h"
 
 #include <string.h>
@@ -23,7 +25,8 @@
 
 enum { GEAR_WINDOW = 16 };
 
-static inline uint64_t load_le64(const uint8_t *p) {
+static inline uint64_t load_le64(const uint8_t *p)
+{
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     uint64_t word = 0;
     for (int i = 7; i >= 0; i--)
@@ -35,7 +38,8 @@ static inline uint64_t load_le64(const uint8_t *p) {
     return word;
 }
 
-static inline uint64_t weight(const uint8_t *window) {
+static inline uint64_t weight(const uint8_t *window)
+{
     uint64_t sum = 0;
     for (int i = 0; i < CUT_WINDOW / 8; i++) {
         uint64_t mixed = load_le64(window + 8 * i) ^ keys[i];
@@ -44,8 +48,9 @@ static inline uint64_t weight(const uint8_t *window) {
     return (sum ^ sum >> 32) * 0x9e3779b97f4a7c15;
 }
 
-/* Judges a proposal: whether it cuts. Remembers it if it is the lightest so far, of equals the last. */
-static inline bool cuts(const uint8_t *data, size_t end, uint64_t limit, struct cut_best *best) {
+/* Whether a proposal cuts. Remembers it if it is the lightest so far, of equals the last. */
+static inline bool cuts(const uint8_t *data, size_t end, uint64_t limit, struct cut_best *best)
+{
     uint64_t found = weight(data + end - CUT_WINDOW);
     if (found > limit && found <= best->weight) {
         best->weight = found;
@@ -54,16 +59,23 @@ static inline bool cuts(const uint8_t *data, size_t end, uint64_t limit, struct 
     return found <= limit;
 }
 
-static inline bool proposes(uint32_t h) { return UNLIKELY((h & (0x10000 - (1 << PROPOSAL_SHIFT))) == 0); }
+static inline bool proposes(uint32_t h)
+{
+    return UNLIKELY((h & (0x10000 - (1 << PROPOSAL_SHIFT))) == 0);
+}
 
 /* Four copies of `cuts` inside the unrolled loop would take its registers: a fifth of its speed. */
-NOT_INLINE static bool cuts_apart(const uint8_t *data, size_t end, uint64_t limit, struct cut_best *best) {
+NOT_INLINE static bool cuts_apart(const uint8_t *data, size_t end, uint64_t limit,
+                                  struct cut_best *best)
+{
     return cuts(data, end, limit, best);
 }
 
-/* The low 16 bits of h are the gear; what is above does no harm. Two bytes a step, so that the second
- * does not wait for the first: 3.1 GB/s where one a step gave 2.0 (Zen 4). */
-static size_t scan_portable(const uint8_t *data, size_t from, size_t to, uint64_t limit, struct cut_best *best) {
+/* The low 16 bits of h are the gear; what is above does no harm. Two bytes a step, so that the
+ * second does not wait for the first: 3.1 GB/s where one a step gave 2.0 (Zen 4). */
+static size_t scan_portable(const uint8_t *data, size_t from, size_t to, uint64_t limit,
+                            struct cut_best *best)
+{
     enum { STRIDE = 8 }; /* a constant inner loop, which compilers unroll */
     uint32_t h = 0;
     size_t i = from - (GEAR_WINDOW - 1);
@@ -110,11 +122,15 @@ const struct cut_kernel cut_kernels[] = {
 };
 const size_t cut_kernel_count = sizeof cut_kernels / sizeof *cut_kernels;
 
-size_t cut_capacity(size_t size, const struct cut_params *params) { return size / params->min_size + 1; }
+size_t cut_capacity(size_t size, const struct cut_params *params)
+{
+    return size / params->min_size + 1;
+}
 
 /* The end of the chunk that begins at `start`, or 0 while more bytes are needed. */
-static size_t next_cut(const uint8_t *data, size_t start, size_t size, const struct cut_params *params,
-                       cut_scan *scan) {
+static size_t next_cut(const uint8_t *data, size_t start, size_t size,
+                       const struct cut_params *params, cut_scan *scan)
+{
     bool capped = size - start >= params->max_size;
     size_t stop = capped ? start + params->max_size : size;
     struct cut_best best = {UINT64_MAX, stop};
@@ -125,9 +141,11 @@ static size_t next_cut(const uint8_t *data, size_t start, size_t size, const str
 }
 
 size_t cut_points(const uint8_t *data, size_t size, bool final, const struct cut_params *params,
-                  cut_scan *scan, uint64_t *points) {
+                  cut_scan *scan, uint64_t *points)
+{
     size_t count = 0, start = 0, end;
-    while (size - start >= params->min_size && (end = next_cut(data, start, size, params, scan)) != 0)
+    while (size - start >= params->min_size &&
+           (end = next_cut(data, start, size, params, scan)) != 0)
         points[count++] = start = end;
     if (final && start < size)
         points[count++] = size;

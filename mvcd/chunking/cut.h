@@ -1,5 +1,5 @@
-/* Where chunks end. CHUNKING.md is the specification, cut.py its executable form; every kernel here gives
- * the same points. No allocation, no state, any number of threads. */
+/* Where chunks end. CHUNKING.md is the specification, cut.py its executable form; every kernel here
+ * gives the same points. No allocation, no state, any number of threads. */
 #ifndef MVCD_CUT_H
 #define MVCD_CUT_H
 
@@ -21,9 +21,11 @@ struct cut_best {
     size_t end;
 };
 
-/* The end of the chunk if a proposal at a position in [from, to) cuts, else 0; *best then has the lightest
- * proposal if that is not heavier than what it had. Reads data[from - 255, to); from >= 255. */
-typedef size_t cut_scan(const uint8_t *data, size_t from, size_t to, uint64_t limit, struct cut_best *best);
+/* The end of the chunk if a proposal at a position in [from, to) cuts, else 0; *best then has the
+ * lightest proposal if that is not heavier than what it had. Reads data[from - 255, to), and so
+ * from is at least 255. */
+typedef size_t cut_scan(const uint8_t *data, size_t from, size_t to, uint64_t limit,
+                        struct cut_best *best);
 
 struct cut_kernel {
     const char *name;
@@ -38,8 +40,9 @@ extern const size_t cut_kernel_count;
 /* At most this many points come out of `size` bytes. */
 size_t cut_capacity(size_t size, const struct cut_params *params);
 
-/* Writes the ends of all chunks of data[0, size), which begins at a chunk's start, and returns their number.
- * Unless `final`, bytes after the last point are undecided; with it they are the last chunk. */
+/* Writes the ends of all chunks of data[0, size), which begins at a chunk's start, and returns
+ * their number. Unless `final`, bytes after the last point are undecided; with it they are the last
+ * chunk. */
 size_t cut_points(const uint8_t *data, size_t size, bool final, const struct cut_params *params,
                   cut_scan *scan, uint64_t *points);
 

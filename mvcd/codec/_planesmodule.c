@@ -34,7 +34,8 @@ static int get_base(PyObject *object, Py_buffer *view, Py_ssize_t size)
 }
 
 PyDoc_STRVAR(split_doc, "split(out, data, width, floats, base)\n--\n\n"
-                        "Writes the planes of data, relative to base, into out, then what follows the last whole element.");
+                        "Writes the planes of data, relative to base, into out, then what follows "
+                        "the last whole element.");
 
 static PyObject *py_split(PyObject *module, PyObject *args)
 {
@@ -118,9 +119,11 @@ static void join_all(const struct join_input *input, uint8_t *out, const uint8_t
         out[whole + i] = ((uint8_t *)input->tail.buf)[i] ^ (base ? base[whole + i] : 0);
 }
 
-PyDoc_STRVAR(join_doc, "join(size, planes, tail, floats, base, out)\n--\n\n"
-                       "The inverse of split; a plane of one byte is filled with it. Returns new bytes if out is\n"
-                       "None, else writes there and returns None.");
+PyDoc_STRVAR(
+    join_doc,
+    "join(size, planes, tail, floats, base, out)\n--\n\n"
+    "The inverse of split; a plane of one byte is filled with it. Returns new bytes if out is\n"
+    "None, else writes there and returns None.");
 
 static PyObject *py_join(PyObject *module, PyObject *args)
 {
@@ -193,15 +196,16 @@ static void decode_items(struct body *items, Py_ssize_t count, uint8_t *scratch)
     Py_BEGIN_ALLOW_THREADS
     for (Py_ssize_t i = 0; i < count; i++) {
         struct body *one = &items[i];
-        one->bad = body_decode(scratch, one->out, (size_t)one->size, (unsigned)one->width, one->view.buf,
-                               (size_t)one->view.len);
+        one->bad = body_decode(scratch, one->out, (size_t)one->size, (unsigned)one->width,
+                               one->view.buf, (size_t)one->view.len);
     }
     Py_END_ALLOW_THREADS
 }
 
-PyDoc_STRVAR(decode_bodies_doc, "decode_bodies(items)\n--\n\n"
-                                "The raw bytes of each (width, size, body), None for a body that is malformed or has\n"
-                                "planes in zstd. The GIL is released once for all of them.");
+PyDoc_STRVAR(decode_bodies_doc,
+             "decode_bodies(items)\n--\n\n"
+             "The raw bytes of each (width, size, body), None for a body that is malformed or has\n"
+             "planes in zstd. The GIL is released once for all of them.");
 
 static PyObject *py_decode_bodies(PyObject *module, PyObject *list)
 {
@@ -237,8 +241,9 @@ release:
     return result;
 }
 
-PyDoc_STRVAR(period_doc, "period(data)\n--\n\n"
-                         "The smallest of 1, 2, 4, 8 such that data repeats its first bytes, else 0.");
+PyDoc_STRVAR(period_doc,
+             "period(data)\n--\n\n"
+             "The smallest of 1, 2, 4, 8 such that data repeats its first bytes, else 0.");
 
 static PyObject *py_period(PyObject *module, PyObject *data_object)
 {
@@ -254,8 +259,10 @@ static PyObject *py_period(PyObject *module, PyObject *data_object)
     return PyLong_FromUnsignedLong(period);
 }
 
-PyDoc_STRVAR(probe_doc, "probe(data)\n--\n\n"
-                        "(entropy in 1/1000 bit per byte, per mille of 8-byte strings seen before) of a sample.");
+PyDoc_STRVAR(
+    probe_doc,
+    "probe(data)\n--\n\n"
+    "(entropy in 1/1000 bit per byte, per mille of 8-byte strings seen before) of a sample.");
 
 static PyObject *py_probe(PyObject *module, PyObject *data_object)
 {
@@ -268,8 +275,9 @@ static PyObject *py_probe(PyObject *module, PyObject *data_object)
     return Py_BuildValue("(II)", probe.millibits, probe.repeats);
 }
 
-PyDoc_STRVAR(lanes_doc, "lanes(data)\n--\n\n"
-                        "Entropy in 1/1000 bit per byte of a sample read as 1, 2, 4 and 8 interleaved lanes.");
+PyDoc_STRVAR(lanes_doc,
+             "lanes(data)\n--\n\n"
+             "Entropy in 1/1000 bit per byte of a sample read as 1, 2, 4 and 8 interleaved lanes.");
 
 static PyObject *py_lanes(PyObject *module, PyObject *data_object)
 {
@@ -314,15 +322,17 @@ static PyObject *py_tiers(PyObject *module, PyObject *args)
         Py_BEGIN_ALLOW_THREADS
         size = tiers_encode(scratch.buf, data.buf, (size_t)data.len, (size_t)limit, &stored);
         Py_END_ALLOW_THREADS
-        result = size ? PyBytes_FromStringAndSize((char *)stored, (Py_ssize_t)size) : Py_NewRef(Py_None);
+        result =
+            size ? PyBytes_FromStringAndSize((char *)stored, (Py_ssize_t)size) : Py_NewRef(Py_None);
         PyBuffer_Release(&scratch);
     }
     PyBuffer_Release(&data);
     return result;
 }
 
-PyDoc_STRVAR(untier_doc, "untier(stored, size, scratch)\n--\n\n"
-                         "The plane of size bytes, or None if the stored bytes are not of the form.");
+PyDoc_STRVAR(untier_doc,
+             "untier(stored, size, scratch)\n--\n\n"
+             "The plane of size bytes, or None if the stored bytes are not of the form.");
 
 static PyObject *py_untier(PyObject *module, PyObject *args)
 {
@@ -353,7 +363,8 @@ static PyObject *py_untier(PyObject *module, PyObject *args)
     return result;
 }
 
-PyDoc_STRVAR(tiers_scratch_doc, "tiers_scratch(size)\n--\n\nBytes of scratch for a plane of size bytes.");
+PyDoc_STRVAR(tiers_scratch_doc,
+             "tiers_scratch(size)\n--\n\nBytes of scratch for a plane of size bytes.");
 
 static PyObject *py_tiers_scratch(PyObject *module, PyObject *size_object)
 {
@@ -362,8 +373,9 @@ static PyObject *py_tiers_scratch(PyObject *module, PyObject *size_object)
     return PyErr_Occurred() ? NULL : PyLong_FromSize_t(tiers_scratch(size));
 }
 
-PyDoc_STRVAR(tiers_select_doc, "tiers_select(level)\n--\n\n"
-                               "Uses AVX-512 (2), AVX2 (1) or portable C (0), or what comes nearest; returns what.");
+PyDoc_STRVAR(tiers_select_doc,
+             "tiers_select(level)\n--\n\n"
+             "Uses AVX-512 (2), AVX2 (1) or portable C (0), or what comes nearest; returns what.");
 
 static PyObject *py_tiers_select(PyObject *module, PyObject *level)
 {
@@ -408,7 +420,4 @@ static struct PyModuleDef definition = {
     .m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit__planes(void)
-{
-    return PyModuleDef_Init(&definition);
-}
+PyMODINIT_FUNC PyInit__planes(void) { return PyModuleDef_Init(&definition); }

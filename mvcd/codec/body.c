@@ -7,10 +7,7 @@
 
 enum { FLOATS = 1, RAW = 0, FILL = 1, TIERS = 3 };
 
-size_t body_scratch(size_t size)
-{
-    return size + tiers_scratch(size / 2);
-}
+size_t body_scratch(size_t size) { return size + tiers_scratch(size / 2); }
 
 static uint32_t little_endian(const uint8_t *at)
 {

@@ -8,8 +8,8 @@
 /* Bytes of scratch for a body of `size` raw bytes. */
 size_t body_scratch(size_t size);
 
-/* Writes `size` raw bytes of elements of `width` (2, 4, 8) bytes to out. 0, or -1 if the body is malformed or
- * has a plane in zstd; what out holds then is undefined. */
+/* Writes `size` raw bytes of elements of `width` (2, 4, 8) bytes to out. 0, or -1 if the body is
+ * malformed or has a plane in zstd; what out holds then is undefined. */
 int body_decode(uint8_t *scratch, uint8_t *out, size_t size, unsigned width, const uint8_t *body,
                 size_t length);
 

@@ -1,11 +1,11 @@
-/* Theory: a float's bytes differ in kind. The exponent of trained weights holds about 2.6 bits of 8,
- * the mantissa is noise; interleaved they hide each other from an entropy coder, apart the exponent
- * shrinks to a third and the noise is stored as it is (ZipNN, arXiv 2411.05239).
+/* Theory: a float's bytes differ in kind. The exponent of trained weights holds about 2.6 bits of
+ * 8, the mantissa is noise; interleaved they hide each other from an entropy coder, apart the
+ * exponent shrinks to a third and the noise is stored as it is (ZipNN, arXiv 2411.05239).
  *
- * The loops of split and join are written for the compiler's vectoriser: fixed width, unit stride on one
- * side, constant flags. With baseline SSE2 (gcc 12 -O3, Zen 4) splitting BF16 runs at 4 GB/s, which beside tiers
- * (tiers.c) would be half of all encoding; so the compiler makes clones for AVX2 and AVX-512 where the loader can
- * choose among them at run time (ifunc). */
+ * The loops of split and join are written for the compiler's vectoriser: fixed width, unit stride
+ * on one side, constant flags. With baseline SSE2 (gcc 12 -O3, Zen 4) splitting BF16 runs at 4
+ * GB/s, which beside tiers (tiers.c) would be half of all encoding; so the compiler makes clones
+ * for AVX2 and AVX-512 where the loader can choose among them at run time (ifunc). */
 #include "planes.h"
 
 #include <string.h>
@@ -34,12 +34,13 @@
 
 /* ---------------------------------------------------------------- split and join */
 
-#define BLOCK 512 /* elements; split keeps a block of words in L1 and writes one plane at a time */
+#define BLOCK 512 /* elements; split keeps this many in L1 and writes one plane at a time */
 
 /* sunk: the top nine bits rotated left by one, so that the sign lies between exponent and mantissa.
- * ordered: sign and magnitude -> unsigned numbers in the order of the floats, so that close floats have
- * a small difference even across a power of two or zero, where their bits differ widely. folded: small
- * differences of either sign -> small unsigned numbers. All are bijections modulo 2^BITS. */
+ * ordered: sign and magnitude -> unsigned numbers in the order of the floats, so that close floats
+ * have a small difference even across a power of two or zero, where their bits differ widely.
+ * folded: small differences of either sign -> small unsigned numbers. All are bijections modulo
+ * 2^BITS. */
 #define DEFINE_WIDTH(BITS, TYPE)                                                                   \
     INLINE TYPE load##BITS(const uint8_t *src)                                                     \
     {                                                                                              \
@@ -144,8 +145,8 @@ static void copy_or_xor(uint8_t *dst, const uint8_t *src, const uint8_t *base, s
         memcpy(dst, src, n);
 }
 
-CLONED void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t n, unsigned width,
-                         int floats)
+CLONED void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, size_t n,
+                         unsigned width, int floats)
 {
     switch (width) {
     case 2:
@@ -162,8 +163,8 @@ CLONED void planes_split(uint8_t *dst, const uint8_t *src, const uint8_t *base, 
     }
 }
 
-CLONED static void join_whole(uint8_t *dst, const uint8_t *const planes[], const uint8_t *base, size_t n,
-                       unsigned width, int floats)
+CLONED static void join_whole(uint8_t *dst, const uint8_t *const planes[], const uint8_t *base,
+                              size_t n, unsigned width, int floats)
 {
     switch (width) {
     case 2:
@@ -224,9 +225,9 @@ unsigned planes_period(const uint8_t *data, size_t n)
 #define PROBE_MAX 2048
 #define LANES_BLOCKS 8
 #define LANES_SAMPLE 8192
-#define ONE 65536                 /* fixed point: 16 fractional bits */
-#define HALF_OVER_LN2 47274       /* ONE / (2 ln 2) */
-#define REPEAT_LENGTH 8           /* bytes; noise with 2.6 bits a byte repeats 8 by chance once in 2^21 */
+#define ONE 65536           /* fixed point: 16 fractional bits */
+#define HALF_OVER_LN2 47274 /* ONE / (2 ln 2) */
+#define REPEAT_LENGTH 8     /* bytes; noise with 2.6 bits a byte repeats 8 by chance once in 2^21 */
 #define REPEAT_HASH 0x9E3779B97F4A7C15u
 #define REPEAT_BITS 11
 
@@ -268,8 +269,8 @@ static uint32_t entropy(const uint32_t counts[256], uint32_t total)
     return bits > 8 * ONE ? 8 * ONE : (uint32_t)bits;
 }
 
-/* Gathers evenly spread blocks, the first at the start and the last near the end, each at a multiple
- * of 8 so that lanes stay lanes. Returns the sample: `data` itself if it is small. */
+/* Gathers evenly spread blocks, the first at the start and the last near the end, each at a
+ * multiple of 8 so that lanes stay lanes. Returns the sample: `data` itself if it is small. */
 static const uint8_t *take_sample(uint8_t *space, const uint8_t *data, size_t *n, size_t limit,
                                   size_t blocks)
 {

@@ -41,11 +41,11 @@ struct planes_probe {
     unsigned repeats;   /* per mille of positions whose next 8 bytes were seen before */
 };
 
-/* Both over a sixteenth of the data, at least 1 and at most 2 KiB, taken as 4 evenly spread blocks. */
+/* Both over a sixteenth of the data, at least 1 KiB and at most 2, as 4 evenly spread blocks. */
 struct planes_probe planes_probe(const uint8_t *data, size_t n);
 
-/* Mean order-0 entropy in millibits per byte when data is read as 1, 2, 4, 8 interleaved lanes, over
- * at most 8 KiB taken as 8 evenly spread blocks. */
+/* Mean order-0 entropy in millibits per byte when data is read as 1, 2, 4, 8 interleaved lanes,
+ * over at most 8 KiB taken as 8 evenly spread blocks. */
 void planes_lanes(const uint8_t *data, size_t n, unsigned millibits[4]);
 
 #endif

@@ -1,12 +1,14 @@
-/* Theory: sorted by frequency, the exponents of trained weights fall off by about half from one to the next,
- * so their Huffman code is nearly 2, 2, 2, 4, 4, 4, 6, ... bits: two bits tell three symbols and "none of
- * these", and for the rest the same again. A code of that fixed shape needs no bit stream. Each tier is two
- * bitmaps, one bit of each per symbol, made by three comparisons of a whole register, and the symbols that it
- * does not tell are squeezed together (vpcompressb) and are the next tier's input. Decoding spreads them out
- * again (vpexpandb). Huffman coding of the same plane runs at 0.5 GB/s (zstd), this at 10 and more.
+/* Theory: sorted by frequency, the exponents of trained weights fall off by about half from one to
+ * the next, so their Huffman code is nearly 2, 2, 2, 4, 4, 4, 6, ... bits: two bits tell three
+ * symbols and "none of these", and for the rest the same again. A code of that fixed shape needs no
+ * bit stream. Each tier is two bitmaps, one bit of each per symbol, made by three comparisons of a
+ * whole register, and the symbols that it does not tell are squeezed together (vpcompressb) and are
+ * the next tier's input. Decoding spreads them out again (vpexpandb). Huffman coding of the same
+ * plane runs at 0.5 GB/s (zstd), this at 10 and more.
  *
- * vpcompressb and vpexpandb are used between registers only: with a memory operand they are microcode on Zen 4,
- * fifty times slower. So whole registers are stored, and buffers have PAD bytes to spare. */
+ * vpcompressb and vpexpandb are used between registers only: with a memory operand they are
+ * microcode on Zen 4, fifty times slower. So whole registers are stored, and buffers have PAD bytes
+ * to spare. */
 #include "tiers.h"
 
 #include <string.h>
@@ -21,15 +23,17 @@
 #define SAMPLE_BLOCKS 16
 #define SYMBOLS (3 * TIERS_MAX)
 
-typedef size_t split_fn(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a, uint8_t *b, uint8_t *rest);
-typedef void merge_fn(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a, const uint8_t *b,
-                      const uint8_t *rest);
+typedef size_t split_fn(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a,
+                        uint8_t *b, uint8_t *rest);
+typedef void merge_fn(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a,
+                      const uint8_t *b, const uint8_t *rest);
 
 /* ---------------------------------------------------------------- one tier, portable */
 
-/* Symbols from `start` on, a multiple of 8. Returns how many went to rest, which may be written one beyond. */
-static size_t split_from(size_t start, size_t n, const uint8_t *data, const uint8_t *symbols, uint8_t *a, uint8_t *b,
-                         uint8_t *rest)
+/* Symbols from `start` on, a multiple of 8. Returns how many went to rest, which may be
+ * written one beyond. */
+static size_t split_from(size_t start, size_t n, const uint8_t *data, const uint8_t *symbols,
+                         uint8_t *a, uint8_t *b, uint8_t *rest)
 {
     uint8_t code[256];
     size_t left = 0;
@@ -51,13 +55,14 @@ static size_t split_from(size_t start, size_t n, const uint8_t *data, const uint
     return left;
 }
 
-static void merge_from(size_t start, size_t n, uint8_t *out, const uint8_t *symbols, const uint8_t *a, const uint8_t *b,
-                       const uint8_t *rest)
+static void merge_from(size_t start, size_t n, uint8_t *out, const uint8_t *symbols,
+                       const uint8_t *a, const uint8_t *b, const uint8_t *rest)
 {
     uint8_t value[4] = {symbols[0], symbols[1], symbols[2], 0};
     for (size_t i = start; i < n; i += 8) {
         unsigned ones = a[i / 8], twos = b[i / 8], count = n - i < 8 ? (unsigned)(n - i) : 8;
-        for (unsigned j = 0; j < count; j++) { /* no branch: a quarter of them would be mispredicted */
+        /* No branch: a quarter of them would be mispredicted. */
+        for (unsigned j = 0; j < count; j++) {
             unsigned c = (ones >> j & 1) | (twos >> j & 1) << 1;
             value[3] = *rest;
             out[i + j] = value[c];
@@ -66,13 +71,14 @@ static void merge_from(size_t start, size_t n, uint8_t *out, const uint8_t *symb
     }
 }
 
-static size_t split_plain(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a, uint8_t *b, uint8_t *rest)
+static size_t split_plain(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a,
+                          uint8_t *b, uint8_t *rest)
 {
     return split_from(0, n, data, symbols, a, b, rest);
 }
 
-static void merge_plain(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a, const uint8_t *b,
-                        const uint8_t *rest)
+static void merge_plain(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a,
+                        const uint8_t *b, const uint8_t *rest)
 {
     merge_from(0, n, out, symbols, a, b, rest);
 }
@@ -81,7 +87,8 @@ static void merge_plain(uint8_t *out, size_t n, const uint8_t *symbols, const ui
 
 #ifdef X86
 __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t
-split_avx512(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a, uint8_t *b, uint8_t *rest)
+split_avx512(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a, uint8_t *b,
+             uint8_t *rest)
 {
     const __m512i s0 = _mm512_set1_epi8((char)symbols[0]), s1 = _mm512_set1_epi8((char)symbols[1]),
                   s2 = _mm512_set1_epi8((char)symbols[2]);
@@ -100,7 +107,8 @@ split_avx512(const uint8_t *data, size_t n, const uint8_t *symbols, uint8_t *a, 
 }
 
 __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static void
-merge_avx512(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a, const uint8_t *b, const uint8_t *rest)
+merge_avx512(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a, const uint8_t *b,
+             const uint8_t *rest)
 {
     const __m512i s0 = _mm512_set1_epi8((char)symbols[0]), s1 = _mm512_set1_epi8((char)symbols[1]),
                   s2 = _mm512_set1_epi8((char)symbols[2]);
@@ -118,8 +126,9 @@ merge_avx512(uint8_t *out, size_t n, const uint8_t *symbols, const uint8_t *a, c
     merge_from(i, n, out, symbols, a, b, rest);
 }
 
-__attribute__((target("avx2,bmi"))) static size_t split_avx2(const uint8_t *data, size_t n, const uint8_t *symbols,
-                                                             uint8_t *a, uint8_t *b, uint8_t *rest)
+__attribute__((target("avx2,bmi"))) static size_t split_avx2(const uint8_t *data, size_t n,
+                                                             const uint8_t *symbols, uint8_t *a,
+                                                             uint8_t *b, uint8_t *rest)
 {
     const __m256i s0 = _mm256_set1_epi8((char)symbols[0]), s1 = _mm256_set1_epi8((char)symbols[1]),
                   s2 = _mm256_set1_epi8((char)symbols[2]);
@@ -128,7 +137,8 @@ __attribute__((target("avx2,bmi"))) static size_t split_avx2(const uint8_t *data
         __m256i v = _mm256_loadu_si256((const __m256i *)(data + i));
         uint32_t m0 = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, s0)),
                  m1 = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, s1)) & ~m0,
-                 m2 = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, s2)) & ~(m0 | m1), none = ~(m0 | m1 | m2);
+                 m2 = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(v, s2)) & ~(m0 | m1),
+                 none = ~(m0 | m1 | m2);
         uint32_t ones = m1 | none, twos = m2 | none;
         memcpy(a + i / 8, &ones, 4);
         memcpy(b + i / 8, &twos, 4);
@@ -141,14 +151,16 @@ __attribute__((target("avx2,bmi"))) static size_t split_avx2(const uint8_t *data
 /* Byte k of the result is all ones where bit k of `bits` is set. */
 __attribute__((target("avx2"))) static inline __m256i spread(uint32_t bits)
 {
-    const __m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303),
+    const __m256i byte = _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202,
+                                            0x0303030303030303),
                   bit = _mm256_set1_epi64x((long long)0x8040201008040201);
     __m256i v = _mm256_and_si256(_mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), byte), bit);
     return _mm256_cmpeq_epi8(v, bit);
 }
 
-__attribute__((target("avx2,bmi"))) static void merge_avx2(uint8_t *out, size_t n, const uint8_t *symbols,
-                                                           const uint8_t *a, const uint8_t *b, const uint8_t *rest)
+__attribute__((target("avx2,bmi"))) static void merge_avx2(uint8_t *out, size_t n,
+                                                           const uint8_t *symbols, const uint8_t *a,
+                                                           const uint8_t *b, const uint8_t *rest)
 {
     const __m256i s0 = _mm256_set1_epi8((char)symbols[0]), s1 = _mm256_set1_epi8((char)symbols[1]),
                   s2 = _mm256_set1_epi8((char)symbols[2]);
@@ -295,7 +307,7 @@ int tiers_decode(uint8_t *scratch, uint8_t *out, const uint8_t *stored, size_t l
     uint8_t *buffers[2] = {scratch, scratch + n + PAD};
     memcpy(buffers[tiers & 1], at, counts[tiers]); /* so that PAD bytes beyond may be read */
     for (unsigned t = tiers; t-- > 0;)
-        merge_tier(t ? buffers[t & 1] : out, counts[t], symbols + 3 * t, maps[t], maps[t] + bitmap(counts[t]),
-                   buffers[(t + 1) & 1]);
+        merge_tier(t ? buffers[t & 1] : out, counts[t], symbols + 3 * t, maps[t],
+                   maps[t] + bitmap(counts[t]), buffers[(t + 1) & 1]);
     return 0;
 }

@@ -9,14 +9,16 @@
 /* The number of elements, or -1 with an exception set. */
 static Py_ssize_t count(int old_dtype, const Py_buffer *old, int new_dtype, const Py_buffer *new)
 {
-    if (old_dtype < 0 || old_dtype >= COMPARE_DTYPES || new_dtype < 0 || new_dtype >= COMPARE_DTYPES) {
+    if (old_dtype < 0 || old_dtype >= COMPARE_DTYPES || new_dtype < 0 ||
+        new_dtype >= COMPARE_DTYPES) {
         PyErr_SetString(PyExc_ValueError, "no dtype has this number");
         return -1;
     }
     Py_ssize_t old_width = compare_width(old_dtype), new_width = compare_width(new_dtype);
     Py_ssize_t n = old->len / old_width;
     if (n * old_width != old->len || n * new_width != new->len) {
-        PyErr_Format(PyExc_ValueError, "%zd and %zd bytes are not equally many elements", old->len, new->len);
+        PyErr_Format(PyExc_ValueError, "%zd and %zd bytes are not equally many elements", old->len,
+                     new->len);
         return -1;
     }
     return n;
@@ -40,11 +42,12 @@ static PyObject *py_compare(PyObject *module, PyObject *args)
         compare_add(&s, old_dtype, old.buf, new_dtype, new.buf, (size_t)n);
         Py_END_ALLOW_THREADS
         const struct compare_side *a = &s.side[0], *b = &s.side[1];
-        result = Py_BuildValue("(KKKdddddKKKddKKKdd)", (unsigned long long)s.elements, (unsigned long long)s.changed,
-                               (unsigned long long)s.pairs, s.squares, s.dot, s.most, s.powers[0], s.powers[1], (unsigned long long)a->finite,
-                               (unsigned long long)a->nans, (unsigned long long)a->infinities, a->mean, a->spread,
-                               (unsigned long long)b->finite, (unsigned long long)b->nans,
-                               (unsigned long long)b->infinities, b->mean, b->spread);
+        result = Py_BuildValue(
+            "(KKKdddddKKKddKKKdd)", (unsigned long long)s.elements, (unsigned long long)s.changed,
+            (unsigned long long)s.pairs, s.squares, s.dot, s.most, s.powers[0], s.powers[1],
+            (unsigned long long)a->finite, (unsigned long long)a->nans,
+            (unsigned long long)a->infinities, a->mean, a->spread, (unsigned long long)b->finite,
+            (unsigned long long)b->nans, (unsigned long long)b->infinities, b->mean, b->spread);
     }
     PyBuffer_Release(&old);
     PyBuffer_Release(&new);
@@ -89,7 +92,4 @@ static struct PyModuleDef definition = {
     .m_slots = slots,
 };
 
-PyMODINIT_FUNC PyInit__compare(void)
-{
-    return PyModuleDef_Init(&definition);
-}
+PyMODINIT_FUNC PyInit__compare(void) { return PyModuleDef_Init(&definition); }

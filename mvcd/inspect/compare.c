@@ -1,10 +1,11 @@
-/* Theory: elements are widened to double by blocks of 1024, which stay in the first cache. Sums of a block run in
- * sixteen lanes (element i in lane i mod 16), so vector registers of any width, and the Python of compare.py, add the
- * same numbers in the same order and get the same bits. Mean and spread are taken in two passes over the block and
- * merged by Chan, Golub and LeVeque's formula (1979): no sum of squares ever loses its digits to a large mean.
+/* Theory: elements are widened to double by blocks of 1024, which stay in the first cache. Sums of
+ * a block run in sixteen lanes (element i in lane i mod 16), so vector registers of any width, and
+ * the Python of compare.py, add the same numbers in the same order and get the same bits. Mean and
+ * spread are taken in two passes over the block and merged by Chan, Golub and LeVeque's formula
+ * (1979): no sum of squares ever loses its digits to a large mean.
  *
- * NaN and infinities cost nothing until they come: they make the block's sums NaN or infinite, and only then is
- * the block taken again without them. */
+ * NaN and infinities cost nothing until they come: they make the block's sums NaN or infinite, and
+ * only then is the block taken again without them. */
 #include "compare.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@
 #define QUADS (LANES / 4)
 #define INLINE static inline __attribute__((always_inline))
 
-/* Sixteen lanes are four vectors of four: GCC makes poor code of vectors wider than the processor's registers. */
+/* Sixteen lanes are four vectors of four: GCC makes poor code of vectors wider than the processor's
+ * registers. */
 typedef double quad __attribute__((vector_size(32)));
 typedef int64_t quad_bits __attribute__((vector_size(32)));
 
@@ -32,22 +34,49 @@ static float eight_bits[4][256]; /* values of the four 8-bit floats, in the orde
 /* ---------------------------------------------------------------- elements to doubles */
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define FROM_LITTLE(bits, x) x = (bits) == 16 ? __builtin_bswap16(x) : (bits) == 32 ? __builtin_bswap32(x) : __builtin_bswap64(x)
+#define LITTLE8(x) (x)
+#define LITTLE16(x) __builtin_bswap16(x)
+#define LITTLE32(x) __builtin_bswap32(x)
+#define LITTLE64(x) __builtin_bswap64(x)
 #else
-#define FROM_LITTLE(bits, x) (void)0
+#define LITTLE8(x) (x)
+#define LITTLE16(x) (x)
+#define LITTLE32(x) (x)
+#define LITTLE64(x) (x)
 #endif
 
-#define LOAD(bits, x, at)                                                                                              \
-    uint##bits##_t x;                                                                                                  \
-    memcpy(&x, at, sizeof x);                                                                                          \
-    FROM_LITTLE(bits, x)
+/* loadB reads B bits from any address; widen_iB and widen_uB make doubles of n integers; changedB
+ * counts those of n elements whose bits differ, in 16 bits, which a block's number fits into and
+ * which more lanes of a register hold. */
+#define DEFINE_WIDTH(BITS)                                                                         \
+    INLINE uint##BITS##_t load##BITS(const uint8_t *at)                                            \
+    {                                                                                              \
+        uint##BITS##_t x;                                                                          \
+        memcpy(&x, at, sizeof x);                                                                  \
+        return LITTLE##BITS(x);                                                                    \
+    }                                                                                              \
+    INLINE void widen_i##BITS(double *out, const uint8_t *in, size_t n)                            \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            out[i] = (double)(int##BITS##_t)load##BITS(in + i * (BITS / 8));                       \
+    }                                                                                              \
+    INLINE void widen_u##BITS(double *out, const uint8_t *in, size_t n)                            \
+    {                                                                                              \
+        for (size_t i = 0; i < n; i++)                                                             \
+            out[i] = (double)load##BITS(in + i * (BITS / 8));                                      \
+    }                                                                                              \
+    INLINE uint16_t changed##BITS(const uint8_t *old, const uint8_t *new, size_t n)                \
+    {                                                                                              \
+        uint16_t count = 0;                                                                        \
+        for (size_t i = 0; i < n; i++)                                                             \
+            count += load##BITS(old + i * (BITS / 8)) != load##BITS(new + i * (BITS / 8));         \
+        return count;                                                                              \
+    }
 
-#define WIDEN_INTEGER(bits, type)                                                                                      \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        LOAD(bits, x, in + i * (bits / 8));                                                                            \
-        out[i] = (double)(type)x;                                                                                      \
-    }                                                                                                                  \
-    break
+DEFINE_WIDTH(8)
+DEFINE_WIDTH(16)
+DEFINE_WIDTH(32)
+DEFINE_WIDTH(64)
 
 static float float_of(uint32_t bits)
 {
@@ -56,7 +85,8 @@ static float float_of(uint32_t bits)
     return value;
 }
 
-/* The exponent moves from a bias of 15 to 127 by a multiplication, which also makes subnormals right. */
+/* The exponent moves from a bias of 15 to 127 by a multiplication, which also makes subnormals
+ * right. */
 INLINE float half(uint32_t x)
 {
     float value = float_of((x & 0x7fff) << 13) * 0x1p112f;
@@ -70,26 +100,20 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
 {
     switch (dtype) {
     case COMPARE_BF16:
-        for (size_t i = 0; i < n; i++) {
-            LOAD(16, x, in + 2 * i);
-            out[i] = float_of((uint32_t)x << 16);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = float_of((uint32_t)load16(in + 2 * i) << 16);
         break;
     case COMPARE_F16:
-        for (size_t i = 0; i < n; i++) {
-            LOAD(16, x, in + 2 * i);
-            out[i] = half(x);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = half(load16(in + 2 * i));
         break;
     case COMPARE_F32:
-        for (size_t i = 0; i < n; i++) {
-            LOAD(32, x, in + 4 * i);
-            out[i] = float_of(x);
-        }
+        for (size_t i = 0; i < n; i++)
+            out[i] = float_of(load32(in + 4 * i));
         break;
     case COMPARE_F64:
         for (size_t i = 0; i < n; i++) {
-            LOAD(64, x, in + 8 * i);
+            uint64_t x = load64(in + 8 * i);
             memcpy(out + i, &x, sizeof x);
         }
         break;
@@ -101,21 +125,29 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
             out[i] = eight_bits[dtype - COMPARE_F8_E4M3][in[i]];
         break;
     case COMPARE_I8:
-        WIDEN_INTEGER(8, int8_t);
+        widen_i8(out, in, n);
+        break;
     case COMPARE_I16:
-        WIDEN_INTEGER(16, int16_t);
+        widen_i16(out, in, n);
+        break;
     case COMPARE_I32:
-        WIDEN_INTEGER(32, int32_t);
+        widen_i32(out, in, n);
+        break;
     case COMPARE_I64:
-        WIDEN_INTEGER(64, int64_t);
+        widen_i64(out, in, n);
+        break;
     case COMPARE_U8:
-        WIDEN_INTEGER(8, uint8_t);
+        widen_u8(out, in, n);
+        break;
     case COMPARE_U16:
-        WIDEN_INTEGER(16, uint16_t);
+        widen_u16(out, in, n);
+        break;
     case COMPARE_U32:
-        WIDEN_INTEGER(32, uint32_t);
+        widen_u32(out, in, n);
+        break;
     case COMPARE_U64:
-        WIDEN_INTEGER(64, uint64_t);
+        widen_u64(out, in, n);
+        break;
     case COMPARE_DTYPES:
         break;
     }
@@ -127,7 +159,8 @@ unsigned compare_width(enum compare_dtype dtype)
     return widths[dtype];
 }
 
-/* `exponent_bits` and the rest mantissa; `fnuz`: 0x80 is the only NaN, no infinities, and a bias greater by 1. */
+/* `exponent_bits` and the rest mantissa; `fnuz`: 0x80 is the only NaN, no infinities, and a bias
+ * greater by 1. */
 static float eight_bit_float(unsigned x, int exponent_bits, int fnuz)
 {
     int mantissa_bits = 7 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1 + fnuz;
@@ -139,7 +172,8 @@ static float eight_bit_float(unsigned x, int exponent_bits, int fnuz)
     if (!fnuz && exponent_bits == 5 && low == 0x7c)
         return sign * INFINITY;
     float fraction = (float)mantissa / (float)(1 << mantissa_bits);
-    return sign * (exponent ? ldexpf(1.0f + fraction, (int)exponent - bias) : ldexpf(fraction, 1 - bias));
+    return sign *
+           (exponent ? ldexpf(1.0f + fraction, (int)exponent - bias) : ldexpf(fraction, 1 - bias));
 }
 
 void compare_init(void)
@@ -160,9 +194,7 @@ INLINE double across(const quad s[QUADS])
     return (t[0] + t[2]) + (t[1] + t[3]);
 }
 
-/* sums[lane / 4][lane % 4] += what, for the elements after the last sixteen. */
-#define EACH_LEFT_OVER for (size_t lane = 0; i < n; i++, lane++)
-#define LANE(sums) ((sums)[lane / 4][lane % 4])
+/* Below, element `lane` of the last few, fewer than sixteen, goes to that lane of the sums. */
 
 INLINE double sum(const double *x, size_t n)
 {
@@ -174,7 +206,8 @@ INLINE double sum(const double *x, size_t n)
             memcpy(&v, x + i + 4 * k, sizeof v);
             sums[k] += v;
         }
-    EACH_LEFT_OVER LANE(sums) += x[i];
+    for (size_t lane = 0; i < n; i++, lane++)
+        sums[lane / 4][lane % 4] += x[i];
     return across(sums);
 }
 
@@ -189,7 +222,8 @@ INLINE double spread(const double *x, size_t n, double mean)
             v -= mean;
             sums[k] += v * v;
         }
-    EACH_LEFT_OVER LANE(sums) += (x[i] - mean) * (x[i] - mean);
+    for (size_t lane = 0; i < n; i++, lane++)
+        sums[lane / 4][lane % 4] += (x[i] - mean) * (x[i] - mean);
     return across(sums);
 }
 
@@ -213,10 +247,10 @@ INLINE void pairs(struct compare_sums *all, const double *a, const double *b, si
     quad mosts = (quad)most;
     for (size_t lane = 0; lane < 4; lane++)
         largest = mosts[lane] > largest ? mosts[lane] : largest;
-    EACH_LEFT_OVER {
+    for (size_t lane = 0; i < n; i++, lane++) {
         double difference = b[i] - a[i];
-        LANE(dot) += a[i] * b[i];
-        LANE(squares) += difference * difference;
+        dot[lane / 4][lane % 4] += a[i] * b[i];
+        squares[lane / 4][lane % 4] += difference * difference;
         largest = fabs(difference) > largest ? fabs(difference) : largest;
     }
     all->pairs += n;
@@ -274,30 +308,19 @@ static void add_uneven(struct compare_sums *all, const double *a, const double *
     pairs(all, left, right, kept);
 }
 
-#define COUNT_CHANGED(bits)                                                                                            \
-    for (size_t i = 0; i < n; i++) {                                                                                   \
-        uint##bits##_t x, y;                                                                                           \
-        memcpy(&x, old + i * (bits / 8), sizeof x);                                                                    \
-        memcpy(&y, new + i * (bits / 8), sizeof y);                                                                    \
-        count += x != y;                                                                                               \
-    }                                                                                                                  \
-    break
-
 /* By bits: -0.0 and 0.0 differ, equal NaN do not. */
 INLINE unsigned changed(const uint8_t *old, const uint8_t *new, size_t n, unsigned width)
 {
-    uint16_t count = 0;
     switch (width) {
     case 1:
-        COUNT_CHANGED(8);
+        return changed8(old, new, n);
     case 2:
-        COUNT_CHANGED(16);
+        return changed16(old, new, n);
     case 4:
-        COUNT_CHANGED(32);
+        return changed32(old, new, n);
     default:
-        COUNT_CHANGED(64);
+        return changed64(old, new, n);
     }
-    return count;
 }
 
 static unsigned changed_values(const double *a, const double *b, size_t n)
@@ -318,7 +341,8 @@ INLINE void add(struct compare_sums *all, enum compare_dtype old_dtype, const ui
         size = n < BLOCK ? n : BLOCK;
         widen(a, old_dtype, old, size);
         widen(b, new_dtype, new, size);
-        all->changed += old_dtype == new_dtype ? changed(old, new, size, old_width) : changed_values(a, b, size);
+        all->changed += old_dtype == new_dtype ? changed(old, new, size, old_width)
+                                               : changed_values(a, b, size);
         double left = sum(a, size), right = sum(b, size);
         if (!isfinite(left) || !isfinite(right)) {
             add_uneven(all, a, b, size);
@@ -334,14 +358,15 @@ INLINE void add(struct compare_sums *all, enum compare_dtype old_dtype, const ui
  *
  * AVX-512 was measured and is no faster than AVX2 on Zen 4, where its registers take two turns. */
 
-typedef void add_fn(struct compare_sums *, enum compare_dtype, const uint8_t *, enum compare_dtype, const uint8_t *,
-                    size_t);
+typedef void add_fn(struct compare_sums *, enum compare_dtype, const uint8_t *, enum compare_dtype,
+                    const uint8_t *, size_t);
 
-#define SPECIALISED(name, attributes)                                                                                  \
-    attributes static void name(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,           \
-                                enum compare_dtype new_dtype, const uint8_t *new, size_t n)                            \
-    {                                                                                                                  \
-        add(sums, old_dtype, old, new_dtype, new, n);                                                                  \
+#define SPECIALISED(name, attributes)                                                              \
+    attributes static void name(struct compare_sums *sums, enum compare_dtype old_dtype,           \
+                                const uint8_t *old, enum compare_dtype new_dtype,                  \
+                                const uint8_t *new, size_t n)                                      \
+    {                                                                                              \
+        add(sums, old_dtype, old, new_dtype, new, n);                                              \
     }
 
 SPECIALISED(add_plain, )

@@ -1,6 +1,7 @@
-/* Two runs of tensor elements compared: how many differ, and the sums that norms, angle, mean and deviation
- * follow from. No Python here, no allocation, no state but the choice of instructions at start. compare.py has
- * the same functions in short Python, and the tests compare every result with it, bit for bit. */
+/* Two runs of tensor elements compared: how many differ, and the sums that norms, angle, mean and
+ * deviation follow from. No Python here, no allocation, no state but the choice of instructions at
+ * start. compare.py has the same functions in short Python, and the tests compare every result with
+ * it, bit for bit. */
 #ifndef MVCD_COMPARE_H
 #define MVCD_COMPARE_H
 
@@ -36,16 +37,16 @@ struct compare_side {
 
 struct compare_sums {
     uint64_t elements, changed;
-    uint64_t pairs; /* of which both are finite; the next four are over these */
-    double squares; /* of new - old */
-    double dot;     /* old * new */
-    double most;    /* the largest |new - old| */
+    uint64_t pairs;   /* of which both are finite; the next four are over these */
+    double squares;   /* of new - old */
+    double dot;       /* old * new */
+    double most;      /* the largest |new - old| */
     double powers[2]; /* sums of squares of old and of new */
     struct compare_side side[2];
 };
 
-/* Chooses instructions: 1 AVX2 where the processor has it, 0 portable C. Returns the choice. Both give the
- * same bits. */
+/* Chooses instructions: 1 AVX2 where the processor has it, 0 portable C. Returns the choice. Both
+ * give the same bits. */
 int compare_select(int level);
 
 /* Fills the table of 8-bit floats. Call once before the others. */
@@ -54,7 +55,8 @@ void compare_init(void);
 /* Bytes of an element. */
 unsigned compare_width(enum compare_dtype dtype);
 
-/* Adds n elements at `old` and `new` (little-endian, any alignment) to `sums`, which begins as zeros. */
+/* Adds n elements at `old` and `new` (little-endian, any alignment) to `sums`, which begins as
+ * zeros. */
 void compare_add(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,
                  enum compare_dtype new_dtype, const uint8_t *new, size_t n);
 

@@ -1,5 +1,5 @@
 def list_directory(path: bytes, names: bytes | None = None, follow: bool = False, /) -> bytes:
-    """All entries of one directory with their stat, as one packed listing (layout: `_scanmodule.c`).
+    """All entries of one directory with their stat, as one packed listing (layout: `scan.h`).
 
     `names` (each with a NUL behind it) restricts the listing to these; `follow` allows the directory to
     be reached through a symbolic link. The GIL is released. Raises OSError; a listing is never partial.

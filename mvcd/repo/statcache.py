@@ -1,7 +1,7 @@
 """The stat cache: what one directory looked like when its files were last known, as one row.
 
 A row stands for a directory of the workspace *as compared with one version*, the one that HEAD names. It
-holds the listing (`_scanmodule.c`), the rules that were in force, one flag per entry, the recipes of
+holds the listing (`scan.h`), the rules that were in force, one flag per entry, the recipes of
 files that are known but differ from the version, and the files that the version has and the directory
 has not. A clean directory costs one listing and one comparison of bytes (`clean_flags`).
 
@@ -134,7 +134,7 @@ class Listing:
             raise ValueError("a listing whose counts and names disagree")
 
     def kind(self, index: int) -> bytes:
-        """One of b"f", b"x", b"l", b"p", b"s", b"v": see `_scanmodule.c`."""
+        """One of b"f", b"x", b"l", b"p", b"s", b"v": see `scan.h`."""
         start = index * _RECORD.size
         return self.records[start : start + 1]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import stat
 import struct
 from pathlib import Path
 
@@ -17,30 +16,11 @@ from mvcd.ids import RecipeId
 from mvcd.repo import statcache
 from mvcd.repo._scan import list_directory
 from mvcd.repo.statcache import FileStat, Flag, Listing, stat_matches
+from tests.support import kernels
 
 RULES = bytes(range(16))
 MS = 1_000_000
 SECOND = 1000 * MS
-
-
-def reference(directory: bytes) -> bytes:
-    """`list_directory` as a page of Python."""
-    names = sorted(os.listdir(directory))
-    stats = {name: os.lstat(os.path.join(directory, name)) for name in names}
-    directories = [name for name in names if stat.S_ISDIR(stats[name].st_mode)]
-    others = [name for name in names if not stat.S_ISDIR(stats[name].st_mode)]
-    records = b"".join(record(stats[name]) for name in others)
-    sections = [b"\0" + b"".join(n + b"\0" for n in group) for group in (directories, others)]
-    head = struct.pack("<IIII", len(directories), len(others), *map(len, sections))
-    return head + sections[0] + records + sections[1]
-
-
-def record(st: os.stat_result) -> bytes:
-    if stat.S_ISREG(st.st_mode) or stat.S_ISLNK(st.st_mode):
-        kind = b"l" if stat.S_ISLNK(st.st_mode) else b"x" if st.st_mode & 0o100 else b"f"
-        return struct.pack("<cQqqQ", kind, st.st_size, st.st_mtime_ns, st.st_ctime_ns, st.st_ino)
-    kind = b"p" if stat.S_ISFIFO(st.st_mode) else b"s" if stat.S_ISSOCK(st.st_mode) else b"v"
-    return kind + bytes(32)
 
 
 @pytest.fixture
@@ -75,7 +55,7 @@ def zoo(tmp_path: Path) -> Path:
 
 
 def test_listing_equals_the_reference(zoo: Path) -> None:
-    assert list_directory(os.fsencode(zoo)) == reference(os.fsencode(zoo))
+    assert list_directory(os.fsencode(zoo)) == kernels.list_directory(os.fsencode(zoo))
 
 
 def test_listing_of_device_files() -> None:
@@ -92,7 +72,7 @@ def test_empty_listing(tmp_path: Path) -> None:
 def test_many_entries(tmp_path: Path) -> None:
     for i in range(3000):
         (tmp_path / f"{i * 7919 % 3000}").touch()
-    assert list_directory(os.fsencode(tmp_path)) == reference(os.fsencode(tmp_path))
+    assert list_directory(os.fsencode(tmp_path)) == kernels.list_directory(os.fsencode(tmp_path))
 
 
 def test_restricted_to_names(zoo: Path) -> None:
@@ -116,7 +96,7 @@ def test_links_are_followed_on_request_only(zoo: Path) -> None:
     with pytest.raises(OSError) as caught:
         list_directory(path)
     assert caught.value.errno in (errno.ELOOP, errno.ENOTDIR)
-    assert list_directory(path, None, True) == reference(os.fsencode(zoo))
+    assert list_directory(path, None, True) == kernels.list_directory(os.fsencode(zoo))
 
 
 def test_failures_raise(zoo: Path) -> None:

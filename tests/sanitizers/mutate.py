@@ -27,7 +27,7 @@ from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
 from mvcd.inspect import _compare
 from mvcd.repo import _read, _scan, _write
-from mvcd.store import _io
+from mvcd.store import _faults, _io
 from tests.codec.samples import PACK, noise, table, weights
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "codec.json"
@@ -162,7 +162,7 @@ def files(known: list[Case], source: random.Random) -> None:
                 _scan.list_directory(place, asked, source.random() < 0.5)
         fd = os.memfd_create("mutate")
         os.write(fd, noise(20_000))
-        numbers = (0, 1, 100, 4095, 4097, 19_999, 20_001, 1 << 40, -1)
+        numbers = (0, 1, 100, 4095, 4097, 19_999, 20_001, 1 << 40, (1 << 63) - 1, -1)
         some = [
             (fd, source.choice(numbers), source.choice(numbers[:6]))
             for _ in range(source.randrange(300))
@@ -201,7 +201,7 @@ def prove() -> None:
         libc.memcmp(ctypes.c_void_p(block), ctypes.c_void_p(block), ctypes.c_size_t(101))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] != 0, "AddressSanitizer is not in force"
-    for module in (_cut, _planes, _compare, _read, _scan, _write, _io):
+    for module in (_cut, _planes, _compare, _read, _scan, _write, _io, _faults):
         assert b"__asan_init" in Path(str(module.__file__)).read_bytes(), module
 
 

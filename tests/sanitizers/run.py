@@ -18,12 +18,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECKS = "-g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all"
+CHECKS = """
+    -Wall -Wextra -Werror -g -O1 -fno-omit-frame-pointer
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+"""
 TESTS = """
-    tests/codec tests/chunking tests/inspect/test_compare.py tests/inspect/test_values.py
+    tests/kernels tests/codec tests/chunking tests/inspect/test_compare.py tests/inspect/test_values.py
     tests/repo/test_scan.py tests/repo/test_statcache.py tests/repo/test_writing.py tests/repo/test_ingest.py
     tests/store/test_io.py tests/store/test_pack.py tests/store/test_damage.py tests/repo/test_frozen.py
 """
+OPTIONS = "-q -x -p no:cacheprovider --hypothesis-profile ci --timeout 1800"
+"""Hypothesis's own profile `ci` sets no deadline, which slow code on a busy machine would miss."""
 SKIPPED = shutil.ignore_patterns(
     ".git", ".venv", "*.so", "__pycache__", "build", "*.egg-info", ".hypothesis"
 )
@@ -69,7 +74,7 @@ def main(seconds: str = "60") -> None:
         environment = build(place)
         call(place, environment, "tests/sanitizers/mutate.py", "prove")
         # what is freed stays in quarantine, so tests that measure memory would measure that
-        words = ["-q", "-x", "-p", "no:cacheprovider", "-k", "not memory", *TESTS.split()]
+        words = [*OPTIONS.split(), "-k", "not memory", *TESTS.split()]
         call(place, environment, "-m", "pytest", *words)
         call(place, environment, "tests/sanitizers/mutate.py", seconds)
 

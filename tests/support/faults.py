@@ -42,7 +42,7 @@ def environment(places: Path) -> dict[str, str]:
     """Of a process with the library in it, whose own places are below `places`."""
     return {
         **{k: v for k, v in os.environ.items() if not k.startswith(("MVC_", "FAULTS_"))},
-        "LD_PRELOAD": library(),
+        "LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {library()}".strip(),  # after a sanitizer
         "PYTHONPATH": os.pathsep.join([str(_ROOT), str(_ROOT / "client")]),
         "HOME": str(places),
         "MVC_RUNTIME_DIR": str(places / "run"),
