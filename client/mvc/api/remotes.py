@@ -90,7 +90,8 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The receipt of a push: refs moved, what travelled, what the remote verified of it."""
+    """The receipt of a push: refs moved, what travelled, what the remote verified of it. `healed` objects were
+    damaged there and came anew; so many `damaged` ones are left."""
 
     remote: str
     url: str
@@ -101,6 +102,8 @@ class Push:
     verified_objects: int
     verified_bytes: int
     dry_run: bool
+    healed: int
+    damaged: int
 
     @classmethod
     def of(cls, result: pushing.PushResult) -> Push:
@@ -108,6 +111,7 @@ class Push:
             result.remote, result.url, tuple(map(MovedRef.of, result.moved)),
             result.versions, result.objects, result.bytes,
             result.verified_objects, result.verified_bytes, result.dry_run,
+            result.healed, result.damaged,
         )  # fmt: skip
 
 
