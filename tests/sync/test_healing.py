@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,6 +94,32 @@ def test_every_file_is_read_once_for_the_same_damage(bench: Bench) -> None:
     bench.save({"notes.bin": random.Random(4).randbytes(9000)})
     assert bench.repo.damaged() == 2, "those of v1 and v2 nobody has"
     assert anew.worth_reading_all(bench.repo._core) == []
+
+
+@pytest.mark.parametrize("kinds", [{Kind.CHUNK}, {Kind.RECIPE}, {Kind.CHUNK, Kind.RECIPE}], ids=str)
+def test_a_commit_relies_on_nothing_that_nobody_could_read(bench: Bench, kinds: set[Kind]) -> None:
+    """Damage that nobody has found yet, of a file that is read again, and of those beside it."""
+    bench.age()
+    with pytest.raises(Failure):
+        bench.commit()
+    spoil(bench.repo, kinds)
+    model = FILES["model.pt"]
+    assert isinstance(model, bytes)
+    bench.reopen()
+    bench.write({"copy.pt": model})
+    bench.commit()
+    assert bench.repo.verify().ok
+    for name, data in {**FILES, "copy.pt": model}.items():
+        assert bench.repo.read(name) == (data.encode() if isinstance(data, str) else data)
+
+
+def test_a_file_that_was_only_touched_heals_too(bench: Bench) -> None:
+    spoil(bench.repo, {Kind.CHUNK})
+    os.utime(bench.path("model.pt"), (2, 2))
+    with pytest.raises(Failure) as caught:
+        bench.reopen().commit("again", context=bench.context())
+    assert "stored anew" in str(caught.value.cause)
+    assert bench.repo.verify().ok
 
 
 @pytest.mark.parametrize("how", ["fetch", "pull"])
@@ -213,6 +240,17 @@ def test_a_push_of_a_new_version_heals_the_old_ones(pair: Pair, how: str, kinds:
         done = pair.ada.push()
         assert [m.name for m in done.moved] == ["heads/main"]
         assert (done.healed, done.damaged) == (lost, 0)
+        assert verify_store(store, read_data=True, monitor=Silent()).ok
+
+
+@pytest.mark.parametrize("how", ["path", "socket"])
+def test_a_server_relies_on_nothing_that_nobody_could_read(pair: Pair, how: str) -> None:
+    """Of what no ref reaches there any more it says that it has it; the update is what counts on it."""
+    with shared_by(pair, how) as store:
+        pair.ada.push("main:run")
+        pair.ada.push(":run")
+        spoil_store(store, {Kind.CHUNK})
+        assert pair.ada.push("main").moved
         assert verify_store(store, read_data=True, monitor=Silent()).ok
 
 
