@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from mvcd.repo.signing import Signer
 
 _ATTEMPTS = 3
-"""Tries when a collection takes away what a commit meant to reuse (each stores that anew, so two suffice),
-or a file that the scan saw is gone when it is to be read."""
+"""Tries when a collection takes away what a commit meant to reuse (each stores that anew, so two suffice), when
+what it meant to reuse was found to be damaged, so that files that have not changed are to be read too, or when
+a file that the scan saw is gone when it is to be read."""
 
 _MAX_TRACKED = 60_000
 """Bytes of all tracked paths together: a ref's value holds 64 KiB."""
@@ -149,6 +150,8 @@ def _commit(
     with core.store.session() as session:
         session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
         snapshot = take(workspace, session, parent)
+        if not damaged and anew.worth_reading_all(core):
+            raise StaleReuse("damage was found on the way", help="run the command again")
         skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
         clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
         healed = anew.stored_anew(core, session, damaged)

@@ -15,6 +15,7 @@ from mvcd.ids import VersionId
 from mvcd.repo import partial, remotes
 from mvcd.repo.core import Core
 from mvcd.repo.fetching import Moved, connected
+from mvcd.repo.healing import RemoteDamage
 from mvcd.repo.incoming import is_ancestor
 from mvcd.repo.receiving import shared
 from mvcd.repo.refs import (
@@ -40,7 +41,8 @@ from mvcd.sync.push import push as send
 
 @dataclass(frozen=True, slots=True)
 class PushResult:
-    """The receipt. `bytes` travelled; `verified_*` is what the remote decoded and re-hashed of them."""
+    """The receipt. `bytes` travelled; `verified_*` is what the remote decoded and re-hashed of them. `healed`:
+    objects that were damaged there and came anew; `damaged`: those that are left."""
 
     remote: str
     url: str
@@ -51,6 +53,8 @@ class PushResult:
     verified_objects: int = 0
     verified_bytes: int = 0
     dry_run: bool = False
+    healed: int = 0
+    damaged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,19 @@ def push(core: Core, name: str | None, asked: Asked, context: Context) -> PushRe
         done = PushResult(
             remote.name, remote.url, tuple(map(_moved, updates)), dry_run=asked.dry_run
         )
-        if asked.dry_run or not updates:
+        if asked.dry_run:
             return done
-        sent, receipt = _send(core, peer, updates, force, theirs, context)
-        _remember(core, remote, updates)
+        damage = RemoteDamage(core, peer, wanted, peer.told().damaged)
+        damage.heal(theirs, context.author, moving=bool(updates))
+        sent, receipt = Sent(), Receipt(0, 0, 0)
+        if updates:
+            sent, receipt = _send(core, peer, updates, force, theirs, context)
+            _remember(core, remote, updates)
+        left = damage.left()
     return replace(
         done, versions=sent.versions, objects=sent.objects, bytes=sent.bytes,
         verified_objects=receipt.objects, verified_bytes=receipt.verified_bytes,
+        healed=max(0, damage.known - left), damaged=left,
     )  # fmt: skip
 
 

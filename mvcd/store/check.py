@@ -33,6 +33,7 @@ from mvcd.store.rows import (
     sequence_of,
     unseal,
 )
+from mvcd.store.stamp import Stamps
 from mvcd.store.writers import PackRow, parse_pack_row
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ def _check_objects(
             places.append((location.pack, location.offset, id))
             total += location.raw_size
     places.sort()
+    stamps = Stamps(store, packs)
     known = frozenset(store.damaged())
     good: list[Digest] = []
     monitor.begin("verify", total_bytes=total, total_items=len(places))
@@ -178,6 +180,7 @@ def _check_objects(
         mark(store.index, bad)
         clear(store.index, good)
         clear_stale(store.index)
+    stamps.renew()
 
 
 _VANISHED = "row: it cannot be found by its key"

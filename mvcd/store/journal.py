@@ -1,8 +1,8 @@
 """The second copy of refs, operations and the audit log (FORMAT.md, section Journal).
 
 Best effort by design: a line is written after the commit it tells of, without an fsync, so it costs
-microseconds and can be lost. Each writer looks at the last line first; if that is not the change just
-before its own, it writes a full line, which makes up for everything lost.
+microseconds and can be lost. Each writer looks at the last lines first; if the newest is not the change just
+before its own, or one of them was torn, it writes a full line, which makes up for everything lost.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvcd.ids import DIGEST_SIZE
 from mvcd.store import group
@@ -21,6 +22,11 @@ from mvcd.store.api import AuditRow
 
 JOURNAL = "refs.journal"
 TAIL = 64 << 10
+SECTOR = 512
+"""Bytes that a disk writes whole or not at all."""
+
+_NULS = re.compile(rb"\0+")
+_FULL = re.compile(rb'[0-9a-f]{8} \{"changes":\d+,"full":true,')
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +62,9 @@ class Change:
 class History:
     """What a journal tells: all after change `changes`, and how many lines were bad.
 
-    Of these `damaged_lines` are not what a crash leaves: that is an unfinished line, at the end or before a
-    line that makes up for it.
+    Of these `damaged_lines` are not what a crash or a power cut leaves: that is a torn line, or an unfinished
+    one before a line that makes up for it. `torn`: one was torn after the last full line, so what is told may
+    have a gap that nobody has made up for yet.
     """
 
     changes: int = 0
@@ -67,6 +74,28 @@ class History:
     bad_lines: int = 0
     damaged_lines: int = 0
     holes: int = 0
+    torn: bool = False
+
+
+class _Line(NamedTuple):
+    """A line as it is in the file, without its end, and where it begins."""
+
+    text: bytes
+    offset: int
+    ended: bool
+
+    @property
+    def torn(self) -> bool:
+        """Whether a cut alone explains that it is bad: it has no end, or zeros, which no line has, in place of
+        sectors that never reached the disk while the length of the file did."""
+        if not self.ended:
+            return True
+        runs = [run.span() for run in _NULS.finditer(self.text)]
+        return bool(runs) and all(self._at_edge(*run) for run in runs)
+
+    def _at_edge(self, start: int, end: int) -> bool:
+        begins = not start or not (self.offset + start) % SECTOR
+        return begins and (end == len(self.text) or not (self.offset + end) % SECTOR)
 
 
 class Journal:
@@ -74,7 +103,8 @@ class Journal:
         self._path = path
 
     def last(self) -> Change | None:
-        """The last whole line."""
+        """The last line; None where it, or one of those since the last full one, is not whole: who appends
+        has to make up for that. Looks back as far as TAIL, more only for a line that is longer."""
         try:
             with open(self._path, "rb") as file:
                 end = file.seek(0, os.SEEK_END)
@@ -82,11 +112,9 @@ class Journal:
                 while True:
                     file.seek(end - size)
                     lines = file.read(size).splitlines()
-                    for line in reversed(lines if size == end else lines[1:]):
-                        if line:
-                            return _parse(line)
-                    if size == end:
-                        return None
+                    lines = [line for line in (lines if size == end else lines[1:]) if line]
+                    if lines or size == end:
+                        return _last(lines)
                     size = min(2 * size, end)
         except FileNotFoundError:
             return None
@@ -121,18 +149,22 @@ class Journal:
         """Everything the journal tells; absent or damaged lines leave gaps, never wrong values."""
         history = History()
         changes = []
-        bad_before = False
-        for line, ended in self._lines():
-            change = _parse(line)
-            if change is None:
-                history.bad_lines += 1
-                history.damaged_lines += bad_before
-                bad_before = ended
-            else:
+        unfinished = False
+        for line in self._lines():
+            change = _parse(line.text)
+            if change is not None:
                 changes.append(change)
-                history.damaged_lines += bad_before and not (change.full or not change.changes)
-                bad_before = False
-        history.damaged_lines += bad_before
+                history.damaged_lines += unfinished and not (change.full or not change.changes)
+                history.torn &= not change.full
+                unfinished = False
+                continue
+            history.bad_lines += 1
+            if line.torn:  # so may the line be that made up for the one before
+                history.torn, unfinished = True, False
+            else:
+                history.damaged_lines += unfinished
+                unfinished = True
+        history.damaged_lines += unfinished
         for change in sorted(changes, key=lambda c: (c.changes, c.full)):
             if change.full:
                 history.refs = {}
@@ -151,22 +183,37 @@ class Journal:
     def exists(self) -> bool:
         return os.path.exists(self._path)
 
-    def _lines(self) -> Iterator[tuple[bytes, bool]]:
-        """Each line, and whether it has its end."""
+    def _lines(self) -> Iterator[_Line]:
+        offset = 0
         try:
             with open(self._path, "rb") as file:
                 for line in file:
                     if line.strip():
-                        yield line.rstrip(b"\n"), line.endswith(b"\n")
+                        yield _Line(line.rstrip(b"\n"), offset, line.endswith(b"\n"))
+                    offset += len(line)
         except FileNotFoundError:
             return
 
 
-def _parse(line: bytes) -> Change | None:
+def _last(lines: list[bytes]) -> Change | None:
+    """The last of some lines, if all from the last full one on are whole."""
+    for line in reversed(lines):
+        if not _is_whole(line):
+            return None
+        if _FULL.match(line):
+            break
+    return _parse(lines[-1]) if lines else None
+
+
+def _is_whole(line: bytes) -> bool:
     crc, _, text = line.partition(b" ")
-    if crc != b"%08x" % zlib.crc32(text):
+    return crc == b"%08x" % zlib.crc32(text)
+
+
+def _parse(line: bytes) -> Change | None:
+    if not _is_whole(line):
         return None
-    value: dict[str, Any] = json.loads(text)
+    value: dict[str, Any] = json.loads(line.partition(b" ")[2])
     return Change(
         value["changes"],
         value["full"],

@@ -12,8 +12,9 @@ from mvcd.store.rows import sequence_of
 def journal_problem(index: Index, journal: Journal) -> str | None:
     """What is wrong with the journal, None when nothing is. Raises IntegrityError when the index is damaged.
 
-    It may end before the newest changes, since a line is written after its commit and not synced; the next
-    commit makes up for that. It is read before the index, so what is committed meanwhile only makes it older.
+    It may end before the newest changes or lack some of them, since a line is written after its commit and not
+    synced, so that a power cut loses or tears the last ones; the next commit makes up for that. It is read
+    before the index, so what is committed meanwhile only makes it older.
     """
     exists = journal.exists()
     history = journal.read()
@@ -30,6 +31,8 @@ def journal_problem(index: Index, journal: Journal) -> str | None:
         return f"{history.damaged_lines} damaged lines"
     if history.changes != changes:
         return "it is newer than the index" if history.changes > changes else None
+    if history.torn:
+        return None
     return _difference(history, refs, operations, audit)
 
 

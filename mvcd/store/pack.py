@@ -171,10 +171,22 @@ class PackWriter:
             check_pack_header(os.pread(file, PACK_HEADER.size, 0), number)
         except BadRecord:
             return None
-        if os.fstat(file).st_size < end:
+        size = os.fstat(file).st_size
+        if size < end:
             return None
-        os.ftruncate(file, end)
+        if size > end:  # else it stays as it was seen last (reuse.py)
+            os.ftruncate(file, end)
         return cls(directory, number, file, end, new=False)
+
+    @property
+    def file(self) -> int:
+        """The descriptor."""
+        return self._file
+
+    @property
+    def new(self) -> bool:
+        """Whether nothing of it is durable yet."""
+        return self._new
 
     def append(self, id: Digest, encoded: Encoded) -> int:
         """Appends one record, gathered in memory; returns its size. Raises OSError (disk full)."""

@@ -35,6 +35,7 @@ class Hello:
     server: str = ""
     principal: str = ""
     role: str = ""
+    damaged: int = 0  # objects known to be damaged there, which count as absent
     features: frozenset[str] = frozenset()
     limits: Limits = Limits()
 
@@ -66,7 +67,11 @@ class Peer(Protocol):
     @property
     def url(self) -> str: ...
 
-    def hello(self) -> Hello: ...
+    def hello(self) -> Hello:
+        """What it says of itself now."""
+
+    def told(self) -> Hello:
+        """What it said of itself when it was first asked; seldom waits."""
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         """The shared refs under a prefix, ordered by name."""

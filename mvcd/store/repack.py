@@ -27,6 +27,7 @@ from mvcd.store.pack import (
 )
 from mvcd.store.record import PACK_HEADER, BadRecord
 from mvcd.store.rows import PACK_KEY, BadRow, Location
+from mvcd.store.stamp import drop_stamp
 from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import create_writer, pack_row, pack_rows, put_pack_row
 
@@ -181,6 +182,7 @@ class Repacker:
             put_pack_row(self._index, txn, target.number, target.end, sealed)
         for pack in emptied:
             txn.delete(PACK_KEY.pack(pack), db=self._index.packs)
+            drop_stamp(self._index, txn, pack)
 
     def _unlink_strays(self) -> None:
         """Files without a row whose number was passed: left by a crash of a writer or a collector."""

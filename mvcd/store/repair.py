@@ -227,7 +227,7 @@ def recall(journal: History, old: Harvest) -> History:
     end and is as new as the journal; else what it tells fills the gaps of the journal."""
     history = History(max(journal.changes, old.changes or 0))
     newer = old.changes is not None and old.changes >= journal.changes
-    damaged = bool(journal.damaged_lines or journal.holes or not journal.changes)
+    damaged = bool(journal.damaged_lines or journal.holes or journal.torn or not journal.changes)
     history.refs = dict(journal.refs)
     if newer and "refs" in old.whole:
         history.refs = dict(old.refs)

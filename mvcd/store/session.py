@@ -22,6 +22,7 @@ from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
 from mvcd.store.record import MAX_BODY_SIZE, Record
 from mvcd.store.refs import Move, Moved, move, write_journal
+from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
 from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import open_writer, put_pack_row
@@ -51,6 +52,7 @@ class LmdbSession:
         self._rows: dict[bytes, bytes] = {}
         self._absent: set[bytes] = set()
         self._failure: MvcError | None = None
+        self._reuse = Reuse(store)
         with self._index.read() as txn:
             self._sweeps = number(self._index, txn, SWEEPS)
 
@@ -63,7 +65,7 @@ class LmdbSession:
         answer = []
         if len(self._absent) > MAX_ROWS:
             self._absent.clear()
-        stored = self._index.present([id for id in ids if id not in rows])
+        stored = self._reuse.present([id for id in ids if id not in rows])
         for id in ids:
             if id in rows:
                 answer.append(False)
@@ -99,7 +101,7 @@ class LmdbSession:
         self._require_usable()
         if id in self._absent:
             self._absent.discard(id)
-        elif self._index.present((id,)):
+        elif self._reuse.present((id,)):
             self._rely_on((id,))
             return 0
         if body_size > MAX_BODY_SIZE or raw_size > MAX_RAW_SIZE:
@@ -196,6 +198,7 @@ class LmdbSession:
             txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
             for writer in writers if ordered else ():
                 put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_SIZE)
+                self._reuse.wrote(txn, writer.number, writer.file)
             return result, sweeps
 
         try:
@@ -264,9 +267,10 @@ class LmdbSession:
 
     def _open_writer(self) -> PackWriter:
         self._index.require_writable()
-        self._writer = open_writer(self._index, self._store.pack_directory)
+        writer = self._writer = open_writer(self._index, self._store.pack_directory)
+        self._reuse.opened(writer.number, writer.file, new=writer.new)
         self._store.reached(steps.PACK_OPENED)
-        return self._writer
+        return writer
 
     def _close_writers(self) -> None:
         self._write_back.close()

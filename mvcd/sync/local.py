@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.objects.ancestry import between
@@ -48,7 +49,10 @@ class LocalPeer:
         self._arrivals = Arrivals(store, self._session)
 
     def hello(self) -> Hello:
-        return self._hello
+        return replace(self._hello, damaged=len(self._store.damaged()))
+
+    def told(self) -> Hello:
+        return self.hello()
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found = self._store.refs(prefix).items()

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 
+from mvcd.errors import IntegrityError
 from mvcd.ids import Bytes, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
@@ -92,6 +94,53 @@ def push(
         sender.finish()
         sender.sent.versions = len(new)
         return sender.sent
+
+
+def heal(store: ObjectReader, peer: Peer, heads: Sequence[VersionId], *, monitor: Monitor) -> Sent:
+    """Sends what the peer lacks of all that `heads` reach, though its refs may reach it too: what is known to
+    be damaged there counts as absent. What cannot be read here is left out. Raises what the peer raises."""
+    found: dict[Digest, None] = {}
+    for group in _reachable(store, heads):
+        found |= dict.fromkeys(group)
+    lacking: list[Digest] = []
+    asked = list(found)
+    for start in range(0, len(asked), HAS_BATCH):
+        batch = asked[start : start + HAS_BATCH]
+        there = peer.has(batch)
+        lacking += [id for id, has in zip(batch, there, strict=True) if not has]
+    readable = [id for id, _ in _read_what_can_be(store, lacking)]
+    with _Sender(store, peer, monitor) as sender:
+        sender.send(sorted(readable, key=lambda id: id.kind is not Kind.CHUNK))
+        sender.finish()
+        sender.sent.asked += len(asked)
+        return sender.sent
+
+
+def _reachable(store: ObjectReader, heads: Sequence[VersionId]) -> Iterator[list[Digest]]:
+    """Groups of objects, as far as what names them can be read here."""
+
+    def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        return _read_what_can_be(store, ids)
+
+    versions: dict[Digest, None] = {}
+    level: list[Digest] = list(dict.fromkeys(heads))
+    while level:
+        versions |= dict.fromkeys(level)
+        above = [parent for _, data in read(level) for parent in Version.decode(data).parents]
+        level = [id for id in dict.fromkeys(above) if id not in versions]
+    return difference(versions, (), read, read)
+
+
+def _read_what_can_be(store: ObjectReader, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+    """Each verified. One that is damaged keeps back no other."""
+    left = dict.fromkeys(ids)
+    with suppress(IntegrityError):
+        for id, data in store.get_many(ids):
+            del left[id]
+            yield id, data
+    for id in left:
+        with suppress(IntegrityError):
+            yield id, store.get(id)
 
 
 class _Reading:

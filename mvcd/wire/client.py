@@ -118,8 +118,8 @@ class RemotePeer:
     def hello(self) -> Hello:
         return self._heard(self._call(self._stub.Hello, self._greeting, SHORT))
 
-    def _told(self) -> Hello:
-        """What the server said of itself; it was asked beside the first call, so this seldom waits."""
+    def told(self) -> Hello:
+        """It was asked beside the first call."""
         if self._hello is not None:
             return self._hello
         self._greet()
@@ -143,14 +143,14 @@ class RemotePeer:
             _limit(usual.ref_updates, told.ref_updates),
         )
         self._hello = Hello(
-            reply.repo_id, reply.complete, reply.server, reply.principal, reply.role,
+            reply.repo_id, reply.complete, reply.server, reply.principal, reply.role, reply.damaged,
             frozenset(reply.features), limits,
         )  # fmt: skip
         return self._hello
 
     def _most(self, count: int, limit: Callable[[Limits], int]) -> int:
         """How many of `count` ids go into one call."""
-        return FEW if count <= FEW else limit(self._told().limits)
+        return FEW if count <= FEW else limit(self.told().limits)
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -216,11 +216,11 @@ class RemotePeer:
         require_all(gone, ())
 
     def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
-        if len(ids) > FEW or "below" not in self._told().features:
+        if len(ids) > FEW or "below" not in self.told().features:
             yield from self.records(ids)
             return
         gone: list[Digest] = []
-        yield from self._records(ids, gone, more=self._told().limits.get_ids)
+        yield from self._records(ids, gone, more=self.told().limits.get_ids)
         require_all(gone, ())
 
     def _records(

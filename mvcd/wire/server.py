@@ -177,6 +177,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 time_us=int(self._clock() * 1_000_000),
                 principal=hosted.principal,
                 role=hosted.role,
+                damaged=len(hosted.store.damaged()),
             )  # fmt: skip
 
     def ListRefs(  # noqa: N802

@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from mvc import Clash, Component, MergeConflict, Repo
+from mvcd.ids import Kind
+from mvcd.store.lmdb_store import LmdbStore
 from mvcd.wire import client
 from tests.support.commandline import Mvc, write
+from tests.support.spoiling import spoil_store
 
 
 @pytest.fixture
@@ -43,6 +46,24 @@ def test_a_push_gives_a_receipt(shared: Path, mvc: Mvc) -> None:
     assert "up to date" in mvc("push").out
     assert mvc("ls-remote", "--json").json["refs"] == [{"name": "heads/main", "version": tip}]
     assert mvc("verify", "--remote", "--json").json["ok"] is True
+
+
+def test_a_push_tells_what_it_healed(shared: Path, mvc: Mvc) -> None:
+    mvc("push")
+
+    def lose() -> int:
+        with LmdbStore.open(shared) as store:
+            spoil_store(store, {Kind.CHUNK, Kind.RECIPE})
+            return len(list(store.check()))
+
+    lost = lose()
+    told = mvc("push").out
+    assert "up to date at origin" in told
+    assert f"healed {lost} damaged objects at origin" in told
+    assert "healed" not in mvc("push").out
+    assert lose() == lost
+    document = mvc("push", "--json").json
+    assert (document["healed"], document["damaged"], document["refs"]) == (lost, 0, [])
 
 
 def test_clone_diverge_merge(shared: Path, saved: Path, mvc: Mvc, tmp_path: Path) -> None:

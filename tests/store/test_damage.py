@@ -255,7 +255,7 @@ def test_flipped_values_in_tables(sound, copy, table):
         index.write(damage)
         if table == "cache":
             assert store.cache_get([b"key"]) == [None]
-            assert list(store.cache_scan(b"")) == []
+            assert list(store.cache_scan(b"k")) == []
             return
         assert [damage.problem.split(":")[0] for damage in store.check()] == [
             {"refs": "ref", "operations": "operation"}[table]

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
 import os
+import random
+import shutil
 import threading
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mvcd.store.api import RefUpdate
-from mvcd.store.journal import TAIL, Change, Journal
+from mvcd.store.journal import SECTOR, TAIL, Change, Journal
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.repair import survey
+from tests.support.memory import in_memory
 
 
 def changes(n: int, *, full: bool = False, refs=None, operations=()) -> Change:
@@ -101,3 +111,86 @@ def test_cutting_off_operations_cuts_the_journal_too(tmp_path):
         assert sorted(store.journal.read().operations) == [9, 10]
         store.update_refs([], operation=b"next")
         assert sorted(store.journal.read().operations) == [9, 10, 11]
+
+
+# ---------------------------------------------------------------------- power cuts
+
+
+def a_store(path, count: int) -> list[int]:
+    """A store of so many changes; where each line of its journal ends."""
+    ends = []
+    with LmdbStore.create(path) as store:
+        for n in range(1, count + 1):
+            value = random.Random(n).randbytes(700)
+            store.update_refs([RefUpdate(f"r{n}", None, value)], operation=b"op %d" % n)
+            ends.append((path / "refs.journal").stat().st_size)
+    return ends
+
+
+@pytest.fixture(scope="module")
+def place():
+    with in_memory() as directory:
+        yield directory
+
+
+@given(data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_what_a_power_cut_tears_is_no_damage_and_is_made_up_for(place, data):
+    """Of what was appended since any line, any sectors arrive, and any length."""
+    if not (place / "whole").exists():
+        a_store(place / "whole", 6)
+    path = Path(shutil.copytree(place / "whole", place / "cut"))
+    try:
+        cut(path / "refs.journal", data)
+        with LmdbStore.open(path) as store:
+            assert list(store.check()) == []
+            store.update_refs([RefUpdate("after", None, b"1")])
+            assert list(store.check()) == []
+            history = store.journal.read()
+            assert (history.refs, history.torn) == (store.refs(), False)
+            assert sorted(history.operations.items(), reverse=True) == list(store.operations())
+    finally:
+        shutil.rmtree(path)
+
+
+def cut(journal, data) -> None:
+    """Leaves a part of what came after a line that was on the disk."""
+    whole = journal.read_bytes()
+    ends = [0, *(n + 1 for n, byte in enumerate(whole) if byte == ord("\n"))]
+    synced = data.draw(st.sampled_from(ends), "synced")
+    left = bytearray(whole)
+    edges = [synced, *range((synced // SECTOR + 1) * SECTOR, len(whole), SECTOR), len(whole)]
+    for start, end in pairwise(edges):
+        if data.draw(st.booleans(), f"sector {start} is lost"):
+            left[start:end] = bytes(end - start)
+    journal.write_bytes(left[: data.draw(st.sampled_from(edges), "length")])
+
+
+def test_two_cuts_one_after_the_other(tmp_path):
+    ends = a_store(tmp_path / "s", 4)
+    journal = tmp_path / "s/refs.journal"
+    os.truncate(journal, ends[2] + 300)
+    with LmdbStore.open(tmp_path / "s") as store:
+        store.update_refs([RefUpdate("b", None, b"1")])
+        left = journal.read_bytes()
+        edge = (len(left) // SECTOR - 1) * SECTOR
+        journal.write_bytes(left[:edge] + bytes(SECTOR) + left[edge + SECTOR :])
+        assert list(store.check()) == []
+        assert survey(tmp_path / "s").findings == []
+        store.update_refs([RefUpdate("c", None, b"1")])
+        assert list(store.check()) == []
+        assert store.journal.read().refs == store.refs()
+
+
+@pytest.mark.parametrize(
+    ("start", "size"), [(100, 1), (100, SECTOR), (SECTOR, 100), (SECTOR + 1, SECTOR)]
+)
+def test_zeros_that_are_no_sectors_are_damage(tmp_path, start, size):
+    a_store(tmp_path / "s", 4)
+    journal = tmp_path / "s/refs.journal"
+    left = bytearray(journal.read_bytes())
+    left[start : start + size] = bytes(size)
+    journal.write_bytes(left)
+    with LmdbStore.open(tmp_path / "s") as store:
+        (damage,) = store.check()
+        assert damage.where == "refs.journal"

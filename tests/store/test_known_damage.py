@@ -174,4 +174,4 @@ def test_an_older_program_sees_nothing_but_a_cache_row(path, objects):
         spoil(store, path, id)
         discover(store, id, "read")
         assert store.location(id) == before
-        assert [key for key, _ in store.cache_scan(b"")] == [b"damaged/" + id]
+        assert [key for key, _ in store.cache_scan(b"damaged/")] == [b"damaged/" + id]

@@ -163,7 +163,8 @@ class StoreMachine(RuleBasedStateMachine):
             assert self.store.get(id) == self.model.get(id)
         assert self.store.refs() == self.model.refs()
         assert list(self.store.operations()) == list(self.model.operations())
-        assert list(self.store.cache_scan(b"")) == list(self.model.cache_scan(b""))
+        rows = [row for row in self.store.cache_scan(b"") if not row[0].startswith(b"sound/")]
+        assert rows == list(self.model.cache_scan(b""))
 
     @invariant()
     def sound(self) -> None:

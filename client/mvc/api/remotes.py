@@ -67,7 +67,8 @@ class Pull:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """The receipt of a push: refs moved, what travelled, what the remote verified of it."""
+    """The receipt of a push: refs moved, what travelled, what the remote verified of it. `healed` objects were
+    damaged there and came anew; so many `damaged` ones are left."""
 
     remote: str
     url: str
@@ -78,6 +79,8 @@ class Push:
     verified_objects: int
     verified_bytes: int
     dry_run: bool
+    healed: int
+    damaged: int
 
 
 @dataclass(frozen=True, slots=True)

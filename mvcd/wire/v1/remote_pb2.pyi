@@ -21,7 +21,7 @@ class HelloRequest(_message.Message):
     def __init__(self, repo: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ...) -> None: ...
 
 class HelloReply(_message.Message):
-    __slots__ = ("protocol", "features", "limits", "repo_id", "complete", "server", "time_us", "principal", "role")
+    __slots__ = ("protocol", "features", "limits", "repo_id", "complete", "server", "time_us", "principal", "role", "damaged")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class HelloReply(_message.Message):
     TIME_US_FIELD_NUMBER: _ClassVar[int]
     PRINCIPAL_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
     protocol: int
     features: _containers.RepeatedScalarFieldContainer[str]
     limits: Limits
@@ -40,7 +41,8 @@ class HelloReply(_message.Message):
     time_us: int
     principal: str
     role: str
-    def __init__(self, protocol: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., repo_id: _Optional[str] = ..., complete: bool = ..., server: _Optional[str] = ..., time_us: _Optional[int] = ..., principal: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+    damaged: int
+    def __init__(self, protocol: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[Limits, _Mapping]] = ..., repo_id: _Optional[str] = ..., complete: bool = ..., server: _Optional[str] = ..., time_us: _Optional[int] = ..., principal: _Optional[str] = ..., role: _Optional[str] = ..., damaged: _Optional[int] = ...) -> None: ...
 
 class Limits(_message.Message):
     __slots__ = ("frame_bytes", "has_ids", "get_ids", "log_versions", "ref_updates")

@@ -35,7 +35,7 @@ def command(
     REF is a branch or tag, REV:BRANCH for any version, or :BRANCH to delete it there. Success means that the
     remote has verified every byte and has all that the moved refs reach; the receipt says so. All refs move or
     none does. Interrupted, the next push goes on where this one was. Signatures, and records of stages, go
-    with the versions they are about.
+    with the versions they are about. What the remote knows to be damaged of what REFS reach is sent once more.
     """
     done = face.repo.push(
         *refs,

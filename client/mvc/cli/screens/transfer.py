@@ -71,16 +71,23 @@ def receipt(done: Push) -> Iterator[str]:
     where = text.safe(done.remote or done.url)
     if not done.moved:
         yield f"Everything is up to date at {where}"
-        return
-    if done.dry_run:
+    elif done.dry_run:
         yield f"Would push to {where}:"
     else:
         yield f"Pushed {travelled(done)} to {where}"
     yield from moved(done.moved, "")
-    if not done.dry_run:
+    if done.moved and not done.dry_run:
         yield (
             f"  verified there: {text.plural(done.verified_objects, 'object')}, "
             f"{text.size(done.verified_bytes)} unpacked; what these refs point to is there whole"
+        )
+    if done.healed:
+        yield f"  healed {text.plural(done.healed, 'damaged object')} at {where}"
+    if done.damaged:
+        are = "object is" if done.damaged == 1 else "objects are"
+        yield (
+            f"  {done.damaged:,} {are} damaged at {where}, and could not be healed from here; "
+            "mvc verify --remote  tells more"
         )
 
 
@@ -129,6 +136,8 @@ def push_document(done: Push) -> dict[str, Any]:
         "bytes": done.bytes,
         "verified_objects": done.verified_objects,
         "verified_bytes": done.verified_bytes,
+        "healed": done.healed,
+        "damaged": done.damaged,
     }
 
 
