@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if admin.is_admin(given):
         admin.run(given)
-    options = _parser().parse_args(given)
+    options = parser().parse_args(given)
     places = Places.here()
     try:
         return int(options.verb(places, options) or 0)
@@ -65,13 +65,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of `mvcd`."""
+    whole = argparse.ArgumentParser(
         prog="mvcd",
         description="The daemon of mvc: saves complete checkpoints by itself, and serves repositories.",
     )
-    parser.add_argument("--version", action="version", version=f"mvcd {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    whole.add_argument(
+        "--version",
+        action="version",
+        version=f"mvcd {__version__}",
+        help="print the version of mvcd",
+    )
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
     texts = {
         run: "serve in the foreground (what systemd and launchd start)",
         start: "start in the background; replaces an outdated daemon",
@@ -107,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     ).add_subparsers(required=True, metavar="VERB")
     for name, text in admin.VERBS.items():
         below.add_parser(name, help=text)
-    return parser
+    return whole
 
 
 # -------------------------------------------------------------------- the daemon itself

@@ -51,7 +51,7 @@ def global_options(*, hidden: bool) -> list[Option]:
         ),
         option(
             "-q", "--quiet", "be_quiet", target="quiet", is_flag=True,
-            help="Print answers and errors only.",
+            help="Print only answers and errors.",
         ),
         option("-v", "--verbose", "be_verbose", target="verbose", count=True, help="Print more."),
         option("--json", "as_json", target="json", is_flag=True, help="Answer with one JSON document."),
@@ -61,14 +61,18 @@ def global_options(*, hidden: bool) -> list[Option]:
         ),
         option(
             "--no-progress", "show_progress", target="progress", is_flag=True, flag_value=False,
-            default=True, help="Draw no progress, not even on a terminal.",
+            default=True, help="Show no progress, not even on a terminal.",
         ),
         option(
             "--lock-timeout", "wait_for_lock", target="lock_timeout", type=click.FloatRange(min=0),
             metavar="SECONDS", default=60.0,
-            help="How long to wait for other commands. [default: 60]",
+            help="How long to wait for another command to finish. [default: 60]",
         ),
     ]  # fmt: skip
+
+
+EXIT_STATUS = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]}
+"""Exit codes of every verb, unless it says otherwise."""
 
 
 class Verb(click.Command):
@@ -96,10 +100,13 @@ class Verb(click.Command):
         finally:
             face.close()
 
+    def exit_status(self) -> dict[int, str]:
+        """What each exit code means, for this verb."""
+        return {code: text for code, text in sorted((EXIT_STATUS | self.exits).items()) if text}
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        codes = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]} | self.exits
         with formatter.section("Exit status"):
-            formatter.write_dl([(str(code), text) for code, text in sorted(codes.items()) if text])
+            formatter.write_dl([(str(code), text) for code, text in self.exit_status().items()])
         with formatter.section("Everywhere"):
             formatter.write_text(
                 "-C DIR, -q, -v, --json, --color, --no-progress and --lock-timeout: see mvc --help."
@@ -170,5 +177,5 @@ def limit_option(what: str) -> Callable[[Function], Function]:
         cls=Option,
         type=click.IntRange(min=0),
         metavar="N",
-        help=f"Show N {what} at most.",
+        help=f"Show at most N {what}.",
     )

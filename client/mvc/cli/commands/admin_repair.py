@@ -30,9 +30,9 @@ def repair(
     remote: str | None,
     root: str | None,
 ) -> int:
-    """Repair the repository NAME, or the accounts and every repository, while no server runs there.
+    """Repair the repository NAME, or the accounts and every repository, while no server runs.
 
-    As mvc repair: it shows what it would do and asks, and keeps damaged files beside the new ones.
+    As mvc repair does, it shows what it would do and asks, and keeps damaged files beside the new ones.
     """
     from mvc.api.care import server_plans
 
