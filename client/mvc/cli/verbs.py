@@ -5,7 +5,7 @@ from __future__ import annotations
 SECTIONS: dict[str, dict[str, str]] = {
     "Start": {
         "init": "make a repository in this directory",
-        "demo": "watch mvc version a real training run",
+        "demo": "watch mvc at work on a real training",
     },
     "Save": {
         "add": "start tracking files or directories",

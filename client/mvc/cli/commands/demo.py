@@ -44,7 +44,7 @@ _AUTHOR = "mvc demo"
 )
 @click.pass_obj
 def command(face: Face, keep: str | None, iterations: int) -> int:
-    """Watch mvc version a real training run.
+    """Watch mvc at work on a real training.
 
     A small network, in plain Python, learns Fisher's Iris while the daemon mvcd watches and saves a version of
     each iteration. Then the demo shows the log and a diff, pushes to a server on this machine, clones from it,

@@ -9,7 +9,7 @@ from mvc.cli.manual.page import Block, Item, Page, Paragraph, Verbatim
 
 _SPECIAL = re.compile(r"([\\`*_<~])")
 """What would begin markup. Brackets do not: nothing defines a link."""
-_CODE = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w-]*|`[^`]+`|MVC_[A-Z_]+)(?![\w])")
+_CODE = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w-]*|`[^`]+`|[A-Z]+_[A-Z_]+)(?![\w])")
 _VERB = re.compile(r"\bmvc ([a-z]+(?:-[a-z]+)*)")
 
 
@@ -21,8 +21,6 @@ def document(page: Page, links: Mapping[str, str], *, home: str | None) -> str:
 def _page(page: Page, links: Mapping[str, str], home: str | None) -> Iterator[str]:
     links = {name: file for name, file in links.items() if name not in page.words}
     yield f"# {page.command}"
-    yield ""
-    yield _prose(page.summary[:1].upper() + page.summary[1:] + ".", links)
     yield from _synopsis(page)
     yield from _body(page.body, links)
     for title, items in page.sections.items():
