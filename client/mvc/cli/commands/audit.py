@@ -11,9 +11,11 @@ from mvc.cli.options import DAMAGE, VerbGroup, limit_option
 from mvc.cli.screens import admin as screen
 
 _ROOT = click.option(
-    "--root", metavar="DIR", help="Of a team server: its accounts, or with --repo a repository."
+    "--root",
+    metavar="DIR",
+    help="Read the log of the team server in DIR: of its accounts, or with --repo of a repository.",
 )
-_REPO = click.option("--repo", metavar="NAME", help="With --root: of this repository there.")
+_REPO = click.option("--repo", metavar="NAME", help="With --root: read the log of this repository.")
 
 
 _UNSEALED = (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @verb("diff", exits={1: "failure, or differences with --exit-code"})
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@click.option("-p", "--patch", is_flag=True, help="Also show text files line by line.")
+@click.option("-p", "--patch", is_flag=True, help="Show text files line by line too.")
 @click.option(
     "--tensors", is_flag=True, help="Read changed tensors and show how much each changed."
 )

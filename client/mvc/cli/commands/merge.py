@@ -21,13 +21,13 @@ from mvc.cli.screens.moved import lines as moved
     "--ours",
     multiple=True,
     metavar="PATH|COMPONENT",
-    help="If both sides changed it, keep ours. May be given several times.",
+    help="Keep our side where both changed it. May be given several times.",
 )
 @click.option(
     "--theirs",
     multiple=True,
     metavar="PATH|COMPONENT",
-    help="If both sides changed it, take theirs.",
+    help="Take their side where both changed it.",
 )
 @click.option("-m", "--message", metavar="TEXT", help="Say why. [default: merge REV into BRANCH]")
 @click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")

@@ -18,7 +18,7 @@ from mvc.cli.screens.moved import lines
     "sources",
     multiple=True,
     metavar="REMOTE",
-    help="Also fetch content from REMOTE. May be given several times.",
+    help="Fetch content from REMOTE too. May be given several times.",
 )
 @click.pass_obj
 def command(face: Face, remote: str | None, branch: str | None, sources: tuple[str, ...]) -> None:
