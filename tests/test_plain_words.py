@@ -11,7 +11,7 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import click
@@ -27,6 +27,8 @@ OPENERS = set(
     """also and as at because but by else for from how if in it its nor not of on or since so such that their
     them then there these they this those what when where which who whom whose with without""".split()
 )
+REFERRING = {"also", "and", "as", "its", "of", "that", "there", "these", "those", "whose"}
+"""The words among them that no docstring of the engine begins with either."""
 QUESTIONS = {"how", "when", "where", "which", "what"}
 """Words that may open the help of an option, whose name is read before it: `--lock-timeout  How long ...`."""
 CLAUSES = {"with"}
@@ -38,13 +40,16 @@ def first(text: str) -> str:
     return " ".join(inspect.cleandoc(text).partition("\n\n")[0].split())
 
 
-def faults(text: str, but: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
+def opener(text: str) -> str:
+    """The first word, in small letters; "" where code comes first."""
+    word = re.match(r"[\"'(*]*([A-Za-z]+)", first(text))
+    return word[1].lower() if word else ""
+
+
+def faults(text: str, but: Set[str] = frozenset()) -> list[str]:
     """What is wrong with how a text begins and ends."""
-    said = first(text)
-    word = re.match(r"[\"'(*]*([A-Za-z]+)", said)
-    found = (
-        [] if word is None or word[1].lower() not in OPENERS - but else [f"begins with {word[1]}"]
-    )
+    said, word = first(text), opener(text)
+    found = [f"begins with {word}"] if word in OPENERS - but else []
     return found + ([] if re.search(r"[.:?!\])`]$", said) else ["does not end as a sentence"])
 
 
@@ -66,8 +71,8 @@ def test_help_of_commands_and_options_stands_alone() -> None:
     for name, command in every_command():
         wrong[name] = faults(command.help or "")
         if name != "mvc":
-            opener = first(command.help or "").split()[0].lower()
-            wrong[name] += [] if opener not in {"a", "an", "the"} else ["begins with no verb"]
+            article = opener(command.help or "") in {"a", "an", "the"}
+            wrong[name] += ["begins with no verb"] if article else []
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 wrong[f"{name} {parameter.opts}"] = faults(
@@ -128,6 +133,24 @@ def test_public_docstrings_stand_alone(path: Path) -> None:
     assert {name: fault for name, fault in wrong.items() if fault} == {}
 
 
+ENGINE = [
+    path
+    for path in sorted((ROOT / "mvcd").rglob("*.py"))
+    if not path.name.endswith("_pb2.py") and "repo" not in path.relative_to(ROOT / "mvcd").parts
+]
+
+
+def test_docstrings_of_the_engine_do_not_begin_in_the_middle() -> None:
+    assert len(ENGINE) > 100
+    wrong = {
+        f"{path.relative_to(ROOT)} {name}": first(text)
+        for path in ENGINE
+        for name, text in docstrings(path)
+        if opener(text) in REFERRING
+    }
+    assert wrong == {}
+
+
 def test_everything_that_mvc_exports_says_what_it_is() -> None:
     silent = []
     for name in mvc.__all__:
@@ -143,11 +166,11 @@ def test_everything_that_mvc_exports_says_what_it_is() -> None:
 
 
 def test_the_rule_catches_what_it_is_for() -> None:
-    assert faults("Of a link this asks nothing.") == ["begins with Of"]
+    assert faults("Of a link this asks nothing.") == ["begins with of"]
     assert faults("Those that a token is kept for") == [
-        "begins with Those", "does not end as a sentence"
+        "begins with those", "does not end as a sentence"
     ]  # fmt: skip
-    assert faults('"What" was done.') == ["begins with What"]
+    assert faults('"What" was done.') == ["begins with what"]
     assert faults("`with mvc.checkpoint(...)`: a block.") == []
     assert faults("With --tensors: show the N that changed most.", CLAUSES) == []
     assert faults("Saves everything\nthat is tracked.\n\nAs it is") == []
