@@ -213,3 +213,11 @@ def test_the_exit_codes_of_the_daemon_are_those_of_its_page(make: ModuleType) ->
     codes = {str(code) for _, code in daemon._EXIT_CODES}
     assert codes <= set(make.DAEMON_EXITS)
     assert daemon.parser().parse_args(["status"]).verb is daemon.status
+
+
+def test_verbs_of_a_server_tell_of_no_repository_here() -> None:
+    """They work on the server's directory: without one the code is 1."""
+    users, gone = pages.page("admin", "user", "list"), pages.page("admin", "repo", "remove")
+    assert [item.term for item in users.sections["Exit status"]] == ["0", "1", "2"]
+    assert Item("10", "no such repository on the server") in gone.sections["Exit status"]
+    assert "10" not in {item.term for item in pages.page("admin").sections["Exit status"]}

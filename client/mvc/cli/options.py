@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -71,12 +71,14 @@ def global_options(*, hidden: bool) -> list[Option]:
     ]  # fmt: skip
 
 
-EXIT_STATUS = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]}
+EXIT_STATUS: Mapping[int, str] = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]}
 """Exit codes of every verb, unless it says otherwise."""
 
 
 class Verb(click.Command):
     """A command that takes the global options too and states its exit codes in its help."""
+
+    common: ClassVar[Mapping[int, str]] = EXIT_STATUS
 
     def __init__(
         self,
@@ -102,7 +104,7 @@ class Verb(click.Command):
 
     def exit_status(self) -> dict[int, str]:
         """What each exit code means, for this verb."""
-        return {code: text for code, text in sorted((EXIT_STATUS | self.exits).items()) if text}
+        return {code: text for code, text in sorted({**self.common, **self.exits}.items()) if text}
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Exit status"):
@@ -139,7 +141,11 @@ def not_text(word: str) -> str | None:
 class VerbGroup(click.Group):
     """A verb with verbs of its own (`op log`, `config set`)."""
 
-    command_class = Verb
+    command_class: type[Verb] = Verb
+
+    def exit_status(self) -> dict[int, str]:
+        """Exit codes of its verbs, unless they say otherwise."""
+        return dict(self.command_class.common)
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)

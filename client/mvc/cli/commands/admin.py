@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from mvc.cli.commands import admin_accounts, admin_backup, admin_repair, admin_storage
-from mvc.cli.options import VerbGroup
 
 
-@click.group("admin", cls=VerbGroup)
+@click.group("admin", cls=admin_accounts.ServerGroup)
 def command() -> None:
     """Manage the accounts and repositories of a team server, on the server itself.
 

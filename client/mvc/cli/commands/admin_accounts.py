@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
-from mvc.cli.options import VerbGroup
+from mvc.cli.options import EXIT_STATUS, Verb, VerbGroup
 from mvc.cli.screens import admin as screen
 
 if TYPE_CHECKING:
@@ -25,6 +25,21 @@ repos_option = click.option(
 )
 
 
+class ServerVerb(Verb):
+    """A verb that works on a server's directory, and asks for no repository of its own."""
+
+    common: ClassVar[Mapping[int, str]] = {c: t for c, t in EXIT_STATUS.items() if c != 10}
+
+
+class ServerGroup(VerbGroup):
+    """A verb of `mvc admin` with verbs of its own."""
+
+    command_class = ServerVerb
+
+
+NO_REPOSITORY = {10: "no such repository on the server"}
+
+
 def server(root: str | None) -> TeamServer:
     from mvc.api.team import TeamServer
 
@@ -38,7 +53,7 @@ def listing(
     face.answer({name: [screen.document(one) for one in found]}, text.table(map(show, found)))
 
 
-@click.group("user", cls=VerbGroup)
+@click.group("user", cls=ServerGroup)
 def user() -> None:
     """Manage the users who may call: people, and services such as training boxes."""
 
@@ -107,7 +122,7 @@ def user_remove(face: Face, name: str, root: str | None) -> None:
     face.say(f"{name} is no user any more; every token of theirs is refused")
 
 
-@click.group("token", cls=VerbGroup)
+@click.group("token", cls=ServerGroup)
 def token() -> None:
     """Manage the tokens that users log in with.
 
@@ -172,7 +187,7 @@ def token_revoke(face: Face, id: str, root: str | None) -> None:
     face.say(f"token {revoked.id} of {revoked.user} is revoked")
 
 
-@click.group("grant", cls=VerbGroup)
+@click.group("grant", cls=ServerGroup)
 def grant() -> None:
     """Manage grants, which say what role a user has where.
 
@@ -210,7 +225,7 @@ def grant_list(face: Face, user: str | None, root: str | None) -> None:
 @root_option
 @click.pass_obj
 def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str | None) -> None:
-    """Give USER the ROLE, replacing their grant for the same --repos and --refs.
+    """Give USER a role, replacing their grant for the same --repos and --refs.
 
     If several grants match a ref, the highest role counts: read everything, write heads/ada/*.
     """

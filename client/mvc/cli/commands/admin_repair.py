@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from mvc.cli.commands import repair as verb_repair
-from mvc.cli.commands.admin_accounts import root_option
+from mvc.cli.commands.admin_accounts import NO_REPOSITORY, root_option
 from mvc.cli.face import Face
 from mvc.cli.options import REMOTE_EXITS, verb
 
 
-@verb("repair", exits=REMOTE_EXITS | {10: "no server's directory"})
+@verb("repair", exits=REMOTE_EXITS | NO_REPOSITORY)
 @click.argument("name", required=False)
 @verb_repair.asking
 @click.option(

@@ -8,14 +8,21 @@ import click
 
 from mvc.cli import text
 from mvc.cli.commands import gc, verify
-from mvc.cli.commands.admin_accounts import listing, repos_option, root_option, server
+from mvc.cli.commands.admin_accounts import (
+    NO_REPOSITORY,
+    ServerGroup,
+    listing,
+    repos_option,
+    root_option,
+    server,
+)
 from mvc.cli.face import Face
-from mvc.cli.options import DAMAGE, VerbGroup
+from mvc.cli.options import DAMAGE
 from mvc.cli.progress import monitor
 from mvc.cli.screens import admin as screen
 
 
-@click.group("protect", cls=VerbGroup)
+@click.group("protect", cls=ServerGroup)
 def protect() -> None:
     """Manage rules for refs that bind every role, admins too.
 
@@ -91,7 +98,7 @@ def protect_remove(face: Face, refs: str, repos: str, root: str | None) -> None:
     face.say(f"{refs} in {repos} is not protected any more")
 
 
-@click.group("repo", cls=VerbGroup)
+@click.group("repo", cls=ServerGroup)
 def repo() -> None:
     """Manage the repositories of the server."""
 
@@ -119,7 +126,7 @@ def repo_add(face: Face, name: str, root: str | None) -> None:
     face.hint(f"mvc remote add origin grpcs://HOST:PORT/{name}")
 
 
-@repo.command("remove")
+@repo.command("remove", exits=NO_REPOSITORY)
 @click.argument("name")
 @root_option
 @click.pass_obj
@@ -132,7 +139,7 @@ def repo_remove(face: Face, name: str, root: str | None) -> None:
     face.say(f"{name} is gone; its files are in {text.safe(aside)} until you delete them")
 
 
-@repo.command("gc")
+@repo.command("gc", exits=NO_REPOSITORY)
 @click.argument("name")
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be freed.")
 @click.option("--expire-operations", "age", metavar="AGE",
@@ -148,7 +155,7 @@ def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | N
     gc.answer(face, report, dry_run=dry_run)
 
 
-@repo.command("verify", exits=DAMAGE)
+@repo.command("verify", exits=DAMAGE | NO_REPOSITORY)
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
 @root_option
@@ -160,7 +167,7 @@ def repo_verify(face: Face, name: str, quick: bool, root: str | None) -> int:
     return verify.answer(face, report, quick=quick)
 
 
-@click.group("quota", cls=VerbGroup)
+@click.group("quota", cls=ServerGroup)
 def quota() -> None:
     """Manage how many bytes a repository may hold, or a user may push into one."""
 

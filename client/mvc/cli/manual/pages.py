@@ -12,7 +12,7 @@ from mvc.cli import errors
 from mvc.cli.main import cli, no_such_verb
 from mvc.cli.manual import surroundings
 from mvc.cli.manual.page import EXITS, OPTIONS, Block, Item, Page, Paragraph, Verbatim
-from mvc.cli.options import EXIT_STATUS, Verb
+from mvc.cli.options import Verb, VerbGroup
 from mvc.cli.verbs import SECTIONS, SUMMARIES
 
 _VERBATIM = "\b"
@@ -43,8 +43,8 @@ def page(*words: str) -> Page:
     command = context.command
     text = inspect.cleandoc(command.help or "")
     sections = {OPTIONS: _options(context)}
-    exits = command.exit_status() if isinstance(command, Verb) else EXIT_STATUS
-    sections[EXITS] = tuple(Item(str(code), said) for code, said in exits.items())
+    assert isinstance(command, (Verb, VerbGroup))
+    sections[EXITS] = tuple(Item(str(code), said) for code, said in command.exit_status().items())
     below = tuple(page(*words, name) for name in _names(context))
     return Page(
         ("mvc", *words),
