@@ -93,7 +93,7 @@ def _options(actions: list[argparse.Action]) -> tuple[Item, ...]:
 def _option(action: argparse.Action) -> Item:
     if isinstance(action, argparse._HelpAction):
         return Item(HELP, "Show this message and exit.")
-    value = action.metavar or _value(action)
+    value = str(action.metavar) if action.metavar else _value(action)
     words = [*action.option_strings[:-1], " ".join([*action.option_strings[-1:], value]).strip()]
     return Item(", ".join(words), _sentence((action.help or "").removesuffix(".")) + ".")
 

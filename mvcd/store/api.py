@@ -146,7 +146,7 @@ class Session(Protocol):
         they are, and must never change. Returns the bytes added."""
 
     def drain(self) -> None:
-        """Hands what was put to the system: its bytes are held no longer. It is no safer than before."""
+        """Writes buffered records to the kernel and frees their memory. Does not fsync."""
 
     def flush(self) -> None:
         """Makes what was put durable and visible, before any ref names it. Raises StaleReuse."""
