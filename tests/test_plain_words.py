@@ -28,7 +28,7 @@ OPENERS = set(
     them then there these they this those what when where which who whom whose with without""".split()
 )
 REFERRING = {"also", "and", "as", "its", "of", "that", "there", "these", "those", "whose"}
-"""The words among them that no docstring of the engine begins with either."""
+"""The words among them that no docstring of the engine or the screens begins with either."""
 QUESTIONS = {"how", "when", "where", "which", "what"}
 """Words that may open the help of an option, whose name is read before it: `--lock-timeout  How long ...`."""
 CLAUSES = {"with"}
@@ -135,12 +135,13 @@ def test_public_docstrings_stand_alone(path: Path) -> None:
 
 ENGINE = [
     path
-    for path in sorted((ROOT / "mvcd").rglob("*.py"))
-    if not path.name.endswith("_pb2.py") and "repo" not in path.relative_to(ROOT / "mvcd").parts
+    for folder in ("mvcd", "client")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not path.name.endswith("_pb2.py") and path.relative_to(ROOT).parts[:2] != ("mvcd", "repo")
 ]
 
 
-def test_docstrings_of_the_engine_do_not_begin_in_the_middle() -> None:
+def test_docstrings_of_the_engine_and_the_screens_do_not_begin_in_the_middle() -> None:
     assert len(ENGINE) > 100
     wrong = {
         f"{path.relative_to(ROOT)} {name}": first(text)

@@ -161,7 +161,7 @@ def instead(context: click.Context, command: click.Command, **values: Any) -> An
 
 
 BUSY = {11: EXIT_HELP[11], 12: EXIT_HELP[12]}
-"""Of verbs that change something: another may be at it, or it may not be ours to change."""
+"""Exit codes of verbs that change something: another may be at it, or it may not be ours to change."""
 DAMAGE = {14: EXIT_HELP[14]}
 REMOTE_EXITS = BUSY | DAMAGE | {12: EXIT_HELP[12], 13: EXIT_HELP[13]}
 
