@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -85,19 +86,57 @@ def test_every_file_in_c_is_built() -> None:
     assert listed == there
 
 
-def test_the_readme_names_every_verb_and_every_exit_code() -> None:
+def test_the_readme_names_every_verb_and_the_guide_every_exit_code() -> None:
     readme = (ROOT / "README.md").read_text()
     listed = set(re.findall(r"`([a-z-]+)(?: log)?`", readme[readme.index("## The verbs") :]))
     assert set(SUMMARIES) <= listed
-    codes = {
-        int(c): text for c, text in re.findall(r"^\| (\d+) \| (.+?) \|$", readme, re.MULTILINE)
-    }
+    guide = (ROOT / "docs" / "guide" / "scripts.md").read_text()
+    codes = {int(c): text for c, text in re.findall(r"^\| (\d+) \| (.+?) \|$", guide, re.MULTILINE)}
     assert {c: t.replace(" (`--exit-code`)", "") for c, t in codes.items()} == errors.EXIT_HELP
 
 
-def test_links_of_the_readme_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)", (ROOT / "README.md").read_text())
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+def pages() -> list[Path]:
+    """Every page in Markdown that is for people."""
+    folders = ("docs", "deploy", "proto", "mvcd", "tests/bench")
+    found = [page for folder in folders for page in (ROOT / folder).rglob("*.md")]
+    return sorted([*ROOT.glob("*.md"), *found])
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_pages_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    links = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_page_of_the_guide_is_on_the_front_page_and_on_the_map() -> None:
+    for front, base in ((ROOT / "README.md", "docs/"), (ROOT / "docs" / "README.md", "")):
+        for page in (ROOT / "docs").rglob("*.md"):
+            path = page.relative_to(ROOT / "docs").as_posix()
+            if not path.startswith("reference/mvc-") and path not in (
+                "README.md",
+                "reference/mvcd.md",
+            ):
+                assert f"({base}{path})" in front.read_text(), f"{front} does not name {path}"
+
+
+def test_the_floors_of_the_architecture_are_those_of_the_contracts() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text().split("## Floors")[1].split("\n## ")[0]
+    rows = [row.split("|")[2] for row in page.split("\n") if row.startswith("|")]
+    told = [name for row in rows for name in re.findall(r"`(mvcd?\.\w+)`", row)]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+        "contracts"
+    ]
+    small = {"daemon_client", "pictures", "process", "heap", "waiting"}
+    for contract in contracts:
+        if contract["type"] == "layers" and contract["containers"] in (["mvcd"], ["mvc"]):
+            top = contract["containers"][0]
+            layers = [set(layer.split(" | ")) - small for layer in contract["layers"]]
+            floors = [[f"{top}.{name}" for name in layer] for layer in layers]
+            shown = [name for name in told if name.startswith(f"{top}.")]
+            for above, below in itertools.pairwise(filter(None, floors)):
+                assert set(above) | set(below) <= set(shown)
+                assert max(map(shown.index, above)) < min(map(shown.index, below)), (above, below)
 
 
 def test_the_continuous_check_runs_the_command_of_the_readme() -> None:

@@ -1,4 +1,4 @@
-"""How the people's side speaks with `mvcd`: JSON lines on its control socket. Standard library only.
+"""Client of `mvcd`: JSON lines on its control socket. Standard library only.
 
 The verbs `watch` and `unwatch` use it, and training processes: so it imports neither the engine nor gRPC, keeps
 nothing between calls, and is safe in any thread and after any fork.
@@ -28,7 +28,8 @@ Document = dict[str, Any]
 
 
 def socket_path() -> str:
-    """The rule of mvcd/daemon/config.py: it depends on who we are, not on how we were started."""
+    """Returns the path of the control socket. The rule is that of mvcd/daemon/config.py: it depends on who we
+    are, not on how we were started."""
     runtime = os.environ.get("MVC_RUNTIME_DIR")
     if not runtime:
         base = f"/run/user/{os.getuid()}"
@@ -85,7 +86,7 @@ class Connection:
         return document
 
     def events(self) -> Iterator[Document]:
-        """After `ask("follow")`: each automatic version as it is saved."""
+        """Yields each automatic version as it is saved, after `ask("follow")`."""
         while True:
             yield self.next()
 

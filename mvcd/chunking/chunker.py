@@ -1,4 +1,5 @@
-"""From bytes to chunks: buffers in memory, streams of any length, and spans of different kinds in a stream.
+"""Cutting bytes into chunks: buffers in memory, streams of any length, and spans of different kinds in a
+stream.
 
 Cut points are a pure function of content, spans and parameters. They never depend on how a stream was
 delivered or on the size of a buffer, so a file gets the same recipe however it was read.
@@ -53,7 +54,7 @@ class Span(Protocol):
 
     @property
     def tensor(self) -> object | None:
-        """Not None: cut every TENSOR_PIECE bytes. None: the content decides."""
+        """Set: cut every TENSOR_PIECE bytes. None: the content decides."""
 
 
 class Chunk(NamedTuple):

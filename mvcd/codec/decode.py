@@ -80,7 +80,8 @@ def decode_many(encoded: Sequence[Encoded]) -> list[bytes]:
 
 
 def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) -> None:
-    """As `decode`, into `out` of exactly `raw_size` writable bytes; planes are joined there without a copy.
+    """Decodes like `decode`, into `out` of exactly `raw_size` writable bytes; planes are joined there without a
+    copy.
 
     When it raises, what `out` holds is undefined.
     """

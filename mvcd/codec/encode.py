@@ -49,7 +49,7 @@ LANE_GAIN: Final = 150
 QUICK_PAYS: Final = 0.95
 """Match search in planes must make them this much smaller than entropy coding does."""
 THOROUGH_PAYS: Final = 0.93
-"""And thorough search in whole chunks this much smaller than quick search."""
+"""Thorough search has to make whole chunks this much smaller than quick search does."""
 TIERS_PAY: Final = 108
 """Per cent of the probe's entropy up to which tiers are taken. They need 103 to 104 for weights, zstd's Huffman
 coding 105 at a twentieth of the speed, and the probe itself errs by 2."""
@@ -71,13 +71,13 @@ def _parameters(strategy: int, **settings: int) -> ZstdCompressionParameters:
 
 
 ENTROPY: Final = _parameters(STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6, search_log=1)
-"""For exponents and the like: nearly no match search, so that all becomes Huffman-coded literals."""
+"""Parameters for exponents and the like: nearly no match search, so that all becomes Huffman-coded literals."""
 QUICK: Final = _parameters(STRATEGY_FAST, min_match=6, hash_log=14, chain_log=14, search_log=1)
-"""For structure that is plain to see: about level 1."""
+"""Parameters for structure that is plain to see: about level 1."""
 THOROUGH: Final = _parameters(
     STRATEGY_LAZY, min_match=5, hash_log=16, chain_log=15, search_log=3, target_length=8
 )
-"""For text: about level 6, which wins back what cutting loses, at a quarter of the speed."""
+"""Parameters for text: about level 6, which wins back what cutting loses, at a quarter of the speed."""
 
 
 class Encoder:

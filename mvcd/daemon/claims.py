@@ -19,11 +19,12 @@ from mvcd.repo.captures import Maker
 
 _REMEMBERED = 1000
 NOTHING_NEW = 0
-"""In place of a capture's number: the block left nothing that was not saved or taken before."""
+"""Stands in place of a capture's number: the block left nothing that was not saved or taken before."""
 
 
 class Claims:
-    """For any thread; `changed` is called after each change, and told whether somebody waits for a look."""
+    """Blocks of one workspace. May be used from any thread; `changed` is called after each change, and told
+    whether somebody waits for a look."""
 
     def __init__(self, changed: Callable[[bool], None]) -> None:
         self._changed = changed
@@ -63,7 +64,7 @@ class Claims:
         self._changed(False)
 
     def now(self) -> list[Claim]:
-        """As they are, without the open blocks of processes that are gone."""
+        """Returns the blocks as they are, without the open ones of processes that are gone."""
         for number, process in list(self._processes.items()):
             if not self._table.lives(process):
                 self.abandon(number)
@@ -79,7 +80,8 @@ class Claims:
                 self._resolve(number, capture)
 
     def taken_in(self, number: int, timeout: float) -> int | None:
-        """In which capture an ended block is, or NOTHING_NEW; None if it is not taken in `timeout` seconds."""
+        """Returns the number of the capture that holds an ended block, or NOTHING_NEW; None if it is not taken
+        in `timeout` seconds."""
         with self._lock:
             self._lock.wait_for(lambda: number in self._taken_in, timeout)
             return self._taken_in.get(number)

@@ -46,8 +46,8 @@ _LIBRARY = re.compile(r"/libpython(\d\.\d+)")
 
 
 def words(exe: str, argv: Sequence[str]) -> tuple[str, ...]:
-    """As a Python program finds them in sys.argv, the first without its directory; of `python -m pkg.train` the
-    module's name, since where that lies is not told."""
+    """Returns the words as a Python program finds them in sys.argv, the first without its directory; of `python
+    -m pkg.train` the name of the module, since its place is not told."""
     if not is_python(exe, argv):
         return (_base(argv[0]), *argv[1:])
     position, kind = _script(argv)

@@ -41,7 +41,7 @@ class Folder:
             return file.read(limit)
 
     def newer(self, marker: str, others: Iterable[str]) -> list[str]:
-        """Those of `others` that were written after the marker, the first written first.
+        """Returns those of `others` that were written after the marker, the first written first.
 
         Not those that the last version has as they are: then they were vouched for.
         """

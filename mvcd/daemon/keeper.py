@@ -135,7 +135,7 @@ class Keeper:
     # ---------------------------------------------------------------- blocks and captures
 
     def taken_in(self, block: int, timeout: float) -> int | None:
-        """As of Claims.taken_in: in which capture an ended block is."""
+        """Returns the number of the capture that holds an ended block: see Claims.taken_in."""
         return self.claims.taken_in(block, timeout)
 
     def outcome(self, capture: int, timeout: float) -> Outcome | None:
@@ -192,7 +192,8 @@ class Keeper:
     # ---------------------------------------------------------------- what it tells
 
     def report(self, timeout: float = 2.0) -> dict[str, Any]:
-        """For the status, as things are now: plain values, ages in seconds. Looks first if something waits."""
+        """Reports to the status how things are now: plain values, ages in seconds. Looks first if something
+        waits."""
         plan = self.state.plan
         if plan.waiting or plan.leaving or self._bell.rung or not self._vigil.watching:
             self._bell.look(timeout)

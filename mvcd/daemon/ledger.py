@@ -39,7 +39,7 @@ class Miss:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Of a capture: the version that holds it, or why there is none."""
+    """Outcome of a capture: the version that holds it, or why there is none."""
 
     version: str = ""  # hex
     number: int = 0

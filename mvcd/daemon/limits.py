@@ -46,7 +46,8 @@ class Limits:
 
     @property
     def settle_unseen(self) -> float:
-        """Of changes that only a scan noticed: no event told when the last write was closed."""
+        """Quiet, in seconds, after changes that only a scan noticed: no event told when the last write was
+        closed."""
         return 5 * self.settle
 
     @property

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if admin.is_admin(given):
         admin.run(given)
-    options = _parser().parse_args(given)
+    options = parser().parse_args(given)
     places = Places.here()
     try:
         return int(options.verb(places, options) or 0)
@@ -68,20 +68,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of `mvcd`."""
+    whole = argparse.ArgumentParser(
         prog="mvcd",
-        description="The daemon of mvc: saves complete checkpoints by itself, and serves repositories.",
+        description="Save complete checkpoints automatically, and serve repositories: the daemon of mvc.",
     )
-    parser.add_argument("--version", action="version", version=f"mvcd {__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    whole.add_argument(
+        "--version",
+        action="version",
+        version=f"mvcd {__version__}",
+        help="print the version of mvcd",
+    )
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
     texts = {
-        run: "serve in the foreground (what systemd and launchd start)",
-        start: "start in the background; replaces an outdated daemon",
-        stop: "finish the save under way and end",
+        run: "run in the foreground, as systemd and launchd start it",
+        start: "start in the background, replacing an outdated daemon",
+        stop: "finish the save in progress, then end",
         restart: "stop, then start",
-        status: "tell what is under care (--json for programs)",
-        logs: "print the end of the log (-f goes on)",
+        status: "show the watched workspaces",
+        logs: "print the end of the log",
     }
     for function, text in texts.items():
         verb = verbs.add_parser(function.__name__, help=text, description=text)
@@ -94,23 +100,25 @@ def _parser() -> argparse.ArgumentParser:
         if function is status:
             verb.add_argument("--json", action="store_true", help="answer with one JSON document")
         if function is logs:
-            verb.add_argument("-n", "--lines", type=int, default=50, help="how many (50)")
-            verb.add_argument("-f", "--follow", action="store_true", help="go on as lines come")
-    text = "make versions of what was captured in a workspace (the daemon does, by itself)"
+            verb.add_argument("-n", "--lines", type=int, default=50, help="number of lines (50)")
+            verb.add_argument(
+                "-f", "--follow", action="store_true", help="print new lines as they come"
+            )
+    text = "make versions of what was captured in a workspace; the daemon does this itself"
     verb = verbs.add_parser("read", help=text, description=text)
     verb.add_argument(
-        "root", nargs="?", help="the workspace; without it, roots come in on standard input"
+        "root", nargs="?", help="the workspace; without it, paths are read from standard input"
     )
-    verb.add_argument("--lifted", action="store_true", help="at the priority of everybody else")
+    verb.add_argument("--lifted", action="store_true", help="run at normal priority")
     verb.set_defaults(verb=read)
     add_serve_verb(verbs)
-    text = "care for the directory of a team server"
+    text = "manage the directory of a team server"
     below = verbs.add_parser(
-        "admin", help=f"{text} (mvc admin)", description=f"{text}: the same verbs as of mvc admin"
+        "admin", help=f"{text} (mvc admin)", description=f"{text}, with the verbs of mvc admin"
     ).add_subparsers(required=True, metavar="VERB")
     for name, text in admin.VERBS.items():
         below.add_parser(name, help=text)
-    return parser
+    return whole
 
 
 # -------------------------------------------------------------------- the daemon itself

@@ -79,7 +79,7 @@ class Processes:
         return again is not None and again.identity == process.identity
 
     def directory(self, pid: int) -> str:
-        """Its current directory, "" if that is not to be known or removed."""
+        """Returns the current directory of a process, "" if that cannot be known or was removed."""
         path = self._link(pid, "cwd")
         return "" if path.endswith(" (deleted)") else path
 

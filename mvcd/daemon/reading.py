@@ -73,7 +73,7 @@ class Reading:
             self._changed.notify_all()
 
     def warm(self) -> None:
-        """There will be something soon: a start takes long on a busy machine."""
+        """Starts a reader ahead of work that will come soon: a start takes long on a busy machine."""
         with self._changed:
             self._warm_until = self._clock() + KEPT_SECONDS
             self._changed.notify_all()

@@ -16,7 +16,7 @@ class Entry:
 
 
 class Registry:
-    """Not for several processes: the daemon's lock sees to that."""
+    """The list of watched workspaces, for one process only: the daemon's lock sees to that."""
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -106,7 +106,7 @@ class Found:
 
     @property
     def stats(self) -> dict[str, FileStat]:
-        """Those of its files that are there."""
+        """Returns the stats of its files that are there."""
         return {path: stat for path, stat in self.files.items() if stat is not None}
 
     @property

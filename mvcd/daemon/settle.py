@@ -152,7 +152,7 @@ class Settler:
         )
 
     def taken(self, names: Collection[str]) -> None:
-        """These are on their way to a version; what shows of them from now on is new."""
+        """Notes sets that are on their way to a version; what shows of them from now on is new."""
         for name in names:
             self._sets.pop(name, None)
 

@@ -37,7 +37,7 @@ _SHARD = re.compile(
 _KERAS = re.compile(r"(?P<stem>.+)_\d{5}\.weights\.h5")
 
 INDICES = ("*.index.json", "*.index.*.json")
-"""Of transformers and diffusers."""
+"""Names of the index files of transformers and diffusers."""
 
 _NUMBERS = "[-_]?????-of-?????"
 MEMBERS = (

@@ -42,7 +42,7 @@ _REMEMBERED = 4096
 
 
 class Full(Exception):
-    """No more can be taken now; the message says why."""
+    """Raised when no more can be taken now; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

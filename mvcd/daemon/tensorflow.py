@@ -88,7 +88,8 @@ SAVED_MODEL_MEMBERS = (
 
 
 def has_saved_model(_name: str, names: Names) -> bool:
-    """Also before the model is written: `variables` and `assets` are made first."""
+    """Whether a directory is a SavedModel, also before the model is written: `variables` and `assets` are made
+    first."""
     return not set(_MODELS).isdisjoint(names) or {"variables", "assets"} <= set(names)
 
 

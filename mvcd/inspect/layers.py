@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 MAX_MODULES = 12
-"""Of the table of parameters by module; past it the table goes less deep."""
+"""Most rows of the table of parameters by module; past it the table goes less deep."""
 
 _CANDIDATES = 64
 """New names weighed for an old one: a hostile file has 100,000 equal tensors, a real one a few per block."""

@@ -55,7 +55,7 @@ class Side:
 
     @property
     def std(self) -> float:
-        """Of the population, as numpy's `std()`; NaN without a finite element."""
+        """Standard deviation of the population, as numpy's `std()`; NaN without a finite element."""
         return math.sqrt(self.spread / self.finite) if self.finite else math.nan
 
 
@@ -149,7 +149,8 @@ class Statistics:
 
     @classmethod
     def of_packed(cls, sums: Sums) -> Self:
-        """Of a dtype that packs values together: elements are bytes, and only what changed is told."""
+        """Compares tensors of a dtype that packs values together: elements are bytes, and only what changed is
+        told."""
         none = math.nan
         return cls(
             elements=sums.elements, changed=sums.changed, norm_old=none, norm_new=none, l2=none,

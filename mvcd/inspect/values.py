@@ -24,7 +24,7 @@ from mvcd.inspect import yaml12
 from mvcd.objects.version import Value
 
 MAX_BYTES = 8 << 20
-"""Of one file (YAML and TOML: 256 KiB, for their parsers are slow)."""
+"""Largest file that is parsed (YAML and TOML: 256 KiB, for their parsers are slow)."""
 
 MAX_KEYS = 10_000
 MAX_DEPTH = 64

@@ -59,8 +59,9 @@ def check_path(path: str) -> None:
 
 
 def check_known_path(path: str) -> None:
-    """As `check_path`, for what is only read: versions that were made before `.mvc` was refused at every depth,
-    in every spelling, stay readable. What writes files asks `reserved` of each of their paths."""
+    """Checks a path like `check_path`, but for reading only: versions that were made before `.mvc` was refused
+    at every depth, in every spelling, stay readable. Code that writes files asks `reserved` of each of their
+    paths."""
     if "/." in path or path[:1] in {"", ".", "/"} or "//" in path or path[-1] == "/":
         _check_parts(path)
     if "\0" in path:

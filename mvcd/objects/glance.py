@@ -84,7 +84,7 @@ class Glance:
         return ((field.key, _value(field)) for field in self._message.metric_values)
 
     def keys(self) -> Iterator[str]:
-        """Of hyperparameters, then of metrics."""
+        """Returns the keys of hyperparameters, then of metrics."""
         yield from map(_KEY, self._message.hyperparameter_values)
         yield from map(_KEY, self._message.metric_values)
 

@@ -195,7 +195,8 @@ def parts(recipe: Recipe, fetch: Fetch, start: int = 0) -> Iterator[Part]:
 
 
 def segment_parts(segment: Segment, fetch: Fetch, offset: int, start: int) -> Iterator[Part]:
-    """As `parts`, of one segment that lies at `offset` and contains byte `start` or lies behind it."""
+    """Yields parts like `parts`, of one segment that lies at `offset` and contains byte `start` or lies behind
+    it."""
     match segment.content:
         case ChunkRun(ids=ids, sizes=sizes):
             for chunk_id, size in zip(ids, sizes, strict=True):

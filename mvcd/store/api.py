@@ -97,8 +97,8 @@ class ObjectReader(Protocol):
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""
 
     def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        """Those of the objects that are here, as `get` gives them, each once, in the order they rest on the
-        disk: neighbours cost one read. Raises CorruptObject; absent ones are left out."""
+        """Yields those of the objects that are here, as `get` gives them, each once, in the order in which they
+        rest on the disk: neighbours cost one read. Raises CorruptObject; absent ones are left out."""
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
         """The stored form, its digest not checked; the record's checksum is, but for those who decode
@@ -119,7 +119,7 @@ class ObjectReader(Protocol):
         """Raises MissingObject."""
 
     def infos(self, ids: Sequence[Digest]) -> dict[Digest, ObjectInfo]:
-        """Of those of the objects that the index knows; one read transaction for all."""
+        """Returns what the index knows of each object that it has; one read transaction for all."""
 
 
 class Session(Protocol):
@@ -142,11 +142,11 @@ class Session(Protocol):
         limits."""
 
     def put_record(self, record: Record, data: Bytes) -> int:
-        """As `put`, for a record that the caller has checked (frames.check_frame): `data`, its bytes, are
-        appended as they are, and must never change. Returns the bytes added."""
+        """Appends a record that the caller has checked (frames.check_frame): `data`, its bytes, are written as
+        they are, and must never change. Returns the bytes added."""
 
     def drain(self) -> None:
-        """Hands what was put to the system: its bytes are held no longer. It is no safer than before."""
+        """Writes buffered records to the kernel and frees their memory. Does not fsync."""
 
     def flush(self) -> None:
         """Makes what was put durable and visible, before any ref names it. Raises StaleReuse."""

@@ -102,7 +102,7 @@ class Arrivals:
             return self._store.get(id)
 
     def read_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        """As `read`, in any order: what came by first."""
+        """Reads objects like `read`, in any order: what came by first."""
         with self._lock:
             recent = {id: raw for id in ids if (raw := self._recent.get(id)) is not None}
         yield from recent.items()
@@ -120,7 +120,7 @@ class Arrivals:
                 yield id, self._store.get(id)
 
     def missing(self, ids: list[Digest]) -> list[Digest]:
-        """Those that neither rest here nor came by; the others are under the session's lease."""
+        """Returns the objects that neither rest here nor came by; the others are under the session's lease."""
         with self._lock:
             absent = self._session.missing(ids)
         return [id for id, gone in zip(ids, absent, strict=True) if gone]

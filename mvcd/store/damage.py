@@ -28,7 +28,7 @@ def any_marks(index: Index, txn: Transaction) -> bool:
 
 
 def known_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes]) -> set[bytes]:
-    """Those of these objects, given with their rows, that are marked."""
+    """Returns those of these objects, given with their rows, that are marked as damaged."""
     if not rows or not any_marks(index, txn):
         return set()
     return {key for key, row in rows.items() if _mark(index, txn, key) == row}

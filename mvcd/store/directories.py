@@ -9,9 +9,9 @@ from mvcd.store.pack import sync_directory
 
 
 def make_directories(path: str, mode: int = 0o777) -> None:
-    """As os.makedirs, for what may exist, and durable: the name of each new directory, and that of the last
-    one in any case, since who made it may not have come so far. A new one is its group's where the one above
-    is. Raises OSError."""
+    """Makes directories like os.makedirs, for what may exist, and durably: the name of each new directory, and
+    that of the last one in any case, since its maker may not have come so far. A new one is its group's if the
+    one above is. Raises OSError."""
     path = os.path.abspath(path)
     parent = os.path.dirname(path)
     if not os.path.isdir(parent):

@@ -126,7 +126,7 @@ class Index:
             self._end_read(txn)
 
     def present(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Those of `keys` that the objects table has and that are not known to be damaged.
+        """Returns those of `keys` that the objects table has and that are not known to be damaged.
 
         One call for all: each single look-up gives up the GIL, and beside busy workers waiting to get it back
         cost 25 us where the look-up itself costs 0.5.

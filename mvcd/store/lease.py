@@ -55,7 +55,7 @@ class Lease:
         unlock(self._file)
 
     def abandon(self) -> None:
-        """In a forked child: lets go without ending the parent's lease."""
+        """Lets go in a forked child, without ending the parent's lease."""
         os.close(self._file)
 
 

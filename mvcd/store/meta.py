@@ -19,7 +19,7 @@ _NUMBER = struct.Struct("<Q")
 
 
 def create_numbers(index: Index, txn: Transaction, format_version: int) -> None:
-    """Those of a new store; keeps what a creation cut short has written."""
+    """Writes the numbers of a new store; keeps what a creation cut short has written."""
     for key in (CHANGES, SWEEPS, NEXT_PACK, OPERATION):
         txn.put(key, seal(key, _NUMBER.pack(0)), db=index.meta, overwrite=False)
     put_number(index, txn, FORMAT, format_version)

@@ -22,8 +22,8 @@ from mvcd.store.lmdb_store import LmdbStore
 T = TypeVar("T")
 
 DESCRIPTORS = 16
-"""Of the process's limit, for each store: 4 of its own, up to PACKS of its packs, and as many again for
-sockets, leases and packs that are written."""
+"""Descriptors to count for each store, of the process's limit: 4 of its own, up to PACKS of its packs, and as
+many again for sockets, leases and packs that are written."""
 PACKS = 6
 LEAST, MOST = 4, 1024
 

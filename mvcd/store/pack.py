@@ -36,7 +36,7 @@ WRITE_BACK_STEP = 64 << 20
 OPEN_FILES = 64
 
 Stretch = tuple[int, int, int]
-"""Of a pack: its number, offset, size in bytes."""
+"""A stretch of a pack: its number, offset, size in bytes."""
 
 _NAME = re.compile(r"([0-9a-f]{8})\.pack")
 
@@ -238,7 +238,7 @@ class PackWriter:
             self._file = -1
 
     def abandon(self) -> None:
-        """In a forked child: forgets the file without touching the parent's lock."""
+        """Forgets the file in a forked child, without touching the parent's lock."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1

@@ -18,7 +18,7 @@ MAX_IDS = 16 << 10
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a peer takes in one call; more is asked in several."""
+    """Limits of one call to a peer; more is asked in several."""
 
     has_ids: int = MAX_IDS
     get_ids: int = 4 << 10
@@ -28,7 +28,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """What a peer says of itself."""
+    """Answer of a peer to Hello: what it says of itself."""
 
     repo_id: str
     complete: bool  # False: content may be absent by choice
@@ -42,7 +42,7 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the peer holds, verified and durable, when an update succeeded."""
+    """Receipt of an update: what the peer holds, verified and durable."""
 
     changes: int
     objects: int  # of this session
@@ -91,7 +91,7 @@ class Peer(Protocol):
 
     @property
     def frames(self) -> int:
-        """How many puts the peer would have under way at once, as it said last; 0: it does not mind."""
+        """The peer's latest limit on concurrent puts; 0 means none."""
 
     def put(self, frame: Bytes) -> None:
         """Stores the records of one frame, each verified there."""

@@ -36,7 +36,7 @@ _TYPES = {int(k): t for k, t in ID_TYPES.items()}
 
 
 class BadRecord(ValueError):
-    """These bytes are not a whole, valid record; the text says why."""
+    """Raised for bytes that are not a whole, valid record; the text says why."""
 
 
 class Record(NamedTuple):

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from mvcd.store.lmdb_store import LmdbStore
 
 DEAD_SHARE = 0.3
-"""Of a pack's bytes; copying sooner would write more than it frees over a store's life."""
+"""Share of a pack's bytes that must be dead; copying sooner would write more than it frees over a store's
+life."""
 
 Moves = list[tuple[bytes, bytes, bytes]]
 """(id, row as it was, row as it will be)."""

@@ -51,7 +51,7 @@ class Reuse:
         self._writing: dict[int, float | None] = {}
 
     def present(self, ids: Collection[bytes]) -> set[bytes]:
-        """Those of the objects that are here and neither known to be damaged nor found to be."""
+        """Returns those of the objects that are here and neither known nor found to be damaged."""
         rows = self._index.sound_rows(list(ids))
         chain = self._with_bases(rows)
         self._vouch({row[: _PACK.size] for row in chain.values()} - self._vouched)

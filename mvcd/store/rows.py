@@ -97,7 +97,7 @@ def unseal_or_raise(key: bytes, stored: bytes, what: str) -> bytes:
 
 
 def sequence_of(key: bytes) -> int:
-    """Of an operation's key. Raises IntegrityError."""
+    """Returns the number in an operation's key. Raises IntegrityError."""
     if len(key) != SEQUENCE.size:
         raise IntegrityError("an operation is damaged", cause="its key has a wrong size")
     return int.from_bytes(key, "big")

@@ -77,13 +77,14 @@ def refusal(error: BaseException, path: str) -> MvcError | None:
 
 
 def identity(path: str) -> tuple[int, int]:
-    """Of the data file, (0, 0) when there is none: another file at the same path is another store."""
+    """Returns the identity of the data file, (0, 0) if there is none: another file at the same path is another
+    store."""
     status = _status(path)
     return (0, 0) if status is None else (status.st_dev, status.st_ino)
 
 
 def file_size(path: str) -> int:
-    """Of the data file of the store at `path`; 0 when there is none."""
+    """Returns the size of the data file of the store at `path`; 0 if there is none."""
     status = _status(path)
     return 0 if status is None else status.st_size
 

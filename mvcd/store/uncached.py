@@ -30,7 +30,7 @@ LEAST = 256 << 10
 MAX_PARTS = 1000
 """What one pwritev takes (IOV_MAX is 1024)."""
 MAX_BYTES = 256 << 20
-"""Of one call; Linux takes 2 GiB."""
+"""Most bytes of one call; Linux takes 2 GiB."""
 
 _DONTCACHE = 0x80
 _SINCE = (6, 16)

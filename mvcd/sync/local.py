@@ -16,7 +16,7 @@ from mvcd.store.peer import STANDS, Hello, Receipt, RefsChanged, changed_refs, l
 
 Visible = Callable[[str], bool]
 Missing = Callable[[list[Digest]], list[Digest]]
-"""Those that are not here; the others are under the lease of what is being received."""
+"""Finds the objects that are not here; the others are under the lease of what is being received."""
 Judge = Callable[[Sequence[RefUpdate], frozenset[str], str, str, Missing], bytes | None]
 """Judges an update (moves, names forced, author, detail) and makes the operation that is logged with it. Raises
 what refuses it."""

@@ -92,8 +92,8 @@ def fetch_below(
 def heal(
     session: Session, store: Store, peers: Sequence[Peer], ids: Sequence[Digest], monitor: Monitor
 ) -> Received:
-    """Those of these objects that a peer has, and that are absent or damaged here. Where a peer's own are
-    damaged or gone, the others come all the same."""
+    """Fetches those of these objects that a peer has, and that are absent or damaged here. If some of the
+    peer's are damaged or gone, the others come all the same."""
     received = Received()
     for peer in peers:
         asked = [id for id, gone in zip(ids, session.missing(ids), strict=True) if gone]

@@ -257,7 +257,7 @@ class Accounts:
     # ------------------------------------------------------------------ who is it?
 
     def authenticate(self, secret: str, now_us: int) -> Identity:
-        """Who bears this token. Raises AuthError(kind="unauthenticated")."""
+        """Returns the identity of the bearer of a token. Raises AuthError(kind="unauthenticated")."""
         name = key("tokens", hash_of(secret))
         stored = self.store.ref(name)
         if stored is None or not secret.startswith(PREFIX):
@@ -274,7 +274,8 @@ class Accounts:
         return identity
 
     def authenticate_certificate(self, identities: Iterable[str]) -> Identity:
-        """Whose client certificate it is; TLS has verified it. Raises AuthError(kind="unauthenticated")."""
+        """Returns the identity of a client certificate, which TLS has verified. Raises
+        AuthError(kind="unauthenticated")."""
         for identity in identities:
             stored = self.store.ref(key("certificates", identity))
             if stored is not None:

@@ -87,8 +87,8 @@ class ChainState:
 
 
 def ref_changes(updates: Sequence[RefUpdate]) -> list[list[str | None]]:
-    """As they stand in a row. Values longer than 64 bytes (messages, signatures) are cut: what they point
-    to comes first in them."""
+    """Writes changes of refs as they stand in a row. Values longer than 64 bytes (messages, signatures) are
+    cut: what they point to comes first in them."""
     return [[u.name, _shown(u.expect), _shown(u.target)] for u in updates]
 
 

@@ -139,7 +139,7 @@ def key_path(root: str) -> str:
 
 
 def fingerprint_of(path: str) -> str:
-    """Of a public key in a file, or of the private one beside it. Raises Failure."""
+    """Returns the fingerprint of a public key in a file, or of the private one beside it. Raises Failure."""
     public = path if path.endswith(".pub") else f"{path}.pub"
     try:
         with open(public, encoding="ascii", errors="replace") as file:

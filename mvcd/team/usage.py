@@ -29,7 +29,7 @@ _SIZE = struct.Struct("<Q")
 
 
 class Usage:
-    """Of one open repository; for all threads, and for one process."""
+    """Usage of one open repository; for all threads, and for one process."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

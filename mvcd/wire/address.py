@@ -16,7 +16,8 @@ _TOKEN = re.compile(r"mvct_[A-Za-z0-9_-]{6,}")
 _SERVERS = ("grpc", "grpcs")
 _HIDDEN = "***"
 PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
-"""As gRPC asks for them (doc/environment_variables.md there): the first that is set."""
+"""Variables that name a proxy, in the order of gRPC (doc/environment_variables.md there): the first that is
+set."""
 
 
 def require_no_secret(url: str) -> None:

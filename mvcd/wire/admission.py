@@ -14,15 +14,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 MAX_CALLS = 1024
-"""At once, whoever makes them; one that waits for its message, or for its reader, costs no thread."""
+"""Most calls at once, whoever makes them; one that waits for its message, or for its reader, costs no
+thread."""
 MAX_STRANGERS = 256
-"""Of them calls whose caller is not known yet."""
+"""Most calls at once whose caller is not known yet."""
 MAX_AT_ADDRESS = 128
-"""Of these from one address. What is known counts for its caller: behind a proxy all have one address."""
+"""Most of these from one address. Known calls count for their caller: behind a proxy all have one address."""
 MAX_OF_CALLER = 96
 MAX_OF_METHOD = {"Get": 32, "Put": 48, "WatchRefs": 16, "Log": 6, "UpdateRefs": 6}
-"""Of one caller's. A push has at most 24 Puts in flight and a pull 8 Gets; Log and UpdateRefs walk, each on a
-thread, of which others must find some free (`server.WALKS`)."""
+"""Most calls of one method by one caller. A push has at most 24 Puts in flight and a pull 8 Gets; Log and
+UpdateRefs walk, each on a thread, of which others must find some free (`server.WALKS`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from mvcd.store.api import Store
 from mvcd.store.rows import typed_id
 
 MOST_BYTES = 8 << 20
-"""Of records, after which no level is begun. More would keep chunks waiting that could be asked for by then."""
+"""Bytes of records after which no further level is begun. More would keep chunks waiting that could be asked
+for by then."""
 
 
 def records_below(store: Store, ids: Sequence[Digest], most: int) -> Iterator[Bytes]:

@@ -20,7 +20,7 @@ _MAX_VARINT = 5
 
 @dataclass(slots=True)
 class PutRequest:
-    """As in remote.proto. As read, `records` is a view into the message."""
+    """The message of that name in remote.proto. `records`, as read, is a view into the message."""
 
     repo: str
     session: bytes
@@ -45,7 +45,7 @@ class PutRequest:
 
 @dataclass(slots=True)
 class GetReply:
-    """As in remote.proto. As read, `records` is a view into the message."""
+    """The message of that name in remote.proto. `records`, as read, is a view into the message."""
 
     records: Bytes = b""
     missing: Bytes = b""

@@ -49,10 +49,10 @@ STALL = 60.0
 SLOWEST = 64 << 10
 """Bytes a second below which a put is given up."""
 MAX_PAGES = 4096
-"""Of refs, and of a log: a server fills pages of 512 KiB, so no honest list has more."""
+"""Most pages of refs, and of a log: a server fills pages of 512 KiB, so no honest list has more."""
 MAX_REFS = 1 << 20
 MAX_VERSIONS = 1 << 22
-"""Of one log; one a minute for eight years."""
+"""Most versions of one log; one a minute for eight years."""
 MAX_REF_VALUE = 64 << 10
 EVENT_PAUSE = 0.05
 """Seconds between two events at least; what comes faster waits with the server."""

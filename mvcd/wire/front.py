@@ -300,7 +300,7 @@ class Front:
 
 
 class Stopped:
-    """As grpc.Server.stop answers it."""
+    """Waits for the end of all calls, like the value that grpc.Server.stop returns."""
 
     def __init__(self, done: Future[None]) -> None:
         self._done = done

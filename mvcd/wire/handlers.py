@@ -56,7 +56,7 @@ def in_pool(behaviour: Callable[..., Any], pool: ThreadPoolExecutor | None) -> N
 
 
 def pool_of(behaviour: Callable[..., Any] | None) -> ThreadPoolExecutor | None:
-    """As `in_pool` has it, for who wraps a behaviour."""
+    """Returns the pool that `in_pool` gave a behaviour, for code that wraps it."""
     return getattr(behaviour, _POOL, None)
 
 

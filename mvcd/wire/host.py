@@ -51,7 +51,7 @@ class Judgement:
 
 
 Missing = Callable[[list[Digest]], list[Digest]]
-"""Those of some objects that are not here. The others come under the lease of the session that the update
+"""Finds those of some objects that are not here. The others come under the lease of the session that the update
 commits, so that no collection takes them before it does."""
 
 

@@ -38,7 +38,7 @@ class Patience:
 
 
 class Caller(Protocol):
-    """Whose call it is."""
+    """The maker of a call: how patient it is, and what its errors mean."""
 
     patience: Patience
 

@@ -36,7 +36,7 @@ MAX_NOISE = 64 << 10
 """Bytes of other output before the greeting."""
 COPY_SIZE = 1 << 20
 REMEMBERED_LINES = 5
-"""Of ssh's complaints, for the error that a person sees."""
+"""Lines of ssh's complaints that are kept, for the error that a person sees."""
 
 
 @dataclass(frozen=True, slots=True)

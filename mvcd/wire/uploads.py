@@ -27,8 +27,8 @@ PROGRESS = 16 << 20
 """Bytes of records in that time, below which it was none: whoever sends a little now and then would keep the
 rest for ever. The slowest push that a client does not give up sends 230 MiB an hour."""
 FRAMES = 24
-"""That clients are told to have in flight, all together: of 2.5 MiB each, and received whether or not there is
-a thread for them."""
+"""Frames that clients are told to have in flight, all together: of 2.5 MiB each, and received whether or not
+there is a thread for them."""
 BUSY = 1.0
 """Seconds since its last call within which an upload has a share of them."""
 ANNOUNCED = 5.0
@@ -254,7 +254,7 @@ class Uploads:
             self._left.add(repo)
 
     def owners(self, repo: str) -> set[str]:
-        """Whose uploads to a repository are open."""
+        """Returns the callers whose uploads to a repository are open."""
         with self._lock:
             return {one.owner for (name, _), one in self._open.items() if name == repo}
 

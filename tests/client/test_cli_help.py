@@ -18,21 +18,24 @@ from tests.support.commandline import Mvc
 
 PINNED = Path(__file__).parent / "data" / "help.txt"
 ASKED = """init add untrack status commit log show diff checkout restore rollback branch switch tag cat ls
-verify repair gc undo op config check-ignore doctor completion demo version workspace
+verify repair gc undo op config check-ignore doctor completion demo version workspace help
 watch unwatch run reproduce lineage promote stage export verify-deploy card catalogue sign verify-signature
 compare plot blame bisect admin audit login logout whoami
 remote clone fetch pull merge push follow ls-remote"""
 
 
 def commands() -> list[tuple[str, ...]]:
-    """The command line itself, every verb, and the verbs of verbs."""
-    found: list[tuple[str, ...]] = [()]
-    context = click.Context(cli)
-    for name in SUMMARIES:
-        found.append((name,))
-        command = cli.get_command(context, name)
+    """The command line itself, every verb, and the verbs of verbs, as far down as they go."""
+    found: list[tuple[str, ...]] = []
+
+    def take(words: tuple[str, ...], command: click.Command | None) -> None:
+        found.append(words)
         if isinstance(command, click.Group):
-            found += [(name, below) for below in command.list_commands(context)]
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                take((*words, name), command.get_command(context, name))
+
+    take((), cli)
     return found
 
 
@@ -66,6 +69,11 @@ def test_every_command_explains_itself_and_its_options(words: tuple[str, ...]) -
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{parameter.opts} of {words}"
+
+
+def test_help_fits_a_terminal_of_80_columns() -> None:
+    shown = [line for line in PINNED.read_text().splitlines() if not line.startswith("$ ")]
+    assert [line for line in shown if len(line) > 80] == []
 
 
 def test_the_components_are_those_of_the_package() -> None:

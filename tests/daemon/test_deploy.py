@@ -38,7 +38,7 @@ def test_both_start_a_verb_of_the_installed_program() -> None:
     words = unit()["Service"]["ExecStart"].split()
     assert words == plistlib.loads(PLIST.read_bytes())["ProgramArguments"]
     assert words[1] in scripts
-    assert main._parser().parse_args(words[2:]).verb is main.run
+    assert main.parser().parse_args(words[2:]).verb is main.run
 
 
 def test_stopping_gives_a_save_its_time() -> None:
@@ -91,7 +91,7 @@ def commands() -> dict[str, list[str]]:
 @pytest.mark.parametrize("way", ["systemd", "Dockerfile", "kubernetes"])
 def test_each_way_starts_a_server_with_tls_and_probes(way: str) -> None:
     program, *words = commands()[way]
-    options = main._parser().parse_args(words)
+    options = main.parser().parse_args(words)
     assert program == "mvcd"
     assert options.root
     assert options.tls_cert

@@ -42,10 +42,12 @@ class AuditState:
     digest: str
     problems: tuple[str, ...]
     sealed: int = 0
-    """Up to which row seals vouch for it; 0 without one: then a tail that was cut off cannot be seen."""
+    """Number of the last row that seals vouch for; 0 without a seal: then a tail that was cut off cannot be
+    seen."""
 
     @property
     def ok(self) -> bool:
+        """Whether the chain holds, and everything that was asked for."""
         return not self.problems
 
 
@@ -55,7 +57,7 @@ class AuditVerbs:
     _engine: Repository
 
     def audit(self, *, limit: int | None = None) -> list[AuditEntry]:
-        """Oldest first, the last `limit`. Raises IntegrityError at a damaged row."""
+        """Reads the last `limit` rows, oldest first. Raises IntegrityError at a damaged row."""
         return read_audit(self._engine.audit_log, limit)
 
     def audit_check(self, *, seal: str | None = None, key: str | None = None) -> AuditState:
@@ -66,6 +68,7 @@ class AuditVerbs:
 
 
 def read_audit(store: Audited, limit: int | None) -> list[AuditEntry]:
+    """Reads the last rows of an audit log."""
     from mvcd.team import auditlog
 
     found = auditlog.entries(store) if limit is None else auditlog.newest(store, limit)
@@ -75,7 +78,8 @@ def read_audit(store: Audited, limit: int | None) -> list[AuditEntry]:
 def check_audit(
     store: Audited, seal: str | None, *, id: str, key: str | None = None, own: str | None = None
 ) -> AuditState:
-    """`id` is the store's; `own` the key that seals unless `key` names another."""
+    """Follows the chain of an audit log. `id` is the id of the store; `own` the key that seals unless `key`
+    names another."""
     from mvcd.team import auditlog
 
     if seal is None or _is_digest(seal):

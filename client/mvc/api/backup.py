@@ -34,8 +34,8 @@ def backup(
     root: str | os.PathLike[str] | None = None,
     monitor: Monitor | None = None,
 ) -> list[StoreBackup]:
-    """Copies the server directory (`root`, else `MVC_ROOT`, else the current one) to `target`, which is absent
-    or empty."""
+    """Copies the server directory (`root`, else `MVC_ROOT`, else the current one) to `target`, a new or empty
+    directory."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     source = os.fspath(root or os.environ.get("MVC_ROOT") or ".")
     made = engine.back_up_root(source, os.fspath(target), time=now, monitor=monitor)

@@ -1,4 +1,4 @@
-"""Model cards and catalogues: what a version is, for those who did not make it."""
+"""Model cards and catalogues: what a version is, for people who did not make it."""
 
 from __future__ import annotations
 
@@ -48,13 +48,15 @@ class Card:
 
     @property
     def parameters(self) -> Mapping[str, int]:
-        """Elements by dtype of its largest network, most first; {} when no file has tensors."""
+        """Elements by dtype of the largest network, most first; {} if no file has tensors."""
         return self.networks[0].parameters if self.networks else {}
 
     def markdown(self) -> str:
+        """Returns the card as Markdown."""
         return _card_page(self).markdown()
 
     def html(self) -> str:
+        """Returns the card as one page of HTML."""
         return _card_page(self).html()
 
 
@@ -66,9 +68,11 @@ class Catalogue:
     cards: tuple[Card, ...]
 
     def markdown(self) -> str:
+        """Returns the table as Markdown."""
         return _catalogue_page(self).markdown()
 
     def html(self) -> str:
+        """Returns the table as one page of HTML."""
         return _catalogue_page(self).html()
 
 
@@ -281,7 +285,8 @@ def _row(card: Card) -> tuple[Cell, ...]:
 
 
 def model_name(card: Card) -> str:
-    """Its stages and tags, else the stage it held last, else its branches, else its number."""
+    """Names a model by its stages and tags, else the last stage that it held, else its branches, else its
+    number."""
     refs = card.version.refs
     given = [r.partition(": ")[2] for r in refs if r.startswith(("stage: ", "tag: "))]
     former = [f"{r.stage} until {r.until:%Y-%m-%d}" for r in card.stages if r.until][:1]

@@ -1,4 +1,4 @@
-"""Care for repositories that may not open: what `mvc doctor`, `mvc verify` and `mvc repair` do."""
+"""Care for repositories that may not open: mvc doctor, mvc verify and mvc repair."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RepairFinding:
-    """Something that is not as it should be, and what a repair does about it."""
+    """One defect of a repository, and what a repair does about it."""
 
     part: str
     problem: str
@@ -39,7 +39,7 @@ class RepairFinding:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What was done; `lost` says what could not be brought back, `kept` where the old files are."""
+    """Result of a repair; `lost` says what could not be brought back, `kept` where the old files are."""
 
     done: tuple[str, ...]
     lost: tuple[str, ...]
@@ -48,7 +48,7 @@ class RepairReport:
 
 
 class RepairPlan:
-    """What is wrong with a repository, seen without changing anything; `carry_out` does something about it.
+    """Defects of a repository, found without changing anything; `carry_out` repairs them.
 
     `path`: a workspace, a directory in one, or a store without one. `store`: where its store is, if the
     settings that told it are lost. Raises NoRepository, Failure.
@@ -61,21 +61,23 @@ class RepairPlan:
 
     @property
     def root(self) -> str:
+        """The directory whose repository is repaired."""
         place = self._plan.place
         return self._plan.store.path if place is None else place.root
 
     @property
     def findings(self) -> tuple[RepairFinding, ...]:
+        """The defects, each with what a repair does about it."""
         return tuple(public(RepairFinding, finding) for finding in self._plan.findings)
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """What no repair can do without the lost content: refs that name what cannot be read."""
+        """Refs that no repair can save without the lost content, since they name what cannot be read."""
         return tuple(self._plan.broken)
 
     @property
     def lost_versions(self) -> tuple[str, ...]:
-        """The newest of the versions that no ref and no operation reaches, as far as the store opens now."""
+        """The newest versions that no ref and no operation reaches, as far as the store opens now."""
         return tuple(id.hex() for id in self._plan.lost)
 
     def carry_out(
@@ -86,9 +88,9 @@ class RepairPlan:
         remote: str | None = None,
         monitor: Monitor | None = None,
     ) -> RepairReport:
-        """Does it; with `lost_found` also makes branches `lost/...` for lost versions, with `remote` (a name
-        or an address) verifies everything and fetches anew what is damaged or missing. Raises Busy, Failure,
-        and what the way to the remote raises."""
+        """Repairs; with `lost_found` also makes branches `lost/...` for lost versions, with `remote` (a name or
+        an address) verifies everything and fetches again what is damaged or missing. Raises Busy, Failure, and
+        errors of the connection to the remote."""
         report: Repaired = engine.carry_out(
             self._plan,
             context_of(self.root, None, author=None, full=False),
@@ -140,14 +142,14 @@ def _tell(report: Repaired, healed: healing.Healed, source: str) -> None:
 
 
 def doctor(path: str | os.PathLike[str] = ".") -> tuple[Check, ...]:
-    """What a repository stands on, one line a check; none needs it to open. Raises NoRepository."""
+    """Checks what a repository stands on, one result per check; none needs it to open. Raises NoRepository."""
     return tuple(doctor_checks.checks(os.fspath(path)))
 
 
 def verify(
     path: str | os.PathLike[str] = ".", *, read_data: bool = True, monitor: Monitor | None = None
 ) -> VerifyReport:
-    """As `Repo.verify`, of a repository that may not open: what cannot be read is a finding.
+    """Verifies like `Repo.verify`, but a repository that does not open too: what cannot be read is a finding.
 
     Raises NoRepository; Failure and OSError for other reasons than damage.
     """
@@ -165,8 +167,9 @@ def verify(
 def server_plans(
     root: str | os.PathLike[str] | None, name: str | None
 ) -> tuple[list[RepairPlan], list[str | None]]:
-    """Of the stores of a team server's directory (None: MVC_ROOT, or the current one): the accounts and every
-    repository that is listed or found, or just the repository `name`; and the ids that the accounts know.
+    """Plans repairs of a team server's directory (None: MVC_ROOT, or the current one): of the accounts and
+    every repository that is listed or found, or only of the repository `name`. Also returns the ids that the
+    accounts know.
 
     Raises NoRepository, Failure.
     """

@@ -1,4 +1,4 @@
-"""Who acts, when, and from where: what the engine is told with each change.
+"""Author, time and place of a change, which the engine is told with each one.
 
 The author is the first of: the caller's `author`, `MVC_AUTHOR`, `user.name` and `user.email` of the
 repository's settings, of the person's settings, of git's configuration, and at last login@host. Nothing here
@@ -25,7 +25,8 @@ _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
 
 
 def context_of(root: str, config: Config | None, *, author: str | None, full: bool) -> Context:
-    """`full` adds what a version records about its making: command, host, Python, packages, git."""
+    """Collects author and time; `full` adds what a version records about its making: command, host, Python,
+    packages, git."""
     from mvcd.repo.results import Context
 
     now_ns = time.time_ns()
@@ -58,12 +59,12 @@ def _command() -> tuple[str, ...]:
 
 
 def as_text(word: str) -> str:
-    """A word of a command line; what of it is not UTF-8 is escaped, as in `caf\\xe9`."""
+    """Returns a word of a command line as text; bytes that are not UTF-8 are escaped, as in `caf\\xe9`."""
     return os.fsencode(word).decode("utf-8", "backslashreplace")
 
 
 def author_of(root: str, config: Config | None) -> str:
-    """Who acts, where the caller does not say it."""
+    """Returns the author to record where the caller names none."""
     if named := os.environ.get("MVC_AUTHOR"):
         return named
     name = (config.get("user.name") if config else None) or user_setting("user.name")
@@ -93,7 +94,8 @@ def _git_identity(root: str) -> tuple[str | None, str | None]:
 
 
 def git_settings(root: str, *names: str) -> dict[str, str]:
-    """git's settings whose names (in small letters) begin with one of these; the last of several counts."""
+    """Reads git's settings whose names (in small letters) begin with one of these; the last of several
+    counts."""
     pattern = "^(" + "|".join(map(re.escape, names)) + ")"
     lines = (_git(root, "config", "--get-regexp", pattern) or "").splitlines()
     return {key: value.strip() for key, _, value in (line.partition(" ") for line in lines)}

@@ -1,4 +1,4 @@
-"""Who you are on which server: tokens in a file that only you may read, beside your settings.
+"""Tokens for servers, in a file that only you may read, beside your settings.
 
 They are keyed by scheme, host and port, so that a token is never sent to another server, nor in plain text
 where it was given for TLS. `MVC_TOKEN` comes before the file. Tokens are never in a repository's settings nor
@@ -30,7 +30,7 @@ NAME = "credentials.json"
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a server says of you. `repo` is the repository it was asked about; where that is "", `principal` and
+    """Answer of a server about you. `repo` is the repository it was asked about; if that is "", `principal` and
     `role` are too. `token` is the token's public id, as `mvc admin token list` shows it."""
 
     server: str
@@ -49,8 +49,8 @@ def login(
     insecure: bool = False,
     monitor: Monitor | None = None,
 ) -> Login:
-    """Asks the server whether it takes the token, and keeps it if so. `ca`: a file of certificates to trust;
-    `insecure`: in plain text, also beyond this machine. `monitor` hears when a server is asked again.
+    """Asks the server whether it accepts the token, and stores it if so. `ca`: a file of certificates to trust;
+    `insecure`: allow plain text to other machines. `monitor` hears when a server is asked again.
 
     Raises AuthError when it does not, RemoteUnreachable, UsageError.
     """
@@ -73,14 +73,15 @@ def login(
 
 
 def logout(url: str) -> bool:
-    """Forgets the token for a server; whether there was one. It stays good until it is revoked there."""
+    """Deletes the stored token for a server; returns whether there was one. It stays valid until it is revoked
+    there."""
     server, _ = _parts(url)
     with _changing() as servers:
         return servers.pop(server, None) is not None
 
 
 def whoami(url: str, *, monitor: Monitor | None = None) -> Login:
-    """What a server says of you now. Raises AuthError when there is no token for it, or it is refused."""
+    """Asks a server who you are now. Raises AuthError if there is no token for it, or it is refused."""
     server, repo = _parts(url)
     kept = _kept(server)
     if kept is None:
@@ -91,12 +92,12 @@ def whoami(url: str, *, monitor: Monitor | None = None) -> Login:
 
 
 def servers() -> list[str]:
-    """Those that a token is kept for."""
+    """Lists the servers for which a token is stored."""
     return sorted(_read())
 
 
 def kept_for(url: str) -> dict[str, str]:
-    """The token to send to a URL, with what else was said at the login: `ca`, `insecure`."""
+    """Returns the token to send to a URL, with the other settings of the login: `ca`, `insecure`."""
     server, _ = _parts(url)
     kept = _kept(server) or {}
     return {name: str(kept[name]) for name in ("token", "ca", "insecure") if kept.get(name)}

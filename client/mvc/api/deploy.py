@@ -1,4 +1,4 @@
-"""Deployment copies: what an export made, and whether a copy still is what it was."""
+"""Deployment copies: exports, and proof that a copy is unchanged."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
 )
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """What a deployment copy says it is. `stage` and `stage_record`: if it was exported by a stage's name."""
+    """The version that a deployment copy says it is. `stage` and `stage_record`: if it was exported by a
+    stage's name."""
 
     version: str
     number: int
@@ -43,7 +44,7 @@ class Deployed:
 @made_from(deployed="manifest")
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What was exported, and where to. `replaced` is the version of the export that was there."""
+    """Result of an export: version and directory. `replaced` is the version of the export that was there."""
 
     directory: str
     deployed: Deployed
@@ -53,7 +54,8 @@ class Export:
 @made_from(deployed="manifest")
 @dataclass(frozen=True, slots=True)
 class DeployReport:
-    """Whether a directory is the version of its manifest, and the one that was `expected`, if any was."""
+    """Result of verify_deploy: whether a directory is the version of its manifest, and the one `expected`, if
+    given."""
 
     directory: str
     deployed: Deployed
@@ -63,10 +65,12 @@ class DeployReport:
 
     @property
     def same_version(self) -> bool:
+        """Whether the copy is the expected version, or none was expected."""
         return self.expected in (None, self.deployed.version)
 
     @property
     def ok(self) -> bool:
+        """Whether all is equal, and the version the expected one."""
         return self.same_version and not self.problems
 
 

@@ -1,4 +1,5 @@
-"""What `Repo.diff` answers: the five differences. What costs reading is found out when first asked for."""
+"""Values that `Repo.diff` returns: the five differences. What costs reading is computed when first asked
+for."""
 
 from __future__ import annotations
 
@@ -78,21 +79,24 @@ class Diff:
 
     @property
     def changed(self) -> bool:
+        """Whether anything differs."""
         return any(c.changed for c in self.components.values())
 
     @property
     def absent(self) -> Mapping[Component, tuple[str, ...]]:
+        """Components whose files are not all listed here, with the versions concerned."""
         return {c: tuple(id.hex() for id in ids) for c, ids in self._sides.absent.items()}
 
     @cached_property
     def absent_files(self) -> tuple[str, ...]:
+        """Changed files whose content is not here."""
         tables = [table for table in self.data.tables if NOT_HERE in problems(table)]
         paths = {*self.architecture.absent, *(table.path for table in tables)}
         return tuple(sorted(paths | set(self._absent_weights)))
 
     @property
     def way_to_absent(self) -> str:
-        """The exact command by which content that is not here comes."""
+        """The exact command that fetches content which is not here."""
         return self._engine.way_to_absent
 
     @property
@@ -102,7 +106,7 @@ class Diff:
 
     @cached_property
     def weights(self) -> Weights:
-        """Tensors by name; none where the component was not asked for."""
+        """Tensors by name; empty if the component was not asked for."""
         from mvc.api.weights import Weights
 
         if Component.WEIGHTS not in self.components:
@@ -111,7 +115,7 @@ class Diff:
 
     @cached_property
     def architecture(self) -> ArchitectureChange:
-        """Layers, configuration, source and environment; empty where the component was not asked for."""
+        """Layers, configuration, source and environment; empty if the component was not asked for."""
         from mvcd.repo.architecture import compare_architecture
 
         if Component.ARCHITECTURE not in self.components:
@@ -120,15 +124,15 @@ class Diff:
 
     @cached_property
     def data(self) -> DataChange:
-        """Rows and columns of tables (up to 64 MiB of them in all, but Parquet files always), images by class,
-        equal files, splits that share files; empty where the component was not asked for."""
+        """Rows and columns of tables (up to 64 MiB in all, but Parquet files always), images by class, equal
+        files, splits that share files; empty if the component was not asked for."""
         from mvcd.repo.data import compare_data
 
         return compare_data(self._sides) if Component.DATA in self.components else DataChange()
 
     @cached_property
     def columns(self) -> Mapping[str, TableChange]:
-        """By path: every changed table read whole, with a summary of each column on both sides:
+        """Changed tables by path, each read whole, with a summary of each column on both sides:
         `diff.columns["data/train.csv"].new.summaries["age"].mean`."""
         from mvcd.repo.data import summarise_tables
 
@@ -138,6 +142,6 @@ class Diff:
 
 
 def difference(engine: Repository, sides: Sides, components: Collection[Component] | None) -> Diff:
-    """For `Repo.diff`."""
+    """Compares two sides, as `Repo.diff` does."""
     diff = engine.compare(sides, components=components)
     return public(Diff, diff, _sides=sides, _engine=engine)

@@ -1,4 +1,4 @@
-"""What a command says when a fault of the machine code below it ends it."""
+"""Last words of a command that a fault of machine code ends."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from mvcd.store import _faults
 
 
 def last_words(text: str, code: int) -> None:
-    """From now on SIGABRT, SIGSEGV and SIGBUS write `text` (at most 4 KiB) to stderr and exit with `code`."""
+    """Makes SIGABRT, SIGSEGV and SIGBUS write `text` (at most 4 KiB) to stderr and exit with `code`."""
     _faults.last_words(text.encode(), code)

@@ -1,4 +1,4 @@
-"""How a program that moves much data uses its heap."""
+"""Settings of the heap for programs that move much data."""
 
 from mvcd.heap import keep_blocks
 

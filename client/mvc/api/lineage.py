@@ -1,4 +1,5 @@
-"""What made a version, and what was made from it; also as W3C PROV-JSON and as an OpenLineage event.
+"""Lineage: the origins of a version and what was made from it, also as W3C PROV-JSON and as an OpenLineage
+event.
 
 Both documents are functions of the version record and of nothing else but the names it has now: asked twice,
 they are equal to the byte. PROV: https://www.w3.org/submissions/prov-json/. OpenLineage: spec 2-0-2,
@@ -22,12 +23,12 @@ OPENLINEAGE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEven
 VERSION_FACET = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json"
 _RUNS = uuid.UUID("6f2b7c1e-3c55-5d0e-9a51-5a2f6a4f8f10")
 MADE = (Component.WEIGHTS, Component.RESULTS)
-"""What a run makes; the other components are what it uses."""
+"""Components that a run makes; it uses the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a component comes from: unchanged since version `since`. `root` is its digest, `size` bytes."""
+    """Origin of a component: unchanged since version `since`. `root` is its digest, `size` bytes."""
 
     component: Component
     root: str

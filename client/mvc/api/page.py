@@ -45,7 +45,7 @@ _REORDERING = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A digest or a command, in a typewriter's letters."""
+    """A digest or a command, shown in a fixed-width font."""
 
     text: str
 
@@ -56,7 +56,7 @@ Cell = str | Code | int | tuple["Cell", ...]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Without a `head`, the first column names what the second says."""
+    """Rows below an optional `head`; without one, the first column names what the second says."""
 
     rows: Sequence[Sequence[Cell]]
     head: Sequence[str] = ()
@@ -67,12 +67,16 @@ Block = str | Code | Table
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """A heading, and the texts and tables below it."""
+
     title: str
     blocks: Sequence[Block]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
+    """A title and its sections."""
+
     title: str
     lead: Sequence[Block]
     sections: Sequence[Section]

@@ -1,4 +1,4 @@
-"""What a program of ours sees to as it starts."""
+"""Preparations of a program of ours as it starts."""
 
 from mvcd.process import open_streams, speak_utf8
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ReleaseVerbs:
-    """Methods of a class that has an engine and knows who acts."""
+    """Methods of `Repo` about stages, exports and model cards."""
 
     _engine: Repository
 
@@ -42,7 +42,7 @@ class ReleaseVerbs:
         reason: str = "",
         author: str | None = None,
     ) -> StageRecord:
-        """Puts a version on a stage if it meets `require` and the rules of `mvc.toml`.
+        """Promotes a version to a stage if it meets `require` and the rules of `mvc.toml`.
 
         Raises GateFailed (its `checked` has every requirement with what was found), Failure: kind
         "missing-content" or "holds-already".
@@ -58,13 +58,13 @@ class ReleaseVerbs:
         return public(StageRecord, made)
 
     def stages(self) -> tuple[StageRecord, ...]:
-        """The newest record of each stage; `live` says whether a version holds it."""
+        """Returns the newest record of each stage; `live` says whether a version holds it."""
         from mvc.api.stages import StageRecord
 
         return tuple(public(StageRecord, one) for one in self._engine.stages())
 
     def stage_history(self, stage: str, *, at: str | date | None = None) -> tuple[StageRecord, ...]:
-        """Every record of a stage, newest first; with `at`, those in force on that day or at that time.
+        """Returns every record of a stage, newest first; with `at`, those in force on that day or at that time.
 
         A day or time without zone is read on the clock of whoever made each record.
         Raises Failure: kind "unknown-stage".
@@ -77,7 +77,8 @@ class ReleaseVerbs:
     def stage_rollback(
         self, stage: str, *, to: int | None = None, reason: str = "", author: str | None = None
     ) -> StageRecord:
-        """Brings back who held a stage before, or by record `to`. That is a new record: history only grows."""
+        """Gives a stage back to its previous holder, or to that of record `to`. This adds a record: history
+        only grows."""
         from mvc.api.stages import StageRecord
 
         context = self._context(author)
@@ -88,7 +89,7 @@ class ReleaseVerbs:
     def stage_withdraw(
         self, stage: str, *, reason: str = "", author: str | None = None
     ) -> StageRecord:
-        """From now on no version holds the stage."""
+        """Withdraws a stage, so that no version holds it from now on."""
         from mvc.api.stages import StageRecord
 
         context = self._context(author)
@@ -118,7 +119,7 @@ class ReleaseVerbs:
         return public(Export, made)
 
     def card(self, rev: str = "HEAD") -> Card:
-        """A version's model card: values, and `markdown()` and `html()` of them."""
+        """Makes the model card of a version: values, and `markdown()` and `html()` of them."""
         from mvc.api.card import Card
 
         id = self._engine.resolve(rev)
@@ -128,10 +129,9 @@ class ReleaseVerbs:
         )
 
     def catalogue(self, *revs: str, stage: str | None = None, tags: bool = False) -> Catalogue:
-        """A table of models: of `revs`, of all that ever held `stage`, of all tags; without any of these, of
-        everything that has a tag or ever was on a stage, newest first. Signatures and tables
-        are not looked at.
-        """
+        """Makes a table of models: of `revs`, of all that ever held `stage`, or of all tags; without any of
+        these, of everything that has a tag or ever was on a stage, newest first. Signatures and tables are not
+        read."""
         from mvc.api.card import Card, Catalogue
 
         chosen = [self._engine.resolve(rev) for rev in revs]
@@ -147,7 +147,6 @@ class ReleaseVerbs:
         return Catalogue(name, tuple(cards))
 
     def stage_check(self, stage: str, *, seal: str | None = None) -> ChainReport:
-        """Whether a stage's history is whole. Its `head`, noted elsewhere and given later as `seal`, proves
-        that nothing up to there was rewritten since.
-        """
+        """Checks whether a stage's history is complete and unchanged. Its `head`, noted elsewhere and given
+        later as `seal`, proves that nothing up to there was rewritten since."""
         return self._engine.stage_check(stage, seal=seal)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def secret(url: str) -> Mapping[str, str]:
-    """What `mvc login` kept for an address, and `MVC_TOKEN`."""
+    """Returns the credentials that `mvc login` stored for an address, or `MVC_TOKEN`."""
     from mvc.api.credentials import kept_for
 
     return kept_for(url)
@@ -41,7 +41,7 @@ def _named(refs: Mapping[str, bytes]) -> tuple[RemoteRef, ...]:
 
 
 class RemoteVerbs:
-    """Methods of a class that has an engine and knows who acts.
+    """Methods of `Repo` about other repositories.
 
     Each that talks to a remote raises RemoteUnreachable, AuthError, IntegrityError for wrong bytes, Busy.
     """
@@ -65,7 +65,7 @@ class RemoteVerbs:
         author: str | None = None,
         monitor: Monitor | None = None,
     ) -> tuple[Self, Clone]:
-        """A new repository in `path` with what the one at `url` has; all its versions, verified.
+        """Makes a repository in `path` with everything from the one at `url`; all its versions, verified.
 
         `only` these components' content comes, or none with `only=()`; with `depth`, that of so many newest
         versions. The rest comes when it is asked for; files of components that did not come are left out of the
@@ -95,8 +95,8 @@ class RemoteVerbs:
 
     @staticmethod
     def init_bare(path: str | os.PathLike[str], *, shared: bool = False) -> None:
-        """A repository without a workspace, to push to and to clone from; with `shared`, for the people of its
-        directory's group.
+        """Makes a repository without a workspace, to push to and to clone from; with `shared`, for the people
+        of its directory's group.
 
         Raises Failure: kind "store-exists".
         """
@@ -105,37 +105,39 @@ class RemoteVerbs:
         LmdbStore.create(os.fspath(path), group=shared).close()
 
     def remotes(self) -> tuple[Remote, ...]:
-        """Names and addresses of other repositories."""
+        """Lists the names and addresses of other repositories."""
         return self._engine.remotes()
 
     def add_remote(self, name: str, url: str) -> Remote:
-        """Raises Failure: kind "remote-exists"; UsageError for an address that is none."""
+        """Adds a remote. Raises Failure: kind "remote-exists"; UsageError for an invalid address."""
         return self._engine.add_remote(name, url)
 
     def set_remote_url(self, name: str, url: str) -> Remote:
+        """Changes the address of a remote."""
         return self._engine.set_remote_url(name, url)
 
     def rename_remote(self, old: str, new: str) -> Remote:
+        """Renames a remote, and its branches here."""
         return self._engine.rename_remote(old, new)
 
     def remove_remote(self, name: str) -> Remote:
-        """Forgets an address and where its branches were."""
+        """Forgets a remote and its branches here."""
         return self._engine.remove_remote(name)
 
     def remote_refs(self, remote: str | None = None) -> tuple[RemoteRef, ...]:
-        """The refs of a remote (or of an address), asked now."""
+        """Asks a remote (or an address) for its refs now."""
         _, refs = self._engine.remote_refs(remote)
         return _named(refs)
 
     @staticmethod
     def refs_at(url: str, *, monitor: Monitor | None = None) -> tuple[RemoteRef, ...]:
-        """The refs of the repository at an address, asked now; needs no repository here."""
+        """Asks the repository at an address for its refs now; needs no repository here."""
         from mvcd.repo.repository import Repository
 
         return _named(Repository.refs_at(url, secret=secret, monitor=monitor))
 
     def fetched_branches(self) -> tuple[str, ...]:
-        """Branches of remotes as they were when last heard of, named as revisions: "origin/main"."""
+        """Lists branches of remotes as they were when last fetched, named as revisions: "origin/main"."""
         return self._engine.fetched_branches()
 
     def fetch(self, *remotes: str) -> Fetch:
@@ -155,11 +157,12 @@ class RemoteVerbs:
 
     @property
     def way_to_absent(self) -> str:
-        """The exact command by which content that is not here, pruned or never fetched, comes."""
+        """Returns the exact command that fetches content which is not here, pruned or never fetched."""
         return self._engine.way_to_absent
 
     def verify_remote(self, remote: str | None = None, *, read_data: bool = False) -> RemoteReport:
-        """Asks a remote for all that its refs reach; with `read_data` has it sent and re-hashes it."""
+        """Checks that a remote has everything that its refs reach; with `read_data` fetches it and re-hashes
+        it."""
         return self._engine.verify_remote(remote, read_data=read_data)
 
     def follow(
@@ -184,8 +187,7 @@ class RemoteVerbs:
         message: str | None = None,
         author: str | None = None,
     ) -> Merge:
-        """Takes over what the line of `rev` changed since it parted from this one, as one version of two
-        parents.
+        """Merges what the line of `rev` changed since it parted from this one, as one version of two parents.
 
         `ours` and `theirs` name paths or components whose conflicts that side wins. Raises MergeConflict, whose
         `clashes` has the others; nothing was changed then.
@@ -208,7 +210,8 @@ class RemoteVerbs:
         force_with_lease: bool = False,
         dry_run: bool = False,
     ) -> Push:
-        """Sends what a remote lacks and moves its refs; the current branch, unless `refs` says otherwise.
+        """Sends objects that a remote lacks and moves its refs: the current branch, unless `refs` says
+        otherwise.
 
         Returns only when the remote has verified every byte and holds all that the moved refs reach. Raises
         Conflict: kind "non-fast-forward", "stale-lease", "ref-changed"; no ref was moved then.

@@ -1,4 +1,4 @@
-"""What the verbs of remotes answer. Ids are 64 hex digits; bytes are those that travelled."""
+"""Values that verbs about remotes return. Ids are 64 hex digits; bytes are those that travelled."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MovedRef:
-    """A ref before and after. Both are None where it points to no version (a signature)."""
+    """A ref before and after. Both are None if it points to no version (a signature)."""
 
     name: str
     old: str | None
@@ -44,7 +44,7 @@ class RemoteRef:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """What came from a remote."""
+    """Result of a fetch: the refs and objects that came from a remote."""
 
     remote: str
     url: str
@@ -56,7 +56,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """What came, and where the current branch went; `checkout` is None when it was up to date."""
+    """Result of a pull, and the move of the current branch; `checkout` is None when it was up to date."""
 
     fetched: Fetch
     branch: str
@@ -85,7 +85,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class Clone:
-    """What a clone brought. `branch` None: the other repository has no versions yet."""
+    """Result of a clone. `branch` None: the other repository has no versions yet."""
 
     root: str
     branch: str | None
@@ -95,8 +95,9 @@ class Clone:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """`commit` is the version that was made; without one the branch moved forward (`checkout`), or there was
-    nothing to take over. `resolved`: conflicts and whose side was taken, "ours" or "theirs"."""
+    """Result of a merge. `commit` is the version that was made; without one the branch moved forward
+    (`checkout`), or there was nothing to merge. `resolved`: conflicts and whose side was taken, "ours" or
+    "theirs"."""
 
     head: Head
     base: str

@@ -142,7 +142,7 @@ class Repo(
         author: str | None = None,
         monitor: Monitor | None = None,
     ) -> Self:
-        """A new repository in the directory `path`, its store inside or at `store` (on a local disk). With
+        """Makes a repository in the directory `path`, its store inside or at `store` (on a local disk). With
         `shared`, people of the directory's group may write it too, whatever their umask.
 
         Raises Failure when `path` is a repository already or no directory.
@@ -175,15 +175,17 @@ class Repo(
         self._held.pop().__exit__(kind, error, trace)
 
     def close(self) -> None:
-        """Lets go of the store. The object cannot be used afterwards."""
+        """Releases the store. The object cannot be used afterwards."""
         self._engine.close()
 
     @property
     def root(self) -> str:
+        """The root directory of the workspace; of a repository without one, its own directory."""
         return self._engine.root
 
     @property
     def store_path(self) -> str:
+        """The directory of the store."""
         return self._engine.store_path
 
     @property
@@ -193,19 +195,21 @@ class Repo(
 
     @property
     def head(self) -> Head:
+        """The position of HEAD: branch, version and number."""
         return public(Head, self._engine.head)
 
     # ---------------------------------------------------------------- saving
 
     def add(self, *paths: Path) -> tuple[str, ...]:
-        """Puts files or directories under care, now and later; answers those that were not."""
+        """Starts tracking files or directories; returns those that were not tracked yet."""
         return self._engine.add(self._absolute(paths), context=self._context())
 
     def untrack(self, *paths: Path) -> tuple[str, ...]:
-        """Takes tracked paths out of care. The files stay, and so do the versions that have them."""
+        """Stops tracking paths. The files stay, and so do the versions that have them."""
         return self._engine.untrack(self._absolute(paths), context=self._context())
 
     def status(self) -> Status:
+        """Compares the workspace with its version."""
         return public(Status, self._engine.status())
 
     def commit(
@@ -248,7 +252,7 @@ class Repo(
         all_refs: bool = False,
         first_parent: bool = False,
     ) -> Iterator[Version]:
-        """Versions that `rev` grew from, newest first; with `component`, those that changed it."""
+        """Yields the versions that `rev` grew from, newest first; with `component`, those that changed it."""
         only = None if component is None else _component(component)
         found = self._engine.history(
             rev, limit=limit, component=only, all_refs=all_refs, first_parent=first_parent
@@ -256,10 +260,11 @@ class Repo(
         return (public(Version, entry) for entry in found)
 
     def show(self, rev: str = "HEAD") -> Version:
+        """Returns one version."""
         return public(Version, self._engine.show(rev))
 
     def resolve(self, rev: str) -> str:
-        """The id that a revision names. Raises Failure: kind "unknown-revision" or "ambiguous-revision"."""
+        """Returns the id of a revision. Raises Failure: kind "unknown-revision" or "ambiguous-revision"."""
         return self._engine.resolve(rev).hex()
 
     def diff(
@@ -269,13 +274,13 @@ class Repo(
         *,
         components: Iterable[str] | None = None,
     ) -> Diff:
-        """The five differences from `a` (None: HEAD) to `b` (None: the workspace)."""
+        """Compares `a` (None: HEAD) with `b` (None: the workspace): the five differences."""
         from mvc.api.diff import difference
 
         return difference(self._engine, self._engine.sides(a, b), components_of(components))
 
     def patch(self, diff: Diff) -> Iterator[str]:
-        """The lines of a unified diff of the text files that differ, without line ends."""
+        """Yields the lines of a unified diff of the text files that differ, without line ends."""
         from mvcd.repo.diff import patch
 
         return patch(diff._sides, diff.components)
@@ -283,12 +288,13 @@ class Repo(
     def ls(
         self, rev: str = "HEAD", path: Path | None = None, *, component: str | None = None
     ) -> Iterator[Listed]:
-        """Files of a version, by component and path."""
+        """Yields the files of a version, by component and path."""
         inside = None if path is None else self._inside(path)
         only = None if component is None else _component(component)
         return self._engine.ls(rev, inside, component=only)
 
     def read(self, path: Path, rev: str = "HEAD") -> bytes:
+        """Returns the bytes of a file of a version."""
         return self._engine.read(self._inside(path), rev)
 
     # ---------------------------------------------------------------- moving
@@ -308,7 +314,7 @@ class Repo(
     def restore(
         self, rev: str, *paths: Path, components: Iterable[str] | None = None
     ) -> CheckoutResult:
-        """Brings paths, or whole components, back as a version has them. What they were is kept for `undo`."""
+        """Restores paths or components as a version has them. `undo` brings their content before back."""
         result = self._engine.restore(
             rev,
             self._absolute(paths),
@@ -343,48 +349,53 @@ class Repo(
         return public(CheckoutResult, result)
 
     def undo(self, number: int | None = None) -> Operation:
-        """Takes the last operation (or operation `number`) back; answers the operation that did so."""
+        """Undoes the last operation (or operation `number`); returns the operation that did so."""
         return public(Operation, self._engine.undo(number, context=self._context()))
 
     def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
-        """Newest first."""
+        """Yields the entries of the operation log, newest first."""
         return (public(Operation, o) for o in self._engine.operations(limit))
 
     # ---------------------------------------------------------------- names
 
     def branches(self) -> tuple[Branch, ...]:
+        """Lists the branches."""
         return tuple(public(Branch, b) for b in self._engine.branches())
 
     def branch(self, name: str, rev: str = "HEAD") -> Branch:
+        """Makes a branch at `rev`, without switching to it."""
         return public(Branch, self._engine.create_branch(name, rev, context=self._context()))
 
     def delete_branch(self, name: str, *, force: bool = False) -> Branch:
-        """Raises Conflict when no other branch, tag or stage has its versions, unless forced."""
+        """Deletes a branch. Raises Conflict if only it has its versions, unless forced."""
         return public(
             Branch, self._engine.delete_branch(name, context=self._context(), force=force)
         )
 
     def rename_branch(self, old: str, new: str) -> Branch:
+        """Renames a branch."""
         return public(Branch, self._engine.rename_branch(old, new, context=self._context()))
 
     def tags(self) -> tuple[Tag, ...]:
+        """Lists the tags."""
         return tuple(public(Tag, t) for t in self._engine.tags())
 
     def tag(self, name: str, rev: str = "HEAD", *, message: str = "", sign: bool = False) -> Tag:
-        """A tag never moves: Failure when the name is taken. `sign` signs its name, version and message."""
+        """Makes a tag, which never moves; Failure if it exists. `sign` signs its name, version and message."""
         tag = self._engine.create_tag(
             name, rev, context=self._context(), message=message, signer=signer_for(self, sign)
         )
         return public(Tag, tag)
 
     def delete_tag(self, name: str) -> Tag:
+        """Deletes a tag."""
         return public(Tag, self._engine.delete_tag(name, context=self._context()))
 
     # ---------------------------------------------------------------- care
 
     def verify(self, *, read_data: bool = True) -> VerifyReport:
-        """Re-hashes every stored object (unless told not to) and follows every link; in a process of its own,
-        since a damaged index may end who reads it."""
+        """Re-hashes every object (unless told not to) and follows every link, in a process of its own, since a
+        damaged index may end the process that reads it."""
         from mvc.api.care import verify
 
         return verify(self.root, read_data=read_data, monitor=self._engine.monitor)
@@ -392,21 +403,23 @@ class Repo(
     def gc(
         self, *, dry_run: bool = False, expire_operations: timedelta | None = None
     ) -> CollectReport:
-        """Frees what no ref reaches and no operation younger than `expire_operations` (30 days) remembers."""
+        """Frees content that no ref and no operation younger than `expire_operations` (30 days) reaches."""
         if expire_operations is None:
             return self._engine.gc(context=self._context(), dry_run=dry_run)
         age_us = expire_operations // timedelta(microseconds=1)
         return self._engine.gc(context=self._context(), dry_run=dry_run, keep_operations_us=age_us)
 
     def check_ignore(self, *paths: Path) -> tuple[tuple[str, IgnoreMatch | None], ...]:
-        """Per path, the rule that leaves it out of versions, if any."""
+        """Finds for each path the rule that leaves it out of versions, if any."""
         found = self._engine.check_ignore(self._absolute(paths))
         return tuple((os.fspath(p), m) for p, (_, m) in zip(paths, found, strict=True))
 
     def doctor(self) -> tuple[Check, ...]:
+        """Checks what the repository stands on: store, file system, free space, kernels."""
         return self._engine.doctor()
 
     def stats(self) -> StoreStats:
+        """Counts what the store holds."""
         return self._engine.stats()
 
     # ---------------------------------------------------------------- shared
@@ -433,6 +446,7 @@ def _component(name: str) -> Component:
 
 
 def components_of(names: Iterable[str] | None) -> Collection[Component] | None:
+    """Turns names of components into components. Raises UsageError for an unknown name."""
     if names is None:
         return None
     return [_component(name) for name in ([names] if isinstance(names, str) else names)]

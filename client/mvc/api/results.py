@@ -1,4 +1,4 @@
-"""What the verbs answer: frozen values. Ids are 64 hex digits, times are aware datetimes, sizes are raw bytes
+"""Values that the verbs return: frozen. Ids are 64 hex digits, times are aware datetimes, sizes are raw bytes
 unless a name says `stored`, and paths are relative to the workspace's root with '/' between their parts.
 
 Values that hold no id are the engine's own and only re-exported.
@@ -83,16 +83,18 @@ class Version:
 
     @property
     def size(self) -> int:
+        """Bytes of all files."""
         return sum(c.size for c in self.components.values())
 
     @property
     def files(self) -> int:
+        """Number of files."""
         return sum(c.files for c in self.components.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where the workspace stands. `branch` is None when HEAD is detached; number 0 is the empty version."""
+    """The position of the workspace. `branch` is None when HEAD is detached; number 0 is the empty version."""
 
     branch: str | None
     version: str
@@ -101,7 +103,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What differs between HEAD's version and the workspace, and what is not under care."""
+    """Differences between HEAD's version and the workspace, and names that are not tracked."""
 
     head: Head
     added: tuple[PathChange, ...]
@@ -114,6 +116,7 @@ class Status:
 
     @property
     def clean(self) -> bool:
+        """Whether nothing differs from the version."""
         return not (self.added or self.modified or self.deleted)
 
 
@@ -123,7 +126,7 @@ WITHOUT_CONTENT = frozenset({"a fifo", "a socket", "a device", "metadata of anot
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What a commit saved. `started_branch`: HEAD was on an old version, so `branch` was made for it."""
+    """Result of a commit. `started_branch`: HEAD was on an old version, so `branch` was made for it."""
 
     version: str
     number: int
@@ -143,13 +146,13 @@ class CommitResult:
 
     @property
     def unsaved(self) -> tuple[tuple[str, str], ...]:
-        """Those of `skipped` that have content, which the version now lacks: no fifo, socket or device."""
+        """The part of `skipped` that has content, which the version now lacks: no fifo, socket or device."""
         return tuple((path, why) for path, why in self.skipped if why not in WITHOUT_CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
 class CheckoutResult:
-    """What a checkout did to files. `saved` is a version that keeps what was overwritten, for undo."""
+    """Changes that a checkout made to files. `saved` is a version that keeps what was overwritten, for undo."""
 
     head: Head
     written: int
@@ -163,6 +166,8 @@ class CheckoutResult:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
+    """A branch, and the version it points to."""
+
     name: str
     version: str
     number: int
@@ -171,6 +176,8 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
+    """A tag, and the version it points to."""
+
     name: str
     version: str
     number: int
@@ -189,7 +196,7 @@ class SignatureReport:
 
     @property
     def ok(self) -> bool:
-        """Whether somebody who may sign did. Others' signatures beside it, good or not, change nothing."""
+        """Whether somebody who may sign did. Signatures of others, good or not, change nothing."""
         return any(s.good for s in self.signatures)
 
 
@@ -219,7 +226,7 @@ class Harm:
 
 @dataclass(frozen=True, slots=True)
 class VerifyError:
-    """One damaged thing, and whom it hurts. `object` is like "chunk 1f2e…" or None."""
+    """One damaged object, and the files that it affects. `object` is like "chunk 1f2e…" or None."""
 
     problem: str
     where: str
@@ -229,6 +236,8 @@ class VerifyError:
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
+    """Result of a verification."""
+
     objects: int
     bytes: int
     versions: int
@@ -237,4 +246,5 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
+        """Whether nothing is damaged."""
         return not self.errors

@@ -1,4 +1,4 @@
-"""The part of `Repo` that runs commands and tells what made what."""
+"""The part of `Repo` that runs commands and shows lineage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RunVerbs:
-    """Methods of a class that has an engine and knows who acts."""
+    """Methods of `Repo` about runs and lineage."""
 
     _engine: Repository
 
@@ -40,7 +40,7 @@ class RunVerbs:
         keep_failed: bool = False,
         author: str | None = None,
     ) -> RunResult:
-        """Runs a command in `directory` (relative to the root) and saves what came of it as one version.
+        """Runs a command in `directory` (relative to the root) and saves the outcome as one version.
 
         `seed` reaches it as MVC_SEED and PYTHONHASHSEED. `env` names variables to record besides those that
         decide on threads, devices and hashing; with a value they are set, too. A command that fails saves
@@ -56,17 +56,18 @@ class RunVerbs:
         )  # fmt: skip
 
     def require_writable(self) -> None:
-        """Raises NotPermitted where nothing can be saved, for who would otherwise find out hours later."""
+        """Raises NotPermitted if nothing can be saved, before a command runs for hours in vain."""
         self._engine.require_writable()
 
     def lineage(self, rev: str = "HEAD") -> Lineage:
-        """What made a version and what was made from it; `.prov()` and `.openlineage()` export it."""
+        """Finds the origins of a version and what was made from it; `.prov()` and `.openlineage()` export
+        it."""
         from mvc.api.lineage import Lineage
 
         return public(Lineage, self._engine.lineage(rev))
 
     def run_command(self, rev: str = "HEAD") -> tuple[str, ...]:
-        """The command that made a version. Raises Failure(kind="no-run")."""
+        """Returns the command that made a version. Raises Failure(kind="no-run")."""
         from mvc.api.runs import record_of
 
         return record_of(self._engine, rev).command

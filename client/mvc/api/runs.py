@@ -39,7 +39,7 @@ NOT_FOUND, NOT_EXECUTABLE, TIMED_OUT = 127, 126, 124
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What `run` did. `commit` is None when nothing was saved."""
+    """Result of a run. `commit` is None when nothing was saved."""
 
     status: int
     seconds: float
@@ -48,7 +48,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class ReproducedFile:
-    """One output. `tensors`: those that differ, where the file lists `tensor_count` tensors."""
+    """One output file. `tensors`: those that differ, if the file lists `tensor_count` tensors."""
 
     path: str
     component: Component
@@ -60,6 +60,8 @@ class ReproducedFile:
 
 @dataclass(frozen=True, slots=True)
 class ReproducedMetric:
+    """One metric: as recorded, and as it came out now."""
+
     key: str
     recorded: object
     found: object
@@ -68,8 +70,7 @@ class ReproducedMetric:
 
 @dataclass(frozen=True, slots=True)
 class Reproduction:
-    """What came of running a version's command again. `environment`: (what, recorded, now) where they
-    differ."""
+    """Outcome of running a version's command again. `environment`: (what, recorded, now) where they differ."""
 
     version: str
     command: tuple[str, ...]
@@ -107,7 +108,7 @@ def run(
     keep_failed: bool,
     directory: str,
 ) -> RunResult:
-    """See `Repo.run`. `env`: variables to record; those with a value are also set."""
+    """Runs a command: see `Repo.run`. `env`: variables to record; those with a value are also set."""
     from mvcd.repo.runs import NAME, RunRecord
 
     if not engine.tracked():
@@ -151,7 +152,7 @@ def reproduce(
     timeout: float | None,
     env: Mapping[str, str],
 ) -> Reproduction:
-    """See `Repo.reproduce`."""
+    """Runs a command again: see `Repo.reproduce`."""
     id = engine.resolve(rev)
     directory = _empty(into) if into is not None else tempfile.mkdtemp(prefix="mvc-reproduce-")
     try:

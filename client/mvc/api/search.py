@@ -1,4 +1,4 @@
-"""What the questions over history answer."""
+"""Values that questions over history return."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ComparedColumn:
-    """`kind`: "hyperparameter" or "metric". `differs`: not all rows agree."""
+    """A column of a comparison. `kind`: "hyperparameter" or "metric". `differs`: not all rows agree."""
 
     key: str
     kind: str
@@ -32,7 +32,7 @@ class ComparedColumn:
 @made_from("version", version="version.id", number="version.generation")
 @dataclass(frozen=True, slots=True)
 class ComparedRow:
-    """One version. `cells` go with the columns; None also stands for what it does not have."""
+    """One version in a comparison. `cells` go with the columns; None also stands for a missing value."""
 
     version: str
     number: int
@@ -55,7 +55,7 @@ class Comparison:
 @made_from(version="entry")
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """The version that made `subject` what it is. `old` is None where it was not there before.
+    """The version that made `subject` what it is. `old` is None if it was not there before.
 
     `kind`: "path", "tensor", "hyperparameter" or "metric". For paths and tensors `old` and `new` describe the
     content. `unchanged` counts the versions since that left it alone. Without `certain` an earlier version may
@@ -74,7 +74,7 @@ class Blame:
 @made_from("state")
 @dataclass(frozen=True, slots=True)
 class Bisection:
-    """Where a search stands. With `first_bad` it is over; else the workspace holds `testing`.
+    """State of a search. With `first_bad` it is over; else the workspace holds `testing`.
 
     `suspects`: one of these is the first bad version, but all that are left were skipped. `good`, `bad` and
     `skipped` are ids, `log` is what was said, such as "good 1f2e...", in order.
@@ -92,13 +92,13 @@ class Bisection:
 
     @property
     def steps(self) -> int:
-        """How many more answers are needed, about."""
+        """Number of answers that are still needed, approximately."""
         return max(0, (self.remaining - 1).bit_length())
 
 
 @dataclass(frozen=True, slots=True)
 class Turning:
-    """Where a condition became true: in `first`; in `before` it was not yet.
+    """The change of a condition: it became true in `first`, and was not yet true in `before`.
 
     `unknown` versions between the two lack what the condition asks for; `later` counts how often it became
     untrue again; `asked` versions could be asked.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SearchVerbs:
-    """Methods of a class that has an engine and knows who acts."""
+    """Methods of `Repo` about questions over history."""
 
     _engine: Repository
 
@@ -40,7 +40,7 @@ class SearchVerbs:
         all_refs: bool = False,
         first_parent: bool = False,
     ) -> Iterator[Version]:
-        """Versions that fulfil a condition such as "val_acc>0.9 and lr<1e-3", newest first.
+        """Finds versions that meet a condition such as "val_acc>0.9 and lr<1e-3", newest first.
 
         `touching`: those that changed a path, tensor, hyperparameter or metric. `best`: by this metric, the
         best (10) first; `lowest` says which way is better where the name does not tell. `mvc log --help`
@@ -65,7 +65,7 @@ class SearchVerbs:
         lowest: bool | None = None,
         all_refs: bool = False,
     ) -> Version | None:
-        """The best version by a metric, the oldest of equal ones; None if none fulfils `where`."""
+        """Finds the best version by a metric, the oldest of equal ones; None if none meets `where`."""
         found = self.find(where, rev=rev, best=metric, lowest=lowest, limit=1, all_refs=all_refs)
         return next(found, None)
 
@@ -80,7 +80,7 @@ class SearchVerbs:
         columns: Iterable[str] = (),
         every_column: bool = False,
     ) -> Comparison:
-        """Any number of versions, "A..B" for those that B has and A has not, in one table.
+        """Compares any number of versions in one table; "A..B" stands for those that B has and A does not.
 
         `columns` are keys or globs; without, those that differ. `sort` is a key, or time, version, author.
         """
@@ -93,7 +93,7 @@ class SearchVerbs:
         return public(Comparison, found)
 
     def blame(self, subject: str | os.PathLike[str], rev: str = "HEAD") -> Blame:
-        """The version that last changed a path, a tensor, a hyperparameter or a metric.
+        """Finds the version that last changed a path, a tensor, a hyperparameter or a metric.
 
         Raises Failure: kind "unknown-subject" for what `rev` and its history do not have.
         """
@@ -104,7 +104,7 @@ class SearchVerbs:
     def series(
         self, *metrics: str, revs: Iterable[str] = ("HEAD",), where: str | None = None
     ) -> tuple[Series, ...]:
-        """Metrics along the first parents of each rev, oldest first; what `mvc plot` draws."""
+        """Reads metrics along the first parents of each rev, oldest first; `mvc plot` draws them."""
         from mvc.api.search import Series
 
         found = self._engine.series(metrics, _names(revs), where=where)
@@ -113,7 +113,7 @@ class SearchVerbs:
     # ---------------------------------------------------------------- bisect
 
     def bisect(self, where: str, *, good: str | None = None, bad: str = "HEAD") -> Turning:
-        """Where a condition over metrics became true on the way from `good` to `bad`; moves nothing."""
+        """Finds where a condition over metrics became true on the way from `good` to `bad`; moves nothing."""
         from mvc.api.search import Turning
 
         return public(Turning, self._engine.bisect_metric(where, good=good, bad=bad))
@@ -128,24 +128,25 @@ class SearchVerbs:
         return public(Bisection, self._engine.bisect_start(bad, good, context=self._context()))
 
     def bisect_good(self, *revs: str) -> Bisection:
-        """Says that versions, by default the one checked out, are good; checks the next one out."""
+        """Marks versions, by default the one checked out, as good; checks the next one out."""
         return self._mark("good", revs)
 
     def bisect_bad(self, *revs: str) -> Bisection:
+        """Marks versions, by default the one checked out, as bad; checks the next one out."""
         return self._mark("bad", revs)
 
     def bisect_skip(self, *revs: str) -> Bisection:
-        """Says that versions cannot be tested."""
+        """Marks versions as impossible to test."""
         return self._mark("skip", revs)
 
     def bisect_status(self) -> Bisection:
-        """Raises Failure: kind "not-bisecting"."""
+        """Returns the state of the search. Raises Failure: kind "not-bisecting"."""
         from mvc.api.search import Bisection
 
         return public(Bisection, self._engine.bisect_status())
 
     def bisect_reset(self, rev: str | None = None) -> str:
-        """Ends a search and goes back to where it began, or to `rev`; answers the branch or id gone to."""
+        """Ends a search and goes back to where it began, or to `rev`; returns the branch or id gone to."""
         state = self._engine.bisect_reset(context=self._context(), rev=rev)
         return rev or state.start
 

@@ -15,6 +15,7 @@ __all__ = ["Config", "user_config", "user_config_path", "user_setting"]
 
 
 def user_config_path() -> str | None:
+    """Returns the path of the file of your own settings; None if there is to be none."""
     named = os.environ.get("MVC_CONFIG")
     if named is not None:
         return os.path.expanduser(named) if named else None
@@ -24,7 +25,8 @@ def user_config_path() -> str | None:
 
 
 def user_config(*, create: bool = False) -> Config:
-    """Raises Failure when `MVC_CONFIG` is empty; with `create`, makes the directory to write into."""
+    """Opens your own settings. Raises Failure if `MVC_CONFIG` is empty; with `create`, makes the directory to
+    write into."""
     from mvcd.errors import Failure
     from mvcd.repo.config import Config
 
@@ -42,7 +44,7 @@ def user_config(*, create: bool = False) -> Config:
 
 
 def user_setting(key: str) -> str | None:
-    """None as well when there is no file, or none that can be read: a setting is never worth an error."""
+    """Reads one of your own settings; None also if there is no file, or none that can be read."""
     from mvcd.errors import MvcError
 
     try:

@@ -1,4 +1,5 @@
-"""Which key signs and which keys are trusted: settings of the repository, then of the person, then git's.
+"""Choice of keys: the one that signs and those that are trusted, by settings of the repository, the person,
+then git.
 
     signing.key               a key file (private, or public if an agent has it), or a public key itself
     signing.allowed_signers   an allowed-signers file (ssh-keygen(1)); git's gpg.ssh.allowedSignersFile
@@ -33,7 +34,7 @@ _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0", ""}
 
 
 class SignatureVerbs:
-    """The part of `Repo` that signs and judges."""
+    """Methods of `Repo` that sign and check signatures."""
 
     _engine: Repository
 
@@ -46,7 +47,7 @@ class SignatureVerbs:
         def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def sign(self, rev: str = "HEAD", *, key: str | None = None) -> SignatureStatus:
-        """Signs a version that is there already, with `key` or the one that `signing.key` names.
+        """Signs an existing version, with `key` or the one that `signing.key` names.
 
         Raises AuthError when there is no key or it does not open.
         """
@@ -56,14 +57,15 @@ class SignatureVerbs:
         return next(s for s in found.signatures if s.fingerprint == fingerprint)
 
     def verify_signature(self, rev: str = "HEAD") -> SignatureReport:
-        """What became of each signature of a version; of the tag itself where `rev` is a tag's name.
+        """Checks each signature of a version; if `rev` is a tag's name, those of the tag itself.
 
         Raises Failure(kind="no-allowed-signers") when nothing says whose keys are trusted.
         """
         return self._judged(rev, required=True)
 
     def signatures(self, rev: str = "HEAD") -> SignatureReport:
-        """Like `verify_signature`; without an allowed-signers file the state of a key is "unknown-key"."""
+        """Reads signatures like `verify_signature`; without an allowed-signers file the state of a key is
+        "unknown-key"."""
         return self._judged(rev, required=False)
 
     def _judged(self, rev: str, *, required: bool) -> SignatureReport:
@@ -79,7 +81,7 @@ class SignatureVerbs:
 
 
 def signer_for(repo: SignatureVerbs, sign: bool | None) -> Signer | None:
-    """Who signs what `repo` is about to make; None stands for what `commit.sign` says."""
+    """Returns the signer of what `repo` is about to make; `None` for `sign` means what `commit.sign` says."""
     wanted = _wants_signature(repo.config) if sign is None else sign
     return _signer(repo.config, repo.root) if wanted else None
 
@@ -111,7 +113,8 @@ def _signer(config: Config, root: str, key: str | None = None) -> Signer:
 
 
 def trust_for(config: Config, root: str, *, required: bool) -> Trust:
-    """Whose keys count. Raises Failure(kind="no-allowed-signers") if nothing says so and it is `required`."""
+    """Returns the keys that are trusted. Raises Failure(kind="no-allowed-signers") if no setting names them and
+    they are `required`."""
     from mvcd.repo.judging import Trust
 
     git = git_settings(root, "gpg.ssh")

@@ -1,4 +1,4 @@
-"""What the verbs of stages answer."""
+"""Values that verbs about stages return."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Account:
 @made_from(role="role.word")
 @dataclass(frozen=True, slots=True)
 class TokenScope:
-    """What a token is cut down to: a role ("read" ... "admin") in the repositories and refs of two globs."""
+    """Limits of a token: a role ("read" ... "admin") in the repositories and refs of two globs."""
 
     repos: str
     role: str
@@ -74,7 +74,7 @@ class TokenScope:
 )
 @dataclass(frozen=True, slots=True)
 class AccountToken:
-    """A token; its secret is nowhere to be had. `scopes` is None for one that may all its user may.
+    """A token without its secret, which is stored nowhere. `scopes` is None if it may do all that its user may.
 
     `last_used` is exact to the hour, None: never.
     """
@@ -90,7 +90,7 @@ class AccountToken:
 
     @property
     def state(self) -> str:
-        """ "good", "expired" or "revoked"."""
+        """State of the token: "good", "expired" or "revoked"."""
         if self.revoked is not None:
             return "revoked"
         return (
@@ -111,8 +111,8 @@ class AccountGrant:
 
 @dataclass(frozen=True, slots=True)
 class RefRule:
-    """Protection of refs. `allow` is None when no list restricts them; `signers` is the text of an
-    allowed-signers file, None when unsigned versions will do."""
+    """Protection of refs. `allow` is None if no list restricts them; `signers` is the text of an
+    allowed-signers file, None if unsigned versions are accepted."""
 
     repos: str
     refs: str
@@ -125,7 +125,7 @@ class RefRule:
 @made_from(user="principal")
 @dataclass(frozen=True, slots=True)
 class StorageQuota:
-    """At most `limit` bytes in each repository: on disk, or pushed by `user`."""
+    """Limit of `limit` bytes in each repository: on disk, or pushed by `user`."""
 
     repos: str
     user: str | None
@@ -135,6 +135,8 @@ class StorageQuota:
 @made_from(created=lambda hosted: _time(hosted.created_us))
 @dataclass(frozen=True, slots=True)
 class HostedRepository:
+    """A repository of a team server."""
+
     name: str
     id: str
     created: datetime
@@ -152,9 +154,11 @@ class TeamServer:
 
     @property
     def path(self) -> str:
+        """The directory of the server."""
         return self._root.path
 
     def close(self) -> None:
+        """Releases the accounts. The object cannot be used afterwards."""
         self._root.close()
 
     def __enter__(self) -> Self:
@@ -166,6 +170,7 @@ class TeamServer:
     # ---------------------------------------------------------------- users
 
     def users(self) -> list[Account]:
+        """Lists the users."""
         owners = self._accounts.certificates()
         return [
             public(Account, user, certificates=_owned(owners, user.name))
@@ -175,7 +180,7 @@ class TeamServer:
     def add_user(
         self, name: str, *, service: bool = False, certificates: Iterable[str] = ()
     ) -> Account:
-        """`certificates`: names in client certificates (mTLS) by which the user is known too."""
+        """Adds a user. `certificates`: names in client certificates (mTLS) that also identify the user."""
         by = _by()
         made = self._accounts.add_user(by, name, service=service)
         for certificate in certificates:
@@ -184,19 +189,21 @@ class TeamServer:
         return public(Account, made, certificates=_owned(owners, name))
 
     def remove_user(self, name: str) -> None:
-        """With tokens, grants, quotas and certificates."""
+        """Removes a user, with tokens, grants, quotas and certificates."""
         self._accounts.remove_user(_by(), name)
 
     def add_certificate(self, user: str, certificate: str) -> None:
-        """A name in client certificates (mTLS) by which the user is known too."""
+        """Adds a name in client certificates (mTLS) that also identifies the user."""
         self._accounts.set_certificate(_by(), certificate, user)
 
     def remove_certificate(self, certificate: str) -> None:
+        """Removes a name in client certificates, so that it identifies nobody."""
         self._accounts.remove_certificate(_by(), certificate)
 
     # ---------------------------------------------------------------- tokens
 
     def tokens(self, user: str | None = None) -> list[AccountToken]:
+        """Lists the tokens of `user`, or of all."""
         return [self._token(token) for token in self._accounts.tokens(user)]
 
     def add_token(
@@ -209,8 +216,8 @@ class TeamServer:
         expires: str | None = None,
         note: str = "",
     ) -> tuple[str, AccountToken]:
-        """The secret, shown this once, and what is kept of it. With `role`, `repos` or `refs` the token may
-        less than its user. `expires`: "90d", "12h", "2w", or a date."""
+        """Makes a token; returns its secret, this once, and what is stored of it. With `role`, `repos` or
+        `refs` the token may do less than its user. `expires`: "90d", "12h", "2w", or a date."""
         scopes = None
         if role is not None or repos is not None or refs is not None:
             scopes = [Scope(repos or "**", values.parse_role(role or "admin"), refs or "**")]
@@ -221,7 +228,7 @@ class TeamServer:
         return secret, self._token(token)
 
     def revoke_token(self, id: str) -> AccountToken:
-        """In force at once. `id` may be cut short."""
+        """Revokes a token at once. `id` may be abbreviated."""
         return self._token(self._accounts.revoke_token(_by(), id))
 
     def _token(self, token: values.Token) -> AccountToken:
@@ -231,20 +238,22 @@ class TeamServer:
     # ---------------------------------------------------------------- grants, rules, quotas
 
     def grants(self, user: str | None = None) -> list[AccountGrant]:
+        """Lists the grants of `user`, or of all."""
         return [public(AccountGrant, grant) for grant in self._accounts.grants(user)]
 
     def grant(self, user: str, role: str, *, repos: str = "**", refs: str = "**") -> AccountGrant:
-        """Replaces the user's grant for the same `repos` and `refs`; of several that match the highest role
-        counts."""
+        """Gives a role, replacing the user's grant for the same `repos` and `refs`. If several grants match,
+        the highest role counts."""
         scope = Scope(repos, values.parse_role(role), refs)
         self._accounts.set_grant(_by(), user, scope)
         return AccountGrant(user, scope.role.word, repos, refs)
 
     def ungrant(self, user: str, *, repos: str = "**", refs: str | None = None) -> None:
-        """Without `refs`, all grants for `repos`."""
+        """Takes a grant back; without `refs`, all grants for `repos`."""
         self._accounts.remove_grant(_by(), user, repos, refs)
 
     def rules(self) -> list[RefRule]:
+        """Lists the rules that protect refs."""
         return [public(RefRule, rule) for rule in self._accounts.rules()]
 
     def protect(
@@ -257,7 +266,8 @@ class TeamServer:
         allow: Sequence[str] | None = None,
         signers: str | None = None,
     ) -> RefRule:
-        """Replaces the rule for the same `repos` and `refs`. Several rules that match a ref all bind."""
+        """Protects refs, replacing the rule for the same `repos` and `refs`. If several rules match a ref, all
+        of them apply."""
         if signers is not None and len(signers.encode()) > values.MAX_SIGNERS:
             raise UsageError(f"an allowed-signers file has at most {values.MAX_SIGNERS} bytes here")
         rule = values.Rule(
@@ -272,33 +282,37 @@ class TeamServer:
         return public(RefRule, rule)
 
     def unprotect(self, refs: str, *, repos: str = "**") -> None:
+        """Removes a rule."""
         self._accounts.remove_rule(_by(), repos, refs)
 
     def quotas(self) -> list[StorageQuota]:
+        """Lists the quotas."""
         return [public(StorageQuota, quota) for quota in self._accounts.quotas()]
 
     def set_quota(
         self, limit: int | str, *, repos: str = "**", user: str | None = None
     ) -> StorageQuota:
-        """`limit`: bytes, or a size like "500G"."""
+        """Sets a quota. `limit`: bytes, or a size like "500G"."""
         size = values.parse_size(limit) if isinstance(limit, str) else limit
         self._accounts.set_quota(_by(), values.Quota(repos, user, size))
         return StorageQuota(repos, user, size)
 
     def remove_quota(self, *, repos: str = "**", user: str | None = None) -> None:
+        """Removes a quota."""
         self._accounts.remove_quota(_by(), repos, user)
 
     # ---------------------------------------------------------------- repositories
 
     def repositories(self) -> list[HostedRepository]:
+        """Lists the repositories."""
         return [public(HostedRepository, hosted) for hosted in self._accounts.repositories()]
 
     def add_repository(self, name: str) -> HostedRepository:
-        """An empty one, to be pushed to."""
+        """Makes an empty repository, to be pushed to."""
         return public(HostedRepository, self._root.create_repository(_by(), name))
 
     def remove_repository(self, name: str) -> str:
-        """Unlists it at once; the directory its files were put aside in."""
+        """Unlists a repository at once; returns the directory to which its files were moved."""
         return self._root.remove_repository(_by(), name)
 
     def gc(
@@ -309,7 +323,7 @@ class TeamServer:
         expire_operations: timedelta | None = None,
         monitor: Monitor | None = None,
     ) -> CollectReport:
-        """As `Repo.gc`, of a repository here; safe beside the server."""
+        """Frees content of a repository here, like `Repo.gc`; the server may run."""
         age = _KEEP if expire_operations is None else expire_operations
         oldest = _by().time_us - age // timedelta(microseconds=1)
         with self._root.open_repository(name) as store:
@@ -320,7 +334,7 @@ class TeamServer:
     def verify(
         self, name: str, *, read_data: bool = True, monitor: Monitor | None = None
     ) -> VerifyReport:
-        """As `Repo.verify`, of a repository here, with its audit log."""
+        """Verifies a repository here, like `Repo.verify`, and its audit log."""
         path = self._root.listed_path(name)
         report = verify_apart(path, read_data=read_data, monitor=monitor or Silent(), partial=False)
         return public(VerifyReport, report)
@@ -328,13 +342,14 @@ class TeamServer:
     # ---------------------------------------------------------------- the audit log
 
     def audit(self, *, repo: str | None = None, limit: int | None = None) -> list[AuditEntry]:
-        """Of the accounts, or of a repository; oldest first, the last `limit`."""
+        """Reads the last `limit` rows of the audit log of the accounts, or of a repository; oldest first."""
         return self._with_log(repo, lambda store: read_audit(store, limit))
 
     def verify_audit(
         self, *, repo: str | None = None, seal: str | None = None, key: str | None = None
     ) -> AuditState:
-        """As `Repo.audit_check`; without `key`, seals are by the server's own, if it has one."""
+        """Follows the chain of an audit log, like `Repo.audit_check`; without `key`, the server's own key
+        counts."""
         from mvcd.team.seals import key_path
 
         own = f"{key_path(self._root.path)}.pub"

@@ -1,4 +1,4 @@
-"""What a person is told while a program waits."""
+"""Messages to a person while a program waits."""
 
 from mvcd.waiting import Waiting
 

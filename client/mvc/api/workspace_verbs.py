@@ -29,7 +29,7 @@ class Workspace:
 
 
 class WorkspaceVerbs:
-    """Methods of a class that has an engine and knows who acts."""
+    """Methods of `Repo` about other workspaces on its store."""
 
     _engine: Repository
 
@@ -38,13 +38,14 @@ class WorkspaceVerbs:
         def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def workspaces(self) -> tuple[Workspace, ...]:
-        """All on this store, this one first."""
+        """Lists all workspaces on this store, this one first."""
         return tuple(public(Workspace, info) for info in self._engine.workspaces())
 
     def add_workspace(
         self, path: str | os.PathLike[str], rev: str | None = None, *, branch: str | None = None
     ) -> tuple[str, CheckoutResult]:
-        """A new workspace in the directory `path`, which is empty or made; its root, and what was written.
+        """Makes a workspace in the directory `path`, which is empty or created; returns its root, and what was
+        written.
 
         It is at `rev`: on it if it is a branch, which no other workspace may be on, else detached. `branch` is
         made there for it; without either, one called after the directory. It shares history, branches and

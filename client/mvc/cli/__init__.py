@@ -10,4 +10,5 @@ text       sizes, times, names and tables as people read them
 progress   the monitor that draws on a terminal
 screens/   what log, status and diff look like
 commands/  one file a verb: arguments, help and run together
+manual/    pages made from the commands: mvc help VERB, docs/reference, docs/man
 """

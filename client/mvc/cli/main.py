@@ -24,7 +24,7 @@ _HELP = """Version control for machine-learning models.
 
 A version has five parts: architecture, weights, hyperparameters, data and results.
 """
-_EPILOG = "mvc VERB --help tells more about a verb, with its exit codes."
+_EPILOG = "mvc VERB --help tells more about a verb, with its exit codes; mvc help VERB shows its manual page."
 
 
 class Mvc(click.Group):
@@ -46,7 +46,7 @@ class Mvc(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in SUMMARIES and not name.startswith("-") and not ctx.resilient_parsing:
-            raise _no_such_verb(name, ctx)
+            raise no_such_verb(name, ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -88,7 +88,8 @@ def _require_text(words: Sequence[str]) -> None:
             raise click.UsageError(f"{shown} is not UTF-8")
 
 
-def _no_such_verb(name: str, context: click.Context) -> click.UsageError:
+def no_such_verb(name: str, context: click.Context) -> click.UsageError:
+    """The error about a verb that does not exist, with verbs of a similar name."""
     from difflib import get_close_matches
 
     error = click.UsageError(f"there is no verb {name!r}", context)

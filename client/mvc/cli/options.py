@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -51,7 +51,7 @@ def global_options(*, hidden: bool) -> list[Option]:
         ),
         option(
             "-q", "--quiet", "be_quiet", target="quiet", is_flag=True,
-            help="Print answers and errors only.",
+            help="Print only answers and errors.",
         ),
         option("-v", "--verbose", "be_verbose", target="verbose", count=True, help="Print more."),
         option("--json", "as_json", target="json", is_flag=True, help="Answer with one JSON document."),
@@ -61,18 +61,24 @@ def global_options(*, hidden: bool) -> list[Option]:
         ),
         option(
             "--no-progress", "show_progress", target="progress", is_flag=True, flag_value=False,
-            default=True, help="Draw no progress, not even on a terminal.",
+            default=True, help="Show no progress, not even on a terminal.",
         ),
         option(
             "--lock-timeout", "wait_for_lock", target="lock_timeout", type=click.FloatRange(min=0),
             metavar="SECONDS", default=60.0,
-            help="How long to wait for other commands. [default: 60]",
+            help="How long to wait for another command to finish. [default: 60]",
         ),
     ]  # fmt: skip
 
 
+EXIT_STATUS: Mapping[int, str] = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]}
+"""Exit codes of every verb, unless it says otherwise."""
+
+
 class Verb(click.Command):
     """A command that takes the global options too and states its exit codes in its help."""
+
+    common: ClassVar[Mapping[int, str]] = EXIT_STATUS
 
     def __init__(
         self,
@@ -96,10 +102,13 @@ class Verb(click.Command):
         finally:
             face.close()
 
+    def exit_status(self) -> dict[int, str]:
+        """What each exit code means, for this verb."""
+        return {code: text for code, text in sorted({**self.common, **self.exits}.items()) if text}
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        codes = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2], 10: EXIT_HELP[10]} | self.exits
         with formatter.section("Exit status"):
-            formatter.write_dl([(str(code), text) for code, text in sorted(codes.items()) if text])
+            formatter.write_dl([(str(code), text) for code, text in self.exit_status().items()])
         with formatter.section("Everywhere"):
             formatter.write_text(
                 "-C DIR, -q, -v, --json, --color, --no-progress and --lock-timeout: see mvc --help."
@@ -132,7 +141,11 @@ def not_text(word: str) -> str | None:
 class VerbGroup(click.Group):
     """A verb with verbs of its own (`op log`, `config set`)."""
 
-    command_class = Verb
+    command_class: type[Verb] = Verb
+
+    def exit_status(self) -> dict[int, str]:
+        """Exit codes of its verbs, unless they say otherwise."""
+        return dict(self.command_class.common)
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -148,7 +161,7 @@ def instead(context: click.Context, command: click.Command, **values: Any) -> An
 
 
 BUSY = {11: EXIT_HELP[11], 12: EXIT_HELP[12]}
-"""Of verbs that change something: another may be at it, or it may not be ours to change."""
+"""Exit codes of verbs that change something: another may be at it, or it may not be ours to change."""
 DAMAGE = {14: EXIT_HELP[14]}
 REMOTE_EXITS = BUSY | DAMAGE | {12: EXIT_HELP[12], 13: EXIT_HELP[13]}
 
@@ -170,5 +183,5 @@ def limit_option(what: str) -> Callable[[Function], Function]:
         cls=Option,
         type=click.IntRange(min=0),
         metavar="N",
-        help=f"Show N {what} at most.",
+        help=f"Show at most N {what}.",
     )

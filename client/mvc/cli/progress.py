@@ -68,7 +68,7 @@ class Lines:
 
 
 class Bar(Lines):
-    """Also draws: done of total, rate, time left, and how much of it is new."""
+    """Draws besides: done of total, rate, time left, and how much of it is new."""
 
     def __init__(self, face: Face) -> None:
         super().__init__(face)

@@ -50,7 +50,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Logarithmic:
-    """Of positive values."""
+    """A logarithmic axis, for positive values."""
 
     low: float
     high: float

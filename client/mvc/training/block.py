@@ -24,14 +24,14 @@ from mvc.training.unsaved import not_saved, say
 from mvc.training.values import Scalar, log_metrics, workspace_of
 
 ANSWER_SECONDS = 10.0
-"""How long a block waits for the daemon's answer; once it did not come, IMPATIENT until it does."""
+"""Time a block waits for the daemon's answer; after one that did not come, IMPATIENT until it does."""
 
 IMPATIENT = 1.0
 ROOM_SECONDS = 60.0
-"""How long a block waits for its turn: for what was captured before it to be read, or for room."""
+"""Time a block waits for its turn: for earlier captures to be read, or for room."""
 
 WRITER_SECONDS = 2.0
-"""How long a block waits for a file of it that is still open for writing."""
+"""Time a block waits for a file of its own that is still open for writing."""
 
 _TAKE_SECONDS = 5.0
 _QUIET = 2.0

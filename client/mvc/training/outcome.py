@@ -1,4 +1,4 @@
-"""What becomes of a checkpoint: the version that holds it, now or later."""
+"""The outcome of a checkpoint: the version that holds it, now or later."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SavedAs:
 
 
 class Saving:
-    """Like a concurrent.futures.Future, without a thread: each question goes to the daemon.
+    """A future like concurrent.futures.Future, without a thread: each question goes to the daemon.
 
     `result` raises TimeoutError, and DaemonError where there is no version and never will be.
     """
@@ -33,7 +33,7 @@ class Saving:
         self._missed = ""
 
     def done(self) -> bool:
-        """Whether it is known what became of it. Does not wait, and does not fail."""
+        """Whether the outcome is known. Does not wait, and does not fail."""
         if self._capture is not None and self._saved is None and not self._missed:
             try:
                 self._ask(0.0)

@@ -1,4 +1,4 @@
-"""What a training process says of checkpoints that are no versions: on stderr, counted, and not too often."""
+"""Reports of a training process about checkpoints that are not saved: on stderr, counted, and not too often."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _muted = False
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Meanwhile nothing is said: whoever makes the blocks speaks for them."""
+    """Silences the reports while it lasts: the caller speaks for its blocks."""
     global _muted  # noqa: PLW0603
     before, _muted = _muted, True
     try:
@@ -29,7 +29,7 @@ def muted() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """One line on stderr, whatever has been done to logging. Never fails."""
+    """Writes one line to stderr, whatever has been done to logging. Never fails."""
     if _muted:
         return
     try:

@@ -28,9 +28,9 @@ DRAIN_SECONDS = 30.0
 
 _SERVE = """Serve repositories to others over gRPC.
 
-With --root it is a team server: the directory's repositories, with accounts (mvc admin). Without, it is a peer:
-this workspace, or those that --workspace names, for reading; a token is printed unless only this machine can
-connect."""
+With --root it is a team server, which serves all repositories of that directory, with accounts (mvc admin).
+Without --root it is a peer, which serves this workspace, or those of --workspace, for reading. A peer prints a
+token that clients need, unless only this machine can connect."""
 
 _EPILOG = """exit codes: 0 ended by SIGTERM or SIGINT, 1 failure, 2 unsafe or senseless options, 10 no
 repository here, 11 another server has the directory, 14 damaged content"""
@@ -45,43 +45,49 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     serve.set_defaults(verb=_serve)
-    what = serve.add_argument_group("what")
+    what = serve.add_argument_group("repositories")
     what.add_argument("--root", metavar="DIR", help="a team server's directory; made if absent")
     what.add_argument(
         "--workspace",
         metavar="DIR",
         action="append",
-        help="serve the repository there, with a workspace or bare; repeatable",
+        help="serve the repository in DIR, with a workspace or bare; may be given several times",
     )
     what.add_argument(
-        "--write", action="store_true", help="take pushes too, to branches not checked out here"
+        "--write",
+        action="store_true",
+        help="accept pushes too, to branches that are not checked out here",
     )
     what.add_argument("--stdio", metavar="PATH", help=argparse.SUPPRESS)  # what ssh:// starts
-    where = serve.add_argument_group("where")
+    where = serve.add_argument_group("addresses")
     where.add_argument("--listen", metavar="HOST:PORT",
-                       help=f"where calls come in ({PLAIN_LISTEN}, with TLS {TLS_LISTEN})")  # fmt: skip
-    where.add_argument("--http", metavar="HOST:PORT", help="serve /healthz /readyz /metrics there")
-    where.add_argument("--reflection", action="store_true", help="let tools list the calls")
+                       help=f"address to listen on ({PLAIN_LISTEN}, with TLS {TLS_LISTEN})")  # fmt: skip
+    where.add_argument(
+        "--http", metavar="HOST:PORT", help="serve /healthz, /readyz and /metrics on this address"
+    )
+    where.add_argument(
+        "--reflection", action="store_true", help="let tools such as grpcurl list the calls"
+    )
     safety = serve.add_argument_group("TLS; the files are read again when they change")
     safety.add_argument("--tls-cert", metavar="FILE", help="the server's certificate chain, PEM")
-    safety.add_argument("--tls-key", metavar="FILE", help="its private key, PEM")
+    safety.add_argument("--tls-key", metavar="FILE", help="the private key of the certificate, PEM")
     safety.add_argument("--client-ca", metavar="FILE",
-                        help="let in only clients with a certificate of this authority")  # fmt: skip
+                        help="accept only clients with a certificate of this authority")  # fmt: skip
     safety.add_argument(
         "--insecure", action="store_true", help="listen without TLS beyond this machine"
     )
-    audit = serve.add_argument_group("seals of a team server's audit logs, to be kept elsewhere")
+    audit = serve.add_argument_group("seals of a team server's audit logs, to be stored elsewhere")
     audit.add_argument("--seal-to", metavar="FILE|'|COMMAND'",
                        help="append signed lines to a file, or pipe them to a command")  # fmt: skip
     audit.add_argument("--seal-key", metavar="FILE",
                        help="the SSH key that signs (DIR/seal.key, made if absent)")  # fmt: skip
     audit.add_argument("--seal-every", metavar="SECONDS", type=float, default=3600.0,
-                       help="from one seal to the next (3600)")  # fmt: skip
-    life = serve.add_argument_group("life")
+                       help="seconds from one seal to the next (3600)")  # fmt: skip
+    life = serve.add_argument_group("process")
     life.add_argument("--drain", metavar="SECONDS", type=float, default=DRAIN_SECONDS,
-                      help="what calls under way get when it ends (30)")  # fmt: skip
+                      help="time that calls in progress get when the server stops (30)")  # fmt: skip
     life.add_argument("--log-format", choices=("json", "text"),
-                      help="lines on stderr (text on a terminal, else json)")  # fmt: skip
+                      help="form of the lines on stderr (text on a terminal, else json)")  # fmt: skip
 
 
 def _serve(_: object, options: argparse.Namespace) -> int:

@@ -35,9 +35,9 @@ OWN = 256
 WANTED = 65_536
 """Descriptors; beyond them there is nothing to gain, and some systems call a limit infinite."""
 SHARE = 0.5
-"""Of all, that one address may have: behind a proxy all have one."""
+"""Share of all connections that one address may have: behind a proxy all have one."""
 PRESSURE = 0.75
-"""Of all, from which on idle connections go."""
+"""Share of all connections from which on idle ones are closed."""
 LOOK = 0.5
 """Seconds between two looks; with 1,000 connections one takes 10 ms."""
 NEW = 1.0
@@ -66,7 +66,7 @@ class _Connection:
 
 
 class Connections:
-    """Of one server. `options` are for gRPC, `watch` begins, `end` ends."""
+    """The connections of one server. `options` are for gRPC, `watch` begins, `end` ends."""
 
     def __init__(self, most: int | None = None) -> None:
         self.most = most or max(16, min(MOST, (raise_descriptors() - OWN) // 2))

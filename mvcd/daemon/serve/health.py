@@ -21,7 +21,7 @@ _Answer = health_pb2.HealthCheckResponse
 
 
 class Health(health_pb2_grpc.HealthServicer):
-    """Of these services, and of "", which stands for all of them."""
+    """Health of these services, and of "", which stands for all of them."""
 
     def __init__(self, services: Sequence[str]) -> None:
         self._known = frozenset(("", *services))
@@ -32,7 +32,7 @@ class Health(health_pb2_grpc.HealthServicer):
         health_pb2_grpc.add_HealthServicer_to_server(self, front)  # type: ignore[arg-type]
 
     def end(self) -> None:
-        """For good: those who watch hear it, and their calls end."""
+        """Ends for good: those who watch hear it, and their calls end."""
         self.serving = False
         self._ended.set()
 

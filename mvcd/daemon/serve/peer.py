@@ -49,7 +49,7 @@ def offered(path: str) -> Offered:
 
 
 def offers(paths: Sequence[str]) -> dict[str, Offered]:
-    """Those in `paths`, named after their directories. Raises NoRepository, Conflict."""
+    """Finds the repositories in `paths`, named after their directories. Raises NoRepository, Conflict."""
     found: dict[str, Offered] = {}
     for path in paths:
         offer = offered(path)

@@ -15,10 +15,10 @@ from mvc.cli.options import BUSY, verb
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.pass_obj
 def command(face: Face, paths: tuple[str, ...]) -> None:
-    """Put files or directories under care.
+    """Start tracking files or directories.
 
-    From a directory, everything in it is versioned, now and later, less what .mvcignore leaves out. There is
-    no staging: mvc commit saves all that is under care.
+    In a tracked directory everything is versioned, now and later, except for what .mvcignore leaves out. There
+    is no staging area: mvc commit saves everything that is tracked.
     """
     added = face.repo.add(*map(os.path.abspath, paths))
     if face.json:

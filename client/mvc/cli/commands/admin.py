@@ -5,16 +5,15 @@ from __future__ import annotations
 import click
 
 from mvc.cli.commands import admin_accounts, admin_backup, admin_repair, admin_storage
-from mvc.cli.options import VerbGroup
 
 
-@click.group("admin", cls=VerbGroup)
+@click.group("admin", cls=admin_accounts.ServerGroup)
 def command() -> None:
-    """Keep the accounts and repositories of a team server, on the server itself.
+    """Manage the accounts and repositories of a team server, on the server itself.
 
-    Works on the server's directory (--root, MVC_ROOT, or the current one), whether a server runs there or not;
-    a running one obeys from its next call on. Each change is a row of the audit log (mvc audit log). On a
-    server mvcd admin is the same.
+    Works on the server's directory (--root, MVC_ROOT, or the current directory), whether or not a server runs
+    there. A running server obeys from its next call on. Each change is a row of the audit log (mvc audit log).
+    On a server, mvcd admin does the same.
 
     \b
     mvc admin user add ada

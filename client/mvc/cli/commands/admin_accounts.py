@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
-from mvc.cli.options import VerbGroup
+from mvc.cli.options import EXIT_STATUS, Verb, VerbGroup
 from mvc.cli.screens import admin as screen
 
 if TYPE_CHECKING:
@@ -25,6 +25,21 @@ repos_option = click.option(
 )
 
 
+class ServerVerb(Verb):
+    """A verb that works on a server's directory, and asks for no repository of its own."""
+
+    common: ClassVar[Mapping[int, str]] = {c: t for c, t in EXIT_STATUS.items() if c != 10}
+
+
+class ServerGroup(VerbGroup):
+    """A verb of `mvc admin` with verbs of its own."""
+
+    command_class = ServerVerb
+
+
+NO_REPOSITORY = {10: "no such repository on the server"}
+
+
 def server(root: str | None) -> TeamServer:
     from mvc.api.team import TeamServer
 
@@ -38,9 +53,9 @@ def listing(
     face.answer({name: [screen.document(one) for one in found]}, text.table(map(show, found)))
 
 
-@click.group("user", cls=VerbGroup)
+@click.group("user", cls=ServerGroup)
 def user() -> None:
-    """Who may call: people, and services such as training boxes."""
+    """Manage the users who may call: people, and services such as training boxes."""
 
 
 @user.command("list")
@@ -54,17 +69,17 @@ def user_list(face: Face, root: str | None) -> None:
 
 @user.command("add")
 @click.argument("name")
-@click.option("--service", is_flag=True, help="No person: a training box, a deployment.")
+@click.option("--service", is_flag=True, help="Mark it as a service: a training box, a deployment.")
 @click.option(
     "--certificate", "certificates", multiple=True, metavar="NAME",
-    help="A name in client certificates (mTLS) by which the user is known too.",
+    help="A name in client certificates (mTLS) that also identifies the user.",
 )  # fmt: skip
 @root_option
 @click.pass_obj
 def user_add(
     face: Face, name: str, service: bool, certificates: tuple[str, ...], root: str | None
 ) -> None:
-    """Add the user NAME, who may nothing yet."""
+    """Add the user NAME, who has no rights yet."""
     with server(root) as team:
         made = team.add_user(name, service=service, certificates=certificates)
     if face.json:
@@ -76,13 +91,13 @@ def user_add(
 @user.command("certificate")
 @click.argument("name")
 @click.argument("certificate")
-@click.option("--remove", is_flag=True, help="Not any more.")
+@click.option("--remove", is_flag=True, help="Stop identifying the user by it.")
 @root_option
 @click.pass_obj
 def user_certificate(
     face: Face, name: str, certificate: str, remove: bool, root: str | None
 ) -> None:
-    """Know the user NAME by client certificates (mTLS) that bear the name CERTIFICATE."""
+    """Identify the user NAME by client certificates (mTLS) that bear the name CERTIFICATE."""
     with server(root) as team:
         if remove:
             team.remove_certificate(certificate)
@@ -99,7 +114,7 @@ def user_certificate(
 @root_option
 @click.pass_obj
 def user_remove(face: Face, name: str, root: str | None) -> None:
-    """Remove the user NAME, with tokens, grants, quotas and certificates, at once."""
+    """Remove the user NAME at once, with tokens, grants, quotas and certificates."""
     with server(root) as team:
         team.remove_user(name)
     if face.json:
@@ -107,9 +122,12 @@ def user_remove(face: Face, name: str, root: str | None) -> None:
     face.say(f"{name} is no user any more; every token of theirs is refused")
 
 
-@click.group("token", cls=VerbGroup)
+@click.group("token", cls=ServerGroup)
 def token() -> None:
-    """What users log in with. The server keeps only hashes: a lost token is replaced, not looked up."""
+    """Manage the tokens that users log in with.
+
+    The server keeps only hashes: a lost token is replaced, not looked up.
+    """
 
 
 @token.command("list")
@@ -117,18 +135,24 @@ def token() -> None:
 @root_option
 @click.pass_obj
 def token_list(face: Face, user: str | None, root: str | None) -> None:
-    """List the tokens, of USER or of all; "used" is exact to the hour."""
+    """List the tokens of USER, or of all users. "used" is exact to the hour."""
     with server(root) as team:
         listing(face, "tokens", team.tokens(user), screen.token)
 
 
 @token.command("add")
 @click.argument("user")
-@click.option("--role", type=click.Choice(ROLES), help="At most this role, whatever USER has.")
-@click.option("--repos", metavar="GLOB", help="In these repositories only.")
-@click.option("--refs", metavar="GLOB", help="For these refs only, like 'auto/**'.")
-@click.option("--expires", metavar="WHEN", help="12h, 90d, 2w, or a date. [default: never]")
-@click.option("--note", default="", metavar="TEXT", help="What it is for.")
+@click.option(
+    "--role", type=click.Choice(ROLES), help="Limit the token to this role, whatever USER has."
+)
+@click.option("--repos", metavar="GLOB", help="Limit the token to these repositories.")
+@click.option("--refs", metavar="GLOB", help="Limit the token to these refs, like 'auto/**'.")
+@click.option(
+    "--expires",
+    metavar="WHEN",
+    help="When the token expires: When the token expires: 12h, 90d, 2w, or a date. [default: never]",
+)
+@click.option("--note", default="", metavar="TEXT", help="Note what the token is for.")
 @root_option
 @click.pass_obj
 def token_add(
@@ -141,7 +165,7 @@ def token_add(
     note: str,
     root: str | None,
 ) -> None:
-    """Make a token for USER and print it, this once."""
+    """Make a token for USER and print it once."""
     with server(root) as team:
         secret, made = team.add_token(
             user, role=role, repos=repos, refs=refs, expires=expires, note=note
@@ -155,7 +179,7 @@ def token_add(
 @root_option
 @click.pass_obj
 def token_revoke(face: Face, id: str, root: str | None) -> None:
-    """Refuse the token ID (as mvc admin token list shows it) from now on."""
+    """Revoke the token ID (as mvc admin token list shows it) at once."""
     with server(root) as team:
         revoked = team.revoke_token(id)
     if face.json:
@@ -163,9 +187,11 @@ def token_revoke(face: Face, id: str, root: str | None) -> None:
     face.say(f"token {revoked.id} of {revoked.user} is revoked")
 
 
-@click.group("grant", cls=VerbGroup)
+@click.group("grant", cls=ServerGroup)
 def grant() -> None:
-    """Which role a user has where; without a grant a repository does not exist for them.
+    """Manage grants, which say what role a user has where.
+
+    Without a grant, a repository does not exist for a user.
 
     \b
     read       see it
@@ -181,7 +207,7 @@ def grant() -> None:
 @root_option
 @click.pass_obj
 def grant_list(face: Face, user: str | None, root: str | None) -> None:
-    """List the grants, of USER or of all."""
+    """List the grants of USER, or of all users."""
     with server(root) as team:
         listing(face, "grants", team.grants(user), screen.grant)
 
@@ -194,14 +220,14 @@ def grant_list(face: Face, user: str | None, root: str | None) -> None:
     "--refs",
     default="**",
     metavar="GLOB",
-    help="Which refs they see and move; content is seen whole. [default: all]",
+    help="Which refs they see and move; all content is visible. [default: all]",
 )
 @root_option
 @click.pass_obj
 def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str | None) -> None:
-    """Give USER the ROLE; replaces their grant for the same --repos and --refs.
+    """Give USER a role, replacing their grant for the same --repos and --refs.
 
-    Of several grants that match a ref the highest role counts: read all, write heads/ada/*.
+    If several grants match a ref, the highest role counts: read everything, write heads/ada/*.
     """
     with server(root) as team:
         made = team.grant(user, role, repos=repos, refs=refs)
@@ -213,11 +239,11 @@ def grant_add(face: Face, user: str, role: str, repos: str, refs: str, root: str
 @grant.command("remove")
 @click.argument("user")
 @repos_option
-@click.option("--refs", metavar="GLOB", help="Only the grant for these refs.")
+@click.option("--refs", metavar="GLOB", help="Take back only the grant for these refs.")
 @root_option
 @click.pass_obj
 def grant_remove(face: Face, user: str, repos: str, refs: str | None, root: str | None) -> None:
-    """Take USER's grants for --repos back."""
+    """Take back USER's grants for --repos."""
     with server(root) as team:
         team.ungrant(user, repos=repos, refs=refs)
     if face.json:

@@ -24,7 +24,7 @@ _NOT_HERE = {10: "no server's directory, or no backup"}
 @root_option
 @click.pass_obj
 def backup(face: Face, target: str, root: str | None) -> None:
-    """Copy the server's directory to TO, absent or empty, also while it serves.
+    """Copy the server's directory to TO, a new or empty directory, also while the server runs.
 
     Each store is copied as of one moment, and every object of the copy is read.
     """
@@ -38,7 +38,7 @@ def backup(face: Face, target: str, root: str | None) -> None:
 @click.argument("target", metavar="DIR")
 @click.pass_obj
 def restore(face: Face, source: str, target: str) -> None:
-    """Make the server's directory DIR, absent or empty, from the backup FROM.
+    """Make the server's directory DIR, new or empty, from the backup FROM.
 
     Every object is read; refs and audit logs are compared with those that were backed up.
     """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from mvc.cli.commands import repair as verb_repair
-from mvc.cli.commands.admin_accounts import root_option
+from mvc.cli.commands.admin_accounts import NO_REPOSITORY, root_option
 from mvc.cli.face import Face
 from mvc.cli.options import REMOTE_EXITS, verb
 
 
-@verb("repair", exits=REMOTE_EXITS | {10: "no server's directory"})
+@verb("repair", exits=REMOTE_EXITS | NO_REPOSITORY)
 @click.argument("name", required=False)
 @verb_repair.asking
 @click.option(
@@ -30,9 +30,9 @@ def repair(
     remote: str | None,
     root: str | None,
 ) -> int:
-    """Repair the repository NAME, or the accounts and every repository, while no server runs there.
+    """Repair the repository NAME, or the accounts and every repository, while no server runs.
 
-    As mvc repair: it shows what it would do and asks, and keeps damaged files beside the new ones.
+    As mvc repair does, it shows what it would do and asks, and keeps damaged files beside the new ones.
     """
     from mvc.api.care import server_plans
 

@@ -8,16 +8,26 @@ import click
 
 from mvc.cli import text
 from mvc.cli.commands import gc, verify
-from mvc.cli.commands.admin_accounts import listing, repos_option, root_option, server
+from mvc.cli.commands.admin_accounts import (
+    NO_REPOSITORY,
+    ServerGroup,
+    listing,
+    repos_option,
+    root_option,
+    server,
+)
 from mvc.cli.face import Face
-from mvc.cli.options import DAMAGE, VerbGroup
+from mvc.cli.options import DAMAGE
 from mvc.cli.progress import monitor
 from mvc.cli.screens import admin as screen
 
 
-@click.group("protect", cls=VerbGroup)
+@click.group("protect", cls=ServerGroup)
 def protect() -> None:
-    """Rules that bind every role, admins too. Where several match a ref, all of them do."""
+    """Manage rules for refs that bind every role, admins too.
+
+    If several rules match a ref, all of them apply.
+    """
 
 
 @protect.command("list")
@@ -32,14 +42,17 @@ def protect_list(face: Face, root: str | None) -> None:
 @protect.command("add")
 @click.argument("refs")
 @repos_option
-@click.option("--may-delete", is_flag=True, help="Let it be deleted all the same.")
-@click.option("--may-force", is_flag=True, help="Let it lose versions all the same.")
+@click.option("--may-delete", is_flag=True, help="Allow deletion.")
+@click.option("--may-force", is_flag=True, help="Allow moves that lose versions.")
 @click.option(
-    "--allow", multiple=True, metavar="USER", help="Only these users may move it; repeatable."
+    "--allow",
+    multiple=True,
+    metavar="USER",
+    help="Only these users may move it. May be given several times.",
 )
 @click.option(
     "--signed-by", type=click.File(), metavar="FILE",
-    help="Only versions signed by a key in this allowed-signers file; it is copied.",
+    help="Accept only versions signed by a key in this allowed-signers file, which is copied.",
 )  # fmt: skip
 @root_option
 @click.pass_obj
@@ -53,7 +66,7 @@ def protect_add(
     signed_by: TextIO | None,
     root: str | None,
 ) -> None:
-    """Protect REFS, a glob like heads/main or 'tags/*': no deletion, only forward.
+    """Protect REFS, a glob like heads/main or 'tags/*', from deletion and from losing versions.
 
     Replaces the rule for the same REFS and --repos.
     """
@@ -85,9 +98,9 @@ def protect_remove(face: Face, refs: str, repos: str, root: str | None) -> None:
     face.say(f"{refs} in {repos} is not protected any more")
 
 
-@click.group("repo", cls=VerbGroup)
+@click.group("repo", cls=ServerGroup)
 def repo() -> None:
-    """The repositories of the server."""
+    """Manage the repositories of the server."""
 
 
 @repo.command("list")
@@ -113,12 +126,12 @@ def repo_add(face: Face, name: str, root: str | None) -> None:
     face.hint(f"mvc remote add origin grpcs://HOST:PORT/{name}")
 
 
-@repo.command("remove")
+@repo.command("remove", exits=NO_REPOSITORY)
 @click.argument("name")
 @root_option
 @click.pass_obj
 def repo_remove(face: Face, name: str, root: str | None) -> None:
-    """Unlist the repository NAME at once; its files are put aside, not deleted."""
+    """Unlist the repository NAME at once; its files are moved aside, not deleted."""
     with server(root) as team:
         aside = team.remove_repository(name)
     if face.json:
@@ -126,15 +139,15 @@ def repo_remove(face: Face, name: str, root: str | None) -> None:
     face.say(f"{name} is gone; its files are in {text.safe(aside)} until you delete them")
 
 
-@repo.command("gc")
+@repo.command("gc", exits=NO_REPOSITORY)
 @click.argument("name")
-@click.option("-n", "--dry-run", is_flag=True, help="Only tell what would be freed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be freed.")
 @click.option("--expire-operations", "age", metavar="AGE",
               help="Forget operations older than AGE (90m, 12h, 30d, 0s). [default: 30d]")  # fmt: skip
 @root_option
 @click.pass_obj
 def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | None) -> None:
-    """Free what nothing in NAME reaches, as pushes that were given up leave it; safe beside the server."""
+    """Free content that nothing in NAME reaches, left by pushes that were given up; the server may run."""
     with server(root) as team:
         report = team.gc(
             name, dry_run=dry_run, expire_operations=gc.parse_age(age), monitor=monitor(face)
@@ -142,21 +155,21 @@ def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | N
     gc.answer(face, report, dry_run=dry_run)
 
 
-@repo.command("verify", exits=DAMAGE)
+@repo.command("verify", exits=DAMAGE | NO_REPOSITORY)
 @click.argument("name")
 @click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
 @root_option
 @click.pass_obj
 def repo_verify(face: Face, name: str, quick: bool, root: str | None) -> int:
-    """Re-hash the content of NAME and follow every link, the audit log's too; safe beside the server."""
+    """Re-hash the content of NAME and follow every link, also the audit log's; the server may run."""
     with server(root) as team:
         report = team.verify(name, read_data=not quick, monitor=monitor(face))
     return verify.answer(face, report, quick=quick)
 
 
-@click.group("quota", cls=VerbGroup)
+@click.group("quota", cls=ServerGroup)
 def quota() -> None:
-    """How many bytes a repository may hold, or a user may push into one."""
+    """Manage how many bytes a repository may hold, or a user may push into one."""
 
 
 @quota.command("list")
@@ -171,7 +184,9 @@ def quota_list(face: Face, root: str | None) -> None:
 @quota.command("set")
 @click.argument("size")
 @repos_option
-@click.option("--user", metavar="USER", help="What this user may push, not what all may hold.")
+@click.option(
+    "--user", metavar="USER", help="Limit what this user may push, instead of the whole repository."
+)
 @root_option
 @click.pass_obj
 def quota_set(face: Face, size: str, repos: str, user: str | None, root: str | None) -> None:
@@ -185,7 +200,7 @@ def quota_set(face: Face, size: str, repos: str, user: str | None, root: str | N
 
 @quota.command("remove")
 @repos_option
-@click.option("--user", metavar="USER", help="The quota of this user.")
+@click.option("--user", metavar="USER", help="Remove the quota of this user.")
 @root_option
 @click.pass_obj
 def quota_remove(face: Face, repos: str, user: str | None, root: str | None) -> None:

@@ -11,9 +11,11 @@ from mvc.cli.options import DAMAGE, VerbGroup, limit_option
 from mvc.cli.screens import admin as screen
 
 _ROOT = click.option(
-    "--root", metavar="DIR", help="Of a team server: its accounts, or with --repo a repository."
+    "--root",
+    metavar="DIR",
+    help="Read the log of the team server in DIR: of its accounts, or with --repo of a repository.",
 )
-_REPO = click.option("--repo", metavar="NAME", help="With --root: of this repository there.")
+_REPO = click.option("--repo", metavar="NAME", help="With --root: read the log of this repository.")
 
 
 _UNSEALED = (
@@ -24,9 +26,10 @@ _UNSEALED = (
 
 @click.group("audit", cls=VerbGroup)
 def command() -> None:
-    """The log of who changed what on a team server, each row chained by digest to the one before.
+    """Show or check the audit log of a team server.
 
-    Without --root: of the repository here.
+    Each row says who changed what, and is chained to the one before by digest. Without --root it is the log of
+    the repository here.
     """
 
 
@@ -36,7 +39,7 @@ def command() -> None:
 @limit_option("rows")
 @click.pass_obj
 def log(face: Face, root: str | None, repo: str | None, limit: int | None) -> None:
-    """Show the rows, the newest last."""
+    """Show the rows, newest last."""
     _require_root(root, repo)
     if root is None:
         found = face.repo.audit(limit=limit)
@@ -67,9 +70,9 @@ def verify(
 ) -> int | None:
     """Follow the chain from its first row; exit with 14 if it is broken.
 
-    Prints the digest of the newest row: kept elsewhere and given as --seal, it shows later that no row up to
-    now was changed, removed or put in. A server writes such seals by itself (mvcd serve --seal-to), signed; a
-    file of them shows up to the last one that nothing was cut off.
+    Prints the digest of the newest row. Kept elsewhere and given as --seal, that digest shows later that no row
+    up to it was changed, removed or inserted. A server can write signed seals by itself (mvcd serve --seal-to);
+    a file of them shows that nothing was cut off, up to its last seal.
     """
     _require_root(root, repo)
     if root is None:

@@ -21,9 +21,12 @@ _SKIP, _ABORT = 125, 128
 
 @click.group("bisect", cls=VerbGroup, invoke_without_command=True)
 @click.option(
-    "--metric", "where", metavar="EXPR", help="Find where EXPR became true; move nothing."
+    "--metric",
+    "where",
+    metavar="EXPR",
+    help="Find where EXPR became true, without checking anything out.",
 )
-@click.option("--good", metavar="REV", help="With --metric: begin after REV, not at v1.")
+@click.option("--good", metavar="REV", help="With --metric: start after REV instead of at v1.")
 @click.option(
     "--bad", default="HEAD", metavar="REV", help="With --metric: end at REV. [default: HEAD]"
 )
@@ -32,14 +35,14 @@ def command(context: click.Context, where: str | None, good: str | None, bad: st
     """Find the version where something went wrong, in few steps.
 
     \b
-    mvc bisect --metric 'val_acc<0.9'    from the records alone, in one step
+    mvc bisect --metric 'val_acc<0.9'  from the records alone, in one step
     \b
-    mvc bisect start HEAD v3             HEAD is bad, v3 was good: a version
-                                         half-way is checked out
-    mvc bisect good  (or bad, skip)      your answer; the next one comes
-    mvc bisect run pytest -q             or let a command answer: 0 is good,
-                                         125 skip, others to 127 bad
-    mvc bisect reset                     back to where you were
+    mvc bisect start HEAD v3           HEAD is bad, v3 was good: a version
+                                       half-way is checked out
+    mvc bisect good  (or bad, skip)    your answer; the next one comes
+    mvc bisect run pytest -q           or let a command answer: 0 is good,
+                                       125 skip, others up to 127 bad
+    mvc bisect reset                   back to where you were
 
     Unsaved work is never overwritten: mvc bisect stops and says so.
     """
@@ -54,7 +57,7 @@ def command(context: click.Context, where: str | None, good: str | None, bad: st
 
 @command.command("metric", hidden=True)
 @click.argument("where", metavar="EXPR")
-@click.option("--good", metavar="REV", help="Begin after REV, not at v1.")
+@click.option("--good", metavar="REV", help="Start after REV instead of at v1.")
 @click.option("--bad", default="HEAD", metavar="REV", help="End at REV.")
 @click.pass_obj
 def _metric(face: Face, where: str, good: str | None, bad: str) -> int:
@@ -69,9 +72,9 @@ def _metric(face: Face, where: str, good: str | None, bad: str) -> int:
 @click.argument("good", nargs=-1)
 @click.pass_obj
 def start(face: Face, bad: str | None, good: tuple[str, ...]) -> None:
-    """Begin: BAD (mostly HEAD) shows the fault, GOOD versions did not.
+    """Start a search: BAD (often HEAD) shows the fault, GOOD versions do not.
 
-    What is not named here is said later, with mvc bisect bad and mvc bisect good.
+    A version that is not named here can be named later, with mvc bisect bad and mvc bisect good.
     """
     _tell(face, face.repo.bisect_start(bad, *good))
 
@@ -100,8 +103,8 @@ _answer("skip", "Say that REV (by default the one checked out) cannot be tested.
 def run(face: Face, words: tuple[str, ...]) -> int:
     """Let CMD answer until the first bad version is found.
 
-    It runs in the workspace and exits with 0 for good, 125 for "cannot be tested", any other number up to 127
-    for bad. A higher one, or a signal, ends the run; mvc bisect run goes on from there.
+    CMD runs in the workspace. It exits with 0 for good, 125 for "cannot be tested", any other number up to 127
+    for bad. A higher number, or a signal, stops the search; mvc bisect run goes on from there.
     """
     repo = face.repo
     found = repo.bisect_status()
@@ -130,7 +133,7 @@ def status(face: Face) -> None:
 @command.command("log")
 @click.pass_obj
 def log(face: Face) -> None:
-    """Show what was said so far."""
+    """Show the answers given so far."""
     found = face.repo.bisect_status()
     face.answer(screen.document(found), (f"mvc bisect {line}" for line in found.log))
 

@@ -13,15 +13,18 @@ from mvc.cli.screens import blame as screen
 
 @verb("blame")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--rev", default="HEAD", metavar="REV", help="Ask from REV back. [default: HEAD]")
+@click.option(
+    "--rev", default="HEAD", metavar="REV", help="Search from REV backwards. [default: HEAD]"
+)
 @click.pass_obj
 def command(face: Face, names: tuple[str, ...], rev: str) -> None:
-    """Tell which version last changed NAME, who saved it, when, and what it was before.
+    """Show which version last changed NAME, who saved it, when, and what NAME was before.
 
     \b
-    NAME is   model.safetensors        a file, or a directory with all in it
-              encoder.0.weight         a tensor; in one file: FILE:TENSOR
-              lr, opt.lr, val.loss     a hyperparameter or a metric
+    NAME is
+      model.safetensors     a file, or a directory with everything in it
+      encoder.0.weight      a tensor; in one file: FILE:TENSOR
+      lr, opt.lr, val.loss  a hyperparameter or a metric
 
     mvc log --touching NAME shows all versions that changed it.
     """

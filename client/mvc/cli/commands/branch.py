@@ -13,7 +13,9 @@ from mvc.cli.options import BUSY, verb
 @click.argument("words", nargs=-1, metavar="[NAME [REV]]")
 @click.option("-d", "--delete", metavar="NAME", help="Delete branch NAME.")
 @click.option("-m", "--move", nargs=2, metavar="OLD NEW", help="Rename branch OLD to NEW.")
-@click.option("-f", "--force", is_flag=True, help="Delete it even if only it has its versions.")
+@click.option(
+    "-f", "--force", is_flag=True, help="Delete it even if some versions are on no other branch."
+)
 @click.pass_obj
 def command(
     face: Face,
@@ -22,7 +24,7 @@ def command(
     move: tuple[str, str] | None,
     force: bool,
 ) -> None:
-    """List branches; or make branch NAME at REV (by default HEAD), without moving to it."""
+    """List branches, or make branch NAME at REV (by default HEAD) without switching to it."""
     if sum(map(bool, (words, delete, move))) > 1 or len(words) > 2:
         raise click.UsageError("one thing at a time", click.get_current_context())
     if delete:

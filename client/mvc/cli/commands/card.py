@@ -11,14 +11,14 @@ from mvc.cli.screens import cards as screen
 
 @verb("card", exits=DAMAGE)
 @click.argument("rev", default="HEAD", metavar="[REV]")
-@click.option("--html", "as_html", is_flag=True, help="A page of HTML instead of Markdown.")
-@click.option("-o", "--output", metavar="FILE", help="Write it into FILE.")
+@click.option("--html", "as_html", is_flag=True, help="Write HTML instead of Markdown.")
+@click.option("-o", "--output", metavar="FILE", help="Write the card to FILE.")
 @click.pass_obj
 def command(face: Face, rev: str, as_html: bool, output: str | None) -> None:
-    """Print the model card of REV (by default HEAD): one page of Markdown for those who did not make it.
+    """Print the model card of REV (by default HEAD): one page of Markdown for people who did not make it.
 
-    The five parts with their digests, parameters by dtype, settings, metrics, data, provenance, the stages
-    that it held and by which proof, signatures, and the commands that get and check it.
+    The page has the five parts with their digests, parameters by dtype, settings, metrics, data, provenance,
+    the stages that it held and what was checked, signatures, and the commands that fetch and check it.
     """
     card = face.repo.card(rev)
     if face.json:

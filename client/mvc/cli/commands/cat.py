@@ -19,10 +19,10 @@ _PIECE = 1 << 20
 @click.option("--rev", metavar="REV", help="The version to read from. [default: HEAD]")
 @click.pass_obj
 def command(face: Face, file: str, rev: str | None) -> None:
-    """Write a file of a version to stdout, byte by byte as it was saved.
+    """Write a file of a version to stdout, exactly as it was saved.
 
-    With --rev the whole argument is the path, whatever colons it has. With --json the answer has its size and
-    its bytes as base64.
+    With --rev the whole argument is the path, colons included. With --json the answer has its size and its
+    bytes in base64.
     """
     path = file
     if rev is None:

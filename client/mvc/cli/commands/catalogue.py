@@ -11,13 +11,15 @@ from mvc.cli.screens import cards as screen
 
 @verb("catalogue", exits=DAMAGE)
 @click.argument("revs", nargs=-1, metavar="[REV...]")
-@click.option("--stage", metavar="NAME", help="All versions that hold or held stage NAME.")
-@click.option("--tags", is_flag=True, help="All versions that have a tag.")
+@click.option("--stage", metavar="NAME", help="List all versions that hold or held stage NAME.")
+@click.option("--tags", is_flag=True, help="List all versions that have a tag.")
 @click.option(
-    "--md", "style", flag_value="markdown", help="A page of Markdown, with whole digests."
+    "--md", "style", flag_value="markdown", help="Write a page of Markdown, with complete digests."
 )
-@click.option("--html", "style", flag_value="html", help="A page of HTML, with whole digests.")
-@click.option("-o", "--output", metavar="FILE", help="Write the page into FILE.")
+@click.option(
+    "--html", "style", flag_value="html", help="Write a page of HTML, with complete digests."
+)
+@click.option("-o", "--output", metavar="FILE", help="Write the page to FILE.")
 @click.pass_obj
 def command(
     face: Face,
@@ -27,10 +29,10 @@ def command(
     style: str | None,
     output: str | None,
 ) -> None:
-    """Make a table of models, one row each: architecture, weights, settings, data, results, how to get it.
+    """List models in a table, one row each: architecture, weights, settings, data, results, how to get it.
 
-    By default, of all that was published: what has a tag, or ever was on a stage; newest first. Every row is
-    addressed by digest.
+    By default it lists everything published, which is every version that has a tag or was ever on a stage,
+    newest first. Every row is addressed by digest.
     """
     if output and style is None:
         raise click.UsageError("-o needs --md or --html", click.get_current_context())

@@ -15,7 +15,7 @@ from mvc.cli.options import verb
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.pass_obj
 def command(face: Face, paths: tuple[str, ...]) -> int:
-    """Tell which rule leaves a path out of versions: a line of a .mvcignore file, or a built-in one."""
+    """Show which rule leaves a path out of versions: a line of a .mvcignore file, or a built-in one."""
     found = face.repo.check_ignore(*map(os.path.abspath, paths))
     matches = [(path, match) for path, (_, match) in zip(paths, found, strict=True)]
     document = {

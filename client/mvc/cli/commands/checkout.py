@@ -12,7 +12,7 @@ from mvc.cli.screens.moved import lines
 
 @verb("checkout", exits=BUSY | DAMAGE | {1: "failure, or unsaved work is in the way"})
 @click.argument("rev")
-@click.option("-b", "branch", metavar="NAME", help="Make branch NAME at REV and move to it.")
+@click.option("-b", "branch", metavar="NAME", help="Make branch NAME at REV and switch to it.")
 @component_option(
     "Bring only this component; HEAD stays. May be given several times.", multiple=True
 )
@@ -23,11 +23,13 @@ from mvc.cli.screens.moved import lines
 def command(
     face: Face, rev: str, branch: str | None, components: tuple[str, ...], force: bool
 ) -> None:
-    """Bring the files, and HEAD, to version REV; a branch that only a remote has is made as it is there.
+    """Bring the files and HEAD to version REV.
 
-    Only files that differ are written: to temporary names, verified, then renamed. Work that no version has
-    is never overwritten without --force. On an old version, the next commit starts a branch of its own. What a
-    clone left out comes too, and is no longer left out: all of it, with --component this one, with -b nothing.
+    Only files that differ are written: under temporary names, verified, then renamed. Unsaved work is never
+    overwritten without --force. After checking out an old version, the next commit starts a branch of its own.
+    If REV is a branch that only a remote has, it is made here first. In a partial clone, the content that was
+    left out is fetched, and is not left out any more: all of it, with --component only that component, with -b
+    none.
     """
     if branch is not None and components:
         raise click.UsageError("-b and --component exclude each other", click.get_current_context())

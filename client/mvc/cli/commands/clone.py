@@ -31,13 +31,13 @@ def _components(
 @click.argument("url")
 @click.argument("directory", required=False, metavar="[DIR]")
 @click.option(
-    "--records-only", is_flag=True, help="Bring history only, and content when asked for."
+    "--records-only", is_flag=True, help="Fetch only history now, and content when it is needed."
 )
 @click.option(
     "--only",
     callback=_components,
     metavar="COMPONENT,...",
-    help="Bring the content of these components only.",
+    help="Fetch only the content of these components.",
 )
 @click.option(
     "--depth-of-content",
@@ -45,7 +45,7 @@ def _components(
     cls=Option,
     type=click.IntRange(min=1),
     metavar="N",
-    help="Bring the content of the N newest versions only.",
+    help="Fetch only the content of the N newest versions.",
 )
 @click.pass_obj
 def command(
@@ -56,12 +56,15 @@ def command(
     only: tuple[str, ...] | None,
     depth: int | None,
 ) -> None:
-    """Copy the repository at URL into DIR, with all its versions, and check out where it stands: the branch or
-    version of the workspace there, of a repository without one main.
+    """Copy the repository at URL into DIR, with all its versions, and check it out.
 
-    History is always whole. Content that was left out comes when it is asked for (checkout, cat, diff), and
-    only that. With --only and --records-only the files of the other components stay away, which is no deletion
-    to status and commit, until mvc checkout brings them. Interrupted, the same command goes on where it was.
+    It checks out what the workspace there has checked out: a branch or a version. A repository without a
+    workspace has main checked out.
+
+    History is always complete. Content that was left out is fetched when it is needed (checkout, cat, diff),
+    and only that. With --only and --records-only the files of the other components stay away until mvc checkout
+    brings them; mvc status and mvc commit do not take that for a deletion. If cloning is interrupted, the same
+    command resumes it.
     """
     from mvc.api.repo import Repo
     from mvc.cli.progress import monitor

@@ -27,14 +27,17 @@ if TYPE_CHECKING:
     },
 )
 @click.option("-m", "--message", "messages", multiple=True, metavar="TEXT",
-              help="What this version is; several become paragraphs.")  # fmt: skip
+              help="Describe the version; several -m become paragraphs.")  # fmt: skip
 @click.option(
-    "-F", "--file", type=click.File("r", encoding="utf-8"), help="Read it from FILE; - is stdin."
+    "-F",
+    "--file",
+    type=click.File("r", encoding="utf-8"),
+    help="Read the message from FILE; - is stdin.",
 )
-@click.option("--author", metavar="'NAME <MAIL>'", help="Who made it. [env: MVC_AUTHOR]")
+@click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")
 @click.option("--allow-empty", is_flag=True, help="Save a version even if nothing changed.")
 @click.option("-S", "--sign/--no-sign", default=None,
-              help="Sign it with your SSH key, or not. [config: commit.sign]")  # fmt: skip
+              help="Sign the version with your SSH key, or not. [config: commit.sign]")  # fmt: skip
 @click.pass_obj
 def command(
     face: Face,
@@ -46,10 +49,10 @@ def command(
 ) -> int:
     """Save everything tracked as a new version.
 
-    When the command has returned, the version is on the disk and survives a loss of power. Only content that
-    the repository does not have yet is stored. On an old version, a branch is made for the new one.
+    When the command returns, the version is on disk and survives a power loss. Only content that the repository
+    does not have yet is stored. If an old version is checked out, a branch is made for the new one.
 
-    Without -m or -F, and on a terminal, an editor asks for the message.
+    Without -m or -F, on a terminal, an editor opens for the message.
     """
     result = face.repo.commit(
         _message(messages, file), author=author, allow_empty=allow_empty, sign=sign

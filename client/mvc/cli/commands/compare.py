@@ -12,16 +12,23 @@ from mvc.cli.screens import compare as screen
 @verb("compare")
 @click.argument("revs", nargs=-1, metavar="[REV|A..B]...")
 @click.option(
-    "--branch", "branches", multiple=True, metavar="NAME", help="All versions of a branch."
+    "--branch", "branches", multiple=True, metavar="NAME", help="Include all versions of a branch."
 )
-@click.option("--all", "all_refs", is_flag=True, help="All versions of every branch and tag.")
-@click.option("--where", metavar="EXPR", help="Only those for which EXPR holds: mvc log --help.")
-@click.option("--sort", metavar="KEY", help="Order by a metric, a hyperparameter, time, version.")
-@click.option("--reverse", is_flag=True, help="Order from high to low.")
 @click.option(
-    "--columns", multiple=True, metavar="KEY", help="Only these keys or globs, several with commas."
+    "--all", "all_refs", is_flag=True, help="Include all versions of every branch and tag."
 )
-@click.option("--full", is_flag=True, help="All columns, not only those that differ.")
+@click.option(
+    "--where", metavar="EXPR", help="Include only versions for which EXPR holds: mvc log --help."
+)
+@click.option("--sort", metavar="KEY", help="Sort by a metric, a hyperparameter, time or version.")
+@click.option("--reverse", is_flag=True, help="Sort from high to low.")
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="KEY",
+    help="Show only these keys or globs, separated by commas.",
+)
+@click.option("--full", is_flag=True, help="Show all columns, not only those that differ.")
 @click.option("--csv", "shape", flag_value="csv", help="Print comma-separated values.")
 @click.option("--md", "shape", flag_value="md", help="Print a Markdown table.")
 @click.pass_obj
@@ -37,10 +44,10 @@ def command(
     full: bool,
     shape: str | None,
 ) -> None:
-    """Show versions as rows, their hyperparameters and metrics as columns.
+    """Show versions as rows, with their hyperparameters and metrics as columns.
 
-    A..B are the versions that B has and A has not. Columns in which all rows agree are left out. With --where
-    alone, every version is asked.
+    A..B means the versions that B has and A does not. Columns in which all rows agree are left out. With
+    --where alone, every version is considered.
 
     \b
     mvc compare v3 v7 HEAD

@@ -17,10 +17,10 @@ def command(face: Face, shell: str) -> None:
     """Print a completion script for your shell.
 
     \b
-    bash         echo 'eval "$(mvc completion bash)"' >> ~/.bashrc
-    zsh          echo 'eval "$(mvc completion zsh)"' >> ~/.zshrc
-    fish         mvc completion fish > ~/.config/fish/completions/mvc.fish
-    powershell   mvc completion powershell | Out-String | Invoke-Expression
+    bash        echo 'eval "$(mvc completion bash)"' >> ~/.bashrc
+    zsh         echo 'eval "$(mvc completion zsh)"' >> ~/.zshrc
+    fish        mvc completion fish > ~/.config/fish/completions/mvc.fish
+    powershell  mvc completion powershell | Out-String | Invoke-Expression
     """
     from click.shell_completion import get_completion_class
 

@@ -14,20 +14,22 @@ if TYPE_CHECKING:
     from mvc.api.settings import Config
 
 _USER = click.option(
-    "--user", is_flag=True, help="Your own settings, for all repositories. [env: MVC_CONFIG]"
+    "--user", is_flag=True, help="Use your own settings, for all repositories. [env: MVC_CONFIG]"
 )
 
 
 @click.group("config", cls=VerbGroup)
 def command() -> None:
-    """Read and write settings: of this repository, or with --user your own.
+    """Read and write settings of this repository, or with --user your own.
 
     \b
-    user.name, user.email      who you are in versions; the repository's come first
-    signing.key                the SSH key that mvc commit -S, mvc tag -s and mvc sign use
-    signing.allowed_signers    whose signatures are good; signing.revoked: whose are not any more
-    commit.sign                true: sign every version you make
-    store.path                 where the content of this repository rests
+    user.name, user.email    who you are in versions; the repository's
+                             setting comes before your own
+    signing.key              the SSH key of mvc commit -S, mvc tag -s, mvc sign
+    signing.allowed_signers  a file that says whose signatures are good
+    signing.revoked          a file of keys whose signatures are not good
+    commit.sign              true: sign every version that you make
+    store.path               where the content of this repository is
     """
 
 
@@ -44,7 +46,7 @@ def _chosen(face: Face, *, user: bool, create: bool = False) -> Config:
 @_USER
 @click.pass_obj
 def get(face: Face, key: str, user: bool) -> int:
-    """Print the value of KEY; exit with 1 when it is not set."""
+    """Print the value of KEY; exit with 1 if it is not set."""
     value = _chosen(face, user=user).get(key)
     if value is None:
         face.answer({"key": key, "value": None})

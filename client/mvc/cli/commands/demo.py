@@ -40,17 +40,17 @@ _AUTHOR = "mvc demo"
     type=click.IntRange(min=_CARD_AT),
     default=_ITERATIONS,
     metavar="N",
-    help=f"Train for N iterations, {_CARD_AT} at least. [default: {_ITERATIONS}]",
+    help=f"Train for N iterations, at least {_CARD_AT}. [default: {_ITERATIONS}]",
 )
 @click.pass_obj
 def command(face: Face, keep: str | None, iterations: int) -> int:
-    """Watch mvc version a real training run.
+    """Watch mvc at work on a real training.
 
-    A small network, in plain Python, learns Fisher's Iris while mvcd, the daemon, watches and makes a
-    version of each iteration; then come the log, a diff, a push to a server of this machine, a clone from it, a
-    deployment directory that follows a rollback, a verification, and what all of it takes on the disk. It needs
-    no network, and a daemon of yours is left alone. Where a daemon or a server cannot run, or dies, it does
-    without; ended early, it leaves no process and no file behind, but for what is in DIR.
+    A small network, in plain Python, learns Fisher's Iris while the daemon mvcd watches and saves a version of
+    each iteration. Then the demo shows the log and a diff, pushes to a server on this machine, clones from it,
+    lets a deployment directory follow a rollback, verifies everything, and tells how much disk space it takes.
+    It needs no network and leaves a daemon of yours alone. Where a daemon or a server cannot run, it goes on
+    without. When it ends, early or not, it leaves no process and no file behind, except for what is in DIR.
     """
     with unwinding(), _directory(keep) as directory:
         face.say(

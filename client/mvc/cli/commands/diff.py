@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @verb("diff", exits={1: "failure, or differences with --exit-code"})
 @click.argument("a", required=False)
 @click.argument("b", required=False)
-@click.option("-p", "--patch", is_flag=True, help="Also show text files line by line.")
+@click.option("-p", "--patch", is_flag=True, help="Show text files line by line too.")
 @click.option(
     "--tensors", is_flag=True, help="Read changed tensors and show how much each changed."
 )
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     cls=Option,
     type=click.IntRange(min=0),
     metavar="N",
-    help="With --tensors: the N that changed most. [default: 24]",
+    help="With --tensors: show the N that changed most. [default: 24]",
 )
 @click.option(
     "--plot",
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Draw how much each tensor changed, layer by layer, as FILE.png or FILE.html.",
 )
-@click.option("--stat", "form", flag_value="stat", help="Show one line a component.")
+@click.option("--stat", "form", flag_value="stat", help="Show one line per component.")
 @click.option("--md", "form", flag_value="md", help="Write Markdown, for a pull request.")
 @click.option("--columns", is_flag=True, help="Read changed tables and summarise their columns.")
-@component_option("Only this component; may be given several times.", multiple=True)
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when there are differences.")
+@component_option("Compare only this component; may be given several times.", multiple=True)
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are differences.")
 @click.pass_obj
 def command(
     face: Face,
@@ -62,23 +62,24 @@ def command(
 ) -> int:
     """Compare two versions in five parts.
 
-    From A (by default HEAD) to B (by default the files as they are now); A..B means the same.
+    The comparison goes from A (by default HEAD) to B (by default the files as they are now); A..B means the
+    same.
 
-    Shown are, for each component, files added, modified, deleted and renamed (equal content). Architecture:
+    For each component it shows the files added, modified, deleted and renamed (equal content). Architecture:
     layers added, removed, reshaped, retyped and renamed, parameters, configuration keys, lines of source,
     packages of requirement and lock files. Weights: the tensors that changed, compared by digest without
     reading data. Hyperparameters and results: key by key, and whether a metric got better; names such as loss
     or acc decide, or the [metrics] table of mvc.toml. Data: rows and columns of tables (CSV, TSV, JSON lines,
     Parquet, Arrow), images by directory, equal files, and files that train, validation and test share.
 
-    Tables of more than 64 MiB in all are not read, but for Parquet, unless with --columns: then of each
-    changed table also types, missing cells, distinct values, range and mean of its columns are shown.
+    Tables of more than 64 MiB in total are not read, except for Parquet. With --columns they are, and each
+    changed table also shows types, missing cells, distinct values, range and mean of its columns.
 
-    With --tensors the data of changed tensors is read too, and each is shown with its relative change (norm
-    of the difference by norm of the old), share of elements changed, largest difference, cosine, mean and
-    standard deviation before and after (where the terminal is wide enough); by module, the largest change
-    first. Of quantised tensors the share of changed bytes is told. --plot draws the relative changes, layer
-    by layer.
+    With --tensors the data of changed tensors is read too. Each shows its relative change (norm of the
+    difference divided by the norm of the old tensor), share of elements changed, largest difference, cosine,
+    mean and standard deviation before and after (if the terminal is wide enough), grouped by module, the
+    largest change first. For quantised tensors it shows the share of changed bytes. --plot draws the relative
+    changes, layer by layer.
     """
     if top is not None and not tensors:
         raise click.UsageError("--top goes with --tensors", click.get_current_context())

@@ -14,7 +14,7 @@ from mvc.cli.options import verb
 def command(face: Face) -> int:
     """Check what a repository stands on: store, file system, free space, kernels, left-over files.
 
-    Each check stands for itself, and none needs the repository to open. It reads no content: mvc verify does.
+    The checks are independent, and none needs the repository to open. No content is read: mvc verify does that.
     """
     from mvc.api.care import doctor
 

@@ -33,18 +33,18 @@ def _components(
     "--only",
     callback=_components,
     metavar="weights,...",
-    help="Only these components, between commas.",
+    help="Export only these components, separated by commas.",
 )
-@click.option("--replace", is_flag=True, help="Take the place of an older export in DIR.")
+@click.option("--replace", is_flag=True, help="Replace an older export in DIR.")
 @click.pass_obj
 def command(
     face: Face, rev: str, directory: str, only: tuple[str, ...] | None, replace: bool
 ) -> None:
-    """Write version REV into the new directory DIR, to be deployed: no repository, no history.
+    """Write version REV into the new directory DIR, ready to deploy, without a repository or history.
 
-    DIR comes to be whole or not at all. With its files goes mvc-manifest.json: the version's id and record,
-    the stage's record if REV is a stage, and each file's path, size, mode and SHA-256. mvc verify-deploy DIR
-    checks it anywhere.
+    Either the whole DIR appears or nothing does. Beside its files is mvc-manifest.json: the version's id and
+    record, the stage's record if REV is a stage, and each file's path, size, mode and SHA-256. mvc
+    verify-deploy DIR checks it on any machine.
     """
     made = face.repo.export(rev, directory, only=only, replace=replace)
     if os.path.realpath(made.directory).startswith(face.repo.root + os.sep):

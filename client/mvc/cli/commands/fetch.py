@@ -13,10 +13,10 @@ from mvc.cli.screens import transfer as screen
 @click.argument("remotes", nargs=-1, metavar="[REMOTE]...")
 @click.pass_obj
 def command(face: Face, remotes: tuple[str, ...]) -> None:
-    """Bring all that is new at REMOTE (by default origin) here; no file and no branch of yours is changed.
+    """Bring everything new from REMOTE (by default origin) here, without changing files or branches of yours.
 
-    Its branches are called REMOTE/NAME here. Given several, the first tells what is new and all of them send
-    content. Every object is verified before it has a name.
+    Its branches are named REMOTE/NAME here. With several remotes, the first says what is new, and all of them
+    send content. Every object is verified before a name refers to it.
     """
     done = face.repo.fetch(*remotes)
     if face.json:

@@ -15,15 +15,14 @@ from mvc.cli.options import REMOTE_EXITS, verb
 @click.argument("remote")
 @click.argument("ref")
 @click.option("--to", required=True, metavar="DIR", help="The directory to keep equal to REF.")
-@click.option("--once", is_flag=True, help="Look once, then end.")
+@click.option("--once", is_flag=True, help="Check once, then exit.")
 @click.pass_obj
 def command(face: Face, remote: str, ref: str, to: str, once: bool) -> None:
-    """Keep DIR a verified copy of what REF (a branch, tag or stage) points to at REMOTE, for as long as it
-    runs.
+    """Keep DIR a verified copy of what REF (a branch, tag or stage) points to at REMOTE, while it runs.
 
-    A new version is fetched, written beside and verified; then DIR, a symbolic link, is switched to it at once.
-    The copy before is kept in DIR.versions. While the remote does not answer, DIR stays and it is tried again.
-    With --json each switch is one line.
+    A new version is fetched, written beside the old one and verified; then DIR, a symbolic link, is switched to
+    it atomically. The previous copy is kept in DIR.versions. While the remote does not answer, DIR stays as it
+    is, and mvc tries again. With --json each switch is one line.
     """
     for done in face.repo.follow(remote, ref, to=to, once=once):
         if face.json:

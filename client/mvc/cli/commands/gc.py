@@ -20,15 +20,15 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 @verb("gc", exits=BUSY)
-@click.option("-n", "--dry-run", is_flag=True, help="Only tell what would be freed.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only show what would be freed.")
 @click.option("--expire-operations", "age", metavar="AGE",
               help="Forget operations older than AGE (90m, 12h, 30d, 0s). [default: 30d]")  # fmt: skip
 @click.pass_obj
 def command(face: Face, dry_run: bool, age: str | None) -> None:
     """Free content that nothing reaches.
 
-    Kept is what a branch, a tag or an operation that can still be undone reaches. Safe beside other commands
-    that save at the same time.
+    Kept is everything that a branch, a tag or an operation that can still be undone reaches. Other commands may
+    save at the same time.
     """
     answer(face, face.repo.gc(dry_run=dry_run, expire_operations=parse_age(age)), dry_run=dry_run)
 

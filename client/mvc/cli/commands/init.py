@@ -16,18 +16,20 @@ from mvc.cli.options import verb
 @click.option(
     "--store",
     metavar="STORE",
-    help="Keep the content in STORE instead, a directory on a local disk.",
+    help="Keep the content in STORE, a directory on a local disk.",
 )
-@click.option("--bare", is_flag=True, help="Without a workspace: to push to and to clone from.")
-@click.option("--shared", is_flag=True, help="For all people of the directory's group.")
+@click.option(
+    "--bare", is_flag=True, help="Make it without a workspace, to push to and to clone from."
+)
+@click.option("--shared", is_flag=True, help="Let everybody in the directory's group write to it.")
 @click.pass_obj
 def command(face: Face, directory: str, store: str | None, bare: bool, shared: bool) -> None:
-    """Make a repository in DIR, by default here. DIR is made if need be.
+    """Make a repository in DIR, by default in the current directory. DIR is created if it does not exist.
 
-    Everything mvc keeps is in DIR/.mvc, or, with --store, all but a few small files is in STORE.
+    mvc keeps everything in DIR/.mvc; with --store, everything but a few small files is in STORE.
 
-    Files are made by your umask: with 002, in a directory that is setgid, a group shares them. With --shared
-    the group that DIR belongs to may write what mvc keeps, whatever the umask of each.
+    New files get the permissions of your umask: with 002, in a setgid directory, a group shares them. With
+    --shared the group that owns DIR may write what mvc keeps, whatever the umask of each user.
     """
     from mvc.api.durable import make_directories
     from mvc.api.repo import Repo

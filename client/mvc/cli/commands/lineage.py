@@ -17,18 +17,18 @@ from mvc.cli.screens.lineage import boxes, lines
 @verb("lineage")
 @click.argument("rev", default="HEAD")
 @click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Draw it as FILE.png or FILE.html.")  # fmt: skip
+              help="Draw the lineage as FILE.png or FILE.html.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["prov", "openlineage"]),
               help="Write W3C PROV-JSON, or an OpenLineage event.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",
               help="Write the document into FILE.")  # fmt: skip
 @click.pass_obj
 def command(face: Face, rev: str, plot: str | None, form: str | None, output: str | None) -> None:
-    """Tell what made a version, and what was made from it.
+    """Show what made a version, and what was made from it.
 
-    Which code, settings, data and parent's weights went into REV, each with the version since which it has
-    not changed; what command made it, where; and its children, branches, tags and stages. Records suffice: no
-    content is read.
+    Shows the code, settings, data and parent's weights that went into REV, each with the version since which it
+    has not changed; the command that made it and where it ran; and its children, branches, tags and stages.
+    Records suffice: no content is read.
     """
     if output is not None and form is None:
         raise click.UsageError("-o goes with --format", click.get_current_context())

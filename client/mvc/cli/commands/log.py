@@ -19,21 +19,30 @@ if TYPE_CHECKING:
 
 @verb("log")
 @click.argument("rev", default="HEAD", metavar="[REV]")
-@click.option("--oneline", is_flag=True, help="One line for each version.")
+@click.option("--oneline", is_flag=True, help="Show one line per version.")
 @limit_option("versions")
-@component_option("Only versions that changed this component.")
-@click.option("--metrics", is_flag=True, help="A table of the metrics, one line for each version.")
+@component_option("Show only versions that changed this component.")
+@click.option("--metrics", is_flag=True, help="Show a table of the metrics, one line per version.")
 @click.option(
-    "--show-signature", is_flag=True, help="Who signed each version, and whether it holds."
+    "--show-signature",
+    is_flag=True,
+    help="Show who signed each version, and whether the signature is good.",
 )
-@click.option("--every", is_flag=True, help="Fold no long runs of automatic versions.")
-@click.option("--where", metavar="EXPR", help="Only versions for which EXPR holds; see above.")
-@click.option("--best", metavar="METRIC", help="The best by METRIC first, 10 unless -n says other.")
-@click.option("--max/--min", "highest", default=None, help="Which is best, if its name tells not.")
 @click.option(
-    "--touching", metavar="NAME", help="Only versions that changed a path, tensor or key."
+    "--every", is_flag=True, help="Show every automatic version; long runs are not folded."
 )
-@click.option("--all", "all_refs", is_flag=True, help="Begin at every branch and tag.")
+@click.option("--where", metavar="EXPR", help="Show only versions for which EXPR holds; see above.")
+@click.option("--best", metavar="METRIC", help="Show the best 10 (or -n) by METRIC, best first.")
+@click.option(
+    "--max/--min",
+    "highest",
+    default=None,
+    help="Which direction is better, if the metric's name does not say.",
+)
+@click.option(
+    "--touching", metavar="NAME", help="Show only versions that changed a path, tensor or key."
+)
+@click.option("--all", "all_refs", is_flag=True, help="Start from every branch and tag.")
 @click.option("--first-parent", is_flag=True, help="Follow only the first parent of a merge.")
 @click.pass_obj
 def command(
@@ -55,21 +64,25 @@ def command(
     """Show the versions that REV (by default HEAD) grew from, newest first.
 
     \b
-    REV is one of   HEAD, HEAD~2, HEAD^     where you stand, and its ancestors
-                    main, v1.0, production  a branch, a tag or a stage
-                    v12                     number 12 on the line of HEAD
-                    1f2e3d                  the beginning of an id, 4 digits or more
-                    main@{2h}, @{1}         where it stood 2 hours, or 1 move, ago
-                    production@{2026-11-01} ... or at the end of that day
+    REV is one of
+      HEAD, HEAD~2, HEAD^      where you stand, and its ancestors
+      main, v1.0, production   a branch, a tag or a stage
+      v12                      number 12 on the line of HEAD
+      1f2e3d                   the beginning of an id, 4 digits or more
+      main@{2h}, @{1}          where it stood 2 hours, or 1 move, ago
+      production@{2026-11-01}  who held the stage at the end of that day
+
     \b
-    EXPR is like    val_acc>0.9 and lr<1e-3
-                    model.name ~ res* or not has val_loss
-                    params.lr in (0.1, 0.2) and time > 3d
-      keys    metrics and hyperparameters, nested ones with dots; of a key
-              that is both, params.KEY is the hyperparameter
+    EXPR is like
+      val_acc>0.9 and lr<1e-3
+      model.name ~ res* or not has val_loss
+      params.lr in (0.1, 0.2) and time > 3d
+    \b
+      keys    metrics and hyperparameters, nested ones with dots; if a key
+              is both, params.KEY is the hyperparameter
       fields  version branch tag stage author message trigger time (or date)
-      signs   = != < <= > >=, ~ (a part, a glob, a /regex/), in (A, B), has
-              KEY, joined by and, or, not and parentheses
+      signs   = != < <= > >=, ~ (a part, a glob, a /regex/), in (A, B),
+              has KEY, joined by and, or, not and parentheses
     """
     if highest is not None and best is None:
         raise click.UsageError("--max and --min belong to --best", click.get_current_context())

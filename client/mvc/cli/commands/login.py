@@ -19,14 +19,14 @@ EXITS = {10: "", 12: EXIT_HELP[12], 13: EXIT_HELP[13]}
 @verb("login", exits={**EXITS, 10: "no such repository there, or you may not read it"})
 @click.argument("url")
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False), metavar="FILE",
-              help="Certificates to trust, where the server's is of your own making.")  # fmt: skip
-@click.option("--insecure", is_flag=True, help="In plain text, also beyond this machine.")
+              help="Trust the certificates in FILE, for a server with your own authority.")  # fmt: skip
+@click.option("--insecure", is_flag=True, help="Allow plain text to other machines.")
 @click.pass_obj
 def command(face: Face, url: str, ca: str | None, insecure: bool) -> None:
-    """Keep a token for the server at URL, once the server has said that it is good.
+    """Store a token for the server at URL, after the server has accepted it.
 
-    The token is MVC_TOKEN, or is asked for, or is read from a pipe. It rests in a file that only you may read,
-    is sent to this server only, and never stands in a repository's settings.
+    The token is taken from MVC_TOKEN, or asked for, or read from a pipe. It is stored in a file that only you
+    can read, is sent only to this server, and never stands in a repository's settings.
 
     \b
     mvc login grpcs://models.example.org/team/iris

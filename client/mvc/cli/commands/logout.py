@@ -12,9 +12,9 @@ from mvc.cli.options import verb
 @click.argument("url")
 @click.pass_obj
 def command(face: Face, url: str) -> None:
-    """Forget the token for the server at URL.
+    """Delete the stored token for the server at URL.
 
-    The token itself stays good: who lost it asks an administrator to revoke it.
+    The token itself stays valid: if it was lost, ask an administrator to revoke it.
     """
     from mvc.api.credentials import logout
 

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 @verb("ls")
 @click.argument("rev", default="HEAD", metavar="[REV]")
 @click.argument("path", required=False, metavar="[PATH]")
-@component_option("Only files of this component.")
-@click.option("-l", "--long", is_flag=True, help="With sizes and kinds.")
+@component_option("List only files of this component.")
+@click.option("-l", "--long", is_flag=True, help="Show sizes and kinds.")
 @click.pass_obj
 def command(face: Face, rev: str, path: str | None, component: str | None, long: bool) -> None:
-    """List the files of version REV (by default HEAD), all or those at PATH."""
+    """List the files of version REV (by default HEAD), or only those at PATH."""
     found = face.repo.ls(rev, None if path is None else os.path.abspath(path), component=component)
     if face.json:
         face.answer({"files": [_document(f) for f in found]})

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 @click.argument("remote", required=False)
 @click.pass_obj
 def command(face: Face, remote: str | None) -> None:
-    """List the refs of REMOTE, a name or an address, as they are now. Fetches nothing.
+    """List the refs of REMOTE, a name or an address, as they are now. Nothing is fetched.
 
-    Of an address it needs no repository here.
+    With an address, no repository is needed here.
     """
     refs = _refs(face, remote)
     rows = [

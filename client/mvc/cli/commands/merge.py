@@ -21,13 +21,16 @@ from mvc.cli.screens.moved import lines as moved
     "--ours",
     multiple=True,
     metavar="PATH|COMPONENT",
-    help="Where both changed it, keep ours. May be given several times.",
+    help="Keep our side where both changed it. May be given several times.",
 )
 @click.option(
-    "--theirs", multiple=True, metavar="PATH|COMPONENT", help="Where both changed it, take theirs."
+    "--theirs",
+    multiple=True,
+    metavar="PATH|COMPONENT",
+    help="Take their side where both changed it.",
 )
-@click.option("-m", "--message", metavar="TEXT", help="Why. [default: merge REV into BRANCH]")
-@click.option("--author", metavar="'NAME <MAIL>'", help="Who did it. [env: MVC_AUTHOR]")
+@click.option("-m", "--message", metavar="TEXT", help="Say why. [default: merge REV into BRANCH]")
+@click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")
 @click.pass_obj
 def command(
     face: Face,
@@ -37,11 +40,11 @@ def command(
     message: str | None,
     author: str | None,
 ) -> None:
-    """Take over what the line of REV changed since it parted from this one, as a version with two parents.
+    """Merge what the line of REV changed since it parted from this one, as a version with two parents.
 
-    Files are taken whole, component by component. Those that both sides changed differently are listed, and
-    nothing is changed until --ours or --theirs says, for a path, a directory or a component, whose counts. If
-    nothing was saved here since the lines parted, the branch just moves forward. With --json the error lists
+    Files are taken whole, component by component. If both sides changed a file differently, it is listed, and
+    nothing is changed until --ours or --theirs says which side counts, for a path, a directory or a component.
+    If nothing was saved here since the lines parted, the branch just moves forward. With --json the error lists
     the conflicts.
     """
     from mvc.api.remotes import MergeConflict

@@ -13,14 +13,17 @@ from mvc.cli.options import VerbGroup, limit_option
 
 @click.group("op", cls=VerbGroup)
 def command() -> None:
-    """Every change of branches, tags, HEAD or files is an operation, kept in a log."""
+    """Show the log of operations.
+
+    Every change of branches, tags, HEAD or files is an operation.
+    """
 
 
 @command.command("log")
 @limit_option("operations")
 @click.pass_obj
 def log(face: Face, limit: int | None) -> None:
-    """Show operations, newest first; mvc undo N takes one back."""
+    """Show operations, newest first. mvc undo N undoes one."""
     operations = face.repo.operations(limit=limit)
     if face.json:
         face.answer({"operations": [documents.operation(o) for o in operations]})

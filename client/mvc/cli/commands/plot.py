@@ -22,24 +22,26 @@ if TYPE_CHECKING:
 @verb("plot")
 @click.argument("metrics", nargs=-1, required=True, metavar="METRIC...")
 @click.option(
-    "--rev", default="HEAD", metavar="REV", help="The line that ends at REV. [default: HEAD]"
+    "--rev", default="HEAD", metavar="REV", help="Draw the line that ends at REV. [default: HEAD]"
 )
 @click.option(
     "--branch",
     "branches",
     multiple=True,
     metavar="NAME",
-    help="A line of this branch; several overlay.",
+    help="Draw the line of this branch; several are overlaid.",
 )
 @click.option(
     "--x", "kind", type=click.Choice(["version", "time", "step"]), default="version",
-    help="What goes along: versions, time, or the recorded step or epoch.",
+    help="What the x axis shows: versions, time, or the recorded step or epoch.",
 )  # fmt: skip
-@click.option("--log", is_flag=True, help="A logarithmic axis.")
-@click.option("--where", metavar="EXPR", help="Only versions for which EXPR holds: mvc log --help.")
+@click.option("--log", is_flag=True, help="Use a logarithmic y axis.")
+@click.option(
+    "--where", metavar="EXPR", help="Draw only versions for which EXPR holds: mvc log --help."
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",
-    help="Draw FILE.png or FILE.html instead.",
+    help="Write the picture to FILE.png or FILE.html.",
 )  # fmt: skip
 @click.pass_obj
 def command(
@@ -52,7 +54,7 @@ def command(
     where: str | None,
     output: str | None,
 ) -> None:
-    """Draw metrics (or numeric hyperparameters) over history: in the terminal, or as a picture.
+    """Draw metrics or numeric hyperparameters over history, in the terminal or as a picture.
 
     \b
     mvc plot val_acc loss

@@ -19,26 +19,30 @@ from mvc.cli.screens import stages as screen
     "--require",
     multiple=True,
     metavar="'NAME>=VALUE'",
-    help="Refuse unless this holds; repeatable.",
+    help="Refuse unless this holds. May be given several times.",
 )
-@click.option("-m", "--reason", default="", metavar="TEXT", help="Why, for the stage's history.")
-@click.option("--author", metavar="'NAME <MAIL>'", help="Who did it. [env: MVC_AUTHOR]")
+@click.option(
+    "-m", "--reason", default="", metavar="TEXT", help="Say why, for the stage's history."
+)
+@click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")
 @click.pass_obj
 def command(
     face: Face, rev: str, stage: str, require: tuple[str, ...], reason: str, author: str | None
 ) -> None:
-    """Make version REV the holder of STAGE: staging, production, or any name.
+    """Promote version REV to STAGE: staging, production, or any name.
 
-    Every requirement has to be met (in the language of mvc log --where), all content has to be here, and what
-    mvc.toml demands of the stage:
+    All of its content has to be here, and every requirement has to be met: those of --require (in the language
+    of mvc log --where) and those that mvc.toml has for the stage:
 
     \b
     [stages.production]
-    require = ["val_acc>=0.93", "val_loss<=current"]   # current: who holds it now
+    require = ["val_acc>=0.93", "val_loss<=current"]
     signed = true
 
-    Who, when, why and what was checked go into the stage's history, which only grows. STAGE then names the
-    version wherever a revision is asked for, production@{2026-11-01} the one of that day.
+    Here current stands for the value of the version that holds the stage now.
+
+    Who, when, why and what was checked are added to the stage's history, which only grows. From then on STAGE
+    names the version wherever a revision is expected, and production@{2026-11-01} the one of that day.
     """
     from mvc.api.stages import GateFailed
 

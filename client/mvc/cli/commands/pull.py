@@ -18,14 +18,14 @@ from mvc.cli.screens.moved import lines
     "sources",
     multiple=True,
     metavar="REMOTE",
-    help="Also draw content from REMOTE. May be given several times.",
+    help="Fetch content from REMOTE too. May be given several times.",
 )
 @click.pass_obj
 def command(face: Face, remote: str | None, branch: str | None, sources: tuple[str, ...]) -> None:
     """Fetch from REMOTE (by default origin), then bring the current branch and the files to its BRANCH.
 
-    It only moves forward: where both sides have versions of their own, everything is fetched, no file is
-    changed, and mvc merge is the next step. Unsaved work that is in the way is never overwritten.
+    The branch only moves forward. If both sides have versions of their own, everything is fetched, no file is
+    changed, and mvc merge is the next step. Unsaved work in the way is never overwritten.
     """
     named = ((remote,) if remote is not None else ()) + sources
     done = face.repo.pull(*named, branch=branch)

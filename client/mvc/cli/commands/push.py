@@ -12,14 +12,14 @@ from mvc.cli.screens import transfer as screen
 @verb("push", exits=REMOTE_EXITS | {1: "failure, or the remote has what is not here"})
 @click.argument("remote", required=False)
 @click.argument("refs", nargs=-1, metavar="[REF]...")
-@click.option("--tags", is_flag=True, help="All tags too.")
-@click.option("--all", "all_", is_flag=True, help="All branches.")
+@click.option("--tags", is_flag=True, help="Push all tags too.")
+@click.option("--all", "all_", is_flag=True, help="Push all branches.")
 @click.option(
     "--force-with-lease",
     is_flag=True,
-    help="Let versions there go, if they are those of the last fetch.",
+    help="Overwrite the remote branch if it has not moved since your last fetch.",
 )
-@click.option("--dry-run", is_flag=True, help="Only tell what would be moved.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be moved.")
 @click.pass_obj
 def command(
     face: Face,
@@ -30,12 +30,13 @@ def command(
     force_with_lease: bool,
     dry_run: bool,
 ) -> None:
-    """Send REFS (by default the current branch) to REMOTE (by default origin).
+    """Send REFs (by default the current branch) to REMOTE (by default origin).
 
-    REF is a branch or tag, REV:BRANCH for any version, or :BRANCH to delete it there. Success means that the
-    remote has verified every byte and has all that the moved refs reach; the receipt says so. All refs move or
-    none does. Interrupted, the next push goes on where this one was. Signatures, and records of stages, go
-    with the versions they are about. What the remote knows to be damaged of what REFS reach is sent once more.
+    REF is a branch or tag, REV:BRANCH for any version, or :BRANCH to delete a branch there. Success means that
+    the remote has verified every byte and has everything that the moved refs reach; the receipt says so. Either
+    all refs move or none. If a push is interrupted, the next one resumes it. Signatures and stage records
+    travel with their versions. Objects that
+    the remote knows to be damaged are sent once more.
     """
     done = face.repo.push(
         *refs,

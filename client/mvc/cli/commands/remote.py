@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 @click.group("remote", cls=VerbGroup, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Remotes are names for other repositories: origin is the one that push and pull mean.
+    """Manage remotes, which are names for other repositories.
 
-    Without a verb: list.
+    mvc push and mvc pull use the remote origin unless told otherwise. Without a verb, the remotes are listed.
     """
     if context.invoked_subcommand is None:
         with list_.make_context("list", [], parent=context) as below:
@@ -42,10 +42,10 @@ def list_(face: Face) -> None:
 @click.argument("url")
 @click.pass_obj
 def add(face: Face, name: str, url: str) -> None:
-    """Call the repository at URL NAME.
+    """Add remote NAME for the repository at URL.
 
-    URL is grpcs://host/repo (over TLS), grpc://localhost:port/repo, ssh://host/path, file:///path, or a path; a
-    relative one is kept as absolute.
+    URL is grpcs://host/repo (over TLS), grpc://localhost:port/repo, ssh://host/path, file:///path, or a path. A
+    relative path is stored as an absolute one.
     """
     _told(face, face.repo.add_remote(name, url), "Added")
 
@@ -55,7 +55,7 @@ def add(face: Face, name: str, url: str) -> None:
 @click.argument("url")
 @click.pass_obj
 def set_url(face: Face, name: str, url: str) -> None:
-    """Let NAME mean the repository at URL from now on."""
+    """Change the address of remote NAME to URL."""
     _told(face, face.repo.set_remote_url(name, url), "Changed")
 
 
@@ -64,7 +64,7 @@ def set_url(face: Face, name: str, url: str) -> None:
 @click.argument("new")
 @click.pass_obj
 def rename(face: Face, old: str, new: str) -> None:
-    """Call remote OLD NEW; its branches here are called so too."""
+    """Rename remote OLD to NEW, and its branches here too."""
     _told(face, face.repo.rename_remote(old, new), "Renamed")
 
 
@@ -72,7 +72,7 @@ def rename(face: Face, old: str, new: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def remove(face: Face, name: str) -> None:
-    """Forget a remote and where its branches were. What other refs reach stays."""
+    """Remove a remote and its branches here. What other refs reach stays."""
     _told(face, face.repo.remove_remote(name), "Removed")
 
 

@@ -23,7 +23,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
             help="Make branches lost/... for versions that no ref reaches.",
         ),
         click.option("-y", "--yes", is_flag=True, help="Do it without asking."),
-        click.option("-n", "--dry-run", is_flag=True, help="Only tell what would be done."),
+        click.option("-n", "--dry-run", is_flag=True, help="Only show what would be done."),
     ):  # fmt: skip
         function = option(function)
     return function
@@ -32,7 +32,7 @@ def asking(function: Callable[..., Any]) -> Callable[..., Any]:
 @verb("repair", exits=REMOTE_EXITS)
 @asking
 @click.option(
-    "--store", metavar="DIR", help="Where the store is, if the settings that told it are lost."
+    "--store", metavar="DIR", help="Where the store is, if the settings that say so are lost."
 )
 @click.option(
     "--from",
@@ -46,11 +46,11 @@ def command(
 ) -> int:
     """Make a repository open again: rebuild what is lost or damaged from what is left.
 
-    It shows what it would do and asks. The index comes from the packs, branches and operations from the
-    journal or the old index, whichever tells more. Damaged files are kept beside the new ones, as
-    data.mdb.damaged-1. It works where no other command does, and is repeated if it was cut short.
+    It shows what it would do and asks. The index is rebuilt from the packs, branches and operations from the
+    journal or the old index, whichever has more. Damaged files are kept beside the new ones, as
+    data.mdb.damaged-1. It works where no other command does. If it is interrupted, run it again.
 
-    Damaged content is stored anew where the workspace's files or REMOTE have it; mvc verify finds all of it.
+    Damaged content is stored again if the workspace's files or REMOTE have it; mvc verify finds all damage.
     """
     from mvc.api.care import RepairPlan
 

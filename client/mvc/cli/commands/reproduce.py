@@ -16,11 +16,11 @@ from mvc.cli.screens.reproduce import lines
 
 @verb("reproduce", exits=DAMAGE | {1: "failure, or it came out differently"})
 @click.argument("rev", default="HEAD")
-@click.option("--into", metavar="DIR", help="Run there, in an empty directory that stays.")
+@click.option("--into", metavar="DIR", help="Run in DIR, an empty directory, and keep it.")
 @click.option("--tolerance", type=float, default=1e-6, metavar="X",
-              help="How far metrics may be off, relative. [default: 1e-6]")  # fmt: skip
-@click.option("--timeout", type=float, metavar="SECONDS", help="Stop the command after so long.")
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable for it.")
+              help="Relative difference that metrics may have. [default: 1e-6]")  # fmt: skip
+@click.option("--timeout", type=float, metavar="SECONDS", help="Stop the command after this time.")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable for the command.")
 @click.option("-y", "--yes", is_flag=True, help="Run it without asking.")
 @click.pass_obj
 def command(
@@ -32,14 +32,14 @@ def command(
     env: tuple[str, ...],
     yes: bool,
 ) -> int:
-    """Run a version's command again and compare.
+    """Run a version's command again and compare the outcome.
 
-    REV was made by `mvc run`. What the run began with is written into a fresh directory, the recorded command
+    REV was made by mvc run. What the run started from is written into a fresh directory, the recorded command
     runs there, and its outputs are compared by digest (weights tensor by tensor), its metrics within the
     tolerance. The workspace is not touched.
 
-    It runs what the version says, with your rights: the command is shown first, and you are asked. Where
-    nobody can be asked, it takes -y.
+    The recorded command runs with your rights, so it is shown first, and you are asked. Without a terminal to
+    ask on, -y is needed.
     """
     repo = face.repo
     words = repo.run_command(rev)

@@ -15,21 +15,24 @@ from mvc.cli.screens.moved import lines
 @verb("restore", exits=BUSY | DAMAGE)
 @click.argument("words", nargs=-1, metavar="[REV] PATH...")
 @click.option(
-    "-s", "--source", metavar="REV", help="The version to take from; all words are paths then."
+    "-s",
+    "--source",
+    metavar="REV",
+    help="The version to restore from; then all arguments are paths.",
 )
-@component_option("Bring only this component back. May be given several times.", multiple=True)
+@component_option("Restore only this component. May be given several times.", multiple=True)
 @click.pass_obj
 def command(
     face: Face, words: tuple[str, ...], source: str | None, components: tuple[str, ...]
 ) -> None:
-    """Bring single files, directories or components back as version REV has them.
+    """Restore single files, directories or components as they are in version REV.
 
-    HEAD stays. What the files were is kept: mvc undo brings it back.
+    HEAD stays. The files' previous content is kept: mvc undo brings it back.
 
     \b
-    mvc restore HEAD~1 model.pt               one file, as it was one version ago
-    mvc restore --source HEAD data            a directory, as last saved
-    mvc restore v12 --component weights       all weights of version 12
+    mvc restore HEAD~1 model.pt          one file, as it was one version ago
+    mvc restore --source HEAD data       a directory, as last saved
+    mvc restore v12 --component weights  all weights of version 12
     """
     rev, paths = (source, words) if source is not None else (words[:1] and words[0], words[1:])
     if not rev:

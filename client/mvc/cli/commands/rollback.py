@@ -12,16 +12,16 @@ from mvc.cli.screens.commit import lines, warnings
 
 @verb("rollback", exits=BUSY | DAMAGE | {1: "failure, or unsaved work is in the way"})
 @click.argument("rev")
-@click.option("-m", "--message", metavar="TEXT", help="Why. [default: roll back to vN]")
-@click.option("--author", metavar="'NAME <MAIL>'", help="Who did it. [env: MVC_AUTHOR]")
+@click.option("-m", "--message", metavar="TEXT", help="Say why. [default: roll back to vN]")
+@click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")
 @click.option(
     "-f", "--force", is_flag=True, help="Overwrite unsaved work; mvc undo brings it back."
 )
 @click.pass_obj
 def command(face: Face, rev: str, message: str | None, author: str | None, force: bool) -> None:
-    """Make the content of version REV the newest version.
+    """Save the content of version REV as the newest version.
 
-    History only grows: the versions in between stay, and the files follow.
+    History only grows: the versions in between stay. The files in the workspace follow.
     """
     result = face.repo.rollback(rev, message=message, author=author, force=force)
     for warning in warnings(result):

@@ -22,18 +22,33 @@ from mvc.cli.screens.commit import lines
     raw="command_line",
 )
 @click.argument("command_line", nargs=-1, required=True, metavar="-- COMMAND [ARG]...")
-@click.option("-m", "--message", metavar="TEXT", help="What this version is; else the command.")
-@click.option("--seed", type=int, metavar="N", help="Told to it as MVC_SEED and PYTHONHASHSEED.")
 @click.option(
-    "--env", multiple=True, metavar="NAME[=VALUE]", help="Also record (and set) a variable."
+    "-m", "--message", metavar="TEXT", help="Describe the version. [default: the command]"
 )
 @click.option(
-    "--input", "inputs", multiple=True, metavar="PATH", help="What it reads; else all tracked."
+    "--seed", type=int, metavar="N", help="Pass N to the command as MVC_SEED and PYTHONHASHSEED."
 )
 @click.option(
-    "--output", "outputs", multiple=True, metavar="PATH", help="What it makes; else what changes."
+    "--env",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="Record a variable too, and set it if VALUE is given.",
 )
-@click.option("--keep-failed", is_flag=True, help="Save a version even if it fails.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="PATH",
+    help="Record PATH as an input. [default: everything tracked]",
+)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="PATH",
+    help="Record PATH as an output. [default: what changed]",
+)
+@click.option("--keep-failed", is_flag=True, help="Save a version even if the command fails.")
 @click.pass_obj
 def command(
     face: Face,
@@ -47,11 +62,11 @@ def command(
 ) -> int:
     """Run a command and save what it did as one version.
 
-    Recorded are the command and where it ran, its seed, the variables that decide on threads, devices and
-    hashing, Python and packages, the git commit, and what it read and wrote; so `mvc reproduce` can run it
-    again. A command that fails saves nothing, and its exit status is ours.
+    The version records the command, its directory and seed, the variables that decide on threads, devices and
+    hashing, Python and its packages, the git commit, and what the command read and wrote, so that mvc reproduce
+    can run it again. If the command fails, nothing is saved, and mvc exits with its status.
 
-    While it runs, mvcd saves nothing of this workspace: the run becomes one version, not many.
+    While it runs, mvcd saves nothing in this workspace: the run becomes one version, not many.
     """
     repo = face.repo
     here = os.path.relpath(os.path.realpath(os.getcwd()), repo.root)

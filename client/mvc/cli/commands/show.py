@@ -14,10 +14,10 @@ from mvc.cli.screens.show import lines
 @click.argument("rev", default="HEAD", metavar="[REV]")
 @click.pass_obj
 def command(face: Face, rev: str) -> None:
-    """Show one version whole.
+    """Show one version in full.
 
-    Its parts with their sizes, hyperparameters, metrics, where it came from, and what it changed against its
-    first parent.
+    Shows its five parts with their sizes, hyperparameters, metrics, where it came from, and what it changed
+    against its first parent.
     """
     version = face.repo.show(rev)
     changes = face.repo.diff(version.parents[0] if version.parents else "v0", version.id)

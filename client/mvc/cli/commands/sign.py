@@ -14,15 +14,19 @@ from mvc.cli.options import BUSY, verb
 @click.option("--key", metavar="FILE", help="Sign with this key. [config: signing.key]")
 @click.pass_obj
 def command(face: Face, rev: str, key: str | None) -> None:
-    """Sign a version that is there already with an SSH key.
+    """Sign an existing version with an SSH key.
 
     \b
-    mvc config set --user signing.key ~/.ssh/id_ed25519    once; git's user.signingKey counts too
-    mvc commit -S -m '...'                                 signs at once
-    mvc tag -s v1.0                                        signs a tag: its name, version and message
+    mvc config set --user signing.key ~/.ssh/id_ed25519
+    \b
+    mvc sign v12      signs a version that exists
+    mvc commit -S     signs the version that it makes
+    mvc tag -s v1.0   signs a tag: its name, version and message
+
+    The setting is made once; without it, git's user.signingKey counts.
 
     A public key file signs through the agent that has its private half. Signatures travel with versions; a
-    version may have several, one a key.
+    version may have several, one per key.
     """
     status = face.repo.sign(rev, key=key)
     version = face.repo.show(rev)

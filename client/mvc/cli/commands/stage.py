@@ -10,16 +10,21 @@ from mvc.cli.face import Face
 from mvc.cli.options import BUSY, DAMAGE, Option, VerbGroup
 from mvc.cli.screens import stages as screen
 
-_REASON = click.option("-m", "--reason", default="", metavar="TEXT", help="Why, for its history.")
-_AUTHOR = click.option("--author", metavar="'NAME <MAIL>'", help="Who did it. [env: MVC_AUTHOR]")
+_REASON = click.option(
+    "-m", "--reason", default="", metavar="TEXT", help="Say why, for its history."
+)
+_AUTHOR = click.option(
+    "--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]"
+)
 
 
 @click.group("stage", cls=VerbGroup, invoke_without_command=True)
 @click.pass_context
 def command(context: click.Context) -> None:
-    """Stages are names like production that mvc promote moves; every move is recorded for good.
+    """Show, roll back or withdraw stages.
 
-    Without a verb: list.
+    A stage is a name like production that mvc promote moves; every move is recorded permanently. Without a
+    verb, the stages are listed.
     """
     if context.invoked_subcommand is None:
         with list_.make_context("list", [], parent=context) as below:
@@ -40,7 +45,7 @@ def list_(face: Face) -> None:
 @command.command("history", exits=DAMAGE)
 @click.argument("name")
 @click.option(
-    "--at", metavar="DATE", help="Only what was live then: 2026-11-01, or a time, or 2h (ago)."
+    "--at", metavar="DATE", help="Show only what was live then: 2026-11-01, a time, or 2h (ago)."
 )
 @click.option(
     "--verify", is_flag=True, help="Follow the chain of records; exit with 14 if it is broken."
@@ -48,14 +53,14 @@ def list_(face: Face) -> None:
 @click.option(
     "--seal",
     metavar="DIGEST",
-    help="With --verify: the digest of a record that has to be there still.",
+    help="With --verify: the digest of a record that must still be there.",
 )
 @click.pass_obj
 def history(face: Face, name: str, at: str | None, verify: bool, seal: str | None) -> int | None:
-    """Show who held stage NAME, when, why, and by which proof; newest first.
+    """Show which versions held stage NAME, when, why, and what was checked; newest first.
 
-    Each record names the digest of the one before. --verify follows them, and prints the digest of the newest:
-    kept elsewhere and given as --seal, it shows later that nothing was rewritten.
+    Each record names the digest of the one before. --verify follows them and prints the digest of the newest.
+    Kept elsewhere and given as --seal, that digest shows later that nothing was rewritten.
     """
     if seal is not None and not verify:
         raise click.UsageError("--seal goes with --verify", click.get_current_context())
@@ -81,16 +86,16 @@ def history(face: Face, name: str, at: str | None, verify: bool, seal: str | Non
     cls=Option,
     type=click.IntRange(min=1),
     metavar="N",
-    help="Bring the holder of record N back.",
+    help="Bring back the holder of record N.",
 )
 @_REASON
 @_AUTHOR
 @click.pass_obj
 def rollback(face: Face, name: str, to: int | None, reason: str, author: str | None) -> None:
-    """Bring back the version that held stage NAME before.
+    """Give stage NAME back to the version that held it before.
 
-    It met the requirements of its day and is not checked anew; its content has to be here. The history grows
-    by a record. Done twice, it goes two holders back.
+    That version met the requirements of its day and is not checked again; its content has to be here. A record
+    is added to the history. Run again, it goes back one holder more.
     """
     made = face.repo.stage_rollback(name, to=to, reason=reason, author=author)
     if face.json:
@@ -108,7 +113,7 @@ def rollback(face: Face, name: str, to: int | None, reason: str, author: str | N
 @_AUTHOR
 @click.pass_obj
 def withdraw(face: Face, name: str, reason: str, author: str | None) -> None:
-    """Leave stage NAME to nobody; its history stays."""
+    """Withdraw stage NAME, so that no version holds it; its history stays."""
     made = face.repo.stage_withdraw(name, reason=reason, author=author)
     if face.json:
         face.answer(screen.document(made))

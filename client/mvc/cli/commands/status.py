@@ -11,13 +11,13 @@ from mvc.cli.screens.status import lines
 
 
 @verb("status", exits={1: "failure, or changes with --exit-code"})
-@click.option("--exit-code", is_flag=True, help="Exit with 1 when there are changes.")
+@click.option("--exit-code", is_flag=True, help="Exit with 1 if there are changes.")
 @click.pass_obj
 def command(face: Face, exit_code: bool) -> int:
-    """Show what changed since the last version, and what is not under care.
+    """Show what changed since the last version, and what is not tracked.
 
-    A clean workspace is recognised without reading any file: sizes, times and inodes are compared with what
-    the last commit or checkout left.
+    A clean workspace is recognised without reading any file: sizes, times and inodes are compared with those
+    that the last commit or checkout recorded.
     """
     status = face.repo.status()
     face.answer(documents.status(status), lines(status, verbose=face.verbose > 0, quiet=face.quiet))

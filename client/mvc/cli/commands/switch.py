@@ -21,9 +21,10 @@ from mvc.cli.screens.moved import lines
 )
 @click.pass_obj
 def command(face: Face, name: str, start: str, create: bool, force: bool) -> None:
-    """Move to branch NAME: the files become as its newest version has them.
+    """Switch to branch NAME: the files become those of its newest version.
 
-    A branch that only a remote has is made as it is there. What a clone left out stays away.
+    If only a remote has the branch, it is made here first. In a partial clone, content that was left out stays
+    away.
     """
     if start != "HEAD" and not create:
         raise click.UsageError("START goes with --create", click.get_current_context())

@@ -11,16 +11,14 @@ from mvc.cli.options import BUSY, verb
 
 @verb("tag", exits=BUSY | {12: "not allowed, or the key to sign with does not open"})
 @click.argument("words", nargs=-1, metavar="[NAME [REV]]")
-@click.option(
-    "-m", "--message", default="", metavar="TEXT", help="What the tag says of the version."
-)
-@click.option("-s", "--sign", is_flag=True, help="Sign it with your SSH key: see mvc sign.")
+@click.option("-m", "--message", default="", metavar="TEXT", help="Attach a message to the tag.")
+@click.option("-s", "--sign", is_flag=True, help="Sign the tag with your SSH key: see mvc sign.")
 @click.option("-d", "--delete", metavar="NAME", help="Delete tag NAME.")
 @click.pass_obj
 def command(
     face: Face, words: tuple[str, ...], message: str, sign: bool, delete: str | None
 ) -> None:
-    """List tags; or name REV (by default HEAD) for good: a tag never moves."""
+    """List tags, or give REV (by default HEAD) a name that never moves."""
     if (words and delete) or len(words) > 2 or ((message or sign) and not words):
         raise click.UsageError("mvc tag NAME [REV] [-m TEXT] [-s]", click.get_current_context())
     if delete:

@@ -13,10 +13,10 @@ from mvc.cli.options import BUSY, DAMAGE, verb
 @click.argument("number", required=False, type=click.IntRange(min=1), metavar="[N]")
 @click.pass_obj
 def command(face: Face, number: int | None) -> None:
-    """Take back the last operation, or operation N of mvc op log.
+    """Undo the last operation, or operation N of mvc op log.
 
-    Branches, tags and HEAD go back to where they were, and files that a checkout, restore or rollback had
-    rewritten become what they were, unsaved work included. Again: the operation before. Undoing an undo
+    Branches, tags and HEAD go back to where they were. Files that a checkout, restore or rollback rewrote
+    become what they were, unsaved work included. Run again, it undoes the operation before. Undoing an undo
     (mvc undo N) does the operation again.
     """
     done = face.repo.undo(number)

@@ -15,10 +15,10 @@ from mvc.cli.options import BUSY, verb
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.pass_obj
 def command(face: Face, paths: tuple[str, ...]) -> None:
-    """Take tracked paths out of care.
+    """Stop tracking paths.
 
-    The files stay where they are, and in the versions that have them; the next version has them no more.
-    To leave out part of a tracked directory, name it in .mvcignore.
+    The files stay on disk, and in the versions that have them; the next version does not have them any more. To
+    leave out a part of a tracked directory, name it in .mvcignore.
     """
     gone = face.repo.untrack(*map(os.path.abspath, paths))
     if face.json:

@@ -16,9 +16,9 @@ from mvc.cli.options import verb
 @click.argument("directory", default=".", metavar="[DIR]")
 @click.pass_obj
 def command(face: Face, directory: str) -> None:
-    """Stop saving the workspace by itself.
+    """Stop saving the workspace automatically.
 
-    A save under way is finished. Nothing is removed, and the verbs go on working.
+    A save in progress is finished first. Nothing is removed, and all other verbs go on working.
     """
     from mvc import daemon_client
     from mvc.api.errors import DaemonError

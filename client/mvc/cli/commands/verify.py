@@ -26,16 +26,16 @@ _SHOWN = 10
     is_flag=False,
     flag_value="",
     metavar="[NAME]",
-    help="Ask a remote (by default origin) for all that its refs reach instead.",
+    help="Check a remote (by default origin) instead: everything that its refs reach.",
 )
-@click.option("--read-data", is_flag=True, help="With --remote: have it all sent and re-hash it.")
+@click.option("--read-data", is_flag=True, help="With --remote: fetch all content and re-hash it.")
 @click.pass_obj
 def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int:
     """Re-hash all stored content and follow every link between versions, files and chunks.
 
-    Each damaged object is named, with the versions and files that it hurts. What a clone left out by choice is
-    counted, not blamed. With --remote the same is asked of another repository, as far as its versions are known
-    here.
+    Each damaged object is named, with the versions and files that it affects. Content that a clone left out by
+    choice is counted, but is no error. With --remote another repository is checked instead, as far as its
+    versions are known here.
     """
     if read_data and remote is None:
         raise click.UsageError("--read-data goes with --remote", click.get_current_context())

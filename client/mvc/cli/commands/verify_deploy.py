@@ -21,11 +21,11 @@ from mvc.cli.screens import deploy as screen
 @click.argument("rev", required=False, metavar="[REV]")
 @click.pass_obj
 def command(face: Face, directory: str, rev: str | None) -> int:
-    """Check that DIR, made by mvc export, is the version that its manifest says, and that it is REV.
+    """Check that DIR, made by mvc export, is the version that its manifest names, and that it is REV.
 
-    Every file is read: its digests have to add up to the version's id, so nothing but DIR is needed, and a
-    whole id as REV (64 digits) proves it. Any other REV, like production, is looked up in the repository here.
-    Files that the version does not have count as differences.
+    Every file is read. Its digests have to add up to the version's id, so nothing but DIR is needed, and a
+    complete id as REV (64 digits) proves it. Any other REV, like production, is looked up in the repository
+    here. Files that the version does not have count as differences.
     """
     from mvc.api.deploy import verify_deploy
     from mvc.cli.progress import monitor

@@ -14,19 +14,20 @@ from mvc.cli.screens.signature import report_lines
 @click.argument("revs", nargs=-1, metavar="[REV|TAG]...")
 @click.pass_obj
 def command(face: Face, revs: tuple[str, ...]) -> int:
-    """Tell who signed versions (by default HEAD) or tags, and whether their keys are trusted.
+    """Show who signed versions (by default HEAD) or tags, and whether their keys are trusted.
 
     \b
-    good         by a key that the allowed-signers file names, valid when the version was made
-    unknown-key  by a key that the file does not name, or not for this use
-    expired      by a key that was not valid when the version was made
-    revoked      by a key that signing.revoked names
-    bad          not by that key, or not of this version
-    unchecked    there are too many by unknown keys
+    good         the allowed-signers file names the key, and the key was
+                 valid when the version was made
+    unknown-key  the file does not name the key, or not for this use
+    expired      the key was not valid when the version was made
+    revoked      signing.revoked names the key
+    bad          the signature is not by that key, or not of this version
+    unchecked    there are too many signatures by unknown keys
 
-    A tag's name asks for the signatures of the tag; a version's number or id for those of the version.
-    signing.allowed_signers names the file (ssh-keygen(1), ALLOWED SIGNERS), else git's does; a time in it
-    without a Z is UTC.
+    A tag's name asks for the signatures of the tag; a version's number or id asks for those of the version.
+    signing.allowed_signers names the file (ssh-keygen(1), ALLOWED SIGNERS); without it, the one that git uses
+    counts. A time in that file without a Z is UTC.
     """
     reports = [face.repo.verify_signature(rev) for rev in revs or ("HEAD",)]
     ok = all(report.ok for report in reports)

@@ -18,7 +18,7 @@ _PARTS = ("blake3", "click", "grpcio", "lmdb", "protobuf", "zstandard")
 @verb("version", exits={10: ""})
 @click.pass_obj
 def command(face: Face) -> None:
-    """Show the versions of mvc, Python, the system and the libraries that matter."""
+    """Show the versions of mvc, Python, the system and the most important libraries."""
     found = {"mvc": __version__, "python": platform.python_version(), "system": platform.platform()}
     if not face.quiet:
         for part in _PARTS:

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 
 @verb("watch", exits=BUSY | {10: "", 15: EXIT_HELP[15]})
 @click.argument("directory", required=False, metavar="[DIR]")
-@click.option("--status", is_flag=True, help="Tell how each workspace under care is doing.")
+@click.option("--status", is_flag=True, help="Show the state of each watched workspace.")
 @click.pass_obj
 def command(face: Face, directory: str | None, status: bool) -> None:
-    """Save the workspace by itself, each time a complete checkpoint is there.
+    """Save the workspace automatically, each time a complete checkpoint is there.
 
-    Starts the daemon, mvcd, if need be (never with MVC_NO_DAEMON=1); it goes on until mvc unwatch, also after a
-    restart of mvcd. Where DIR is no repository yet, one is made and everything in it is put under care.
+    Starts the daemon mvcd if it is not running (never with MVC_NO_DAEMON=1). Watching goes on until mvc
+    unwatch, also after a restart of mvcd. If DIR has no repository yet, one is made, and everything in it is
+    tracked.
 
-    A checkpoint is saved when it is complete: by the format's own rule, or when `with mvc.checkpoint(...)` ends
-    in the training program, or when it has been quiet for a while; never while a program has it open.
-    How patient that is, and what is left alone, is set in the [watch] table of mvc.toml.
+    A checkpoint is saved when it is complete: by the rule of its format, when `with mvc.checkpoint(...)` ends
+    in the training program, or when it has been quiet for a while. It is never saved while a program has it
+    open for writing. The [watch] table of mvc.toml sets how long to wait and what to leave alone.
     """
     if status:
         _status(face, directory)

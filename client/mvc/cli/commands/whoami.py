@@ -15,9 +15,9 @@ from mvc.cli.screens import login as screen
 @click.argument("url", required=False)
 @click.pass_obj
 def command(face: Face, url: str | None) -> int | None:
-    """Ask the server at URL who you are there; without URL, every server you logged in to.
+    """Show who you are on the server at URL, or on every server that you logged in to.
 
-    Exits with 12 if one of them does not take the token any more.
+    The exit code is 12 if one of them does not accept the token any more.
     """
     from mvc.api.credentials import servers, whoami
     from mvc.api.errors import AuthError, MvcError

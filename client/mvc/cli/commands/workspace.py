@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 @click.group("workspace", cls=VerbGroup)
 def command() -> None:
-    """Several workspaces on one store: each has files and a HEAD of its own, all else they share.
+    """Manage several workspaces on one store.
 
-    A branch is checked out in one of them at most.
+    Each has files and a HEAD of its own; everything else is shared. A branch can be checked out in only one of
+    them.
     """
 
 
 @command.command("add", exits=BUSY)
 @click.argument("directory", metavar="DIR")
 @click.argument("rev", required=False)
-@click.option("-b", "--branch", metavar="NAME", help="Make branch NAME at REV for it.")
+@click.option("-b", "--branch", metavar="NAME", help="Make branch NAME at REV for the workspace.")
 @click.pass_obj
 def add(face: Face, directory: str, rev: str | None, branch: str | None) -> None:
-    """Make a workspace in DIR, which is new or empty, and check REV out there.
+    """Make a workspace in DIR, a new or empty directory, and check out REV there.
 
-    It is on REV if that is a branch, else at that version. Without REV and NAME it is on a branch called as DIR
-    is, made at HEAD unless it is there.
+    If REV is a branch, the workspace is on it, else at that version. Without REV and NAME it is on a branch
+    named like DIR, which is made at HEAD if it does not exist.
     """
     root, done = face.repo.add_workspace(directory, rev, branch=branch)
     if face.json:
@@ -45,7 +46,7 @@ def add(face: Face, directory: str, rev: str | None, branch: str | None) -> None
 @command.command("list")
 @click.pass_obj
 def listed(face: Face) -> None:
-    """List the workspaces on this store; * is this one."""
+    """List the workspaces on this store; * marks this one."""
     found = face.repo.workspaces()
     document = {
         "workspaces": [
@@ -76,12 +77,13 @@ def _row(found: Workspace) -> tuple[str, ...]:
 
 @command.command("remove", exits=BUSY | {1: "failure, or a file there is in no version"})
 @click.argument("directory", metavar="DIR")
-@click.option("--keep-files", is_flag=True, help="Let its files be; only mvc's own go.")
+@click.option("--keep-files", is_flag=True, help="Keep its files; remove only those of mvc.")
 @click.pass_obj
 def remove(face: Face, directory: str, keep_files: bool) -> None:
     """Remove the workspace in DIR and its files. What it saved stays, on its branches.
 
-    A file that is in no version as it is there stops it. A workspace whose directory is gone is forgotten.
+    A file that is in no version, as it is there, stops the removal. A workspace whose directory is gone is
+    forgotten.
     """
     root = face.repo.remove_workspace(directory, keep_files=keep_files)
     if face.json:

@@ -48,7 +48,7 @@ class Module:
 
     @property
     def relative(self) -> float:
-        """Of all its changed tensors, as one vector; NaN when all of them are packed."""
+        """Relative change of all its changed tensors, as one vector; NaN when all of them are packed."""
         found = [t.statistics for t in self.measured if not t.packed]
         if not found:
             return math.nan

@@ -43,7 +43,8 @@ def elsewhere(diff: Diff, limits: Limits, *, forms: bool) -> Iterator[str]:
 
 
 def names(changes: TensorChanges, limits: Limits, *, forms: bool) -> Iterator[str]:
-    """Those whose values changed; with `forms` also those that came, went, or have another form or name."""
+    """Yields the tensors whose values changed; with `forms` also those that came, went, or have another form or
+    name."""
     kinds = _KINDS if forms else ("changed",)
     rows = [
         (kind, text.safe(name), f"  ({kind})" if kind in ("reshaped", "retyped") else "")
