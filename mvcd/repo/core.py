@@ -337,7 +337,7 @@ def create(
     make it one.
 
     So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
-    people of the directory's group may write it too (mvcd/store/group.py).
+    people of the directory's group may write it too (mvcd/disk/group.py).
     """
     require_utf8()
     if not os.path.isdir(root):

@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from mvcd.chunking import _cut
+from mvcd.disk.filesystem import filesystem_type
 from mvcd.errors import MvcError, NoRepository, with_cause
 from mvcd.repo.captures import Captures
 from mvcd.repo.early_home import abandoned
 from mvcd.repo.location import Location, find_remains
 from mvcd.repo.results import Check
-from mvcd.store.filesystem import filesystem_type
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import find_store, survey
 

@@ -11,6 +11,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 
+from mvcd.disk.aside import keep_aside
 from mvcd.errors import Failure, IntegrityError, MissingObject, NoRepository
 from mvcd.ids import Kind, VersionId
 from mvcd.objects.closure import parents
@@ -31,9 +32,7 @@ from mvcd.repo.refs import (
 )
 from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.aside import keep_aside
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.pack import sync_directory
 from mvcd.store.repair import Finding, Repaired, Survey, find_store, is_store, repair_store, survey
 
 LOST = "lost/"
@@ -269,7 +268,6 @@ def _write_settings(plan: Plan, report: Repaired) -> None:
     if plan.store.path != plan.place.store_named(config.get("store.path")):
         settings["store.path"] = plan.store.path
     config.write(settings)
-    sync_directory(plan.place.directory)
     report.done.append("wrote the settings again")
     report.lost.append(
         "settings that are not in the file any more, such as remotes: see mvc config list"

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import MvcError
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.damage import mark
 from mvcd.store.frames import gather, parse_frame
 from mvcd.store.index import Index
-from mvcd.store.pack import pack_name, pack_numbers, try_lock, unlock
+from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
 from mvcd.store.rows import Location
 from mvcd.store.writers import pack_row, pack_rows

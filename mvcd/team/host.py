@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from mvcd.disk.room import RESERVE, require_room
 from mvcd.errors import Busy, NoRepository, UsageError
 from mvcd.monitor import Silent
 from mvcd.repo import operations
@@ -17,7 +18,6 @@ from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.opened import PACKS, Opened, room
-from mvcd.store.room import RESERVE, require_room
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.policy import Judge

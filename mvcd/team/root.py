@@ -15,6 +15,8 @@ import stat
 from contextlib import suppress
 from typing import Self
 
+from mvcd.disk.moves import move_durably
+from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository, UsageError
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.team.accounts import Accounts, new_secret
@@ -131,7 +133,7 @@ class Root:
             self.accounts.add_user(by, ADMIN)
         self.accounts.set_grant(by, ADMIN, Scope(role=Role.ADMIN))
         secret = new_secret()
-        write_secret(self.admin_token, secret)
+        replace_file(self.admin_token, f"{secret}\n".encode(), secret=True)
         self.accounts.add_token(by, ADMIN, note="made at the first start", secret=secret)
         return self.admin_token
 
@@ -171,7 +173,7 @@ class Root:
         self.accounts.remove_repository(by, name)
         aside = os.path.join(self.path, "removed", hosted.id)
         os.makedirs(os.path.dirname(aside), mode=0o700, exist_ok=True)
-        os.rename(self.repository_path(name), aside)
+        move_durably(self.repository_path(name), aside)
         return aside
 
     def open_repository(self, name: str) -> LmdbStore:
@@ -197,16 +199,3 @@ class Root:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def write_secret(path: str, text: str) -> None:
-    """Replaces a file by one that only its owner may read, durably."""
-    temporary = f"{path}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w", encoding="ascii") as out:
-        out.write(text + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, path)

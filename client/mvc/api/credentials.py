@@ -7,7 +7,6 @@ in a URL.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
@@ -185,7 +184,8 @@ def _read() -> dict[str, dict[str, Any]]:
 @contextmanager
 def _changing() -> Iterator[dict[str, dict[str, Any]]]:
     """The kept tokens, for a change; one process at a time."""
-    from mvcd.team.root import write_secret
+    from mvcd.disk.locks import lock
+    from mvcd.disk.replace import replace_file
 
     path = _path()
     if path is None:
@@ -194,13 +194,14 @@ def _changing() -> Iterator[dict[str, dict[str, Any]]]:
             cause="MVC_CONFIG is empty", help="unset MVC_CONFIG  (or pass the token as MVC_TOKEN)",
         )  # fmt: skip
     os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock(file)
         found = _read()
         before = json.dumps(found)
         yield found
         if json.dumps(found) != before:
-            write_secret(path, json.dumps({"format": 1, "servers": found}, indent=2))
+            text = json.dumps({"format": 1, "servers": found}, indent=2)
+            replace_file(path, f"{text}\n".encode(), secret=True)
     finally:
-        os.close(lock)
+        os.close(file)

@@ -19,11 +19,12 @@ from typing import Any
 
 from blake3 import blake3
 
+from mvcd.disk.replace import replace_file
+from mvcd.disk.sync import sync_directory
 from mvcd.errors import Failure, IntegrityError, NoRepository
 from mvcd.monitor import Monitor
 from mvcd.store.backup import Backup, back_up, require_empty
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.pack import sync_directory
 
 NAME = "backup.json"
 FORMAT = 1
@@ -130,13 +131,7 @@ def _stores(root: str) -> Iterator[str]:
 
 
 def _write(target: str, text: str) -> None:
-    path = os.path.join(target, NAME)
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
-    sync_directory(target)
+    replace_file(os.path.join(target, NAME), text.encode())
 
 
 def _read(source: str) -> list[StoreCopy]:

@@ -203,6 +203,8 @@ def _self_test(root: Root) -> None:
     IntegrityError."""
     import logging
 
+    from mvcd.disk.sync import sync_file
+
     for hosted in root.accounts.repositories():
         if not os.path.isfile(os.path.join(root.repository_path(hosted.name), "format")):
             logging.getLogger("mvcd.serve").error("the files of %s are not there", hosted.name)
@@ -212,7 +214,7 @@ def _self_test(root: Root) -> None:
         with open(probe, "wb") as file:
             file.write(bytes(4096))
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         os.unlink(probe)
     except OSError as error:
         raise Failure(f"{root.path} cannot be written", kind="root", cause=str(error)) from None

@@ -12,13 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mvcd.disk.room import RESERVE, require_room
 from mvcd.errors import AuthError, Conflict, MvcError, NoRepository
 from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.repo.refs import head_name
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.room import RESERVE, require_room
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from mvcd.disk.sync import sync_file
 from mvcd.errors import Failure, MvcError
 from mvcd.repo.keygen import Keygen
 from mvcd.store.lmdb_store import LmdbStore
@@ -95,7 +96,7 @@ class Sealing:
             file = os.open(self._target, flags, 0o600)
             try:
                 os.write(file, text.encode())
-                os.fsync(file)
+                sync_file(file)
             finally:
                 os.close(file)
         except OSError as error:
