@@ -81,6 +81,14 @@ def test_only_the_ground_level_moves_syncs_and_locks_files() -> None:
     assert {"os.replace", "os.rename", "os.fsync", "os.sync", "fcntl.flock"} <= ground
 
 
+def test_only_the_store_names_its_implementations() -> None:
+    """Others open a store by its address. Said once more without the tool, for names too."""
+    inside = ROOT / "mvcd" / "store"
+    named = [p for p in sources() if re.search(r"lmdb_?store|memory_?store", p.read_text(), re.I)]
+    assert [str(p.relative_to(ROOT)) for p in named if inside not in p.parents] == []
+    assert {inside / "stores.py", inside / "lmdb_store.py"} <= set(named)
+
+
 def test_modules_are_named_for_what_they_do() -> None:
     assert [str(p) for p in sources() if p.stem in NO_NAMES] == []
 

@@ -189,7 +189,7 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
     from mvcd.repo import partial
     from mvcd.repo.location import Location
     from mvcd.repo.receiving import judge, shared
-    from mvcd.store.lmdb_store import LmdbStore
+    from mvcd.store.stores import open_store
     from mvcd.sync.local import LocalPeer
 
     place = Location(os.path.realpath(path))
@@ -205,7 +205,7 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
             cause="there is no such directory" if not os.path.isdir(path) else None,
             help=f"mvc init --bare {path}  (makes one without a workspace)",
         )
-    store = LmdbStore.open(where)
+    store = open_store(where)
     return LocalPeer(
         store, url, repo_id=store.id, visible=lambda name: shared(name) or name == head,
         judge=judge(store, clock), complete=complete,

@@ -32,8 +32,8 @@ from mvcd.repo.refs import (
 )
 from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import Finding, Repaired, Survey, find_store, is_store, repair_store, survey
+from mvcd.store.stores import open_store
 
 LOST = "lost/"
 """Branches that are made for versions no ref reaches begin so."""
@@ -85,7 +85,7 @@ def look(path: str, *, store: str | None = None) -> Plan:
             plan.findings.append(Finding("settings", f"{place.config_path} {problem}", remedy))
     plan.findings += plan.store.findings
     if not (plan.store.index or plan.store.format):
-        with LmdbStore.open(where) as opened:
+        with open_store(where, as_it_is=True) as opened:
             _look_inside(plan, opened)
     return plan
 
@@ -227,7 +227,7 @@ def carry_out(plan: Plan, context: Context, *, lost_found: bool, id: str | None 
     Raises Busy, Failure. It may be killed anywhere, and is repeated as it stands.
     """
     report = repair_store(plan.store, id=id)
-    with LmdbStore.open(plan.store.path) as store:
+    with open_store(plan.store.path) as store:
         if plan.store.index or plan.store.format:
             _look_inside(plan, store)
         _restore_refs(plan, store, context, report, lost_found=lost_found)

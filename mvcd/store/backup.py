@@ -48,6 +48,12 @@ class Backup:
     bytes: int
 
 
+def back_up_at(address: str, target: str, *, monitor: Monitor | None = None) -> Backup:
+    """Backs up the store at an address, which stays as it is. Raises what opening it and `back_up` raise."""
+    with LmdbStore.open(address) as store:
+        return back_up(store, target, monitor=monitor)
+
+
 def back_up(store: LmdbStore, target: str, *, monitor: Monitor | None = None) -> Backup:
     """Copies a store into `target`, a directory that is absent or empty, and reads all of the copy.
 

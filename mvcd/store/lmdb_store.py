@@ -13,6 +13,7 @@ from mvcd.disk.directories import make_directories
 from mvcd.disk.filesystem import require_local
 from mvcd.disk.locks import lock_directory, lock_now
 from mvcd.disk.replace import place_file, replace_file
+from mvcd.disk.room import require_room
 from mvcd.disk.sync import sync_directory
 from mvcd.errors import Busy, Failure, IntegrityError, MvcError
 from mvcd.monitor import Monitor, Silent
@@ -261,6 +262,9 @@ class LmdbStore(PackedObjects):
             with suppress(FileNotFoundError):
                 size += os.stat(os.path.join(self.pack_directory, pack_name(pack.number))).st_size
         return StoreStats(objects, len(packs), size, self.index.used_bytes())
+
+    def require_room(self, size: int, what: str, *, reserve: int = 0) -> None:
+        require_room(self.path, size, what, reserve=reserve)
 
     def close(self) -> None:
         if self._lock >= 0:

@@ -18,7 +18,8 @@ from typing import Self
 from mvcd.disk.moves import move_durably
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository, UsageError
-from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.api import Store
+from mvcd.store.stores import create_store, open_store
 from mvcd.team.accounts import Accounts, new_secret
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Role, Scope
@@ -87,7 +88,7 @@ def make_private(path: str) -> None:
 class Root:
     """An open server directory. Close it, or use it in a `with`."""
 
-    def __init__(self, path: str, accounts: LmdbStore) -> None:
+    def __init__(self, path: str, accounts: Store) -> None:
         self.path = path
         self.accounts = Accounts(accounts)
         self.store = accounts
@@ -105,7 +106,7 @@ class Root:
                 cause="it has no accounts",
                 help=f"mvcd serve --root {path}  (makes one), or name the right one: --root DIR",
             )
-        return cls(path, LmdbStore.open(accounts))
+        return cls(path, open_store(accounts))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Self:
@@ -114,7 +115,7 @@ class Root:
         make_private(path)
         os.makedirs(os.path.join(path, "repos"), mode=0o700, exist_ok=True)
         with suppress(Failure):
-            LmdbStore.create(os.path.join(path, "accounts")).close()
+            create_store(os.path.join(path, "accounts")).close()
         return cls.open(path)
 
     @property
@@ -155,8 +156,8 @@ class Root:
             )
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         if not os.path.exists(os.path.join(path, "format")):  # or a creation was cut short here
-            LmdbStore.create(path).close()
-        with LmdbStore.open(path) as store:
+            create_store(path).close()
+        with open_store(path) as store:
             hosted = Hosted(name, store.id, by.time_us)
         self.accounts.add_repository(by, hosted)
         return hosted
@@ -176,9 +177,9 @@ class Root:
         move_durably(self.repository_path(name), aside)
         return aside
 
-    def open_repository(self, name: str) -> LmdbStore:
-        """Raises NoRepository; what the store raises."""
-        return LmdbStore.open(self.listed_path(name))
+    def open_repository(self, name: str) -> Store:
+        """A repository's store, to look at as it is. Raises NoRepository; what the store raises."""
+        return open_store(self.listed_path(name), as_it_is=True)
 
     def listed_path(self, name: str) -> str:
         """The store's directory of a repository that is listed, whether it opens or not. Raises

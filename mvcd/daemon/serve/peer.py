@@ -12,13 +12,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mvcd.disk.room import RESERVE, require_room
+from mvcd.disk.room import RESERVE
 from mvcd.errors import AuthError, Conflict, MvcError, NoRepository
 from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.repo.refs import head_name
-from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.api import Store
+from mvcd.store.stores import open_store
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
@@ -67,7 +68,7 @@ def offers(paths: Sequence[str]) -> dict[str, Offered]:
 class OpenPeer:
     """`wire.host.Hosted` for everybody who comes in."""
 
-    store: LmdbStore
+    store: Store
     repo_id: str
     role: str
     complete: bool = True
@@ -80,7 +81,7 @@ class OpenPeer:
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
-        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
+        self.store.require_room(size, "what is pushed", reserve=RESERVE)
 
     def check_update(self, update: Update, missing: Missing) -> Judgement:
         judged = judge(self.store, time.time_ns)
@@ -99,8 +100,7 @@ class PeerHost:
         role = Role.WRITE if write else Role.READ
         try:
             for name, offer in offers.items():
-                store = LmdbStore.open(offer.store)
-                store.salvage()  # before anybody asks what is missing
+                store = open_store(offer.store)
                 self._open[name] = OpenPeer(
                     store, store.id, role.word, not offer.partial, head=offer.head
                 )

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from mvcd.disk.sync import sync_file
 from mvcd.errors import Failure, MvcError
 from mvcd.repo.keygen import Keygen
-from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.api import Store
 from mvcd.team import seals
 from mvcd.team.root import Root
 
@@ -78,7 +78,7 @@ class Sealing:
             self._sealed |= sealed
         return len(lines)
 
-    def _stores(self) -> Iterator[tuple[str, LmdbStore]]:
+    def _stores(self) -> Iterator[tuple[str, Store]]:
         yield seals.ACCOUNTS, self._root.store
         for hosted in self._root.accounts.repositories():
             try:
