@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from mvc.api.settings import user_config_path
 from mvcd.errors import AuthError, Failure, NoRepository, UsageError
 from mvcd.wire.address import require_no_secret
-from mvcd.wire.ports import PORTS
+from mvcd.wire.schemes import GRPCS, Carrier, known_scheme
 
 if TYPE_CHECKING:
     from mvcd.monitor import Monitor
@@ -112,13 +112,14 @@ def _parts(url: str) -> tuple[str, str]:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if parts.scheme not in PORTS or not host:
+    scheme = known_scheme(url)
+    if scheme is None or scheme.carrier is not Carrier.SERVER or not host:
         raise UsageError(
             f"{url!r} is not the address of a server",
-            help="mvc login grpcs://host:port/team/name",
+            help=f"mvc login {GRPCS.name}://host:port/team/name",
         )
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}:{port or PORTS[parts.scheme]}", parts.path.strip("/")
+    return f"{scheme.name}://{shown}:{port or scheme.port}", parts.path.strip("/")
 
 
 def _ask(server: str, repo: str, kept: dict[str, Any], monitor: Monitor | None) -> Login:

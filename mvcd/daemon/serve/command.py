@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, NoRepository, UsageError
-from mvcd.wire.ports import PORTS
+from mvcd.wire.schemes import GRPC, GRPCS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mvcd.daemon.serve.sealing import Sealing
     from mvcd.team.root import Root
 
-PLAIN_LISTEN = f"127.0.0.1:{PORTS['grpc']}"
-TLS_LISTEN = f":{PORTS['grpcs']}"
+PLAIN_LISTEN = f"127.0.0.1:{GRPC.port}"
+TLS_LISTEN = f":{GRPCS.port}"
 DRAIN_SECONDS = 30.0
 
 _SERVE = """Serve repositories to others over gRPC.
@@ -145,7 +145,7 @@ def _run(
 
 
 def _url(where: Listen, plan: Plan) -> str:
-    return f"{'grpc' if plan.certificates is None else 'grpcs'}://{where}"
+    return f"{(GRPC if plan.certificates is None else GRPCS).name}://{where}"
 
 
 # -------------------------------------------------------------------- a team's directory
