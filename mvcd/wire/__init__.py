@@ -17,6 +17,7 @@
     dial.py     from an address to a peer
     schemes.py  kinds of addresses, and what is to know of each
     ssh.py      a connection through the system's ssh
+    limits.py   what may be in one call
     ids.py      packed digests and bitmaps
 
 Nothing else in the engine knows gRPC. What it says on stderr is not for the people who use us: errors come as
