@@ -159,8 +159,8 @@ class LmdbStore(PackedObjects):
         return LmdbSession(self)
 
     def salvage(self) -> None:
-        """Makes visible what killed writers left (salvage.py): once, at the first session of an open store or
-        earlier. Raises Failure."""
+        """Makes visible what killed writers left (salvage.py): once, when it opens (stores.py), at the
+        latest at its first session. Raises Failure."""
         if self._salvaged or self.index.read_only:
             return
         self._salvaged = True

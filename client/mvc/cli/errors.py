@@ -89,11 +89,11 @@ EXIT_HELP: dict[int, str] = {
 }
 
 _CLOSER_HELP = {
-    "disk-full": "make room (mvc gc frees what nothing reaches), then run it again",
-    "read-only": "mvc init --store DIR  (on a disk that can be written)",
-    "permission": "mvc doctor",
+    errno.ENOSPC: "make room (mvc gc frees what nothing reaches), then run it again",
+    errno.EDQUOT: "make room in your quota, then run it again",
+    errno.EROFS: "mvc init --store DIR  (on a disk that can be written)",
 }
-"""What a command can advise, by kind, where the table of refusals has nothing as close to people."""
+"""What a command can advise where the table of refusals, which the store has too, has nothing as close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +229,7 @@ def _os_error(code: int, error: OSError) -> Report:
     kind, help = ("os-error", None) if found is None else (found.kind, found.help)
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     where = error.filename if isinstance(error.filename, str) else None
-    if kind == "permission" and where and help is not None:
-        help = help.format(path=shlex.quote(where))
-    else:
-        help = _CLOSER_HELP.get(kind, help)
+    if kind == "permission" and help is not None:
+        help = help.format(path=shlex.quote(where)) if where else "mvc doctor"
+    help = _CLOSER_HELP.get(error.errno or 0, help)
     return Report(code, kind, f"{where}: {reason}" if where else reason, help=help)
