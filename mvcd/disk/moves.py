@@ -10,7 +10,7 @@ from mvcd.disk.sync import sync_directories
 def move(old: str, new: str) -> None:
     """Moves a file or directory within one file system, in one step. The step is durable once the directories
     of both names are synced. Raises OSError."""
-    os.rename(old, new)
+    os.replace(old, new)
 
 
 def move_durably(old: str, new: str) -> None:
