@@ -43,6 +43,53 @@ def test_only_one_client_package_imports_the_engine() -> None:
             assert inside.parts[0] == "api", f"{inside} imports mvcd"
 
 
+GROUND = {
+    "os": {"replace", "rename", "renames", "fsync", "fdatasync", "sync"},
+    "fcntl": {"flock", "lockf"},
+    "shutil": {"move"},
+}
+NOT_ON_THE_GROUND = {
+    "client/mvc/demo/tensorfile.py": "a training program of a user's, which knows nothing of mvc",
+    "client/mvc/training/values.py": "imported into training processes: the standard library only",
+}
+
+
+def ground_calls(path: Path) -> Iterator[str]:
+    """Uses of the calls that only mvcd/disk makes, whatever name their module has here."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules.update({a.asname or a.name: a.name for a in node.names if a.name in GROUND})
+        elif isinstance(node, ast.ImportFrom) and node.module in GROUND:
+            yield from (
+                f"{node.module}.{a.name}" for a in node.names if a.name in GROUND[node.module]
+            )
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = modules.get(node.value.id, "")
+            if node.attr in GROUND.get(module, ()):
+                yield f"{module}.{node.attr}"
+
+
+def test_only_the_ground_level_moves_syncs_and_locks_files() -> None:
+    found = {
+        str(path.relative_to(ROOT)): calls
+        for path in sources()
+        if path.parent != ROOT / "mvcd" / "disk" and (calls := sorted(set(ground_calls(path))))
+    }
+    assert found.keys() == NOT_ON_THE_GROUND.keys(), found
+    ground = {c for p in (ROOT / "mvcd" / "disk").glob("*.py") for c in ground_calls(p)}
+    assert {"os.replace", "os.fsync", "os.sync", "fcntl.flock"} <= ground
+
+
+def test_only_the_store_names_its_implementations() -> None:
+    """Others open a store by its address. Said once more without the tool, for names too."""
+    inside = ROOT / "mvcd" / "store"
+    named = [p for p in sources() if re.search(r"lmdb_?store|memory_?store", p.read_text(), re.I)]
+    assert [str(p.relative_to(ROOT)) for p in named if inside not in p.parents] == []
+    assert {inside / "stores.py", inside / "lmdb_store.py"} <= set(named)
+
+
 def test_modules_are_named_for_what_they_do() -> None:
     assert [str(p) for p in sources() if p.stem in NO_NAMES] == []
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mvcd.disk.replace import replace_file
 from mvcd.repo.location import Location
 
 log = logging.getLogger(__name__)
@@ -127,11 +128,9 @@ class Ledger:
             "format": FORMAT, "saved": self._saved, "missed": self._missed, "told": self._told,
             "last": self._last, "misses": [asdict(miss) for miss in self._misses],
         }  # fmt: skip
-        temporary = f"{self._path}.new"
+        text = json.dumps(document, ensure_ascii=False)
         with contextlib.suppress(OSError):  # it is written again with the next change
-            with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
-                json.dump(document, file, ensure_ascii=False)
-            os.replace(temporary, self._path)
+            replace_file(self._path, text.encode("utf-8", "surrogateescape"), durable=False)
 
     def _read(self) -> None:
         with (

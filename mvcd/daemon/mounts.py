@@ -19,6 +19,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
+from mvcd.disk.replace import replace_file
 from mvcd.repo.location import Location
 from mvcd.repo.scan import Scan
 
@@ -125,8 +126,5 @@ class Mounts:
     def _store(self, known: dict[str, list[str]]) -> None:
         if not known and not os.path.exists(self._path):
             return
-        temporary = self._path + ".new"
         with contextlib.suppress(OSError):  # it is learnt again at the next look
-            with open(temporary, "w", encoding="utf-8") as file:
-                json.dump(known, file)
-            os.replace(temporary, self._path)
+            replace_file(self._path, json.dumps(known).encode(), durable=False)

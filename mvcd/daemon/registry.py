@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 
+from mvcd.disk.replace import replace_file
 from mvcd.errors import DaemonError
 
 
@@ -36,17 +36,7 @@ class Registry:
 
     def _write(self, entries: dict[str, Entry]) -> None:
         document = {"format": 1, "workspaces": [asdict(entry) for entry in entries.values()]}
-        temporary = f"{self._path}.new"
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path)
-        directory = os.open(os.path.dirname(self._path), os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        replace_file(self._path, json.dumps(document, indent=2).encode())
         self._entries = entries
 
 

@@ -7,7 +7,6 @@ held by flock: the kernel drops the lock with the process, so nothing stale can 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import threading
@@ -28,6 +27,7 @@ from mvcd.daemon.reading import Reading
 from mvcd.daemon.registry import Entry, Registry
 from mvcd.daemon.signals import Ending
 from mvcd.daemon.watch import Events
+from mvcd.disk.locks import hold, sign
 from mvcd.errors import Busy, DaemonError, UsageError
 from mvcd.repo import location
 from mvcd.repo.captures import Maker
@@ -290,18 +290,15 @@ def _inside(root: str, path: str) -> str:
 def _acquire(path: str) -> int:
     """The daemon's lock, for life; raises Busy with the holder's pid."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = os.pread(fd, 32, 0).decode("ascii", "replace").strip()
+    holder = hold(fd)
+    if holder is not None:
         os.close(fd)
         raise Busy(
             "mvcd is running already",
-            cause=f"process {holder or 'unknown'} holds {path}",
+            cause=f"{holder} holds {path}",
             help="mvcd restart, or mvcd stop",
-        ) from None
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, str(os.getpid()).encode(), 0)
+        )
+    sign(fd)
     return fd
 
 

@@ -7,7 +7,6 @@ does, so a slow child is never taken for a dead one.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import select
@@ -20,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from mvcd.daemon.config import Places
+from mvcd.disk.refusals import is_disk_full
 from mvcd.errors import DaemonError, MvcError
 from mvcd.waiting import Waiting
 
@@ -44,8 +44,8 @@ Lines = list[tuple[str, str]]
 def lines_of(error: MvcError | OSError) -> Lines:
     """What to say of an error: labels and texts."""
     if isinstance(error, OSError):
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        return [("error", reason(error)), *([("help", ROOM)] if full else [])]
+        room = [("help", ROOM)] if is_disk_full(error) else []
+        return [("error", reason(error)), *room]
     found = (("error", str(error)), ("cause", error.cause), ("help", error.help))
     return [(label, text) for label, text in found if text]
 

@@ -11,9 +11,9 @@ import os
 
 from mvcd.daemon.mounts import Mounted, Mounts
 from mvcd.daemon.watch import Events, Listener, TreeWatch, Unwatchable
+from mvcd.disk.filesystem import NETWORK_TYPES, filesystem_type
 from mvcd.repo import ignore
 from mvcd.repo.location import Location
-from mvcd.store.filesystem import NETWORK_TYPES, filesystem_type
 
 log = logging.getLogger(__name__)
 

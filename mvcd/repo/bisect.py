@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from mvcd.disk.replace import replace_file
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.objects.glance import Glance
@@ -22,7 +22,6 @@ from mvcd.repo.history import names_by_version
 from mvcd.repo.refs import EMPTY_ID
 from mvcd.repo.results import Context, History
 from mvcd.repo.walk import ancestors, resolve
-from mvcd.store import group
 
 FILE = "bisect.json"
 MAX_FILE = 8 << 20
@@ -255,18 +254,11 @@ def _path(core: Core) -> str:
 
 
 def _store(core: Core, state: BisectState) -> None:
-    """Whole or not at all: written beside, then renamed."""
     found = {
         "start": state.start, "bad": state.bad, "good": state.good,
         "skipped": state.skipped, "log": state.log,
     }  # fmt: skip
-    temporary = f"{_path(core)}.{secrets.token_hex(8)}"
-    handle = group.create(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(found, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, _path(core))
+    replace_file(_path(core), json.dumps(found).encode())
 
 
 # -------------------------------------------------------------------- without a command

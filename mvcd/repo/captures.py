@@ -21,6 +21,8 @@ from typing import Any
 
 from blake3 import blake3
 
+from mvcd.disk.moves import move
+from mvcd.disk.replace import replace_file
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
 from mvcd.repo.keeping import Changed, Keeper, Kept
@@ -155,7 +157,7 @@ class Captures:
         """A held capture, as it is now (more may be gone than when it was held), is to become a version."""
         held = self.place(capture, held=True)
         self._write(held, capture)
-        os.rename(held, self.place(capture))
+        move(held, self.place(capture))
 
     def rewrite(self, capture: Capture, *, held: bool = False) -> None:
         """A capture whose files are as they were, with other words around them."""
@@ -195,10 +197,10 @@ class Captures:
                 shutil.rmtree(place, ignore_errors=True)
 
     def _write(self, place: str, capture: Capture) -> None:
-        temporary = os.path.join(place, f"{DOCUMENT}.new")
-        with open(temporary, "w", encoding="utf-8", errors="surrogateescape") as file:
-            json.dump(_document(capture), file, ensure_ascii=False, separators=(",", ":"))
-        os.replace(temporary, os.path.join(place, DOCUMENT))
+        text = json.dumps(_document(capture), ensure_ascii=False, separators=(",", ":"))
+        content = text.encode("utf-8", "surrogateescape")
+        # A capture that a power cut tears is dropped, and what it held is taken again.
+        replace_file(os.path.join(place, DOCUMENT), content, durable=False)
 
 
 def digest_of(path: str) -> str:

@@ -18,6 +18,9 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mvcd.disk.moves import move
+from mvcd.disk.room import require_room
+from mvcd.disk.sync import sync_directories, sync_files
 from mvcd.errors import Conflict
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import MAX_PATH_BYTES, Entry, Mode
@@ -31,9 +34,7 @@ from mvcd.repo.paths import directories_above
 from mvcd.repo.staging import Contents, Staged, stage
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import LONG, unwritten
-from mvcd.store.room import require_room
 
-_SYNC_EACH = 256
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
 
 
@@ -96,7 +97,7 @@ class Checkout:
             )
             staged = self._lay_out([e for e in write if self._may_write(e)])
             stage(staged, self._contents, self._monitor)
-            self._make_durable([s.temporary for s in staged])
+            sync_files([s.temporary for s in staged])
             self._require_unchanged(expect)
             return self._switch(staged, remove, respell)
         except OSError as error:
@@ -159,14 +160,14 @@ class Checkout:
         self.touched = True
         self._remove(early)
         for old, new in respell:
-            os.rename(os.path.join(self._root, old), os.path.join(self._root, new))
+            move(os.path.join(self._root, old), os.path.join(self._root, new))
         late = self._still_there((respelled(path, respell) for path in late), paths)
         for top in self._tops:
             self._tops[top] = self._place_directory(top)
         written = [self._place(s) for s in staged]
         self._remove(late)
         changed = [*remove, *self._tops, *(w.path for w in written)]
-        self._sync_directories(_above(changed))
+        sync_directories([os.path.join(self._root, d) for d in _above(changed)])
         return written
 
     def _still_there(self, removed: Iterable[str], written: Iterable[str]) -> list[str]:
@@ -186,18 +187,6 @@ class Checkout:
             self.skipped.append((entry.path, problem))
         return problem is None
 
-    def _make_durable(self, paths: Sequence[str]) -> None:
-        if len(paths) > _SYNC_EACH:
-            os.sync()
-            return
-        for path in paths:
-            if not os.path.islink(path):
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
-
     # ---------------------------------------------------------------- placing
 
     def _require_unchanged(self, expect: dict[str, FileStat | None]) -> None:
@@ -215,7 +204,7 @@ class Checkout:
         """Whether it went as a whole: not where something is by now."""
         self._make_parents(top.rpartition("/")[0], top)
         try:
-            os.rename(self._new + top, os.path.join(self._root, top))
+            move(self._new + top, os.path.join(self._root, top))
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 return False
@@ -229,10 +218,10 @@ class Checkout:
             return Written(path, item.stat or FileStat.of(os.lstat(target)))
         self._make_parents(path.rpartition("/")[0], path)
         try:
-            os.replace(item.temporary, target)
+            move(item.temporary, target)
         except IsADirectoryError:
             self._remove_empty_below(path)
-            os.replace(item.temporary, target)
+            move(item.temporary, target)
         return Written(path, FileStat.of(os.lstat(target)))
 
     def _went_with_its_directory(self, path: str) -> bool:
@@ -286,23 +275,6 @@ class Checkout:
             except OSError:
                 return
             directory = os.path.dirname(directory)
-
-    def _sync_directories(self, directories: set[str]) -> None:
-        if len(directories) > _SYNC_EACH:
-            os.sync()
-            return
-        for directory in directories:
-            try:
-                fd = os.open(os.path.join(self._root, directory), os.O_RDONLY | os.O_CLOEXEC)
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            except PermissionError:  # it may be written and not be listed
-                os.sync()
-                return
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
 
 
 def why_reserved(path: str) -> str | None:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mvcd.disk.directories import make_directories
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor, Silent
@@ -20,7 +21,6 @@ from mvcd.repo.location import DIRECTORY
 from mvcd.repo.partial import Wanted
 from mvcd.repo.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.results import CheckoutResult, Context
-from mvcd.store.directories import make_directories
 from mvcd.store.peer import STANDS, WORKSPACES
 
 _UNFINISHED = "clone.unfinished"

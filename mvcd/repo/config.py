@@ -12,9 +12,8 @@ import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, Self
 
+from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, UsageError
-from mvcd.store.group import share
-from mvcd.store.pack import sync_directory
 from mvcd.wire.address import require_no_secret, shown
 
 Setting = str | int | float | bool
@@ -93,15 +92,7 @@ class Config:
                 kind="bad-config",
                 help="MVC_CONFIG=FILE names the one for all repositories",
             )
-        # By the umask, or as the directory says (group.py).
-        temporary = f"{self._path}.{os.getpid()}.new"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.write(tomlkit.dumps(document))
-            file.flush()
-            os.fsync(file.fileno())
-        share(temporary)
-        os.replace(temporary, self._path)
-        sync_directory(os.path.dirname(os.path.abspath(self._path)))
+        replace_file(self._path, tomlkit.dumps(document).encode())
         self._values = self._instead = None
 
     def _load(self) -> dict[str, Setting]:

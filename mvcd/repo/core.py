@@ -41,7 +41,7 @@ from mvcd.repo.results import Context, Head, Operation
 from mvcd.repo.revisions import Revisions
 from mvcd.repo.staging import Contents
 from mvcd.store.api import RefUpdate, Session, Store
-from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.stores import create_store, open_store
 
 if TYPE_CHECKING:
     from mvcd.repo.partial import Promised
@@ -337,7 +337,7 @@ def create(
     make it one.
 
     So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
-    people of the directory's group may write it too (mvcd/store/group.py).
+    people of the directory's group may write it too (mvcd/disk/group.py).
     """
     require_utf8()
     if not os.path.isdir(root):
@@ -366,16 +366,16 @@ def create(
 
 def _empty_store(
     place: Location, store: str | None, workspace: str, *, again: bool, group: bool
-) -> LmdbStore:
+) -> Store:
     """A new store, or the one that an unfinished creation of this repository left, which begins `again`. Raises
     Failure where another's is, however little it holds."""
     path = place.store_named(store)
     try:
-        return LmdbStore.create(path, group=group)
+        return create_store(path, group=group)
     except Failure as error:
         if error.kind != "store-exists":
             raise
-        found = LmdbStore.open(path)
+        found = open_store(path)
         empty = not found.stats().objects and not found.refs(HEADS)
         if empty and (store is None or (again and found.refs().keys() <= {head_name(workspace)})):
             return found
@@ -393,7 +393,7 @@ def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: C
     require_utf8()
     place = location.find_any(path)
     config = place.config()
-    store = LmdbStore.open(place.store_path(config))
+    store = open_store(place.store_path(config))
     return Core(
         place, store, config, monitor=monitor or Silent(), lock_timeout=lock_timeout, clock=clock
     )

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from mvcd.chunking import _cut
+from mvcd.disk.filesystem import filesystem_type
 from mvcd.errors import MvcError, NoRepository, with_cause
 from mvcd.repo.captures import Captures
 from mvcd.repo.early_home import abandoned
 from mvcd.repo.location import Location, find_remains
 from mvcd.repo.results import Check
-from mvcd.store.filesystem import filesystem_type
-from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import find_store, survey
+from mvcd.store.stores import open_store
 
 _LOW_DISK = 1 << 30
 _LATE_US = 600_000_000
@@ -88,7 +88,7 @@ def _store(path: str, root: str) -> Iterator[Check]:
     if found.index or found.format:
         yield Check("store", False, "it cannot be opened", _REPAIR)
         return
-    with LmdbStore.open(path) as store:
+    with open_store(path, as_it_is=True) as store:
         stats = store.stats()
         damaged = len(store.damaged())
     if damaged:

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from mvcd.disk.room import free_bytes
+from mvcd.disk.writeback import SyncFailed, WriteBack
 from mvcd.ids import ChunkId, Digest, NodeId, RecipeId, VersionId
 from mvcd.objects.chunklist import Chunk
 from mvcd.objects.closure import Opened
@@ -28,8 +30,6 @@ from mvcd.repo.early_tree import EarlyTree
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import create, write_pieces
 from mvcd.store.frames import Checked
-from mvcd.store.pack import SyncFailed, WriteBack
-from mvcd.store.room import free_bytes
 
 LEAST = 4 << 20
 """Bytes of a file that is worth it."""

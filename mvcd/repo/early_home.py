@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
-from mvcd.store.pack import try_lock, unlock
+from mvcd.disk.locks import try_lock, unlock
 
 _PREFIX = "early-"
 

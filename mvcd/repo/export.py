@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
 import shutil
@@ -17,6 +16,10 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from mvcd.disk.exchange import exchange
+from mvcd.disk.locks import lock_now
+from mvcd.disk.moves import move
+from mvcd.disk.sync import sync_directories, sync_directory, sync_file
 from mvcd.errors import Busy, Conflict, CorruptObject, Failure
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion
@@ -25,7 +28,6 @@ from mvcd.repo import export_manifest, gate
 from mvcd.repo.below import paths_below
 from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import Core
-from mvcd.repo.exchange import exchange
 from mvcd.repo.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.files import Placed, VersionFiles
 from mvcd.repo.folding import Names, refuse_twins
@@ -33,7 +35,6 @@ from mvcd.repo.pipeline import worker_count
 from mvcd.repo.refs import EMPTY_ID, HEADS, STAGES, TAGS
 
 _STAGING = "staging"
-_SYNC_EACH = 256
 """Directories up to which each is fsynced; see checkout.py."""
 
 
@@ -137,9 +138,8 @@ def _workplace(target: str) -> Iterator[str]:
     same = False
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            same = os.path.samestat(os.fstat(fd), os.lstat(beside))
-        except OSError:  # locked, or removed by who had it
+            same = lock_now(fd) and os.path.samestat(os.fstat(fd), os.lstat(beside))
+        except OSError:  # removed by who had it
             same = False
         if not same:
             raise busy
@@ -193,15 +193,10 @@ def _write_manifest(place: str, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
-        os.fsync(fd)
+        sync_file(fd)
     finally:
         os.close(fd)
-    directories = [directory for directory, _, _ in os.walk(place)]
-    if len(directories) > _SYNC_EACH:
-        os.sync()
-    else:
-        for directory in directories:
-            _sync_directory(directory)
+    sync_directories([directory for directory, _, _ in os.walk(place)])
 
 
 def _settle(place: str, target: str, beside: str, *, replaces: bool) -> None:
@@ -210,26 +205,14 @@ def _settle(place: str, target: str, beside: str, *, replaces: bool) -> None:
         if replaces:
             exchange(place, target, os.path.join(beside, "old"))
         else:
-            os.replace(place, target)
+            move(place, target)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
             raise
         raise Conflict(
             f"{target} was made while the export was prepared", kind="would-overwrite"
         ) from error
-    _sync_directory(os.path.dirname(target))
-
-
-def _sync_directory(path: str) -> None:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except PermissionError:  # it may be written and not be listed
-        os.sync()
-        return
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_directory(os.path.dirname(target))
 
 
 # -------------------------------------------------------------------- what it was exported as

@@ -15,6 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from mvcd.disk.moves import move
+from mvcd.disk.sync import sync_directory
 from mvcd.errors import Failure, MvcError, RemoteUnreachable
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion, Step
@@ -165,12 +167,8 @@ def _switch(target: str, place: str) -> None:
     if os.path.lexists(fresh):
         os.unlink(fresh)
     os.symlink(os.path.join(f"{os.path.basename(target)}.versions", os.path.basename(place)), fresh)
-    os.replace(fresh, target)
-    parent = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(parent)
-    finally:
-        os.close(parent)
+    move(fresh, target)
+    sync_directory(os.path.dirname(target))
 
 
 def _forget(versions: str, keep: set[str]) -> None:

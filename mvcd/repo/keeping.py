@@ -20,6 +20,7 @@ import stat
 from collections.abc import Iterator
 from enum import Enum
 
+from mvcd.disk.refusals import is_disk_full
 from mvcd.repo.statcache import FileStat
 
 SMALL = 1 << 20
@@ -161,7 +162,7 @@ def _copy(fd: int, target: str, found: os.stat_result) -> bool:
             done += os.write(out, data)
     except OSError as error:
         os.unlink(target)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             return False
         raise
     finally:

@@ -14,11 +14,11 @@ import os
 import secrets
 from dataclasses import dataclass
 
+from mvcd.disk.directories import make_directories
+from mvcd.disk.group import share_directory
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.config import Config
 from mvcd.repo.unreadable import EFFECTIVE_IDS, remedy
-from mvcd.store.directories import make_directories
-from mvcd.store.group import share_directory
 
 DIRECTORY = ".mvc"
 

@@ -12,9 +12,9 @@ import os
 import threading
 from collections.abc import Iterator
 
+from mvcd.disk import group
+from mvcd.disk.locks import hold, sign
 from mvcd.errors import Busy, NotPermitted
-from mvcd.store import group
-from mvcd.store.waits import lock_within
 
 
 class WorkspaceLock:
@@ -86,18 +86,17 @@ class WorkspaceLock:
 
     def _acquire(self, timeout: float | None = None) -> None:
         fd = self._open()
-        if not lock_within(fd, self.timeout if timeout is None else timeout):
-            holder = os.pread(fd, 64, 0).decode("ascii", "replace").strip()
+        holder = hold(fd, self.timeout if timeout is None else timeout)
+        if holder is not None:
             os.close(fd)
             raise Busy(
                 "another mvc command is changing this workspace",
-                cause=f"process {holder or 'unknown'} has held the lock for {self.timeout:g} s",
+                cause=f"{holder} has held the lock for {self.timeout:g} s",
                 help="wait for it, or give it longer: mvc --lock-timeout 600 ...",
             )
         self._fd = fd
         with contextlib.suppress(OSError):  # a full disk: the lock holds without a name in it
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, str(os.getpid()).encode(), 0)
+            sign(fd)
 
     def _release(self) -> None:
         assert self._fd is not None

@@ -24,6 +24,7 @@ from mvcd.repo.config import Config
 from mvcd.repo.refs import REMOTES, head_name, tracking_name
 from mvcd.store.api import RefUpdate
 from mvcd.wire.address import require_no_secret
+from mvcd.wire.schemes import Carrier, scheme_of
 
 if TYPE_CHECKING:
     from mvcd.repo.core import Core
@@ -142,17 +143,9 @@ def _existing(core: Core, name: str) -> Remote:
 
 def absolute(url: str) -> str:
     """An address that means the same from everywhere: a plain path becomes an absolute one."""
-    if "://" not in url:
-        require_no_secret(url)
-        return os.path.abspath(os.path.expanduser(url)) if url.startswith("~") else _absolute(url)
     require_no_secret(url)
-    parts = urlsplit(url)
-    if parts.scheme not in ("grpc", "grpcs", "file", "ssh"):
-        raise UsageError(
-            f"{url!r} is no address of a repository",
-            cause=f"{parts.scheme}:// is not known",
-            help="grpcs://host/repo, grpc://localhost:port/repo, ssh://host/path, file:///path, or a path",
-        )
+    if not scheme_of(url).name:
+        return os.path.abspath(os.path.expanduser(url)) if url.startswith("~") else _absolute(url)
     return url
 
 
@@ -167,16 +160,15 @@ def connect(
 ) -> Peer:
     """`tell` hears why a call is made again. Raises RemoteUnreachable, UsageError, AuthError."""
     require_no_secret(remote.url)
-    if "://" not in remote.url:
-        return local(remote.url, remote.url, clock)
-    parts = urlsplit(remote.url)
-    if parts.scheme == "file":
-        return local(unquote(parts.path), remote.url, clock)
+    scheme = scheme_of(remote.url)
+    if scheme.carrier is Carrier.DISK:
+        path = unquote(urlsplit(remote.url).path) if scheme.name else remote.url
+        return local(path, remote.url, clock)
     from mvcd.wire.client import Patience
     from mvcd.wire.dial import dial, dial_ssh
 
     patience = Patience(tell=tell)
-    if parts.scheme == "ssh":
+    if scheme.carrier is Carrier.SSH:
         program = remote.options.get("mvcd", "mvcd")
         return dial_ssh(remote.url, program=program, patience=patience)
     known = {**secret(remote.url), **remote.options}
@@ -189,7 +181,7 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
     from mvcd.repo import partial
     from mvcd.repo.location import Location
     from mvcd.repo.receiving import judge, shared
-    from mvcd.store.lmdb_store import LmdbStore
+    from mvcd.store.stores import open_store
     from mvcd.sync.local import LocalPeer
 
     place = Location(os.path.realpath(path))
@@ -205,7 +197,7 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
             cause="there is no such directory" if not os.path.isdir(path) else None,
             help=f"mvc init --bare {path}  (makes one without a workspace)",
         )
-    store = LmdbStore.open(where)
+    store = open_store(where)
     return LocalPeer(
         store, url, repo_id=store.id, visible=lambda name: shared(name) or name == head,
         judge=judge(store, clock), complete=complete,

@@ -11,6 +11,7 @@ import os
 import secrets
 from dataclasses import dataclass, field
 
+from mvcd.disk.aside import keep_aside
 from mvcd.errors import Failure, IntegrityError, MissingObject, NoRepository
 from mvcd.ids import Kind, VersionId
 from mvcd.objects.closure import parents
@@ -31,10 +32,8 @@ from mvcd.repo.refs import (
 )
 from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.aside import keep_aside
-from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.pack import sync_directory
 from mvcd.store.repair import Finding, Repaired, Survey, find_store, is_store, repair_store, survey
+from mvcd.store.stores import open_store
 
 LOST = "lost/"
 """Branches that are made for versions no ref reaches begin so."""
@@ -86,7 +85,7 @@ def look(path: str, *, store: str | None = None) -> Plan:
             plan.findings.append(Finding("settings", f"{place.config_path} {problem}", remedy))
     plan.findings += plan.store.findings
     if not (plan.store.index or plan.store.format):
-        with LmdbStore.open(where) as opened:
+        with open_store(where, as_it_is=True) as opened:
             _look_inside(plan, opened)
     return plan
 
@@ -228,7 +227,7 @@ def carry_out(plan: Plan, context: Context, *, lost_found: bool, id: str | None 
     Raises Busy, Failure. It may be killed anywhere, and is repeated as it stands.
     """
     report = repair_store(plan.store, id=id)
-    with LmdbStore.open(plan.store.path) as store:
+    with open_store(plan.store.path) as store:
         if plan.store.index or plan.store.format:
             _look_inside(plan, store)
         _restore_refs(plan, store, context, report, lost_found=lost_found)
@@ -269,7 +268,6 @@ def _write_settings(plan: Plan, report: Repaired) -> None:
     if plan.store.path != plan.place.store_named(config.get("store.path")):
         settings["store.path"] = plan.store.path
     config.write(settings)
-    sync_directory(plan.place.directory)
     report.done.append("wrote the settings again")
     report.lost.append(
         "settings that are not in the file any more, such as remotes: see mvc config list"

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from mvcd.disk.writeback import SyncFailed, WriteBack
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId, Digest
 from mvcd.monitor import Monitor
@@ -24,7 +25,6 @@ from mvcd.repo.files import checked_recipe, content_parts, recipe_of
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import GROUP, TINY, create, end_file, make_files, write_pieces
-from mvcd.store.pack import SyncFailed, WriteBack
 
 _TASK_BYTES = 4 << 20
 _TASK_PARTS = 4096

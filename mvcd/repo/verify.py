@@ -28,8 +28,8 @@ from mvcd.repo.refs import EMPTY_ID, REMOTES, SAVED, SHARED
 from mvcd.repo.results import Harm, VerifyError, VerifyReport
 from mvcd.store.apart import apart
 from mvcd.store.api import Damage, Store
-from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import survey
+from mvcd.store.stores import open_store
 
 SPACES = (*SHARED, SAVED, REMOTES, "workspaces/")
 MAX_HARMS = 1000
@@ -248,7 +248,7 @@ def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool)
 
 def verify_at(monitor: Monitor, path: str, read_data: bool, partial: bool) -> VerifyReport:
     """In the child."""
-    with LmdbStore.open(path) as store:
+    with open_store(path, as_it_is=True) as store:
         return verify_store(store, read_data=read_data, monitor=monitor, partial=partial)
 
 

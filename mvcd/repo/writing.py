@@ -6,7 +6,8 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 
-from mvcd.errors import Failure, MvcError, NotPermitted
+from mvcd.disk import refusals
+from mvcd.errors import MvcError, NotPermitted
 from mvcd.ids import Bytes
 from mvcd.objects.entry import Mode
 from mvcd.repo._write import write_files
@@ -99,7 +100,6 @@ def _without_holes(offset: int, piece: bytes) -> Iterator[tuple[int, Bytes]]:
 
 def unwritten(error: OSError, *, touched: bool = False) -> MvcError:
     """What ends a verb that writes files; `touched`: some of the workspace are changed already."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     state = "some files are changed already" if touched else "no file was changed"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return NotPermitted(
@@ -107,9 +107,10 @@ def unwritten(error: OSError, *, touched: bool = False) -> MvcError:
             kind="read-only" if error.errno == errno.EROFS else "permission",
             cause=f"{error}; {state}",
         )
-    return Failure(
-        "the disk is full" if full else "the files could not be written",
-        kind="disk-full" if full else "write-failed",
+    return refusals.unwritten(
+        error,
+        "the files could not be written",
+        full=refusals.is_disk_full(error),
+        when_full="the disk is full",
         cause=f"{error}; {state}",
-        help="free some disk space, then run the command again" if full else None,
     )

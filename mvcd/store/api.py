@@ -188,14 +188,21 @@ times, and must not write to the store.
 
 
 class Store(ObjectReader, Protocol):
-    """A whole store. Opened by `create`/`open` functions of each implementation; `with` closes
-    it."""
+    """A whole store. `stores.open_store` and `stores.create_store` make one; `with` closes it."""
+
+    @property
+    def id(self) -> str:
+        """32 hex digits, given at creation."""
 
     @property
     def read_only(self) -> bool:
         """Whether this process may not write it; what would raises NotPermitted."""
 
     def session(self) -> Session: ...
+
+    def salvage(self) -> None:
+        """Makes visible what killed writers left; once, though many may ask. Opening a store does it, and its
+        first session. Raises Failure."""
 
     # refs and operations
     def ref(self, name: str) -> bytes | None: ...
@@ -246,6 +253,9 @@ class Store(ObjectReader, Protocol):
     def damaged(self) -> list[Digest]:
         """Objects that are here and known to be damaged. `has` and sessions count them as absent, so that
         whoever holds the good bytes stores them anew."""
+
+    def require_room(self, size: int, what: str, *, reserve: int = 0) -> None:
+        """Raises Failure(kind="disk-full") when `size` bytes more, of `what`, do not fit beside `reserve`."""
 
     def stats(self) -> StoreStats: ...
     def close(self) -> None: ...

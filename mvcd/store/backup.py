@@ -14,20 +14,21 @@ leaves a directory that no program takes for a store.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 from dataclasses import dataclass
 
+from mvcd.disk.filesystem import require_local
+from mvcd.disk.locks import lock_directory
+from mvcd.disk.refusals import is_disk_full, unwritten
+from mvcd.disk.sync import sync_directory, sync_file
 from mvcd.errors import Busy, Failure, IntegrityError
 from mvcd.monitor import Monitor, Silent
 from mvcd.store.api import AuditHead
-from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.lmdb_store import LmdbStore, write_format_file
-from mvcd.store.pack import pack_name, sync_directory
+from mvcd.store.pack import pack_name
 from mvcd.store.refs import full_changes
-from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import PackRow, pack_rows
 
 COPY_STEP = 16 << 20
@@ -45,6 +46,12 @@ class Backup:
     audit: AuditHead
     objects: int
     bytes: int
+
+
+def back_up_at(address: str, target: str, *, monitor: Monitor | None = None) -> Backup:
+    """Backs up the store at an address, which stays as it is. Raises what opening it and `back_up` raise."""
+    with LmdbStore.open(address) as store:
+        return back_up(store, target, monitor=monitor)
 
 
 def back_up(store: LmdbStore, target: str, *, monitor: Monitor | None = None) -> Backup:
@@ -65,12 +72,11 @@ def back_up(store: LmdbStore, target: str, *, monitor: Monitor | None = None) ->
             os.close(collector)
         write_format_file(target, store.id)
     except OSError as error:
-        full = error.errno in DISK_FULL
-        raise Failure(
+        raise unwritten(
+            error,
             "the store could not be copied",
-            kind="disk-full" if full else "write-failed",
-            cause=str(error),
-            help="free some disk space there" if full else None,
+            full=is_disk_full(error),
+            room="free some disk space there",
         ) from error
     return verified(target, monitor=monitor)
 
@@ -106,12 +112,9 @@ def require_empty(target: str) -> None:
 
 def _keep_collectors_out(store: LmdbStore) -> int:
     """A descriptor with a shared lock on what collectors lock exclusively."""
-    directory = os.open(store.pack_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(directory, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(directory)
-        raise Busy("a collection is running", help="run the command again later") from None
+    directory = lock_directory(store.pack_directory, shared=True)
+    if directory is None:
+        raise Busy("a collection is running", help="run the command again later")
     return directory
 
 
@@ -121,7 +124,7 @@ def _copy(store: LmdbStore, target: str, monitor: Monitor) -> None:
         os.makedirs(directory, mode=0o700, exist_ok=True)
     with open(os.path.join(target, "data.mdb"), "xb") as file:
         store.index.copy(file.fileno())
-        os.fsync(file.fileno())
+        sync_file(file.fileno())
     index = Index.acquire(target)
     try:
         with index.read() as txn:
@@ -153,7 +156,7 @@ def _copy_pack(row: PackRow, source: str, target: str, monitor: Monitor) -> None
                 )
             done += step
             monitor.advance(bytes_done=step)
-        os.fsync(writing.fileno())
+        sync_file(writing.fileno())
 
 
 def copy_bytes(source: int, target: int, size: int) -> int:

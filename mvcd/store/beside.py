@@ -12,13 +12,12 @@ second commit after it. Nothing that was read across that is believed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mvcd.store.waits import lock_within
+from mvcd.disk.locks import lock, lock_within, release
 
 PATIENCE = 2.0
 """Seconds that a writer waits for readers: theirs are transactions of milliseconds."""
@@ -36,14 +35,14 @@ class DataLock:
     def enter(self) -> None:
         with self._lock:
             if not self._readers:
-                fcntl.flock(self._file, fcntl.LOCK_SH)
+                lock(self._file, shared=True)
             self._readers += 1
 
     def leave(self) -> None:
         with self._lock:
             self._readers -= 1
             if not self._readers:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
+                release(self._file)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -52,7 +51,7 @@ class DataLock:
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            release(self._file)
 
     def close(self) -> None:
         os.close(self._file)

@@ -6,13 +6,13 @@ that first makes sure the snapshot still holds. About 110 bytes of memory for ea
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from mvcd.disk.locks import lock_directory
 from mvcd.errors import Busy
 from mvcd.ids import Digest
 from mvcd.monitor import Monitor
@@ -59,14 +59,10 @@ class Collector:
         self._index = store.index
         self._mark = mark
         self._monitor = monitor
-        self._lock = os.open(store.pack_directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._lock)
-            raise Busy(
-                "another collection is running", help="run the command again later"
-            ) from None
+        lock = lock_directory(store.pack_directory)
+        if lock is None:
+            raise Busy("another collection is running", help="run the command again later")
+        self._lock = lock
 
     def __enter__(self) -> Self:
         return self

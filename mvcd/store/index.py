@@ -25,12 +25,13 @@ from typing import Any, ClassVar, NoReturn, TypeVar
 
 import lmdb
 
+from mvcd.disk.refusals import DISK_FULL, unwritten
 from mvcd.errors import Busy, Failure, MvcError, UsageError
 from mvcd.store.beside import DataLock, still_whole
 from mvcd.store.damage import known_damaged
 from mvcd.store.gate import Gate
 from mvcd.store.opening import may_only_be_read, not_opened, open_lmdb
-from mvcd.store.trouble import DISK_FULL, damaged, errno_of, file_size, identity, refusal, trouble
+from mvcd.store.trouble import damaged, errno_of, file_size, identity, refusal, trouble
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
@@ -183,12 +184,7 @@ class Index:
     def fail(self, message: str, error: Exception) -> NoReturn:
         """Closes the environment for good and raises: nothing may be acknowledged any more."""
         full = errno_of(error) in DISK_FULL or self._disk_is_full()
-        failure = Failure(
-            message,
-            kind="disk-full" if full else "store-failed",
-            cause=str(error),
-            help="free some disk space, then run the command again" if full else "mvc verify",
-        )
+        failure = unwritten(error, message, full=full, kind="store-failed", help="mvc verify")
         refused = None if full else refusal(error, self.path)
         if refused is not None and refused.kind in ("out-of-memory", "too-many-files"):
             failure = Failure(message, kind=refused.kind, cause=str(error), help=refused.help)

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from mvcd.disk import group
+from mvcd.disk.replace import replacing
 from mvcd.ids import DIGEST_SIZE
-from mvcd.store import group
 from mvcd.store.api import AuditRow
 
 JOURNAL = "refs.journal"
@@ -137,13 +138,8 @@ class Journal:
     def rewrite(self, changes: Iterable[Change]) -> None:
         """Replaces the journal by these lines. A line appended meanwhile may be lost; the next writer
         sees the hole and makes up for it. Raises OSError."""
-        temporary = self._path + ".new"
-        with open(temporary, "wb") as file:
+        with replacing(self._path) as file:
             file.writelines(change.line() for change in changes)
-            file.flush()
-            os.fsync(file.fileno())
-        group.share(temporary)
-        os.replace(temporary, self._path)
 
     def read(self) -> History:
         """Everything the journal tells; absent or damaged lines leave gaps, never wrong values."""

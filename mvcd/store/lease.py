@@ -11,9 +11,9 @@ import os
 import secrets
 from collections.abc import Iterable
 
+from mvcd.disk.directories import make_directories
+from mvcd.disk.locks import try_lock, unlock
 from mvcd.ids import DIGEST_SIZE
-from mvcd.store.directories import make_directories
-from mvcd.store.pack import try_lock, unlock
 
 _ATTEMPTS = 100
 """A collector may take a newborn file for a dead one, which is rare; a hundred times in a row is something

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 
+from mvcd.disk import group as groups
+from mvcd.disk.directories import make_directories
+from mvcd.disk.filesystem import require_local
+from mvcd.disk.locks import lock_directory, lock_now
+from mvcd.disk.replace import place_file, replace_file
+from mvcd.disk.room import require_room
+from mvcd.disk.sync import sync_directory
 from mvcd.errors import Busy, Failure, IntegrityError, MvcError
 from mvcd.monitor import Monitor, Silent
-from mvcd.store import group as groups
 from mvcd.store import steps
 from mvcd.store.api import (
     AuditHead,
@@ -23,12 +28,10 @@ from mvcd.store.api import (
     StoreStats,
 )
 from mvcd.store.audit import read_head, read_rows
-from mvcd.store.directories import make_directories
-from mvcd.store.filesystem import require_local
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
-from mvcd.store.pack import OPEN_FILES, PackFiles, pack_name, sync_directory
+from mvcd.store.pack import OPEN_FILES, PackFiles, pack_name
 from mvcd.store.reader import PackedObjects
 from mvcd.store.refs import (
     put_cache,
@@ -122,7 +125,7 @@ class LmdbStore(PackedObjects):
         """
         path = os.path.abspath(path)
         require_local(path)
-        lock = lock_format(path, fcntl.LOCK_SH)
+        lock = lock_format(path, shared=True)
         try:
             read_format(path)
             index = Index.acquire(path)
@@ -156,8 +159,8 @@ class LmdbStore(PackedObjects):
         return LmdbSession(self)
 
     def salvage(self) -> None:
-        """Makes visible what killed writers left (salvage.py): once, at the first session of an open store or
-        earlier. Raises Failure."""
+        """Makes visible what killed writers left (salvage.py): once, when it opens (stores.py), at the
+        latest at its first session. Raises Failure."""
         if self._salvaged or self.index.read_only:
             return
         self._salvaged = True
@@ -260,6 +263,9 @@ class LmdbStore(PackedObjects):
                 size += os.stat(os.path.join(self.pack_directory, pack_name(pack.number))).st_size
         return StoreStats(objects, len(packs), size, self.index.used_bytes())
 
+    def require_room(self, size: int, what: str, *, reserve: int = 0) -> None:
+        require_room(self.path, size, what, reserve=reserve)
+
     def close(self) -> None:
         if self._lock >= 0:
             os.close(self._lock)
@@ -289,11 +295,10 @@ def _new_index(path: str) -> Index:
     try:
         return Index.acquire(path, create=True)
     except IntegrityError:
-        directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # Two that saw the half must not both take it away.
+        directory = lock_directory(path, wait=True)
+        assert directory is not None
         try:
-            fcntl.flock(
-                directory, fcntl.LOCK_EX
-            )  # two that saw the half must not both take it away
             with suppress(IntegrityError):
                 return Index.acquire(path, create=True)
             if os.path.exists(os.path.join(path, "format")):
@@ -310,29 +315,17 @@ def write_format_file(path: str, id: str) -> None:
     What else the store needs is durable by name before: a power cut may otherwise keep this name and lose the
     index's, since POSIX promises no order between names of one directory.
     """
-    temporary = _new_format_file(path, id)
-    sync_directory(path)
-    with suppress(FileExistsError):
-        os.link(temporary, os.path.join(path, "format"))
-    os.unlink(temporary)
-    sync_directory(path)
+    place_file(os.path.join(path, "format"), _format_text(id))
     sync_directory(os.path.dirname(path))
 
 
 def replace_format_file(path: str, id: str) -> None:
     """The same in place of a damaged one."""
-    os.replace(_new_format_file(path, id), os.path.join(path, "format"))
-    sync_directory(path)
+    replace_file(os.path.join(path, "format"), _format_text(id))
 
 
-def _new_format_file(path: str, id: str) -> str:
-    temporary = os.path.join(path, f"format.{secrets.token_hex(8)}")
-    with open(temporary, "w", encoding="ascii") as file:
-        file.write(f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    groups.share(temporary)
-    return temporary
+def _format_text(id: str) -> bytes:
+    return f"{FORMAT_NAME} {FORMAT_VERSION}\nid {id}\n".encode("ascii")
 
 
 def read_format(path: str) -> str:
@@ -356,8 +349,8 @@ def require_version(version: int) -> None:
         )
 
 
-def lock_format(path: str, how: int) -> int:
-    """A descriptor with a flock on the format file, shared for use or exclusive for rebuilding.
+def lock_format(path: str, *, shared: bool) -> int:
+    """A descriptor with a lock on the format file, shared for use or exclusive for rebuilding.
 
     Raises Failure when there is no store, Busy when it is not to be had.
     """
@@ -365,12 +358,10 @@ def lock_format(path: str, how: int) -> int:
         file = os.open(os.path.join(path, "format"), os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         raise Failure(f"there is no store in {path}", kind="no-store") from None
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not lock_now(file, shared=shared):
         os.close(file)
         raise Busy(
-            "the store is in use" if how == fcntl.LOCK_EX else "the store is being rebuilt",
+            "the store is being rebuilt" if shared else "the store is in use",
             help="run the command again later",
-        ) from None
+        )
     return file

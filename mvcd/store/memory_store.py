@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
@@ -32,6 +33,7 @@ class MemoryStore:
     """`api.Store` that lasts as long as the process."""
 
     def __init__(self) -> None:
+        self.id = os.urandom(16).hex()
         self._lock = threading.RLock()
         self._objects: dict[Digest, Encoded] = {}
         self._refs: dict[str, bytes] = {}
@@ -50,6 +52,9 @@ class MemoryStore:
 
     def session(self) -> MemorySession:
         return MemorySession(self)
+
+    def salvage(self) -> None:
+        """Nothing outlives its process."""
 
     # ------------------------------------------------------------------ objects
 
@@ -213,6 +218,9 @@ class MemoryStore:
         return StoreStats(
             len(self._objects), 0, sum(len(e.body) for e in self._objects.values()), 0
         )
+
+    def require_room(self, size: int, what: str, *, reserve: int = 0) -> None:
+        """No disk is filled."""
 
     def close(self) -> None:
         pass

@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from mvcd.errors import Failure
-from mvcd.store.lmdb_store import LmdbStore
 
 T = TypeVar("T")
 
@@ -34,14 +33,6 @@ def room() -> int:
     if limit == resource.RLIM_INFINITY:
         return MOST
     return min(MOST, max(LEAST, limit // DESCRIPTORS))
-
-
-def open_kept(path: str, *, cached: bool) -> LmdbStore:
-    """The store there, as one of many that a server keeps: few of its packs open, and what a killed server had
-    taken in salvaged, before anybody asks what is missing. Raises what `LmdbStore.open` does."""
-    store = LmdbStore.open(path, cached=cached, pack_files=PACKS)
-    store.salvage()
-    return store
 
 
 @dataclass(slots=True)

@@ -8,9 +8,9 @@ from typing import Any
 
 import lmdb
 
+from mvcd.disk.group import share
 from mvcd.errors import MvcError, NotPermitted
 from mvcd.store.beside import DataLock
-from mvcd.store.group import share
 from mvcd.store.trouble import damaged, trouble
 
 

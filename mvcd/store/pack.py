@@ -6,18 +6,20 @@ file has a writer. Its bytes count only once the index states a committed length
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from mvcd.codec.encoded import Encoded
+from mvcd.disk import writeback
+from mvcd.disk.locks import unlock
+from mvcd.disk.sync import sync_directory, sync_file
+from mvcd.disk.writeback import SyncFailed, WriteBack
 from mvcd.ids import Bytes, Digest
-from mvcd.store import group, uncached
+from mvcd.store import uncached
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,
@@ -31,8 +33,6 @@ BUFFER_SIZE = 1 << 20
 """Records are gathered up to this size: a write call costs as much as copying 20 KiB."""
 COPY_SIZE = 4 << 10
 """Bodies up to this size are joined to their heads: copying them costs less than another part."""
-WRITE_BACK_STEP = 64 << 20
-"""Bytes between two starts of write-back."""
 OPEN_FILES = 64
 
 Stretch = tuple[int, int, int]
@@ -49,93 +49,6 @@ def pack_numbers(directory: str) -> list[int]:
     """Numbers of all pack files, ascending."""
     matches = (_NAME.fullmatch(entry.name) for entry in os.scandir(directory))
     return sorted(int(match[1], 16) for match in matches if match)
-
-
-def try_lock(path: str, *, create: bool = False) -> int | None:
-    """A descriptor that holds the exclusive flock of the file with this name, or None.
-
-    A lock of a file that was unlinked meanwhile is worth nothing, so that is checked. Whatever else was
-    known of the file before may have changed too: look again after taking the lock.
-    """
-    try:
-        file = group.create(path, os.O_RDWR | (os.O_CREAT if create else 0))
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(file).st_nlink:
-            return file
-    except BlockingIOError:
-        pass
-    os.close(file)
-    return None
-
-
-def unlock(file: int) -> None:
-    """Gives the lock up even where a forked child still holds a copy of the descriptor."""
-    fcntl.flock(file, fcntl.LOCK_UN)
-    os.close(file)
-
-
-def sync_directory(path: str) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
-class SyncFailed(Exception):
-    """An fsync failed; the store must not acknowledge anything any more."""
-
-
-class WriteBack:
-    """A thread that syncs files while they grow, so that the last fsync finds little to do.
-
-    The kernel reports a failed write-back to one fsync only. That may be one of ours here, so its
-    failure is kept and raised by `finish`, which whoever acknowledges anything has to call.
-    """
-
-    def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None
-        self._running: Future[None] | None = None
-        self._waiting = 0
-
-    def wrote(self, file: int, size: int) -> None:
-        """Counts bytes, of whichever file; when they are enough, starts on this one. Raises SyncFailed."""
-        self._waiting += size
-        if self._waiting >= WRITE_BACK_STEP and self.start(file):
-            self._waiting = 0
-
-    def start(self, file: int) -> bool:
-        """Starts on a file; False when busy with the one before. Raises SyncFailed."""
-        if self._running is not None and not self._running.done():
-            return False
-        self.finish()
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(1, "mvc-write-back")
-        self._running = self._thread.submit(sync_file, file)
-        return True
-
-    def finish(self) -> None:
-        """Waits. Raises SyncFailed."""
-        if self._running is not None:
-            running, self._running = self._running, None
-            running.result()
-
-    def close(self) -> None:
-        """Waits; files may be closed then."""
-        if self._thread is not None:
-            self._thread.shutdown()
-            self._thread = None
-
-
-def sync_file(file: int) -> None:
-    """Raises SyncFailed."""
-    try:
-        os.fsync(file)
-    except OSError as error:
-        raise SyncFailed(str(error)) from error
 
 
 class PackWriter:
@@ -213,19 +126,21 @@ class PackWriter:
 
     def write_back(self, thread: WriteBack) -> None:
         """Starts syncing when there is enough to sync. Raises SyncFailed."""
-        if self._written - self._write_back_from >= WRITE_BACK_STEP and thread.start(self._file):
+        if self._written - self._write_back_from >= writeback.WRITE_BACK_STEP and thread.start(
+            self._file
+        ):
             self._write_back_from = self._written
 
     def sync(self) -> None:
         """Makes all appended bytes durable. Raises OSError when writing, SyncFailed when syncing."""
         self.drain()
-        sync_file(self._file)
-        if self._new:
-            try:
+        try:
+            sync_file(self._file)
+            if self._new:
                 sync_directory(self.directory)
-            except OSError as error:
-                raise SyncFailed(str(error)) from error
-            self._new = False
+        except OSError as error:
+            raise SyncFailed(str(error)) from error
+        self._new = False
         self._synced = self.end
 
     def close(self) -> None:

@@ -12,17 +12,14 @@ from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame
 
-MAX_IDS = 16 << 10
-"""Ids in one question to a peer, where it says nothing else."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Limits of one call to a peer; more is asked in several."""
 
-    has_ids: int = MAX_IDS
+    has_ids: int = 16 << 10
     get_ids: int = 4 << 10
-    log_versions: int = MAX_IDS
+    log_versions: int = 16 << 10
     ref_updates: int = 4 << 10
 
 

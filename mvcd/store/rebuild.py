@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mvcd.disk.aside import keep_aside
+from mvcd.disk.group import share
+from mvcd.disk.moves import move
+from mvcd.disk.sync import sync_directory
 from mvcd.ids import Digest
 from mvcd.store import audit
 from mvcd.store.api import AuditHead
-from mvcd.store.aside import keep_aside
-from mvcd.store.group import share
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import JOURNAL, History, Journal
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
 from mvcd.store.meta import CHANGES, NEXT_PACK, OPERATION, create_numbers, put_number
-from mvcd.store.pack import pack_name, pack_numbers, sync_directory
+from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,
@@ -55,7 +56,7 @@ def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
     Needs the store for itself. Raises Busy when somebody has it open, Failure when there is none.
     """
     path = os.path.abspath(path)
-    lock = lock_format(path, fcntl.LOCK_EX)
+    lock = lock_format(path, shared=False)
     try:
         read_format(path)
         return rebuild(path, Journal(os.path.join(path, JOURNAL)).read())
@@ -167,7 +168,7 @@ def _swap(path: str, fresh: str) -> str | None:
     """There is an index at every moment: the old one gets a second name before the new one takes its first."""
     data = os.path.join(path, "data.mdb")
     kept = keep_aside(data)
-    os.replace(os.path.join(fresh, "data.mdb"), data)
+    move(os.path.join(fresh, "data.mdb"), data)
     share(data)
     for lock_file in (os.path.join(path, "lock.mdb"), os.path.join(fresh, "lock.mdb")):
         with contextlib.suppress(FileNotFoundError):

@@ -10,25 +10,18 @@ import os
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
-from mvcd.errors import Failure
+from mvcd.disk.locks import try_lock, unlock
+from mvcd.disk.refusals import is_disk_full, unwritten
+from mvcd.disk.writeback import SyncFailed
 from mvcd.ids import Digest
 from mvcd.monitor import Monitor
 from mvcd.store import steps
 from mvcd.store.index import Transaction
 from mvcd.store.meta import NEXT_PACK, number
-from mvcd.store.pack import (
-    SEAL_SIZE,
-    PackWriter,
-    SyncFailed,
-    pack_name,
-    pack_numbers,
-    try_lock,
-    unlock,
-)
+from mvcd.store.pack import SEAL_SIZE, PackWriter, pack_name, pack_numbers
 from mvcd.store.record import PACK_HEADER, BadRecord
 from mvcd.store.rows import PACK_KEY, BadRow, Location
 from mvcd.store.stamp import drop_stamp
-from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import create_writer, pack_row, pack_rows, put_pack_row
 
 if TYPE_CHECKING:
@@ -71,12 +64,11 @@ class Repacker:
             try:
                 self._copy(self._records_of(packs))
             except OSError as error:
-                full = error.errno in DISK_FULL
-                raise Failure(
+                raise unwritten(
+                    error,
                     "packs could not be rewritten",
-                    kind="disk-full" if full else "write-failed",
-                    cause=str(error),
-                    help="free some disk space, then collect again" if full else None,
+                    full=is_disk_full(error),
+                    room="free some disk space, then collect again",
                 ) from error
             except SyncFailed as error:
                 self._index.fail("rewritten packs could not be made durable", error)

@@ -13,7 +13,6 @@ done is not done twice, so a repair that was killed anywhere is repeated as it s
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import secrets
@@ -21,14 +20,16 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from mvcd.disk.aside import keep_aside
+from mvcd.disk.directories import make_directories
+from mvcd.disk.locks import lock_directory, try_lock, unlock
+from mvcd.disk.sync import sync_file
 from mvcd.errors import Busy, IntegrityError
-from mvcd.store.aside import keep_aside
-from mvcd.store.directories import make_directories
 from mvcd.store.harvest import Harvest, harvest, probe
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, History, Journal
 from mvcd.store.lmdb_store import lock_format, read_format, replace_format_file
-from mvcd.store.pack import pack_name, pack_numbers, sync_directory, try_lock, unlock
+from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.rebuild import RebuildReport, rebuild
 from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header, pack_header
 from mvcd.store.refs import full_changes
@@ -164,12 +165,10 @@ def repair_store(found: Survey, *, id: str | None = None) -> Repaired:
 def _alone(found: Survey) -> Iterator[None]:
     """One repair at a time, and with the store for itself if index or format are replaced."""
     with ExitStack() as locks:
-        directory = os.open(found.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        directory = lock_directory(found.path)
+        if directory is None:
+            raise Busy("another repair is running", help="run the command again later")
         locks.callback(os.close, directory)
-        try:
-            fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("another repair is running", help="run the command again later") from None
         if found.index or found.format:
             if os.path.exists(os.path.join(found.path, "format")):
                 locks.callback(os.close, _exclusively(found.path))
@@ -179,7 +178,7 @@ def _alone(found: Survey) -> Iterator[None]:
 
 def _exclusively(path: str) -> int:
     try:
-        return lock_format(path, fcntl.LOCK_EX)
+        return lock_format(path, shared=False)
     except Busy:
         raise Busy(
             "the store is in use",
@@ -252,7 +251,6 @@ def _write_journal(path: str, report: Repaired) -> None:
                 kept = keep_aside(name)
                 report.kept += [kept] if kept else []
         journal.rewrite(changes)
-        sync_directory(path)
     finally:
         index.release()
     report.done.append("wrote the journal again")
@@ -264,7 +262,7 @@ def _write_header(path: str, number: int) -> None:
         raise Busy("a pack is in use", help="run the command again later")
     try:
         os.pwrite(file, pack_header(number), 0)
-        os.fsync(file)
+        sync_file(file)
     finally:
         unlock(file)
 

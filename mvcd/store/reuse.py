@@ -10,7 +10,6 @@ that came through the file system; of what rots below it, AGE is the bound.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import struct
 import time
@@ -18,6 +17,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mvcd.disk.locks import lock_now
 from mvcd.ids import Digest
 from mvcd.store.damage import known_damaged, mark
 from mvcd.store.index import Transaction
@@ -176,9 +176,6 @@ def _is_held(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not lock_now(file, shared=True)
     finally:
         os.close(file)
-    return False

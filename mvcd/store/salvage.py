@@ -8,18 +8,16 @@ A tail is dropped once what it held is durable.
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING
 
+from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import MvcError
-from mvcd.store.arrivals import Arrivals
 from mvcd.store.damage import mark
-from mvcd.store.frames import gather, parse_frame
 from mvcd.store.index import Index
-from mvcd.store.pack import pack_name, pack_numbers, try_lock, unlock
+from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
 from mvcd.store.rows import Location
 from mvcd.store.writers import pack_row, pack_rows
@@ -93,6 +91,12 @@ def _committed(index: Index, number: int) -> int | None:
 
 
 def _save(store: LmdbStore, file: int, start: int) -> None:
+    """Imports what it needs only here: each command looks for what was left, and hardly ever finds any."""
+    import mmap
+
+    from mvcd.store.arrivals import Arrivals
+    from mvcd.store.frames import gather, parse_frame
+
     with (
         mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data,
         memoryview(data) as view,

@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
-from mvcd.errors import Failure, MissingObject, MvcError, StaleReuse, UsageError
+from mvcd.disk.refusals import is_disk_full, unwritten
+from mvcd.disk.writeback import SyncFailed, WriteBack
+from mvcd.errors import MissingObject, MvcError, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest
 from mvcd.store import steps
 from mvcd.store.api import RefUpdate
@@ -19,12 +21,11 @@ from mvcd.store.damage import replace_damaged
 from mvcd.store.index import Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
-from mvcd.store.pack import SEAL_SIZE, PackWriter, SyncFailed, WriteBack
+from mvcd.store.pack import SEAL_SIZE, PackWriter
 from mvcd.store.record import MAX_BODY_SIZE, Record
 from mvcd.store.refs import Move, Moved, move, write_journal
 from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
-from mvcd.store.trouble import DISK_FULL
 from mvcd.store.writers import open_writer, put_pack_row
 
 if TYPE_CHECKING:
@@ -297,12 +298,11 @@ class LmdbSession:
         """A failed write ends this session, a failed sync the whole store."""
         if isinstance(error, SyncFailed):
             self._index.fail("stored bytes could not be made durable", error)
-        full = error.errno in DISK_FULL
-        self._failure = Failure(
-            "the disk is full" if full else "the store could not be written",
-            kind="disk-full" if full else "write-failed",
-            cause=str(error),
-            help="free some disk space, then run the command again" if full else None,
+        self._failure = unwritten(
+            error,
+            "the store could not be written",
+            full=is_disk_full(error),
+            when_full="the disk is full",
         )
         self._rows.clear()
         self._close_writers()

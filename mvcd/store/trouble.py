@@ -1,4 +1,4 @@
-"""What the system refuses, told apart from damage: memory, descriptors, permission, room.
+"""An error of the index: a refusal of the system (disk/refusals.py), told apart from damage.
 
 py-lmdb wraps the errors of system calls in its own class, with the error number as `code`; LMDB's own codes are
 negative. Only the latter, and what the system says of no file in particular, speak of the bytes.
@@ -8,45 +8,9 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 
-from mvcd.errors import Failure, IntegrityError, MvcError, NotPermitted
-
-_KINDS: dict[int, tuple[str, str, str | None]] = {
-    errno.ENOMEM: (
-        "out-of-memory",
-        "out of memory",
-        "end other programs, or raise the limit: ulimit -v",
-    ),
-    errno.EMFILE: ("too-many-files", "too many open files", "raise the limit: ulimit -n 4096"),
-    errno.ENFILE: ("too-many-files", "too many open files on this machine", None),
-    errno.EACCES: ("permission", "permission denied", "ls -ld {path}  (shows whose it is)"),
-    errno.EPERM: ("permission", "permission denied", "ls -ld {path}  (shows whose it is)"),
-    errno.EROFS: ("read-only", "the file system is read-only", None),
-    errno.ENOSPC: (
-        "disk-full",
-        "the disk is full",
-        "free some disk space, then run the command again",
-    ),
-    errno.EDQUOT: (
-        "disk-full",
-        "the quota is used up",
-        "free some disk space, then run the command again",
-    ),
-    errno.EFBIG: (
-        "disk-full",
-        "the file may not grow",
-        "raise the limit: ulimit -f, or free some disk space",
-    ),
-    errno.EIO: (
-        "input-output",
-        "the disk does not answer as it should",
-        "look at the disk, then: mvc verify",
-    ),
-}
-
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from mvcd.disk.refusals import REFUSALS, refused
+from mvcd.errors import IntegrityError, MvcError
 
 
 def errno_of(error: BaseException) -> int:
@@ -55,7 +19,7 @@ def errno_of(error: BaseException) -> int:
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
     code = getattr(cause, "errno", None) or getattr(error, "code", None)
     if code is None:
-        known = (*_KINDS, errno.EINTR)
+        known = (*REFUSALS, errno.EINTR)
         code = next((n for n in known if str(error).endswith(os.strerror(n))), 0)
     return max(int(code), 0)
 
@@ -63,17 +27,7 @@ def errno_of(error: BaseException) -> int:
 def refusal(error: BaseException, path: str) -> MvcError | None:
     """The Failure or NotPermitted that a system's refusal is; None for what speaks of damage, or of nothing
     known."""
-    number = errno_of(error)
-    if number not in _KINDS:
-        return None
-    kind, message, help = _KINDS[number]
-    made = NotPermitted if kind in ("permission", "read-only") else Failure
-    return made(
-        f"{path}: {message}",
-        kind=kind,
-        cause=os.strerror(number).lower(),
-        help=None if help is None else help.format(path=shlex.quote(path)),
-    )
+    return refused(errno_of(error), path)
 
 
 def identity(path: str) -> tuple[int, int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import IntegrityError
 from mvcd.store.index import Index, Transaction
 from mvcd.store.meta import NEXT_PACK, number, put_number
-from mvcd.store.pack import PackWriter, pack_name, try_lock, unlock
+from mvcd.store.pack import PackWriter, pack_name
 from mvcd.store.refs import scan
 from mvcd.store.rows import PACK_KEY, PACK_ROW, seal, unseal_or_raise
 

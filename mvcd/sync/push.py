@@ -20,12 +20,12 @@ from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import ObjectInfo, ObjectReader
-from mvcd.store.peer import Peer
+from mvcd.store.peer import Limits, Peer
 from mvcd.store.record import record_size
 from mvcd.sync.walk import difference
 from mvcd.sync.window import MOST, Window
 
-HAS_BATCH = 16 << 10
+HAS_BATCH = Limits().has_ids
 RECORD_BATCH = 4 << 10
 
 

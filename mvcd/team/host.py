@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from mvcd.disk.room import RESERVE
 from mvcd.errors import Busy, NoRepository, UsageError
 from mvcd.monitor import Silent
 from mvcd.repo import operations
@@ -15,9 +16,9 @@ from mvcd.repo.incoming import Missing
 from mvcd.repo.keygen import Keygen
 from mvcd.repo.refs import SHARED
 from mvcd.repo.results import Context
-from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.opened import Opened, open_kept, room
-from mvcd.store.room import RESERVE, require_room
+from mvcd.store.api import Store
+from mvcd.store.opened import PACKS, Opened, room
+from mvcd.store.stores import open_store
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.policy import Judge
@@ -42,7 +43,7 @@ class _Open:
     """A repository as it is kept open between calls: one of each, as long as a call has it."""
 
     id: str
-    store: LmdbStore
+    store: Store
     usage: Usage
 
 
@@ -124,7 +125,7 @@ class TeamHost:
     def _opened(self, key: str) -> _Open:
         id, name = key.split(" ", 1)
         path = self.root.repository_path(name)
-        store = open_kept(path, cached=True)
+        store = open_store(path, cached=True, pack_files=PACKS)
         usage = Usage(store)
         if usage.owing:
             with self._lock:
@@ -155,7 +156,7 @@ class TeamRepository:
         return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
 
     def check_put(self, size: int) -> None:
-        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
+        self.store.require_room(size, "what is pushed", reserve=RESERVE)
         self._usage.put(self.principal, size, self._quotas())
 
     def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:

@@ -15,8 +15,11 @@ import stat
 from contextlib import suppress
 from typing import Self
 
+from mvcd.disk.moves import move_durably
+from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository, UsageError
-from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.api import Store
+from mvcd.store.stores import create_store, open_store
 from mvcd.team.accounts import Accounts, new_secret
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Role, Scope
@@ -85,7 +88,7 @@ def make_private(path: str) -> None:
 class Root:
     """An open server directory. Close it, or use it in a `with`."""
 
-    def __init__(self, path: str, accounts: LmdbStore) -> None:
+    def __init__(self, path: str, accounts: Store) -> None:
         self.path = path
         self.accounts = Accounts(accounts)
         self.store = accounts
@@ -103,7 +106,7 @@ class Root:
                 cause="it has no accounts",
                 help=f"mvcd serve --root {path}  (makes one), or name the right one: --root DIR",
             )
-        return cls(path, LmdbStore.open(accounts))
+        return cls(path, open_store(accounts))
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Self:
@@ -112,7 +115,7 @@ class Root:
         make_private(path)
         os.makedirs(os.path.join(path, "repos"), mode=0o700, exist_ok=True)
         with suppress(Failure):
-            LmdbStore.create(os.path.join(path, "accounts")).close()
+            create_store(os.path.join(path, "accounts")).close()
         return cls.open(path)
 
     @property
@@ -131,7 +134,7 @@ class Root:
             self.accounts.add_user(by, ADMIN)
         self.accounts.set_grant(by, ADMIN, Scope(role=Role.ADMIN))
         secret = new_secret()
-        write_secret(self.admin_token, secret)
+        replace_file(self.admin_token, f"{secret}\n".encode(), secret=True)
         self.accounts.add_token(by, ADMIN, note="made at the first start", secret=secret)
         return self.admin_token
 
@@ -153,8 +156,8 @@ class Root:
             )
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         if not os.path.exists(os.path.join(path, "format")):  # or a creation was cut short here
-            LmdbStore.create(path).close()
-        with LmdbStore.open(path) as store:
+            create_store(path).close()
+        with open_store(path) as store:
             hosted = Hosted(name, store.id, by.time_us)
         self.accounts.add_repository(by, hosted)
         return hosted
@@ -171,12 +174,12 @@ class Root:
         self.accounts.remove_repository(by, name)
         aside = os.path.join(self.path, "removed", hosted.id)
         os.makedirs(os.path.dirname(aside), mode=0o700, exist_ok=True)
-        os.rename(self.repository_path(name), aside)
+        move_durably(self.repository_path(name), aside)
         return aside
 
-    def open_repository(self, name: str) -> LmdbStore:
-        """Raises NoRepository; what the store raises."""
-        return LmdbStore.open(self.listed_path(name))
+    def open_repository(self, name: str) -> Store:
+        """A repository's store, to look at as it is. Raises NoRepository; what the store raises."""
+        return open_store(self.listed_path(name), as_it_is=True)
 
     def listed_path(self, name: str) -> str:
         """The store's directory of a repository that is listed, whether it opens or not. Raises
@@ -197,16 +200,3 @@ class Root:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
-
-
-def write_secret(path: str, text: str) -> None:
-    """Replaces a file by one that only its owner may read, durably."""
-    temporary = f"{path}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(temporary)
-    file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(file, "w", encoding="ascii") as out:
-        out.write(text + "\n")
-        out.flush()
-        os.fsync(out.fileno())
-    os.replace(temporary, path)

@@ -15,8 +15,9 @@
     address.py  addresses without secrets, and the proxy on the way
     diagnosis.py why a server does not answer
     dial.py     from an address to a peer
-    ports.py    those that an address without one means
+    schemes.py  kinds of addresses, and what is to know of each
     ssh.py      a connection through the system's ssh
+    limits.py   what may be in one call
     ids.py      packed digests and bitmaps
 
 Nothing else in the engine knows gRPC. What it says on stderr is not for the people who use us: errors come as

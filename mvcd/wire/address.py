@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping
 
 from mvcd.errors import UsageError
+from mvcd.wire.schemes import GRPCS, Carrier, known_scheme
 
 _TOKEN = re.compile(r"mvct_[A-Za-z0-9_-]{6,}")
-_SERVERS = ("grpc", "grpcs")
 _HIDDEN = "***"
 PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 """Variables that name a proxy, in the order of gRPC (doc/environment_variables.md there): the first that is
@@ -48,16 +48,15 @@ def _secret(url: str) -> str | None:
     """In which form an address holds one."""
     if _TOKEN.search(_decoded(url)):
         return "it has a token"
-    scheme, separator, rest = url.partition("://")
-    scheme = scheme.lower()
-    if not separator or scheme == "file":
+    scheme, (_, separator, rest) = known_scheme(url), url.partition("://")
+    if not separator or (scheme is not None and scheme.carrier is Carrier.DISK):
         return None
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, at, _ = _decoded(place).rpartition("@")
-    if at and (scheme != "ssh" or ":" in user or "%" in place):
+    if at and (scheme is None or not scheme.user or ":" in user or "%" in place):
         return "what stands before the @ may be one"
-    plain = rest if scheme == "ssh" else _decoded(rest)
-    if scheme in (*_SERVERS, "ssh") and re.search(r"[?#]", plain):
+    plain = _decoded(rest) if scheme is None or scheme.carrier is Carrier.SERVER else rest
+    if scheme is not None and re.search(r"[?#]", plain):
         return "what follows a ? or # may be one"
     return None
 
@@ -76,7 +75,8 @@ def _decoded(text: str) -> str:
 def _bare(url: str) -> str:
     scheme, separator, rest = _decoded(url).rpartition("://")
     host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2] if separator else ""
-    scheme = scheme if scheme in _SERVERS else "grpcs"
+    known = known_scheme(f"{scheme}://")
+    scheme = scheme if known is not None and known.carrier is Carrier.SERVER else GRPCS.name
     return f"{scheme}://{_TOKEN.sub('HOST', host) or 'HOST'}"
 
 

@@ -20,8 +20,9 @@ from mvcd.errors import Conflict, Failure, MvcError, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame, parse_frame
-from mvcd.store.peer import MAX_IDS, Hello, Limits, Receipt, RefsChanged, require_all
+from mvcd.store.peer import Hello, Limits, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
+from mvcd.wire import limits
 from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.diagnosis import Place, diagnose
@@ -36,14 +37,10 @@ __all__ = ["Patience", "RemotePeer"]
 T = TypeVar("T")
 PROTOCOL = 1
 FEATURES = ("below", "stands", "watch")
-MAX_MESSAGE = 4 << 20
 SHORT = 15.0
 """Seconds for a call that looks things up."""
 LONG = 120.0
 """Seconds for an update: the other side walks the closure, about a million objects in 10 s."""
-FEW = 64
-"""Ids that each server takes in a call, whatever its limits (proto/README.md): for so few nobody waits to hear
-them."""
 STALL = 60.0
 """Seconds without a frame after which a stream counts as dead."""
 SLOWEST = 64 << 10
@@ -53,13 +50,12 @@ MAX_PAGES = 4096
 MAX_REFS = 1 << 20
 MAX_VERSIONS = 1 << 22
 """Most versions of one log; one a minute for eight years."""
-MAX_REF_VALUE = 64 << 10
 EVENT_PAUSE = 0.05
 """Seconds between two events at least; what comes faster waits with the server."""
 
 OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+    ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
     ("grpc.enable_retries", 0),
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 20_000),
@@ -105,7 +101,7 @@ class RemotePeer:
         self._stub.Get = self._channel.unary_stream(
             f"{service}/Get", pb.GetRequest.SerializeToString, GetReply.parse
         )
-        self._session = os.urandom(16)
+        self._session = os.urandom(limits.ID_BYTES)
         self._put = False
         self._frames = 0
         self._greeting = pb.HelloRequest(
@@ -136,7 +132,7 @@ class RemotePeer:
 
     def _heard(self, reply: pb.HelloReply) -> Hello:
         usual, told = Limits(), reply.limits
-        limits = Limits(
+        kept_to = Limits(
             _limit(usual.has_ids, told.has_ids),
             _limit(usual.get_ids, told.get_ids),
             _limit(usual.log_versions, told.log_versions),
@@ -144,13 +140,13 @@ class RemotePeer:
         )
         self._hello = Hello(
             reply.repo_id, reply.complete, reply.server, reply.principal, reply.role, reply.damaged,
-            frozenset(reply.features), limits,
+            frozenset(reply.features), kept_to,
         )  # fmt: skip
         return self._hello
 
     def _most(self, count: int, limit: Callable[[Limits], int]) -> int:
         """How many of `count` ids go into one call."""
-        return FEW if count <= FEW else limit(self.told().limits)
+        return limits.FEWEST if count <= limits.FEWEST else limit(self.told().limits)
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found: dict[str, bytes] = {}
@@ -158,7 +154,7 @@ class RemotePeer:
         for _ in range(MAX_PAGES):
             request = pb.ListRefsRequest(repo=self._repo, prefix=prefix, page_token=token)
             reply = self._call(self._stub.ListRefs, request, SHORT)
-            if any(len(ref.value) > MAX_REF_VALUE for ref in reply.refs):
+            if any(len(ref.value) > limits.REF_VALUE_BYTES for ref in reply.refs):
                 raise self._bad("a ref of more than 64 KiB")
             found.update((ref.name, ref.value) for ref in reply.refs)
             if not reply.next_page_token:
@@ -186,7 +182,7 @@ class RemotePeer:
         for _ in range(MAX_PAGES):
             request = pb.LogRequest(repo=self._repo, heads=frontier, haves=known)
             reply = self._call(self._stub.Log, request, LONG)
-            found = packed.unpack(reply.versions, VersionId, MAX_IDS)
+            found = packed.unpack(reply.versions, VersionId, limits.LOG_VERSIONS)
             yield from found
             if not reply.frontier:
                 return
@@ -216,7 +212,7 @@ class RemotePeer:
         require_all(gone, ())
 
     def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
-        if len(ids) > FEW or "below" not in self.told().features:
+        if len(ids) > limits.FEWEST or "below" not in self.told().features:
             yield from self.records(ids)
             return
         gone: list[Digest] = []
@@ -293,7 +289,7 @@ class RemotePeer:
         request = pb.UpdateRefsRequest(
             repo=self._repo,
             session=self._session if self._put else b"",
-            request_id=os.urandom(16),
+            request_id=os.urandom(limits.ID_BYTES),
             updates=[
                 pb.RefUpdate(name=u.name, expect=u.expect, target=u.target, force=u.name in force)
                 for u in updates
@@ -406,8 +402,8 @@ def _reconnecting(patience: Patience) -> list[tuple[str, int]]:
 
 
 def _limit(usual: int, told: int) -> int:
-    """What goes into one call: no server may take fewer than FEW, nor make us send more than usual."""
-    return max(FEW, min(usual, told)) if told else usual
+    """What goes into one call: no server may take fewer than the fewest, nor make us send more than usual."""
+    return max(limits.FEWEST, min(usual, told)) if told else usual
 
 
 class _Stall:

@@ -12,7 +12,7 @@ from mvcd.errors import Failure, UsageError
 from mvcd.wire.address import is_loopback, require_no_secret
 from mvcd.wire.client import Patience, RemotePeer
 from mvcd.wire.diagnosis import Place
-from mvcd.wire.ports import PORTS
+from mvcd.wire.schemes import scheme_of
 from mvcd.wire.ssh import SshAddress, SshTunnel
 
 
@@ -33,7 +33,8 @@ def dial(
         raise UsageError(
             f"{url!r} names no repository", help=f"{parts.scheme}://host:port/team/name"
         )
-    secure = parts.scheme == "grpcs"
+    scheme = scheme_of(url)
+    secure = scheme.secure
     if not secure and not is_loopback(host) and options.get("insecure") != "true":
         raise UsageError(
             f"{url} would send everything in plain text",
@@ -42,7 +43,8 @@ def dial(
             help="use grpcs://  (or: mvc config set remote.NAME.insecure true)",
         )
     shown = f"[{host}]" if ":" in host else host
-    port = port or PORTS["grpcs" if secure else "grpc"]
+    port = port or scheme.port
+    assert port is not None
     roots = _read(options.get("ca")) if secure else None
     return RemotePeer(
         f"{shown}:{port}",

@@ -24,9 +24,10 @@ from mvcd.ids import Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.frames import MAX_FRAME_SIZE, parse_frame
+from mvcd.store.frames import parse_frame
 from mvcd.store.peer import STANDS, WORKSPACES, changed_refs, listed
 from mvcd.wire import ids as packed
+from mvcd.wire import limits
 from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.front import Context, Front, Pause
@@ -44,15 +45,8 @@ log = logging.getLogger(__name__)
 
 PROTOCOL = 1
 FEATURES = frozenset({"below", "stands", "watch"})
-HAS_IDS = 16 << 10
-GET_IDS = 4 << 10
-LOG_VERSIONS = 16 << 10
-REF_UPDATES = 4096
 REF_PAGE = 512 << 10
 """Bytes of refs in one reply or event."""
-MAX_REPO_NAME = 500
-ID_SIZE = 16
-MAX_MESSAGE = 4 << 20
 THREADS = 32
 PUTS = 12
 """Frames taken up at once; the others wait in gRPC, once and not twice. More than one push has in flight, which
@@ -67,8 +61,8 @@ POLL = 0.5
 """Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
 
 OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE),
-    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.max_receive_message_length", limits.MESSAGE_BYTES),
+    ("grpc.max_send_message_length", limits.MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.max_concurrent_streams", 64),
     # gRPC's default closes connections that ping more than once in five minutes.
@@ -168,8 +162,8 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 protocol=PROTOCOL,
                 features=sorted(features),
                 limits=pb.Limits(
-                    frame_bytes=MAX_FRAME_SIZE, has_ids=HAS_IDS, get_ids=GET_IDS,
-                    log_versions=LOG_VERSIONS, ref_updates=REF_UPDATES,
+                    frame_bytes=limits.FRAME_BYTES, has_ids=limits.HAS_IDS, get_ids=limits.GET_IDS,
+                    log_versions=limits.LOG_VERSIONS, ref_updates=limits.REF_UPDATES,
                 ),
                 repo_id=hosted.repo_id,
                 complete=hosted.complete,
@@ -223,13 +217,13 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
             store = hosted.store
-            heads = packed.unpack(request.heads, VersionId, LOG_VERSIONS)
-            haves = packed.unpack(request.haves, VersionId, LOG_VERSIONS)
+            heads = packed.unpack(request.heads, VersionId, limits.LOG_VERSIONS)
+            haves = packed.unpack(request.haves, VersionId, limits.LOG_VERSIONS)
             found: list[Digest] = []
             frontier: list[Digest] = []
             walk = between(heads, haves, lambda id: Version.decode(store.get(id)))
             for id in walk:
-                if len(found) == LOG_VERSIONS:
+                if len(found) == limits.LOG_VERSIONS:
                     frontier = _frontier(heads, found, store)
                     break
                 found.append(id)
@@ -237,7 +231,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
 
     def Has(self, request: pb.HasRequest, context: grpc.ServicerContext) -> pb.HasReply:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
-            ids = packed.unpack(request.ids, AnyId, HAS_IDS)
+            ids = packed.unpack(request.ids, AnyId, limits.HAS_IDS)
             session = _identifier(request.session, "session") if request.session else b""
             self.uploads.settle(request.repo, session)
             frames = self.uploads.announce(request.repo, session) if session else 0
@@ -251,11 +245,11 @@ class Remote(remote_pb2_grpc.RemoteServicer):
 
     def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[GetReply]:  # noqa: N802
         with self._opened(request.repo, context, Action.READ) as hosted:
-            ids = packed.unpack(request.ids, AnyId, GET_IDS)
+            ids = packed.unpack(request.ids, AnyId, limits.GET_IDS)
             there = hosted.store.has(ids)
             found = [id for id, here in zip(ids, there, strict=True) if here]
             for frame in (
-                records_below(hosted.store, found, GET_IDS)
+                records_below(hosted.store, found, limits.GET_IDS)
                 if request.below
                 else hosted.store.records(found)
             ):
@@ -292,7 +286,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             if (reply := self._remembered(hosted.store, request)) is not None:
                 return reply
             own = not request.session  # nothing was put
-            session = b"\0" * ID_SIZE + request.request_id if own else bytes(request.session)
+            session = (
+                b"\0" * limits.ID_BYTES + request.request_id if own else bytes(request.session)
+            )
             try:
                 with self.uploads.using(
                     request.repo, session, hosted.store, hosted.principal
@@ -342,7 +338,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     def _opened(self, repo: str, context: grpc.ServicerContext, action: Action) -> Iterator[Hosted]:
         """The repository for this caller; our errors become status, others say nothing of us."""
         try:
-            if len(repo) > MAX_REPO_NAME:
+            if len(repo) > limits.REPO_NAME_CHARACTERS:
                 raise UsageError(f"a repository's name of {len(repo)} characters", kind="too-large")
             yield self._host.open(repo, caller_of(context), action)
         except MvcError as error:
@@ -398,17 +394,19 @@ def _frontier(heads: Sequence[Digest], found: list[Digest], store: Store) -> lis
     inside = set(found)
     parents = (parent for id in found for parent in Version.decode(store.get(id)).parents)
     left = dict.fromkeys(id for id in (*heads, *parents) if id not in inside)
-    if len(left) > LOG_VERSIONS:
+    if len(left) > limits.LOG_VERSIONS:
         raise Failure(
-            f"more than {LOG_VERSIONS} lines of history at once", kind="too-large",
+            f"more than {limits.LOG_VERSIONS} lines of history at once", kind="too-large",
             help="ask for fewer refs at once",
         )  # fmt: skip
     return list(left)
 
 
 def _identifier(value: bytes, what: str) -> bytes:
-    if len(value) != ID_SIZE:
-        raise UsageError(f"a {what} has {ID_SIZE} bytes, not {len(value)}", kind="bad-frame")
+    if len(value) != limits.ID_BYTES:
+        raise UsageError(
+            f"a {what} has {limits.ID_BYTES} bytes, not {len(value)}", kind="bad-frame"
+        )
     return bytes(value)
 
 
@@ -417,14 +415,14 @@ def _update(request: pb.UpdateRefsRequest) -> Update:
     _identifier(request.request_id, "request_id")
     if request.session:
         _identifier(request.session, "session")
-    if not 0 < len(request.updates) <= REF_UPDATES:
+    if not 0 < len(request.updates) <= limits.REF_UPDATES:
         raise UsageError(
-            f"1 to {REF_UPDATES} updates, not {len(request.updates)}", kind="too-large"
+            f"1 to {limits.REF_UPDATES} updates, not {len(request.updates)}", kind="too-large"
         )
     names = [u.name for u in request.updates]
     if len(set(names)) != len(names):
         raise UsageError("one ref twice in one update", kind="bad-name")
-    if any(len(text) > 4096 for text in (request.author, request.detail)):
+    if any(len(text) > limits.TEXT_CHARACTERS for text in (request.author, request.detail)):
         raise UsageError("author and detail have at most 4096 characters", kind="too-large")
     updates = tuple(
         RefUpdate(

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from mvcd.disk import writeback
 from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
-from mvcd.repo import checkout, staging
+from mvcd.repo import staging
 from mvcd.repo.checkout import Checkout
 from mvcd.repo.core import no_secret
 from mvcd.repo.repository import Repository
 from mvcd.repo.statcache import FileStat
-from mvcd.store import pack
 from tests.repo.crafted import store_version
 from tests.support.workspace import Bench, File, Link, Tree
 
@@ -202,7 +202,7 @@ def test_modes_follow_the_umask(bench: Bench) -> None:
 def test_more_files_than_are_synced_one_by_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checkout, "_SYNC_EACH", 3)
+    monkeypatch.setattr("mvcd.disk.sync.SYNC_EACH", 3)
     monkeypatch.setattr(staging, "GROUP", 4)
     files = {f"d{n % 5}/{n}": str(n) for n in range(30)}
     bench.save({**files})
@@ -241,7 +241,7 @@ def test_a_disk_that_fails_while_a_large_file_is_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel tells of a failed write-back once, to whichever fsync comes first."""
-    monkeypatch.setattr(pack, "WRITE_BACK_STEP", 100_000)
+    monkeypatch.setattr(writeback, "WRITE_BACK_STEP", 100_000)
     files = {"model.bin": random.Random(2).randbytes(900_000)}
     bench.save(files)
     bench.remove(*files)

@@ -162,7 +162,7 @@ def test_where_directories_cannot_be_exchanged(
     model: Bench, out: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export(model, "v1", out)
-    monkeypatch.setattr("mvcd.repo.exchange._exchanged", lambda a, b: False)
+    monkeypatch.setattr("mvcd.disk.exchange._exchanged", lambda a, b: False)
     export(model, "v2", out, replace=True)
     assert verify_deploy(out, expected=model.repo.resolve("v2")).ok
     assert os.listdir(os.path.dirname(out)) == ["copy"]

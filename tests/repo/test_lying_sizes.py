@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
+from mvcd.disk import room
 from mvcd.errors import CorruptObject, Failure, MvcError
 from mvcd.ids import ChunkId, Digest, NodeId, RecipeId, VersionId
 from mvcd.objects.chunklist import CHUNK_LIST
@@ -26,7 +27,6 @@ from mvcd.repo.pushing import Asked
 from mvcd.repo.repository import Repository
 from mvcd.repo.results import Context
 from mvcd.repo.targets import StoreTarget
-from mvcd.store import room
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.workspace import Bench

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from mvcd.disk.sync import sync_files
 from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.ids import Digest
 from mvcd.objects.version import Component, Trigger
-from mvcd.repo import moves
 from tests.support.workspace import Bench, File, Link, Tree
 
 SHAPES: dict[str, Tree] = {
@@ -167,13 +167,12 @@ def test_a_file_written_while_the_checkout_is_prepared_is_not_overwritten(
 ) -> None:
     save(bench, {"a": "1", "b": "1"})
     save(bench, {"a": "2", "b": "2"})
-    real = moves.Checkout._make_durable
 
-    def then_disturb(work: moves.Checkout, paths: list[str]) -> None:
-        real(work, paths)
+    def then_disturb(paths: list[str]) -> None:
+        sync_files(paths)
         bench.write({"b": "just written"})
 
-    monkeypatch.setattr("mvcd.repo.checkout.Checkout._make_durable", then_disturb)
+    monkeypatch.setattr("mvcd.repo.checkout.sync_files", then_disturb)
     with pytest.raises(Conflict) as caught:
         bench.checkout("v1")
     assert caught.value.kind == "would-overwrite"

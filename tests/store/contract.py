@@ -22,6 +22,13 @@ from tests.store.shared import SharedContract
 
 
 class StoreContract(SharedContract):
+    def test_a_store_has_an_id_and_nothing_to_salvage(self, store):
+        assert len(bytes.fromhex(store.id)) == 16
+        assert store.id == store.id
+        store.salvage()
+        store.salvage()
+        store.require_room(1, "a byte")
+
     # ------------------------------------------------------------------ objects
 
     def test_what_was_put_is_read(self, store):

@@ -43,9 +43,9 @@ def test_a_digest_half_written_does_not_count(tmp_path):
 
 
 def test_a_newborn_lease_that_a_collector_takes_for_dead_is_made_again(tmp_path, monkeypatch):
-    from mvcd.store import pack
+    from mvcd.disk import locks
 
-    real, calls = pack.fcntl.flock, []
+    real, calls = locks.fcntl.flock, []
 
     def flock(file, how):
         calls.append(how)
@@ -53,7 +53,7 @@ def test_a_newborn_lease_that_a_collector_takes_for_dead_is_made_again(tmp_path,
             os.unlink(tmp_path / os.listdir(tmp_path)[0])
         real(file, how)
 
-    monkeypatch.setattr(pack.fcntl, "flock", flock)
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
     lease = Lease(str(tmp_path))
     lease.add(IDS)
     assert leased_ids(str(tmp_path)) == set(IDS)

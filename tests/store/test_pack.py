@@ -5,9 +5,11 @@ import os
 import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
+from mvcd.disk import locks
+from mvcd.disk.locks import try_lock, unlock
 from mvcd.ids import ChunkId
 from mvcd.store import pack
-from mvcd.store.pack import PackFiles, PackWriter, pack_name, pack_numbers, try_lock, unlock
+from mvcd.store.pack import PackFiles, PackWriter, pack_name, pack_numbers
 from mvcd.store.record import pack_header
 from tests.store.children import Child, die
 from tests.store.objects import plain
@@ -42,13 +44,13 @@ def test_a_lock_ends_with_its_process(tmp_path):
 def test_the_lock_of_an_unlinked_file_is_worth_nothing(tmp_path, monkeypatch):
     path = tmp_path / "x"
     path.touch()
-    real = pack.fcntl.flock
+    real = locks.fcntl.flock
 
     def unlink_first(file, how):
         path.unlink()
         real(file, how)
 
-    monkeypatch.setattr(pack.fcntl, "flock", unlink_first)
+    monkeypatch.setattr(locks.fcntl, "flock", unlink_first)
     assert try_lock(path) is None
 
 

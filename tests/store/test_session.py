@@ -8,9 +8,10 @@ import threading
 import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
+from mvcd.disk import writeback
 from mvcd.errors import StaleReuse
 from mvcd.ids import ChunkId
-from mvcd.store import collect, pack, session, writers
+from mvcd.store import collect, session, writers
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.objects import delta, mark_values, plain, revisions, some
@@ -113,7 +114,7 @@ def test_two_hundred_thousand_small_objects(store):
 
 
 def test_write_back_runs_beside_a_large_commit(store, monkeypatch, syncs):
-    monkeypatch.setattr(pack, "WRITE_BACK_STEP", 4 << 20)
+    monkeypatch.setattr(writeback, "WRITE_BACK_STEP", 4 << 20)
     with store.session() as writer:
         for n in range(20):
             writer.put(*plain(n.to_bytes(4) * (1 << 18)))

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.codec.encoded import Codec
+from mvcd.disk import locks, writeback
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
 from mvcd.objects.closure import named, open_object
@@ -25,7 +26,6 @@ from mvcd.repo import early, early_home, staging
 from mvcd.repo.early import Begun, EarlyFiles
 from mvcd.repo.files import content_parts
 from mvcd.repo.partial import Wanted
-from mvcd.store import pack
 from mvcd.store.frames import Checked
 from mvcd.store.record import Record
 from tests.sync.people import Pair, noise
@@ -158,7 +158,7 @@ def test_what_the_dead_left_is_removed_and_what_the_living_use_is_not(
     for directory in (dead, living):
         directory.mkdir()
         (directory / "0").write_bytes(b"x")
-    lock = pack.try_lock(str(living / "lock"), create=True)
+    lock = locks.try_lock(str(living / "lock"), create=True)
     assert lock is not None
     (told,) = [check for check in bob.repo.doctor() if not check.ok]
     assert told.help == f"rm -r {dead}"
@@ -167,7 +167,7 @@ def test_what_the_dead_left_is_removed_and_what_the_living_use_is_not(
     bob.pull()
     assert leftovers(bob.root) == ["early-living"]
     assert all(check.ok for check in bob.repo.doctor())
-    pack.unlock(lock)
+    locks.unlock(lock)
 
 
 def test_a_home_that_is_taken_for_a_dead_ones_is_made_again(
@@ -231,13 +231,13 @@ def test_a_full_disk_is_met_by_the_checkout(
 def test_a_failed_write_back_is_not_forgotten(
     pushed: Pair, decoded: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(pack.WriteBack):
+    class Failing(writeback.WriteBack):
         def start(self, file: int) -> bool:
             self._running = Future()
-            self._running.set_exception(pack.SyncFailed("input/output error"))
+            self._running.set_exception(writeback.SyncFailed("input/output error"))
             return True
 
-    monkeypatch.setattr(pack, "WRITE_BACK_STEP", LARGE)
+    monkeypatch.setattr(writeback, "WRITE_BACK_STEP", LARGE)
     monkeypatch.setattr(early, "WriteBack", Failing)
     bob = pushed.join()
     assert same(bob.root, expected())

@@ -15,7 +15,7 @@ from mvcd.store.frames import Frame, parse_frame
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
-from mvcd.wire import below, server
+from mvcd.wire import below, limits, server
 from mvcd.wire.below import records_below
 from mvcd.wire.client import RemotePeer
 from tests.wire.conftest import History
@@ -119,10 +119,10 @@ def test_a_server_that_sends_without_end(
 ) -> None:
     """The client bounds what comes unasked by what it was told in Hello."""
     calls = kinds(records_below(history.store, [history.versions[1]], 4096))
-    monkeypatch.setattr(server, "GET_IDS", 64)
+    monkeypatch.setattr(limits, "GET_IDS", 64)
     peer = calling(served)
     assert peer.hello().limits.get_ids == 64
-    monkeypatch.setattr(server, "GET_IDS", 4096)
+    monkeypatch.setattr(limits, "GET_IDS", 4096)
     assert len(calls) > 66
     with pytest.raises(Failure) as caught:
         list(peer.below([history.versions[1]]))

@@ -19,7 +19,8 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.store.peer import RefsChanged
 from mvcd.store.record import record_head
-from mvcd.wire.server import HAS_IDS, make_server
+from mvcd.wire.limits import HAS_IDS
+from mvcd.wire.server import make_server
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
 from tests.store.objects import delta, plain, revisions

@@ -18,7 +18,7 @@ from mvcd.monitor import Silent
 from mvcd.store.api import RefUpdate
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
-from mvcd.wire import client
+from mvcd.wire import client, limits
 from mvcd.wire.client import RemotePeer
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.store.objects import plain
@@ -223,8 +223,8 @@ def test_an_answer_to_has() -> None:
 def test_a_greeting_does_not_tell_us_to_make_a_million_calls() -> None:
     tiny = pb.Limits(has_ids=1, get_ids=1, log_versions=1, ref_updates=1)
     huge = pb.Limits(has_ids=1 << 31, get_ids=1 << 31, log_versions=1 << 31, ref_updates=1 << 31)
-    for limits, has in ((tiny, client.FEW), (huge, 16 << 10)):
-        reply = pb.HelloReply(protocol=1, limits=limits)
+    for told, has in ((tiny, limits.FEWEST), (huge, limits.HAS_IDS)):
+        reply = pb.HelloReply(protocol=1, limits=told)
         with Hostile(Hello=lambda r, n, reply=reply: reply) as peer:
             assert peer.hello().limits.has_ids == has
 

@@ -26,7 +26,7 @@ def chain(store: MemoryStore, name: str, length: int) -> list[VersionId]:
 
 @pytest.fixture
 def served(monkeypatch):
-    monkeypatch.setattr("mvcd.wire.server.LOG_VERSIONS", 4)
+    monkeypatch.setattr("mvcd.wire.limits.LOG_VERSIONS", 4)
     with MemoryStore() as store:
         served, port = serving(store)
         peer = calling(port)

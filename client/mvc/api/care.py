@@ -20,8 +20,8 @@ from mvcd.repo.config import Config
 from mvcd.repo.location import find_any
 from mvcd.repo.partial import is_partial
 from mvcd.repo.verify import verify_apart
-from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import is_store, survey
+from mvcd.store.stores import open_store
 from mvcd.team.root import Root, require_repository_name
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class RepairPlan:
         peer = remotes.connect(found, secret, time.time_ns, monitor.warn)
         path = self._plan.store.path
         try:
-            with LmdbStore.open(path) as store:
+            with open_store(path) as store:
                 _tell(report, healing.heal_store(store, path, [peer], monitor), found.url)
         finally:
             peer.close()

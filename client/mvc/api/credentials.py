@@ -7,7 +7,6 @@ in a URL.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import stat
@@ -20,7 +19,7 @@ from urllib.parse import urlsplit
 from mvc.api.settings import user_config_path
 from mvcd.errors import AuthError, Failure, NoRepository, UsageError
 from mvcd.wire.address import require_no_secret
-from mvcd.wire.ports import PORTS
+from mvcd.wire.schemes import GRPCS, Carrier, known_scheme
 
 if TYPE_CHECKING:
     from mvcd.monitor import Monitor
@@ -114,13 +113,14 @@ def _parts(url: str) -> tuple[str, str]:
         host, port = parts.hostname, parts.port
     except ValueError:
         host, port = None, None
-    if parts.scheme not in PORTS or not host:
+    scheme = known_scheme(url)
+    if scheme is None or scheme.carrier is not Carrier.SERVER or not host:
         raise UsageError(
             f"{url!r} is not the address of a server",
-            help="mvc login grpcs://host:port/team/name",
+            help=f"mvc login {GRPCS.name}://host:port/team/name",
         )
     shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}:{port or PORTS[parts.scheme]}", parts.path.strip("/")
+    return f"{scheme.name}://{shown}:{port or scheme.port}", parts.path.strip("/")
 
 
 def _ask(server: str, repo: str, kept: dict[str, Any], monitor: Monitor | None) -> Login:
@@ -186,7 +186,8 @@ def _read() -> dict[str, dict[str, Any]]:
 @contextmanager
 def _changing() -> Iterator[dict[str, dict[str, Any]]]:
     """The kept tokens, for a change; one process at a time."""
-    from mvcd.team.root import write_secret
+    from mvcd.disk.locks import lock
+    from mvcd.disk.replace import replace_file
 
     path = _path()
     if path is None:
@@ -195,13 +196,14 @@ def _changing() -> Iterator[dict[str, dict[str, Any]]]:
             cause="MVC_CONFIG is empty", help="unset MVC_CONFIG  (or pass the token as MVC_TOKEN)",
         )  # fmt: skip
     os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-    lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock(file)
         found = _read()
         before = json.dumps(found)
         yield found
         if json.dumps(found) != before:
-            write_secret(path, json.dumps({"format": 1, "servers": found}, indent=2))
+            text = json.dumps({"format": 1, "servers": found}, indent=2)
+            replace_file(path, f"{text}\n".encode(), secret=True)
     finally:
-        os.close(lock)
+        os.close(file)

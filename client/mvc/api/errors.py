@@ -1,6 +1,8 @@
-"""The exceptions that mvc raises on purpose; `mvcd.errors` has the tree and what each one means."""
+"""The exceptions that mvc raises on purpose; `mvcd.errors` has the tree and what each one means. And what the
+system refuses, by error number: `mvcd.disk.refusals` has the table."""
 
 from mvcd import __version__
+from mvcd.disk.refusals import REFUSALS
 from mvcd.errors import (
     AuthError,
     Busy,
@@ -21,6 +23,7 @@ from mvcd.errors import (
 )
 
 __all__ = [
+    "REFUSALS",
     "AuthError",
     "Busy",
     "Conflict",

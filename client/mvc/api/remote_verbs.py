@@ -100,9 +100,9 @@ class RemoteVerbs:
 
         Raises Failure: kind "store-exists".
         """
-        from mvcd.store.lmdb_store import LmdbStore
+        from mvcd.store.stores import create_store
 
-        LmdbStore.create(os.fspath(path), group=shared).close()
+        create_store(os.fspath(path), group=shared).close()
 
     def remotes(self) -> tuple[Remote, ...]:
         """Lists the names and addresses of other repositories."""

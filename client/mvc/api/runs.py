@@ -21,6 +21,7 @@ from mvc.api.context import as_text
 from mvc.api.errors import Failure
 from mvc.api.public import public
 from mvc.api.results import CommitResult, Component
+from mvcd.disk.replace import replace_file
 
 if TYPE_CHECKING:
     from mvcd.repo.repository import Repository
@@ -135,7 +136,7 @@ def run(
         edited=edited,
     )
     path = os.path.join(engine.root, NAME)
-    _write_whole(path, record.encode())
+    replace_file(path, record.encode())
     engine.add([path], context=context)
     told = replace(context, command=tuple(map(as_text, command)), time_us=time.time_ns() // 1000)
     committed = engine.commit(message or "run " + _shown(command), context=told)
@@ -211,13 +212,6 @@ def _execute(
         process.wait()  # the terminal has told the child, too
         raise
     return 128 - status if status < 0 else status
-
-
-def _write_whole(path: str, data: bytes) -> None:
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
-        file.write(data)
-    os.replace(temporary, path)
 
 
 def _empty(path: str) -> str:

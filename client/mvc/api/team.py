@@ -27,7 +27,7 @@ from mvcd.team.roles import Scope
 from mvcd.team.root import Root
 
 if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
+    from mvcd.store.api import Store
 
 _AGE = re.compile(r"([0-9]{1,5})\s*(h|d|w)")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
@@ -358,10 +358,10 @@ class TeamServer:
             repo, lambda store: check_audit(store, seal, id=store.id, key=key, own=own_key)
         )
 
-    def _with_log(self, repo: str | None, look: Callable[[LmdbStore], T]) -> T:
+    def _with_log(self, repo: str | None, look: Callable[[Store], T]) -> T:
         if repo is None:
             return look(self._root.store)
-        store: LmdbStore
+        store: Store
         with self._root.open_repository(repo) as store:
             return look(store)
 

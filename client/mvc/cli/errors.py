@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 import click
 
 from mvc.api.errors import (
+    REFUSALS,
     AuthError,
     Busy,
     DaemonError,
@@ -87,16 +88,12 @@ EXIT_HELP: dict[int, str] = {
     143: "ended by SIGTERM",
 }
 
-_OS_ERRORS = {
-    errno.ENOSPC: ("disk-full", "make room (mvc gc frees what nothing reaches), then run it again"),
-    errno.EDQUOT: ("disk-full", "make room in your quota, then run it again"),
-    errno.EACCES: ("permission", None),
-    errno.EPERM: ("permission", None),
-    errno.EROFS: ("read-only", "mvc init --store DIR  (on a disk that can be written)"),
-    errno.EMFILE: ("too-many-files", "ulimit -n 4096"),
-    errno.ENFILE: ("too-many-files", None),
-    errno.EIO: ("input-output", "mvc verify  (and look at the disk)"),
+_CLOSER_HELP = {
+    errno.ENOSPC: "make room (mvc gc frees what nothing reaches), then run it again",
+    errno.EDQUOT: "make room in your quota, then run it again",
+    errno.EROFS: "mvc init --store DIR  (on a disk that can be written)",
 }
+"""What a command can advise where the table of refusals, which the store has too, has nothing as close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +225,11 @@ def _sentence(text: str) -> str:
 def _os_error(code: int, error: OSError) -> Report:
     if error.errno == errno.EROFS:
         code = exit_code(PermissionError())
-    kind, help = _OS_ERRORS.get(error.errno or 0, ("os-error", None))
+    found = REFUSALS.get(error.errno or 0)
+    kind, help = ("os-error", None) if found is None else (found.kind, found.help)
     reason = os.strerror(error.errno).lower() if error.errno else str(error)
     where = error.filename if isinstance(error.filename, str) else None
-    if kind == "permission":
-        help = f"ls -ld {shlex.quote(where)}  (shows whose it is)" if where else "mvc doctor"
+    if kind == "permission" and help is not None:
+        help = help.format(path=shlex.quote(where)) if where else "mvc doctor"
+    help = _CLOSER_HELP.get(error.errno or 0, help)
     return Report(code, kind, f"{where}: {reason}" if where else reason, help=help)

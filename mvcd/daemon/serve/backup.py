@@ -19,11 +19,11 @@ from typing import Any
 
 from blake3 import blake3
 
+from mvcd.disk.replace import replace_file
+from mvcd.disk.sync import sync_directory
 from mvcd.errors import Failure, IntegrityError, NoRepository
 from mvcd.monitor import Monitor
-from mvcd.store.backup import Backup, back_up, require_empty
-from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.pack import sync_directory
+from mvcd.store.backup import Backup, back_up_at, require_empty
 
 NAME = "backup.json"
 FORMAT = 1
@@ -52,7 +52,7 @@ def back_up_root(
 ) -> list[StoreCopy]:
     """Copies the server directory `root` to `target`, absent or empty; `time` goes on record.
 
-    Raises NoRepository when there is no store in `root`; what `store.backup.back_up` raises.
+    Raises NoRepository when there is no store in `root`; what `store.backup.back_up_at` raises.
     """
     root, target = os.path.abspath(root), os.path.abspath(target)
     paths = sorted(_stores(root), key=lambda path: (path != _FIRST, path))
@@ -92,9 +92,9 @@ def _copy(source: str, paths: list[str], target: str, monitor: Monitor | None) -
     os.makedirs(target, mode=0o700, exist_ok=True)
     copies = []
     for path in paths:
-        with LmdbStore.open(os.path.join(source, path)) as store:
-            os.makedirs(os.path.dirname(os.path.join(target, path)), mode=0o700, exist_ok=True)
-            copies.append(_told(path, back_up(store, os.path.join(target, path), monitor=monitor)))
+        copy = os.path.join(target, path)
+        os.makedirs(os.path.dirname(copy), mode=0o700, exist_ok=True)
+        copies.append(_told(path, back_up_at(os.path.join(source, path), copy, monitor=monitor)))
     for entry in os.scandir(source):
         if entry.is_file(follow_symlinks=False) and entry.name not in _NO_FILES:
             shutil.copy2(entry.path, os.path.join(target, entry.name))
@@ -130,13 +130,7 @@ def _stores(root: str) -> Iterator[str]:
 
 
 def _write(target: str, text: str) -> None:
-    path = os.path.join(target, NAME)
-    with open(f"{path}.new", "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
-    sync_directory(target)
+    replace_file(os.path.join(target, NAME), text.encode())
 
 
 def _read(source: str) -> list[StoreCopy]:

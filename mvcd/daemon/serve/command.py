@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, NoRepository, UsageError
-from mvcd.wire.ports import PORTS
+from mvcd.wire.schemes import GRPC, GRPCS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mvcd.daemon.serve.sealing import Sealing
     from mvcd.team.root import Root
 
-PLAIN_LISTEN = f"127.0.0.1:{PORTS['grpc']}"
-TLS_LISTEN = f":{PORTS['grpcs']}"
+PLAIN_LISTEN = f"127.0.0.1:{GRPC.port}"
+TLS_LISTEN = f":{GRPCS.port}"
 DRAIN_SECONDS = 30.0
 
 _SERVE = """Serve repositories to others over gRPC.
@@ -151,7 +151,7 @@ def _run(
 
 
 def _url(where: Listen, plan: Plan) -> str:
-    return f"{'grpc' if plan.certificates is None else 'grpcs'}://{where}"
+    return f"{(GRPC if plan.certificates is None else GRPCS).name}://{where}"
 
 
 # -------------------------------------------------------------------- a team's directory
@@ -209,6 +209,8 @@ def _self_test(root: Root) -> None:
     IntegrityError."""
     import logging
 
+    from mvcd.disk.sync import sync_file
+
     for hosted in root.accounts.repositories():
         if not os.path.isfile(os.path.join(root.repository_path(hosted.name), "format")):
             logging.getLogger("mvcd.serve").error("the files of %s are not there", hosted.name)
@@ -218,7 +220,7 @@ def _self_test(root: Root) -> None:
         with open(probe, "wb") as file:
             file.write(bytes(4096))
             file.flush()
-            os.fsync(file.fileno())
+            sync_file(file.fileno())
         os.unlink(probe)
     except OSError as error:
         raise Failure(f"{root.path} cannot be written", kind="root", cause=str(error)) from None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from typing import Self
 
+from mvcd.disk.locks import hold, sign
 from mvcd.errors import Busy, Failure
 
 
@@ -19,18 +19,15 @@ class RootLock:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Failure(f"{root} cannot be written", kind="root", cause=str(error)) from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(self._file, 32, 0).decode("ascii", "replace").strip()
+        holder = hold(self._file)
+        if holder is not None:
             os.close(self._file)
             raise Busy(
                 f"another server has {root}",
                 kind="root-locked",
-                cause=f"process {holder or 'unknown'} holds {path}",
-            ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+                cause=f"{holder} holds {path}",
+            )
+        sign(self._file)
 
     def release(self) -> None:
         os.close(self._file)

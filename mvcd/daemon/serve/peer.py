@@ -12,14 +12,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mvcd.disk.room import RESERVE
 from mvcd.errors import AuthError, Conflict, NoRepository
 from mvcd.repo.location import find
 from mvcd.repo.partial import is_partial
 from mvcd.repo.receiving import judge, shared
 from mvcd.repo.refs import head_name
-from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.opened import Opened, open_kept, room
-from mvcd.store.room import RESERVE, require_room
+from mvcd.store.api import Store
+from mvcd.store.opened import PACKS, Opened, room
+from mvcd.store.stores import open_store
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
@@ -68,7 +69,7 @@ def offers(paths: Sequence[str]) -> dict[str, Offered]:
 class OpenPeer:
     """`wire.host.Hosted` for everybody who comes in."""
 
-    store: LmdbStore
+    store: Store
     repo_id: str
     role: str
     complete: bool = True
@@ -81,7 +82,7 @@ class OpenPeer:
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
-        require_room(self.store.path, size, "what is pushed", reserve=RESERVE)
+        self.store.require_room(size, "what is pushed", reserve=RESERVE)
 
     def check_update(self, update: Update, missing: Missing) -> Judgement:
         judged = judge(self.store, time.time_ns)
@@ -112,7 +113,7 @@ class PeerHost:
     def _opened(self, name: str) -> OpenPeer:
         offer = self._offers[name]
         # Uncached: what one machine reads from another it reads once, and this one has other work.
-        store = open_kept(offer.store, cached=False)
+        store = open_store(offer.store, cached=False, pack_files=PACKS)
         role = Role.WRITE if self._write else Role.READ
         return OpenPeer(store, store.id, role.word, not offer.partial, head=offer.head)
 

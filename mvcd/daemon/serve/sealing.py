@@ -14,9 +14,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+from mvcd.disk.sync import sync_file
 from mvcd.errors import Failure, MvcError
 from mvcd.repo.keygen import Keygen
-from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.api import Store
 from mvcd.team import seals
 from mvcd.team.root import Root
 
@@ -77,7 +78,7 @@ class Sealing:
             self._sealed |= sealed
         return len(lines)
 
-    def _stores(self) -> Iterator[tuple[str, LmdbStore]]:
+    def _stores(self) -> Iterator[tuple[str, Store]]:
         yield seals.ACCOUNTS, self._root.store
         for hosted in self._root.accounts.repositories():
             try:
@@ -95,7 +96,7 @@ class Sealing:
             file = os.open(self._target, flags, 0o600)
             try:
                 os.write(file, text.encode())
-                os.fsync(file)
+                sync_file(file)
             finally:
                 os.close(file)
         except OSError as error:

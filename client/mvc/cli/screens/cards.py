@@ -106,17 +106,12 @@ def put(face: Face, page: str, output: str | None) -> None:
     if output is None:
         click.echo(page, nl=False)
         return
-    special = os.path.exists(output) and not os.path.isfile(
-        output
-    )  # /dev/stdout, a pipe: not to be replaced
-    temporary = output if special else f"{output}.{os.getpid()}.new"
-    try:
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(page)
-        if not special:
-            os.replace(temporary, output)
-    except BaseException:
-        if not special and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+    content = page.encode("utf-8", "backslashreplace")
+    if os.path.exists(output) and not os.path.isfile(output):
+        with open(output, "wb") as file:  # /dev/stdout, a pipe: not to be replaced
+            file.write(content)
+    else:
+        from mvc.api.durable import replace_file
+
+        replace_file(output, content)
     face.say(f"Wrote {text.safe(output)} ({text.size(len(page.encode()))})")

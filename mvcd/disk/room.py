@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from mvcd.disk.refusals import ROOM
 from mvcd.errors import Failure
 
 RESERVE = 64 << 20
@@ -27,5 +28,5 @@ def require_room(path: str, size: int, what: str, *, reserve: int = 0) -> None:
             f"there is no room for {what}",
             kind="disk-full",
             cause=f"it takes {size:,} bytes, and {max(0, free - reserve):,} are free at {path}",
-            help="free some disk space, then run the command again",
+            help=ROOM,
         )

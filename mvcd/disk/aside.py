@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from mvcd.store.pack import sync_directory
+from mvcd.disk.sync import sync_directory
 
 
 def keep_aside(path: str) -> str | None:

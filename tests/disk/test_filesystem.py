@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from mvcd.disk.filesystem import filesystem_type, require_local
 from mvcd.errors import Failure
-from mvcd.store.filesystem import filesystem_type, require_local
 from mvcd.store.lmdb_store import LmdbStore
 
 MOUNTS = """\

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from mvcd.store.group import is_shared, share_directory
-from mvcd.store.pack import sync_directory
+from mvcd.disk.group import is_shared, share_directory
+from mvcd.disk.sync import sync_directory
 
 
 def make_directories(path: str, mode: int = 0o777) -> None:
@@ -23,9 +23,4 @@ def make_directories(path: str, mode: int = 0o777) -> None:
     except FileExistsError:
         if not os.path.isdir(path):
             raise
-    try:
-        sync_directory(parent)
-    except (
-        PermissionError
-    ):  # it may be walked through and not be read: then it is not ours, and it was there
-        os.sync()
+    sync_directory(parent)

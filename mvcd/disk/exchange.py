@@ -7,6 +7,8 @@ import errno
 import os
 import sys
 
+from mvcd.disk.moves import move
+
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _RENAME_SWAP = 2  # sys/stdio.h of macOS
@@ -24,8 +26,8 @@ def exchange(new: str, target: str, aside: str) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
             raise
-    os.rename(target, aside)
-    os.rename(new, target)
+    move(target, aside)
+    move(new, target)
 
 
 def _exchanged(a: bytes, b: bytes) -> bool:

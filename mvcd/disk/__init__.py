@@ -1,0 +1,19 @@
+"""The ground of everything that lasts: how files come to be, are replaced, moved, locked and made durable.
+
+    replace       a file's content, replaced as a whole and durably, or placed where none is
+    moves         a name, moved; with both directories made durable if that is asked for
+    sync          a file, a directory, many of them, everything: durable when the call returns
+    writeback     syncs that run while a file still grows, so that the last one finds little to do
+    locks         flock: at once, within a time, shared; of a descriptor, a name, a directory; with the
+                  holder's process in the file
+    refusals      what the system refuses (memory, descriptors, permission, room), as people and programs see it
+    room          free bytes, looked at before much is written
+    directories   directories that are there after a power failure
+    group         files that a group shares
+    aside         damaged files, kept beside what takes their place
+    exchange      two directories, exchanged in one step
+    filesystem    whether a directory is on another machine's file system
+
+Only these modules call rename, fsync, sync and flock; a test sees to it. So there is one answer to each of the
+questions whether it is durable, who else may see it, and what is left if it fails.
+"""

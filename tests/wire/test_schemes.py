@@ -1,0 +1,86 @@
+"""The table of schemes is what pages and help name, and what every place that reads an address obeys."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from mvc.cli.commands.remote import add
+from mvcd.errors import Failure, MvcError, UsageError
+from mvcd.repo import remotes
+from mvcd.wire.address import require_no_secret
+from mvcd.wire.schemes import SCHEMES, Carrier, Scheme, known_scheme, scheme_of
+
+ROOT = Path(__file__).parents[2]
+NAMES = {scheme.name for scheme in SCHEMES if scheme.name}
+OF_THE_WEB = {"http", "https"}
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"\b([a-z]+)://", text)) - OF_THE_WEB
+
+
+def test_help_names_each_and_no_other() -> None:
+    assert named(add.get_help(click.Context(add))) == NAMES
+    assert named(remotes.__doc__ or "") == NAMES
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_help_has_the_example_of_each(scheme: Scheme) -> None:
+    words = " ".join(add.get_help(click.Context(add)).split())
+    assert scheme.example in words
+    assert named(scheme.example) == {scheme.name} - {""}
+
+
+def test_pages_name_no_other() -> None:
+    carried = {s.name for s in SCHEMES if s.carrier is not Carrier.DISK}
+    assert named((ROOT / "proto" / "README.md").read_text()) == carried
+    for page in ("README.md", "SECURITY.md", "deploy/README.md"):
+        assert named((ROOT / page).read_text()) <= NAMES
+
+
+def test_an_unknown_scheme_is_refused_with_an_example_of_each() -> None:
+    assert known_scheme("s3://bucket/x") is None
+    with pytest.raises(UsageError) as caught:
+        remotes.absolute("S3://bucket/x")
+    assert caught.value.cause == "s3:// is not known"
+    assert caught.value.help is not None
+    assert all(scheme.example in caught.value.help for scheme in SCHEMES)
+
+
+@pytest.mark.parametrize("url", ["GRPCS://h/r", "grpcs://h/r", "Ssh://h/p", "file:///p", "/p", "p"])
+def test_each_is_known_however_it_is_spelled(url: str) -> None:
+    assert scheme_of(url).name == (url.partition("://")[0].lower() if "://" in url else "")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_each_reaches_its_carrier(scheme: Scheme, tmp_path: Path, monkeypatch) -> None:
+    reached: list[Carrier] = []
+
+    def carry(carrier: Carrier):
+        def reach(*_args: object, **_options: object) -> None:
+            reached.append(carrier)
+            raise Failure("reached")
+
+        return reach
+
+    monkeypatch.setattr("mvcd.wire.dial.dial", carry(Carrier.SERVER))
+    monkeypatch.setattr("mvcd.wire.dial.dial_ssh", carry(Carrier.SSH))
+    monkeypatch.setattr(remotes, "local", carry(Carrier.DISK))
+    url = f"{scheme.name}://localhost/path" if scheme.name else str(tmp_path)
+    with pytest.raises(MvcError, match="reached"):
+        remotes.connect(remotes.Remote("", url), lambda _: {}, lambda: 0, print)
+    assert reached == [scheme.carrier]
+
+
+@pytest.mark.parametrize("scheme", [s for s in SCHEMES if s.name], ids=lambda scheme: scheme.name)
+def test_a_login_name_is_allowed_where_the_table_says_so(scheme: Scheme) -> None:
+    url = f"{scheme.name}://ada@host/path"
+    if scheme.user or scheme.carrier is Carrier.DISK:
+        require_no_secret(url)
+    else:
+        with pytest.raises(UsageError):
+            require_no_secret(url)
