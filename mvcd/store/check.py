@@ -11,17 +11,17 @@ import os
 from collections.abc import Generator, Iterator
 from contextlib import suppress
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.api import Damage
-from mvcd.store.audit import problems
+from mvcd.store.audit import problems, read_head, read_rows
 from mvcd.store.damage import clear, clear_stale, mark
 from mvcd.store.journal_check import journal_problem
 from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
+from mvcd.store.parts import Parts
 from mvcd.store.reader import MAX_DELTA_DEPTH
 from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
 from mvcd.store.refs import scan
@@ -36,11 +36,8 @@ from mvcd.store.rows import (
 from mvcd.store.stamp import Stamps
 from mvcd.store.writers import PackRow, parse_pack_row
 
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
-
-def check(store: LmdbStore, *, read_data: bool, monitor: Monitor) -> Iterator[Damage]:
+def check(store: Parts, *, read_data: bool, monitor: Monitor) -> Iterator[Damage]:
     """See `api.Store.check`."""
     packs: dict[int, PackRow] = {}
 
@@ -61,7 +58,7 @@ def _reported(part: Iterator[Damage]) -> Iterator[Damage]:
         yield Damage(None, f"index: {error.cause or error}", "index")
 
 
-def _check_packs(store: LmdbStore) -> Generator[Damage, None, dict[int, PackRow]]:
+def _check_packs(store: Parts) -> Generator[Damage, None, dict[int, PackRow]]:
     """[pack-header], [pack-length]; returns the pack table."""
     packs = {}
     with store.index.read() as txn:
@@ -91,7 +88,7 @@ def _check_packs(store: LmdbStore) -> Generator[Damage, None, dict[int, PackRow]
     return packs
 
 
-def _check_refs(store: LmdbStore) -> Iterator[Damage]:
+def _check_refs(store: Parts) -> Iterator[Damage]:
     with store.index.read() as txn:
         rows = list(scan(txn, store.index.refs))
     for key, stored in rows:
@@ -100,7 +97,7 @@ def _check_refs(store: LmdbStore) -> Iterator[Damage]:
             yield Damage(None, f"ref: the checksum of {name} does not match", "index")
 
 
-def _check_operations(store: LmdbStore) -> Iterator[Damage]:
+def _check_operations(store: Parts) -> Iterator[Damage]:
     with store.index.read() as txn:
         last = number(store.index, txn, OPERATION)
         expected = None
@@ -118,10 +115,11 @@ def _check_operations(store: LmdbStore) -> Iterator[Damage]:
         yield Damage(None, problem, "index")
 
 
-def _check_audit(store: LmdbStore) -> Iterator[Damage]:
+def _check_audit(store: Parts) -> Iterator[Damage]:
     """[audit]. The head is read first: rows that come meanwhile are beyond it."""
-    head = store.audit_head()
-    rows = takewhile(lambda row: row.sequence <= head.sequence, store.audit())
+    with store.index.read() as txn:
+        head = read_head(store.index, txn)
+    rows = takewhile(lambda row: row.sequence <= head.sequence, read_rows(store.index))
     try:
         for problem in problems(rows, head):
             yield Damage(None, f"audit: {problem}", "index")
@@ -129,7 +127,7 @@ def _check_audit(store: LmdbStore) -> Iterator[Damage]:
         yield Damage(None, f"audit: {error}", "index")
 
 
-def _check_journal(store: LmdbStore) -> Iterator[Damage]:
+def _check_journal(store: Parts) -> Iterator[Damage]:
     """[journal]; with an index that cannot be read, which was told, there is nothing to compare it with."""
     problem = None
     with suppress(IntegrityError):
@@ -139,7 +137,7 @@ def _check_journal(store: LmdbStore) -> Iterator[Damage]:
 
 
 def _check_objects(
-    store: LmdbStore, packs: dict[int, PackRow], *, read_data: bool, monitor: Monitor
+    store: Parts, packs: dict[int, PackRow], *, read_data: bool, monitor: Monitor
 ) -> Iterator[Damage]:
     """[row], [record], [base], and with `read_data` [digest]."""
     problem = _table_problem(store)
@@ -186,7 +184,7 @@ def _check_objects(
 _VANISHED = "row: it cannot be found by its key"
 
 
-def _table_problem(store: LmdbStore) -> str | None:
+def _table_problem(store: Parts) -> str | None:
     """A damaged page may hide rows without an error; keys out of order or a wrong count betray it."""
     table = store.index.objects
     with store.index.read() as txn:
@@ -199,12 +197,12 @@ def _table_problem(store: LmdbStore) -> str | None:
     return None if count == expected else f"{count} rows of {expected} are left"
 
 
-def _sweeps(store: LmdbStore) -> int:
+def _sweeps(store: Parts) -> int:
     with store.index.read() as txn:
         return number(store.index, txn, SWEEPS)
 
 
-def _look_again(store: LmdbStore, id: Digest) -> tuple[str | None, Location | BadRow | None]:
+def _look_again(store: Parts, id: Digest) -> tuple[str | None, Location | BadRow | None]:
     """A row with its pack's in one transaction, since a commit or a collection may have come in between.
 
     No location when the object was collected.
@@ -237,9 +235,7 @@ def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str 
     return None
 
 
-def _object_problem(
-    store: LmdbStore, id: Digest, *, read_data: bool, monitor: Monitor
-) -> str | None:
+def _object_problem(store: Parts, id: Digest, *, read_data: bool, monitor: Monitor) -> str | None:
     """What is wrong with an object, None when nothing is."""
     try:
         location = store.location(id)
@@ -259,7 +255,7 @@ def _object_problem(
     return problem
 
 
-def _base_problem(store: LmdbStore, location: Location) -> str | None:
+def _base_problem(store: Parts, location: Location) -> str | None:
     for _ in range(MAX_DELTA_DEPTH):
         base = location.base
         if base is None:

@@ -10,7 +10,7 @@ import os
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from mvcd.disk.locks import lock_directory
 from mvcd.errors import Busy
@@ -21,6 +21,7 @@ from mvcd.store.api import CollectReport, Mark
 from mvcd.store.index import Transaction
 from mvcd.store.lease import leased_ids
 from mvcd.store.meta import CHANGES, SWEEPS, number, put_number
+from mvcd.store.parts import Parts
 from mvcd.store.refs import full_changes, read_operations, read_refs
 from mvcd.store.repack import Repacker
 from mvcd.store.rows import (
@@ -30,9 +31,6 @@ from mvcd.store.rows import (
     sequence_of,
     typed_id,
 )
-
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
 OPTIMISTIC_ROUNDS = 3
 
@@ -54,7 +52,7 @@ class _Plan:
 class Collector:
     """Holds the collector's lock; one `run`."""
 
-    def __init__(self, store: LmdbStore, mark: Mark, monitor: Monitor) -> None:
+    def __init__(self, store: Parts, mark: Mark, monitor: Monitor) -> None:
         self._store = store
         self._index = store.index
         self._mark = mark

@@ -7,16 +7,13 @@ marked no more, and programs that know nothing of marks do no harm to them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from mvcd.errors import MvcError
 from mvcd.ids import DIGEST_SIZE, Digest
+from mvcd.store.index import Index, Transaction
 from mvcd.store.rows import BadRow, parse_location, seal, typed_id, unseal
-
-if TYPE_CHECKING:
-    from mvcd.store.index import Index, Transaction
 
 PREFIX = b"damaged/"
 
@@ -25,6 +22,21 @@ def any_marks(index: Index, txn: Transaction) -> bool:
     """One look at one page, so that whoever asks often pays nothing while all is well."""
     with txn.cursor(db=index.cache) as cursor:
         return bool(cursor.set_range(PREFIX)) and bytes(cursor.key()).startswith(PREFIX)
+
+
+def sound_rows(index: Index, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Returns the rows of those objects that are here and not known to be damaged.
+
+    One call for all: each single look-up gives up the GIL, and beside busy workers waiting to get it back
+    cost 25 us where the look-up itself costs 0.5.
+    """
+    if not keys:
+        return {}
+    with index.read() as txn, txn.cursor(db=index.objects) as cursor:
+        rows = dict(cursor.getmulti(keys))
+        for key in known_damaged(index, txn, rows):
+            del rows[key]
+        return rows
 
 
 def known_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes]) -> set[bytes]:

@@ -28,7 +28,6 @@ import lmdb
 from mvcd.disk.refusals import DISK_FULL, unwritten
 from mvcd.errors import Busy, Failure, MvcError, UsageError
 from mvcd.store.beside import DataLock, still_whole
-from mvcd.store.damage import known_damaged
 from mvcd.store.gate import Gate
 from mvcd.store.opening import may_only_be_read, not_opened, open_lmdb
 from mvcd.store.trouble import damaged, errno_of, file_size, identity, refusal, trouble
@@ -125,24 +124,6 @@ class Index:
             raise trouble(error, self.path) from error
         finally:
             self._end_read(txn)
-
-    def present(self, keys: Sequence[bytes]) -> set[bytes]:
-        """Returns those of `keys` that the objects table has and that are not known to be damaged.
-
-        One call for all: each single look-up gives up the GIL, and beside busy workers waiting to get it back
-        cost 25 us where the look-up itself costs 0.5.
-        """
-        return set(self.sound_rows(keys))
-
-    def sound_rows(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The rows of those."""
-        if not keys:
-            return {}
-        with self.read() as txn, txn.cursor(db=self.objects) as cursor:
-            rows = dict(cursor.getmulti(keys))
-            for key in known_damaged(self, txn, rows):
-                del rows[key]
-            return rows
 
     def rows(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Rows of the objects table, by those of `keys` that it has."""

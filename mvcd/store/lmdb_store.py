@@ -31,8 +31,8 @@ from mvcd.store.audit import read_head, read_rows
 from mvcd.store.index import Index
 from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
-from mvcd.store.pack import OPEN_FILES, PackFiles, pack_name
-from mvcd.store.reader import PackedObjects
+from mvcd.store.pack import OPEN_FILES, pack_name
+from mvcd.store.parts import Parts
 from mvcd.store.refs import (
     put_cache,
     read_operations,
@@ -50,7 +50,7 @@ FORMAT_VERSION = 1
 BATCH = 1024
 
 
-class LmdbStore(PackedObjects):
+class LmdbStore(Parts):
     """`api.Store` in a directory; any number of threads and processes may have it open.
 
     Usable in forked children, unless another thread was inside a transaction at the fork.
@@ -66,13 +66,7 @@ class LmdbStore(PackedObjects):
         cached: bool,
         pack_files: int,
     ) -> None:
-        packs = PackFiles(os.path.join(path, "packs"), cached=cached, most=pack_files)
-        super().__init__(index, packs)
-        self.path = path
-        self.pack_directory = os.path.join(path, "packs")
-        self.lease_directory = os.path.join(path, "leases")
-        self.journal = Journal(os.path.join(path, JOURNAL))
-        self.reached = reached
+        super().__init__(path, index, reached, cached=cached, pack_files=pack_files)
         self._lock = lock
         self._salvaged = False
 
@@ -152,10 +146,6 @@ class LmdbStore(PackedObjects):
 
     def session(self) -> LmdbSession:
         self.salvage()
-        return LmdbSession(self)
-
-    def new_session(self) -> LmdbSession:
-        """A session that looks for nothing left behind."""
         return LmdbSession(self)
 
     def salvage(self) -> None:

@@ -13,7 +13,7 @@ from mvcd.codec.encoded import Encoded
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
-from mvcd.store.damage import all_damaged, mark
+from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles, Stretch
@@ -94,7 +94,7 @@ class PackedObjects:
         return self._record(id, check_crc=check).encoded()
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
-        stored = self.index.present(ids)
+        stored = present(self.index, ids)
         return [id in stored for id in ids]
 
     def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:

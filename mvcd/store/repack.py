@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.disk.refusals import is_disk_full, unwritten
@@ -19,13 +18,11 @@ from mvcd.store import steps
 from mvcd.store.index import Transaction
 from mvcd.store.meta import NEXT_PACK, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter, pack_name, pack_numbers
+from mvcd.store.parts import Parts
 from mvcd.store.record import PACK_HEADER, BadRecord
 from mvcd.store.rows import PACK_KEY, BadRow, Location
 from mvcd.store.stamp import drop_stamp
 from mvcd.store.writers import create_writer, pack_row, pack_rows, put_pack_row
-
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
 DEAD_SHARE = 0.3
 """Share of a pack's bytes that must be dead; copying sooner would write more than it frees over a store's
@@ -36,7 +33,7 @@ Moves = list[tuple[bytes, bytes, bytes]]
 
 
 class Repacker:
-    def __init__(self, store: LmdbStore, monitor: Monitor) -> None:
+    def __init__(self, store: Parts, monitor: Monitor) -> None:
         self._store = store
         self._index = store.index
         self._monitor = monitor

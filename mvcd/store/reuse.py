@@ -15,21 +15,18 @@ import struct
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from mvcd.disk.locks import lock_now
 from mvcd.ids import Digest
-from mvcd.store.damage import known_damaged, mark
+from mvcd.store.damage import known_damaged, mark, sound_rows
 from mvcd.store.index import Transaction
 from mvcd.store.pack import pack_name
+from mvcd.store.parts import Parts
 from mvcd.store.reader import MAX_DELTA_DEPTH
 from mvcd.store.rows import LOCATION, Location, typed_id
 from mvcd.store.stamp import Stamp, put_stamp, put_stamps, read_stamp
 from mvcd.store.stretches import bad_stretches
 from mvcd.store.writers import pack_row
-
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
 AGE = 7 * 86400
 """Seconds after which a pack is read again before its records are counted on."""
@@ -43,7 +40,7 @@ Clock = Callable[[], float]
 class Reuse:
     """What one session may count on. Each pack is looked at once. Not thread-safe."""
 
-    def __init__(self, store: LmdbStore, clock: Clock = time.time) -> None:
+    def __init__(self, store: Parts, clock: Clock = time.time) -> None:
         self._store = store
         self._index = store.index
         self._clock = clock
@@ -52,7 +49,7 @@ class Reuse:
 
     def present(self, ids: Collection[bytes]) -> set[bytes]:
         """Returns those of the objects that are here and neither known nor found to be damaged."""
-        rows = self._index.sound_rows(list(ids))
+        rows = sound_rows(self._index, list(ids))
         chain = self._with_bases(rows)
         self._vouch({row[: _PACK.size] for row in chain.values()} - self._vouched)
         with self._index.read() as txn:

@@ -11,22 +11,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING
 
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import MvcError
 from mvcd.store.damage import mark
 from mvcd.store.index import Index
 from mvcd.store.pack import pack_name, pack_numbers
+from mvcd.store.parts import Parts
 from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
 from mvcd.store.rows import Location
+from mvcd.store.session import LmdbSession
 from mvcd.store.writers import pack_row, pack_rows
 
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
-
-def salvage(store: LmdbStore) -> None:
+def salvage(store: Parts) -> None:
     """Tails of writers that live are left to them. Raises Failure (disk full, ...)."""
     with ExitStack() as locks:
         tails = []
@@ -43,7 +41,7 @@ def salvage(store: LmdbStore) -> None:
                 os.ftruncate(file, start)
 
 
-def mark_lost(store: LmdbStore) -> None:
+def mark_lost(store: Parts) -> None:
     """Marks as damaged what rested in packs that are gone or were cut: one look at each file finds it, before
     anybody counts on it."""
     with store.index.read() as txn:
@@ -90,7 +88,7 @@ def _committed(index: Index, number: int) -> int | None:
     return None if row.sealed else row.length
 
 
-def _save(store: LmdbStore, file: int, start: int) -> None:
+def _save(store: Parts, file: int, start: int) -> None:
     """Imports what it needs only here: each command looks for what was left, and hardly ever finds any."""
     import mmap
 
@@ -100,7 +98,7 @@ def _save(store: LmdbStore, file: int, start: int) -> None:
     with (
         mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data,
         memoryview(data) as view,
-        store.new_session() as session,
+        LmdbSession(store) as session,
     ):
         arrivals = Arrivals(store, session)
         with suppress(MvcError):  # a record that is damaged, or whose base is gone, ends it

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from typing import NoReturn, Self, TypeVar
 
 from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
 from mvcd.disk.refusals import is_disk_full, unwritten
@@ -22,14 +22,12 @@ from mvcd.store.index import Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_SIZE, PackWriter
+from mvcd.store.parts import Parts
 from mvcd.store.record import MAX_BODY_SIZE, Record
 from mvcd.store.refs import Move, Moved, move, write_journal
 from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
 from mvcd.store.writers import open_writer, put_pack_row
-
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
 T = TypeVar("T")
 MAX_ROWS = 1 << 17
@@ -42,7 +40,7 @@ lose more, fewer would let the disk rest more often."""
 class LmdbSession:
     """See `api.Session`. Not for use across fork."""
 
-    def __init__(self, store: LmdbStore) -> None:
+    def __init__(self, store: Parts) -> None:
         self._store = store
         self._index = store.index
         self._process = os.getpid()
@@ -262,7 +260,7 @@ class LmdbSession:
             self._fail(error)
 
     def _require_base(self, base: Digest) -> None:
-        if not self._index.present((base,)):
+        if not present(self._index, (base,)):
             raise MissingObject(f"the base {base.short()} is not in the store")
         self._rely_on((base,))
 

@@ -11,16 +11,14 @@ import struct
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from mvcd.errors import MvcError
 from mvcd.store.index import Index, Transaction
 from mvcd.store.pack import pack_name
+from mvcd.store.parts import Parts
 from mvcd.store.rows import PACK_KEY, seal, unseal
 from mvcd.store.writers import pack_row
-
-if TYPE_CHECKING:
-    from mvcd.store.lmdb_store import LmdbStore
 
 DAY = 86400
 
@@ -81,7 +79,7 @@ def _key(pack: int) -> bytes:
 class Stamps:
     """For who reads every record: the files as they are before, and their stamps afterwards."""
 
-    def __init__(self, store: LmdbStore, packs: Iterable[int]) -> None:
+    def __init__(self, store: Parts, packs: Iterable[int]) -> None:
         self._store = store
         self._before = dict(self._statuses(packs))
         self._began = time.time()
