@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mvcd.inspect.columns import Column, Gatherer
-from mvcd.inspect.tables import MAX_COLUMNS, NoTable, Table
+from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table
 
 if TYPE_CHECKING:
     import types

@@ -10,37 +10,21 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import BinaryIO
 
-from mvcd.inspect.columns import NUMBER, Column, ColumnSummary, Gatherer
+from mvcd.inspect.columns import NUMBER, Column, Gatherer
+from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table
 
 MAX_LINE = 1 << 20
 """Bytes of a line, and of one row that quoted line ends spread over several."""
 
-MAX_COLUMNS = 10_000
 _BLOCK = 256 << 10
 _MAX_NAME = 200  # characters kept of a column's name
 
 DELIMITED: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 JSON_LINES = ("jsonl", "ndjson")
 BINARY = ("parquet", "arrow", "feather")
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """`rows` without the header, None if unknown; `problem` tells why. Columns in the file's order; a type is
-    "" where it is not known without a summary. `summaries` by column, where they were asked for."""
-
-    rows: int | None = None
-    columns: tuple[Column, ...] = ()
-    summaries: Mapping[str, ColumnSummary] = field(default_factory=dict)
-    problem: str | None = None
-
-
-class NoTable(Exception):
-    """Why a file is no table that is read here. Never leaves `mvcd.inspect`."""
 
 
 def format_of(path: str) -> str | None:

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, cast
 from mvcd.ids import RecipeId
 from mvcd.inspect.columns import Column
 from mvcd.inspect.splits import class_of, is_image, split_of
-from mvcd.inspect.tables import Table, format_of, read_table
+from mvcd.inspect.table import Table
+from mvcd.inspect.tables import format_of, read_table
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component

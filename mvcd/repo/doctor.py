@@ -11,11 +11,13 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 
 from mvcd.chunking import _cut
 from mvcd.disk.filesystem import filesystem_type
 from mvcd.errors import MvcError, NoRepository, with_cause
 from mvcd.repo.captures import Captures
+from mvcd.repo.core import open_at
 from mvcd.repo.early_home import abandoned
 from mvcd.repo.location import Location, find_remains
 from mvcd.repo.results import Check
@@ -104,10 +106,8 @@ def _store(path: str, root: str) -> Iterator[Check]:
 
 
 def _head(root: str) -> Check:
-    from mvcd.repo.repository import Repository
-
-    with Repository.open(root) as repo:
-        head = repo.head
+    with closing(open_at(root, monitor=None, lock_timeout=0, clock=time.time_ns)) as core:
+        head = core.head()
     return Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
 
 

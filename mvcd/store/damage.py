@@ -24,6 +24,11 @@ def any_marks(index: Index, txn: Transaction) -> bool:
         return bool(cursor.set_range(PREFIX)) and bytes(cursor.key()).startswith(PREFIX)
 
 
+def present(index: Index, keys: Sequence[bytes]) -> set[bytes]:
+    """Returns those of `keys` that the objects table has and that are not known to be damaged."""
+    return set(sound_rows(index, keys))
+
+
 def sound_rows(index: Index, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """Returns the rows of those objects that are here and not known to be damaged.
 

@@ -17,7 +17,7 @@ from mvcd.errors import MissingObject, MvcError, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest
 from mvcd.store import steps
 from mvcd.store.api import RefUpdate
-from mvcd.store.damage import replace_damaged
+from mvcd.store.damage import present, replace_damaged
 from mvcd.store.index import Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number

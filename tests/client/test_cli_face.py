@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from mvc.cli.face import Face
-from mvc.cli.progress import Bar, Lines, monitor
+from mvc.cli.progress import Bar, Lines
 from tests.support.commandline import Mvc
 
 ESCAPE = "\x1b["
@@ -75,17 +75,17 @@ def test_a_terminal_gets_colours_and_a_pipe_does_not(saved: Path) -> None:
 
 def test_progress_is_for_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", Terminal())
-    assert type(monitor(Face())) is Bar
+    assert type(Face().monitor()) is Bar
     for face in (Face(quiet=True), Face(json=True), Face(progress=False)):
-        assert type(monitor(face)) is Lines
+        assert type(face.monitor()) is Lines
     monkeypatch.setattr("sys.stderr", io.StringIO())
-    assert type(monitor(Face())) is Lines
+    assert type(Face().monitor()) is Lines
 
 
 def test_a_short_task_draws_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    bar = Bar(Face())
+    bar = Bar(Face().warn)
     bar.begin("snapshot", total_bytes=100)
     bar.advance(bytes_done=100, bytes_new=50)
     bar.finish()
@@ -98,7 +98,7 @@ def test_a_long_task_draws_bytes_rate_and_what_is_new(monkeypatch: pytest.Monkey
     monkeypatch.setattr("sys.stderr", terminal)
     monkeypatch.setattr("mvc.cli.progress.time.monotonic", lambda: clock[0])
     monkeypatch.setenv("COLUMNS", "120")
-    bar = Bar(Face())
+    bar = Bar(Face().warn)
     bar.begin("snapshot", total_bytes=4 << 20)
     clock[0] += 1
     bar.advance(bytes_done=1 << 20, bytes_new=1 << 19)
@@ -117,7 +117,7 @@ def test_a_transfer_learns_its_totals_as_it_goes(monkeypatch: pytest.MonkeyPatch
     for more, shown in (({"more_bytes": 2 << 20}, "of 4.0 MiB"), ({"more_items": 50}, ", 20 %")):
         terminal = Terminal()
         monkeypatch.setattr("sys.stderr", terminal)
-        bar = Bar(Face())
+        bar = Bar(Face().warn)
         bar.begin("push")
         bar.expect(**more)
         bar.expect(**more)
@@ -128,7 +128,7 @@ def test_a_transfer_learns_its_totals_as_it_goes(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_warning_is_said_once_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(Face())
+    lines = Lines(Face().warn)
     lines.warn("skipped a\x1b[31m")
     lines.warn("skipped a\x1b[31m")
     assert capsys.readouterr() == ("", "warning: skipped a\\x1b[31m\n")

@@ -21,7 +21,8 @@ from pyarrow import feather
 from mvcd.inspect import columns
 from mvcd.inspect.arrow import ABSENT
 from mvcd.inspect.columns import Column, ColumnSummary
-from mvcd.inspect.tables import Table, format_of, read_table
+from mvcd.inspect.table import Table
+from mvcd.inspect.tables import format_of, read_table
 
 
 def read(path: str, data: bytes, *, summaries: bool = False) -> Table:

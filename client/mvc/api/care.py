@@ -8,17 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mvcd.repo.wanted import is_partial
+
 from mvc.api.context import context_of
+from mvc.api.credentials import kept_for
 from mvc.api.public import public
 from mvc.api.results import Check, Monitor, VerifyReport
 from mvcd.errors import Failure, NoRepository
 from mvcd.monitor import Silent
+from mvcd.repo import connecting, healing, remotes
 from mvcd.repo import doctor as doctor_checks
-from mvcd.repo import healing, remotes
 from mvcd.repo import repair as engine
 from mvcd.repo.config import Config
 from mvcd.repo.location import find_any
-from mvcd.repo.partial import is_partial
+from mvcd.repo.repository import Repository
 from mvcd.repo.verify import verify_apart
 from mvcd.store.repair import is_store, survey
 from mvcd.store.stores import open_store
@@ -106,28 +109,22 @@ class RepairPlan:
 
     def _heal(self, report: Repaired, remote: str | None, monitor: Monitor | None) -> None:
         """Content: from the files, then from the remote."""
-        from mvc.api.repo import Repo
-
-        repo = Repo.open(self.root, monitor=monitor)
-        try:
-            stored = repo._engine.heal_from_files()
+        with Repository.open(self.root, monitor=monitor) as repo:
+            repo.know_secrets(kept_for)
+            stored = repo.heal_from_files()
             if stored:
                 report.done.append(
                     f"stored {stored} damaged objects anew from the workspace's files"
                 )
             if remote is not None:
-                _tell(report, repo._engine.heal_from_remote(remote), remote)
-            elif left := repo._engine.damaged():
+                _tell(report, repo.heal_from_remote(remote), remote)
+            elif left := repo.damaged():
                 report.lost.append(f"{left} objects are damaged still: mvc repair --from REMOTE")
-        finally:
-            repo.close()
 
     def _heal_store(self, report: Repaired, address: str, monitor: Monitor) -> None:
         """A store without a workspace knows no remotes by name."""
-        from mvc.api.remote_verbs import secret
-
         found = remotes.Remote("", remotes.absolute(address))
-        peer = remotes.connect(found, secret, time.time_ns, monitor.warn)
+        peer = connecting.connect(found, kept_for, time.time_ns, monitor.warn)
         path = self._plan.store.path
         try:
             with open_store(path) as store:

@@ -13,7 +13,7 @@ from mvc.api.results import ComponentRoot
 from mvcd.inspect.columns import Column, ColumnSummary
 from mvcd.inspect.environment import PackageChange
 from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
-from mvcd.inspect.tables import Table
+from mvcd.inspect.table import Table
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
 from mvcd.repo.architecture import ArchitectureChange, SourceChange

@@ -110,8 +110,8 @@ class ReleaseVerbs:
         `replace` lets it take the place of an older export. Raises Failure: kind "not-empty", "unsafe-link",
         "missing-content"; Busy while another export goes there.
         """
+        from mvc.api.components import components_of
         from mvc.api.deploy import Export
-        from mvc.api.repo import components_of
 
         made = self._engine.export(
             rev, os.fspath(directory), only=components_of(only), replace=replace

@@ -72,10 +72,11 @@ class RemoteVerbs:
         workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
         is completed. Raises Failure: kind "not-empty".
         """
+        from mvcd.repo.wanted import Wanted
+
+        from mvc.api.components import components_of
         from mvc.api.context import context_of
         from mvc.api.remotes import Clone
-        from mvc.api.repo import components_of
-        from mvcd.repo.partial import Wanted
         from mvcd.repo.repository import Repository
 
         chosen = components_of(only)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 from mvc.api.audit import AuditVerbs
+from mvc.api.components import component_of, components_of
 from mvc.api.context import context_of
 from mvc.api.public import public
 from mvc.api.release_verbs import ReleaseVerbs
@@ -21,7 +22,6 @@ from mvc.api.results import (
     CheckoutResult,
     CollectReport,
     CommitResult,
-    Component,
     Head,
     IgnoreMatch,
     Listed,
@@ -36,7 +36,7 @@ from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
 from mvc.api.signing import SignatureVerbs, signer_for
 from mvc.api.workspace_verbs import WorkspaceVerbs
-from mvcd.errors import NoRepository, UsageError
+from mvcd.errors import NoRepository
 from mvcd.repo.repository import Repository
 from mvcd.repo.workspace import relative
 
@@ -253,7 +253,7 @@ class Repo(
         first_parent: bool = False,
     ) -> Iterator[Version]:
         """Yields the versions that `rev` grew from, newest first; with `component`, those that changed it."""
-        only = None if component is None else _component(component)
+        only = None if component is None else component_of(component)
         found = self._engine.history(
             rev, limit=limit, component=only, all_refs=all_refs, first_parent=first_parent
         )
@@ -290,7 +290,7 @@ class Repo(
     ) -> Iterator[Listed]:
         """Yields the files of a version, by component and path."""
         inside = None if path is None else self._inside(path)
-        only = None if component is None else _component(component)
+        only = None if component is None else component_of(component)
         return self._engine.ls(rev, inside, component=only)
 
     def read(self, path: Path, rev: str = "HEAD") -> bytes:
@@ -433,20 +433,3 @@ class Repo(
     def _inside(self, path: Path) -> str:
         """A path in a version, which need not exist in the workspace."""
         return relative(self.root, os.path.join(self.root, path))
-
-
-def _component(name: str) -> Component:
-    try:
-        return Component(name)
-    except ValueError:
-        raise UsageError(
-            f"there is no component {name!r}",
-            cause="the components are " + ", ".join(c.value for c in Component),
-        ) from None
-
-
-def components_of(names: Iterable[str] | None) -> Collection[Component] | None:
-    """Turns names of components into components. Raises UsageError for an unknown name."""
-    if names is None:
-        return None
-    return [_component(name) for name in ([names] if isinstance(names, str) else names)]

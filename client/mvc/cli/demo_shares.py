@@ -40,7 +40,7 @@ class Impatient(Lines):
     """A monitor for calls to a server of our own: what fails is not tried again for a minute."""
 
     def __init__(self, face: Face) -> None:
-        super().__init__(face)
+        super().__init__(face.warn)
         self._calls = False
 
     @contextmanager

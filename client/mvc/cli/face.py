@@ -14,6 +14,7 @@ import click
 if TYPE_CHECKING:
     from mvc.api.repo import Repo
     from mvc.api.waiting import Waiting
+    from mvc.cli.progress import Lines
 
 Document = Mapping[str, Any]
 
@@ -61,10 +62,16 @@ class Face:
         """The repository at or above the current directory, opened when first asked for."""
         if self._repo is None:
             from mvc.api.repo import Repo
-            from mvc.cli.progress import monitor
 
-            self._repo = Repo.open(monitor=monitor(self), lock_timeout=self.lock_timeout)
+            self._repo = Repo.open(monitor=self.monitor(), lock_timeout=self.lock_timeout)
         return self._repo
+
+    def monitor(self) -> Lines:
+        """Who hears of progress and warnings: a bar on a terminal, unless the options silence it."""
+        from mvc.cli.progress import Bar, Lines
+
+        drawn = self.progress and not self.quiet and not self.json and sys.stderr.isatty()
+        return Bar(self.warn) if drawn else Lines(self.warn)
 
     def close(self) -> None:
         if self._repo is not None:

@@ -6,17 +6,15 @@ Nothing is drawn, and rich not even imported (40 ms), before a task has run for 
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mvc.cli import text
 
 if TYPE_CHECKING:
     from rich.progress import Progress
-
-    from mvc.cli.face import Face
 
 _PATIENCE = 0.5
 _INTERVAL = 0.1
@@ -34,17 +32,11 @@ _TITLES = {
 """The engine's tasks as people call them; others show as they are."""
 
 
-def monitor(face: Face) -> Lines:
-    if face.quiet or face.json or not face.progress or not sys.stderr.isatty():
-        return Lines(face)
-    return Bar(face)
-
-
 class Lines:
     """Prints warnings, each once; draws nothing."""
 
-    def __init__(self, face: Face) -> None:
-        self._face = face
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
         self._warned: set[str] = set()
 
     def begin(
@@ -64,14 +56,14 @@ class Lines:
     def warn(self, message: str) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            self._face.warn(message)
+            self._warn(message)
 
 
 class Bar(Lines):
     """Draws besides: done of total, rate, time left, and how much of it is new."""
 
-    def __init__(self, face: Face) -> None:
-        super().__init__(face)
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        super().__init__(warn)
         self._lock = threading.Lock()
         self._display: Progress | None = None
         self._reset("")

@@ -10,7 +10,6 @@ from mvc.cli import text
 from mvc.cli.commands.admin_accounts import root_option
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE, verb
-from mvc.cli.progress import monitor
 from mvc.cli.screens import admin as screen
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def backup(face: Face, target: str, root: str | None) -> None:
     """
     from mvc.api.backup import backup as make
 
-    _answer(face, make(target, root=root, monitor=monitor(face)), "saved in", target)
+    _answer(face, make(target, root=root, monitor=face.monitor()), "saved in", target)
 
 
 @verb("restore", exits=DAMAGE | _NOT_HERE)
@@ -44,7 +43,7 @@ def restore(face: Face, source: str, target: str) -> None:
     """
     from mvc.api.backup import restore as make
 
-    _answer(face, make(source, target, monitor=monitor(face)), "restored in", target)
+    _answer(face, make(source, target, monitor=face.monitor()), "restored in", target)
 
 
 def _answer(face: Face, stores: list[StoreBackup], done: str, where: str) -> None:

@@ -18,7 +18,6 @@ from mvc.cli.commands.admin_accounts import (
 )
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE
-from mvc.cli.progress import monitor
 from mvc.cli.screens import admin as screen
 
 
@@ -150,7 +149,7 @@ def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | N
     """Free content that nothing in NAME reaches, left by pushes that were given up; the server may run."""
     with server(root) as team:
         report = team.gc(
-            name, dry_run=dry_run, expire_operations=gc.parse_age(age), monitor=monitor(face)
+            name, dry_run=dry_run, expire_operations=gc.parse_age(age), monitor=face.monitor()
         )
     gc.answer(face, report, dry_run=dry_run)
 
@@ -163,7 +162,7 @@ def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | N
 def repo_verify(face: Face, name: str, quick: bool, root: str | None) -> int:
     """Re-hash the content of NAME and follow every link, also the audit log's; the server may run."""
     with server(root) as team:
-        report = team.verify(name, read_data=not quick, monitor=monitor(face))
+        report = team.verify(name, read_data=not quick, monitor=face.monitor())
     return verify.answer(face, report, quick=quick)
 
 

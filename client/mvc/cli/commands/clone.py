@@ -67,7 +67,6 @@ def command(
     command resumes it.
     """
     from mvc.api.repo import Repo
-    from mvc.cli.progress import monitor
 
     if records_only and (only is not None or depth is not None):
         raise click.UsageError(
@@ -75,7 +74,7 @@ def command(
         )
     where = directory or os.path.basename(url.rstrip("/")) or "clone"
     repo, done = Repo.clone(
-        url, where, only=() if records_only else only, depth=depth, monitor=monitor(face)
+        url, where, only=() if records_only else only, depth=depth, monitor=face.monitor()
     )
     repo.close()
     if face.json:

@@ -10,7 +10,6 @@ import click
 from mvc.cli.errors import EXIT_HELP
 from mvc.cli.face import Face
 from mvc.cli.options import verb
-from mvc.cli.progress import monitor
 from mvc.cli.screens import login as screen
 
 EXITS = {10: "", 12: EXIT_HELP[12], 13: EXIT_HELP[13]}
@@ -34,7 +33,7 @@ def command(face: Face, url: str, ca: str | None, insecure: bool) -> None:
     """
     from mvc.api.credentials import login
 
-    answer = login(url, _token(), ca=ca, insecure=insecure, monitor=monitor(face))
+    answer = login(url, _token(), ca=ca, insecure=insecure, monitor=face.monitor())
     face.answer(screen.document(answer), [screen.line(answer)])
     if not answer.repo:
         face.hint(f"mvc clone {answer.server}/NAME")

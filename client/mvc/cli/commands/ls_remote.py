@@ -9,7 +9,6 @@ import click
 from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import REMOTE_EXITS, verb
-from mvc.cli.progress import monitor
 
 if TYPE_CHECKING:
     from mvc.api.remotes import RemoteRef
@@ -43,4 +42,4 @@ def _refs(face: Face, remote: str | None) -> tuple[RemoteRef, ...]:
             raise
     from mvc.api.repo import Repo
 
-    return Repo.refs_at(remote, monitor=monitor(face))
+    return Repo.refs_at(remote, monitor=face.monitor())

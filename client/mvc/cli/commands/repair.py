@@ -63,7 +63,6 @@ def run(
     ids: Iterable[str | None] | None = None, remote: str | None = None,
 ) -> int:  # fmt: skip
     """Shows, asks, does. `ids` are those of the stores, where they are known."""
-    from mvc.cli.progress import monitor
 
     wanted = remote is not None or any(
         plan.findings or (lost_found and plan.lost_versions) for plan in plans
@@ -75,7 +74,7 @@ def run(
         return 1 if wanted and not dry_run else 0
     known = list(ids or [None] * len(plans))
     reports = [
-        plan.carry_out(lost_found=lost_found, id=id, remote=remote, monitor=monitor(face))
+        plan.carry_out(lost_found=lost_found, id=id, remote=remote, monitor=face.monitor())
         for plan, id in zip(plans, known, strict=True)
     ]
     face.answer(_document(plans, reports, dry_run=False), _reports(plans, reports))

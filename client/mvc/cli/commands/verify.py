@@ -42,9 +42,8 @@ def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int
     if remote is not None:
         return _remote(face, remote or None, read_data=read_data)
     from mvc.api.care import verify
-    from mvc.cli.progress import monitor
 
-    return answer(face, verify(read_data=not quick, monitor=monitor(face)), quick=quick)
+    return answer(face, verify(read_data=not quick, monitor=face.monitor()), quick=quick)
 
 
 def answer(face: Face, report: VerifyReport, *, quick: bool) -> int:

@@ -28,8 +28,7 @@ def command(face: Face, directory: str, rev: str | None) -> int:
     here. Files that the version does not have count as differences.
     """
     from mvc.api.deploy import verify_deploy
-    from mvc.cli.progress import monitor
 
-    report = verify_deploy(directory, rev, monitor=monitor(face))
+    report = verify_deploy(directory, rev, monitor=face.monitor())
     face.answer(screen.verify_document(report), screen.verified(report))
     return 0 if report.ok else 1

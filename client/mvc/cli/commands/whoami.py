@@ -7,7 +7,6 @@ import click
 from mvc.cli.commands.login import EXITS
 from mvc.cli.face import Face
 from mvc.cli.options import verb
-from mvc.cli.progress import monitor
 from mvc.cli.screens import login as screen
 
 
@@ -23,14 +22,14 @@ def command(face: Face, url: str | None) -> int | None:
     from mvc.api.errors import AuthError, MvcError
 
     if url is not None:
-        answer = whoami(url, monitor=monitor(face))
+        answer = whoami(url, monitor=face.monitor())
         face.answer({"servers": [screen.document(answer)]}, [screen.line(answer)])
         return None
     code: int | None = None
     documents, lines = [], []
     for server in servers():
         try:
-            answer = whoami(server, monitor=monitor(face))
+            answer = whoami(server, monitor=face.monitor())
         except MvcError as error:
             code = 12 if isinstance(error, AuthError) else code or 13
             documents.append({"server": server, "error": error.kind})

@@ -1,0 +1,25 @@
+"""What is known of a table in a file, whichever format it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mvcd.inspect.columns import Column, ColumnSummary
+
+MAX_COLUMNS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows` without the header, None if unknown; `problem` tells why. Columns in the file's order; a type is
+    "" where it is not known without a summary. `summaries` by column, where they were asked for."""
+
+    rows: int | None = None
+    columns: tuple[Column, ...] = ()
+    summaries: Mapping[str, ColumnSummary] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class NoTable(Exception):
+    """Why a file is no table that is read here. Never leaves `mvcd.inspect`."""
