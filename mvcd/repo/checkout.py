@@ -27,11 +27,11 @@ from mvcd.objects.entry import MAX_PATH_BYTES, Entry, Mode
 from mvcd.objects.reserved import reserved
 from mvcd.repo.candidates import unfit_link, unsafe_link
 from mvcd.repo.early import Begun
-from mvcd.repo.files import read_entry
+from mvcd.repo.files import Contents, read_entry
 from mvcd.repo.folding import Names, Respelling, respelled
 from mvcd.repo.ground import Ground
 from mvcd.repo.paths import directories_above
-from mvcd.repo.staging import Contents, Staged, stage
+from mvcd.repo.staging import Staged, stage
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import LONG, unwritten
 

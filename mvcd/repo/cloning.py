@@ -13,14 +13,14 @@ from mvcd.disk.directories import make_directories
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor, Silent
-from mvcd.repo import left_out, moves, remotes
+from mvcd.repo import connecting, left_out, moves, remotes
 from mvcd.repo.core import Clock, Core, create, open_at
 from mvcd.repo.early import EarlyFiles
 from mvcd.repo.fetching import FetchResult, fetch_from
 from mvcd.repo.location import DIRECTORY
-from mvcd.repo.partial import Wanted
 from mvcd.repo.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.results import CheckoutResult, Context
+from mvcd.repo.wanted import Wanted
 from mvcd.store.peer import STANDS, WORKSPACES
 
 _UNFINISHED = "clone.unfinished"
@@ -50,7 +50,7 @@ def clone(
     """The open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
     address = remotes.absolute(url)
     found = remotes.Remote(remotes.DEFAULT, address)
-    peer = remotes.connect(found, secret, clock, (monitor or Silent()).warn)
+    peer = connecting.connect(found, secret, clock, (monitor or Silent()).warn)
     try:
         hello = peer.hello()  # before anything is made here
         core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)

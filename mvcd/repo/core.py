@@ -18,8 +18,9 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.process import require_utf8
-from mvcd.repo import left_out, location, operations
+from mvcd.repo import location, operations
 from mvcd.repo.config import Config
+from mvcd.repo.files import Contents
 from mvcd.repo.folding import Names
 from mvcd.repo.location import Location
 from mvcd.repo.lock import WorkspaceLock
@@ -29,6 +30,8 @@ from mvcd.repo.refs import (
     HEADS,
     STAGES,
     HeadValue,
+    decode_components,
+    encode_components,
     head_name,
     known_workspaces,
     left_out_name,
@@ -39,12 +42,11 @@ from mvcd.repo.refs import (
 )
 from mvcd.repo.results import Context, Head, Operation
 from mvcd.repo.revisions import Revisions
-from mvcd.repo.staging import Contents
 from mvcd.store.api import RefUpdate, Session, Store
 from mvcd.store.stores import create_store, open_store
 
 if TYPE_CHECKING:
-    from mvcd.repo.partial import Promised
+    from mvcd.repo.promised import Promised
     from mvcd.repo.remotes import Secret
 
 Clock = Callable[[], int]
@@ -125,9 +127,9 @@ class Core:
 
     def way_to_absent(self) -> str:
         """The exact command by which content that is not here comes."""
-        from mvcd.repo import partial
+        from mvcd.repo import wanted
 
-        return partial.way_to_absent(self.config)
+        return wanted.way_to_absent(self.config)
 
     def fetch_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """As `fetch`, each of them once, in any order."""
@@ -150,9 +152,19 @@ class Core:
     @cached_property
     def promised(self) -> Promised | None:
         """Where content rests that is absent here by choice; None in a complete repository."""
-        from mvcd.repo import partial
+        from mvcd.repo import wanted
 
-        return partial.promised(self)
+        if not wanted.is_partial(self.config):
+            return None
+        from mvcd.repo.promised import Promised
+
+        return Promised(
+            self.store,
+            self.config,
+            secret=lambda url: self.secret(url),  # noqa: PLW0108 - it may be told later
+            clock=self.clock,
+            monitor=self.monitor,
+        )
 
     def _load_version(self, id: VersionId) -> Version:
         return EMPTY if id == EMPTY_ID else Version.decode(self.store.get(id))
@@ -212,14 +224,14 @@ class Core:
     def left_out(self) -> frozenset[Component]:
         """Components of HEAD's version that the workspace leaves out (left_out.py)."""
         if self._workspace is None:
-            return left_out.NONE
+            return frozenset()
         value = self.store.ref(left_out_name(self.workspace))
-        return left_out.decode(value) if value else left_out.NONE
+        return decode_components(value)
 
     def move_left_out(self, components: frozenset[Component]) -> RefUpdate | None:
         """The update that leaves `components` out; None when it is so already."""
         name = left_out_name(self.workspace)
-        old, new = self.store.ref(name), left_out.encode(components) or None
+        old, new = self.store.ref(name), encode_components(components) or None
         return None if (old or None) == new else RefUpdate(name, old, new)
 
     # ---------------------------------------------------------------- recording

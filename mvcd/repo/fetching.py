@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from mvcd.errors import Conflict, CorruptObject, Failure, StaleReuse
 from mvcd.ids import VersionId
-from mvcd.repo import moves, partial, remotes
+from mvcd.repo import connecting, moves, remotes, wanted
 from mvcd.repo.core import Core
 from mvcd.repo.early import EarlyFiles
-from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.incoming import is_ancestor
 from mvcd.repo.receiving import shared
 from mvcd.repo.refs import (
@@ -28,6 +27,7 @@ from mvcd.repo.refs import (
     target_of,
     tracking_name,
     version_named,
+    versions_of_refs,
 )
 from mvcd.repo.results import CheckoutResult, Context
 from mvcd.repo.signatures import TAG_SIGNATURES
@@ -75,7 +75,7 @@ def connected(core: Core, found: Sequence[remotes.Remote]) -> Iterator[list[Peer
     with contextlib.ExitStack() as stack:
         peers = []
         for one in found:
-            peer = remotes.connect(one, core.secret, core.clock, core.monitor.warn)
+            peer = connecting.connect(one, core.secret, core.clock, core.monitor.warn)
             stack.callback(peer.close)
             peers.append(peer)
         yield peers
@@ -128,7 +128,7 @@ def _fetch(
     with store.session() as session:
         received = _heal(core, session, peers)
         if set(heads) - set(haves):
-            choice = partial.wanted(core.config)
+            choice = wanted.wanted(core.config)
             core.monitor.begin("fetch")
             try:
                 came = pull(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from mvcd.errors import AuthError, CorruptObject, MissingObject, RemoteUnreachable
@@ -21,6 +22,14 @@ _FULL_SCAN = 512
 ABSENT = (MissingObject, RemoteUnreachable, AuthError)
 """What reading raises of content that is not here: pruned, or never fetched while its remote does not give it.
 Questions that can say the rest without it do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Where objects come from: `fetch` one, `fetch_many` in any order, each once."""
+
+    fetch: Fetch
+    fetch_many: Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 
 
 class Placed(NamedTuple):

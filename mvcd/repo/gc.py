@@ -8,17 +8,17 @@ obstacle: what lies below them is kept only if something else reaches it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from mvcd.errors import Conflict, MissingObject
-from mvcd.ids import Digest, Kind, VersionId
+from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.objects.closure import children, parents
 from mvcd.objects.tree import Fetch
 from mvcd.repo.core import Core
 from mvcd.repo.operations import decode, versions_named
-from mvcd.repo.refs import EMPTY_ID, SIGNATURES, version_named
+from mvcd.repo.refs import EMPTY_ID, SIGNATURES, versions_of_refs
 from mvcd.repo.signatures import stale
 from mvcd.store.api import CollectReport, Store
 
@@ -91,10 +91,3 @@ def reach(roots: Iterable[Digest], fetch: Fetch) -> set[Digest]:
         if id.kind is Kind.VERSION:
             stack.extend(p for p in parents(data) if p not in found)
     return found
-
-
-def versions_of_refs(refs: Mapping[str, bytes]) -> Iterator[VersionId]:
-    """The versions that refs point to, HEADs and work put aside included; v0 left out."""
-    for name, value in refs.items():
-        if (found := version_named(name, value)) is not None:
-            yield found

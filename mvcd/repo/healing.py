@@ -17,10 +17,10 @@ from mvcd.monitor import Monitor
 from mvcd.repo import remotes
 from mvcd.repo.anew import stored_anew
 from mvcd.repo.core import Core
-from mvcd.repo.partial import is_partial
 from mvcd.repo.refs import version_named
 from mvcd.repo.results import VerifyReport
 from mvcd.repo.verify import verify_apart
+from mvcd.repo.wanted import is_partial
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.peer import Peer
 from mvcd.sync.pull import heal

@@ -27,14 +27,6 @@ ALL: Components = frozenset(Component)
 NONE: Components = frozenset()
 
 
-def decode(value: bytes | None) -> Components:
-    return frozenset(map(Component, (value or b"").decode().split()))
-
-
-def encode(components: Components) -> bytes:
-    return " ".join(sorted(components)).encode()
-
-
 def part(version: Version, components: Collection[Component]) -> Version:
     """The files and values of some components of a version, as if it had no others."""
     roots = {c: (version if c in components else EMPTY).components[c] for c in Component}

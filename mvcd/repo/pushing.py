@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mvcd.errors import Conflict, Failure, MissingObject, StaleReuse, UsageError
 from mvcd.ids import VersionId
-from mvcd.repo import partial, remotes
+from mvcd.repo import remotes
 from mvcd.repo.core import Core
 from mvcd.repo.fetching import Moved, connected
 from mvcd.repo.healing import RemoteDamage
@@ -33,6 +33,7 @@ from mvcd.repo.refs import (
 from mvcd.repo.results import Context
 from mvcd.repo.signatures import travelling
 from mvcd.repo.walk import ancestors
+from mvcd.repo.wanted import is_partial
 from mvcd.store.api import RefUpdate
 from mvcd.store.peer import Peer, Receipt
 from mvcd.sync.push import Sent
@@ -112,7 +113,7 @@ def _send(
     heads = list(dict.fromkeys(id for id in named if id is not None))
     known = [version_named(name, value) for name, value in theirs.items()]
     haves = list(dict.fromkeys(id for id in known if id is not None))
-    less = partial.is_partial(core.config)
+    less = is_partial(core.config)
     detail = "push " + " ".join(u.name for u in updates[:8])
 
     def once(haves: Sequence[VersionId]) -> tuple[Sent, Receipt]:

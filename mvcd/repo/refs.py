@@ -20,12 +20,12 @@ A branch that HEAD is attached to need not exist yet: it is born with its first 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import DIGEST_SIZE, VersionId
-from mvcd.objects.version import EMPTY
+from mvcd.objects.version import EMPTY, Component
 
 HEADS = "heads/"
 TAGS = "tags/"
@@ -99,6 +99,15 @@ def root_name(workspace: str) -> str:
     return f"workspaces/{workspace}/root"
 
 
+def encode_components(components: Collection[Component]) -> bytes:
+    """The value of a ref `left-out`, b"" of none."""
+    return " ".join(sorted(components)).encode()
+
+
+def decode_components(value: bytes | None) -> frozenset[Component]:
+    return frozenset(map(Component, (value or b"").decode().split()))
+
+
 def known_workspaces(refs: Iterable[str]) -> list[str]:
     """Ids of the workspaces whose HEADs are among these names."""
     return [name.split("/")[1] for name in refs if _HEAD.fullmatch(name)]
@@ -123,6 +132,13 @@ def version_named(name: str, value: bytes) -> VersionId | None:
     elif name.endswith("/head") and not name.startswith(SIGNATURES):
         found = HeadValue.decode(value).version
     return None if found == EMPTY_ID else found
+
+
+def versions_of_refs(refs: Mapping[str, bytes]) -> Iterator[VersionId]:
+    """The versions that refs point to, HEADs and work put aside included; v0 left out."""
+    for name, value in refs.items():
+        if (found := version_named(name, value)) is not None:
+            yield found
 
 
 def target_of(value: bytes) -> VersionId:

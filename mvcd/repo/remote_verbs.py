@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from mvcd.repo.fetching import FetchResult, PullResult
     from mvcd.repo.follow import Followed
     from mvcd.repo.merge import Choices, MergeResult
-    from mvcd.repo.partial import Wanted
     from mvcd.repo.pushing import Asked, PushResult
     from mvcd.repo.remotes import Remote, Secret
     from mvcd.repo.verify_remote import RemoteReport
+    from mvcd.repo.wanted import Wanted
 
 
 class RemoteVerbs:
-    """Methods of a class that has a core. Each raises what `mvcd.repo.remotes.connect` does."""
+    """Methods of a class that has a core. Each raises what `mvcd.repo.connecting.connect` does."""
 
     _core: Core
 
@@ -45,10 +45,11 @@ class RemoteVerbs:
         clock: Clock = time.time_ns,
     ) -> tuple[Self, CloneResult]:
         """A new repository in `directory` with what the one at `url` has, or, of content, what is `wanted`."""
-        from mvcd.repo import cloning, partial
+        from mvcd.repo import cloning
+        from mvcd.repo.wanted import Wanted
 
         core, result = cloning.clone(
-            url, directory, wanted or partial.Wanted(), context,
+            url, directory, wanted or Wanted(), context,
             monitor=monitor, clock=clock, secret=secret, lock_timeout=lock_timeout,
         )  # fmt: skip
         return cls(core), result
@@ -66,25 +67,25 @@ class RemoteVerbs:
         from mvcd.repo import remotes
 
         with self._core.lock.hold():
-            return remotes.add(self._core, name, url)
+            return remotes.add(self._core.config, name, url)
 
     def set_remote_url(self, name: str, url: str) -> Remote:
         from mvcd.repo import remotes
 
         with self._core.lock.hold():
-            return remotes.set_url(self._core, name, url)
+            return remotes.set_url(self._core.config, name, url)
 
     def rename_remote(self, old: str, new: str) -> Remote:
         from mvcd.repo import remotes
 
         with self._core.lock.hold():
-            return remotes.rename(self._core, old, new)
+            return remotes.rename(self._core.config, self._core.store, old, new)
 
     def remove_remote(self, name: str) -> Remote:
         from mvcd.repo import remotes
 
         with self._core.lock.hold():
-            return remotes.remove(self._core, name)
+            return remotes.remove(self._core.config, self._core.store, name)
 
     def remote_refs(self, name: str | None = None) -> tuple[Remote, dict[str, bytes]]:
         """The refs that a remote shows, as they are now."""
@@ -107,9 +108,10 @@ class RemoteVerbs:
         """The refs that the repository at an address shows, as they are now."""
         from mvcd.monitor import Silent
         from mvcd.repo import remotes
+        from mvcd.repo.connecting import connect
 
         found = remotes.Remote("", remotes.absolute(url))
-        peer = remotes.connect(found, secret, clock, (monitor or Silent()).warn)
+        peer = connect(found, secret, clock, (monitor or Silent()).warn)
         try:
             peer.hello()
             return peer.refs()

@@ -1,4 +1,4 @@
-"""Remotes: names for other repositories' addresses, and how an address becomes a peer.
+"""Remotes: names for other repositories' addresses; connecting.py makes a peer of an address.
 
     grpc://host:port/repo      a server in plain text: on this machine, or with `remote.NAME.insecure`
     grpcs://host:port/repo     a server over TLS; `remote.NAME.ca` names a file of certificates to trust
@@ -16,23 +16,16 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from mvcd.errors import Failure, RemoteUnreachable, UsageError
+from mvcd.errors import Failure, UsageError
 from mvcd.repo.config import Config
-from mvcd.repo.refs import REMOTES, head_name, tracking_name
-from mvcd.store.api import RefUpdate
+from mvcd.repo.refs import REMOTES, tracking_name
+from mvcd.store.api import RefUpdate, Store
 from mvcd.wire.address import require_no_secret
-from mvcd.wire.schemes import Carrier, scheme_of
-
-if TYPE_CHECKING:
-    from mvcd.repo.core import Core
-    from mvcd.store.peer import Peer
+from mvcd.wire.schemes import scheme_of
 
 DEFAULT = "origin"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
-_OPTIONS = ("ca", "insecure", "certificate", "key")
 
 Secret = Callable[[str], Mapping[str, str]]
 """What is known of an address besides the remote's settings: its `token`, and options like `ca`."""
@@ -80,46 +73,46 @@ def remote(config: Config, name: str | None = None) -> Remote:
     )
 
 
-def add(core: Core, name: str, url: str) -> Remote:
+def add(config: Config, name: str, url: str) -> Remote:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot name a remote", cause="names use letters, digits, _ and -"
         )
-    if name in remotes(core.config):
+    if name in remotes(config):
         raise Failure(
             f"remote {name!r} exists", kind="remote-exists", help=f"mvc remote set-url {name} URL"
         )
     made = Remote(name, absolute(url))
-    core.config.write({f"remote.{name}.url": made.url})
+    config.write({f"remote.{name}.url": made.url})
     return made
 
 
-def set_url(core: Core, name: str, url: str) -> Remote:
-    found = _existing(core, name)
-    core.config.write({f"remote.{name}.url": absolute(url)})
+def set_url(config: Config, name: str, url: str) -> Remote:
+    found = _existing(config, name)
+    config.write({f"remote.{name}.url": absolute(url)})
     return Remote(name, absolute(url), found.options)
 
 
-def remove(core: Core, name: str) -> Remote:
+def remove(config: Config, store: Store, name: str) -> Remote:
     """Forgets the address and where its refs were."""
-    found = _existing(core, name)
-    core.config.write(_keys(found, None))
-    gone = core.store.refs(tracking_name(name, ""))
-    core.store.update_refs([RefUpdate(ref, value, None) for ref, value in gone.items()])
+    found = _existing(config, name)
+    config.write(_keys(found, None))
+    gone = store.refs(tracking_name(name, ""))
+    store.update_refs([RefUpdate(ref, value, None) for ref, value in gone.items()])
     return found
 
 
-def rename(core: Core, old: str, new: str) -> Remote:
-    found = _existing(core, old)
-    made = add(core, new, found.url)
-    core.config.write({**_keys(found, None), **_keys(Remote(new, found.url, found.options), "")})
-    moved = core.store.refs(tracking_name(old, ""))
+def rename(config: Config, store: Store, old: str, new: str) -> Remote:
+    found = _existing(config, old)
+    made = add(config, new, found.url)
+    config.write({**_keys(found, None), **_keys(Remote(new, found.url, found.options), "")})
+    moved = store.refs(tracking_name(old, ""))
     updates = [RefUpdate(ref, value, None) for ref, value in moved.items()]
     prefix = f"{REMOTES}{old}/"
     updates += [
         RefUpdate(tracking_name(new, ref.removeprefix(prefix)), None, v) for ref, v in moved.items()
     ]
-    core.store.update_refs(updates)
+    store.update_refs(updates)
     return Remote(made.name, made.url, found.options)
 
 
@@ -131,8 +124,8 @@ def _keys(of: Remote, value: str | None) -> dict[str, str | None]:
     }
 
 
-def _existing(core: Core, name: str) -> Remote:
-    found = remotes(core.config)
+def _existing(config: Config, name: str) -> Remote:
+    found = remotes(config)
     if name not in found:
         raise Failure(f"there is no remote {name!r}", kind="unknown-remote", help="mvc remote")
     return found[name]
@@ -153,52 +146,3 @@ def _absolute(path: str) -> str:
     if not path:
         raise UsageError("an empty path is no address")
     return os.path.abspath(path)
-
-
-def connect(
-    remote: Remote, secret: Secret, clock: Callable[[], int], tell: Callable[[str], object]
-) -> Peer:
-    """`tell` hears why a call is made again. Raises RemoteUnreachable, UsageError, AuthError."""
-    require_no_secret(remote.url)
-    scheme = scheme_of(remote.url)
-    if scheme.carrier is Carrier.DISK:
-        path = unquote(urlsplit(remote.url).path) if scheme.name else remote.url
-        return local(path, remote.url, clock)
-    from mvcd.wire.client import Patience
-    from mvcd.wire.dial import dial, dial_ssh
-
-    patience = Patience(tell=tell)
-    if scheme.carrier is Carrier.SSH:
-        program = remote.options.get("mvcd", "mvcd")
-        return dial_ssh(remote.url, program=program, patience=patience)
-    known = {**secret(remote.url), **remote.options}
-    options = {k: v for k, v in known.items() if k in _OPTIONS}
-    return dial(remote.url, token=known.get("token"), options=options, patience=patience)
-
-
-def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
-    """The repository in a directory of this machine: a workspace's, or a store without one."""
-    from mvcd.repo import partial
-    from mvcd.repo.location import Location
-    from mvcd.repo.receiving import judge, shared
-    from mvcd.store.stores import open_store
-    from mvcd.sync.local import LocalPeer
-
-    place = Location(os.path.realpath(path))
-    complete, where, head = True, place.root, ""
-    if os.path.isfile(place.config_path):
-        config = place.config()
-        head = head_name(config.get("workspace.id") or "")
-        where, complete = place.store_path(config), not partial.is_partial(config)
-    if not os.path.isfile(os.path.join(where, "format")):
-        raise RemoteUnreachable(
-            f"{url} is no repository",
-            kind="no-such-repository",
-            cause="there is no such directory" if not os.path.isdir(path) else None,
-            help=f"mvc init --bare {path}  (makes one without a workspace)",
-        )
-    store = open_store(where)
-    return LocalPeer(
-        store, url, repo_id=store.id, visible=lambda name: shared(name) or name == head,
-        judge=judge(store, clock), complete=complete,
-    )  # fmt: skip

@@ -17,7 +17,6 @@ from mvcd.ids import Kind, VersionId
 from mvcd.objects.closure import parents
 from mvcd.repo import operations
 from mvcd.repo.config import Config, salvaged
-from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.location import Location, find_remains
 from mvcd.repo.refs import (
     DEFAULT_BRANCH,
@@ -29,6 +28,7 @@ from mvcd.repo.refs import (
     root_name,
     target_of,
     version_named,
+    versions_of_refs,
 )
 from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate, Store

@@ -20,8 +20,7 @@ from mvcd.ids import ChunkId, Digest
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Part, parts
-from mvcd.objects.tree import Fetch
-from mvcd.repo.files import checked_recipe, content_parts, recipe_of
+from mvcd.repo.files import Contents, checked_recipe, content_parts, recipe_of
 from mvcd.repo.pipeline import Pipeline
 from mvcd.repo.statcache import FileStat
 from mvcd.repo.writing import GROUP, TINY, create, end_file, make_files, write_pieces
@@ -29,14 +28,6 @@ from mvcd.repo.writing import GROUP, TINY, create, end_file, make_files, write_p
 _TASK_BYTES = 4 << 20
 _TASK_PARTS = 4096
 """Chunks at most, for lists whose chunks are a byte each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """Where objects come from: `fetch` one, `fetch_many` in any order, each once."""
-
-    fetch: Fetch
-    fetch_many: Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 
 
 @dataclass(slots=True, eq=False)

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo import left_out
 from mvcd.repo.core import Core
 from mvcd.repo.files import Change, changes
 from mvcd.repo.left_out import changes_here
@@ -21,7 +20,15 @@ from mvcd.repo.moves import Move, carry_out, settle_interrupted
 from mvcd.repo.operations import inverse
 from mvcd.repo.planning import plan
 from mvcd.repo.promotion import compensation
-from mvcd.repo.refs import EMPTY_ID, HEADS, HeadValue, head_name, left_out_name, target_of
+from mvcd.repo.refs import (
+    EMPTY_ID,
+    HEADS,
+    HeadValue,
+    decode_components,
+    head_name,
+    left_out_name,
+    target_of,
+)
 from mvcd.repo.results import Context, Operation
 from mvcd.repo.workspace import Workspace
 
@@ -108,7 +115,7 @@ def _undo_files(core: Core, target: Operation, context: Context, detail: str) ->
     out = {u.name: u.target for u in updates}.get(left_out_name(core.workspace), b"")
     move = Move(
         "undo", detail, before, core.version(before), updates, undoes=target.number,
-        leaving=left_out.decode(out) if out != b"" else None,
+        leaving=decode_components(out) if out != b"" else None,
     )  # fmt: skip
     carry_out(core, workspace, planned, move, context, keep=bool(dirty))
 

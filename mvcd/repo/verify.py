@@ -21,11 +21,10 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Version
 from mvcd.repo import stages
 from mvcd.repo.core import Core
-from mvcd.repo.gc import versions_of_refs
 from mvcd.repo.operations import decode, versions_named
-from mvcd.repo.partial import is_partial
-from mvcd.repo.refs import EMPTY_ID, REMOTES, SAVED, SHARED
+from mvcd.repo.refs import EMPTY_ID, REMOTES, SAVED, SHARED, versions_of_refs
 from mvcd.repo.results import Harm, VerifyError, VerifyReport
+from mvcd.repo.wanted import is_partial
 from mvcd.store.apart import apart
 from mvcd.store.api import Damage, Store
 from mvcd.store.repair import survey

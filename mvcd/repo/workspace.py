@@ -23,7 +23,7 @@ from mvcd.repo.candidates import Candidate, State
 from mvcd.repo.core import Core
 from mvcd.repo.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.ingest import Bases, Ingest, Source, no_bases
-from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.refs import EMPTY_ID, encode_components
 from mvcd.repo.scan import Outcome, Scan, scan
 from mvcd.repo.settings import component_rules, followed_links
 from mvcd.repo.snapshot import Places, Snapshotter
@@ -231,7 +231,7 @@ class Workspace:
         """
         out = self.left_out if leaving is None else leaving
         rows = self.scan.new_rows(settled, missing=missing)
-        rows[self._marker] = bytes(id) + self.rules.digest + left_out.encode(out)
+        rows[self._marker] = bytes(id) + self.rules.digest + encode_components(out)
         return rows
 
     def _marked(self) -> Known:
@@ -240,7 +240,7 @@ class Workspace:
             try:
                 id = VersionId(row[:DIGEST_SIZE])
                 size = DIGEST_SIZE + len(self.rules.digest)
-                if row[size:] == left_out.encode(self.left_out):
+                if row[size:] == encode_components(self.left_out):
                     same_rules = row[DIGEST_SIZE:size] == self.rules.digest
                     return Known(id, self.core.version(id), same_rules)
             except IntegrityError:

@@ -25,7 +25,7 @@ from mvcd.objects.version import Component, Version
 from mvcd.repo import early, early_home, staging
 from mvcd.repo.early import Begun, EarlyFiles
 from mvcd.repo.files import content_parts
-from mvcd.repo.partial import Wanted
+from mvcd.repo.wanted import Wanted
 from mvcd.store.frames import Checked
 from mvcd.store.record import Record
 from tests.sync.people import Pair, noise

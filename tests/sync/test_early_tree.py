@@ -20,8 +20,9 @@ from mvcd.objects.version import Component
 from mvcd.repo import early_tree, staging
 from mvcd.repo.checkout import Checkout
 from mvcd.repo.early import Begun, EarlyFiles
-from mvcd.repo.partial import Wanted
+from mvcd.repo.files import Contents
 from mvcd.repo.statcache import FileStat
+from mvcd.repo.wanted import Wanted
 from mvcd.repo.writing import TINY
 from tests.support.workspace import File, Link, Tree
 from tests.sync.people import Pair, noise
@@ -168,7 +169,7 @@ def test_what_is_not_to_be_written_does_not_come_with_its_directory(tmp_path: Pa
         entries[entry] = FileStat.of((tree / path).stat())
     root.mkdir()
     begun = Begun(small=entries, tree=f"{tree}/")
-    nothing = staging.Contents({}.__getitem__, lambda ids: ())
+    nothing = Contents({}.__getitem__, lambda ids: ())
     work = Checkout(str(root), str(tmp_path / "staging"), nothing, Silent(), begun)
     (kept,) = [entry for entry in entries if entry.path == "d/kept"]
     (written,) = work.apply([kept], [], expect={"d/kept": None})

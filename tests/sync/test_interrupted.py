@@ -13,7 +13,7 @@ import pytest
 
 from mvcd.errors import RemoteUnreachable
 from mvcd.ids import Bytes, Digest
-from mvcd.repo import remotes
+from mvcd.repo import connecting
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame
 from mvcd.store.lmdb_store import LmdbStore
@@ -71,7 +71,7 @@ class Counting:
 @pytest.fixture
 def wire(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`wire(fail_at)` puts a counting peer before all that are connected from now on; answers them."""
-    real = remotes.connect
+    real = connecting.connect
 
     def put(fail_at: int = 0) -> list[Counting]:
         made: list[Counting] = []
@@ -80,7 +80,7 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Any:
             made.append(Counting(real(*arguments), fail_at))
             return made[-1]
 
-        monkeypatch.setattr(remotes, "connect", connect)
+        monkeypatch.setattr(connecting, "connect", connect)
         return made
 
     return put

@@ -13,10 +13,10 @@ from safetensors.numpy import save
 
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
-from mvcd.repo import remotes
+from mvcd.repo import connecting
 from mvcd.repo.files import VersionFiles
 from mvcd.repo.merge import Choices
-from mvcd.repo.partial import Wanted
+from mvcd.repo.wanted import Wanted
 from mvcd.repo.workspace import Workspace
 from tests.repo.capturing import save as save_capture
 from tests.repo.capturing import take
@@ -214,7 +214,7 @@ def test_all_goes_on_without_the_remote(pair: Pair, monkeypatch: pytest.MonkeyPa
     pair.ada.save({**MODEL, **more})
     pair.ada.push()
     bob = pair.join(wanted=Wanted(frozenset([Component.ARCHITECTURE])))
-    monkeypatch.setattr(remotes, "connect", partial(pytest.fail, "the remote was asked"))
+    monkeypatch.setattr(connecting, "connect", partial(pytest.fail, "the remote was asked"))
     assert state(bob) == ([], [], [])
     bob.write({"metrics.json": '{"loss": 0.1}\n', "net.safetensors": model(2), "net.py": "x\n"})
     assert state(bob) == ([], ["metrics.json", "net.py", "net.safetensors"], [])

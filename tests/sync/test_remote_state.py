@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mvcd.ids import Kind
 from mvcd.repo.judging import Trust
-from mvcd.repo.partial import Wanted
+from mvcd.repo.wanted import Wanted
 from mvcd.store.lmdb_store import LmdbStore
 from tests.sync.people import Pair, noise
 from tests.wire.hosts import serving

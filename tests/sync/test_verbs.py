@@ -8,9 +8,10 @@ import pytest
 
 from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
 from mvcd.inspect.components import Component
-from mvcd.repo import remotes
-from mvcd.repo.partial import Promised, Wanted
+from mvcd.repo import connecting
+from mvcd.repo.promised import Promised
 from mvcd.repo.remotes import Remote
+from mvcd.repo.wanted import Wanted
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer
 from tests.sync.people import Pair, Person, noise
@@ -257,7 +258,7 @@ def test_a_remote_that_does_not_answer_is_asked_once(
         asked.append(remote.name)
         raise RemoteUnreachable("nobody there")
 
-    monkeypatch.setattr(remotes, "connect", refuse)
+    monkeypatch.setattr(connecting, "connect", refuse)
     for path in MODEL:
         with pytest.raises(RemoteUnreachable):
             bob.repo.read(path)
