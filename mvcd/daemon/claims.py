@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from mvcd.daemon.processes import Process, Processes
 from mvcd.daemon.sets import Bracket, Claim, Found
-from mvcd.repo.captures import Maker
+from mvcd.repo.change.captures import Maker
 
 _REMEMBERED = 1000
 NOTHING_NEW = 0

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from mvcd.daemon.verdict import Verdict
-from mvcd.repo.below import entries_below
-from mvcd.repo.unreadable import SHORTAGE
+from mvcd.repo.ondisk.below import entries_below
+from mvcd.repo.ondisk.unreadable import SHORTAGE
 
 Names = Collection[str]
 

@@ -12,7 +12,7 @@ from mvcd.daemon.hooks import Saved
 from mvcd.daemon.ledger import Ledger
 from mvcd.daemon.state import State
 from mvcd.daemon.taking import Taking
-from mvcd.repo.captures import Capture
+from mvcd.repo.change.captures import Capture
 
 log = logging.getLogger(__name__)
 

@@ -45,10 +45,10 @@ from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, MvcError, NoRepository, with_cause
 from mvcd.objects.version import Trigger
-from mvcd.repo.captures import Changed, Kept, Maker, in_directory
+from mvcd.repo.change.captures import Changed, Kept, Maker, in_directory
 from mvcd.repo.repository import Repository
-from mvcd.repo.scan import Scan
-from mvcd.repo.settings import component_rules
+from mvcd.repo.workspace.scan import Scan
+from mvcd.repo.workspace.settings import component_rules
 
 log = logging.getLogger(__name__)
 

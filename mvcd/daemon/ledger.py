@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mvcd.disk.replace import replace_file
-from mvcd.repo.location import Location
+from mvcd.repo.core.location import Location
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from functools import cached_property
 from typing import Any
 
 from mvcd.errors import Failure
-from mvcd.repo import settings
-from mvcd.repo.ignore import Patterns
+from mvcd.repo.workspace import settings
+from mvcd.repo.workspace.ignore import Patterns
 
 _UNITS = {"": 1, "B": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40,
           "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mvcd.daemon import parts
 from mvcd.daemon.headline import headline
-from mvcd.repo.results import Diff
+from mvcd.repo.records.results import Diff
 
 
 def describe(diff: Diff, names: Sequence[str] = ()) -> str:

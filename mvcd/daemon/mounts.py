@@ -20,8 +20,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import islice
 
 from mvcd.disk.replace import replace_file
-from mvcd.repo.location import Location
-from mvcd.repo.scan import Scan
+from mvcd.repo.core.location import Location
+from mvcd.repo.workspace.scan import Scan
 
 _TABLE = "/proc/self/mountinfo"
 _NAMES = 64

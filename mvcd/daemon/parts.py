@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from mvcd.daemon.cells import safe, shorten
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component, Value
-from mvcd.repo.results import Diff, FileChanges, ValueChange
+from mvcd.repo.records.results import Diff, FileChanges, ValueChange
 
 NAMED = 3
 """Values told one by one; the rest are counted. More than three are not taken in at a glance."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from mvcd.repo.location import DIRECTORY
+from mvcd.repo.core.location import DIRECTORY
 
 _DESCRIPTORS = 512
 """Looked at in one process. Trainers have tens; a thousand take 2 ms."""

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mvcd.errors import MvcError
-from mvcd.repo.location import Location
+from mvcd.repo.core.location import Location
 
 SETTING = "watch.push"
 FIRST, MOST = 5.0, 600.0

@@ -22,10 +22,10 @@ from mvcd.daemon import message, surroundings, writers
 from mvcd.daemon.writers import Writer
 from mvcd.disk.locks import lock_within
 from mvcd.errors import Busy, MvcError, with_cause
-from mvcd.repo.captured import Broken, Saved, follow_head
-from mvcd.repo.captures import READER_LOCK, Capture, Captures, Kept
+from mvcd.repo.change.captured import Broken, Saved, follow_head
+from mvcd.repo.change.captures import READER_LOCK, Capture, Captures, Kept
+from mvcd.repo.records.results import Diff
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Diff
 
 Tell = Callable[[Mapping[str, Any]], None]
 

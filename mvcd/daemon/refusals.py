@@ -6,9 +6,9 @@ import os
 from collections.abc import Collection
 
 from mvcd.errors import Failure
-from mvcd.repo.location import Location
+from mvcd.repo.core.location import Location
 from mvcd.repo.repository import Repository
-from mvcd.repo.scan import Scan
+from mvcd.repo.workspace.scan import Scan
 
 
 def refuse_emptiness(repo: Repository, scan: Scan, gone: Collection[str]) -> None:

@@ -29,8 +29,8 @@ from mvcd.daemon.signals import Ending
 from mvcd.daemon.watch import Events
 from mvcd.disk.locks import hold, sign
 from mvcd.errors import Busy, DaemonError, UsageError
-from mvcd.repo import location
-from mvcd.repo.captures import Maker
+from mvcd.repo.change.captures import Maker
+from mvcd.repo.core import location
 
 log = logging.getLogger(__name__)
 

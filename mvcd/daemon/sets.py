@@ -21,9 +21,9 @@ from mvcd.daemon.rules import LOG_SUFFIXES, RULES, Rule, by_marker, folder_of, t
 from mvcd.daemon.writers import Writer
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
-from mvcd.repo.captures import Maker
-from mvcd.repo.statcache import FileStat
-from mvcd.repo.unreadable import Unreadable
+from mvcd.repo.change.captures import Maker
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.ondisk.unreadable import Unreadable
 
 NOT_MOUNTED = "it is not mounted now, versions keep its files (if they are to go: mvc commit)"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from mvcd.daemon.ledger import Ledger
 from mvcd.daemon.settle import Plan
-from mvcd.repo.captures import Capture
+from mvcd.repo.change.captures import Capture
 
 _REPORTED = 100
 

@@ -20,11 +20,11 @@ from dataclasses import dataclass, field, replace
 from mvcd.daemon.ledger import Ledger
 from mvcd.daemon.sets import Found
 from mvcd.ids import VersionId
-from mvcd.repo.captures import Capture, Captures, Changed, Kept, Maker, Taken, TakenSet
-from mvcd.repo.keeping import alike
-from mvcd.repo.refs import HeadValue
-from mvcd.repo.scan import Scan
-from mvcd.repo.statcache import FileStat
+from mvcd.repo.change.captures import Capture, Captures, Changed, Kept, Maker, Taken, TakenSet
+from mvcd.repo.ondisk.keeping import alike
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.records.refs import HeadValue
+from mvcd.repo.workspace.scan import Scan
 
 MAX_QUEUED = 64
 MAX_HELD = 256

@@ -12,8 +12,8 @@ import os
 from mvcd.daemon.mounts import Mounted, Mounts
 from mvcd.daemon.watch import Events, Listener, TreeWatch, Unwatchable
 from mvcd.disk.filesystem import NETWORK_TYPES, filesystem_type
-from mvcd.repo import ignore
-from mvcd.repo.location import Location
+from mvcd.repo.core.location import Location
+from mvcd.repo.workspace import ignore
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
-from mvcd.repo.unreadable import EFFECTIVE_IDS
+from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS
 
 if TYPE_CHECKING:
     from watchdog.observers.inotify_c import InotifyEvent, InotifyFD

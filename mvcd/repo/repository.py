@@ -17,16 +17,12 @@ from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
-from mvcd.repo import commit, status
-from mvcd.repo.capture_verbs import CaptureVerbs
-from mvcd.repo.care_verbs import CareVerbs
-from mvcd.repo.config import Config
-from mvcd.repo.core import Clock, Core, create, open_at
-from mvcd.repo.files import Placed, VersionFiles
-from mvcd.repo.refs import SIGNATURES, TAGS
-from mvcd.repo.release_verbs import ReleaseVerbs
-from mvcd.repo.remote_verbs import RemoteVerbs
-from mvcd.repo.results import (
+from mvcd.repo.change import commit
+from mvcd.repo.contents.files import Placed, VersionFiles
+from mvcd.repo.core.config import Config
+from mvcd.repo.core.core import Clock, Core, create, open_at
+from mvcd.repo.records.refs import SIGNATURES, TAGS
+from mvcd.repo.records.results import (
     Branch,
     CheckoutResult,
     CommitResult,
@@ -39,20 +35,25 @@ from mvcd.repo.results import (
     Status,
     Tag,
 )
-from mvcd.repo.run_verbs import RunVerbs
-from mvcd.repo.search_verbs import SearchVerbs
-from mvcd.repo.workspace import Workspace, relative
-from mvcd.repo.workspace_verbs import WorkspaceVerbs
+from mvcd.repo.verbs.capture import CaptureVerbs
+from mvcd.repo.verbs.care import CareVerbs
+from mvcd.repo.verbs.release import ReleaseVerbs
+from mvcd.repo.verbs.remote import RemoteVerbs
+from mvcd.repo.verbs.run import RunVerbs
+from mvcd.repo.verbs.search import SearchVerbs
+from mvcd.repo.verbs.workspace import WorkspaceVerbs
+from mvcd.repo.workspace import status
+from mvcd.repo.workspace.workspace import Workspace, relative
 from mvcd.store.api import CollectReport, StoreStats
 
 if TYPE_CHECKING:
-    from mvcd.repo.content import VersionFile
-    from mvcd.repo.ignore import Match
-    from mvcd.repo.judging import Trust
-    from mvcd.repo.sides import Sides
-    from mvcd.repo.signatures import SignatureStatus
-    from mvcd.repo.signing import Signer
-    from mvcd.repo.weights import Weights
+    from mvcd.repo.change.signing import Signer
+    from mvcd.repo.compare.sides import Sides
+    from mvcd.repo.compare.weights import Weights
+    from mvcd.repo.contents.content import VersionFile
+    from mvcd.repo.trust.judging import Trust
+    from mvcd.repo.trust.signatures import SignatureStatus
+    from mvcd.repo.workspace.ignore import Match
 
 KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
 """How long the operation log, and what only it remembers, outlives a collection."""
@@ -186,7 +187,7 @@ class Repository(
         all_refs: bool = False,
         first_parent: bool = False,
     ) -> Iterator[History]:
-        from mvcd.repo import history
+        from mvcd.repo.history import history
 
         return history.history(
             self._core, start, limit=limit, component=component, all_refs=all_refs,
@@ -194,7 +195,7 @@ class Repository(
         )  # fmt: skip
 
     def show(self, rev: str = "HEAD") -> History:
-        from mvcd.repo import history
+        from mvcd.repo.history import history
 
         id = self.resolve(rev)
         names = history.names_by_version(self._core)
@@ -202,8 +203,8 @@ class Repository(
 
     def sides(self, old: str | None = None, new: str | None = None) -> Sides:
         """From `old` (None: HEAD) to `new` (None: the workspace, as it is at this moment)."""
-        from mvcd.repo.files import CachingFetch
-        from mvcd.repo.sides import Side, Sides
+        from mvcd.repo.compare.sides import Side, Sides
+        from mvcd.repo.contents.files import CachingFetch
 
         core = self._core
         fetch = CachingFetch(core.fetch)
@@ -229,20 +230,20 @@ class Repository(
         return self.compare(self.sides(old, new), components=components)
 
     def compare(self, sides: Sides, *, components: Collection[Component] | None = None) -> Diff:
-        from mvcd.repo.diff import compare
-        from mvcd.repo.settings import metric_rules
+        from mvcd.repo.compare.diff import compare
+        from mvcd.repo.workspace.settings import metric_rules
 
         return compare(sides, components=components, metrics=metric_rules(self._core.root))
 
     def weights(self, sides: Sides) -> Weights:
         """Every tensor of two sides by name; reads nothing before it is looked into."""
-        from mvcd.repo.weights import weights
+        from mvcd.repo.compare.weights import weights
 
         return weights(self._core, sides)
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""
-        from mvcd.repo.diff import patch
+        from mvcd.repo.compare.diff import patch
 
         new = None if diff.new is None else diff.new.hex()
         return patch(self.sides(diff.old.hex(), new), diff.components)
@@ -263,7 +264,7 @@ class Repository(
 
     def open_file(self, path: str, rev: str = "HEAD") -> VersionFile:
         """A seekable, read-only file; reads only the chunks it needs."""
-        from mvcd.repo.content import VersionFile
+        from mvcd.repo.contents.content import VersionFile
 
         files = VersionFiles(self._core.version(self.resolve(rev)), self._core.fetch)
         placed = files.find(path)
@@ -287,7 +288,7 @@ class Repository(
         components: Collection[Component] | None = None,
     ) -> CheckoutResult:
         """Moves HEAD and the files; with `components`, brings just these back as `restore` does."""
-        from mvcd.repo import moves
+        from mvcd.repo.change import moves
 
         if components is not None:
             return self.restore(rev, context=context, components=components)
@@ -302,7 +303,7 @@ class Repository(
         start: str = "HEAD",
         force: bool = False,
     ) -> CheckoutResult:
-        from mvcd.repo import moves
+        from mvcd.repo.change import moves
 
         return moves.switch(self._core, name, context, create=create, start=start, force=force)
 
@@ -314,7 +315,7 @@ class Repository(
         context: Context,
         components: Collection[Component] | None = None,
     ) -> CheckoutResult:
-        from mvcd.repo import moves
+        from mvcd.repo.change import moves
 
         return moves.restore(self._core, rev, paths, context, components=components)
 
@@ -327,7 +328,7 @@ class Repository(
         force: bool = False,
         signer: Signer | None = None,
     ) -> CommitResult:
-        from mvcd.repo import moves
+        from mvcd.repo.change import moves
 
         return moves.rollback(self._core, rev, context, message=message, force=force, signer=signer)
 
@@ -343,27 +344,27 @@ class Repository(
     # ---------------------------------------------------------------- names
 
     def branches(self) -> tuple[Branch, ...]:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.branches(self._core)
 
     def create_branch(self, name: str, rev: str = "HEAD", *, context: Context) -> Branch:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.create_branch(self._core, name, rev, context)
 
     def delete_branch(self, name: str, *, context: Context, force: bool = False) -> Branch:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.delete_branch(self._core, name, context, force=force)
 
     def rename_branch(self, old: str, new: str, *, context: Context) -> Branch:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.rename_branch(self._core, old, new, context)
 
     def tags(self) -> tuple[Tag, ...]:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.tags(self._core)
 
@@ -376,12 +377,12 @@ class Repository(
         message: str = "",
         signer: Signer | None = None,
     ) -> Tag:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.create_tag(self._core, name, rev, context, message=message, signer=signer)
 
     def delete_tag(self, name: str, *, context: Context) -> Tag:
-        from mvcd.repo import branches
+        from mvcd.repo.change import branches
 
         return branches.delete_tag(self._core, name, context)
 
@@ -389,7 +390,7 @@ class Repository(
 
     def sign(self, rev: str, *, context: Context, signer: Signer) -> tuple[VersionId, str]:
         """Signs a version that is there already; answers its id and the key's fingerprint."""
-        from mvcd.repo import signing
+        from mvcd.repo.change import signing
 
         return signing.sign(self._core, rev, context, signer)
 
@@ -405,7 +406,7 @@ class Repository(
         self, id: VersionId, trust: Trust, *, tag: str | None = None
     ) -> list[SignatureStatus]:
         """Each signature of a version (or of a tag, by name) and what became of it, good ones first."""
-        from mvcd.repo import judging
+        from mvcd.repo.trust import judging
 
         if tag is not None:
             return judging.tag_signature_status(self._core.store, tag, trust)
@@ -421,14 +422,14 @@ class Repository(
         keep_operations_us: int = KEEP_OPERATIONS_US,
     ) -> CollectReport:
         """Frees what no ref and no operation younger than `keep_operations_us` reaches."""
-        from mvcd.repo import gc
+        from mvcd.repo.care import gc
 
         oldest = context.time_us - keep_operations_us
         return gc.collect(self._core, dry_run=dry_run, oldest_us=oldest)
 
     def check_ignore(self, paths: Sequence[str]) -> list[tuple[str, Match | None]]:
         """Which rule leaves each path out."""
-        from mvcd.repo import ignore
+        from mvcd.repo.workspace import ignore
 
         root = self._core.root
         return [(p, ignore.check(root, relative(root, p))) for p in paths]

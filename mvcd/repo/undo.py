@@ -13,14 +13,11 @@ from collections.abc import Mapping
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.core import Core
-from mvcd.repo.files import Change, changes
-from mvcd.repo.left_out import changes_here
-from mvcd.repo.moves import Move, carry_out, settle_interrupted
-from mvcd.repo.operations import inverse
-from mvcd.repo.planning import plan
-from mvcd.repo.promotion import compensation
-from mvcd.repo.refs import (
+from mvcd.repo.change.moves import Move, carry_out, settle_interrupted
+from mvcd.repo.contents.files import Change, changes
+from mvcd.repo.core.core import Core
+from mvcd.repo.records.operations import inverse
+from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
     HeadValue,
@@ -29,8 +26,11 @@ from mvcd.repo.refs import (
     left_out_name,
     target_of,
 )
-from mvcd.repo.results import Context, Operation
-from mvcd.repo.workspace import Workspace
+from mvcd.repo.records.results import Context, Operation
+from mvcd.repo.release.promotion import compensation
+from mvcd.repo.restore.planning import plan
+from mvcd.repo.workspace.left_out import changes_here
+from mvcd.repo.workspace.workspace import Workspace
 
 _TOLD_BY_HEAD = frozenset({"checkout", "switch", "rollback"})
 """Verbs whose writes are the differences of HEAD's version before and after."""

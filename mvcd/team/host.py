@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from mvcd.disk.room import RESERVE
 from mvcd.errors import Busy, NoRepository, UsageError
 from mvcd.monitor import Silent
-from mvcd.repo import operations
-from mvcd.repo.gc import collect_store
-from mvcd.repo.incoming import Missing
-from mvcd.repo.keygen import Keygen
-from mvcd.repo.refs import SHARED
-from mvcd.repo.results import Context
+from mvcd.repo.care.gc import collect_store
+from mvcd.repo.records import operations
+from mvcd.repo.records.refs import SHARED
+from mvcd.repo.records.results import Context
+from mvcd.repo.trust.incoming import Missing
+from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import Store
 from mvcd.store.opened import PACKS, Opened, room
 from mvcd.store.stores import open_store

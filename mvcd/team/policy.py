@@ -1,7 +1,7 @@
 """What a push to a team server has to satisfy before its refs move: who may move them where, under which rules.
 
-What any repository demands of what is pushed to it is in mvcd/repo/incoming.py. Pure judgement over a store: no
-accounts and no clock.
+What any repository demands of what is pushed to it is in mvcd/repo/trust/incoming.py. Pure judgement over
+a store: no accounts and no clock.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import AuthError
 from mvcd.ids import Digest
-from mvcd.repo.incoming import (
+from mvcd.repo.records.refs import SIGNATURES, TAGS, target_of
+from mvcd.repo.records.stages import require_appended
+from mvcd.repo.trust.incoming import (
     Missing,
     loses_versions,
     not_forward,
@@ -19,10 +21,8 @@ from mvcd.repo.incoming import (
     require_name,
     require_shared,
 )
-from mvcd.repo.judging import Trust, signature_status, tag_signature_status
-from mvcd.repo.keygen import Keygen
-from mvcd.repo.refs import SIGNATURES, TAGS, target_of
-from mvcd.repo.stages import require_appended
+from mvcd.repo.trust.judging import Trust, signature_status, tag_signature_status
+from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import RefUpdate, Store
 from mvcd.team.roles import Action, Identity, authorize
 from mvcd.team.values import Rule, covering

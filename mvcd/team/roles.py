@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from mvcd.errors import AuthError, NoRepository
-from mvcd.repo.refs import AUTO, HEADS, SHARED, SIGNATURES, STAGES
+from mvcd.repo.records.refs import AUTO, HEADS, SHARED, SIGNATURES, STAGES
 from mvcd.team.globs import ANY, matches
 
 

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mvcd.errors import Failure
-from mvcd.repo import sshsig
-from mvcd.repo.keygen import Keygen
+from mvcd.repo.trust import sshsig
+from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import AuditHead
 
 NAMESPACE = "mvc-audit-seal"

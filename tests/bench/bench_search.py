@@ -22,9 +22,9 @@ from report import Bench, main
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.manifest import ComponentRoot, Entry, ManifestBuilder, Mode
 from mvcd.objects.version import Component, Trigger, Value, Version
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
-from mvcd.repo.targets import StoreTarget
+from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.store.api import RefUpdate
 
 AUTHOR = "Ada Lovelace <ada@example.org>"

@@ -24,7 +24,7 @@ _CLEAN_SCAN = (
 )
 _FROM_FILE = f"""
 import pickle, sys, time
-from mvcd.repo.scan import scan
+from mvcd.repo.workspace.scan import scan
 kept = pickle.load(open(sys.argv[2], "rb"))
 rows = lambda keys: [kept.get(key) for key in keys]
 {_CLEAN_SCAN}
@@ -32,7 +32,7 @@ sys.exit(not found.clean)
 """
 _FROM_STORE = f"""
 import sys, time
-from mvcd.repo.scan import scan
+from mvcd.repo.workspace.scan import scan
 from mvcd.store.lmdb_store import LmdbStore
 with LmdbStore.open(sys.argv[2]) as store:
     rows = store.cache_get
@@ -43,7 +43,7 @@ sys.exit(not found.clean)
 
 def prepare(tree: Path, *, files: int, directories: int) -> None:
     """The files, and beside the tree the rows of a scan that found them all clean."""
-    from mvcd.repo.scan import Outcome, scan
+    from mvcd.repo.workspace.scan import Outcome, scan
     from mvcd.store.lmdb_store import LmdbStore
 
     for number in range(files):

@@ -19,7 +19,7 @@ import pytest
 import mvc as package
 from mvc.cli import errors
 from mvc.cli.commands import version
-from mvcd.repo import moves
+from mvcd.repo.change import moves
 from tests.support.commandline import Mvc
 
 CLASH = package.Clash("model.bin", package.Component.WEIGHTS, "changed", "deleted")

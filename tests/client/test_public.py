@@ -35,24 +35,15 @@ from mvc.api.public import made_from, maker, moment, public
 from mvcd.daemon.serve import backup as served
 from mvcd.ids import NodeId, VersionId
 from mvcd.objects.version import Component, ComponentRoot, Provenance, Trigger, Version
-from mvcd.repo import (
-    bisect,
-    blame,
-    cloning,
-    comparison,
-    export,
-    fetching,
-    follow,
-    merge,
-    pushing,
-    series,
-    verify_deploy,
-)
-from mvcd.repo import card as facts
-from mvcd.repo import lineage as kinship
-from mvcd.repo import results as engine
-from mvcd.repo import runs as ran
-from mvcd.repo import stages as staged
+from mvcd.repo.change import merge
+from mvcd.repo.history import bisect, blame, comparison, series
+from mvcd.repo.history import lineage as kinship
+from mvcd.repo.history import runs as ran
+from mvcd.repo.records import results as engine
+from mvcd.repo.records import stages as staged
+from mvcd.repo.release import card as facts
+from mvcd.repo.release import export, verify_deploy
+from mvcd.repo.share import cloning, fetching, follow, pushing
 from mvcd.store import repair
 from mvcd.team import auditlog, values
 

@@ -23,10 +23,10 @@ import mvc
 from mvc.api import card, repo
 from mvc.api.waiting import Waiting
 from mvcd.ids import VersionId
-from mvcd.repo.card import Module
-from mvcd.repo.config import Config
-from mvcd.repo.results import Branch
-from mvcd.repo.signatures import State
+from mvcd.repo.core.config import Config
+from mvcd.repo.records.results import Branch
+from mvcd.repo.release.card import Module
+from mvcd.repo.trust.signatures import State
 
 CLIENT = Path(mvc.__file__).parent
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import mvc
 from mvcd.errors import CorruptObject
-from mvcd.repo.runs import NAME, RunRecord
+from mvcd.repo.history.runs import NAME, RunRecord
 from tests.support.commandline import Mvc
 
 TRAIN = """

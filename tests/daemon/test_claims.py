@@ -8,8 +8,8 @@ import sys
 
 from mvcd.daemon.claims import NOTHING_NEW, Claims
 from mvcd.daemon.sets import Bracket, Claim, Found
-from mvcd.repo.captures import Maker
-from mvcd.repo.statcache import FileStat
+from mvcd.repo.change.captures import Maker
+from mvcd.repo.ondisk.statcache import FileStat
 
 MAKER = Maker(("train.py",), "3.12")
 

@@ -13,9 +13,9 @@ import pytest
 
 from mvc.daemon_client import Connection
 from mvcd.objects.version import Component, Trigger
-from mvcd.repo.core import no_secret
+from mvcd.repo.core.core import no_secret
+from mvcd.repo.core.wanted import Wanted
 from mvcd.repo.repository import Repository
-from mvcd.repo.wanted import Wanted
 from tests.daemon.daemons import LIMITS, Daemon, content, short_directory, versions
 from tests.daemon.trainers import shard
 from tests.support.workspace import Bench

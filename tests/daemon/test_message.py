@@ -18,7 +18,7 @@ from mvcd.daemon.message import describe
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
-from mvcd.repo.results import Diff, FileChanges, ValueChange
+from mvcd.repo.records.results import Diff, FileChanges, ValueChange
 from tests.support.workspace import Bench
 
 WIDTH = 72

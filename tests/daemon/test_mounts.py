@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mvcd.daemon.mounts import Mounts, _of_table, mounted_below
-from mvcd.repo.scan import Scan
+from mvcd.repo.workspace.scan import Scan
 from tests.daemon.daemons import Daemon
 from tests.daemon.unmounting import episode
 from tests.support.workspace import Bench

@@ -12,8 +12,8 @@ from mvcd.daemon import taking
 from mvcd.daemon.ledger import Ledger, Outcome
 from mvcd.daemon.sets import Found
 from mvcd.daemon.taking import Full, Stand, Taking
-from mvcd.repo.captures import Captures, Kept
-from mvcd.repo.statcache import FileStat
+from mvcd.repo.change.captures import Captures, Kept
+from mvcd.repo.ondisk.statcache import FileStat
 from tests.support.workspace import Bench
 
 LARGE = bytes(2 << 20)

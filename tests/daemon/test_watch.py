@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.daemon.watch import Events, Loss, TreeWatch, Unwatchable
-from mvcd.repo import ignore
+from mvcd.repo.workspace import ignore
 from tests.support.privileges import unprivileged
 
 SECONDS = 20.0

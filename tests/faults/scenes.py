@@ -19,7 +19,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from mvc.cli.main import cli
-from mvcd.repo.refs import REMOTES
+from mvcd.repo.records.refs import REMOTES
 from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.daemons import LIMITS

@@ -14,9 +14,9 @@ from pathlib import Path
 from mvcd.errors import MvcError
 from mvcd.ids import VersionId
 from mvcd.monitor import Silent
-from mvcd.repo.core import no_secret
-from mvcd.repo.pushing import Asked
+from mvcd.repo.core.core import no_secret
 from mvcd.repo.repository import Repository
+from mvcd.repo.share.pushing import Asked
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.team.roles import Role, Scope

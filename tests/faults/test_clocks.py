@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import Conflict
-from mvcd.repo.merge import Choices
+from mvcd.repo.change.merge import Choices
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.memory import in_memory
 from tests.sync.people import Person

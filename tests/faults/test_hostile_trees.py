@@ -22,9 +22,9 @@ from mvcd.errors import MvcError
 from mvcd.ids import VersionId
 from mvcd.objects.entry import check_path
 from mvcd.objects.reserved import reserved
-from mvcd.repo.incoming import receive
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
+from mvcd.repo.trust.incoming import receive
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.faults.hostile import NAMES, PREFIXES, TREES, Row, Tree, store_tree

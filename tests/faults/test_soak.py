@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.ids import DIGEST_SIZE
-from mvcd.repo.core import no_secret
+from mvcd.repo.core.core import no_secret
 from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import CONTEXT

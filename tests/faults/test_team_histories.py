@@ -19,11 +19,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.core import no_secret
-from mvcd.repo.merge import Choices
-from mvcd.repo.pushing import Asked
-from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.change.merge import Choices
+from mvcd.repo.core.core import no_secret
+from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.repository import Repository
+from mvcd.repo.share.pushing import Asked
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.faults import KILL, Host
 from tests.support.memory import MEMORY

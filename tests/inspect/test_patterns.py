@@ -19,8 +19,8 @@ from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.patterns import Sign, Token, expression
 from mvcd.objects.entry import MAX_PATH_BYTES
-from mvcd.repo import ignore
-from mvcd.repo.requirement import Requirement
+from mvcd.repo.release.requirement import Requirement
+from mvcd.repo.workspace import ignore
 
 SECONDS = 2.0
 """For what takes milliseconds; the plain expressions took years."""

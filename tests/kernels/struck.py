@@ -17,7 +17,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
-from mvcd.repo import _read, _scan, _write
+from mvcd.repo.ondisk import _read, _scan, _write
 from mvcd.store import _io
 from tests.support import kernels
 from tests.support.kernels import Made

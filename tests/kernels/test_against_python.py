@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.repo import _read, _scan, _write
+from mvcd.repo.ondisk import _read, _scan, _write
 from mvcd.store import _io
 from tests.support import kernels
 from tests.support.kernels import outcome

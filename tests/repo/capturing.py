@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 
-from mvcd.repo.captured import Saved
-from mvcd.repo.captures import Capture, Captures, TakenSet
-from mvcd.repo.statcache import FileStat
+from mvcd.repo.change.captured import Saved
+from mvcd.repo.change.captures import Capture, Captures, TakenSet
+from mvcd.repo.ondisk.statcache import FileStat
 from tests.support.workspace import Bench
 
 

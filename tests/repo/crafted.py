@@ -11,7 +11,7 @@ from mvcd.objects.recipe import Recipe, literal_segment
 from mvcd.objects.tree import TreeBuilder
 from mvcd.objects.version import EMPTY, Component
 from mvcd.repo.repository import Repository
-from mvcd.repo.targets import StoreTarget
+from mvcd.repo.workspace.targets import StoreTarget
 
 
 def store_version(

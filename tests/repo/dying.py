@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mvcd.monitor import Silent
-from mvcd.repo import location
-from mvcd.repo.core import Core
+from mvcd.repo.core import location
+from mvcd.repo.core.core import Core
 from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.children import die

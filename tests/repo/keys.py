@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from mvcd.repo.judging import Trust
-from mvcd.repo.keygen import Keygen
-from mvcd.repo.signing import Signer
+from mvcd.repo.change.signing import Signer
+from mvcd.repo.trust.judging import Trust
+from mvcd.repo.trust.keygen import Keygen
 
 KEYGEN = Keygen({"PATH": os.environ["PATH"]})
 

@@ -10,10 +10,10 @@ from mvcd.errors import Failure, MissingObject, RemoteUnreachable
 from mvcd.ids import Digest
 from mvcd.monitor import Silent
 from mvcd.objects.version import Component
-from mvcd.repo.architecture import compare_architecture
-from mvcd.repo.data import NOT_HERE, compare_data
-from mvcd.repo.files import VersionFiles, recipe_of
-from mvcd.repo.gc import reach
+from mvcd.repo.care.gc import reach
+from mvcd.repo.compare.architecture import compare_architecture
+from mvcd.repo.compare.data import NOT_HERE, compare_data
+from mvcd.repo.contents.files import VersionFiles, recipe_of
 from tests.support.pruning import prune
 from tests.support.workspace import Bench
 

@@ -11,8 +11,8 @@ import pytest
 
 from mvcd.errors import Busy, Failure
 from mvcd.ids import VersionId
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from tests.store.children import Child
 from tests.support.workspace import Bench
 

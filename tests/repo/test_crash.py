@@ -19,8 +19,8 @@ import pytest
 
 from mvcd.errors import Failure, NoRepository
 from mvcd.ids import VersionId
+from mvcd.repo.records.results import Context, Head
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context, Head
 from mvcd.store import steps
 from tests.repo.dying import Moments, open_listening
 from tests.store.children import Child

@@ -18,8 +18,8 @@ import pytest
 
 from mvcd.errors import Failure, IntegrityError, MvcError
 from mvcd.ids import Kind, VersionId
+from mvcd.repo.records.results import VerifyReport
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import VerifyReport
 from tests.store.children import Child
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench

@@ -13,11 +13,11 @@ import pytest
 
 from mvcd.errors import MvcError
 from mvcd.objects.version import Component
-from mvcd.repo.judging import tag_signature_status
-from mvcd.repo.pushing import Asked
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
-from mvcd.repo.signatures import State
+from mvcd.repo.share.pushing import Asked
+from mvcd.repo.trust.judging import tag_signature_status
+from mvcd.repo.trust.signatures import State
 from mvcd.store.lmdb_store import LmdbStore
 from tests.repo.keys import trust
 from tests.vectors.repos.make import codecs, described

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from mvcd.errors import Failure
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from tests.store.children import Child
 from tests.support.workspace import Bench
 
@@ -96,7 +96,7 @@ SCRIPT = """
 import os, sys
 from mvcd.errors import Failure
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
+from mvcd.repo.records.results import Context
 
 root, context = sys.argv[1], Context("Ada", time_us=1)
 

@@ -21,12 +21,12 @@ from mvcd.objects.manifest import ComponentRoot
 from mvcd.objects.recipe import Recipe, Segment, TreeRef
 from mvcd.objects.tree import Child
 from mvcd.objects.version import EMPTY, Component
-from mvcd.repo import early
-from mvcd.repo.core import no_secret
-from mvcd.repo.pushing import Asked
+from mvcd.repo.core.core import no_secret
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
-from mvcd.repo.targets import StoreTarget
+from mvcd.repo.restore import early
+from mvcd.repo.share.pushing import Asked
+from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.workspace import Bench

@@ -10,10 +10,10 @@ import pytest
 from mvcd.errors import Failure, MvcError
 from mvcd.ids import VersionId
 from mvcd.objects.entry import Mode
-from mvcd.repo.core import no_secret
-from mvcd.repo.merge import Choices
+from mvcd.repo.change.merge import Choices
+from mvcd.repo.core.core import no_secret
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.repo.crafted import store_version
@@ -108,7 +108,7 @@ def test_a_push_that_holds_one_is_refused(bench: Bench, scratch: Path, path: str
     id = planted(bench, path)
     LmdbStore.create(scratch / "shared").close()
     bench.repo.add_remote("origin", str(scratch / "shared"))
-    from mvcd.repo.pushing import Asked
+    from mvcd.repo.share.pushing import Asked
 
     with pytest.raises(Failure) as caught:
         bench.repo.push(None, Asked(("forged",)), context=bench.context())

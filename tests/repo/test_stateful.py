@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.records.refs import EMPTY_ID
 from tests.support.memory import MEMORY
 from tests.support.workspace import Bench
 

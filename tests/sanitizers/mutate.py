@@ -26,7 +26,7 @@ from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
 from mvcd.inspect import _compare
-from mvcd.repo import _read, _scan, _write
+from mvcd.repo.ondisk import _read, _scan, _write
 from mvcd.store import _faults, _io
 from tests.codec.samples import PACK, noise, table, weights
 

@@ -16,9 +16,10 @@ VERBS = (
     "status"
 )
 LATER = (
-    "mvcd.repo.checkout mvcd.repo.gc mvcd.repo.undo mvcd.repo.pushing mvcd.repo.fetching mvcd.repo.cloning "
-    "mvcd.repo.verify mvcd.repo.config mvcd.store.collect mvcd.store.repack mvcd.store.salvage mvcd.sync.push "
-    "mvcd.sync.pull mvcd.sync.local tomlkit mvc.cli.progress"
+    "mvcd.repo.restore.checkout mvcd.repo.care.gc mvcd.repo.undo mvcd.repo.share.pushing "
+    "mvcd.repo.share.fetching mvcd.repo.share.cloning mvcd.repo.care.verify mvcd.repo.core.config "
+    "mvcd.store.collect mvcd.store.repack "
+    "mvcd.store.salvage mvcd.sync.push mvcd.sync.pull mvcd.sync.local tomlkit mvc.cli.progress"
 )
 """Imported before the first fork: an import within a command would be done again by each."""
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Mapping
 
 from mvcd.ids import Digest
 from mvcd.objects.version import Component
-from mvcd.repo.gc import reach
-from mvcd.repo.refs import EMPTY_ID
+from mvcd.repo.care.gc import reach
+from mvcd.repo.history.walk import ancestors
+from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.repository import Repository
-from mvcd.repo.walk import ancestors
 
 
 def prune(repo: Repository, rev: str, components: Collection[Component] = tuple(Component)) -> int:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from mvcd.repo.records.results import CommitResult, Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import CommitResult, Context
 
 
 @dataclass(frozen=True)

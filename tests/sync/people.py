@@ -6,11 +6,11 @@ import random
 from pathlib import Path
 from typing import Any, Self
 
-from mvcd.repo.cloning import CloneResult
-from mvcd.repo.core import no_secret
-from mvcd.repo.fetching import FetchResult, PullResult
-from mvcd.repo.pushing import Asked, PushResult
+from mvcd.repo.core.core import no_secret
 from mvcd.repo.repository import Repository
+from mvcd.repo.share.cloning import CloneResult
+from mvcd.repo.share.fetching import FetchResult, PullResult
+from mvcd.repo.share.pushing import Asked, PushResult
 from tests.support.workspace import Bench
 
 

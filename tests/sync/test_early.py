@@ -22,10 +22,10 @@ from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.manifest import ManifestBuilder
 from mvcd.objects.recipe import Part, Recipe, Segment, SegmentBuilder, literal_segment
 from mvcd.objects.version import Component, Version
-from mvcd.repo import early, early_home, staging
-from mvcd.repo.early import Begun, EarlyFiles
-from mvcd.repo.files import content_parts
-from mvcd.repo.wanted import Wanted
+from mvcd.repo.contents.files import content_parts
+from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.restore import early, early_home, staging
+from mvcd.repo.restore.early import Begun, EarlyFiles
 from mvcd.store.frames import Checked
 from mvcd.store.record import Record
 from tests.sync.people import Pair, noise

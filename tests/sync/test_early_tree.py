@@ -17,13 +17,13 @@ from mvcd.monitor import Silent
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import SegmentBuilder, literal_segment
 from mvcd.objects.version import Component
-from mvcd.repo import early_tree, staging
-from mvcd.repo.checkout import Checkout
-from mvcd.repo.early import Begun, EarlyFiles
-from mvcd.repo.files import Contents
-from mvcd.repo.statcache import FileStat
-from mvcd.repo.wanted import Wanted
-from mvcd.repo.writing import TINY
+from mvcd.repo.contents.files import Contents
+from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.ondisk.writing import TINY
+from mvcd.repo.restore import early_tree, staging
+from mvcd.repo.restore.checkout import Checkout
+from mvcd.repo.restore.early import Begun, EarlyFiles
 from tests.support.workspace import File, Link, Tree
 from tests.sync.people import Pair, noise
 from tests.sync.test_early import Objects, came, file_of, leftovers, version_of, walk

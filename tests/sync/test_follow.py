@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mvcd.errors import Failure
-from mvcd.repo.export_manifest import NAME
-from mvcd.repo.follow import Followed, follow
+from mvcd.repo.release.export_manifest import NAME
+from mvcd.repo.share.follow import Followed, follow
 from tests.sync.people import Pair
 
 

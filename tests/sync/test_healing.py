@@ -15,9 +15,9 @@ from mvcd.daemon.serve.peer import OpenPeer
 from mvcd.errors import AuthError, Failure, IntegrityError
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Silent
-from mvcd.repo import anew
+from mvcd.repo.care.verify import verify_apart, verify_store
+from mvcd.repo.change import anew
 from mvcd.repo.repository import Repository
-from mvcd.repo.verify import verify_apart, verify_store
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.wire.client import RemotePeer

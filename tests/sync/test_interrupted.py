@@ -13,7 +13,7 @@ import pytest
 
 from mvcd.errors import RemoteUnreachable
 from mvcd.ids import Bytes, Digest
-from mvcd.repo import connecting
+from mvcd.repo.core import connecting
 from mvcd.store.api import RefUpdate
 from mvcd.store.frames import Frame
 from mvcd.store.lmdb_store import LmdbStore
@@ -149,8 +149,8 @@ SCRIPT = """
 import sys, os
 sys.path[:0] = {path!r}
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
-from mvcd.repo.pushing import Asked
+from mvcd.repo.records.results import Context
+from mvcd.repo.share.pushing import Asked
 from mvcd.sync import local
 real, count = local.LocalPeer.put, [0]
 def put(self, frame):

@@ -13,11 +13,11 @@ from safetensors.numpy import save
 
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
-from mvcd.repo import connecting
-from mvcd.repo.files import VersionFiles
-from mvcd.repo.merge import Choices
-from mvcd.repo.wanted import Wanted
-from mvcd.repo.workspace import Workspace
+from mvcd.repo.change.merge import Choices
+from mvcd.repo.contents.files import VersionFiles
+from mvcd.repo.core import connecting
+from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.workspace.workspace import Workspace
 from tests.repo.capturing import save as save_capture
 from tests.repo.capturing import take
 from tests.sync.people import Pair, Person, noise

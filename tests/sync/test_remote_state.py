@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from mvcd.ids import Kind
-from mvcd.repo.judging import Trust
-from mvcd.repo.wanted import Wanted
+from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.trust.judging import Trust
 from mvcd.store.lmdb_store import LmdbStore
 from tests.sync.people import Pair, noise
 from tests.wire.hosts import serving

@@ -8,10 +8,10 @@ import pytest
 
 from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
 from mvcd.inspect.components import Component
-from mvcd.repo import connecting
-from mvcd.repo.promised import Promised
-from mvcd.repo.remotes import Remote
-from mvcd.repo.wanted import Wanted
+from mvcd.repo.core import connecting
+from mvcd.repo.core.promised import Promised
+from mvcd.repo.core.remotes import Remote
+from mvcd.repo.core.wanted import Wanted
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer
 from tests.sync.people import Pair, Person, noise

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mvcd.errors import AuthError, Conflict, MvcError, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion, Step
-from mvcd.repo.incoming import is_ancestor, require_name
-from mvcd.repo.signatures import of_version
+from mvcd.repo.trust.incoming import is_ancestor, require_name
+from mvcd.repo.trust.signatures import of_version
 from mvcd.store.api import RefUpdate
 from mvcd.store.memory_store import MemoryStore
 from mvcd.team.policy import Judge

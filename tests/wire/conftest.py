@@ -10,8 +10,8 @@ import pytest
 
 from mvcd.ids import VersionId
 from mvcd.monitor import Silent
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate, Store
 from mvcd.sync.push import push
 from mvcd.wire.client import RemotePeer

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mvcd.errors import NoRepository
-from mvcd.repo.core import Core
-from mvcd.repo.incoming import require_closure
+from mvcd.repo.core.core import Core
 from mvcd.repo.repository import Repository
+from mvcd.repo.trust.incoming import require_closure
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update

@@ -15,7 +15,7 @@ import pytest
 from mvcd.errors import Conflict, MissingObject, RemoteUnreachable, StaleReuse
 from mvcd.ids import VersionId
 from mvcd.monitor import Silent
-from mvcd.repo.gc import reach
+from mvcd.repo.care.gc import reach
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore

@@ -10,7 +10,7 @@ import pytest
 
 from mvc.cli.commands.remote import add
 from mvcd.errors import Failure, MvcError, UsageError
-from mvcd.repo import remotes
+from mvcd.repo.core import remotes
 from mvcd.wire.address import require_no_secret
 from mvcd.wire.schemes import SCHEMES, Carrier, Scheme, known_scheme, scheme_of
 

@@ -7,8 +7,8 @@ import random
 from pathlib import Path
 
 from mvcd.monitor import Silent
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.sync.push import push

@@ -10,9 +10,9 @@ import pytest
 from mvcd.errors import Conflict, MissingObject, NoRepository
 from mvcd.ids import ChunkId, VersionId
 from mvcd.monitor import Silent
-from mvcd.repo.refs import HEADS, target_of
+from mvcd.repo.records.refs import HEADS, target_of
+from mvcd.repo.records.results import Context
 from mvcd.repo.repository import Repository
-from mvcd.repo.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore

@@ -12,8 +12,8 @@ from mvc.api.errors import Failure, UsageError
 from mvc.api.public import public
 
 if TYPE_CHECKING:
-    from mvcd.repo.keygen import Keygen
     from mvcd.repo.repository import Repository
+    from mvcd.repo.trust.keygen import Keygen
     from mvcd.team.auditlog import Audited
     from mvcd.team.seals import Seal
 
@@ -125,6 +125,6 @@ def _seals(path: str, id: str, key: str | None) -> tuple[list[Seal], list[str]]:
 
 
 def _keygen() -> Keygen:
-    from mvcd.repo.keygen import Keygen
+    from mvcd.repo.trust.keygen import Keygen
 
     return Keygen({"PATH": os.environ.get("PATH", "")})

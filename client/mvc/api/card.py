@@ -11,7 +11,7 @@ from mvc.api.results import ComponentRoot, SignatureReport, Value, Version
 from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.objects.version import Component
-from mvcd.repo.card import CardFile, DataKind, DataTable, Network, WeightFile
+from mvcd.repo.release.card import CardFile, DataKind, DataTable, Network, WeightFile
 
 __all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "Network", "WeightFile"]
 

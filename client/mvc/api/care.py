@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mvcd.repo.wanted import is_partial
-
 from mvc.api.context import context_of
 from mvc.api.credentials import kept_for
 from mvc.api.public import public
 from mvc.api.results import Check, Monitor, VerifyReport
 from mvcd.errors import Failure, NoRepository
 from mvcd.monitor import Silent
-from mvcd.repo import connecting, healing, remotes
-from mvcd.repo import doctor as doctor_checks
-from mvcd.repo import repair as engine
-from mvcd.repo.config import Config
-from mvcd.repo.location import find_any
+from mvcd.repo.care import doctor as doctor_checks
+from mvcd.repo.care import healing
+from mvcd.repo.care import repair as engine
+from mvcd.repo.care.verify import verify_apart
+from mvcd.repo.core import connecting, remotes
+from mvcd.repo.core.config import Config
+from mvcd.repo.core.location import find_any
+from mvcd.repo.core.wanted import is_partial
 from mvcd.repo.repository import Repository
-from mvcd.repo.verify import verify_apart
 from mvcd.store.repair import is_store, survey
 from mvcd.store.stores import open_store
 from mvcd.team.root import Root, require_repository_name

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from mvc.api.settings import user_setting
 
 if TYPE_CHECKING:
-    from mvcd.repo.config import Config
-    from mvcd.repo.results import Context
+    from mvcd.repo.core.config import Config
+    from mvcd.repo.records.results import Context
 
 _GIT_SECONDS = 5.0
 _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
@@ -27,7 +27,7 @@ _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
 def context_of(root: str, config: Config | None, *, author: str | None, full: bool) -> Context:
     """Collects author and time; `full` adds what a version records about its making: command, host, Python,
     packages, git."""
-    from mvcd.repo.results import Context
+    from mvcd.repo.records.results import Context
 
     now_ns = time.time_ns()
     who = author or author_of(root, config)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from mvc.api.public import made_from, public
 from mvc.api.results import Component, Monitor
 from mvcd.ids import VersionId
-from mvcd.repo import verify_deploy as engine
-from mvcd.repo.verify_deploy import DeployProblem
+from mvcd.repo.release import verify_deploy as engine
+from mvcd.repo.release.verify_deploy import DeployProblem
 
 __all__ = ["DeployProblem", "DeployReport", "Deployed", "Export", "verify_deploy"]
 

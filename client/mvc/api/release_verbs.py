@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from mvc.api.deploy import Export
     from mvc.api.results import SignatureReport
     from mvc.api.stages import ChainReport, StageRecord
-    from mvcd.repo.config import Config
+    from mvcd.repo.core.config import Config
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
 
 
 class ReleaseVerbs:

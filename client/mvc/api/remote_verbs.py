@@ -21,8 +21,8 @@ if TYPE_CHECKING:
         RemoteReport,
     )
     from mvcd.monitor import Monitor
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
 
 
 def secret(url: str) -> Mapping[str, str]:
@@ -34,7 +34,7 @@ def secret(url: str) -> Mapping[str, str]:
 
 def _named(refs: Mapping[str, bytes]) -> tuple[RemoteRef, ...]:
     from mvc.api.remotes import RemoteRef
-    from mvcd.repo.refs import version_named
+    from mvcd.repo.records.refs import version_named
 
     named = ((name, version_named(name, value)) for name, value in refs.items())
     return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
@@ -72,11 +72,10 @@ class RemoteVerbs:
         workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
         is completed. Raises Failure: kind "not-empty".
         """
-        from mvcd.repo.wanted import Wanted
-
         from mvc.api.components import components_of
         from mvc.api.context import context_of
         from mvc.api.remotes import Clone
+        from mvcd.repo.core.wanted import Wanted
         from mvcd.repo.repository import Repository
 
         chosen = components_of(only)
@@ -194,7 +193,7 @@ class RemoteVerbs:
         `clashes` has the others; nothing was changed then.
         """
         from mvc.api.remotes import Merge
-        from mvcd.repo.merge import Choices
+        from mvcd.repo.change.merge import Choices
 
         made = self._engine.merge(
             rev, Choices(tuple(ours), tuple(theirs)),
@@ -218,7 +217,7 @@ class RemoteVerbs:
         Conflict: kind "non-fast-forward", "stale-lease", "ref-changed"; no ref was moved then.
         """
         from mvc.api.remotes import Push
-        from mvcd.repo.pushing import Asked
+        from mvcd.repo.share.pushing import Asked
 
         asked = Asked(refs, tags=tags, all=all, force_with_lease=force_with_lease, dry_run=dry_run)
         return public(Push, self._engine.push(remote, asked, context=self._context()))

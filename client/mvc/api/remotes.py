@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mvc.api.results import CheckoutResult, CommitResult, Head
-from mvcd.repo.merge import Clash, MergeConflict
-from mvcd.repo.remotes import Remote
-from mvcd.repo.verify_remote import RemoteReport
+from mvcd.repo.change.merge import Clash, MergeConflict
+from mvcd.repo.core.remotes import Remote
+from mvcd.repo.share.verify_remote import RemoteReport
 
 __all__ = [
     "Clash",

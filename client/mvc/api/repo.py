@@ -38,13 +38,13 @@ from mvc.api.signing import SignatureVerbs, signer_for
 from mvc.api.workspace_verbs import WorkspaceVerbs
 from mvcd.errors import NoRepository
 from mvcd.repo.repository import Repository
-from mvcd.repo.workspace import relative
+from mvcd.repo.workspace.workspace import relative
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
     from mvcd.monitor import Monitor
-    from mvcd.repo.config import Config
-    from mvcd.repo.results import Context
+    from mvcd.repo.core.config import Config
+    from mvcd.repo.records.results import Context
 
 Path = str | os.PathLike[str]
 
@@ -281,7 +281,7 @@ class Repo(
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Yields the lines of a unified diff of the text files that differ, without line ends."""
-        from mvcd.repo.diff import patch
+        from mvcd.repo.compare.diff import patch
 
         return patch(diff._sides, diff.components)
 

@@ -13,14 +13,14 @@ from datetime import datetime
 from mvc.api.public import made_from
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Provenance, Value
-from mvcd.repo.ignore import Match as IgnoreMatch
-from mvcd.repo.results import (
+from mvcd.repo.records.results import (
     Check,
     ComponentCommit,
     Listed,
     PathChange,
 )
-from mvcd.repo.signatures import SignatureStatus
+from mvcd.repo.trust.signatures import SignatureStatus
+from mvcd.repo.workspace.ignore import Match as IgnoreMatch
 from mvcd.store.api import CollectReport, StoreStats
 
 __all__ = [

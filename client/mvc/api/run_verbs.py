@@ -11,8 +11,8 @@ from mvc.api.public import public
 if TYPE_CHECKING:
     from mvc.api.lineage import Lineage
     from mvc.api.runs import Reproduction, RunResult
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
 
 
 class RunVerbs:

@@ -24,9 +24,9 @@ from mvc.api.results import CommitResult, Component
 from mvcd.disk.replace import replace_file
 
 if TYPE_CHECKING:
+    from mvcd.repo.history.runs import RunRecord
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
-    from mvcd.repo.runs import RunRecord
 
 RECORDED = (
     "PYTHONHASHSEED", "MVC_SEED", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
@@ -110,7 +110,7 @@ def run(
     directory: str,
 ) -> RunResult:
     """Runs a command: see `Repo.run`. `env`: variables to record; those with a value are also set."""
-    from mvcd.repo.runs import NAME, RunRecord
+    from mvcd.repo.history.runs import NAME, RunRecord
 
     if not engine.tracked():
         raise Failure("nothing is tracked yet", kind="nothing-tracked", help="mvc add .")

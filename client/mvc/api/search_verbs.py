@@ -11,8 +11,8 @@ from mvc.api.public import public
 if TYPE_CHECKING:
     from mvc.api.results import Version
     from mvc.api.search import Bisection, Blame, Comparison, Series, Turning
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
 
 
 class SearchVerbs:

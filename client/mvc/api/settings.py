@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mvcd.repo.config import Config
+    from mvcd.repo.core.config import Config
 
 __all__ = ["Config", "user_config", "user_config_path", "user_setting"]
 
@@ -28,7 +28,7 @@ def user_config(*, create: bool = False) -> Config:
     """Opens your own settings. Raises Failure if `MVC_CONFIG` is empty; with `create`, makes the directory to
     write into."""
     from mvcd.errors import Failure
-    from mvcd.repo.config import Config
+    from mvcd.repo.core.config import Config
 
     path = user_config_path()
     if path is None:

@@ -21,12 +21,12 @@ from mvcd.errors import AuthError, Failure, UsageError
 
 if TYPE_CHECKING:
     from mvc.api.results import SignatureReport, SignatureStatus
-    from mvcd.repo.config import Config
-    from mvcd.repo.judging import Trust
-    from mvcd.repo.keygen import Keygen
+    from mvcd.repo.change.signing import Signer
+    from mvcd.repo.core.config import Config
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
-    from mvcd.repo.signing import Signer
+    from mvcd.repo.trust.judging import Trust
+    from mvcd.repo.trust.keygen import Keygen
 
 _MAX_ALLOWED = 4 << 20
 _USUAL = ("id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_rsa")
@@ -99,7 +99,7 @@ def _wants_signature(config: Config) -> bool:
 
 def _signer(config: Config, root: str, key: str | None = None) -> Signer:
     """Raises AuthError(kind="no-signing-key")."""
-    from mvcd.repo.signing import Signer
+    from mvcd.repo.change.signing import Signer
 
     found = key or _setting(config, "signing.key") or _git_key(root)
     if not found:
@@ -115,7 +115,7 @@ def _signer(config: Config, root: str, key: str | None = None) -> Signer:
 def trust_for(config: Config, root: str, *, required: bool) -> Trust:
     """Returns the keys that are trusted. Raises Failure(kind="no-allowed-signers") if no setting names them and
     they are `required`."""
-    from mvcd.repo.judging import Trust
+    from mvcd.repo.trust.judging import Trust
 
     git = git_settings(root, "gpg.ssh")
     allowed = _setting(config, "signing.allowed_signers") or git.get("gpg.ssh.allowedsignersfile")
@@ -136,7 +136,7 @@ def trust_for(config: Config, root: str, *, required: bool) -> Trust:
 
 
 def _keygen() -> Keygen:
-    from mvcd.repo.keygen import Keygen
+    from mvcd.repo.trust.keygen import Keygen
 
     return Keygen(os.environ)
 

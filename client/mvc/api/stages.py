@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from mvc.api.public import made_from, moment
 from mvc.api.results import Value
 from mvcd.objects.promotion import Requirement
-from mvcd.repo.gate import GateFailed
-from mvcd.repo.requirement import Checked as CheckedRequirement
-from mvcd.repo.stages import ChainReport
+from mvcd.repo.records.stages import ChainReport
+from mvcd.repo.release.gate import GateFailed
+from mvcd.repo.release.requirement import Checked as CheckedRequirement
 
 if TYPE_CHECKING:
-    from mvcd.repo import stages as engine
+    from mvcd.repo.records import stages as engine
 
 __all__ = [
     "ChainReport",

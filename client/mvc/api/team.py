@@ -19,8 +19,8 @@ from mvc.api.public import made_from, public
 from mvc.api.results import CollectReport, Monitor, VerifyReport
 from mvcd.errors import UsageError
 from mvcd.monitor import Silent
-from mvcd.repo.gc import collect_store
-from mvcd.repo.verify import verify_apart
+from mvcd.repo.care.gc import collect_store
+from mvcd.repo.care.verify import verify_apart
 from mvcd.team import values
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope

@@ -1,6 +1,6 @@
 """Tensors compared: the engine's own values, in a module of their own since only `diff` needs them."""
 
 from mvcd.inspect.statistics import Statistics as TensorStatistics
-from mvcd.repo.weights import TensorDiff, TensorForm, Weights
+from mvcd.repo.compare.weights import TensorDiff, TensorForm, Weights
 
 __all__ = ["TensorDiff", "TensorForm", "TensorStatistics", "Weights"]

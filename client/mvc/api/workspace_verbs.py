@@ -10,8 +10,8 @@ from mvc.api.public import public
 from mvc.api.results import CheckoutResult, Head
 
 if TYPE_CHECKING:
+    from mvcd.repo.records.results import Context
     from mvcd.repo.repository import Repository
-    from mvcd.repo.results import Context
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from mvcd.disk.room import RESERVE
 from mvcd.errors import AuthError, Conflict, NoRepository
-from mvcd.repo.location import find
-from mvcd.repo.receiving import judge, shared
-from mvcd.repo.refs import head_name
-from mvcd.repo.wanted import is_partial
+from mvcd.repo.core.location import find
+from mvcd.repo.core.wanted import is_partial
+from mvcd.repo.records.refs import head_name
+from mvcd.repo.trust.receiving import judge, shared
 from mvcd.store.api import Store
 from mvcd.store.opened import PACKS, Opened, room
 from mvcd.store.stores import open_store

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from mvcd.disk.sync import sync_file
 from mvcd.errors import Failure, MvcError
-from mvcd.repo.keygen import Keygen
+from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import Store
 from mvcd.team import seals
 from mvcd.team.root import Root

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mvcd.monitor import Silent
-from mvcd.repo.results import Context
+from mvcd.repo.records.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.sync.push import push
 from mvcd.team.auditlog import By

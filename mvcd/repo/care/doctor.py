@@ -1,0 +1,145 @@
+"""What can be wrong around a repository rather than in it: one line a check, each with its remedy.
+
+Each check stands for itself, and none needs the repository to open: what is damaged is looked at by a child
+process, and what cannot be looked at is a finding like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+
+from mvcd.chunking import _cut
+from mvcd.disk.filesystem import filesystem_type
+from mvcd.errors import MvcError, NoRepository, with_cause
+from mvcd.repo.change.captures import Captures
+from mvcd.repo.core.core import open_at
+from mvcd.repo.core.location import Location, find_remains
+from mvcd.repo.records.results import Check
+from mvcd.repo.restore.early_home import abandoned
+from mvcd.store.repair import find_store, survey
+from mvcd.store.stores import open_store
+
+_LOW_DISK = 1 << 30
+_LATE_US = 600_000_000
+"""Age of a captured state that nobody makes a version of."""
+_REPAIR = "mvc repair"
+
+
+def checks(path: str) -> Iterator[Check]:
+    """Of the repository in `path`: a workspace there or above, or a store without one. Raises NoRepository."""
+    place = find_remains(path)
+    root = find_store(path) if place is None else place.root
+    if root is None:
+        raise NoRepository(
+            f"no mvc repository at {os.path.realpath(path)} or above", help="mvc init"
+        )
+    yield Check("repository", True, root)
+    store = root
+    if place is not None:
+        yield from _guarded("settings", lambda: _settings(place))
+        store = _store_path(place)
+    yield from _guarded("store", lambda: _store(store, root))
+    yield from _guarded("disk", lambda: [_disk(store)])
+    yield Check("rolling hash", True, f"kernel {_cut.kernels()[0]} of {', '.join(_cut.kernels())}")
+    if place is not None:
+        yield from _guarded("staging", lambda: [_leftovers(place)])
+        yield from _guarded("early files", lambda: [_early_files(place)])
+        yield from _guarded("captures", lambda: [_captures(place.root)])
+
+
+def _guarded(name: str, check: Callable[[], Iterable[Check]]) -> Iterator[Check]:
+    try:
+        yield from check()
+    except MvcError as error:
+        yield Check(name, False, with_cause(error), error.help or _REPAIR)
+    except OSError as error:
+        yield Check(name, False, f"cannot be looked at: {error}")
+
+
+def _settings(place: Location) -> Iterator[Check]:
+    path = place.config_path
+    if not os.path.exists(path):
+        yield Check("settings", False, f"{path} is missing", _REPAIR)
+    elif place.config().get("workspace.id") is None:
+        yield Check("settings", False, f"{path} has no workspace.id", _REPAIR)
+    else:
+        yield Check("settings", True, path)
+
+
+def _store_path(place: Location) -> str:
+    try:
+        return place.store_path(place.config())
+    except (MvcError, OSError):
+        return place.store_named(None)
+
+
+def _store(path: str, root: str) -> Iterator[Check]:
+    kind = filesystem_type(path)
+    yield Check("file system", True, f"{kind or 'unknown'} below {path}")
+    if not os.path.isdir(path):
+        yield Check("store", False, f"{path} is missing", f"{_REPAIR} --store DIR")
+        return
+    found = survey(path)
+    for finding in found.findings:
+        yield Check(finding.part, False, finding.problem, _REPAIR)
+    if found.index or found.format:
+        yield Check("store", False, "it cannot be opened", _REPAIR)
+        return
+    with open_store(path, as_it_is=True) as store:
+        stats = store.stats()
+        damaged = len(store.damaged())
+    if damaged:
+        problem = f"{damaged} objects are known to be damaged"
+        yield Check("content", False, problem, f"{_REPAIR}, or {_REPAIR} --from REMOTE")
+    yield Check(
+        "store",
+        True,
+        f"{stats.objects} objects in {stats.packs} packs, {stats.pack_bytes} bytes, "
+        f"index {stats.index_bytes} bytes",
+    )
+    yield from _guarded("head", lambda: [_head(root)])
+
+
+def _head(root: str) -> Check:
+    with closing(open_at(root, monitor=None, lock_timeout=0, clock=time.time_ns)) as core:
+        head = core.head()
+    return Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
+
+
+def _disk(path: str) -> Check:
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    free = shutil.disk_usage(path).free
+    ok = free >= _LOW_DISK
+    return Check("disk", ok, f"{free} bytes free", "" if ok else "free some space, or: mvc gc")
+
+
+def _leftovers(place: Location) -> Check:
+    if os.path.isdir(place.staging) and os.listdir(place.staging):
+        return Check(
+            "staging", False, "a checkout was interrupted",
+            "mvc status, then run the checkout again (or mvc checkout HEAD)",
+        )  # fmt: skip
+    return Check("staging", True, "no interrupted checkout")
+
+
+def _early_files(place: Location) -> Check:
+    left = list(abandoned(place.directory))
+    if not left:
+        return Check("early files", True, "no interrupted clone or pull")
+    cause = "a clone or pull was interrupted and left what it had written early"
+    return Check("early files", False, cause, "rm -r " + " ".join(map(shlex.quote, left)))
+
+
+def _captures(root: str) -> Check:
+    queued = Captures(root).queued()
+    if not queued:
+        return Check("captures", True, "no captured state waits to be saved")
+    told = f"{len(queued)} captured states wait to be saved"
+    late = time.time_ns() // 1000 - queued[0].taken_us > _LATE_US
+    return Check("captures", not late, told, "mvcd start, or mvc commit" if late else "")

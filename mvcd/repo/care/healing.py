@@ -1,0 +1,162 @@
+"""Healing of damaged content by who holds the good bytes: the workspace's own files, remotes, and who pushes.
+
+What is known to be damaged counts as absent (mvcd/store/FORMAT.md, section Known damage), so putting it once
+more stores it anew, in the transaction of a commit like anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from blake3 import blake3
+
+from mvcd.errors import AuthError, Failure, IntegrityError, NotPermitted
+from mvcd.ids import ID_TYPES, Digest, Kind
+from mvcd.monitor import Monitor
+from mvcd.repo.care.verify import verify_apart
+from mvcd.repo.change.anew import stored_anew
+from mvcd.repo.core import remotes
+from mvcd.repo.core.core import Core
+from mvcd.repo.core.wanted import is_partial
+from mvcd.repo.records.refs import version_named
+from mvcd.repo.records.results import VerifyReport
+from mvcd.store.api import RefUpdate, Store
+from mvcd.store.peer import Peer
+from mvcd.sync.pull import heal
+from mvcd.sync.push import heal as heal_there
+
+_ROUNDS = 64
+"""A node that comes anew may name others that are missing: levels of a tree, as deep as any is."""
+
+
+@dataclass(slots=True)
+class Healed:
+    """What came anew, and what is still damaged or missing, named like "chunk 1f2e..."."""
+
+    objects: int = 0
+    left: list[str] = field(default_factory=list)
+
+
+def heal_from_files(core: Core) -> int:
+    """Stores anew what is damaged and whose good bytes are in the workspace; how many objects that was. Reads
+    every tracked file."""
+    from mvcd.repo.change.commit import take
+    from mvcd.repo.workspace.workspace import Workspace
+
+    with core.lock.hold():
+        damaged = core.store.damaged()
+        if not damaged:
+            return 0
+        with core.store.session() as session:
+            try:
+                parent = core.version(core.head().version)
+                take(Workspace(core, fresh=True), session, parent)
+            except (IntegrityError, Failure):
+                pass  # what tells which files there are is damaged: a remote may help, files cannot
+            stored_anew(core, session, damaged)
+        return len(set(damaged) - set(core.store.damaged()))
+
+
+def heal_from_remote(core: Core, name: str | None, path: str) -> Healed:
+    """As `heal_store`, from a remote by its name or address. Raises what the way there raises."""
+    from mvcd.repo.share.fetching import connected
+
+    with connected(core, [remotes.remote(core.config, name)]) as peers:
+        partial = is_partial(core.config)
+        return heal_store(core.store, path, peers, core.monitor, partial=partial)
+
+
+def heal_store(
+    store: Store, path: str, peers: Sequence[Peer], monitor: Monitor, *, partial: bool = False
+) -> Healed:
+    """Verifies the store in `path` and fetches all that is damaged or missing, until nothing is or nothing more
+    comes. `partial`: content may be absent by choice."""
+
+    def verified(*, read_data: bool) -> VerifyReport:
+        return verify_apart(path, read_data=read_data, monitor=monitor, partial=partial)
+
+    healed = Healed()
+    report = verified(read_data=True)
+    for _ in range(_ROUNDS):
+        wanted = _broken(report)
+        came = _bring(store, peers, wanted, monitor) if wanted else 0
+        healed.objects += came
+        if not came:
+            break
+        report = verified(read_data=False)
+    healed.left = [error.object for error in report.errors if error.object is not None]
+    return healed
+
+
+def _broken(report: VerifyReport) -> list[Digest]:
+    found: dict[Digest, None] = {}
+    for error in report.errors:
+        if error.object is not None:
+            kind, _, digest = error.object.partition(" ")
+            found[ID_TYPES[Kind[kind.upper()]](bytes.fromhex(digest))] = None
+    return list(found)
+
+
+def _bring(store: Store, peers: Sequence[Peer], wanted: list[Digest], monitor: Monitor) -> int:
+    with store.session() as session:
+        received = heal(session, store, peers, wanted, monitor)
+        session.flush()
+    return received.objects
+
+
+# -------------------------------------------------------------------- what a remote lost
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteDamage:
+    """Objects that a remote knows to be damaged before a push of refs: these to these values."""
+
+    core: Core
+    peer: Peer
+    wanted: Mapping[str, bytes | None]
+    known: int
+
+    def heal(self, theirs: Mapping[str, bytes], author: str, *, moving: bool) -> None:
+        """Sends what is damaged there as far as the refs reach it that are to be pushed. `moving`: some of them
+        move afterwards, which makes it durable. Raises what the peer raises."""
+        if not self.known or (moving and self._in_vain()):
+            return
+        named = [version_named(n, value) for n, value in self.wanted.items() if value is not None]
+        heads = list(dict.fromkeys(id for id in named if id is not None))
+        try:
+            sent = heal_there(self.core.store, self.peer, heads, monitor=self.core.monitor)
+            if sent.objects and not moving:
+                _make_durable(self.peer, self.wanted, theirs, author)
+        except (AuthError, NotPermitted):
+            pass  # who may not write there heals nothing; if refs are to move, their update says so
+
+    def left(self) -> int:
+        """How many are left after all that was pushed is durable."""
+        if not self.known:
+            return 0
+        left = self.peer.hello().damaged
+        self.core.store.cache_put({self._tried: left.to_bytes(8)})
+        return left
+
+    def _in_vain(self) -> bool:
+        """Whether a push of these refs has tried before and left as many: each save of a daemon is pushed, and
+        must not ask about all that there is each time."""
+        (tried,) = self.core.store.cache_get([self._tried])
+        return tried == self.known.to_bytes(8)
+
+    @property
+    def _tried(self) -> bytes:
+        names = "\n".join([self.peer.told().repo_id, *sorted(self.wanted)])
+        return b"healing/there/" + blake3(names.encode()).digest()
+
+
+def _make_durable(
+    peer: Peer, wanted: Mapping[str, bytes | None], theirs: Mapping[str, bytes], author: str
+) -> None:
+    """Moves one of the refs to where it is."""
+    for name, value in wanted.items():
+        if value is not None and theirs.get(name) == value:
+            same = [RefUpdate(name, value, value)]
+            peer.update_refs(same, force=frozenset(), author=author, detail=f"heal {name}")
+            return

@@ -1,0 +1,321 @@
+"""Making versions: the workspace's state under a branch, an old version's content again, paths under care."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mvcd.errors import Failure, StaleReuse, UsageError
+from mvcd.ids import VersionId
+from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
+from mvcd.repo.change import anew
+from mvcd.repo.contents.bases import ParentTensors
+from mvcd.repo.contents.files import CachingFetch, VersionFiles
+from mvcd.repo.core.core import Core
+from mvcd.repo.ondisk.folding import on_disk
+from mvcd.repo.ondisk.ground import Ground
+from mvcd.repo.records.refs import HEADS, HeadValue, check_name
+from mvcd.repo.records.results import CommitResult, ComponentCommit, Context, Head
+from mvcd.repo.workspace import ignore
+from mvcd.repo.workspace.scan import Outcome, Scan, unsafe_link
+from mvcd.repo.workspace.snapshot import Snapshot
+from mvcd.repo.workspace.targets import StoreTarget
+from mvcd.repo.workspace.workspace import Workspace, relative
+from mvcd.store.api import RefUpdate, Session
+
+if TYPE_CHECKING:
+    from mvcd.repo.change.signing import Signer
+
+_ATTEMPTS = 3
+"""Tries when a collection takes away what a commit meant to reuse (each stores that anew, so two suffice), when
+what it meant to reuse was found to be damaged, so that files that have not changed are to be read too, or when
+a file that the scan saw is gone when it is to be read."""
+
+_MAX_TRACKED = 60_000
+"""Bytes of all tracked paths together: a ref's value holds 64 KiB."""
+
+
+def add(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
+    """Puts paths under care; answers those that were not."""
+    with core.lock.hold():
+        tracked = set(core.tracked())
+        wanted = {_existing(core, path) for path in paths}
+        covered = {p for p in wanted if any(_covers(t, p) for t in tracked)}
+        new = wanted - covered
+        result = {t for t in tracked if not any(_covers(n, t) for n in new)} | new
+        if len("\n".join(result).encode()) > _MAX_TRACKED:
+            raise Failure(
+                f"{len(result)} paths are too many to track one by one",
+                kind="too-many-paths",
+                help="track the directory that holds them: mvc add DIR",
+            )
+        update = core.move_tracked(sorted(result))
+        if update is not None:
+            core.record(context, "add", "add " + " ".join(sorted(new)), [update])
+        return tuple(sorted(new))
+
+
+def untrack(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
+    """Takes tracked roots out of care; the files stay where they are, and in older versions."""
+    with core.lock.hold():
+        tracked = set(core.tracked())
+        gone = {relative(core.root, path) for path in paths}
+        for path in sorted(gone - tracked):
+            above = next((t for t in tracked if _covers(t, path)), None)
+            raise Failure(
+                f"{path} is not a tracked path",
+                kind="not-tracked",
+                cause=f"it is under care through {above}" if above else None,
+                help=f"echo /{path} >> {ignore.IGNORE_FILE}" if above else "mvc status",
+            )
+        update = core.move_tracked(sorted(tracked - gone))
+        core.record(context, "untrack", "untrack " + " ".join(sorted(gone)), [update])
+        return tuple(sorted(gone))
+
+
+def _existing(core: Core, path: str) -> str:
+    inside = on_disk(core.root, relative(core.root, path))
+    if Ground(core.root).status(inside) is None:
+        raise Failure(f"{path} does not exist", kind="no-such-path", help="mvc status")
+    first = inside.split("/", 1)[0]
+    if first in ignore.NEVER or "\n" in inside:
+        raise UsageError(f"{path} can never be versioned")
+    try:
+        inside.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path!r} is not a UTF-8 name", help="rename it") from None
+    return inside
+
+
+def _covers(root: str, path: str) -> bool:
+    return root in (".", path) or path.startswith(root + "/")
+
+
+# -------------------------------------------------------------------- versions
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a new version goes: the branch, and the updates besides the branch's own."""
+
+    branch: str
+    started: bool
+    updates: list[RefUpdate]
+
+
+def commit(
+    core: Core,
+    message: str,
+    context: Context,
+    *,
+    trigger: Trigger = Trigger.MANUAL,
+    allow_empty: bool = False,
+    signer: Signer | None = None,
+) -> CommitResult:
+    """Stores the workspace as a version on the current branch, or on a new one if HEAD is on an old version.
+
+    Raises Failure(kind="nothing-tracked", "nothing-to-commit", "unstable-file"), and AuthError when `signer`
+    cannot sign: no version is there then.
+    """
+    with core.lock.hold():
+        for attempt in range(_ATTEMPTS):
+            try:
+                return _commit(core, message, context, trigger, allow_empty, signer)
+            except (StaleReuse, Failure) as error:
+                moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
+                if not moved or attempt == _ATTEMPTS - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+
+def _commit(
+    core: Core,
+    message: str,
+    context: Context,
+    trigger: Trigger,
+    allow_empty: bool,
+    signer: Signer | None,
+) -> CommitResult:
+    damaged = anew.worth_reading_all(core)
+    head, workspace = core.head(), Workspace(core, fresh=bool(damaged))
+    parent = core.version(head.version)
+    if not workspace.tracked and not parent.tracked:
+        raise Failure(
+            "nothing is tracked yet",
+            kind="nothing-tracked",
+            help="mvc add .  (or the paths you want)",
+        )
+    with core.store.session() as session:
+        session.missing([i for i in (head.version, workspace.known.id) if i != EMPTY.id])
+        snapshot = take(workspace, session, parent)
+        if not damaged and anew.worth_reading_all(core):
+            raise StaleReuse("damage was found on the way", help="run the command again")
+        skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
+        clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
+        healed = anew.stored_anew(core, session, damaged)
+        if same_content(snapshot.version, parent) and not allow_empty:
+            core.store.cache_put(workspace.rows(head.version, clean, snapshot.kept))
+            raise Failure(
+                "nothing to commit", kind="nothing-to-commit",
+                cause=f"the workspace is as v{head.number} has it{_but_for(skipped)}{healed}",
+                help="mvc status",
+            )  # fmt: skip
+        version = derived(snapshot.version, head, message, trigger, context)
+        place = place_for(core, head)
+        data = version.encode()
+        id = VersionId.of(data)
+        signature = None if signer is None else signer.version(core, id)
+        stored = StoreTarget(core.store, session).put_object(id, data)
+        core.record(
+            context,
+            "commit",
+            f"commit v{version.generation} {first_line(message)}",
+            [*place.updates, advance(core, place, head, id), signature],
+            session=session,
+            cache=workspace.rows(id, clean, snapshot.kept) | snapshot.cache,
+        )
+    return committed(
+        id,
+        version,
+        parent,
+        place,
+        bytes_changed=snapshot.bytes_changed,
+        bytes_new=snapshot.bytes_new,
+        bytes_stored=snapshot.bytes_stored + stored,
+        skipped=skipped,
+        leading_out=tuple(_leading_out(core.root, workspace.scan, snapshot, parent)),
+        signature=signature,
+    )
+
+
+def committed(
+    id: VersionId,
+    version: Version,
+    parent: Version,
+    place: Place,
+    *,
+    bytes_changed: int,
+    bytes_new: int,
+    bytes_stored: int,
+    skipped: tuple[tuple[str, str], ...] = (),
+    leading_out: tuple[tuple[str, str], ...] = (),
+    signature: RefUpdate | None = None,
+) -> CommitResult:
+    """The answer of a verb that made `version` as the child of `parent`."""
+    signer = None
+    if signature is not None:
+        from mvcd.repo.trust.signatures import signer_of
+
+        signer = signer_of(signature)
+    return CommitResult(
+        version=id,
+        number=version.generation,
+        branch=place.branch,
+        started_branch=place.started,
+        files=sum(c.files for c in version.components.values()),
+        bytes_total=sum(c.size for c in version.components.values()),
+        bytes_changed=bytes_changed,
+        bytes_new=bytes_new,
+        bytes_stored=bytes_stored,
+        components=summary(parent, version),
+        skipped=skipped,
+        leading_out=leading_out,
+        signer=signer,
+    )
+
+
+def _leading_out(
+    root: str, scan: Scan, snapshot: Snapshot, parent: Version
+) -> Iterator[tuple[str, str]]:
+    """Links that the parent has not, and whose targets lie outside: what is there is in no version."""
+    links = [c.path for c in scan.candidates if c.stat.is_symlink and c.path in snapshot.settled]
+    before = VersionFiles(parent, snapshot.fetch).lookup(links)
+    now = VersionFiles(snapshot.version, snapshot.fetch).lookup(links)
+    for path in links:
+        if before.get(path) != now.get(path):
+            with contextlib.suppress(OSError):  # it went since
+                target = os.readlink(os.path.join(root, path))
+                if unsafe_link(path, target):
+                    yield path, target
+
+
+def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:
+    """Reads the workspace into a session."""
+    core = workspace.core
+    bases = ParentTensors(
+        parent, core.store, CachingFetch(core.store.get)
+    )  # nothing is fetched for it
+    snapshotter = workspace.snapshotter(bases.for_path)
+    target = StoreTarget(core.store, session)
+    return snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
+
+
+def derived(
+    content: Version, head: Head, message: str, trigger: Trigger, context: Context
+) -> Version:
+    """A version with the content of `content` (components, values, tracked paths) as the child of HEAD."""
+    return replace(
+        content,
+        parents=(head.version,) if head.number else (),
+        generation=head.number + 1,
+        author=context.author,
+        time_us=context.time_us,
+        utc_offset_minutes=context.utc_offset_minutes,
+        message=message,
+        trigger=trigger,
+        provenance=Provenance(
+            git_commit=context.git_commit,
+            git_dirty=context.git_dirty,
+            command=context.command,
+            host=context.host,
+            python=context.python,
+            packages_digest=context.packages_digest,
+        ),
+    )
+
+
+def _but_for(skipped: Sequence[tuple[str, str]]) -> str:
+    if not skipped:
+        return ""
+    (path, reason), *more = skipped
+    return f", but for {path}: {reason}" + (f", and {len(more)} more" if more else "")
+
+
+def same_content(a: Version, b: Version) -> bool:
+    """Whether there would be nothing to commit."""
+    return a.components == b.components and a.tracked == b.tracked
+
+
+def place_for(core: Core, head: Head) -> Place:
+    """The branch that a child of HEAD goes to; from an old version a branch of its own is started."""
+    if head.branch is not None:
+        return Place(head.branch, False, [])
+    base = name = f"from-v{head.number}"
+    taken = core.store.refs(HEADS)
+    number = 2
+    while HEADS + name in taken:
+        name, number = f"{base}-{number}", number + 1
+    check_name(name, "branch")
+    return Place(name, True, [core.move_head(HeadValue(name))])
+
+
+def advance(core: Core, place: Place, head: Head, id: VersionId) -> RefUpdate:
+    """The move of the branch from HEAD's version to its child."""
+    old = None if place.started else core.store.ref(HEADS + place.branch)
+    assert place.started or (old or EMPTY.id)[:32] == head.version
+    return RefUpdate(HEADS + place.branch, old, bytes(id))
+
+
+def summary(parent: Version, version: Version) -> Mapping[Component, ComponentCommit]:
+    return {
+        c: ComponentCommit(root != parent.components[c], root.files, root.size)
+        for c, root in version.components.items()
+    }
+
+
+def first_line(message: str) -> str:
+    line = message.strip().split("\n", 1)[0]
+    return line if len(line) <= 60 else line[:59] + "…"

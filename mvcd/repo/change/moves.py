@@ -1,0 +1,455 @@
+"""Verbs that rewrite files: checkout, switch, restore, rollback; `undo` (undo.py) moves files as they do.
+
+One rule for all: what would be overwritten or removed and is stored in no version is unsaved work. Without
+`force` it stops the verb before anything is touched; with it, and in `restore` and `undo`, whose purpose is to
+overwrite, the workspace is first stored as a version that no branch shows and the operation remembers, so
+`undo` brings it back. Files that nothing in the store stands for and that are not under care are never
+overwritten at all.
+
+While a verb is under way the ref `saved/ID` names what it put aside. Who finds that ref set knows that a verb
+was interrupted, and logs the work under an operation of its own, which `undo` takes back like any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mvcd.errors import Conflict, Failure, MvcError
+from mvcd.ids import RecipeId, VersionId
+from mvcd.objects.version import Component, Trigger, Version
+from mvcd.repo.change.choosing import chooser, refuse_unknown
+from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for, take
+from mvcd.repo.contents.files import Change, VersionFiles
+from mvcd.repo.core.core import Core
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.records.refs import (
+    EMPTY_ID,
+    HEADS,
+    REMOTES,
+    HeadValue,
+    check_name,
+    saved_name,
+    target_of,
+)
+from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
+from mvcd.repo.restore.checkout import Checkout, why_reserved
+from mvcd.repo.restore.early import Begun
+from mvcd.repo.restore.planning import (
+    Plan,
+    plan,
+    refuse_alike,
+    refuse_reserved,
+    refuse_unreadable,
+    some,
+    spelled_otherwise,
+)  # fmt: skip
+from mvcd.repo.workspace import left_out
+from mvcd.repo.workspace.left_out import Components, changes_here
+from mvcd.repo.workspace.scan import Outcome
+from mvcd.repo.workspace.targets import StoreTarget
+from mvcd.repo.workspace.workspace import Workspace, relative
+from mvcd.store.api import RefUpdate, Session
+
+if TYPE_CHECKING:
+    from mvcd.repo.change.signing import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a verb is about to do, besides its files: where HEAD's files will be, refs, words for the log."""
+
+    verb: str
+    detail: str
+    id: VersionId  # HEAD's version afterwards
+    version: Version
+    refs: Sequence[RefUpdate | None] = ()
+    undoes: int | None = None
+    leaving: Components | None = None  # what is left out afterwards; None: what is now
+    early: Begun | None = None  # files that were begun before
+
+
+def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
+    """Moves HEAD and the files to a branch (attached) or to any other version (detached). Nothing is left out
+    any more. A branch that only a remote has is made here first."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        value, born = _meant(core, core.head(), rev)
+        return _go(
+            core, value, context, "checkout", f"checkout {rev}",
+            force=force, updates=born, target=_target(born), leaving=left_out.NONE,
+        )  # fmt: skip
+
+
+def _meant(core: Core, head: Head, rev: str) -> tuple[HeadValue, list[RefUpdate]]:
+    """Where a checkout of `rev` puts HEAD, and the branch that is made for it."""
+    if core.store.ref(HEADS + rev) is not None:
+        return HeadValue(rev), []
+    if rev == head.branch:  # not born yet
+        return HeadValue(rev), _born(core, rev)
+    try:
+        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+    except Failure:
+        if born := _born(core, rev):
+            return HeadValue(rev), born
+        raise
+    attached = head.branch is not None and id == head.version
+    return HeadValue(head.branch) if attached else HeadValue(None, id), []
+
+
+def _born(core: Core, name: str) -> list[RefUpdate]:
+    """The update that makes a branch which is not here as all remotes that have it say; none if none has."""
+    named = core.store.refs(REMOTES).items()
+    found = {value for ref, value in named if ref.split("/", 2)[2] == HEADS + name}
+    if len(found) != 1:
+        return []
+    check_name(name, "branch")
+    return [RefUpdate(HEADS + name, None, bytes(target_of(found.pop())))]
+
+
+def _target(born: Sequence[RefUpdate]) -> VersionId | None:
+    return next((target_of(update.target) for update in born if update.target), None)
+
+
+def go_to(core: Core, id: VersionId, context: Context, detail: str) -> CheckoutResult:
+    """A checkout of a version, for a verb that says in `detail` what it is for."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        return _go(core, HeadValue(None, id), context, "checkout", detail, force=False)
+
+
+def forward(
+    core: Core,
+    branch: str | None,
+    id: VersionId,
+    context: Context,
+    detail: str,
+    *,
+    leaving: Components | None = None,
+    early: Begun | None = None,
+) -> CheckoutResult:
+    """Moves the current branch (None: HEAD alone) and the files to a version that comes after it; `leaving`
+    components out, by default those that are left out now. `early` are files that were begun before."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        ref = f"{HEADS}{branch}"
+        moves = [] if branch is None else [RefUpdate(ref, core.store.ref(ref), bytes(id))]
+        head = HeadValue(branch, id if branch is None else None)
+        verb = detail.split(" ", 1)[0]
+        return _go(
+            core, head, context, verb, detail,
+            force=False, updates=moves, target=id, leaving=leaving, early=early,
+        )  # fmt: skip
+
+
+def switch(
+    core: Core, name: str, context: Context, *, create: bool, start: str, force: bool
+) -> CheckoutResult:
+    """Moves HEAD and the files to a branch; `create` makes it first, at `start`. One that only a remote has is
+    made as it is there."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        ref = HEADS + name
+        if not create:
+            made = [] if core.store.ref(ref) is not None else _born(core, name)
+            if core.store.ref(ref) is None and not made:
+                raise Failure(
+                    f"there is no branch {name!r}", kind="unknown-branch",
+                    help=f"mvc switch -c {name}  (to make it), or: mvc branch",
+                )  # fmt: skip
+            return _go(
+                core, HeadValue(name), context, "switch", f"switch {name}",
+                force=force, updates=made, target=_target(made),
+            )  # fmt: skip
+        check_name(name, "branch")
+        id = core.revisions.resolve(start, now_us=core.clock() // 1000)
+        if core.store.ref(ref) is not None:
+            raise Failure(
+                f"branch {name!r} exists", kind="branch-exists", help=f"mvc switch {name}"
+            )
+        born = [] if id == EMPTY_ID else [RefUpdate(ref, None, bytes(id))]
+        return _go(
+            core, HeadValue(name), context, "switch", f"switch -c {name}",
+            force=force, updates=born, target=id,
+        )  # fmt: skip
+
+
+def _go(
+    core: Core,
+    value: HeadValue,
+    context: Context,
+    verb: str,
+    detail: str,
+    *,
+    force: bool,
+    updates: Sequence[RefUpdate] = (),
+    target: VersionId | None = None,
+    leaving: Components | None = None,
+    early: Begun | None = None,
+) -> CheckoutResult:
+    head, out = core.head(), core.left_out()
+    leaving = out if leaving is None else leaving
+    id = target if target is not None else _version_of(core, value)
+    version = core.version(id)
+    workspace = Workspace(core)
+    dirty = workspace.differences(head.version)
+    if core.promised is not None and not left_out.untouched(core.root, leaving):
+        core.promised.bring(left_out.roots(version, left_out.ALL), lists_only=True)
+    brought = left_out.not_here(core.root, version, out - leaving, core.fetch)
+    wanted: dict[str, Change] = {p.entry.path: (None, p) for p in brought}
+    wanted |= changes_here(
+        core.root, core.version(head.version), version, out | leaving, core.fetch
+    )
+    planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=force)
+    refuse_unsaved(planned, verb, force=force)
+    tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
+    refs = [*updates, core.move_head(value), tracked, core.move_left_out(leaving)]
+    move = Move(verb, detail, id, version, refs, leaving=leaving, early=early)
+    keep = bool(planned.unsaved or planned.right)
+    result = carry_out(core, workspace, planned, move, context, keep=keep)
+    return replace(result, head=Head(value.branch, id, version.generation))
+
+
+def _version_of(core: Core, value: HeadValue) -> VersionId:
+    if value.version is not None:
+        return value.version
+    tip = core.store.ref(f"{HEADS}{value.branch}")
+    return EMPTY_ID if tip is None else target_of(tip)
+
+
+def restore(
+    core: Core,
+    rev: str,
+    paths: Sequence[str],
+    context: Context,
+    *,
+    components: Collection[Component] | None,
+) -> CheckoutResult:
+    """Brings paths, or whole components, back as a version has them; HEAD stays. Components that come whole are
+    not left out any more."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        version, head = core.version(id), core.head()
+        inside = [relative(core.root, p) for p in paths]
+        chosen = chooser(inside, components)
+        workspace = Workspace(core)
+        dirty = workspace.differences(head.version)
+        unsaved, fetch = workspace.unsaved
+        out = core.left_out() & frozenset(components or Component)
+        if core.promised is not None and out:
+            core.promised.bring(left_out.roots(version, out), lists_only=True)
+        brought = left_out.not_here(core.root, version, out, core.fetch, chosen)
+        wanted: dict[str, Change] = {p.entry.path: (None, p) for p in brought}
+        here = changes_here(core.root, unsaved, version, core.left_out(), fetch)
+        wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
+        wanted |= spelled_otherwise(core, wanted, here)
+        if not wanted:
+            refuse_unknown(core, version, inside, rev)
+        asked = wanted.keys() | {p for p in inside if p != "."}
+        refuse_unreadable(asked, workspace.unreadable)
+        planned = plan(core, wanted, {}, unreadable=workspace.unreadable, everything=True)
+        what = " ".join([*inside, *(c.value for c in components or ())]) or "."
+        leaving = core.left_out() - (out if not inside or "." in inside else left_out.NONE)
+        move = Move(
+            "restore", f"restore {rev} {what}", head.version, core.version(head.version),
+            [core.move_left_out(leaving)], leaving=leaving,
+        )  # fmt: skip
+        return carry_out(core, workspace, planned, move, context, keep=bool(dirty))
+
+
+def rollback(
+    core: Core,
+    rev: str,
+    context: Context,
+    *,
+    message: str | None,
+    force: bool,
+    signer: Signer | None = None,
+) -> CommitResult:
+    """Commits an old version's content as a new version and brings the files to it."""
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        old, head = core.version(id), core.head()
+        parent = core.version(head.version)
+        if old.components == parent.components and old.tracked == parent.tracked:
+            raise Failure(
+                f"v{head.number} has the content of {rev} already", kind="nothing-to-commit",
+                help="mvc log",
+            )  # fmt: skip
+        workspace = Workspace(core)
+        dirty = workspace.differences(head.version)
+        wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
+        planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=force)
+        refuse_unsaved(planned, "rollback", force=force)
+        refuse_reserved(planned, rev)
+        text = message or f"roll back to v{old.generation}"
+        version = derived(old, head, text, Trigger.ROLLBACK, context)
+        data = version.encode()
+        new_id = VersionId.of(data)
+        place = place_for(core, head)
+        signature = None if signer is None else signer.version(core, new_id)
+        refs = [
+            *place.updates, advance(core, place, head, new_id), core.move_tracked(old.tracked),
+            signature,
+        ]  # fmt: skip
+        detail = f"rollback v{version.generation} {first_line(text)}"
+        move = Move("rollback", detail, new_id, version, refs)
+        with core.store.session() as session:
+            core.rely_on(session, [id, head.version])
+            stored = StoreTarget(core.store, session).put_object(new_id, data)
+            session.flush()
+            keep = bool(planned.unsaved or planned.right)
+            carry_out(core, workspace, planned, move, context, keep=keep)
+        return committed(
+            new_id,
+            version,
+            parent,
+            place,
+            bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),
+            bytes_new=0,
+            bytes_stored=stored,
+            skipped=tuple(workspace.unreadable.reasons.items()),
+            signature=signature,
+        )
+
+
+# -------------------------------------------------------------------- the common part
+
+
+FORCED = {"checkout", "switch", "rollback"}
+"""Verbs that take --force; a pull and a merge do not."""
+
+
+def settle_interrupted(core: Core, context: Context) -> None:
+    """Logs unsaved work that a verb put aside before it died, so that `undo` can bring it back."""
+    name = saved_name(core.workspace)
+    value = core.store.ref(name)
+    if value is not None:
+        core.record(
+            context, "interrupted", "unsaved work before a command that was interrupted",
+            [RefUpdate(name, value, None)], files=True, saved=target_of(value),
+        )  # fmt: skip
+
+
+def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
+    if planned.unsaved and not force:
+        other = f"or: mvc {verb} --force, which mvc undo can take back"
+        raise Conflict(
+            f"{verb} would overwrite unsaved work in {some(planned.unsaved)}",
+            kind="would-overwrite",
+            help=f"mvc commit -m '...'  ({other if verb in FORCED else 'then run it again'})",
+        )
+
+
+def carry_out(
+    core: Core,
+    workspace: Workspace,
+    planned: Plan,
+    move: Move,
+    context: Context,
+    *,
+    keep: bool,
+) -> CheckoutResult:
+    """Files first, then refs, cache rows and operation in one transaction.
+
+    `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
+    """
+    leaving = core.left_out() if move.leaving is None else move.leaving
+    refuse_alike(core, planned, move.version, leaving)
+    if core.promised is not None:
+        core.promised.bring_entries(planned.write)
+    work = Checkout(
+        core.root, core.place.staging, core.contents, core.monitor, move.early, core.names
+    )
+    with core.store.session() as session:
+        core.rely_on(session, [move.id])
+        saved = _put_aside(core, workspace, move, context, session) if keep else None
+        try:
+            written = work.apply(
+                planned.write, planned.remove, expect=planned.expect, respell=planned.respell
+            )
+        except BaseException:
+            if not work.touched:
+                _forget(core, saved)
+            raise
+        stats = {w.path: w.stat for w in written}
+        done = None if saved is None else RefUpdate(saved_name(core.workspace), saved, None)
+        core.record(
+            context, move.verb, move.detail, [*move.refs, done], session=session, files=True,
+            saved=saved, undoes=move.undoes,
+            cache=_rows_after(core, move.id, move.version, planned, stats, leaving),
+        )  # fmt: skip
+    return CheckoutResult(
+        head=core.head(),
+        written=len(written),
+        removed=len(planned.remove),
+        bytes_written=sum(e.size for e in planned.write if e.path in stats),
+        kept=tuple(planned.kept),
+        saved=saved,
+        skipped=(
+            *work.skipped,
+            *workspace.unreadable.reasons.items(),
+            *((path, why_reserved(path) or "") for path in planned.reserved),
+        ),
+        left_out=left_out.named(move.version, leaving),
+    )
+
+
+def _put_aside(
+    core: Core, workspace: Workspace, move: Move, context: Context, session: Session
+) -> VersionId:
+    """Stores the workspace as a version that the ref `saved/ID` names until the verb has ended."""
+    head = core.head()
+    snapshot = take(workspace, session, core.version(head.version))
+    version = derived(snapshot.version, head, f"work before {move.verb}", Trigger.AUTO, context)
+    data = version.encode()
+    id = VersionId.of(data)
+    StoreTarget(core.store, session).put_object(id, data)
+    session.commit([RefUpdate(saved_name(core.workspace), None, bytes(id))])
+    return id
+
+
+def _forget(core: Core, saved: VersionId | None) -> None:
+    """No file was touched, so the work is still where it was."""
+    if saved is not None:
+        with contextlib.suppress(MvcError):
+            core.store.update_refs([RefUpdate(saved_name(core.workspace), saved, None)])
+
+
+def _rows_after(
+    core: Core,
+    id: VersionId,
+    version: Version,
+    planned: Plan,
+    stats: Mapping[str, FileStat],
+    leaving: Components,
+) -> dict[bytes, bytes | None]:
+    """Cache rows after the files were written; none where the old rows cannot be turned into new ones."""
+    if id == EMPTY_ID:
+        return {}
+    ended = core.left_out() - leaving
+    gone = next(left_out.not_here(core.root, version, ended, core.fetch), None)
+    workspace = Workspace(core, fresh=gone is not None)  # no row tells of a file that was left out
+    scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
+    here = {c.path: c.stat for c in scan.candidates}
+    if scan.fresh:
+        entries = {p.entry.path: p for p in files.all(left_out.ALL - leaving)}
+        missing = [path for path in entries if path not in here]
+        entries |= files.lookup(stats.keys() - entries.keys())  # left out, but here
+    else:
+        moved = changes_here(core.root, workspace.known.version, version, leaving, core.fetch)
+        if not moved.keys() <= here.keys() | set(scan.vanished):
+            return {}
+        entries = files.lookup(stats.keys() | set(scan.vanished))
+        missing = [path for path in scan.vanished if path in entries]
+    settled: dict[str, Outcome | RecipeId] = {}
+    for entry in planned.write:
+        path = entry.path
+        if path in stats and here.get(path) == stats[path]:
+            same = path in entries and entries[path].entry == entry
+            settled[path] = Outcome.CLEAN if same else entry.recipe
+    return workspace.rows(id, settled, missing, leaving=leaving)

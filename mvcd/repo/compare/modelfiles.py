@@ -1,0 +1,70 @@
+"""What weight files say of a network: layers by name, and metadata, from recipes or else from headers.
+
+Recipes name the tensors of formats that rule the cutting (safetensors, torch), with their contents' identities.
+Of other formats (npz, GGUF, ONNX, TensorFlow) the header is read; what identifies a content there is not known
+without reading it, so such a layer is never found to be renamed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from mvcd.ids import RecipeId
+from mvcd.inspect import tensorfiles
+from mvcd.inspect.layers import Keyed, Layer, is_layer
+from mvcd.inspect.tensorfile import TensorFile
+from mvcd.inspect.values import flatten
+from mvcd.objects.entry import Entry
+from mvcd.objects.version import Value
+from mvcd.repo.compare.sides import Side
+
+
+class ModelFiles:
+    """One side's weight files; each header is read once."""
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._headers: dict[tuple[RecipeId, str], TensorFile | None] = {}
+
+    def layers(self, entry: Entry) -> dict[str, Keyed]:
+        """Empty for a file without tensors."""
+        recipe = self._side.recipe(entry)
+        if recipe.format:
+            segments = recipe.tensors().items()
+            forms = [(n, s.tensor, s.content_key) for n, s in segments if s.tensor is not None]
+            return {n: (Layer(n, t.dtype, t.shape), key) for n, t, key in forms if is_layer(n)}
+        header = self._header(entry)
+        tensors = header.tensors.values() if header is not None else ()
+        return {
+            t.name: (Layer(t.name, t.dtype, t.shape), (entry.path, t.name))
+            for t in tensors
+            if is_layer(t.name)
+        }
+
+    def metadata(self, entry: Entry) -> Mapping[str, Value] | None:
+        """Flat keys; None for a format whose header was not needed, and for what has too many."""
+        if self._side.recipe(entry).format:
+            return None
+        header = self._header(entry)
+        try:
+            return None if header is None else flatten(header.metadata)
+        except ValueError:
+            return None
+
+    def _header(self, entry: Entry) -> TensorFile | None:
+        name = entry.path.rpartition("/")[2]
+        key = entry.recipe, name
+        if key not in self._headers:
+            with self._side.open(entry) as file:
+                self._headers[key] = tensorfiles.read(_ReadAt(file), entry.size, name)
+        return self._headers[key]
+
+
+class _ReadAt:
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(length)

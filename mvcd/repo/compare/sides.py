@@ -1,0 +1,94 @@
+"""The two sides of a comparison: versions, or a version and the workspace, read in one way.
+
+The workspace takes part as an unsaved version (snapshot.py): its manifests and recipes can be fetched, its
+chunks cannot, so its files are opened where they lie.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from io import BytesIO
+from typing import BinaryIO, cast
+
+from mvcd.ids import VersionId
+from mvcd.monitor import Monitor, Silent
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Recipe
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Component, Version
+from mvcd.repo.contents.content import VersionFile
+from mvcd.repo.contents.files import Change, VersionFiles, changes, is_listed, recipe_of
+from mvcd.repo.ondisk.reading import unread
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One version's content. `id` is None for the workspace, which then lies at `root`."""
+
+    id: VersionId | None
+    version: Version
+    fetch: Fetch
+    root: str | None = None
+
+    @property
+    def files(self) -> VersionFiles:
+        return VersionFiles(self.version, self.fetch)
+
+    def recipe(self, entry: Entry) -> Recipe:
+        return recipe_of(entry, self.fetch)
+
+    def open(self, entry: Entry) -> BinaryIO:
+        """A file for reading from anywhere; of a symbolic link its text. Close it. Raises Failure when
+        the workspace has lost it since, and what `VersionFile` raises."""
+        if self.root is None:
+            return cast(BinaryIO, VersionFile(entry, self.fetch))
+        path = os.path.join(self.root, entry.path)
+        try:
+            if entry.mode is Mode.SYMLINK:
+                return BytesIO(os.fsencode(os.readlink(path)))
+            return open(path, "rb")
+        except OSError as error:
+            raise unread(entry.path, error.errno or 0) from error
+
+    def read(self, entry: Entry, limit: int) -> bytes:
+        """Up to `limit` bytes from the start."""
+        with self.open(entry) as file:
+            pieces = []
+            while limit > 0 and (piece := file.read(limit)):
+                pieces.append(piece)
+                limit -= len(piece)
+            return b"".join(pieces)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """`monitor` hears of long reading."""
+
+    old: Side
+    new: Side
+    monitor: Monitor = field(default_factory=Silent, compare=False, repr=False)
+
+    @cached_property
+    def changes(self) -> Mapping[str, Change]:
+        """By path: (before, after) of every file that differs, but for components in `absent`."""
+        return self._compared[0]
+
+    @cached_property
+    def absent(self) -> Mapping[Component, tuple[VersionId, ...]]:
+        """Components that differ, and the versions whose lists of their files are not here: pruned, or never
+        fetched. Of these no more is known than what the records say."""
+        fetch, found = self.new.fetch, {}
+        for component in (c for c in Component if c in self._compared[1]):
+            roots = [(s.id, s.version.components[component].root) for s in (self.old, self.new)]
+            lacking = [id for id, root in roots if id is not None and not is_listed(root, fetch)]
+            found[component] = tuple(lacking)
+        return found
+
+    @cached_property
+    def _compared(self) -> tuple[Mapping[str, Change], set[Component]]:
+        unlisted = set[Component]()
+        found = changes(self.old.version, self.new.version, self.new.fetch, unlisted=unlisted)
+        return found, unlisted

@@ -1,0 +1,66 @@
+"""The tensors of both sides' weight files, gathered from recipes and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from mvcd.objects.entry import Entry
+from mvcd.repo.compare.tensormatch import equal_files
+from mvcd.repo.compare.tensortable import Row, TensorSide
+from mvcd.repo.contents.files import ABSENT
+
+
+@dataclass(slots=True)
+class Rows:
+    """`passed`: whether headers of equal files were passed over. `absent`: files of which it is not here what
+    tensors they have, pruned or never fetched; "" stands for the list of files itself."""
+
+    old: list[Row] = field(default_factory=list)
+    new: list[Row] = field(default_factory=list)
+    passed: bool = False
+    absent: list[str] = field(default_factory=list)
+
+
+def gather(
+    old: TensorSide,
+    new: TensorSide,
+    changed: Collection[str],
+    *,
+    equal_headers: bool = False,
+    equal_recipes: bool = True,
+) -> Rows:
+    """`changed`: paths of all components that differ. Of files that are equal on both sides the recipes are
+    read unless told otherwise, the headers only if asked for."""
+    found = Rows()
+    try:
+        entries = old.entries(), new.entries()
+    except ABSENT:
+        found.absent.append("")
+        return found
+    equal = equal_files(*entries, changed)
+    for side, files, rows in zip((old, new), entries, (found.old, found.new), strict=True):
+        if not equal_recipes:
+            files = {path: entry for path, entry in files.items() if path not in equal}  # noqa: PLW2901
+        _gather(found, side, files, rows, set() if equal_headers else equal)
+    return found
+
+
+def _gather(
+    found: Rows,
+    side: TensorSide,
+    files: Mapping[str, Entry],
+    rows: list[Row],
+    without_headers: Collection[str],
+) -> None:
+    for path, entry in files.items():
+        try:
+            mine = list(side.recipe_rows(entry))
+            if not mine and path not in without_headers:
+                mine = list(side.header_rows(entry))
+            elif not mine:
+                found.passed = True
+        except ABSENT:
+            found.absent.append(path)
+        else:
+            rows += mine

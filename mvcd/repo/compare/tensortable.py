@@ -1,0 +1,102 @@
+"""The tensors of one side of a comparison, from the recipes of its weight files, or else from their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+from mvcd.inspect.tensorfile import Range, StoredTensor
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.version import Component, Version
+from mvcd.repo.contents.files import VersionFiles, recipe_of
+from mvcd.repo.contents.pieces import Content, Piece
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A tensor in a file. `key` is its content's identity, None where only walking its pieces can tell:
+    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself."""
+
+    path: str
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    size: int  # bytes
+    stored_size: int  # bytes in the file
+    key: tuple[str, bytes] | None
+    pieces: Callable[[], Iterator[Piece]]
+    stored: Callable[[], Iterator[Piece]]
+
+
+class TensorSide:
+    """A version's weights, or the workspace's: what they are called and how their bytes are reached."""
+
+    def __init__(self, version: Version, content: Content) -> None:
+        self.content = content
+        self._files = VersionFiles(version, content.fetch)
+        self._companions: dict[str, Entry | None] = {}
+
+    def entries(self) -> dict[str, Entry]:
+        """The weight files by path."""
+        placed = self._files.all([Component.WEIGHTS])
+        return {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
+
+    def recipe_rows(self, entry: Entry) -> Iterator[Row]:
+        """Tensors that the recipe itself lists; nothing else is read."""
+        offset = 0
+        for segment in recipe_of(entry, self.content.fetch).segments:
+            tensor, size = segment.tensor, segment.size
+            if tensor is not None:
+                pieces = partial(self.content.segment, entry.path, segment, offset)
+                yield Row(
+                    entry.path, tensor.name, tensor.dtype, tensor.shape, size=size, stored_size=size,
+                    key=segment.content_key, pieces=pieces, stored=pieces,
+                )  # fmt: skip
+            offset += size
+
+    def header_rows(self, entry: Entry) -> Iterator[Row]:
+        """Tensors that the file's header lists, for formats that do not rule the cutting."""
+        from mvcd.inspect import tensorfiles
+
+        directory, _, name = entry.path.rpartition("/")
+        found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)
+        for tensor in found.tensors.values() if found is not None else ():
+            located = self._located(entry, directory, tensor)
+            if located is not None:
+                walk = partial(self._walk, entry.path, located)
+                yield Row(
+                    entry.path, tensor.name, tensor.dtype, tensor.shape, size=tensor.size,
+                    stored_size=tensor.stored_size, key=None, pieces=walk,
+                    stored=partial(walk, inflate=False),
+                )  # fmt: skip
+
+    def _located(
+        self, entry: Entry, directory: str, tensor: StoredTensor
+    ) -> bytes | list[tuple[Entry, Range]] | None:
+        """None when a file that should hold the data is not there, or too short."""
+        if isinstance(tensor.content, bytes):
+            return tensor.content
+        located: list[tuple[Entry, Range]] = []
+        for place in tensor.content:
+            file = self._beside(directory, place.beside) if place.beside else entry
+            if file is None or place.offset + place.size > file.size:
+                return None
+            located.append((file, place))
+        return located
+
+    def _walk(
+        self, path: str, located: bytes | list[tuple[Entry, Range]], *, inflate: bool = True
+    ) -> Iterator[Piece]:
+        if isinstance(located, bytes):
+            return self.content.literal(path, located)
+        ranges = (self.content.range(file, place, inflate=inflate) for file, place in located)
+        return chain.from_iterable(ranges)
+
+    def _beside(self, directory: str, name: str) -> Entry | None:
+        path = f"{directory}/{name}" if directory else name
+        if path not in self._companions:
+            placed = self._files.find(path)
+            self._companions[path] = None if placed is None else placed.entry
+        return self._companions[path]

@@ -1,0 +1,279 @@
+"""The bytes of tensors as pieces of chunks: named without reading, loaded by any thread, paired by elements.
+
+Two sides of a comparison are cut at different places (other files, other formats, another dtype). `windows`
+walks both in step and hands out runs of pieces with equally many elements, so that each can be compared by
+itself; runs of the same chunks need not be read to be known as equal.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from bisect import bisect_right
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
+
+from mvcd.codec.decode import decode_into
+from mvcd.errors import CorruptObject, Failure, IntegrityError
+from mvcd.ids import Bytes, ChunkId, RecipeId
+from mvcd.inspect.tensorfile import Range
+from mvcd.objects.entry import Entry
+from mvcd.objects.recipe import Part, Segment, parts, segment_parts
+from mvcd.objects.tree import Fetch
+from mvcd.repo.contents.files import recipe_of
+from mvcd.store.api import ObjectReader
+
+_WINDOW = 256 << 10
+"""Elements of the longest run: 2 MiB of F64. Runs end earlier where both sides have a cut point."""
+
+_AHEAD = 256
+"""Parts of a file kept after a walk: a node's."""
+
+_FILES = 64
+"""Files whose recipes and parts are kept."""
+
+_INFLATED = 256 << 10
+"""Bytes of a compressed member taken as one piece."""
+
+
+class Unreadable(Exception):
+    """Content that was stored whole is no tensor: its text says why. Never leaves this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes `start` to `stop` of a part of a file; equal `key`, equal bytes."""
+
+    path: str
+    part: Part
+    start: int
+    stop: int
+
+    @property
+    def key(self) -> tuple[ChunkId | bytes | None, int, int]:
+        return self.part.chunk or self.part.literal, self.start, self.stop
+
+    def cut(self, size: int) -> tuple[Piece, Piece]:
+        middle = self.start + size
+        return (
+            Piece(self.path, self.part, self.start, middle),
+            Piece(self.path, self.part, middle, self.stop),
+        )
+
+
+class Content:
+    """What one side's files hold. With `root`, chunks are read from the workspace there, since they are stored
+    nowhere, and checked against the digests they had when the workspace was looked at."""
+
+    def __init__(self, fetch: Fetch, store: ObjectReader | None, root: str | None) -> None:
+        self.fetch = fetch
+        self._store = store
+        self._root = root
+        self._ahead: dict[RecipeId, list[Part]] = {}
+        self._recipe = lru_cache(maxsize=_FILES)(partial(recipe_of, fetch=fetch))
+
+    def load(self, piece: Piece) -> Bytes:
+        """Verified. Raises what the store raises, and Failure when a workspace file is not what it was."""
+        part = piece.part
+        if part.chunk is None:
+            data: Bytes = part.literal or b""
+        elif self._root is not None:
+            data = self._from_workspace(self._root, piece.path, part.chunk, part)
+        else:
+            data = self.fetch(part.chunk)
+        if len(data) != part.size:
+            raise CorruptObject(f"the recipe of {piece.path} does not fit its chunks")
+        whole = piece.start == 0 and piece.stop == part.size
+        return data if whole else memoryview(data)[piece.start : piece.stop]
+
+    def load_into(
+        self, buffer: bytearray, run: Run, known: tuple[ChunkId | None, Bytes] = (None, b"")
+    ) -> Bytes:
+        """As `join`; a chunk alone is decoded into `buffer` and is good until that is used again.
+
+        `known`: a chunk whose bytes are at hand. When it is the base of the one wanted, as of a tensor that was
+        trained on, it need not be read a second time. Buffers of 256 KiB that are made anew for each chunk
+        cost more than decoding into them: the allocator gives them back to the system each time.
+        """
+        piece, store = run[0], self._store
+        id, size = piece.part.chunk, piece.part.size
+        if len(run) > 1 or id is None or store is None or piece.stop - piece.start < size:
+            return self.join(run)
+        encoded = store.get_encoded(id, check=False)
+        base = encoded.base
+        base_data = None if base is None else known[1] if base == known[0] else store.get(base)
+        if encoded.raw_size != size or size > len(buffer):
+            return self.join(run)
+        out = memoryview(buffer)[:size]
+        try:
+            decode_into(encoded, out, base_data)
+        except CorruptObject:
+            return self.join(run)  # says where the damage is
+        return out if ChunkId.of(out) == id else self.join(run)
+
+    def join(self, run: list[Piece]) -> Bytes:
+        return self.load(run[0]) if len(run) == 1 else b"".join([self.load(piece) for piece in run])
+
+    def segment(self, path: str, segment: Segment, offset: int) -> Iterator[Piece]:
+        """The pieces of one segment of a file's recipe."""
+        for part in segment_parts(segment, self.fetch, offset, offset):
+            yield Piece(path, part, 0, part.size)
+
+    def range(self, entry: Entry, place: Range, *, inflate: bool = True) -> Iterator[Piece]:
+        """The pieces of a range of a file: of what it says, or with `inflate` off of what is stored there.
+
+        Raises Unreadable where a compressed range breaks off or is damaged.
+        """
+        pieces = self._plain(entry, place.offset, place.size)
+        return self._inflated(pieces, place) if inflate and place.deflated is not None else pieces
+
+    def literal(self, path: str, data: bytes) -> Iterator[Piece]:
+        """Bytes that a header holds itself."""
+        yield Piece(path, Part(0, len(data), None, data), 0, len(data))
+
+    def read_at(self, entry: Entry, offset: int, size: int) -> bytes:
+        """`size` bytes of a file, fewer only where it ends."""
+        size = max(0, min(size, entry.size - offset))
+        return b"".join([self.load(piece) for piece in self._plain(entry, offset, size)])
+
+    def _plain(self, entry: Entry, offset: int, size: int) -> Iterator[Piece]:
+        end = offset + size
+        for part in self._parts(entry, offset) if size else ():
+            if part.offset >= end:
+                return
+            start = max(offset - part.offset, 0)
+            yield Piece(entry.path, part, start, min(end - part.offset, part.size))
+
+    def _parts(self, entry: Entry, offset: int) -> Iterator[Part]:
+        """From the one that contains byte `offset`. Some are kept: headers list thousands of small tensors in
+        order, and walking down the recipe's tree for each costs more than comparing it."""
+        while True:
+            ahead = self._ahead.get(entry.recipe)
+            if ahead is None or not ahead[0].offset <= offset < ahead[-1].offset + ahead[-1].size:
+                walk = parts(self._recipe(entry), self.fetch, offset)
+                ahead = list(islice(walk, _AHEAD))
+                if not ahead:
+                    return
+                if len(self._ahead) >= _FILES:
+                    self._ahead.clear()
+                self._ahead[entry.recipe] = ahead
+            start = bisect_right(ahead, offset, key=lambda part: part.offset) - 1
+            yield from ahead[start:]
+            offset = ahead[-1].offset + ahead[-1].size
+
+    def _inflated(self, pieces: Iterator[Piece], place: Range) -> Iterator[Piece]:
+        inflater, at, last = zlib.decompressobj(-zlib.MAX_WBITS), 0, place.deflated or 0
+        for piece in pieces:
+            rest: Bytes = self.load(piece)
+            while at < last:
+                try:
+                    data = inflater.decompress(rest, _INFLATED)
+                except zlib.error as error:
+                    raise Unreadable(f"it cannot be inflated: {error}") from error
+                rest = inflater.unconsumed_tail
+                if not data and not rest:
+                    break
+                skip = min(max(place.skip - at, 0), len(data))
+                at += len(data)
+                if len(data) > skip:
+                    part = Part(at, len(data), None, data)
+                    yield Piece(piece.path, part, skip, len(data) - max(at - last, 0))
+        if at < last:
+            raise Unreadable("its compressed data ends early")
+
+    @staticmethod
+    def _from_workspace(root: str, path: str, id: ChunkId, part: Part) -> bytes:
+        try:
+            with open(os.path.join(root, path), "rb", buffering=0) as file:
+                data = os.pread(file.fileno(), part.size, part.offset)
+        except OSError as error:
+            raise _moved(path) from error
+        if ChunkId.of(data) != id:
+            raise _moved(path)
+        return data
+
+
+def _moved(path: str) -> Failure:
+    return Failure(
+        f"{path} changed while it was compared",
+        kind="unstable-file",
+        cause="another process is writing it",
+        help="run the command again, or commit first",
+    )
+
+
+Run = list[Piece]
+
+
+@contextmanager
+def blaming(path: str) -> Iterator[None]:
+    """Names the file in whatever says that its content is damaged or absent."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise type(error)(
+            f"{path} cannot be read", kind=error.kind, cause=f"{error}: {error.cause or 'damaged'}",
+            help=error.help,
+        ) from error  # fmt: skip
+
+
+class _Queue:
+    """Pieces taken from one side and not handed out yet."""
+
+    def __init__(self, source: Iterator[Piece], width: int) -> None:
+        self._source = source
+        self._pieces: Run = []
+        self.width = width
+        self.size = 0
+
+    def pull(self) -> bool:
+        piece = next(self._source, None)
+        if piece is None:
+            return False
+        self._pieces.append(piece)
+        self.size += piece.stop - piece.start
+        return True
+
+    def take(self, elements: int) -> Run:
+        wanted = elements * self.width
+        if wanted == self.size:
+            taken, self._pieces, self.size = self._pieces, [], 0
+            return taken
+        self.size -= wanted
+        taken = []
+        while wanted:
+            piece = self._pieces.pop(0)
+            size = piece.stop - piece.start
+            if size > wanted:
+                piece, rest = piece.cut(wanted)
+                self._pieces.insert(0, rest)
+                size = wanted
+            taken.append(piece)
+            wanted -= size
+        return taken
+
+
+def windows(
+    old: Iterator[Piece], old_width: int, new: Iterator[Piece], new_width: int
+) -> Iterator[tuple[Run, Run]]:
+    """Runs of equally many whole elements in order; widths in bytes per element.
+
+    Ends with the shorter side; what is left of the other is not handed out.
+    """
+    a, b = _Queue(old, old_width), _Queue(new, new_width)
+    while True:
+        behind = a if a.size * new_width <= b.size * old_width else b
+        ready = min(a.size // old_width, b.size // new_width)
+        level = a.size * new_width == b.size * old_width and not a.size % old_width
+        if ready and (level or ready >= _WINDOW or not behind.pull()):
+            yield a.take(ready), b.take(ready)
+        elif not ready and not behind.pull():
+            return
+
+
+def same(old: Run, new: Run) -> bool:
+    """Whether two runs are equal for certain, without reading them."""
+    return [piece.key for piece in old] == [piece.key for piece in new]

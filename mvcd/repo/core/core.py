@@ -1,0 +1,412 @@
+"""What every verb stands on: an open store, the workspace's place and HEAD, and how changes are recorded.
+
+Verbs are functions of a `Core` in modules of their own; `Repository` is their common face. The engine reads
+no clock and no environment: who acts and when comes in as a `Context`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
+from mvcd.ids import Digest, VersionId
+from mvcd.monitor import Monitor, Silent
+from mvcd.objects.glance import Glance
+from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.process import require_utf8
+from mvcd.repo.contents.files import Contents
+from mvcd.repo.core import location
+from mvcd.repo.core.config import Config
+from mvcd.repo.core.location import Location
+from mvcd.repo.core.lock import WorkspaceLock
+from mvcd.repo.ondisk.folding import Names
+from mvcd.repo.records import operations
+from mvcd.repo.records.refs import (
+    DEFAULT_BRANCH,
+    EMPTY_ID,
+    HEADS,
+    STAGES,
+    HeadValue,
+    decode_components,
+    encode_components,
+    head_name,
+    known_workspaces,
+    left_out_name,
+    root_name,
+    target_of,
+    tracked_name,
+    version_named,
+)
+from mvcd.repo.records.results import Context, Head, Operation
+from mvcd.repo.records.revisions import Revisions
+from mvcd.store.api import RefUpdate, Session, Store
+from mvcd.store.stores import create_store, open_store
+
+if TYPE_CHECKING:
+    from mvcd.repo.core.promised import Promised
+    from mvcd.repo.core.remotes import Secret
+
+Clock = Callable[[], int]
+"""Nanoseconds since the epoch: `time.time_ns`, or a test's own."""
+
+
+def no_secret(url: str) -> dict[str, str]:  # noqa: ARG001 - the shape of Secret
+    """What is known of how to enter an address, by those who keep nothing of the kind."""
+    return {}
+
+
+class Core:
+    """An open repository's parts. Threads may read; one verb at a time writes, under `lock.hold()`."""
+
+    def __init__(
+        self,
+        place: Location,
+        store: Store,
+        config: Config,
+        *,
+        monitor: Monitor,
+        lock_timeout: float,
+        clock: Clock,
+    ) -> None:
+        self.place = place
+        self.store = store
+        self.config = config
+        self.monitor = monitor
+        self.clock = clock
+        self.secret: Secret = no_secret
+        self.lock = WorkspaceLock(place.lock_path, lock_timeout)
+        workspace = config.get("workspace.id")
+        if workspace is None and not place.bare:
+            raise Failure(
+                f"{place.config_path} has no workspace.id",
+                kind="bad-config",
+                cause="the file was edited or damaged",
+                help="mvc repair",
+            )
+        self._workspace = workspace
+        self.version = lru_cache(maxsize=1024)(self._load_version)
+        self.glance = lru_cache(maxsize=1024)(self._load_glance)
+
+    @property
+    def root(self) -> str:
+        return self.place.root
+
+    @property
+    def workspace(self) -> str:
+        """Its id in the names of refs. Raises Failure in a repository that has none."""
+        self.require_workspace()
+        assert self._workspace is not None
+        return self._workspace
+
+    def require_workspace(self) -> None:
+        """Raises Failure in a repository without one."""
+        if self._workspace is None:
+            raise Failure(
+                f"{self.root} has no workspace",
+                kind="no-workspace",
+                cause="it is a bare repository: to push to and to clone from",
+                help=f"mvc clone {self.root} DIR",
+            )
+
+    def fetch(self, id: Digest) -> bytes:
+        """Raw bytes; from the remote that promised them, where this clone left content out."""
+        try:
+            return self.store.get(id)
+        except MissingObject as error:
+            if self.promised is None:
+                error.help = error.help or self.way_to_absent()
+                raise
+            return self.promised.get(id)
+        except CorruptObject:
+            if self.promised is None:
+                raise
+            return self.promised.get(id)  # what is known to be damaged counts as absent
+
+    def way_to_absent(self) -> str:
+        """The exact command by which content that is not here comes."""
+        from mvcd.repo.core import wanted
+
+        return wanted.way_to_absent(self.config)
+
+    def fetch_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        """As `fetch`, each of them once, in any order."""
+        left = dict.fromkeys(ids)
+        for id, data in self.store.get_many(ids):
+            del left[id]
+            yield id, data
+        for id in left:
+            yield id, self.fetch(id)
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(self.fetch, self.fetch_many)
+
+    @cached_property
+    def names(self) -> Names:
+        """What counts as one name in the workspace."""
+        return Names(self.place.staging)
+
+    @cached_property
+    def promised(self) -> Promised | None:
+        """Where content rests that is absent here by choice; None in a complete repository."""
+        from mvcd.repo.core import wanted
+
+        if not wanted.is_partial(self.config):
+            return None
+        from mvcd.repo.core.promised import Promised
+
+        return Promised(
+            self.store,
+            self.config,
+            secret=lambda url: self.secret(url),  # noqa: PLW0108 - it may be told later
+            clock=self.clock,
+            monitor=self.monitor,
+        )
+
+    def _load_version(self, id: VersionId) -> Version:
+        return EMPTY if id == EMPTY_ID else Version.decode(self.store.get(id))
+
+    def _load_glance(self, id: VersionId) -> Glance:
+        return Glance(id, b"" if id == EMPTY_ID else self.store.get(id))
+
+    @cached_property
+    def revisions(self) -> Revisions:
+        head = HEADS + self._main() if self._workspace is None else head_name(self._workspace)
+        return Revisions(self.store, head, self.version, self.operations)
+
+    def _main(self) -> str:
+        """The branch that stands for HEAD where there is no workspace: main, or the first there is."""
+        names = [name.removeprefix(HEADS) for name in self.store.refs(HEADS)]
+        return DEFAULT_BRANCH if DEFAULT_BRANCH in names else min(names, default=DEFAULT_BRANCH)
+
+    # ---------------------------------------------------------------- HEAD and tracked paths
+
+    def head_value(self) -> HeadValue:
+        if self._workspace is None:
+            return HeadValue(self._main())
+        value = self.store.ref(head_name(self.workspace))
+        if value is None:
+            raise CorruptObject(
+                "this workspace has no HEAD in its store",
+                cause=f"{self.place.config_path} names another store, or the store lost its refs",
+                help="mvc repair",
+            )
+        return HeadValue.decode(value)
+
+    def head(self) -> Head:
+        value = self.head_value()
+        id = value.version
+        if id is None:
+            tip = self.store.ref(f"{HEADS}{value.branch}")
+            id = EMPTY_ID if tip is None else target_of(tip)
+        return Head(value.branch, id, self.version(id).generation)
+
+    def move_head(self, new: HeadValue) -> RefUpdate:
+        """Raises Conflict for a branch that another workspace has checked out."""
+        name = head_name(self.workspace)
+        if new.branch is not None and new.branch != self.head_value().branch:
+            self.require_free(new.branch)
+        return RefUpdate(name, self.store.ref(name), new.encode())
+
+    def tracked(self) -> tuple[str, ...]:
+        value = self.store.ref(tracked_name(self.workspace))
+        return tuple((value or b"").decode().splitlines())
+
+    def move_tracked(self, paths: Sequence[str]) -> RefUpdate | None:
+        """The update that makes `paths` the tracked ones; None when they are already."""
+        name = tracked_name(self.workspace)
+        old, new = self.store.ref(name), "\n".join(sorted(paths)).encode()
+        return None if (old or b"") == new else RefUpdate(name, old, new)
+
+    def left_out(self) -> frozenset[Component]:
+        """Components of HEAD's version that the workspace leaves out (left_out.py)."""
+        if self._workspace is None:
+            return frozenset()
+        value = self.store.ref(left_out_name(self.workspace))
+        return decode_components(value)
+
+    def move_left_out(self, components: frozenset[Component]) -> RefUpdate | None:
+        """The update that leaves `components` out; None when it is so already."""
+        name = left_out_name(self.workspace)
+        old, new = self.store.ref(name), encode_components(components) or None
+        return None if (old or None) == new else RefUpdate(name, old, new)
+
+    # ---------------------------------------------------------------- recording
+
+    def operations(self) -> Iterator[Operation]:
+        """Newest first."""
+        for number, record in self.store.operations():
+            yield operations.decode(number, record)
+
+    def record(
+        self,
+        context: Context,
+        verb: str,
+        detail: str,
+        updates: Sequence[RefUpdate | None],
+        *,
+        session: Session | None = None,
+        files: bool = False,
+        saved: VersionId | None = None,
+        undoes: int | None = None,
+        cache: Mapping[bytes, bytes | None] | None = None,
+    ) -> int:
+        """Moves refs and logs the operation in one transaction; returns its number.
+
+        Raises Conflict when the history of a stage would do more than grow, MissingObject when a ref would name
+        a version that is not in the store, StaleReuse when a collection took it away at this very moment.
+        """
+        moves = [u for u in updates if u is not None]
+        if self._workspace is None and self.store.audit_head().sequence:
+            raise Failure(
+                f"{self.root} belongs to a team server",
+                kind="team-repository",
+                cause="each change of it is a row of the server's audit log",
+                help="push to the server instead",
+            )
+        if any(u.name.startswith(STAGES) for u in moves):
+            from mvcd.repo.records import stages
+
+            stages.require_appended(self.store, moves)
+        record = operations.encode(
+            context, verb, detail, moves,
+            files=files, saved=saved, undoes=undoes, workspace=self._workspace,
+        )  # fmt: skip
+        moves += self._moved_root()
+        with contextlib.ExitStack() as own:
+            if session is None:
+                session = own.enter_context(self.store.session())
+            named = (version_named(u.name, u.target) for u in moves if u.target is not None)
+            self.rely_on(session, {id for id in (saved, *named) if id is not None})
+            return session.commit(moves, operation=record, cache=cache)
+
+    def _moved_root(self) -> list[RefUpdate]:
+        """The update that notes where this workspace is by now, if that was noted before."""
+        if self._workspace is None:
+            return []
+        name, here = root_name(self._workspace), os.fsencode(self.root)
+        noted = self.store.ref(name)
+        return [] if noted in (None, here) else [RefUpdate(name, noted, here)]
+
+    # ---------------------------------------------------------------- other workspaces on the store
+
+    def root_of(self, workspace: str) -> str | None:
+        """Where another workspace lay when that was last noted."""
+        noted = self.store.ref(root_name(workspace))
+        return None if noted is None else os.fsdecode(noted)
+
+    def is_there(self, workspace: str) -> bool:
+        """Whether its directory still is it; of one whose place is not known, yes."""
+        root = self.root_of(workspace)
+        if root is None:
+            return True
+        try:
+            return Location(root).config().get("workspace.id") == workspace
+        except (Failure, OSError):
+            return True  # it cannot be looked into, which does not mean that it is gone
+
+    def require_free(self, branch: str) -> None:
+        """Raises Conflict where another workspace has this branch checked out."""
+        refs = self.store.refs("workspaces/")
+        for id in known_workspaces(refs):
+            if id == self._workspace or HeadValue.decode(refs[head_name(id)]).branch != branch:
+                continue
+            if self.is_there(id):
+                raise Conflict(
+                    f"branch {branch!r} is checked out in {self.root_of(id) or 'another workspace'}",
+                    kind="checked-out",
+                    cause="a commit in one workspace would move it under the files of the other",
+                    help=f"mvc switch -c ANOTHER-NAME {branch}",
+                )
+
+    def rely_on(self, session: Session, versions: Collection[VersionId]) -> None:
+        """Puts versions, and all they reach, under the session's lease. Raises MissingObject."""
+        ids = [id for id in versions if id != EMPTY_ID]
+        for id, missing in zip(ids, session.missing(ids), strict=True):
+            if missing:
+                raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
+
+    def close(self) -> None:
+        if "promised" in self.__dict__ and self.promised is not None:
+            self.promised.close()
+        self.store.close()
+
+
+def create(
+    root: str,
+    store: str | None,
+    context: Context,
+    *,
+    monitor: Monitor | None,
+    clock: Clock,
+    group: bool = False,
+    more: Mapping[str, str | None] | None = None,
+) -> Core:
+    """A new repository: `.mvc/`, its store, an unborn branch. The settings, `more` among them, come last and
+    make it one.
+
+    So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
+    people of the directory's group may write it too (mvcd/disk/group.py).
+    """
+    require_utf8()
+    if not os.path.isdir(root):
+        raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
+    place = location.prepare(root, group=group)
+    settings, again = location.new_settings(place, store)
+    workspace = settings["workspace.id"]
+    assert workspace is not None
+    opened = _empty_store(place, settings.get("store.path"), workspace, again=again, group=group)
+    try:
+        start = RefUpdate(head_name(workspace), None, HeadValue(DEFAULT_BRANCH).encode())
+        stale = [RefUpdate(name, value, None) for name, value in opened.refs().items()]
+        opened.update_refs(
+            [*stale, start], operation=operations.encode(context, "init", "init", [start])
+        )
+        config = place.config()
+        config.write(settings | dict(more or {}))
+        os.unlink(place.beginning)
+        return Core(
+            place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock
+        )
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _empty_store(
+    place: Location, store: str | None, workspace: str, *, again: bool, group: bool
+) -> Store:
+    """A new store, or the one that an unfinished creation of this repository left, which begins `again`. Raises
+    Failure where another's is, however little it holds."""
+    path = place.store_named(store)
+    try:
+        return create_store(path, group=group)
+    except Failure as error:
+        if error.kind != "store-exists":
+            raise
+        found = open_store(path)
+        empty = not found.stats().objects and not found.refs(HEADS)
+        if empty and (store is None or (again and found.refs().keys() <= {head_name(workspace)})):
+            return found
+        found.close()
+        os.unlink(place.beginning)
+        error.cause = "it is another repository's: two that wrote HEAD there would each lose it"
+        error.help = (
+            "mvc init --store ANOTHER-DIRECTORY  (or, in its workspace: mvc workspace add DIR)"
+        )
+        raise
+
+
+def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:
+    """The repository at or above `path`, with a workspace or without."""
+    require_utf8()
+    place = location.find_any(path)
+    config = place.config()
+    store = open_store(place.store_path(config))
+    return Core(
+        place, store, config, monitor=monitor or Silent(), lock_timeout=lock_timeout, clock=clock
+    )

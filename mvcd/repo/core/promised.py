@@ -1,0 +1,138 @@
+"""Content that a clone left out (wanted.py), fetched from the remote that promised it when it is asked for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from mvcd.errors import AuthError, MissingObject, MvcError, RemoteUnreachable
+from mvcd.ids import Digest, Kind
+from mvcd.monitor import Monitor
+from mvcd.objects.entry import Entry
+from mvcd.repo.core import connecting, remotes
+from mvcd.repo.core.config import Config
+from mvcd.repo.core.remotes import Secret
+from mvcd.store.api import ObjectReader, Store
+from mvcd.store.peer import Peer
+from mvcd.sync.walk import difference
+
+PAUSE = 30
+
+
+class Promised:
+    """Fetches what is absent, from several threads; the connection is made when it is first needed. A remote
+    that did not answer is not asked again for PAUSE seconds: a diff may ask a thousand times."""
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        *,
+        secret: Secret,
+        clock: Callable[[], int],
+        monitor: Monitor,
+    ) -> None:
+        self._store = store
+        self._config = config
+        self._secret = secret
+        self._clock = clock
+        self._monitor = monitor
+        self._lock = threading.Lock()
+        self._peer: Peer | None = None
+        self._silent: RemoteUnreachable | AuthError | None = None
+        self._until = 0
+
+    def get(self, id: Digest) -> bytes:
+        """Raises MissingObject, and what the way to the remote raises."""
+        with self._lock, self._once():
+            self._bring([id])
+        return self._store.get(id)
+
+    def bring(self, roots: Iterable[Digest], *, lists_only: bool = False) -> None:
+        """All that `roots` reach and is not here, many at a time; with `lists_only` no more than tells which
+        files there are."""
+        from mvcd.sync.pull import fetch_below
+
+        stop = Kind.RECIPE if lists_only else Kind.VERSION
+        wanted = list(dict.fromkeys(roots))
+        if _all_here(self._store, wanted, stop):
+            return
+        with self._lock, self._once(), self._store.session() as session:
+            fetch_below(session, self._store, [self._connected()], wanted, self._monitor, stop=stop)
+            session.flush()
+
+    def bring_entries(self, entries: Iterable[Entry]) -> None:
+        self.bring([entry.recipe for entry in entries])
+
+    @contextmanager
+    def _once(self) -> Iterator[None]:
+        now = self._clock()
+        if self._silent is not None and now < self._until:
+            raise self._silent.with_traceback(None)
+        try:
+            yield
+        except (RemoteUnreachable, AuthError) as error:
+            self._silent, self._until = error, self._clock() + PAUSE * 1_000_000_000
+            raise
+
+    def ahead(self, ids: Sequence[Digest]) -> None:
+        """Brings what will be asked for next, in one request instead of many; `get` tells what cannot come."""
+        here = self._store.has(ids)
+        gone = [id for id, found in zip(ids, here, strict=True) if not found]
+        if gone:
+            with suppress(MissingObject), self._lock, self._once():
+                self._bring(gone)
+
+    def _bring(self, ids: list[Digest]) -> None:
+        from mvcd.sync.pull import fetch_records
+
+        with self._store.session() as session:
+            try:
+                fetch_records(session, self._store, [self._connected()], ids, self._monitor)
+            except MissingObject as error:
+                raise MissingObject(
+                    str(error),
+                    cause=f"this clone left it out, and {self._name} does not have it",
+                    help="mvc verify --remote",
+                ) from error
+            session.flush()
+
+    @property
+    def _name(self) -> str:
+        return self._config.get("partial.remote") or ""
+
+    def _connected(self) -> Peer:
+        if self._peer is None:
+            found = remotes.remote(self._config, self._name)
+            try:
+                self._peer = connecting.connect(
+                    found, self._secret, self._clock, self._monitor.warn
+                )
+            except MvcError as error:
+                error.cause = error.cause or "content that this clone left out is needed"
+                raise
+        return self._peer
+
+    def close(self) -> None:
+        if self._peer is not None:
+            self._peer.close()
+            self._peer = None
+
+
+def _all_here(store: ObjectReader, roots: Sequence[Digest], stop: Kind) -> bool:
+    """Whether nothing has to be fetched: then a clone works without its remote."""
+
+    def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        wanted = [id for id in ids if id.kind is not stop]
+        if not all(store.has(wanted)):
+            raise MissingObject("some of it is not here")
+        return store.get_many(wanted)
+
+    try:
+        for group in difference(roots, (), read, read):
+            if not all(store.has([id for id in group if id.kind is Kind.CHUNK])):
+                return False
+    except MissingObject:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Remotes: names for other repositories' addresses; connecting.py makes a peer of an address.
+
+    grpc://host:port/repo      a server in plain text: on this machine, or with `remote.NAME.insecure`
+    grpcs://host:port/repo     a server over TLS; `remote.NAME.ca` names a file of certificates to trust
+    ssh://[user@]host/path     a workspace there, through the system's ssh; `remote.NAME.mvcd` names the
+                               program there, where it is not on the PATH
+    file:///path, /path        a repository on this machine: a workspace, or a store without one
+
+Settings are `remote.NAME.url` and so on in `.mvc/config.toml`. Secrets are in neither: whoever opens the
+repository says how to find them (`Core.secret`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mvcd.errors import Failure, UsageError
+from mvcd.repo.core.config import Config
+from mvcd.repo.records.refs import REMOTES, tracking_name
+from mvcd.store.api import RefUpdate, Store
+from mvcd.wire.address import require_no_secret
+from mvcd.wire.schemes import scheme_of
+
+DEFAULT = "origin"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
+
+Secret = Callable[[str], Mapping[str, str]]
+"""What is known of an address besides the remote's settings: its `token`, and options like `ca`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A named address. `options` are its other settings, as text."""
+
+    name: str
+    url: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+def remotes(config: Config) -> dict[str, Remote]:
+    """All remotes by name, in order."""
+    settings: dict[str, dict[str, str]] = {}
+    for key, value in config.items():
+        section, _, rest = key.partition(".")
+        name, _, option = rest.partition(".")
+        if section == "remote" and option:
+            settings.setdefault(name, {})[option] = value
+    return {
+        name: Remote(name, found.pop("url"), found)
+        for name, found in sorted(settings.items())
+        if "url" in found
+    }
+
+
+def remote(config: Config, name: str | None = None) -> Remote:
+    """The remote of this name; an address stands for itself; None is origin, or the only one there is."""
+    known = remotes(config)
+    if name is None:
+        name = next(iter(known)) if len(known) == 1 else DEFAULT
+    if name in known:
+        return known[name]
+    require_no_secret(name)
+    if "/" in name:
+        return Remote("", absolute(name))
+    raise Failure(
+        f"there is no remote {name!r}",
+        kind="unknown-remote",
+        cause=f"there are: {', '.join(known)}" if known else None,
+        help=f"mvc remote add {name} URL",
+    )
+
+
+def add(config: Config, name: str, url: str) -> Remote:
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a remote", cause="names use letters, digits, _ and -"
+        )
+    if name in remotes(config):
+        raise Failure(
+            f"remote {name!r} exists", kind="remote-exists", help=f"mvc remote set-url {name} URL"
+        )
+    made = Remote(name, absolute(url))
+    config.write({f"remote.{name}.url": made.url})
+    return made
+
+
+def set_url(config: Config, name: str, url: str) -> Remote:
+    found = _existing(config, name)
+    config.write({f"remote.{name}.url": absolute(url)})
+    return Remote(name, absolute(url), found.options)
+
+
+def remove(config: Config, store: Store, name: str) -> Remote:
+    """Forgets the address and where its refs were."""
+    found = _existing(config, name)
+    config.write(_keys(found, None))
+    gone = store.refs(tracking_name(name, ""))
+    store.update_refs([RefUpdate(ref, value, None) for ref, value in gone.items()])
+    return found
+
+
+def rename(config: Config, store: Store, old: str, new: str) -> Remote:
+    found = _existing(config, old)
+    made = add(config, new, found.url)
+    config.write({**_keys(found, None), **_keys(Remote(new, found.url, found.options), "")})
+    moved = store.refs(tracking_name(old, ""))
+    updates = [RefUpdate(ref, value, None) for ref, value in moved.items()]
+    prefix = f"{REMOTES}{old}/"
+    updates += [
+        RefUpdate(tracking_name(new, ref.removeprefix(prefix)), None, v) for ref, v in moved.items()
+    ]
+    store.update_refs(updates)
+    return Remote(made.name, made.url, found.options)
+
+
+def _keys(of: Remote, value: str | None) -> dict[str, str | None]:
+    """The settings of a remote: with `value` None those that remove it."""
+    options = {"url": of.url, **of.options}
+    return {
+        f"remote.{of.name}.{key}": None if value is None else text for key, text in options.items()
+    }
+
+
+def _existing(config: Config, name: str) -> Remote:
+    found = remotes(config)
+    if name not in found:
+        raise Failure(f"there is no remote {name!r}", kind="unknown-remote", help="mvc remote")
+    return found[name]
+
+
+# -------------------------------------------------------------------- addresses
+
+
+def absolute(url: str) -> str:
+    """An address that means the same from everywhere: a plain path becomes an absolute one."""
+    require_no_secret(url)
+    if not scheme_of(url).name:
+        return os.path.abspath(os.path.expanduser(url)) if url.startswith("~") else _absolute(url)
+    return url
+
+
+def _absolute(path: str) -> str:
+    if not path:
+        raise UsageError("an empty path is no address")
+    return os.path.abspath(path)

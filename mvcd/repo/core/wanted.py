@@ -1,0 +1,95 @@
+"""Clones that hold every record but not all content: what they leave out, and who has it.
+
+    partial.remote     the remote that promised the rest
+    partial.only       components whose content comes with a fetch, joined by commas; none: "-"
+    partial.depth      content of that many newest versions comes with a fetch
+
+What is left out comes when it is asked for (promised.py), and stays. So "absent" is no damage here, as long as
+the remote has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from mvcd.errors import Failure
+from mvcd.ids import Digest, VersionId
+from mvcd.objects.version import Component, Version
+from mvcd.repo.core import remotes
+from mvcd.repo.core.config import Config
+
+_NOTHING = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which content a fetch brings. `only` None: of all components; empty: of none. `depth` None: of all
+    versions."""
+
+    only: frozenset[Component] | None = None
+    depth: int | None = None
+
+    @property
+    def everything(self) -> bool:
+        return self.only is None and self.depth is None
+
+    def settings(self, remote: str) -> dict[str, str | None]:
+        if self.everything:
+            return {}
+        only = None if self.only is None else ",".join(sorted(self.only)) or _NOTHING
+        depth = None if self.depth is None else str(self.depth)
+        return {"partial.remote": remote, "partial.only": only, "partial.depth": depth}
+
+    def left_out(
+        self,
+        new: Sequence[VersionId],
+        heads: Collection[VersionId],
+        read: Callable[[Digest], bytes],
+    ) -> frozenset[Digest]:
+        """Component roots of new versions (parents first) whose content does not come."""
+        leave: set[Digest] = set()
+        keep: set[Digest] = set()
+        deep = dict.fromkeys(heads, 1)
+        for id in reversed(new):
+            version = Version.decode(read(id))
+            depth = deep.get(id, 1)
+            for parent in version.parents:
+                deep[parent] = min(deep.get(parent, depth + 1), depth + 1)
+            wanted = self.depth is None or depth <= self.depth
+            for component, root in version.components.items():
+                if root.root is not None:
+                    here = wanted and (self.only is None or component in self.only)
+                    (keep if here else leave).add(root.root)
+        return frozenset(leave - keep)
+
+
+def is_partial(config: Config) -> bool:
+    return config.get("partial.remote") is not None
+
+
+def wanted(config: Config) -> Wanted:
+    """Raises Failure(kind="bad-config")."""
+    only, depth = config.get("partial.only"), config.get("partial.depth")
+    try:
+        names = None if only is None else [n for n in only.split(",") if n != _NOTHING]
+        return Wanted(
+            None if names is None else frozenset(map(Component, names)),
+            None if depth is None else int(depth),
+        )
+    except ValueError as error:
+        raise Failure(
+            "the [partial] settings are wrong", kind="bad-config", cause=str(error)
+        ) from None
+
+
+def way_to_absent(config: Config) -> str:
+    """The exact command by which content that is not here comes, in the form of an error's `help`."""
+    name = config.get("partial.remote")
+    if name is not None:
+        return f"mvc verify --remote {name}  (tells why {name} did not give it)"
+    names = remotes.remotes(config)
+    if names:
+        name = remotes.DEFAULT if remotes.DEFAULT in names else min(names)
+        return f"mvc config set partial.remote {name}  (fetches it when it is asked for)"
+    return "mvc remote add origin URL && mvc config set partial.remote origin"

@@ -1,0 +1,133 @@
+"""What made a version, and what was made from it: records only, no content is read.
+
+A component comes from the oldest version, back along first parents, that has had the same root ever since: so
+"the data is as of v3" is a comparison of digests. What was made from a version are its children in any ref's
+history, and the names that hold it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mvcd.errors import Failure, IntegrityError
+from mvcd.ids import Digest, VersionId
+from mvcd.objects.version import EMPTY, Component, Provenance, Version
+from mvcd.repo.core.core import Core
+from mvcd.repo.history.history import history, names_by_version
+from mvcd.repo.history.runs import RunRecord, record_of
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a component's content comes from."""
+
+    component: Component
+    root: Digest
+    files: int
+    size: int  # bytes
+    since: VersionId
+    since_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """Another version: a parent or a child."""
+
+    id: VersionId
+    number: int
+    message: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    id: VersionId
+    version: Version
+    names: tuple[str, ...]
+    origins: tuple[Origin, ...]  # of the components that have files
+    parents: tuple[Kin, ...]
+    children: tuple[Kin, ...]  # oldest first
+    parent_weights: tuple[
+        Digest, ...
+    ]  # roots of the parents' weights that are not this version's own
+    run: RunRecord | None
+
+    @property
+    def provenance(self) -> Provenance:
+        return self.version.provenance
+
+
+def lineage(core: Core, rev: str) -> Lineage:
+    """Raises Failure for v0, which nothing made."""
+    id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+    if id == EMPTY.id:
+        raise Failure(f"{rev} is the empty version v0", kind="no-versions", help="mvc log")
+    version = core.version(id)
+    names = names_by_version(core)
+    weights = version.components[Component.WEIGHTS].root
+    parents = [core.version(p) for p in version.parents]
+    return Lineage(
+        id=id,
+        version=version,
+        names=tuple(names.get(id, ())),
+        origins=tuple(_origins(core, id, version)),
+        parents=tuple(_kin(core, p, names.get(p, ())) for p in version.parents),
+        children=tuple(_children(core, id)),
+        parent_weights=tuple(
+            dict.fromkeys(
+                root
+                for p in parents
+                if (root := p.components[Component.WEIGHTS].root) is not None and root != weights
+            )
+        ),
+        run=_run(core, id),
+    )
+
+
+def _origins(core: Core, id: VersionId, version: Version) -> list[Origin]:
+    open_ = {c for c in Component if version.components[c].root is not None}
+    since = dict.fromkeys(open_, (id, version.generation))
+    current = version
+    while open_ and current.parents:
+        parent_id = current.parents[0]
+        current = core.version(parent_id)
+        open_ = {c for c in open_ if current.components[c].root == version.components[c].root}
+        for component in open_:
+            since[component] = (parent_id, current.generation)
+    found = []
+    for component in Component:
+        part = version.components[component]
+        if part.root is not None:
+            where, number = since[component]
+            found.append(Origin(component, part.root, part.files, part.size, where, number))
+    return found
+
+
+def _children(core: Core, id: VersionId) -> list[Kin]:
+    every = history(core, "HEAD", limit=None, component=None, all_refs=True, first_parent=False)
+    found = [
+        Kin(h.id, h.version.generation, h.version.message, tuple(h.refs))
+        for h in every
+        if id in h.version.parents
+    ]
+    return found[::-1]
+
+
+def _kin(core: Core, id: VersionId, names: object) -> Kin:
+    version = core.version(id)
+    assert isinstance(names, list | tuple)
+    return Kin(id, version.generation, version.message, tuple(names))
+
+
+def _run(core: Core, id: VersionId) -> RunRecord | None:
+    """The record of the run that made this very version: a later commit still holds the file."""
+    mine = _record(core, id)
+    inherited = any(_record(core, parent) == mine for parent in core.version(id).parents)
+    return None if inherited else mine
+
+
+def _record(core: Core, id: VersionId) -> RunRecord | None:
+    try:
+        return record_of(core, id)
+    except (Failure, IntegrityError):
+        return None  # no run, or its content is not here

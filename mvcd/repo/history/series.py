@@ -1,0 +1,76 @@
+"""Metrics over history, as lines to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mvcd.ids import VersionId
+from mvcd.objects.glance import MISSING, Glance
+from mvcd.repo.core.core import Core
+from mvcd.repo.history.query.evaluate import known_keys, unknown_key, value_finder
+from mvcd.repo.history.query.tree import Key
+from mvcd.repo.history.search import Filter
+from mvcd.repo.history.walk import ancestors, resolve
+
+STEP_KEYS = ("step", "global_step", "iteration", "epoch")
+"""Keys that say how far training was, in the order in which they are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    version: VersionId
+    number: int
+    time_us: int
+    step: float | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One metric along one line of first parents, oldest first; versions without a number are left out."""
+
+    metric: str
+    rev: str
+    points: tuple[Point, ...]
+
+
+def series(
+    core: Core, metrics: Sequence[str], revs: Sequence[str], *, where: str | None
+) -> tuple[Series, ...]:
+    """Raises ExpressionError (kind "unknown-key") for a metric that none of the versions has."""
+    found, keys = [], set[str]()
+    lines = {rev: _line(core, rev, where) for rev in revs}
+    for metric in metrics:
+        mine = [Series(metric, rev, _points(lines[rev], metric)) for rev in revs]
+        if not any(one.points for one in mine):
+            keys = keys or {key for line in lines.values() for key in known_keys(line)}
+            raise unknown_key(metric, Key(metric, 0, len(metric)), keys)
+        found += [one for one in mine if one.points]
+    return tuple(found)
+
+
+def _line(core: Core, rev: str, where: str | None) -> list[Glance]:
+    versions = ancestors(core, [resolve(core, rev)], first_parent=True)
+    if where is not None:
+        versions = Filter(core, where)(versions)
+    return list(versions)[::-1]
+
+
+def _points(line: Sequence[Glance], metric: str) -> tuple[Point, ...]:
+    find, steps = value_finder(metric), [value_finder(key) for key in STEP_KEYS]
+    points = []
+    for version in line:
+        value = _number(find(version))
+        if value is not None:
+            step = next((s for f in steps if (s := _number(f(version))) is not None), None)
+            points.append(Point(version.id, version.generation, version.time_us, step, value))
+    return tuple(points)
+
+
+def _number(value: object) -> float | None:
+    """None also for NaN and infinities: there is nowhere to draw them."""
+    if value is MISSING or isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    number = float(value)
+    return number if abs(number) < float("inf") else None

@@ -1,0 +1,128 @@
+"""Walks over history at a glance, for questions that look at every version."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+
+from mvcd.errors import Failure
+from mvcd.ids import VersionId
+from mvcd.objects.glance import Glance
+from mvcd.repo.core.core import Core
+from mvcd.repo.records.refs import EMPTY_ID, HEADS, TAGS, target_of
+
+RANGE = ".."
+
+
+def ancestors(
+    core: Core, starts: Iterable[VersionId], *, first_parent: bool = False
+) -> Iterator[Glance]:
+    """The versions themselves and all before them, a child always before its parents, then newest first."""
+    queue: list[tuple[int, int, VersionId, Glance]] = []
+    seen = {EMPTY_ID}
+
+    def put(ids: Iterable[VersionId]) -> None:
+        for id in ids:
+            if id not in seen:
+                seen.add(id)
+                found = core.glance(id)
+                heapq.heappush(queue, (-found.generation, -found.time_us, id, found))
+
+    put(starts)
+    while queue:
+        version = heapq.heappop(queue)[3]
+        yield version
+        put(version.parents[:1] if first_parent else version.parents)
+
+
+def resolve(core: Core, rev: str) -> VersionId:
+    return core.revisions.resolve(rev, now_us=core.clock() // 1000)
+
+
+def selected(
+    core: Core, revs: Sequence[str], *, branches: Sequence[str] = (), all_refs: bool = False
+) -> Iterator[Glance]:
+    """Versions by name, `A..B` for those that B has and A has not, whole branches, everything; each once."""
+    seen: set[VersionId] = set()
+    starts = {_tip(core, branch) for branch in branches}
+    if all_refs:
+        refs = {**core.store.refs(HEADS), **core.store.refs(TAGS)}
+        starts |= {target_of(value) for value in refs.values()} | {core.head().version}
+    for version in _chain(core, revs, starts):
+        if version.id not in seen and version.generation:
+            seen.add(version.id)
+            yield version
+
+
+def _chain(core: Core, revs: Sequence[str], starts: set[VersionId]) -> Iterator[Glance]:
+    for rev in revs:
+        old, found, new = rev.partition(RANGE)
+        if found:
+            yield from between(core, resolve(core, old or "HEAD"), resolve(core, new or "HEAD"))
+        else:
+            yield core.glance(resolve(core, rev))
+    yield from ancestors(core, starts)
+
+
+def between(core: Core, old: VersionId, new: VersionId) -> Iterator[Glance]:
+    """What `new` reaches and `old` does not, newest first."""
+    before = {version.id for version in ancestors(core, [old])}
+    return (version for version in ancestors(core, [new]) if version.id not in before)
+
+
+def _tip(core: Core, branch: str) -> VersionId:
+    value = core.store.ref(HEADS + branch)
+    if value is None:
+        raise Failure(f"there is no branch {branch!r}", kind="unknown-branch", help="mvc branch")
+    return target_of(value)
+
+
+class RefNames:
+    """What branches, tags and stages say of versions; worked out when it is first asked for."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def branches(self, version: Glance) -> Sequence[str]:
+        return self._branches.get(version.id, ())
+
+    def tags(self, version: Glance) -> Sequence[str]:
+        return self._tags.get(version.id, ())
+
+    def stages(self, version: Glance) -> Sequence[str]:
+        return self._stages.get(version.id, ())
+
+    @cached_property
+    def _branches(self) -> Mapping[VersionId, Sequence[str]]:
+        """A version with children passes on what reaches them: one walk for all branches."""
+        reached: dict[VersionId, tuple[str, ...]] = {}
+        for ref, value in sorted(self._core.store.refs(HEADS).items()):
+            id = target_of(value)
+            reached[id] = (*reached.get(id, ()), ref.removeprefix(HEADS))
+        for version in ancestors(self._core, list(reached)):
+            mine = reached[version.id]
+            for parent in version.parents:
+                theirs = reached.get(parent)
+                if theirs is None:
+                    reached[parent] = mine
+                elif theirs != mine:
+                    reached[parent] = tuple(sorted({*theirs, *mine}))
+        return reached
+
+    @cached_property
+    def _tags(self) -> Mapping[VersionId, Sequence[str]]:
+        found: dict[VersionId, tuple[str, ...]] = {}
+        for ref, value in sorted(self._core.store.refs(TAGS).items()):
+            id = target_of(value)
+            found[id] = (*found.get(id, ()), ref.removeprefix(TAGS))
+        return found
+
+    @cached_property
+    def _stages(self) -> Mapping[VersionId, Sequence[str]]:
+        from mvcd.repo.records.stages import holders
+
+        found: dict[VersionId, tuple[str, ...]] = {}
+        for stage, id in holders(self._core.store).items():
+            found[id] = (*found.get(id, ()), stage)
+        return found

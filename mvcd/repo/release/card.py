@@ -1,0 +1,256 @@
+"""What a model card says of a version, gathered from its records and recipes; of content, tables at most."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from mvcd.ids import VersionId
+from mvcd.inspect.layers import Layer, is_layer, model_of
+from mvcd.inspect.tables import format_of, read_table
+from mvcd.objects.entry import Mode
+from mvcd.objects.version import Component, Version
+from mvcd.repo.contents.content import VersionFile
+from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, recipe_of
+from mvcd.repo.core.core import Core
+from mvcd.repo.history import history
+from mvcd.repo.records import stages
+from mvcd.repo.records.refs import STAGES, TAGS, target_of
+from mvcd.repo.records.results import History
+from mvcd.repo.records.stages import StageRecord
+
+MAX_MODULES = 40
+"""Rows of a network's table; past it the table goes less deep."""
+
+MAX_TABLES = 20
+MAX_TABLE_BYTES = 64 << 20
+"""Bytes of the tables that are read for a card, all together: half a second."""
+
+MAX_LISTED = 100
+"""Files named per component; a card that lists 100,000 images is read by nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardFile:
+    """A file of a version. `recipe` is hex."""
+
+    path: str
+    size: int
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """A file of weights; without `format` it is plain bytes, and nothing is known of its tensors."""
+
+    path: str
+    size: int
+    recipe: str
+    format: str
+    tensors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A part of a network, like "layers.*.attention": numbers are one, so a row stands for all its blocks."""
+
+    module: str
+    tensors: int
+    parameters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The layers of one model, whatever files they are in. `parameters`: elements by dtype, most first."""
+
+    name: str  # the files' path less shard numbers and suffix
+    tensors: int
+    parameters: Mapping[str, int]
+    modules: tuple[Module, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.tensors, self.modules))
+
+    @property
+    def size(self) -> int:
+        return sum(self.parameters.values())
+
+
+@dataclass(frozen=True, slots=True)
+class DataKind:
+    """The data files of one kind, by the end of their names: "csv", "jpg"; "" for names without one."""
+
+    kind: str
+    files: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataTable:
+    """A table among the data. `problem` says why it was not counted."""
+
+    path: str
+    rows: int | None
+    columns: tuple[str, ...]
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """`tables` were counted where that was asked for. `stages` has the records by which the version came to a
+    stage or left it, newest first by stage. Of components in `absent` no files are named: their lists are not
+    here, pruned or never fetched.
+    """
+
+    history: History
+    architecture: tuple[CardFile, ...]
+    networks: tuple[Network, ...]  # largest first
+    weights: tuple[WeightFile, ...]
+    data: tuple[DataKind, ...]
+    tables: tuple[DataTable, ...]
+    stages: tuple[StageRecord, ...]
+    absent: tuple[Component, ...] = ()
+
+
+def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
+    """In the order of the ids. `tables` reads the data's tables, the smaller ones, to count their rows."""
+    names = history.names_by_version(core)
+    steps = _steps(core)
+    for id in ids:
+        version = core.version(id)
+        here = _Here(core, version)
+        none: tuple[tuple[Network, ...], tuple[WeightFile, ...]] = ((), ())
+        networks, weights = here.look(Component.WEIGHTS, _weights, none)
+        yield CardFacts(
+            history=History(id, version, tuple(names.get(id, ()))),
+            architecture=here.look(Component.ARCHITECTURE, _architecture, ()),
+            networks=networks,
+            weights=weights,
+            data=here.look(Component.DATA, _data, ()),
+            tables=here.look(Component.DATA, _tables, ()) if tables else (),
+            stages=tuple(steps.get(id, ())),
+            absent=tuple(c for c in Component if c in here.absent),
+        )
+
+
+_T = TypeVar("_T")
+
+
+class _Here:
+    """A version of which some content may not be here."""
+
+    def __init__(self, core: Core, version: Version) -> None:
+        self._core, self._version = core, version
+        self.absent = set[Component]()
+
+    def look(self, component: Component, find: Callable[[Core, Version], _T], nothing: _T) -> _T:
+        try:
+            return find(self._core, self._version)
+        except ABSENT:
+            self.absent.add(component)
+            return nothing
+
+
+def _steps(core: Core) -> dict[VersionId, list[StageRecord]]:
+    """The records of all stages by version."""
+    found: dict[VersionId, list[StageRecord]] = defaultdict(list)
+    if core.store.refs(STAGES):
+        for name in stages.names(core.store):
+            for record in stages.records(core.store, name):
+                id = record.promotion.version
+                found[id].append(replace(record, generation=core.version(id).generation))
+    return found
+
+
+def _files(core: Core, version: Version, component: Component) -> list[Placed]:
+    return list(VersionFiles(version, core.fetch).all([component]))
+
+
+def _architecture(core: Core, version: Version) -> tuple[CardFile, ...]:
+    found = _files(core, version, Component.ARCHITECTURE)[:MAX_LISTED]
+    return tuple(CardFile(p.entry.path, p.entry.size, p.entry.recipe.hex()) for p in found)
+
+
+def _weights(core: Core, version: Version) -> tuple[tuple[Network, ...], tuple[WeightFile, ...]]:
+    files: list[WeightFile] = []
+    layers: dict[str, dict[str, Layer]] = defaultdict(dict)
+    for placed in _files(core, version, Component.WEIGHTS):
+        entry = placed.entry
+        if entry.mode is Mode.SYMLINK:
+            continue
+        recipe = recipe_of(entry, core.fetch)
+        found = [s.tensor for s in recipe.segments if s.tensor is not None]
+        files.append(
+            WeightFile(entry.path, entry.size, entry.recipe.hex(), recipe.format, len(found))
+        )
+        model = model_of(entry.path)
+        if model is not None:
+            network = {t.name: Layer(t.name, t.dtype, t.shape) for t in found if is_layer(t.name)}
+            layers[model].update(network)
+    networks = [_network(name, list(below.values())) for name, below in layers.items() if below]
+    networks.sort(key=lambda network: (-network.size, network.name))
+    return tuple(networks), tuple(files)
+
+
+def _network(name: str, layers: list[Layer]) -> Network:
+    parameters: Counter[str] = Counter()
+    for layer in layers:
+        parameters[layer.dtype] += layer.parameters
+    for depth in (6, 5, 4, 3, 2, 1, 0):
+        modules = _modules(layers, depth)
+        if len(modules) <= MAX_MODULES:
+            break
+    return Network(name, len(layers), dict(parameters.most_common()), modules)
+
+
+def _modules(layers: list[Layer], depth: int) -> tuple[Module, ...]:
+    """By the first `depth` parts of their names, in the order of the file."""
+    rows: dict[str, list[int]] = defaultdict(list)
+    for layer in layers:
+        above = layer.name.split(".")[:-1][:depth]
+        rows[".".join("*" if part.isdigit() else part for part in above)].append(layer.parameters)
+    return tuple(Module(m, len(counts), sum(counts)) for m, counts in rows.items())
+
+
+def _data(core: Core, version: Version) -> tuple[DataKind, ...]:
+    """By kind, most bytes first."""
+    kinds: dict[str, list[int]] = defaultdict(list)
+    for placed in VersionFiles(version, core.fetch).all([Component.DATA]):
+        _, dot, end = placed.entry.path.rpartition("/")[2].rpartition(".")
+        kinds[end.lower() if dot else ""].append(placed.entry.size)
+    found = [DataKind(kind, len(sizes), sum(sizes)) for kind, sizes in kinds.items()]
+    return tuple(sorted(found, key=lambda k: (-k.size, k.kind)))
+
+
+def _tables(core: Core, version: Version) -> tuple[DataTable, ...]:
+    """In the order of their paths."""
+    return tuple(_each_table(core, version))
+
+
+def _each_table(core: Core, version: Version) -> Iterator[DataTable]:
+    found = [p.entry for p in VersionFiles(version, core.fetch).all([Component.DATA])]
+    tables = [e for e in found if e.mode is not Mode.SYMLINK and format_of(e.path) is not None]
+    left = MAX_TABLE_BYTES
+    for entry in tables[:MAX_TABLES]:
+        if entry.size > left:
+            yield DataTable(entry.path, None, (), "too large to be counted for a card")
+            continue
+        left -= entry.size
+        try:
+            with io.BufferedReader(VersionFile(entry, core.fetch)) as file:
+                table = read_table(entry.path, file)
+        except ABSENT:
+            yield DataTable(entry.path, None, (), "content not here")
+        else:
+            columns = tuple(column.name for column in table.columns)
+            yield DataTable(entry.path, table.rows, columns, table.problem)
+
+
+def published(core: Core) -> list[VersionId]:
+    """Versions with a tag or that ever were on a stage, newest first."""
+    refs = {**core.store.refs(TAGS), **core.store.refs(STAGES)}
+    ids = {target_of(value) for value in refs.values()}
+    return sorted(ids, key=lambda id: (-core.version(id).time_us, id))

@@ -1,0 +1,230 @@
+"""Exports: a version as a clean directory with a manifest, there whole or not at all (EXPORT.md).
+
+Everything is written into a directory beside the target, verified and made durable there; one rename makes it
+the target, or exchanges it with an older export. A process that dies leaves the target old or new, and beside
+it a directory that the next export to the same place removes. That directory is locked while it is in use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mvcd.disk.exchange import exchange
+from mvcd.disk.locks import lock_now
+from mvcd.disk.moves import move
+from mvcd.disk.sync import sync_directories, sync_directory, sync_file
+from mvcd.errors import Busy, Conflict, CorruptObject, Failure
+from mvcd.ids import VersionId
+from mvcd.objects.promotion import Promotion
+from mvcd.objects.version import Component, Version
+from mvcd.repo.contents.files import Placed, VersionFiles
+from mvcd.repo.contents.pipeline import worker_count
+from mvcd.repo.core.core import Core
+from mvcd.repo.ondisk.below import paths_below
+from mvcd.repo.ondisk.folding import Names, refuse_twins
+from mvcd.repo.records.refs import EMPTY_ID, HEADS, STAGES, TAGS
+from mvcd.repo.release import export_manifest, gate
+from mvcd.repo.release.export_manifest import ExportedFile, ExportManifest
+from mvcd.repo.restore.checkout import Checkout
+
+_STAGING = "staging"
+"""Directories up to which each is fsynced; see checkout.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    manifest: ExportManifest
+    directory: str
+    bytes_total: int
+    replaced: VersionId | None  # what was there before
+
+
+def export(
+    core: Core, rev: str, directory: str, *, only: Collection[Component] | None, replace: bool
+) -> ExportResult:
+    """Raises Failure (kind "not-empty", "missing-content", "reserved-name", "unsafe-link"), Busy, Conflict."""
+    id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+    if id == EMPTY_ID:
+        raise Failure(f"{rev} is the empty version v0", kind="no-versions", help="mvc log")
+    target = os.path.abspath(directory)
+    before = _judge(target, replace=replace)
+    version = core.version(id)
+    chosen = tuple(c for c in Component if only is None or c in only)
+    files = sorted(
+        VersionFiles(version, core.fetch).all(chosen), key=lambda placed: placed.entry.path
+    )
+    if core.promised is not None:
+        core.promised.bring_entries(p.entry for p in files)
+    _require_exportable(core, id, version, files)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with _workplace(target) as beside:
+        place = os.path.join(beside, "content")
+        os.mkdir(place)
+        _write(core, files, place, os.path.join(beside, _STAGING))
+        listed = _listed(place, files)
+        made = ExportManifest(id, version, chosen, listed, _promotion(core, rev, id))
+        _write_manifest(place, made.encode())
+        _settle(place, target, beside, replaces=before is not None)
+    return ExportResult(made, target, sum(p.entry.size for p in files), before)
+
+
+def _judge(target: str, *, replace: bool) -> VersionId | None:
+    """The version of the export that is to be replaced. Raises Failure unless the target may be taken."""
+    if os.path.islink(target) or (os.path.exists(target) and not os.path.isdir(target)):
+        raise Failure(f"{target} is not a directory", kind="not-a-directory")
+    if not os.path.isdir(target) or not os.listdir(target):
+        return None
+    try:
+        manifest = export_manifest.read(target)
+    except (Failure, CorruptObject) as error:
+        raise _not_empty(target, str(error), "export to an empty or new DIR") from error
+    known = {f.entry.path for f in manifest.files} | {export_manifest.NAME}
+    foreign = next((p for p in paths_below(target) if p not in known), None)
+    if foreign is not None:
+        raise _not_empty(target, f"{foreign} is not of the export that it was", "move it away")
+    if not replace:
+        raise _not_empty(
+            target, f"it has v{manifest.record.generation}", "mvc export REV DIR --replace"
+        )
+    return manifest.version
+
+
+def _not_empty(target: str, why: str, help: str) -> Failure:
+    return Failure(f"{target} is not empty", kind="not-empty", cause=why, help=help)
+
+
+def _require_exportable(
+    core: Core, id: VersionId, version: Version, files: Sequence[Placed]
+) -> None:
+    wanted = {p.entry.path for p in files}
+    if export_manifest.NAME in wanted:
+        raise Failure(
+            f"v{version.generation} has a file called {export_manifest.NAME}",
+            kind="reserved-name",
+            cause="the manifest of the export has that name",
+        )
+    absent = gate.incomplete(core, [p.entry for p in files])
+    if absent:
+        raise Failure(
+            f"v{version.generation} {id.short(10)} is not whole here",
+            kind="missing-content",
+            cause="content is missing of " + ", ".join(absent),
+            help="mvc verify",
+        )
+
+
+# -------------------------------------------------------------------- writing
+
+
+@contextlib.contextmanager
+def _workplace(target: str) -> Iterator[str]:
+    """An empty directory beside the target, ours alone. Raises Busy while another export goes there."""
+    parent, name = os.path.split(target)
+    beside = os.path.join(parent, f".{name}.mvc-export")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(beside)
+    busy = Busy(f"another export to {target} is under way", help="run it again afterwards")
+    try:
+        fd = os.open(beside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise busy from None
+    same = False
+    try:
+        try:
+            same = lock_now(fd) and os.path.samestat(os.fstat(fd), os.lstat(beside))
+        except OSError:  # removed by who had it
+            same = False
+        if not same:
+            raise busy
+        for left in os.listdir(beside):
+            shutil.rmtree(os.path.join(beside, left))
+        yield beside
+    finally:
+        if same:
+            shutil.rmtree(beside, ignore_errors=True)
+        os.close(fd)
+
+
+def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
+    entries = [p.entry for p in files]
+    refuse_twins((e.path for e in entries), Names(staging), place)
+    checkout = Checkout(place, staging, core.contents, core.monitor, stands_alone=True)
+    checkout.apply(entries, [], expect={})
+    if checkout.skipped:
+        path, why = checkout.skipped[0]
+        raise Failure(f"{path} cannot be exported", kind="unsafe-link", cause=why,
+            help="leave its component out: mvc export REV DIR --only COMPONENT,...",
+        )  # fmt: skip
+
+
+def _listed(place: str, files: Sequence[Placed]) -> tuple[ExportedFile, ...]:
+    """With the SHA-256 of what lies on the disk now; hashing releases the GIL."""
+
+    def row(placed: Placed) -> ExportedFile:
+        digest = sha256_of(os.path.join(place, placed.entry.path))
+        return ExportedFile(placed.component, placed.entry, digest)
+
+    with ThreadPoolExecutor(worker_count()) as pool:
+        return tuple(pool.map(row, files))
+
+
+def sha256_of(path: str) -> str:
+    """Hex; of a link's text if it is a link."""
+    if os.path.islink(path):
+        return hashlib.sha256(os.fsencode(os.readlink(path))).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_manifest(place: str, data: bytes) -> None:
+    fd = os.open(
+        os.path.join(place, export_manifest.NAME),
+        os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
+        0o666,
+    )
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        sync_file(fd)
+    finally:
+        os.close(fd)
+    sync_directories([directory for directory, _, _ in os.walk(place)])
+
+
+def _settle(place: str, target: str, beside: str, *, replaces: bool) -> None:
+    """The rename that makes the export be there."""
+    try:
+        if replaces:
+            exchange(place, target, os.path.join(beside, "old"))
+        else:
+            move(place, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise Conflict(
+            f"{target} was made while the export was prepared", kind="would-overwrite"
+        ) from error
+    sync_directory(os.path.dirname(target))
+
+
+# -------------------------------------------------------------------- what it was exported as
+
+
+def _promotion(core: Core, rev: str, id: VersionId) -> Promotion | None:
+    """The record by which the version holds the stage that it was asked for by."""
+    from mvcd.repo.records import stages
+
+    name = rev.removeprefix("@")
+    branch_or_tag = any(core.store.ref(p + rev) is not None for p in (HEADS, TAGS))
+    if branch_or_tag or not name or not core.store.refs(f"{STAGES}{name}/"):
+        return None
+    newest = stages.records(core.store, name)[0].promotion
+    return newest if newest.version == id else None

@@ -1,0 +1,200 @@
+"""Files written where nobody looks for them, from objects whose digests the store checked.
+
+Several threads decode the chunks of large files, one writes: two that write the same file spend a fifth of
+their time waiting for its inode. The disk begins to write meanwhile. Tiny files are decoded by one thread: two
+that make many short calls hand the interpreter's lock to and fro at each and took twice as long. Another makes
+the files, without that lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+from mvcd.disk.writeback import SyncFailed, WriteBack
+from mvcd.errors import CorruptObject
+from mvcd.ids import ChunkId, Digest
+from mvcd.monitor import Monitor
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Part, parts
+from mvcd.repo.contents.files import Contents, checked_recipe, content_parts, recipe_of
+from mvcd.repo.contents.pipeline import Pipeline
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.ondisk.writing import GROUP, TINY, create, end_file, make_files, write_pieces
+
+_TASK_BYTES = 4 << 20
+_TASK_PARTS = 4096
+"""Chunks at most, for lists whose chunks are a byte each."""
+
+
+@dataclass(slots=True, eq=False)
+class Staged:
+    entry: Entry
+    temporary: str
+    written: Mapping[int, ChunkId] = field(default_factory=dict)
+    """Chunks that are there already, by offset."""
+    stat: FileStat | None = None
+    """Of a file that is made: to look it up afterwards would take longer than to make it."""
+
+
+def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None:
+    """Every entry as a file or link at its temporary place. Raises OSError, MissingObject, CorruptObject."""
+    made = [item for item in items if item.stat is not None]
+    monitor.advance(bytes_done=sum(item.entry.size for item in made), items_done=len(made))
+    items = [item for item in items if item.stat is None]
+    writing = _Writing(contents, monitor)
+    with Pipeline(workers=1) as pipeline:
+        for group in _groups(items):
+            writing.tiny(group, pipeline)
+        pipeline.drain()
+    try:
+        with writing, Pipeline() as pipeline:
+            for item in items:
+                if not _is_tiny(item.entry):
+                    writing.large(item, pipeline)
+            pipeline.drain()
+    except SyncFailed as error:
+        raise OSError(errno.EIO, str(error)) from error
+
+
+def _is_tiny(entry: Entry) -> bool:
+    return entry.size <= TINY or entry.mode is Mode.SYMLINK
+
+
+def _groups(staged: Sequence[Staged]) -> Iterator[list[Staged]]:
+    tiny = [item for item in staged if _is_tiny(item.entry)]
+    group: list[Staged] = []
+    size = 0
+    for item in tiny:
+        group.append(item)
+        size += item.entry.size
+        if size >= _TASK_BYTES or len(group) >= GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+class _Writing:
+    def __init__(self, contents: Contents, monitor: Monitor) -> None:
+        self._contents = contents
+        self._monitor = monitor
+        self._open: dict[Staged, int] = {}
+        self._write_back = WriteBack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._write_back.close()
+        for file in self._open.values():
+            os.close(file)
+
+    def tiny(self, group: Sequence[Staged], pipeline: Pipeline) -> None:
+        """Recipes and chunks of all of them are read at once, and their files made in one call."""
+        many, fetch = self._contents.fetch_many, self._contents.fetch
+        recipes = dict(many([item.entry.recipe for item in group]))
+        files = [
+            (item, list(parts(checked_recipe(item.entry, recipes[item.entry.recipe]), fetch)))
+            for item in group
+        ]
+        wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
+        chunks: dict[Digest, bytes] = dict(many(wanted))
+        made: list[Staged] = []
+        regular: list[tuple[str, Mode, bytes]] = []
+        for item, found in files:
+            data = b"".join([_checked(item, part, chunks.get) for part in found])
+            _check_size(item.entry, len(data))
+            if item.entry.mode is Mode.SYMLINK:
+                os.symlink(data, item.temporary)
+            else:
+                regular.append((item.temporary, item.entry.mode, data))
+                made.append(item)
+
+        def receive(stats: Sequence[FileStat]) -> None:
+            for item, stat in zip(made, stats, strict=True):
+                item.stat = stat
+            size = sum(item.entry.size for item in group)
+            self._monitor.advance(bytes_done=size, items_done=len(group))
+
+        pipeline.submit(lambda: make_files(regular), receive)
+
+    def large(self, item: Staged, pipeline: Pipeline) -> None:
+        """Begins a file; what writes it comes through the pipeline in order."""
+        recipe_of(
+            item.entry, self._contents.fetch
+        )  # is as large as it says, before a byte is written
+        again = os.O_WRONLY | os.O_CLOEXEC
+        self._open[item] = file = (
+            os.open(item.temporary, again)
+            if item.written
+            else create(item.temporary, item.entry.mode)
+        )
+        for task in _tasks(self._lacking(item)):
+            pipeline.submit(
+                lambda t=task: self._decoded(item, t),  # type: ignore[misc]
+                lambda data: self._write(file, data),
+            )
+        pipeline.submit(lambda: None, lambda _: self._end(item))
+
+    def _lacking(self, item: Staged) -> Iterator[Part]:
+        """What is still to be written. Raises CorruptObject."""
+        end = 0
+        for part in content_parts(item.entry, self._contents.fetch):
+            end += part.size
+            if part.chunk is None or item.written.get(part.offset) != part.chunk:
+                yield part
+            else:
+                self._monitor.advance(bytes_done=part.size)
+        _check_size(item.entry, end)
+
+    def _decoded(self, item: Staged, task: Sequence[Part]) -> list[tuple[int, bytes]]:
+        wanted = list(dict.fromkeys(part.chunk for part in task if part.chunk is not None))
+        chunks: dict[Digest, bytes] = dict(self._contents.fetch_many(wanted))
+        return [(part.offset, _checked(item, part, chunks.get)) for part in task]
+
+    def _write(self, file: int, data: Sequence[tuple[int, bytes]]) -> None:
+        write_pieces(file, data)
+        size = sum(len(piece) for _, piece in data)
+        self._write_back.wrote(file, size)
+        self._monitor.advance(bytes_done=size)
+
+    def _end(self, item: Staged) -> None:
+        self._write_back.finish()
+        file = self._open.pop(item)
+        try:
+            end_file(file, item.entry.size)
+        finally:
+            os.close(file)
+        self._monitor.advance(items_done=1)
+
+
+def _checked(item: Staged, part: Part, chunk: Callable[[ChunkId], bytes | None]) -> bytes:
+    data = part.literal if part.chunk is None else chunk(part.chunk)
+    assert data is not None
+    if len(data) != part.size:
+        raise CorruptObject(
+            f"a chunk of {item.entry.path} has {len(data)} bytes, its recipe says {part.size}"
+        )
+    return data
+
+
+def _check_size(entry: Entry, size: int) -> None:
+    if size != entry.size:
+        raise CorruptObject(f"{entry.path} has {size} bytes, its manifest says {entry.size}")
+
+
+def _tasks(content: Iterable[Part]) -> Iterator[list[Part]]:
+    task: list[Part] = []
+    size = 0
+    for part in content:
+        task.append(part)
+        size += part.size
+        if size >= _TASK_BYTES or len(task) >= _TASK_PARTS:
+            yield task
+            task, size = [], 0
+    if task:
+        yield task

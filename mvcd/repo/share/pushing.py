@@ -1,0 +1,294 @@
+"""`push`: what a remote lacks goes there; then its refs move, all or none, if they are still where they were.
+
+Success is what the remote's receipt says: it has verified every byte and holds all that the moved refs
+reach. With versions and tags go their signatures, and the records of stages that are about them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from mvcd.errors import Conflict, Failure, MissingObject, StaleReuse, UsageError
+from mvcd.ids import VersionId
+from mvcd.repo.care.healing import RemoteDamage
+from mvcd.repo.core import remotes
+from mvcd.repo.core.core import Core
+from mvcd.repo.core.wanted import is_partial
+from mvcd.repo.history.walk import ancestors
+from mvcd.repo.records.refs import (
+    AUTO,
+    EMPTY_ID,
+    HEADS,
+    SIGNATURES,
+    STAGES,
+    TAGS,
+    check_name,
+    target_of,
+    tracking_name,
+    version_named,
+)
+from mvcd.repo.records.results import Context
+from mvcd.repo.share.fetching import Moved, connected
+from mvcd.repo.trust.incoming import is_ancestor
+from mvcd.repo.trust.receiving import shared
+from mvcd.repo.trust.signatures import travelling
+from mvcd.store.api import RefUpdate
+from mvcd.store.peer import Peer, Receipt
+from mvcd.sync.push import Sent
+from mvcd.sync.push import push as send
+
+
+@dataclass(frozen=True, slots=True)
+class PushResult:
+    """The receipt. `bytes` travelled; `verified_*` is what the remote decoded and re-hashed of them. `healed`:
+    objects that were damaged there and came anew; `damaged`: those that are left."""
+
+    remote: str
+    url: str
+    moved: tuple[Moved, ...]
+    versions: int = 0
+    objects: int = 0
+    bytes: int = 0
+    verified_objects: int = 0
+    verified_bytes: int = 0
+    dry_run: bool = False
+    healed: int = 0
+    damaged: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a push is to do. `specs`: NAME, SOURCE:NAME, or :NAME to delete; none: the current branch."""
+
+    specs: Sequence[str] = ()
+    tags: bool = False
+    all: bool = False
+    force_with_lease: bool = False
+    dry_run: bool = False
+
+
+def push(core: Core, name: str | None, asked: Asked, context: Context) -> PushResult:
+    """Raises Conflict(kind="non-fast-forward", "stale-lease", "ref-changed"), and what remotes raise."""
+    remote = remotes.remote(core.config, name)
+    wanted = _wanted(core, asked)
+    with connected(core, [remote]) as (peer,):
+        theirs = {ref: value for ref, value in peer.refs().items() if shared(ref)}
+        updates = [
+            RefUpdate(ref, theirs.get(ref), value)
+            for ref, value in wanted.items()
+            if theirs.get(ref) != value
+        ]
+        force = _forced(core, remote, updates, asked, theirs)
+        updates += _companions(core, wanted, theirs)
+        done = PushResult(
+            remote.name, remote.url, tuple(map(_moved, updates)), dry_run=asked.dry_run
+        )
+        if asked.dry_run:
+            return done
+        damage = RemoteDamage(core, peer, wanted, peer.told().damaged)
+        damage.heal(theirs, context.author, moving=bool(updates))
+        sent, receipt = Sent(), Receipt(0, 0, 0)
+        if updates:
+            sent, receipt = _send(core, peer, updates, force, theirs, context)
+            _remember(core, remote, updates)
+        left = damage.left()
+    return replace(
+        done, versions=sent.versions, objects=sent.objects, bytes=sent.bytes,
+        verified_objects=receipt.objects, verified_bytes=receipt.verified_bytes,
+        healed=max(0, damage.known - left), damaged=left,
+    )  # fmt: skip
+
+
+def _send(
+    core: Core,
+    peer: Peer,
+    updates: Sequence[RefUpdate],
+    force: frozenset[str],
+    theirs: Mapping[str, bytes],
+    context: Context,
+) -> tuple[Sent, Receipt]:
+    named = [version_named(u.name, u.target) for u in updates if u.target is not None]
+    heads = list(dict.fromkeys(id for id in named if id is not None))
+    known = [version_named(name, value) for name, value in theirs.items()]
+    haves = list(dict.fromkeys(id for id in known if id is not None))
+    less = is_partial(core.config)
+    detail = "push " + " ".join(u.name for u in updates[:8])
+
+    def once(haves: Sequence[VersionId]) -> tuple[Sent, Receipt]:
+        sent = send(core.store, peer, heads, haves, monitor=core.monitor, partial=less)
+        return sent, peer.update_refs(updates, force=force, author=context.author, detail=detail)
+
+    core.monitor.begin("push")
+    here = [id for id, found in zip(haves, core.store.has(haves), strict=True) if found]
+    try:
+        return once(here)
+    except StaleReuse:
+        return once(here)  # what no ref named yet was collected there meanwhile
+    except MissingObject:
+        return once([])  # so it was, or it lacks what its own refs reach: ask it about everything
+    finally:
+        core.monitor.finish()
+
+
+# -------------------------------------------------------------------- what is to move
+
+
+def _wanted(core: Core, asked: Asked) -> dict[str, bytes | None]:
+    """The remote's refs as they are to be."""
+    found: dict[str, bytes | None] = {}
+    for spec in asked.specs:
+        found.update([_spec(core, spec)])
+    if asked.all:
+        found.update(core.store.refs(HEADS))
+    if asked.tags:
+        found.update(core.store.refs(TAGS))
+    if not (asked.specs or asked.all):
+        head = core.head()
+        if head.branch is None and not asked.tags:
+            raise Failure(
+                "HEAD is on no branch, so there is none to push", kind="detached",
+                help="mvc push REMOTE BRANCH  (or: mvc push REMOTE HEAD:BRANCH)",
+            )  # fmt: skip
+        if head.branch is not None and head.version != EMPTY_ID:
+            found[HEADS + head.branch] = bytes(head.version)
+    if not found:
+        raise Failure(
+            "there is nothing to push yet", kind="no-versions", help="mvc commit -m '...'"
+        )
+    return found
+
+
+def _spec(core: Core, spec: str) -> tuple[str, bytes | None]:
+    source, colon, there = spec.partition(":")
+    if not colon:
+        for space in (HEADS, TAGS):
+            name = source if source.startswith(space) else space + source
+            if (value := core.store.ref(name)) is not None:
+                return name, value
+        raise Failure(
+            f"there is no branch or tag {source!r}", kind="unknown-branch",
+            help=f"mvc branch  (or push any version: mvc push REMOTE {source}:BRANCH)",
+        )  # fmt: skip
+    name = there if shared(there) else HEADS + there
+    if not name.startswith((HEADS, TAGS, AUTO)):
+        raise UsageError(f"{there!r} cannot be pushed to", kind="bad-name")
+    check_name(name.split("/", 1)[1], "branch")
+    if not source:
+        return name, None
+    if name.startswith(TAGS) and (value := core.store.ref(TAGS + source.removeprefix(TAGS))):
+        return name, value
+    id = core.revisions.resolve(source, now_us=core.clock() // 1000)
+    if id == EMPTY_ID:
+        raise Failure(
+            "there is nothing to push yet", kind="no-versions", help="mvc commit -m '...'"
+        )
+    return name, bytes(id)
+
+
+def _forced(
+    core: Core,
+    remote: remotes.Remote,
+    updates: Sequence[RefUpdate],
+    asked: Asked,
+    theirs: Mapping[str, bytes],
+) -> frozenset[str]:
+    """Names whose move loses versions there. Raises Conflict unless that is wanted and was seen coming."""
+    forced = set()
+    for update in updates:
+        if update.expect is None or not update.name.startswith((HEADS, AUTO, TAGS)):
+            continue
+        if update.target is not None and _is_forward(core, update):
+            continue
+        if update.target is not None and not asked.force_with_lease:
+            if update.name.startswith(TAGS):
+                raise Conflict(
+                    f"tag {update.name.removeprefix(TAGS)} is another version there",
+                    kind="tag-exists", cause="a tag never moves",
+                    help="give yours another name  (or: mvc push --force-with-lease)",
+                )  # fmt: skip
+            raise Conflict(
+                f"{update.name.split('/', 1)[1]} has versions there that it has not here",
+                kind="non-fast-forward", cause="moving it would lose them",
+                help=f"mvc pull {remote.name}".rstrip() + "  (then push again)",
+            )  # fmt: skip
+        if asked.force_with_lease:
+            _require_lease(core, remote, update, theirs)
+        forced.add(update.name)
+    return frozenset(forced)
+
+
+def _is_forward(core: Core, update: RefUpdate) -> bool:
+    assert update.expect is not None and update.target is not None
+    if update.name.startswith(TAGS):
+        return False
+    old = target_of(update.expect)
+    return core.store.has([old])[0] and is_ancestor(core.store, old, target_of(update.target))
+
+
+def _require_lease(
+    core: Core, remote: remotes.Remote, update: RefUpdate, theirs: Mapping[str, bytes]
+) -> None:
+    seen = core.store.ref(tracking_name(remote.name, update.name))
+    if seen != theirs.get(update.name):
+        raise Conflict(
+            f"{update.name} moved since it was last fetched",
+            kind="stale-lease",
+            cause="somebody else pushed: what they did would be lost unseen",
+            help=f"mvc fetch {remote.name}  (look at it, then push again)",
+        )
+
+
+def _companions(
+    core: Core,
+    wanted: Mapping[str, bytes | None],
+    theirs: Mapping[str, bytes],
+) -> Iterator[RefUpdate]:
+    """Signatures and records of stages that the remote lacks and that are about what is pushed."""
+    lacking = [
+        name
+        for space in (SIGNATURES, STAGES)
+        for name in core.store.refs(space)
+        if name not in theirs
+    ]
+    if not lacking:
+        return
+    tips = [version_named(name, value) for name, value in wanted.items() if value is not None]
+    reached = {v.id for v in ancestors(core, [id for id in tips if id is not None])}
+    tags = [n.removeprefix(TAGS) for n, v in wanted.items() if n.startswith(TAGS) and v]
+    for name, value in travelling(core.store, reached, tags).items():
+        if name not in theirs:
+            yield RefUpdate(name, None, value)
+    stopped: set[str] = set()
+    for name, value in core.store.refs(STAGES).items():
+        stage = name.rpartition("/")[0]
+        if name in theirs:
+            if theirs[name] != value:
+                stopped.add(stage)
+        elif stage not in stopped and target_of(value) in reached:
+            yield RefUpdate(name, None, value)
+        else:
+            stopped.add(stage)  # a history is pushed without gaps
+
+
+# -------------------------------------------------------------------- afterwards
+
+
+def _moved(update: RefUpdate) -> Moved:
+    old = None if update.expect is None else version_named(update.name, update.expect)
+    new = None if update.target is None else version_named(update.name, update.target)
+    return Moved(update.name, old, new)
+
+
+def _remember(core: Core, remote: remotes.Remote, updates: Sequence[RefUpdate]) -> None:
+    """Where the remote's refs are now."""
+    if not remote.name:
+        return
+    moves = []
+    for update in updates:
+        if update.name.startswith((HEADS, TAGS, AUTO)):
+            local = tracking_name(remote.name, update.name)
+            moves.append(RefUpdate(local, core.store.ref(local), update.target))
+    with contextlib.suppress(Conflict):  # a fetch beside us knows as much
+        core.store.update_refs([m for m in moves if m.expect != m.target])

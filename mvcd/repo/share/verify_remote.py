@@ -1,0 +1,127 @@
+"""Whether a remote holds what its refs reach: walked with what is known of them here, asked there.
+
+Refs that were never fetched cannot be walked; they are counted. With `read_data` every object is sent and
+re-hashed, which is a whole clone's worth of bytes and leaves nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mvcd.errors import CorruptObject, MissingObject, UsageError
+from mvcd.ids import ChunkId, Digest, VersionId
+from mvcd.objects.ancestry import between
+from mvcd.objects.version import Version
+from mvcd.repo.core import remotes
+from mvcd.repo.core.core import Core
+from mvcd.repo.records.refs import version_named
+from mvcd.repo.share.fetching import connected
+from mvcd.repo.trust.receiving import shared
+from mvcd.store.frames import check_frame
+from mvcd.store.peer import Peer
+from mvcd.sync.walk import difference
+
+_ASKED = 16 << 10
+_READ = 512
+MAX_NAMED = 1000
+
+
+@dataclass(slots=True)
+class RemoteReport:
+    """`unknown`: refs there whose versions are not here. Broken objects are named like "chunk 1f2e..."."""
+
+    remote: str
+    url: str
+    refs: int = 0
+    unknown: int = 0
+    versions: int = 0
+    objects: int = 0
+    bytes: int = 0  # raw, re-hashed
+    missing: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not (self.missing or self.damaged)
+
+
+def verify_remote(core: Core, name: str | None, *, read_data: bool) -> RemoteReport:
+    found = remotes.remote(core.config, name)
+    report = RemoteReport(found.name, found.url)
+    with connected(core, [found]) as (peer,):
+        refs = {ref: value for ref, value in peer.refs().items() if shared(ref)}
+        report.refs = len(refs)
+        named = [version_named(ref, value) for ref, value in refs.items()]
+        heads = list(dict.fromkeys(id for id in named if id is not None))
+        here = core.store.has(heads)
+        report.unknown = here.count(False)
+        known = [id for id, found in zip(heads, here, strict=True) if found]
+        core.monitor.begin("verify")
+        try:
+            for ids in _batches(core, known, report):
+                _check(core, peer, ids, report, read_data=read_data)
+        finally:
+            core.monitor.finish()
+    return report
+
+
+def _batches(
+    core: Core, heads: Sequence[VersionId], report: RemoteReport
+) -> Iterator[list[Digest]]:
+    """All that is reached and can be walked here."""
+    versions = list(between(heads, (), lambda id: Version.decode(core.store.get(id))))
+    report.versions = len(versions)
+    for group in difference(versions, (), _Here(core), _Here(core)):
+        for start in range(0, len(group), _ASKED):
+            yield group[start : start + _ASKED]
+
+
+class _Here:
+    """What is here; what is absent by choice is passed over."""
+
+    def __init__(self, core: Core) -> None:
+        self._store = core.store
+
+    def __call__(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        return self._store.get_many(ids)
+
+
+def _check(
+    core: Core, peer: Peer, ids: list[Digest], report: RemoteReport, *, read_data: bool
+) -> None:
+    there = peer.has(ids)
+    report.objects += len(ids)
+    present = [id for id, found in zip(ids, there, strict=True) if found]
+    report.missing += [_name(id) for id, found in zip(ids, there, strict=True) if not found]
+    del report.missing[MAX_NAMED:]
+    if not read_data:
+        core.monitor.advance(items_done=len(ids))
+        return
+    for start in range(0, len(present), _READ):
+        _read(core, peer, present[start : start + _READ], report)
+
+
+def _read(core: Core, peer: Peer, ids: list[Digest], report: RemoteReport) -> None:
+    """Has objects sent and re-hashes them; a bad frame is looked at object by object."""
+
+    def base(id: ChunkId) -> bytes:
+        return core.store.get(id)
+
+    try:
+        for frame in peer.records(ids):
+            raw = sum(len(one.raw) for one in check_frame(frame, base))
+            report.bytes += raw
+            core.monitor.advance(bytes_done=raw, bytes_new=0)
+    except (CorruptObject, MissingObject, UsageError):
+        if len(ids) == 1:
+            report.damaged.append(_name(ids[0]))
+            del report.damaged[MAX_NAMED:]
+            return
+        middle = len(ids) // 2
+        _read(core, peer, ids[:middle], report)
+        _read(core, peer, ids[middle:], report)
+
+
+def _name(id: Digest) -> str:
+    return f"{id.kind.name.lower()} {id.hex()}"

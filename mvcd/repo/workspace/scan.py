@@ -1,0 +1,372 @@
+"""The scan: which files of a workspace may differ from the version that its stat cache stands for.
+
+It walks down from the root, level by level, lists each directory in one call (`_scan`) and compares
+the listing with the directory's row (`statcache`). An equal listing whose files were all clean needs
+nothing more: no file is opened, no Python runs per file. Otherwise the entries are compared one by one
+(`candidates`), and those that are new, touched, racy or known to differ become candidates; the caller reads
+what it must and says by `Scan.new_rows` what it found.
+
+A row is believed only if its parent's row says that this directory was entered, from the root down: so
+a row left over from a directory that went and came back is never mistaken for the present. If a row that must
+be there is not, the scan starts again without any (`fresh`). It then knows nothing of what is gone:
+the caller compares with the version's manifest, as on the very first scan.
+
+What cannot be read (unreadable.py) is neither a candidate nor vanished. A directory's rows, from it down, stay
+in the cache as they are; one that never had a row is flagged as skipped, and what the version has below it
+counts as missing, so that nothing is lost when it can be read again. The same holds for a directory whose
+`.mvcignore` cannot be used: its rules may hide what must never be saved.
+
+Symbolic links are recorded, never followed, except that the root itself may be reached through one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mvcd.errors import Failure
+from mvcd.ids import RecipeId
+from mvcd.objects.entry import check_path
+from mvcd.repo.ondisk import statcache
+from mvcd.repo.ondisk._scan import list_directory
+from mvcd.repo.ondisk.folding import is_spelled_so
+from mvcd.repo.ondisk.statcache import Flag, Listing
+from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadable, reason, remedy
+from mvcd.repo.workspace import ignore
+from mvcd.repo.workspace.candidates import (
+    Candidate,
+    Comparison,
+    Directory,
+    State,
+    Visit,
+    Wanted,
+    unfit_link,
+    unsafe_link,
+)
+from mvcd.repo.workspace.linked import Follow, Links
+
+__all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link"]
+
+MAX_PATH_BYTES = 4000
+"""Longest path, relative to the root; Linux opens at most 4095 bytes with the root in front."""
+
+_UNSUPPORTED = {b"p": "a fifo", b"s": "a socket", b"v": "a device"}
+_BATCH = 256  # directories listed before their rows are let go: bounds the memory of wide trees
+_PARALLEL = 8  # directories from which a second thread is worth its start
+_PATH_MAX = 4095
+
+Rows = Callable[[Sequence[bytes]], Sequence[bytes | None]]
+"""Looks up stat-cache rows, one answer per key: `Store.cache_get`."""
+
+
+class Outcome(Enum):
+    """What the caller found out of a candidate; a RecipeId instead says: this content, not the version's."""
+
+    CLEAN = "clean"  # exactly the version's entry
+    UNKNOWN = "unknown"  # not read, or it changed meanwhile: look again next time
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What one scan found. Lists are in ascending order of paths; paths are relative and use `/`."""
+
+    candidates: Sequence[Candidate]
+    vanished: Sequence[str]
+    """Files that were under care and are no longer there. Empty, and meaningless, if `fresh`."""
+    skipped: Sequence[tuple[str, str]]
+    """(path, reason) of what is under care but cannot be versioned, or not be read."""
+    fresh: bool
+    """No row was used: every file is a candidate, and what is gone only the manifest can tell."""
+    unchanged_directories: int
+    now_ns: int
+    _directories: Mapping[str, Directory]
+    _gone_keys: Sequence[bytes]
+    unreadable: Unreadable = field(default_factory=Unreadable)
+    """Those of `skipped` that cannot be read: what the version has at or below these paths is to stay."""
+    _unseen: Sequence[str] = ()  # were missing, and are perhaps there: they cannot be looked at
+
+    @property
+    def clean(self) -> bool:
+        """Nothing differs from the version. (False does not mean that something does.)"""
+        return not (self.candidates or self.vanished or self.fresh)
+
+    def new_rows(
+        self, outcomes: Mapping[str, Outcome | RecipeId], *, missing: Iterable[str]
+    ) -> dict[bytes, bytes | None]:
+        """The cache rows to write (None: delete), for a cache that stands for the version at hand.
+
+        `outcomes` tells by path what became of the candidates; one without an outcome is UNKNOWN.
+        `missing` are all paths that the version has and the workspace has not; the next scan reports
+        them as vanished again. Write all rows in one transaction, or none.
+        """
+        gone: dict[str, list[str]] = {}
+        for path in sorted({*missing, *self._unseen}):
+            home = self._home(path)
+            gone.setdefault(home, []).append(path[len(home) + 1 :] if home else path)
+        rows: dict[bytes, bytes | None] = dict.fromkeys(self._gone_keys)
+        for directory in self._directories.values():
+            row = self._row(directory, outcomes, gone.get(directory.path, ()))
+            if row != directory.old:
+                rows[directory.key] = row
+        return rows
+
+    def _home(self, path: str) -> str:
+        """The nearest directory above `path` whose row is at hand."""
+        while path:
+            path = path.rpartition("/")[0]
+            if path in self._directories:
+                break
+        return path
+
+    def _row(
+        self,
+        directory: Directory,
+        outcomes: Mapping[str, Outcome | RecipeId],
+        missing: Sequence[str],
+    ) -> bytes:
+        flags = bytearray(directory.flags)
+        first_file = len(directory.listing.directories)
+        known = []
+        for index, candidate in directory.candidates:
+            outcome = outcomes.get(candidate.path, Outcome.UNKNOWN)
+            flag = Flag.LOOK
+            if outcome is not Outcome.UNKNOWN and not candidate.stat.racy(self.now_ns):
+                flag = Flag.CLEAN
+                if not isinstance(outcome, Outcome):
+                    flag = Flag.KNOWN
+                    known.append(outcome)
+            flags[first_file + index] = flag
+        return statcache.pack(directory.rules, directory.listing.raw, flags, known, missing)
+
+
+def scan(
+    root: str,
+    *,
+    tracked: Sequence[str],
+    workspace: bytes,
+    rows: Rows,
+    now_ns: int,
+    fresh: bool = False,
+    follow: Follow | None = None,
+) -> Scan:
+    """Compares the files below `root` with the stat cache of `workspace`.
+
+    `tracked` are relative paths of files and directories ("." for everything). What stands below a
+    tracked directory is under care unless `.mvcignore` leaves it out; a path that is itself tracked is
+    not asked. `now_ns` is the time just before the call, `time.time_ns()`; `fresh` ignores all rows.
+    `follow` tells which links to directories count as directories (linked.py).
+
+    Raises Failure when the root or its `.mvcignore` cannot be read, and OSError when this process is out of
+    file descriptors or memory.
+    """
+    wanted = Wanted.of(tracked)
+    if not fresh:
+        try:
+            return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=True)
+        except _RowLost:
+            pass
+    return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=False)
+
+
+class _RowLost(Exception):
+    """A row that another row vouches for is not in the cache."""
+
+
+class _Walk:
+    def __init__(
+        self, root: str, workspace: bytes, rows: Rows, now_ns: int, follow: Follow | None
+    ) -> None:
+        self._root = os.path.join(root, "")
+        self._links = None if follow is None else Links(self._root, follow)
+        self._longest = min(MAX_PATH_BYTES, _PATH_MAX - len(os.fsencode(self._root)))
+        self._workspace = workspace
+        self._rows = rows
+        self._now_ns = now_ns
+        self._unchanged = 0
+        self._directories: dict[str, Directory] = {}
+        self._vanished: list[str] = []
+        self._skipped: list[tuple[str, str]] = []
+        self._unreadable: dict[str, str] = {}
+        self._gone_keys: list[bytes] = []
+
+    def run(self, wanted: Wanted, *, trusted: bool) -> Scan:
+        level = [Visit("", ignore.Rules.top(), wanted, trusted)]
+        while level:
+            below: list[Visit] = []
+            for start in range(0, len(level), _BATCH):
+                batch = level[start : start + _BATCH]
+                with self._listings(batch) as listings:
+                    for visit, row, listing in zip(
+                        batch, self._fetch(batch), listings, strict=True
+                    ):
+                        below += self._visit(visit, row, listing)
+            level = below
+        candidates = [c for d in self._directories.values() for _, c in d.candidates]
+        candidates.sort(key=lambda candidate: candidate.path)
+        vanished = set(self._vanished)
+        if vanished:
+            vanished.difference_update(candidate.path for candidate in candidates)
+        unreadable = Unreadable(self._unreadable)
+        unseen = {path for path in vanished if unreadable.above(path)}
+        return Scan(
+            candidates=candidates,
+            vanished=sorted(vanished - unseen),
+            skipped=sorted([*self._skipped, *self._unreadable.items()]),
+            unreadable=unreadable,
+            fresh=not trusted,
+            unchanged_directories=self._unchanged,
+            now_ns=self._now_ns,
+            _directories=self._directories,
+            _gone_keys=self._gone_keys,
+            _unseen=sorted(unseen),
+        )
+
+    @contextmanager
+    def _listings(self, visits: Sequence[Visit]) -> Iterator[Iterable[bytes | str]]:
+        """What `_list` says of the directories, in order; two are read at a time: most of a clean scan are stat
+        calls."""
+        if len(visits) < _PARALLEL:
+            yield map(self._list, visits)
+            return
+        with ThreadPoolExecutor(2, thread_name_prefix="mvc-scan") as pool:
+            try:
+                yield pool.map(self._list, visits)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _fetch(self, visits: Sequence[Visit]) -> Iterator[bytes | None]:
+        keys = [statcache.key(self._workspace, visit.path) for visit in visits if visit.trusted]
+        found = iter(self._rows(keys) if keys else ())
+        for visit in visits:
+            row = next(found) if visit.trusted else None
+            if visit.trusted and row is None:
+                raise _RowLost
+            yield row
+
+    def _visit(self, visit: Visit, row: bytes | None, listing: bytes | str) -> list[Visit]:
+        """Looks at one directory; returns the subdirectories to look at next."""
+        if isinstance(listing, str):
+            return self._pass_over(visit, listing)
+        try:
+            rules = self._rules(visit, listing)
+        except ignore.UnusableRules as problem:
+            if not visit.path:
+                raise
+            return self._pass_over(visit, f"its {ignore.IGNORE_FILE} {problem.why}")
+        digest = visit.wanted.digest(rules)
+        flags = None if row is None else statcache.clean_flags(row, digest, listing)
+        if flags is not None:
+            self._unchanged += 1
+            entered = zip(statcache.listed_directories(listing), flags, strict=False)
+            names = [name.decode() for name, flag in entered if flag == Flag.CLEAN]
+            return list(visit.entered(names, rules))
+        old = None if row is None else statcache.parse(row)
+        if row is not None and old is None:
+            raise _RowLost
+        key = statcache.key(self._workspace, visit.path)
+        directory = Directory(visit.path, key, digest, Listing(listing), row)
+        comparison = Comparison(directory, visit, rules, old, self._problem, self._closed)
+        below = comparison.run()
+        self._directories[visit.path] = directory
+        self._vanished += comparison.vanished
+        self._skipped += comparison.skipped
+        self._unreadable |= comparison.unreadable
+        for name in comparison.left:
+            self._leave(visit.inside(name))
+        return below
+
+    def _rules(self, visit: Visit, listing: bytes) -> ignore.Rules:
+        if not statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
+            return visit.rules
+        return visit.rules.here(ignore.read(self._root + visit.path))
+
+    def _pass_over(self, visit: Visit, why: str) -> list[Visit]:
+        """A directory that cannot be looked into. Rows that it has stay; its parent says if it has none."""
+        self._unreadable[visit.path] = why
+        if not visit.trusted:
+            above, _, name = visit.path.rpartition("/")
+            self._directories[above].bar(name)
+        return []
+
+    def _list(self, visit: Visit) -> bytes | str:
+        """The listing, or why the directory cannot be read."""
+        names = None
+        if not visit.wanted.whole:
+            here = self._root + visit.path
+            named = {name for name in visit.wanted.names if is_spelled_so(here, name)}
+            wanted = {*named, ignore.IGNORE_FILE}
+            names = b"".join(name.encode() + b"\0" for name in wanted)
+        try:
+            links = self._links
+            through = not visit.path or (links is not None and visit.path in links.followed)
+            listing = list_directory(os.fsencode(self._root + visit.path), names, through)
+            return listing if links is None else links.as_directories(visit.path, listing)
+        except OSError as error:
+            if visit.path and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return statcache.EMPTY_LISTING  # it went after its parent was listed
+            if error.errno in SHORTAGE:
+                raise
+            if visit.path:
+                return reason(error.errno or 0)
+            raise Failure(
+                f"cannot read directory {self._root}",
+                cause=error.strerror,
+                help=remedy(self._root),
+            ) from error
+
+    def _problem(self, path: str, kind: bytes) -> str | None:
+        """Why an entry that is under care cannot be versioned; None if it can."""
+        if kind in _UNSUPPORTED:
+            return _UNSUPPORTED[kind]
+        if problem := self._unfit(path):
+            return problem
+        if kind != b"l":
+            return None
+        try:
+            target = os.readlink(os.fsencode(self._root + path)).decode()
+        except UnicodeDecodeError:
+            return "unsafe symlink: its target is not UTF-8"
+        except OSError:
+            return None  # gone or replaced: the caller will notice when it reads it
+        return unfit_link(path, target)
+
+    def _unfit(self, path: str) -> str | None:
+        """Why no version may have this path."""
+        if len(path.encode()) > self._longest:
+            return f"path longer than {self._longest} bytes"
+        try:
+            check_path(path)  # .MVC, where it is not .mvc
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _closed(self, path: str) -> str | None:
+        """Why a regular file cannot be opened; None if it can, or is none any more. Costs one system call."""
+        absolute = os.fsencode(self._root + path)
+        if os.access(absolute, os.R_OK, effective_ids=EFFECTIVE_IDS):
+            return None
+        try:
+            os.close(os.open(absolute, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            code = error.errno or 0
+            return None if code in GONE or code in SHORTAGE else reason(code)
+        return None
+
+    def _leave(self, path: str) -> None:
+        """Reports all files below a directory that is gone, or no longer under care."""
+        left = [path]
+        while left:
+            path = left.pop()
+            key = statcache.key(self._workspace, path)
+            data = self._rows([key])[0]
+            row = statcache.parse(data) if data else None
+            if row is None:
+                raise _RowLost
+            self._gone_keys.append(key)
+            self._vanished += (f"{path}/{name}" for name in row.files())
+            left += (f"{path}/{name}" for name in row.entered())

@@ -1,0 +1,292 @@
+"""The state of a workspace as an unsaved version: what commit stores, and what diff and status compare.
+
+The stat cache describes the files of one version, the *known* one, as they lay on disk (statcache.py). So a
+snapshot is that version's manifests, edited by what the scan could not vouch for: files new or touched, and
+files gone. Neither time nor memory grows with the files that did not change. What cannot be read stays as
+HEAD's version has it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from mvcd.errors import MissingObject
+from mvcd.ids import Digest
+from mvcd.inspect.components import ComponentRules
+from mvcd.objects.entry import Entry
+from mvcd.objects.manifest import edit_manifest
+from mvcd.objects.reserved import reserved
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Component, ComponentRoot, Value, Version
+from mvcd.repo.contents import values
+from mvcd.repo.contents.files import Placed, VersionFiles, read_entry
+from mvcd.repo.core.core import Core
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.ondisk.unreadable import Unreadable
+from mvcd.repo.workspace.candidates import Candidate
+from mvcd.repo.workspace.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.workspace.scan import Scan
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """An unsaved version and what it cost. `version` has components, values and tracked paths only."""
+
+    version: Version
+    fetch: Fetch  # reads the version's nodes and recipes, stored yet or not
+    settled: set[str] = field(default_factory=set)  # files read that are still as they were scanned
+    bytes_changed: int = 0  # raw bytes of files whose content is new or changed
+    bytes_new: int = 0
+    bytes_stored: int = 0
+    unreadable: dict[str, str] = field(default_factory=dict)  # found while reading, and why
+    kept: set[str] = field(
+        default_factory=set
+    )  # what HEAD's version has and the known one did not tell
+    cache: dict[bytes, bytes | None] = field(default_factory=dict)
+
+
+class KnownVersion(Protocol):
+    """The version a stat cache describes, and whether today's component rules sorted its files."""
+
+    @property
+    def version(self) -> Version: ...
+    @property
+    def same_rules(self) -> bool: ...
+
+
+class Places(Protocol):
+    """Where the bytes of candidates lie, and whether they still were those of the candidate when read."""
+
+    def at(self, path: str) -> str:
+        """Relative to the root; "" is the path itself."""
+
+    def held_still(self, candidate: Candidate, read: FileStat) -> bool:
+        """`read`: the stats under which the bytes were read."""
+
+
+class InPlace:
+    """In the workspace."""
+
+    def at(self, path: str) -> str:  # noqa: ARG002
+        return ""
+
+    def held_still(self, candidate: Candidate, read: FileStat) -> bool:
+        return read == candidate.stat
+
+
+class Snapshotter:
+    """Reads the candidates of a scan into a target and edits the known version's manifests."""
+
+    def __init__(
+        self,
+        core: Core,
+        rules: ComponentRules,
+        fetch: Fetch,
+        *,
+        bases: Bases = no_bases,
+        left_out: Collection[Component] = (),
+        places: Places | None = None,
+    ) -> None:
+        self._core = core
+        self._left_out = left_out
+        self._places = places or InPlace()
+        self._rules = rules
+        self._fetch = fetch
+        self._bases = bases
+
+    def take(
+        self, known: KnownVersion, scan: Scan, tracked: Sequence[str], target: Target
+    ) -> Snapshot:
+        """`known` is the version that the scan's cache rows describe."""
+        version = known.version
+        files = VersionFiles(version, self._fetch)
+        before = files.lookup({c.path for c in scan.candidates} | set(scan.vanished))
+        through = _Through(target, self._fetch)
+        result = Snapshot(replace(version, tracked=tuple(tracked)), through)
+        edits: dict[Component, dict[str, Entry | None]] = {c: {} for c in Component}
+        parsed: dict[str, dict[str, Value]] = {}
+        if not known.same_rules:
+            self._reroute(files, edits)
+        for path in scan.vanished:
+            if path in before:
+                edits[before[path].component][path] = None
+                edits[self._rules.component_of(path)][path] = None
+        candidates = iter(scan.candidates)
+        for ingested in self._ingest(scan.candidates, target, result):
+            candidate = next(c for c in candidates if c.path == ingested.path)
+            if self._places.held_still(candidate, ingested.stat):
+                result.settled.add(ingested.path)
+            self._account(ingested, before, edits, result, parsed)
+        self._keep(version, scan.unreadable | result.unreadable, edits, result)
+        components = dict(version.components)
+        for component, changes in edits.items():
+            if changes:
+                components[component] = self._edit(version, component, changes, target)
+        draft = replace(result.version, components=components)
+        settings = self._values(version, draft, Component.HYPERPARAMETERS, parsed, result)
+        metrics = self._values(version, draft, Component.RESULTS, parsed, result)
+        result.version = replace(draft, hyperparameters=settings, metrics=metrics)
+        return result
+
+    def _reroute(
+        self, files: VersionFiles, edits: dict[Component, dict[str, Entry | None]]
+    ) -> None:
+        """Moves entries whose component changed with the rules of `mvc.toml`."""
+        for placed in files.all():
+            path = placed.entry.path
+            component = self._rules.component_of(path)
+            if component is not placed.component and not self._is_left_out(placed):
+                edits[placed.component][path] = None
+                edits[component][path] = None if reserved(path) else placed.entry
+
+    def _keep(
+        self,
+        known: Version,
+        unreadable: Unreadable,
+        edits: dict[Component, dict[str, Entry | None]],
+        result: Snapshot,
+    ) -> None:
+        """What cannot be read is as HEAD's version has it, also where another one is known."""
+        if not unreadable or known == (head := self._core.version(self._core.head().version)):
+            return
+        for path in unreadable.reasons:
+            for placed in VersionFiles(known, self._fetch).all(prefix=path):
+                edits[placed.component][placed.entry.path] = None
+            for placed in VersionFiles(head, self._fetch).all(prefix=path):
+                kept = placed.entry.path
+                edits[self._rules.component_of(kept)][kept] = placed.entry
+                result.kept.add(kept)
+
+    def _is_left_out(self, placed: Placed) -> bool:
+        return placed.component in self._left_out and not os.path.lexists(
+            os.path.join(self._core.root, placed.entry.path)
+        )
+
+    def _ingest(
+        self, candidates: Sequence[Candidate], target: Target, result: Snapshot
+    ) -> Iterable[Ingested]:
+        sources = [self._source(c) for c in candidates]
+        self._core.monitor.begin(
+            "snapshot", total_bytes=sum(s.stat.size for s in sources), total_items=len(sources)
+        )
+        try:
+            with Ingest(
+                self._core.root,
+                target,
+                monitor=self._core.monitor,
+                bases=self._bases,
+                unread=result.unreadable,
+            ) as ingest:
+                yield from ingest.run(sources)
+                result.bytes_new += ingest.bytes_new
+                result.bytes_stored += ingest.bytes_stored
+        finally:
+            self._core.monitor.finish()
+
+    def _source(self, candidate: Candidate) -> Source:
+        component = self._rules.component_of(candidate.path)
+        wants = not candidate.stat.is_symlink and values.carries_values(
+            component, candidate.path, candidate.stat.size
+        )
+        return Source(candidate.path, candidate.stat, wants, self._places.at(candidate.path))
+
+    def _account(
+        self,
+        ingested: Ingested,
+        before: Mapping[str, Placed],
+        edits: dict[Component, dict[str, Entry | None]],
+        result: Snapshot,
+        parsed: dict[str, dict[str, Value]],
+    ) -> None:
+        path, component = ingested.path, self._rules.component_of(ingested.path)
+        entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
+        if ingested.data is not None:
+            found = values.parse(component, path, ingested.data)
+            parsed[path] = found
+            result.cache[values.cache_key(component, path, ingested.recipe)] = values.pack(found)
+        old = before.get(path)
+        if old is not None and old.entry == entry and old.component is component:
+            return
+        if old is not None and old.component is not component:
+            edits[old.component][path] = None
+        edits[component][path] = entry
+        if old is None or old.entry.recipe != entry.recipe:
+            result.bytes_changed += entry.size
+
+    def _edit(
+        self,
+        known: Version,
+        component: Component,
+        changes: Mapping[str, Entry | None],
+        target: Target,
+    ) -> ComponentRoot:
+        def sink(id: Digest, data: bytes) -> None:
+            target.put_object(id, data)
+
+        return edit_manifest(known.components[component].root, changes, self._fetch, sink)
+
+    def _values(
+        self,
+        known: Version,
+        version: Version,
+        component: Component,
+        parsed: Mapping[str, Mapping[str, Value]],
+        result: Snapshot,
+    ) -> dict[str, Value]:
+        """Settings or metrics of all the component's files: parsed now, or remembered by recipe. Where it is
+        left out, nothing is fetched for them: they are as they were known, but for files that are here."""
+        before: Mapping[str, Value] = {}
+        if component in self._left_out:
+            settings = component is Component.HYPERPARAMETERS
+            before = known.hyperparameters if settings else known.metrics
+            if known.components[component] == version.components[component]:
+                return dict(before)
+        absent: Mapping[str, Value] = {}
+        found: list[tuple[str, Mapping[str, Value]]] = []
+        for placed in VersionFiles(version, result.fetch).all([component]):
+            entry = placed.entry
+            if not values.carries_values(component, entry.path, entry.size):
+                continue
+            if entry.path in parsed:
+                found.append((entry.path, parsed[entry.path]))
+            elif (told := self._remembered(component, entry, result.cache)) is not None:
+                found.append((entry.path, told))
+            else:
+                absent = before
+            if len(found) >= values.MAX_FILES:
+                break
+        return values.merged(found, absent)
+
+    def _remembered(
+        self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
+    ) -> Mapping[str, Value] | None:
+        """None where the file is left out and its content is not here."""
+        key = values.cache_key(component, entry.path, entry.recipe)
+        (row,) = self._core.store.cache_get([key])
+        if row is not None:
+            return values.unpack(row)
+        try:
+            out = component in self._left_out
+            data = read_entry(entry, self._core.store.get if out else self._fetch)
+        except MissingObject:
+            if not out:
+                raise
+            return None
+        found = values.parse(component, entry.path, data)
+        cache[key] = values.pack(found)
+        return found
+
+
+class _Through:
+    """Fetches what a target has just been given, else from below."""
+
+    def __init__(self, target: Target, fetch: Fetch) -> None:
+        self._target = target
+        self._fetch = fetch
+
+    def __call__(self, id: Digest) -> bytes:
+        data = self._target.recent(id)
+        return self._fetch(id) if data is None else data

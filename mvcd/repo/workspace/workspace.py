@@ -1,0 +1,283 @@
+"""The files under care: what the stat cache knows of them, and what differs from a version.
+
+The cache rows of a workspace describe one version, the *known* one, named by the row `known/ID` together with
+a digest of the component rules, and with the components that were left out (left_out.py). Commit and checkout
+write rows and marker in one transaction; whoever finds no marker, or a version that is no longer here, scans
+afresh: every file is read again, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from mvcd.errors import IntegrityError, UsageError
+from mvcd.ids import DIGEST_SIZE, Digest, RecipeId, VersionId
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.repo.contents.files import CachingFetch, Change, Placed, VersionFiles, changes
+from mvcd.repo.core.core import Core
+from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.ondisk.unreadable import Unreadable
+from mvcd.repo.records.refs import EMPTY_ID, encode_components
+from mvcd.repo.workspace import left_out
+from mvcd.repo.workspace.candidates import Candidate, State
+from mvcd.repo.workspace.ingest import Bases, Ingest, Source, no_bases
+from mvcd.repo.workspace.scan import Outcome, Scan, scan
+from mvcd.repo.workspace.settings import component_rules, followed_links
+from mvcd.repo.workspace.snapshot import Places, Snapshotter
+from mvcd.repo.workspace.targets import DryTarget
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The version that the stat cache describes, and whether its files were sorted by today's rules."""
+
+    id: VersionId
+    version: Version
+    same_rules: bool
+
+
+NOTHING_KNOWN = Known(EMPTY_ID, EMPTY, same_rules=True)
+
+
+class Workspace:
+    """One look at the workspace: scanned once, so that all answers agree."""
+
+    def __init__(self, core: Core, *, fresh: bool = False) -> None:
+        """`fresh`: without the stat cache, so that nothing is taken for what it was."""
+        self.core = core
+        self.fetch = CachingFetch(core.fetch)
+        self.tracked = core.tracked()
+        self.left_out = core.left_out()
+        self.rules = component_rules(core.root)
+        marker = NOTHING_KNOWN if fresh else self._marked()
+        if self.left_out and marker.id != core.head().version:
+            marker = NOTHING_KNOWN  # its files that are left out are not those of HEAD
+        found = self._scan(fresh=marker is NOTHING_KNOWN)
+        if not found.fresh and self._out_of_step(marker, found.unreadable):
+            found = self._scan(fresh=True)
+        self._unread: dict[str, str] = {}
+        self.known = self._only_left_out() if found.fresh else marker
+        self.scan: Scan = self._without_left_out(found)
+
+    def _scan(self, *, fresh: bool) -> Scan:
+        return scan(
+            self.core.root,
+            tracked=self.tracked,
+            workspace=self.core.workspace.encode(),
+            rows=self.core.store.cache_get,
+            now_ns=self.core.clock(),
+            fresh=fresh,
+            follow=followed_links(self.core.root),
+        )
+
+    def _out_of_step(self, marker: Known, unreadable: Unreadable) -> bool:
+        """Whether rows that nobody can check describe other files than HEAD's version has there."""
+        head = self.core.head().version
+        if not unreadable or marker.id == head:
+            return False
+        between = changes(marker.version, self.core.version(head), self.fetch)
+        return any(map(unreadable.above, between))
+
+    @property
+    def unreadable(self) -> Unreadable:
+        """What cannot be read, as far as it was tried; `unsaved` and the comparisons try all."""
+        return self.scan.unreadable | self._unread
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """(path, reason) of what is under care and no version can take now."""
+        return tuple(sorted({*self.scan.skipped, *self._unread.items()}))
+
+    @cached_property
+    def clean(self) -> bool:
+        """Whether every file that can be read is exactly as the known version has it."""
+        return self.scan.clean and self.known.same_rules
+
+    def _only_left_out(self) -> Known:
+        """What is known without the cache: what is left out is as HEAD has it."""
+        if not self.left_out:
+            return NOTHING_KNOWN
+        head = self.core.version(self.core.head().version)
+        return Known(EMPTY_ID, left_out.part(head, self.left_out), same_rules=True)
+
+    def _without_left_out(self, found: Scan) -> Scan:
+        if not self.left_out or not found.vanished:
+            return found
+        kept = left_out.part(self.known.version, left_out.ALL - self.left_out)
+        gone = VersionFiles(kept, self.fetch).lookup(found.vanished)
+        return replace(found, vanished=[path for path in found.vanished if path in gone])
+
+    def snapshotter(self, bases: Bases = no_bases, places: Places | None = None) -> Snapshotter:
+        return Snapshotter(
+            self.core, self.rules, self.fetch, bases=bases, left_out=self.left_out, places=places
+        )
+
+    @cached_property
+    def unsaved(self) -> tuple[Version, Fetch]:
+        """The workspace as a version that is stored nowhere, and what reads its manifests and recipes."""
+        target = DryTarget()
+
+        def fetch(id: Digest) -> bytes:
+            recent = target.recent(id)
+            return self.fetch(id) if recent is None else recent
+
+        if self.clean:
+            return self.known.version, self.fetch
+        taken = self.snapshotter().take(self.known, self.scan, self.tracked, target)
+        self._unread |= taken.unreadable
+        return taken.version, fetch
+
+    def differences(self, id: VersionId) -> dict[str, Change]:
+        """Paths where the workspace is not as a version has them: (in the version, in the workspace)."""
+        if id == self.known.id and self.clean:
+            return {}
+        unsaved, fetch = self.unsaved
+        return changes(self.core.version(id), unsaved, fetch)
+
+    # ---------------------------------------------------------------- cheap comparison, for status
+
+    def quick_differences(self, id: VersionId) -> dict[str, Change]:
+        """Like `differences`, but reads only files whose size and kind leave the question open.
+
+        The entry of a file that was not read has a recipe of zeros. Files found unchanged are noted in the
+        cache when nobody else is writing it.
+        """
+        if id == self.known.id and self.clean:
+            return {}
+        if not self.known.same_rules:
+            return self.differences(id)
+        version = self.core.version(id)
+        found = changes(version, self.known.version, self.fetch) if id != self.known.id else {}
+        paths = {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+        before = VersionFiles(version, self.fetch).lookup(paths)
+        for path in self.scan.vanished:
+            found.pop(path, None)
+            if path in before:
+                found[path] = (before[path], None)
+        recipes = self._read([c for c in self.scan.candidates if _undecided(c, before.get(c.path))])
+        for candidate in self.scan.candidates:
+            old, now = before.get(candidate.path), self._placed(candidate, recipes)
+            found.pop(candidate.path, None)
+            if old != now:
+                found[candidate.path] = (old, now)
+        self._note(before, recipes)
+        return self._without_unreadable(found, id)
+
+    def _without_unreadable(self, found: dict[str, Change], id: VersionId) -> dict[str, Change]:
+        """What cannot be read is as HEAD's version has it."""
+        unreadable, head = self.unreadable, self.core.head().version
+        if not unreadable:
+            return found
+        kept = {path: change for path, change in found.items() if not unreadable.above(path)}
+        if id != head:
+            between = changes(self.core.version(id), self.core.version(head), self.fetch)
+            kept |= {path: change for path, change in between.items() if unreadable.above(path)}
+        return kept
+
+    def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
+        path, stat = candidate.path, candidate.stat
+        recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_SIZE))
+        return Placed(self.rules.component_of(path), Entry(path, mode_of(stat), stat.size, recipe))
+
+    def _read(self, candidates: Collection[Candidate]) -> dict[str, RecipeId]:
+        sources = [Source(c.path, c.stat) for c in candidates]
+        with Ingest(
+            self.core.root, DryTarget(), monitor=self.core.monitor, unread=self._unread
+        ) as ingest:
+            return {r.path: r.recipe for r in ingest.run(sources)}
+
+    def _note(self, before: Mapping[str, Placed], recipes: Mapping[str, RecipeId]) -> None:
+        """Remembers what was read, unless the rows at hand stand for another version, or somebody writes."""
+        if self.scan.fresh or not recipes:
+            return
+        known = before
+        if self.core.head().version != self.known.id:
+            known = VersionFiles(self.known.version, self.fetch).lookup(
+                {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+            )
+        settled: dict[str, Outcome | RecipeId] = {}
+        for candidate in self.scan.candidates:
+            recipe = recipes.get(candidate.path) or candidate.recipe
+            if recipe is not None:
+                placed, mode = known.get(candidate.path), mode_of(candidate.stat)
+                entry = Entry(candidate.path, mode, candidate.stat.size, recipe)
+                same = placed is not None and placed.entry == entry
+                settled[candidate.path] = Outcome.CLEAN if same else recipe
+        missing = [path for path in self.scan.vanished if path in known]
+        with self.core.lock.try_hold() as held:
+            if held and self._marked().id == self.known.id:
+                self.core.store.cache_put(self.rows(self.known.id, settled, missing))
+
+    # ---------------------------------------------------------------- the cache
+
+    def rows(
+        self,
+        id: VersionId,
+        settled: Mapping[str, Outcome | RecipeId],
+        missing: Iterable[str],
+        *,
+        leaving: frozenset[Component] | None = None,
+    ) -> dict[bytes, bytes | None]:
+        """Cache rows that describe the workspace, as scanned, against version `id`, and their marker.
+
+        `settled` has the candidates whose content is known for certain, `missing` all paths that the version
+        has and the workspace has not, but for what is left out: `leaving`, by default what is now. Files that
+        were no candidates must be as the version has them.
+        """
+        out = self.left_out if leaving is None else leaving
+        rows = self.scan.new_rows(settled, missing=missing)
+        rows[self._marker] = bytes(id) + self.rules.digest + encode_components(out)
+        return rows
+
+    def _marked(self) -> Known:
+        (row,) = self.core.store.cache_get([self._marker])
+        if row is not None and len(row) >= DIGEST_SIZE:
+            try:
+                id = VersionId(row[:DIGEST_SIZE])
+                size = DIGEST_SIZE + len(self.rules.digest)
+                if row[size:] == encode_components(self.left_out):
+                    same_rules = row[DIGEST_SIZE:size] == self.rules.digest
+                    return Known(id, self.core.version(id), same_rules)
+            except IntegrityError:
+                pass
+        return NOTHING_KNOWN
+
+    @property
+    def _marker(self) -> bytes:
+        return b"known/" + self.core.workspace.encode()
+
+
+def mode_of(stat: FileStat) -> Mode:
+    if stat.is_symlink:
+        return Mode.SYMLINK
+    return Mode.EXECUTABLE if stat.executable else Mode.FILE
+
+
+def relative(root: str, path: str) -> str:
+    """`path` (absolute, or relative to the current directory) as the workspace names it; "." is the root.
+
+    The last part may be a symbolic link and is not followed. Raises UsageError outside the workspace.
+    """
+    absolute = os.path.abspath(path)
+    parent = os.path.realpath(os.path.dirname(absolute))
+    if os.path.realpath(absolute) == root:
+        return "."
+    inside = os.path.relpath(os.path.join(parent, os.path.basename(absolute)), root)
+    if inside.split(os.sep, 1)[0] == os.pardir:
+        raise UsageError(
+            f"{path} is outside the workspace", cause=f"the workspace is {root}", kind="outside"
+        )
+    return inside.replace(os.sep, "/")
+
+
+def _undecided(candidate: Candidate, placed: Placed | None) -> bool:
+    """Whether only the content can tell if a file is as the version has it."""
+    if placed is None or candidate.state is State.KNOWN:
+        return False
+    entry = placed.entry
+    return entry.size == candidate.stat.size and entry.mode == mode_of(candidate.stat)
