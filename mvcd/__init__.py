@@ -1,16 +1,20 @@
-"""The engine of mvc. Upper layers import lower ones, never back; `|` are strangers.
+"""The engine of mvc. Upper layers import lower ones, never back; those in one line are strangers.
 
-    mvc.cli | mvc.demo
-    mvc.api                       the only client module that imports mvcd
-    -----------------------------------------------------------------
-    mvcd.repo                     policy: what a repository promises
-    mvcd.inspect                  what a file means: tensors, hyperparameters, metrics
-    mvcd.store                    where objects and refs rest
-    mvcd.objects | codec | chunking    immutable values | stored bytes | cut points
-    mvcd.ids
-    mvcd.errors | mvcd.monitor
+    daemon      saving by itself; and repositories on the network (`serve`)
+    team        who may do what on a team server
+    repo        policy: what a repository promises
+    inspect     what a file means: tensors, hyperparameters, metrics
+    sync, wire  what travels between two repositories | how it crosses a network
+    store       where objects and refs rest
+    objects, codec, chunking    immutable values | stored bytes | cut points
+    ids         digests: the names of objects
+    process     what a process of ours sees to before it does anything
+    errors      what is raised
+    monitor, waiting    what is told | what a person sees while a program waits
+    heap        how the C library keeps freed blocks
 
-The arrows are import-linter contracts in `pyproject.toml`; the tests run them.
+Above it stand the packages of the client, of which only `mvc.api` imports `mvcd`. The layers are import-linter
+contracts in `pyproject.toml`; the tests run them.
 """
 
 __version__ = "0.1.0"

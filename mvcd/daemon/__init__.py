@@ -19,12 +19,16 @@
     writers     whether some process still has a file open for writing
     taking      complete states out of their program's reach: held, queued (CAPTURES.md)
     refusals    what looks like an accident, and is not saved by itself
-    reading     the reader process as the daemon sees it; hearing, what it tells of a workspace
+    reading     the reader process as the daemon sees it
+    hearing     what it tells of a workspace
     reader      the program of that process: versions of what was taken
-    ledger      what was saved, what was missed and why; state, what the status tells
-    message     what a version says of itself: its first line is headline's, with metrics from measures;
-                words of each component are in parts, safe text and widths in cells
-    origins     which process wrote what is saved, by /proc: processes reads it, commands what they run
+    ledger      what was saved, what was missed and why
+    state       what the status tells
+    message     what a version says of itself
+    headline, measures    its first line | with which metrics
+    parts, cells    words of each component | safe text and widths
+    origins     which process wrote what is saved
+    processes, commands    what /proc shows of processes | what they run
     surroundings    host, time zone and git commit of a version
     control     JSON lines on a Unix socket
     registry    which workspaces are under care, across restarts

@@ -1,11 +1,17 @@
 """The immutable values of a repository and their exact bytes; TREE.md specifies the hash-cut tree.
 
-    version.py     a point of history: parents, five manifests, who, when, why
-    manifest.py    the sorted entries of a component   (entry.py, difference.py)
-    recipe.py      the segments of a file              (chunklist.py)
-    tree.py        one construction for long manifests and long chunk lists
-    canonical.py   protobuf messages with one form only
-    closure.py     what an object refers to
+    version     a point of history: parents, five manifests, who, when, why
+    ancestry    versions between heads and what is known
+    manifest, entry    the sorted entries of a component | one of them
+    difference  what differs between two manifests
+    reserved    names that no version may hold
+    recipe, chunklist    the segments of a file | long lists of their chunks
+    tree        one construction for long manifests and long chunk lists
+    promotion   a step in the history of a stage
+    canonical   protobuf messages with one form only
+    glance      one field of an object, without the rest
+    closure     what an object refers to
+    v1/         generated from proto/mvcd/objects/v1
 
 Nothing here reads a disk or a network: objects come through a `Fetch` and leave through a `Sink`.
 """

@@ -1,0 +1,22 @@
+"""What a repository promises: policy over a store, one room a theme.
+
+    repository  the face of the engine: one method a verb
+    verbs/      the parts of that face, by theme
+    undo        an operation taken back; that is an operation too
+    care/       looking for damage, healing it, and getting rid of what nothing needs
+    share/      other repositories, and other workspaces on the same store
+    release/    what goes out: stages and their gates, deployment copies, model cards
+    history/    questions over many versions, and runs
+    change/     verbs that make versions, move names and rewrite files
+    compare/    what differs between two versions
+    restore/    from versions to files
+    workspace/  from files to versions: what lies in the workspace, and how it becomes objects
+    core/       what every verb stands on: where a repository lives, its settings, its store, its remotes
+    trust/      signatures, and what is demanded of refs that others push
+    contents/   the files of a version, and their bytes as chunks
+    records/    refs and the operation log: what their bytes mean
+    disk/       files and directories as the system has them
+
+Rooms import those below them, never back; the three at the bottom are strangers to each other. The contract is
+in `pyproject.toml`. Packages hold no imports of their own: each would be paid for by every command.
+"""

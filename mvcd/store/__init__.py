@@ -1,0 +1,50 @@
+"""Where objects and refs rest: packs of records, and an index in LMDB (FORMAT.md).
+
+What a store is, and the two there are:
+    api         a store and its session, as protocols
+    lmdb_store  on a local disk
+    memory_store  in memory, what the other is compared with
+    peer        the other side of a transfer
+
+The parts of an open store, and who works with them:
+    parts       index, packs, journal, directories
+    reader      objects looked up, read, decoded, checked
+    session     objects appended; rows and refs in one transaction
+    arrivals    checked objects on their way into a session
+    check       every invariant
+    collect, repack    what nothing needs goes | the disk space comes back
+    salvage     what a killed writer left
+
+Packs:
+    record, frames    the bytes of one | whole records in a row
+    pack        files of them
+    writers     who may append to which
+    uncached    past the page cache
+
+The index:
+    index       the LMDB environment
+    opening, beside    for writing, or for reading | beside writers who cannot see us
+    rows, meta  values of its tables | its counters
+    refs        refs, operations and cache rows
+    audit       the audit chain
+    damage      what is known to be damaged
+
+The second copy, and recovery:
+    journal, journal_check    refs, operations and audit log again | whether it tells the same
+    rebuild     a new index from packs and journal
+    harvest     what a damaged index still tells
+    repair      a store that does not open
+    aside       damaged files kept
+    backup      a copy while others write
+
+Between processes, and with the system:
+    lease       what live sessions rely on
+    gate, waits  threads that pass at once, or one alone | file locks with a patience
+    opened      stores that a server keeps open
+    apart       work that may end its process, in one of its own
+    group       files that a group shares
+    directories, filesystem, room    durable ones | on which machine | space looked at before it is needed
+    trouble     refusals of the system, told apart from damage
+    steps       named moments between two states of the disk, for tests of crashes
+    _io, _faults    batches of system calls | faults of mapped pages survived, in C
+"""

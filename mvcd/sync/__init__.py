@@ -1,10 +1,10 @@
 """Moving closures between a store here and a peer.
 
-    walk.py     which objects one side has and the other may lack
-    push.py     objects first, then refs in one update
-    pull.py     versions, then what they reach; nothing is visible before it was checked
-    window.py   how many frames fly at once
-    local.py    a store on this machine as a peer
+    walk        which objects one side has and the other may lack
+    push        objects first, then refs in one update
+    pull        versions, then what they reach; nothing is visible before it was checked
+    window      how many frames fly at once
+    local       a store on this machine as a peer
 
 One rule carries all of it: *being in a store proves nothing about what lies below, being reachable from a ref
 does*. So a transfer that was cut short, a concurrent one, or content absent by choice needs no quarantine:

@@ -1,14 +1,15 @@
-"""Who may do what on a team server: accounts, tokens, roles, rules of refs, quotas, the audit log.
+"""Who may do what on a team server: accounts, tokens, roles, rules of refs, quotas, the audit log (TEAM.md).
 
-    globs      patterns of repository and ref names
-    roles      roles, actions, and `authorize`, which everything asks
-    values     what the accounts store keeps, to and from bytes
-    accounts   the accounts store: each change one commit with its row of the audit log
-    root       the directory of a server: repositories by name, and the accounts
-    policy     what a push has to satisfy before its refs move
-    auditlog   rows of the audit log, and whether they hold
-    seals      signed heads of it, to be kept elsewhere
-    host       all of it behind `mvcd.wire.server.Host`
+    globs       patterns of repository and ref names
+    roles       roles, actions, and `authorize`, which everything asks
+    values      what the accounts store keeps, to and from bytes
+    accounts    the accounts store: each change one commit with its row of the audit log
+    root        the directory of a server: repositories by name, and the accounts
+    usage       how much a repository holds, and who put it there
+    policy      what a push has to satisfy before its refs move
+    auditlog    rows of the audit log, and whether they hold
+    seals       signed heads of it, to be kept elsewhere
+    host        all of it behind `mvcd.wire.host.Host`
 
 No process of its own: the server and `mvc admin` open the same directory, and what one changes the other obeys
 at its next call.

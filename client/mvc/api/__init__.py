@@ -1,11 +1,29 @@
 """The Python face of the engine, and the only package of `mvc` that imports `mvcd`.
 
-    errors     the exceptions; light, loaded by `import mvc`
-    results    what the verbs answer; ids are hex strings, times are aware datetimes
-    public     how these values are made of the engine's
-    repo       Repo, one method a verb
-    context    who acts, when and from where: environment, configuration, git, clock
-    settings   the person's own settings file
+The repository:
+    repo        Repo, one method a verb
+    release_verbs, remote_verbs, run_verbs, search_verbs, workspace_verbs    its parts, by theme
+    signing     which key signs, which keys are trusted; signatures
+    audit       the audit log of a repository
+    team        the accounts of a team server
+    care, backup    repositories that may not open | copies of a server's directory
+
+What it answers; ids are hex strings, times are aware datetimes:
+    results     of the verbs of every day
+    diff, weights    of `diff`; the second only it needs
+    search, lineage, runs, stages, remotes, deploy, card    of the verbs of these names
+    page        cards as Markdown and HTML
+
+Who acts, and how:
+    context     who, when and from where: environment, configuration, git, clock
+    settings    the person's own settings file
+    credentials  tokens, by server
+    components  components by name
+
+Of the engine, for the faces:
+    errors      the exceptions; light, loaded by `import mvc`
+    durable, process, heap    directories | what a program sees to as it starts | the C heap
+    faults, waiting    what is said of a crash | what a person sees while a program waits
 
 The engine reads no clock, no environment and no home directory; this package does, in `context` and `settings`.
 """

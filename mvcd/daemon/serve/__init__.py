@@ -3,7 +3,6 @@
     command    the verb serve
     admin      the verbs of mvc admin under the name mvcd
     run        the life of a server: self-test, serve, drain
-    signals    being told to end, without ever missing it
     frame      the gRPC server: limits, health, reflection
     health     grpc.health.v1
     connections  how many there may be, and which go

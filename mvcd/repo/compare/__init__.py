@@ -1,0 +1,13 @@
+"""What differs between two versions, or a version and the workspace.
+
+sides       what is compared, read in one way
+diff        the five differences, from records and manifests
+tensorchanges  which tensors changed, names and counts
+weights     what became of every tensor
+tensortable  the tensors of one side
+tensormatch  which tensor of one side is which of the other
+tensorrows  both sides' tensors, gathered
+modelfiles  what weight files say of a network
+architecture  what changed in the network
+data        what changed in the data
+"""

@@ -1,0 +1,9 @@
+"""Signatures (SIGNING.md), and what is demanded of refs that others push.
+
+sshsig      the format of signatures, read strictly
+keygen      the system's `ssh-keygen`
+signatures  where they rest, and what exactly is signed
+judging     whether they hold
+incoming    what a repository demands of refs that others push
+receiving   the same where nobody but the file system guards it
+"""

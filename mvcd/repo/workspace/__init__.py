@@ -1,0 +1,14 @@
+"""From files to versions: what lies in the workspace, and how it becomes objects.
+
+settings    `mvc.toml`
+ignore      what is never versioned
+linked      links to directories that are followed
+candidates  one directory, entry by entry
+scan        all of them: which files may differ
+ingest      files into objects
+targets     where the objects go
+snapshot    the workspace's state as an unsaved version
+workspace   the files under care, and what is known of them
+left_out    components that a workspace leaves out
+status      what differs from HEAD
+"""
