@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from mvcd.store.lmdb_store import LmdbStore
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench
+from tests.sync.people import Pair
 
 
 @pytest.fixture
@@ -21,4 +23,12 @@ def scratch() -> Iterator[Path]:
 @pytest.fixture
 def bench(scratch: Path) -> Iterator[Bench]:
     with Bench(scratch / "experiment") as made:
+        yield made
+
+
+@pytest.fixture
+def pair(scratch: Path) -> Iterator[Pair]:
+    """Two people, each with a workspace, and a repository that they share."""
+    LmdbStore.create(scratch / "shared").close()
+    with Pair(scratch) as made:
         yield made

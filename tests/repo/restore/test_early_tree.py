@@ -24,9 +24,9 @@ from mvcd.repo.ondisk.writing import TINY
 from mvcd.repo.restore import early_tree, staging
 from mvcd.repo.restore.checkout import Checkout
 from mvcd.repo.restore.early import Begun, EarlyFiles
+from tests.repo.restore.test_early import Objects, came, file_of, leftovers, version_of, walk
 from tests.support.workspace import File, Link, Tree
 from tests.sync.people import Pair, noise
-from tests.sync.test_early import Objects, came, file_of, leftovers, version_of, walk
 
 SMALL: Tree = {
     "data/a/1.bin": noise(3000, 1).hex(),
