@@ -349,7 +349,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'mvc' has no attribute {name!r}")
-    from importlib import import_module
+    from importlib import import_module  # late: start-up
 
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value

@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(places: Places, options: argparse.Namespace) -> int:
     with starting.telling(options.ready_fd) as serves:
-        from mvcd.daemon.service import Service
+        from mvcd.daemon.service import Service  # late: start-up
 
         places.prepare()
         log = _log_to(places.log, also_stderr=options.ready_fd is None)
@@ -153,7 +153,7 @@ def _named(places: Places) -> Iterator[None]:
 
 def read(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
     """Makes versions of captures: of one workspace, or as the daemon's reader."""
-    from mvcd.daemon import reader
+    from mvcd.daemon import reader  # late: start-up
 
     if not options.lifted:
         priority.lower()
@@ -280,7 +280,7 @@ def logs(places: Places, options: argparse.Namespace) -> int:
 
 
 def _stop_running(places: Places) -> None:
-    from mvcd.daemon.service import wait_until_free
+    from mvcd.daemon.service import wait_until_free  # late: start-up
 
     starting.ask(places, "stop")
     if not wait_until_free(places, STOP_SECONDS):

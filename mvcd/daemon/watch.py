@@ -78,7 +78,7 @@ class Events:
             if not sys.platform.startswith("linux"):
                 raise Unwatchable(Loss.UNSUPPORTED)
             try:
-                from watchdog.observers.inotify_c import InotifyFD
+                from watchdog.observers.inotify_c import InotifyFD  # late: start-up
 
                 self._fd = InotifyFD()
             except (ImportError, OSError) as error:
@@ -96,7 +96,7 @@ class TreeWatch:
     """Watches on the directories of one workspace. Its methods without underscore are watchdog's callback."""
 
     def __init__(self, fd: InotifyFD, root: str, enter: Enter, listener: Listener) -> None:
-        from watchdog.observers import inotify_c
+        from watchdog.observers import inotify_c  # late: start-up
 
         flags = inotify_c.InotifyConstants
         self._flags = flags
@@ -252,7 +252,7 @@ class TreeWatch:
             return
 
     def _forget(self, descriptors: list[int]) -> None:
-        from watchdog.observers.inotify_c import WatchDescriptor
+        from watchdog.observers.inotify_c import WatchDescriptor  # late: start-up
 
         self._fd.remove_callbacks([(WatchDescriptor(w), self._id) for w in descriptors])
         for wd in descriptors:

@@ -42,14 +42,14 @@ def read(kind: str | None, file: BinaryIO, *, summaries: bool) -> Table:
 
 def _pyarrow() -> types.ModuleType:
     try:
-        import pyarrow as pa
+        import pyarrow as pa  # late: an extra
     except ImportError:
         raise NoTable(ABSENT) from None
     return pa  # type: ignore[no-any-return]
 
 
 def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
-    import pyarrow.parquet as pq
+    import pyarrow.parquet as pq  # late: an extra
 
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 8))
@@ -92,7 +92,7 @@ def _arrow(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
 
 def _summarised(type: Any) -> bool:
     """Images, embeddings and lists are not: a batch of them has no bound, and their text says nothing."""
-    import pyarrow.types as t
+    import pyarrow.types as t  # late: an extra
 
     binary = t.is_binary(type) or t.is_large_binary(type) or t.is_fixed_size_binary(type)
     return not (binary or t.is_nested(type))

@@ -40,7 +40,7 @@ def read_table(path: str, file: BinaryIO, *, summaries: bool = False) -> Table:
     kind = format_of(path)
     try:
         if kind in BINARY:
-            from mvcd.inspect import arrow
+            from mvcd.inspect import arrow  # late: start-up
 
             return arrow.read(kind, file, summaries=summaries)
         if kind == "jsonl":

@@ -47,7 +47,7 @@ def load(text: str) -> Any:
     A mapping's key keeps the spelling it has in the file (`true`, `0x10`); of keys written twice the last
     counts. Values may be shared, and contain themselves. Raises ValueError.
     """
-    from ruamel.yaml import YAML
+    from ruamel.yaml import YAML  # late: start-up
     from ruamel.yaml.error import YAMLError
 
     if len(text) > MAX_CHARACTERS:

@@ -18,7 +18,7 @@ from mvcd.ids import VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo.change import commit
-from mvcd.repo.contents.files import Placed, VersionFiles
+from mvcd.repo.contents.files import CachingFetch, Placed, VersionFiles
 from mvcd.repo.core.config import Config
 from mvcd.repo.core.core import Clock, Core, create, open_at
 from mvcd.repo.records.refs import SIGNATURES, TAGS
@@ -42,7 +42,8 @@ from mvcd.repo.verbs.remote import RemoteVerbs
 from mvcd.repo.verbs.run import RunVerbs
 from mvcd.repo.verbs.search import SearchVerbs
 from mvcd.repo.verbs.workspace import WorkspaceVerbs
-from mvcd.repo.workspace import status
+from mvcd.repo.workspace import ignore, status
+from mvcd.repo.workspace.settings import metric_rules
 from mvcd.repo.workspace.workspace import Workspace, relative
 from mvcd.store.api import CollectReport, StoreStats
 
@@ -187,7 +188,7 @@ class Repository(
         all_refs: bool = False,
         first_parent: bool = False,
     ) -> Iterator[History]:
-        from mvcd.repo.history import history
+        from mvcd.repo.history import history  # late: start-up
 
         return history.history(
             self._core, start, limit=limit, component=component, all_refs=all_refs,
@@ -195,7 +196,7 @@ class Repository(
         )  # fmt: skip
 
     def show(self, rev: str = "HEAD") -> History:
-        from mvcd.repo.history import history
+        from mvcd.repo.history import history  # late: start-up
 
         id = self.resolve(rev)
         names = history.names_by_version(self._core)
@@ -203,8 +204,7 @@ class Repository(
 
     def sides(self, old: str | None = None, new: str | None = None) -> Sides:
         """From `old` (None: HEAD) to `new` (None: the workspace, as it is at this moment)."""
-        from mvcd.repo.compare.sides import Side, Sides
-        from mvcd.repo.contents.files import CachingFetch
+        from mvcd.repo.compare.sides import Side, Sides  # late: start-up
 
         core = self._core
         fetch = CachingFetch(core.fetch)
@@ -230,20 +230,19 @@ class Repository(
         return self.compare(self.sides(old, new), components=components)
 
     def compare(self, sides: Sides, *, components: Collection[Component] | None = None) -> Diff:
-        from mvcd.repo.compare.diff import compare
-        from mvcd.repo.workspace.settings import metric_rules
+        from mvcd.repo.compare.diff import compare  # late: start-up
 
         return compare(sides, components=components, metrics=metric_rules(self._core.root))
 
     def weights(self, sides: Sides) -> Weights:
         """Every tensor of two sides by name; reads nothing before it is looked into."""
-        from mvcd.repo.compare.weights import weights
+        from mvcd.repo.compare.weights import weights  # late: start-up
 
         return weights(self._core, sides)
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Unified diff lines of the text files of a diff's components."""
-        from mvcd.repo.compare.diff import patch
+        from mvcd.repo.compare.diff import patch  # late: start-up
 
         new = None if diff.new is None else diff.new.hex()
         return patch(self.sides(diff.old.hex(), new), diff.components)
@@ -264,7 +263,7 @@ class Repository(
 
     def open_file(self, path: str, rev: str = "HEAD") -> VersionFile:
         """A seekable, read-only file; reads only the chunks it needs."""
-        from mvcd.repo.contents.content import VersionFile
+        from mvcd.repo.contents.content import VersionFile  # late: start-up
 
         files = VersionFiles(self._core.version(self.resolve(rev)), self._core.fetch)
         placed = files.find(path)
@@ -288,7 +287,7 @@ class Repository(
         components: Collection[Component] | None = None,
     ) -> CheckoutResult:
         """Moves HEAD and the files; with `components`, brings just these back as `restore` does."""
-        from mvcd.repo.change import moves
+        from mvcd.repo.change import moves  # late: start-up
 
         if components is not None:
             return self.restore(rev, context=context, components=components)
@@ -303,7 +302,7 @@ class Repository(
         start: str = "HEAD",
         force: bool = False,
     ) -> CheckoutResult:
-        from mvcd.repo.change import moves
+        from mvcd.repo.change import moves  # late: start-up
 
         return moves.switch(self._core, name, context, create=create, start=start, force=force)
 
@@ -315,7 +314,7 @@ class Repository(
         context: Context,
         components: Collection[Component] | None = None,
     ) -> CheckoutResult:
-        from mvcd.repo.change import moves
+        from mvcd.repo.change import moves  # late: start-up
 
         return moves.restore(self._core, rev, paths, context, components=components)
 
@@ -328,12 +327,12 @@ class Repository(
         force: bool = False,
         signer: Signer | None = None,
     ) -> CommitResult:
-        from mvcd.repo.change import moves
+        from mvcd.repo.change import moves  # late: start-up
 
         return moves.rollback(self._core, rev, context, message=message, force=force, signer=signer)
 
     def undo(self, number: int | None = None, *, context: Context) -> Operation:
-        from mvcd.repo import undo
+        from mvcd.repo import undo  # late: start-up
 
         return undo.undo(self._core, number, context)
 
@@ -344,27 +343,27 @@ class Repository(
     # ---------------------------------------------------------------- names
 
     def branches(self) -> tuple[Branch, ...]:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.branches(self._core)
 
     def create_branch(self, name: str, rev: str = "HEAD", *, context: Context) -> Branch:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.create_branch(self._core, name, rev, context)
 
     def delete_branch(self, name: str, *, context: Context, force: bool = False) -> Branch:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.delete_branch(self._core, name, context, force=force)
 
     def rename_branch(self, old: str, new: str, *, context: Context) -> Branch:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.rename_branch(self._core, old, new, context)
 
     def tags(self) -> tuple[Tag, ...]:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.tags(self._core)
 
@@ -377,12 +376,12 @@ class Repository(
         message: str = "",
         signer: Signer | None = None,
     ) -> Tag:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.create_tag(self._core, name, rev, context, message=message, signer=signer)
 
     def delete_tag(self, name: str, *, context: Context) -> Tag:
-        from mvcd.repo.change import branches
+        from mvcd.repo.change import branches  # late: start-up
 
         return branches.delete_tag(self._core, name, context)
 
@@ -390,7 +389,7 @@ class Repository(
 
     def sign(self, rev: str, *, context: Context, signer: Signer) -> tuple[VersionId, str]:
         """Signs a version that is there already; answers its id and the key's fingerprint."""
-        from mvcd.repo.change import signing
+        from mvcd.repo.change import signing  # late: start-up
 
         return signing.sign(self._core, rev, context, signer)
 
@@ -406,7 +405,7 @@ class Repository(
         self, id: VersionId, trust: Trust, *, tag: str | None = None
     ) -> list[SignatureStatus]:
         """Each signature of a version (or of a tag, by name) and what became of it, good ones first."""
-        from mvcd.repo.trust import judging
+        from mvcd.repo.trust import judging  # late: start-up
 
         if tag is not None:
             return judging.tag_signature_status(self._core.store, tag, trust)
@@ -422,14 +421,13 @@ class Repository(
         keep_operations_us: int = KEEP_OPERATIONS_US,
     ) -> CollectReport:
         """Frees what no ref and no operation younger than `keep_operations_us` reaches."""
-        from mvcd.repo.care import gc
+        from mvcd.repo.care import gc  # late: start-up
 
         oldest = context.time_us - keep_operations_us
         return gc.collect(self._core, dry_run=dry_run, oldest_us=oldest)
 
     def check_ignore(self, paths: Sequence[str]) -> list[tuple[str, Match | None]]:
         """Which rule leaves each path out."""
-        from mvcd.repo.workspace import ignore
 
         root = self._core.root
         return [(p, ignore.check(root, relative(root, p))) for p in paths]

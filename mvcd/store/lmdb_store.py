@@ -154,7 +154,7 @@ class LmdbStore(Parts):
         if self._salvaged or self.index.read_only:
             return
         self._salvaged = True
-        from mvcd.store.salvage import mark_lost, salvage
+        from mvcd.store.salvage import mark_lost, salvage  # late: start-up
 
         salvage(self)
         mark_lost(self)
@@ -226,7 +226,7 @@ class LmdbStore(Parts):
     # ------------------------------------------------------------------ maintenance
 
     def check(self, *, read_data: bool = True, monitor: Monitor | None = None) -> Iterator[Damage]:
-        from mvcd.store.check import check
+        from mvcd.store.check import check  # late: start-up
 
         return check(self, read_data=read_data, monitor=monitor or Silent())
 
@@ -238,7 +238,7 @@ class LmdbStore(Parts):
         drop_operations_below: int = 0,
         monitor: Monitor | None = None,
     ) -> CollectReport:
-        from mvcd.store.collect import Collector
+        from mvcd.store.collect import Collector  # late: start-up
 
         with Collector(self, mark, monitor or Silent()) as collector:
             return collector.run(dry_run=dry_run, drop_operations_below=drop_operations_below)

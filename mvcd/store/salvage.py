@@ -15,6 +15,7 @@ from contextlib import ExitStack, suppress
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import MvcError
 from mvcd.store.damage import mark
+from mvcd.store.frames import gather, parse_frame
 from mvcd.store.index import Index
 from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.parts import Parts
@@ -90,10 +91,9 @@ def _committed(index: Index, number: int) -> int | None:
 
 def _save(store: Parts, file: int, start: int) -> None:
     """Imports what it needs only here: each command looks for what was left, and hardly ever finds any."""
-    import mmap
+    import mmap  # late: start-up
 
     from mvcd.store.arrivals import Arrivals
-    from mvcd.store.frames import gather, parse_frame
 
     with (
         mmap.mmap(file, 0, access=mmap.ACCESS_READ) as data,

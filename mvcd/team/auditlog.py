@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, Protocol
 
 from mvcd.store.api import AuditHead, AuditRow, RefUpdate
@@ -129,7 +130,6 @@ def _entry(row: AuditRow) -> Entry:
 def verify(store: Audited, *, seal: str | None = None, seals: Sequence[Seal] = ()) -> ChainState:
     """Follows the chain from its first row. `seal`: a digest noted earlier, which must be in it; `seals`: those
     of this log whose signatures are good, each of which must hold."""
-    from itertools import takewhile
 
     head = store.audit_head()
     wanted = {s.rows: s for s in seals}

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import os
 import time
@@ -144,8 +145,6 @@ def fingerprint_of(path: str) -> str:
     try:
         with open(public, encoding="ascii", errors="replace") as file:
             words = file.read(16 << 10).split()
-        import hashlib
-
         return sshsig.shown(hashlib.sha256(base64.b64decode(words[1], validate=True)).digest())
     except (OSError, IndexError, ValueError) as error:
         raise Failure(

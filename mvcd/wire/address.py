@@ -65,7 +65,7 @@ def _decoded(text: str) -> str:
     """However often it was percent-encoded."""
     if "%" not in text:
         return text
-    from urllib.parse import unquote
+    from urllib.parse import unquote  # late: start-up
 
     while (once := unquote(text)) != text:
         text = once
@@ -87,7 +87,7 @@ def is_loopback(host: str) -> bool:
     """Whether a host can only be this machine."""
     if host.lower().rstrip(".") == "localhost":
         return True
-    import ipaddress
+    import ipaddress  # late: start-up
 
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -105,7 +105,7 @@ def proxy_for(host: str, environment: Mapping[str, str] | None = None) -> str | 
     except_for = given.get("no_grpc_proxy") or given.get("no_proxy") or ""
     if any(_covers(entry.strip(), host) for entry in except_for.split(",")):
         return None
-    from urllib.parse import urlsplit
+    from urllib.parse import urlsplit  # late: start-up
 
     name, value = named
     parts = urlsplit(value if "://" in value else f"http://{value}")
@@ -119,7 +119,7 @@ def _covers(entry: str, host: str) -> bool:
         return False
     if "/" not in entry:
         return host.lower().endswith(entry.lower())
-    import ipaddress
+    import ipaddress  # late: start-up
 
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)

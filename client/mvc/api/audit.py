@@ -69,7 +69,7 @@ class AuditVerbs:
 
 def read_audit(store: Audited, limit: int | None) -> list[AuditEntry]:
     """Reads the last rows of an audit log."""
-    from mvcd.team import auditlog
+    from mvcd.team import auditlog  # late: start-up
 
     found = auditlog.entries(store) if limit is None else auditlog.newest(store, limit)
     return [public(AuditEntry, row) for row in found]
@@ -80,7 +80,7 @@ def check_audit(
 ) -> AuditState:
     """Follows the chain of an audit log. `id` is the id of the store; `own` the key that seals unless `key`
     names another."""
-    from mvcd.team import auditlog
+    from mvcd.team import auditlog  # late: start-up
 
     if seal is None or _is_digest(seal):
         found = auditlog.verify(store, seal=seal)
@@ -96,7 +96,7 @@ def _is_digest(text: str) -> bool:
 
 def _seals(path: str, id: str, key: str | None) -> tuple[list[Seal], list[str]]:
     """Those of this log in a file ("-": standard input), and what is wrong with others."""
-    from mvcd.team import seals
+    from mvcd.team import seals  # late: start-up
 
     if key is None:
         raise UsageError(
@@ -125,6 +125,6 @@ def _seals(path: str, id: str, key: str | None) -> tuple[list[Seal], list[str]]:
 
 
 def _keygen() -> Keygen:
-    from mvcd.repo.trust.keygen import Keygen
+    from mvcd.repo.trust.keygen import Keygen  # late: start-up
 
     return Keygen({"PATH": os.environ.get("PATH", "")})

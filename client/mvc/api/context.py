@@ -27,7 +27,7 @@ _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
 def context_of(root: str, config: Config | None, *, author: str | None, full: bool) -> Context:
     """Collects author and time; `full` adds what a version records about its making: command, host, Python,
     packages, git."""
-    from mvcd.repo.records.results import Context
+    from mvcd.repo.records.results import Context  # late: start-up
 
     now_ns = time.time_ns()
     who = author or author_of(root, config)
@@ -77,7 +77,7 @@ def author_of(root: str, config: Config | None) -> str:
 
 
 def _login() -> str:
-    import getpass
+    import getpass  # late: start-up
 
     try:
         return getpass.getuser()
@@ -122,7 +122,7 @@ def _upward(path: str) -> Iterator[str]:
 
 def _git(root: str, *arguments: str) -> str | None:
     """Its output, or None if git is absent, slow or fails. Takes no lock and starts no file monitor."""
-    import subprocess
+    import subprocess  # late: start-up
 
     from mvcd.daemon.surroundings import SAFE_GIT
 
@@ -148,7 +148,7 @@ def packages_digest() -> str:
     Read off the names of the `*.dist-info` directories (PyPA's recording specification): a listing costs 1 ms
     where importlib.metadata opens a file per package. Names are normalised as PEP 503 says.
     """
-    from hashlib import sha256
+    from hashlib import sha256  # late: start-up
 
     lines = set()
     for directory in dict.fromkeys(sys.path):

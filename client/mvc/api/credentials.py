@@ -124,7 +124,7 @@ def _parts(url: str) -> tuple[str, str]:
 
 
 def _ask(server: str, repo: str, kept: dict[str, Any], monitor: Monitor | None) -> Login:
-    import hashlib
+    import hashlib  # late: start-up
 
     from mvcd.monitor import Silent
     from mvcd.wire.client import Patience
@@ -186,7 +186,7 @@ def _read() -> dict[str, dict[str, Any]]:
 @contextmanager
 def _changing() -> Iterator[dict[str, dict[str, Any]]]:
     """The kept tokens, for a change; one process at a time."""
-    from mvcd.disk.locks import lock
+    from mvcd.disk.locks import lock  # late: start-up
     from mvcd.disk.replace import replace_file
 
     path = _path()

@@ -92,7 +92,7 @@ def verify_deploy(
     if rev is None or _WHOLE_ID.fullmatch(rev.lower()):
         expected = None if rev is None else VersionId.parse(rev)
         return public(DeployReport, engine.verify_deploy(place, expected=expected, monitor=monitor))
-    from mvcd.repo.repository import Repository
+    from mvcd.repo.repository import Repository  # late: start-up
 
     with Repository.open(os.fspath(repo)) as opened:
         expected = opened.resolve(rev)

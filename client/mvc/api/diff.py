@@ -16,8 +16,17 @@ from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
 from mvcd.inspect.table import Table
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component
-from mvcd.repo.compare.architecture import ArchitectureChange, SourceChange
-from mvcd.repo.compare.data import NOT_COUNTED, NOT_HERE, DataChange, Overlap, TableChange, problems
+from mvcd.repo.compare.architecture import ArchitectureChange, SourceChange, compare_architecture
+from mvcd.repo.compare.data import (
+    NOT_COUNTED,
+    NOT_HERE,
+    DataChange,
+    Overlap,
+    TableChange,
+    compare_data,
+    problems,
+    summarise_tables,
+)
 from mvcd.repo.compare.sides import Sides
 from mvcd.repo.records.results import FileChanges, ValueChange
 from mvcd.repo.repository import Repository
@@ -107,7 +116,7 @@ class Diff:
     @cached_property
     def weights(self) -> Weights:
         """Tensors by name; empty if the component was not asked for."""
-        from mvc.api.weights import Weights
+        from mvc.api.weights import Weights  # late: start-up
 
         if Component.WEIGHTS not in self.components:
             return Weights.none()
@@ -116,7 +125,6 @@ class Diff:
     @cached_property
     def architecture(self) -> ArchitectureChange:
         """Layers, configuration, source and environment; empty if the component was not asked for."""
-        from mvcd.repo.compare.architecture import compare_architecture
 
         if Component.ARCHITECTURE not in self.components:
             return ArchitectureChange()
@@ -126,7 +134,6 @@ class Diff:
     def data(self) -> DataChange:
         """Rows and columns of tables (up to 64 MiB in all, but Parquet files always), images by class, equal
         files, splits that share files; empty if the component was not asked for."""
-        from mvcd.repo.compare.data import compare_data
 
         return compare_data(self._sides) if Component.DATA in self.components else DataChange()
 
@@ -134,7 +141,6 @@ class Diff:
     def columns(self) -> Mapping[str, TableChange]:
         """Changed tables by path, each read whole, with a summary of each column on both sides:
         `diff.columns["data/train.csv"].new.summaries["age"].mean`."""
-        from mvcd.repo.compare.data import summarise_tables
 
         if Component.DATA not in self.components:
             return {}

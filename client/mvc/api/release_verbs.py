@@ -47,7 +47,7 @@ class ReleaseVerbs:
         Raises GateFailed (its `checked` has every requirement with what was found), Failure: kind
         "missing-content" or "holds-already".
         """
-        from mvc.api.signing import trust_for
+        from mvc.api.signing import trust_for  # late: start-up
         from mvc.api.stages import StageRecord
 
         demanded = (require,) if isinstance(require, str) else tuple(require)
@@ -59,7 +59,7 @@ class ReleaseVerbs:
 
     def stages(self) -> tuple[StageRecord, ...]:
         """Returns the newest record of each stage; `live` says whether a version holds it."""
-        from mvc.api.stages import StageRecord
+        from mvc.api.stages import StageRecord  # late: start-up
 
         return tuple(public(StageRecord, one) for one in self._engine.stages())
 
@@ -69,7 +69,7 @@ class ReleaseVerbs:
         A day or time without zone is read on the clock of whoever made each record.
         Raises Failure: kind "unknown-stage".
         """
-        from mvc.api.stages import StageRecord
+        from mvc.api.stages import StageRecord  # late: start-up
 
         when = at.isoformat() if isinstance(at, (date, datetime)) else at
         return tuple(public(StageRecord, one) for one in self._engine.stage_history(stage, at=when))
@@ -79,7 +79,7 @@ class ReleaseVerbs:
     ) -> StageRecord:
         """Gives a stage back to its previous holder, or to that of record `to`. This adds a record: history
         only grows."""
-        from mvc.api.stages import StageRecord
+        from mvc.api.stages import StageRecord  # late: start-up
 
         context = self._context(author)
         return public(
@@ -90,7 +90,7 @@ class ReleaseVerbs:
         self, stage: str, *, reason: str = "", author: str | None = None
     ) -> StageRecord:
         """Withdraws a stage, so that no version holds it from now on."""
-        from mvc.api.stages import StageRecord
+        from mvc.api.stages import StageRecord  # late: start-up
 
         context = self._context(author)
         return public(
@@ -110,7 +110,7 @@ class ReleaseVerbs:
         `replace` lets it take the place of an older export. Raises Failure: kind "not-empty", "unsafe-link",
         "missing-content"; Busy while another export goes there.
         """
-        from mvc.api.components import components_of
+        from mvc.api.components import components_of  # late: start-up
         from mvc.api.deploy import Export
 
         made = self._engine.export(
@@ -120,7 +120,7 @@ class ReleaseVerbs:
 
     def card(self, rev: str = "HEAD") -> Card:
         """Makes the model card of a version: values, and `markdown()` and `html()` of them."""
-        from mvc.api.card import Card
+        from mvc.api.card import Card  # late: start-up
 
         id = self._engine.resolve(rev)
         (facts,) = self._engine.cards([id], tables=True)
@@ -132,7 +132,7 @@ class ReleaseVerbs:
         """Makes a table of models: of `revs`, of all that ever held `stage`, or of all tags; without any of
         these, of everything that has a tag or ever was on a stage, newest first. Signatures and tables are not
         read."""
-        from mvc.api.card import Card, Catalogue
+        from mvc.api.card import Card, Catalogue  # late: start-up
 
         chosen = [self._engine.resolve(rev) for rev in revs]
         if stage is not None:

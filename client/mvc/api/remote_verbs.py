@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 def secret(url: str) -> Mapping[str, str]:
     """Returns the credentials that `mvc login` stored for an address, or `MVC_TOKEN`."""
-    from mvc.api.credentials import kept_for
+    from mvc.api.credentials import kept_for  # late: start-up
 
     return kept_for(url)
 
 
 def _named(refs: Mapping[str, bytes]) -> tuple[RemoteRef, ...]:
-    from mvc.api.remotes import RemoteRef
+    from mvc.api.remotes import RemoteRef  # late: start-up
     from mvcd.repo.records.refs import version_named
 
     named = ((name, version_named(name, value)) for name, value in refs.items())
@@ -72,7 +72,7 @@ class RemoteVerbs:
         workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
         is completed. Raises Failure: kind "not-empty".
         """
-        from mvc.api.components import components_of
+        from mvc.api.components import components_of  # late: start-up
         from mvc.api.context import context_of
         from mvc.api.remotes import Clone
         from mvcd.repo.core.wanted import Wanted
@@ -100,7 +100,7 @@ class RemoteVerbs:
 
         Raises Failure: kind "store-exists".
         """
-        from mvcd.store.stores import create_store
+        from mvcd.store.stores import create_store  # late: start-up
 
         create_store(os.fspath(path), group=shared).close()
 
@@ -132,7 +132,7 @@ class RemoteVerbs:
     @staticmethod
     def refs_at(url: str, *, monitor: Monitor | None = None) -> tuple[RemoteRef, ...]:
         """Asks the repository at an address for its refs now; needs no repository here."""
-        from mvcd.repo.repository import Repository
+        from mvcd.repo.repository import Repository  # late: start-up
 
         return _named(Repository.refs_at(url, secret=secret, monitor=monitor))
 
@@ -142,7 +142,7 @@ class RemoteVerbs:
 
     def fetch(self, *remotes: str) -> Fetch:
         """Brings all versions of a remote (by default origin) here; content from all that are named."""
-        from mvc.api.remotes import Fetch
+        from mvc.api.remotes import Fetch  # late: start-up
 
         return public(Fetch, self._engine.fetch(remotes))
 
@@ -151,7 +151,7 @@ class RemoteVerbs:
 
         Raises Conflict: kind "diverged" when both sides have versions of their own, "would-overwrite".
         """
-        from mvc.api.remotes import Pull
+        from mvc.api.remotes import Pull  # late: start-up
 
         return public(Pull, self._engine.pull(remotes, branch, context=self._context()))
 
@@ -173,7 +173,7 @@ class RemoteVerbs:
         `to` is a link that is switched at once; the copy before is kept. Yields after each switch; with
         `once` it ends after the first look. Raises Failure: kind "not-empty", "unknown-ref", "vacant-stage".
         """
-        from mvc.api.remotes import Followed
+        from mvc.api.remotes import Followed  # late: start-up
 
         found = self._engine.follow(remote, ref, os.fspath(to), once=once)
         return (public(Followed, done) for done in found)
@@ -192,7 +192,7 @@ class RemoteVerbs:
         `ours` and `theirs` name paths or components whose conflicts that side wins. Raises MergeConflict, whose
         `clashes` has the others; nothing was changed then.
         """
-        from mvc.api.remotes import Merge
+        from mvc.api.remotes import Merge  # late: start-up
         from mvcd.repo.change.merge import Choices
 
         made = self._engine.merge(
@@ -216,7 +216,7 @@ class RemoteVerbs:
         Returns only when the remote has verified every byte and holds all that the moved refs reach. Raises
         Conflict: kind "non-fast-forward", "stale-lease", "ref-changed"; no ref was moved then.
         """
-        from mvc.api.remotes import Push
+        from mvc.api.remotes import Push  # late: start-up
         from mvcd.repo.share.pushing import Asked
 
         asked = Asked(refs, tags=tags, all=all, force_with_lease=force_with_lease, dry_run=dry_run)

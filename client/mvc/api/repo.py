@@ -237,7 +237,7 @@ class Repo(
     def _settle_captures(self) -> None:
         """What mvcd has captured is older than what is about to be saved by hand: its versions come first."""
         if os.path.isdir(os.path.join(self.root, ".mvc", "captures")):
-            from mvcd.daemon import reader
+            from mvcd.daemon import reader  # late: start-up
 
             reader.settle(self._engine, wait=not self._held)
 
@@ -275,13 +275,13 @@ class Repo(
         components: Iterable[str] | None = None,
     ) -> Diff:
         """Compares `a` (None: HEAD) with `b` (None: the workspace): the five differences."""
-        from mvc.api.diff import difference
+        from mvc.api.diff import difference  # late: start-up
 
         return difference(self._engine, self._engine.sides(a, b), components_of(components))
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Yields the lines of a unified diff of the text files that differ, without line ends."""
-        from mvcd.repo.compare.diff import patch
+        from mvcd.repo.compare.diff import patch  # late: start-up
 
         return patch(diff._sides, diff.components)
 
@@ -396,7 +396,7 @@ class Repo(
     def verify(self, *, read_data: bool = True) -> VerifyReport:
         """Re-hashes every object (unless told not to) and follows every link, in a process of its own, since a
         damaged index may end the process that reads it."""
-        from mvc.api.care import verify
+        from mvc.api.care import verify  # late: start-up
 
         return verify(self.root, read_data=read_data, monitor=self._engine.monitor)
 

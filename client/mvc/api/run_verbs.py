@@ -47,7 +47,7 @@ class RunVerbs:
         nothing unless `keep_failed`; its status is in the result. Without `inputs` and `outputs` everything
         tracked counts, by whether the run changed it. Raises Failure: "nothing-tracked", "no-command".
         """
-        from mvc.api.runs import run
+        from mvc.api.runs import run  # late: start-up
 
         return run(
             self._engine, command, context=self._context(author, full=True), message=message,
@@ -62,13 +62,13 @@ class RunVerbs:
     def lineage(self, rev: str = "HEAD") -> Lineage:
         """Finds the origins of a version and what was made from it; `.prov()` and `.openlineage()` export
         it."""
-        from mvc.api.lineage import Lineage
+        from mvc.api.lineage import Lineage  # late: start-up
 
         return public(Lineage, self._engine.lineage(rev))
 
     def run_command(self, rev: str = "HEAD") -> tuple[str, ...]:
         """Returns the command that made a version. Raises Failure(kind="no-run")."""
-        from mvc.api.runs import record_of
+        from mvc.api.runs import record_of  # late: start-up
 
         return record_of(self._engine, rev).command
 
@@ -87,7 +87,7 @@ class RunVerbs:
         runs what the version says, with your rights: look at `run_command` first if others can write here.
         Raises Failure(kind="no-run") for a version that no run made, MissingObject for absent content.
         """
-        from mvc.api.runs import reproduce
+        from mvc.api.runs import reproduce  # late: start-up
 
         return reproduce(
             self._engine, rev, context=self._context(full=True),

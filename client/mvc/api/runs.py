@@ -110,7 +110,7 @@ def run(
     directory: str,
 ) -> RunResult:
     """Runs a command: see `Repo.run`. `env`: variables to record; those with a value are also set."""
-    from mvcd.repo.history.runs import NAME, RunRecord
+    from mvcd.repo.history.runs import NAME, RunRecord  # late: start-up
 
     if not engine.tracked():
         raise Failure("nothing is tracked yet", kind="nothing-tracked", help="mvc add .")
@@ -226,7 +226,7 @@ def _empty(path: str) -> str:
 
 
 def _shown(command: Sequence[str]) -> str:
-    import shlex
+    import shlex  # late: start-up
 
     return as_text(shlex.join(command))
 

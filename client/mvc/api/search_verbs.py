@@ -47,7 +47,7 @@ class SearchVerbs:
         explains conditions. Raises ExpressionError, which knows the place of the mistake, and UsageError: kind
         "no-direction".
         """
-        from mvc.api.results import Component, Version
+        from mvc.api.results import Component, Version  # late: start-up
 
         found = self._engine.find(
             rev, where=where, best=best, lowest=lowest, touching=touching, limit=limit,
@@ -84,7 +84,7 @@ class SearchVerbs:
 
         `columns` are keys or globs; without, those that differ. `sort` is a key, or time, version, author.
         """
-        from mvc.api.search import Comparison
+        from mvc.api.search import Comparison  # late: start-up
 
         found = self._engine.tabulate(
             revs, branches=_names(branches), all_refs=all_refs, where=where, sort=sort, reverse=reverse,
@@ -97,7 +97,7 @@ class SearchVerbs:
 
         Raises Failure: kind "unknown-subject" for what `rev` and its history do not have.
         """
-        from mvc.api.search import Blame
+        from mvc.api.search import Blame  # late: start-up
 
         return public(Blame, self._engine.blame(os.fspath(subject), rev))
 
@@ -105,7 +105,7 @@ class SearchVerbs:
         self, *metrics: str, revs: Iterable[str] = ("HEAD",), where: str | None = None
     ) -> tuple[Series, ...]:
         """Reads metrics along the first parents of each rev, oldest first; `mvc plot` draws them."""
-        from mvc.api.search import Series
+        from mvc.api.search import Series  # late: start-up
 
         found = self._engine.series(metrics, _names(revs), where=where)
         return tuple(public(Series, one) for one in found)
@@ -114,7 +114,7 @@ class SearchVerbs:
 
     def bisect(self, where: str, *, good: str | None = None, bad: str = "HEAD") -> Turning:
         """Finds where a condition over metrics became true on the way from `good` to `bad`; moves nothing."""
-        from mvc.api.search import Turning
+        from mvc.api.search import Turning  # late: start-up
 
         return public(Turning, self._engine.bisect_metric(where, good=good, bad=bad))
 
@@ -123,7 +123,7 @@ class SearchVerbs:
 
         Raises Conflict when that would overwrite unsaved work.
         """
-        from mvc.api.search import Bisection
+        from mvc.api.search import Bisection  # late: start-up
 
         return public(Bisection, self._engine.bisect_start(bad, good, context=self._context()))
 
@@ -141,7 +141,7 @@ class SearchVerbs:
 
     def bisect_status(self) -> Bisection:
         """Returns the state of the search. Raises Failure: kind "not-bisecting"."""
-        from mvc.api.search import Bisection
+        from mvc.api.search import Bisection  # late: start-up
 
         return public(Bisection, self._engine.bisect_status())
 
@@ -151,7 +151,7 @@ class SearchVerbs:
         return rev or state.start
 
     def _mark(self, word: str, revs: tuple[str, ...]) -> Bisection:
-        from mvc.api.search import Bisection
+        from mvc.api.search import Bisection  # late: start-up
 
         return public(Bisection, self._engine.bisect_mark(word, revs, context=self._context()))
 

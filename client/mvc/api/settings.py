@@ -19,7 +19,7 @@ def user_config_path() -> str | None:
     named = os.environ.get("MVC_CONFIG")
     if named is not None:
         return os.path.expanduser(named) if named else None
-    import platformdirs
+    import platformdirs  # late: start-up
 
     return os.path.join(platformdirs.user_config_dir("mvc", appauthor=False), "config.toml")
 
@@ -27,7 +27,7 @@ def user_config_path() -> str | None:
 def user_config(*, create: bool = False) -> Config:
     """Opens your own settings. Raises Failure if `MVC_CONFIG` is empty; with `create`, makes the directory to
     write into."""
-    from mvcd.errors import Failure
+    from mvcd.errors import Failure  # late: start-up
     from mvcd.repo.core.config import Config
 
     path = user_config_path()
@@ -45,7 +45,7 @@ def user_config(*, create: bool = False) -> Config:
 
 def user_setting(key: str) -> str | None:
     """Reads one of your own settings; None also if there is no file, or none that can be read."""
-    from mvcd.errors import MvcError
+    from mvcd.errors import MvcError  # late: start-up
 
     try:
         return user_config().get(key)

@@ -69,7 +69,7 @@ class SignatureVerbs:
         return self._judged(rev, required=False)
 
     def _judged(self, rev: str, *, required: bool) -> SignatureReport:
-        from mvc.api.results import SignatureReport
+        from mvc.api.results import SignatureReport  # late: start-up
 
         tag = rev if self._engine.is_tag(rev) else None
         id = self._engine.resolve(rev)
@@ -99,7 +99,7 @@ def _wants_signature(config: Config) -> bool:
 
 def _signer(config: Config, root: str, key: str | None = None) -> Signer:
     """Raises AuthError(kind="no-signing-key")."""
-    from mvcd.repo.change.signing import Signer
+    from mvcd.repo.change.signing import Signer  # late: start-up
 
     found = key or _setting(config, "signing.key") or _git_key(root)
     if not found:
@@ -115,7 +115,7 @@ def _signer(config: Config, root: str, key: str | None = None) -> Signer:
 def trust_for(config: Config, root: str, *, required: bool) -> Trust:
     """Returns the keys that are trusted. Raises Failure(kind="no-allowed-signers") if no setting names them and
     they are `required`."""
-    from mvcd.repo.trust.judging import Trust
+    from mvcd.repo.trust.judging import Trust  # late: start-up
 
     git = git_settings(root, "gpg.ssh")
     allowed = _setting(config, "signing.allowed_signers") or git.get("gpg.ssh.allowedsignersfile")
@@ -136,7 +136,7 @@ def trust_for(config: Config, root: str, *, required: bool) -> Trust:
 
 
 def _keygen() -> Keygen:
-    from mvcd.repo.trust.keygen import Keygen
+    from mvcd.repo.trust.keygen import Keygen  # late: start-up
 
     return Keygen(os.environ)
 

@@ -25,6 +25,7 @@ from mvcd.team import values
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope
 from mvcd.team.root import Root
+from mvcd.team.seals import key_path
 
 if TYPE_CHECKING:
     from mvcd.store.api import Store
@@ -350,7 +351,6 @@ class TeamServer:
     ) -> AuditState:
         """Follows the chain of an audit log, like `Repo.audit_check`; without `key`, the server's own key
         counts."""
-        from mvcd.team.seals import key_path
 
         own = f"{key_path(self._root.path)}.pub"
         own_key = own if os.path.exists(own) else None

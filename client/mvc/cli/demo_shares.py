@@ -62,7 +62,7 @@ class Shares:
 
     def __init__(self, face: Face, repo: Repo, monitor: Impatient, stack: ExitStack) -> None:
         """Starts the server; all that is started or made ends with `stack`."""
-        from mvc.api.repo import Repo
+        from mvc.api.repo import Repo  # late: start-up
 
         self._face = face
         self._repo = repo
@@ -91,7 +91,7 @@ class Shares:
 
     def clone(self) -> bool:
         """Whether the clone is whole and equal."""
-        from mvc.api.repo import Repo
+        from mvc.api.repo import Repo  # late: start-up
 
         def clone(url: str) -> tuple[Repo, Any]:
             self._chapter(f"mvc clone {url}", "and verify the clone")
@@ -127,7 +127,7 @@ class Shares:
         return self._call("mvc follow --once", self._look)
 
     def _look(self, url: str) -> Switch:
-        from mvc.api.repo import Repo
+        from mvc.api.repo import Repo  # late: start-up
 
         with suppress(FileNotFoundError):
             os.unlink(self.live)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mvc.cli import text
@@ -280,8 +281,6 @@ def operation(operation: Operation) -> Json:
 
 
 def lineage(found: Lineage) -> Json:
-    from dataclasses import asdict
-
     return {
         **asdict(found),
         "time": found.time.isoformat(),
@@ -291,8 +290,6 @@ def lineage(found: Lineage) -> Json:
 
 
 def reproduction(found: Reproduction) -> Json:
-    from dataclasses import asdict
-
     metrics = [
         {**asdict(m), **_values({"recorded": m.recorded, "found": m.found})} for m in found.metrics
     ]

@@ -61,14 +61,14 @@ class Face:
     def repo(self) -> Repo:
         """The repository at or above the current directory, opened when first asked for."""
         if self._repo is None:
-            from mvc.api.repo import Repo
+            from mvc.api.repo import Repo  # late: start-up
 
             self._repo = Repo.open(monitor=self.monitor(), lock_timeout=self.lock_timeout)
         return self._repo
 
     def monitor(self) -> Lines:
         """Who hears of progress and warnings: a bar on a terminal, unless the options silence it."""
-        from mvc.cli.progress import Bar, Lines
+        from mvc.cli.progress import Bar, Lines  # late: start-up
 
         drawn = self.progress and not self.quiet and not self.json and sys.stderr.isatty()
         return Bar(self.warn) if drawn else Lines(self.warn)
@@ -112,12 +112,12 @@ class Face:
 
     def waiting(self, what: str) -> Waiting:
         """Tells on stderr what is waited for, and how long already, if it takes its time."""
-        from mvc.api.waiting import Waiting
+        from mvc.api.waiting import Waiting  # late: start-up
 
         return Waiting(what, shown=self.progress and not self.quiet and not self.json)
 
     def warn(self, message: str) -> None:
-        from mvc.cli.text import safe
+        from mvc.cli.text import safe  # late: start-up
 
         label = click.style("warning:", fg="yellow", bold=True)
         click.echo(f"{label} {safe(message)}", err=True, color=self.colored(sys.stderr))

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
+from mvc.api.errors import __version__
 from mvc.cli import errors
 from mvc.cli.face import Face
 from mvc.cli.options import global_options, not_text
@@ -90,7 +91,7 @@ def _require_text(words: Sequence[str]) -> None:
 
 def no_such_verb(name: str, context: click.Context) -> click.UsageError:
     """The error about a verb that does not exist, with verbs of a similar name."""
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # late: start-up
 
     error = click.UsageError(f"there is no verb {name!r}", context)
     error.possibilities = [f"mvc {n}" for n in get_close_matches(name, SUMMARIES)]  # type: ignore[attr-defined]
@@ -107,7 +108,7 @@ def _end(error: BaseException, face: Face, words: Sequence[str]) -> int:
         click.echo(error.ctx.get_help(), err=True)
         return errors.USAGE
     if os.environ.get("MVC_DEBUG"):
-        import traceback
+        import traceback  # late: start-up
 
         traceback.print_exception(error)
     report = errors.report(error, words)
@@ -120,7 +121,7 @@ def _tell(report: errors.Report, face: Face, words: Sequence[str]) -> None:
     if face.json or "--json" in words:
         click.echo(report.document(), err=True)
         return
-    from mvc.cli.text import safe  # messages quote names of files and revisions
+    from mvc.cli.text import safe  # late: start-up; messages quote names of files and revisions
 
     colors = {"error": "red", "cause": "yellow", "help": "cyan"}
     for label, text in report.lines():
@@ -151,8 +152,6 @@ def _let_go_of_streams() -> None:
 
 def _version(context: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
     if value and not context.resilient_parsing:
-        from mvc.api.errors import __version__
-
         click.echo(f"mvc {__version__}")
         context.exit()
 
@@ -183,7 +182,7 @@ def _prepare_last_words() -> None:
     damaged content. Not with MVC_DEBUG, where the signal itself and a core dump are of use."""
     if os.environ.get("MVC_DEBUG"):
         return
-    from mvc.api.faults import last_words
+    from mvc.api.faults import last_words  # late: start-up
 
     report = errors.FAULT
     text = "".join(f"{label}: {said}\n" for label, said in report.lines())

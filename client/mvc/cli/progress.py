@@ -132,7 +132,7 @@ class Bar(Lines):
 
 
 def _display() -> Progress:
-    from rich.console import Console
+    from rich.console import Console  # late: start-up
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(

@@ -13,7 +13,7 @@ from mvc.api.errors import __version__
 
 
 def main() -> None:
-    from mvc.api.process import open_streams, speak_utf8
+    from mvc.api.process import open_streams, speak_utf8  # late: start-up
 
     open_streams()
     if sys.argv[1:] in (["--version"], ["-V"]):
@@ -30,7 +30,7 @@ def main() -> None:
     # The process is short and makes next to no cycles: looking for them every 700 objects is a tenth of the
     # time of a commit of 100,000 files.
     gc.set_threshold(100_000, 50, 100)
-    from mvc.api.heap import keep_blocks
+    from mvc.api.heap import keep_blocks  # late: start-up
     from mvc.cli.main import main as run
 
     keep_blocks(heaps=max(2, os.cpu_count() or 2))

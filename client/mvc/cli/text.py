@@ -108,7 +108,7 @@ def cut(line: str, columns: int) -> str:
 
 def room() -> int | None:
     """Columns of the terminal; None where there is none, as in a pipe, unless COLUMNS says."""
-    from shutil import get_terminal_size  # it loads every compressor there is
+    from shutil import get_terminal_size  # late: start-up; it loads every compressor there is
 
     return get_terminal_size(fallback=(0, 0)).columns or None
 

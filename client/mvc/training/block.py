@@ -236,7 +236,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             self._connection = None
 
     def _commit_here(self) -> None:
-        from mvc.api.repo import Repo
+        from mvc.api.repo import Repo  # late: start-up
 
         root = workspace_of(self._directory) or self._directory
         try:

@@ -91,7 +91,7 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _serve(_: object, options: argparse.Namespace) -> int:
-    from mvcd.daemon import config
+    from mvcd.daemon import config  # late: start-up
     from mvcd.daemon.notify import Notifier
     from mvcd.daemon.serve import logs
 
@@ -113,7 +113,7 @@ def _serve(_: object, options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> Plan:
     """Raises UsageError."""
-    from mvcd.daemon.serve.listen import Listen, require_safe
+    from mvcd.daemon.serve.listen import Listen, require_safe  # late: start-up
     from mvcd.daemon.serve.run import Plan
     from mvcd.daemon.serve.tls import CertificateFiles, Certificates
 
@@ -137,7 +137,7 @@ def _plan(options: argparse.Namespace) -> Plan:
 def _run(
     served: Repositories, plan: Plan, notifier: Notifier, started: Callable[[Listen], None]
 ) -> None:
-    from mvcd.daemon import config
+    from mvcd.daemon import config  # late: start-up
     from mvcd.daemon.serve.run import Process
 
     process = Process(served, plan, notifier)
@@ -158,7 +158,7 @@ def _url(where: Listen, plan: Plan) -> str:
 
 
 def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
-    from mvcd.daemon.serve.connections import raise_descriptors
+    from mvcd.daemon.serve.connections import raise_descriptors  # late: start-up
     from mvcd.daemon.serve.lock import RootLock
     from mvcd.daemon.serve.remote import Repositories
     from mvcd.team.auditlog import By
@@ -195,7 +195,7 @@ def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
 
 def _sealing(options: argparse.Namespace, root: Root) -> Sealing | None:
     """Raises UsageError, and what making a key raises."""
-    from mvcd.daemon.serve.sealing import Sealing
+    from mvcd.daemon.serve.sealing import Sealing  # late: start-up
 
     if options.seal_to is None:
         return None
@@ -207,7 +207,7 @@ def _sealing(options: argparse.Namespace, root: Root) -> Sealing | None:
 def _self_test(root: Root) -> None:
     """The accounts can be read, the disk takes bytes, each repository that is listed is there. Raises Failure,
     IntegrityError."""
-    import logging
+    import logging  # late: start-up
 
     from mvcd.disk.sync import sync_file
 
@@ -234,7 +234,7 @@ def _now_us() -> int:
 
 
 def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
-    from mvcd.daemon.serve.connections import raise_descriptors
+    from mvcd.daemon.serve.connections import raise_descriptors  # late: start-up
     from mvcd.daemon.serve.peer import PeerHost, offers
     from mvcd.team.accounts import new_secret
 
@@ -253,7 +253,7 @@ def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> 
 
 
 def _peers(host: PeerHost, directory: str) -> Repositories:
-    from mvcd.daemon.serve.remote import Repositories
+    from mvcd.daemon.serve.remote import Repositories  # late: start-up
 
     return Repositories(
         host, directory, count=lambda: len(host), self_test=lambda: None, close=host.close
@@ -262,7 +262,7 @@ def _peers(host: PeerHost, directory: str) -> Repositories:
 
 def _serve_stdio(path: str) -> int:
     """What `ssh://` starts on the far side: `path` is a workspace, or a store without one."""
-    from mvcd.daemon.serve import logs
+    from mvcd.daemon.serve import logs  # late: start-up
     from mvcd.daemon.serve.peer import PeerHost, offered
     from mvcd.daemon.serve.stdio import serve_stdio
 

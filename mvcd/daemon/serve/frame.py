@@ -61,7 +61,7 @@ class Frame:
         self._health = health.Health(services)
         self._health.register(self._server)
         if reflection:
-            from grpc_reflection.v1alpha import reflection as reflecting
+            from grpc_reflection.v1alpha import reflection as reflecting  # late: start-up
 
             names = [*services, health.NAME, reflecting.SERVICE_NAME]
             reflecting.enable_server_reflection(names, self._server.aio)

@@ -59,7 +59,7 @@ class Certificates:
         self._refused: Stamp | None = None
 
     def credentials(self) -> grpc.ServerCredentials:
-        import grpc
+        import grpc  # late: start-up
 
         return grpc.dynamic_ssl_server_credentials(
             self._configuration(),
@@ -88,7 +88,7 @@ class Certificates:
             return self._configuration()
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:
-        import grpc
+        import grpc  # late: start-up
 
         chain, key, authorities = self._read
         return grpc.ssl_server_certificate_configuration([(key, chain)], authorities)

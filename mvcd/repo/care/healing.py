@@ -41,7 +41,7 @@ class Healed:
 def heal_from_files(core: Core) -> int:
     """Stores anew what is damaged and whose good bytes are in the workspace; how many objects that was. Reads
     every tracked file."""
-    from mvcd.repo.change.commit import take
+    from mvcd.repo.change.commit import take  # late: start-up
     from mvcd.repo.workspace.workspace import Workspace
 
     with core.lock.hold():
@@ -60,7 +60,7 @@ def heal_from_files(core: Core) -> int:
 
 def heal_from_remote(core: Core, name: str | None, path: str) -> Healed:
     """As `heal_store`, from a remote by its name or address. Raises what the way there raises."""
-    from mvcd.repo.share.fetching import connected
+    from mvcd.repo.share.fetching import connected  # late: start-up
 
     with connected(core, [remotes.remote(core.config, name)]) as peers:
         partial = is_partial(core.config)

@@ -207,7 +207,7 @@ def committed(
     """The answer of a verb that made `version` as the child of `parent`."""
     signer = None
     if signature is not None:
-        from mvcd.repo.trust.signatures import signer_of
+        from mvcd.repo.trust.signatures import signer_of  # late: start-up
 
         signer = signer_of(signature)
     return CommitResult(

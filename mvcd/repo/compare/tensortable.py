@@ -58,7 +58,7 @@ class TensorSide:
 
     def header_rows(self, entry: Entry) -> Iterator[Row]:
         """Tensors that the file's header lists, for formats that do not rule the cutting."""
-        from mvcd.inspect import tensorfiles
+        from mvcd.inspect import tensorfiles  # late: start-up
 
         directory, _, name = entry.path.rpartition("/")
         found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)

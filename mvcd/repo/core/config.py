@@ -58,7 +58,7 @@ class Config:
 
     def write(self, settings: Mapping[str, str | None]) -> None:
         """Sets (None: removes) keys of the form `section.name` (or deeper) in one atomic replacement."""
-        import tomlkit
+        import tomlkit  # late: start-up
         from tomlkit.exceptions import TOMLKitError
 
         for key, value in settings.items():

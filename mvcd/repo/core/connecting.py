@@ -30,7 +30,7 @@ def connect(
     if scheme.carrier is Carrier.DISK:
         path = unquote(urlsplit(remote.url).path) if scheme.name else remote.url
         return local(path, remote.url, clock)
-    from mvcd.wire.client import Patience
+    from mvcd.wire.client import Patience  # late: start-up
     from mvcd.wire.dial import dial, dial_ssh
 
     patience = Patience(tell=tell)
@@ -44,7 +44,7 @@ def connect(
 
 def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
     """The repository in a directory of this machine: a workspace's, or a store without one."""
-    from mvcd.repo.trust.receiving import judge, shared
+    from mvcd.repo.trust.receiving import judge, shared  # late: start-up
     from mvcd.store.stores import open_store
     from mvcd.sync.local import LocalPeer
 

@@ -128,7 +128,7 @@ class Core:
 
     def way_to_absent(self) -> str:
         """The exact command by which content that is not here comes."""
-        from mvcd.repo.core import wanted
+        from mvcd.repo.core import wanted  # late: start-up
 
         return wanted.way_to_absent(self.config)
 
@@ -153,11 +153,11 @@ class Core:
     @cached_property
     def promised(self) -> Promised | None:
         """Where content rests that is absent here by choice; None in a complete repository."""
-        from mvcd.repo.core import wanted
+        from mvcd.repo.core import wanted  # late: start-up
 
         if not wanted.is_partial(self.config):
             return None
-        from mvcd.repo.core.promised import Promised
+        from mvcd.repo.core.promised import Promised  # late: start-up
 
         return Promised(
             self.store,
@@ -269,7 +269,7 @@ class Core:
                 help="push to the server instead",
             )
         if any(u.name.startswith(STAGES) for u in moves):
-            from mvcd.repo.records import stages
+            from mvcd.repo.records import stages  # late: start-up
 
             stages.require_appended(self.store, moves)
         record = operations.encode(

@@ -52,7 +52,7 @@ class Promised:
     def bring(self, roots: Iterable[Digest], *, lists_only: bool = False) -> None:
         """All that `roots` reach and is not here, many at a time; with `lists_only` no more than tells which
         files there are."""
-        from mvcd.sync.pull import fetch_below
+        from mvcd.sync.pull import fetch_below  # late: start-up
 
         stop = Kind.RECIPE if lists_only else Kind.VERSION
         wanted = list(dict.fromkeys(roots))
@@ -85,7 +85,7 @@ class Promised:
                 self._bring(gone)
 
     def _bring(self, ids: list[Digest]) -> None:
-        from mvcd.sync.pull import fetch_records
+        from mvcd.sync.pull import fetch_records  # late: start-up
 
         with self._store.session() as session:
             try:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.objects.glance import Glance
+from mvcd.objects.glance import MISSING, Glance
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.walk import ancestors, resolve
@@ -92,7 +92,7 @@ def status(core: Core) -> Bisection:
 
 def reset(core: Core, context: Context, rev: str | None) -> BisectState:
     """Ends the search and brings back what was checked out when it began, or `rev`."""
-    from mvcd.repo.change import moves
+    from mvcd.repo.change import moves  # late: start-up
 
     with core.lock.hold():
         state = load(core)
@@ -144,7 +144,7 @@ def _said(state: BisectState, word: str, id: VersionId) -> BisectState:
 
 def _go_on(core: Core, state: BisectState, context: Context) -> Bisection:
     """Works out where the search stands and checks the next midpoint out; then the state is written."""
-    from mvcd.repo.change import moves
+    from mvcd.repo.change import moves  # late: start-up
 
     stand = _stand(core, state)
     if stand.testing is not None:
@@ -310,7 +310,7 @@ def turning(core: Core, where: str, good: str | None, bad: str) -> Turning:
             later += 1
         was_true = answer
     if not asked:
-        from mvcd.repo.history.search import Filter
+        from mvcd.repo.history.search import Filter  # late: start-up
 
         Filter(core, where).require_known_keys()
     return Turning(
@@ -322,8 +322,7 @@ def turning(core: Core, where: str, good: str | None, bad: str) -> Turning:
 
 def _answers(core: Core, where: str) -> Callable[[Glance], bool | None]:
     """None where a version lacks a key that the condition compares."""
-    from mvcd.objects.glance import MISSING
-    from mvcd.repo.history.query.evaluate import FIELDS, value_finder
+    from mvcd.repo.history.query.evaluate import FIELDS, value_finder  # late: start-up
     from mvcd.repo.history.query.parse import parse
     from mvcd.repo.history.query.tree import Has, leaves
     from mvcd.repo.history.search import Filter

@@ -56,7 +56,7 @@ def names_by_version(core: Core) -> dict[VersionId, list[str]]:
         if f"{space}/" != TAGS:
             found[target_of(value)].append(f"{remote}/{name}")
     if core.store.refs(STAGES):
-        from mvcd.repo.records.stages import holders
+        from mvcd.repo.records.stages import holders  # late: start-up
 
         for stage, id in holders(core.store).items():
             found[id].append(f"stage: {stage}")

@@ -266,7 +266,7 @@ def _value_subject(name: str, version: Glance) -> ValueSubject:
 
 
 def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # late: start-up
 
     known, absent = set(tip.keys()), list[str]()
     for component in Component:

@@ -120,7 +120,7 @@ class RefNames:
 
     @cached_property
     def _stages(self) -> Mapping[VersionId, Sequence[str]]:
-        from mvcd.repo.records.stages import holders
+        from mvcd.repo.records.stages import holders  # late: start-up
 
         found: dict[VersionId, tuple[str, ...]] = {}
         for stage, id in holders(self._core.store).items():

@@ -107,7 +107,7 @@ class Revisions:
         stage = name.removeprefix("@")
         if not stage or not self._store.refs(f"{STAGES}{stage}/"):
             return None
-        from mvcd.repo.records import stages
+        from mvcd.repo.records import stages  # late: start-up
 
         return stages.holder(self._store, stage)
 
@@ -198,7 +198,7 @@ class Revisions:
         return target
 
     def _stage_at(self, stage: str, when: str, text: str, now_us: int | None) -> VersionId:
-        from mvcd.repo.records import stages
+        from mvcd.repo.records import stages  # late: start-up
 
         history = stages.records(self._store, stage)
         if when.isdigit():
@@ -246,7 +246,7 @@ class Revisions:
         return self._target(f"{HEADS}{head.branch}", state) or EMPTY_ID
 
     def _suggestion(self, name: str) -> str:
-        import difflib
+        import difflib  # late: start-up
 
         from mvcd.repo.records import stages
 

@@ -220,7 +220,7 @@ def _settle(place: str, target: str, beside: str, *, replaces: bool) -> None:
 
 def _promotion(core: Core, rev: str, id: VersionId) -> Promotion | None:
     """The record by which the version holds the stage that it was asked for by."""
-    from mvcd.repo.records import stages
+    from mvcd.repo.records import stages  # late: start-up
 
     name = rev.removeprefix("@")
     branch_or_tag = any(core.store.ref(p + rev) is not None for p in (HEADS, TAGS))

@@ -31,7 +31,7 @@ class CaptureVerbs:
         confirm: Callable[[], Mapping[str, str]] = dict,
     ) -> Saved:
         """Makes a version of what was taken (captured.py). Raises captured.Broken."""
-        from mvcd.repo.change import captured
+        from mvcd.repo.change import captured  # late: start-up
 
         return captured.save(
             self._core, captures, capture, context, describe=describe, confirm=confirm
@@ -43,7 +43,7 @@ class CaptureVerbs:
 
     def gone(self, scan: Scan) -> Sequence[str]:
         """Files that HEAD's version has and the workspace has not, also after a scan without the cache."""
-        from mvcd.repo.change import captured
+        from mvcd.repo.change import captured  # late: start-up
 
         if not scan.fresh:
             return captured.had(self._core, scan.vanished)

@@ -18,25 +18,25 @@ class CareVerbs:
 
     def verify(self, *, read_data: bool = True) -> VerifyReport:
         """Re-hashes every stored object (unless told not to) and walks every link."""
-        from mvcd.repo.care import verify
+        from mvcd.repo.care import verify  # late: start-up
 
         return verify.verify(self._core, read_data=read_data)
 
     def doctor(self) -> tuple[Check, ...]:
-        from mvcd.repo.care import doctor
+        from mvcd.repo.care import doctor  # late: start-up
 
         return tuple(doctor.checks(self._core.root))
 
     def heal_from_files(self) -> int:
         """Stores anew what is known to be damaged and whose good bytes are in the workspace; how many
         objects."""
-        from mvcd.repo.care import healing
+        from mvcd.repo.care import healing  # late: start-up
 
         return healing.heal_from_files(self._core)
 
     def heal_from_remote(self, name: str | None) -> Healed:
         """Verifies everything and fetches anew what is damaged or missing."""
-        from mvcd.repo.care import healing
+        from mvcd.repo.care import healing  # late: start-up
 
         return healing.heal_from_remote(
             self._core, name, self._core.place.store_path(self._core.config)

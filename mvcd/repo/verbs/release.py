@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mvcd.errors import UsageError
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import Context
 
@@ -42,7 +43,7 @@ class ReleaseVerbs:
         trust: Callable[[], Trust] | None = None,
     ) -> StageRecord:
         """Puts a version on a stage if it passes the gate (gate.py). Without `trust` no signature is good."""
-        from mvcd.repo.release import promotion
+        from mvcd.repo.release import promotion  # late: start-up
         from mvcd.repo.trust.judging import Trust
 
         return promotion.promote(
@@ -53,27 +54,26 @@ class ReleaseVerbs:
         self, stage: str, *, context: Context, to: int | None = None, reason: str = ""
     ) -> StageRecord:
         """Brings back who held the stage before, or by record `to`, with a new record."""
-        from mvcd.repo.release import promotion
+        from mvcd.repo.release import promotion  # late: start-up
 
         return promotion.rollback(self._core, stage, context, to=to, reason=reason)
 
     def stage_withdraw(self, stage: str, *, context: Context, reason: str = "") -> StageRecord:
         """Leaves the stage to nobody, with a new record."""
-        from mvcd.repo.release import promotion
+        from mvcd.repo.release import promotion  # late: start-up
 
         return promotion.withdraw(self._core, stage, context, reason=reason)
 
     def stages(self) -> tuple[StageRecord, ...]:
         """The newest record of each stage, by name."""
-        from mvcd.repo.records import stages
+        from mvcd.repo.records import stages  # late: start-up
 
         store = self._core.store
         return tuple(self._numbered(stages.records(store, n)[0]) for n in stages.names(store))
 
     def stage_history(self, stage: str, *, at: str | None = None) -> tuple[StageRecord, ...]:
         """Newest first; with `at` (a date, a time, an age), those in force then. Raises Failure."""
-        from mvcd.errors import UsageError
-        from mvcd.repo.records import moments, stages
+        from mvcd.repo.records import moments, stages  # late: start-up
 
         found = stages.records(self._core.store, stage)
         if at is not None:
@@ -88,13 +88,13 @@ class ReleaseVerbs:
 
     def stage_check(self, stage: str, *, seal: str | None = None) -> ChainReport:
         """Whether the stage's history is whole: every record as it was made, none missing (stages.check)."""
-        from mvcd.repo.records import stages
+        from mvcd.repo.records import stages  # late: start-up
 
         return stages.check(self._core.store, stage, seal)
 
     def stage_knows(self, record: Promotion) -> bool:
         """Whether the history of the record's stage has exactly this record."""
-        from mvcd.repo.records import stages
+        from mvcd.repo.records import stages  # late: start-up
 
         return stages.knows(self._core.store, record)
 
@@ -107,19 +107,19 @@ class ReleaseVerbs:
         replace: bool = False,
     ) -> ExportResult:
         """Writes a version, or some of its components, into a new directory with a manifest (EXPORT.md)."""
-        from mvcd.repo.release.export import export
+        from mvcd.repo.release.export import export  # late: start-up
 
         return export(self._core, rev, directory, only=only, replace=replace)
 
     def cards(self, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
         """What model cards say of versions; `tables` also counts the rows of their data."""
-        from mvcd.repo.release import card
+        from mvcd.repo.release import card  # late: start-up
 
         return card.facts(self._core, ids, tables=tables)
 
     def published(self) -> list[VersionId]:
         """Versions with a tag or that ever were on a stage, newest first."""
-        from mvcd.repo.release import card
+        from mvcd.repo.release import card  # late: start-up
 
         return card.published(self._core)
 

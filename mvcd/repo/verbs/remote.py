@@ -6,7 +6,9 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
+from mvcd.monitor import Silent
 from mvcd.repo.core.core import Clock, Core
+from mvcd.repo.records.refs import HEADS, REMOTES
 from mvcd.repo.records.results import Context
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class RemoteVerbs:
         clock: Clock = time.time_ns,
     ) -> tuple[Self, CloneResult]:
         """A new repository in `directory` with what the one at `url` has, or, of content, what is `wanted`."""
-        from mvcd.repo.core.wanted import Wanted
+        from mvcd.repo.core.wanted import Wanted  # late: start-up
         from mvcd.repo.share import cloning
 
         core, result = cloning.clone(
@@ -59,37 +61,37 @@ class RemoteVerbs:
         self._core.secret = secret
 
     def remotes(self) -> tuple[Remote, ...]:
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
 
         return tuple(remotes.remotes(self._core.config).values())
 
     def add_remote(self, name: str, url: str) -> Remote:
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
 
         with self._core.lock.hold():
             return remotes.add(self._core.config, name, url)
 
     def set_remote_url(self, name: str, url: str) -> Remote:
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
 
         with self._core.lock.hold():
             return remotes.set_url(self._core.config, name, url)
 
     def rename_remote(self, old: str, new: str) -> Remote:
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
 
         with self._core.lock.hold():
             return remotes.rename(self._core.config, self._core.store, old, new)
 
     def remove_remote(self, name: str) -> Remote:
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
 
         with self._core.lock.hold():
             return remotes.remove(self._core.config, self._core.store, name)
 
     def remote_refs(self, name: str | None = None) -> tuple[Remote, dict[str, bytes]]:
         """The refs that a remote shows, as they are now."""
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
         from mvcd.repo.share.fetching import connected
 
         found = remotes.remote(self._core.config, name)
@@ -106,8 +108,7 @@ class RemoteVerbs:
         clock: Clock = time.time_ns,
     ) -> dict[str, bytes]:
         """The refs that the repository at an address shows, as they are now."""
-        from mvcd.monitor import Silent
-        from mvcd.repo.core import remotes
+        from mvcd.repo.core import remotes  # late: start-up
         from mvcd.repo.core.connecting import connect
 
         found = remotes.Remote("", remotes.absolute(url))
@@ -120,20 +121,19 @@ class RemoteVerbs:
 
     def fetched_branches(self) -> tuple[str, ...]:
         """Revisions that name the branches of remotes as they were when last heard of: "origin/main"."""
-        from mvcd.repo.records.refs import HEADS, REMOTES
 
         names = (name.removeprefix(REMOTES) for name in self._core.store.refs(REMOTES))
         return tuple(n.replace(f"/{HEADS}", "/", 1) for n in names if f"/{HEADS}" in n)
 
     def fetch(self, names: Sequence[str | None] = ()) -> FetchResult:
-        from mvcd.repo.share import fetching
+        from mvcd.repo.share import fetching  # late: start-up
 
         return fetching.fetch(self._core, names)
 
     def pull(
         self, names: Sequence[str | None] = (), branch: str | None = None, *, context: Context
     ) -> PullResult:
-        from mvcd.repo.share import fetching
+        from mvcd.repo.share import fetching  # late: start-up
 
         return fetching.pull_branch(self._core, names, branch, context)
 
@@ -149,7 +149,7 @@ class RemoteVerbs:
 
     def verify_remote(self, name: str | None = None, *, read_data: bool = False) -> RemoteReport:
         """Asks a remote for all that its refs reach, as far as it can be walked here."""
-        from mvcd.repo.share import verify_remote
+        from mvcd.repo.share import verify_remote  # late: start-up
 
         return verify_remote.verify_remote(self._core, name, read_data=read_data)
 
@@ -157,18 +157,18 @@ class RemoteVerbs:
         self, name: str | None, ref: str, directory: str, *, once: bool = False
     ) -> Iterator[Followed]:
         """Keeps a directory equal to a remote's ref (follow.py)."""
-        from mvcd.repo.share import follow
+        from mvcd.repo.share import follow  # late: start-up
 
         return follow.follow(self._core, name, ref, directory, once=once)
 
     def merge(
         self, rev: str, choices: Choices, *, context: Context, message: str | None = None
     ) -> MergeResult:
-        from mvcd.repo.change import merge
+        from mvcd.repo.change import merge  # late: start-up
 
         return merge.merge(self._core, rev, choices, context, message=message)
 
     def push(self, name: str | None, asked: Asked, *, context: Context) -> PushResult:
-        from mvcd.repo.share import pushing
+        from mvcd.repo.share import pushing  # late: start-up
 
         return pushing.push(self._core, name, asked, context)

@@ -20,7 +20,7 @@ class RunVerbs:
 
     def lineage(self, rev: str = "HEAD") -> Lineage:
         """What made a version, and what was made from it."""
-        from mvcd.repo.history import lineage
+        from mvcd.repo.history import lineage  # late: start-up
 
         return lineage.lineage(self._core, rev)
 
@@ -30,18 +30,18 @@ class RunVerbs:
 
     def edited(self) -> dict[str, str]:
         """Tracked files that HEAD does not have as they are: path -> recipe id, "" for a deleted one."""
-        from mvcd.repo.history import runs
+        from mvcd.repo.history import runs  # late: start-up
 
         return runs.edited(self._core)
 
     def run_record(self, id: VersionId) -> RunRecord:
-        from mvcd.repo.history import runs
+        from mvcd.repo.history import runs  # late: start-up
 
         return runs.record_of(self._core, id)
 
     def prepare_run(self, id: VersionId, directory: str) -> Prepared:
         """Writes what a version's run began with into an empty directory."""
-        from mvcd.repo.history import runs
+        from mvcd.repo.history import runs  # late: start-up
 
         return runs.prepare(self._core, id, directory)
 
@@ -49,6 +49,6 @@ class RunVerbs:
         self, id: VersionId, prepared: Prepared, directory: str, context: Context, tolerance: float
     ) -> tuple[tuple[FileOutcome, ...], tuple[MetricOutcome, ...]]:
         """Compares a directory where the run was repeated with the version."""
-        from mvcd.repo.history import runs
+        from mvcd.repo.history import runs  # late: start-up
 
         return runs.judge(self._core, id, prepared, directory, context, tolerance)

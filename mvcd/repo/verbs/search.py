@@ -35,7 +35,7 @@ class SearchVerbs:
         first_parent: bool = False,
     ) -> Iterator[History]:
         """As `history`, by conditions (query/__init__.py); with `best`, the best (10) first."""
-        from mvcd.repo.history import search
+        from mvcd.repo.history import search  # late: start-up
 
         return search.find(
             self._core, start, where=where, best=best, lowest=lowest, touching=touching,
@@ -55,7 +55,7 @@ class SearchVerbs:
         every_column: bool = False,
     ) -> Comparison:
         """Any number of versions in one table."""
-        from mvcd.repo.history import comparison
+        from mvcd.repo.history import comparison  # late: start-up
 
         comparison.require_some(revs, branches, all_refs)
         return comparison.compare(
@@ -65,7 +65,7 @@ class SearchVerbs:
 
     def blame(self, name: str, rev: str = "HEAD") -> Blame:
         """Which version last changed a path, tensor, hyperparameter or metric."""
-        from mvcd.repo.history import blame
+        from mvcd.repo.history import blame  # late: start-up
 
         return blame.blame(self._core, name, rev)
 
@@ -73,36 +73,36 @@ class SearchVerbs:
         self, metrics: Sequence[str], revs: Sequence[str] = ("HEAD",), *, where: str | None = None
     ) -> tuple[Series, ...]:
         """Metrics along the first parents of each of `revs`, oldest first."""
-        from mvcd.repo.history import series
+        from mvcd.repo.history import series  # late: start-up
 
         return series.series(self._core, metrics, revs, where=where)
 
     def bisect_start(
         self, bad: str | None = None, good: Sequence[str] = (), *, context: Context
     ) -> Bisection:
-        from mvcd.repo.history import bisect
+        from mvcd.repo.history import bisect  # late: start-up
 
         return bisect.start(self._core, bad, good, context)
 
     def bisect_mark(self, word: str, revs: Sequence[str] = (), *, context: Context) -> Bisection:
         """`word` is "good", "bad" or "skip"; of the workspace's version, unless others are named."""
-        from mvcd.repo.history import bisect
+        from mvcd.repo.history import bisect  # late: start-up
 
         return bisect.mark(self._core, word, revs, context)
 
     def bisect_status(self) -> Bisection:
-        from mvcd.repo.history import bisect
+        from mvcd.repo.history import bisect  # late: start-up
 
         return bisect.status(self._core)
 
     def bisect_reset(self, *, context: Context, rev: str | None = None) -> BisectState:
         """Ends the search, and goes back to where it began, or to `rev`."""
-        from mvcd.repo.history import bisect
+        from mvcd.repo.history import bisect  # late: start-up
 
         return bisect.reset(self._core, context, rev)
 
     def bisect_metric(self, where: str, *, good: str | None = None, bad: str = "HEAD") -> Turning:
         """Where a condition became true, from the records alone."""
-        from mvcd.repo.history import bisect
+        from mvcd.repo.history import bisect  # late: start-up
 
         return bisect.turning(self._core, where, good, bad)

@@ -18,7 +18,7 @@ class WorkspaceVerbs:
 
     def workspaces(self) -> tuple[WorkspaceInfo, ...]:
         """All on this store, this one first."""
-        from mvcd.repo.share import workspaces
+        from mvcd.repo.share import workspaces  # late: start-up
 
         return workspaces.workspaces(self._core)
 
@@ -26,7 +26,7 @@ class WorkspaceVerbs:
         self, directory: str, rev: str | None = None, *, branch: str | None = None, context: Context
     ) -> tuple[str, CheckoutResult]:
         """A new workspace in an empty or new directory; its root, and what was written."""
-        from mvcd.repo.share import workspaces
+        from mvcd.repo.share import workspaces  # late: start-up
 
         return workspaces.add(self._core, directory, rev, branch, context)
 
@@ -34,6 +34,6 @@ class WorkspaceVerbs:
         self, directory: str, *, keep_files: bool = False, context: Context
     ) -> str:
         """Removes another workspace, with its files unless they are to stay; answers its root."""
-        from mvcd.repo.share import workspaces
+        from mvcd.repo.share import workspaces  # late: start-up
 
         return workspaces.remove(self._core, directory, context, keep_files=keep_files)

@@ -41,7 +41,7 @@ NO_REPOSITORY = {10: "no such repository on the server"}
 
 
 def server(root: str | None) -> TeamServer:
-    from mvc.api.team import TeamServer
+    from mvc.api.team import TeamServer  # late: start-up
 
     return TeamServer(root)
 

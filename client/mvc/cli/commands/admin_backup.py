@@ -27,7 +27,7 @@ def backup(face: Face, target: str, root: str | None) -> None:
 
     Each store is copied as of one moment, and every object of the copy is read.
     """
-    from mvc.api.backup import backup as make
+    from mvc.api.backup import backup as make  # late: start-up
 
     _answer(face, make(target, root=root, monitor=face.monitor()), "saved in", target)
 
@@ -41,7 +41,7 @@ def restore(face: Face, source: str, target: str) -> None:
 
     Every object is read; refs and audit logs are compared with those that were backed up.
     """
-    from mvc.api.backup import restore as make
+    from mvc.api.backup import restore as make  # late: start-up
 
     _answer(face, make(source, target, monitor=face.monitor()), "restored in", target)
 

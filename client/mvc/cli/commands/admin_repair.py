@@ -34,7 +34,7 @@ def repair(
 
     As mvc repair does, it shows what it would do and asks, and keeps damaged files beside the new ones.
     """
-    from mvc.api.care import server_plans
+    from mvc.api.care import server_plans  # late: start-up
 
     if remote is not None and name is None:
         raise click.UsageError(

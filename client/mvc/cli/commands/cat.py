@@ -30,7 +30,7 @@ def command(face: Face, file: str, rev: str | None) -> None:
         rev, path = (before or "HEAD", after) if colon else ("HEAD", file)
     with face.repo.open(os.path.abspath(path), rev) as source:
         if face.json:
-            import base64
+            import base64  # late: start-up
 
             data = source.readall()
             assert data is not None

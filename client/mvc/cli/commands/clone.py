@@ -66,7 +66,7 @@ def command(
     brings them; mvc status and mvc commit do not take that for a deletion. If cloning is interrupted, the same
     command resumes it.
     """
-    from mvc.api.repo import Repo
+    from mvc.api.repo import Repo  # late: start-up
 
     if records_only and (only is not None or depth is not None):
         raise click.UsageError(

@@ -22,7 +22,7 @@ def command(face: Face, shell: str) -> None:
     fish        mvc completion fish > ~/.config/fish/completions/mvc.fish
     powershell  mvc completion powershell | Out-String | Invoke-Expression
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import get_completion_class  # late: start-up
 
     from mvc.cli.main import cli
 

@@ -36,7 +36,7 @@ def command() -> None:
 def _chosen(face: Face, *, user: bool, create: bool = False) -> Config:
     if not user:
         return face.repo.config
-    from mvc.api.settings import user_config
+    from mvc.api.settings import user_config  # late: start-up
 
     return user_config(create=create)
 

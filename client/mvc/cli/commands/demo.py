@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.errors import IntegrityError, MvcError
 from mvc.cli import documents, text
 from mvc.cli.errors import EXIT_HELP, exit_code
 from mvc.cli.face import Face
@@ -80,8 +81,7 @@ def _directory(keep: str | None) -> Iterator[str]:
 
 def _holds(path: str) -> str:
     """What is in a directory that was left in the middle."""
-    from mvc.api.errors import MvcError
-    from mvc.api.repo import Repo
+    from mvc.api.repo import Repo  # late: start-up
 
     try:
         repo = Repo.open(path)
@@ -99,8 +99,7 @@ def _holds(path: str) -> str:
 
 
 def _play(face: Face, directory: str, iterations: int) -> int:
-    from mvc.api.errors import IntegrityError
-    from mvc.api.repo import Repo
+    from mvc.api.repo import Repo  # late: start-up
     from mvc.cli.demo_shares import Impatient
 
     monitor = Impatient(face)
@@ -130,7 +129,7 @@ def _play(face: Face, directory: str, iterations: int) -> int:
 
 def _train(face: Face, repo: Repo, iterations: int) -> None:
     """Trains while a daemon of our own watches; where none can run, we commit ourselves."""
-    from mvc.cli.demo_saves import Saves
+    from mvc.cli.demo_saves import Saves  # late: start-up
 
     def lost(problem: str) -> None:
         _show(face, [f"{text.safe(problem)}; from here on the demo commits by itself"])
@@ -148,7 +147,7 @@ def _share(face: Face, repo: Repo, monitor: Impatient, best: str) -> tuple[bool,
     """Through a server of this machine to a clone, and to a deployment directory that follows a rollback to the
     version `best`; whether all are what they should be, and the version deployed at the end. The directories
     are gone afterwards."""
-    from mvc.cli.demo_shares import Shares
+    from mvc.cli.demo_shares import Shares  # late: start-up
 
     with ExitStack() as stack:
         shares = Shares(face, repo, monitor, stack)
@@ -191,7 +190,7 @@ def _holds_files_of(repo: Repo, directory: str) -> bool:
 
 
 def _run(face: Face, repo: Repo, iterations: int, saves: Saves) -> None:
-    from mvc.demo import run_training
+    from mvc.demo import run_training  # late: start-up
 
     def stored() -> int:
         stats = repo.stats()

@@ -84,7 +84,7 @@ def command(
     if top is not None and not tensors:
         raise click.UsageError("--top goes with --tensors", click.get_current_context())
     if plot is not None:
-        from mvc.pictures.files import check_name
+        from mvc.pictures.files import check_name  # late: start-up
 
         check_name(plot)
     a, b = _sides(a, b)
@@ -117,7 +117,7 @@ def command(
 
 
 def _draw(face: Face, diff: Diff, path: str) -> None:
-    from mvc.pictures import strip
+    from mvc.pictures import strip  # late: start-up
     from mvc.pictures.files import write
 
     old, new = documents.side_names(face.repo, diff)
@@ -125,7 +125,7 @@ def _draw(face: Face, diff: Diff, path: str) -> None:
 
 
 def _columns(diff: Diff, *, verbose: bool) -> Iterator[str]:
-    from mvc.cli.screens.diff.data import summaries
+    from mvc.cli.screens.diff.data import summaries  # late: start-up
     from mvc.cli.screens.diff.marks import WHOLE, Limits
 
     return summaries(diff.columns, WHOLE if verbose else Limits())
@@ -138,7 +138,7 @@ def _top(face: Face, top: int | None) -> int | None:
 def _screen(
     diff: Diff, names: tuple[str, str], form: str | None, *, verbose: bool
 ) -> Iterator[str]:
-    from mvc.cli.screens.diff import markdown, stat, whole
+    from mvc.cli.screens.diff import markdown, stat, whole  # late: start-up
 
     match form:
         case "stat":

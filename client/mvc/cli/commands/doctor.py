@@ -16,7 +16,7 @@ def command(face: Face) -> int:
 
     The checks are independent, and none needs the repository to open. No content is read: mvc verify does that.
     """
-    from mvc.api.care import doctor
+    from mvc.api.care import doctor  # late: start-up
 
     checks = doctor()
     ok = all(check.ok for check in checks)

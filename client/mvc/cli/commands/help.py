@@ -23,7 +23,7 @@ def command(context: click.Context, words: tuple[str, ...]) -> None:
 
     The same pages are installed for man: man mvc-log.
     """
-    from mvc.cli.manual import pages, screen
+    from mvc.cli.manual import pages, screen  # late: start-up
 
     face = context.ensure_object(Face)
     if not words and not face.json:

@@ -31,7 +31,7 @@ def command(face: Face, directory: str, store: str | None, bare: bool, shared: b
     New files get the permissions of your umask: with 002, in a setgid directory, a group shares them. With
     --shared the group that owns DIR may write what mvc keeps, whatever the umask of each user.
     """
-    from mvc.api.durable import make_directories
+    from mvc.api.durable import make_directories  # late: start-up
     from mvc.api.repo import Repo
 
     if bare and store is not None:
@@ -54,7 +54,7 @@ def command(face: Face, directory: str, store: str | None, bare: bool, shared: b
 
 
 def _bare(face: Face, directory: str, *, shared: bool) -> None:
-    from mvc.api.repo import Repo
+    from mvc.api.repo import Repo  # late: start-up
 
     Repo.init_bare(directory, shared=shared)
     path = os.path.abspath(directory)

@@ -33,12 +33,12 @@ def command(face: Face, rev: str, plot: str | None, form: str | None, output: st
     if output is not None and form is None:
         raise click.UsageError("-o goes with --format", click.get_current_context())
     if plot is not None:
-        from mvc.pictures.files import check_name
+        from mvc.pictures.files import check_name  # late: start-up
 
         check_name(plot)
     found = face.repo.lineage(rev)
     if plot is not None:
-        from mvc.pictures.family import draw
+        from mvc.pictures.family import draw  # late: start-up
         from mvc.pictures.files import write
 
         write(draw(f"v{found.number} {found.message}", *boxes(found)), plot)

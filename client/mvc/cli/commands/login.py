@@ -31,7 +31,7 @@ def command(face: Face, url: str, ca: str | None, insecure: bool) -> None:
     mvc login grpcs://models.example.org/team/iris
     mvc login grpcs://models.example.org < token
     """
-    from mvc.api.credentials import login
+    from mvc.api.credentials import login  # late: start-up
 
     answer = login(url, _token(), ca=ca, insecure=insecure, monitor=face.monitor())
     face.answer(screen.document(answer), [screen.line(answer)])

@@ -16,7 +16,7 @@ def command(face: Face, url: str) -> None:
 
     The token itself stays valid: if it was lost, ask an administrator to revoke it.
     """
-    from mvc.api.credentials import logout
+    from mvc.api.credentials import logout  # late: start-up
 
     removed = logout(url)
     if face.json:

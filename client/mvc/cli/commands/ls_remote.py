@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.errors import NoRepository
 from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import REMOTE_EXITS, verb
@@ -33,13 +34,11 @@ def command(face: Face, remote: str | None) -> None:
 
 
 def _refs(face: Face, remote: str | None) -> tuple[RemoteRef, ...]:
-    from mvc.api.errors import NoRepository
-
     try:
         return face.repo.remote_refs(remote)
     except NoRepository:
         if remote is None:
             raise
-    from mvc.api.repo import Repo
+    from mvc.api.repo import Repo  # late: start-up
 
     return Repo.refs_at(remote, monitor=face.monitor())

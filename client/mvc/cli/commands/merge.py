@@ -47,7 +47,7 @@ def command(
     If nothing was saved here since the lines parted, the branch just moves forward. With --json the error lists
     the conflicts.
     """
-    from mvc.api.remotes import MergeConflict
+    from mvc.api.remotes import MergeConflict  # late: start-up
 
     try:
         done = face.repo.merge(rev, ours=ours, theirs=theirs, message=message, author=author)

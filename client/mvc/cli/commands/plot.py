@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.errors import Failure
 from mvc.cli.face import Face
 from mvc.cli.options import verb
 
@@ -60,10 +61,10 @@ def command(
     mvc plot val_acc loss
     mvc plot loss --branch main --branch wide --x step --log -o loss.png
     """
-    from mvc.cli.screens import plot as screen
+    from mvc.cli.screens import plot as screen  # late: start-up
 
     if output is not None:
-        from mvc.pictures.files import check_name
+        from mvc.pictures.files import check_name  # late: start-up
 
         check_name(output, option="-o")
     found = face.repo.series(*metrics, revs=branches or (rev,), where=where)
@@ -71,7 +72,7 @@ def command(
     assert zone is not None
     panels = _panels(found, kind, zone, log=log)
     if output is not None:
-        from mvc.pictures import chart
+        from mvc.pictures import chart  # late: start-up
         from mvc.pictures.files import write
 
         write(chart.draw(panels, f"{', '.join(metrics)}: {', '.join(branches or (rev,))}"), output)
@@ -87,7 +88,7 @@ def command(
 
 
 def _panels(found: Sequence[Series], kind: Kind, zone: tzinfo, *, log: bool) -> list[Panel]:
-    from mvc.pictures.chart import Line, panel
+    from mvc.pictures.chart import Line, panel  # late: start-up
 
     panels = []
     for metric in dict.fromkeys(series.metric for series in found):
@@ -113,8 +114,6 @@ def _along(point: Point, kind: Kind) -> float | None:
 
 
 def _nothing_to_draw(metric: str, kind: Kind) -> Exception:
-    from mvc.api.errors import Failure
-
     if kind == "step":
         return Failure(
             f"no version with {metric} records a step", kind="no-step",

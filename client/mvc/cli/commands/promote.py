@@ -44,7 +44,7 @@ def command(
     Who, when, why and what was checked are added to the stage's history, which only grows. From then on STAGE
     names the version wherever a revision is expected, and production@{2026-11-01} the one of that day.
     """
-    from mvc.api.stages import GateFailed
+    from mvc.api.stages import GateFailed  # late: start-up
 
     try:
         made = face.repo.promote(rev, stage, require=require, reason=reason, author=author)

@@ -52,7 +52,7 @@ def command(
 
     Damaged content is stored again if the workspace's files or REMOTE have it; mvc verify finds all damage.
     """
-    from mvc.api.care import RepairPlan
+    from mvc.api.care import RepairPlan  # late: start-up
 
     plan = RepairPlan(store=store)
     return run(face, [plan], dry_run=dry_run, yes=yes, lost_found=lost_found, remote=remote)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import click
 
+from mvc.api import errors
 from mvc.cli import documents
 from mvc.cli.commands.commit import warn
 from mvc.cli.errors import EXIT_HELP
@@ -111,8 +112,7 @@ def _relative(root: str, path: str) -> str:
 @contextlib.contextmanager
 def _held(root: str) -> Iterator[None]:
     """Keeps mvcd from saving this workspace, if it runs at all: an open block, as training programs have."""
-    from mvc.api import errors
-    from mvc.daemon_client import Connection
+    from mvc.daemon_client import Connection  # late: start-up
 
     connection = None
     try:

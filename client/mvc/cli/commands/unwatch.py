@@ -6,6 +6,7 @@ import os
 
 import click
 
+from mvc.api.errors import DaemonError
 from mvc.cli import text
 from mvc.cli.errors import EXIT_HELP
 from mvc.cli.face import Face
@@ -20,8 +21,7 @@ def command(face: Face, directory: str) -> None:
 
     A save in progress is finished first. Nothing is removed, and all other verbs go on working.
     """
-    from mvc import daemon_client
-    from mvc.api.errors import DaemonError
+    from mvc import daemon_client  # late: start-up
 
     try:
         answer = daemon_client.ask("unwatch", root=os.path.realpath(directory), timeout=3600.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.errors import IntegrityError
 from mvc.cli import documents, text
 from mvc.cli.errors import exit_code
 from mvc.cli.face import Face
@@ -41,14 +42,12 @@ def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int
         raise click.UsageError("--read-data goes with --remote", click.get_current_context())
     if remote is not None:
         return _remote(face, remote or None, read_data=read_data)
-    from mvc.api.care import verify
+    from mvc.api.care import verify  # late: start-up
 
     return answer(face, verify(read_data=not quick, monitor=face.monitor()), quick=quick)
 
 
 def answer(face: Face, report: VerifyReport, *, quick: bool) -> int:
-    from mvc.api.errors import IntegrityError
-
     if face.json or not (face.quiet and report.ok):
         face.answer(
             documents.verify(report), _lines(report, quick=quick, all_harms=face.verbose > 0)
@@ -57,8 +56,6 @@ def answer(face: Face, report: VerifyReport, *, quick: bool) -> int:
 
 
 def _remote(face: Face, name: str | None, *, read_data: bool) -> int:
-    from mvc.api.errors import IntegrityError
-
     report = face.repo.verify_remote(name, read_data=read_data)
     if face.json or not (face.quiet and report.ok):
         face.answer(screen.remote_document(report), screen.remote(report, read=read_data))

@@ -27,7 +27,7 @@ def command(face: Face, directory: str, rev: str | None) -> int:
     complete id as REV (64 digits) proves it. Any other REV, like production, is looked up in the repository
     here. Files that the version does not have count as differences.
     """
-    from mvc.api.deploy import verify_deploy
+    from mvc.api.deploy import verify_deploy  # late: start-up
 
     report = verify_deploy(directory, rev, monitor=face.monitor())
     face.answer(screen.verify_document(report), screen.verified(report))

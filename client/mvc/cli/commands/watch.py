@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.errors import NoRepository
 from mvc.cli import text
 from mvc.cli.errors import EXIT_HELP
 from mvc.cli.face import Face
@@ -34,7 +35,7 @@ def command(face: Face, directory: str | None, status: bool) -> None:
     if status:
         _status(face, directory)
         return
-    from mvc import daemon_client
+    from mvc import daemon_client  # late: start-up
     from mvc.api.context import author_of
 
     if daemon_client.forbidden():
@@ -59,8 +60,7 @@ def command(face: Face, directory: str | None, status: bool) -> None:
 
 def _workspace(face: Face, directory: str) -> Repo:
     """The repository there, made if there is none, with something under care."""
-    from mvc.api.errors import NoRepository
-    from mvc.api.repo import Repo
+    from mvc.api.repo import Repo  # late: start-up
 
     try:
         repo = Repo.open(directory, lock_timeout=face.lock_timeout)
@@ -81,7 +81,7 @@ def _workspace(face: Face, directory: str) -> Repo:
 
 
 def _status(face: Face, directory: str | None) -> None:
-    from mvc import daemon_client
+    from mvc import daemon_client  # late: start-up
     from mvc.cli.screens.watch import lines
 
     root = None if directory is None else os.path.realpath(directory)

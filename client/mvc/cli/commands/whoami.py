@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from mvc.api.errors import AuthError, MvcError
 from mvc.cli.commands.login import EXITS
 from mvc.cli.face import Face
 from mvc.cli.options import verb
@@ -18,8 +19,7 @@ def command(face: Face, url: str | None) -> int | None:
 
     The exit code is 12 if one of them does not accept the token any more.
     """
-    from mvc.api.credentials import servers, whoami
-    from mvc.api.errors import AuthError, MvcError
+    from mvc.api.credentials import servers, whoami  # late: start-up
 
     if url is not None:
         answer = whoami(url, monitor=face.monitor())

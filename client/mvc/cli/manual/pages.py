@@ -78,7 +78,7 @@ def _context(words: Sequence[str]) -> click.Context:
 def _nothing(word: str, context: click.Context) -> click.UsageError:
     if context.parent is None:
         return no_such_verb(word, context)
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # late: start-up
 
     error = click.UsageError(f"{context.command_path} has no verb {word!r}", context)
     near = get_close_matches(word, _names(context))

@@ -78,7 +78,7 @@ def document(card: Card) -> dict[str, Any]:
 
 
 def table(catalogue: Catalogue) -> list[str]:
-    from mvc.api.card import model_name
+    from mvc.api.card import model_name  # late: start-up
 
     if not catalogue.cards:
         return []
@@ -111,7 +111,7 @@ def put(face: Face, page: str, output: str | None) -> None:
         with open(output, "wb") as file:  # /dev/stdout, a pipe: not to be replaced
             file.write(content)
     else:
-        from mvc.api.durable import replace_file
+        from mvc.api.durable import replace_file  # late: start-up
 
         replace_file(output, content)
     face.say(f"Wrote {text.safe(output)} ({text.size(len(page.encode()))})")

@@ -71,7 +71,7 @@ def _told(kin: Kin) -> str:
 
 def boxes(found: Lineage) -> tuple[list[Box], Box, list[Box]]:
     """The same for a picture: what it was made of, the version, what came of it."""
-    from mvc.pictures.family import Box
+    from mvc.pictures.family import Box  # late: start-up
 
     made_of = [
         Box(

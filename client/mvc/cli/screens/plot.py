@@ -124,7 +124,7 @@ class _Canvas:
         self._braille = dots
 
     def draw(self, panel: Panel, line: Line, index: int, *, letter: bool) -> None:
-        from mvc.pictures.chart import thinned
+        from mvc.pictures.chart import thinned  # late: start-up
 
         wide, high = self._columns * self._across - 1, self._rows * self._down - 1
         points = thinned(line.points, panel.across, wide)

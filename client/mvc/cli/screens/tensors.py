@@ -88,7 +88,7 @@ def _rest(ranked: Sequence[TensorDiff]) -> str:
 
 def markdown(weights: Weights, *, top: int | None) -> Iterator[str]:
     """The same figures as a table for a pull request; what is unchanged is only counted."""
-    from mvc.cli.screens.diff.markdown import code, table
+    from mvc.cli.screens.diff.markdown import code, table  # late: start-up
 
     tensors = list(weights.values())
     yield from (

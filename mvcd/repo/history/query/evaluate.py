@@ -284,7 +284,7 @@ def unknown_key(expression: str, key: Key, known: Iterable[str]) -> ExpressionEr
 
 def nearest(name: str, known: set[str]) -> list[str]:
     """What was probably meant: keys that end or begin with the name, else those that look alike."""
-    from difflib import get_close_matches
+    from difflib import get_close_matches  # late: start-up
 
     near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)
     ends = sorted(k for k in known if k.endswith("." + name) or k.startswith(name + "."))

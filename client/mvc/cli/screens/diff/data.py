@@ -89,7 +89,7 @@ def note(table: TableChange) -> str:
 
 
 def _problem(table: Table | None) -> str:
-    from mvc.api.diff import NOT_COUNTED
+    from mvc.api.diff import NOT_COUNTED  # late: start-up
 
     if table is None or not table.problem:
         return ""
