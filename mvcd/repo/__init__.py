@@ -15,7 +15,7 @@
     trust/      signatures, and what is demanded of refs that others push
     contents/   the files of a version, and their bytes as chunks
     records/    refs and the operation log: what their bytes mean
-    disk/       files and directories as the system has them
+    ondisk/     files and directories as the system has them
 
 Rooms import those below them, never back; the three at the bottom are strangers to each other. The contract is
 in `pyproject.toml`. Packages hold no imports of their own: each would be paid for by every command.

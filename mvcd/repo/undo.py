@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.change.moves import Move, carry_out, settle_interrupted
+from mvcd.repo.change.rewriting import Move, carry_out, settle_interrupted
 from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.operations import inverse

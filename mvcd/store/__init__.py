@@ -2,6 +2,7 @@
 
 What a store is, and the two there are:
     api         a store and its session, as protocols
+    stores      one opened or made by its address
     lmdb_store  on a local disk
     memory_store  in memory, what the other is compared with
     peer        the other side of a transfer
@@ -11,6 +12,8 @@ The parts of an open store, and who works with them:
     reader      objects looked up, read, decoded, checked
     session     objects appended; rows and refs in one transaction
     arrivals    checked objects on their way into a session
+    reuse       packs that changed unseen are read before a session counts on them
+    stamp, stretches    how a pack was when it was read | where it is bad
     check       every invariant
     collect, repack    what nothing needs goes | the disk space comes back
     salvage     what a killed writer left
@@ -34,17 +37,14 @@ The second copy, and recovery:
     rebuild     a new index from packs and journal
     harvest     what a damaged index still tells
     repair      a store that does not open
-    aside       damaged files kept
     backup      a copy while others write
 
 Between processes, and with the system:
     lease       what live sessions rely on
-    gate, waits  threads that pass at once, or one alone | file locks with a patience
+    gate        threads that pass at once, or one alone
     opened      stores that a server keeps open
     apart       work that may end its process, in one of its own
-    group       files that a group shares
-    directories, filesystem, room    durable ones | on which machine | space looked at before it is needed
-    trouble     refusals of the system, told apart from damage
+    trouble     what LMDB refuses, told apart from damage
     steps       named moments between two states of the disk, for tests of crashes
     _io, _faults    batches of system calls | faults of mapped pages survived, in C
 """

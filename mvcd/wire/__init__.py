@@ -19,7 +19,8 @@ The client:
 
 Both:
     address     addresses without secrets, and the proxy on the way
-    ports       those that an address without one means
+    schemes     kinds of addresses, and all that each needs
+    limits      how much one message may hold
     below       what lies below objects, before it is asked for
     carriers    the messages that carry frames, without protobuf's copies
     status      errors as status and back

@@ -9,6 +9,7 @@ The repository:
     care, backup    repositories that may not open | copies of a server's directory
 
 What it answers; ids are hex strings, times are aware datetimes:
+    public      one function that makes these values of the engine's
     results     of the verbs of every day
     diff, weights    of `diff`; the second only it needs
     search, lineage, runs, stages, remotes, deploy, card    of the verbs of these names

@@ -10,6 +10,7 @@ progress    the monitor that draws on a terminal
 errors      the one table from error class to exit code, and the three lines people see
 signals     being told to end
 text        sizes, times, names and tables as people read them
+manual/     manual pages and the reference, made from the commands
 screens/    what log, status and diff look like
 documents, diff_document    JSON shapes (stable; `schema_version` 1) | that of `mvc diff`
 demo_saves, demo_shares    `mvc demo`: each iteration becomes a version | and is shared

@@ -1,4 +1,4 @@
-"""What a training program says to mvc: when a checkpoint is whole, and what it measured.
+"""Calls for a training program: when a checkpoint is complete, and what it measured.
 
     import mvc
     mvc.log_params({"lr": 0.1})

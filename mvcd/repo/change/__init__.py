@@ -8,5 +8,6 @@ captured    making a version of one
 branches    branches and tags
 choosing    which files a person means
 moves       checkout, switch, restore, rollback
+rewriting   their common part: files, then refs and operation
 merge       what another line did, taken over
 """

@@ -21,7 +21,7 @@ from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Value, Version
-from mvcd.repo.change import moves
+from mvcd.repo.change import moves, rewriting
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
 from mvcd.repo.contents import values
 from mvcd.repo.contents.files import Change, VersionFiles, changes, read_entry
@@ -99,7 +99,7 @@ def merge(
 ) -> MergeResult:
     """Raises MergeConflict, Conflict(kind="would-overwrite"), Failure(kind="no-versions")."""
     with core.lock.hold():
-        moves.settle_interrupted(core, context)
+        rewriting.settle_interrupted(core, context)
         head = core.head()
         other = core.revisions.resolve(rev, now_us=core.clock() // 1000)
         if other == EMPTY_ID:
@@ -157,13 +157,13 @@ def _merge(
         wanted = changes_here(core.root, ours, version, core.left_out(), core.fetch)
         dirty = workspace.differences(head.version)
         planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=False)
-        moves.refuse_unsaved(planned, "merge", force=False)
+        rewriting.refuse_unsaved(planned, "merge", force=False)
         refs = [*place.updates, advance(core, place, head, id), core.move_tracked(version.tracked)]
-        move = moves.Move(
+        move = rewriting.Move(
             "merge", f"merge v{version.generation} {first_line(text)}", id, version, refs
         )
         keep = bool(planned.unsaved or planned.right)
-        moves.carry_out(core, workspace, planned, move, context, keep=keep)
+        rewriting.carry_out(core, workspace, planned, move, context, keep=keep)
     made = committed(
         id, version, ours, place,
         bytes_changed=sum(n.entry.size for _, n in wanted.values() if n is not None),

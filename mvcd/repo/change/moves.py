@@ -12,63 +12,42 @@ was interrupted, and logs the work under an operation of its own, which `undo` t
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mvcd.errors import Conflict, Failure, MvcError
-from mvcd.ids import RecipeId, VersionId
-from mvcd.objects.version import Component, Trigger, Version
+from mvcd.errors import Failure
+from mvcd.ids import VersionId
+from mvcd.objects.version import Component, Trigger
 from mvcd.repo.change.choosing import chooser, refuse_unknown
-from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for, take
-from mvcd.repo.contents.files import Change, VersionFiles
+from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
+from mvcd.repo.change.rewriting import Move, carry_out, refuse_unsaved, settle_interrupted
+from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
-from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
     REMOTES,
     HeadValue,
     check_name,
-    saved_name,
     target_of,
 )
 from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
-from mvcd.repo.restore.checkout import Checkout, why_reserved
 from mvcd.repo.restore.early import Begun
 from mvcd.repo.restore.planning import (
-    Plan,
     plan,
-    refuse_alike,
     refuse_reserved,
     refuse_unreadable,
-    some,
     spelled_otherwise,
 )  # fmt: skip
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.left_out import Components, changes_here
-from mvcd.repo.workspace.scan import Outcome
 from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import Workspace, relative
-from mvcd.store.api import RefUpdate, Session
+from mvcd.store.api import RefUpdate
 
 if TYPE_CHECKING:
     from mvcd.repo.change.signing import Signer
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What a verb is about to do, besides its files: where HEAD's files will be, refs, words for the log."""
-
-    verb: str
-    detail: str
-    id: VersionId  # HEAD's version afterwards
-    version: Version
-    refs: Sequence[RefUpdate | None] = ()
-    undoes: int | None = None
-    leaving: Components | None = None  # what is left out afterwards; None: what is now
-    early: Begun | None = None  # files that were begun before
 
 
 def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
@@ -315,141 +294,3 @@ def rollback(
             skipped=tuple(workspace.unreadable.reasons.items()),
             signature=signature,
         )
-
-
-# -------------------------------------------------------------------- the common part
-
-
-FORCED = {"checkout", "switch", "rollback"}
-"""Verbs that take --force; a pull and a merge do not."""
-
-
-def settle_interrupted(core: Core, context: Context) -> None:
-    """Logs unsaved work that a verb put aside before it died, so that `undo` can bring it back."""
-    name = saved_name(core.workspace)
-    value = core.store.ref(name)
-    if value is not None:
-        core.record(
-            context, "interrupted", "unsaved work before a command that was interrupted",
-            [RefUpdate(name, value, None)], files=True, saved=target_of(value),
-        )  # fmt: skip
-
-
-def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
-    if planned.unsaved and not force:
-        other = f"or: mvc {verb} --force, which mvc undo can take back"
-        raise Conflict(
-            f"{verb} would overwrite unsaved work in {some(planned.unsaved)}",
-            kind="would-overwrite",
-            help=f"mvc commit -m '...'  ({other if verb in FORCED else 'then run it again'})",
-        )
-
-
-def carry_out(
-    core: Core,
-    workspace: Workspace,
-    planned: Plan,
-    move: Move,
-    context: Context,
-    *,
-    keep: bool,
-) -> CheckoutResult:
-    """Files first, then refs, cache rows and operation in one transaction.
-
-    `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
-    """
-    leaving = core.left_out() if move.leaving is None else move.leaving
-    refuse_alike(core, planned, move.version, leaving)
-    if core.promised is not None:
-        core.promised.bring_entries(planned.write)
-    work = Checkout(
-        core.root, core.place.staging, core.contents, core.monitor, move.early, core.names
-    )
-    with core.store.session() as session:
-        core.rely_on(session, [move.id])
-        saved = _put_aside(core, workspace, move, context, session) if keep else None
-        try:
-            written = work.apply(
-                planned.write, planned.remove, expect=planned.expect, respell=planned.respell
-            )
-        except BaseException:
-            if not work.touched:
-                _forget(core, saved)
-            raise
-        stats = {w.path: w.stat for w in written}
-        done = None if saved is None else RefUpdate(saved_name(core.workspace), saved, None)
-        core.record(
-            context, move.verb, move.detail, [*move.refs, done], session=session, files=True,
-            saved=saved, undoes=move.undoes,
-            cache=_rows_after(core, move.id, move.version, planned, stats, leaving),
-        )  # fmt: skip
-    return CheckoutResult(
-        head=core.head(),
-        written=len(written),
-        removed=len(planned.remove),
-        bytes_written=sum(e.size for e in planned.write if e.path in stats),
-        kept=tuple(planned.kept),
-        saved=saved,
-        skipped=(
-            *work.skipped,
-            *workspace.unreadable.reasons.items(),
-            *((path, why_reserved(path) or "") for path in planned.reserved),
-        ),
-        left_out=left_out.named(move.version, leaving),
-    )
-
-
-def _put_aside(
-    core: Core, workspace: Workspace, move: Move, context: Context, session: Session
-) -> VersionId:
-    """Stores the workspace as a version that the ref `saved/ID` names until the verb has ended."""
-    head = core.head()
-    snapshot = take(workspace, session, core.version(head.version))
-    version = derived(snapshot.version, head, f"work before {move.verb}", Trigger.AUTO, context)
-    data = version.encode()
-    id = VersionId.of(data)
-    StoreTarget(core.store, session).put_object(id, data)
-    session.commit([RefUpdate(saved_name(core.workspace), None, bytes(id))])
-    return id
-
-
-def _forget(core: Core, saved: VersionId | None) -> None:
-    """No file was touched, so the work is still where it was."""
-    if saved is not None:
-        with contextlib.suppress(MvcError):
-            core.store.update_refs([RefUpdate(saved_name(core.workspace), saved, None)])
-
-
-def _rows_after(
-    core: Core,
-    id: VersionId,
-    version: Version,
-    planned: Plan,
-    stats: Mapping[str, FileStat],
-    leaving: Components,
-) -> dict[bytes, bytes | None]:
-    """Cache rows after the files were written; none where the old rows cannot be turned into new ones."""
-    if id == EMPTY_ID:
-        return {}
-    ended = core.left_out() - leaving
-    gone = next(left_out.not_here(core.root, version, ended, core.fetch), None)
-    workspace = Workspace(core, fresh=gone is not None)  # no row tells of a file that was left out
-    scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
-    here = {c.path: c.stat for c in scan.candidates}
-    if scan.fresh:
-        entries = {p.entry.path: p for p in files.all(left_out.ALL - leaving)}
-        missing = [path for path in entries if path not in here]
-        entries |= files.lookup(stats.keys() - entries.keys())  # left out, but here
-    else:
-        moved = changes_here(core.root, workspace.known.version, version, leaving, core.fetch)
-        if not moved.keys() <= here.keys() | set(scan.vanished):
-            return {}
-        entries = files.lookup(stats.keys() | set(scan.vanished))
-        missing = [path for path in scan.vanished if path in entries]
-    settled: dict[str, Outcome | RecipeId] = {}
-    for entry in planned.write:
-        path = entry.path
-        if path in stats and here.get(path) == stats[path]:
-            same = path in entries and entries[path].entry == entry
-            settled[path] = Outcome.CLEAN if same else entry.recipe
-    return workspace.rows(id, settled, missing, leaving=leaving)

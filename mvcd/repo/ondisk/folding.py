@@ -28,7 +28,7 @@ _FORM = ("\u00e9", "e\u0301")
 
 def one_file(directory: str, a: str, b: str) -> bool:
     """Whether two names are one file where `directory` lies: tried out there. Raises OSError."""
-    import shutil  # late: start-up; not above: they and what they bring take milliseconds, and few commands ask this
+    import shutil  # late: start-up
     import tempfile
 
     os.makedirs(directory, exist_ok=True)

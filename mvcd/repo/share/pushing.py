@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from mvcd.errors import Conflict, Failure, MissingObject, StaleReuse, UsageError
 from mvcd.ids import VersionId
-from mvcd.repo.care.healing import RemoteDamage
 from mvcd.repo.core import remotes
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.wanted import is_partial
@@ -31,6 +30,7 @@ from mvcd.repo.records.refs import (
 )
 from mvcd.repo.records.results import Context
 from mvcd.repo.share.fetching import Moved, connected
+from mvcd.repo.share.remote_damage import RemoteDamage
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.trust.receiving import shared
 from mvcd.repo.trust.signatures import travelling

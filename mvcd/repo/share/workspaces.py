@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Iterator
 
 from mvcd.errors import Conflict, Failure, MvcError
-from mvcd.repo.change import moves
+from mvcd.repo.change import moves, rewriting
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core import location
 from mvcd.repo.core.core import Core, open_at
@@ -170,7 +170,7 @@ def remove(core: Core, directory: str, context: Context, *, keep_files: bool) ->
         return root
     with contextlib.closing(_opened(core, root)) as other, other.lock.hold():
         _require_expendable(core, other.place)
-        moves.settle_interrupted(other, context)
+        rewriting.settle_interrupted(other, context)
         paths = {
             p.entry.path
             for p in VersionFiles(other.version(other.head().version), other.fetch).all()

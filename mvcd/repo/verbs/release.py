@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import UsageError
 from mvcd.repo.core.core import Core
+from mvcd.repo.records import moments
 from mvcd.repo.records.results import Context
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class ReleaseVerbs:
 
     def stage_history(self, stage: str, *, at: str | None = None) -> tuple[StageRecord, ...]:
         """Newest first; with `at` (a date, a time, an age), those in force then. Raises Failure."""
-        from mvcd.repo.records import moments, stages  # late: start-up
+        from mvcd.repo.records import stages  # late: start-up
 
         found = stages.records(self._core.store, stage)
         if at is not None:

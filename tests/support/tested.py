@@ -1,0 +1,238 @@
+"""Which test is about a module that has no test of its own name: by the module's package, then by the test.
+
+A test of its own name lies where the module lies: `mvcd/repo/share/follow.py` is tested by
+`tests/repo/share/test_follow.py`. The tables below name the others, each with the test that fails when the
+module is wrong; tests/test_modules.py sees to it that no module is in neither, and none in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Table = Mapping[str, Mapping[str, str]]
+
+_ENGINE: Table = {
+    "mvcd": {
+        "client/test_cli_errors": "errors",
+        "wire/test_ids": "ids",
+        "client/test_waiting": "waiting",
+        "client/test_cli_face": "monitor",
+        "daemon/test_deploy": "process heap",
+    },
+    "mvcd.disk": {
+        "store/test_repair": "aside",
+        "repo/test_durable": "directories",
+        "repo/release/test_export": "exchange",
+        "store/test_processes": "group",
+        "disk/test_replace": "moves",
+        "repo/test_lying_sizes": "room",
+        "store/test_session": "writeback",
+    },
+    "mvcd.chunking": {"chunking/test_cut": "_cut"},
+    "mvcd.codec": {"codec/test_decode": "encoded", "codec/test_planes": "_planes"},
+    "mvcd.objects": {"objects/test_entry": "reserved"},
+    "mvcd.inspect": {
+        "inspect/test_tables": "arrow columns table",
+        "inspect/test_tensorfiles": "cursor gguf npz onnx protowire tensorfile tfcheckpoint",
+        "inspect/test_torchzip": "zipmembers",
+        "inspect/test_safetensors": "spans",
+        "inspect/test_compare": "_compare",
+        "repo/compare/test_architecture_diff": "notebook",
+        "repo/compare/test_tensor_changes": "tensors",
+    },
+    "mvcd.store": {
+        "store/test_lmdb_store": "api meta parts writers",
+        "store/test_session": "arrivals refs",
+        "store/test_memory_store": "reader",
+        "store/test_repair": "check harvest",
+        "store/test_damage": "_faults",
+        "store/test_io": "_io",
+        "store/test_journal": "journal_check",
+        "store/test_collect": "repack",
+        "store/test_audit": "rows",
+        "store/test_crash": "steps",
+        "store/test_faults": "trouble",
+        "store/test_index": "opening",
+        "team/test_many": "opened",
+        "wire/test_contract": "peer",
+        "store/test_reuse": "stamp stretches",
+    },
+}
+
+_REPO: Table = {
+    "mvcd.repo": {"repo/change/test_moves": "repository undo"},
+    "mvcd.repo.verbs": {
+        "repo/change/test_captured": "capture",
+        "repo/care/test_healing": "care",
+        "repo/release/test_stages": "release",
+        "sync/test_verbs": "remote",
+        "client/test_runs": "run",
+        "repo/history/test_search": "search",
+        "repo/share/test_workspaces": "workspace",
+    },
+    "mvcd.repo.care": {"client/test_repair": "doctor repair"},
+    "mvcd.repo.share": {
+        "sync/test_verbs": "fetching pushing",
+        "repo/care/test_healing": "remote_damage",
+        "sync/test_remote_state": "verify_remote",
+    },
+    "mvcd.repo.release": {
+        "repo/release/test_export": "export_manifest verify_deploy",
+        "repo/release/test_stages": "gate promotion",
+        "client/test_cards": "card",
+    },
+    "mvcd.repo.history": {
+        "repo/history/test_search": "blame comparison series subject walk",
+        "client/test_lineage": "lineage",
+        "client/test_runs": "runs",
+    },
+    "mvcd.repo.history.query": {"repo/history/query/test_query": "evaluate parse tree"},
+    "mvcd.repo.change": {
+        "repo/care/test_healing": "anew",
+        "repo/change/test_captured": "captures",
+        "repo/change/test_moves": "choosing rewriting",
+        "repo/trust/test_signatures": "signing",
+    },
+    "mvcd.repo.compare": {
+        "repo/compare/test_architecture_diff": "architecture modelfiles",
+        "repo/compare/test_data_diff": "data",
+        "repo/compare/test_diff": "sides",
+        "repo/compare/test_tensor_changes": "tensorchanges tensortable",
+        "repo/compare/test_weights": "tensormatch tensorrows",
+    },
+    "mvcd.repo.restore": {
+        "repo/restore/test_early": "early_home",
+        "repo/change/test_moves": "planning",
+        "repo/restore/test_checkout": "staging",
+    },
+    "mvcd.repo.workspace": {
+        "repo/workspace/test_scan": "candidates",
+        "repo/change/test_commit": "snapshot status workspace",
+        "repo/workspace/test_ingest": "targets",
+    },
+    "mvcd.repo.core": {
+        "repo/core/test_creation": "core location",
+        "sync/test_verbs": "connecting promised remotes wanted",
+    },
+    "mvcd.repo.trust": {
+        "repo/trust/test_signatures": "judging keygen",
+        "sync/test_verbs": "receiving",
+    },
+    "mvcd.repo.contents": {
+        "repo/change/test_commit": "bases files values",
+        "repo/workspace/test_ingest": "drafts pipeline",
+    },
+    "mvcd.repo.records": {
+        "repo/records/test_revisions": "refs",
+        "repo/compare/test_diff": "results",
+        "repo/release/test_stages": "stages",
+    },
+    "mvcd.repo.ondisk": {
+        "repo/ondisk/test_folding": "paths",
+        "repo/ondisk/test_statcache": "_scan",
+        "repo/ondisk/test_writing": "_write",
+        "repo/release/test_export": "below",
+        "repo/restore/test_checkout": "ground",
+        "repo/change/test_captured": "keeping",
+        "repo/test_unreadable": "_read reading unreadable",
+    },
+}
+
+_NETWORK: Table = {
+    "mvcd.sync": {"sync/test_sending": "push", "sync/test_interrupted": "local pull"},
+    "mvcd.wire": {
+        "client/test_first_day": "address diagnosis dial patience",
+        "daemon/serve/test_pressure": "admission front",
+        "wire/test_calls": "client handlers host server",
+        "daemon/serve/test_ssh": "ssh",
+        "wire/test_uploads": "tidying",
+    },
+    "mvcd.team": {
+        "team/test_accounts": "auditlog values",
+        "team/test_host": "root",
+        "team/test_quota": "usage",
+    },
+    "mvcd.daemon": {
+        "daemon/test_message": "cells headline measures parts",
+        "daemon/test_rules": "folder marks shards tensorflow verdict",
+        "daemon/test_taking": "ledger sets",
+        "daemon/test_keeper": "hearing hooks refusals state surroundings vigil",
+        "daemon/test_service": "config registry",
+        "daemon/test_deploy": "main reader",
+        "daemon/serve/test_run": "notify",
+        "daemon/test_reading": "priority",
+        "daemon/test_origins": "processes",
+        "daemon/test_lengths": "walks",
+    },
+    "mvcd.daemon.serve": {
+        "daemon/serve/test_run": "calls frame probe web",
+        "daemon/serve/test_pressure": "connections health",
+        "daemon/test_deploy": "command",
+        "daemon/serve/test_team_server": "remote",
+        "daemon/serve/test_ssh": "stdio",
+        "team/test_seals": "sealing",
+    },
+}
+
+_CLIENT: Table = {
+    "mvc": {"daemon/test_service": "daemon_client"},
+    "mvc.api": {
+        "client/test_api_context": "context settings",
+        "client/test_api_repo": "components diff remote_verbs repo results",
+        "client/test_bare": "audit",
+        "client/test_cards": "card page",
+        "client/test_cli_admin": "backup team",
+        "client/test_cli_errors": "errors faults",
+        "client/test_cli_login": "credentials",
+        "client/test_cli_start": "heap process",
+        "client/test_repair": "care durable",
+        "client/test_runs": "run_verbs",
+        "client/test_search": "search_verbs",
+        "client/test_signing": "signatures",
+        "client/test_stages": "release_verbs",
+        "client/test_tensors": "weights",
+        "client/test_cli_verbs": "workspace_verbs",
+    },
+    "mvc.cli": {
+        "client/test_cli_errors": "errors main signals",
+        "client/test_cli_face": "face progress",
+        "client/test_cli_help": "options verbs",
+        "client/test_cli_json": "documents",
+        "client/test_cli_start": "start",
+        "client/test_cli_text": "text",
+        "client/test_demo_survives": (
+            "demo_saves demo_shares own_daemon own_follower own_process own_server tethered"
+        ),
+        "client/test_diff_screens": "diff_document",
+    },
+    "mvc.cli.manual": {"client/test_manual": "markdown page pages roff screen"},
+    "mvc.cli.screens": {
+        "client/test_cli_admin": "admin",
+        "client/test_cli_login": "login",
+        "client/test_cli_verbs": "commit moved show status",
+        "client/test_demo_survives": "demo",
+        "client/test_diff_screens": "patch",
+        "client/test_log_folding": "log",
+        "client/test_remotes": "transfer verified",
+        "client/test_runs": "reproduce",
+        "client/test_search": "bisect blame compare plot",
+        "client/test_signing": "signature",
+    },
+    "mvc.cli.screens.diff": {
+        "client/test_diff_screens": (
+            "absent architecture data folding markdown marks stat values weights whole"
+        ),
+    },
+    "mvc.demo": {"client/test_demo_training": "architecture dataset network tensorfile training"},
+    "mvc.pictures": {
+        "client/test_chart": "axis",
+        "client/test_lineage": "family",
+        "client/test_pictures": "drawing files font page raster scale strip",
+    },
+    "mvc.training": {"training/test_block": "outcome unsaved values"},
+}
+
+TABLE: Table = {**_ENGINE, **_REPO, **_NETWORK, **_CLIENT}
+
+BY_VERB = "mvc.cli.commands"
+"""One module a verb: each is called by its name in some test of tests/client."""
