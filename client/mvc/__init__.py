@@ -92,8 +92,6 @@ if TYPE_CHECKING:
         Operation,
         PathChange,
         Provenance,
-        SignatureReport,
-        SignatureStatus,
         Status,
         StoreStats,
         Tag,
@@ -112,6 +110,7 @@ if TYPE_CHECKING:
         Series,
         Turning,
     )
+    from mvc.api.signatures import SignatureReport, SignatureStatus
     from mvc.api.stages import ChainReport, CheckedRequirement, GateFailed, Requirement, StageRecord
     from mvc.api.team import (
         Account,
@@ -177,8 +176,6 @@ _LAZY = {
         "Operation",
         "PathChange",
         "Provenance",
-        "SignatureReport",
-        "SignatureStatus",
         "Status",
         "StoreStats",
         "Tag",
@@ -186,6 +183,7 @@ _LAZY = {
         "VerifyReport",
         "Version",
     ),
+    "mvc.api.signatures": ("SignatureReport", "SignatureStatus"),
     "mvc.api.audit": ("AuditEntry", "AuditState"),
     "mvc.api.backup": ("StoreBackup",),
     "mvc.api.card": ("Card", "Catalogue"),

@@ -24,7 +24,7 @@ _ENGINE: Table = {
         "repo/test_durable": "directories",
         "repo/release/test_export": "exchange",
         "store/test_processes": "group",
-        "disk/test_replace": "moves",
+        "disk/test_sync": "moves",
         "repo/test_lying_sizes": "room",
         "store/test_session": "writeback",
     },

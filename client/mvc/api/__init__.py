@@ -12,7 +12,7 @@ What it answers; ids are hex strings, times are aware datetimes:
     public      one function that makes these values of the engine's
     results     of the verbs of every day
     diff, weights    of `diff`; the second only it needs
-    search, lineage, runs, stages, remotes, deploy, card    of the verbs of these names
+    search, lineage, runs, stages, signatures, remotes, deploy, card    of the verbs of these names
     page        cards as Markdown and HTML
 
 Who acts, and how:

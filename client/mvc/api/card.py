@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from mvc.api.page import Block, Cell, Code, Page, Section, Table
 from mvc.api.public import made_from
-from mvc.api.results import ComponentRoot, SignatureReport, Value, Version
+from mvc.api.results import ComponentRoot, Value, Version
+from mvc.api.signatures import SignatureReport
 from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.objects.version import Component

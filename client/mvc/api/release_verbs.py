@@ -12,7 +12,7 @@ from mvc.api.public import public
 if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import Export
-    from mvc.api.results import SignatureReport
+    from mvc.api.signatures import SignatureReport
     from mvc.api.stages import ChainReport, StageRecord
     from mvcd.repo.core.config import Config
     from mvcd.repo.records.results import Context

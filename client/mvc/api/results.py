@@ -19,7 +19,6 @@ from mvcd.repo.records.results import (
     Listed,
     PathChange,
 )
-from mvcd.repo.trust.signatures import SignatureStatus
 from mvcd.repo.workspace.ignore import Match as IgnoreMatch
 from mvcd.store.api import CollectReport, StoreStats
 
@@ -40,8 +39,6 @@ __all__ = [
     "Operation",
     "PathChange",
     "Provenance",
-    "SignatureReport",
-    "SignatureStatus",
     "Status",
     "StoreStats",
     "Tag",
@@ -183,21 +180,6 @@ class Tag:
     number: int
     message: str = ""
     signer: str | None = None  # fingerprint of the key that signed it, of a tag just made
-
-
-@dataclass(frozen=True, slots=True)
-class SignatureReport:
-    """The signatures of one version, or of one tag (then `tag` is its name), the good ones first."""
-
-    version: str
-    number: int
-    tag: str | None
-    signatures: tuple[SignatureStatus, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether somebody who may sign did. Signatures of others, good or not, change nothing."""
-        return any(s.good for s in self.signatures)
 
 
 @made_from(refs=lambda operation: tuple(move.name for move in operation.moves))

@@ -20,7 +20,7 @@ from mvc.api.settings import user_setting
 from mvcd.errors import AuthError, Failure, UsageError
 
 if TYPE_CHECKING:
-    from mvc.api.results import SignatureReport, SignatureStatus
+    from mvc.api.signatures import SignatureReport, SignatureStatus
     from mvcd.repo.change.signing import Signer
     from mvcd.repo.core.config import Config
     from mvcd.repo.records.results import Context
@@ -69,7 +69,7 @@ class SignatureVerbs:
         return self._judged(rev, required=False)
 
     def _judged(self, rev: str, *, required: bool) -> SignatureReport:
-        from mvc.api.results import SignatureReport  # late: start-up
+        from mvc.api.signatures import SignatureReport  # late: start-up
 
         tag = rev if self._engine.is_tag(rev) else None
         id = self._engine.resolve(rev)

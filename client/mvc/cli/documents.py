@@ -24,13 +24,12 @@ if TYPE_CHECKING:
         Head,
         Operation,
         PathChange,
-        SignatureReport,
-        SignatureStatus,
         Status,
         VerifyReport,
         Version,
     )
     from mvc.api.runs import Reproduction
+    from mvc.api.signatures import SignatureReport, SignatureStatus
     from mvc.api.weights import TensorDiff, TensorStatistics, Weights
 
 Json = dict[str, Any]

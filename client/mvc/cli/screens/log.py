@@ -13,7 +13,8 @@ from mvc.cli import text
 from mvc.cli.screens import signature
 
 if TYPE_CHECKING:
-    from mvc.api.results import SignatureStatus, Version
+    from mvc.api.results import Version
+    from mvc.api.signatures import SignatureStatus
 
 Signatures = Callable[["Version"], Sequence["SignatureStatus"]]
 

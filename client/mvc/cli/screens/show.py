@@ -14,7 +14,8 @@ from mvc.cli.screens.log import heading
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, FileChanges
-    from mvc.api.results import SignatureStatus, Version
+    from mvc.api.results import Version
+    from mvc.api.signatures import SignatureStatus
 
 
 def lines(

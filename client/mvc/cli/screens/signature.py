@@ -10,7 +10,7 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.results import SignatureReport, SignatureStatus
+    from mvc.api.signatures import SignatureReport, SignatureStatus
 
 _COLORS = {"good": "green", "bad": "red", "revoked": "red"}
 
