@@ -137,7 +137,7 @@ ENGINE = [
     path
     for folder in ("mvcd", "client")
     for path in sorted((ROOT / folder).rglob("*.py"))
-    if not path.name.endswith("_pb2.py") and path.relative_to(ROOT).parts[:2] != ("mvcd", "repo")
+    if not path.name.endswith("_pb2.py")
 ]
 
 

@@ -31,7 +31,8 @@ _REPAIR = "mvc repair"
 
 
 def checks(path: str) -> Iterator[Check]:
-    """Of the repository in `path`: a workspace there or above, or a store without one. Raises NoRepository."""
+    """Checks the repository in `path`: a workspace there or above, or a store without one. Raises
+    NoRepository."""
     place = find_remains(path)
     root = find_store(path) if place is None else place.root
     if root is None:

@@ -55,7 +55,7 @@ def heal_from_files(core: Core) -> int:
 
 
 def heal_from_remote(core: Core, name: str | None, path: str) -> Healed:
-    """As `heal_store`, from a remote by its name or address. Raises what the way there raises."""
+    """Heals like `heal_store`, from a remote by its name or address. Raises errors of the way there."""
     from mvcd.repo.share.fetching import connected  # late: start-up
 
     with connected(core, [remotes.remote(core.config, name)]) as peers:

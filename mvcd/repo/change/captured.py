@@ -365,7 +365,8 @@ def gone_of(
 
 
 def had(core: Core, vanished: Sequence[str]) -> Sequence[str]:
-    """Of what vanished since the last scan, what HEAD's version has; the rest came and went between two."""
+    """Returns what HEAD's version has of what vanished since the last scan; the rest came and went between
+    two."""
     if not vanished:
         return vanished
     found = VersionFiles(core.version(core.head().version), core.fetch).lookup(vanished)

@@ -76,7 +76,8 @@ class ArchitectureChange:
 
 
 def compare_architecture(sides: Sides) -> ArchitectureChange:
-    """Of content that is not here (pruned, never fetched) what the rest tells. Raises CorruptObject."""
+    """Compares architectures; content that is not here (pruned, never fetched) is told as far as the rest tells
+    it. Raises CorruptObject."""
     found = _Gathered(environment=_recorded(sides))
     old_files, new_files = ModelFiles(sides.old), ModelFiles(sides.new)
     for path, change in sorted(sides.changes.items()):

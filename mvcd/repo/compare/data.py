@@ -24,8 +24,8 @@ from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.contents.files import ABSENT, Placed
 
 ROW_BYTES = 64 << 20
-"""Of changed tables, both sides together, read to count rows: about a second. Parquet files count as nothing,
-for their footers have the figure."""
+"""Most bytes of changed tables, both sides together, that are read to count rows: about a second. Parquet files
+count as nothing, for their footers have the figure."""
 
 MAX_TABLES = 1000
 """Changed tables that are looked into; the rest are files."""
@@ -115,7 +115,8 @@ class DataChange:
 
 
 def compare_data(sides: Sides) -> DataChange:
-    """Of content that is not here (pruned, never fetched) what the rest tells. Raises CorruptObject."""
+    """Compares data; content that is not here (pruned, never fetched) is told as far as the rest tells it.
+    Raises CorruptObject."""
     if not any(_is_data(placed) for change in sides.changes.values() for placed in change):
         return DataChange()
     tables = tuple(_tables(sides, summaries=False))

@@ -19,7 +19,7 @@ changed: mostly their chunks tell, at the seams their bytes must. A tenth of a s
 
 
 def compare_tensors(sides: Sides) -> WeightChanges:
-    """Of changed weight files. What is not here, pruned or never fetched, takes no part."""
+    """Compares changed weight files. What is not here, pruned or never fetched, takes no part."""
     table = Weights(
         _side(sides.old), _side(sides.new), Silent(), lambda: sides.changes,
         equal_files=False, read_bytes=READ_BYTES,

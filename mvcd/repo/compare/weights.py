@@ -141,7 +141,7 @@ class TensorDiff:
 
     @property
     def cosine(self) -> float:
-        """Of the angle between old and new; NaN when one is all zeros."""
+        """Cosine of the angle between old and new; NaN when one is all zeros."""
         return self.statistics.cosine
 
     @property
@@ -191,7 +191,7 @@ class Weights(Mapping[str, TensorDiff]):
 
     @classmethod
     def none(cls) -> Self:
-        """Of two versions without weights."""
+        """The comparison of two versions without weights."""
         nothing = TensorSide(EMPTY, Content(_no_object, None, None))
         return cls(nothing, nothing, Silent(), tuple)
 

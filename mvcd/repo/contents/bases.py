@@ -51,7 +51,7 @@ class ParentTensors:
 
 
 MOST_CHUNKS = 1 << 19
-"""Of a tensor that differences are made to: 32 GiB as we cut, and 60 MiB of memory."""
+"""Most chunks of a tensor that differences are made to: 32 GiB as we cut, and 60 MiB of memory."""
 
 
 class FileTensors:

@@ -53,7 +53,7 @@ class VersionFiles:
         return None
 
     def lookup(self, paths: Collection[str]) -> dict[str, Placed]:
-        """Those of `paths` that the version has."""
+        """Returns those of `paths` that the version has."""
         if len(paths) < _FULL_SCAN:
             found = ((path, self.find(path)) for path in paths)
             return {path: placed for path, placed in found if placed is not None}

@@ -92,7 +92,7 @@ class Content:
     def load_into(
         self, buffer: bytearray, run: Run, known: tuple[ChunkId | None, Bytes] = (None, b"")
     ) -> Bytes:
-        """As `join`; a chunk alone is decoded into `buffer` and is good until that is used again.
+        """Joins like `join`; a chunk alone is decoded into `buffer` and is good until that is used again.
 
         `known`: a chunk whose bytes are at hand. When it is the base of the one wanted, as of a tensor that was
         trained on, it need not be read a second time. Buffers of 256 KiB that are made anew for each chunk

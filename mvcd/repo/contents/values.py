@@ -35,7 +35,7 @@ EDITION = b"2"
 """Part of every cache key: raise it when parsing answers differently."""
 
 MAX_RECORD_BYTES = 256 << 10
-"""Of settings, and again of metrics, in one version record, which may have 1 MiB in all."""
+"""Most bytes of settings, and again of metrics, in one version record, which may have 1 MiB in all."""
 
 
 def carries_values(component: Component, path: str, size: int) -> bool:

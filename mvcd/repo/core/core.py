@@ -97,7 +97,7 @@ class Core:
 
     @property
     def workspace(self) -> str:
-        """Its id in the names of refs. Raises Failure in a repository that has none."""
+        """The workspace's id in the names of refs. Raises Failure in a repository that has none."""
         self.require_workspace()
         assert self._workspace is not None
         return self._workspace
@@ -133,7 +133,7 @@ class Core:
         return wanted.way_to_absent(self.config)
 
     def fetch_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        """As `fetch`, each of them once, in any order."""
+        """Fetches objects like `fetch`, each of them once, in any order."""
         left = dict.fromkeys(ids)
         for id, data in self.store.get_many(ids):
             del left[id]

@@ -67,7 +67,7 @@ class Subject(ABC):
         return self.shown(self.state(version)) is not None
 
     def touching(self, core: Core, versions: Iterable[Glance]) -> Iterator[Glance]:
-        """Of `versions`, those that are known to have changed it against all of their parents."""
+        """Returns those of `versions` that are known to have changed it against all of their parents."""
         states: dict[VersionId, State] = {}
 
         def state(id: VersionId, version: Glance | None = None) -> State:

@@ -20,7 +20,8 @@ from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.writing import unwritten
 
 Respelling = tuple[str, str]
-"""(as it lies there, as it shall be spelled), of a file or directory in a directory that is spelled right."""
+"""Two spellings, as it lies there and as it shall be, of a file or directory whose own directory is spelled
+right."""
 
 _CASE = ("Case", "cASE")
 _FORM = ("\u00e9", "e\u0301")
@@ -63,7 +64,7 @@ class Names:
         return _coarse(path) if self._case else unicodedata.normalize("NFD", path)
 
     def are_one(self, a: str, b: str) -> bool:
-        """Of two names, or of two paths name by name."""
+        """Whether two names, or two paths name by name, are one to the file system."""
         return a == b or (
             self.key(a) == self.key(b)
             and all(
@@ -195,7 +196,8 @@ class _Look:
 
 
 def in_the_way(obstacles: Sequence[str]) -> Conflict:
-    """Of files that no version stands for, or that are to stay, and would be overwritten under another name."""
+    """Returns files that no version stands for, or that are to stay, and would be overwritten under another
+    name."""
     return Conflict(
         f"{', '.join(sorted(obstacles)[:5])} would be overwritten",
         kind="would-overwrite",

@@ -51,7 +51,7 @@ class Ground:
         return found
 
     def stat(self, path: str) -> FileStat | None:
-        """Of the file or link at `path`; None if there is none, or a directory."""
+        """Returns the stat of the file or link at `path`; None if there is none, or a directory."""
         status = self.status(path)
         return None if status is None or stat.S_ISDIR(status.st_mode) else FileStat.of(status)
 

@@ -86,7 +86,8 @@ class FileStat(NamedTuple):
 
     @classmethod
     def at(cls, path: str) -> Self | None:
-        """Of what is at a path; None if there is nothing that could be asked. Follows no link."""
+        """Returns the stat of what is at a path; None if there is nothing that could be asked. Follows no
+        link."""
         try:
             return cls.of(os.lstat(path))
         except OSError:

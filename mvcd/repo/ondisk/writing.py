@@ -28,7 +28,7 @@ LONG = 900
 
 
 def permissions(mode: Mode) -> int:
-    """Of a new file, before the umask takes its part."""
+    """Returns the permissions of a new file, before the umask takes its part."""
     return 0o777 if mode is Mode.EXECUTABLE else 0o666
 
 

@@ -116,7 +116,7 @@ def holders(store: Store) -> dict[str, VersionId]:
 
 
 def during(history: Sequence[StageRecord], moment: Moment) -> Iterator[StageRecord]:
-    """Those of a history (newest first) that were in force at a moment, or for a part of it."""
+    """Returns those of a history (newest first) that were in force at a moment, or for a part of it."""
     for record in history:
         begin, end = record.promotion, record.until
         if not moment.begun(begin.time_us, begin.utc_offset_minutes):

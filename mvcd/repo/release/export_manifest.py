@@ -28,7 +28,7 @@ NAME = "mvc-manifest.json"
 FORMAT = "mvc-export"
 FORMAT_VERSION = 1
 MAX_BYTES = 256 << 20
-"""Of a manifest; a file takes about 250, so this is a million files."""
+"""Largest manifest; a file takes about 250 bytes, so this is a million files."""
 MAX_FILES = 1_000_000
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

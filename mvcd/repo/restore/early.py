@@ -36,9 +36,9 @@ LEAST = 4 << 20
 MOST_FILES = 128
 """Each is open."""
 MOST_BYTES = 16 << 30
-"""Of files together: what is remembered of their chunks takes about 60 MiB."""
+"""Most bytes of files together: what is remembered of their chunks takes about 60 MiB."""
 MOST_PLACES = 1 << 19
-"""Of chunks and of their lists; 16 GiB have 260,000."""
+"""Most places of chunks and of their lists; 16 GiB have 260,000."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class EarlyTree:
         self.failed = False
 
     def wants(self, entry: Entry) -> bool:
-        """Of a file that is no link."""
+        """Whether a file, which is no link, is wanted."""
         if not (0 < entry.size <= TINY and len(entry.path) <= LONG and self._room):
             return False
         self._room -= 1

@@ -37,7 +37,7 @@ class Staged:
     written: Mapping[int, ChunkId] = field(default_factory=dict)
     """Chunks that are there already, by offset."""
     stat: FileStat | None = None
-    """Of a file that is made: to look it up afterwards would take longer than to make it."""
+    """The stat of a file that was made: to look it up afterwards would take longer than to make it."""
 
 
 def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None:

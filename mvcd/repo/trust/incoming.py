@@ -44,8 +44,8 @@ NAMED = 4
 """Missing objects named in an error."""
 
 Missing = Callable[[list[Digest]], list[Digest]]
-"""Those that are not here. A session's (`Arrivals.missing`) puts the others under its lease, so that no
-collection takes them before the commit."""
+"""Finds the objects that are not here. A session's (`Arrivals.missing`) puts the others under its lease, so
+that no collection takes them before the commit."""
 
 _RECORD = re.compile(r"[^/]+/[0-9]{8}")
 _FINGERPRINT = re.compile(r"(?:tags/(?P<tag>.+)|(?P<version>[0-9a-f]{64}))/[0-9a-f]{64}")

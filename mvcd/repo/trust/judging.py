@@ -35,8 +35,8 @@ from mvcd.repo.trust.signatures import (
 )
 
 MAX_STRANGERS = 64
-"""Of the signatures of a version by keys that the allowed-signers file does not name, those that are checked;
-as many again by certificates of an authority that it names."""
+"""Most signatures of a version, by keys that the allowed-signers file does not name, that are checked; as many
+again by certificates of an authority that it names."""
 
 _LAST_SECOND = 253_402_300_799
 """9999-12-31: beyond it ssh-keygen has no way to write a time."""

@@ -34,7 +34,7 @@ class SearchVerbs:
         all_refs: bool = False,
         first_parent: bool = False,
     ) -> Iterator[History]:
-        """As `history`, by conditions (query/__init__.py); with `best`, the best (10) first."""
+        """Lists versions like `history`, by conditions (query/__init__.py); with `best`, the best 10 first."""
         from mvcd.repo.history import search  # late: start-up
 
         return search.find(

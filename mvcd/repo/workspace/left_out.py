@@ -42,7 +42,7 @@ def untouched(root: str, components: Components) -> bool:
 
 
 def named(version: Version, components: Collection[Component]) -> tuple[Component, ...]:
-    """Those that have files, in order."""
+    """Returns the components that have files, in order."""
     return tuple(c for c in Component if c in components and version.components[c].root is not None)
 
 

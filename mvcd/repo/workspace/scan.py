@@ -87,7 +87,7 @@ class Scan:
     _directories: Mapping[str, Directory]
     _gone_keys: Sequence[bytes]
     unreadable: Unreadable = field(default_factory=Unreadable)
-    """Those of `skipped` that cannot be read: what the version has at or below these paths is to stay."""
+    """The part of `skipped` that cannot be read: what the version has at or below these paths is to stay."""
     _unseen: Sequence[str] = ()  # were missing, and are perhaps there: they cannot be looked at
 
     @property

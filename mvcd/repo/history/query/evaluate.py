@@ -43,13 +43,13 @@ class Names(Protocol):
     """What refs say of versions."""
 
     def branches(self, version: Glance) -> Iterable[str]:
-        """Those that reach it."""
+        """Names of the branches that reach a version."""
 
     def tags(self, version: Glance) -> Iterable[str]:
-        """Those that point to it."""
+        """Names of the tags that point to a version."""
 
     def stages(self, version: Glance) -> Iterable[str]:
-        """Those that it holds now."""
+        """Names of the stages that a version holds now."""
 
 
 class Evaluator:
