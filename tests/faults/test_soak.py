@@ -35,11 +35,11 @@ GROWTH = {"rss": (1.1, 8 << 10), "descriptors": (1.0, 24), "threads": (1.0, 16)}
 numbers. A server has 28 threads for calls and makes them as they are needed, descriptors follow connections."""
 STAYS = re.compile(
     r"serve\.lock|admin\.token"
-    r"|(accounts|repos/team/iris)/(format|data\.mdb|lock\.mdb|refs\.journal|packs/\d{8}\.pack)"
+    r"|(accounts|repos/team/iris)/(format|data\.mdb|lock\.mdb|refs\.journal|packs/[0-9a-f]{8}\.pack)"
 )
 """Files of a server at rest (FORMAT.md, TEAM.md)."""
 OWN = re.compile(
-    r"config\.toml|lock|store/(format|data\.mdb|lock\.mdb|refs\.journal|packs/\d{8}\.pack)"
+    r"config\.toml|lock|store/(format|data\.mdb|lock\.mdb|refs\.journal|packs/[0-9a-f]{8}\.pack)"
 )
 """Files below .mvc of a workspace at rest."""
 
