@@ -155,12 +155,12 @@ def test_what_a_clone_leaves_out_comes_when_it_is_asked_for(pair: Pair, wanted: 
     pair.ada.push()
     bob = pair.join(wanted=wanted)
     assert [h.id for h in bob.repo.history("main")] == [second.version, first.version]
-    small = bob.repo.stats().pack_bytes
-    whole = pair.ada.repo.stats().pack_bytes
+    small = bob.repo.store.stats().pack_bytes
+    whole = pair.ada.repo.store.stats().pack_bytes
     assert small < whole * 0.6
     with bob.repo.open_file("model.bin", first.version.hex()) as file:
         assert file.read(10) == MODEL["model.bin"][:10]
-    assert bob.repo.stats().pack_bytes < small + (1 << 20)
+    assert bob.repo.store.stats().pack_bytes < small + (1 << 20)
     assert bob.repo.read("model.bin", first.version.hex()) == MODEL["model.bin"]
     bob.checkout("main")
     assert bob.files() == pair.ada.files()
