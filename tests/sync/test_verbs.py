@@ -217,12 +217,12 @@ def test_absent_content_comes_by_the_command_that_is_named(pair: Pair) -> None:
     pair.ada.save({"model.bin": noise(100_000, 2)})
     pair.ada.push()
     bob = pair.join(wanted=Wanted(depth=1))
-    assert bob.repo.way_to_absent.startswith("mvc verify --remote origin  (")
+    assert bob.repo.way_to_absent().startswith("mvc verify --remote origin  (")
     bob.repo.config.unset("partial.remote")  # as where content was pruned
     bob.reopen()
     with pytest.raises(MissingObject) as caught:
         bob.repo.read("model.bin", "v1")
-    assert caught.value.help == bob.repo.way_to_absent
+    assert caught.value.help == bob.repo.way_to_absent()
     command = caught.value.help.partition("  (")[0].split()
     assert command[:3] == ["mvc", "config", "set"]
     bob.repo.config.set(*command[3:])
