@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.engine import VERBS, function_of
 from tests.support.modules import (
     ROOT,
     Block,
@@ -164,6 +166,7 @@ def test_the_tests_of_the_table_are_there_and_reach_the_module() -> None:
     for name, path in tests.items():
         found = imports(name, path.read_text(), is_package=False, known={**SOURCES, **tests})
         edges[name] = {each.target for each in found}
+    edges["tests.support.engine"] |= {function_of(verb).__module__ for verb in VERBS}
     bad = []
     for package, through in TABLE.items():
         for test, names in through.items():
@@ -177,6 +180,19 @@ def test_the_tests_of_the_table_are_there_and_reach_the_module() -> None:
                 if not name.startswith("_") and f"{package}.{name}" not in reached
             ]
     assert bad == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_tests_call_a_verb_is_a_function_of_the_engines(verb: str) -> None:
+    module, _, name = VERBS[verb].partition(":")
+    found = function_of(verb)
+    assert (found.__module__, found.__name__) == (f"mvcd.repo.{module}", name)
+    assert next(iter(inspect.signature(found).parameters)) == "core"
+
+
+def test_each_verb_of_the_table_is_called_by_a_test() -> None:
+    said = "\n".join(path.read_text() for path in TESTS.rglob("*.py"))
+    assert [verb for verb in VERBS if not re.search(rf"(?<!mvcd\.)repo\.{verb}\b", said)] == []
 
 
 def test_each_verb_is_called_by_a_test_of_the_command_line() -> None:

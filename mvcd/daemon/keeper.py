@@ -45,10 +45,13 @@ from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
 from mvcd.errors import Busy, MvcError, NoRepository, with_cause
 from mvcd.objects.version import Trigger
+from mvcd.repo.change.captured import gone
 from mvcd.repo.change.captures import Changed, Kept, Maker, in_directory
-from mvcd.repo.repository import Repository
+from mvcd.repo.core.core import Core, open_at
+from mvcd.repo.history.history import history
 from mvcd.repo.workspace.scan import Scan
 from mvcd.repo.workspace.settings import component_rules
+from mvcd.repo.workspace.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -174,8 +177,8 @@ class Keeper:
         queued = self._taking.queued
         if queued:
             return {"capture": queued[-1].number, "safe": True}
-        with Repository.open(self.root) as repo:
-            head = repo.head
+        with open_at(self.root) as core:
+            head = core.head()
         return {"version": head.version.hex(), "number": head.number}
 
     def why_not_taken(self, directory: str) -> str:
@@ -236,12 +239,12 @@ class Keeper:
         self.state.looks += 1
         self._hearing.note(self._taking)
         try:
-            with Repository.open(self.root, lock_timeout=0.0) as repo:
-                if repo.root != self.root:
+            with open_at(self.root, lock_timeout=0.0) as core:
+                if core.root != self.root:
                     raise NoRepository(f"{self.root} is no longer a workspace of its own")
-                self._prepare(repo)
-                self._recall(repo)
-                wake = self._take_what_is_complete(repo, ring.touched, self._clock())
+                self._prepare(core)
+                self._recall(core)
+                wake = self._take_what_is_complete(core, ring.touched, self._clock())
             self._retry = 0.0
             self._well()
             return (wake if self._vigil.watching else min(wake, self._poll_at())), True
@@ -258,23 +261,23 @@ class Keeper:
             log.exception("%s: unexpected", self.root)
             return self._failing(problem), False
 
-    def _prepare(self, repo: Repository) -> None:
+    def _prepare(self, core: Core) -> None:
         limits = limits_file.load(self.root)
         if limits != self._limits:
             self._limits, self._settler.limits = limits, limits
-        self._vigil.keep(repo.tracked())
+        self._vigil.keep(core.tracked())
         self.state.directories = self._vigil.directories
 
-    def _recall(self, repo: Repository) -> None:
+    def _recall(self, core: Core) -> None:
         """After a start: the last save was perhaps another daemon's."""
         if self._recalled:
             return
         self._recalled = True
-        for entry in repo.history(limit=_RECALLED):
+        for entry in history(core, limit=_RECALLED):
             if entry.version.trigger is Trigger.AUTO:
                 self.state.last_save = {
                     "version": entry.id.hex(), "number": entry.version.generation,
-                    "branch": repo.head.branch, "message": entry.version.message,
+                    "branch": core.head().branch, "message": entry.version.message,
                     "time_us": entry.version.time_us, "seconds": None,
                 }  # fmt: skip
                 return
@@ -305,25 +308,25 @@ class Keeper:
     # ---------------------------------------------------------------- taking
 
     def _take_what_is_complete(
-        self, repo: Repository, touched: Collection[str] | None, now: float
+        self, core: Core, touched: Collection[str] | None, now: float
     ) -> float:
-        refuse_interrupted_checkout(repo)
+        refuse_interrupted_checkout(core)
         self._again_at = float("inf")
-        sorter, scan, sets = self._see(repo)
+        sorter, scan, sets = self._see(core)
         self._origins.see(path for found in sets.values() for path in found.stats)
         self.claims.forget_settled(sets, sorter.claims)
         plan = self._settler.look(sets, now, touched=touched)
-        plan = self.state.plan = self._still_so(repo, plan, sets)
+        plan = self.state.plan = self._still_so(core, plan, sets)
         self.state.wake_for = plan.wake_for
         self.state.skipped = (*plan.refused, *scan.skipped)
-        stand = Stand(*repo.stand(), self.author)
+        stand = Stand(core.head_value(), core.head().version, self.author)
         held_until = self._last_taken_at + self._limits.min_interval
         if now >= held_until:
-            self._rescue(repo, sets, stand, now)
+            self._rescue(core, sets, stand, now)
         self._hold(plan, sets, stand)
-        refuse_emptiness(repo, scan, [p for f in sets.values() for p in f.vanished])
+        refuse_emptiness(core, scan, [p for f in sets.values() for p in f.vanished])
         if plan.ready and now >= held_until:
-            self._queue(repo, plan, sets, stand)
+            self._queue(core, plan, sets, stand)
         elif plan.leaving and self._taking.amend(self._leaving(sets, plan)):
             self._settler.taken(plan.leaving)
             self._taking.linger(self._clock() + self._linger)
@@ -332,17 +335,17 @@ class Keeper:
         wake = min(self._again_at, float("inf") if plan.wake is None else plan.wake)
         return min(wake, held_until) if plan.ready and now < held_until else wake
 
-    def _see(self, repo: Repository) -> tuple[Sorter, Scan, dict[str, Found]]:
+    def _see(self, core: Core) -> tuple[Sorter, Scan, dict[str, Found]]:
         """The workspace as it is now, sorted into sets."""
         rules, claims = component_rules(self.root), self.claims.now()
         sorter = Sorter(self.root, self._limits, rules, claims, self._mounts.away)
         away = self._mounts.away()
-        scan = repo.look().scan
+        scan = Workspace(core).scan
         self._mounts.remember(scan, away)
-        changes = self._taking.less(scan, repo.gone(scan))
+        changes = self._taking.less(scan, gone(core, scan))
         return sorter, scan, sorter.sort(changes, scan.unreadable)
 
-    def _still_so(self, repo: Repository, plan: Plan, sets: Mapping[str, Found]) -> Plan:
+    def _still_so(self, core: Core, plan: Plan, sets: Mapping[str, Found]) -> Plan:
         """The plan without the sets of rules that changed since they were scanned.
 
         A rule looks at a directory as it is when it is asked. A writer that went on after the scan and was
@@ -356,7 +359,7 @@ class Keeper:
         ]
         if not asked:
             return plan
-        _, _, again = self._see(repo)
+        _, _, again = self._see(core)
         moved = {n for n in asked if n not in again or again[n].signature != sets[n].signature}
         if not moved:
             return plan
@@ -375,25 +378,23 @@ class Keeper:
             if self._taking.hold(found, made):
                 self._settler.same(found)
 
-    def _rescue(
-        self, repo: Repository, sets: Mapping[str, Found], stand: Stand, now: float
-    ) -> None:
+    def _rescue(self, core: Core, sets: Mapping[str, Found], stand: Stand, now: float) -> None:
         """Versions of what was complete and held, and was deleted or replaced before it was quiet."""
         for name in self._taking.broken_up(sets):
-            with repo.lock():
+            with core.lock.hold():
                 self._taking.queue_held(name, stand, now)
             log.info("%s: %s is saved as it was held", self.root, name)
             self._last_taken_at = now
 
-    def _queue(self, repo: Repository, plan: Plan, sets: dict[str, Found], stand: Stand) -> None:
+    def _queue(self, core: Core, plan: Plan, sets: dict[str, Found], stand: Stand) -> None:
         """Takes what is ready; a set that moves meanwhile is left for the next look."""
         ready = [sets[name] for name in (*plan.ready, *plan.riding)]
-        gone = self._leaving(sets, plan)
+        leaving = self._leaving(sets, plan)
         due = self._clock() + (self._linger if plan.urgent else 0.0)
         self.state.full = ""
         try:
-            with nullcontext() if plan.urgent else repo.lock():
-                capture = self._taking.queue(ready, gone, self._of(stand, ready), due)
+            with nullcontext() if plan.urgent else core.lock.hold():
+                capture = self._taking.queue(ready, leaving, self._of(stand, ready), due)
         except Full as full:
             self.state.full = str(full)
             return

@@ -22,10 +22,11 @@ from mvcd.daemon import message, surroundings, writers
 from mvcd.daemon.writers import Writer
 from mvcd.disk.locks import lock_within
 from mvcd.errors import Busy, MvcError, with_cause
+from mvcd.repo.change import captured
 from mvcd.repo.change.captured import Broken, Saved, follow_head
 from mvcd.repo.change.captures import READER_LOCK, Capture, Captures, Kept
+from mvcd.repo.core.core import Core, open_at
 from mvcd.repo.records.results import Diff
-from mvcd.repo.repository import Repository
 
 Tell = Callable[[Mapping[str, Any]], None]
 
@@ -57,11 +58,11 @@ def drain(root: str, tell: Tell, *, ended: Callable[[], bool] = lambda: False) -
     try:
         with (
             _alone(root, _READER_SECONDS),
-            Repository.open(root, lock_timeout=LOCK_SECONDS) as repo,
+            open_at(root, lock_timeout=LOCK_SECONDS) as core,
         ):
-            captures = Captures(repo.root)
+            captures = Captures(core.root)
             while not ended() and (queued := captures.queued()):
-                told = _save(repo, captures, queued[0])
+                told = _save(core, captures, queued[0])
                 tell({"root": root, "capture": queued[0].number, **told})
     except Exception as error:
         if not isinstance(error, (MvcError, OSError)):
@@ -69,17 +70,17 @@ def drain(root: str, tell: Tell, *, ended: Callable[[], bool] = lambda: False) -
         tell({"root": root, "state": "failed", "message": with_cause(error)})
 
 
-def settle(repo: Repository, *, wait: bool) -> int:
+def settle(core: Core, *, wait: bool) -> int:
     """Makes versions of what was captured, in this process and before a version by hand, which is newer.
 
     Answers how many captures there were. A reader that is at it is waited for, unless not `wait`: then, as
     when a capture cannot be read, it is left to the daemon.
     """
-    captures, count = Captures(repo.root), 0
+    captures, count = Captures(core.root), 0
     try:
-        with _alone(repo.root, _READER_SECONDS if wait else 0.0):
+        with _alone(core.root, _READER_SECONDS if wait else 0.0):
             while queued := captures.queued():
-                _save(repo, captures, queued[0])
+                _save(core, captures, queued[0])
                 count += 1
     except Busy:
         if wait:
@@ -101,20 +102,21 @@ def _alone(root: str, seconds: float) -> Iterator[None]:
         os.close(fd)
 
 
-def _save(repo: Repository, captures: Captures, capture: Capture) -> dict[str, Any]:
+def _save(core: Core, captures: Captures, capture: Capture) -> dict[str, Any]:
     began = time.monotonic()
     maker = capture.maker
     context = surroundings.context(
-        repo.root, capture.author, command=maker.command, python=maker.python,
+        core.root, capture.author, command=maker.command, python=maker.python,
         directory=maker.directory,
     )  # fmt: skip
     try:
-        saved = repo.save_capture(
+        saved = captured.save(
+            core,
             captures,
             capture,
             context=context,
             describe=lambda diff: _describe(capture, diff),
-            confirm=lambda: _being_written(repo.root, captures, capture),
+            confirm=lambda: _being_written(core.root, captures, capture),
         )
     except Broken as broken:
         left = capture.without(broken.sets)
@@ -126,19 +128,19 @@ def _save(repo: Repository, captures: Captures, capture: Capture) -> dict[str, A
         return {"state": "broken", "sets": broken.sets, "dropped": dropped}
     if saved.result is not None and saved.result.started_branch:
         follow_head(captures, capture.head, saved.result.branch)
-    return {"state": "saved", **_told(repo, saved, time.monotonic() - began)}
+    return {"state": "saved", **_told(core, saved, time.monotonic() - began)}
 
 
-def _told(repo: Repository, saved: Saved, seconds: float) -> dict[str, Any]:
+def _told(core: Core, saved: Saved, seconds: float) -> dict[str, Any]:
     told: dict[str, Any] = {"version": saved.version.hex(), "number": saved.number}
     result = saved.result
     if result is None:
         return {**told, "new": False}
     return {
         **told, "new": True, "branch": result.branch, "files": result.files,
-        "message": repo.version(saved.version).message, "bytes_changed": result.bytes_changed,
+        "message": core.version(saved.version).message, "bytes_changed": result.bytes_changed,
         "bytes_stored": result.bytes_stored, "seconds": seconds,
-        "hook": repo.config.get("watch.hook"),
+        "hook": core.config.get("watch.hook"),
     }  # fmt: skip
 
 

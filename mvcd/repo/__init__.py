@@ -1,7 +1,8 @@
 """What a repository promises: policy over a store, one room a theme.
 
-    repository  the face of the engine: one method a verb
-    verbs/      the parts of that face, by theme
+A verb is a function of a `Core` (core/core.py), which `open_at` and `create` give; its errors are those of
+mvcd/errors.py. One that changes something takes a `Context` and holds the workspace lock.
+
     undo        an operation taken back; that is an operation too
     care/       looking for damage, healing it, and getting rid of what nothing needs
     share/      other repositories, and other workspaces on the same store

@@ -36,7 +36,7 @@ _TOLD_BY_HEAD = frozenset({"checkout", "switch", "rollback"})
 """Verbs whose writes are the differences of HEAD's version before and after."""
 
 
-def undo(core: Core, number: int | None, context: Context) -> Operation:
+def undo(core: Core, number: int | None = None, *, context: Context) -> Operation:
     """Takes operation `number` back, by default the newest that is not undone; answers the new operation.
 
     Raises Failure(kind="nothing-to-undo", "undone"), Conflict(kind="ref-changed").

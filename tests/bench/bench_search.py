@@ -23,9 +23,9 @@ from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.manifest import ComponentRoot, Entry, ManifestBuilder, Mode
 from mvcd.objects.version import Component, Trigger, Value, Version
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.store.api import RefUpdate
+from tests.support.engine import Repository
 
 AUTHOR = "Ada Lovelace <ada@example.org>"
 FIRST_US = 1_760_000_000_000_000

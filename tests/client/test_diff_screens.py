@@ -24,8 +24,8 @@ from mvc.cli import text
 from mvc.cli.screens.diff import folding
 from mvc.cli.screens.diff.folding import joined, layers, ranges
 from mvcd.objects.version import Component
-from mvcd.repo.repository import Repository
 from tests.support.commandline import AUTHOR, Mvc, write
+from tests.support.engine import Repository
 from tests.support.pruning import prune
 
 PINNED = Path(__file__).parent / "data" / "diff.txt"

@@ -36,7 +36,7 @@ def test_importing_loads_nothing_heavy() -> None:
 
 
 def test_the_probe_sees_heavy_modules() -> None:
-    assert "mvcd.repo.repository" in heavy(loaded_after("import mvc; mvc.Repo"))
+    assert "mvcd.repo.core.core" in heavy(loaded_after("import mvc; mvc.Repo"))
 
 
 @pytest.mark.parametrize("words", [["--version"], ["--help"], ["log", "--help"], ["nonsense"]])

@@ -59,7 +59,7 @@ PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
     (results.Operation, engine.Operation, ()),
     (results.VerifyReport, engine.VerifyReport, ()),
     (workspace_verbs.Workspace, engine.WorkspaceInfo, ()),
-    (diff.Diff, engine.Diff, ("_sides", "_engine")),
+    (diff.Diff, engine.Diff, ("_sides", "_core")),
     (remotes.Fetch, fetching.FetchResult, ()),
     (remotes.Pull, fetching.PullResult, ()),
     (remotes.Push, pushing.PushResult, ()),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.commandline import Mvc
+from tests.support.engine import Repository
 
 PAGE = 4096
 

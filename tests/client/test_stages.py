@@ -96,7 +96,7 @@ def test_rollback_and_withdraw_say_what_they_did(mvc: Mvc, saved: Path) -> None:
 def test_a_broken_chain_is_exit_14(mvc: Mvc, saved: Path) -> None:
     mvc("promote", "v1", "production")
     mvc("promote", "v2", "production")
-    with Repo(saved)._engine._core.store as store:
+    with Repo(saved)._core.store as store:
         from mvcd.store.api import RefUpdate
 
         name = "stages/production/00000001"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mvc.daemon_client import Connection
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 SETTLE = 0.1

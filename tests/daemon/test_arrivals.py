@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from mvcd.repo.repository import Repository
 from tests.daemon.daemons import Daemon
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]

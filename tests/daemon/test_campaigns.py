@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.repo.repository import Repository
 from tests.daemon.daemons import Daemon, Trainer, versions
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]

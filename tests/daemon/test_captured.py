@@ -21,10 +21,10 @@ import pytest
 
 import mvc
 from mvcd.objects.version import Component
-from mvcd.repo.repository import Repository
 from tests.daemon.daemons import Daemon, Trainer, content, versions
 from tests.daemon.trainers import shard
 from tests.support.busy import busy
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]

@@ -15,9 +15,9 @@ from mvc.daemon_client import Connection
 from mvcd.objects.version import Component, Trigger
 from mvcd.repo.core.core import no_secret
 from mvcd.repo.core.wanted import Wanted
-from mvcd.repo.repository import Repository
 from tests.daemon.daemons import LIMITS, Daemon, content, short_directory, versions
 from tests.daemon.trainers import shard
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]
@@ -251,7 +251,7 @@ def test_gc_beside_saves_loses_nothing(daemon: Daemon, bench: Bench) -> None:
 
 
 def test_the_lock_of_another_verb_is_waited_for(daemon: Daemon, bench: Bench) -> None:
-    with bench.repo.lock():
+    with bench.repo.lock.hold():
         bench.write({"a.bin": b"half of a checkout"})
         until(daemon, bench, lambda r: bool(r["waiting"]))
         assert len(versions(bench)) == 1

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.repo.repository import Repository
 from tests.daemon.daemons import Daemon, versions
 from tests.support.busy import busy
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Make = Callable[..., Bench]

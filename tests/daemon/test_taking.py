@@ -44,7 +44,8 @@ class World:
 
     @property
     def stand(self) -> Stand:
-        return Stand(*self.bench.repo.stand(), "Ada")
+        repo = self.bench.repo
+        return Stand(repo.head_value(), repo.head.version, "Ada")
 
     def changes(self) -> dict[str, bool]:
         """What shows as changed, and whether it is there."""

@@ -17,7 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from tests.support.forks import Caller, Ended, Forks
 from tests.support.workspace import files_of
 

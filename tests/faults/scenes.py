@@ -20,10 +20,10 @@ from click.testing import CliRunner
 
 from mvc.cli.main import cli
 from mvcd.repo.records.refs import REMOTES
-from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.daemons import LIMITS
 from tests.support.commandline import AUTHOR, Ran
+from tests.support.engine import Repository
 from tests.support.workspace import Bench, files_of
 
 DONE = {"nothing-to-commit", "tag-exists", "already-initialised", "not-empty", "nothing-to-undo"}

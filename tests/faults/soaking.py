@@ -15,7 +15,6 @@ from mvcd.errors import MvcError
 from mvcd.ids import VersionId
 from mvcd.monitor import Silent
 from mvcd.repo.core.core import no_secret
-from mvcd.repo.repository import Repository
 from mvcd.repo.share.pushing import Asked
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
@@ -23,6 +22,7 @@ from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
 from tests.daemon.serve.servers import BY, CONTEXT, Server
 from tests.faults.people import SECONDS, Hand, Ledger, Person, Place, content
+from tests.support.engine import Repository
 from tests.support.forks import Forks
 from tests.support.proxy import Proxy
 from tests.support.workspace import Bench

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from mvcd.errors import Conflict
 from mvcd.repo.change.merge import Choices
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
+from tests.support.engine import Repository
 from tests.support.memory import in_memory
 from tests.sync.people import Person
 from tests.wire.hosts import CarefulRepository, serving

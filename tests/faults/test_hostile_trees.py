@@ -23,11 +23,11 @@ from mvcd.ids import VersionId
 from mvcd.objects.entry import check_path
 from mvcd.objects.reserved import reserved
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.repo.trust.incoming import receive
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.faults.hostile import NAMES, PREFIXES, TREES, Row, Tree, store_tree
+from tests.support.engine import Repository
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 

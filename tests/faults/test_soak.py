@@ -20,11 +20,11 @@ import pytest
 
 from mvcd.ids import DIGEST_SIZE
 from mvcd.repo.core.core import no_secret
-from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import CONTEXT
 from tests.faults.people import Ledger, content, digest
 from tests.faults.soaking import NEEDED, REPO, Sample, Soak
+from tests.support.engine import Repository
 from tests.support.memory import in_memory
 
 SHORT = 4.0

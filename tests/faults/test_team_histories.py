@@ -22,9 +22,9 @@ from mvcd.ids import VersionId
 from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.core import no_secret
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.repository import Repository
 from mvcd.repo.share.pushing import Asked
 from mvcd.store.lmdb_store import LmdbStore
+from tests.support.engine import Repository
 from tests.support.faults import KILL, Host
 from tests.support.memory import MEMORY
 from tests.support.workspace import Bench

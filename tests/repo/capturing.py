@@ -24,7 +24,7 @@ def take(
 ) -> Capture:
     """A queued capture of one set for each path, with what is gone."""
     captures = Captures(str(bench.root))
-    head, base = bench.repo.stand()
+    head, base = bench.repo.head_value(), bench.repo.head.version
     number = 1 + max((queued.number for queued in captures.queued()), default=0)
     capture = Capture(number, 7_000_000, head, base, author="Ada")
     sets = [(TakenSet(path, sure=True), {path: stat(bench, path)}) for path in paths]

@@ -10,8 +10,8 @@ from mvcd.objects.manifest import ComponentRoot
 from mvcd.objects.recipe import Recipe, literal_segment
 from mvcd.objects.tree import TreeBuilder
 from mvcd.objects.version import EMPTY, Component
-from mvcd.repo.repository import Repository
 from mvcd.repo.workspace.targets import StoreTarget
+from tests.support.engine import Repository
 
 
 def store_version(

@@ -10,9 +10,9 @@ from typing import Any
 from mvcd.monitor import Silent
 from mvcd.repo.core import location
 from mvcd.repo.core.core import Core
-from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.children import die
+from tests.support.engine import Repository
 
 CHANGES = (
     "write", "pwrite", "writev", "pwritev", "ftruncate", "fsync", "sync", "posix_fallocate",

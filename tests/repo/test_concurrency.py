@@ -12,8 +12,8 @@ import pytest
 from mvcd.errors import Busy, Failure
 from mvcd.ids import VersionId
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from tests.store.children import Child
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Report = Callable[[str], None]
@@ -163,7 +163,7 @@ def test_collections_beside_forced_moves(root: str) -> None:
 
 def test_who_waits_too_long_is_told_who_holds_the_lock(root: str) -> None:
     def hold(report: Report) -> None:
-        with Repository.open(root) as repo, repo.lock():
+        with Repository.open(root) as repo, repo.lock.hold():
             report("held")
             os.read(gate, 1)
 
@@ -179,5 +179,5 @@ def test_who_waits_too_long_is_told_who_holds_the_lock(root: str) -> None:
     assert holder.end() == (0, [])
     os.close(gate)
     os.close(opener)
-    with Repository.open(root, lock_timeout=0.0) as repo, repo.lock():
+    with Repository.open(root, lock_timeout=0.0) as repo, repo.lock.hold():
         pass

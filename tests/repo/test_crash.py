@@ -20,10 +20,10 @@ import pytest
 from mvcd.errors import Failure, NoRepository
 from mvcd.ids import VersionId
 from mvcd.repo.records.results import Context, Head
-from mvcd.repo.repository import Repository
 from mvcd.store import steps
 from tests.repo.dying import Moments, open_listening
 from tests.store.children import Child
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 Files = dict[str, bytes]
@@ -144,7 +144,7 @@ class World:
     def examine(self, job: Job, *, acknowledged: bool) -> None:
         old_files, old_head = self._files_and_head_before(job)
         with Repository.open(str(self.bench.root), lock_timeout=0.0) as repo:
-            with repo.lock():
+            with repo.lock.hold():
                 pass
             report = repo.verify()
             assert report.ok, report.errors

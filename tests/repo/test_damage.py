@@ -19,8 +19,8 @@ import pytest
 from mvcd.errors import Failure, IntegrityError, MvcError
 from mvcd.ids import Kind, VersionId
 from mvcd.repo.records.results import VerifyReport
-from mvcd.repo.repository import Repository
 from tests.store.children import Child
+from tests.support.engine import Repository
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
@@ -286,6 +286,6 @@ def test_lock_files_may_vanish(patient: Patient) -> None:
     """They hold no state: LMDB's is made anew, ours too."""
     (patient.store / "lock.mdb").unlink()
     (patient.root / ".mvc/lock").unlink()
-    with patient.open() as repo, repo.lock():
+    with patient.open() as repo, repo.lock.hold():
         assert repo.verify().ok
     patient.heal()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from mvcd.errors import MvcError
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.objects import plain
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 

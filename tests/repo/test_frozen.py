@@ -14,12 +14,12 @@ import pytest
 from mvcd.errors import MvcError
 from mvcd.objects.version import Component
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.repo.share.pushing import Asked
-from mvcd.repo.trust.judging import tag_signature_status
+from mvcd.repo.trust.judging import signature_status, tag_signature_status
 from mvcd.repo.trust.signatures import State
 from mvcd.store.lmdb_store import LmdbStore
 from tests.repo.keys import trust
+from tests.support.engine import Repository
 from tests.vectors.repos.make import codecs, described
 
 FROZEN = Path(__file__).parents[1] / "vectors" / "repos"
@@ -61,7 +61,7 @@ def test_all_that_was_written_is_read(name: str, thaw: Thaw) -> None:
         assert report.ok
         assert report.versions == len(told["versions"])
         assert repo.stage_check("production").problems == ()
-        (status,) = repo.signature_status(repo.resolve("signed"), trust(signer))
+        (status,) = signature_status(repo.store, repo.resolve("signed"), trust(signer))
         assert (status.state, status.principal) == (State.GOOD, "ada@example.org")
         (status,) = tag_signature_status(repo._core.store, "signed", trust(signer))
         assert status.state is State.GOOD
@@ -105,7 +105,7 @@ def test_a_clone_that_left_content_out_still_knows_it(name: str, thaw: Thaw) -> 
     with Repository.open(str(place / "part")) as repo:
         assert repo.head.version.hex() == told["head"]
         assert {e.id.hex() for e in repo.history("HEAD")} <= told["versions"].keys()
-        assert repo.left_out == set(Component) - {Component.WEIGHTS}
+        assert repo.left_out() == set(Component) - {Component.WEIGHTS}
         assert repo.status().clean
         assert repo.read("model.safetensors") == (place / "work/model.safetensors").read_bytes()
         assert repo.verify().ok

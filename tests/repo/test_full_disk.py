@@ -15,8 +15,8 @@ import pytest
 
 from mvcd.errors import Failure
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from tests.store.children import Child
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 CONTEXT = Context("Ada", time_us=1)
@@ -95,7 +95,7 @@ def test_moves_in_a_full_disk(bench: Bench, limit: int, verb: str) -> None:
 SCRIPT = """
 import os, sys
 from mvcd.errors import Failure
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from mvcd.repo.records.results import Context
 
 root, context = sys.argv[1], Context("Ada", time_us=1)

@@ -13,10 +13,10 @@ from mvcd.objects.entry import Mode
 from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.core import no_secret
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.repo.crafted import store_version
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 PLANTED = (

@@ -9,7 +9,7 @@ from mvcd.objects.version import Component
 from mvcd.repo.care.gc import reach
 from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 
 
 def prune(repo: Repository, rev: str, components: Collection[Component] = tuple(Component)) -> int:

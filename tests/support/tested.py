@@ -60,28 +60,20 @@ _ENGINE: Table = {
 }
 
 _REPO: Table = {
-    "mvcd.repo": {"repo/change/test_moves": "repository undo"},
-    "mvcd.repo.verbs": {
-        "repo/change/test_captured": "capture",
-        "repo/care/test_healing": "care",
-        "repo/release/test_stages": "release",
-        "sync/test_verbs": "remote",
-        "client/test_runs": "run",
-        "repo/history/test_search": "search",
-        "repo/share/test_workspaces": "workspace",
-    },
+    "mvcd.repo": {"repo/change/test_moves": "undo"},
     "mvcd.repo.care": {"client/test_repair": "doctor repair"},
     "mvcd.repo.share": {
-        "sync/test_verbs": "fetching pushing",
+        "sync/test_verbs": "addresses fetching pushing",
         "repo/care/test_healing": "remote_damage",
         "sync/test_remote_state": "verify_remote",
     },
     "mvcd.repo.release": {
         "repo/release/test_export": "export_manifest verify_deploy",
-        "repo/release/test_stages": "gate promotion",
+        "repo/release/test_stages": "gate holders promotion",
         "client/test_cards": "card",
     },
     "mvcd.repo.history": {
+        "repo/change/test_commit": "listing",
         "repo/history/test_search": "blame comparison series subject walk",
         "client/test_lineage": "lineage",
         "client/test_runs": "runs",
@@ -178,7 +170,7 @@ _CLIENT: Table = {
     "mvc": {"daemon/test_service": "daemon_client"},
     "mvc.api": {
         "client/test_api_context": "context settings",
-        "client/test_api_repo": "components diff remote_verbs repo results",
+        "client/test_api_repo": "components diff move_verbs name_verbs opened remote_verbs repo results",
         "client/test_bare": "audit",
         "client/test_cards": "card page",
         "client/test_cli_admin": "backup team",

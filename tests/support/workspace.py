@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mvcd.repo.records.results import CommitResult, Context
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 
 
 @dataclass(frozen=True)

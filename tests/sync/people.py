@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from mvcd.repo.core.core import no_secret
-from mvcd.repo.repository import Repository
 from mvcd.repo.share.cloning import CloneResult
 from mvcd.repo.share.fetching import FetchResult, PullResult
 from mvcd.repo.share.pushing import Asked, PushResult
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 

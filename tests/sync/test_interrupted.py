@@ -148,7 +148,7 @@ def test_a_pull_cut_at_every_call_goes_on_where_it_was(pair: Pair, wire: Any) ->
 SCRIPT = """
 import sys, os
 sys.path[:0] = {path!r}
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from mvcd.repo.records.results import Context
 from mvcd.repo.share.pushing import Asked
 from mvcd.sync import local

@@ -155,12 +155,12 @@ def test_what_a_clone_leaves_out_comes_when_it_is_asked_for(pair: Pair, wanted: 
     pair.ada.push()
     bob = pair.join(wanted=wanted)
     assert [h.id for h in bob.repo.history("main")] == [second.version, first.version]
-    small = bob.repo.stats().pack_bytes
-    whole = pair.ada.repo.stats().pack_bytes
+    small = bob.repo.store.stats().pack_bytes
+    whole = pair.ada.repo.store.stats().pack_bytes
     assert small < whole * 0.6
     with bob.repo.open_file("model.bin", first.version.hex()) as file:
         assert file.read(10) == MODEL["model.bin"][:10]
-    assert bob.repo.stats().pack_bytes < small + (1 << 20)
+    assert bob.repo.store.stats().pack_bytes < small + (1 << 20)
     assert bob.repo.read("model.bin", first.version.hex()) == MODEL["model.bin"]
     bob.checkout("main")
     assert bob.files() == pair.ada.files()
@@ -217,12 +217,12 @@ def test_absent_content_comes_by_the_command_that_is_named(pair: Pair) -> None:
     pair.ada.save({"model.bin": noise(100_000, 2)})
     pair.ada.push()
     bob = pair.join(wanted=Wanted(depth=1))
-    assert bob.repo.way_to_absent.startswith("mvc verify --remote origin  (")
+    assert bob.repo.way_to_absent().startswith("mvc verify --remote origin  (")
     bob.repo.config.unset("partial.remote")  # as where content was pruned
     bob.reopen()
     with pytest.raises(MissingObject) as caught:
         bob.repo.read("model.bin", "v1")
-    assert caught.value.help == bob.repo.way_to_absent
+    assert caught.value.help == bob.repo.way_to_absent()
     command = caught.value.help.partition("  (")[0].split()
     assert command[:3] == ["mvc", "config", "set"]
     bob.repo.config.set(*command[3:])

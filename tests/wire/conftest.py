@@ -11,10 +11,10 @@ import pytest
 from mvcd.ids import VersionId
 from mvcd.monitor import Silent
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate, Store
 from mvcd.sync.push import push
 from mvcd.wire.client import RemotePeer
+from tests.support.engine import Repository
 from tests.wire.hosts import core_of
 
 CONTEXT = Context(author="Ada <ada@example.org>", time_us=1_700_000_000_000_000)

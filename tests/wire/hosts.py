@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from mvcd.errors import NoRepository
 from mvcd.repo.core.core import Core
-from mvcd.repo.repository import Repository
 from mvcd.repo.trust.incoming import require_closure
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
 from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
 from mvcd.wire.server import Served, make_server
+from tests.support.engine import Repository
 
 QUICK = Patience(first=0.01, most=0.05, total=5.0)
 ONCE = Patience(total=0.0)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from mvcd.monitor import Silent
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.sync.push import push
+from tests.support.engine import Repository
 from tests.wire import stranger
 from tests.wire.hosts import calling, serving
 

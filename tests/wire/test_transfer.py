@@ -12,12 +12,12 @@ from mvcd.ids import ChunkId, VersionId
 from mvcd.monitor import Silent
 from mvcd.repo.records.refs import HEADS, target_of
 from mvcd.repo.records.results import Context
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.sync.push import push
+from tests.support.engine import Repository
 from tests.wire.conftest import History
 from tests.wire.hosts import calling, core_of, serving
 

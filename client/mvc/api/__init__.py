@@ -2,7 +2,8 @@
 
 The repository:
     repo        Repo, one method a verb
-    release_verbs, remote_verbs, run_verbs, search_verbs, workspace_verbs    its parts, by theme
+    opened      what its parts stand on: the engine's Core, held
+    move_verbs, name_verbs, release_verbs, remote_verbs, run_verbs, search_verbs, workspace_verbs    its parts
     signing     which key signs, which keys are trusted; signatures
     audit       the audit log of a repository
     team        the accounts of a team server

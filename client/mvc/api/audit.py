@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mvc.api.errors import Failure, UsageError
+from mvc.api.opened import Opened
 from mvc.api.public import public
 
 if TYPE_CHECKING:
-    from mvcd.repo.repository import Repository
     from mvcd.repo.trust.keygen import Keygen
     from mvcd.team.auditlog import Audited
     from mvcd.team.seals import Seal
@@ -51,19 +51,17 @@ class AuditState:
         return not self.problems
 
 
-class AuditVerbs:
+class AuditVerbs(Opened):
     """The part of `Repo` that reads the audit log. It has rows where a team server wrote them."""
-
-    _engine: Repository
 
     def audit(self, *, limit: int | None = None) -> list[AuditEntry]:
         """Reads the last `limit` rows, oldest first. Raises IntegrityError at a damaged row."""
-        return read_audit(self._engine.audit_log, limit)
+        return read_audit(self._core.store, limit)
 
     def audit_check(self, *, seal: str | None = None, key: str | None = None) -> AuditState:
         """Follows the chain from its first row. `seal` is a digest that has to be in it, or a file of seals
         that have to hold, by `key`: the public key that they are signed with."""
-        log = self._engine.audit_log
+        log = self._core.store
         return check_audit(log, seal, key=key, id=str(getattr(log, "id", "")))
 
 

@@ -20,9 +20,9 @@ from mvcd.repo.care import repair as engine
 from mvcd.repo.care.verify import verify_apart
 from mvcd.repo.core import connecting, remotes
 from mvcd.repo.core.config import Config
+from mvcd.repo.core.core import open_at
 from mvcd.repo.core.location import find_any
 from mvcd.repo.core.wanted import is_partial
-from mvcd.repo.repository import Repository
 from mvcd.store.repair import is_store, survey
 from mvcd.store.stores import open_store
 from mvcd.team.root import Root, require_repository_name
@@ -109,16 +109,16 @@ class RepairPlan:
 
     def _heal(self, report: Repaired, remote: str | None, monitor: Monitor | None) -> None:
         """Content: from the files, then from the remote."""
-        with Repository.open(self.root, monitor=monitor) as repo:
-            repo.know_secrets(kept_for)
-            stored = repo.heal_from_files()
+        with open_at(self.root, monitor=monitor) as core:
+            core.secret = kept_for
+            stored = healing.heal_from_files(core)
             if stored:
                 report.done.append(
                     f"stored {stored} damaged objects anew from the workspace's files"
                 )
             if remote is not None:
-                _tell(report, repo.heal_from_remote(remote), remote)
-            elif left := repo.damaged():
+                _tell(report, healing.heal_from_remote(core, remote), remote)
+            elif left := len(core.store.damaged()):
                 report.lost.append(f"{left} objects are damaged still: mvc repair --from REMOTE")
 
     def _heal_store(self, report: Repaired, address: str, monitor: Monitor) -> None:

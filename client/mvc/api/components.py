@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import overload
 
 from mvcd.errors import UsageError
 from mvcd.objects.version import Component
 
 
-def component_of(name: str) -> Component:
-    """Returns the component of this name. Raises UsageError where there is none."""
+@overload
+def component_of(name: str) -> Component: ...
+@overload
+def component_of(name: str | None) -> Component | None: ...
+def component_of(name: str | None) -> Component | None:
+    """Returns the component of this name; None stays None. Raises UsageError where there is none."""
+    if name is None:
+        return None
     try:
         return Component(name)
     except ValueError:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from mvc.api.public import made_from, public
 from mvc.api.results import Component, Monitor
 from mvcd.ids import VersionId
+from mvcd.repo.core.core import open_at
+from mvcd.repo.records import stages
 from mvcd.repo.release import verify_deploy as engine
 from mvcd.repo.release.verify_deploy import DeployProblem
 
@@ -92,13 +94,11 @@ def verify_deploy(
     if rev is None or _WHOLE_ID.fullmatch(rev.lower()):
         expected = None if rev is None else VersionId.parse(rev)
         return public(DeployReport, engine.verify_deploy(place, expected=expected, monitor=monitor))
-    from mvcd.repo.repository import Repository  # late: start-up
-
-    with Repository.open(os.fspath(repo)) as opened:
-        expected = opened.resolve(rev)
+    with open_at(os.fspath(repo)) as core:
+        expected = core.resolve(rev)
         found = engine.verify_deploy(place, expected=expected, monitor=monitor)
         made = found.manifest.promotion
         stage = rev.removeprefix("@").partition("@")[0]
-        if made is not None and made.stage == stage and not opened.stage_knows(made):
+        if made is not None and made.stage == stage and not stages.knows(core.store, made):
             found = engine.with_foreign_record(found)
     return public(DeployReport, found)

@@ -27,9 +27,11 @@ from mvcd.repo.compare.data import (
     problems,
     summarise_tables,
 )
-from mvcd.repo.compare.sides import Sides
+from mvcd.repo.compare.diff import compare
+from mvcd.repo.compare.sides import Sides, sides_of
+from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import FileChanges, ValueChange
-from mvcd.repo.repository import Repository
+from mvcd.repo.workspace.settings import metric_rules
 
 if TYPE_CHECKING:
     from mvc.api.weights import Weights
@@ -84,7 +86,7 @@ class Diff:
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]]
     _absent_weights: tuple[str, ...] = field(repr=False)
     _sides: Sides = field(repr=False, compare=False)
-    _engine: Repository = field(repr=False, compare=False)
+    _core: Core = field(repr=False, compare=False)
 
     @property
     def changed(self) -> bool:
@@ -106,7 +108,7 @@ class Diff:
     @property
     def way_to_absent(self) -> str:
         """The exact command that fetches content which is not here."""
-        return self._engine.way_to_absent
+        return self._core.way_to_absent()
 
     @property
     def results(self) -> Mapping[str, ValueChange]:
@@ -116,11 +118,11 @@ class Diff:
     @cached_property
     def weights(self) -> Weights:
         """Tensors by name; empty if the component was not asked for."""
-        from mvc.api.weights import Weights  # late: start-up
+        from mvcd.repo.compare import weights  # late: start-up
 
         if Component.WEIGHTS not in self.components:
-            return Weights.none()
-        return self._engine.weights(self._sides)
+            return weights.Weights.none()
+        return weights.weights(self._core, self._sides)
 
     @cached_property
     def architecture(self) -> ArchitectureChange:
@@ -147,7 +149,10 @@ class Diff:
         return {table.path: table for table in summarise_tables(self._sides)}
 
 
-def difference(engine: Repository, sides: Sides, components: Collection[Component] | None) -> Diff:
-    """Compares two sides, as `Repo.diff` does."""
-    diff = engine.compare(sides, components=components)
-    return public(Diff, diff, _sides=sides, _engine=engine)
+def difference(
+    core: Core, a: str | None, b: str | None, components: Collection[Component] | None
+) -> Diff:
+    """Compares two versions, or one with the workspace, as `Repo.diff` does."""
+    sides = sides_of(core, a, b)
+    diff = compare(sides, components=components, metrics=metric_rules(core.root))
+    return public(Diff, diff, _sides=sides, _core=core)

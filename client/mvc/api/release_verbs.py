@@ -7,31 +7,18 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
+from mvc.api.components import components_of
 from mvc.api.public import public
+from mvc.api.signing import SignatureVerbs, trust_for
 
 if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import Export
-    from mvc.api.signatures import SignatureReport
     from mvc.api.stages import ChainReport, StageRecord
-    from mvcd.repo.core.config import Config
-    from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
 
 
-class ReleaseVerbs:
+class ReleaseVerbs(SignatureVerbs):
     """Methods of `Repo` about stages, exports and model cards."""
-
-    _engine: Repository
-
-    if TYPE_CHECKING:
-
-        @property
-        def root(self) -> str: ...
-        @property
-        def config(self) -> Config: ...
-        def signatures(self, rev: str = "HEAD") -> SignatureReport: ...
-        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def promote(
         self,
@@ -47,12 +34,12 @@ class ReleaseVerbs:
         Raises GateFailed (its `checked` has every requirement with what was found), Failure: kind
         "missing-content" or "holds-already".
         """
-        from mvc.api.signing import trust_for  # late: start-up
-        from mvc.api.stages import StageRecord
+        from mvc.api.stages import StageRecord  # late: start-up
+        from mvcd.repo.release import promotion
 
         demanded = (require,) if isinstance(require, str) else tuple(require)
-        made = self._engine.promote(
-            rev, stage, context=self._context(author), require=demanded, reason=reason,
+        made = promotion.promote(
+            self._core, rev, stage, context=self._context(author), require=demanded, reason=reason,
             trust=lambda: trust_for(self.config, self.root, required=True),
         )  # fmt: skip
         return public(StageRecord, made)
@@ -60,8 +47,9 @@ class ReleaseVerbs:
     def stages(self) -> tuple[StageRecord, ...]:
         """Returns the newest record of each stage; `live` says whether a version holds it."""
         from mvc.api.stages import StageRecord  # late: start-up
+        from mvcd.repo.release import holders
 
-        return tuple(public(StageRecord, one) for one in self._engine.stages())
+        return tuple(public(StageRecord, one) for one in holders.stages(self._core))
 
     def stage_history(self, stage: str, *, at: str | date | None = None) -> tuple[StageRecord, ...]:
         """Returns every record of a stage, newest first; with `at`, those in force on that day or at that time.
@@ -70,9 +58,11 @@ class ReleaseVerbs:
         Raises Failure: kind "unknown-stage".
         """
         from mvc.api.stages import StageRecord  # late: start-up
+        from mvcd.repo.release import holders
 
         when = at.isoformat() if isinstance(at, (date, datetime)) else at
-        return tuple(public(StageRecord, one) for one in self._engine.stage_history(stage, at=when))
+        found = holders.stage_history(self._core, stage, at=when)
+        return tuple(public(StageRecord, one) for one in found)
 
     def stage_rollback(
         self, stage: str, *, to: int | None = None, reason: str = "", author: str | None = None
@@ -80,22 +70,22 @@ class ReleaseVerbs:
         """Gives a stage back to its previous holder, or to that of record `to`. This adds a record: history
         only grows."""
         from mvc.api.stages import StageRecord  # late: start-up
+        from mvcd.repo.release import promotion
 
         context = self._context(author)
-        return public(
-            StageRecord, self._engine.stage_rollback(stage, context=context, to=to, reason=reason)
-        )
+        made = promotion.rollback(self._core, stage, context=context, to=to, reason=reason)
+        return public(StageRecord, made)
 
     def stage_withdraw(
         self, stage: str, *, reason: str = "", author: str | None = None
     ) -> StageRecord:
         """Withdraws a stage, so that no version holds it from now on."""
         from mvc.api.stages import StageRecord  # late: start-up
+        from mvcd.repo.release import promotion
 
         context = self._context(author)
-        return public(
-            StageRecord, self._engine.stage_withdraw(stage, context=context, reason=reason)
-        )
+        made = promotion.withdraw(self._core, stage, context=context, reason=reason)
+        return public(StageRecord, made)
 
     def export(
         self,
@@ -110,20 +100,20 @@ class ReleaseVerbs:
         `replace` lets it take the place of an older export. Raises Failure: kind "not-empty", "unsafe-link",
         "missing-content"; Busy while another export goes there.
         """
-        from mvc.api.components import components_of  # late: start-up
-        from mvc.api.deploy import Export
+        from mvc.api.deploy import Export  # late: start-up
+        from mvcd.repo.release import export
 
-        made = self._engine.export(
-            rev, os.fspath(directory), only=components_of(only), replace=replace
-        )
+        where, chosen = os.fspath(directory), components_of(only)
+        made = export.export(self._core, rev, where, only=chosen, replace=replace)
         return public(Export, made)
 
     def card(self, rev: str = "HEAD") -> Card:
         """Makes the model card of a version: values, and `markdown()` and `html()` of them."""
         from mvc.api.card import Card  # late: start-up
+        from mvcd.repo.release import card
 
-        id = self._engine.resolve(rev)
-        (facts,) = self._engine.cards([id], tables=True)
+        id = self._core.resolve(rev)
+        (facts,) = card.facts(self._core, [id], tables=True)
         return public(
             Card, facts, project=os.path.basename(self.root), signatures=self.signatures(id.hex())
         )
@@ -133,15 +123,18 @@ class ReleaseVerbs:
         these, of everything that has a tag or ever was on a stage, newest first. Signatures and tables are not
         read."""
         from mvc.api.card import Card, Catalogue  # late: start-up
+        from mvcd.repo.change import branches
+        from mvcd.repo.release import card, holders
 
-        chosen = [self._engine.resolve(rev) for rev in revs]
+        chosen = [self._core.resolve(rev) for rev in revs]
         if stage is not None:
-            chosen += [r.promotion.version for r in self._engine.stage_history(stage)]
+            records = holders.stage_history(self._core, stage)
+            chosen += [record.promotion.version for record in records]
         if tags:
-            chosen += [tag.version for tag in self._engine.tags()]
+            chosen += [tag.version for tag in branches.tags(self._core)]
         if not revs and stage is None and not tags:
-            chosen = self._engine.published()
-        facts = self._engine.cards(list(dict.fromkeys(chosen)), tables=False)
+            chosen = card.published(self._core)
+        facts = card.facts(self._core, list(dict.fromkeys(chosen)), tables=False)
         name = os.path.basename(self.root)
         cards = (public(Card, f, project=name, signatures=None) for f in facts)
         return Catalogue(name, tuple(cards))
@@ -149,4 +142,6 @@ class ReleaseVerbs:
     def stage_check(self, stage: str, *, seal: str | None = None) -> ChainReport:
         """Checks whether a stage's history is complete and unchanged. Its `head`, noted elsewhere and given
         later as `seal`, proves that nothing up to there was rewritten since."""
-        return self._engine.stage_check(stage, seal=seal)
+        from mvcd.repo.records import stages  # late: start-up
+
+        return stages.check(self._core.store, stage, seal)

@@ -6,7 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
+from mvc.api.components import components_of
+from mvc.api.context import context_of
+from mvc.api.opened import Opened, secret
 from mvc.api.public import public
+from mvcd.repo.records.refs import version_named
+from mvcd.store.stores import create_store
 
 if TYPE_CHECKING:
     from mvc.api.remotes import (
@@ -21,38 +26,20 @@ if TYPE_CHECKING:
         RemoteReport,
     )
     from mvcd.monitor import Monitor
-    from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
-
-
-def secret(url: str) -> Mapping[str, str]:
-    """Returns the credentials that `mvc login` stored for an address, or `MVC_TOKEN`."""
-    from mvc.api.credentials import kept_for  # late: start-up
-
-    return kept_for(url)
 
 
 def _named(refs: Mapping[str, bytes]) -> tuple[RemoteRef, ...]:
     from mvc.api.remotes import RemoteRef  # late: start-up
-    from mvcd.repo.records.refs import version_named
 
     named = ((name, version_named(name, value)) for name, value in refs.items())
     return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
 
 
-class RemoteVerbs:
+class RemoteVerbs(Opened):
     """Methods of `Repo` about other repositories.
 
     Each that talks to a remote raises RemoteUnreachable, AuthError, IntegrityError for wrong bytes, Busy.
     """
-
-    _engine: Repository
-
-    if TYPE_CHECKING:
-
-        @classmethod
-        def _around(cls, engine: Repository, author: str | None) -> Self: ...
-        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     @classmethod
     def clone(
@@ -72,18 +59,16 @@ class RemoteVerbs:
         workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
         is completed. Raises Failure: kind "not-empty".
         """
-        from mvc.api.components import components_of  # late: start-up
-        from mvc.api.context import context_of
-        from mvc.api.remotes import Clone
+        from mvc.api.remotes import Clone  # late: start-up
         from mvcd.repo.core.wanted import Wanted
-        from mvcd.repo.repository import Repository
+        from mvcd.repo.share import cloning
 
         chosen = components_of(only)
         where = os.fspath(path)
         context = context_of(
             os.path.dirname(os.path.abspath(where)), None, author=author, full=False
         )
-        engine, result = Repository.clone(
+        core, result = cloning.clone(
             url,
             where,
             wanted=Wanted(None if chosen is None else frozenset(chosen), depth),
@@ -91,7 +76,7 @@ class RemoteVerbs:
             secret=secret,
             monitor=monitor,
         )
-        return cls._around(engine, author), public(Clone, result)
+        return cls._around(core, author), public(Clone, result)
 
     @staticmethod
     def init_bare(path: str | os.PathLike[str], *, shared: bool = False) -> None:
@@ -100,51 +85,63 @@ class RemoteVerbs:
 
         Raises Failure: kind "store-exists".
         """
-        from mvcd.store.stores import create_store  # late: start-up
-
         create_store(os.fspath(path), group=shared).close()
 
     def remotes(self) -> tuple[Remote, ...]:
         """Lists the names and addresses of other repositories."""
-        return self._engine.remotes()
+        from mvcd.repo.core import remotes  # late: start-up
+
+        return tuple(remotes.remotes(self.config).values())
 
     def add_remote(self, name: str, url: str) -> Remote:
         """Adds a remote. Raises Failure: kind "remote-exists"; UsageError for an invalid address."""
-        return self._engine.add_remote(name, url)
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return addresses.add_remote(self._core, name, url)
 
     def set_remote_url(self, name: str, url: str) -> Remote:
         """Changes the address of a remote."""
-        return self._engine.set_remote_url(name, url)
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return addresses.set_remote_url(self._core, name, url)
 
     def rename_remote(self, old: str, new: str) -> Remote:
         """Renames a remote, and its branches here."""
-        return self._engine.rename_remote(old, new)
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return addresses.rename_remote(self._core, old, new)
 
     def remove_remote(self, name: str) -> Remote:
         """Forgets a remote and its branches here."""
-        return self._engine.remove_remote(name)
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return addresses.remove_remote(self._core, name)
 
     def remote_refs(self, remote: str | None = None) -> tuple[RemoteRef, ...]:
         """Asks a remote (or an address) for its refs now."""
-        _, refs = self._engine.remote_refs(remote)
-        return _named(refs)
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return _named(addresses.remote_refs(self._core, remote))
 
     @staticmethod
     def refs_at(url: str, *, monitor: Monitor | None = None) -> tuple[RemoteRef, ...]:
         """Asks the repository at an address for its refs now; needs no repository here."""
-        from mvcd.repo.repository import Repository  # late: start-up
+        from mvcd.repo.share import addresses  # late: start-up
 
-        return _named(Repository.refs_at(url, secret=secret, monitor=monitor))
+        return _named(addresses.refs_at(url, secret=secret, monitor=monitor))
 
     def fetched_branches(self) -> tuple[str, ...]:
         """Lists branches of remotes as they were when last fetched, named as revisions: "origin/main"."""
-        return self._engine.fetched_branches()
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return addresses.fetched_branches(self._core)
 
     def fetch(self, *remotes: str) -> Fetch:
         """Brings all versions of a remote (by default origin) here; content from all that are named."""
         from mvc.api.remotes import Fetch  # late: start-up
+        from mvcd.repo.share import fetching
 
-        return public(Fetch, self._engine.fetch(remotes))
+        return public(Fetch, fetching.fetch(self._core, remotes))
 
     def pull(self, *remotes: str, branch: str | None = None) -> Pull:
         """Fetches, then moves the current branch and the files forward.
@@ -152,18 +149,22 @@ class RemoteVerbs:
         Raises Conflict: kind "diverged" when both sides have versions of their own, "would-overwrite".
         """
         from mvc.api.remotes import Pull  # late: start-up
+        from mvcd.repo.share import fetching
 
-        return public(Pull, self._engine.pull(remotes, branch, context=self._context()))
+        done = fetching.pull_branch(self._core, remotes, branch, context=self._context())
+        return public(Pull, done)
 
     @property
     def way_to_absent(self) -> str:
         """Returns the exact command that fetches content which is not here, pruned or never fetched."""
-        return self._engine.way_to_absent
+        return self._core.way_to_absent()
 
     def verify_remote(self, remote: str | None = None, *, read_data: bool = False) -> RemoteReport:
         """Checks that a remote has everything that its refs reach; with `read_data` fetches it and re-hashes
         it."""
-        return self._engine.verify_remote(remote, read_data=read_data)
+        from mvcd.repo.share import verify_remote  # late: start-up
+
+        return verify_remote.verify_remote(self._core, remote, read_data=read_data)
 
     def follow(
         self, remote: str | None, ref: str, *, to: str | os.PathLike[str], once: bool = False
@@ -174,8 +175,9 @@ class RemoteVerbs:
         `once` it ends after the first look. Raises Failure: kind "not-empty", "unknown-ref", "vacant-stage".
         """
         from mvc.api.remotes import Followed  # late: start-up
+        from mvcd.repo.share import follow
 
-        found = self._engine.follow(remote, ref, os.fspath(to), once=once)
+        found = follow.follow(self._core, remote, ref, os.fspath(to), once=once)
         return (public(Followed, done) for done in found)
 
     def merge(
@@ -193,10 +195,10 @@ class RemoteVerbs:
         `clashes` has the others; nothing was changed then.
         """
         from mvc.api.remotes import Merge  # late: start-up
-        from mvcd.repo.change.merge import Choices
+        from mvcd.repo.change import merge
 
-        made = self._engine.merge(
-            rev, Choices(tuple(ours), tuple(theirs)),
+        made = merge.merge(
+            self._core, rev, merge.Choices(tuple(ours), tuple(theirs)),
             context=self._context(author, full=True), message=message,
         )  # fmt: skip
         return public(Merge, made)
@@ -217,7 +219,9 @@ class RemoteVerbs:
         Conflict: kind "non-fast-forward", "stale-lease", "ref-changed"; no ref was moved then.
         """
         from mvc.api.remotes import Push  # late: start-up
-        from mvcd.repo.share.pushing import Asked
+        from mvcd.repo.share import pushing
 
-        asked = Asked(refs, tags=tags, all=all, force_with_lease=force_with_lease, dry_run=dry_run)
-        return public(Push, self._engine.push(remote, asked, context=self._context()))
+        asked = pushing.Asked(
+            refs, tags=tags, all=all, force_with_lease=force_with_lease, dry_run=dry_run
+        )
+        return public(Push, pushing.push(self._core, remote, asked, context=self._context()))

@@ -4,49 +4,43 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
 from mvc.api.audit import AuditVerbs
 from mvc.api.components import component_of, components_of
 from mvc.api.context import context_of
+from mvc.api.move_verbs import MoveVerbs
+from mvc.api.name_verbs import NameVerbs
+from mvc.api.opened import Path
 from mvc.api.public import public
 from mvc.api.release_verbs import ReleaseVerbs
-from mvc.api.remote_verbs import RemoteVerbs, secret
+from mvc.api.remote_verbs import RemoteVerbs
 from mvc.api.results import (
-    Branch,
     Check,
-    CheckoutResult,
     CollectReport,
     CommitResult,
     Head,
     IgnoreMatch,
     Listed,
-    Operation,
     Status,
     StoreStats,
-    Tag,
     VerifyReport,
     Version,
 )
 from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
-from mvc.api.signing import SignatureVerbs, signer_for
+from mvc.api.signing import signer_for
 from mvc.api.workspace_verbs import WorkspaceVerbs
 from mvcd.errors import NoRepository
-from mvcd.repo.repository import Repository
-from mvcd.repo.workspace.workspace import relative
+from mvcd.repo.change import commit
+from mvcd.repo.core.core import create, open_at
+from mvcd.repo.workspace import ignore, status
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
     from mvcd.monitor import Monitor
-    from mvcd.repo.core.config import Config
-    from mvcd.repo.records.results import Context
-
-Path = str | os.PathLike[str]
 
 
 class _Open:
@@ -73,8 +67,8 @@ class _OpenRepo:
         lock_timeout: float = 60.0,
     ) -> Repo:
         """The repository at or above `path`. Raises NoRepository."""
-        engine = Repository.open(os.fspath(path), monitor=monitor, lock_timeout=lock_timeout)
-        return self._owner._around(engine, author)
+        core = open_at(os.fspath(path), monitor=monitor, lock_timeout=lock_timeout)
+        return self._owner._around(core, author)
 
 
 class _OpenFile:
@@ -86,11 +80,20 @@ class _OpenFile:
 
         Raises Failure when the version has no such file, IntegrityError when its bytes are damaged.
         """
-        return self._repo._engine.open_file(self._repo._inside(path), rev)
+        from mvcd.repo.history import listing  # late: start-up
+
+        return listing.open_file(self._repo._core, self._repo._inside(path), rev)
 
 
 class Repo(
-    SignatureVerbs, ReleaseVerbs, SearchVerbs, RunVerbs, AuditVerbs, RemoteVerbs, WorkspaceVerbs
+    MoveVerbs,
+    NameVerbs,
+    ReleaseVerbs,
+    SearchVerbs,
+    RunVerbs,
+    AuditVerbs,
+    RemoteVerbs,
+    WorkspaceVerbs,
 ):
     """A repository and its workspace.
 
@@ -105,7 +108,6 @@ class Repo(
     """
 
     open = _Open()
-    _engine: Repository
 
     def __init__(
         self,
@@ -115,22 +117,13 @@ class Repo(
         monitor: Monitor | None = None,
         lock_timeout: float = 60.0,
     ) -> None:
-        self._author = author
-        self._held: list[AbstractContextManager[None]] = []
         where = os.fspath(path)
         try:
-            self._engine = Repository.open(where, monitor=monitor, lock_timeout=lock_timeout)
+            core = open_at(where, monitor=monitor, lock_timeout=lock_timeout)
         except NoRepository:
             context = context_of(where, None, author=author, full=False)
-            self._engine = Repository.create(where, context=context, monitor=monitor)
-        self._engine.know_secrets(secret)
-
-    @classmethod
-    def _around(cls, engine: Repository, author: str | None) -> Self:
-        self = cls.__new__(cls)
-        self._author, self._held, self._engine = author, [], engine
-        engine.know_secrets(secret)
-        return self
+            core = create(where, context=context, monitor=monitor)
+        self._hold(core, author)
 
     @classmethod
     def init(
@@ -148,69 +141,36 @@ class Repo(
         Raises Failure when `path` is a repository already or no directory.
         """
         where = os.fspath(path)
-        engine = Repository.create(
+        core = create(
             where,
             store=None if store is None else os.fspath(store),
             context=context_of(where, None, author=author, full=False),
             monitor=monitor,
             group=shared,
         )
-        return cls._around(engine, author)
+        return cls._around(core, author)
 
     def __repr__(self) -> str:
         return f"mvc.Repo({self.root!r})"
 
-    def __enter__(self) -> Self:
-        lock = self._engine.lock()
-        lock.__enter__()
-        self._held.append(lock)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._held.pop().__exit__(kind, error, trace)
-
-    def close(self) -> None:
-        """Releases the store. The object cannot be used afterwards."""
-        self._engine.close()
-
-    @property
-    def root(self) -> str:
-        """The root directory of the workspace; of a repository without one, its own directory."""
-        return self._engine.root
-
-    @property
-    def store_path(self) -> str:
-        """The directory of the store."""
-        return self._engine.store_path
-
-    @property
-    def config(self) -> Config:
-        """The repository's settings: `get(key)`, `set(key, value)`, `unset(key)`, `items()`."""
-        return self._engine.config
-
     @property
     def head(self) -> Head:
         """The position of HEAD: branch, version and number."""
-        return public(Head, self._engine.head)
+        return public(Head, self._core.head())
 
     # ---------------------------------------------------------------- saving
 
     def add(self, *paths: Path) -> tuple[str, ...]:
         """Starts tracking files or directories; returns those that were not tracked yet."""
-        return self._engine.add(self._absolute(paths), context=self._context())
+        return commit.add(self._core, self._absolute(paths), context=self._context())
 
     def untrack(self, *paths: Path) -> tuple[str, ...]:
         """Stops tracking paths. The files stay, and so do the versions that have them."""
-        return self._engine.untrack(self._absolute(paths), context=self._context())
+        return commit.untrack(self._core, self._absolute(paths), context=self._context())
 
     def status(self) -> Status:
         """Compares the workspace with its version."""
-        return public(Status, self._engine.status())
+        return public(Status, status.status(self._core))
 
     def commit(
         self,
@@ -226,7 +186,8 @@ class Repo(
         changing while it was read; AuthError when it cannot be signed: then there is no version.
         """
         self._settle_captures()
-        result = self._engine.commit(
+        result = commit.commit(
+            self._core,
             message,
             context=self._context(author, full=True),
             allow_empty=allow_empty,
@@ -239,7 +200,7 @@ class Repo(
         if os.path.isdir(os.path.join(self.root, ".mvc", "captures")):
             from mvcd.daemon import reader  # late: start-up
 
-            reader.settle(self._engine, wait=not self._held)
+            reader.settle(self._core, wait=not self._held)
 
     # ---------------------------------------------------------------- looking
 
@@ -253,19 +214,23 @@ class Repo(
         first_parent: bool = False,
     ) -> Iterator[Version]:
         """Yields the versions that `rev` grew from, newest first; with `component`, those that changed it."""
-        only = None if component is None else component_of(component)
-        found = self._engine.history(
-            rev, limit=limit, component=only, all_refs=all_refs, first_parent=first_parent
-        )
+        from mvcd.repo.history import history  # late: start-up
+
+        found = history.history(
+            self._core, rev, limit=limit, component=component_of(component), all_refs=all_refs,
+            first_parent=first_parent,
+        )  # fmt: skip
         return (public(Version, entry) for entry in found)
 
     def show(self, rev: str = "HEAD") -> Version:
         """Returns one version."""
-        return public(Version, self._engine.show(rev))
+        from mvcd.repo.history import history  # late: start-up
+
+        return public(Version, history.show(self._core, rev))
 
     def resolve(self, rev: str) -> str:
         """Returns the id of a revision. Raises Failure: kind "unknown-revision" or "ambiguous-revision"."""
-        return self._engine.resolve(rev).hex()
+        return self._core.resolve(rev).hex()
 
     def diff(
         self,
@@ -277,7 +242,7 @@ class Repo(
         """Compares `a` (None: HEAD) with `b` (None: the workspace): the five differences."""
         from mvc.api.diff import difference  # late: start-up
 
-        return difference(self._engine, self._engine.sides(a, b), components_of(components))
+        return difference(self._core, a, b, components_of(components))
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Yields the lines of a unified diff of the text files that differ, without line ends."""
@@ -289,107 +254,16 @@ class Repo(
         self, rev: str = "HEAD", path: Path | None = None, *, component: str | None = None
     ) -> Iterator[Listed]:
         """Yields the files of a version, by component and path."""
+        from mvcd.repo.history import listing  # late: start-up
+
         inside = None if path is None else self._inside(path)
-        only = None if component is None else component_of(component)
-        return self._engine.ls(rev, inside, component=only)
+        return listing.ls(self._core, rev, inside, component=component_of(component))
 
     def read(self, path: Path, rev: str = "HEAD") -> bytes:
         """Returns the bytes of a file of a version."""
-        return self._engine.read(self._inside(path), rev)
+        from mvcd.repo.history import listing  # late: start-up
 
-    # ---------------------------------------------------------------- moving
-
-    def checkout(
-        self, rev: str, *, force: bool = False, components: Iterable[str] | None = None
-    ) -> CheckoutResult:
-        """Moves HEAD and the files to a version; with `components`, brings just these back (HEAD stays).
-
-        Raises Conflict when unsaved work would be overwritten; `force` keeps it aside for `undo` instead.
-        """
-        result = self._engine.checkout(
-            rev, context=self._context(), force=force, components=components_of(components)
-        )
-        return public(CheckoutResult, result)
-
-    def restore(
-        self, rev: str, *paths: Path, components: Iterable[str] | None = None
-    ) -> CheckoutResult:
-        """Restores paths or components as a version has them. `undo` brings their content before back."""
-        result = self._engine.restore(
-            rev,
-            self._absolute(paths),
-            context=self._context(),
-            components=components_of(components),
-        )
-        return public(CheckoutResult, result)
-
-    def rollback(
-        self,
-        rev: str,
-        *,
-        message: str | None = None,
-        author: str | None = None,
-        force: bool = False,
-        sign: bool | None = None,
-    ) -> CommitResult:
-        """Commits an old version's content as a new version, and brings the files to it."""
-        context = self._context(author, full=True)
-        result = self._engine.rollback(
-            rev, context=context, message=message, force=force, signer=signer_for(self, sign)
-        )
-        return public(CommitResult, result)
-
-    def switch(
-        self, name: str, *, create: bool = False, start: str = "HEAD", force: bool = False
-    ) -> CheckoutResult:
-        """Moves to a branch; `create` makes it first, at `start`."""
-        result = self._engine.switch(
-            name, context=self._context(), create=create, start=start, force=force
-        )
-        return public(CheckoutResult, result)
-
-    def undo(self, number: int | None = None) -> Operation:
-        """Undoes the last operation (or operation `number`); returns the operation that did so."""
-        return public(Operation, self._engine.undo(number, context=self._context()))
-
-    def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
-        """Yields the entries of the operation log, newest first."""
-        return (public(Operation, o) for o in self._engine.operations(limit))
-
-    # ---------------------------------------------------------------- names
-
-    def branches(self) -> tuple[Branch, ...]:
-        """Lists the branches."""
-        return tuple(public(Branch, b) for b in self._engine.branches())
-
-    def branch(self, name: str, rev: str = "HEAD") -> Branch:
-        """Makes a branch at `rev`, without switching to it."""
-        return public(Branch, self._engine.create_branch(name, rev, context=self._context()))
-
-    def delete_branch(self, name: str, *, force: bool = False) -> Branch:
-        """Deletes a branch. Raises Conflict if only it has its versions, unless forced."""
-        return public(
-            Branch, self._engine.delete_branch(name, context=self._context(), force=force)
-        )
-
-    def rename_branch(self, old: str, new: str) -> Branch:
-        """Renames a branch."""
-        return public(Branch, self._engine.rename_branch(old, new, context=self._context()))
-
-    def tags(self) -> tuple[Tag, ...]:
-        """Lists the tags."""
-        return tuple(public(Tag, t) for t in self._engine.tags())
-
-    def tag(self, name: str, rev: str = "HEAD", *, message: str = "", sign: bool = False) -> Tag:
-        """Makes a tag, which never moves; Failure if it exists. `sign` signs its name, version and message."""
-        tag = self._engine.create_tag(
-            name, rev, context=self._context(), message=message, signer=signer_for(self, sign)
-        )
-        return public(Tag, tag)
-
-    def delete_tag(self, name: str) -> Tag:
-        """Deletes a tag."""
-        return public(Tag, self._engine.delete_tag(name, context=self._context()))
+        return listing.read(self._core, self._inside(path), rev)
 
     # ---------------------------------------------------------------- care
 
@@ -398,38 +272,29 @@ class Repo(
         damaged index may end the process that reads it."""
         from mvc.api.care import verify  # late: start-up
 
-        return verify(self.root, read_data=read_data, monitor=self._engine.monitor)
+        return verify(self.root, read_data=read_data, monitor=self._core.monitor)
 
     def gc(
         self, *, dry_run: bool = False, expire_operations: timedelta | None = None
     ) -> CollectReport:
         """Frees content that no ref and no operation younger than `expire_operations` (30 days) reaches."""
-        if expire_operations is None:
-            return self._engine.gc(context=self._context(), dry_run=dry_run)
-        age_us = expire_operations // timedelta(microseconds=1)
-        return self._engine.gc(context=self._context(), dry_run=dry_run, keep_operations_us=age_us)
+        from mvcd.repo.care import gc  # late: start-up
+
+        kept = gc.KEEP_OPERATIONS_US
+        if expire_operations is not None:
+            kept = expire_operations // timedelta(microseconds=1)
+        return gc.gc(self._core, context=self._context(), dry_run=dry_run, keep_operations_us=kept)
 
     def check_ignore(self, *paths: Path) -> tuple[tuple[str, IgnoreMatch | None], ...]:
         """Finds for each path the rule that leaves it out of versions, if any."""
-        found = self._engine.check_ignore(self._absolute(paths))
-        return tuple((os.fspath(p), m) for p, (_, m) in zip(paths, found, strict=True))
+        return tuple((os.fspath(p), ignore.check(self.root, self._inside(p))) for p in paths)
 
     def doctor(self) -> tuple[Check, ...]:
         """Checks what the repository stands on: store, file system, free space, kernels."""
-        return self._engine.doctor()
+        from mvcd.repo.care import doctor  # late: start-up
+
+        return tuple(doctor.checks(self.root))
 
     def stats(self) -> StoreStats:
         """Counts what the store holds."""
-        return self._engine.stats()
-
-    # ---------------------------------------------------------------- shared
-
-    def _context(self, author: str | None = None, *, full: bool = False) -> Context:
-        return context_of(self.root, self.config, author=author or self._author, full=full)
-
-    def _absolute(self, paths: Iterable[Path]) -> Sequence[str]:
-        return [os.path.join(self.root, path) for path in paths]
-
-    def _inside(self, path: Path) -> str:
-        """A path in a version, which need not exist in the workspace."""
-        return relative(self.root, os.path.join(self.root, path))
+        return self._core.store.stats()

@@ -6,26 +6,16 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mvc.api.opened import Opened
 from mvc.api.public import public
 
 if TYPE_CHECKING:
     from mvc.api.lineage import Lineage
     from mvc.api.runs import Reproduction, RunResult
-    from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
 
 
-class RunVerbs:
+class RunVerbs(Opened):
     """Methods of `Repo` about runs and lineage."""
-
-    _engine: Repository
-
-    if TYPE_CHECKING:
-
-        @property
-        def root(self) -> str: ...
-        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
-        def _inside(self, path: str | os.PathLike[str]) -> str: ...
 
     def run(
         self,
@@ -50,27 +40,28 @@ class RunVerbs:
         from mvc.api.runs import run  # late: start-up
 
         return run(
-            self._engine, command, context=self._context(author, full=True), message=message,
+            self._core, command, context=self._context(author, full=True), message=message,
             seed=seed, env=env or {}, inputs=inputs, outputs=outputs, keep_failed=keep_failed,
             directory=directory,
         )  # fmt: skip
 
     def require_writable(self) -> None:
         """Raises NotPermitted if nothing can be saved, before a command runs for hours in vain."""
-        self._engine.require_writable()
+        self._core.lock.require()
 
     def lineage(self, rev: str = "HEAD") -> Lineage:
         """Finds the origins of a version and what was made from it; `.prov()` and `.openlineage()` export
         it."""
         from mvc.api.lineage import Lineage  # late: start-up
+        from mvcd.repo.history import lineage
 
-        return public(Lineage, self._engine.lineage(rev))
+        return public(Lineage, lineage.lineage(self._core, rev))
 
     def run_command(self, rev: str = "HEAD") -> tuple[str, ...]:
         """Returns the command that made a version. Raises Failure(kind="no-run")."""
-        from mvc.api.runs import record_of  # late: start-up
+        from mvcd.repo.history import runs  # late: start-up
 
-        return record_of(self._engine, rev).command
+        return runs.record_of(self._core, self._core.resolve(rev)).command
 
     def reproduce(
         self,
@@ -90,7 +81,7 @@ class RunVerbs:
         from mvc.api.runs import reproduce  # late: start-up
 
         return reproduce(
-            self._engine, rev, context=self._context(full=True),
+            self._core, rev, context=self._context(full=True),
             into=None if into is None else os.fspath(into), tolerance=tolerance, timeout=timeout,
             env=env or {},
         )  # fmt: skip

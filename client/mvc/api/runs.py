@@ -22,11 +22,13 @@ from mvc.api.errors import Failure
 from mvc.api.public import public
 from mvc.api.results import CommitResult, Component
 from mvcd.disk.replace import replace_file
+from mvcd.repo.change import commit
+from mvcd.repo.history import runs
 
 if TYPE_CHECKING:
-    from mvcd.repo.history.runs import RunRecord
+    from mvcd.ids import VersionId
+    from mvcd.repo.core.core import Core
     from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
 
 RECORDED = (
     "PYTHONHASHSEED", "MVC_SEED", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
@@ -97,7 +99,7 @@ class Reproduction:
 
 
 def run(
-    engine: Repository,
+    core: Core,
     command: Sequence[str],
     *,
     context: Context,
@@ -110,21 +112,19 @@ def run(
     directory: str,
 ) -> RunResult:
     """Runs a command: see `Repo.run`. `env`: variables to record; those with a value are also set."""
-    from mvcd.repo.history.runs import NAME, RunRecord  # late: start-up
-
-    if not engine.tracked():
+    if not core.tracked():
         raise Failure("nothing is tracked yet", kind="nothing-tracked", help="mvc add .")
-    engine.require_writable()  # before hours of work and not after
+    core.lock.require()  # before hours of work and not after
     environment = {**os.environ, **{k: v for k, v in env.items() if v is not None}}
     if seed is not None:
         environment |= {"MVC_SEED": str(seed), "PYTHONHASHSEED": str(seed % (1 << 32))}
-    edited = engine.edited()
+    edited = runs.edited(core)
     began = time.monotonic()
-    status = _execute(command, os.path.join(engine.root, directory), environment, None)
+    status = _execute(command, os.path.join(core.root, directory), environment, None)
     seconds = time.monotonic() - began
     if status and not keep_failed:
         return RunResult(status, seconds, None)
-    record = RunRecord(
+    record = runs.RunRecord(
         command=tuple(command),
         directory=directory,
         environment={n: environment[n] for n in sorted({*RECORDED, *env}) if n in environment},
@@ -135,16 +135,16 @@ def run(
         outputs=tuple(outputs) or None,
         edited=edited,
     )
-    path = os.path.join(engine.root, NAME)
+    path = os.path.join(core.root, runs.NAME)
     replace_file(path, record.encode())
-    engine.add([path], context=context)
+    commit.add(core, [path], context=context)
     told = replace(context, command=tuple(map(as_text, command)), time_us=time.time_ns() // 1000)
-    committed = engine.commit(message or "run " + _shown(command), context=told)
+    committed = commit.commit(core, message or "run " + _shown(command), context=told)
     return RunResult(status, seconds, public(CommitResult, committed))
 
 
 def reproduce(
-    engine: Repository,
+    core: Core,
     rev: str,
     *,
     context: Context,
@@ -154,17 +154,19 @@ def reproduce(
     env: Mapping[str, str],
 ) -> Reproduction:
     """Runs a command again: see `Repo.reproduce`."""
-    id = engine.resolve(rev)
+    id = core.resolve(rev)
     directory = _empty(into) if into is not None else tempfile.mkdtemp(prefix="mvc-reproduce-")
     try:
-        prepared = engine.prepare_run(id, directory)
+        prepared = runs.prepare(core, id, directory)
         record = prepared.record
         environment = {**os.environ, **record.environment, **env}
         began = time.monotonic()
         where = os.path.join(directory, record.directory)
         status = _execute(record.command, where, environment, timeout)
         seconds = time.monotonic() - began
-        files, metrics = engine.judge_run(id, prepared, directory, context, tolerance)
+        files, metrics = runs.judge(
+            core, id, prepared, directory, context=context, tolerance=tolerance
+        )
         return Reproduction(
             version=id.hex(),
             command=record.command,
@@ -176,7 +178,7 @@ def reproduce(
             tolerance=tolerance,
             files=tuple(public(ReproducedFile, file) for file in files),
             metrics=tuple(public(ReproducedMetric, metric) for metric in metrics),
-            environment=_differences(engine, id.hex(), context, record, environment),
+            environment=_differences(core, id, context, record, environment),
             lost=prepared.lost,
         )
     finally:
@@ -232,14 +234,14 @@ def _shown(command: Sequence[str]) -> str:
 
 
 def _differences(
-    engine: Repository,
-    version: str,
+    core: Core,
+    id: VersionId,
     context: Context,
-    record: RunRecord,
+    record: runs.RunRecord,
     environment: Mapping[str, str],
 ) -> tuple[tuple[str, str, str], ...]:
     """(what, recorded, now) of the surroundings that are not as they were."""
-    was = engine.show(version).version.provenance
+    was = core.version(id).provenance
     rows = [
         ("python", was.python, ".".join(map(str, sys.version_info[:3]))),
         ("packages", was.packages_digest[:12], context.packages_digest[:12]),
@@ -247,7 +249,3 @@ def _differences(
         *((name, value, environment.get(name, "")) for name, value in record.environment.items()),
     ]
     return tuple(row for row in rows if row[1] and row[1] != row[2])
-
-
-def record_of(engine: Repository, rev: str) -> RunRecord:
-    return engine.run_record(engine.resolve(rev))

@@ -6,26 +6,17 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from mvc.api.components import component_of
+from mvc.api.opened import Opened
 from mvc.api.public import public
+from mvc.api.results import Version
 
 if TYPE_CHECKING:
-    from mvc.api.results import Version
     from mvc.api.search import Bisection, Blame, Comparison, Series, Turning
-    from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
 
 
-class SearchVerbs:
+class SearchVerbs(Opened):
     """Methods of `Repo` about questions over history."""
-
-    _engine: Repository
-
-    if TYPE_CHECKING:
-
-        @property
-        def root(self) -> str: ...
-        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
-        def _inside(self, path: str | os.PathLike[str]) -> str: ...
 
     def find(
         self,
@@ -47,12 +38,11 @@ class SearchVerbs:
         explains conditions. Raises ExpressionError, which knows the place of the mistake, and UsageError: kind
         "no-direction".
         """
-        from mvc.api.results import Component, Version  # late: start-up
+        from mvcd.repo.history import search  # late: start-up
 
-        found = self._engine.find(
-            rev, where=where, best=best, lowest=lowest, touching=touching, limit=limit,
-            component=None if component is None else Component(component),
-            all_refs=all_refs, first_parent=first_parent,
+        found = search.find(
+            self._core, rev, where=where, best=best, lowest=lowest, touching=touching, limit=limit,
+            component=component_of(component), all_refs=all_refs, first_parent=first_parent,
         )  # fmt: skip
         return (public(Version, entry) for entry in found)
 
@@ -85,10 +75,11 @@ class SearchVerbs:
         `columns` are keys or globs; without, those that differ. `sort` is a key, or time, version, author.
         """
         from mvc.api.search import Comparison  # late: start-up
+        from mvcd.repo.history import comparison
 
-        found = self._engine.tabulate(
-            revs, branches=_names(branches), all_refs=all_refs, where=where, sort=sort, reverse=reverse,
-            columns=_names(columns), every_column=every_column,
+        found = comparison.compare(
+            self._core, revs, branches=_names(branches), all_refs=all_refs, where=where, sort=sort,
+            reverse=reverse, columns=_names(columns), every_column=every_column,
         )  # fmt: skip
         return public(Comparison, found)
 
@@ -98,16 +89,18 @@ class SearchVerbs:
         Raises Failure: kind "unknown-subject" for what `rev` and its history do not have.
         """
         from mvc.api.search import Blame  # late: start-up
+        from mvcd.repo.history import blame
 
-        return public(Blame, self._engine.blame(os.fspath(subject), rev))
+        return public(Blame, blame.blame(self._core, os.fspath(subject), rev))
 
     def series(
         self, *metrics: str, revs: Iterable[str] = ("HEAD",), where: str | None = None
     ) -> tuple[Series, ...]:
         """Reads metrics along the first parents of each rev, oldest first; `mvc plot` draws them."""
         from mvc.api.search import Series  # late: start-up
+        from mvcd.repo.history import series
 
-        found = self._engine.series(metrics, _names(revs), where=where)
+        found = series.series(self._core, metrics, _names(revs), where=where)
         return tuple(public(Series, one) for one in found)
 
     # ---------------------------------------------------------------- bisect
@@ -115,8 +108,9 @@ class SearchVerbs:
     def bisect(self, where: str, *, good: str | None = None, bad: str = "HEAD") -> Turning:
         """Finds where a condition over metrics became true on the way from `good` to `bad`; moves nothing."""
         from mvc.api.search import Turning  # late: start-up
+        from mvcd.repo.history import bisect
 
-        return public(Turning, self._engine.bisect_metric(where, good=good, bad=bad))
+        return public(Turning, bisect.turning(self._core, where, good=good, bad=bad))
 
     def bisect_start(self, bad: str | None = None, *good: str) -> Bisection:
         """Begins a search; once a bad and a good version are known, a midpoint is checked out.
@@ -124,8 +118,9 @@ class SearchVerbs:
         Raises Conflict when that would overwrite unsaved work.
         """
         from mvc.api.search import Bisection  # late: start-up
+        from mvcd.repo.history import bisect
 
-        return public(Bisection, self._engine.bisect_start(bad, good, context=self._context()))
+        return public(Bisection, bisect.start(self._core, bad, good, context=self._context()))
 
     def bisect_good(self, *revs: str) -> Bisection:
         """Marks versions, by default the one checked out, as good; checks the next one out."""
@@ -142,18 +137,23 @@ class SearchVerbs:
     def bisect_status(self) -> Bisection:
         """Returns the state of the search. Raises Failure: kind "not-bisecting"."""
         from mvc.api.search import Bisection  # late: start-up
+        from mvcd.repo.history import bisect
 
-        return public(Bisection, self._engine.bisect_status())
+        return public(Bisection, bisect.status(self._core))
 
     def bisect_reset(self, rev: str | None = None) -> str:
         """Ends a search and goes back to where it began, or to `rev`; returns the branch or id gone to."""
-        state = self._engine.bisect_reset(context=self._context(), rev=rev)
+        from mvcd.repo.history import bisect  # late: start-up
+
+        state = bisect.reset(self._core, rev, context=self._context())
         return rev or state.start
 
     def _mark(self, word: str, revs: tuple[str, ...]) -> Bisection:
         from mvc.api.search import Bisection  # late: start-up
+        from mvcd.repo.history import bisect
 
-        return public(Bisection, self._engine.bisect_mark(word, revs, context=self._context()))
+        found = bisect.mark(self._core, word, revs, context=self._context())
+        return public(Bisection, found)
 
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:

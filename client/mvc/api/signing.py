@@ -16,15 +16,15 @@ import os
 from typing import TYPE_CHECKING
 
 from mvc.api.context import git_settings
+from mvc.api.opened import Opened
 from mvc.api.settings import user_setting
 from mvcd.errors import AuthError, Failure, UsageError
+from mvcd.repo.records.refs import SIGNATURES, TAGS
 
 if TYPE_CHECKING:
     from mvc.api.signatures import SignatureReport, SignatureStatus
     from mvcd.repo.change.signing import Signer
     from mvcd.repo.core.config import Config
-    from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
     from mvcd.repo.trust.judging import Trust
     from mvcd.repo.trust.keygen import Keygen
 
@@ -33,26 +33,18 @@ _USUAL = ("id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_rsa")
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0", ""}
 
 
-class SignatureVerbs:
+class SignatureVerbs(Opened):
     """Methods of `Repo` that sign and check signatures."""
-
-    _engine: Repository
-
-    if TYPE_CHECKING:
-
-        @property
-        def root(self) -> str: ...
-        @property
-        def config(self) -> Config: ...
-        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def sign(self, rev: str = "HEAD", *, key: str | None = None) -> SignatureStatus:
         """Signs an existing version, with `key` or the one that `signing.key` names.
 
         Raises AuthError when there is no key or it does not open.
         """
+        from mvcd.repo.change import signing  # late: start-up
+
         chosen = _signer(self.config, self.root, key)
-        id, fingerprint = self._engine.sign(rev, context=self._context(), signer=chosen)
+        id, fingerprint = signing.sign(self._core, rev, context=self._context(), signer=chosen)
         found = self.signatures(id.hex())
         return next(s for s in found.signatures if s.fingerprint == fingerprint)
 
@@ -71,16 +63,21 @@ class SignatureVerbs:
     def _judged(self, rev: str, *, required: bool) -> SignatureReport:
         from mvc.api.signatures import SignatureReport  # late: start-up
 
-        tag = rev if self._engine.is_tag(rev) else None
-        id = self._engine.resolve(rev)
-        found: tuple[SignatureStatus, ...] = ()
-        if self._engine.signed(id, tag):
+        store, id = self._core.store, self._core.resolve(rev)
+        tag = rev if store.ref(TAGS + rev) is not None else None
+        found: list[SignatureStatus] = []
+        if store.refs(f"{SIGNATURES}tags/{tag}/" if tag else f"{SIGNATURES}{id}/"):
+            from mvcd.repo.trust import judging  # late: start-up
+
             trusted = trust_for(self.config, self.root, required=required)
-            found = tuple(self._engine.signature_status(id, trusted, tag=tag))
-        return SignatureReport(id.hex(), self._engine.version(id).generation, tag, found)
+            if tag is not None:
+                found = judging.tag_signature_status(store, tag, trusted)
+            else:
+                found = judging.signature_status(store, id, trusted)
+        return SignatureReport(id.hex(), self._core.version(id).generation, tag, tuple(found))
 
 
-def signer_for(repo: SignatureVerbs, sign: bool | None) -> Signer | None:
+def signer_for(repo: Opened, sign: bool | None) -> Signer | None:
     """Returns the signer of what `repo` is about to make; `None` for `sign` means what `commit.sign` says."""
     wanted = _wants_signature(repo.config) if sign is None else sign
     return _signer(repo.config, repo.root) if wanted else None

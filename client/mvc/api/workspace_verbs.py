@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from mvc.api.opened import Opened
 from mvc.api.public import public
 from mvc.api.results import CheckoutResult, Head
-
-if TYPE_CHECKING:
-    from mvcd.repo.records.results import Context
-    from mvcd.repo.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +24,14 @@ class Workspace:
     there: bool
 
 
-class WorkspaceVerbs:
+class WorkspaceVerbs(Opened):
     """Methods of `Repo` about other workspaces on its store."""
-
-    _engine: Repository
-
-    if TYPE_CHECKING:
-
-        def _context(self, author: str | None = None, *, full: bool = False) -> Context: ...
 
     def workspaces(self) -> tuple[Workspace, ...]:
         """Lists all workspaces on this store, this one first."""
-        return tuple(public(Workspace, info) for info in self._engine.workspaces())
+        from mvcd.repo.share import workspaces  # late: start-up
+
+        return tuple(public(Workspace, info) for info in workspaces.workspaces(self._core))
 
     def add_workspace(
         self, path: str | os.PathLike[str], rev: str | None = None, *, branch: str | None = None
@@ -52,9 +44,10 @@ class WorkspaceVerbs:
         content with this one, takes over its settings, and has HEAD and files of its own. Raises Failure: kind
         "not-empty", "inside", "branch-exists"; Conflict: kind "checked-out".
         """
-        root, done = self._engine.add_workspace(
-            os.fspath(path), rev, branch=branch, context=self._context()
-        )
+        from mvcd.repo.share import workspaces  # late: start-up
+
+        where, context = os.fspath(path), self._context()
+        root, done = workspaces.add(self._core, where, rev, branch=branch, context=context)
         return root, public(CheckoutResult, done)
 
     def remove_workspace(self, path: str | os.PathLike[str], *, keep_files: bool = False) -> str:
@@ -63,6 +56,7 @@ class WorkspaceVerbs:
         Raises Conflict where a file there is in no version as it is, Failure: kind "unknown-workspace",
         "current-workspace", "holds-store".
         """
-        return self._engine.remove_workspace(
-            os.fspath(path), keep_files=keep_files, context=self._context()
-        )
+        from mvcd.repo.share import workspaces  # late: start-up
+
+        where, context = os.fspath(path), self._context()
+        return workspaces.remove(self._core, where, keep_files=keep_files, context=context)

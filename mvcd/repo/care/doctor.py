@@ -11,7 +11,6 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 
 from mvcd.chunking import _cut
 from mvcd.disk.filesystem import filesystem_type
@@ -107,7 +106,7 @@ def _store(path: str, root: str) -> Iterator[Check]:
 
 
 def _head(root: str) -> Check:
-    with closing(open_at(root, monitor=None, lock_timeout=0, clock=time.time_ns)) as core:
+    with open_at(root, lock_timeout=0) as core:
         head = core.head()
     return Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
 

@@ -19,19 +19,32 @@ from mvcd.objects.tree import Fetch
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.operations import decode, versions_named
 from mvcd.repo.records.refs import EMPTY_ID, SIGNATURES, versions_of_refs
+from mvcd.repo.records.results import Context
 from mvcd.repo.trust.signatures import stale
 from mvcd.store.api import CollectReport, Store
 
+KEEP_OPERATIONS_US = 30 * 24 * 3600 * 1_000_000
+"""How long the operation log, and what only it remembers, outlives a collection."""
 
-def collect(core: Core, *, dry_run: bool, oldest_us: int) -> CollectReport:
-    """Frees what neither refs nor operations since `oldest_us` reach; the newest operation always stays."""
+
+def gc(
+    core: Core,
+    *,
+    context: Context,
+    dry_run: bool = False,
+    keep_operations_us: int = KEEP_OPERATIONS_US,
+) -> CollectReport:
+    """Frees what no ref and no operation younger than `keep_operations_us` reaches; the newest operation always
+    stays."""
+    oldest_us = context.time_us - keep_operations_us
     return collect_store(core.store, dry_run=dry_run, oldest_us=oldest_us, monitor=core.monitor)
 
 
 def collect_store(
     store: Store, *, dry_run: bool, oldest_us: int, monitor: Monitor
 ) -> CollectReport:
-    """The same in a store without a workspace, as servers have them."""
+    """Frees what neither refs nor operations since `oldest_us` reach, in a store without a workspace too, as
+    servers have them."""
     first_kept = 0
     for number, data in store.operations():
         if first_kept and decode(number, data).time_us < oldest_us:

@@ -54,13 +54,13 @@ def heal_from_files(core: Core) -> int:
         return len(set(damaged) - set(core.store.damaged()))
 
 
-def heal_from_remote(core: Core, name: str | None, path: str) -> Healed:
+def heal_from_remote(core: Core, name: str | None = None) -> Healed:
     """Heals like `heal_store`, from a remote by its name or address. Raises errors of the way there."""
     from mvcd.repo.share.fetching import connected  # late: start-up
 
     with connected(core, [remotes.remote(core.config, name)]) as peers:
         partial = is_partial(core.config)
-        return heal_store(core.store, path, peers, core.monitor, partial=partial)
+        return heal_store(core.store, core.store_path, peers, core.monitor, partial=partial)
 
 
 def heal_store(

@@ -167,8 +167,8 @@ class LinkWalker:
 _NOTHING: frozenset[Digest] = frozenset()
 
 
-def verify(core: Core, *, read_data: bool) -> VerifyReport:
-    """Checks the store, then every link from refs and the operation log."""
+def verify(core: Core, *, read_data: bool = True) -> VerifyReport:
+    """Re-hashes every stored object, if `read_data`, then walks every link from refs and the operation log."""
     partial = is_partial(core.config)
     return verify_store(core.store, read_data=read_data, monitor=core.monitor, partial=partial)
 

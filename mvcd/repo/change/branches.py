@@ -38,7 +38,8 @@ def branches(core: Core) -> tuple[Branch, ...]:
     return tuple(found)
 
 
-def create_branch(core: Core, name: str, rev: str, context: Context) -> Branch:
+def create_branch(core: Core, name: str, rev: str = "HEAD", *, context: Context) -> Branch:
+    """Makes a branch at a version, without going there. Raises Failure(kind="branch-exists")."""
     check_name(name, "branch")
     with core.lock.hold():
         id = _stored(core, rev, "branch")
@@ -50,8 +51,8 @@ def create_branch(core: Core, name: str, rev: str, context: Context) -> Branch:
         return Branch(name, id, core.version(id).generation, current=False)
 
 
-def delete_branch(core: Core, name: str, context: Context, *, force: bool) -> Branch:
-    """Refuses, unless forced, when no other branch, tag or stage reaches its newest version."""
+def delete_branch(core: Core, name: str, *, context: Context, force: bool = False) -> Branch:
+    """Deletes a branch. Unless forced, refuses when no other branch, tag or stage reaches its tip."""
     with core.lock.hold():
         value = _existing(core, HEADS + name, "branch", name)
         if core.head_value().branch == name:
@@ -71,7 +72,8 @@ def delete_branch(core: Core, name: str, context: Context, *, force: bool) -> Br
         return Branch(name, id, core.version(id).generation, current=False)
 
 
-def rename_branch(core: Core, old: str, new: str, context: Context) -> Branch:
+def rename_branch(core: Core, old: str, new: str, *, context: Context) -> Branch:
+    """Gives a branch another name, under HEAD too."""
     check_name(new, "branch")
     with core.lock.hold():
         value = _existing(core, HEADS + old, "branch", old)
@@ -97,13 +99,13 @@ def tags(core: Core) -> tuple[Tag, ...]:
 def create_tag(
     core: Core,
     name: str,
-    rev: str,
-    context: Context,
+    rev: str = "HEAD",
     *,
-    message: str,
+    context: Context,
+    message: str = "",
     signer: Signer | None = None,
 ) -> Tag:
-    """A tag never moves: delete it first to give its name away."""
+    """Makes a tag, signed if there is a `signer`. It never moves: delete it first to give its name away."""
     check_name(name, "tag")
     if len(message.encode()) > MAX_TAG_MESSAGE:
         raise Failure(f"a tag's message may have {MAX_TAG_MESSAGE >> 10} KiB", kind="too-long")
@@ -121,7 +123,8 @@ def create_tag(
         return replace(_tag(core, name, value), signer=by)
 
 
-def delete_tag(core: Core, name: str, context: Context) -> Tag:
+def delete_tag(core: Core, name: str, *, context: Context) -> Tag:
+    """Deletes a tag and its signatures."""
     with core.lock.hold():
         value = _existing(core, TAGS + name, "tag", name)
         gone = [RefUpdate(TAGS + name, value, None), *removals(core.store, name)]
@@ -142,7 +145,7 @@ def _existing(core: Core, ref: str, what: str, name: str) -> bytes:
 
 
 def _stored(core: Core, rev: str, what: str) -> VersionId:
-    id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+    id = core.resolve(rev)
     if id == EMPTY_ID:
         raise Failure(
             f"a {what} needs a version to point to", kind="no-versions",

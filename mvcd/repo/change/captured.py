@@ -71,8 +71,8 @@ def save(
     core: Core,
     captures: Captures,
     capture: Capture,
-    context: Context,
     *,
+    context: Context,
     describe: Describe,
     confirm: Callable[[], Mapping[str, str]] = dict,
 ) -> Saved:
@@ -270,7 +270,7 @@ class _Save:
             return {}  # a version by hand had a later state, and the workspace is as that has it
         missing |= unseen - clean
         if now.scan.fresh:
-            missing = set(gone_of(snapshot.version, snapshot.fetch, shown, now.left_out))
+            missing = set(_gone_of(snapshot.version, snapshot.fetch, shown, now.left_out))
         return now.rows(id, settled, missing)
 
     def _edits(self, paths: Collection[str], head: Head, snapshot: Snapshot) -> bool:
@@ -356,7 +356,7 @@ def follow_head(captures: Captures, old: HeadValue, branch: str) -> None:
             captures.rewrite(replace(capture, head=HeadValue(branch)))
 
 
-def gone_of(
+def _gone_of(
     version: Version, fetch: Fetch, shown: Collection[str], out: Collection[Component]
 ) -> list[str]:
     """What a version has, but for components left `out`, and a fresh scan does not show."""
@@ -364,13 +364,20 @@ def gone_of(
     return sorted({p.entry.path for p in kept}.difference(shown))
 
 
-def had(core: Core, vanished: Sequence[str]) -> Sequence[str]:
+def gone(core: Core, scan: Scan) -> Sequence[str]:
+    """Finds files that HEAD's version has and the workspace has not, also after a scan without the cache."""
+    if not scan.fresh:
+        return _had(core, scan.vanished)
+    version = core.version(core.head().version)
+    shown = {c.path for c in scan.candidates}
+    missing = _gone_of(version, core.fetch, shown, core.left_out())
+    return [path for path in missing if scan.unreadable.above(path) is None]
+
+
+def _had(core: Core, vanished: Sequence[str]) -> Sequence[str]:
     """Returns what HEAD's version has of what vanished since the last scan; the rest came and went between
     two."""
     if not vanished:
         return vanished
     found = VersionFiles(core.version(core.head().version), core.fetch).lookup(vanished)
     return [path for path in vanished if path in found]
-
-
-__all__ = ["Broken", "Saved", "follow_head", "gone_of", "had", "save", "where"]

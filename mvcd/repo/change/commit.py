@@ -38,7 +38,7 @@ _MAX_TRACKED = 60_000
 """Bytes of all tracked paths together: a ref's value holds 64 KiB."""
 
 
-def add(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
+def add(core: Core, paths: Sequence[str], *, context: Context) -> tuple[str, ...]:
     """Puts paths under care; answers those that were not."""
     with core.lock.hold():
         tracked = set(core.tracked())
@@ -58,7 +58,7 @@ def add(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
         return tuple(sorted(new))
 
 
-def untrack(core: Core, paths: Sequence[str], context: Context) -> tuple[str, ...]:
+def untrack(core: Core, paths: Sequence[str], *, context: Context) -> tuple[str, ...]:
     """Takes tracked roots out of care; the files stay where they are, and in older versions."""
     with core.lock.hold():
         tracked = set(core.tracked())
@@ -109,8 +109,8 @@ class Place:
 def commit(
     core: Core,
     message: str,
-    context: Context,
     *,
+    context: Context,
     trigger: Trigger = Trigger.MANUAL,
     allow_empty: bool = False,
     signer: Signer | None = None,

@@ -95,13 +95,16 @@ class MergeResult:
 
 
 def merge(
-    core: Core, rev: str, choices: Choices, context: Context, *, message: str | None = None
+    core: Core, rev: str, choices: Choices, *, context: Context, message: str | None = None
 ) -> MergeResult:
-    """Raises MergeConflict, Conflict(kind="would-overwrite"), Failure(kind="no-versions")."""
+    """Takes over what the line of `rev` changed since it parted from ours.
+
+    Raises MergeConflict, Conflict(kind="would-overwrite"), Failure(kind="no-versions").
+    """
     with core.lock.hold():
         rewriting.settle_interrupted(core, context)
         head = core.head()
-        other = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        other = core.resolve(rev)
         if other == EMPTY_ID:
             raise Failure(f"{rev} is the empty version", kind="no-versions", help="mvc log --all")
         if head.version != EMPTY_ID and is_ancestor(core.store, other, head.version):

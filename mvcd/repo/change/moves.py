@@ -50,9 +50,19 @@ if TYPE_CHECKING:
     from mvcd.repo.change.signing import Signer
 
 
-def checkout(core: Core, rev: str, context: Context, *, force: bool) -> CheckoutResult:
+def checkout(
+    core: Core,
+    rev: str,
+    *,
+    context: Context,
+    force: bool = False,
+    components: Collection[Component] | None = None,
+) -> CheckoutResult:
     """Moves HEAD and the files to a branch (attached) or to any other version (detached). Nothing is left out
-    any more. A branch that only a remote has is made here first."""
+    any more. A branch that only a remote has is made here first. With `components`, only these are brought
+    back, as `restore` does, and HEAD stays."""
+    if components is not None:
+        return restore(core, rev, context=context, components=components)
     with core.lock.hold():
         settle_interrupted(core, context)
         value, born = _meant(core, core.head(), rev)
@@ -69,7 +79,7 @@ def _meant(core: Core, head: Head, rev: str) -> tuple[HeadValue, list[RefUpdate]
     if rev == head.branch:  # not born yet
         return HeadValue(rev), _born(core, rev)
     try:
-        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        id = core.resolve(rev)
     except Failure:
         if born := _born(core, rev):
             return HeadValue(rev), born
@@ -124,7 +134,13 @@ def forward(
 
 
 def switch(
-    core: Core, name: str, context: Context, *, create: bool, start: str, force: bool
+    core: Core,
+    name: str,
+    *,
+    context: Context,
+    create: bool = False,
+    start: str = "HEAD",
+    force: bool = False,
 ) -> CheckoutResult:
     """Moves HEAD and the files to a branch; `create` makes it first, at `start`. One that only a remote has is
     made as it is there."""
@@ -143,7 +159,7 @@ def switch(
                 force=force, updates=made, target=_target(made),
             )  # fmt: skip
         check_name(name, "branch")
-        id = core.revisions.resolve(start, now_us=core.clock() // 1000)
+        id = core.resolve(start)
         if core.store.ref(ref) is not None:
             raise Failure(
                 f"branch {name!r} exists", kind="branch-exists", help=f"mvc switch {name}"
@@ -201,16 +217,16 @@ def _version_of(core: Core, value: HeadValue) -> VersionId:
 def restore(
     core: Core,
     rev: str,
-    paths: Sequence[str],
-    context: Context,
+    paths: Sequence[str] = (),
     *,
-    components: Collection[Component] | None,
+    context: Context,
+    components: Collection[Component] | None = None,
 ) -> CheckoutResult:
     """Brings paths, or whole components, back as a version has them; HEAD stays. Components that come whole are
     not left out any more."""
     with core.lock.hold():
         settle_interrupted(core, context)
-        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        id = core.resolve(rev)
         version, head = core.version(id), core.head()
         inside = [relative(core.root, p) for p in paths]
         chosen = chooser(inside, components)
@@ -242,16 +258,16 @@ def restore(
 def rollback(
     core: Core,
     rev: str,
-    context: Context,
     *,
-    message: str | None,
-    force: bool,
+    context: Context,
+    message: str | None = None,
+    force: bool = False,
     signer: Signer | None = None,
 ) -> CommitResult:
     """Commits an old version's content as a new version and brings the files to it."""
     with core.lock.hold():
         settle_interrupted(core, context)
-        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        id = core.resolve(rev)
         old, head = core.version(id), core.head()
         parent = core.version(head.version)
         if old.components == parent.components and old.tracked == parent.tracked:

@@ -34,10 +34,10 @@ class Signer:
         return RefUpdate(name, core.store.ref(name), blob)
 
 
-def sign(core: Core, rev: str, context: Context, signer: Signer) -> tuple[VersionId, str]:
+def sign(core: Core, rev: str, *, context: Context, signer: Signer) -> tuple[VersionId, str]:
     """Adds a signature to a version; answers its id and the key's fingerprint. Signing anew replaces."""
     with core.lock.hold():
-        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        id = core.resolve(rev)
         if id == EMPTY_ID:
             raise Failure(
                 "v0 is the empty version: there is nothing to sign", kind="no-versions",

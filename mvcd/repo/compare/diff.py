@@ -11,12 +11,26 @@ from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.textdiff import SNIFF, is_text, unified_diff
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Value
-from mvcd.repo.compare.sides import Sides
+from mvcd.repo.compare.sides import Sides, sides_of
 from mvcd.repo.contents.files import ABSENT, Change, Placed
+from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import Diff, FileChanges, ValueChange, WeightChanges
+from mvcd.repo.workspace.settings import metric_rules
 
 MAX_TEXT = 4 << 20
 """Bytes of the largest file shown line by line."""
+
+
+def diff(
+    core: Core,
+    old: str | None = None,
+    new: str | None = None,
+    *,
+    components: Collection[Component] | None = None,
+) -> Diff:
+    """Compares `old` (None: HEAD) with `new` (None: the workspace)."""
+    rules = metric_rules(core.root)
+    return compare(sides_of(core, old, new), components=components, metrics=rules)
 
 
 def compare(
@@ -25,7 +39,7 @@ def compare(
     components: Collection[Component] | None = None,
     metrics: MetricRules | None = None,
 ) -> Diff:
-    """`metrics` decides what is better; by default the built-in rules do."""
+    """Compares two sides. `metrics` decides what is better; by default the built-in rules do."""
     wanted = tuple(components) if components is not None else tuple(Component)
     old, new = sides.old.version, sides.new.version
     rules = metrics or MetricRules.default()

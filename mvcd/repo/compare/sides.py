@@ -20,8 +20,20 @@ from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.content import VersionFile
-from mvcd.repo.contents.files import Change, VersionFiles, changes, is_listed, recipe_of
+from mvcd.repo.contents.files import (
+    CachingFetch,
+    Change,
+    VersionFiles,
+    changes,
+    is_listed,
+    recipe_of,
+)
+from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.reading import unread
+from mvcd.repo.workspace.workspace import Workspace
+
+_NAMED = 5
+"""Unreadable paths of which a comparison with the workspace warns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +104,18 @@ class Sides:
         unlisted = set[Component]()
         found = changes(self.old.version, self.new.version, self.new.fetch, unlisted=unlisted)
         return found, unlisted
+
+
+def sides_of(core: Core, old: str | None = None, new: str | None = None) -> Sides:
+    """Takes up `old` (None: HEAD) and `new` (None: the workspace, as it is at this moment)."""
+    fetch = CachingFetch(core.fetch)
+    old_id = core.resolve(old or "HEAD")
+    left = Side(old_id, core.version(old_id), fetch)
+    if new is not None:
+        new_id = core.resolve(new)
+        return Sides(left, Side(new_id, core.version(new_id), fetch), core.monitor)
+    workspace = Workspace(core)
+    unsaved, through = workspace.unsaved
+    for path, why in list(workspace.unreadable.reasons.items())[:_NAMED]:
+        core.monitor.warn(f"{path} {why}; compared as HEAD has it (mvc status names all such)")
+    return Sides(left, Side(None, unsaved, through, core.root), core.monitor)

@@ -1,16 +1,18 @@
 """What every verb stands on: an open store, the workspace's place and HEAD, and how changes are recorded.
 
-Verbs are functions of a `Core` in modules of their own; `Repository` is their common face. The engine reads
-no clock and no environment: who acts and when comes in as a `Context`.
+Verbs are functions of a `Core` in the rooms above; whoever has one open calls them. The engine reads no
+environment: who acts and when comes in as a `Context`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
@@ -60,7 +62,11 @@ def no_secret(url: str) -> dict[str, str]:  # noqa: ARG001 - the shape of Secret
 
 
 class Core:
-    """An open repository's parts. Threads may read; one verb at a time writes, under `lock.hold()`."""
+    """An open repository's parts. Close it, or use it in `with`.
+
+    Threads may read; one verb at a time writes, under `lock.hold()`, which waits up to `lock_timeout` seconds
+    for others and then raises Busy.
+    """
 
     def __init__(
         self,
@@ -94,6 +100,10 @@ class Core:
     @property
     def root(self) -> str:
         return self.place.root
+
+    @property
+    def store_path(self) -> str:
+        return self.place.store_path(self.config)
 
     @property
     def workspace(self) -> str:
@@ -177,6 +187,10 @@ class Core:
     def revisions(self) -> Revisions:
         head = HEADS + self._main() if self._workspace is None else head_name(self._workspace)
         return Revisions(self.store, head, self.version, self.operations)
+
+    def resolve(self, rev: str) -> VersionId:
+        """Finds the version that a person means, as of now. Raises Failure(kind="unknown-revision")."""
+        return self.revisions.resolve(rev, now_us=self.clock() // 1000)
 
     def _main(self) -> str:
         """The branch that stands for HEAD where there is no workspace: main, or the first there is."""
@@ -335,18 +349,30 @@ class Core:
             self.promised.close()
         self.store.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
 
 def create(
     root: str,
-    store: str | None,
-    context: Context,
     *,
-    monitor: Monitor | None,
-    clock: Clock,
+    context: Context,
+    store: str | None = None,
+    monitor: Monitor | None = None,
+    clock: Clock = time.time_ns,
     group: bool = False,
     more: Mapping[str, str | None] | None = None,
 ) -> Core:
-    """A new repository: `.mvc/`, its store, an unborn branch. The settings, `more` among them, come last and
+    """Makes a repository in the directory `root`: `.mvc/`, its store there or at `store` (on a local disk), an
+    unborn branch. The settings, `more` among them, come last and
     make it one.
 
     So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
@@ -401,8 +427,14 @@ def _empty_store(
         raise
 
 
-def open_at(path: str, *, monitor: Monitor | None, lock_timeout: float, clock: Clock) -> Core:
-    """The repository at or above `path`, with a workspace or without."""
+def open_at(
+    path: str = ".",
+    *,
+    monitor: Monitor | None = None,
+    lock_timeout: float = 60.0,
+    clock: Clock = time.time_ns,
+) -> Core:
+    """Opens the repository at or above `path`, with a workspace or without. Raises NoRepository."""
     require_utf8()
     place = location.find_any(path)
     config = place.config()

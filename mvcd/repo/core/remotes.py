@@ -13,19 +13,15 @@ repository says how to find them (`Core.secret`).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mvcd.errors import Failure, UsageError
 from mvcd.repo.core.config import Config
-from mvcd.repo.records.refs import REMOTES, tracking_name
-from mvcd.store.api import RefUpdate, Store
 from mvcd.wire.address import require_no_secret
 from mvcd.wire.schemes import scheme_of
 
 DEFAULT = "origin"
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 
 Secret = Callable[[str], Mapping[str, str]]
 """What is known of an address besides the remote's settings: its `token`, and options like `ca`."""
@@ -71,64 +67,6 @@ def remote(config: Config, name: str | None = None) -> Remote:
         cause=f"there are: {', '.join(known)}" if known else None,
         help=f"mvc remote add {name} URL",
     )
-
-
-def add(config: Config, name: str, url: str) -> Remote:
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} cannot name a remote", cause="names use letters, digits, _ and -"
-        )
-    if name in remotes(config):
-        raise Failure(
-            f"remote {name!r} exists", kind="remote-exists", help=f"mvc remote set-url {name} URL"
-        )
-    made = Remote(name, absolute(url))
-    config.write({f"remote.{name}.url": made.url})
-    return made
-
-
-def set_url(config: Config, name: str, url: str) -> Remote:
-    found = _existing(config, name)
-    config.write({f"remote.{name}.url": absolute(url)})
-    return Remote(name, absolute(url), found.options)
-
-
-def remove(config: Config, store: Store, name: str) -> Remote:
-    """Forgets the address and where its refs were."""
-    found = _existing(config, name)
-    config.write(_keys(found, None))
-    gone = store.refs(tracking_name(name, ""))
-    store.update_refs([RefUpdate(ref, value, None) for ref, value in gone.items()])
-    return found
-
-
-def rename(config: Config, store: Store, old: str, new: str) -> Remote:
-    found = _existing(config, old)
-    made = add(config, new, found.url)
-    config.write({**_keys(found, None), **_keys(Remote(new, found.url, found.options), "")})
-    moved = store.refs(tracking_name(old, ""))
-    updates = [RefUpdate(ref, value, None) for ref, value in moved.items()]
-    prefix = f"{REMOTES}{old}/"
-    updates += [
-        RefUpdate(tracking_name(new, ref.removeprefix(prefix)), None, v) for ref, v in moved.items()
-    ]
-    store.update_refs(updates)
-    return Remote(made.name, made.url, found.options)
-
-
-def _keys(of: Remote, value: str | None) -> dict[str, str | None]:
-    """The settings of a remote: with `value` None those that remove it."""
-    options = {"url": of.url, **of.options}
-    return {
-        f"remote.{of.name}.{key}": None if value is None else text for key, text in options.items()
-    }
-
-
-def _existing(config: Config, name: str) -> Remote:
-    found = remotes(config)
-    if name not in found:
-        raise Failure(f"there is no remote {name!r}", kind="unknown-remote", help="mvc remote")
-    return found[name]
 
 
 # -------------------------------------------------------------------- addresses

@@ -2,6 +2,7 @@
 
 walk        versions at a glance, for questions that look at all of them
 history     versions in the order people read them
+listing     the files of one version, and their bytes
 subject     what one can ask for: a path, a tensor, a hyperparameter, a metric
 search      versions that fulfil a condition, the best, those that touched a thing
 query/      the language of those conditions, `--where`

@@ -19,7 +19,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
-from mvcd.repo.history.walk import ancestors, resolve
+from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import Context, History
 
@@ -53,8 +53,10 @@ class Bisection:
     suspects: tuple[History, ...] = ()
 
 
-def start(core: Core, bad: str | None, good: Sequence[str], context: Context) -> Bisection:
-    """Begins; goes on to the first midpoint when a bad and a good version are named."""
+def start(
+    core: Core, bad: str | None = None, good: Sequence[str] = (), *, context: Context
+) -> Bisection:
+    """Begins a search; goes on to the first midpoint when a bad and a good version are named."""
     with core.lock.hold():
         core.require_workspace()
         if os.path.exists(_path(core)):
@@ -67,21 +69,21 @@ def start(core: Core, bad: str | None, good: Sequence[str], context: Context) ->
             raise Failure("there is no version yet", kind="no-versions", help="mvc commit -m '...'")
         state = BisectState(head.branch or head.version.hex())
         if bad is not None:
-            state = _said(state, "bad", resolve(core, bad))
+            state = _said(state, "bad", core.resolve(bad))
         for rev in good:
-            state = _said(state, "good", resolve(core, rev))
+            state = _said(state, "good", core.resolve(rev))
         if bad is not None and state.bad is None:
             raise _contradiction(f"{bad} is named as bad and as good")
         return _go_on(core, state, context)
 
 
-def mark(core: Core, word: str, revs: Sequence[str], context: Context) -> Bisection:
+def mark(core: Core, word: str, revs: Sequence[str] = (), *, context: Context) -> Bisection:
     """Says that versions (by default the one in the workspace) are "good", "bad", or to "skip"."""
     assert word in WORDS
     with core.lock.hold():
         state = load(core)
         for rev in revs or ("HEAD",):
-            state = _said(state, word, resolve(core, rev))
+            state = _said(state, word, core.resolve(rev))
         return _go_on(core, state, context)
 
 
@@ -90,14 +92,14 @@ def status(core: Core) -> Bisection:
     return _stand(core, state)
 
 
-def reset(core: Core, context: Context, rev: str | None) -> BisectState:
+def reset(core: Core, rev: str | None = None, *, context: Context) -> BisectState:
     """Ends the search and brings back what was checked out when it began, or `rev`."""
     from mvcd.repo.change import moves  # late: start-up
 
     with core.lock.hold():
         state = load(core)
         with _unsaved_work_explained():
-            moves.checkout(core, rev or state.start, context, force=False)
+            moves.checkout(core, rev or state.start, context=context)
         os.unlink(_path(core))
         return state
 
@@ -279,12 +281,15 @@ class Turning:
     asked: int
 
 
-def turning(core: Core, where: str, good: str | None, bad: str) -> Turning:
-    """On the first-parent line from `good` (else the first version) to `bad`: reads records, moves nothing."""
+def turning(core: Core, where: str, *, good: str | None = None, bad: str = "HEAD") -> Turning:
+    """Finds where a condition became true on the way from `good` (else the first version) to `bad`.
+
+    Goes along first parents, reads records and moves nothing.
+    """
     answers = _answers(core, where)
-    line = list(ancestors(core, [resolve(core, bad)], first_parent=True))
+    line = list(ancestors(core, [core.resolve(bad)], first_parent=True))
     if good is not None:
-        start_id = resolve(core, good)
+        start_id = core.resolve(good)
         places = [index for index, version in enumerate(line) if version.id == start_id]
         if not places:
             raise Failure(

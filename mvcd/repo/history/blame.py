@@ -9,7 +9,6 @@ from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.subject import SubjectKind, Untold, subject_of
-from mvcd.repo.history.walk import resolve
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import History
 
@@ -31,10 +30,13 @@ class Blame:
     certain: bool = True
 
 
-def blame(core: Core, name: str, rev: str) -> Blame:
-    """Merges are followed to the parent that has the same state. Raises Failure for an unknown name."""
+def blame(core: Core, name: str, rev: str = "HEAD") -> Blame:
+    """Finds the version that last changed a path, tensor, hyperparameter or metric.
+
+    Merges are followed to the parent that has the same state. Raises Failure for an unknown name.
+    """
     subject = subject_of(core, name, rev)
-    version = core.glance(resolve(core, rev))
+    version = core.glance(core.resolve(rev))
     if version.id == EMPTY_ID:
         raise Failure("there is no version yet", kind="no-versions", help="mvc commit -m '...'")
     state, unchanged = subject.state(version), 0

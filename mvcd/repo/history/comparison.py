@@ -45,17 +45,22 @@ class Comparison:
 
 def compare(
     core: Core,
-    revs: Sequence[str],
+    revs: Sequence[str] = (),
     *,
-    branches: Sequence[str],
-    all_refs: bool,
-    where: str | None,
-    sort: str | None,
-    reverse: bool,
-    columns: Sequence[str],
-    every_column: bool,
+    branches: Sequence[str] = (),
+    all_refs: bool = False,
+    where: str | None = None,
+    sort: str | None = None,
+    reverse: bool = False,
+    columns: Sequence[str] = (),
+    every_column: bool = False,
 ) -> Comparison:
-    """In the order given, unless sorted: by a key, numbers ascending, then text, then what has none."""
+    """Puts any number of versions into one table.
+
+    In the order given, unless sorted: by a key, numbers ascending, then text, then what has none. Raises
+    UsageError where no version is named.
+    """
+    _require_some(revs, branches, all_refs)
     found = list(selected(core, revs, branches=branches, all_refs=all_refs))
     if where is not None:
         found = list(Filter(core, where)(found))
@@ -139,7 +144,7 @@ def _rank(value: Value | object) -> tuple[int, float, str] | None:
     return (1, 0.0, value) if isinstance(value, str) else None
 
 
-def require_some(revs: Sequence[str], branches: Sequence[str], all_refs: bool) -> None:
+def _require_some(revs: Sequence[str], branches: Sequence[str], all_refs: bool) -> None:
     if not (revs or branches or all_refs):
         raise UsageError(
             "nothing to compare", help="mvc compare v1 v2, or: mvc compare --branch main"

@@ -15,19 +15,19 @@ from mvcd.repo.records.results import History
 
 def history(
     core: Core,
-    start: str,
+    start: str = "HEAD",
     *,
-    limit: int | None,
-    component: Component | None,
-    all_refs: bool,
-    first_parent: bool,
+    limit: int | None = None,
+    component: Component | None = None,
+    all_refs: bool = False,
+    first_parent: bool = False,
 ) -> Iterator[History]:
-    """Ancestors of `start` (or of every ref), a child always before its parents, then newest first.
+    """Yields ancestors of `start` (or of every ref), a child always before its parents, then newest first.
 
     With `component`, only versions that changed it against their first parent.
     """
     names = names_by_version(core)
-    starts = {core.revisions.resolve(start, now_us=core.clock() // 1000)}
+    starts = {core.resolve(start)}
     if all_refs:
         starts |= set(names)
     count = 0
@@ -38,6 +38,12 @@ def history(
             continue
         count += 1
         yield History(id, version, tuple(names.get(id, ())))
+
+
+def show(core: Core, rev: str = "HEAD") -> History:
+    """Finds one version, with the names that point to it."""
+    id = core.resolve(rev)
+    return History(id, core.version(id), tuple(names_by_version(core).get(id, ())))
 
 
 def names_by_version(core: Core) -> dict[VersionId, list[str]]:

@@ -57,9 +57,9 @@ class Lineage:
         return self.version.provenance
 
 
-def lineage(core: Core, rev: str) -> Lineage:
-    """Raises Failure for v0, which nothing made."""
-    id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+def lineage(core: Core, rev: str = "HEAD") -> Lineage:
+    """Finds what made a version, and what was made from it. Raises Failure for v0, which nothing made."""
+    id = core.resolve(rev)
     if id == EMPTY.id:
         raise Failure(f"{rev} is the empty version v0", kind="no-versions", help="mvc log")
     version = core.version(id)

@@ -192,6 +192,7 @@ def judge(
     id: VersionId,
     prepared: Prepared,
     directory: str,
+    *,
     context: Context,
     tolerance: float,
 ) -> tuple[tuple[FileOutcome, ...], tuple[MetricOutcome, ...]]:
@@ -223,7 +224,7 @@ class _Look:
     def __init__(self, core: Core, version: Version, directory: str, context: Context) -> None:
         self._tracked = version.tracked
         self._context = context
-        self._core = create(directory, None, context, monitor=core.monitor, clock=core.clock)
+        self._core = create(directory, context=context, monitor=core.monitor, clock=core.clock)
 
     def __enter__(self) -> tuple[Version, Fetch]:
         self._core.record(self._context, "add", "add", [self._core.move_tracked(self._tracked)])

@@ -16,7 +16,7 @@ from mvcd.repo.history.query.evaluate import Evaluator, known_keys, unknown_key,
 from mvcd.repo.history.query.parse import parse
 from mvcd.repo.history.query.tree import Key
 from mvcd.repo.history.subject import Subject, subject_of
-from mvcd.repo.history.walk import RefNames, ancestors, resolve, selected
+from mvcd.repo.history.walk import RefNames, ancestors, selected
 from mvcd.repo.records.results import History
 from mvcd.repo.workspace.settings import metric_rules
 
@@ -63,22 +63,23 @@ class Filter:
 
 def find(
     core: Core,
-    start: str,
+    start: str = "HEAD",
     *,
-    where: str | None,
-    best: str | None,
-    lowest: bool | None,
-    touching: str | None,
-    component: Component | None,
-    limit: int | None,
-    all_refs: bool,
-    first_parent: bool,
+    where: str | None = None,
+    best: str | None = None,
+    lowest: bool | None = None,
+    touching: str | None = None,
+    component: Component | None = None,
+    limit: int | None = None,
+    all_refs: bool = False,
+    first_parent: bool = False,
 ) -> Iterator[History]:
-    """Ancestors of `start` (or of every ref), newest first; with `best`, the best first.
+    """Yields ancestors of `start` (or of every ref) that meet conditions, newest first; by `best`, the best 10.
 
-    `lowest` says which way is better when the name of the metric does not.
+    `where` is in the language of query/__init__.py. `lowest` says which way is better when the name of the
+    metric does not.
     """
-    starts = {resolve(core, start)}
+    starts = {core.resolve(start)}
     if all_refs:
         starts |= set(names_by_version(core))
     versions = ancestors(core, starts, first_parent=first_parent)

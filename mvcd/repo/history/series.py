@@ -11,7 +11,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.history.query.evaluate import known_keys, unknown_key, value_finder
 from mvcd.repo.history.query.tree import Key
 from mvcd.repo.history.search import Filter
-from mvcd.repo.history.walk import ancestors, resolve
+from mvcd.repo.history.walk import ancestors
 
 STEP_KEYS = ("step", "global_step", "iteration", "epoch")
 """Keys that say how far training was, in the order in which they are looked for."""
@@ -36,9 +36,12 @@ class Series:
 
 
 def series(
-    core: Core, metrics: Sequence[str], revs: Sequence[str], *, where: str | None
+    core: Core, metrics: Sequence[str], revs: Sequence[str] = ("HEAD",), *, where: str | None = None
 ) -> tuple[Series, ...]:
-    """Raises ExpressionError (kind "unknown-key") for a metric that none of the versions has."""
+    """Reads metrics along the first parents of each of `revs`, oldest first.
+
+    Raises ExpressionError (kind "unknown-key") for a metric that none of the versions has.
+    """
     found, keys = [], set[str]()
     lines = {rev: _line(core, rev, where) for rev in revs}
     for metric in metrics:
@@ -51,7 +54,7 @@ def series(
 
 
 def _line(core: Core, rev: str, where: str | None) -> list[Glance]:
-    versions = ancestors(core, [resolve(core, rev)], first_parent=True)
+    versions = ancestors(core, [core.resolve(rev)], first_parent=True)
     if where is not None:
         versions = Filter(core, where)(versions)
     return list(versions)[::-1]

@@ -25,7 +25,7 @@ from mvcd.objects.version import Component, Value
 from mvcd.repo.contents.files import ABSENT, recipe_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.query.evaluate import value_finder
-from mvcd.repo.history.walk import ancestors, resolve
+from mvcd.repo.history.walk import ancestors
 
 _NAMES = 10_000
 """Paths of a component, and tensors, among which a mistyped name is looked for."""
@@ -235,7 +235,7 @@ class TensorSubject(Subject):
 
 def subject_of(core: Core, name: str, rev: str = "HEAD") -> Subject:
     """What `name` means at `rev`. Raises Failure for what neither `rev` nor its history knows."""
-    tip = core.glance(resolve(core, rev))
+    tip = core.glance(core.resolve(rev))
     for subject in _meanings(core, name, tip):
         if subject.exists(tip):
             return subject

@@ -36,10 +36,6 @@ def ancestors(
         put(version.parents[:1] if first_parent else version.parents)
 
 
-def resolve(core: Core, rev: str) -> VersionId:
-    return core.revisions.resolve(rev, now_us=core.clock() // 1000)
-
-
 def selected(
     core: Core, revs: Sequence[str], *, branches: Sequence[str] = (), all_refs: bool = False
 ) -> Iterator[Glance]:
@@ -59,9 +55,9 @@ def _chain(core: Core, revs: Sequence[str], starts: set[VersionId]) -> Iterator[
     for rev in revs:
         old, found, new = rev.partition(RANGE)
         if found:
-            yield from between(core, resolve(core, old or "HEAD"), resolve(core, new or "HEAD"))
+            yield from between(core, core.resolve(old or "HEAD"), core.resolve(new or "HEAD"))
         else:
-            yield core.glance(resolve(core, rev))
+            yield core.glance(core.resolve(rev))
     yield from ancestors(core, starts)
 
 

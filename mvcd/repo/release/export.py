@@ -47,10 +47,18 @@ class ExportResult:
 
 
 def export(
-    core: Core, rev: str, directory: str, *, only: Collection[Component] | None, replace: bool
+    core: Core,
+    rev: str,
+    directory: str,
+    *,
+    only: Collection[Component] | None = None,
+    replace: bool = False,
 ) -> ExportResult:
-    """Raises Failure (kind "not-empty", "missing-content", "reserved-name", "unsafe-link"), Busy, Conflict."""
-    id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+    """Writes a version, or some of its components, into a new directory with a manifest (EXPORT.md).
+
+    Raises Failure (kind "not-empty", "missing-content", "reserved-name", "unsafe-link"), Busy, Conflict.
+    """
+    id = core.resolve(rev)
     if id == EMPTY_ID:
         raise Failure(f"{rev} is the empty version v0", kind="no-versions", help="mvc log")
     target = os.path.abspath(directory)

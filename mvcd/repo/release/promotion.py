@@ -30,21 +30,22 @@ def promote(
     core: Core,
     rev: str,
     stage: str,
-    context: Context,
     *,
-    require: Sequence[str],
-    reason: str,
-    trust: Callable[[], Trust],
+    context: Context,
+    require: Sequence[str] = (),
+    reason: str = "",
+    trust: Callable[[], Trust] = Trust,
 ) -> StageRecord:
-    """`trust` says whose signatures count; it is asked if a rule demands one.
+    """Puts a version on a stage if it passes the gate (gate.py).
 
+    `trust` says whose signatures count; it is asked if a rule demands one. By default no signature is good.
     Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict.
     """
     _check_stage(stage)
     if len(require) > MAX_REQUIREMENTS:
         raise UsageError(f"a promotion may have {MAX_REQUIREMENTS} requirements")
     with core.lock.hold():
-        id = core.revisions.resolve(rev, now_us=core.clock() // 1000)
+        id = core.resolve(rev)
         if id == EMPTY_ID:
             raise Failure(
                 f"{rev} is the empty version v0", kind="no-versions", help="mvc commit -m '...'"
@@ -68,7 +69,7 @@ def promote(
 
 
 def rollback(
-    core: Core, stage: str, context: Context, *, to: int | None, reason: str
+    core: Core, stage: str, *, context: Context, to: int | None = None, reason: str = ""
 ) -> StageRecord:
     """Brings back who held the stage before, or by record `to`. It met the requirements of its day.
 
@@ -84,8 +85,8 @@ def rollback(
             return _append(core, record, context, "stage", detail, session)
 
 
-def withdraw(core: Core, stage: str, context: Context, *, reason: str) -> StageRecord:
-    """From now on no version holds the stage. Raises Failure(kind="vacant-stage")."""
+def withdraw(core: Core, stage: str, *, context: Context, reason: str = "") -> StageRecord:
+    """Leaves the stage to nobody from now on. Raises Failure(kind="vacant-stage")."""
     with core.lock.hold():
         newest = _history(core, stage)[-1]
         if newest.step is Step.WITHDRAW:

@@ -1,5 +1,6 @@
 """Other repositories, and other workspaces on the same store.
 
+addresses   names of remotes, and the refs that stand at an address
 cloning     a new repository that has what another one has
 fetching    what a remote has comes here: fetch and pull
 pushing     what a remote lacks goes there

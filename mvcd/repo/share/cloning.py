@@ -6,6 +6,7 @@ One that was cut short is a repository with a remote and without versions; the s
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -41,15 +42,18 @@ class CloneResult:
 def clone(
     url: str,
     directory: str,
-    wanted: Wanted,
-    context: Context,
     *,
-    monitor: Monitor | None,
-    clock: Clock,
+    context: Context,
     secret: remotes.Secret,
-    lock_timeout: float,
+    wanted: Wanted | None = None,
+    monitor: Monitor | None = None,
+    lock_timeout: float = 60.0,
+    clock: Clock = time.time_ns,
 ) -> tuple[Core, CloneResult]:
-    """The open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
+    """Makes a repository in `directory` with all that the one at `url` has, or, of content, what is `wanted`.
+
+    Answers the open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
+    wanted = wanted or Wanted()
     address = remotes.absolute(url)
     found = remotes.Remote(remotes.DEFAULT, address)
     peer = connecting.connect(found, secret, clock, (monitor or Silent()).warn)
@@ -103,7 +107,7 @@ def _prepared(
         f"remote.{remotes.DEFAULT}.url": url,
         **wanted.settings(remotes.DEFAULT),
     }
-    return create(directory, None, context, monitor=monitor, clock=clock, more=settings)
+    return create(directory, context=context, monitor=monitor, clock=clock, more=settings)
 
 
 @dataclass(frozen=True, slots=True)

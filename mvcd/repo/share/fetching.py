@@ -82,8 +82,8 @@ def connected(core: Core, found: Sequence[remotes.Remote]) -> Iterator[list[Peer
         yield peers
 
 
-def fetch(core: Core, names: Sequence[str | None]) -> FetchResult:
-    """From the first of these remotes all that is new, its content from all of them."""
+def fetch(core: Core, names: Sequence[str | None] = ()) -> FetchResult:
+    """Brings from the first of these remotes all that is new, its content from all of them."""
     found = [remotes.remote(core.config, name) for name in names or (None,)]
     with connected(core, found) as peers:
         return fetch_from(core, found[0], peers)
@@ -252,7 +252,11 @@ def _signatures(
 
 
 def pull_branch(
-    core: Core, names: Sequence[str | None], branch: str | None, context: Context
+    core: Core,
+    names: Sequence[str | None] = (),
+    branch: str | None = None,
+    *,
+    context: Context,
 ) -> PullResult:
     """Fetches, then moves the current branch and the files forward to the remote's branch of that name.
 

@@ -47,10 +47,18 @@ class Followed:
 
 
 def follow(
-    core: Core, name: str | None, ref: str, directory: str, *, once: bool, sleep: Sleep = time.sleep
+    core: Core,
+    name: str | None,
+    ref: str,
+    directory: str,
+    *,
+    once: bool = False,
+    sleep: Sleep = time.sleep,
 ) -> Iterator[Followed]:
-    """Yields after each switch. With `once` it ends after the first look and raises what went wrong; else it
-    goes on for ever."""
+    """Keeps a directory equal to a remote's ref; yields after each switch.
+
+    With `once` it ends after the first look and raises what went wrong; else it goes on for ever.
+    """
     remote = remotes.remote(core.config, name)
     target = os.path.abspath(directory)
     _require_ours(target)

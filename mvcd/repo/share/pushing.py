@@ -69,8 +69,11 @@ class Asked:
     dry_run: bool = False
 
 
-def push(core: Core, name: str | None, asked: Asked, context: Context) -> PushResult:
-    """Raises Conflict(kind="non-fast-forward", "stale-lease", "ref-changed"), and what remotes raise."""
+def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> PushResult:
+    """Sends what a remote lacks, then moves its refs.
+
+    Raises Conflict(kind="non-fast-forward", "stale-lease", "ref-changed"), and what remotes raise.
+    """
     remote = remotes.remote(core.config, name)
     wanted = _wanted(core, asked)
     with connected(core, [remote]) as (peer,):
@@ -179,7 +182,7 @@ def _spec(core: Core, spec: str) -> tuple[str, bytes | None]:
         return name, None
     if name.startswith(TAGS) and (value := core.store.ref(TAGS + source.removeprefix(TAGS))):
         return name, value
-    id = core.revisions.resolve(source, now_us=core.clock() // 1000)
+    id = core.resolve(source)
     if id == EMPTY_ID:
         raise Failure(
             "there is nothing to push yet", kind="no-versions", help="mvc commit -m '...'"

@@ -46,7 +46,8 @@ class RemoteReport:
         return not (self.missing or self.damaged)
 
 
-def verify_remote(core: Core, name: str | None, *, read_data: bool) -> RemoteReport:
+def verify_remote(core: Core, name: str | None = None, *, read_data: bool = False) -> RemoteReport:
+    """Asks a remote for all that its refs reach, as far as it can be walked here."""
     found = remotes.remote(core.config, name)
     report = RemoteReport(found.name, found.url)
     with connected(core, [found]) as (peer,):

@@ -65,7 +65,12 @@ def _info(core: Core, id: str, refs: dict[str, bytes]) -> WorkspaceInfo:
 
 
 def add(
-    core: Core, directory: str, rev: str | None, branch: str | None, context: Context
+    core: Core,
+    directory: str,
+    rev: str | None = None,
+    *,
+    branch: str | None = None,
+    context: Context,
 ) -> tuple[str, CheckoutResult]:
     """A new workspace in `directory`, and what was written there; its root.
 
@@ -84,9 +89,9 @@ def add(
     try:
         with contextlib.closing(_opened(core, root)) as other:
             if branch is not None:
-                done = moves.switch(other, branch, context, create=True, start=rev, force=False)
+                done = moves.switch(other, branch, context=context, create=True, start=rev)
             else:
-                done = moves.checkout(other, rev, context, force=False)
+                done = moves.checkout(other, rev, context=context)
             return root, done
     except BaseException:
         if not set(os.listdir(root)) - {location.DIRECTORY}:  # no file was written
@@ -135,7 +140,7 @@ def _branch(core: Core, root: str, rev: str | None, branch: str | None) -> tuple
     if core.store.ref(HEADS + rev) is not None and branch is None:
         core.require_free(rev)
         return None, rev
-    return branch, core.revisions.resolve(rev, now_us=core.clock() // 1000).hex()
+    return branch, core.resolve(rev).hex()
 
 
 def _register(core: Core, place: Location) -> str:
@@ -158,7 +163,7 @@ def _register(core: Core, place: Location) -> str:
     return id
 
 
-def remove(core: Core, directory: str, context: Context, *, keep_files: bool) -> str:
+def remove(core: Core, directory: str, *, context: Context, keep_files: bool = False) -> str:
     """Removes another workspace, with its files; answers its root.
 
     Raises Conflict where a file there is in no version as it is, unless the files are to stay; Failure (kind

@@ -10,9 +10,9 @@ import pytest
 
 from mvcd.daemon.serve.peer import PeerHost, offers
 from mvcd.errors import AuthError, Conflict, IntegrityError, NoRepository
-from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import Server, push_branch
+from tests.support.engine import Repository
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 

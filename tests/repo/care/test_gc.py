@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import signal
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 
 from mvcd.errors import Failure, IntegrityError, MissingObject
-from mvcd.repo.repository import Repository
 from tests.repo.dying import Moments, open_listening
 from tests.store.children import Child
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 DAY_US = 24 * 3600 * 1_000_000
@@ -103,7 +104,7 @@ def test_unsaved_work_of_a_verb_that_died_is_no_garbage(bench: Bench) -> None:
     for _ in range(2):
         repo.undo(context=bench.context())
     assert bench.files() == before
-    assert [o.verb for o in repo.operations(5)] == [
+    assert [o.verb for o in islice(repo.operations(), 5)] == [
         "undo",
         "undo",
         "checkout",

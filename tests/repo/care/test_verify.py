@@ -40,7 +40,7 @@ def test_a_whole_repository(bench: Bench) -> None:
     report = bench.repo.verify()
     assert report.ok
     assert report.versions == 2
-    assert report.objects == bench.repo.stats().objects
+    assert report.objects == bench.repo.store.stats().objects
     assert report.bytes > 600_000
 
 

@@ -165,7 +165,7 @@ def test_two_writers_of_one_workspace_take_turns(bench: Bench, tmp_path: Path) -
     def work(name: str) -> None:
         try:
             for number in range(5):
-                with bench.repo.lock():
+                with bench.repo.lock.hold():
                     bench.write({name: f"{number}"})
                     bench.commit(f"{name} {number}")
         except BaseException as error:

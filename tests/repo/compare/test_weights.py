@@ -13,7 +13,7 @@ from safetensors.numpy import save
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import ChunkId, Digest
 from mvcd.repo.compare.weights import Weights
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 

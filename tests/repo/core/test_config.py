@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mvcd.errors import Failure, UsageError
 from mvcd.repo.core.config import Config
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 WRITTEN = """\

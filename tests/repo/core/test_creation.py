@@ -8,8 +8,8 @@ import pytest
 
 from mvcd.errors import Failure
 from mvcd.repo.core import core
-from mvcd.repo.repository import Repository
 from mvcd.store.lmdb_store import LmdbStore
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 

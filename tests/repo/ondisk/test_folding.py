@@ -15,7 +15,7 @@ from mvcd.errors import Conflict, Failure
 from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.core import no_secret
 from mvcd.repo.ondisk import folding
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from tests.support.folding import folded, mounted
 from tests.support.workspace import Bench, files_of
 

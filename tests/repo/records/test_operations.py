@@ -89,4 +89,4 @@ def test_every_verb_is_logged_once_with_who_and_when(bench: Bench) -> None:
     assert [o.time_us for o in log] == sorted((o.time_us for o in log), reverse=True)
     assert {o.author for o in log} == {"Ada Lovelace <ada@example.org>"}
     assert log[0].detail == "undo 4 (tag t)"
-    assert [o.number for o in bench.repo.operations(2)] == [5, 4]
+    assert [o.number for o in bench.repo.operations()][:2] == [5, 4]

@@ -22,9 +22,9 @@ from mvcd.repo.release import export as exporting
 from mvcd.repo.release.export import ExportResult
 from mvcd.repo.release.export_manifest import NAME, ExportManifest
 from mvcd.repo.release.verify_deploy import verify_deploy
-from mvcd.repo.repository import Repository
 from tests.repo.dying import Moments
 from tests.store.children import Child, die
+from tests.support.engine import Repository
 from tests.support.workspace import Bench, File, Link
 
 BIG = os.urandom(3 << 20)

@@ -22,9 +22,9 @@ from mvcd.repo.records.results import Context
 from mvcd.repo.records.stages import ref_name
 from mvcd.repo.release.gate import GateFailed
 from mvcd.repo.release.promotion import compensation
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
 from tests.repo.keys import make_key, trust
+from tests.support.engine import Repository
 from tests.support.memory import in_memory
 from tests.support.workspace import Bench
 
@@ -558,16 +558,16 @@ def _step(bench: Bench, model: Model, lengths: list[int], word: str) -> bool:
 
 PROMOTER = """
 import sys
-from mvcd.errors import Conflict
-from mvcd.repo.repository import Repository
+from mvcd.repo.core.core import open_at
 from mvcd.repo.records.results import Context
-with Repository.open(sys.argv[1]) as repo:
+from mvcd.repo.release.promotion import promote
+with open_at(sys.argv[1]) as core:
     print("ready", flush=True)
     sys.stdin.readline()
     for _ in range(5):
         for rev in ("v1", "v2"):
             try:
-                repo.promote(rev, "production", context=Context(sys.argv[2], time_us=1))
+                promote(core, rev, "production", context=Context(sys.argv[2], time_us=1))
             except Exception as error:
                 if getattr(error, "kind", "") not in ("holds-already", "ref-changed"):
                     raise

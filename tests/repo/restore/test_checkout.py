@@ -14,10 +14,10 @@ from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
 from mvcd.repo.core.core import no_secret
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.repository import Repository
 from mvcd.repo.restore import staging
 from mvcd.repo.restore.checkout import Checkout
 from tests.repo.crafted import store_version
+from tests.support.engine import Repository
 from tests.support.workspace import Bench, File, Link, Tree
 
 HOSTILE_LINKS = (

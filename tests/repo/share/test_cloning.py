@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.repo.repository import Repository
 from tests.repo.dying import Moments
 from tests.store.children import Child
+from tests.support.engine import Repository
 from tests.sync.people import Pair
 
 FILES: dict[str, bytes | str] = {
@@ -62,8 +62,7 @@ def test_a_clone_stands_on_the_branch_of_the_workspace(pair: Pair) -> None:
 
 def test_where_a_workspace_stands_is_no_ref_of_a_remote(pair: Pair) -> None:
     bob = pair.join(url=str(pair.ada.root))
-    _, refs = bob.repo.remote_refs("origin")
-    assert set(refs) == {"heads/main"}
+    assert set(bob.repo.remote_refs("origin")) == {"heads/main"}
 
 
 def finished(target: Path) -> bool:

@@ -12,9 +12,10 @@ import pytest
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
+from mvcd.repo.core.remotes import remotes
 from mvcd.repo.records.refs import HEADS, head_name
-from mvcd.repo.repository import Repository
 from mvcd.store.api import RefUpdate
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 
@@ -73,11 +74,11 @@ def test_each_has_files_and_a_head_of_its_own(places: Places) -> None:
 
 
 def test_content_is_stored_once(places: Places) -> None:
-    before = places.first.repo.stats().pack_bytes
+    before = places.first.repo.store.stats().pack_bytes
     other = places.add("other")
     assert other.repo.head.branch == "other"
     assert other.repo.store_path == places.first.repo.store_path
-    assert places.first.repo.stats().pack_bytes == before
+    assert places.first.repo.store.stats().pack_bytes == before
 
 
 def test_rev_and_branch_as_git_has_them(places: Places) -> None:
@@ -168,7 +169,7 @@ def test_settings_are_taken_over_and_their_own_from_then_on(places: Places) -> N
     first.repo.config.set("user.name", "Ada")
     other = places.add("other")
     assert other.repo.config.get("user.name") == "Ada"
-    assert [r.name for r in other.repo.remotes()] == ["origin"]
+    assert list(remotes(other.repo.config)) == ["origin"]
     other.repo.config.set("user.name", "Grace")
     assert first.repo.config.get("user.name") == "Ada"
     assert other.repo.config.get("workspace.id") != first.repo.config.get("workspace.id")

@@ -84,7 +84,7 @@ def test_the_signature_comes_in_the_commit_and_goes_with_its_undo(bench: Bench, 
 def test_who_cannot_sign_makes_no_version(bench: Bench, tmp_path: Path) -> None:
     bench.save({"a": "1"})
     bench.write({"a": "2"})
-    before = bench.repo.head, bench.repo.stats().objects
+    before = bench.repo.head, bench.repo.store.stats().objects
     with pytest.raises(AuthError, match="cannot sign") as caught:
         bench.commit(signer=Signer(str(tmp_path / "absent"), KEYGEN))
     assert caught.value.help is not None and "ssh-keygen -t ed25519 -f" in caught.value.help

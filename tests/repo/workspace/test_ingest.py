@@ -170,7 +170,7 @@ def deny(patch: pytest.MonkeyPatch, path: str) -> None:
 
 MEASURE = """
 import os, re, resource, sys
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from mvcd.repo.records.results import Context
 
 root, verb = sys.argv[1:]

@@ -233,7 +233,7 @@ def test_all_goes_on_without_the_remote(pair: Pair, monkeypatch: pytest.MonkeyPa
 def expected(bob: Person) -> tuple[list[str], list[str], list[str]]:
     """Status by brute force: every file of HEAD and of the disk, compared byte by byte."""
     core, disk = bob.repo._core, bob.files()
-    version, out = bob.repo.version(bob.repo.head.version), bob.repo.left_out
+    version, out = bob.repo.version(bob.repo.head.version), bob.repo.left_out()
     have = {p.entry.path: p.component for p in VersionFiles(version, core.fetch).all()}
     added = [path for path in disk if path not in have and bob.repo.tracked()]
     modified = [path for path in disk if path in have and disk[path] != bob.repo.read(path)]

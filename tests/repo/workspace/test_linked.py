@@ -11,7 +11,7 @@ import pytest
 
 from mvcd.errors import Conflict, Failure
 from mvcd.repo.core.core import no_secret
-from mvcd.repo.repository import Repository
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 RULE = '[links]\nfollow = ["data", "sets/*"]\n'

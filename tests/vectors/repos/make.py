@@ -22,10 +22,10 @@ from mvcd.codec.encoded import Codec
 from mvcd.objects.version import Component
 from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.wanted import Wanted
-from mvcd.repo.repository import Repository
 from mvcd.store.record import PACK_HEADER, scan
 from tests.codec.samples import PACK, noise, table, weights
 from tests.repo.keys import make_key
+from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
 HERE = Path(__file__).parent

@@ -1,0 +1,81 @@
+"""The part of `Repo` that moves HEAD and brings files to a version, and takes that back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from mvc.api.components import components_of
+from mvc.api.opened import Opened, Path
+from mvc.api.public import public
+from mvc.api.results import CheckoutResult, CommitResult, Operation
+from mvc.api.signing import signer_for
+
+
+class MoveVerbs(Opened):
+    """Methods of `Repo` that move HEAD and the files, and undo."""
+
+    def checkout(
+        self, rev: str, *, force: bool = False, components: Iterable[str] | None = None
+    ) -> CheckoutResult:
+        """Moves HEAD and the files to a version; with `components`, brings just these back (HEAD stays).
+
+        Raises Conflict when unsaved work would be overwritten; `force` keeps it aside for `undo` instead.
+        """
+        from mvcd.repo.change import moves  # late: start-up
+
+        chosen = components_of(components)
+        done = moves.checkout(
+            self._core, rev, context=self._context(), force=force, components=chosen
+        )
+        return public(CheckoutResult, done)
+
+    def restore(
+        self, rev: str, *paths: Path, components: Iterable[str] | None = None
+    ) -> CheckoutResult:
+        """Restores paths or components as a version has them. `undo` brings their content before back."""
+        from mvcd.repo.change import moves  # late: start-up
+
+        inside, chosen = self._absolute(paths), components_of(components)
+        done = moves.restore(self._core, rev, inside, context=self._context(), components=chosen)
+        return public(CheckoutResult, done)
+
+    def rollback(
+        self,
+        rev: str,
+        *,
+        message: str | None = None,
+        author: str | None = None,
+        force: bool = False,
+        sign: bool | None = None,
+    ) -> CommitResult:
+        """Commits an old version's content as a new version, and brings the files to it."""
+        from mvcd.repo.change import moves  # late: start-up
+
+        context = self._context(author, full=True)
+        signer = signer_for(self, sign)
+        done = moves.rollback(
+            self._core, rev, context=context, message=message, force=force, signer=signer
+        )
+        return public(CommitResult, done)
+
+    def switch(
+        self, name: str, *, create: bool = False, start: str = "HEAD", force: bool = False
+    ) -> CheckoutResult:
+        """Moves to a branch; `create` makes it first, at `start`."""
+        from mvcd.repo.change import moves  # late: start-up
+
+        done = moves.switch(
+            self._core, name, context=self._context(), create=create, start=start, force=force
+        )
+        return public(CheckoutResult, done)
+
+    def undo(self, number: int | None = None) -> Operation:
+        """Undoes the last operation (or operation `number`); returns the operation that did so."""
+        from mvcd.repo import undo  # late: start-up
+
+        return public(Operation, undo.undo(self._core, number, context=self._context()))
+
+    def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
+        """Yields the entries of the operation log, newest first."""
+        return (public(Operation, found) for found in islice(self._core.operations(), limit))
