@@ -10,7 +10,7 @@ import pytest
 
 from mvc.cli.commands.remote import add
 from mvcd.errors import Failure, MvcError, UsageError
-from mvcd.repo.core import remotes
+from mvcd.repo.core import connecting, remotes
 from mvcd.wire.address import require_no_secret
 from mvcd.wire.schemes import SCHEMES, Carrier, Scheme, known_scheme, scheme_of
 
@@ -69,10 +69,10 @@ def test_each_reaches_its_carrier(scheme: Scheme, tmp_path: Path, monkeypatch) -
 
     monkeypatch.setattr("mvcd.wire.dial.dial", carry(Carrier.SERVER))
     monkeypatch.setattr("mvcd.wire.dial.dial_ssh", carry(Carrier.SSH))
-    monkeypatch.setattr(remotes, "local", carry(Carrier.DISK))
+    monkeypatch.setattr(connecting, "local", carry(Carrier.DISK))
     url = f"{scheme.name}://localhost/path" if scheme.name else str(tmp_path)
     with pytest.raises(MvcError, match="reached"):
-        remotes.connect(remotes.Remote("", url), lambda _: {}, lambda: 0, print)
+        connecting.connect(remotes.Remote("", url), lambda _: {}, lambda: 0, print)
     assert reached == [scheme.carrier]
 
 
