@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mvc.api.errors import __version__
 from mvc.cli.manual import markdown, pages, roff
-from mvc.cli.manual.page import EXITS, HELP, OPTIONS, Block, Item, Page, Paragraph
+from mvc.cli.manual.page import EXITS, HELP, OPTIONS, Block, Item, ManualPage, Paragraph
 from mvc.cli.verbs import SUMMARIES
 from mvcd.daemon.main import parser
 
@@ -49,12 +49,12 @@ def files() -> dict[Path, str]:
 # -------------------------------------------------------------------- the daemon's command line
 
 
-def daemon() -> Page:
+def daemon() -> ManualPage:
     """The page of `mvcd`, whose parser is argparse's: it starts without click."""
     whole = parser()
     sections = {OPTIONS: _options(whole._actions)}
     sections[EXITS] = tuple(Item(code, said) for code, said in DAEMON_EXITS.items())
-    return Page(
+    return ManualPage(
         ("mvcd",),
         "save checkpoints by itself, and serve repositories",
         "mvcd [OPTIONS] VERB ...",
@@ -65,24 +65,24 @@ def daemon() -> Page:
     )
 
 
-def _verbs(above: argparse.ArgumentParser) -> Iterator[Page]:
+def _verbs(above: argparse.ArgumentParser) -> Iterator[ManualPage]:
     for action in above._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, below in action.choices.items():
                 yield _verb(name, below)
 
 
-def _verb(name: str, verb: argparse.ArgumentParser) -> Page:
+def _verb(name: str, verb: argparse.ArgumentParser) -> ManualPage:
     words, body = tuple(verb.prog.split()), _paragraphs(verb.description)
     if name == "admin":  # its verbs have a page: mvc admin
-        return Page(words, "", "mvcd admin VERB ...", body)
+        return ManualPage(words, "", "mvcd admin VERB ...", body)
     sections: dict[str, tuple[Item, ...]] = {}
     for group in verb._action_groups:
         title = "Arguments" if group is verb._positionals else _sentence(group.title or "")
         if items := _options(group._group_actions):
             sections[title] = items
     arguments = [f"[{a.dest}]".upper() for a in verb._positionals._group_actions]
-    return Page(words, "", " ".join([verb.prog, "[OPTIONS]", *arguments]), body, sections)
+    return ManualPage(words, "", " ".join([verb.prog, "[OPTIONS]", *arguments]), body, sections)
 
 
 def _options(actions: list[argparse.Action]) -> tuple[Item, ...]:

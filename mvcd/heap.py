@@ -15,7 +15,7 @@ from contextlib import suppress
 _M_TRIM_THRESHOLD = -1  # malloc.h
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
-_KEPT = 32 << 20
+_KEPT_BYTES = 32 << 20
 """Freed bytes at the end of a heap that are kept."""
 
 
@@ -25,8 +25,8 @@ def keep_blocks(*, heaps: int | None = None) -> None:
     eight per core, and takes 90."""
     with suppress(OSError, AttributeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_MMAP_THRESHOLD, _KEPT)
-        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _KEPT_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
         if heaps is not None:
             mallopt(_M_ARENA_MAX, heaps)
 

@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 from blake3 import blake3
 
-DIGEST_SIZE = 32
+DIGEST_BYTES = 32
 """Bytes in a digest."""
 
 
@@ -41,8 +41,8 @@ class Digest(bytes):
 
     def __new__(cls, value: Bytes) -> Self:
         self = super().__new__(cls, value)
-        if len(self) != DIGEST_SIZE:
-            raise ValueError(f"a digest has {DIGEST_SIZE} bytes, not {len(self)}")
+        if len(self) != DIGEST_BYTES:
+            raise ValueError(f"a digest has {DIGEST_BYTES} bytes, not {len(self)}")
         return self
 
     @classmethod

@@ -10,9 +10,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self, TextIO
 
-SOON = 0.5
+SOON_SECONDS = 0.5
 """Seconds after which a terminal shows it: what is quicker would only flicker."""
-LATE = 5.0
+LATE_SECONDS = 5.0
 """Seconds after which it is worth a line that stays."""
 
 
@@ -50,10 +50,10 @@ class Waiting:
         began = time.monotonic()
         with suppress(OSError, ValueError):
             if not (self._stream.isatty() and os.environ.get("TERM") != "dumb"):
-                if not self._done.wait(LATE):
+                if not self._done.wait(LATE_SECONDS):
                     self._write(f"{self._line(began)}\n")
                 return
-            drawn, pause = False, SOON
+            drawn, pause = False, SOON_SECONDS
             while not self._done.wait(pause):
                 self._write(f"\r{self._line(began)}\x1b[K")
                 drawn, pause = True, 1.0

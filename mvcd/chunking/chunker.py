@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from mvcd.chunking import _cut
-from mvcd.chunking.params import DEFAULT, TENSOR_PIECE, ChunkParams
+from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES, ChunkParams
 from mvcd.ids import Bytes
 
 ReadInto = Callable[[memoryview], int]
 """Like `io.RawIOBase.readinto`: fills some of the view, returns the bytes written, 0 at the end."""
 
-BUFFER_SIZE = 1 << 20
+BUFFER_BYTES = 1 << 20
 """Bytes. Small enough that hashing finds in a near cache what reading brought: 1 and 2 MiB take a tenth to
 a fifth less CPU time than 8 MiB."""
 
@@ -37,7 +37,7 @@ def cut_points(
     return _cut.cut_points(data, final, params.min_size, params.max_size, params.limit, kernel)
 
 
-def piece_points(size: int, *, final: bool, piece_size: int = TENSOR_PIECE) -> list[int]:
+def piece_points(size: int, *, final: bool, piece_size: int = TENSOR_PIECE_BYTES) -> list[int]:
     """`cut_points` for the bytes of a tensor: the ends of pieces of `piece_size`, the last one shorter."""
     points = list(range(piece_size, size + 1, piece_size))
     if final and size % piece_size:
@@ -45,7 +45,7 @@ def piece_points(size: int, *, final: bool, piece_size: int = TENSOR_PIECE) -> l
     return points
 
 
-class Span(Protocol):
+class CutSpan(Protocol):
     """A run of bytes; no chunk reaches across its ends. `mvcd.inspect` makes them."""
 
     @property
@@ -54,7 +54,7 @@ class Span(Protocol):
 
     @property
     def tensor(self) -> object | None:
-        """Set: cut every TENSOR_PIECE bytes. None: the content decides."""
+        """Set: cut every TENSOR_PIECE_BYTES bytes. None: the content decides."""
 
 
 class Chunk(NamedTuple):
@@ -79,7 +79,7 @@ class StreamCutter:
     def __init__(
         self,
         read: ReadInto,
-        spans: Sequence[Span] | None = None,
+        spans: Sequence[CutSpan] | None = None,
         *,
         params: ChunkParams = DEFAULT,
         kernel: str | None = None,
@@ -99,11 +99,11 @@ class StreamCutter:
     def fill(self, buffer: bytearray | memoryview) -> list[Chunk]:
         """Reads into `buffer` until it is full, and returns its chunks in order; empty at the end.
 
-        `buffer` has at least `max(params.max_size, TENSOR_PIECE)` bytes, else ValueError. Raises EOFError
+        `buffer` has at least `max(params.max_size, TENSOR_PIECE_BYTES)` bytes, else ValueError. Raises EOFError
         when the stream is shorter than its spans; chunks returned before remain what they were.
         """
         view = memoryview(buffer)
-        if len(view) < max(self._params.max_size, TENSOR_PIECE):
+        if len(view) < max(self._params.max_size, TENSOR_PIECE_BYTES):
             raise ValueError(f"a buffer of {len(view)} bytes may not hold one whole chunk")
         carried = len(self._tail)
         view[:carried] = self._tail
@@ -152,7 +152,7 @@ class StreamCutter:
 
 
 def chunks(
-    read: ReadInto, *, params: ChunkParams = DEFAULT, buffer_size: int = BUFFER_SIZE
+    read: ReadInto, *, params: ChunkParams = DEFAULT, buffer_size: int = BUFFER_BYTES
 ) -> Iterator[memoryview]:
     """The chunks of a stream. Each view is valid until the next one is asked for."""
     buffer = bytearray(buffer_size)

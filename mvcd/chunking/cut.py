@@ -20,13 +20,13 @@ import sys
 from collections.abc import Sequence
 from hashlib import sha256
 
-from mvcd.chunking.params import DEFAULT, PROPOSAL_SPACING, ChunkParams
+from mvcd.chunking.params import DEFAULT, PROPOSAL_SPACING_BYTES, ChunkParams
 
-GEAR_WINDOW = 16
-WEIGHT_WINDOW = 256
+GEAR_WINDOW_BYTES = 16
+WEIGHT_WINDOW_BYTES = 256
 """Bytes that decide whether a position is proposed, and whether it cuts."""
 
-PROPOSAL_LIMIT = 2**16 // PROPOSAL_SPACING
+PROPOSAL_LIMIT = 2**16 // PROPOSAL_SPACING_BYTES
 SALT = b"mvc cut 5 "
 MASK32 = (1 << 32) - 1
 MASK64 = (1 << 64) - 1
@@ -71,10 +71,10 @@ def next_cut(data: bytes, start: int, end: int, params: ChunkParams = DEFAULT) -
     first = start + params.min_size
     lightest, fallback = MASK64, start + params.max_size
     gear = 0
-    for i in range(first - GEAR_WINDOW, stop):
+    for i in range(first - GEAR_WINDOW_BYTES, stop):
         gear = (2 * gear + GEAR[data[i]]) % 2**16
         if i >= first - 1 and gear < PROPOSAL_LIMIT:
-            found = weight(data[i + 1 - WEIGHT_WINDOW : i + 1])
+            found = weight(data[i + 1 - WEIGHT_WINDOW_BYTES : i + 1])
             if found <= params.limit:
                 return i + 1
             if found <= lightest:  # of equal ones the last: repetitive data gets few, long chunks

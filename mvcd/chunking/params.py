@@ -9,11 +9,11 @@ from mvcd.errors import UsageError
 
 KIB = 1 << 10
 
-PROPOSAL_SPACING = 1024
+PROPOSAL_SPACING_BYTES = 1024
 """Bytes between proposals on average (`mvcd.chunking.cut`); a gap cannot be shorter."""
 
-MIN_MIN_SIZE = 256
-MAX_MAX_SIZE = 1 << 20
+MIN_MIN_BYTES = 256
+MAX_MAX_BYTES = 1 << 20
 """Bytes. The lower limit is the window that decides a cut; the upper is that of the object schema."""
 
 
@@ -33,19 +33,19 @@ class ChunkParams:
 
     def __post_init__(self) -> None:
         if not (
-            MIN_MIN_SIZE <= self.min_size < self.max_size <= MAX_MAX_SIZE
-            and self.gap_size >= PROPOSAL_SPACING
+            MIN_MIN_BYTES <= self.min_size < self.max_size <= MAX_MAX_BYTES
+            and self.gap_size >= PROPOSAL_SPACING_BYTES
         ):
             raise UsageError(
                 f"chunk sizes {self.min_size}, {self.gap_size}, {self.max_size} are out of range",
-                cause=f"they must obey {MIN_MIN_SIZE} <= minimum < maximum <= {MAX_MAX_SIZE} "
-                f"and {PROPOSAL_SPACING} <= gap",
+                cause=f"they must obey {MIN_MIN_BYTES} <= minimum < maximum <= {MAX_MAX_BYTES} "
+                f"and {PROPOSAL_SPACING_BYTES} <= gap",
             )
 
     @property
     def limit(self) -> int:
-        """The largest weight that cuts: a proposal does with probability PROPOSAL_SPACING / gap_size."""
-        return (PROPOSAL_SPACING << 64) // self.gap_size - 1
+        """The largest weight that cuts: a proposal does with probability PROPOSAL_SPACING_BYTES / gap_size."""
+        return (PROPOSAL_SPACING_BYTES << 64) // self.gap_size - 1
 
     @property
     def mean_size(self) -> int:
@@ -59,5 +59,5 @@ class ChunkParams:
 DEFAULT = ChunkParams(min_size=36 * KIB, gap_size=36 * KIB, max_size=112 * KIB)
 """For all bytes whose structure is unknown; 63 KiB on average."""
 
-TENSOR_PIECE = 256 * KIB
+TENSOR_PIECE_BYTES = 256 * KIB
 """Bytes. Tensors are cut at their start and then every so many bytes; a multiple of every element size."""

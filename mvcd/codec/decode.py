@@ -1,7 +1,7 @@
 """Stored bytes -> raw bytes, under the declared raw size as a hard limit (CODEC.md).
 
 Every function may be called from any thread: each thread keeps its own zstd context. Whatever the body
-says, memory stays below twice MAX_RAW_SIZE, and what does not decode to exactly `raw_size` bytes raises
+says, memory stays below twice MAX_RAW_BYTES, and what does not decode to exactly `raw_size` bytes raises
 CorruptObject. Whether the bytes are the right ones is for the caller's digest check to say.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 import zstandard
 
 from mvcd.codec import _planes
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import CorruptObject
 from mvcd.ids import Bytes
 
@@ -24,7 +24,7 @@ PLANE_FILL: Final = 1
 PLANE_ZSTD: Final = 2
 PLANE_TIERS: Final = 3
 FLAG_FLOATS: Final = 1
-MAX_WINDOW: Final = MAX_RAW_SIZE
+MAX_WINDOW_BYTES: Final = MAX_RAW_BYTES
 FILL_SIZES: Final = (1, 2, 4, 8)
 
 PLANES_WIDTH: Final = {Codec.PLANES2: 2, Codec.PLANES4: 4, Codec.PLANES8: 8}
@@ -101,8 +101,8 @@ def _corrupt(cause: str) -> CorruptObject:
 
 
 def _check_size(size: int) -> None:
-    if not 0 <= size <= MAX_RAW_SIZE:
-        raise _corrupt(f"it declares {size} bytes; the limit is {MAX_RAW_SIZE}")
+    if not 0 <= size <= MAX_RAW_BYTES:
+        raise _corrupt(f"it declares {size} bytes; the limit is {MAX_RAW_BYTES}")
 
 
 def _exact(data: Bytes, size: int, what: str) -> Bytes:
@@ -122,7 +122,7 @@ def _inflate(frame: Bytes, size: int, what: str) -> bytes:
             raise _corrupt(
                 f"{what}: the zstd frame declares {header.content_size} bytes, not {size}"
             )
-        if header.window_size > MAX_WINDOW or header.dict_id or header.has_checksum:
+        if header.window_size > MAX_WINDOW_BYTES or header.dict_id or header.has_checksum:
             raise _corrupt(
                 f"{what}: the zstd frame wants a large window, a dictionary or a checksum"
             )

@@ -28,36 +28,36 @@ from mvcd.codec.decode import (
     PLANES_WIDTH,
     fit,
 )
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import Bytes, ChunkId
 
 FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
 """dtypes (safetensors' names) of sign, exponent and mantissa that the planes know how to part."""
 
-TINY: Final = 64
+TINY_BYTES: Final = 64
 """Bytes up to which nothing is tried: a frame's header eats the gain."""
-SMALL: Final = 4096
+SMALL_BYTES: Final = 4096
 """Bytes up to which zstd itself is the cheapest probe."""
 SMALL_LEVEL: Final = 3
 """zstd fits a level's tables to the input: on 2 KiB of CSV half the time of THOROUGH, and 3 % smaller."""
-FLAT: Final = 7850
+FLAT_MILLIBITS: Final = 7850
 """Millibits per byte from which entropy coding gains less than 2 %."""
-FEW: Final = 20
+FEW_REPEATS_PER_MILLE: Final = 20
 """Per mille of repeated 8-byte strings below which searching for matches is a waste."""
-LANE_GAIN: Final = 150
+LANE_GAIN_MILLIBITS: Final = 150
 """Millibits per byte that splitting must promise before plain bytes count as elements."""
-QUICK_PAYS: Final = 0.95
+QUICK_PAYS_SHARE: Final = 0.95
 """Match search in planes must make them this much smaller than entropy coding does."""
-THOROUGH_PAYS: Final = 0.93
+THOROUGH_PAYS_SHARE: Final = 0.93
 """Thorough search has to make whole chunks this much smaller than quick search does."""
-TIERS_PAY: Final = 108
+TIERS_PAY_PER_CENT: Final = 108
 """Per cent of the probe's entropy up to which tiers are taken. They need 103 to 104 for weights, zstd's Huffman
 coding 105 at a twentieth of the speed, and the probe itself errs by 2."""
-TRIAL_EVERY: Final = 16
+TRIAL_EVERY_CHUNKS: Final = 16
 """Chunks between two trials of all three."""
-DELTA_PAYS: Final = 0.8
+DELTA_PAYS_SHARE: Final = 0.8
 """A delta costs the reader a second chunk: it is taken below this share of the other way's size."""
-TRIAL: Final = 16384
+TRIAL_BYTES: Final = 16384
 """Bytes of a chunk that two ways are tried on when statistics cannot decide."""
 
 PLANES_CODEC: Final = {width: codec for codec, width in PLANES_WIDTH.items()}
@@ -102,7 +102,7 @@ class Encoder:
         dtype: str | None = None,
         base: tuple[ChunkId, Bytes] | None = None,
     ) -> Encoded:
-        """The stored form of `data`, at most MAX_RAW_SIZE bytes (else ValueError).
+        """The stored form of `data`, at most MAX_RAW_BYTES bytes (else ValueError).
 
         `element_size` (bytes) and `dtype` (safetensors' name) describe a tensor's elements, which start
         at byte 0; 1 and None let the content decide. `base` is offered for a delta, and taken if it pays.
@@ -110,9 +110,9 @@ class Encoder:
         """
         view = memoryview(data).cast("B")
         size = len(view)
-        if size > MAX_RAW_SIZE:
-            raise ValueError(f"{size} bytes; an object has at most {MAX_RAW_SIZE}")
-        if size <= TINY:
+        if size > MAX_RAW_BYTES:
+            raise ValueError(f"{size} bytes; an object has at most {MAX_RAW_BYTES}")
+        if size <= TINY_BYTES:
             return Encoded(Codec.RAW, size, view)
         if period := _planes.period(view):
             return Encoded(Codec.FILL, size, bytes(view[:period]))
@@ -136,10 +136,10 @@ class Encoder:
 
     def _plain(self, data: memoryview) -> tuple[Codec, Bytes]:
         """Bytes of unknown kind."""
-        if len(data) <= SMALL:
+        if len(data) <= SMALL_BYTES:
             return Codec.ZSTD, self._small.compress(data)
         bits, repeats = _planes.probe(data)
-        if bits >= FLAT and repeats < FEW:
+        if bits >= FLAT_MILLIBITS and repeats < FEW_REPEATS_PER_MILLE:
             return Codec.RAW, data
         if (width := self._element_size(data, repeats)) > 1:
             return PLANES_CODEC[width], self._planes(data, width, False, None)
@@ -148,18 +148,18 @@ class Encoder:
     def _zstd(self, data: memoryview, bits: int, repeats: int) -> bytes:
         """Neighbouring chunks are mostly of one kind: what won on one is used for the next, until the
         statistics differ or its time is up."""
-        if len(data) <= TRIAL:
+        if len(data) <= TRIAL_BYTES:
             return self._thorough.compress(data)
         before_bits, before_repeats = self._liked_for
         same_kind = abs(bits - before_bits) < 500 and abs(repeats - before_repeats) < 100
         if same_kind and self._until_trial:
             self._until_trial -= 1
             return self._liked.compress(data)
-        self._until_trial, self._liked_for = TRIAL_EVERY - 1, (bits, repeats)
+        self._until_trial, self._liked_for = TRIAL_EVERY_CHUNKS - 1, (bits, repeats)
         coded, quick = self._entropy.compress(data), self._quick.compress(data)
         thorough = self._thorough.compress(data)
         shortest = min(coded, quick, thorough, key=len)
-        if len(thorough) < THOROUGH_PAYS * min(len(coded), len(quick)):
+        if len(thorough) < THOROUGH_PAYS_SHARE * min(len(coded), len(quick)):
             self._liked = self._thorough
         else:
             self._liked = self._entropy if len(coded) <= len(quick) else self._quick
@@ -185,13 +185,17 @@ class Encoder:
     def _plane(self, plane: memoryview, is_delta: bool) -> tuple[int, Bytes]:
         if _planes.period(plane) == 1:
             return PLANE_FILL, plane[:1]
-        if len(plane) > TINY:
+        if len(plane) > TINY_BYTES:
             bits, repeats = _planes.probe(plane)
-            if repeats < FEW and bits < FLAT and (tiers := self._tiers(plane, bits)) is not None:
+            if (
+                repeats < FEW_REPEATS_PER_MILLE
+                and bits < FLAT_MILLIBITS
+                and (tiers := self._tiers(plane, bits)) is not None
+            ):
                 return PLANE_TIERS, tiers
-            if bits < FLAT or repeats >= FEW:
+            if bits < FLAT_MILLIBITS or repeats >= FEW_REPEATS_PER_MILLE:
                 coder = self._entropy
-                if repeats >= FEW and not is_delta:
+                if repeats >= FEW_REPEATS_PER_MILLE and not is_delta:
                     coder = self._better(plane)
                 frame = coder.compress(plane)
                 if _pays(frame, plane):
@@ -204,26 +208,28 @@ class Encoder:
         needed = _planes.tiers_scratch(size)
         if len(self._tier_scratch) < needed:
             self._tier_scratch = bytearray(needed)
-        limit = min(size - size // 64, size * bits * TIERS_PAY // 800_000)
+        limit = min(size - size // 64, size * bits * TIERS_PAY_PER_CENT // 800_000)
         return _planes.tiers(plane, limit, self._tier_scratch)
 
     def _better(self, plane: memoryview) -> ZstdCompressor:
         """Repeats may be structure, or mere chance where few symbols are likely; a trial knows."""
         middle = len(plane) // 2
-        sample = plane[max(0, middle - TRIAL // 4) : middle + TRIAL // 4]
+        sample = plane[max(0, middle - TRIAL_BYTES // 4) : middle + TRIAL_BYTES // 4]
         matched, coded = len(self._quick.compress(sample)), len(self._entropy.compress(sample))
-        return self._quick if matched < QUICK_PAYS * coded else self._entropy
+        return self._quick if matched < QUICK_PAYS_SHARE * coded else self._entropy
 
     def _element_size(self, data: memoryview, repeats: int) -> int:
         """What the bytes themselves show: arrays in pickles, NumPy files, databases."""
         lanes = _planes.lanes(data)
         best = min(lanes)
-        if lanes[0] - best < LANE_GAIN:
+        if lanes[0] - best < LANE_GAIN_MILLIBITS:
             return 1
         width = next(
-            w for w, b in zip((1, 2, 4, 8), lanes, strict=True) if b - best < LANE_GAIN // 3
+            w
+            for w, b in zip((1, 2, 4, 8), lanes, strict=True)
+            if b - best < LANE_GAIN_MILLIBITS // 3
         )
-        if repeats < FEW:
+        if repeats < FEW_REPEATS_PER_MILLE:
             return width
         sample = _sample(data)
         as_planes = len(self._planes(sample, width, False, None))
@@ -232,7 +238,7 @@ class Encoder:
     def _delta_pays(self, data: memoryview, base: memoryview, width: int, floats: bool) -> bool:
         sample = _sample(data)
         delta = len(self._planes(sample, width, floats, _sample(base)))
-        return delta < DELTA_PAYS * len(self._alone(sample, width, floats)[1])
+        return delta < DELTA_PAYS_SHARE * len(self._alone(sample, width, floats)[1])
 
 
 def _pays(body: Bytes, data: memoryview) -> bool:
@@ -241,8 +247,8 @@ def _pays(body: Bytes, data: memoryview) -> bool:
 
 def _sample(data: memoryview) -> memoryview:
     """TRIAL bytes in four evenly spread blocks, each at a multiple of 8."""
-    if len(data) <= TRIAL:
+    if len(data) <= TRIAL_BYTES:
         return data
-    size = TRIAL // 4
+    size = TRIAL_BYTES // 4
     starts = (((len(data) - size) * i // 3) & ~7 for i in range(4))
     return memoryview(b"".join(data[start : start + size] for start in starts))

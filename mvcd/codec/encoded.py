@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
 
-MAX_RAW_SIZE = 2 << 20
+MAX_RAW_BYTES = 2 << 20
 """Bytes; no object is larger, so no decoder ever allocates more for one."""
 
 

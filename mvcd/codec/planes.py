@@ -15,7 +15,7 @@ ONE = 1 << 16
 """Fixed point: 16 fractional bits."""
 HALF_OVER_LN2 = 47274
 """ONE / (2 ln 2), of Miller and Madow's correction."""
-REPEAT_LENGTH = 8
+REPEAT_BYTES = 8
 """Bytes. Noise with 2.6 bits a byte repeats 8 of them by chance once in 2^21."""
 
 
@@ -158,15 +158,15 @@ def _entropy(sample: bytes) -> int:
 
 
 def _repeats(sample: bytes) -> int:
-    positions = len(sample) - REPEAT_LENGTH + 1
+    positions = len(sample) - REPEAT_BYTES + 1
     if positions <= 1:
         return 0
     last: dict[int, int] = {}
     repeats = 0
     for i in range(positions):
-        now = sample[i : i + REPEAT_LENGTH]
+        now = sample[i : i + REPEAT_BYTES]
         slot = (int.from_bytes(now, "little") * 0x9E3779B97F4A7C15 & (1 << 64) - 1) >> 53
         before = last.get(slot)
-        repeats += before is not None and sample[before : before + REPEAT_LENGTH] == now
+        repeats += before is not None and sample[before : before + REPEAT_BYTES] == now
         last[slot] = i
     return repeats * 1000 // positions

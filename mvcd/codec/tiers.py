@@ -5,7 +5,7 @@ from __future__ import annotations
 from mvcd.ids import Bytes
 
 MAX_TIERS = 5
-SAMPLE = 4096
+SAMPLE_BYTES = 4096
 SAMPLE_BLOCKS = 16
 
 
@@ -49,8 +49,8 @@ def untier(stored: Bytes, size: int) -> bytes:
 def _choose(data: bytes) -> list[bytes]:
     """Per tier three symbols, the most frequent of a sample first, as long as two bits for each byte left save
     eight for more than a quarter of them."""
-    block = len(data) if len(data) <= SAMPLE else SAMPLE // SAMPLE_BLOCKS
-    blocks = 1 if len(data) <= SAMPLE else SAMPLE_BLOCKS
+    block = len(data) if len(data) <= SAMPLE_BYTES else SAMPLE_BYTES // SAMPLE_BLOCKS
+    blocks = 1 if len(data) <= SAMPLE_BYTES else SAMPLE_BLOCKS
     starts = [(len(data) - block) * k // (SAMPLE_BLOCKS - 1) for k in range(blocks)]
     sample = b"".join(data[s : s + block] for s in starts)
     counts = [sample.count(bytes([s])) for s in range(256)]

@@ -16,9 +16,9 @@
     formats, lengths, walks    whether one file is whole, by its own format
     verdict     what rules and formats say
     settle      which sets may be taken now, and when to look again (pure; time is an argument)
-    writers     whether some process still has a file open for writing
+    openfiles   whether some process still has a file open for writing
     taking      complete states out of their program's reach: held, queued (CAPTURES.md)
-    refusals    what looks like an accident, and is not saved by itself
+    accidents   what looks like an accident, and is not saved by itself
     reading     the reader process as the daemon sees it
     hearing     what it tells of a workspace
     reader      the program of that process: versions of what was taken
@@ -26,7 +26,7 @@
     state       what the status tells
     message     what a version says of itself
     headline, measures    its first line | with which metrics
-    parts, cells    words of each component | safe text and widths
+    phrases, cells    words of each component | safe text and widths
     origins     which process wrote what is saved
     processes, commands    what /proc shows of processes | what they run
     surroundings    host, time zone and git commit of a version

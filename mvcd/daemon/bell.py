@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from mvcd.daemon.watch import Loss
 
-MAX_TOUCHED = 512
+MAX_TOUCHED_PATHS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Bell:
         with self._changed:
             if self._touched is not None:
                 self._touched.add(directory)
-                if len(self._touched) > MAX_TOUCHED:
+                if len(self._touched) > MAX_TOUCHED_PATHS:
                     self._touched = None
             self._ring()
 

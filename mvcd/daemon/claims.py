@@ -13,11 +13,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from mvcd.daemon.processes import Process, Processes
+from mvcd.daemon.processes import Processes, ProcessStat
 from mvcd.daemon.sets import Bracket, Claim, Found
 from mvcd.repo.change.captures import Maker
 
-_REMEMBERED = 1000
+_REMEMBERED_CAPTURES = 1000
 NOTHING_NEW = 0
 """Stands in place of a capture's number: the block left nothing that was not saved or taken before."""
 
@@ -31,7 +31,7 @@ class Claims:
         self._lock = threading.Condition()
         self._claims: dict[int, Claim] = {}
         self._table = Processes()
-        self._processes: dict[int, Process] = {}
+        self._processes: dict[int, ProcessStat] = {}
         self._abandoned_as: dict[int, int] = {}
         self._taken_in: OrderedDict[int, int] = OrderedDict()
         self._next = 0
@@ -106,7 +106,7 @@ class Claims:
 
     def _resolve(self, number: int, capture: int) -> None:
         self._taken_in[number] = capture
-        while len(self._taken_in) > _REMEMBERED:
+        while len(self._taken_in) > _REMEMBERED_CAPTURES:
             self._taken_in.popitem(last=False)
         self._lock.notify_all()
 

@@ -18,12 +18,12 @@ from typing import Self
 
 from mvcd.errors import DaemonError
 
-_SOCKET_PATH_MAX = 107
+_SOCKET_PATH_BYTES = 107
 """Bytes of sun_path less its NUL (unix(7))."""
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class DaemonPaths:
     """Absolute paths. `prepare` makes the directories."""
 
     runtime: str
@@ -69,11 +69,11 @@ class Places:
                 help="MVC_RUNTIME_DIR=DIR, a directory that only you can write",
             )
         os.chmod(self.runtime, 0o700)
-        if len(os.fsencode(self.socket)) > _SOCKET_PATH_MAX:
+        if len(os.fsencode(self.socket)) > _SOCKET_PATH_BYTES:
             raise DaemonError(
                 f"{self.socket} is too long for a socket",
                 kind="bad-runtime-dir",
-                cause=f"the system allows {_SOCKET_PATH_MAX} bytes",
+                cause=f"the system allows {_SOCKET_PATH_BYTES} bytes",
                 help="MVC_RUNTIME_DIR=DIR, with a shorter path",
             )
 

@@ -4,7 +4,7 @@ A request is one line, `{"verb": "status", ...}`; its answer is one line, `{"ok"
 "error": {"kind", "message", "cause", "help"}}`. A connection may carry many requests, one after the other.
 Verbs that go on answering (`follow`) or whose meaning is tied to the connection (`begin`) get a `Channel`.
 
-Bounded: MAX_CLIENTS connections, MAX_LINE bytes a request; a peer of another user is turned away.
+Bounded: MAX_CLIENTS connections, MAX_LINE_BYTES bytes a request; a peer of another user is turned away.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mvcd.errors import DaemonError, MvcError, UsageError
 
 log = logging.getLogger(__name__)
 
-MAX_LINE = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 MAX_CLIENTS = 256
 
 Request = Mapping[str, Any]
@@ -112,8 +112,8 @@ class Control:
         channel = Channel(connection)
         try:
             with connection.makefile("rb") as lines:
-                while line := lines.readline(MAX_LINE + 1):
-                    if len(line) > MAX_LINE:
+                while line := lines.readline(MAX_LINE_BYTES + 1):
+                    if len(line) > MAX_LINE_BYTES:
                         channel.send(_refusal(UsageError("the request is too long")))
                         return
                     channel.send(self._answer(line, channel))

@@ -16,7 +16,7 @@ from mvcd.repo.ondisk.unreadable import SHORTAGE
 
 Names = Collection[str]
 
-_FIRST_STAMP = 631_152_000
+_FIRST_STAMP_SECONDS = 631_152_000
 """1990-01-01, in seconds since the epoch: a stamp from before is no clock's."""
 
 
@@ -65,12 +65,12 @@ class Folder:
         return min((self.now - self._written(found) for found in self.files.values()), default=0.0)
 
     def _written(self, found: os.stat_result) -> float:
-        stamped = _FIRST_STAMP <= found.st_mtime <= self.now
+        stamped = _FIRST_STAMP_SECONDS <= found.st_mtime <= self.now
         return found.st_mtime if stamped else found.st_ctime
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FolderRule:
     name: str
     claims: Callable[[str, Names], bool]
     members: tuple[str, ...]
@@ -112,6 +112,6 @@ def _let_be(_: str, error: OSError) -> None:
         raise error
 
 
-def folder_of(rule: Rule, directory: str, changed: Collection[str] | None = None) -> Folder:
+def folder_of(rule: FolderRule, directory: str, changed: Collection[str] | None = None) -> Folder:
     files = {p: s for p, s in walk(directory) if rule.has(p) and not temporary(p)}
     return Folder(directory, files, changed)

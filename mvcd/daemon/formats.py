@@ -16,20 +16,29 @@ from mvcd.daemon.verdict import (
     COMPLETE,
     PROVEN,
     UNKNOWN,
-    State,
+    SaveState,
     Verdict,
     incomplete,
     of_length,
 )
 
-__all__ = ["COMPLETE", "FILES", "PROVEN", "UNKNOWN", "State", "Verdict", "check_file", "incomplete"]
+__all__ = [
+    "COMPLETE",
+    "FILES",
+    "PROVEN",
+    "UNKNOWN",
+    "SaveState",
+    "Verdict",
+    "check_file",
+    "incomplete",
+]
 
-MAX_HEADER = 100 << 20
+MAX_HEADER_BYTES = 100 << 20
 """Bytes of a safetensors header: the library's own limit."""
 
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR64 = struct.Struct("<4sIQI")
-_MAX_COMMENT = 1 << 16
+_MAX_COMMENT_BYTES = 1 << 16
 
 
 def safetensors(path: str, size: int) -> Verdict:
@@ -37,7 +46,7 @@ def safetensors(path: str, size: int) -> Verdict:
     with open(path, "rb") as file:
         head = file.read(9)
         length = int.from_bytes(head[:8], "little")
-        if len(head) == 9 and length > MAX_HEADER:
+        if len(head) == 9 and length > MAX_HEADER_BYTES:
             return UNKNOWN  # a pointer file or something else under this name
         if len(head) < 9 or length < 2 or head[8:] not in (b"{", b" "):
             return incomplete("the header is not written yet")
@@ -58,7 +67,7 @@ def torch_zip(path: str, size: int) -> Verdict:
     with open(path, "rb") as file:
         if size and file.read(4) != b"PK\x03\x04":
             return UNKNOWN  # torch's old format, or another one: no mark at its end
-        start = max(0, size - _END.size - _MAX_COMMENT - _LOCATOR64.size)
+        start = max(0, size - _END.size - _MAX_COMMENT_BYTES - _LOCATOR64.size)
         file.seek(start)
         tail = file.read(size - start)
     problem = _zip_end(tail, start) if size else "the file is empty"

@@ -12,19 +12,19 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from mvcd.daemon import measures, parts
+from mvcd.daemon import measures, phrases
 from mvcd.daemon.cells import cells, safe, shorten
 from mvcd.objects.version import Component
 from mvcd.repo.records.results import Diff, FileChanges
 
-WIDTH = 72
+WIDTH_CELLS = 72
 """Cells."""
 
-_LEAD = 32
+_LEAD_CELLS = 32
 """Cells of the checkpoint's name: the longer half of the line is for what is new about it."""
 
 Told = frozenset[tuple[Component, str]]
-"""Parts (parts.py) of which a text leaves nothing out."""
+"""Parts (phrases.py) of which a text leaves nothing out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +63,15 @@ class _Lead:
 def headline(diff: Diff, names: Sequence[str]) -> tuple[str, Told]:
     """The line, never empty, and the parts of components that it tells whole."""
     lead = _lead(diff, names)
-    prefix = f"{shorten(safe(lead.called), _LEAD)}: " if lead and lead.called else ""
-    room = WIDTH - cells(prefix)
+    prefix = f"{shorten(safe(lead.called), _LEAD_CELLS)}: " if lead and lead.called else ""
+    room = WIDTH_CELLS - cells(prefix)
     weights = _tensors(diff, lead)
     taken = _metrics(diff, lead, room, cells(f", {weights.text}") if weights else 0)
     if weights:
         facts = iter([weights])
     else:
         if lead and lead.directory is None and not taken:
-            prefix, room = "", WIDTH  # "b.bin: b.bin added" says it twice
+            prefix, room = "", WIDTH_CELLS  # "b.bin: b.bin added" says it twice
         facts = _settings_and_files(diff, lead if prefix else None, room, told_metrics=bool(taken))
     for fact in facts:
         left = room - cells(", ".join([*(f.text for f in taken), ""]))
@@ -93,7 +93,7 @@ def _lead(diff: Diff, names: Sequence[str]) -> _Lead | None:
     Of equals none, and none if the weights are only gone while something else changed.
     """
     files = diff.components.get(Component.WEIGHTS, FileChanges())
-    fresh = [path for kind, paths in parts.kinds(files) for path in paths if kind != "deleted"]
+    fresh = [path for kind, paths in phrases.kinds(files) for path in paths if kind != "deleted"]
     if not fresh and not any(_fresh(changes) for changes in diff.components.values()):
         fresh = list(files.deleted)
     ranked = sorted(
@@ -112,7 +112,7 @@ def _fresh(files: FileChanges) -> bool:
 
 def _rank(diff: Diff, lead: _Lead, paths: Collection[str]) -> tuple[bool, int, int, int]:
     numbers = re.findall(r"[0-9]{1,18}", lead.called)
-    count = parts.came(diff, paths) + sum(
+    count = phrases.came(diff, paths) + sum(
         len(diff.tensors[p].changed) for p in paths if p in diff.tensors
     )
     return lead.directory is not None, int(numbers[-1]) if numbers else -1, count, len(paths)
@@ -133,13 +133,13 @@ def _metrics(diff: Diff, lead: _Lead | None, room: int, reserved: int) -> list[_
         text = measure.words(left)
         if not found:  # rather this alone than none
             text = text or measure.words(room) or measure.value_alone(room)
-        if text is None or len(found) == parts.NAMED:
+        if text is None or len(found) == phrases.NAMED_VALUES:
             break
         found.append(_Fact(text))
         exact = exact and measure.tells(text)
         left -= cells(text) + 2
     if found and exact and len(found) == len(diff.metrics):
-        whole = parts.parts(diff, Component.RESULTS)
+        whole = phrases.parts(diff, Component.RESULTS)
         found[-1] = _Fact(found[-1].text, frozenset((Component.RESULTS, part) for part in whole))
     return found
 
@@ -160,18 +160,18 @@ def _tensors(diff: Diff, lead: _Lead | None) -> _Fact | None:
         return None
     files = diff.components[Component.WEIGHTS]
     added = [path for path in files.added if has(path)]
-    count = parts.came(diff, added)
+    count = phrases.came(diff, added)
     moved = any(has(new) for _, new in files.renamed) and not count
     if any(map(has, files.modified)) or moved:
-        text = parts.changed_tensors(diff, has)
+        text = phrases.changed_tensors(diff, has)
         none = text[:2] in ("", "0 ")
         return None if none else _Fact(text, frozenset([(Component.WEIGHTS, text)]))
     if not count:
         return None
     # Of "m.safetensors: 148 tensors" the body's "m.safetensors added (148 tensors)" would be a repetition.
     alone = lead is not None and [lead.name] == added and lead.name == lead.called
-    whole = parts.parts(diff, Component.WEIGHTS) if alone else ()
-    return _Fact(parts.tensors(count), frozenset((Component.WEIGHTS, part) for part in whole[:1]))
+    whole = phrases.parts(diff, Component.WEIGHTS) if alone else ()
+    return _Fact(phrases.tensors(count), frozenset((Component.WEIGHTS, part) for part in whole[:1]))
 
 
 # -------------------------------------------------------------------- settings and files
@@ -186,13 +186,13 @@ def _settings_and_files(
         valued.add(Component.RESULTS)
     within = lead is not None and lead.directory is not None
     told = set() if within else valued - {Component.RESULTS} if told_metrics else valued
-    late = {c for c in told if all(v.new is None for v in parts.values_of(diff, c).values())}
+    late = {c for c in told if all(v.new is None for v in phrases.values_of(diff, c).values())}
     yield from (_values(diff, c, room) for c in diff.components if c in told - late)
     others = {c: files for c, files in diff.components.items() if c not in valued}
-    facts = [_files(kind, others, lead, room) for kind, _ in parts.kinds(FileChanges())]
+    facts = [_files(kind, others, lead, room) for kind, _ in phrases.kinds(FileChanges())]
     yield from (fact for fact in facts[:-1] if fact)
     yield from (
-        _Fact(f"{c.value} {parts.CHANGED}", frozenset([(c, parts.CHANGED)]))
+        _Fact(f"{c.value} {phrases.CHANGED}", frozenset([(c, phrases.CHANGED)]))
         for c, files in others.items() if not files.listed and not within
     )  # fmt: skip
     yield from (_values(diff, c, room) for c in diff.components if c in late)
@@ -202,7 +202,7 @@ def _settings_and_files(
 
 def _has_changed_values(diff: Diff, component: Component) -> bool:
     """Not so where a file only came: that it did is the news, and its values go into the body."""
-    changes = parts.values_of(diff, component)
+    changes = phrases.values_of(diff, component)
     files = diff.components.get(component, FileChanges())
     if not changes or (files.deleted and not _fresh(files)):
         return False
@@ -213,11 +213,11 @@ def _values(diff: Diff, component: Component, room: int) -> _Fact:
     """ "params.yaml: lr 0.1 -> 0.05", or "settings: ..." when several files have them. The last resort is less
     than all three values."""
     files = diff.components[component]
-    paths = [path for _, some in parts.kinds(files) for path in some]
-    name = safe(paths[0]) if len(paths) == 1 else parts.title(diff, component)
-    whole = parts.parts(diff, component)
-    for named in range(parts.NAMED, 0, -1):
-        text = f"{name}: {parts.values(parts.values_of(diff, component), named)}"
+    paths = [path for _, some in phrases.kinds(files) for path in some]
+    name = safe(paths[0]) if len(paths) == 1 else phrases.title(diff, component)
+    whole = phrases.parts(diff, component)
+    for named in range(phrases.NAMED_VALUES, 0, -1):
+        text = f"{name}: {phrases.values(phrases.values_of(diff, component), named)}"
         if cells(text) <= room:
             tells = frozenset((component, part) for part in whole if text == f"{name}: {part}")
             return _Fact(text, tells)
@@ -229,7 +229,7 @@ def _files(
 ) -> _Fact | None:
     """One or two by name, more as a number, over all these components; of a lead that is a file all others."""
     within = lead.directory if lead else None
-    every = {c: dict(parts.kinds(files))[kind] for c, files in components.items()}
+    every = {c: dict(phrases.kinds(files))[kind] for c, files in components.items()}
     mine = {
         c: [p for p in of_it if not lead or lead.has(p) == (within is not None)]
         for c, of_it in every.items()
@@ -240,12 +240,12 @@ def _files(
     shown = [safe(path.removeprefix(within or "")) for path in paths]
     text = f"{' and '.join(shown)} {kind}"
     whole = [c for c, some in mine.items() if some and len(some) == len(every[c])]
-    tells = frozenset((c, parts.some(kind, every[c])) for c in whole)
+    tells = frozenset((c, phrases.some(kind, every[c])) for c in whole)
     if len(paths) <= 2 and cells(text) <= room:
         return _Fact(text, frozenset() if within else tells)
     if len(paths) == 1:
         return _Fact(f"{shorten(shown[0], room - len(kind) - 1)} {kind}")
     return _Fact(
-        parts.some(kind, paths),
+        phrases.some(kind, paths),
         tells if len(whole) == sum(map(bool, mine.values())) == 1 else frozenset(),
     )

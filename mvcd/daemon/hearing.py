@@ -8,9 +8,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from mvcd.daemon.hooks import Saved
+from mvcd.daemon.hooks import SavedVersion
 from mvcd.daemon.ledger import Ledger
-from mvcd.daemon.state import State
+from mvcd.daemon.state import WatchState
 from mvcd.daemon.taking import Taking
 from mvcd.repo.change.captures import Capture
 
@@ -25,10 +25,10 @@ class Hearing:
     def __init__(
         self,
         root: str,
-        state: State,
+        state: WatchState,
         ledger: Ledger,
         queued: Callable[[], Sequence[Capture]],
-        saved: Callable[[Saved], None],
+        saved: Callable[[SavedVersion], None],
     ) -> None:
         self._root = root
         self._state = state
@@ -77,7 +77,7 @@ class Hearing:
         self._ledger.saved(int(told["capture"]), told["version"], number, new=told["new"])
         if not told["new"]:
             return
-        saved = Saved(
+        saved = SavedVersion(
             root=self._root, version=told["version"], number=number, branch=told["branch"],
             message=told["message"], files=told["files"], bytes_changed=told["bytes_changed"],
             bytes_stored=told["bytes_stored"], seconds=told["seconds"], command=told["hook"],

@@ -1,7 +1,7 @@
 """What happens after a save: whoever is to know is told, in a thread of its own, in order, one at a time.
 
-A hook is any callable that takes a `Saved`. The command hook is built in; pushing is pushing.py's. A slow or
-failing hook delays other hooks, never a save.
+A hook is any callable that takes a `SavedVersion`. The command hook is built in; pushing is pushing.py's. A
+slow or failing hook delays other hooks, never a save.
 
 The command is read from `.mvc/config.toml` (`watch.hook`), which does not travel with versions: a table in
 the versioned `mvc.toml` would run a stranger's command on whoever pulls and watches.
@@ -20,12 +20,12 @@ from dataclasses import dataclass
 log = logging.getLogger(__name__)
 
 COMMAND_SECONDS = 600.0
-_WAITING = 1000
+_WAITING_SAVES = 1000
 """Saves whose hooks have not run yet; beyond, the oldest are dropped, and the log says so."""
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedVersion:
     """One automatic version."""
 
     root: str
@@ -40,10 +40,10 @@ class Saved:
     command: str | None = None
 
 
-Hook = Callable[[Saved], None]
+Hook = Callable[[SavedVersion], None]
 
 
-def run_command(saved: Saved) -> None:
+def run_command(saved: SavedVersion) -> None:
     """The workspace's own command, by the shell, in its root; MVC_* variables say what was saved."""
     if not saved.command:
         return
@@ -70,11 +70,11 @@ class Hooks:
 
     def __init__(self, hooks: Sequence[Hook]) -> None:
         self._hooks = tuple(hooks)
-        self._queue: queue.Queue[Saved | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[SavedVersion | None] = queue.Queue(_WAITING_SAVES)
         self._thread = threading.Thread(target=self._run, name="hooks", daemon=True)
         self._thread.start()
 
-    def saved(self, saved: Saved) -> None:
+    def saved(self, saved: SavedVersion) -> None:
         while True:
             try:
                 self._queue.put_nowait(saved)

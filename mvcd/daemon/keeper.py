@@ -2,9 +2,9 @@
 
 Reasons are events, a set's own time (quiet is over, a pause ends), a request, and every hour, jittered by a
 quarter, for what no event told. A look is a stat scan against the engine's cache. Looks are spaced so that
-they take a twentieth of one core at most, by the processor time they use and never for more than MAX_GAP, so
-that neither a busy machine nor one that was suspended buys blindness; a request, and the end of a block, wait
-for no pause.
+they take a twentieth of one core at most, by the processor time they use and never for more than
+MAX_GAP_SECONDS, so that neither a busy machine nor one that was suspended buys blindness; a request, and the
+end of a block, wait for no pause.
 
 Nothing is read here. What is complete is taken out of its writer's reach (taking.py); versions are made of it
 by a reader in a process of its own (reading.py), whose answers come in through `heard`.
@@ -28,18 +28,18 @@ from dataclasses import replace
 from typing import Any
 
 from mvcd.daemon import limits as limits_file
+from mvcd.daemon.accidents import refuse_emptiness, refuse_interrupted_checkout
 from mvcd.daemon.bell import Bell, Ring
 from mvcd.daemon.claims import Claims
 from mvcd.daemon.hearing import Hearing
-from mvcd.daemon.hooks import Saved
-from mvcd.daemon.ledger import Ledger, Outcome
-from mvcd.daemon.limits import Limits
+from mvcd.daemon.hooks import SavedVersion
+from mvcd.daemon.ledger import CaptureOutcome, Ledger
+from mvcd.daemon.limits import DaemonLimits
 from mvcd.daemon.mounts import Mounts
 from mvcd.daemon.origins import Origins
-from mvcd.daemon.refusals import refuse_emptiness, refuse_interrupted_checkout
 from mvcd.daemon.sets import Found, Sorter
-from mvcd.daemon.settle import Plan, Settler, Waiting
-from mvcd.daemon.state import State
+from mvcd.daemon.settle import SettlePlan, Settler, WaitingSet
+from mvcd.daemon.state import WatchState
 from mvcd.daemon.taking import Full, Stand, Taking
 from mvcd.daemon.vigil import Vigil
 from mvcd.daemon.watch import Events
@@ -51,39 +51,39 @@ from mvcd.repo.core.core import Core, open_at
 from mvcd.repo.history.history import history
 from mvcd.repo.workspace.scan import Scan
 from mvcd.repo.workspace.settings import component_rules
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 log = logging.getLogger(__name__)
 
-RESCAN = 3600.0
-PULSE = 30.0
+RESCAN_SECONDS = 3600.0
+PULSE_SECONDS = 30.0
 """Seconds between two glances at what no event tells: that the root went with its parent, that a verb such as
 `add` worked on the repository."""
 
-LINGER = 1.0
+LINGER_SECONDS = 1.0
 """Seconds, at most, for which a block's capture is not read yet, so that what rotation deletes right after the
 block goes with it."""
 
-_MAKERS = 4
+_MAKER_SETS = 4
 """Held sets of one look whose writer is looked for at once; for each that costs up to 50 ms (origins.py)."""
 
-_RECALLED = 100
+_RECALLED_VERSIONS = 100
 """Versions in which the last automatic one is looked for after a start."""
 
-_GAP = 0.05
-MAX_GAP = 2.0
-_SHARE = 20
-_FREE = 0.005
+_GAP_SECONDS = 0.05
+MAX_GAP_SECONDS = 2.0
+_LOOK_TIMES = 20
+_FREE_SECONDS = 0.005
 """Processor seconds of a look that are too few to space looks for."""
 
-_AGAIN = 0.2
+_AGAIN_SECONDS = 0.2
 """Seconds until what moved while it was taken is taken again."""
 
-_RETRY = 1.0
-_MAX_RETRY = 60.0
+_RETRY_SECONDS = 1.0
+_MAX_RETRY_SECONDS = 60.0
 
 
-class Keeper:
+class WorkspaceKeeper:
     """`start`, then everything that is public from any thread; `stop` waits for a look under way."""
 
     def __init__(
@@ -93,13 +93,13 @@ class Keeper:
         *,
         events: Events,
         read: Callable[[str, float], None],
-        saved: Callable[[Saved], None],
+        saved: Callable[[SavedVersion], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`read(root, since)` asks the reader for what is queued, taken at `since` on our clock."""
         self.root = root
         self.author = author
-        self.state = State()
+        self.state = WatchState()
         self._read = read
         self._clock = clock
         self._bell = Bell(clock)
@@ -109,7 +109,7 @@ class Keeper:
         self.ledger = Ledger(root)
         self._taking = Taking(root, self.ledger, clock)
         self._origins = Origins(root)
-        self._limits = Limits()
+        self._limits = DaemonLimits()
         self._settler = Settler(self._limits)
         self._hearing = Hearing(root, self.state, self.ledger, lambda: self._taking.queued, saved)
         self._hurried: deque[int] = deque()
@@ -141,7 +141,7 @@ class Keeper:
         """Returns the number of the capture that holds an ended block: see Claims.taken_in."""
         return self.claims.taken_in(block, timeout)
 
-    def outcome(self, capture: int, timeout: float) -> Outcome | None:
+    def outcome(self, capture: int, timeout: float) -> CaptureOutcome | None:
         """What became of a capture, which is read without delay from now on."""
         found = self.ledger.outcome(capture, 0.0)
         if found is None and timeout > 0:
@@ -210,7 +210,9 @@ class Keeper:
         wake = not_before = self._clock()
         rescan = self._next_rescan()
         while True:
-            ring = self._bell.wait(min(wake, rescan), not_before, PULSE, self._vigil.disturbed)
+            ring = self._bell.wait(
+                min(wake, rescan), not_before, PULSE_SECONDS, self._vigil.disturbed
+            )
             if ring is None:
                 break
             if ring.rewatch or self._clock() >= rescan:
@@ -224,7 +226,8 @@ class Keeper:
             spent = time.thread_time() - began
             self.state.looked, self.state.wake = self._clock(), min(wake, rescan)
             not_before = self._clock() + max(
-                _GAP, min(MAX_GAP, _SHARE * spent) if spent > _FREE else 0.0
+                _GAP_SECONDS,
+                min(MAX_GAP_SECONDS, _LOOK_TIMES * spent) if spent > _FREE_SECONDS else 0.0,
             )
             plan = self.state.plan
             idle = sound and not (plan.waiting or plan.ready or self._taking.queued)
@@ -232,7 +235,7 @@ class Keeper:
         self._vigil.end()
 
     def _next_rescan(self) -> float:
-        return self._clock() + RESCAN * random.uniform(0.75, 1.25)  # noqa: S311 - to spread, not to hide
+        return self._clock() + RESCAN_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - to spread, not to hide
 
     def _look(self, ring: Ring) -> tuple[float, bool]:
         """One look; returns when the next is due, and whether this one saw the workspace as it is."""
@@ -254,7 +257,7 @@ class Keeper:
         except Busy as busy:
             self._well()
             self.state.plan = _held_up(self.state.plan, self._clock(), str(busy))
-            return self._clock() + _RETRY, False
+            return self._clock() + _RETRY_SECONDS, False
         except (MvcError, OSError) as problem:
             return self._failing(problem), False
         except Exception as problem:
@@ -273,7 +276,7 @@ class Keeper:
         if self._recalled:
             return
         self._recalled = True
-        for entry in history(core, limit=_RECALLED):
+        for entry in history(core, limit=_RECALLED_VERSIONS):
             if entry.version.trigger is Trigger.AUTO:
                 self.state.last_save = {
                     "version": entry.id.hex(), "number": entry.version.generation,
@@ -295,10 +298,10 @@ class Keeper:
             log.warning("%s: %s", self.root, why)
         self._vigil.end()
         self.state.state, self.state.why = "gone", why
-        self.state.plan = Plan()
+        self.state.plan = SettlePlan()
 
     def _failing(self, problem: Exception) -> float:
-        self._retry = min(_MAX_RETRY, max(_RETRY, 2 * self._retry))
+        self._retry = min(_MAX_RETRY_SECONDS, max(_RETRY_SECONDS, 2 * self._retry))
         text = with_cause(problem)
         if self.state.why != text:
             log.warning("%s: %s", self.root, text)
@@ -340,12 +343,12 @@ class Keeper:
         rules, claims = component_rules(self.root), self.claims.now()
         sorter = Sorter(self.root, self._limits, rules, claims, self._mounts.away)
         away = self._mounts.away()
-        scan = Workspace(core).scan
+        scan = ScannedWorkspace(core).scan
         self._mounts.remember(scan, away)
         changes = self._taking.less(scan, gone(core, scan))
         return sorter, scan, sorter.sort(changes, scan.unreadable)
 
-    def _still_so(self, core: Core, plan: Plan, sets: Mapping[str, Found]) -> Plan:
+    def _still_so(self, core: Core, plan: SettlePlan, sets: Mapping[str, Found]) -> SettlePlan:
         """The plan without the sets of rules that changed since they were scanned.
 
         A rule looks at a directory as it is when it is asked. A writer that went on after the scan and was
@@ -363,18 +366,18 @@ class Keeper:
         moved = {n for n in asked if n not in again or again[n].signature != sets[n].signature}
         if not moved:
             return plan
-        self._again_at = self._clock() + _AGAIN
+        self._again_at = self._clock() + _AGAIN_SECONDS
         ready = tuple(n for n in plan.ready if n not in moved)
         whole = tuple(n for n in plan.whole if n not in moved)
         held = tuple(
-            Waiting(n, "it is being written", self._clock(), stuck=False) for n in sorted(moved)
+            WaitingSet(n, "it is being written", self._clock(), stuck=False) for n in sorted(moved)
         )
         return replace(plan, ready=ready, whole=whole, waiting=(*plan.waiting, *held))
 
-    def _hold(self, plan: Plan, sets: Mapping[str, Found], stand: Stand) -> None:
+    def _hold(self, plan: SettlePlan, sets: Mapping[str, Found], stand: Stand) -> None:
         fresh = [sets[name] for name in plan.whole if not self._taking.holds(sets[name])]
         for number, found in enumerate(fresh):
-            made = self._of(stand, [found]) if number < _MAKERS else stand
+            made = self._of(stand, [found]) if number < _MAKER_SETS else stand
             if self._taking.hold(found, made):
                 self._settler.same(found)
 
@@ -386,7 +389,7 @@ class Keeper:
             log.info("%s: %s is saved as it was held", self.root, name)
             self._last_taken_at = now
 
-    def _queue(self, core: Core, plan: Plan, sets: dict[str, Found], stand: Stand) -> None:
+    def _queue(self, core: Core, plan: SettlePlan, sets: dict[str, Found], stand: Stand) -> None:
         """Takes what is ready; a set that moves meanwhile is left for the next look."""
         ready = [sets[name] for name in (*plan.ready, *plan.riding)]
         leaving = self._leaving(sets, plan)
@@ -399,7 +402,7 @@ class Keeper:
             self.state.full = str(full)
             return
         except Changed:  # it is looked at again, but not at once, should this go on
-            self._again_at = self._clock() + _AGAIN
+            self._again_at = self._clock() + _AGAIN_SECONDS
             return
         self._last_taken_at = self._clock()
         self._settler.taken([found.name for found in ready] + list(plan.leaving))
@@ -408,9 +411,9 @@ class Keeper:
 
     @property
     def _linger(self) -> float:
-        return min(self._limits.settle, LINGER)
+        return min(self._limits.settle, LINGER_SECONDS)
 
-    def _leaving(self, sets: Mapping[str, Found], plan: Plan) -> list[str]:
+    def _leaving(self, sets: Mapping[str, Found], plan: SettlePlan) -> list[str]:
         return [path for name in plan.leaving for path in sets[name].vanished]
 
     def _of(self, stand: Stand, sets: Sequence[Found]) -> Stand:
@@ -435,7 +438,7 @@ class Keeper:
             self._read(self.root, self._clock() - age)
 
 
-def _held_up(plan: Plan, now: float, reason: str) -> Plan:
+def _held_up(plan: SettlePlan, now: float, reason: str) -> SettlePlan:
     """What was ready and could not be taken waits."""
-    held = tuple(Waiting(name, reason, now, stuck=False) for name in plan.ready)
+    held = tuple(WaitingSet(name, reason, now, stuck=False) for name in plan.ready)
     return replace(plan, ready=(), riding=(), waiting=(*plan.waiting, *held))

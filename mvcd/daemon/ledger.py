@@ -22,8 +22,8 @@ from mvcd.repo.core.location import Location
 
 log = logging.getLogger(__name__)
 
-_MISSES = 100
-_OUTCOMES = 1000
+_MISSES_CAPTURES = 100
+_OUTCOMES_CAPTURES = 1000
 """Captures whose outcome is remembered for those who ask later."""
 
 FORMAT = 1
@@ -39,7 +39,7 @@ class Miss:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CaptureOutcome:
     """Outcome of a capture: the version that holds it, or why there is none."""
 
     version: str = ""  # hex
@@ -54,8 +54,8 @@ class Ledger:
         self._root = root
         self._path = os.path.join(Location(root).directory, "watch.json")
         self._changed = threading.Condition()
-        self._outcomes: OrderedDict[int, Outcome] = OrderedDict()
-        self._misses: deque[Miss] = deque(maxlen=_MISSES)
+        self._outcomes: OrderedDict[int, CaptureOutcome] = OrderedDict()
+        self._misses: deque[Miss] = deque(maxlen=_MISSES_CAPTURES)
         self._saved = self._missed = self._told = self._last = 0
         self._read()
 
@@ -68,7 +68,7 @@ class Ledger:
         """`new`: a version was made for it; False: one had all of it already."""
         with self._changed:
             self._saved += new
-            self._settle(capture, Outcome(version, number))
+            self._settle(capture, CaptureOutcome(version, number))
 
     def missed(self, path: str, reason: str, capture: int = 0) -> None:
         with self._changed:
@@ -76,16 +76,16 @@ class Ledger:
             self._misses.append(Miss(time.time_ns() // 1000, path, reason))
             log.warning("%s: missed %s: %s", self._root, path, reason)
             if capture:
-                self._settle(capture, Outcome(missed=reason))
+                self._settle(capture, CaptureOutcome(missed=reason))
             else:
                 self._write()
 
     def dropped(self, capture: int, reason: str) -> None:
         """Nothing of a capture is left to save, and nothing of it counts as missed."""
         with self._changed:
-            self._settle(capture, Outcome(missed=reason))
+            self._settle(capture, CaptureOutcome(missed=reason))
 
-    def outcome(self, capture: int, timeout: float) -> Outcome | None:
+    def outcome(self, capture: int, timeout: float) -> CaptureOutcome | None:
         """What became of a capture; None if nothing has within `timeout` seconds, or it is long forgotten."""
         with self._changed:
             self._changed.wait_for(lambda: capture in self._outcomes, timeout)
@@ -113,12 +113,12 @@ class Ledger:
 
     # ---------------------------------------------------------------- the file
 
-    def _settle(self, capture: int, outcome: Outcome) -> None:
+    def _settle(self, capture: int, outcome: CaptureOutcome) -> None:
         self._outcomes.setdefault(
             capture, outcome
         )  # a miss of a part stands, whatever else was saved
         self._last = max(self._last, capture)
-        while len(self._outcomes) > _OUTCOMES:
+        while len(self._outcomes) > _OUTCOMES_CAPTURES:
             self._outcomes.popitem(last=False)
         self._changed.notify_all()
         self._write()

@@ -48,7 +48,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _ADDRESSES = {0: 24, 1: 28, 2: 12, 3: 12}
 """Where a superblock's addresses begin, by its version: base, another one, end of file."""
 
-_LAST_USER_BLOCK = 1 << 20
+_LAST_USER_BLOCK_BYTES = 1 << 20
 _OPEN_FOR_WRITING = 1
 
 
@@ -58,7 +58,7 @@ def hdf5(path: str, size: int) -> Verdict:
         read_at = reader(file)
         start, head = 0, read_at(0, 64)
         other = _without(_HDF5, head)
-        while head[:8] != _HDF5 and start <= min(size, _LAST_USER_BLOCK):
+        while head[:8] != _HDF5 and start <= min(size, _LAST_USER_BLOCK_BYTES):
             start = 2 * start or 512  # a user block before it has 512 bytes, or 1024, 2048, ...
             head = read_at(start, 64)
     if head[:8] != _HDF5:
@@ -84,7 +84,7 @@ def _superblock(head: bytes, start: int, size: int) -> Verdict:
 # ---------------------------------------------------------------- npy
 
 _NPY = b"\x93NUMPY"
-_MAX_NPY_HEADER = 10_000
+_MAX_NPY_HEADER_CHARACTERS = 10_000
 """Characters: numpy's own limit for a header that it reads without being told to trust it."""
 
 _DESCR = re.compile(r"[<>|=]?([?bBiufcmMSaUV])(\d{0,9})")
@@ -102,7 +102,7 @@ def npy(path: str, size: int) -> Verdict:
             return incomplete(CUT)
         width = 2 if head[6] == 1 else 4
         length = int.from_bytes(head[8 : 8 + width], "little")
-        if length > _MAX_NPY_HEADER:
+        if length > _MAX_NPY_HEADER_CHARACTERS:
             return UNKNOWN
         file.seek(8 + width)
         text = file.read(length)
@@ -132,8 +132,8 @@ def _npy_data(header: str) -> int | None:
 # ---------------------------------------------------------------- GGUF
 
 _GGUF = b"GGUF"
-_BEYOND = 1 << 62
-_MAX_ALIGNMENT = 1 << 20
+_BEYOND_BYTES = 1 << 62
+_MAX_ALIGNMENT_BYTES = 1 << 20
 
 
 def gguf(path: str, size: int) -> Verdict:
@@ -146,17 +146,17 @@ def gguf(path: str, size: int) -> Verdict:
         if len(head) == 8 and int.from_bytes(head[4:], "little") not in (2, 3):
             return UNKNOWN
         try:
-            found = gguf_header.read(read_at, _BEYOND)
+            found = gguf_header.read(read_at, _BEYOND_BYTES)
         except EndsEarly:
             return incomplete(CUT)
         except NotThisFormat:
             return UNKNOWN
     ends = [r.offset + r.size for t in found.tensors.values() for r in ranges(t.content)]
-    if not ends or max(ends) >= _BEYOND:
+    if not ends or max(ends) >= _BEYOND_BYTES:
         return UNKNOWN  # a vocabulary alone, or a type of which we do not know the width
     wanted = max(ends)
     alignment = found.metadata.get("general.alignment", 32)
-    slack = alignment if isinstance(alignment, int) else _MAX_ALIGNMENT
+    slack = alignment if isinstance(alignment, int) else _MAX_ALIGNMENT_BYTES
     return PROVEN if wanted <= size < wanted + slack else of_length(size, wanted)
 
 

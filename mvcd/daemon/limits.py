@@ -32,7 +32,7 @@ _SIZE = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]*)\s*")
 
 
 @dataclass(frozen=True)
-class Limits:
+class DaemonLimits:
     """Times in seconds, sizes in bytes."""
 
     settle: float = 2.0
@@ -72,7 +72,7 @@ class Limits:
         return _matcher(self.exclude)
 
 
-def load(root: str) -> Limits:
+def load(root: str) -> DaemonLimits:
     """The workspace's own limits. Raises Failure on a table that cannot be understood."""
     table = settings.load(root).get("watch", {})
     try:
@@ -86,7 +86,7 @@ def load(root: str) -> Limits:
         ) from None
 
 
-def _parse(table: Mapping[str, Any]) -> Limits:
+def _parse(table: Mapping[str, Any]) -> DaemonLimits:
     numbers = ("settle", "max_wait", "min_interval", "poll")
     unknown = table.keys() - {*numbers, "max_size", "include", "exclude", "sets"}
     if unknown:
@@ -100,7 +100,7 @@ def _parse(table: Mapping[str, Any]) -> Limits:
             raise ValueError(f"{name} must be a list of patterns")
         found[name] = tuple(globs)
     found["sets"] = tuple((str(s["directory"]), str(s["marker"])) for s in table.get("sets", []))
-    return Limits(**found)
+    return DaemonLimits(**found)
 
 
 def _seconds(name: str, value: object) -> float:

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 from mvcd import __version__
 from mvcd.daemon import config, priority, starting
-from mvcd.daemon.config import Places
+from mvcd.daemon.config import DaemonPaths
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.serve import admin
 from mvcd.daemon.serve.command import add_serve_verb
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if admin.is_admin(given):
         admin.run(given)
     options = parser().parse_args(given)
-    places = Places.here()
+    places = DaemonPaths.here()
     try:
         return int(options.verb(places, options) or 0)
     except BrokenPipeError:
@@ -124,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
 # -------------------------------------------------------------------- the daemon itself
 
 
-def run(places: Places, options: argparse.Namespace) -> int:
+def run(places: DaemonPaths, options: argparse.Namespace) -> int:
     with starting.telling(options.ready_fd) as serves:
         from mvcd.daemon.service import Service  # late: start-up
 
@@ -141,7 +141,7 @@ def run(places: Places, options: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _named(places: Places) -> Iterator[None]:
+def _named(places: DaemonPaths) -> Iterator[None]:
     """The system does not say which file a full disk or a broken one was about."""
     try:
         yield
@@ -151,7 +151,7 @@ def _named(places: Places) -> Iterator[None]:
         raise
 
 
-def read(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
+def read(places: DaemonPaths, options: argparse.Namespace) -> int:  # noqa: ARG001
     """Makes versions of captures: of one workspace, or as the daemon's reader."""
     from mvcd.daemon import reader  # late: start-up
 
@@ -209,7 +209,7 @@ def _log_to(path: str, *, also_stderr: bool) -> Log:
 # -------------------------------------------------------------------- its life
 
 
-def start(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
+def start(places: DaemonPaths, options: argparse.Namespace) -> int:  # noqa: ARG001
     """Idempotent: a daemon of our version stays, an older one finishes its work and is replaced."""
     places.prepare()
     hello = None
@@ -227,7 +227,7 @@ def start(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
     return 0
 
 
-def stop(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
+def stop(places: DaemonPaths, options: argparse.Namespace) -> int:  # noqa: ARG001
     if starting.ask(places, "hello") is None:
         _say("mvcd is not running")
         return 0
@@ -236,12 +236,12 @@ def stop(places: Places, options: argparse.Namespace) -> int:  # noqa: ARG001
     return 0
 
 
-def restart(places: Places, options: argparse.Namespace) -> int:
+def restart(places: DaemonPaths, options: argparse.Namespace) -> int:
     stop(places, options)
     return start(places, options)
 
 
-def status(places: Places, options: argparse.Namespace) -> int:
+def status(places: DaemonPaths, options: argparse.Namespace) -> int:
     answer = starting.ask(places, "status")
     if options.json:
         _say(json.dumps({"schema_version": 1, "running": answer is not None, **(answer or {})}))
@@ -263,7 +263,7 @@ def _summary(workspace: Mapping[str, Any]) -> str:
     return f"{workspace['state']}, {counts}; {saved}"
 
 
-def logs(places: Places, options: argparse.Namespace) -> int:
+def logs(places: DaemonPaths, options: argparse.Namespace) -> int:
     try:
         with open(places.log, encoding="utf-8", errors="replace") as file:
             for line in file.readlines()[-options.lines :]:
@@ -279,7 +279,7 @@ def logs(places: Places, options: argparse.Namespace) -> int:
     return 0
 
 
-def _stop_running(places: Places) -> None:
+def _stop_running(places: DaemonPaths) -> None:
     from mvcd.daemon.service import wait_until_free  # late: start-up
 
     starting.ask(places, "stop")

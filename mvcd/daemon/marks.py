@@ -7,11 +7,11 @@ is often the first to arrive, and nobody will write it again. The two look alike
 told apart by these signs:
 
     all of it is newer than the marker, and proven whole    a copy, or a writer between its last file and the
-                                                            marker: SOON seconds of quiet tell
+                                                            marker: SOON_SECONDS seconds of quiet tell
     part is older than the marker, all is proven whole,     the same
     unlike the last version, and came in one go
-    part is older than the marker, or not proven            the same after LONG seconds of quiet
-    part is newer by more than LONG than the marker         two saves, the second unfinished: held back
+    part is older than the marker, or not proven            the same after LONG_SECONDS seconds of quiet
+    part is newer by more than LONG_SECONDS than the marker         two saves, the second unfinished: held back
     the last version has this marker already, and part of   the same
     the files is as it was, or not proven
 
@@ -28,20 +28,20 @@ from types import MappingProxyType
 
 from mvcd.daemon.folder import Folder
 from mvcd.daemon.formats import check_file
-from mvcd.daemon.verdict import COMPLETE, PROVEN, UNKNOWN, State, Verdict, incomplete
+from mvcd.daemon.verdict import COMPLETE, PROVEN, UNKNOWN, SaveState, Verdict, incomplete
 
-SOON = 30.0
+SOON_SECONDS = 30.0
 """Seconds between the last of the files that a marker vouches for and the marker. Trainers write small files
 between them (schedulers, random states: below a second) or wait for the other ranks' equal shares."""
 
-LONG = 1800.0
+LONG_SECONDS = 1800.0
 """Seconds for which no writer pauses within a save: the longest default timeout of torch.distributed (gloo's;
 NCCL's is 600), after which a save whose ranks wait for one another has failed."""
 
-_RATE = 50e6
+_RATE_BYTES_PER_SECOND = 50e6
 """Bytes a second that a copy makes at least: half of what gigabit Ethernet carries."""
 
-_MAX_DOCUMENT = 8 << 20
+_MAX_DOCUMENT_BYTES = 8 << 20
 """Bytes of JSON that are read to see whether it ends: 50 ms."""
 
 _UNFINISHED = "this save was not finished (if it was: mvc commit)"
@@ -68,16 +68,16 @@ def each_whole(
             verdict = check_file(os.path.join(folder.path, name), size)
         except OSError as error:
             return incomplete(f"{name}: {error.strerror}")
-        if verdict.state is State.INCOMPLETE:
+        if verdict.state is SaveState.INCOMPLETE:
             return incomplete(f"{name}: {verdict.reason}")
-        if verdict.state is not State.PROVEN and not _is_document(folder, name):
+        if verdict.state is not SaveState.PROVEN and not _is_document(folder, name):
             state = UNKNOWN
     return state
 
 
 def _is_document(folder: Folder, name: str) -> bool:
     """Whether a file is one JSON object or list from its first byte to its last: no part of one is."""
-    if not name.endswith(".json") or folder.files[name].st_size > _MAX_DOCUMENT:
+    if not name.endswith(".json") or folder.files[name].st_size > _MAX_DOCUMENT_BYTES:
         return False
     try:
         return isinstance(json.loads(folder.text(name)), (dict, list))
@@ -104,10 +104,10 @@ def marked(
     if folder.files[marker].st_size == 0 and not empty:
         return incomplete(f"{marker} is empty")
     whole = each_whole(folder, others, lengths)
-    if whole.state is State.INCOMPLETE:
+    if whole.state is SaveState.INCOMPLETE:
         return whole
     if folder.newer(marker, others):
-        return arrived(folder, marker, others, proven=whole.state is State.PROVEN and agrees())
+        return arrived(folder, marker, others, proven=whole.state is SaveState.PROVEN and agrees())
     return COMPLETE
 
 
@@ -116,13 +116,13 @@ def arrived(folder: Folder, marker: str, others: Sequence[str], *, proven: bool)
     newer = folder.newer(marker, others)
     first = folder.files[newer[0]]
     apart = first.st_mtime - folder.files[marker].st_mtime
-    one_go = apart <= SOON + first.st_size / _RATE
+    one_go = apart <= SOON_SECONDS + first.st_size / _RATE_BYTES_PER_SECOND
     alike = len(newer) == len(others) or (one_go and folder.is_new(marker, *others))
     sure = proven and alike  # of one save, or of one copy
-    needed, said = (SOON, "30 s") if sure else (LONG, "30 min")
+    needed, said = (SOON_SECONDS, "30 s") if sure else (LONG_SECONDS, "30 min")
     again = f"{newer[0]} is newer than {marker}: it is being written again"
-    if not sure and (apart > LONG or not folder.may_be_new(marker)):
-        if folder.quiet() < LONG:
+    if not sure and (apart > LONG_SECONDS or not folder.may_be_new(marker)):
+        if folder.quiet() < LONG_SECONDS:
             return incomplete(again)
         return incomplete(
             f"{newer[0]} is newer than {marker}, which is of an earlier save: {_UNFINISHED}"
@@ -133,4 +133,4 @@ def arrived(folder: Folder, marker: str, others: Sequence[str], *, proven: bool)
 
 
 def first_incomplete(verdicts: Iterable[Verdict], otherwise: Verdict) -> Verdict:
-    return next((v for v in verdicts if v.state is State.INCOMPLETE), otherwise)
+    return next((v for v in verdicts if v.state is SaveState.INCOMPLETE), otherwise)

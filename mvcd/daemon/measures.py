@@ -11,10 +11,10 @@ from mvcd.daemon.cells import cells, safe, shorten
 from mvcd.inspect.direction import Direction, MetricRules
 from mvcd.repo.records.results import ValueChange
 
-_KEY = 32
+_KEY_CELLS = 32
 """Cells of a metric's name."""
 
-_SHORTEST = 8
+_SHORTEST_CELLS = 8
 """Cells below which a name that is cut says nothing."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
@@ -55,8 +55,12 @@ class Measure:
 
     def _with(self, figures: str, room: int) -> str | None:
         name = safe(self.name)
-        left = min(_KEY, room - cells(figures) - 1)
-        return f"{shorten(name, left)} {figures}" if left >= min(cells(name), _SHORTEST) else None
+        left = min(_KEY_CELLS, room - cells(figures) - 1)
+        return (
+            f"{shorten(name, left)} {figures}"
+            if left >= min(cells(name), _SHORTEST_CELLS)
+            else None
+        )
 
     def tells(self, words: str) -> bool:
         """Whether these words leave nothing out."""

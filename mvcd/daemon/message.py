@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mvcd.daemon import parts
+from mvcd.daemon import phrases
 from mvcd.daemon.headline import headline
 from mvcd.repo.records.results import Diff
 
@@ -21,7 +21,7 @@ def describe(diff: Diff, names: Sequence[str] = ()) -> str:
     first, told = headline(diff, names)
     body = []
     for component in diff.components:
-        of_it = parts.parts(diff, component)
+        of_it = phrases.parts(diff, component)
         if any((component, part) not in told for part in of_it):
-            body.append(f"{parts.title(diff, component)}: {', '.join(of_it)}")
+            body.append(f"{phrases.title(diff, component)}: {', '.join(of_it)}")
     return "\n".join([first, "", *body] if body else [first])

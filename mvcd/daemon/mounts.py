@@ -24,7 +24,7 @@ from mvcd.repo.core.location import Location
 from mvcd.repo.workspace.scan import Scan
 
 _TABLE = "/proc/self/mountinfo"
-_NAMES = 64
+_MAX_NAMES = 64
 _MAX_BYTES = 1 << 20
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
@@ -108,7 +108,7 @@ class Mounts:
 
     def _top(self, path: str) -> list[str]:
         with contextlib.suppress(OSError), os.scandir(os.path.join(self._root, path)) as entries:
-            return sorted(entry.name for entry in islice(entries, _NAMES))
+            return sorted(entry.name for entry in islice(entries, _MAX_NAMES))
         return []
 
     def _load(self) -> dict[str, list[str]]:

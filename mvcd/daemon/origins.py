@@ -24,36 +24,36 @@ from functools import partial
 from typing import Any
 
 from mvcd.daemon import commands
-from mvcd.daemon.processes import File, Process, Processes
+from mvcd.daemon.processes import File, Processes, ProcessStat
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
 
-_GAP = 1.0
+_GAP_SECONDS = 1.0
 """Seconds between two passes. One over 118 processes of this user takes 5 ms of CPU, over 612 of them 18 ms
 (30 to 45 us each, on one core of a virtual machine)."""
 
-_CPU = 0.005
-_CPU_OF_ANSWER = 0.05
+_CPU_SECONDS = 0.005
+_CPU_OF_ANSWER_SECONDS = 0.05
 """Seconds of a thread's CPU after which a pass stops; the next goes on where it stopped: at most half a percent
 of a core. An answer is wanted once a version, and "the only one" needs all processes looked at."""
 
-_PROCESSES = 1000
+_MAX_PROCESSES = 1000
 """Looked into in one pass, at most."""
 
 _FROM_THE_START = 1 << 62
 
-_WINDOW = 2.0
+_WINDOW_SECONDS = 2.0
 """Seconds after which a file that is written to again may have another writer than who was seen with it."""
 
-_FILES = 4096
-_HOLDERS = 256
+_MAX_FILES = 4096
+_MAX_HOLDERS = 256
 """Remembered; the oldest go first. 4096 files take 2.4 MB at most."""
 
 _PEOPLES = (Component.ARCHITECTURE, Component.HYPERPARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class WriterOrigin:
     """A process that wrote files. `command` as it finds it in sys.argv, its first word without a directory."""
 
     pid: int
@@ -66,8 +66,8 @@ class Origin:
 class _Seen:
     """A program, and when it was last seen (seconds since the epoch)."""
 
-    leader: Process
-    origin: Origin
+    leader: ProcessStat
+    origin: WriterOrigin
     at: float
 
 
@@ -76,11 +76,11 @@ class _Pass:
     """What one walk over the processes found."""
 
     whole: bool = True
-    held: list[tuple[Process, list[File]]] = field(default_factory=list)
-    inside: list[Process] = field(default_factory=list)  # standing in the workspace
+    held: list[tuple[ProcessStat, list[File]]] = field(default_factory=list)
+    inside: list[ProcessStat] = field(default_factory=list)  # standing in the workspace
 
     @property
-    def everybody(self) -> dict[tuple[int, int], Process]:
+    def everybody(self) -> dict[tuple[int, int], ProcessStat]:
         return {p.identity: p for p in (*(process for process, _ in self.held), *self.inside)}
 
 
@@ -106,7 +106,7 @@ class Origins:
         self._resume = _FROM_THE_START  # processes of lower numbers are looked at next
         self._files: dict[File, dict[tuple[int, int], _Seen]] = {}
         self._holders: dict[tuple[int, int], _Seen] = {}
-        self._leaders: dict[tuple[int, int, tuple[str, ...]], Process] = {}
+        self._leaders: dict[tuple[int, int, tuple[str, ...]], ProcessStat] = {}
         self._written = _Count()  # as it was at the last answer
         self._components = ComponentRules.default()
 
@@ -115,10 +115,10 @@ class Origins:
         file of the workspace, open for writing. Returns at once if nothing changed, or a second is not over."""
         if not any(True for _ in paths) or self._clock() < self._next:
             return
-        self._next = self._clock() + _GAP
-        self._remember(self._pass(_CPU))
+        self._next = self._clock() + _GAP_SECONDS
+        self._remember(self._pass(_CPU_SECONDS))
 
-    def of(self, paths: Iterable[str]) -> Origin | None:
+    def of(self, paths: Iterable[str]) -> WriterOrigin | None:
         """The process that wrote these files (absolute paths), as far as that is certain.
 
         It may have ended, if it was seen while it wrote. Files that are gone say nothing.
@@ -127,7 +127,7 @@ class Origins:
         if not stats:
             return None
         self._resume = _FROM_THE_START
-        now = self._pass(_CPU_OF_ANSWER, inside=True)
+        now = self._pass(_CPU_OF_ANSWER_SECONDS, inside=True)
         self._remember(now)
         before, self._written = self._written, self._count(now)
         writers = self._writers([found for _, found in stats])
@@ -147,7 +147,7 @@ class Origins:
             seen
             for found in files
             for seen in self._files.get((found.st_dev, found.st_ino), {}).values()
-            if found.st_mtime <= seen.at + _WINDOW
+            if found.st_mtime <= seen.at + _WINDOW_SECONDS
         ]
 
     def _likely(self, now: _Pass, files: Sequence[os.stat_result]) -> _Seen | None:
@@ -175,7 +175,7 @@ class Origins:
         )
 
     def _wrote_enough(
-        self, leader: Process, now: _Pass, before: _Count, files: Sequence[os.stat_result]
+        self, leader: ProcessStat, now: _Pass, before: _Count, files: Sequence[os.stat_result]
     ) -> bool:
         """Whether the program has written as many bytes as the largest file has on the disk; if all the files
         are younger than the answer before this one, as many since then.
@@ -206,7 +206,7 @@ class Origins:
         deadline = time.thread_time() + cpu
         looked, self._resume = 0, _FROM_THE_START
         for pid in (*known, *rest):
-            if time.thread_time() > deadline or looked >= _PROCESSES:
+            if time.thread_time() > deadline or looked >= _MAX_PROCESSES:
                 found.whole, self._resume = False, _FROM_THE_START if pid in known else pid + 1
                 break
             if pid == os.getpid() or not self._processes.ours(pid):
@@ -232,20 +232,20 @@ class Origins:
             self._holders[leader.identity] = seen
             for file in files:
                 others = self._files.pop(file, {})
-                still = {k: s for k, s in others.items() if seen.at - s.at <= _WINDOW}
+                still = {k: s for k, s in others.items() if seen.at - s.at <= _WINDOW_SECONDS}
                 self._files[file] = {**still, leader.identity: seen}
-        _forget(self._files, _FILES)
-        _forget(self._holders, _HOLDERS)
+        _forget(self._files, _MAX_FILES)
+        _forget(self._holders, _MAX_HOLDERS)
 
-    def _leader(self, process: Process) -> Process:
+    def _leader(self, process: ProcessStat) -> ProcessStat:
         """Found once, since it costs reading the ancestors, and they may end before their workers."""
         key = (*process.identity, process.argv)  # one that becomes another program is another
         if key not in self._leaders:
             self._leaders[key] = self._find_leader(process)
-            _forget(self._leaders, _PROCESSES)
+            _forget(self._leaders, _MAX_PROCESSES)
         return self._leaders[key]
 
-    def _find_leader(self, process: Process) -> Process:
+    def _find_leader(self, process: ProcessStat) -> ProcessStat:
         """The oldest ancestor of the same program; the first rank, where a launcher started several."""
         leader = process
         for _ in range(64):
@@ -259,7 +259,7 @@ class Origins:
             leader = parent
         return leader
 
-    def _first_rank(self, process: Process, parent: Process) -> Process:
+    def _first_rank(self, process: ProcessStat, parent: ProcessStat) -> ProcessStat:
         if not commands.launcher(parent.exe, parent.argv):
             return process
         ranks = (
@@ -270,7 +270,7 @@ class Origins:
         ]
         return min((*same, process), key=lambda p: (p.ticks, p.pid))
 
-    def _seen(self, leader: Process) -> _Seen:
+    def _seen(self, leader: ProcessStat) -> _Seen:
         """As it is now; what is known of it is not read again."""
         now = time.time()
         known = self._holders.get(leader.identity)
@@ -281,7 +281,7 @@ class Origins:
             leader.exe, leader.argv, directory, partial(self._processes.mapped, leader.pid)
         )
         command = commands.words(leader.exe, leader.argv)
-        return _Seen(leader, Origin(leader.pid, command, version, directory), now)
+        return _Seen(leader, WriterOrigin(leader.pid, command, version, directory), now)
 
     def _component(self, path: str) -> Component:
         return self._components.component_of(path.removeprefix(self._root))

@@ -15,7 +15,7 @@ from itertools import islice
 
 from mvcd.repo.core.location import DIRECTORY
 
-_DESCRIPTORS = 512
+_MAX_DESCRIPTORS = 512
 """Looked at in one process. Trainers have tens; a thousand take 2 ms."""
 
 _WORDS_BYTES = 64 << 10
@@ -26,7 +26,7 @@ File = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Process:
+class ProcessStat:
     """One process at one moment. `started` is in seconds since the epoch, 10 ms exact, never too late."""
 
     pid: int
@@ -62,7 +62,7 @@ class Processes:
         except OSError:
             return False
 
-    def read(self, pid: int) -> Process | None:
+    def read(self, pid: int) -> ProcessStat | None:
         """None if it has ended, is another user's, or a thread of the kernel."""
         before = self._stat(pid)
         if before is None or not self.ours(pid):
@@ -71,9 +71,11 @@ class Processes:
         if before != self._stat(pid) or not argv:
             return None
         parent, ticks = before
-        return Process(pid, ticks, _wall_clock(ticks), parent, exe.removesuffix(" (deleted)"), argv)
+        return ProcessStat(
+            pid, ticks, _wall_clock(ticks), parent, exe.removesuffix(" (deleted)"), argv
+        )
 
-    def lives(self, process: Process) -> bool:
+    def lives(self, process: ProcessStat) -> bool:
         """Whether it still runs, and its number was not given to another."""
         again = self.read(process.pid)
         return again is not None and again.identity == process.identity
@@ -91,7 +93,7 @@ class Processes:
         directory = f"{self._proc}/{pid}/fd"
         try:
             with os.scandir(directory) as entries:
-                for entry in islice(entries, _DESCRIPTORS):
+                for entry in islice(entries, _MAX_DESCRIPTORS):
                     if (file := _writable(f"{directory}/{entry.name}", below)) is not None:
                         yield file
         except OSError:

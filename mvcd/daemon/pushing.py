@@ -30,7 +30,7 @@ AGAIN = frozenset({11, 13})
 """Exit codes worth another try by itself: somebody holds the workspace; the remote does not answer."""
 
 
-class Child(Protocol):
+class RunningPush(Protocol):
     def communicate(self) -> tuple[int, bytes]:
         """(exit code, what it said on stderr), when it has ended."""
 
@@ -38,7 +38,7 @@ class Child(Protocol):
         """Ends it and what it started (ssh)."""
 
 
-Start = Callable[[str, str], Child]
+Start = Callable[[str, str], RunningPush]
 """Starts a push of a workspace root to a remote."""
 
 
@@ -99,7 +99,7 @@ class Pushing:
         self._wanted: int | None = None
         self._due = 0.0
         self._pause = FIRST
-        self._child: Child | None = None
+        self._child: RunningPush | None = None
         self._outcome: _Outcome | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
@@ -156,7 +156,7 @@ class Pushing:
                 self._child = None
                 self._ended(number, remote, code, errors)
 
-    def _next(self) -> tuple[int, str, Child] | None:
+    def _next(self) -> tuple[int, str, RunningPush] | None:
         """Waits until a push is due and starts it."""
         with self._changed:
             while not self._closed:

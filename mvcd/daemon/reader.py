@@ -18,12 +18,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mvcd.daemon import message, surroundings, writers
-from mvcd.daemon.writers import Writer
+from mvcd.daemon import message, openfiles, surroundings
+from mvcd.daemon.openfiles import Writer
 from mvcd.disk.locks import lock_within
 from mvcd.errors import Busy, MvcError, with_cause
 from mvcd.repo.change import captured
-from mvcd.repo.change.captured import Broken, Saved, follow_head
+from mvcd.repo.change.captured import Broken, SavedCapture, follow_head
 from mvcd.repo.change.captures import READER_LOCK, Capture, Captures, Kept
 from mvcd.repo.core.core import Core, open_at
 from mvcd.repo.records.results import Diff
@@ -131,7 +131,7 @@ def _save(core: Core, captures: Captures, capture: Capture) -> dict[str, Any]:
     return {"state": "saved", **_told(core, saved, time.monotonic() - began)}
 
 
-def _told(core: Core, saved: Saved, seconds: float) -> dict[str, Any]:
+def _told(core: Core, saved: SavedCapture, seconds: float) -> dict[str, Any]:
     told: dict[str, Any] = {"version": saved.version.hex(), "number": saved.number}
     result = saved.result
     if result is None:
@@ -162,9 +162,9 @@ def _being_written(root: str, captures: Captures, capture: Capture) -> dict[str,
     for found in capture.sets:
         for file in found.files:
             if file.kept is Kept.LINK:
-                answer = writers.probe(os.path.join(place, file.at))
+                answer = openfiles.probe(os.path.join(place, file.at))
             elif file.kept is Kept.NONE:
-                answer = writers.probe(os.path.join(root, file.path))
+                answer = openfiles.probe(os.path.join(root, file.path))
             else:
                 continue
             if answer is Writer.OPEN and not found.log:

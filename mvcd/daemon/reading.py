@@ -28,13 +28,13 @@ log = logging.getLogger(__name__)
 KEPT_SECONDS = 60.0
 """How long a reader without work is kept: a start costs 0.15 s, a reader 50 MB."""
 
-LATE = 5.0
+LATE_SECONDS = 5.0
 """Seconds after which what was taken should be a version."""
 
-_STARVED = 0.5
+_STARVED_SHARE = 0.5
 """Processor seconds a second below which a reader of something late does not get what it could use."""
 
-_GLANCE = 1.0
+_GLANCE_SECONDS = 1.0
 _RETRY, _MAX_RETRY = 1.0, 60.0
 _END_SECONDS = 600.0
 
@@ -177,7 +177,7 @@ class Reading:
     def _line(self, fd: int) -> bytes | None:
         """A line of the reader's; empty at its end, None if none came for a moment."""
         while b"\n" not in self._rest:
-            ready, _, _ = select.select([fd], [], [], _GLANCE)
+            ready, _, _ = select.select([fd], [], [], _GLANCE_SECONDS)
             if not ready:
                 return None
             data = os.read(fd, 1 << 16)
@@ -202,10 +202,15 @@ class Reading:
         self, process: subprocess.Popen[bytes], since: float, began: float, before: float
     ) -> bool:
         now = self._clock()
-        if self._lifted or self._awaited or now - since < LATE or now - began < 2 * _GLANCE:
+        if (
+            self._lifted
+            or self._awaited
+            or now - since < LATE_SECONDS
+            or now - began < 2 * _GLANCE_SECONDS
+        ):
             return False
         used = priority.processor_seconds(process.pid)
-        return used is not None and used - before < _STARVED * (now - began)
+        return used is not None and used - before < _STARVED_SHARE * (now - began)
 
     def _lift(self, process: subprocess.Popen[bytes]) -> bool:
         """Whether the process goes on, more important than before. Else it was ended for one that is."""

@@ -10,7 +10,7 @@ from mvcd.errors import DaemonError
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RegisteredWorkspace:
     root: str
     author: str
 
@@ -22,10 +22,10 @@ class Registry:
         self._path = path
         self._entries = {entry.root: entry for entry in _read(path)}
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[RegisteredWorkspace]:
         return list(self._entries.values())
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: RegisteredWorkspace) -> None:
         self._write({**self._entries, entry.root: entry})
 
     def remove(self, root: str) -> bool:
@@ -34,17 +34,19 @@ class Registry:
         self._write({r: e for r, e in self._entries.items() if r != root})
         return True
 
-    def _write(self, entries: dict[str, Entry]) -> None:
+    def _write(self, entries: dict[str, RegisteredWorkspace]) -> None:
         document = {"format": 1, "workspaces": [asdict(entry) for entry in entries.values()]}
         replace_file(self._path, json.dumps(document, indent=2).encode())
         self._entries = entries
 
 
-def _read(path: str) -> list[Entry]:
+def _read(path: str) -> list[RegisteredWorkspace]:
     try:
         with open(path, encoding="utf-8") as file:
             document = json.load(file)
-        return [Entry(str(w["root"]), str(w["author"])) for w in document["workspaces"]]
+        return [
+            RegisteredWorkspace(str(w["root"]), str(w["author"])) for w in document["workspaces"]
+        ]
     except FileNotFoundError:
         return []
     except (ValueError, KeyError, TypeError) as error:

@@ -28,7 +28,7 @@ import os
 import re
 from collections.abc import Callable
 
-from mvcd.daemon.folder import Folder, Names, Rule, folder_of, temporary
+from mvcd.daemon.folder import Folder, FolderRule, Names, folder_of, temporary
 from mvcd.daemon.marks import first_incomplete, marked
 from mvcd.daemon.shards import INDICES, MEMBERS, check_shards, has_shards
 from mvcd.daemon.tensorflow import (
@@ -41,10 +41,10 @@ from mvcd.daemon.tensorflow import (
     has_saved_model,
     has_variables,
 )
-from mvcd.daemon.verdict import COMPLETE, State, Verdict, incomplete
+from mvcd.daemon.verdict import COMPLETE, SaveState, Verdict, incomplete
 from mvcd.daemon.walks import onnx_data
 
-__all__ = ["LOG_SUFFIXES", "RULES", "Folder", "Rule", "by_marker", "folder_of", "temporary"]
+__all__ = ["LOG_SUFFIXES", "RULES", "Folder", "FolderRule", "by_marker", "folder_of", "temporary"]
 
 # ---------------------------------------------------------------- Trainer's checkpoint-N
 
@@ -81,17 +81,17 @@ def _beside_trainers(path: str) -> bool:
 # ---------------------------------------------------------------- other writers
 
 
-_MAX_METADATA = 64 << 20
+_MAX_METADATA_BYTES = 64 << 20
 _DISTCP = re.compile(rb"__\d+_\d+\.distcp")
 
 
 def _check_distributed(folder: Folder) -> Verdict:
     """The metadata are a pickle, which names the files; the names are looked for, nothing is unpickled."""
     verdict = marked(folder, ".metadata", folder.matching("*.distcp"))
-    if verdict.state is State.INCOMPLETE:
+    if verdict.state is SaveState.INCOMPLETE:
         return verdict
     with open(os.path.join(folder.path, ".metadata"), "rb") as file:
-        named = {os.fsdecode(name) for name in _DISTCP.findall(file.read(_MAX_METADATA))}
+        named = {os.fsdecode(name) for name in _DISTCP.findall(file.read(_MAX_METADATA_BYTES))}
     absent = sorted(named - folder.files.keys())
     return incomplete(f"{absent[0]}, which .metadata names, is not there") if absent else verdict
 
@@ -136,7 +136,7 @@ def _step(path: str) -> int:
     return int(match[1]) if match else -1
 
 
-def by_marker(directory: str, marker: str) -> Rule:
+def by_marker(directory: str, marker: str) -> FolderRule:
     """A workspace's own rule: directories by glob (from the root), complete when `marker` was written last.
 
     It may be empty: `touch DONE` is how most scripts say so.
@@ -145,7 +145,7 @@ def by_marker(directory: str, marker: str) -> Rule:
     def check(folder: Folder) -> Verdict:
         return marked(folder, marker, [f for f in folder.files if f != marker], empty=True)
 
-    return Rule(f"{directory}, marked by {marker}", lambda *_: False, ("*",), check)
+    return FolderRule(f"{directory}, marked by {marker}", lambda *_: False, ("*",), check)
 
 
 # ---------------------------------------------------------------- directories of a model and its configuration
@@ -165,7 +165,7 @@ _SENTENCE_MEMBERS = (
 def _check_sentences(folder: Folder) -> Verdict:
     others = [f for f in folder.files if f != "modules.json"]
     verdict = marked(folder, "modules.json", others)
-    if verdict.state is State.INCOMPLETE:
+    if verdict.state is SaveState.INCOMPLETE:
         return verdict
     try:
         paths = [str(module["path"]) for module in json.loads(folder.text("modules.json"))]
@@ -207,25 +207,26 @@ def _check_onnx(folder: Folder) -> Verdict:
     return first_incomplete(verdicts, COMPLETE)
 
 
-RULES: tuple[Rule, ...] = (
-    Rule("Orbax", _has_orbax, ("*",), _check_orbax),
-    Rule("Trainer checkpoint-N", lambda name, _: bool(_TRAINER.fullmatch(name)), ("*",), _check_trainer),
-    Rule("DeepSpeed", lambda _, names: any(re.fullmatch(r"global_step\d+", n) for n in names),
+RULES: tuple[FolderRule, ...] = (
+    FolderRule("Orbax", _has_orbax, ("*",), _check_orbax),
+    FolderRule("Trainer checkpoint-N", lambda name, _: bool(_TRAINER.fullmatch(name)), ("*",), _check_trainer),
+    FolderRule("DeepSpeed", lambda _, names: any(re.fullmatch(r"global_step\d+", n) for n in names),
          ("latest", "global_step*/*"), _check_pointer("latest", "")),
-    Rule("Megatron", lambda _, names: any(re.fullmatch(r"iter_\d{7}", n) for n in names),
+    FolderRule("Megatron", lambda _, names: any(re.fullmatch(r"iter_\d{7}", n) for n in names),
          ("latest_checkpointed_iteration.txt", "iter_*/*"),
          _check_pointer("latest_checkpointed_iteration.txt", "iter_")),
-    Rule("PyTorch distributed checkpoint",
+    FolderRule("PyTorch distributed checkpoint",
          lambda _, names: ".metadata" in names or any(n.endswith(".distcp") for n in names),
          (".metadata", "*.distcp"), _check_distributed),
-    Rule("SavedModel", has_saved_model, SAVED_MODEL_MEMBERS, check_saved_model),
-    Rule("variables of a SavedModel", has_variables, CHECKPOINT_MEMBERS, check_variables),
-    Rule("TensorFlow checkpoint", has_checkpoint, CHECKPOINT_MEMBERS, check_checkpoint),
-    Rule("sentence-transformers", lambda _, names: _SENTENCE in names, _SENTENCE_MEMBERS, _check_sentences),
-    Rule("shards with an index", has_shards, MEMBERS, check_shards),
-    Rule("PEFT adapter", lambda _, names: "adapter_config.json" in names,
+    FolderRule("SavedModel", has_saved_model, SAVED_MODEL_MEMBERS, check_saved_model),
+    FolderRule("variables of a SavedModel", has_variables, CHECKPOINT_MEMBERS, check_variables),
+    FolderRule("TensorFlow checkpoint", has_checkpoint, CHECKPOINT_MEMBERS, check_checkpoint),
+    FolderRule("sentence-transformers", lambda _, names: _SENTENCE in names, _SENTENCE_MEMBERS,
+               _check_sentences),
+    FolderRule("shards with an index", has_shards, MEMBERS, check_shards),
+    FolderRule("PEFT adapter", lambda _, names: "adapter_config.json" in names,
          ("adapter_config.json", "adapter_model.*"), _check_adapter),
-    Rule("ONNX with external data", _has_onnx_data, _ONNX_MEMBERS, _check_onnx),
+    FolderRule("ONNX with external data", _has_onnx_data, _ONNX_MEMBERS, _check_onnx),
 )  # fmt: skip
 """The first that claims a directory has it; of nested directories the outermost is asked first."""
 

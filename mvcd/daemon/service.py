@@ -17,14 +17,14 @@ from typing import Any
 
 from mvcd import __version__
 from mvcd.daemon.claims import NOTHING_NEW
-from mvcd.daemon.config import Places
+from mvcd.daemon.config import DaemonPaths
 from mvcd.daemon.control import Answer, Channel, Control, Request
-from mvcd.daemon.hooks import Hook, Hooks, Saved, run_command
-from mvcd.daemon.keeper import Keeper
+from mvcd.daemon.hooks import Hook, Hooks, SavedVersion, run_command
+from mvcd.daemon.keeper import WorkspaceKeeper
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.pushing import Pushing
 from mvcd.daemon.reading import Reading
-from mvcd.daemon.registry import Entry, Registry
+from mvcd.daemon.registry import RegisteredWorkspace, Registry
 from mvcd.daemon.signals import Ending
 from mvcd.daemon.watch import Events
 from mvcd.disk.locks import hold, sign
@@ -42,7 +42,7 @@ class Service:
 
     def __init__(
         self,
-        places: Places,
+        places: DaemonPaths,
         notifier: Notifier,
         hooks: Sequence[Hook] = (),
         *,
@@ -56,7 +56,7 @@ class Service:
         self._events = Events()
         self._reading = Reading(self._heard, awaited=awaited)
         self._hooks = Hooks((run_command, *hooks))
-        self._keepers: dict[str, Keeper] = {}
+        self._keepers: dict[str, WorkspaceKeeper] = {}
         self._pushes: dict[str, Pushing] = {}
         self._lock = threading.Lock()
         self._followers: set[Channel] = set()
@@ -108,8 +108,8 @@ class Service:
 
     # ---------------------------------------------------------------- workspaces
 
-    def _care(self, entry: Entry) -> None:
-        keeper = Keeper(
+    def _care(self, entry: RegisteredWorkspace) -> None:
+        keeper = WorkspaceKeeper(
             entry.root,
             entry.author,
             events=self._events,
@@ -121,7 +121,7 @@ class Service:
         keeper.start()
         self._pushes[entry.root].want()  # what the daemon before did not get through with
 
-    def _keeper(self, request: Request) -> Keeper:
+    def _keeper(self, request: Request) -> WorkspaceKeeper:
         path = os.path.realpath(str(request["root"]))
         with self._lock:
             above = path
@@ -139,7 +139,7 @@ class Service:
         if keeper is not None:
             keeper.heard(told)
 
-    def _saved(self, saved: Saved) -> None:
+    def _saved(self, saved: SavedVersion) -> None:
         self._hooks.saved(saved)
         with self._lock:
             pushing = self._pushes.get(saved.root)
@@ -168,7 +168,7 @@ class Service:
 
     def _watch(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
         root = location.find(str(request["root"])).root
-        entry = Entry(root, str(request["author"]))
+        entry = RegisteredWorkspace(root, str(request["author"]))
         with self._lock:
             known = root in self._keepers
             self._registry.add(entry)
@@ -302,7 +302,7 @@ def _acquire(path: str) -> int:
     return fd
 
 
-def wait_until_free(places: Places, seconds: float) -> bool:
+def wait_until_free(places: DaemonPaths, seconds: float) -> bool:
     """Whether the lock is given up within `seconds`: the daemon has ended, not only said so."""
     deadline = time.monotonic() + seconds
     while True:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from mvcd.daemon import writers
-from mvcd.daemon.formats import PROVEN, UNKNOWN, State, Verdict, check_file, incomplete
-from mvcd.daemon.limits import Limits
-from mvcd.daemon.rules import LOG_SUFFIXES, RULES, Rule, by_marker, folder_of, temporary
-from mvcd.daemon.writers import Writer
+from mvcd.daemon import openfiles
+from mvcd.daemon.formats import PROVEN, UNKNOWN, SaveState, Verdict, check_file, incomplete
+from mvcd.daemon.limits import DaemonLimits
+from mvcd.daemon.openfiles import Writer
+from mvcd.daemon.rules import LOG_SUFFIXES, RULES, FolderRule, by_marker, folder_of, temporary
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
 from mvcd.repo.change.captures import Maker
@@ -29,7 +29,7 @@ NOT_MOUNTED = "it is not mounted now, versions keep its files (if they are to go
 
 NOTHING_UNREADABLE = Unreadable()
 
-MANY = 512
+MANY_FILES = 512
 """Changed single files of one directory from which they are one set."""
 
 
@@ -63,7 +63,7 @@ class Found:
 
     name: str  # a directory's ends in "/"; the root's is "./"
     root: str
-    rule: Rule | None = None
+    rule: FolderRule | None = None
     claim: Claim | None = None
     log: bool = False
     refused: str | None = None  # why it is never saved by itself
@@ -116,7 +116,7 @@ class Found:
     def verdict(self) -> Verdict:
         """Whether the files are complete, by rule and format. Reads headers and marker files."""
         verdict = self._verdict()
-        self.complete = verdict.state in (State.PROVEN, State.COMPLETE)
+        self.complete = verdict.state in (SaveState.PROVEN, SaveState.COMPLETE)
         return verdict
 
     def _verdict(self) -> Verdict:
@@ -124,7 +124,7 @@ class Found:
             return incomplete(self.closed)
         return self._by_format() if self.rule is None else self._by_rule(self.rule)
 
-    def _by_rule(self, rule: Rule) -> Verdict:
+    def _by_rule(self, rule: FolderRule) -> Verdict:
         directory = os.path.join(self.root, self.name)
         if not os.path.isdir(directory):
             return PROVEN  # all of it was removed
@@ -145,16 +145,16 @@ class Found:
                 one = check_file(os.path.join(self.root, path), stat.size)
             except OSError as error:
                 return incomplete(f"{path}: {error.strerror}")
-            if one.state is State.INCOMPLETE:
+            if one.state is SaveState.INCOMPLETE:
                 return incomplete(one.reason if len(self.files) == 1 else f"{path}: {one.reason}")
-            if one.state is not State.PROVEN:
+            if one.state is not SaveState.PROVEN:
                 verdict = UNKNOWN
         return verdict
 
     def writer(self) -> str | None:
         """A file of the set that a process holds open for writing, or that is gone since the scan."""
         for path in self._all_files():
-            answer = writers.probe(os.path.join(self.root, path))
+            answer = openfiles.probe(os.path.join(self.root, path))
             if answer is Writer.OPEN:
                 return f"{path} is open for writing"
             if answer is Writer.GONE and self.files.get(path) is not None:
@@ -177,7 +177,7 @@ class Sorter:
     def __init__(
         self,
         root: str,
-        limits: Limits,
+        limits: DaemonLimits,
         components: ComponentRules,
         claims: Sequence[Claim],
         away: Callable[[], Sequence[str]] = tuple,
@@ -190,7 +190,7 @@ class Sorter:
         self._away: Sequence[str] = ()
         self._own = [(directory, by_marker(directory, m)) for directory, m in limits.sets]
         self._names: dict[str, frozenset[str]] = {}
-        self._claimed: dict[str, Rule | None] = {}
+        self._claimed: dict[str, FolderRule | None] = {}
 
     def sort(
         self,
@@ -247,12 +247,12 @@ class Sorter:
             return False
         return self._components.component_of(path) is Component.RESULTS
 
-    def _rule_of(self, directory: str) -> Rule | None:
+    def _rule_of(self, directory: str) -> FolderRule | None:
         if directory not in self._claimed:
             self._claimed[directory] = self._find_rule(directory)
         return self._claimed[directory]
 
-    def _find_rule(self, directory: str) -> Rule | None:
+    def _find_rule(self, directory: str) -> FolderRule | None:
         for glob, rule in self._own:
             if (
                 directory
@@ -272,14 +272,14 @@ class Sorter:
 
 
 def _gathered(sets: dict[str, Found], root: str) -> dict[str, Found]:
-    """Where a directory has MANY single files, they become one set."""
+    """Where a directory has MANY_FILES single files, they become one set."""
     single: dict[str, list[Found]] = {}
     for found in sets.values():
         plain = found.rule is None and found.claim is None and not found.log
         if plain and found.refused is None:
             single.setdefault(found.name.rpartition("/")[0], []).append(found)
     for directory, group in single.items():
-        if len(group) < MANY:
+        if len(group) < MANY_FILES:
             continue
         name = f"{directory}/*" if directory else "*"
         together = Found(name, root)

@@ -12,7 +12,7 @@ machine was busy or suspended, does not begin anew. Changes that no event announ
 
 Ready sets wait, at most another `settle`, for those that only lack quiet, so that a checkpoint and the metrics
 written beside it become one version; closed blocks wait for nothing. A set that is not complete is asked again
-after a pause that doubles up to MAX_PAUSE; an event in it ends the pause.
+after a pause that doubles up to MAX_PAUSE_SECONDS; an event in it ends the pause.
 
 A set is *whole* before it is ready when its rule or format calls it complete and nobody writes it: then it is
 time to take it out of its writer's reach. A set of which everything is gone is *leaving*: what rotation deletes
@@ -25,11 +25,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mvcd.daemon.formats import State, Verdict
-from mvcd.daemon.limits import Limits
+from mvcd.daemon.formats import SaveState, Verdict
+from mvcd.daemon.limits import DaemonLimits
 from mvcd.daemon.sets import Bracket, Claim
 
-MAX_PAUSE = 60.0
+MAX_PAUSE_SECONDS = 60.0
 
 _COMPANY = "it is ready; what changed beside it is about to be"
 _SETTLING = "it was written just now"
@@ -74,7 +74,7 @@ class _Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingSet:
     """Why a set is not saved yet. `stuck`: for longer than max_wait."""
 
     name: str
@@ -84,12 +84,12 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SettlePlan:
     ready: tuple[str, ...] = ()
     riding: tuple[str, ...] = ()  # logs that go along
     leaving: tuple[str, ...] = ()  # removed: goes along too
     whole: tuple[str, ...] = ()  # complete; not quiet yet
-    waiting: tuple[Waiting, ...] = ()
+    waiting: tuple[WaitingSet, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
     wake: float | None = None  # when to look again, if nothing happens
     wake_for: str = ""  # which set, and what it waits for
@@ -103,7 +103,7 @@ class _Draft:
     riding: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
-    waiting: list[Waiting] = field(default_factory=list)
+    waiting: list[WaitingSet] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
     urgent: bool = False  # a block was closed: its program said that all is there
     removing: bool = False  # a set that belongs together is half gone
@@ -116,13 +116,13 @@ class _Draft:
 class Settler:
     """Remembers of each unsaved set since when it is as it is."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: DaemonLimits) -> None:
         self.limits = limits
         self._sets: dict[str, _Memory] = {}
 
     def look(
         self, sets: Mapping[str, Judged], now: float, *, touched: Collection[str] | None = None
-    ) -> Plan:
+    ) -> SettlePlan:
         """`touched` names the directories that events spoke of since the last look (None: any may be)."""
         for name in self._sets.keys() - sets.keys():
             del self._sets[name]
@@ -135,10 +135,11 @@ class Settler:
         ready = self._together(draft, now)
         if not ready:
             draft.waiting += [
-                Waiting(name, _COMPANY, self._sets[name].since, stuck=False) for name in draft.ready
+                WaitingSet(name, _COMPANY, self._sets[name].since, stuck=False)
+                for name in draft.ready
             ]
         wake, wake_for = min(draft.wakes, default=(None, ""))
-        return Plan(
+        return SettlePlan(
             ready=tuple(draft.ready) if ready else (),
             riding=tuple(draft.riding) if ready else (),
             leaving=tuple(draft.leaving),
@@ -184,7 +185,7 @@ class Settler:
             draft.riding.append(found.name)
             return
         stuck = now - memory.since >= self.limits.max_wait
-        draft.waiting.append(Waiting(found.name, reason, memory.since, stuck))
+        draft.waiting.append(WaitingSet(found.name, reason, memory.since, stuck))
 
     def _remember(
         self, found: Judged, now: float, touched: Collection[str] | None
@@ -228,9 +229,9 @@ class Settler:
             reason = _SETTLING if memory.seen else self._unseen
             return reason, min(quiet_at, patient_at)
         verdict = found.verdict()
-        if not quiet and verdict.state is not State.PROVEN:
+        if not quiet and verdict.state is not SaveState.PROVEN:
             return "it is never quiet", quiet_at
-        incomplete = verdict.reason if verdict.state is State.INCOMPLETE else found.writer()
+        incomplete = verdict.reason if verdict.state is SaveState.INCOMPLETE else found.writer()
         return (None, None) if incomplete is None else self._pause(memory, now, incomplete)
 
     def _leaving(
@@ -243,7 +244,7 @@ class Settler:
                 draft.removing = True
                 return "it is being removed", quiet_at
             verdict = found.verdict()
-            if verdict.state is State.INCOMPLETE:
+            if verdict.state is SaveState.INCOMPLETE:
                 return self._pause(memory, now, verdict.reason)
         due = memory.since + self.limits.max_wait
         if now >= due:
@@ -257,7 +258,7 @@ class Settler:
         """Asked once for each state, and again when an event may mean that its writer is done."""
         if memory.judged != found.signature or (told and not memory.whole):
             memory.judged = found.signature
-            complete = found.verdict().state in (State.PROVEN, State.COMPLETE)
+            complete = found.verdict().state in (SaveState.PROVEN, SaveState.COMPLETE)
             memory.whole = complete and found.writer() is None
         return memory.whole
 
@@ -269,7 +270,7 @@ class Settler:
         return self.limits.settle if memory.seen else self.limits.settle_unseen
 
     def _pause(self, memory: _Memory, now: float, reason: str) -> tuple[str, float]:
-        memory.pause = min(MAX_PAUSE, max(2 * memory.pause, self.limits.settle, 0.1))
+        memory.pause = min(MAX_PAUSE_SECONDS, max(2 * memory.pause, self.limits.settle, 0.1))
         memory.resume = now + memory.pause
         memory.reason = reason
         return reason, memory.resume

@@ -17,9 +17,9 @@ import re
 from collections.abc import Collection, Iterable
 
 from mvcd.daemon.folder import Folder, Names
-from mvcd.daemon.formats import MAX_HEADER
+from mvcd.daemon.formats import MAX_HEADER_BYTES
 from mvcd.daemon.marks import arrived, each_whole, first_incomplete, marked
-from mvcd.daemon.verdict import PROVEN, UNKNOWN, State, Verdict, incomplete
+from mvcd.daemon.verdict import PROVEN, UNKNOWN, SaveState, Verdict, incomplete
 
 _WEIGHTS = ("safetensors", "bin", "h5", "msgpack")
 """Suffixes of files that belong to the set whatever they are called."""
@@ -91,7 +91,9 @@ def check_shards(folder: Folder) -> Verdict:
             return incomplete(f"{wanted} is not written yet")
     verdicts += [_without_index(folder, group, indices) for group in _groups(loose)]
     verdicts.append(each_whole(folder, loose))
-    done = PROVEN if indices and all(v.state is State.COMPLETE for v in verdicts[:-1]) else UNKNOWN
+    done = (
+        PROVEN if indices and all(v.state is SaveState.COMPLETE for v in verdicts[:-1]) else UNKNOWN
+    )
     return first_incomplete(verdicts, done)
 
 
@@ -132,7 +134,7 @@ def _tensors(path: str) -> Collection[str]:
     """Names in the header of a file that was found whole."""
     with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        header: dict[str, object] = json.loads(file.read(min(length, MAX_HEADER)))
+        header: dict[str, object] = json.loads(file.read(min(length, MAX_HEADER_BYTES)))
     return header.keys() - {"__metadata__"}
 
 
@@ -165,9 +167,9 @@ def _without_index(folder: Folder, group: Group, indices: list[str]) -> Verdict:
     if len(names) < count:
         return incomplete(f"{len(names)} of {count} shards of {_stem(names[0])} are there")
     if newest is not None:
-        proven = each_whole(folder, names).state is State.PROVEN
+        proven = each_whole(folder, names).state is SaveState.PROVEN
         late = arrived(folder, newest, names, proven=proven)
-        if late.state is State.INCOMPLETE:
+        if late.state is SaveState.INCOMPLETE:
             return incomplete(f"{newer[0]} is newer than {newest}, which does not name it")
     return UNKNOWN
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from mvcd.daemon.config import Places
+from mvcd.daemon.config import DaemonPaths
 from mvcd.disk.refusals import is_disk_full
 from mvcd.errors import DaemonError, MvcError
 from mvcd.waiting import Waiting
@@ -56,7 +56,7 @@ def reason(error: OSError) -> str:
     return f"{error.filename}: {why}" if isinstance(error.filename, str) else why
 
 
-def ask(places: Places, verb: str) -> dict[str, Any] | None:
+def ask(places: DaemonPaths, verb: str) -> dict[str, Any] | None:
     """One request to the running daemon; None when there is none. Raises DaemonError when it is silent."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
@@ -77,7 +77,7 @@ def ask(places: Places, verb: str) -> dict[str, Any] | None:
     return answer
 
 
-def start(places: Places) -> dict[str, Any]:
+def start(places: DaemonPaths) -> dict[str, Any]:
     """Starts a daemon, unless one that starts beside us is quicker; answers what it says to "hello".
 
     Raises DaemonError with the cause; nothing that was started is left then.
@@ -95,7 +95,7 @@ def start(places: Places) -> dict[str, Any]:
     return found
 
 
-def _other(places: Places, end: float) -> dict[str, Any] | None:
+def _other(places: DaemonPaths, end: float) -> dict[str, Any] | None:
     """What a daemon that holds the lock says; should it end first, ours is started after all."""
     while time.monotonic() < end:
         found = _answer(places, min(end, time.monotonic() + OTHER_SECONDS))
@@ -130,7 +130,7 @@ def telling(fd: int | None) -> Iterator[Callable[[], None]]:
         raise
 
 
-def _answer(places: Places, end: float) -> dict[str, Any] | None:
+def _answer(places: DaemonPaths, end: float) -> dict[str, Any] | None:
     """Of a daemon that serves, or soon will."""
     while True:
         with suppress(DaemonError):
@@ -142,7 +142,7 @@ def _answer(places: Places, end: float) -> dict[str, Any] | None:
         time.sleep(0.05)
 
 
-def _spawn(places: Places, end: float) -> bool:
+def _spawn(places: DaemonPaths, end: float) -> bool:
     """Starts `mvcd run` in a session of its own and waits until it serves; False where another holds the lock.
 
     Raises DaemonError."""
@@ -222,6 +222,6 @@ def _content(path: str) -> str:
         return ""
 
 
-def _holder(places: Places) -> str:
+def _holder(places: DaemonPaths) -> str:
     pid = _content(places.lock).strip()
     return f"process {pid}" if pid else "a process"

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mvcd.daemon.ledger import Ledger
-from mvcd.daemon.settle import Plan
+from mvcd.daemon.settle import SettlePlan
 from mvcd.repo.change.captures import Capture
 
-_REPORTED = 100
+_MAX_REPORTED = 100
 
 
 @dataclass(slots=True)
-class State:
+class WatchState:
     """Replaced field by field, read at any time; times by the keeper's clock."""
 
     state: str = "starting"  # watching, polling, gone, failing
@@ -26,7 +26,7 @@ class State:
     looked: float | None = None
     wake: float = float("inf")
     wake_for: str = ""
-    plan: Plan = field(default_factory=Plan)
+    plan: SettlePlan = field(default_factory=SettlePlan)
     skipped: tuple[tuple[str, str], ...] = ()
     directories: int = 0
     full: str = ""  # why what is ready cannot be taken
@@ -45,17 +45,17 @@ class State:
             "captured": [
                 {"capture": c.number, "sets": [n for n in c.names if n], "bytes": c.bytes,
                  "age": round(time.time() - c.taken_us / 1e6, 1)}
-                for c in queued[:_REPORTED]
+                for c in queued[:_MAX_REPORTED]
             ],
             "captured_count": len(queued),
             "waiting": [
                 {"set": w.name, "reason": w.reason, "age": round(now - w.since, 1), "stuck": w.stuck}
-                for w in plan.waiting[:_REPORTED]
+                for w in plan.waiting[:_MAX_REPORTED]
             ],
             "waiting_count": len(plan.waiting),
-            "leaving": list(plan.leaving[:_REPORTED]),
+            "leaving": list(plan.leaving[:_MAX_REPORTED]),
             "leaving_count": len(plan.leaving),
-            "skipped": [{"path": p, "reason": r} for p, r in self.skipped[:_REPORTED]],
+            "skipped": [{"path": p, "reason": r} for p, r in self.skipped[:_MAX_REPORTED]],
             "skipped_count": len(self.skipped),
             "ledger": ledger.report(),
         }  # fmt: skip

@@ -5,8 +5,8 @@ copies) in `.mvc/captures`, for a few system calls each. When it is ready to be 
 block ended), what is held is *queued* together with what goes along, and a reader makes a version of it in its
 own time. A set that is deleted or replaced while it is held, as rotation does, is queued as it was held.
 
-What was taken no longer counts as changed: `less` takes it out of what a scan shows. Bounded: MAX_QUEUED
-captures, and bytes up to half of what the disk has free; one capture is always allowed.
+What was taken no longer counts as changed: `less` takes it out of what a scan shows. Bounded:
+MAX_QUEUED_CAPTURES captures, and bytes up to half of what the disk has free; one capture is always allowed.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.records.refs import HeadValue
 from mvcd.repo.workspace.scan import Scan
 
-MAX_QUEUED = 64
-MAX_HELD = 256
+MAX_QUEUED_CAPTURES = 64
+MAX_HELD_SETS = 256
 """Sets that are complete and not quiet yet: a tree of arrays that is copied in has thousands."""
 
-_FEW = 256
+_FEW_FILES = 256
 """Files that no rule calls complete up to which they are taken too, rather than read where they lie: a first
 version of 100,000 files would make as many copies, and has no trainer that deletes them."""
 
-LINGER_LIMIT = 5.0
+LINGER_LIMIT_SECONDS = 5.0
 """Seconds for which deletions that go on can put off the reading of a capture."""
 
-_REMEMBERED = 4096
+_REMEMBERED_PATHS = 4096
 """Paths of which it is remembered which file they were, to know those that are rewritten in place."""
 
 
@@ -134,7 +134,7 @@ class Taking:
         held = self._held.get(found.name)
         if self.holds(found) or found.name.endswith("*") or not found.stats:
             return False
-        full = len(self._held) >= MAX_HELD and held is None
+        full = len(self._held) >= MAX_HELD_SETS and held is None
         if full or not self._room(found.stats.values()):
             why = f"{len(self._held)} others are held" if full else self._why_full()
             self._remember(found, stand, why)
@@ -189,7 +189,7 @@ class Taking:
             return
         if held is not None:
             self._let_go(held)
-        elif len(self._held) >= _REMEMBERED:
+        elif len(self._held) >= _REMEMBERED_PATHS:
             return
         files = tuple(Taken(path, stat, Kept.NONE) for path, stat in found.stats.items())
         taken = TakenSet(found.name, files, sure=True)
@@ -242,7 +242,7 @@ class Taking:
             capture = self._restat(capture)
         self._learn(sets, capture)
         self.captures.queue(capture)
-        self._queued.append(_Queued(capture, due, due + LINGER_LIMIT))
+        self._queued.append(_Queued(capture, due, due + LINGER_LIMIT_SECONDS))
         return capture
 
     def queue_held(self, name: str, stand: Stand, due: float) -> Capture:
@@ -330,7 +330,7 @@ class Taking:
             len(self._queued),
         )  # fmt: skip
         plain = [path for found in sets if not found.precious for path in found.stats]
-        in_place = plain if len(plain) > _FEW else []
+        in_place = plain if len(plain) > _FEW_FILES else []
         stats = [item for found in sets for item in found.stats.items()]
         rewritten = [path for path, stat in stats if copying and self._is_rewritten(path, stat)]
         words = [
@@ -363,7 +363,7 @@ class Taking:
             for path in found.stats.keys() & taken.keys():
                 found.files[path] = stat = taken[path]
                 self._inodes[path] = stat.inode, stat.mtime_ns
-        while len(self._inodes) > _REMEMBERED:
+        while len(self._inodes) > _REMEMBERED_PATHS:
             del self._inodes[next(iter(self._inodes))]
 
     def _is_rewritten(self, path: str, stat: FileStat) -> bool:
@@ -373,7 +373,7 @@ class Taking:
     def _room(self, stats: Iterable[FileStat]) -> bool:
         if not self._queued:
             return True
-        if len(self._queued) >= MAX_QUEUED:
+        if len(self._queued) >= MAX_QUEUED_CAPTURES:
             return False
         wanted = sum(s.size for s in stats) + sum(q.capture.bytes for q in self._queued)
         return wanted <= shutil.disk_usage(self._root).free // 2

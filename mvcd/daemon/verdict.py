@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 
-class State(Enum):
+class SaveState(Enum):
     """PROVEN: nothing more will come. COMPLETE: all is there, more may come beside it (quiet decides)."""
 
     PROVEN = "proven"
@@ -17,17 +17,17 @@ class State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    state: State
+    state: SaveState
     reason: str = ""
 
 
-PROVEN = Verdict(State.PROVEN)
-COMPLETE = Verdict(State.COMPLETE)
-UNKNOWN = Verdict(State.UNKNOWN)
+PROVEN = Verdict(SaveState.PROVEN)
+COMPLETE = Verdict(SaveState.COMPLETE)
+UNKNOWN = Verdict(SaveState.UNKNOWN)
 
 
 def incomplete(reason: str) -> Verdict:
-    return Verdict(State.INCOMPLETE, reason)
+    return Verdict(SaveState.INCOMPLETE, reason)
 
 
 def of_length(size: int, wanted: int) -> Verdict:

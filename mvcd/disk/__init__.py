@@ -1,7 +1,7 @@
 """The ground of everything that lasts: how files come to be, are replaced, moved, locked and made durable.
 
     replace       a file's content, replaced as a whole and durably, or placed where none is
-    moves         a name, moved; with both directories made durable if that is asked for
+    renames       a name, moved; with both directories made durable if that is asked for
     sync          a file, a directory, many of them, everything: durable when the call returns
     writeback     syncs that run while a file still grows, so that the last one finds little to do
     locks         flock: at once, within a time, shared; of a descriptor, a name, a directory; with the

@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 
-from mvcd.disk.moves import move
+from mvcd.disk.renames import move
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h

@@ -7,7 +7,7 @@ import os
 from mvcd.disk.refusals import ROOM
 from mvcd.errors import Failure
 
-RESERVE = 64 << 20
+RESERVE_BYTES = 64 << 20
 """Bytes that a server leaves free: refs, the audit log and a collection need some."""
 
 

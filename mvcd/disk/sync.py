@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 
-SYNC_EACH = 256
+SYNC_EACH_FILES = 256
 """Files or directories that are synced one by one; a sync of everything costs less than more of them."""
 
 
@@ -30,7 +30,7 @@ def sync_everything() -> None:
 def sync_files(paths: Collection[str]) -> None:
     """Makes the bytes of these files durable; symbolic links have none, their text is durable with their name.
     Raises OSError."""
-    if len(paths) > SYNC_EACH:
+    if len(paths) > SYNC_EACH_FILES:
         sync_everything()
         return
     for path in paths:
@@ -44,7 +44,7 @@ def sync_files(paths: Collection[str]) -> None:
 
 def sync_directories(paths: Collection[str]) -> None:
     """Makes the names in these directories durable; those that are gone have none. Raises OSError."""
-    if len(paths) > SYNC_EACH:
+    if len(paths) > SYNC_EACH_FILES:
         sync_everything()
         return
     for path in paths:

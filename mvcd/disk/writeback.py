@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from mvcd.disk.sync import sync_file
 
-WRITE_BACK_STEP = 64 << 20
+WRITE_BACK_STEP_BYTES = 64 << 20
 """Bytes between two starts of write-back."""
 
 
@@ -29,7 +29,7 @@ class WriteBack:
     def wrote(self, file: int, size: int) -> None:
         """Counts bytes, of whichever file; when they are enough, starts on this one. Raises SyncFailed."""
         self._waiting += size
-        if self._waiting >= WRITE_BACK_STEP and self.start(file):
+        if self._waiting >= WRITE_BACK_STEP_BYTES and self.start(file):
             self._waiting = 0
 
     def start(self, file: int) -> bool:

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import types
 
 ABSENT = "needs pyarrow: pip install 'mvc[tables]'"
-MAX_FOOTER = 16 << 20
+MAX_FOOTER_BYTES = 16 << 20
 """Bytes of a Parquet footer, which is parsed whole: 10,000 columns in 100 row groups take about that."""
 
 _BATCH_ROWS = 1024
-_MAX_TYPE = 200  # characters of what Arrow calls a type
-_BUFFER = 1 << 20
+_MAX_TYPE_CHARACTERS = 200  # characters of what Arrow calls a type
+_BUFFER_BYTES = 1 << 20
 """Bytes read at a time of a Parquet column: otherwise a row group's whole column is in memory."""
 
 
@@ -56,14 +56,14 @@ def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
     tail = file.read(8)
     if len(tail) < 8 or tail[4:] != b"PAR1":
         raise NoTable("no Parquet file")
-    if int.from_bytes(tail[:4], "little") > MAX_FOOTER:
-        raise NoTable(f"a footer of more than {MAX_FOOTER >> 20} MiB")
+    if int.from_bytes(tail[:4], "little") > MAX_FOOTER_BYTES:
+        raise NoTable(f"a footer of more than {MAX_FOOTER_BYTES >> 20} MiB")
     file.seek(0)
     found = pq.ParquetFile(
         pa.PythonFile(file, mode="r"),
         pre_buffer=False,
-        buffer_size=_BUFFER,
-        thrift_string_size_limit=MAX_FOOTER,
+        buffer_size=_BUFFER_BYTES,
+        thrift_string_size_limit=MAX_FOOTER_BYTES,
         thrift_container_size_limit=1_000_000,
     )
     schema, rows = found.schema_arrow, found.metadata.num_rows
@@ -103,7 +103,7 @@ def _columns(schema: Any) -> tuple[Column, ...]:
         raise NoTable(f"more than {MAX_COLUMNS:,} columns")
     if len(set(schema.names)) < len(schema.names):
         raise NoTable("two columns of one name")
-    return tuple(Column(field.name, str(field.type)[:_MAX_TYPE]) for field in schema)
+    return tuple(Column(field.name, str(field.type)[:_MAX_TYPE_CHARACTERS]) for field in schema)
 
 
 def _summary(schema: Any, rows: int | None, names: list[str], batches: Iterator[Any]) -> Table:

@@ -2,8 +2,8 @@
 
 Cells are taken some thousand rows at a time. A column of nothing but numbers is then converted by one `map`,
 five times faster than cell by cell; any other goes the slow way, which decides alike. Means are weighted means
-of correctly rounded sums, so a long column loses no digits. Distinct values are exact up to DISTINCT, then
-"more than"; long ones are told apart by a digest. Memory is bounded per column and in all.
+of correctly rounded sums, so a long column loses no digits. Distinct values are exact up to DISTINCT_VALUES,
+then "more than"; long ones are told apart by a digest. Memory is bounded per column and in all.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from itertools import zip_longest
 
 from blake3 import blake3
 
-DISTINCT = 10_000
+DISTINCT_VALUES = 10_000
 """Values told apart in one column; the columns of a file share ten times that."""
 
-_ALL_DISTINCT = 10 * DISTINCT
+_ALL_DISTINCT_VALUES = 10 * DISTINCT_VALUES
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "-"))
 NUMBER = re.compile(
     r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?inf(?:inity)?", re.IGNORECASE
 )
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _BOOLEANS = frozenset(("true", "false"))
-_LONGEST_NUMBER = 64
-_LONGEST_KEY = 64  # characters of a value kept to tell it apart; of longer ones a digest is
+_LONGEST_NUMBER_CHARACTERS = 64
+_LONGEST_KEY_CHARACTERS = (
+    64  # characters of a value kept to tell it apart; of longer ones a digest is
+)
 _BATCH_CELLS = 50_000
 _BATCH_CHARACTERS = 4 << 20
 _Key = str | float | bytes | tuple[bool]
@@ -95,7 +97,11 @@ class _Gathering:
 
     def _add_quickly(self, cells: Sequence[str]) -> bool:
         joined = "".join(cells)
-        if "_" in joined or not joined.isascii() or max(map(len, cells)) > _LONGEST_NUMBER:
+        if (
+            "_" in joined
+            or not joined.isascii()
+            or max(map(len, cells)) > _LONGEST_NUMBER_CHARACTERS
+        ):
             return False  # Python reads 1_000 and Arabic digits as numbers
         values: list[float]
         for convert in (int, float):
@@ -117,11 +123,11 @@ class _Gathering:
 
     def _add_cell(self, written: str, count: int) -> None:
         cell = written.strip()
-        lowered = cell.lower() if len(cell) <= _LONGEST_NUMBER else cell
+        lowered = cell.lower() if len(cell) <= _LONGEST_NUMBER_CHARACTERS else cell
         if lowered in _MISSING:
             return
         self.present += count
-        if len(cell) <= _LONGEST_NUMBER and NUMBER.fullmatch(cell):
+        if len(cell) <= _LONGEST_NUMBER_CHARACTERS and NUMBER.fullmatch(cell):
             self._add_number(float(cell), count, integer=_INTEGER.fullmatch(cell) is not None)
         elif lowered in _BOOLEANS:
             self.booleans += count
@@ -219,7 +225,7 @@ class Gatherer:
             key = _key(value)
             if key is None or key in column.seen:
                 continue
-            if len(column.seen) >= DISTINCT or self._distinct >= _ALL_DISTINCT:
+            if len(column.seen) >= DISTINCT_VALUES or self._distinct >= _ALL_DISTINCT_VALUES:
                 column.more = True
                 return
             column.seen.add(key)
@@ -236,7 +242,7 @@ def _float(value: float) -> float:
 def _key(value: object) -> _Key | None:
     """Equal for equal values, but True is not 1; None for what counts as missing."""
     if isinstance(value, str):
-        if len(value) <= _LONGEST_KEY:
+        if len(value) <= _LONGEST_KEY_CHARACTERS:
             return value
         text = value
     elif value is None or isinstance(value, float):

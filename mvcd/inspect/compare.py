@@ -48,7 +48,7 @@ DTYPES = (
 WIDTHS = (2, 2, 4, 8, 1, 1, 1, 1, 1, 2, 4, 8, 1, 2, 4, 8)
 """Bytes per element."""
 
-_BLOCK = 1024
+_BLOCK_ELEMENTS = 1024
 _T = TypeVar("_T")
 _CODES = {"F16": "e", "F32": "f", "F64": "d"} | {
     f"{sign}{bits}": code for sign, codes in (("I", "bhiq"), ("U", "BHIQ"))
@@ -63,8 +63,8 @@ def compare(old_dtype: int, old: Bytes, new_dtype: int, new: Bytes, /) -> Row:
         raise ValueError(f"{len(a)} elements and {len(b)}")
     same = old_dtype == new_dtype
     width, total = WIDTHS[old_dtype], _Total()
-    for at in range(0, len(a), _BLOCK):
-        x, y = a[at : at + _BLOCK], b[at : at + _BLOCK]
+    for at in range(0, len(a), _BLOCK_ELEMENTS):
+        x, y = a[at : at + _BLOCK_ELEMENTS], b[at : at + _BLOCK_ELEMENTS]
         if same:
             p, q = bytes(old[at * width :]), bytes(new[at * width :])
             cells = range(0, len(x) * width, width)

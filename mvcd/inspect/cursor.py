@@ -6,7 +6,7 @@ import struct
 
 from mvcd.inspect.spans import NotThisFormat, ReadAt
 
-_WINDOW = 64 << 10
+_WINDOW_BYTES = 64 << 10
 """Bytes read ahead; about a chunk of a stored file."""
 
 
@@ -70,7 +70,7 @@ class Cursor:
         at = self.at
         if size > self._end - at:
             raise NotThisFormat("a length reaches past the end")
-        self._window = self._read_at(at, min(max(size, _WINDOW), self._end - at))
+        self._window = self._read_at(at, min(max(size, _WINDOW_BYTES), self._end - at))
         self._base, self._inside = at, 0
         if len(self._window) < size:
             raise EndsEarly("the file ends early")

@@ -17,7 +17,7 @@ from mvcd.inspect import yaml12
 
 MAX_BYTES = 8 << 20
 MAX_PACKAGES = 20_000
-_MAX_TEXT = 200  # characters of a version
+_MAX_TEXT_CHARACTERS = 200  # characters of a version
 
 _REQUIREMENT = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)[ \t]*(?:\[[^\]]*\])?[ \t]*(?P<rest>.*)",
@@ -52,7 +52,7 @@ def packages(path: str, data: bytes) -> dict[str, str]:
         return {}
     try:
         found = reader(data.decode("utf-8-sig", "replace"))
-        rows = {_normal(name): version[:_MAX_TEXT] for name, version in found}
+        rows = {_normal(name): version[:_MAX_TEXT_CHARACTERS] for name, version in found}
     except (ValueError, RecursionError, TypeError, AttributeError, KeyError):
         return {}
     return rows if len(rows) <= MAX_PACKAGES else {}

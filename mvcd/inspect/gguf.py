@@ -22,15 +22,15 @@ from mvcd.inspect.spans import MAX_TENSORS, NotThisFormat, ReadAt, is_name
 from mvcd.inspect.tensorfile import Digested, Metadata, Range, StoredTensor, TensorFile
 
 FORMAT = "gguf"
-MAX_HEADER = 256 << 20
+MAX_HEADER_BYTES = 256 << 20
 """Bytes. The largest vocabularies with their merges and scores take 20 MiB."""
 
 _MAX_KEYS = 10_000
-_MAX_LIST = 8 << 20
-_MAX_TEXT = 1 << 20
-_MAX_RANK = 8
-_MAX_KEPT = 16 << 20  # characters and values of all metadata together
-_LISTED = 64
+_MAX_LIST_VALUES = 8 << 20
+_MAX_TEXT_BYTES = 1 << 20
+_MAX_RANK_DIMENSIONS = 8
+_MAX_KEPT_VALUES = 16 << 20  # characters and values of all metadata together
+_LISTED_VALUES = 64
 
 _SCALARS = {
     0: ("u8", "B"), 1: ("i8", "b"), 2: ("u16", "H"), 3: ("i16", "h"), 4: ("u32", "I"), 5: ("i32", "i"),
@@ -57,7 +57,7 @@ def looks_like(head: bytes, size: int) -> bool:
 
 def read(read_at: ReadAt, size: int) -> TensorFile:
     """Raises NotThisFormat."""
-    cursor = Cursor(read_at, 0, min(size, MAX_HEADER))
+    cursor = Cursor(read_at, 0, min(size, MAX_HEADER_BYTES))
     magic, version, tensors, keys = struct.unpack("<4sIQQ", cursor.take(24))
     if magic != b"GGUF" or version not in (2, 3) or tensors > MAX_TENSORS or keys > _MAX_KEYS:
         raise NotThisFormat("no GGUF that we read")
@@ -102,7 +102,7 @@ class _Budget:
     """Bounds what the metadata keep: a header may name 10^4 keys of 64 texts of 1 MiB."""
 
     def __init__(self) -> None:
-        self._left = _MAX_KEPT
+        self._left = _MAX_KEPT_VALUES
 
     def spend(self, amount: int) -> None:
         self._left -= amount + 1
@@ -116,7 +116,7 @@ def _text(cursor: Cursor) -> str:
 
 def _raw_text(cursor: Cursor) -> bytes:
     length = cursor.number("Q")
-    if length > _MAX_TEXT:
+    if length > _MAX_TEXT_BYTES:
         raise NotThisFormat("a text too long")
     return cursor.take(length)
 
@@ -138,11 +138,11 @@ def _value(cursor: Cursor, kind: int, budget: _Budget) -> Metadata:
 
 def _list(cursor: Cursor, budget: _Budget) -> Metadata:
     kind, count = cursor.number("I"), cursor.number("Q")
-    if count > _MAX_LIST or (
+    if count > _MAX_LIST_VALUES or (
         kind != _TEXT and kind not in _SCALARS
     ):  # lists of lists are not in use
         raise NotThisFormat("a list that we do not read")
-    if count <= _LISTED:
+    if count <= _LISTED_VALUES:
         return tuple([_value(cursor, kind, budget) for _ in range(count)])
     digest = hashlib.blake2b(digest_size=16)
     if kind == _TEXT:
@@ -161,7 +161,7 @@ def _list(cursor: Cursor, budget: _Budget) -> Metadata:
 
 def _tensor(cursor: Cursor) -> _Row:
     name, rank = _text(cursor), cursor.number("I")
-    if not is_name(name) or rank > _MAX_RANK:
+    if not is_name(name) or rank > _MAX_RANK_DIMENSIONS:
         raise NotThisFormat("a name or rank that no tensor has")
     dimensions = struct.unpack(f"<{rank}Q", cursor.take(8 * rank))
     kind, offset = cursor.number("I"), cursor.number("Q")

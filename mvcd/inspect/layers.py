@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 MAX_MODULES = 12
 """Most rows of the table of parameters by module; past it the table goes less deep."""
 
-_CANDIDATES = 64
+_CANDIDATE_NAMES = 64
 """New names weighed for an old one: a hostile file has 100,000 equal tensors, a real one a few per block."""
 
 _SHARD = re.compile(r"[-_.](?:\d{5}-of-\d{5}|(?:shard|part|rank|mp_rank)[-_]?\d+)(?=\.|$)")
@@ -139,7 +139,7 @@ def renamed_layers(
     for layer, content in gone.values():
         candidates = places.get((layer.dtype, layer.shape, content))
         if candidates:
-            near = candidates[:_CANDIDATES]
+            near = candidates[:_CANDIDATE_NAMES]
             best = max(near, key=lambda other: _common_tail(layer.name, other.name))
             candidates.remove(best)
             pairs.append((layer, best))

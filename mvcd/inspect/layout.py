@@ -11,7 +11,7 @@ from mvcd.inspect.spans import Layout, NotThisFormat, ReadAt, Span, TensorInfo
 
 __all__ = ["Layout", "ReadAt", "Span", "TensorInfo", "layout"]
 
-_HEAD = 9
+_HEAD_BYTES = 9
 """Bytes: the safetensors header's length and its first character; a zip's signature."""
 
 
@@ -20,7 +20,7 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
-    head = read_at(0, min(_HEAD, size))
+    head = read_at(0, min(_HEAD_BYTES, size))
     for reader in (safetensors, torchzip):
         if not reader.looks_like(head, size):
             continue

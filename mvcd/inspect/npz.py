@@ -17,7 +17,7 @@ import zlib
 from math import prod
 
 from mvcd.inspect.spans import (
-    MAX_RANK,
+    MAX_RANK_DIMENSIONS,
     NotThisFormat,
     ReadAt,
     Span,
@@ -27,7 +27,7 @@ from mvcd.inspect.spans import (
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 from mvcd.inspect.zipmembers import Member, directory, located
 
-MAX_HEADER = 16 << 10
+MAX_HEADER_BYTES = 16 << 10
 _MAGIC = b"\x93NUMPY"
 _DICT = re.compile(
     r"\{'descr': '([<|>]?[a-zA-Z]\d{1,3})', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), ?\} *\n?"
@@ -45,7 +45,7 @@ def looks_like(head: bytes, size: int) -> bool:
 
 def read_npy(read_at: ReadAt, size: int) -> TensorFile:
     """One array, called "array". Raises NotThisFormat."""
-    head = read_at(0, min(size, MAX_HEADER))
+    head = read_at(0, min(size, MAX_HEADER_BYTES))
     tensor = _array("array", head, size, Range(0, size))
     return TensorFile("npy", {tensor.name: tensor})
 
@@ -68,13 +68,13 @@ def read_npz(read_at: ReadAt, size: int) -> TensorFile:
 
 
 def _member(name: str, read_at: ReadAt, member: Member, span: Span) -> StoredTensor:
-    head = read_exactly(read_at, span.offset, min(span.size, MAX_HEADER))
+    head = read_exactly(read_at, span.offset, min(span.size, MAX_HEADER_BYTES))
     if member.stored:
         return _array(name, head, span.size, Range(span.offset, span.size))
     if not member.deflated:
         raise NotThisFormat("a compression that we do not read")
     try:
-        head = zlib.decompressobj(-zlib.MAX_WBITS).decompress(head, MAX_HEADER)
+        head = zlib.decompressobj(-zlib.MAX_WBITS).decompress(head, MAX_HEADER_BYTES)
     except zlib.error as error:
         raise NotThisFormat("not deflated") from error
     packed = Range(span.offset, span.size, deflated=member.raw_size)
@@ -105,7 +105,7 @@ def _array(name: str, head: bytes, size: int, whole: Range) -> StoredTensor:
 
 def _shape(text: str) -> tuple[int, ...]:
     parts = [part for part in text.replace(" ", "").split(",") if part]
-    if len(parts) > MAX_RANK or any(len(part) > 19 for part in parts):
+    if len(parts) > MAX_RANK_DIMENSIONS or any(len(part) > 19 for part in parts):
         raise NotThisFormat("no shape")
     return tuple([int(part) for part in parts])
 

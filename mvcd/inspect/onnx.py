@@ -18,15 +18,15 @@ from math import prod
 
 from mvcd.inspect.cursor import Cursor
 from mvcd.inspect.protowire import BYTES, VARINT, fields, message, signed, varints
-from mvcd.inspect.spans import MAX_RANK, MAX_TENSORS, NotThisFormat, ReadAt, is_name
+from mvcd.inspect.spans import MAX_RANK_DIMENSIONS, MAX_TENSORS, NotThisFormat, ReadAt, is_name
 from mvcd.inspect.tensorfile import Digested, Metadata, Range, StoredTensor, TensorFile
 
 FORMAT = "onnx"
-_MAX_TEXT = 64 << 10
-_MAX_NODE = 1 << 20
+_MAX_TEXT_BYTES = 64 << 10
+_MAX_NODE_BYTES = 1 << 20
 _MAX_NODES = 1_000_000
-_MAX_LISTED = 4096  # inputs, outputs, properties, opsets, kinds of operators
-_MAX_DECODED = 16 << 20  # bytes of typed lists decoded, all tensors together
+_MAX_LISTED_ITEMS = 4096  # inputs, outputs, properties, opsets, kinds of operators
+_MAX_DECODED_BYTES = 16 << 20  # bytes of typed lists decoded, all tensors together
 
 DTYPES = {
     1: ("F32", 4), 2: ("U8", 1), 3: ("I8", 1), 4: ("U16", 2), 5: ("I16", 2), 6: ("I32", 4), 7: ("I64", 8),
@@ -165,7 +165,7 @@ class _Model:
         if self._operators.total() >= _MAX_NODES:
             raise NotThisFormat("too many nodes")
         operator, domain = "?", ""
-        if size > _MAX_NODE:  # a constant with its data
+        if size > _MAX_NODE_BYTES:  # a constant with its data
             self.cursor.skip(size)
         else:
             data = self.cursor.take(size)
@@ -176,7 +176,7 @@ class _Model:
                 elif number == 7 and isinstance(value, bytes):
                     domain = _decoded(value)
         label = f"{domain}.{operator}" if domain not in ("", "ai.onnx") else operator
-        if len(self._operators) >= _MAX_LISTED and label not in self._operators:
+        if len(self._operators) >= _MAX_LISTED_ITEMS and label not in self._operators:
             label = "..."
         self._operators[label[:200]] += 1
 
@@ -195,7 +195,7 @@ class _Model:
         found, cursor = _Tensor(), self.cursor
         for number, wire, value in fields(cursor, end):
             if number == 1:
-                found.dims += self._varints(wire, value, MAX_RANK)
+                found.dims += self._varints(wire, value, MAX_RANK_DIMENSIONS)
             elif number == 2 and wire == VARINT:
                 found.dtype = value
             elif number == 3:
@@ -209,14 +209,16 @@ class _Model:
             elif number == 13 and wire == BYTES:
                 key, text = _pair(self._small(value))
                 found.external[key] = text
-            elif number in _FIXED_LISTS and wire != VARINT and len(found.runs) < _MAX_LISTED:
+            elif number in _FIXED_LISTS and wire != VARINT and len(found.runs) < _MAX_LISTED_ITEMS:
                 found.runs.append(Range(cursor.at, value))
                 cursor.skip(value)
             elif number in _VARINT_LISTS:
-                found.values += self._varints(wire, value, _MAX_DECODED)
+                found.values += self._varints(wire, value, _MAX_DECODED_BYTES)
             else:
                 self._pass(wire, value)
-        if len(found.dims) > MAX_RANK or any(not 0 <= signed(dim) < 1 << 40 for dim in found.dims):
+        if len(found.dims) > MAX_RANK_DIMENSIONS or any(
+            not 0 <= signed(dim) < 1 << 40 for dim in found.dims
+        ):
             raise NotThisFormat("no shape")
         return found
 
@@ -230,7 +232,7 @@ class _Model:
         else:
             values = list(varints(self.cursor.take(value)))
         self._decoded += 8 * len(values)
-        if self._decoded > _MAX_DECODED:
+        if self._decoded > _MAX_DECODED_BYTES:
             raise NotThisFormat("lists too long to decode")
         return values
 
@@ -244,7 +246,7 @@ class _Model:
         return domain, version
 
     def _note(self, table: dict[str, Metadata], key: str, value: Metadata) -> None:
-        if len(table) >= _MAX_LISTED:
+        if len(table) >= _MAX_LISTED_ITEMS:
             raise NotThisFormat("more metadata than we keep")
         table[key] = value
 
@@ -256,7 +258,7 @@ class _Model:
         return _decoded(self._small(size))
 
     def _small(self, size: int) -> bytes:
-        if size > _MAX_TEXT:
+        if size > _MAX_TEXT_BYTES:
             raise NotThisFormat("a header field too long")
         return self.cursor.take(size)
 

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 from mvcd.inspect.spans import (
     DTYPE_BITS,
-    MAX_RANK,
+    MAX_RANK_DIMENSIONS,
     MAX_TENSORS,
     NotThisFormat,
     ReadAt,
@@ -31,7 +31,7 @@ from mvcd.inspect.spans import (
 )
 
 FORMAT = "safetensors"
-MAX_HEADER = 16 << 20
+MAX_HEADER_BYTES = 16 << 20
 
 _MAX_SEPARATORS = 20 * MAX_TENSORS
 """Commas and opening brackets; a tensor of four dimensions has nine, metadata may hold some more."""
@@ -44,7 +44,7 @@ def looks_like(head: bytes, size: int) -> bool:
     if len(head) < 9:
         return False
     length = int.from_bytes(head[:8], "little")
-    return 2 <= length <= min(MAX_HEADER, size - 8) and head[8] in b"{" + _JSON_SPACE
+    return 2 <= length <= min(MAX_HEADER_BYTES, size - 8) and head[8] in b"{" + _JSON_SPACE
 
 
 def spans(read_at: ReadAt, size: int) -> tuple[Span, ...]:
@@ -53,7 +53,7 @@ def spans(read_at: ReadAt, size: int) -> tuple[Span, ...]:
     Raises NotThisFormat.
     """
     length = int.from_bytes(read_exactly(read_at, 0, 8), "little")
-    if not 2 <= length <= min(MAX_HEADER, size - 8):
+    if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
         raise NotThisFormat("no header of this length")
     data_start = 8 + length
     found = []
@@ -126,7 +126,7 @@ def _sizes(value: Any) -> bool:
     """A list of few integers, each in 0 .. 2^64 - 1 (`True` is no integer here)."""
     return (
         type(value) is list
-        and len(value) <= MAX_RANK
+        and len(value) <= MAX_RANK_DIMENSIONS
         and all(type(item) is int and 0 <= item < 1 << 64 for item in value)
     )
 

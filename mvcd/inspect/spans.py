@@ -15,10 +15,10 @@ ReadAt = Callable[[int, int], bytes]
 MAX_TENSORS = 100_000
 """Per file. Four times what DeepSeek-V3 would need unsharded; keeps a hostile file's layout under 100 MB."""
 
-MAX_RANK = 64
+MAX_RANK_DIMENSIONS = 64
 """Dimensions of a tensor: numpy's and torch's own limit."""
 
-MAX_NAME = 1024
+MAX_NAME_BYTES = 1024
 """UTF-8 bytes of a tensor's name; real ones stay under 200. Recipes carry names."""
 
 DTYPE_BITS: dict[str, int] = {
@@ -91,10 +91,10 @@ class NotThisFormat(Exception):
 
 def is_name(text: str) -> bool:
     """Whether `text` can name a tensor: Unicode (JSON and pickles can spell lone surrogates), not too long."""
-    if len(text) > MAX_NAME:
+    if len(text) > MAX_NAME_BYTES:
         return False
     try:
-        return len(text.encode("utf-8")) <= MAX_NAME
+        return len(text.encode("utf-8")) <= MAX_NAME_BYTES
     except UnicodeEncodeError:
         return False
 

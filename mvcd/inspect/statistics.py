@@ -33,7 +33,7 @@ def width(dtype: str) -> int:
 
 
 @dataclass(slots=True)
-class Side:
+class SideStatistics:
     """One side's finite elements; `spread` is the sum of squared distances from the mean."""
 
     finite: int = 0
@@ -42,7 +42,7 @@ class Side:
     mean: float = 0.0
     spread: float = 0.0
 
-    def merge(self, other: Side) -> None:
+    def merge(self, other: SideStatistics) -> None:
         self.nans += other.nans
         self.infinities += other.infinities
         if not other.finite:
@@ -71,18 +71,18 @@ class Sums:
     most: float
     power_old: float  # sum of squares
     power_new: float
-    old: Side
-    new: Side
+    old: SideStatistics
+    new: SideStatistics
 
     @classmethod
     def none(cls) -> Self:
-        return cls(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, Side(), Side())
+        return cls(0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, SideStatistics(), SideStatistics())
 
     @classmethod
     def piece(cls, old_dtype: str, old: Bytes, new_dtype: str, new: Bytes) -> Self:
         """Raises ValueError unless both have equally many elements."""
         row = _compare.compare(_NUMBERS[old_dtype], old, _NUMBERS[new_dtype], new)
-        return cls(*row[:8], Side(*row[8:13]), Side(*row[13:]))
+        return cls(*row[:8], SideStatistics(*row[8:13]), SideStatistics(*row[13:]))
 
     def merge(self, other: Sums) -> None:
         self.elements += other.elements

@@ -16,11 +16,11 @@ from typing import BinaryIO
 from mvcd.inspect.columns import NUMBER, Column, Gatherer
 from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table
 
-MAX_LINE = 1 << 20
+MAX_LINE_BYTES = 1 << 20
 """Bytes of a line, and of one row that quoted line ends spread over several."""
 
-_BLOCK = 256 << 10
-_MAX_NAME = 200  # characters kept of a column's name
+_BLOCK_BYTES = 256 << 10
+_MAX_NAME_CHARACTERS = 200  # characters kept of a column's name
 
 DELIMITED: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 JSON_LINES = ("jsonl", "ndjson")
@@ -53,7 +53,7 @@ def read_table(path: str, file: BinaryIO, *, summaries: bool = False) -> Table:
 
 
 class _Lines:
-    """Text lines of a file; refuses a row longer than MAX_LINE, which `csv` would gather in memory."""
+    """Text lines of a file; refuses a row longer than MAX_LINE_BYTES, which `csv` would gather in memory."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -65,15 +65,15 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         rest = b""
         first = True
-        while block := self._file.read(_BLOCK):
+        while block := self._file.read(_BLOCK_BYTES):
             if first:
                 _refuse_binary(block)
                 block = block.removeprefix(b"\xef\xbb\xbf")
                 first = False
             lines = (rest + block).split(b"\n")
             rest = lines.pop()
-            if len(rest) > MAX_LINE:
-                raise NoTable(f"a line of more than {MAX_LINE >> 20} MiB")
+            if len(rest) > MAX_LINE_BYTES:
+                raise NoTable(f"a line of more than {MAX_LINE_BYTES >> 20} MiB")
             for line in lines:
                 yield self._counted(line + b"\n")
         if rest:
@@ -81,8 +81,8 @@ class _Lines:
 
     def _counted(self, line: bytes) -> str:
         self._row += len(line)
-        if self._row > MAX_LINE + _BLOCK:
-            raise NoTable(f"a row of more than {MAX_LINE >> 20} MiB")
+        if self._row > MAX_LINE_BYTES + _BLOCK_BYTES:
+            raise NoTable(f"a row of more than {MAX_LINE_BYTES >> 20} MiB")
         if b"\r" in line:  # alone, it would end a row for `csv`, which then refuses the file
             line = line.rstrip(b"\r\n").replace(b"\r", b" ") + b"\n"
         return line.decode("utf-8", "replace")
@@ -126,7 +126,7 @@ def _names(header: Iterable[str]) -> list[str]:
     """Distinct: a second `x` is `x.2`, a column without a name is called by its position."""
     found: dict[str, None] = {}
     for position, cell in enumerate(header):
-        name = cell.strip()[:_MAX_NAME] or str(position)
+        name = cell.strip()[:_MAX_NAME_CHARACTERS] or str(position)
         free, copy = name, 2
         while free in found:
             free, copy = f"{name}.{copy}", copy + 1
@@ -164,7 +164,8 @@ def _object(line: str, number: int) -> dict[str, object]:
     if not isinstance(row, dict):
         raise NoTable(f"line {number:,} is no JSON object")
     return {
-        key[:_MAX_NAME].encode("utf-8", "replace").decode(): value for key, value in row.items()
+        key[:_MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode(): value
+        for key, value in row.items()
     }
 
 

@@ -10,7 +10,7 @@ from mvcd.inspect.layout import layout
 from mvcd.inspect.spans import NotThisFormat, ReadAt
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 
-_HEAD = 16
+_HEAD_BYTES = 16
 
 
 def read(read_at: ReadAt, size: int, name: str = "") -> TensorFile | None:
@@ -26,7 +26,7 @@ def read(read_at: ReadAt, size: int, name: str = "") -> TensorFile | None:
 
 
 def _read(read_at: ReadAt, size: int, name: str) -> TensorFile | None:
-    head = read_at(0, min(_HEAD, size))
+    head = read_at(0, min(_HEAD_BYTES, size))
     found = None
     if gguf.looks_like(head, size):
         found = gguf.read(read_at, size)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-SNIFF = 8000
+SNIFF_BYTES = 8000
 """Bytes that decide whether a file is text: git's rule (xdiff-interface.c, buffer_is_binary)."""
 
 MAX_LINES = 10_000
@@ -15,14 +15,14 @@ MAX_LINES = 10_000
 10,000 shuffled lines take 0.5 s, but 5,000 of the worst kind found (each match one line long, each line
 repeated just too seldom to count as junk) take 14 s."""
 
-MAX_COUNTED = 2_000
+MAX_COUNTED_LINES = 2_000
 """The same where lines are only counted, for every file of a difference; the worst found take 0.1 s."""
 
-_CONTEXT = 3
+_CONTEXT_LINES = 3
 
 
 def is_text(data: bytes) -> bool:
-    return b"\0" not in data[:SNIFF]
+    return b"\0" not in data[:SNIFF_BYTES]
 
 
 def unified_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> Iterator[str]:
@@ -41,7 +41,7 @@ def unified_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> Iterat
         yield f"{len(a):,} lines became {len(b):,}: too many to show"
         return
     matcher = difflib.SequenceMatcher(None, a_part, b_part)
-    for group in matcher.get_grouped_opcodes(_CONTEXT):
+    for group in matcher.get_grouped_opcodes(_CONTEXT_LINES):
         first, last = group[0], group[-1]
         old_range = _range(skipped + first[1], skipped + last[2])
         new_range = _range(skipped + first[3], skipped + last[4])
@@ -55,10 +55,11 @@ def unified_diff(old: bytes, new: bytes, old_name: str, new_name: str) -> Iterat
 
 
 def line_counts(old: bytes, new: bytes) -> tuple[int, int]:
-    """Lines added and removed, as `unified_diff` shows them; past MAX_COUNTED, those that only one side has."""
+    """Lines added and removed, as `unified_diff` shows them; past MAX_COUNTED_LINES, those that only one side
+    has."""
     a, b = _lines(old), _lines(new)
     _, a_part, b_part = _trim(a, b)
-    if max(len(a_part), len(b_part)) > MAX_COUNTED:
+    if max(len(a_part), len(b_part)) > MAX_COUNTED_LINES:
         left, right = Counter(a_part), Counter(b_part)
         return (right - left).total(), (left - right).total()
     matcher = difflib.SequenceMatcher(None, a_part, b_part)
@@ -76,7 +77,7 @@ def _trim(a: list[bytes], b: list[bytes]) -> tuple[int, list[bytes], list[bytes]
     shorter = min(len(a), len(b))
     head = next((i for i in range(shorter) if a[i] != b[i]), shorter)
     tail = next((i for i in range(shorter - head) if a[-1 - i] != b[-1 - i]), shorter - head)
-    head, tail = max(0, head - _CONTEXT), max(0, tail - _CONTEXT)
+    head, tail = max(0, head - _CONTEXT_LINES), max(0, tail - _CONTEXT_LINES)
     return head, a[head : len(a) - tail], b[head : len(b) - tail]
 
 

@@ -13,7 +13,7 @@ from math import prod
 
 from mvcd.inspect.protowire import message, signed
 from mvcd.inspect.spans import (
-    MAX_RANK,
+    MAX_RANK_DIMENSIONS,
     MAX_TENSORS,
     NotThisFormat,
     ReadAt,
@@ -23,10 +23,10 @@ from mvcd.inspect.spans import (
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 
 FORMAT = "tf-checkpoint"
-MAX_INDEX = 64 << 20
-_FOOTER = 48
+MAX_INDEX_BYTES = 64 << 20
+_FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
-_TRAILER = 5  # compression and crc32c
+_TRAILER_BYTES = 5  # compression and crc32c
 _MAX_SHARDS = 100_000
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 """Object-based checkpoints end the name of every variable so."""
@@ -40,13 +40,13 @@ DTYPES = {
 
 def looks_like(read_at: ReadAt, size: int) -> bool:
     """By the last bytes; the first ones are nothing special."""
-    return _FOOTER <= size <= MAX_INDEX and read_at(size - 8, 8) == _MAGIC
+    return _FOOTER_BYTES <= size <= MAX_INDEX_BYTES and read_at(size - 8, 8) == _MAGIC
 
 
 def read(read_at: ReadAt, size: int, name: str) -> TensorFile:
     """`name` is the index's own file name, from which those of the shards follow. Raises NotThisFormat."""
     prefix = name.removesuffix(".index")
-    if prefix == name or size > MAX_INDEX:
+    if prefix == name or size > MAX_INDEX_BYTES:
         raise NotThisFormat("not the name of an index")
     rows = list(_rows(read_exactly(read_at, 0, size)))
     if not rows or rows[0][0]:
@@ -97,7 +97,7 @@ def _shape(data: bytes) -> tuple[int, ...]:
             extents.append(
                 next((signed(v) for n, _, v in message(value) if n == 1 and isinstance(v, int)), 0)
             )
-    if len(extents) > MAX_RANK or any(not 0 <= extent < 1 << 48 for extent in extents):
+    if len(extents) > MAX_RANK_DIMENSIONS or any(not 0 <= extent < 1 << 48 for extent in extents):
         raise NotThisFormat("no shape")
     return tuple(extents)
 
@@ -107,7 +107,7 @@ def _shape(data: bytes) -> tuple[int, ...]:
 
 def _rows(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """All keys and values in order."""
-    footer = data[-_FOOTER:]
+    footer = data[-_FOOTER_BYTES:]
     at = 0
     for _ in range(2):  # the metaindex, of which we want nothing
         _, at = _varint(footer, at)
@@ -125,7 +125,7 @@ def _rows(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _block(data: bytes, offset: int, size: int) -> bytes:
-    if offset + size + _TRAILER > len(data) - _FOOTER or size < 4:
+    if offset + size + _TRAILER_BYTES > len(data) - _FOOTER_BYTES or size < 4:
         raise NotThisFormat("no block where a handle points")
     if data[offset + size] != 0:
         raise NotThisFormat("a compressed block")

@@ -2,7 +2,7 @@
 
 A pickle is a program; unpickling runs whatever it names. This reader knows the opcodes of protocols 2 to 5
 and builds nothing but its own inert values from them: dicts, lists, tuples, short strings, small numbers,
-`Storage`, `Tensor`, and a `_Thing` for every other object. Globals are only compared with the names below,
+`Storage`, `StorageView`, and a `_Thing` for every other object. Globals are only compared with the names below,
 never imported. An unknown opcode, or one limit passed, ends the reading with NotThisFormat.
 
 Limits: 16 MiB of pickle and a million opcodes (about 38 per tensor), so at most about a second and
@@ -17,14 +17,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mvcd.inspect.spans import MAX_NAME, MAX_RANK, NotThisFormat, is_name
+from mvcd.inspect.spans import MAX_NAME_BYTES, MAX_RANK_DIMENSIONS, NotThisFormat, is_name
 
-MAX_PICKLE = 16 << 20
+MAX_PICKLE_BYTES = 16 << 20
 _MAX_OPCODES = 1_000_000
 _MAX_VISITS = 2_000_000
-_MAX_NAMES = 16 << 20  # characters of all names together
-_MAX_DEPTH = 64
-_MAX_LINE = 512
+_MAX_NAME_CHARACTERS = 16 << 20  # characters of all names together
+_MAX_LEVELS = 64
+_MAX_LINE_BYTES = 512
 
 DTYPES = {
     "FloatStorage": "F32",
@@ -75,7 +75,7 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
-class Tensor:
+class StorageView:
     """A view of a storage; offset and strides in elements. Values are as claimed, not checked."""
 
     storage: Storage
@@ -85,12 +85,12 @@ class Tensor:
     stride: tuple[int, ...]
 
 
-def read(data: bytes) -> list[tuple[str, Tensor]]:
+def read(data: bytes) -> list[tuple[str, StorageView]]:
     """Every tensor with its key path ("model.layer.weight"), in the order of the pickle.
 
     A tensor reached over several paths is listed under each. Raises NotThisFormat.
     """
-    if len(data) > MAX_PICKLE:
+    if len(data) > MAX_PICKLE_BYTES:
         raise NotThisFormat("pickle too large")
     try:
         root = _Machine(data).run()
@@ -151,18 +151,18 @@ def _call(function: Any, args: Any) -> Any:
     return _Thing(args) if made is None else made
 
 
-def _tensor(args: tuple[Any, ...], dtype: Any) -> Tensor | None:
+def _tensor(args: tuple[Any, ...], dtype: Any) -> StorageView | None:
     storage, offset, shape, stride = args[:4]
     if not (
         type(storage) is Storage
         and type(offset) is int
         and _is_extents(shape)
         and _is_extents(stride)
-        and len(shape) == len(stride) <= MAX_RANK
+        and len(shape) == len(stride) <= MAX_RANK_DIMENSIONS
     ):
         return None
     named = dtype.dtype if type(dtype) is _Global else storage.dtype
-    return Tensor(storage, named, offset, shape, stride)
+    return StorageView(storage, named, offset, shape, stride)
 
 
 def _is_extents(value: Any) -> bool:
@@ -179,7 +179,7 @@ def _storage(pid: Any) -> Any:
 # ---------------------------------------------------------------- names
 
 
-def _walk(root: Any) -> Iterator[tuple[str, Tensor]]:
+def _walk(root: Any) -> Iterator[tuple[str, StorageView]]:
     stack = [("", iter([("", root)]))]
     visits = text = 0
     while stack:
@@ -188,17 +188,17 @@ def _walk(root: Any) -> Iterator[tuple[str, Tensor]]:
             visits += 1
             if visits > _MAX_VISITS:
                 raise NotThisFormat("too many paths")
-            if not isinstance(value, (dict, list, tuple, _Thing, Tensor)):
+            if not isinstance(value, (dict, list, tuple, _Thing, StorageView)):
                 continue
             below = f"{path}.{part}" if path and part else path or part
             if not is_name(below):
                 continue
-            if isinstance(value, Tensor):
+            if isinstance(value, StorageView):
                 text += len(below)
-                if text > _MAX_NAMES:
+                if text > _MAX_NAME_CHARACTERS:
                     raise NotThisFormat("names too long")
                 yield below, value
-            elif len(stack) <= _MAX_DEPTH:
+            elif len(stack) <= _MAX_LEVELS:
                 stack.append((below, _children(value)))
                 break
         else:
@@ -254,7 +254,7 @@ class _Machine:
         return int.from_bytes(self.take(width), "little")
 
     def line(self) -> str:
-        end = self.data.index(b"\n", self.at, self.at + _MAX_LINE)
+        end = self.data.index(b"\n", self.at, self.at + _MAX_LINE_BYTES)
         text = self.data[self.at : end].decode("utf-8")
         self.at = end + 1
         return text
@@ -273,7 +273,7 @@ class _Machine:
 
     def text(self, width: int) -> None:
         raw = self.take(self.number(width))
-        self.stack.append(raw.decode("utf-8") if len(raw) <= MAX_NAME else _MISSING)
+        self.stack.append(raw.decode("utf-8") if len(raw) <= MAX_NAME_BYTES else _MISSING)
 
     def fixed(self, size: int) -> None:
         self.take(size)

@@ -67,8 +67,8 @@ def spans(read_at: ReadAt, size: int) -> tuple[Span, ...]:
 # ---------------------------------------------------------------- the tensors
 
 
-def _described(read_at: ReadAt, pickled: Span) -> list[tuple[str, torchpickle.Tensor]]:
-    if pickled.size > torchpickle.MAX_PICKLE:
+def _described(read_at: ReadAt, pickled: Span) -> list[tuple[str, torchpickle.StorageView]]:
+    if pickled.size > torchpickle.MAX_PICKLE_BYTES:
         return []
     try:
         return torchpickle.read(read_exactly(read_at, pickled.offset, pickled.size))
@@ -77,7 +77,7 @@ def _described(read_at: ReadAt, pickled: Span) -> list[tuple[str, torchpickle.Te
 
 
 def _infos(
-    storages: dict[str, Span], described: list[tuple[str, torchpickle.Tensor]]
+    storages: dict[str, Span], described: list[tuple[str, torchpickle.StorageView]]
 ) -> list[TensorInfo]:
     """One for each storage, in order; the first claim of a name wins, and `data/N` can't be claimed."""
     by_key: dict[str, TensorInfo] = {}
@@ -106,7 +106,7 @@ def _info(name: str, dtype: str, shape: tuple[int, ...]) -> TensorInfo:
     return TensorInfo(name, dtype, shape, min(_BITS[dtype] // 8, 8))
 
 
-def _covered_shape(tensor: torchpickle.Tensor, size: int) -> tuple[int, ...] | None:
+def _covered_shape(tensor: torchpickle.StorageView, size: int) -> tuple[int, ...] | None:
     """The shape of the `size` bytes as this tensor lays them out, None if it does not cover them."""
     if tensor.offset or 8 * size != _BITS[tensor.dtype] * _elements(tensor.shape, limit=8 * size):
         return None

@@ -27,11 +27,11 @@ MAX_BYTES = 8 << 20
 """Largest file that is parsed (YAML and TOML: 256 KiB, for their parsers are slow)."""
 
 MAX_KEYS = 10_000
-MAX_DEPTH = 64
-MAX_KEY = 512
+MAX_LEVELS = 64
+MAX_KEY_CHARACTERS = 512
 """Characters of one flat key; a file with a longer one has no values."""
 
-MAX_TEXT = 1024
+MAX_TEXT_CHARACTERS = 1024
 """Characters of one value. Of longer text the beginning is kept, and a check value that tells it changed."""
 
 _MAX_VISITS = 20 * MAX_KEYS
@@ -43,7 +43,7 @@ _MAX_SEPARATORS = 500_000
 _LAST_LINES = 100
 """Of a JSON lines file, where the last object is looked for."""
 
-_MAX_TOML = 256 << 10
+_MAX_TOML_BYTES = 256 << 10
 _LONG_TOML_KEY = re.compile(
     r"""(?<![\w."'-])(?>(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}"""
 )
@@ -100,7 +100,11 @@ def flatten(value: object) -> dict[str, Value]:
         for part, item in stack[-1]:
             visits += 1
             path = f"{paths[-1]}.{part}" if paths[-1] else part
-            if visits > _MAX_VISITS or len(path) > MAX_KEY or len(stack) > MAX_DEPTH + 1:
+            if (
+                visits > _MAX_VISITS
+                or len(path) > MAX_KEY_CHARACTERS
+                or len(stack) > MAX_LEVELS + 1
+            ):
                 raise ValueError("too many, too long or too deep keys")
             if isinstance(item, (Mapping, list, tuple)):
                 stack.append(_parts(item))
@@ -119,7 +123,7 @@ def _parts(container: Mapping[object, object] | Sequence[object]) -> Iterator[tu
     pairs = container.items() if isinstance(container, Mapping) else enumerate(container)
     for key, item in pairs:
         text = str(key)
-        if len(text) > MAX_KEY:
+        if len(text) > MAX_KEY_CHARACTERS:
             raise ValueError("too long keys")
         yield text, item
 
@@ -137,9 +141,9 @@ def _scalar(value: object) -> Value:
         return value
     text = value.isoformat() if isinstance(value, (date, time)) else str(value)
     data = text.encode("utf-8", "replace")
-    if len(text) <= MAX_TEXT:
+    if len(text) <= MAX_TEXT_CHARACTERS:
         return data.decode()
-    kept = text[:MAX_TEXT].encode("utf-8", "replace").decode()
+    kept = text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
     return f"{kept}… ({len(text):,} characters, CRC-32 {zlib.crc32(data):08x})"
 
 
@@ -180,8 +184,8 @@ def _json_lines(text: str) -> object:
 
 
 def _toml(text: str) -> object:
-    if len(text) > _MAX_TOML:
-        raise ValueError(f"TOML of more than {_MAX_TOML >> 10} KiB")
+    if len(text) > _MAX_TOML_BYTES:
+        raise ValueError(f"TOML of more than {_MAX_TOML_BYTES >> 10} KiB")
     if _LONG_TOML_KEY.search(text):
         raise ValueError("a key of more than 64 parts")
     return tomllib.loads(text)

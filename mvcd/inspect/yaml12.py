@@ -20,7 +20,7 @@ MAX_CHARACTERS = 256 << 10
 """The parser is pure Python and reads about 200 KB a second; a larger file would hold a commit up."""
 
 MAX_NODES = 100_000
-MAX_DEPTH = 64
+MAX_LEVELS = 64
 
 _WORDS: Mapping[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -35,7 +35,7 @@ _NUMBERS: Sequence[tuple[re.Pattern[str], Callable[[str], int | float]]] = (
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
     (re.compile(r"[-+]?\.(inf|Inf|INF)"), lambda text: float(text.replace(".", ""))),
 )
-_LONGEST_NUMBER = 100
+_LONGEST_NUMBER_CHARACTERS = 100
 """Characters; whatever is longer has not come from a number of 64 bits."""
 
 _MERGE = "<<"
@@ -92,8 +92,8 @@ class _Builder:
 
     def _start(self, container: Any, anchor: str | None) -> None:
         self._value(container, anchor)
-        if len(self._open) >= MAX_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_DEPTH}")
+        if len(self._open) >= MAX_LEVELS:
+            raise ValueError(f"nested deeper than {MAX_LEVELS}")
         self._open.append(container)
         self._keys.append(None)
 
@@ -144,7 +144,7 @@ class _Builder:
 def _scalar(event: Any) -> Any:
     """A ruamel.yaml ScalarEvent's value by the core schema. Quoted and block scalars are text."""
     text: str = event.value
-    if event.style or str(event.tag).endswith(":str") or len(text) > _LONGEST_NUMBER:
+    if event.style or str(event.tag).endswith(":str") or len(text) > _LONGEST_NUMBER_CHARACTERS:
         return text
     for pattern, number in _NUMBERS:
         if pattern.fullmatch(text):

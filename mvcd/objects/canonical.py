@@ -17,9 +17,9 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from mvcd.errors import CorruptObject
-from mvcd.ids import DIGEST_SIZE, Digest
+from mvcd.ids import DIGEST_BYTES, Digest
 
-MAX_SIZE = 1 << 20
+MAX_OBJECT_BYTES = 1 << 20
 """Bytes; no recipe, node or version is longer, so no reader ever parses more at once."""
 
 U64_MAX = (1 << 64) - 1
@@ -34,17 +34,17 @@ def corrupt(what: str, why: str) -> CorruptObject:
 
 
 def encode(message: Message) -> bytes:
-    """The canonical bytes. Raises ValueError above MAX_SIZE."""
+    """The canonical bytes. Raises ValueError above MAX_OBJECT_BYTES."""
     data = message.SerializeToString(deterministic=True)
-    if len(data) > MAX_SIZE:
-        raise ValueError(f"an object may have {MAX_SIZE} bytes, this one has {len(data)}")
+    if len(data) > MAX_OBJECT_BYTES:
+        raise ValueError(f"an object may have {MAX_OBJECT_BYTES} bytes, this one has {len(data)}")
     return data
 
 
 def decode(message_type: type[M], data: bytes) -> M:
     """The message of which `data` are the canonical bytes. Raises CorruptObject for any other bytes."""
-    if len(data) > MAX_SIZE:
-        raise _refused(message_type, f"it has {len(data)} bytes, more than {MAX_SIZE}")
+    if len(data) > MAX_OBJECT_BYTES:
+        raise _refused(message_type, f"it has {len(data)} bytes, more than {MAX_OBJECT_BYTES}")
     try:
         message = message_type.FromString(data)
     except DecodeError as error:
@@ -61,10 +61,10 @@ def _refused(message_type: type[Message], why: str) -> CorruptObject:
 
 def split_ids(id_type: type[D], packed: bytes) -> list[D]:
     """The digests of a packed `ids` field. Raises ValueError unless it is 32 bytes times a whole number."""
-    if len(packed) % DIGEST_SIZE:
-        raise ValueError(f"packed ids have {len(packed)} bytes, no multiple of {DIGEST_SIZE}")
+    if len(packed) % DIGEST_BYTES:
+        raise ValueError(f"packed ids have {len(packed)} bytes, no multiple of {DIGEST_BYTES}")
     # The length is right by construction: skipping Digest's own check halves the time of a 256-entry node.
     new = bytes.__new__
-    if len(packed) == DIGEST_SIZE:  # most files have one chunk
+    if len(packed) == DIGEST_BYTES:  # most files have one chunk
         return [new(id_type, packed)]
-    return [new(id_type, packed[i : i + DIGEST_SIZE]) for i in range(0, len(packed), DIGEST_SIZE)]
+    return [new(id_type, packed[i : i + DIGEST_BYTES]) for i in range(0, len(packed), DIGEST_BYTES)]

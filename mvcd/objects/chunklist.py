@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from mvcd.ids import ChunkId, NodeId
 from mvcd.objects.canonical import corrupt, decode, encode, split_ids
-from mvcd.objects.tree import MAX_FACTOR, Child, Fetch, Node, check_branch, open_node
+from mvcd.objects.tree import MAX_MEAN_TIMES, Child, Fetch, Node, check_branch, open_node
 from mvcd.objects.v1 import objects_pb2 as pb
 
-MAX_CHUNK_SIZE = 1 << 20
+MAX_CHUNK_BYTES = 1 << 20
 """Raw bytes of the largest chunk a list may name; the cutters stay far below."""
 
 Chunk = tuple[ChunkId, int]
@@ -65,13 +65,17 @@ class ChunkList:
         raise corrupt("a chunk list's node", "it is of another kind")
 
     def _read_chunks(self, leaf: pb.ChunkLeaf) -> list[Chunk]:
-        ids, sizes, most = split_ids(ChunkId, leaf.ids), list(leaf.sizes), self.mean * MAX_FACTOR
+        ids, sizes, most = (
+            split_ids(ChunkId, leaf.ids),
+            list(leaf.sizes),
+            self.mean * MAX_MEAN_TIMES,
+        )
         if not 1 <= len(ids) <= most or len(ids) != len(sizes):
             raise ValueError(
                 f"{len(ids)} chunks and {len(sizes)} sizes, where 1 to {most} are legal"
             )
-        if min(sizes) < 1 or max(sizes) > MAX_CHUNK_SIZE:
-            raise ValueError(f"a chunk's size is not in 1..{MAX_CHUNK_SIZE}")
+        if min(sizes) < 1 or max(sizes) > MAX_CHUNK_BYTES:
+            raise ValueError(f"a chunk's size is not in 1..{MAX_CHUNK_BYTES}")
         return list(zip(ids, sizes, strict=True))
 
     def _read_children(self, branch: pb.ChunkBranch) -> list[Child]:

@@ -12,7 +12,7 @@ from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind, VersionId
 from mvcd.objects.canonical import corrupt, decode
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
-from mvcd.objects.entry import MAX_FILE_SIZE, MAX_VERSION_SIZE, PATH_MAP, Entry
+from mvcd.objects.entry import MAX_FILE_BYTES, MAX_VERSION_BYTES, PATH_MAP, Entry
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Node
@@ -60,10 +60,10 @@ def require_allowed(id: Digest, opened: Opened) -> None:
     files that names one which no version may hold (reserved.py), "too-large" for a size nobody can mean."""
     match opened:
         case Recipe(size=size):
-            _require_size(id, size, MAX_FILE_SIZE)
+            _require_size(id, size, MAX_FILE_BYTES)
         case Version(components=components):
             total = sum(root.size for root in components.values())
-            _require_size(id, total, MAX_VERSION_SIZE)
+            _require_size(id, total, MAX_VERSION_BYTES)
         case Node():
             _require_paths(id, opened)
 
@@ -82,8 +82,8 @@ def _require_paths(id: Digest, opened: Node[Entry] | Node[Chunk]) -> None:
     for item in opened.items:
         if not isinstance(item, Entry):
             return
-        if item.size > MAX_FILE_SIZE:
-            _require_size(item.recipe, item.size, MAX_FILE_SIZE)
+        if item.size > MAX_FILE_BYTES:
+            _require_size(item.recipe, item.size, MAX_FILE_BYTES)
         name = reserved(item.path)
         if name is not None:
             raise Failure(

@@ -12,16 +12,16 @@ from blake3 import blake3
 from mvcd.ids import NodeId, RecipeId
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
 from mvcd.objects.reserved import reserved
-from mvcd.objects.tree import MAX_FACTOR, Child, Node, check_branch
+from mvcd.objects.tree import MAX_MEAN_TIMES, Child, Node, check_branch
 from mvcd.objects.v1 import objects_pb2 as pb
 
 MAX_PATH_BYTES = 4096
 """UTF-8 bytes; PATH_MAX of Linux."""
 
-MAX_FILE_SIZE = 16 << 40
+MAX_FILE_BYTES = 16 << 40
 """Raw bytes of a file that may come from others: the most that ext4 holds. Formats allow more, and a few
 hundred bytes of lists that name each other can claim anything."""
-MAX_VERSION_SIZE = 64 << 40
+MAX_VERSION_BYTES = 64 << 40
 """Raw bytes of the files of a version that may."""
 
 
@@ -144,7 +144,7 @@ class PathMap:
 
     def _read_entries(self, leaf: pb.EntryLeaf) -> list[Entry]:
         rows = [(e.path, e.mode, e.size, e.recipe) for e in leaf.entries]
-        if not 1 <= len(rows) <= self.mean * MAX_FACTOR:
+        if not 1 <= len(rows) <= self.mean * MAX_MEAN_TIMES:
             raise ValueError(f"a leaf has {len(rows)} entries")
         _check_order([row[0] for row in rows])
         modes, new = _MODES, bytes.__new__

@@ -14,12 +14,12 @@ from itertools import pairwise
 
 from blake3 import blake3
 
-from mvcd.ids import DIGEST_SIZE, VersionId
+from mvcd.ids import DIGEST_BYTES, VersionId
 from mvcd.objects.canonical import corrupt, decode, encode
 from mvcd.objects.v1 import promotion_pb2 as pb
 from mvcd.objects.version import Value, key_values, read_values
 
-MAX_SIZE = 60 << 10
+MAX_RECORD_BYTES = 60 << 10
 """Bytes of a record; a ref's value may have 64 KiB."""
 
 MAX_REQUIREMENTS = 64
@@ -70,7 +70,8 @@ class Promotion:
         return digest_of(self.encode())
 
     def encode(self) -> bytes:
-        """The ref's value. Raises ValueError if a rule of the schema is broken or it exceeds MAX_SIZE."""
+        """The ref's value. Raises ValueError if a rule of the schema is broken or it exceeds
+        MAX_RECORD_BYTES."""
         self._check()
         message = pb.Promotion(
             stage=self.stage,
@@ -86,19 +87,21 @@ class Promotion:
             restores=self.restores,
         )
         data = self.version + encode(message)
-        if len(data) > MAX_SIZE:
-            raise ValueError(f"a record may have {MAX_SIZE} bytes, this one has {len(data)}")
+        if len(data) > MAX_RECORD_BYTES:
+            raise ValueError(
+                f"a record may have {MAX_RECORD_BYTES} bytes, this one has {len(data)}"
+            )
         return data
 
     @classmethod
     def decode(cls, data: bytes) -> Promotion:
         """Raises CorruptObject unless `data` is the canonical form of a legal record."""
-        if not DIGEST_SIZE < len(data) <= MAX_SIZE:
+        if not DIGEST_BYTES < len(data) <= MAX_RECORD_BYTES:
             raise corrupt("a record of promotion", f"it has {len(data)} bytes")
-        message = decode(pb.Promotion, data[DIGEST_SIZE:])
+        message = decode(pb.Promotion, data[DIGEST_BYTES:])
         try:
             promotion = cls(
-                version=VersionId(data[:DIGEST_SIZE]),
+                version=VersionId(data[:DIGEST_BYTES]),
                 stage=message.stage,
                 number=message.number,
                 step=Step(message.step),
@@ -123,7 +126,7 @@ class Promotion:
         """Raises ValueError unless every rule that one record can break holds."""
         if not self.stage or self.number < 1:
             raise ValueError("it names no stage, or no place in its history")
-        if len(self.previous) != (0 if self.number == 1 else DIGEST_SIZE):
+        if len(self.previous) != (0 if self.number == 1 else DIGEST_BYTES):
             raise ValueError(
                 f"record {self.number} has {len(self.previous)} bytes of the one before"
             )

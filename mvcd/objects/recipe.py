@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from mvcd.ids import ChunkId, NodeId
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
-from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_SIZE, Chunk, chunks_from
+from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_BYTES, Chunk, chunks_from
 from mvcd.objects.tree import Fetch, Node, Sink, TreeBuilder, open_root
 from mvcd.objects.v1 import objects_pb2 as pb
 
-LITERAL_MAX = 128
+LITERAL_BYTES = 128
 """Bytes; a segment up to this size is held in the recipe."""
 
 INLINE_CHUNKS = 16
@@ -126,7 +126,7 @@ class Recipe:
 
 
 def literal_segment(data: bytes, tensor: Tensor | None = None) -> Segment:
-    """A segment that holds its bytes itself: 1 to LITERAL_MAX, or none for a tensor without elements.
+    """A segment that holds its bytes itself: 1 to LITERAL_BYTES, or none for a tensor without elements.
 
     Raises ValueError for any other length.
     """
@@ -144,9 +144,9 @@ class SegmentBuilder:
         self._tree: TreeBuilder[Chunk] | None = None
 
     def add(self, chunk_id: ChunkId, size: int) -> None:
-        """`size` in raw bytes. Raises ValueError unless 1 to MAX_CHUNK_SIZE."""
-        if not 1 <= size <= MAX_CHUNK_SIZE:
-            raise ValueError(f"a chunk has 1 to {MAX_CHUNK_SIZE} bytes, not {size}")
+        """`size` in raw bytes. Raises ValueError unless 1 to MAX_CHUNK_BYTES."""
+        if not 1 <= size <= MAX_CHUNK_BYTES:
+            raise ValueError(f"a chunk has 1 to {MAX_CHUNK_BYTES} bytes, not {size}")
         if self._tree is not None:
             self._tree.add((chunk_id, size))
             return
@@ -158,7 +158,7 @@ class SegmentBuilder:
             self._inline.clear()
 
     def finish(self, tensor: Tensor | None = None) -> Segment:
-        """The segment; the builder is used up. Raises ValueError for up to LITERAL_MAX bytes, which
+        """The segment; the builder is used up. Raises ValueError for up to LITERAL_BYTES bytes, which
         `literal_segment` holds."""
         content: ChunkRun | TreeRef
         root = self._tree.finish() if self._tree is not None else None
@@ -224,10 +224,10 @@ def _checked_size(segment: Segment) -> int:
     if tensor is not None and not tensor.dtype:
         raise ValueError(f"tensor {tensor.name!r} has no dtype")
     if isinstance(content, bytes):
-        if size > LITERAL_MAX or (size == 0 and tensor is None):
-            raise ValueError(f"a literal has 1 to {LITERAL_MAX} bytes, not {size}")
+        if size > LITERAL_BYTES or (size == 0 and tensor is None):
+            raise ValueError(f"a literal has 1 to {LITERAL_BYTES} bytes, not {size}")
         return size
-    if size <= LITERAL_MAX:
+    if size <= LITERAL_BYTES:
         raise ValueError(f"a segment of {size} bytes is a literal, no chunk list")
     if isinstance(content, ChunkRun):
         count, sizes = len(content.ids), content.sizes
@@ -235,8 +235,8 @@ def _checked_size(segment: Segment) -> int:
             raise ValueError(
                 f"{count} chunks and {len(sizes)} sizes in a list of 1 to {INLINE_CHUNKS}"
             )
-        if min(sizes) < 1 or max(sizes) > MAX_CHUNK_SIZE:
-            raise ValueError(f"a chunk's size is not in 1..{MAX_CHUNK_SIZE}")
+        if min(sizes) < 1 or max(sizes) > MAX_CHUNK_BYTES:
+            raise ValueError(f"a chunk's size is not in 1..{MAX_CHUNK_BYTES}")
     elif not INLINE_CHUNKS < content.count <= size <= U64_MAX:
         raise ValueError(f"a tree of {content.count} chunks with {size} bytes")
     return size

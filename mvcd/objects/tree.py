@@ -28,20 +28,20 @@ Fetch = Callable[[Digest], bytes]
 Sink = Callable[[Digest, bytes], None]
 """Receives each new object with its canonical bytes, children before parents. Equal ones may come again."""
 
-MAX_LEVEL = 32
+MAX_LEVELS = 32
 """Every node but the last of its level has two entries or more, so this is enough for 2^32 items."""
 
 MIN_ENTRIES = 2
-MAX_FACTOR = 8
+MAX_MEAN_TIMES = 8
 """A node ends at this many times the mean, whatever the hashes say."""
 
 MAX_KEY_BYTES = 512 << 10
 """A node ends when its keys have this many bytes together: 768 paths of 4096 bytes would exceed what one
-object may have (MAX_SIZE)."""
+object may have (MAX_OBJECT_BYTES)."""
 
 _MASK = (1 << 64) - 1
 _MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, made odd: Knuth's multiplicative hashing
-_SALTS = tuple((level * 0xD1B54A32D192ED03) & _MASK for level in range(MAX_LEVEL + 1))
+_SALTS = tuple((level * 0xD1B54A32D192ED03) & _MASK for level in range(MAX_LEVELS + 1))
 
 Item = TypeVar("Item")
 
@@ -130,7 +130,7 @@ class TreeBuilder(Generic[Item]):
         self._form = form
         self._sink = sink
         self._levels = [_OpenNode()]
-        self._max_entries = MAX_FACTOR * form.mean
+        self._max_entries = MAX_MEAN_TIMES * form.mean
 
     def add(self, item: Item) -> None:
         self._append(0, item, self._form.key(item))
@@ -223,9 +223,9 @@ def open_node(form: Form[Item], child: Child, fetch: Fetch) -> Node[Item]:
 
 def check_branch(level: int, ids: int, mean: int, sizes: list[int], counts: list[int]) -> None:
     """The rules that branches of both forms share. Raises ValueError."""
-    if not 1 <= level <= MAX_LEVEL:
-        raise ValueError(f"a branch's level is {level}, not in 1..{MAX_LEVEL}")
-    if not 1 <= ids <= mean * MAX_FACTOR or ids != len(sizes) or ids != len(counts):
+    if not 1 <= level <= MAX_LEVELS:
+        raise ValueError(f"a branch's level is {level}, not in 1..{MAX_LEVELS}")
+    if not 1 <= ids <= mean * MAX_MEAN_TIMES or ids != len(sizes) or ids != len(counts):
         raise ValueError(f"{ids} children, {len(sizes)} sizes and {len(counts)} counts")
     if min(counts) < 1 or sum(counts) > U64_MAX or sum(sizes) > U64_MAX:
         raise ValueError("a count or a total is out of range")

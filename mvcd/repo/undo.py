@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.change.rewriting import Move, carry_out, settle_interrupted
+from mvcd.repo.change.rewriting import Rewrite, carry_out, settle_interrupted
 from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.operations import inverse
@@ -30,7 +30,7 @@ from mvcd.repo.records.results import Context, Operation
 from mvcd.repo.release.promotion import compensation
 from mvcd.repo.restore.planning import plan
 from mvcd.repo.workspace.left_out import changes_here
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 _TOLD_BY_HEAD = frozenset({"checkout", "switch", "rollback"})
 """Verbs whose writes are the differences of HEAD's version before and after."""
@@ -108,12 +108,12 @@ def _undo_files(core: Core, target: Operation, context: Context, detail: str) ->
     updates = inverse(target)
     now = core.head().version
     before = _head_after(core, {u.name: u.target for u in updates})
-    workspace = Workspace(core)
+    workspace = ScannedWorkspace(core)
     dirty = workspace.differences(now)
     back = _back(core, workspace, target, now, before)
     planned = plan(core, back, {}, unreadable=workspace.unreadable, everything=True)
     out = {u.name: u.target for u in updates}.get(left_out_name(core.workspace), b"")
-    move = Move(
+    move = Rewrite(
         "undo", detail, before, core.version(before), updates, undoes=target.number,
         leaving=decode_components(out) if out != b"" else None,
     )  # fmt: skip
@@ -121,7 +121,7 @@ def _undo_files(core: Core, target: Operation, context: Context, detail: str) ->
 
 
 def _back(
-    core: Core, workspace: Workspace, target: Operation, now: VersionId, before: VersionId
+    core: Core, workspace: ScannedWorkspace, target: Operation, now: VersionId, before: VersionId
 ) -> dict[str, Change]:
     """(in the workspace, as it was before the operation) of each path that has to go back."""
     old = core.version(target.saved or before)

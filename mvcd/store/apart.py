@@ -28,7 +28,7 @@ from mvcd.monitor import Monitor, Silent
 FAULTS = frozenset({signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL})
 """Signals by which the kernel or LMDB itself ends who reads damaged pages."""
 
-EVERY = 0.05
+EVERY_SECONDS = 0.05
 Row = Callable[[Any], None]
 
 
@@ -53,10 +53,10 @@ class Teller:
         self._tell("expect", (more_bytes, more_items))
 
     def advance(self, *, bytes_done: int = 0, items_done: int = 0, bytes_new: int = 0) -> None:
-        """Told at most every EVERY seconds: it is called for each object, and a message costs 10 us."""
+        """Told at most every EVERY_SECONDS seconds: it is called for each object, and a message costs 10 us."""
         for place, more in enumerate((bytes_done, items_done, bytes_new)):
             self._done[place] += more
-        if time.monotonic() - self._told >= EVERY:
+        if time.monotonic() - self._told >= EVERY_SECONDS:
             self._catch_up()
 
     def _catch_up(self) -> None:

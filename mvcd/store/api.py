@@ -91,7 +91,7 @@ class StoreStats:
 
 
 class ObjectReader(Protocol):
-    """Read side. `get` of a large object is bounded by codec.MAX_RAW_SIZE."""
+    """Read side. `get` of a large object is bounded by codec.MAX_RAW_BYTES."""
 
     def get(self, id: Digest) -> bytes:
         """Raw bytes, digest checked. Raises MissingObject, CorruptObject."""

@@ -11,15 +11,15 @@ from contextlib import contextmanager
 from mvcd.errors import CorruptObject, MissingObject
 from mvcd.ids import Digest
 from mvcd.store.api import ObjectReader, Session
-from mvcd.store.frames import Checked, Frame, check_frame
+from mvcd.store.frames import CheckedRecord, RecordFrame, check_frame
 
-FLUSH_EACH = 256 << 20
+FLUSH_EACH_BYTES = 256 << 20
 """Bytes of records after which a transfer is made durable: what a power cut costs at most. Puts wait for it:
 with 64 MiB a push of 1 GiB took 2.7 s, with this 2.2 s."""
-REMEMBERED = 32 << 20
+REMEMBERED_BYTES = 32 << 20
 """Raw bytes of objects that just came: a difference usually follows its base within a few MiB, and what names
 chunks is opened soon after it came."""
-OVERHEAD = 256
+OVERHEAD_BYTES = 256
 """Bytes that a remembered object takes besides its own."""
 
 
@@ -32,7 +32,7 @@ class Checks:
         self._small = threading.BoundedSemaphore(1)
 
     @contextmanager
-    def turn(self, frame: Frame) -> Iterator[None]:
+    def turn(self, frame: RecordFrame) -> Iterator[None]:
         with self._small if frame.small else self._any:
             yield
 
@@ -45,9 +45,9 @@ class Arrivals:
         store: ObjectReader,
         session: Session,
         *,
-        remembered: int = REMEMBERED,
+        remembered: int = REMEMBERED_BYTES,
         checks: Checks | None = None,
-        arrived: Callable[[Sequence[Checked]], None] | None = None,
+        arrived: Callable[[Sequence[CheckedRecord]], None] | None = None,
     ) -> None:
         """`checks` is given where several take turns; `arrived` is told in the same thread what was checked."""
         self._arrived = arrived
@@ -66,7 +66,7 @@ class Arrivals:
         """Keeps so many raw bytes for bases from now on."""
         self._limit = most
 
-    def receive(self, frame: Frame) -> int:
+    def receive(self, frame: RecordFrame) -> int:
         """Checks a frame and puts its records; returns how many were new. Raises what `check_frame` does."""
         with self._checks.turn(frame):
             checked = check_frame(frame, self.read)
@@ -74,7 +74,7 @@ class Arrivals:
             self._arrived(checked)
         return self._take(checked)
 
-    def _take(self, checked: list[Checked]) -> int:
+    def _take(self, checked: list[CheckedRecord]) -> int:
         with self._lock:
             before = self.objects
             self._session.missing([one.record.id for one in checked])  # one look-up for all
@@ -84,7 +84,7 @@ class Arrivals:
                 self._waiting += added
                 self.raw_bytes += len(one.raw) if added else 0
                 self._remember(one.record.id, one.raw)
-            if self._waiting >= FLUSH_EACH:
+            if self._waiting >= FLUSH_EACH_BYTES:
                 self._session.flush()
                 self._waiting = 0
             return self.objects - before
@@ -134,6 +134,6 @@ class Arrivals:
         if id in self._recent:
             return
         self._recent[id] = raw
-        self._size += len(raw) + OVERHEAD
+        self._size += len(raw) + OVERHEAD_BYTES
         while self._size > self._limit:
-            self._size -= len(self._recent.popitem(last=False)[1]) + OVERHEAD
+            self._size -= len(self._recent.popitem(last=False)[1]) + OVERHEAD_BYTES

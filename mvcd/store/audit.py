@@ -14,24 +14,24 @@ from typing import Final
 from blake3 import blake3
 
 from mvcd.errors import IntegrityError, UsageError
-from mvcd.ids import DIGEST_SIZE
+from mvcd.ids import DIGEST_BYTES
 from mvcd.store.api import AuditHead, AuditRow
 from mvcd.store.index import Index, Transaction
 from mvcd.store.rows import SEQUENCE, seal, sequence_of, unseal, unseal_or_raise
 
-MAX_ROW_SIZE = 4 << 20
+MAX_ROW_BYTES = 4 << 20
 """Bytes; 4096 refs of the longest names make 3 MiB."""
-BATCH = 1024
-NO_ROWS: Final = AuditHead(0, bytes(DIGEST_SIZE))
+BATCH_ROWS = 1024
+NO_ROWS: Final = AuditHead(0, bytes(DIGEST_BYTES))
 
 _HEAD_KEY: Final = b"audit"
-_HEAD = struct.Struct(f"<Q{DIGEST_SIZE}s")
+_HEAD = struct.Struct(f"<Q{DIGEST_BYTES}s")
 _CONTEXT = "mvc audit chain 1"
 
 
 def require_row_size(data: bytes) -> None:
-    if len(data) > MAX_ROW_SIZE:
-        raise UsageError(f"an audit row has at most {MAX_ROW_SIZE} bytes, not {len(data)}")
+    if len(data) > MAX_ROW_BYTES:
+        raise UsageError(f"an audit row has at most {MAX_ROW_BYTES} bytes, not {len(data)}")
 
 
 def row_digest(row: AuditRow) -> bytes:
@@ -110,11 +110,11 @@ def read_rows(index: Index, *, start: int = 1) -> Iterator[AuditRow]:
             cursor = txn.cursor(db=index.audit)
             found = cursor.set_range(SEQUENCE.pack(start))
             rows = cursor.iternext() if found else iter(())
-            batch = [row for row, _ in zip(rows, range(BATCH), strict=False)]
+            batch = [row for row, _ in zip(rows, range(BATCH_ROWS), strict=False)]
         for key, stored in batch:
             sequence = sequence_of(key)
             value = unseal_or_raise(key, stored, f"row {sequence} of the audit log")
-            yield AuditRow(sequence, value[:DIGEST_SIZE], value[DIGEST_SIZE:])
+            yield AuditRow(sequence, value[:DIGEST_BYTES], value[DIGEST_BYTES:])
             start = sequence + 1
-        if len(batch) < BATCH:
+        if len(batch) < BATCH_ROWS:
             return

@@ -31,7 +31,7 @@ from mvcd.store.pack import pack_name
 from mvcd.store.refs import full_changes
 from mvcd.store.writers import PackRow, pack_rows
 
-COPY_STEP = 16 << 20
+COPY_STEP_BYTES = 16 << 20
 """Bytes a call: between two of them progress is told."""
 
 _CANNOT_REFLINK = (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EPERM)
@@ -147,7 +147,9 @@ def _copy_pack(row: PackRow, source: str, target: str, monitor: Monitor) -> None
     ):
         done = 0
         while done < row.length:
-            step = copy_bytes(reading.fileno(), writing.fileno(), min(COPY_STEP, row.length - done))
+            step = copy_bytes(
+                reading.fileno(), writing.fileno(), min(COPY_STEP_BYTES, row.length - done)
+            )
             if not step:
                 raise IntegrityError(
                     "the store is damaged",

@@ -5,9 +5,9 @@ reads (lmdb.h, MDB_NOLOCK). Who may not write that file, or reads through a moun
 such thing. So the two sides agree by a flock on the data file, which needs no more than the right to read it:
 readers of this kind share it, a writer holds it alone from its first page to the end of its commit.
 
-A reader who never lets go must not stop everybody, so a writer waits for no longer than `PATIENCE`. What was
-read is therefore judged afterwards: pages of a version of the index are used again at the earliest by the
-second commit after it. Nothing that was read across that is believed.
+A reader who never lets go must not stop everybody, so a writer waits for no longer than `PATIENCE_SECONDS`.
+What was read is therefore judged afterwards: pages of a version of the index are used again at the earliest by
+the second commit after it. Nothing that was read across that is believed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from contextlib import contextmanager
 
 from mvcd.disk.locks import lock, lock_within, release
 
-PATIENCE = 2.0
+PATIENCE_SECONDS = 2.0
 """Seconds that a writer waits for readers: theirs are transactions of milliseconds."""
-_POLL = 0.005
+_POLL_SECONDS = 0.005
 
 
 class DataLock:
@@ -46,8 +46,8 @@ class DataLock:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """For the one writer there is; without it, after `PATIENCE`."""
-        lock_within(self._file, PATIENCE, poll=_POLL)
+        """For the one writer there is; without it, after `PATIENCE_SECONDS`."""
+        lock_within(self._file, PATIENCE_SECONDS, poll=_POLL_SECONDS)
         try:
             yield
         finally:

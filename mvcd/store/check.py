@@ -22,13 +22,13 @@ from mvcd.store.journal_check import journal_problem
 from mvcd.store.meta import OPERATION, SWEEPS, number
 from mvcd.store.pack import pack_name
 from mvcd.store.parts import Parts
-from mvcd.store.reader import MAX_DELTA_DEPTH
+from mvcd.store.reader import MAX_DELTA_LEVELS
 from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
 from mvcd.store.refs import scan
 from mvcd.store.rows import (
     PACK_KEY,
     BadRow,
-    Location,
+    ObjectLocation,
     parse_location,
     sequence_of,
     unseal,
@@ -148,14 +148,14 @@ def _check_objects(
     total = 0
     bad: list[Digest] = []
     for id, listed in store.locations():
-        location: Location | BadRow | None = listed
+        location: ObjectLocation | BadRow | None = listed
         problem = _row_problem(listed, packs)
-        if problem is not None and isinstance(listed, Location):
+        if problem is not None and isinstance(listed, ObjectLocation):
             problem, location = _look_again(store, id)
         if problem is not None:
             bad.append(id)
             yield Damage(id, f"row: {problem}", "index")
-        elif isinstance(location, Location):
+        elif isinstance(location, ObjectLocation):
             places.append((location.pack, location.offset, id))
             total += location.raw_size
     places.sort()
@@ -202,7 +202,7 @@ def _sweeps(store: Parts) -> int:
         return number(store.index, txn, SWEEPS)
 
 
-def _look_again(store: Parts, id: Digest) -> tuple[str | None, Location | BadRow | None]:
+def _look_again(store: Parts, id: Digest) -> tuple[str | None, ObjectLocation | BadRow | None]:
     """A row with its pack's in one transaction, since a commit or a collection may have come in between.
 
     No location when the object was collected.
@@ -224,7 +224,7 @@ def _look_again(store: Parts, id: Digest) -> tuple[str | None, Location | BadRow
     return _row_problem(location, packs), location
 
 
-def _row_problem(location: Location | BadRow, packs: dict[int, PackRow]) -> str | None:
+def _row_problem(location: ObjectLocation | BadRow, packs: dict[int, PackRow]) -> str | None:
     if isinstance(location, BadRow):
         return str(location)
     pack = packs.get(location.pack)
@@ -255,8 +255,8 @@ def _object_problem(store: Parts, id: Digest, *, read_data: bool, monitor: Monit
     return problem
 
 
-def _base_problem(store: Parts, location: Location) -> str | None:
-    for _ in range(MAX_DELTA_DEPTH):
+def _base_problem(store: Parts, location: ObjectLocation) -> str | None:
+    for _ in range(MAX_DELTA_LEVELS):
         base = location.base
         if base is None:
             return None

@@ -26,7 +26,7 @@ from mvcd.store.refs import full_changes, read_operations, read_refs
 from mvcd.store.repack import Repacker
 from mvcd.store.rows import (
     BadRow,
-    Location,
+    ObjectLocation,
     parse_location,
     sequence_of,
     typed_id,
@@ -44,7 +44,7 @@ class _Plan:
     """What one round of marking found, and the state it holds for."""
 
     changes: int
-    dead: dict[bytes, Location]
+    dead: dict[bytes, ObjectLocation]
     live_bytes: dict[int, int]  # by pack
     kept: int
 
@@ -100,7 +100,7 @@ class Collector:
         leased = self._leased()
         live: set[bytes] = set(self._mark(refs, operations, leased))
         live.update(leased)
-        dead: dict[bytes, Location] = {}
+        dead: dict[bytes, ObjectLocation] = {}
         bases: dict[bytes, bytes] = {}  # of candidates: a live delta may rest on one of them
         live_bytes: dict[int, int] = defaultdict(int)
         kept = 0
@@ -122,7 +122,7 @@ class Collector:
         return _Plan(changes, dead, live_bytes, kept)
 
     def _closure_of_bases(
-        self, bases: dict[bytes, bytes], dead: dict[bytes, Location]
+        self, bases: dict[bytes, bytes], dead: dict[bytes, ObjectLocation]
     ) -> set[bytes]:
         """Candidates that live deltas rest on, directly or through others."""
         needed: set[bytes] = set()

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from mvcd.errors import MvcError
-from mvcd.ids import DIGEST_SIZE, Digest
+from mvcd.ids import DIGEST_BYTES, Digest
 from mvcd.store.index import Index, Transaction
 from mvcd.store.rows import BadRow, parse_location, seal, typed_id, unseal
 
@@ -56,7 +56,7 @@ def all_damaged(index: Index) -> list[Digest]:
     found: list[Digest] = []
     with index.read() as txn:
         for key in _marked(index, txn):
-            row = txn.get(key, db=index.objects) if len(key) == DIGEST_SIZE else None
+            row = txn.get(key, db=index.objects) if len(key) == DIGEST_BYTES else None
             if row is not None and row == _mark(index, txn, key):
                 with suppress(BadRow, ValueError):
                     found.append(typed_id(key, parse_location(row).kind))
@@ -101,7 +101,7 @@ def clear_stale(index: Index) -> None:
         stale = [
             key
             for key in _marked(index, txn)
-            if len(key) != DIGEST_SIZE or txn.get(key, db=index.objects) != _mark(index, txn, key)
+            if len(key) != DIGEST_BYTES or txn.get(key, db=index.objects) != _mark(index, txn, key)
         ]
     clear(index, stale)
 

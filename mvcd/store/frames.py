@@ -13,26 +13,26 @@ from typing import TypeVar
 from mvcd.codec.decode import decode, decode_many
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import Bytes, ChunkId
-from mvcd.store.record import MAX_BODY_SIZE, BadRecord, Record, parse_record, require_crc
+from mvcd.store.record import MAX_BODY_BYTES, BadRecord, Record, parse_record, require_crc
 
 T = TypeVar("T")
 
-FRAME_SIZE = 5 << 19
+FRAME_END_BYTES = 5 << 19
 """Bytes after which a frame ends: 2.5 MiB. A call costs both sides about 1 ms of CPU whatever it carries;
 with 1 and 2 MiB a push took a quarter and 5 % more of it than with 3. But 64 clients have one frame each at a
 server: with 2, 2.5 and 3 MiB it took 337, 398 and 469 MiB of memory."""
-MAX_FRAME_SIZE = 3 << 20
+MAX_FRAME_BYTES = 3 << 20
 """Bytes; a frame of one record of the greatest size (2.1 MiB) fits, and 4 MiB is gRPC's limit."""
-FRAME_RAW_SIZE = 6 << 20
+FRAME_RAW_END_BYTES = 6 << 20
 """Raw bytes after which a frame ends, however little they take when stored."""
-SMALL = 8 << 10
+SMALL_BYTES = 8 << 10
 """Mean bytes of a record below which a frame counts as one of small objects."""
-MAX_FRAME_RAW_SIZE = 8 << 20
+MAX_FRAME_RAW_BYTES = 8 << 20
 """Raw bytes that a frame may declare. Without it 3 MiB of fills would decode to 100 GiB."""
 
 
 @dataclass(slots=True)
-class Checked:
+class CheckedRecord:
     """A record whose checksum, sizes and digest were found right. `data` is a view into its frame."""
 
     record: Record
@@ -45,7 +45,7 @@ BaseOf = Callable[[ChunkId], bytes]
 
 
 @dataclass(slots=True)
-class Frame:
+class RecordFrame:
     """Whole records as they came, each with its bytes; nothing is checked but that they are records."""
 
     data: Bytes
@@ -55,15 +55,15 @@ class Frame:
     def small(self) -> bool:
         """Whether checking its records means many short calls. Threads that do so side by side hand the
         interpreter's lock to and fro at each, and take twice as long together as one after another."""
-        return len(self.data) < SMALL * len(self.records)
+        return len(self.data) < SMALL_BYTES * len(self.records)
 
 
-def parse_frame(data: Bytes) -> Frame:
+def parse_frame(data: Bytes) -> RecordFrame:
     """Raises UsageError when they are not exactly whole records, or more than a frame may hold."""
     view = memoryview(data)
-    if len(view) > MAX_FRAME_SIZE:
+    if len(view) > MAX_FRAME_BYTES:
         raise UsageError(
-            f"a frame of {len(view)} bytes; the limit is {MAX_FRAME_SIZE}", kind="too-large"
+            f"a frame of {len(view)} bytes; the limit is {MAX_FRAME_BYTES}", kind="too-large"
         )
     found: list[tuple[Record, memoryview]] = []
     offset = raw_size = 0
@@ -73,20 +73,20 @@ def parse_frame(data: Bytes) -> Frame:
         except BadRecord as error:
             raise _bad_frame(error) from error
         raw_size += record.raw_size
-        if raw_size > MAX_FRAME_RAW_SIZE:
+        if raw_size > MAX_FRAME_RAW_BYTES:
             raise UsageError(
-                f"a frame declares more than {MAX_FRAME_RAW_SIZE} raw bytes", kind="too-large"
+                f"a frame declares more than {MAX_FRAME_RAW_BYTES} raw bytes", kind="too-large"
             )
         end = offset + record.size
         found.append((record, view[offset:end]))
         offset = end
-    return Frame(data, found)
+    return RecordFrame(data, found)
 
 
-def check_frame(frame: Frame, base_of: BaseOf) -> list[Checked]:
+def check_frame(frame: RecordFrame, base_of: BaseOf) -> list[CheckedRecord]:
     """Verifies every record of a frame; a base may stand earlier in it. What it says twice it returns once.
 
-    Holds at most 8 MiB of raw bytes (MAX_FRAME_RAW_SIZE), each object decoded under its declared size as a
+    Holds at most 8 MiB of raw bytes (MAX_FRAME_RAW_BYTES), each object decoded under its declared size as a
     hard limit. Raises UsageError for a wrong checksum, CorruptObject for a record that is not what it says,
     MissingObject for a base that is nowhere.
     """
@@ -96,7 +96,7 @@ def check_frame(frame: Frame, base_of: BaseOf) -> list[Checked]:
     except BadRecord as error:
         raise _bad_frame(error) from error
     alone = iter(decode_many([r.encoded() for r, _ in frame.records if r.base is None]))
-    found: dict[bytes, Checked] = {}
+    found: dict[bytes, CheckedRecord] = {}
     for record, data in frame.records:
         if record.base is None:
             raw = next(alone)
@@ -110,7 +110,7 @@ def check_frame(frame: Frame, base_of: BaseOf) -> list[Checked]:
                 kind="digest-mismatch",
                 cause="damaged or forged on the way",
             )
-        found[record.id] = Checked(record, data, raw)
+        found[record.id] = CheckedRecord(record, data, raw)
     return list(found.values())
 
 
@@ -121,7 +121,7 @@ def _bad_frame(error: BadRecord) -> UsageError:
 
 
 def gather(parts: Iterable[tuple[Bytes, int]]) -> Iterator[Bytes]:
-    """Frames of about FRAME_SIZE made of the given records, each with its raw size."""
+    """Frames of about FRAME_END_BYTES made of the given records, each with its raw size."""
     return map(_joined, frame_by_frame((part, len(part), raw_size) for part, raw_size in parts))
 
 
@@ -130,7 +130,7 @@ def frame_by_frame(records: Iterable[tuple[T, int, int]]) -> Iterator[list[T]]:
     frame: list[T] = []
     total = raw_total = 0
     for record, size, raw_size in records:
-        if frame and (total + size > FRAME_SIZE or raw_total + raw_size > FRAME_RAW_SIZE):
+        if frame and (total + size > FRAME_END_BYTES or raw_total + raw_size > FRAME_RAW_END_BYTES):
             yield frame
             frame, total, raw_total = [], 0, 0
         frame.append(record)
@@ -144,4 +144,4 @@ def _joined(parts: Sequence[Bytes]) -> Bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-assert MAX_BODY_SIZE + (64 << 10) < MAX_FRAME_SIZE
+assert MAX_BODY_BYTES + (64 << 10) < MAX_FRAME_BYTES

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mvcd.errors import IntegrityError, MvcError
-from mvcd.ids import DIGEST_SIZE
+from mvcd.ids import DIGEST_BYTES
 from mvcd.store.apart import Teller, apart
 from mvcd.store.api import AuditRow
 from mvcd.store.audit import read_head
@@ -57,7 +57,7 @@ class Harvest:
         if table == "operations":
             self.operations[sequence] = value
         else:
-            row = AuditRow(sequence, value[:DIGEST_SIZE], value[DIGEST_SIZE:])
+            row = AuditRow(sequence, value[:DIGEST_BYTES], value[DIGEST_BYTES:])
             self.audit[sequence] = row
 
 

@@ -5,7 +5,7 @@ LMDB's rules that shape this module (lmdb.h, section Caveats):
 * The same environment must not be open twice in a process: a registry shares one, counted.
 * An environment must not be used across fork: the child gets its own at the next use, provided that
   no transaction was open at the moment of the fork (closing it would clear the parent's reader slot).
-* The map is replaced to grow, when no transaction of the process is open (`Gate`). It starts small
+* The map is replaced to grow, when no transaction of the process is open (`ReadersWriterLock`). It starts small
   and doubles, because a huge map fails under address-space limits (ulimit -v, some containers).
 * nosync and writemap are never used. If a commit fails, what the disk holds is unknown: the
   environment is closed for good and every later use fails.
@@ -28,16 +28,16 @@ import lmdb
 from mvcd.disk.refusals import DISK_FULL, unwritten
 from mvcd.errors import Busy, Failure, MvcError, UsageError
 from mvcd.store.beside import DataLock, still_whole
-from mvcd.store.gate import Gate
 from mvcd.store.opening import may_only_be_read, not_opened, open_lmdb
+from mvcd.store.rwlock import ReadersWriterLock
 from mvcd.store.trouble import damaged, errno_of, file_size, identity, refusal, trouble
 
 T = TypeVar("T")
 Transaction = Any  # only py-lmdb's newest versions bring types
 
-INITIAL_MAP_SIZE = 256 << 20
+INITIAL_MAP_BYTES = 256 << 20
 MAX_READERS = 512
-NO_SPACE = 1 << 20
+NO_SPACE_BYTES = 1 << 20
 """Bytes; with less space left a failed write is put down to the full disk."""
 
 
@@ -56,7 +56,7 @@ class Index:
         self._holders = 0
         self._failure: MvcError | None = None
         self._forked_in_use = False
-        self._gate = Gate()
+        self._gate = ReadersWriterLock()
         self._writer: int | None = None
         self._env: Any = None
         self.audit: Any = None
@@ -67,7 +67,9 @@ class Index:
         self._creating = False
 
     @classmethod
-    def acquire(cls, path: str, *, create: bool = False, map_size: int = INITIAL_MAP_SIZE) -> Index:
+    def acquire(
+        cls, path: str, *, create: bool = False, map_size: int = INITIAL_MAP_BYTES
+    ) -> Index:
         """The process's index of the store directory `path`.
 
         Raises IntegrityError when it is absent or damaged, Failure when it cannot be opened.
@@ -321,7 +323,7 @@ class Index:
         if self._env is None:  # a forked child
             with self._registry:
                 if self._env is None:
-                    self._open_environment(INITIAL_MAP_SIZE)
+                    self._open_environment(INITIAL_MAP_BYTES)
         return self._env
 
     def _open_environment(self, map_size: int) -> None:
@@ -383,7 +385,7 @@ class Index:
             disk = os.statvfs(self.path)
         except OSError:
             return False
-        return disk.f_bavail * disk.f_frsize < NO_SPACE
+        return disk.f_bavail * disk.f_frsize < NO_SPACE_BYTES
 
     def _shut(self, failure: MvcError) -> None:
         self._failure = self._failure or failure
@@ -398,7 +400,7 @@ class Index:
     def _forked(self) -> None:
         """In a child, before anything else runs there."""
         self._forked_in_use = bool(self._gate.inside)
-        self._gate = Gate()
+        self._gate = ReadersWriterLock()
         self._writer = None
         if self._data_lock is not None:
             self._data_lock.close()  # the parent's lock stays: its descriptor does

@@ -18,12 +18,12 @@ from typing import Any, NamedTuple
 
 from mvcd.disk import group
 from mvcd.disk.replace import replacing
-from mvcd.ids import DIGEST_SIZE
+from mvcd.ids import DIGEST_BYTES
 from mvcd.store.api import AuditRow
 
 JOURNAL = "refs.journal"
-TAIL = 64 << 10
-SECTOR = 512
+TAIL_BYTES = 64 << 10
+SECTOR_BYTES = 512
 """Bytes that a disk writes whole or not at all."""
 
 _NULS = re.compile(rb"\0+")
@@ -60,7 +60,7 @@ class Change:
 
 
 @dataclass(slots=True)
-class History:
+class JournalState:
     """What a journal tells: all after change `changes`, and how many lines were bad.
 
     Of these `damaged_lines` are not what a crash or a power cut leaves: that is a torn line, or an unfinished
@@ -95,8 +95,8 @@ class _Line(NamedTuple):
         return bool(runs) and all(self._at_edge(*run) for run in runs)
 
     def _at_edge(self, start: int, end: int) -> bool:
-        begins = not start or not (self.offset + start) % SECTOR
-        return begins and (end == len(self.text) or not (self.offset + end) % SECTOR)
+        begins = not start or not (self.offset + start) % SECTOR_BYTES
+        return begins and (end == len(self.text) or not (self.offset + end) % SECTOR_BYTES)
 
 
 class Journal:
@@ -105,11 +105,11 @@ class Journal:
 
     def last(self) -> Change | None:
         """The last line; None where it, or one of those since the last full one, is not whole: who appends
-        has to make up for that. Looks back as far as TAIL, more only for a line that is longer."""
+        has to make up for that. Looks back as far as TAIL_BYTES, more only for a line that is longer."""
         try:
             with open(self._path, "rb") as file:
                 end = file.seek(0, os.SEEK_END)
-                size = min(TAIL, end)
+                size = min(TAIL_BYTES, end)
                 while True:
                     file.seek(end - size)
                     lines = file.read(size).splitlines()
@@ -141,9 +141,9 @@ class Journal:
         with replacing(self._path) as file:
             file.writelines(change.line() for change in changes)
 
-    def read(self) -> History:
+    def read(self) -> JournalState:
         """Everything the journal tells; absent or damaged lines leave gaps, never wrong values."""
-        history = History()
+        history = JournalState()
         changes = []
         unfinished = False
         for line in self._lines():
@@ -221,7 +221,7 @@ def _parse(line: bytes) -> Change | None:
 
 
 def _to_row(sequence: int, value: bytes) -> AuditRow:
-    return AuditRow(sequence, value[:DIGEST_SIZE], value[DIGEST_SIZE:])
+    return AuditRow(sequence, value[:DIGEST_BYTES], value[DIGEST_BYTES:])
 
 
 def _to_text(value: bytes | None) -> str | None:

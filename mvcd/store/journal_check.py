@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mvcd.store.index import Index
-from mvcd.store.journal import History, Journal
+from mvcd.store.journal import Journal, JournalState
 from mvcd.store.meta import CHANGES, number
 from mvcd.store.refs import read_refs, scan
 from mvcd.store.rows import sequence_of
@@ -37,7 +37,7 @@ def journal_problem(index: Index, journal: Journal) -> str | None:
 
 
 def _difference(
-    history: History, refs: dict[str, bytes], operations: set[int], audit: set[int]
+    history: JournalState, refs: dict[str, bytes], operations: set[int], audit: set[int]
 ) -> str | None:
     """Of a journal that has come as far as the index."""
     if history.refs != refs:

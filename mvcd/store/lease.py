@@ -13,9 +13,9 @@ from collections.abc import Iterable
 
 from mvcd.disk.directories import make_directories
 from mvcd.disk.locks import try_lock, unlock
-from mvcd.ids import DIGEST_SIZE
+from mvcd.ids import DIGEST_BYTES
 
-_ATTEMPTS = 100
+_MAX_ATTEMPTS = 100
 """A collector may take a newborn file for a dead one, which is rare; a hundred times in a row is something
 else."""
 
@@ -25,7 +25,7 @@ class Lease:
 
     def __init__(self, directory: str) -> None:
         """Makes the directory if it is absent. Raises OSError when no lease can be made there."""
-        for _ in range(_ATTEMPTS):
+        for _ in range(_MAX_ATTEMPTS):
             self._path = os.path.join(directory, secrets.token_hex(8))
             file = try_lock(self._path, create=True)
             if file is not None:
@@ -64,7 +64,7 @@ def read_digests(path: str) -> set[bytes]:
     with open(path, "rb") as file:
         data = file.read()
     return {
-        data[at : at + DIGEST_SIZE] for at in range(0, len(data) - DIGEST_SIZE + 1, DIGEST_SIZE)
+        data[at : at + DIGEST_BYTES] for at in range(0, len(data) - DIGEST_BYTES + 1, DIGEST_BYTES)
     }
 
 

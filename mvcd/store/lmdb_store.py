@@ -47,7 +47,7 @@ from mvcd.store.writers import pack_rows
 
 FORMAT_NAME = "mvc-store"
 FORMAT_VERSION = 1
-BATCH = 1024
+BATCH_IDS = 1024
 
 
 class LmdbStore(Parts):
@@ -206,12 +206,12 @@ class LmdbStore(Parts):
         while True:
             with self.index.read() as txn:
                 rows = scan(txn, self.index.cache, prefix, start)
-                batch = [row for row, _ in zip(rows, range(BATCH), strict=False)]
+                batch = [row for row, _ in zip(rows, range(BATCH_IDS), strict=False)]
             for key, stored in batch:
                 value = unseal(key, stored)
                 if value is not None:
                     yield key, value
-            if len(batch) < BATCH:
+            if len(batch) < BATCH_IDS:
                 return
             start = batch[-1][0] + b"\0"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 from mvcd.codec.decode import decode
-from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Encoded
 from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.monitor import Monitor
@@ -24,9 +24,9 @@ from mvcd.store.api import (
 )
 from mvcd.store.audit import NO_ROWS, after, problems
 from mvcd.store.frames import gather
-from mvcd.store.reader import MIN_PREFIX
-from mvcd.store.record import MAX_BODY_SIZE, Record, record_head
-from mvcd.store.refs import Move
+from mvcd.store.reader import MIN_PREFIX_CHARACTERS
+from mvcd.store.record import MAX_BODY_BYTES, Record, record_head
+from mvcd.store.refs import RefTransaction
 
 
 class MemoryStore:
@@ -92,8 +92,8 @@ class MemoryStore:
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()
-        if len(prefix) < MIN_PREFIX or prefix.strip("0123456789abcdef"):
-            raise UsageError(f"{prefix!r} is not {MIN_PREFIX} or more hex digits")
+        if len(prefix) < MIN_PREFIX_CHARACTERS or prefix.strip("0123456789abcdef"):
+            raise UsageError(f"{prefix!r} is not {MIN_PREFIX_CHARACTERS} or more hex digits")
         with self._lock:
             ids = sorted(self._objects)
         return [id for id in ids if id.kind == kind and id.hex().startswith(prefix)][:limit]
@@ -156,7 +156,7 @@ class MemoryStore:
             return iter(sorted(row for row in self._cache.items() if row[0].startswith(prefix)))
 
     def cache_put(self, rows: Mapping[bytes, bytes | None]) -> None:
-        self._apply(Move(cache=rows))
+        self._apply(RefTransaction(cache=rows))
 
     # ------------------------------------------------------------------ maintenance
 
@@ -231,7 +231,7 @@ class MemoryStore:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _apply(self, what: Move) -> int:
+    def _apply(self, what: RefTransaction) -> int:
         refs = dict(self._refs)
         for update in what.updates:
             if refs.get(update.name) != update.expect:
@@ -278,7 +278,7 @@ class MemorySession:
     def put(self, id: Digest, encoded: Encoded) -> int:
         if not self.missing([id])[0]:
             return 0
-        if len(encoded.body) > MAX_BODY_SIZE or encoded.raw_size > MAX_RAW_SIZE:
+        if len(encoded.body) > MAX_BODY_BYTES or encoded.raw_size > MAX_RAW_BYTES:
             raise UsageError("the object is too large")
         if encoded.base is not None and self.missing([encoded.base])[0]:
             raise MissingObject(f"the base {encoded.base.short()} is not in the store")
@@ -304,7 +304,7 @@ class MemorySession:
         audit: bytes | None = None,
     ) -> int:
         self._require_open()
-        what = Move(updates, operation, cache, audit)
+        what = RefTransaction(updates, operation, cache, audit)
         store = self._store
         with store._lock:
             gone = [id for id in self.relied if id not in self._new and id not in store._objects]

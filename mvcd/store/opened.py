@@ -20,10 +20,10 @@ from mvcd.errors import Failure
 
 T = TypeVar("T")
 
-DESCRIPTORS = 16
-"""Descriptors to count for each store, of the process's limit: 4 of its own, up to PACKS of its packs, and as
-many again for sockets, leases and packs that are written."""
-PACKS = 6
+STORE_DESCRIPTORS = 16
+"""Descriptors to count for each store, of the process's limit: 4 of its own, up to MAX_PACKS of its packs, and
+as many again for sockets, leases and packs that are written."""
+MAX_PACKS = 6
 LEAST, MOST = 4, 1024
 
 
@@ -32,7 +32,7 @@ def room() -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return MOST
-    return min(MOST, max(LEAST, limit // DESCRIPTORS))
+    return min(MOST, max(LEAST, limit // STORE_DESCRIPTORS))
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class _Opening:
     waiting: int = 0
 
 
-class Opened(Generic[T]):
+class OpenedByName(Generic[T]):
     """Things by name, made when they are asked for. `close` is for the end; what is let go of before must close
     itself when nobody holds it any more, as stores do. They allow weak references. Thread-safe."""
 

@@ -15,7 +15,7 @@ from mvcd.store.trouble import damaged, trouble
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedIndex:
     """`unseen`: without a place in the lock file, so that writers do not see us (beside.py)."""
 
     env: Any
@@ -24,7 +24,7 @@ class Opened:
     data_lock: DataLock
 
 
-def open_lmdb(path: str, map_size: int, max_readers: int) -> Opened:
+def open_lmdb(path: str, map_size: int, max_readers: int) -> OpenedIndex:
     """`max_readers` have slots in the lock file. Raises lmdb.Error, IntegrityError where its end is lost."""
     options: dict[str, Any] = {"map_size": map_size, "max_dbs": 8, "max_readers": max_readers}
     data = os.path.join(path, "data.mdb")
@@ -40,7 +40,7 @@ def open_lmdb(path: str, map_size: int, max_readers: int) -> Opened:
             share(os.path.join(path, name))
     try:
         _require_whole_file(env, data, read_only=read_only)
-        return Opened(env, read_only, unseen, DataLock(data))
+        return OpenedIndex(env, read_only, unseen, DataLock(data))
     except BaseException:
         env.close()
         raise

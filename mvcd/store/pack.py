@@ -28,10 +28,10 @@ from mvcd.store.record import (
     record_head,
 )
 
-SEAL_SIZE = 128 << 20
-BUFFER_SIZE = 1 << 20
+SEAL_BYTES = 128 << 20
+BUFFER_BYTES = 1 << 20
 """Records are gathered up to this size: a write call costs as much as copying 20 KiB."""
-COPY_SIZE = 4 << 10
+COPY_BYTES = 4 << 10
 """Bodies up to this size are joined to their heads: copying them costs less than another part."""
 OPEN_FILES = 64
 
@@ -105,7 +105,7 @@ class PackWriter:
         """Appends one record, gathered in memory; returns its size. Raises OSError (disk full)."""
         head, body = record_head(id, encoded), encoded.body
         size = len(body)
-        if size <= COPY_SIZE:
+        if size <= COPY_BYTES:
             self._add(head + body)
         else:
             self._add(head)
@@ -126,8 +126,9 @@ class PackWriter:
 
     def write_back(self, thread: WriteBack) -> None:
         """Starts syncing when there is enough to sync. Raises SyncFailed."""
-        if self._written - self._write_back_from >= writeback.WRITE_BACK_STEP and thread.start(
-            self._file
+        if (
+            self._written - self._write_back_from >= writeback.WRITE_BACK_STEP_BYTES
+            and thread.start(self._file)
         ):
             self._write_back_from = self._written
 
@@ -161,7 +162,7 @@ class PackWriter:
     def _add(self, part: Bytes) -> None:
         self._parts.append(part)
         self.end += len(part)
-        if self.end - self._written >= BUFFER_SIZE:
+        if self.end - self._written >= BUFFER_BYTES:
             self.drain()
 
 

@@ -10,11 +10,11 @@ from typing import Protocol
 from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import Frame
+from mvcd.store.frames import RecordFrame
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CallLimits:
     """Limits of one call to a peer; more is asked in several."""
 
     has_ids: int = 16 << 10
@@ -34,7 +34,7 @@ class Hello:
     role: str = ""
     damaged: int = 0  # objects known to be damaged there, which count as absent
     features: frozenset[str] = frozenset()
-    limits: Limits = Limits()
+    limits: CallLimits = CallLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ class Peer(Protocol):
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         """What this peer object put counts, before refs were updated too."""
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         """Frames of their records. Raises MissingObject after the frames of what is there."""
 
-    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         """The same, and some of the nodes and recipes that they reach, each after one that names it: what would
         be asked for next, one round trip a level. Who calls checks that it is that."""
 

@@ -14,20 +14,20 @@ from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
 from mvcd.store.damage import all_damaged, mark, present
-from mvcd.store.frames import FRAME_RAW_SIZE, FRAME_SIZE, frame_by_frame, gather
+from mvcd.store.frames import FRAME_END_BYTES, FRAME_RAW_END_BYTES, frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.pack import PackFiles, Stretch
 from mvcd.store.record import BadRecord, Record, is_record_of, parse_record, record_head
 from mvcd.store.refs import scan
-from mvcd.store.rows import LOCATION, BadRow, Location, parse_location, typed_id
+from mvcd.store.rows import LOCATION, BadRow, ObjectLocation, parse_location, typed_id
 
-MAX_DELTA_DEPTH = 64
-HOLE = 4 << 10
+MAX_DELTA_LEVELS = 64
+HOLE_BYTES = 4 << 10
 """Bytes between two records up to which both come in one read: copying them costs less than another call."""
-BATCH = 4096
-MIN_PREFIX = 4
+BATCH_OBJECTS = 4096
+MIN_PREFIX_CHARACTERS = 4
 
-_Place = tuple[Location, Digest]
+_Place = tuple[ObjectLocation, Digest]
 
 
 class PackedObjects:
@@ -143,7 +143,7 @@ class PackedObjects:
         found = self._located(ids)
         return {id: location.info() for id, location in found.items()}
 
-    def location(self, id: Digest) -> Location:
+    def location(self, id: Digest) -> ObjectLocation:
         """Raises MissingObject, CorruptObject."""
         try:
             return parse_location(self._row(id))
@@ -152,8 +152,8 @@ class PackedObjects:
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()
-        if len(prefix) < MIN_PREFIX or prefix.strip("0123456789abcdef"):
-            raise UsageError(f"{prefix!r} is not {MIN_PREFIX} or more hex digits")
+        if len(prefix) < MIN_PREFIX_CHARACTERS or prefix.strip("0123456789abcdef"):
+            raise UsageError(f"{prefix!r} is not {MIN_PREFIX_CHARACTERS} or more hex digits")
         found: list[Digest] = []
         start = bytes.fromhex(prefix + "0" * (len(prefix) % 2))
         with self.index.read() as txn:
@@ -172,24 +172,24 @@ class PackedObjects:
                 raise self._damaged_row(id, location)
             yield id, location.info()
 
-    def locations(self) -> Iterator[tuple[Digest, Location | BadRow]]:
+    def locations(self) -> Iterator[tuple[Digest, ObjectLocation | BadRow]]:
         """Every row, in digest order, in batches of one transaction each."""
         start = b""
         while True:
             with self.index.read() as txn:
                 rows = scan(txn, self.index.objects, start=start)
-                batch = [row for row, _ in zip(rows, range(BATCH), strict=False)]
+                batch = [row for row, _ in zip(rows, range(BATCH_OBJECTS), strict=False)]
             for key, row in batch:
                 try:
                     location = parse_location(row)
                     yield typed_id(key, location.kind), location
                 except (BadRow, ValueError) as error:
                     yield _untyped(key), BadRow(str(error))
-            if len(batch) < BATCH:
+            if len(batch) < BATCH_OBJECTS:
                 return
             start = batch[-1][0] + b"\0"
 
-    def read_record(self, id: Digest, location: Location) -> Record:
+    def read_record(self, id: Digest, location: ObjectLocation) -> Record:
         """The record at a place. Raises BadRecord when it is not there, not `id`'s, or damaged."""
         try:
             data = self.packs.read([(location.pack, location.offset, location.size)])
@@ -211,10 +211,10 @@ class PackedObjects:
 
     # ------------------------------------------------------------------ inside
 
-    def _located(self, ids: Sequence[Digest]) -> dict[Digest, Location]:
+    def _located(self, ids: Sequence[Digest]) -> dict[Digest, ObjectLocation]:
         """Where those of the objects rest that are here. Raises CorruptObject."""
         rows = self.index.rows(ids)
-        found: dict[Digest, Location] = {}
+        found: dict[Digest, ObjectLocation] = {}
         for id in ids:
             if id in rows:
                 try:
@@ -263,7 +263,7 @@ class PackedObjects:
         """Raw bytes, digest not checked: that of the last in a chain of deltas vouches for all."""
         if record.base is None:
             return decode(record.encoded())
-        if depth == MAX_DELTA_DEPTH:
+        if depth == MAX_DELTA_LEVELS:
             raise CorruptObject("a chain of deltas does not end")
         try:
             base = self._record(record.base, check_crc=False)
@@ -298,7 +298,7 @@ def _untyped(key: bytes) -> Digest:
     return typed_id(key.ljust(32, b"\0")[:32], Kind.CHUNK)
 
 
-def _record_at(place: Location, data: memoryview, start: int) -> Record | None:
+def _record_at(place: ObjectLocation, data: memoryview, start: int) -> Record | None:
     """The record there in what was read from `start` on, if it is of the size that was counted on."""
     try:
         record = parse_record(data, place.offset - start, check_crc=False)
@@ -312,7 +312,7 @@ def _order(place: _Place) -> tuple[int, int]:
 
 
 def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
-    """Neighbours in a pack together, with at most HOLE bytes between two, up to a frame; `places` are
+    """Neighbours in a pack together, with at most HOLE_BYTES bytes between two, up to a frame; `places` are
     sorted."""
     run: list[_Place] = []
     pack, start, end, raw_size = -1, 0, 0, 0
@@ -320,9 +320,9 @@ def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
         after = location.offset + location.size
         if run and (
             location.pack != pack
-            or location.offset - end > HOLE
-            or after - start > FRAME_SIZE
-            or raw_size + location.raw_size > FRAME_RAW_SIZE
+            or location.offset - end > HOLE_BYTES
+            or after - start > FRAME_END_BYTES
+            or raw_size + location.raw_size > FRAME_RAW_END_BYTES
         ):
             yield run
             run, raw_size = [], 0

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from mvcd.disk.aside import keep_aside
 from mvcd.disk.group import share
-from mvcd.disk.moves import move
+from mvcd.disk.renames import move
 from mvcd.disk.sync import sync_directory
 from mvcd.ids import Digest
 from mvcd.store import audit
 from mvcd.store.api import AuditHead
 from mvcd.store.index import Index, Transaction
-from mvcd.store.journal import JOURNAL, History, Journal
+from mvcd.store.journal import JOURNAL, Journal, JournalState
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
 from mvcd.store.meta import CHANGES, NEXT_PACK, OPERATION, create_numbers, put_number
 from mvcd.store.pack import pack_name, pack_numbers
@@ -28,7 +28,7 @@ from mvcd.store.record import (
     check_pack_header,
     scan,
 )
-from mvcd.store.rows import SEQUENCE, Location, seal
+from mvcd.store.rows import SEQUENCE, ObjectLocation, seal
 from mvcd.store.writers import put_pack_row
 
 
@@ -64,7 +64,7 @@ def rebuild_index(path: str | os.PathLike[str]) -> RebuildReport:
         os.close(lock)
 
 
-def rebuild(path: str, history: History) -> RebuildReport:
+def rebuild(path: str, history: JournalState) -> RebuildReport:
     """The same with this history, by who holds the store's locks. The old index stays in its place until the
     new one takes it, whole and durable."""
     fresh = os.path.join(path, "rebuild")
@@ -116,9 +116,9 @@ def _scan_pack(
     return rows, end
 
 
-def _location(number: int, offset: int, record: Record) -> Location:
+def _location(number: int, offset: int, record: Record) -> ObjectLocation:
     size = len(record.body)
-    return Location(number, offset, size, record.raw_size, record.id.kind, record.base)
+    return ObjectLocation(number, offset, size, record.raw_size, record.id.kind, record.base)
 
 
 def _put_pack(
@@ -128,7 +128,7 @@ def _put_pack(
     put_pack_row(index, txn, number, end, True)
 
 
-def _add_history(index: Index, history: History, report: RebuildReport) -> None:
+def _add_history(index: Index, history: JournalState, report: RebuildReport) -> None:
     operations = _unbroken(history.operations)
 
     def put(txn: Transaction) -> None:

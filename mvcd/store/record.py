@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from zlib_ng.zlib_ng import crc32
 
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
-from mvcd.ids import DIGEST_SIZE, ID_TYPES, Bytes, ChunkId, Digest
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
+from mvcd.ids import DIGEST_BYTES, ID_TYPES, Bytes, ChunkId, Digest
 
 PACK_VERSION = 1
 PACK_HEADER = struct.Struct("<8sII")
@@ -26,9 +26,9 @@ RECORD_HEAD = struct.Struct("<4sBBBBII32s")
 
 HAS_BASE = 1
 CRC = struct.Struct("<I")
-PLAIN_OVERHEAD = RECORD_HEAD.size + CRC.size
-BASE_OVERHEAD = PLAIN_OVERHEAD + DIGEST_SIZE
-MAX_BODY_SIZE = MAX_RAW_SIZE + (64 << 10)
+PLAIN_OVERHEAD_BYTES = RECORD_HEAD.size + CRC.size
+BASE_OVERHEAD_BYTES = PLAIN_OVERHEAD_BYTES + DIGEST_BYTES
+MAX_BODY_BYTES = MAX_RAW_BYTES + (64 << 10)
 """Bytes; a codec that does not shrink a chunk gives way to RAW, so no body is far beyond its raw size."""
 
 _CODECS = {int(c): c for c in Codec}
@@ -75,7 +75,7 @@ def check_pack_header(data: Bytes, number: int) -> None:
 
 
 def record_size(body_size: int, has_base: bool) -> int:
-    return body_size + (BASE_OVERHEAD if has_base else PLAIN_OVERHEAD)
+    return body_size + (BASE_OVERHEAD_BYTES if has_base else PLAIN_OVERHEAD_BYTES)
 
 
 def record_head(id: Digest, encoded: Encoded) -> bytes:
@@ -93,7 +93,7 @@ def record_head(id: Digest, encoded: Encoded) -> bytes:
 def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Record:
     """The record at `offset`. Raises BadRecord. Without `check_crc` the caller checks the digest."""
     view = memoryview(data)
-    if len(view) - offset < PLAIN_OVERHEAD:
+    if len(view) - offset < PLAIN_OVERHEAD_BYTES:
         raise BadRecord("cut short")
     magic, kind, codec, flags, zero, raw_size, size, digest = RECORD_HEAD.unpack_from(view, offset)
     if magic != RECORD_MAGIC or zero or flags & ~HAS_BASE:
@@ -102,9 +102,9 @@ def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Rec
         raise BadRecord(f"kind {kind} is not known")
     if codec not in _CODECS:
         raise BadRecord(f"codec {codec} is not known")
-    if raw_size > MAX_RAW_SIZE or size > MAX_BODY_SIZE:
+    if raw_size > MAX_RAW_BYTES or size > MAX_BODY_BYTES:
         raise BadRecord(f"sizes {raw_size} and {size} are beyond the limits")
-    end = offset + (BASE_OVERHEAD if flags else PLAIN_OVERHEAD)
+    end = offset + (BASE_OVERHEAD_BYTES if flags else PLAIN_OVERHEAD_BYTES)
     if len(view) < end + size:
         raise BadRecord("cut short")
     base = ChunkId(view[offset + RECORD_HEAD.size : end - CRC.size]) if flags else None
@@ -126,8 +126,8 @@ def require_crc(record: Record, data: memoryview) -> None:
 
 def is_record_of(id: Digest, data: bytes | bytearray, offset: int) -> bool:
     """Whether a record of this object begins there, as far as its head tells."""
-    digest = offset + RECORD_HEAD.size - DIGEST_SIZE
-    return data.startswith(RECORD_MAGIC, offset) and data[digest : digest + DIGEST_SIZE] == id
+    digest = offset + RECORD_HEAD.size - DIGEST_BYTES
+    return data.startswith(RECORD_MAGIC, offset) and data[digest : digest + DIGEST_BYTES] == id
 
 
 def scan(

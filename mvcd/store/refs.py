@@ -13,14 +13,14 @@ from mvcd.store.journal import Change, Journal
 from mvcd.store.meta import CHANGES, OPERATION, number, put_number
 from mvcd.store.rows import SEQUENCE, seal, sequence_of, unseal_or_raise
 
-MAX_NAME_SIZE = 500
-MAX_VALUE_SIZE = 64 << 10
-MAX_CACHE_KEY_SIZE = 500
-BATCH = 1024
+MAX_NAME_BYTES = 500
+MAX_VALUE_BYTES = 64 << 10
+MAX_CACHE_KEY_BYTES = 500
+BATCH_ROWS = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class RefTransaction:
     """Everything of a commit but its objects."""
 
     updates: Sequence[RefUpdate] = ()
@@ -31,7 +31,7 @@ class Move:
     def __post_init__(self) -> None:
         for update in self.updates:
             require_ref_name(update.name)
-            if update.target is not None and len(update.target) > MAX_VALUE_SIZE:
+            if update.target is not None and len(update.target) > MAX_VALUE_BYTES:
                 raise UsageError(f"the value of {update.name!r} is too long")
         for key in self.cache or ():
             require_cache_key(key)
@@ -45,7 +45,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class RefReceipt:
     """The numbers a move was given."""
 
     changes: int
@@ -55,23 +55,23 @@ class Moved:
 
 def require_ref_name(name: str) -> None:
     size = len(name.encode())
-    if not 0 < size <= MAX_NAME_SIZE:
-        raise UsageError(f"a ref name has 1 to {MAX_NAME_SIZE} bytes, not {size}")
+    if not 0 < size <= MAX_NAME_BYTES:
+        raise UsageError(f"a ref name has 1 to {MAX_NAME_BYTES} bytes, not {size}")
 
 
 def require_cache_key(key: bytes) -> None:
-    if not 0 < len(key) <= MAX_CACHE_KEY_SIZE:
-        raise UsageError(f"a cache key has 1 to {MAX_CACHE_KEY_SIZE} bytes, not {len(key)}")
+    if not 0 < len(key) <= MAX_CACHE_KEY_BYTES:
+        raise UsageError(f"a cache key has 1 to {MAX_CACHE_KEY_BYTES} bytes, not {len(key)}")
 
 
-def move(index: Index, txn: Transaction, what: Move) -> Moved:
+def move(index: Index, txn: Transaction, what: RefTransaction) -> RefReceipt:
     """Compares and sets refs, appends the operation and the audit row, writes cache rows. Raises
     Conflict."""
     for update in what.updates:
         _move_ref(index, txn, update)
     put_cache(index, txn, what.cache or {})
     if not what.recorded:
-        return Moved(0, 0)
+        return RefReceipt(0, 0)
     sequence = 0
     if what.operation is not None:
         sequence = number(index, txn, OPERATION) + 1
@@ -81,7 +81,7 @@ def move(index: Index, txn: Transaction, what: Move) -> Moved:
     audited = None if what.audit is None else audit.append(index, txn, what.audit)
     changes = number(index, txn, CHANGES) + 1
     put_number(index, txn, CHANGES, changes)
-    return Moved(changes, sequence, audited)
+    return RefReceipt(changes, sequence, audited)
 
 
 def _move_ref(index: Index, txn: Transaction, update: RefUpdate) -> None:
@@ -149,7 +149,7 @@ def read_operations(
         for key, stored in batch:
             sequence = sequence_of(key)
             yield sequence, unseal_or_raise(key, stored, f"operation {sequence}")
-        if len(batch) < BATCH:
+        if len(batch) < BATCH_ROWS:
             return
         start = sequence - 1 if newest_first else sequence + 1
 
@@ -165,10 +165,10 @@ def _operation_batch(
     if not found:
         return []
     rows = cursor.iterprev() if newest_first else cursor.iternext()
-    return [row for row, _ in zip(rows, range(BATCH), strict=False)]
+    return [row for row, _ in zip(rows, range(BATCH_ROWS), strict=False)]
 
 
-def write_journal(index: Index, journal: Journal, what: Move, moved: Moved) -> None:
+def write_journal(index: Index, journal: Journal, what: RefTransaction, moved: RefReceipt) -> None:
     """Appends the line of a committed move, or a full one where lines before it are missing."""
     last = journal.last()
     if (last.changes if last else 0) != moved.changes - 1:
@@ -189,8 +189,8 @@ def full_changes(index: Index, *, audited: int = 0) -> list[Change]:
     """
     rows = list(audit.read_rows(index, start=audited + 1))
     told = [
-        Change(0, False, {}, (), rows[at : at + BATCH], rows[at].sequence)
-        for at in range(0, len(rows), BATCH)
+        Change(0, False, {}, (), rows[at : at + BATCH_ROWS], rows[at].sequence)
+        for at in range(0, len(rows), BATCH_ROWS)
     ]
     with index.read() as txn:
         changes = number(index, txn, CHANGES)

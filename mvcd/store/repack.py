@@ -17,10 +17,10 @@ from mvcd.monitor import Monitor
 from mvcd.store import steps
 from mvcd.store.index import Transaction
 from mvcd.store.meta import NEXT_PACK, number
-from mvcd.store.pack import SEAL_SIZE, PackWriter, pack_name, pack_numbers
+from mvcd.store.pack import SEAL_BYTES, PackWriter, pack_name, pack_numbers
 from mvcd.store.parts import Parts
 from mvcd.store.record import PACK_HEADER, BadRecord
-from mvcd.store.rows import PACK_KEY, BadRow, Location
+from mvcd.store.rows import PACK_KEY, BadRow, ObjectLocation
 from mvcd.store.stamp import drop_stamp
 from mvcd.store.writers import create_writer, pack_row, pack_rows, put_pack_row
 
@@ -101,9 +101,9 @@ class Repacker:
                 held.add(pack)
         return held
 
-    def _records_of(self, packs: set[int]) -> dict[int, list[tuple[Digest, Location]]]:
+    def _records_of(self, packs: set[int]) -> dict[int, list[tuple[Digest, ObjectLocation]]]:
         """Live records of each pack, in the order of the file."""
-        records: dict[int, list[tuple[Digest, Location]]] = {pack: [] for pack in packs}
+        records: dict[int, list[tuple[Digest, ObjectLocation]]] = {pack: [] for pack in packs}
         if packs:
             for id, location in self._store.locations():
                 if not isinstance(location, BadRow) and location.pack in packs:
@@ -112,7 +112,7 @@ class Repacker:
             found.sort(key=lambda record: record[1].offset)
         return records
 
-    def _copy(self, records: dict[int, list[tuple[Digest, Location]]]) -> None:
+    def _copy(self, records: dict[int, list[tuple[Digest, ObjectLocation]]]) -> None:
         for pack in sorted(records):
             if self._copy_pack(records[pack]):
                 self._emptied.append(pack)
@@ -120,7 +120,7 @@ class Repacker:
                 self._monitor.warn(f"pack {pack:08x} holds damaged objects and was kept")
         self._finish_target()
 
-    def _copy_pack(self, records: list[tuple[Digest, Location]]) -> bool:
+    def _copy_pack(self, records: list[tuple[Digest, ObjectLocation]]) -> bool:
         """False when a record is damaged: its pack stays, for `check` to report and others to repair."""
         for id, location in records:
             try:
@@ -131,7 +131,7 @@ class Repacker:
             if self._target is None:
                 self._target = create_writer(self._index, self._store.pack_directory)
             offset = self._target.append_raw(raw)
-            moved = Location(
+            moved = ObjectLocation(
                 self._target.number,
                 offset,
                 location.body_size,
@@ -140,7 +140,7 @@ class Repacker:
                 location.base,
             )
             self._moves.append((id, location.row(), moved.row()))
-            if self._target.end >= SEAL_SIZE:
+            if self._target.end >= SEAL_BYTES:
                 self._finish_target()
         return True
 
@@ -168,7 +168,7 @@ class Repacker:
             if txn.get(id, db=objects) == old:
                 txn.put(id, new, db=objects)
         if target is not None:
-            sealed = target.end >= SEAL_SIZE
+            sealed = target.end >= SEAL_BYTES
             put_pack_row(self._index, txn, target.number, target.end, sealed)
         for pack in emptied:
             txn.delete(PACK_KEY.pack(pack), db=self._index.packs)

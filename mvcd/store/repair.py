@@ -27,7 +27,7 @@ from mvcd.disk.sync import sync_file
 from mvcd.errors import Busy, IntegrityError
 from mvcd.store.harvest import Harvest, harvest, probe
 from mvcd.store.index import Index
-from mvcd.store.journal import JOURNAL, History, Journal
+from mvcd.store.journal import JOURNAL, Journal, JournalState
 from mvcd.store.lmdb_store import lock_format, read_format, replace_format_file
 from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.rebuild import RebuildReport, rebuild
@@ -221,10 +221,10 @@ def _rebuild(found: Survey, report: Repaired) -> None:
     _write_journal(found.path, report)
 
 
-def recall(journal: History, old: Harvest) -> History:
+def recall(journal: JournalState, old: Harvest) -> JournalState:
     """The newest history that can be told. A table of the old index counts for whole where it was read to its
     end and is as new as the journal; else what it tells fills the gaps of the journal."""
-    history = History(max(journal.changes, old.changes or 0))
+    history = JournalState(max(journal.changes, old.changes or 0))
     newer = old.changes is not None and old.changes >= journal.changes
     damaged = bool(journal.damaged_lines or journal.holes or journal.torn or not journal.changes)
     history.refs = dict(journal.refs)

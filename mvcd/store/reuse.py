@@ -5,7 +5,7 @@ nobody can read, while whoever commits holds the good bytes. Reading each reused
 56 % more CPU time and 76 % more wall time where a file of 256 MiB was touched, since packs pass the page cache
 by and come from the disk; where 1 % of it changed and they were cached, 18 to 24 % more CPU time. A stat of
 each pack is not to be measured (0.94 and 0.99 of the CPU time without, medians of 5), and tells of everything
-that came through the file system; of what rots below it, AGE is the bound.
+that came through the file system; of what rots below it, AGE_SECONDS is the bound.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from mvcd.store.damage import known_damaged, mark, sound_rows
 from mvcd.store.index import Transaction
 from mvcd.store.pack import pack_name
 from mvcd.store.parts import Parts
-from mvcd.store.reader import MAX_DELTA_DEPTH
-from mvcd.store.rows import LOCATION, Location, typed_id
+from mvcd.store.reader import MAX_DELTA_LEVELS
+from mvcd.store.rows import LOCATION, ObjectLocation, typed_id
 from mvcd.store.stamp import Stamp, put_stamp, put_stamps, read_stamp
 from mvcd.store.stretches import bad_stretches
 from mvcd.store.writers import pack_row
 
-AGE = 7 * 86400
+AGE_SECONDS = 7 * 86400
 """Seconds after which a pack is read again before its records are counted on."""
 
 _PACK = struct.Struct("<I")
@@ -83,7 +83,7 @@ class Reuse:
         """These rows and those of what they rest on."""
         found = dict(rows)
         level: Mapping[bytes, bytes] = rows
-        for _ in range(MAX_DELTA_DEPTH):
+        for _ in range(MAX_DELTA_LEVELS):
             bases = {row[LOCATION.size :] for row in level.values() if len(row) > LOCATION.size}
             new = [base for base in bases if base not in found]
             if not new:
@@ -98,7 +98,7 @@ class Reuse:
         """Those that are damaged or rest on what is, and so are known to be from now on."""
 
         def hurt(id: bytes) -> bool:
-            for _ in range(MAX_DELTA_DEPTH):
+            for _ in range(MAX_DELTA_LEVELS):
                 row = chain.get(id)
                 if row is None or id in damaged:
                     return True
@@ -148,7 +148,7 @@ class Reuse:
         return stamp.fits(status) or (pack not in self._writing and _is_held(path))
 
     def _is_fresh(self, stamp: Stamp) -> bool:
-        return 0 <= self._clock() + 1 - stamp.read < AGE
+        return 0 <= self._clock() + 1 - stamp.read < AGE_SECONDS
 
     def _read(self, pack: int, at: int, size: int) -> bytes:
         try:
@@ -159,7 +159,7 @@ class Reuse:
     def _mark(self, pack: int, bad: list[tuple[int, int]]) -> None:
         hit: dict[Digest, bytes] = {}
         for id, at in self._store.locations():
-            if not isinstance(at, Location) or at.pack != pack:
+            if not isinstance(at, ObjectLocation) or at.pack != pack:
                 continue
             if any(start < at.offset + at.size and at.offset < end for start, end in bad):
                 hit[id] = at.row()

@@ -11,9 +11,9 @@ import zlib
 from typing import NamedTuple
 
 from mvcd.errors import IntegrityError
-from mvcd.ids import DIGEST_SIZE, ID_TYPES, ChunkId, Digest, Kind
+from mvcd.ids import DIGEST_BYTES, ID_TYPES, ChunkId, Digest, Kind
 from mvcd.store.api import ObjectInfo
-from mvcd.store.record import MAX_BODY_SIZE, record_size
+from mvcd.store.record import MAX_BODY_BYTES, record_size
 
 LOCATION = struct.Struct("<IIIIB")
 """Pack, offset, body size, raw size, kind; a base may follow."""
@@ -23,7 +23,7 @@ PACK_ROW = struct.Struct("<QB")
 SEQUENCE = struct.Struct(">Q")
 _CRC = struct.Struct("<I")
 
-ROW_SIZES = (LOCATION.size, LOCATION.size + DIGEST_SIZE)
+ROW_SIZES = (LOCATION.size, LOCATION.size + DIGEST_BYTES)
 _TYPES = {int(k): t for k, t in ID_TYPES.items()}
 _KINDS = {int(k): k for k in Kind}
 
@@ -32,7 +32,7 @@ class BadRow(ValueError):
     """A row that FORMAT.md does not allow; the text says why."""
 
 
-class Location(NamedTuple):
+class ObjectLocation(NamedTuple):
     """Where one object rests. Sizes in bytes. A tuple, since one is made for each object looked up: that takes
     a third of the time of a frozen dataclass."""
 
@@ -56,15 +56,15 @@ class Location(NamedTuple):
         return row if self.base is None else row + self.base
 
 
-def parse_location(row: bytes) -> Location:
+def parse_location(row: bytes) -> ObjectLocation:
     """Raises BadRow."""
     if len(row) not in ROW_SIZES:
         raise BadRow(f"a row of {len(row)} bytes")
     pack, offset, body_size, raw_size, kind = LOCATION.unpack_from(row)
-    if kind not in _KINDS or body_size > MAX_BODY_SIZE:
+    if kind not in _KINDS or body_size > MAX_BODY_BYTES:
         raise BadRow(f"kind {kind} with a body of {body_size} bytes")
     base = ChunkId(row[LOCATION.size :]) if len(row) > LOCATION.size else None
-    return Location(pack, offset, body_size, raw_size, _KINDS[kind], base)
+    return ObjectLocation(pack, offset, body_size, raw_size, _KINDS[kind], base)
 
 
 def typed_id(key: bytes, kind: int) -> Digest:

@@ -20,7 +20,7 @@ from mvcd.store.index import Index
 from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.parts import Parts
 from mvcd.store.record import PACK_HEADER, BadRecord, parse_record
-from mvcd.store.rows import Location
+from mvcd.store.rows import ObjectLocation
 from mvcd.store.session import LmdbSession
 from mvcd.store.writers import pack_row, pack_rows
 
@@ -59,7 +59,7 @@ def mark_lost(store: Parts) -> None:
     lost = {
         id: location.row()
         for id, location in store.locations()
-        if isinstance(location, Location)
+        if isinstance(location, ObjectLocation)
         and location.offset + location.size > left.get(location.pack, 1 << 62)
     }
     mark(store.index, lost, lost)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NoReturn, Self, TypeVar
 
-from mvcd.codec.encoded import MAX_RAW_SIZE, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Encoded
 from mvcd.disk.refusals import is_disk_full, unwritten
 from mvcd.disk.writeback import SyncFailed, WriteBack
 from mvcd.errors import MissingObject, MvcError, StaleReuse, UsageError
@@ -21,10 +21,10 @@ from mvcd.store.damage import present, replace_damaged
 from mvcd.store.index import Transaction
 from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
-from mvcd.store.pack import SEAL_SIZE, PackWriter
+from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
-from mvcd.store.record import MAX_BODY_SIZE, Record
-from mvcd.store.refs import Move, Moved, move, write_journal
+from mvcd.store.record import MAX_BODY_BYTES, Record
+from mvcd.store.refs import RefReceipt, RefTransaction, move, write_journal
 from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
 from mvcd.store.writers import open_writer, put_pack_row
@@ -103,7 +103,7 @@ class LmdbSession:
         elif self._reuse.present((id,)):
             self._rely_on((id,))
             return 0
-        if body_size > MAX_BODY_SIZE or raw_size > MAX_RAW_SIZE:
+        if body_size > MAX_BODY_BYTES or raw_size > MAX_RAW_BYTES:
             raise UsageError(f"an object of {max(body_size, raw_size)} bytes is too large")
         if base is not None and base not in self._rows:
             self._require_base(base)
@@ -117,7 +117,7 @@ class LmdbSession:
         row = LOCATION.pack(writer.number, offset, body_size, raw_size, id.kind)
         self._rows[id] = row if base is None else row + base
         size = writer.end - offset
-        if writer.end >= SEAL_SIZE:
+        if writer.end >= SEAL_BYTES:
             self._full.append(writer)
             self._writer = None
         if len(self._rows) >= MAX_ROWS or len(self._full) >= MAX_FULL_PACKS:
@@ -148,7 +148,7 @@ class LmdbSession:
         audit: bytes | None = None,
     ) -> int:
         self._require_usable()
-        what = Move(updates, operation, cache, audit)
+        what = RefTransaction(updates, operation, cache, audit)
         if audit is not None:
             self._index.require_audit()
         if not (self._rows or what.recorded or what.cache):
@@ -196,7 +196,7 @@ class LmdbSession:
             replace_damaged(index, txn, rows)
             txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
             for writer in writers if ordered else ():
-                put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_SIZE)
+                put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_BYTES)
                 self._reuse.wrote(txn, writer.number, writer.file)
             return result, sweeps
 
@@ -279,7 +279,7 @@ class LmdbSession:
         self._full.clear()
         self._writer = None
 
-    def _write_journal(self, what: Move, moved: Moved) -> None:
+    def _write_journal(self, what: RefTransaction, moved: RefReceipt) -> None:
         try:
             write_journal(self._index, self._store.journal, what, moved)
         except (OSError, MvcError):

@@ -20,7 +20,7 @@ from mvcd.store.parts import Parts
 from mvcd.store.rows import PACK_KEY, seal, unseal
 from mvcd.store.writers import pack_row
 
-DAY = 86400
+DAY_SECONDS = 86400
 
 _PREFIX = b"sound/"
 _STAMP = struct.Struct("<QQqQ")
@@ -92,7 +92,7 @@ class Stamps:
         with index.read() as txn:
             for pack, status in self._statuses(self._before):
                 stamp, old = Stamp.of(self._before[pack], self._began), read_stamp(index, txn, pack)
-                recent = old is not None and abs(self._began - old.read) < DAY
+                recent = old is not None and abs(self._began - old.read) < DAY_SECONDS
                 if stamp.fits(status) and not (recent and old is not None and old.fits(status)):
                     stamps[pack] = stamp
         put_stamps(index, stamps)

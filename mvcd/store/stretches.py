@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from mvcd.store.record import PACK_HEADER, RECORD_MAGIC, BadRecord, parse_record
 
-WINDOW = 8 << 20
+WINDOW_BYTES = 8 << 20
 """Bytes of a pack read at a time; the longest record has 2.1 MiB."""
 
 
@@ -22,7 +22,7 @@ def bad_stretches(read: Callable[[int, int], bytes], length: int) -> Iterator[tu
         except BadRecord:
             pass
         if start != at or not data:  # perhaps it only goes on beyond what was read
-            data, start = read(at, min(WINDOW, length - at)), at
+            data, start = read(at, min(WINDOW_BYTES, length - at)), at
             if data:
                 continue
             yield at, length
@@ -36,7 +36,7 @@ def bad_stretches(read: Callable[[int, int], bytes], length: int) -> Iterator[tu
 def _next_record(read: Callable[[int, int], bytes], at: int, length: int) -> int:
     """Where the next good one begins; the end where there is none."""
     while at < length:
-        data = read(at, min(WINDOW, length - at))
+        data = read(at, min(WINDOW_BYTES, length - at))
         found = data.find(RECORD_MAGIC)
         if found < 0:
             if at + len(data) >= length or len(data) < len(RECORD_MAGIC):
@@ -45,7 +45,7 @@ def _next_record(read: Callable[[int, int], bytes], at: int, length: int) -> int
             continue
         at += found
         try:
-            parse_record(read(at, min(WINDOW, length - at)))
+            parse_record(read(at, min(WINDOW_BYTES, length - at)))
             return at
         except BadRecord:
             at += 1

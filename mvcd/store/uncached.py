@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from mvcd.ids import Bytes
 from mvcd.store._io import read_stretches, start_write_back
 
-LEAST = 256 << 10
+LEAST_BYTES = 256 << 10
 """Bytes of a call from which on it passes by: what is smaller is small objects, which are read again."""
 MAX_PARTS = 1000
 """What one pwritev takes (IOV_MAX is 1024)."""
@@ -55,14 +55,14 @@ def write(file: int, parts: Sequence[Bytes], offset: int) -> None:
 
 
 def _write_group(file: int, parts: list[Bytes], offset: int, size: int) -> None:
-    flags = _FLAGS if size >= LEAST else 0
+    flags = _FLAGS if size >= LEAST_BYTES else 0
     done = _write(file, parts, offset, flags)
     end = 0
     for part in parts if done < size else ():
         start, end = end, end + len(part)
         while done < end:
             done += os.pwrite(file, memoryview(part)[done - start :], offset + done)
-    if size >= LEAST and not flags:
+    if size >= LEAST_BYTES and not flags:
         start_write_back(file, offset, size)
 
 
@@ -79,7 +79,7 @@ def _write(file: int, parts: Sequence[Bytes], offset: int, flags: int) -> int:
 def read(stretches: list[tuple[int, int, int]], *, cached: bool = False) -> bytes:
     """The bytes of each (descriptor, offset, size), one after another; ends where a file ends before its
     stretch does. The page cache keeps them if `cached`. Raises OSError."""
-    return read_stretches(stretches, 0 if cached else _FLAGS, LEAST)
+    return read_stretches(stretches, 0 if cached else _FLAGS, LEAST_BYTES)
 
 
 def _flags() -> int:

@@ -11,7 +11,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.arrivals import Arrivals
-from mvcd.store.frames import Frame, parse_frame
+from mvcd.store.frames import RecordFrame, parse_frame
 from mvcd.store.peer import STANDS, Hello, Receipt, RefsChanged, changed_refs, listed, require_all
 
 Visible = Callable[[str], bool]
@@ -21,7 +21,7 @@ Judge = Callable[[Sequence[RefUpdate], frozenset[str], str, str, Missing], bytes
 """Judges an update (moves, names forced, author, detail) and makes the operation that is logged with it. Raises
 what refuses it."""
 
-POLL = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks at the refs while watching."""
 
 
@@ -67,12 +67,12 @@ class LocalPeer:
         gone = set(self._arrivals.missing(list(ids)))
         return [id not in gone for id in ids]
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         here = [id for id, found in zip(ids, self._store.has(ids), strict=True) if found]
         yield from map(parse_frame, self._store.records(here))
         require_all(ids, here)
 
-    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         return self.records(ids)  # asking again costs nothing here
 
     @property
@@ -106,7 +106,7 @@ class LocalPeer:
                 elif changed := changed_refs(seen, refs):
                     yield RefsChanged(changes, False, changed)
                 seen, since = refs, changes
-            time.sleep(POLL)
+            time.sleep(POLL_SECONDS)
 
     def close(self) -> None:
         self._session.close()

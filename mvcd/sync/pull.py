@@ -22,15 +22,15 @@ from mvcd.monitor import Monitor
 from mvcd.objects.closure import Opened, children, require_allowed
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
-from mvcd.store.frames import Checked, Frame
+from mvcd.store.frames import CheckedRecord, RecordFrame
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
-BATCH = 2048
+BATCH_OBJECTS = 2048
 """Objects of one request at most; what came of it before a cut is not asked again."""
-LEAST = 64
+LEAST_OBJECTS = 64
 """Objects of one request at least, where there is enough for every stream."""
-STREAMS = 4
+MAX_STREAMS = 4
 """Requests for chunks at once, and for what names them; each holds one frame (3 MiB, 6 MiB raw at most)."""
 
 
@@ -50,7 +50,7 @@ class Onlooker(Protocol):
         """An object was opened in whose content others are named. What it names is fetched only after this.
         Called by one thread."""
 
-    def arrived(self, objects: Sequence[Checked]) -> None:
+    def arrived(self, objects: Sequence[CheckedRecord]) -> None:
         """Objects were fetched and checked. Called by any thread."""
 
 
@@ -177,7 +177,7 @@ class _Lane:
 
     def send(self, ids: Sequence[Digest], work: Work) -> None:
         """Begins `work` on batches of these; waits while there are enough. Raises what it raised before."""
-        size = max(LEAST, min(BATCH, len(ids) // (2 * self._streams) + 1))
+        size = max(LEAST_OBJECTS, min(BATCH_OBJECTS, len(ids) // (2 * self._streams) + 1))
         start = 0
         while start < len(ids):
             share = size - size * self._small // (self._streams + 1)
@@ -213,8 +213,8 @@ class _Fetcher:
         self._monitor = monitor
         arrived = None if onlooker is None else onlooker.arrived
         self._arrivals = Arrivals(store, session, arrived=arrived)
-        self._walk = _Lane(STREAMS * len(peers), staggered=False)
-        self._chunks = _Lane(STREAMS * len(peers), staggered=True)
+        self._walk = _Lane(MAX_STREAMS * len(peers), staggered=False)
+        self._chunks = _Lane(MAX_STREAMS * len(peers), staggered=True)
         self._coming: set[Digest] = set()
         self._lock = threading.Lock()
         self._turn = 0
@@ -301,7 +301,7 @@ class _Fetcher:
                 named.update(id for id in below if id.kind is not Kind.CHUNK)
 
     def _bring(self, ids: list[Digest], before: Future[None] | None) -> None:
-        late: list[Frame] = []
+        late: list[RecordFrame] = []
         for frame in self._from_any(ids):
             if self._bases_here(frame):
                 self._take(frame)
@@ -314,7 +314,7 @@ class _Fetcher:
                 self._fetch_bases(frame)
                 self._take(frame)
 
-    def _from_any(self, ids: list[Digest]) -> Iterator[Frame]:
+    def _from_any(self, ids: list[Digest]) -> Iterator[RecordFrame]:
         """The records of these from one peer after another, beginning with the next in turn."""
         with self._lock:
             self._turn += 1
@@ -330,7 +330,7 @@ class _Fetcher:
                 return
         yield from order[-1].records(left)
 
-    def _bases(self, frame: Frame) -> list[ChunkId]:
+    def _bases(self, frame: RecordFrame) -> list[ChunkId]:
         inside: set[Digest] = set()
         wanted: dict[ChunkId, None] = {}
         for record, _ in frame.records:
@@ -339,17 +339,17 @@ class _Fetcher:
                 wanted[record.base] = None
         return [base for base in wanted if base not in inside]
 
-    def _bases_here(self, frame: Frame) -> bool:
+    def _bases_here(self, frame: RecordFrame) -> bool:
         bases = self._bases(frame)
         return not bases or not self._arrivals.missing(list(bases))
 
-    def _fetch_bases(self, frame: Frame) -> None:
+    def _fetch_bases(self, frame: RecordFrame) -> None:
         lacking = self._arrivals.missing(list[Digest](self._bases(frame)))
         if lacking:
             for found in self._from_any(lacking):
                 self._take(found)
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: RecordFrame) -> None:
         self._arrivals.receive(frame)
         with self._lock:
             self.received.objects += len(frame.records)

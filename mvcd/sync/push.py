@@ -20,13 +20,13 @@ from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import ObjectInfo, ObjectReader
-from mvcd.store.peer import Limits, Peer
+from mvcd.store.peer import CallLimits, Peer
 from mvcd.store.record import record_size
 from mvcd.sync.walk import difference
-from mvcd.sync.window import MOST, Window
+from mvcd.sync.window import MOST_FRAMES, Window
 
-HAS_BATCH = Limits().has_ids
-RECORD_BATCH = 4 << 10
+HAS_BATCH_IDS = CallLimits().has_ids
+RECORD_BATCH_OBJECTS = 4 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,8 @@ def heal(store: ObjectReader, peer: Peer, heads: Sequence[VersionId], *, monitor
         found |= dict.fromkeys(group)
     lacking: list[Digest] = []
     asked = list(found)
-    for start in range(0, len(asked), HAS_BATCH):
-        batch = asked[start : start + HAS_BATCH]
+    for start in range(0, len(asked), HAS_BATCH_IDS):
+        batch = asked[start : start + HAS_BATCH_IDS]
         there = peer.has(batch)
         lacking += [id for id, has in zip(batch, there, strict=True) if not has]
     readable = [id for id, _ in _read_what_can_be(store, lacking)]
@@ -164,7 +164,7 @@ class _Sender:
         self._store = store
         self._peer = peer
         self._monitor = monitor
-        self._pool = ThreadPoolExecutor(MOST, "mvc-push")
+        self._pool = ThreadPoolExecutor(MOST_FRAMES, "mvc-push")
         self._asking = ThreadPoolExecutor(1, "mvc-push-ask")
         self._window = Window()
         self._flying: set[Future[None]] = set()
@@ -187,7 +187,7 @@ class _Sender:
         for id in ids:
             if not self._on_its_way(id):
                 self._waiting[id] = None
-                if len(self._waiting) == HAS_BATCH:
+                if len(self._waiting) == HAS_BATCH_IDS:
                     self._ask()
 
     def finish(self) -> None:
@@ -247,15 +247,15 @@ class _Sender:
             lacking = [id for id in lacking if base[id] in left]
 
     def _stream(self, ids: list[Digest]) -> None:
-        for start in range(0, len(ids), RECORD_BATCH):
-            batch = ids[start : start + RECORD_BATCH]
+        for start in range(0, len(ids), RECORD_BATCH_OBJECTS):
+            batch = ids[start : start + RECORD_BATCH_OBJECTS]
             for frame in self._store.records(batch):
                 self._launch(frame)
             self.sent.objects += len(batch)
             self._monitor.advance(items_done=len(batch))
 
     def _launch(self, frame: Bytes) -> None:
-        while len(self._flying) >= min(self._window.size, self._peer.frames or MOST):
+        while len(self._flying) >= min(self._window.size, self._peer.frames or MOST_FRAMES):
             self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
         future = self._pool.submit(self._put, frame)
         self._flying.add(future)

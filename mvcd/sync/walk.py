@@ -21,7 +21,7 @@ Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 Look = Callable[[Digest, Opened], None]
 """Is shown an object that was opened, before what it names is answered."""
 
-SLICE = 4096
+SLICE_OBJECTS = 4096
 """Objects opened at a time: bounds what is held (a node or recipe has at most 1 MiB, usually below 10 KiB)."""
 
 
@@ -68,11 +68,11 @@ def difference(
 
 
 def _below(ids: Iterable[Digest], read: Read, look: Look | None) -> Iterator[list[Digest]]:
-    """What they name, of SLICE of them at a time."""
+    """What they name, of SLICE_OBJECTS of them at a time."""
     inner = [id for id in ids if id.kind is not Kind.CHUNK]
-    for start in range(0, len(inner), SLICE):
+    for start in range(0, len(inner), SLICE_OBJECTS):
         found: list[Digest] = []
-        for id, data in read(inner[start : start + SLICE]):
+        for id, data in read(inner[start : start + SLICE_OBJECTS]):
             opened = open_object(id.kind, data)
             if look is not None:
                 look(id, opened)

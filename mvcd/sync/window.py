@@ -11,19 +11,19 @@ import threading
 import time
 from collections.abc import Callable
 
-FIRST = 2
-LEAST = 2
-MOST = 8
+FIRST_FRAMES = 2
+LEAST_FRAMES = 2
+MOST_FRAMES = 8
 """Frames of about 2.5 MiB each, so this also bounds memory."""
-_GROWN = 1.1
-_FALLEN = 0.7
+_GROWN_TIMES = 1.1
+_FALLEN_TIMES = 0.7
 
 
 class Window:
     """Told of each frame that landed; `size` is how many may fly. Thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.size = FIRST
+        self.size = FIRST_FRAMES
         self._clock = clock
         self._lock = threading.Lock()
         self._best = 0.0
@@ -40,10 +40,10 @@ class Window:
                 return
             now = self._clock()
             rate = self._bytes / max(now - self._since, 1e-6)
-            if rate > self._best * _GROWN:
+            if rate > self._best * _GROWN_TIMES:
                 self._best = rate
-                self.size = min(self.size * 2, MOST)
-            elif rate < self._best * _FALLEN:
+                self.size = min(self.size * 2, MOST_FRAMES)
+            elif rate < self._best * _FALLEN_TIMES:
                 self._best = rate
-                self.size = max(self.size // 2, LEAST)
+                self.size = max(self.size // 2, LEAST_FRAMES)
             self._since, self._bytes, self._frames = now, 0, 0

@@ -2,7 +2,7 @@
 
     globs       patterns of repository and ref names
     roles       roles, actions, and `authorize`, which everything asks
-    values      what the accounts store keeps, to and from bytes
+    records     what the accounts store keeps, to and from bytes
     accounts    the accounts store: each change one commit with its row of the audit log
     root        the directory of a server: repositories by name, and the accounts
     usage       how much a repository holds, and who put it there

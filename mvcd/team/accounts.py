@@ -1,4 +1,4 @@
-"""The accounts of a team server: a store whose refs are users, tokens, grants, rules and quotas (values.py).
+"""The accounts of a team server: a store whose refs are users, tokens, grants, rules and quotas (records.py).
 
 Each change is one commit with its row of the audit log, so compare-and-swap, journal, rebuild and backup are
 the store's, and any number of processes may change accounts at once. Nothing is cached: a token revoked by
@@ -21,13 +21,12 @@ from mvcd.errors import Conflict, Failure
 from mvcd.store.api import RefUpdate, Store
 from mvcd.team.auditlog import By
 from mvcd.team.globs import require_glob
-from mvcd.team.roles import Identity, Scope, unauthenticated
-from mvcd.team.values import (
+from mvcd.team.records import (
     EVERYBODY,
     Grant,
-    Hosted,
+    HostedRepository,
+    ProtectionRule,
     Quota,
-    Rule,
     Token,
     User,
     decode,
@@ -36,6 +35,7 @@ from mvcd.team.values import (
     require_principal,
     scope_document,
 )
+from mvcd.team.roles import Identity, Scope, unauthenticated
 
 T = TypeVar("T")
 PREFIX = "mvct_"
@@ -209,10 +209,10 @@ class Accounts:
         detail = {"user": principal, "repos": repos, "refs": refs}
         self._change(by, "grant.remove", self._removals(doomed), detail)
 
-    def rules(self) -> list[Rule]:
-        return self._all("rules/", Rule.of)
+    def rules(self) -> list[ProtectionRule]:
+        return self._all("rules/", ProtectionRule.of)
 
-    def set_rule(self, by: By, rule: Rule) -> None:
+    def set_rule(self, by: By, rule: ProtectionRule) -> None:
         require_glob(rule.repos, "repositories")
         require_glob(rule.refs, "refs")
         for principal in rule.allow or ():
@@ -240,13 +240,13 @@ class Accounts:
 
     # ------------------------------------------------------------------ repositories
 
-    def repositories(self) -> list[Hosted]:
-        return self._all("repositories/", Hosted.of)
+    def repositories(self) -> list[HostedRepository]:
+        return self._all("repositories/", HostedRepository.of)
 
-    def repository(self, name: str) -> Hosted | None:
-        return self._one(key("repositories", name), Hosted.of)
+    def repository(self, name: str) -> HostedRepository | None:
+        return self._one(key("repositories", name), HostedRepository.of)
 
-    def add_repository(self, by: By, hosted: Hosted) -> None:
+    def add_repository(self, by: By, hosted: HostedRepository) -> None:
         """Raises Failure(kind="exists")."""
         update = RefUpdate(key("repositories", hosted.name), None, hosted.encode())
         self._change(by, "repo.add", [update], {"repo": hosted.name, "id": hosted.id})

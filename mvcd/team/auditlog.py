@@ -20,8 +20,8 @@ from typing import Any, Protocol
 
 from mvcd.store.api import AuditHead, AuditRow, RefUpdate
 from mvcd.store.audit import problems, row_digest
+from mvcd.team.records import encode
 from mvcd.team.seals import Seal
-from mvcd.team.values import encode
 
 _COMMON = ("who", "token", "action", "peer", "time_us", "request")
 
@@ -57,7 +57,7 @@ class By:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """A row, read. `digest` is the chain's up to it; a row that is no JSON has an empty `action`."""
 
     number: int
@@ -97,22 +97,22 @@ def _shown(value: bytes | None) -> str | None:
     return None if value is None else value[:64].hex()
 
 
-def entries(store: Audited, *, start: int = 1) -> Iterator[Entry]:
+def entries(store: Audited, *, start: int = 1) -> Iterator[AuditEntry]:
     """Oldest first. Raises IntegrityError at a damaged row."""
     return (_entry(row) for row in store.audit(start=start))
 
 
-def newest(store: Audited, limit: int) -> list[Entry]:
+def newest(store: Audited, limit: int) -> list[AuditEntry]:
     """The last `limit` rows, oldest first."""
     return list(entries(store, start=max(1, store.audit_head().sequence - limit + 1)))
 
 
-def _entry(row: AuditRow) -> Entry:
+def _entry(row: AuditRow) -> AuditEntry:
     digest = row_digest(row).hex()
     try:
         value = json.loads(row.data)
         detail = {name: value[name] for name in value if name not in _COMMON}
-        return Entry(
+        return AuditEntry(
             number=row.sequence,
             digest=digest,
             who=str(value["who"]),
@@ -124,7 +124,7 @@ def _entry(row: AuditRow) -> Entry:
             detail=detail,
         )
     except (ValueError, KeyError, TypeError):
-        return Entry(row.sequence, digest, "", "", "", "", 0, "")
+        return AuditEntry(row.sequence, digest, "", "", "", "", 0, "")
 
 
 def verify(store: Audited, *, seal: str | None = None, seals: Sequence[Seal] = ()) -> ChainState:

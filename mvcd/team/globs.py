@@ -18,16 +18,16 @@ from typing import Final
 from mvcd.errors import UsageError
 
 ANY: Final = "**"
-MAX_SIZE = 120
+MAX_CHARACTERS = 120
 _LEGAL = re.compile(r"[A-Za-z0-9._/+*?-]+")
 
 
 def require_glob(pattern: str, what: str) -> str:
     """The pattern. Raises UsageError unless it may be one."""
-    if len(pattern) > MAX_SIZE or not _LEGAL.fullmatch(pattern):
+    if len(pattern) > MAX_CHARACTERS or not _LEGAL.fullmatch(pattern):
         raise UsageError(
             f"{pattern!r} is not a pattern of {what}",
-            cause=f"patterns have 1 to {MAX_SIZE} letters, digits and . _ / + -, and * ** ?",
+            cause=f"patterns have 1 to {MAX_CHARACTERS} letters, digits and . _ / + -, and * ** ?",
         )
     return pattern
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from mvcd.disk.room import RESERVE
+from mvcd.disk.room import RESERVE_BYTES
 from mvcd.errors import Busy, NoRepository, UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.care.gc import collect_store
@@ -17,24 +17,24 @@ from mvcd.repo.records.results import Context
 from mvcd.repo.trust.incoming import Missing
 from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import Store
-from mvcd.store.opened import PACKS, Opened, room
+from mvcd.store.opened import MAX_PACKS, OpenedByName, room
 from mvcd.store.stores import open_store
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
 from mvcd.team.policy import Judge
-from mvcd.team.roles import Action, Identity, authorize, no_such_repository
+from mvcd.team.records import Quota
+from mvcd.team.roles import Identity, Permission, authorize, no_such_repository
 from mvcd.team.root import Root, require_repository_name
 from mvcd.team.usage import UPDATED, Usage
-from mvcd.team.values import Quota
 from mvcd.wire import host as wire
 
 log = logging.getLogger("mvcd.team")
 
 NEEDED = {
-    wire.Action.READ: Action.READ,
-    wire.Action.WATCH: Action.READ,
-    wire.Action.PUT: Action.PUT,
-    wire.Action.UPDATE: Action.PUT,  # which refs it may move is judged one by one
+    wire.Access.READ: Permission.READ,
+    wire.Access.WATCH: Permission.READ,
+    wire.Access.PUT: Permission.PUT,
+    wire.Access.UPDATE: Permission.PUT,  # which refs it may move is judged one by one
 }
 
 
@@ -60,14 +60,14 @@ class TeamHost:
         self.keygen = keygen or Keygen()
         self._lock = threading.Lock()
         self._owing: set[str] = set()
-        self._open = Opened(
+        self._open = OpenedByName(
             self._opened,
             busy=lambda found: found.usage.pending,
             let_go=lambda found: found.usage.save(),
             most=room(),
         )
 
-    def open(self, repo: str, caller: wire.Caller, action: wire.Action) -> TeamRepository:
+    def open(self, repo: str, caller: wire.Caller, action: wire.Access) -> TeamRepository:
         """Raises AuthError(kind="unauthenticated") for nobody, whatever `repo` is; NoRepository for what is not
         there or not to be read; AuthError(kind="scope")."""
         identity = identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
@@ -125,7 +125,7 @@ class TeamHost:
     def _opened(self, key: str) -> _Open:
         id, name = key.split(" ", 1)
         path = self.root.repository_path(name)
-        store = open_store(path, cached=True, pack_files=PACKS)
+        store = open_store(path, cached=True, pack_files=MAX_PACKS)
         usage = Usage(store)
         if usage.owing:
             with self._lock:
@@ -156,7 +156,7 @@ class TeamRepository:
         return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
 
     def check_put(self, size: int) -> None:
-        self.store.require_room(size, "what is pushed", reserve=RESERVE)
+        self.store.require_room(size, "what is pushed", reserve=RESERVE_BYTES)
         self._usage.put(self.principal, size, self._quotas())
 
     def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:

@@ -24,8 +24,8 @@ from mvcd.repo.trust.incoming import (
 from mvcd.repo.trust.judging import Trust, signature_status, tag_signature_status
 from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import RefUpdate, Store
-from mvcd.team.roles import Action, Identity, authorize
-from mvcd.team.values import Rule, covering
+from mvcd.team.records import ProtectionRule, covering
+from mvcd.team.roles import Identity, Permission, authorize
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Judge:
     identity: Identity
     repo: str
     store: Store
-    rules: Sequence[Rule]
+    rules: Sequence[ProtectionRule]
     keygen: Keygen = field(default_factory=Keygen)
 
     def judge(self, updates: Sequence[RefUpdate], force: frozenset[str], missing: Missing) -> None:
@@ -54,15 +54,15 @@ class Judge:
         authorize(self.identity, action, self.repo, update.name)
         for rule in covering(self.rules, self.repo, update.name):
             self._obey(rule, action, update.name)
-        if action is Action.FORCE and not force:
+        if action is Permission.FORCE and not force:
             raise not_forward(update.name)
 
-    def _obey(self, rule: Rule, action: Action, name: str) -> None:
+    def _obey(self, rule: ProtectionRule, action: Permission, name: str) -> None:
         if rule.allow is not None and self.identity.principal not in rule.allow:
             raise protected(name, rule, f"only {', '.join(rule.allow) or 'nobody'} may move it")
-        if rule.no_delete and action is Action.DELETE:
+        if rule.no_delete and action is Permission.DELETE:
             raise protected(name, rule, "it may not be deleted")
-        if rule.fast_forward and action is Action.FORCE:
+        if rule.fast_forward and action is Permission.FORCE:
             raise protected(name, rule, "it may only move forward")
 
     def _require_signed(self, moves: Sequence[RefUpdate]) -> None:
@@ -82,13 +82,13 @@ class Judge:
                     )
 
 
-def action_of(store: Store, update: RefUpdate) -> Action:
+def action_of(store: Store, update: RefUpdate) -> Permission:
     """What an update does to its ref. Raises MissingObject, CorruptObject."""
     if update.target is None:
-        return Action.DELETE
+        return Permission.DELETE
     if update.expect is None:
-        return Action.CREATE
-    return Action.FORCE if loses_versions(store, update) else Action.ADVANCE
+        return Permission.CREATE
+    return Permission.FORCE if loses_versions(store, update) else Permission.ADVANCE
 
 
 def _signed(overlay: Overlay, move: RefUpdate, trust: Trust) -> bool:
@@ -126,7 +126,7 @@ class Overlay:
         return found
 
 
-def protected(name: str, rule: Rule, cause: str, help: str | None = None) -> AuthError:
+def protected(name: str, rule: ProtectionRule, cause: str, help: str | None = None) -> AuthError:
     return AuthError(
         f"{name} is protected",
         kind="protected-ref",

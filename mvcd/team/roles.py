@@ -34,7 +34,7 @@ class Role(IntEnum):
         return self.name.lower()
 
 
-class Action(StrEnum):
+class Permission(StrEnum):
     READ = "read"
     PUT = "put"
     CREATE = "ref.create"
@@ -80,7 +80,9 @@ def _highest(scopes: Iterable[Scope], repo: str, ref: str | None) -> Role | None
     return max((scope.role for scope in scopes if scope.covers(repo, ref)), default=None)
 
 
-def authorize(identity: Identity | None, action: Action, repo: str, ref: str | None = None) -> Role:
+def authorize(
+    identity: Identity | None, action: Permission, repo: str, ref: str | None = None
+) -> Role:
     """The role by which `identity` may do this. `ref` is None for what concerns no single ref.
 
     Raises AuthError(kind="unauthenticated") for nobody; NoRepository, as if there were none, for who may not
@@ -97,19 +99,19 @@ def authorize(identity: Identity | None, action: Action, repo: str, ref: str | N
     return role
 
 
-def required(action: Action, ref: str | None) -> Role | None:
+def required(action: Permission, ref: str | None) -> Role | None:
     """The lowest role that may; None: nobody may."""
-    if action is Action.READ:
+    if action is Permission.READ:
         return Role.READ
-    if action is Action.PUT:
+    if action is Permission.PUT:
         return Role.APPEND
     if ref is None or not ref.startswith(SHARED):
         return None
-    if action is Action.ADVANCE and not ref.startswith((HEADS, AUTO)):
-        action = Action.FORCE  # tags, stages and signatures do not move forward: they change
-    if action in (Action.CREATE, Action.ADVANCE):
+    if action is Permission.ADVANCE and not ref.startswith((HEADS, AUTO)):
+        action = Permission.FORCE  # tags, stages and signatures do not move forward: they change
+    if action in (Permission.CREATE, Permission.ADVANCE):
         return Role.APPEND if ref.startswith(AUTO) else Role.WRITE
-    if ref.startswith(STAGES) or (ref.startswith(SIGNATURES) and action is Action.FORCE):
+    if ref.startswith(STAGES) or (ref.startswith(SIGNATURES) and action is Permission.FORCE):
         return None
     return Role.WRITE if ref.startswith((HEADS, AUTO)) else Role.MAINTAIN
 
@@ -134,7 +136,7 @@ def no_such_repository(repo: str) -> NoRepository:
 
 
 def _denied(
-    identity: Identity, action: Action, repo: str, ref: str | None, needed: Role | None
+    identity: Identity, action: Permission, repo: str, ref: str | None, needed: Role | None
 ) -> AuthError:
     what = action.value if ref is None else f"{action.value} of {ref}"
     held = identity.role(repo, ref)

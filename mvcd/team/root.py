@@ -15,15 +15,15 @@ import stat
 from contextlib import suppress
 from typing import Self
 
-from mvcd.disk.moves import move_durably
+from mvcd.disk.renames import move_durably
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository, UsageError
 from mvcd.store.api import Store
 from mvcd.store.stores import create_store, open_store
 from mvcd.team.accounts import Accounts, new_secret
 from mvcd.team.auditlog import By
+from mvcd.team.records import HostedRepository
 from mvcd.team.roles import Role, Scope
-from mvcd.team.values import Hosted
 
 _OWN = frozenset(
     {
@@ -38,7 +38,7 @@ _OWN = frozenset(
     }
 )
 ADMIN = "admin"
-MAX_NAME = 200
+MAX_NAME_CHARACTERS = 200
 _SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _RESERVED = re.compile(r".*\.(lock|new|old|tmp)")
 
@@ -46,7 +46,7 @@ _RESERVED = re.compile(r".*\.(lock|new|old|tmp)")
 def require_repository_name(name: str) -> str:
     """The name. Raises UsageError unless it may name a repository: it becomes a path on the server."""
     segments = name.split("/")
-    bad = len(name) > MAX_NAME or any(
+    bad = len(name) > MAX_NAME_CHARACTERS or any(
         not _SEGMENT.fullmatch(segment) or _RESERVED.fullmatch(segment) for segment in segments
     )
     if bad:
@@ -143,7 +143,7 @@ class Root:
     def repository_path(self, name: str) -> str:
         return os.path.join(self.path, "repos", *require_repository_name(name).split("/"))
 
-    def create_repository(self, by: By, name: str) -> Hosted:
+    def create_repository(self, by: By, name: str) -> HostedRepository:
         """An empty one. Raises Failure(kind="exists"), also where one repository would lie inside another."""
         path = self.repository_path(name)
         others = [hosted.name for hosted in self.accounts.repositories()]
@@ -158,7 +158,7 @@ class Root:
         if not os.path.exists(os.path.join(path, "format")):  # or a creation was cut short here
             create_store(path).close()
         with open_store(path) as store:
-            hosted = Hosted(name, store.id, by.time_us)
+            hosted = HostedRepository(name, store.id, by.time_us)
         self.accounts.add_repository(by, hosted)
         return hosted
 

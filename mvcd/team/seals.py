@@ -31,7 +31,7 @@ from mvcd.store.api import AuditHead
 NAMESPACE = "mvc-audit-seal"
 ACCOUNTS = "accounts"
 """What the log of the accounts is called; a repository's has its name."""
-MAX_LINE = 64 << 10
+MAX_LINE_BYTES = 64 << 10
 """Bytes; a seal has 600."""
 
 
@@ -51,7 +51,7 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedSeal:
     """A seal as it was read, with its signature."""
 
     seal: Seal
@@ -82,7 +82,7 @@ def line_of(seal: Seal, key: str, keygen: Keygen) -> str:
     )  # fmt: skip
 
 
-def read(lines: Iterable[str]) -> Iterator[Signed]:
+def read(lines: Iterable[str]) -> Iterator[SignedSeal]:
     """The seals among lines; others, as a collector of logs puts between them, are passed over. A line may have
     words before its `{`, and hold the seal's line as `message`. Raises Failure where there is none."""
     found = 0
@@ -100,8 +100,8 @@ def read(lines: Iterable[str]) -> Iterator[Signed]:
         )
 
 
-def _read(text: str, number: int) -> Signed | None:
-    if len(text) > MAX_LINE or '"seal"' not in text:
+def _read(text: str, number: int) -> SignedSeal | None:
+    if len(text) > MAX_LINE_BYTES or '"seal"' not in text:
         return None
     try:
         value: dict[str, Any] = json.loads(text[text.index("{") :])
@@ -117,11 +117,11 @@ def _read(text: str, number: int) -> Signed | None:
         blob = base64.b64decode(str(value["signature"]), validate=True)
         sshsig.parse(blob)
     except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
-        return Signed(Seal("", "", 0, "", ""), b"", number)
-    return Signed(seal, blob, number)
+        return SignedSeal(Seal("", "", 0, "", ""), b"", number)
+    return SignedSeal(seal, blob, number)
 
 
-def problem_of(signed: Signed, keys: Iterable[str], keygen: Keygen) -> str | None:
+def problem_of(signed: SignedSeal, keys: Iterable[str], keygen: Keygen) -> str | None:
     """Why a seal does not count. `keys` are fingerprints of those that may seal."""
     where = f"line {signed.line} of the seals"
     if not signed.signature:

@@ -19,10 +19,10 @@ from collections.abc import Collection, Iterable, Mapping
 from mvcd.errors import Failure
 from mvcd.store.api import Store
 from mvcd.team import auditlog
-from mvcd.team.values import Quota
+from mvcd.team.records import Quota
 
 UPDATED = "ref.update"
-STEP = 16 << 20
+STEP_BYTES = 16 << 20
 """Bytes owed from one row of the cache to the next."""
 _OWED = b"owed/"
 _SIZE = struct.Struct("<Q")
@@ -63,7 +63,7 @@ class Usage:
                     raise _used_up(quota, used)
             self._owed[principal] += size
             self._fresh += size
-            if self._owed[principal] - self._written[principal] >= STEP:
+            if self._owed[principal] - self._written[principal] >= STEP_BYTES:
                 self._write([principal])
 
     def owed(self, principal: str) -> int:

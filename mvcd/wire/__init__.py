@@ -21,7 +21,7 @@ Both:
     address     addresses without secrets, and the proxy on the way
     schemes     kinds of addresses, and all that each needs
     limits      how much one message may hold
-    below       what lies below objects, before it is asked for
+    lookahead   what lies below objects, before it is asked for
     carriers    the messages that carry frames, without protobuf's copies
     status      errors as status and back
     ids         packed digests and bitmaps

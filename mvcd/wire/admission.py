@@ -16,31 +16,31 @@ T = TypeVar("T")
 MAX_CALLS = 1024
 """Most calls at once, whoever makes them; one that waits for its message, or for its reader, costs no
 thread."""
-MAX_STRANGERS = 256
+MAX_STRANGER_CALLS = 256
 """Most calls at once whose caller is not known yet."""
-MAX_AT_ADDRESS = 128
+MAX_ADDRESS_CALLS = 128
 """Most of these from one address. Known calls count for their caller: behind a proxy all have one address."""
-MAX_OF_CALLER = 96
+MAX_CALLER_CALLS = 96
 MAX_OF_METHOD = {"Get": 32, "Put": 48, "WatchRefs": 16, "Log": 6, "UpdateRefs": 6}
 """Most calls of one method by one caller. A push has at most 24 Puts in flight and a pull 8 Gets; Log and
 UpdateRefs walk, each on a thread, of which others must find some free (`server.WALKS`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class CallShares:
     """The limits of one server."""
 
     calls: int = MAX_CALLS
-    strangers: int = MAX_STRANGERS
-    at_address: int = MAX_AT_ADDRESS
-    of_caller: int = MAX_OF_CALLER
+    strangers: int = MAX_STRANGER_CALLS
+    at_address: int = MAX_ADDRESS_CALLS
+    of_caller: int = MAX_CALLER_CALLS
 
 
 class Admission:
     """Thread-safe. `arrive` and `claim` answer why a call is turned away, None if it is not."""
 
-    def __init__(self, shares: Shares | None = None) -> None:
-        self._shares = shares or Shares()
+    def __init__(self, shares: CallShares | None = None) -> None:
+        self._shares = shares or CallShares()
         self._lock = threading.Lock()
         self._calls = 0
         self._strangers: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from mvcd.ids import Bytes
 from mvcd.wire.v1 import remote_pb2 as pb
 
 _LENGTH_DELIMITED = 2
-_MAX_VARINT = 5
+_MAX_VARINT_BYTES = 5
 """Bytes of a length below 2 GiB, protobuf's limit."""
 
 
@@ -104,7 +104,7 @@ def _split(data: bytes, count: int) -> list[memoryview]:
 def _size(view: memoryview, at: int) -> tuple[int, int]:
     """A varint (Protocol Buffers, Encoding) and where it ends. Raises ValueError."""
     size = 0
-    for shift, byte in enumerate(view[at : at + _MAX_VARINT]):
+    for shift, byte in enumerate(view[at : at + _MAX_VARINT_BYTES]):
         size |= (byte & 0x7F) << 7 * shift
         if byte < 0x80:
             return size, at + shift + 1

@@ -19,13 +19,13 @@ from mvcd import __version__
 from mvcd.errors import Conflict, Failure, MvcError, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import Frame, parse_frame
-from mvcd.store.peer import Hello, Limits, Receipt, RefsChanged, require_all
+from mvcd.store.frames import RecordFrame, parse_frame
+from mvcd.store.peer import CallLimits, Hello, Receipt, RefsChanged, require_all
 from mvcd.wire import ids as packed
 from mvcd.wire import limits
 from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
-from mvcd.wire.diagnosis import Place, diagnose
+from mvcd.wire.diagnosis import Endpoint, diagnose
 from mvcd.wire.ids import AnyId
 from mvcd.wire.patience import Patience, Waits
 from mvcd.wire.status import to_error
@@ -37,20 +37,20 @@ __all__ = ["Patience", "RemotePeer"]
 T = TypeVar("T")
 PROTOCOL = 1
 FEATURES = ("below", "stands", "watch")
-SHORT = 15.0
+SHORT_SECONDS = 15.0
 """Seconds for a call that looks things up."""
-LONG = 120.0
+LONG_SECONDS = 120.0
 """Seconds for an update: the other side walks the closure, about a million objects in 10 s."""
-STALL = 60.0
+STALL_SECONDS = 60.0
 """Seconds without a frame after which a stream counts as dead."""
-SLOWEST = 64 << 10
+SLOWEST_BYTES_PER_SECOND = 64 << 10
 """Bytes a second below which a put is given up."""
 MAX_PAGES = 4096
 """Most pages of refs, and of a log: a server fills pages of 512 KiB, so no honest list has more."""
 MAX_REFS = 1 << 20
 MAX_VERSIONS = 1 << 22
 """Most versions of one log; one a minute for eight years."""
-EVENT_PAUSE = 0.05
+EVENT_PAUSE_SECONDS = 0.05
 """Seconds between two events at least; what comes faster waits with the server."""
 
 OPTIONS = (
@@ -77,7 +77,7 @@ class RemotePeer:
         options: Sequence[tuple[str, Any]] = (),
         token: str | None = None,
         patience: Patience | None = None,
-        place: Place | None = None,
+        place: Endpoint | None = None,
     ) -> None:
         """`target` as gRPC names it ("host:port", "unix:/path"); without credentials in plain text. `place`
         says where that is, for whoever asks why nobody answers."""
@@ -112,7 +112,7 @@ class RemotePeer:
         self._hello: Hello | None = None
 
     def hello(self) -> Hello:
-        return self._heard(self._call(self._stub.Hello, self._greeting, SHORT))
+        return self._heard(self._call(self._stub.Hello, self._greeting, SHORT_SECONDS))
 
     def told(self) -> Hello:
         """It was asked beside the first call."""
@@ -127,12 +127,12 @@ class RemotePeer:
     def _greet(self) -> None:
         if self._greeted is None and self._hello is None:
             self._greeted = self._stub.Hello.future(
-                self._greeting, timeout=SHORT, metadata=self._metadata
+                self._greeting, timeout=SHORT_SECONDS, metadata=self._metadata
             )
 
     def _heard(self, reply: pb.HelloReply) -> Hello:
-        usual, told = Limits(), reply.limits
-        kept_to = Limits(
+        usual, told = CallLimits(), reply.limits
+        kept_to = CallLimits(
             _limit(usual.has_ids, told.has_ids),
             _limit(usual.get_ids, told.get_ids),
             _limit(usual.log_versions, told.log_versions),
@@ -144,16 +144,16 @@ class RemotePeer:
         )  # fmt: skip
         return self._hello
 
-    def _most(self, count: int, limit: Callable[[Limits], int]) -> int:
+    def _most(self, count: int, limit: Callable[[CallLimits], int]) -> int:
         """How many of `count` ids go into one call."""
-        return limits.FEWEST if count <= limits.FEWEST else limit(self.told().limits)
+        return limits.FEWEST_IDS if count <= limits.FEWEST_IDS else limit(self.told().limits)
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         token = ""
         for _ in range(MAX_PAGES):
             request = pb.ListRefsRequest(repo=self._repo, prefix=prefix, page_token=token)
-            reply = self._call(self._stub.ListRefs, request, SHORT)
+            reply = self._call(self._stub.ListRefs, request, SHORT_SECONDS)
             if any(len(ref.value) > limits.REF_VALUE_BYTES for ref in reply.refs):
                 raise self._bad("a ref of more than 64 KiB")
             found.update((ref.name, ref.value) for ref in reply.refs)
@@ -181,7 +181,7 @@ class RemotePeer:
         seen: set[VersionId] = set()
         for _ in range(MAX_PAGES):
             request = pb.LogRequest(repo=self._repo, heads=frontier, haves=known)
-            reply = self._call(self._stub.Log, request, LONG)
+            reply = self._call(self._stub.Log, request, LONG_SECONDS)
             found = packed.unpack(reply.versions, VersionId, limits.LOG_VERSIONS)
             yield from found
             if not reply.frontier:
@@ -199,20 +199,20 @@ class RemotePeer:
         for start in range(0, len(ids), most):
             some = ids[start : start + most]
             request = pb.HasRequest(repo=self._repo, ids=packed.pack(some), session=self._session)
-            reply = self._call(self._stub.Has, request, SHORT)
+            reply = self._call(self._stub.Has, request, SHORT_SECONDS)
             self._frames = reply.frames
             found += [not gone for gone in packed.flags(reply.missing, len(some))]
         return found
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         gone: list[Digest] = []
         most = self._most(len(ids), lambda limits: limits.get_ids)
         for start in range(0, len(ids), most):
             yield from self._records(ids[start : start + most], gone)
         require_all(gone, ())
 
-    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
-        if len(ids) > limits.FEWEST or "below" not in self.told().features:
+    def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
+        if len(ids) > limits.FEWEST_IDS or "below" not in self.told().features:
             yield from self.records(ids)
             return
         gone: list[Digest] = []
@@ -221,7 +221,7 @@ class RemotePeer:
 
     def _records(
         self, ids: Sequence[Digest], gone: list[Digest], *, more: int = 0
-    ) -> Iterator[Frame]:
+    ) -> Iterator[RecordFrame]:
         """Adds what is not there to `gone`. With `more`, up to so many objects that nobody named come too."""
         left: dict[bytes, Digest] = {id: id for id in ids}
         waits = Waits(self)
@@ -273,7 +273,7 @@ class RemotePeer:
     def put(self, frame: Bytes) -> None:
         self._put = True
         request = PutRequest(self._repo, self._session, frame)
-        reply = self._call(self._stub.Put, request, 30 + len(frame) / SLOWEST)
+        reply = self._call(self._stub.Put, request, 30 + len(frame) / SLOWEST_BYTES_PER_SECOND)
         self._frames = int(reply.frames)
 
     def update_refs(
@@ -299,7 +299,7 @@ class RemotePeer:
         )
         waits = Waits(self)
         try:
-            reply = self._call(self._stub.UpdateRefs, request, LONG, waits)
+            reply = self._call(self._stub.UpdateRefs, request, LONG_SECONDS, waits)
         except Conflict:
             if waits.count and self._in_place(updates):
                 return Receipt(0, 0, 0)
@@ -316,9 +316,9 @@ class RemotePeer:
         request = pb.WatchRefsRequest(repo=self._repo, prefix=prefix, since=since, repo_id=repo_id)
         call = self._stub.WatchRefs(request, metadata=self._metadata)
         try:
-            last = -EVENT_PAUSE
+            last = -EVENT_PAUSE_SECONDS
             for event in call:
-                early = last + EVENT_PAUSE - self.patience.clock()
+                early = last + EVENT_PAUSE_SECONDS - self.patience.clock()
                 if early > 0:
                     self.patience.sleep(early)
                 last = self.patience.clock()
@@ -384,7 +384,8 @@ class RemotePeer:
         except grpc.RpcError as error:
             if watch.fired:
                 raise RemoteUnreachable(
-                    f"{self.url} sent nothing for {STALL:.0f} s", help="run the command again"
+                    f"{self.url} sent nothing for {STALL_SECONDS:.0f} s",
+                    help="run the command again",
                 ) from error
             raise
         finally:
@@ -403,11 +404,11 @@ def _reconnecting(patience: Patience) -> list[tuple[str, int]]:
 
 def _limit(usual: int, told: int) -> int:
     """What goes into one call: no server may take fewer than the fewest, nor make us send more than usual."""
-    return max(limits.FEWEST, min(usual, told)) if told else usual
+    return max(limits.FEWEST_IDS, min(usual, told)) if told else usual
 
 
 class _Stall:
-    """Calls `act` once when `moved` was not called for STALL seconds."""
+    """Calls `act` once when `moved` was not called for STALL_SECONDS seconds."""
 
     def __init__(self, act: Callable[[], object]) -> None:
         self._last = time.monotonic()
@@ -424,8 +425,8 @@ class _Stall:
         self._done.set()
 
     def _run(self) -> None:
-        while not self._done.wait(max(0.1, self._last + STALL - time.monotonic())):
-            if time.monotonic() - self._last >= STALL:
+        while not self._done.wait(max(0.1, self._last + STALL_SECONDS - time.monotonic())):
+            if time.monotonic() - self._last >= STALL_SECONDS:
                 self.fired = True
                 self._act()
                 return

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from mvcd.errors import RemoteUnreachable
 
-SECONDS = 2.5
+KNOCK_SECONDS = 2.5
 """For each knock."""
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How an HTTP/2 client begins (RFC 9113, section 3.4), with empty settings."""
@@ -26,7 +26,7 @@ _EXPIRED, _EARLY, _NAME, _ADDRESS = 10, 9, 62, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """Where a client connects to. `secure`: over TLS; `roots`: PEM of the certificates to trust, None for the
     usual; `certificate`: whether the client shows one."""
 
@@ -38,7 +38,7 @@ class Place:
     certificate: bool = False
 
 
-def diagnose(place: Place, seconds: float = SECONDS) -> RemoteUnreachable | None:
+def diagnose(place: Endpoint, seconds: float = KNOCK_SECONDS) -> RemoteUnreachable | None:
     """What is wrong for good; None when it may well be better in a moment."""
     try:
         with socket.create_connection((place.host, place.port), seconds) as connection:
@@ -57,14 +57,14 @@ def diagnose(place: Place, seconds: float = SECONDS) -> RemoteUnreachable | None
         return None
 
 
-def _unreachable(place: Place, kind: str, cause: str, help: str) -> RemoteUnreachable:
+def _unreachable(place: Endpoint, kind: str, cause: str, help: str) -> RemoteUnreachable:
     return RemoteUnreachable(f"{place.url} does not answer", kind=kind, cause=cause, help=help)
 
 
 # ---------------------------------------------------------------------- over TLS
 
 
-def _secure(place: Place, connection: socket.socket) -> RemoteUnreachable | None:
+def _secure(place: Endpoint, connection: socket.socket) -> RemoteUnreachable | None:
     try:
         context = _trusting(place.roots)
     except (ssl.SSLError, ValueError) as error:
@@ -90,7 +90,7 @@ def _trusting(roots: bytes | None) -> ssl.SSLContext:
 
 
 def _shake_hands(
-    place: Place, connection: socket.socket, context: ssl.SSLContext
+    place: Endpoint, connection: socket.socket, context: ssl.SSLContext
 ) -> RemoteUnreachable | None:
     try:
         with context.wrap_socket(connection, server_hostname=place.host) as secured:
@@ -107,7 +107,7 @@ def _shake_hands(
     return None
 
 
-def _distrusted(place: Place, error: ssl.SSLCertVerificationError) -> RemoteUnreachable:
+def _distrusted(place: Endpoint, error: ssl.SSLCertVerificationError) -> RemoteUnreachable:
     why = error.verify_message
     if error.verify_code == _EXPIRED:
         return _unreachable(
@@ -131,14 +131,14 @@ def _distrusted(place: Place, error: ssl.SSLCertVerificationError) -> RemoteUnre
     )  # fmt: skip
 
 
-def _needed(place: Place) -> RemoteUnreachable:
+def _needed(place: Endpoint) -> RemoteUnreachable:
     return _unreachable(
         place, "certificate-needed", "the server lets in only who shows a certificate that it knows",
         "mvc config set remote.NAME.certificate FILE, and remote.NAME.key FILE",
     )  # fmt: skip
 
 
-def _unsecured(place: Place, error: ssl.SSLError) -> RemoteUnreachable | None:
+def _unsecured(place: Endpoint, error: ssl.SSLError) -> RemoteUnreachable | None:
     reason = (error.reason or "").upper()
     if "CERTIFICATE_REQUIRED" in reason or (
         "ALERT" in reason and ("CERTIFICATE" in reason or "UNKNOWN_CA" in reason)
@@ -156,7 +156,7 @@ def _unsecured(place: Place, error: ssl.SSLError) -> RemoteUnreachable | None:
 # ---------------------------------------------------------------------- in plain text
 
 
-def _plain(place: Place, connection: socket.socket) -> RemoteUnreachable | None:
+def _plain(place: Endpoint, connection: socket.socket) -> RemoteUnreachable | None:
     connection.sendall(_PREFACE)
     try:
         answer = connection.recv(16)
@@ -174,12 +174,12 @@ def _plain(place: Place, connection: socket.socket) -> RemoteUnreachable | None:
     return None
 
 
-def _speaks_tls(place: Place) -> bool:
+def _speaks_tls(place: Endpoint) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         with (
-            socket.create_connection((place.host, place.port), SECONDS) as connection,
+            socket.create_connection((place.host, place.port), KNOCK_SECONDS) as connection,
             context.wrap_socket(connection, server_hostname=place.host),
         ):
             return True
@@ -189,7 +189,7 @@ def _speaks_tls(place: Place) -> bool:
         return False
 
 
-def _stranger(place: Place) -> RemoteUnreachable:
+def _stranger(place: Endpoint) -> RemoteUnreachable:
     return _unreachable(
         place,
         "no-mvc-server",
@@ -198,6 +198,6 @@ def _stranger(place: Place) -> RemoteUnreachable:
     )
 
 
-def _server(place: Place, scheme: str = "grpcs") -> str:
+def _server(place: Endpoint, scheme: str = "grpcs") -> str:
     host = f"[{place.host}]" if ":" in place.host else place.host
     return f"{scheme}://{host}:{place.port}"

@@ -11,7 +11,7 @@ import grpc
 from mvcd.errors import Failure, UsageError
 from mvcd.wire.address import is_loopback, require_no_secret
 from mvcd.wire.client import Patience, RemotePeer
-from mvcd.wire.diagnosis import Place
+from mvcd.wire.diagnosis import Endpoint
 from mvcd.wire.schemes import scheme_of
 from mvcd.wire.ssh import SshAddress, SshTunnel
 
@@ -54,7 +54,7 @@ def dial(
         options=_DIRECT if is_loopback(host) else (),
         token=token,
         patience=patience,
-        place=Place(host, port, url, secure, roots, bool(options.get("certificate"))),
+        place=Endpoint(host, port, url, secure, roots, bool(options.get("certificate"))),
     )
 
 

@@ -21,7 +21,7 @@ class Caller:
     loopback: bool = False
 
 
-class Action(Enum):
+class Access(Enum):
     """What a call is about to do."""
 
     READ = "read"
@@ -55,7 +55,7 @@ Missing = Callable[[list[Digest]], list[Digest]]
 commits, so that no collection takes them before it does."""
 
 
-class Hosted(Protocol):
+class CallRepository(Protocol):
     """One repository, for one caller and call."""
 
     @property
@@ -83,12 +83,12 @@ class Hosted(Protocol):
 class Host(Protocol):
     """All repositories of a server."""
 
-    def open(self, repo: str, caller: Caller, action: Action) -> Hosted:
+    def open(self, repo: str, caller: Caller, action: Access) -> CallRepository:
         """Raises NoRepository for what is not there and for what this caller may not read, in the same words;
         AuthError for what it may read but not do. Cheap: called once a call. Stores stay open between calls."""
 
 
-class Doorkeeper(Protocol):
+class Admitter(Protocol):
     """A host may be one, too: it knows who calls before a call's message has come."""
 
     def admit(self, caller: Caller) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from mvcd.errors import UsageError
-from mvcd.ids import DIGEST_SIZE, Digest, Kind
+from mvcd.ids import DIGEST_BYTES, Digest, Kind
 
 T = TypeVar("T", bound=Digest)
 
@@ -25,12 +25,12 @@ def pack(ids: Iterable[Digest]) -> bytes:
 
 def unpack(data: bytes, kind: type[T], limit: int) -> list[T]:
     """Raises UsageError unless `data` is at most `limit` whole digests."""
-    count, rest = divmod(len(data), DIGEST_SIZE)
+    count, rest = divmod(len(data), DIGEST_BYTES)
     if rest:
         raise UsageError(f"{len(data)} bytes are not whole digests", kind="bad-ids")
     if count > limit:
         raise UsageError(f"{count} digests in one call; the limit is {limit}", kind="too-large")
-    return [kind(data[at : at + DIGEST_SIZE]) for at in range(0, len(data), DIGEST_SIZE)]
+    return [kind(data[at : at + DIGEST_BYTES]) for at in range(0, len(data), DIGEST_BYTES)]
 
 
 def bitmap(flags: Sequence[bool]) -> bytes:

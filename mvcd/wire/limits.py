@@ -7,33 +7,33 @@ module.
 
 from __future__ import annotations
 
-from mvcd.codec.encoded import MAX_RAW_SIZE
-from mvcd.objects.canonical import MAX_SIZE
-from mvcd.store.frames import FRAME_SIZE, MAX_FRAME_RAW_SIZE, MAX_FRAME_SIZE
-from mvcd.store.peer import Limits
-from mvcd.store.record import MAX_BODY_SIZE
-from mvcd.store.refs import MAX_NAME_SIZE, MAX_VALUE_SIZE
+from mvcd.codec.encoded import MAX_RAW_BYTES
+from mvcd.objects.canonical import MAX_OBJECT_BYTES
+from mvcd.store.frames import FRAME_END_BYTES, MAX_FRAME_BYTES, MAX_FRAME_RAW_BYTES
+from mvcd.store.peer import CallLimits
+from mvcd.store.record import MAX_BODY_BYTES
+from mvcd.store.refs import MAX_NAME_BYTES, MAX_VALUE_BYTES
 
 MESSAGE_BYTES = 4 << 20
 """Longest message, both ways; gRPC's own limit where nothing else is said."""
-FRAME_BYTES = MAX_FRAME_SIZE
-FRAME_ENDS_BYTES = FRAME_SIZE
-FRAME_RAW_BYTES = MAX_FRAME_RAW_SIZE
-OBJECT_RAW_BYTES = MAX_RAW_SIZE
-OBJECT_BUT_CHUNK_RAW_BYTES = MAX_SIZE
-BODY_BYTES = MAX_BODY_SIZE
+FRAME_BYTES = MAX_FRAME_BYTES
+FRAME_ENDS_BYTES = FRAME_END_BYTES
+FRAME_RAW_BYTES = MAX_FRAME_RAW_BYTES
+OBJECT_RAW_BYTES = MAX_RAW_BYTES
+OBJECT_BUT_CHUNK_RAW_BYTES = MAX_OBJECT_BYTES
+BODY_BYTES = MAX_BODY_BYTES
 
-HAS_IDS = Limits().has_ids
-GET_IDS = Limits().get_ids
-LOG_VERSIONS = Limits().log_versions
+HAS_IDS = CallLimits().has_ids
+GET_IDS = CallLimits().get_ids
+LOG_VERSIONS = CallLimits().log_versions
 """In one reply, in `heads`, in `haves`."""
-REF_UPDATES = Limits().ref_updates
-FEWEST = 64
+REF_UPDATES = CallLimits().ref_updates
+FEWEST_IDS = 64
 """Ids, versions or updates that each server takes in a call, whatever its limits: for so few nobody waits to
 hear them."""
 
-REF_NAME_BYTES = MAX_NAME_SIZE
-REF_VALUE_BYTES = MAX_VALUE_SIZE
+REF_NAME_BYTES = MAX_NAME_BYTES
+REF_VALUE_BYTES = MAX_VALUE_BYTES
 REPO_NAME_CHARACTERS = 500
 TEXT_CHARACTERS = 4096
 """Longest `author` and `detail`."""

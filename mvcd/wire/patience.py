@@ -13,9 +13,9 @@ import grpc
 from mvcd.errors import MvcError
 from mvcd.wire.status import may_repeat, retrying
 
-REFUSALS = 3
+MAX_REFUSALS = 3
 """Times that nobody listens before it is taken for a wrong port: a server that starts takes a second."""
-SOON = 2.0
+SOON_SECONDS = 2.0
 """Seconds that this takes."""
 
 
@@ -37,7 +37,7 @@ class Patience:
     """Hears why a call is made again, before its first pause."""
 
 
-class Caller(Protocol):
+class CallPolicy(Protocol):
     """The maker of a call: how patient it is, and what its errors mean."""
 
     patience: Patience
@@ -52,7 +52,7 @@ class Caller(Protocol):
 class Waits:
     """The pauses of one call that is repeated."""
 
-    def __init__(self, peer: Caller) -> None:
+    def __init__(self, peer: CallPolicy) -> None:
         self._peer = peer
         self._patience = patience = peer.patience
         self._pause = patience.first
@@ -71,13 +71,13 @@ class Waits:
         if not may_repeat(error):
             raise peer.why(error) from error
         hopeless = peer.hopeless(error)
-        if hopeless is not None and (hopeless.kind != "refused" or self.count >= REFUSALS):
+        if hopeless is not None and (hopeless.kind != "refused" or self.count >= MAX_REFUSALS):
             raise hopeless from error
         if patience.clock() + self._pause > self._end:
             raise peer.why(error) from error
         self.count += 1
         if self.count == 1:
-            seconds = patience.total if hopeless is None else min(patience.total, SOON)
+            seconds = patience.total if hopeless is None else min(patience.total, SOON_SECONDS)
             patience.tell(retrying(peer.why(error), seconds))
         patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
         self._pause = min(self._pause * 2, patience.most)

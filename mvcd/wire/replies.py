@@ -15,11 +15,11 @@ from mvcd.store.api import Store
 
 KEPT_DAYS = 7
 """Longer than a client insists (a minute), so that a person may still ask what became of an update."""
-FORGOTTEN_AT_ONCE = 64
+FORGOTTEN_ROWS = 64
 """Rows that one update removes at most. It adds one, so a backlog goes."""
-CLOCK_BACK = 1
+CLOCK_BACK_DAYS = 1
 """Days: a row from before a clock was set back is found all the same."""
-_DAY = 86_400
+_DAY_SECONDS = 86_400
 _PREFIX = b"reply/"
 _NUMBER = struct.Struct(">I")
 
@@ -32,7 +32,7 @@ class Replies:
 
     def find(self, store: Store, request_id: bytes) -> bytes | None:
         today = self._today()
-        days = range(max(0, today - KEPT_DAYS), today + CLOCK_BACK + 1)
+        days = range(max(0, today - KEPT_DAYS), today + CLOCK_BACK_DAYS + 1)
         rows = store.cache_get([_key(day, request_id) for day in days])
         return next((row for row in rows if row is not None), None)
 
@@ -40,13 +40,13 @@ class Replies:
         """Cache rows for the update's transaction: its reply, and old ones to delete."""
         today = self._today()
         first = _key(max(0, today - KEPT_DAYS), b"")
-        oldest = islice(store.cache_scan(_PREFIX), FORGOTTEN_AT_ONCE)
+        oldest = islice(store.cache_scan(_PREFIX), FORGOTTEN_ROWS)
         rows: dict[bytes, bytes | None] = {key: None for key, _ in oldest if key < first}
         rows[_key(today, request_id)] = reply
         return rows
 
     def _today(self) -> int:
-        return int(self._clock() // _DAY)
+        return int(self._clock() // _DAY_SECONDS)
 
 
 def _key(day: int, request_id: bytes) -> bytes:

@@ -28,12 +28,12 @@ from mvcd.store.frames import parse_frame
 from mvcd.store.peer import STANDS, WORKSPACES, changed_refs, listed
 from mvcd.wire import ids as packed
 from mvcd.wire import limits
-from mvcd.wire.below import records_below
 from mvcd.wire.carriers import GetReply, PutRequest
-from mvcd.wire.front import Context, Front, Pause
+from mvcd.wire.front import CallContext, Front, Pause
 from mvcd.wire.handlers import SERVICE, handlers
-from mvcd.wire.host import Action, Caller, Host, Hosted, Update
+from mvcd.wire.host import Access, Caller, CallRepository, Host, Update
 from mvcd.wire.ids import AnyId
+from mvcd.wire.lookahead import records_below
 from mvcd.wire.replies import Replies
 from mvcd.wire.status import to_status
 from mvcd.wire.tidying import Tidying
@@ -45,19 +45,19 @@ log = logging.getLogger(__name__)
 
 PROTOCOL = 1
 FEATURES = frozenset({"below", "stands", "watch"})
-REF_PAGE = 512 << 10
+REF_PAGE_BYTES = 512 << 10
 """Bytes of refs in one reply or event."""
-THREADS = 32
-PUTS = 12
+MAX_THREADS = 32
+MAX_PUTS = 12
 """Frames taken up at once; the others wait in gRPC, once and not twice. More than one push has in flight, which
 a flush holds up: there is room for others meanwhile."""
-WALKS = 24
+MAX_WALKS = 24
 """Logs and UpdateRefs at once: they may take a minute each, on threads that nobody else waits for."""
-CROWDED = 4
+CROWDED_FRAMES = 4
 """Frames for each push from which on memory is dearer than the time that giving it back costs."""
-RELIEVED = 32 << 20
+RELIEVED_BYTES = 32 << 20
 """Bytes received between two times that it is given back then."""
-POLL = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks at a watched repository's counter: a row of LMDB, 2 us."""
 
 OPTIONS = (
@@ -79,20 +79,20 @@ def make_server(
     interceptors: Sequence[grpc.ServerInterceptor] = (),
     clock: Callable[[], float] = time.time,
     ticks: Callable[[], float] = time.monotonic,
-) -> Served:
-    """A server without an address yet. `Served.stop` ends it. `clock` tells seconds since 1970, `ticks` how
-    time passes."""
-    pool = ThreadPoolExecutor(THREADS, "mvc-serve")
+) -> RunningServer:
+    """A server without an address yet. `RunningServer.stop` ends it. `clock` tells seconds since 1970, `ticks`
+    how time passes."""
+    pool = ThreadPoolExecutor(MAX_THREADS, "mvc-serve")
     server = Front(pool, options=OPTIONS, interceptors=interceptors)
-    remote = Remote(host, clock, ticks)
+    remote = RemoteService(host, clock, ticks)
     remote.register(server)
-    return Served(server, remote, pool)
+    return RunningServer(server, remote, pool)
 
 
-class Served:
+class RunningServer:
     """A gRPC server and what it must close."""
 
-    def __init__(self, server: Front, remote: Remote, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, server: Front, remote: RemoteService, pool: ThreadPoolExecutor) -> None:
         self.server = server
         self.remote = remote
         self._pool = pool
@@ -105,7 +105,7 @@ class Served:
         self.remote.close()
 
 
-class Remote(remote_pb2_grpc.RemoteServicer):
+class RemoteService(remote_pb2_grpc.RemoteServicer):
     """The service. Every method opens the repository for its caller first. `clock` tells seconds since 1970,
     `ticks` how time passes."""
 
@@ -121,9 +121,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         self.uploads = Uploads(ticks)
         self.stopping = threading.Event()
         self._tidying = Tidying(host, self.uploads, ticks, self.stopping)
-        self._relief = Relief(RELIEVED)
-        self.putting = ThreadPoolExecutor(PUTS, "mvc-put")
-        self._walking = ThreadPoolExecutor(WALKS, "mvc-walk")
+        self._relief = Relief(RELIEVED_BYTES)
+        self.putting = ThreadPoolExecutor(MAX_PUTS, "mvc-put")
+        self._walking = ThreadPoolExecutor(MAX_WALKS, "mvc-walk")
 
     def close(self) -> None:
         """After the last call: makes durable what was put."""
@@ -148,7 +148,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             server.guard(SERVICE.full_name, lambda context: admit(caller_of(context)))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
-        with self._opened(request.repo, context, Action.READ) as hosted:
+        with self._opened(request.repo, context, Access.READ) as hosted:
             if not request.protocol_min <= PROTOCOL <= request.protocol_max:
                 raise UsageError(
                     f"this server speaks protocol {PROTOCOL}, the caller "
@@ -177,14 +177,14 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     def ListRefs(  # noqa: N802
         self, request: pb.ListRefsRequest, context: grpc.ServicerContext
     ) -> pb.ListRefsReply:
-        with self._opened(request.repo, context, Action.READ) as hosted:
+        with self._opened(request.repo, context, Access.READ) as hosted:
             reply = pb.ListRefsReply(changes=hosted.store.changes())
             size = 0
             for name, value in _visible(hosted, request.prefix).items():
                 if request.page_token and name.encode() <= request.page_token.encode():
                     continue
                 size += len(name) + len(value) + 16
-                if size > REF_PAGE and reply.refs:
+                if size > REF_PAGE_BYTES and reply.refs:
                     reply.next_page_token = reply.refs[-1].name
                     break
                 reply.refs.append(pb.Ref(name=name, value=value))
@@ -197,7 +197,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         seen: dict[str, bytes] | None = None
         since, of = request.since, request.repo_id
         while context.is_active() and not self.stopping.is_set():
-            with self._opened(request.repo, context, Action.WATCH) as hosted:
+            with self._opened(request.repo, context, Access.WATCH) as hosted:
                 changes = hosted.store.changes()
                 if hosted.repo_id != of:  # another store, whose numbers mean nothing to the caller
                     seen, since, of = None, -1, hosted.repo_id
@@ -212,10 +212,10 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                     elif seen is None or changed:
                         yield from _events(changes, seen is None, changed)
                     seen, since = refs, changes
-            yield Pause(POLL)
+            yield Pause(POLL_SECONDS)
 
     def Log(self, request: pb.LogRequest, context: grpc.ServicerContext) -> pb.LogReply:  # noqa: N802
-        with self._opened(request.repo, context, Action.READ) as hosted:
+        with self._opened(request.repo, context, Access.READ) as hosted:
             store = hosted.store
             heads = packed.unpack(request.heads, VersionId, limits.LOG_VERSIONS)
             haves = packed.unpack(request.haves, VersionId, limits.LOG_VERSIONS)
@@ -230,7 +230,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             return pb.LogReply(versions=packed.pack(found), frontier=packed.pack(frontier))
 
     def Has(self, request: pb.HasRequest, context: grpc.ServicerContext) -> pb.HasReply:  # noqa: N802
-        with self._opened(request.repo, context, Action.READ) as hosted:
+        with self._opened(request.repo, context, Access.READ) as hosted:
             ids = packed.unpack(request.ids, AnyId, limits.HAS_IDS)
             session = _identifier(request.session, "session") if request.session else b""
             self.uploads.settle(request.repo, session)
@@ -244,7 +244,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
             return pb.HasReply(missing=packed.bitmap(missing), frames=frames)
 
     def Get(self, request: pb.GetRequest, context: grpc.ServicerContext) -> Iterator[GetReply]:  # noqa: N802
-        with self._opened(request.repo, context, Action.READ) as hosted:
+        with self._opened(request.repo, context, Access.READ) as hosted:
             ids = packed.unpack(request.ids, AnyId, limits.GET_IDS)
             there = hosted.store.has(ids)
             found = [id for id, here in zip(ids, there, strict=True) if here]
@@ -261,7 +261,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 yield GetReply(missing=packed.pack(gone))
 
     def Put(self, request: PutRequest, context: grpc.ServicerContext) -> pb.PutReply:  # noqa: N802
-        with self._opened(request.repo, context, Action.PUT) as hosted:
+        with self._opened(request.repo, context, Access.PUT) as hosted:
             hosted.check_put(len(request.records))
             session = _identifier(request.session, "session")
             try:
@@ -270,7 +270,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
                 ) as upload:
                     stored, known = upload.put(parse_frame(request.records))
                     frames = self.uploads.frames()
-                    if frames <= CROWDED:
+                    if frames <= CROWDED_FRAMES:
                         upload.drain()
                         self._relief.moved(len(request.records))
             except (Failure, StaleReuse):
@@ -281,7 +281,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     def UpdateRefs(  # noqa: N802
         self, request: pb.UpdateRefsRequest, context: grpc.ServicerContext
     ) -> pb.UpdateRefsReply:
-        with self._opened(request.repo, context, Action.UPDATE) as hosted:
+        with self._opened(request.repo, context, Access.UPDATE) as hosted:
             update = _update(request)
             if (reply := self._remembered(hosted.store, request)) is not None:
                 return reply
@@ -309,7 +309,7 @@ class Remote(remote_pb2_grpc.RemoteServicer):
         return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
     def _move(
-        self, request: pb.UpdateRefsRequest, update: Update, hosted: Hosted, upload: Upload
+        self, request: pb.UpdateRefsRequest, update: Update, hosted: CallRepository, upload: Upload
     ) -> pb.UpdateRefsReply:
         """One transaction: refs, operation, audit row, and the reply for whoever asks again."""
         upload.flush()
@@ -335,7 +335,9 @@ class Remote(remote_pb2_grpc.RemoteServicer):
     # ------------------------------------------------------------------ inside
 
     @contextmanager
-    def _opened(self, repo: str, context: grpc.ServicerContext, action: Action) -> Iterator[Hosted]:
+    def _opened(
+        self, repo: str, context: grpc.ServicerContext, action: Access
+    ) -> Iterator[CallRepository]:
         """The repository for this caller; our errors become status, others say nothing of us."""
         try:
             if len(repo) > limits.REPO_NAME_CHARACTERS:
@@ -356,7 +358,7 @@ def _internal(context: grpc.ServicerContext, error: Exception) -> NoReturn:
     context.abort(grpc.StatusCode.INTERNAL, "the server failed; its log says more")
 
 
-def caller_of(context: grpc.ServicerContext | Context) -> Caller:
+def caller_of(context: grpc.ServicerContext | CallContext) -> Caller:
     """Who calls, from the connection and the metadata."""
     token = None
     for key, value in context.invocation_metadata() or ():
@@ -368,7 +370,7 @@ def caller_of(context: grpc.ServicerContext | Context) -> Caller:
     return Caller(peer, token, names, loopback)
 
 
-def _visible(hosted: Hosted, prefix: str) -> dict[str, bytes]:
+def _visible(hosted: CallRepository, prefix: str) -> dict[str, bytes]:
     found = hosted.store.refs(prefix).items()
     return {n: v for n, v in found if hosted.visible(n) and listed(n, prefix)}
 
@@ -379,7 +381,7 @@ def _events(changes: int, fresh: bool, refs: Mapping[str, bytes | None]) -> Iter
     size = 0
     for name, value in refs.items():
         more = len(name) + len(value or b"") + 16
-        if event.refs and size + more > REF_PAGE:
+        if event.refs and size + more > REF_PAGE_BYTES:
             yield event
             event, size = pb.RefEvent(), 0
         event.refs.append(pb.Ref(name=name, value=value))

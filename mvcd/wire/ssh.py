@@ -32,9 +32,9 @@ from mvcd.errors import RemoteUnreachable, UsageError
 from mvcd.wire.address import require_no_secret
 
 GREETING = b"mvcd stdio 1\n"
-MAX_NOISE = 64 << 10
+MAX_NOISE_BYTES = 64 << 10
 """Bytes of other output before the greeting."""
-COPY_SIZE = 1 << 20
+COPY_BYTES = 1 << 20
 REMEMBERED_LINES = 5
 """Lines of ssh's complaints that are kept, for the error that a person sees."""
 
@@ -193,7 +193,7 @@ def _greeted(stream: IO[bytes]) -> bool:
     seen = bytearray()
     while not seen.endswith(GREETING):
         byte = stream.read(1)
-        if not byte or len(seen) > MAX_NOISE:
+        if not byte or len(seen) > MAX_NOISE_BYTES:
             return False
         seen += byte
     return True
@@ -209,7 +209,7 @@ def pump(
 
     def outward() -> None:
         with suppress(OSError):
-            while data := connection.recv(COPY_SIZE):
+            while data := connection.recv(COPY_BYTES):
                 write_all(target, data)
         with suppress(OSError):
             ended()
@@ -217,7 +217,7 @@ def pump(
 
     def inward() -> None:
         with suppress(OSError):
-            while data := os.read(source, COPY_SIZE):
+            while data := os.read(source, COPY_BYTES):
                 connection.sendall(data)
         with suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 DOMAIN = "mvc"
-MAX_TEXT = 600
+MAX_TEXT_BYTES = 600
 """Bytes of a message, cause or help. Trailers have 8 KiB, and gRPC writes each byte of a message beyond ASCII
 as three."""
 
@@ -86,7 +86,7 @@ def to_status(error: MvcError) -> grpc.Status:
 
 
 def _cut(text: str) -> str:
-    return text.encode("utf-8", "replace")[:MAX_TEXT].decode("utf-8", "ignore")
+    return text.encode("utf-8", "replace")[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
 
 
 def may_repeat(error: grpc.RpcError) -> bool:

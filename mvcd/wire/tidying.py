@@ -14,9 +14,9 @@ from mvcd.wire.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
-TIDY = 30.0
+TIDY_SECONDS = 30.0
 """Seconds between two looks for uploads that made no progress."""
-TIDY_EACH = 3600.0
+TIDY_EACH_SECONDS = 3600.0
 """Seconds from one collection of a repository to the next: it walks all of it, 10 s for a million objects."""
 
 
@@ -52,7 +52,7 @@ class Tidying:
         if not hasattr(host, "tidy"):
             return
         for repo in self._uploads.take_left() | host.untidy():
-            due = self._tidied.get(repo, -math.inf) + TIDY_EACH <= self._ticks()
+            due = self._tidied.get(repo, -math.inf) + TIDY_EACH_SECONDS <= self._ticks()
             try:
                 done = due and host.tidy(repo, self._uploads.owners(repo))
             except MvcError as error:
@@ -64,5 +64,5 @@ class Tidying:
                 self._uploads.leave(repo)
 
     def _run(self) -> None:
-        while not self._stopping.wait(TIDY):
+        while not self._stopping.wait(TIDY_SECONDS):
             self.tidy()

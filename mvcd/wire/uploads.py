@@ -17,30 +17,30 @@ from dataclasses import dataclass, field
 from mvcd.errors import Busy, MvcError, UsageError
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals, Checks
-from mvcd.store.frames import Frame
+from mvcd.store.frames import RecordFrame
 
-QUIET = 0.3
+QUIET_SECONDS = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
-EXPIRE = 3600.0
+EXPIRE_SECONDS = 3600.0
 """Seconds without progress after which an upload is closed; then a collection takes what no ref reached."""
-PROGRESS = 16 << 20
+PROGRESS_BYTES = 16 << 20
 """Bytes of records in that time, below which it was none: whoever sends a little now and then would keep the
 rest for ever. The slowest push that a client does not give up sends 230 MiB an hour."""
-FRAMES = 24
+MAX_FRAMES = 24
 """Frames that clients are told to have in flight, all together: of 2.5 MiB each, and received whether or not
 there is a thread for them."""
-BUSY = 1.0
+BUSY_SECONDS = 1.0
 """Seconds since its last call within which an upload has a share of them."""
-ANNOUNCED = 5.0
+ANNOUNCED_SECONDS = 5.0
 """Seconds for which a push has one that has asked and not put yet."""
 MAX_UPLOADS = 128
 """At once: each holds a pack, a lease and what is remembered for bases. One more closes one at rest, of whoever
 has most the one that has rested longest; a client that never comes back costs its owner nothing. Who keeps all
 of them at work keeps nobody out who has fewer: one of theirs is closed between two calls, and begun anew by the
 next."""
-REMEMBERED = 32 << 20
+REMEMBERED_BYTES = 32 << 20
 """Raw bytes kept for bases, shared by all uploads."""
-MOST_REMEMBERED = 2 << 20
+MOST_REMEMBERED_BYTES = 2 << 20
 """By one of them: a difference follows its base within a few frames."""
 
 Key = tuple[str, bytes]
@@ -60,7 +60,7 @@ class Upload:
     closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, frame: Frame) -> tuple[int, int]:
+    def put(self, frame: RecordFrame) -> tuple[int, int]:
         """(objects stored, objects known). Raises what `check_frame` does."""
         stored = self.arrivals.receive(frame)
         with self.lock:
@@ -122,7 +122,9 @@ class Uploads:
                 upload = Upload(arrivals, self._clock(), owner, self._clock())
                 self._open[repo, session] = upload
             upload.calls += 1
-            upload.arrivals.remember(min(MOST_REMEMBERED, REMEMBERED // len(self._open)))
+            upload.arrivals.remember(
+                min(MOST_REMEMBERED_BYTES, REMEMBERED_BYTES // len(self._open))
+            )
         if rested is not None:
             rested.finish()
         with self._call(upload):
@@ -170,10 +172,12 @@ class Uploads:
         with self._lock:
             now = self._clock()
             for key, since in list(self._announced.items()):
-                if key in self._open or since <= now - ANNOUNCED:
+                if key in self._open or since <= now - ANNOUNCED_SECONDS:
                     del self._announced[key]
-            busy = sum(one.calls > 0 or one.used > now - BUSY for one in self._open.values())
-            return max(1, FRAMES // max(1, busy + len(self._announced)))
+            busy = sum(
+                one.calls > 0 or one.used > now - BUSY_SECONDS for one in self._open.values()
+            )
+            return max(1, MAX_FRAMES // max(1, busy + len(self._announced)))
 
     def _dispensable(self, owner: str) -> Key:
         """The one to close for another one of `owner`: at rest and of nobody who has fewer, or between two
@@ -184,7 +188,7 @@ class Uploads:
             resting = self._at_rest(seconds)
             return {key for key in resting if counts[self._open[key].owner] >= count}
 
-        found = least(QUIET, counts[owner]) | least(0.0, counts[owner] + 2)
+        found = least(QUIET_SECONDS, counts[owner]) | least(0.0, counts[owner] + 2)
         if not found:
             raise Busy("too many pushes at once", help="try again in a minute")
 
@@ -204,7 +208,7 @@ class Uploads:
         with self._lock:
             quiet = [
                 (session, self._open[name, session])
-                for name, session in self._at_rest(QUIET)
+                for name, session in self._at_rest(QUIET_SECONDS)
                 if name == repo and session != but and self._open[name, session].dirty
             ]
         for session, upload in quiet:
@@ -226,7 +230,7 @@ class Uploads:
     def expire(self) -> None:
         """Closes what made no progress for long."""
         with self._lock:
-            keys = {*self._at_rest(EXPIRE), *self._lingering()}
+            keys = {*self._at_rest(EXPIRE_SECONDS), *self._lingering()}
             self._left.update(repo for repo, _ in keys)
             closing = [self._open.pop(key) for key in keys]
         for upload in closing:
@@ -236,9 +240,9 @@ class Uploads:
         """Those that are used, but for nothing. Begins an hour anew for the others whose hour is over."""
         now = self._clock()
         for key, one in self._open.items():
-            if one.began > now - EXPIRE:
+            if one.began > now - EXPIRE_SECONDS:
                 continue
-            if not one.calls and one.progress < PROGRESS:
+            if not one.calls and one.progress < PROGRESS_BYTES:
                 yield key
             else:
                 one.began, one.progress = now, 0

@@ -29,7 +29,7 @@ import numpy as np
 from pyfastcdc import FastCDC
 
 from mvcd.chunking import _cut
-from mvcd.chunking.chunker import BUFFER_SIZE, StreamCutter, cut_points
+from mvcd.chunking.chunker import BUFFER_BYTES, StreamCutter, cut_points
 from mvcd.ids import ChunkId
 
 TARGETS = {"plain": 2.0, "tensor": 3.0, "portable": 1.3}
@@ -55,7 +55,7 @@ class Tensor:
 def read(path: Path, *, tensor: bool = False, kernel: str | None = None) -> None:
     """Our way, as a commit does it: read into a buffer, cut, hash."""
     spans = [Tensor(path.stat().st_size)] if tensor else None
-    buffer = bytearray(BUFFER_SIZE)
+    buffer = bytearray(BUFFER_BYTES)
     with path.open("rb", buffering=0) as file:
         cutter = StreamCutter(file.readinto, spans, kernel=kernel)
         while found := cutter.fill(buffer):
@@ -70,7 +70,7 @@ def mapped(path: Path) -> None:
         with memoryview(mapping) as view:
             start = 0
             while start < len(view):
-                stop = min(start + BUFFER_SIZE, len(view))
+                stop = min(start + BUFFER_BYTES, len(view))
                 before = start
                 with view[before:stop] as window:
                     for end in cut_points(window, final=stop == len(view)):

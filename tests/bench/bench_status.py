@@ -43,7 +43,7 @@ sys.exit(not found.clean)
 
 def prepare(tree: Path, *, files: int, directories: int) -> None:
     """The files, and beside the tree the rows of a scan that found them all clean."""
-    from mvcd.repo.workspace.scan import Outcome, scan
+    from mvcd.repo.workspace.scan import CandidateOutcome, scan
     from mvcd.store.lmdb_store import LmdbStore
 
     for number in range(files):
@@ -57,7 +57,7 @@ def prepare(tree: Path, *, files: int, directories: int) -> None:
         rows=lambda keys: [None] * len(keys),
         now_ns=time.time_ns() + 10**10,  # as if asked ten seconds later: no file is racy
     )
-    rows = found.new_rows({c.path: Outcome.CLEAN for c in found.candidates}, missing=())
+    rows = found.new_rows({c.path: CandidateOutcome.CLEAN for c in found.candidates}, missing=())
     tree.with_suffix(".rows").write_bytes(pickle.dumps(rows))
     with LmdbStore.create(tree.with_suffix(".store")) as store:
         store.cache_put(rows)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.chunking.chunker import Chunk, StreamCutter, chunks, cut_points, piece_points
-from mvcd.chunking.params import TENSOR_PIECE, ChunkParams
+from mvcd.chunking.params import TENSOR_PIECE_BYTES, ChunkParams
 from tests.chunking.inputs import splitmix64
 
 PARAMS = ChunkParams(256, 1700, 6000)
-BUFFER = TENSOR_PIECE  # the smallest that is allowed
+BUFFER = TENSOR_PIECE_BYTES  # the smallest that is allowed
 DATA = splitmix64(21, 700_000)
 
 
@@ -71,7 +71,7 @@ spans = st.lists(
         Part,
         st.one_of(
             st.integers(0, 9000),
-            st.integers(0, 3).map(lambda n: n * TENSOR_PIECE),
+            st.integers(0, 3).map(lambda n: n * TENSOR_PIECE_BYTES),
             st.integers(0, 400_000),
         ),
         st.sampled_from([None, "tensor"]),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mvcd.chunking.params import DEFAULT, TENSOR_PIECE, ChunkParams
+from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES, ChunkParams
 from mvcd.errors import UsageError
 
 
@@ -36,4 +36,4 @@ def test_frozen() -> None:
     with pytest.raises(AttributeError):
         DEFAULT.min_size = 1  # type: ignore[misc]
     assert hash(DEFAULT) == hash(ChunkParams(36864, 36864, 114688))
-    assert TENSOR_PIECE == 262144
+    assert TENSOR_PIECE_BYTES == 262144

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from safetensors.numpy import save_file
 
 from mvc import Repo
-from mvc.api.page import Code, Page, Section, Table
+from mvc.api.page import Code, Page, PageTable, Section
 from tests.support.commandline import AUTHOR, Mvc, write
 
 HOSTILE = (
@@ -194,7 +194,8 @@ def hostile_page(words: tuple[str, ...]) -> Page:
     rows = [(w, Code(w), 3, (w, Code(w))) for w in words]
     sections = [Section(w, [w, Code(w)]) for w in words]
     table = Section(
-        "table", [Table(rows, head=[words[0], "b", "c", "d"]), Table([(w, w) for w in words])]
+        "table",
+        [PageTable(rows, head=[words[0], "b", "c", "d"]), PageTable([(w, w) for w in words])],
     )
     return Page(words[0], [*words], [*sections, table], words[-1])
 

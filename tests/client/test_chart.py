@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mvc.pictures.axis import Axis, Linear, Logarithmic, Time, horizontal
 from mvc.pictures.chart import Line, draw, panel, thinned
-from mvc.pictures.drawing import Polyline, Rect, Text
+from mvc.pictures.drawing import Label, Polyline, Rect
 from mvc.pictures.raster import png
 
 DAY = 86400.0
@@ -69,7 +69,7 @@ def test_a_chart_has_a_line_a_branch_and_a_legend() -> None:
     assert made is not None
     drawing = draw([made], "acc")
     colours = {s.colour for s in drawing.shapes if isinstance(s, Polyline) and s.title}
-    said = [s.text for s in drawing.shapes if isinstance(s, Text)]
+    said = [s.text for s in drawing.shapes if isinstance(s, Label)]
     assert (len(colours), {"main", "wide", "v1", "v2"} <= set(said)) == (2, True)
     assert png(drawing).startswith(b"\x89PNG")
     for shape in drawing.shapes:

@@ -22,8 +22,8 @@ from safetensors.numpy import load, load_file
 
 import mvc.demo
 from mvc.demo.dataset import COLUMNS, SPECIES, read_flowers, split
-from mvc.demo.network import Network
-from mvc.demo.tensorfile import Tensor, replace_file, write_tensors
+from mvc.demo.network import Perceptron
+from mvc.demo.tensorfile import NamedArray, replace_file, write_tensors
 from mvc.demo.training import Hyperparameters, run_training
 
 FROZEN = {"input.mean", "input.deviation", "first.weight", "first.bias", "second.weight"}
@@ -113,7 +113,7 @@ class TestTensorfile:
         tensors: dict[str, tuple[tuple[int, ...], list[float]]],
     ) -> None:
         path = tmp_path_factory.getbasetemp() / "any.safetensors"
-        write_tensors(str(path), {name: Tensor(*tensor) for name, tensor in tensors.items()})
+        write_tensors(str(path), {name: NamedArray(*tensor) for name, tensor in tensors.items()})
         content = path.read_bytes()
         assert int.from_bytes(content[:8], "little") % 8 == 0
         read = load(content)
@@ -126,19 +126,19 @@ class TestTensorfile:
 
     def test_values_are_rounded_to_float32(self, tmp_path: Path) -> None:
         path = tmp_path / "one.safetensors"
-        write_tensors(str(path), {"x": Tensor((2,), [0.1, 1 / 3])})
+        write_tensors(str(path), {"x": NamedArray((2,), [0.1, 1 / 3])})
         np.testing.assert_array_equal(load_file(path)["x"], np.array([0.1, 1 / 3], np.float32))
 
     @pytest.mark.parametrize(
         ("name", "tensor"),
         [
-            ("x", Tensor((2, 2), [1.0, 2.0, 3.0])),
-            ("x", Tensor((), [])),
-            ("__metadata__", Tensor((1,), [1.0])),
+            ("x", NamedArray((2, 2), [1.0, 2.0, 3.0])),
+            ("x", NamedArray((), [])),
+            ("__metadata__", NamedArray((1,), [1.0])),
         ],
     )
     def test_what_the_format_cannot_hold_is_refused(
-        self, tmp_path: Path, name: str, tensor: Tensor
+        self, tmp_path: Path, name: str, tensor: NamedArray
     ) -> None:
         path = tmp_path / "model.safetensors"
         path.write_bytes(b"old")
@@ -163,10 +163,10 @@ class TestTensorfile:
 
 
 class TestNetwork:
-    def network(self) -> Network:
+    def network(self) -> Perceptron:
         flowers = read_flowers(str(Path(mvc.demo.__file__).with_name("iris.csv")))
         training, validation = split(flowers, validation_per_species=45, seed=1)
-        return Network(training, validation, hidden_units=3, seed=1)
+        return Perceptron(training, validation, hidden_units=3, seed=1)
 
     @pytest.mark.parametrize("skip", [False, True])
     def test_one_step_follows_the_numerical_gradient(self, skip: bool) -> None:

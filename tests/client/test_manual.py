@@ -17,7 +17,7 @@ import pytest
 
 from mvc.cli.main import cli
 from mvc.cli.manual import pages, roff, screen, surroundings
-from mvc.cli.manual.page import Item, Page, Paragraph, Verbatim
+from mvc.cli.manual.page import Item, ManualPage, Paragraph, Verbatim
 from mvc.cli.verbs import SUMMARIES
 from mvcd.daemon import main as daemon
 from tests.support.commandline import Mvc
@@ -91,7 +91,7 @@ def test_pages_hold_all_options_and_exit_codes_of_their_commands() -> None:
     assert whole["checkout",].see == ("undo",)
 
 
-def family(page: Page) -> list[Page]:
+def family(page: ManualPage) -> list[ManualPage]:
     return [page, *(member for below in page.below for member in family(below))]
 
 
@@ -111,14 +111,14 @@ def test_man_pages_use_known_macros_and_no_line_becomes_one_by_accident(make: Mo
 
 def test_characters_that_roff_would_read_are_escaped() -> None:
     body = (Paragraph(".TH is text, \\ too; 'a-b' ~ ^"), Verbatim((".br", "'x'")))
-    text = roff.document(Page(("mvc", "x"), "s", "mvc x", body), "1")
+    text = roff.document(ManualPage(("mvc", "x"), "s", "mvc x", body), "1")
     assert "\n\\&.TH is text, \\e too; \\(aqa\\-b\\(aq \\(ti \\(ha\n" in text
     assert "\n\\&.br\n\\(aqx\\(aq\n" in text
 
 
 @pytest.mark.parametrize("columns", [80, 60, 20, 300])
 def test_lines_fit_the_terminal_but_for_those_shown_as_they_stand(columns: int) -> None:
-    page = Page(
+    page = ManualPage(
         ("mvc", "x"),
         "do " * 60,
         "mvc x",
@@ -126,7 +126,7 @@ def test_lines_fit_the_terminal_but_for_those_shown_as_they_stand(columns: int) 
         {"Options": (Item("-x", "word " * 50), Item("--a-long-option VALUE", "word " * 50))},
     )
     lines = list(screen.lines(page, columns=columns))
-    width = min(max(columns, screen.NARROWEST), screen.WIDEST)
+    width = min(max(columns, screen.NARROWEST_COLUMNS), screen.WIDEST_COLUMNS)
     assert [line for line in lines if len(line) > width and "aaa" not in line] == []
     assert max(map(len, lines)) > width - 12
 

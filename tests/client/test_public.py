@@ -45,11 +45,11 @@ from mvcd.repo.release import card as facts
 from mvcd.repo.release import export, verify_deploy
 from mvcd.repo.share import cloning, fetching, follow, pushing
 from mvcd.store import repair
-from mvcd.team import auditlog, values
+from mvcd.team import auditlog, records
 
 SOURCE = Path(mvc.api.__file__ or "").parent
 PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
-    (results.Version, engine.History, ()),
+    (results.Version, engine.HistoryEntry, ()),
     (results.Head, engine.Head, ()),
     (results.Status, engine.Status, ()),
     (results.CommitResult, engine.CommitResult, ()),
@@ -81,15 +81,15 @@ PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
     (care.RepairFinding, repair.Finding, ()),
     (care.RepairReport, repair.Repaired, ("lost_versions",)),
     (backup.StoreBackup, served.StoreCopy, ()),
-    (audit.AuditEntry, auditlog.Entry, ()),
+    (audit.AuditEntry, auditlog.AuditEntry, ()),
     (audit.AuditState, auditlog.ChainState, ()),
     (audit.AuditState, auditlog.ChainState, ("problems",)),
-    (team.Account, values.User, ("certificates",)),
-    (team.AccountToken, values.Token, ("last_used",)),
-    (team.AccountGrant, values.Grant, ()),
-    (team.RefRule, values.Rule, ()),
-    (team.StorageQuota, values.Quota, ()),
-    (team.HostedRepository, values.Hosted, ()),
+    (team.Account, records.User, ("certificates",)),
+    (team.AccountToken, records.Token, ("last_used",)),
+    (team.AccountGrant, records.Grant, ()),
+    (team.RefRule, records.ProtectionRule, ()),
+    (team.StorageQuota, records.Quota, ()),
+    (team.HostedRepository, records.HostedRepository, ()),
 ]
 """(the API's class, the engine's, fields that are given). What they hold is tried with them."""
 
@@ -299,8 +299,8 @@ VERSIONS = st.builds(
 )
 
 
-@given(st.builds(engine.History, IDS.map(VersionId), VERSIONS, st.just(("main",))))
-def test_a_version_says_what_the_record_says(entry: engine.History) -> None:
+@given(st.builds(engine.HistoryEntry, IDS.map(VersionId), VERSIONS, st.just(("main",))))
+def test_a_version_says_what_the_record_says(entry: engine.HistoryEntry) -> None:
     record, made = entry.version, public(results.Version, entry)
     assert (made.id, made.number) == (str(entry.id), record.generation)
     assert made.parents == tuple(map(str, record.parents))

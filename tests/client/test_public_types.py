@@ -25,8 +25,8 @@ from mvc.api.waiting import Waiting
 from mvcd.ids import VersionId
 from mvcd.repo.core.config import Config
 from mvcd.repo.records.results import Branch
-from mvcd.repo.release.card import Module
-from mvcd.repo.trust.signatures import State
+from mvcd.repo.release.card import ModuleSummary
+from mvcd.repo.trust.signatures import SignatureState
 
 CLIENT = Path(mvc.__file__).parent
 
@@ -56,8 +56,8 @@ SHARED: dict[type, str] = {
     card.CardFile: CONTENT,
     card.DataKind: CONTENT,
     card.DataTable: CONTENT,
-    Module: CONTENT,
-    card.Network: CONTENT,
+    ModuleSummary: CONTENT,
+    card.NetworkSummary: CONTENT,
     card.WeightFile: CONTENT,
     mvc.FileChanges: COMPARED,
     mvc.ValueChange: COMPARED,
@@ -81,7 +81,7 @@ SHARED: dict[type, str] = {
     mvc.Clash: JUDGED,
     mvc.CheckedRequirement: JUDGED,
     mvc.SignatureStatus: JUDGED,
-    State: JUDGED,
+    SignatureState: JUDGED,
     mvc.ChainReport: JUDGED,
     mvc.DeployProblem: JUDGED,
     mvc.RemoteReport: JUDGED,

@@ -31,7 +31,7 @@ def test_elsewhere_it_is_one_line_and_only_when_it_takes_long(
     with Waiting("mvcd to start", stream=stream):
         pass
     assert stream.getvalue() == ""
-    monkeypatch.setattr("mvcd.waiting.LATE", 0.01)
+    monkeypatch.setattr("mvcd.waiting.LATE_SECONDS", 0.01)
     with Waiting("mvcd to start", stream=stream):
         assert stream.written.wait(30)
     assert stream.getvalue() == "waiting for mvcd to start ... 0 s\n"
@@ -40,7 +40,7 @@ def test_elsewhere_it_is_one_line_and_only_when_it_takes_long(
 
 
 def test_on_a_terminal_the_line_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mvcd.waiting.SOON", 0.01)
+    monkeypatch.setattr("mvcd.waiting.SOON_SECONDS", 0.01)
     monkeypatch.setenv("TERM", "xterm")
     ours, theirs = pty.openpty()
     with open(theirs, "w") as terminal:
@@ -52,7 +52,7 @@ def test_on_a_terminal_the_line_goes_away(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_stream_that_is_gone_is_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mvcd.waiting.LATE", 0.0)
+    monkeypatch.setattr("mvcd.waiting.LATE_SECONDS", 0.0)
     reading, writing = os.pipe()
     os.close(reading)
     with open(writing, "wb", buffering=0) as raw:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import CorruptObject
 from tests.codec.samples import BASE_ID, bf16, f32, table, weights
 
@@ -52,7 +52,7 @@ def test_vector_is_refused(case):
     with pytest.raises(CorruptObject) as caught:
         decode(encoded, base)
     assert caught.value.cause
-    if encoded.raw_size <= MAX_RAW_SIZE:
+    if encoded.raw_size <= MAX_RAW_BYTES:
         with pytest.raises(CorruptObject):
             decode_into(encoded, memoryview(bytearray(encoded.raw_size)), base)
 
@@ -125,7 +125,7 @@ def test_the_samples_are_what_they_should_be():
 
 @given(
     st.sampled_from([*Codec]),
-    st.integers(0, 3000) | st.sampled_from([MAX_RAW_SIZE, MAX_RAW_SIZE + 1, 1 << 60, -1]),
+    st.integers(0, 3000) | st.sampled_from([MAX_RAW_BYTES, MAX_RAW_BYTES + 1, 1 << 60, -1]),
     st.binary(max_size=200) | st.binary(max_size=100).map(lambda b: zstandard.FRAME_HEADER + b),
 )
 def test_garbage_gives_the_declared_size_or_an_error(codec, size, body):
@@ -148,7 +148,7 @@ def test_every_other_length_and_size_is_refused(sample):
     for cut in {*range(40), *range(40, len(body), 97), len(body) - 1}:
         assert decode_or_refuse(Encoded(encoded.codec, encoded.raw_size, body[:cut]), base) is None
     assert decode_or_refuse(Encoded(encoded.codec, encoded.raw_size, body + b"\0"), base) is None
-    for size in (0, 1, encoded.raw_size - 8, encoded.raw_size + 8, MAX_RAW_SIZE):
+    for size in (0, 1, encoded.raw_size - 8, encoded.raw_size + 8, MAX_RAW_BYTES):
         assert decode_or_refuse(Encoded(encoded.codec, size, body), base) is None
 
 
@@ -161,16 +161,16 @@ def bombs() -> dict[str, Encoded]:
     gigabyte = zstandard.ZstdCompressor(level=1).compressobj(size=1 << 30)
     frame = b"".join(gigabyte.compress(bytes(1 << 20)) for _ in range(1 << 10)) + gigabyte.flush()
     # the content size field (8 bytes, after magic and descriptor) of a frame without window byte
-    lie = zstandard.FRAME_HEADER + bytes([0xE0]) + struct.pack("<Q", MAX_RAW_SIZE) + frame[10:]
-    window = zstandard.FRAME_HEADER + bytes([0xC0, 31 - 10 << 3]) + struct.pack("<Q", MAX_RAW_SIZE)
-    many = zstandard.ZstdCompressor(level=1).compress(bytes(MAX_RAW_SIZE))
+    lie = zstandard.FRAME_HEADER + bytes([0xE0]) + struct.pack("<Q", MAX_RAW_BYTES) + frame[10:]
+    window = zstandard.FRAME_HEADER + bytes([0xC0, 31 - 10 << 3]) + struct.pack("<Q", MAX_RAW_BYTES)
+    many = zstandard.ZstdCompressor(level=1).compress(bytes(MAX_RAW_BYTES))
     return {
         "a gigabyte": Encoded(Codec.ZSTD, 1 << 30, frame),
         "a gigabyte for a little": Encoded(Codec.ZSTD, 1000, frame),
-        "a frame that lies": Encoded(Codec.ZSTD, MAX_RAW_SIZE, lie),
-        "a window of 2 GiB": Encoded(Codec.ZSTD, MAX_RAW_SIZE, window + b"\1\0\0"),
+        "a frame that lies": Encoded(Codec.ZSTD, MAX_RAW_BYTES, lie),
+        "a window of 2 GiB": Encoded(Codec.ZSTD, MAX_RAW_BYTES, window + b"\1\0\0"),
         "planes larger than their share": Encoded(
-            Codec.PLANES8, MAX_RAW_SIZE, plane_header(8, *[(2, len(many))] * 8) + many * 8
+            Codec.PLANES8, MAX_RAW_BYTES, plane_header(8, *[(2, len(many))] * 8) + many * 8
         ),
         "a fill of a gigabyte": Encoded(Codec.FILL, 1 << 30, b"\0"),
         "planes of a gigabyte": Encoded(
@@ -195,7 +195,7 @@ def peak_of(encoded: Encoded) -> int:
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_in_little_memory(name):
-    assert peak_of(BOMBS[name]) < 2 * MAX_RAW_SIZE + (1 << 16)
+    assert peak_of(BOMBS[name]) < 2 * MAX_RAW_BYTES + (1 << 16)
 
 
 def test_unknown_codec_is_refused():

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.codec.decode import decode, decode_into
-from mvcd.codec.encode import TRIAL, Encoder
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encode import TRIAL_BYTES, Encoder
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import Bytes
 from tests.codec.samples import BASE_ID, PACK, bf16, f32, noise, table, weights
 
@@ -66,10 +66,10 @@ def test_any_kind_of_buffer(kind):
 
 
 def test_the_largest_chunk_and_one_byte_more():
-    round_trip(bytes(MAX_RAW_SIZE))
-    round_trip(noise(MAX_RAW_SIZE), element_size=2, dtype="BF16")
+    round_trip(bytes(MAX_RAW_BYTES))
+    round_trip(noise(MAX_RAW_BYTES), element_size=2, dtype="BF16")
     with pytest.raises(ValueError, match="at most"):
-        ENCODER.encode(bytes(MAX_RAW_SIZE + 1))
+        ENCODER.encode(bytes(MAX_RAW_BYTES + 1))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_a_change_of_kind_is_noticed():
     skewed = [bytes(b & 0x0F for b in noise(40_000, seed=i)) for i in range(3)]
     text = Path(__file__).read_bytes() * 2 + (Path(__file__).parent / "test_decode.py").read_bytes()
     encoder = Encoder()
-    assert len(text) > TRIAL  # shorter chunks are not a matter of liking
+    assert len(text) > TRIAL_BYTES  # shorter chunks are not a matter of liking
     for chunk in skewed:
         encoder.encode(chunk)
     assert len(encoder.encode(text).body) == len(Encoder().encode(text).body)

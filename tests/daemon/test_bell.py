@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from mvcd.daemon.bell import MAX_TOUCHED, Bell, Ring
+from mvcd.daemon.bell import MAX_TOUCHED_PATHS, Bell, Ring
 from mvcd.daemon.watch import Loss
 
 NEVER = float("inf")
@@ -39,7 +39,7 @@ def test_rings_between_two_looks_become_one() -> None:
 
 def test_beyond_a_limit_it_is_any_directory() -> None:
     made = bell()
-    for number in range(MAX_TOUCHED + 1):
+    for number in range(MAX_TOUCHED_PATHS + 1):
         made.touched(str(number))
     made.touched("one more")
     assert wait(made).touched is None

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from mvcd.daemon.formats import FILES, State, check_file
+from mvcd.daemon.formats import FILES, SaveState, check_file
 from mvcd.daemon.walks import onnx_data
 
 DATA = Path(__file__).parent / "data"
@@ -53,7 +53,7 @@ PADDING = {"GGUF": 31}
 """Bytes at the end of a file that its format does not need."""
 
 
-def state(tmp_path: Path, suffix: str, data: bytes) -> State:
+def state(tmp_path: Path, suffix: str, data: bytes) -> SaveState:
     path = tmp_path / f"file{suffix}"
     path.write_bytes(data)
     return check_file(str(path), len(data)).state
@@ -62,22 +62,22 @@ def state(tmp_path: Path, suffix: str, data: bytes) -> State:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_proven_at_its_length_and_incomplete_before(tmp_path: Path, name: str) -> None:
     suffix, data = SAMPLES[name]
-    assert state(tmp_path, suffix, data) is State.PROVEN
+    assert state(tmp_path, suffix, data) is SaveState.PROVEN
     end = len(data) - PADDING.get(name, 0)
     for length in {*range(0, end, 1 + end // 300), *range(max(0, end - 30), end)}:
-        assert state(tmp_path, suffix, data[:length]) is State.INCOMPLETE, length
+        assert state(tmp_path, suffix, data[:length]) is SaveState.INCOMPLETE, length
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_set_to_its_length_first_is_incomplete(tmp_path: Path, name: str) -> None:
     suffix, data = SAMPLES[name]
-    assert state(tmp_path, suffix, bytes(len(data))) is State.INCOMPLETE
+    assert state(tmp_path, suffix, bytes(len(data))) is SaveState.INCOMPLETE
 
 
 @pytest.mark.parametrize("suffix", sorted({s for _, suffixes in FILES.values() for s in suffixes}))
 def test_something_else_under_the_suffix_is_not_held(tmp_path: Path, suffix: str) -> None:
     for data in (b"version https://git-lfs.github.com/spec/v1\n", b"notes, " * 200):
-        assert state(tmp_path, suffix, data) is State.UNKNOWN
+        assert state(tmp_path, suffix, data) is SaveState.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -89,23 +89,23 @@ def test_something_else_under_the_suffix_is_not_held(tmp_path: Path, suffix: str
     ],
 )
 def test_npy_of_which_no_length_follows(tmp_path: Path, name: str, data: bytes) -> None:
-    assert state(tmp_path, ".npy", data) is State.UNKNOWN
+    assert state(tmp_path, ".npy", data) is SaveState.UNKNOWN
 
 
 def test_hdf5_that_its_writer_has_open_is_incomplete(tmp_path: Path) -> None:
     data = bytearray((DATA / "superblock3.h5").read_bytes())
     data[11] |= 1  # file consistency flags: open for writing
-    assert state(tmp_path, ".h5", bytes(data)) is State.INCOMPLETE
+    assert state(tmp_path, ".h5", bytes(data)) is SaveState.INCOMPLETE
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "external.onnx"])
 def test_onnx_ends_with_its_fields(tmp_path: Path, name: str) -> None:
     """Whole is never proven, for more fields may follow; what ends in a field or before the opsets is cut."""
     data = (INSPECT / name).read_bytes()
-    assert state(tmp_path, ".onnx", data) is State.UNKNOWN
+    assert state(tmp_path, ".onnx", data) is SaveState.UNKNOWN
     found = [state(tmp_path, ".onnx", data[:length]) for length in range(len(data))]
-    assert found.count(State.UNKNOWN) <= 3, "the boundaries of the fields after the graph"
-    assert set(found) <= {State.UNKNOWN, State.INCOMPLETE}
+    assert found.count(SaveState.UNKNOWN) <= 3, "the boundaries of the fields after the graph"
+    assert set(found) <= {SaveState.UNKNOWN, SaveState.INCOMPLETE}
 
 
 def test_onnx_says_how_long_its_external_data_is() -> None:
@@ -147,7 +147,7 @@ def test_no_file_does_harm(
     path = tmp_path / f"file{suffix}"
     path.write_bytes(data)
     for size in (len(data), claimed):
-        assert isinstance(check_file(str(path), size).state, State)
+        assert isinstance(check_file(str(path), size).state, SaveState)
     onnx_data(str(path), len(data))
 
 
@@ -156,9 +156,14 @@ def test_no_file_does_harm(
 def test_no_noise_does_harm(tmp_path: Path, data: bytes, suffix: str) -> None:
     magic = next(whole[:8] for s, whole in WHOLE if s == suffix)
     for noise in (data, magic + data):
-        assert isinstance(state(tmp_path, suffix, noise), State)
+        assert isinstance(state(tmp_path, suffix, noise), SaveState)
 
 
 def test_a_map_that_promises_billions_is_walked_no_further_than_the_file(tmp_path: Path) -> None:
-    assert state(tmp_path, ".msgpack", b"\xdf\xff\xff\xff\xff" + b"\xc0" * 100) is State.INCOMPLETE
-    assert state(tmp_path, ".msgpack", b"\xdf\xff\xff\xff\xff" + b"\xc0" * 300_000) is State.UNKNOWN
+    assert (
+        state(tmp_path, ".msgpack", b"\xdf\xff\xff\xff\xff" + b"\xc0" * 100) is SaveState.INCOMPLETE
+    )
+    assert (
+        state(tmp_path, ".msgpack", b"\xdf\xff\xff\xff\xff" + b"\xc0" * 300_000)
+        is SaveState.UNKNOWN
+    )

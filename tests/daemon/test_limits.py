@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.daemon.limits import Limits, load
+from mvcd.daemon.limits import DaemonLimits, load
 from mvcd.errors import Failure
 
 
-def limits(tmp_path: Path, text: str) -> Limits:
+def limits(tmp_path: Path, text: str) -> DaemonLimits:
     (tmp_path / "mvc.toml").write_text(text)
     return load(str(tmp_path))
 
 
 def test_without_a_table_the_defaults_hold(tmp_path: Path) -> None:
-    assert load(str(tmp_path)) == Limits()
-    assert limits(tmp_path, "[components]\n") == Limits()
+    assert load(str(tmp_path)) == DaemonLimits()
+    assert limits(tmp_path, "[components]\n") == DaemonLimits()
 
 
 def test_the_table_of_the_documentation_is_understood(tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_the_table_of_the_documentation_is_understood(tmp_path: Path) -> None:
     assert module.__doc__ is not None
     table = module.__doc__.partition("\n\n")[2]
     found = limits(tmp_path, "\n".join(line.strip() for line in table.splitlines()))
-    assert found == Limits(
+    assert found == DaemonLimits(
         max_size=20 << 30, include=("runs/**",), exclude=("*.scratch",),
         sets=(("runs/*/ckpt-*", "DONE"),),
     )  # fmt: skip

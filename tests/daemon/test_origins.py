@@ -68,7 +68,7 @@ def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests may run beside thousands of processes."""
     for budget in ("_CPU", "_CPU_OF_ANSWER"):
         monkeypatch.setattr(module, budget, 10.0)
-    monkeypatch.setattr(module, "_PROCESSES", 100_000)
+    monkeypatch.setattr(module, "_MAX_PROCESSES", 100_000)
 
 
 @pytest.fixture
@@ -365,7 +365,7 @@ def test_without_proc_nobody_is_known(root: Path, start: Start) -> None:
 def test_passes_are_a_second_apart_and_memory_is_bounded(
     root: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_FILES", 20)
+    monkeypatch.setattr(module, "_MAX_FILES", 20)
     now = 0.0
     seen = Origins(str(root), clock=lambda: now)
     train = start("train.py")
@@ -385,7 +385,7 @@ def test_passes_are_a_second_apart_and_memory_is_bounded(
 def test_a_pass_that_is_cut_short_goes_on_where_it_stopped(
     root: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PROCESSES", 3)
+    monkeypatch.setattr(module, "_MAX_PROCESSES", 3)
     now = 0.0
     seen = Origins(str(root), clock=lambda: now)
     start("train.py").do("file = open('m.bin', 'wb')")
@@ -402,7 +402,7 @@ def test_a_pass_that_is_cut_short_goes_on_where_it_stopped(
 def test_a_pass_stops_when_its_time_is_over(
     root: Path, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CPU", 0.0)
+    monkeypatch.setattr(module, "_CPU_SECONDS", 0.0)
     start("train.py").do("file = open('m.bin', 'wb')")
     seen = Origins(str(root))
     seen.see([str(root / "m.bin")])

@@ -99,14 +99,14 @@ def test_one_that_starves_with_something_late_is_lifted(
     world: World, monkeypatch: pytest.MonkeyPatch, allowed: bool
 ) -> None:
     """It gets no processor at all here; who may not raise a priority starts another process."""
-    monkeypatch.setattr(reading, "_GLANCE", 0.1)
+    monkeypatch.setattr(reading, "_GLANCE_SECONDS", 0.1)
     if not allowed:
         monkeypatch.setattr(priority, "lift", lambda pid: False)
     world.reading.warm()
     pid = world.process
     os.kill(pid, signal.SIGSTOP)
     world.capture("a")
-    world.want(since=reading.LATE + 1)
+    world.want(since=reading.LATE_SECONDS + 1)
     deadline = time.monotonic() + 60
     while allowed and os.getpriority(os.PRIO_PROCESS, pid) != 0:
         assert time.monotonic() < deadline

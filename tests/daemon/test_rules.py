@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from mvcd.daemon.formats import State, Verdict, incomplete
+from mvcd.daemon.formats import SaveState, Verdict, incomplete
 from mvcd.daemon.rules import RULES, by_marker, folder_of, temporary
 
 TENSOR = save({"w": np.arange(8, dtype=np.float32)})
@@ -189,10 +189,10 @@ def test_complete_when_the_last_file_is_there_and_not_before(tmp_path: Path, nam
             and verdict is not None
             and (name, count + 1) not in NOT_INCOMPLETE
         ):
-            assert verdict.state in (State.INCOMPLETE, State.UNKNOWN), (file, verdict)
+            assert verdict.state in (SaveState.INCOMPLETE, SaveState.UNKNOWN), (file, verdict)
     assert rule == name
     assert verdict is not None
-    assert verdict.state in (State.COMPLETE, State.PROVEN), verdict
+    assert verdict.state in (SaveState.COMPLETE, SaveState.PROVEN), verdict
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -209,9 +209,9 @@ def test_incomplete_while_any_earlier_file_is_written_again(tmp_path: Path, name
             alone = file == "saved_model.pb" and place == len(layout) - 3  # never without variables
             if file == "fingerprint.pb" or alone:
                 continue  # the order of the first differs by version
-            assert home.judge().state is State.INCOMPLETE, file
+            assert home.judge().state is SaveState.INCOMPLETE, file
         home.write(*layout[-1])
-        assert home.judge().state is not State.INCOMPLETE, home.judge()
+        assert home.judge().state is not SaveState.INCOMPLETE, home.judge()
 
 
 @pytest.mark.parametrize("order", ["marker first", "any"])
@@ -223,7 +223,7 @@ def test_complete_an_hour_after_it_was_copied(tmp_path: Path, name: str, order: 
     for file, data in files:
         home.write(file, data)
     verdict = home.judge()
-    assert verdict.state in (State.COMPLETE, State.PROVEN), verdict
+    assert verdict.state in (SaveState.COMPLETE, SaveState.PROVEN), verdict
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -233,14 +233,15 @@ def test_incomplete_while_it_is_copied(tmp_path: Path, name: str) -> None:
     home = Home(tmp_path / directory)
     for file, data in layout[::-1]:
         home.write(file, data)
-    assert home.judge().state is State.INCOMPLETE
+    assert home.judge().state is SaveState.INCOMPLETE
 
 
 @pytest.mark.parametrize(
-    ("quiet", "state"), [(20, State.INCOMPLETE), (40, State.PROVEN), (3600, State.PROVEN)]
+    ("quiet", "state"),
+    [(20, SaveState.INCOMPLETE), (40, SaveState.PROVEN), (3600, SaveState.PROVEN)],
 )
 def test_a_download_that_is_proven_whole_needs_little_quiet(
-    tmp_path: Path, quiet: float, state: State
+    tmp_path: Path, quiet: float, state: SaveState
 ) -> None:
     home = Home(tmp_path / "model", ago=quiet)
     for file, data in SHARDS[::-1]:
@@ -248,8 +249,12 @@ def test_a_download_that_is_proven_whole_needs_little_quiet(
     assert home.judge().state is state
 
 
-@pytest.mark.parametrize(("quiet", "state"), [(60, State.INCOMPLETE), (2000, State.COMPLETE)])
-def test_what_no_format_proves_needs_much_quiet(tmp_path: Path, quiet: float, state: State) -> None:
+@pytest.mark.parametrize(
+    ("quiet", "state"), [(60, SaveState.INCOMPLETE), (2000, SaveState.COMPLETE)]
+)
+def test_what_no_format_proves_needs_much_quiet(
+    tmp_path: Path, quiet: float, state: SaveState
+) -> None:
     home = Home(tmp_path / "dcp", ago=quiet)
     for file, data in (
         (".metadata", b"\x80\x04."),
@@ -265,9 +270,9 @@ def test_a_copy_in_any_order_needs_little_quiet_where_all_of_it_is_new(tmp_path:
     for file, data in (SHARDS[0], SHARDS[2], SHARDS[1]):
         home.write(file, data)
     names = [file for file, _ in SHARDS]
-    assert home.judge().state is State.INCOMPLETE
-    assert home.judge(changed=names[1:]).state is State.INCOMPLETE
-    assert home.judge(changed=names).state is State.PROVEN
+    assert home.judge().state is SaveState.INCOMPLETE
+    assert home.judge(changed=names[1:]).state is SaveState.INCOMPLETE
+    assert home.judge(changed=names).state is SaveState.PROVEN
 
 
 @pytest.mark.parametrize("written", [1, 2])
@@ -285,15 +290,15 @@ def test_a_save_that_died_in_place_is_held_back_however_old_it_is(
     if (
         written == len(SHARDS) - 1
     ):  # nothing of yesterday's but the index, which names just these tensors
-        assert home.judge(changed=overwritten).state is State.PROVEN
+        assert home.judge(changed=overwritten).state is SaveState.PROVEN
         return
     verdict = home.judge(changed=overwritten)
-    assert verdict.state is State.INCOMPLETE
+    assert verdict.state is SaveState.INCOMPLETE
     assert "earlier save" in verdict.reason
     home.later(40_000)
     home.write(*SHARDS[0])
     verdict = home.judge()
-    assert verdict.state is State.INCOMPLETE
+    assert verdict.state is SaveState.INCOMPLETE
     assert "mvc commit" in verdict.reason
 
 
@@ -303,8 +308,8 @@ def test_what_the_last_version_has_needs_no_marker_any_more(tmp_path: Path) -> N
     for file, data in LAYOUTS["Trainer checkpoint-N"][1][::-1]:
         home.write(file, data)
     home.write("notes.txt", b"good")
-    assert home.judge(changed=["notes.txt"]).state is State.COMPLETE
-    assert home.judge(changed=["notes.txt", "optimizer.pt"]).state is State.INCOMPLETE
+    assert home.judge(changed=["notes.txt"]).state is SaveState.COMPLETE
+    assert home.judge(changed=["notes.txt", "optimizer.pt"]).state is SaveState.INCOMPLETE
 
 
 @pytest.mark.parametrize("cut", [False, True])
@@ -316,7 +321,7 @@ def test_a_tensorflow_index_says_how_long_its_data_is(tmp_path: Path, cut: bool)
     home.write("checkpoint", b'model_checkpoint_path: "ckpt"\n')
     home.write("ckpt.index", (source / "ckpt.index").read_bytes())
     home.write("ckpt.data-00000-of-00001", data[: len(data) // 2] if cut else data)
-    assert home.judge().state is (State.INCOMPLETE if cut else State.COMPLETE)
+    assert home.judge().state is (SaveState.INCOMPLETE if cut else SaveState.COMPLETE)
 
 
 def test_an_index_about_other_tensors_does_not_prove_a_download(tmp_path: Path) -> None:
@@ -326,14 +331,14 @@ def test_an_index_about_other_tensors_does_not_prove_a_download(tmp_path: Path) 
     home.write(SHARDS[2][0], json.dumps(other).encode())
     for file, data in SHARDS[:2]:
         home.write(file, data)
-    assert home.judge().state is State.INCOMPLETE
+    assert home.judge().state is SaveState.INCOMPLETE
 
 
 def test_a_stamp_that_no_clock_made_counts_from_the_copy(tmp_path: Path) -> None:
     home = Home(tmp_path / "model", ago=time.time())  # 1970
     for file, data in SHARDS[::-1]:
         home.write(file, data)
-    assert home.judge().state is State.INCOMPLETE
+    assert home.judge().state is SaveState.INCOMPLETE
 
 
 @pytest.mark.parametrize("name", INDEXED)
@@ -341,17 +346,17 @@ def test_shards_of_every_name_wait_for_one_another(tmp_path: Path, name: str) ->
     home = Home(tmp_path / "model")
     (first, data), second, index = INDEXED[name]
     home.write(first, data)
-    assert home.judge().state is State.INCOMPLETE, "one of two"
+    assert home.judge().state is SaveState.INCOMPLETE, "one of two"
     home.write(second[0], second[1][:-1])
-    assert home.judge().state is State.INCOMPLETE, "the second is cut short"
+    assert home.judge().state is SaveState.INCOMPLETE, "the second is cut short"
     home.write(*second)
     home.write(*index)
-    assert home.judge().state is State.PROVEN
+    assert home.judge().state is SaveState.PROVEN
     home.write(first, data)
-    assert home.judge().state is State.INCOMPLETE, "written again"
+    assert home.judge().state is SaveState.INCOMPLETE, "written again"
     home.write(*second)
     home.write(index[0], index[1][:-1])
-    assert home.judge().state is State.INCOMPLETE, "the index is cut short"
+    assert home.judge().state is SaveState.INCOMPLETE, "the index is cut short"
 
 
 @pytest.mark.parametrize(
@@ -366,9 +371,9 @@ def test_shards_without_an_index_wait_for_one_another(
         home.write(pattern.format(number), data)
         assert home.judge().reason.startswith(f"{number // 2 + 1} of 3 shards of "), home.judge()
     home.write(pattern.format(2), data)
-    assert home.judge().state is not State.INCOMPLETE
+    assert home.judge().state is not SaveState.INCOMPLETE
     home.write("other.gguf", b"GGUF")  # a model of its own
-    assert home.judge().state is not State.INCOMPLETE
+    assert home.judge().state is not SaveState.INCOMPLETE
 
 
 @pytest.mark.parametrize(
@@ -392,7 +397,7 @@ def test_shards_beside_an_adapter_wait_for_one_another(tmp_path: Path) -> None:
 def test_a_document_about_something_else_is_no_index(tmp_path: Path) -> None:
     home = Home(tmp_path / "site")
     home.write("search.index.json", b'{"pages": []}')
-    assert home.judge().state is not State.INCOMPLETE
+    assert home.judge().state is not SaveState.INCOMPLETE
 
 
 def test_deepspeed_tags_that_latest_does_not_name(tmp_path: Path) -> None:
@@ -402,9 +407,9 @@ def test_deepspeed_tags_that_latest_does_not_name(tmp_path: Path) -> None:
     home.write("latest", b"global_step20")
     home.write("global_step20/mp_rank_00_model_states.pt", SAMPLE)
     home.write("global_step10/zero_pp_rank_0_mp_rank_00_optim_states.pt", SAMPLE)
-    assert home.judge().state is State.COMPLETE
+    assert home.judge().state is SaveState.COMPLETE
     home.write("global_step30/mp_rank_00_model_states.pt", SAMPLE)
-    assert home.judge().state is State.INCOMPLETE
+    assert home.judge().state is SaveState.INCOMPLETE
 
 
 def test_distributed_metadata_name_their_files(tmp_path: Path) -> None:
@@ -422,7 +427,7 @@ def test_the_variables_of_a_saved_model_wait_for_it(tmp_path: Path) -> None:
     home.write("variables.index", b"index")
     assert home.judge() == incomplete("saved_model.pb is not written yet")
     (tmp_path / "export" / "saved_model.pb").write_bytes(b"graph")
-    assert home.judge().state is State.COMPLETE
+    assert home.judge().state is SaveState.COMPLETE
 
 
 def test_onnx_waits_for_its_data(tmp_path: Path) -> None:
@@ -439,14 +444,14 @@ def test_onnx_waits_for_its_data(tmp_path: Path) -> None:
     home.write("mli.onnx", model)
     assert home.judge().reason.endswith("bytes are there")
     home.write("mli.onnx_data", data)
-    assert home.judge().state is State.INCOMPLETE, "the model is older"
+    assert home.judge().state is SaveState.INCOMPLETE, "the model is older"
     home.later(-60)
     home.write("mli.onnx", model)
     home.write("mli.onnx_data", data)
-    assert home.judge().state is State.COMPLETE, "a copy"
+    assert home.judge().state is SaveState.COMPLETE, "a copy"
     home.later(60)
     home.write("mli.onnx", model)
-    assert home.judge().state is State.COMPLETE
+    assert home.judge().state is SaveState.COMPLETE
 
 
 def test_a_marker_of_ones_own_may_be_empty(tmp_path: Path) -> None:
@@ -454,7 +459,7 @@ def test_a_marker_of_ones_own_may_be_empty(tmp_path: Path) -> None:
     home = Home(tmp_path / "r")
     home.write("weights.raw", b"1")
     home.write("DONE", b"")
-    assert rule.check(folder_of(rule, str(home.path))).state is State.COMPLETE
+    assert rule.check(folder_of(rule, str(home.path))).state is SaveState.COMPLETE
 
 
 @pytest.mark.parametrize("name", ["shards with an index", "TensorFlow checkpoint", "Megatron"])
@@ -464,7 +469,7 @@ def test_incomplete_while_a_file_that_another_names_is_away(tmp_path: Path, name
     for file, data in layout[1:]:
         home.write(file, data)
     verdict = home.verdict()[1]
-    assert verdict is None or verdict.state is State.INCOMPLETE
+    assert verdict is None or verdict.state is SaveState.INCOMPLETE
 
 
 def test_a_shard_cut_short_is_incomplete_whatever_the_index_says(tmp_path: Path) -> None:
@@ -484,7 +489,7 @@ def test_shards_of_a_new_count_beside_an_old_index_are_incomplete(tmp_path: Path
     home.write("model-00001-of-00003.safetensors", TENSOR)
     verdict = home.verdict()[1]
     assert verdict is not None
-    assert verdict.state is State.INCOMPLETE
+    assert verdict.state is SaveState.INCOMPLETE
 
 
 def test_a_checkpoint_just_begun_is_told_by_its_neighbours(tmp_path: Path) -> None:
@@ -493,14 +498,14 @@ def test_a_checkpoint_just_begun_is_told_by_its_neighbours(tmp_path: Path) -> No
     begun.write("model.safetensors", TENSOR)
     verdict = begun.verdict()[1]
     assert verdict is not None
-    assert verdict.state is not State.INCOMPLETE, "it may be somebody else's"
+    assert verdict.state is not SaveState.INCOMPLETE, "it may be somebody else's"
     before = Home(tmp_path / "checkpoint-100")
     before.write("trainer_state.json", b"{}")
     assert begun.verdict()[1] == incomplete("trainer_state.json is not written yet")
     begun.write("trainer_state.json", b"{}")
     verdict = begun.verdict()[1]
     assert verdict is not None
-    assert verdict.state is State.COMPLETE
+    assert verdict.state is SaveState.COMPLETE
 
 
 def test_orbax_is_incomplete_until_it_has_its_name(tmp_path: Path) -> None:
@@ -509,22 +514,22 @@ def test_orbax_is_incomplete_until_it_has_its_name(tmp_path: Path) -> None:
     assert home.verdict()[0] == "Orbax"
     verdict = home.verdict()[1]
     assert verdict is not None
-    assert verdict.state is State.INCOMPLETE
+    assert verdict.state is SaveState.INCOMPLETE
     home.path = home.path.rename(tmp_path / "7")
     verdict = home.verdict()[1]
     assert verdict is not None
-    assert verdict.state is State.COMPLETE
+    assert verdict.state is SaveState.COMPLETE
 
 
 def test_a_rule_of_ones_own(tmp_path: Path) -> None:
     rule = by_marker("runs/*", "DONE")
     home = Home(tmp_path / "r")
     home.write("weights.raw", b"1")
-    assert rule.check(folder_of(rule, str(home.path))).state is State.INCOMPLETE
+    assert rule.check(folder_of(rule, str(home.path))).state is SaveState.INCOMPLETE
     home.write("DONE", b"yes")
-    assert rule.check(folder_of(rule, str(home.path))).state is State.COMPLETE
+    assert rule.check(folder_of(rule, str(home.path))).state is SaveState.COMPLETE
     home.write("weights.raw", b"2")
-    assert rule.check(folder_of(rule, str(home.path))).state is State.INCOMPLETE
+    assert rule.check(folder_of(rule, str(home.path))).state is SaveState.INCOMPLETE
 
 
 def test_other_directories_are_not_claimed(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.daemon.formats import COMPLETE, PROVEN, UNKNOWN, Verdict, incomplete
-from mvcd.daemon.limits import Limits
+from mvcd.daemon.limits import DaemonLimits
 from mvcd.daemon.sets import Bracket, Claim
-from mvcd.daemon.settle import MAX_PAUSE, Plan, Settler
+from mvcd.daemon.settle import MAX_PAUSE_SECONDS, SettlePlan, Settler
 
-LIMITS = Limits(settle=2.0, max_wait=600.0)
+LIMITS = DaemonLimits(settle=2.0, max_wait=600.0)
 DIRECTORY = "runs"
 
 
@@ -48,7 +48,7 @@ class World:
         self.now = 100.0
         self.sets = {s.name: s for s in sets}
 
-    def look(self, after: float = 0.0, *, told: bool = True) -> Plan:
+    def look(self, after: float = 0.0, *, told: bool = True) -> SettlePlan:
         self.now += after
         return self.settler.look(self.sets, self.now, touched={DIRECTORY} if told else set())
 
@@ -97,7 +97,7 @@ def test_what_is_incomplete_waits_and_tells_why_with_longer_and_longer_pauses() 
         assert plan.wake is not None
         pauses.append(plan.wake - world.now)
         plan = world.look(plan.wake - world.now, told=False)
-    assert pauses == [2, 4, 8, 16, 32, MAX_PAUSE, MAX_PAUSE, MAX_PAUSE]
+    assert pauses == [2, 4, 8, 16, 32, MAX_PAUSE_SECONDS, MAX_PAUSE_SECONDS, MAX_PAUSE_SECONDS]
 
 
 def test_an_event_ends_the_pause() -> None:

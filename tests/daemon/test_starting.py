@@ -43,11 +43,11 @@ def start(places: Path) -> Iterator[Start]:
         stopping.communicate()
 
 
-def own_places(directory: Path, monkeypatch: pytest.MonkeyPatch) -> config.Places:
+def own_places(directory: Path, monkeypatch: pytest.MonkeyPatch) -> config.DaemonPaths:
     """For this process and the daemon that it starts."""
     monkeypatch.setenv("MVC_RUNTIME_DIR", str(directory / "run"))
     monkeypatch.setenv("MVC_STATE_DIR", str(directory / "state"))
-    return config.Places.here()
+    return config.DaemonPaths.here()
 
 
 def failed(start: subprocess.Popen[str]) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.daemon import taking
-from mvcd.daemon.ledger import Ledger, Outcome
+from mvcd.daemon.ledger import CaptureOutcome, Ledger
 from mvcd.daemon.sets import Found
 from mvcd.daemon.taking import Full, Stand, Taking
 from mvcd.repo.change.captures import Captures, Kept
@@ -88,7 +88,7 @@ def test_deletions_join_the_newest_capture_until_it_is_read(world: World) -> Non
     world.taking.linger(world.now + 3)
     assert world.taking.next_due == world.now + 3
     world.taking.linger(world.now + 1000)
-    assert world.taking.next_due == world.now + 1 + taking.LINGER_LIMIT
+    assert world.taking.next_due == world.now + 1 + taking.LINGER_LIMIT_SECONDS
     world.now += 10
     (capture,) = world.taking.hand_over(world.now)
     assert capture.gone == ["x"]
@@ -107,7 +107,7 @@ def test_somebody_who_waits_is_not_kept_waiting(world: World) -> None:
 def test_there_is_a_bound_and_one_capture_always_fits(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking, "MAX_QUEUED", 2)
+    monkeypatch.setattr(taking, "MAX_QUEUED_CAPTURES", 2)
     for name in "abc":
         world.bench.write({name: name})
     world.taking.queue([world.found("a")], [], world.stand, 0.0)
@@ -131,7 +131,7 @@ def test_bytes_are_bounded_by_what_the_disk_has_free(
 def test_a_complete_set_that_could_not_be_held_and_is_lost_is_missed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking, "MAX_QUEUED", 1)
+    monkeypatch.setattr(taking, "MAX_QUEUED_CAPTURES", 1)
     world.bench.write({"a": "a", "b": "b"})
     world.taking.queue([world.found("a")], [], world.stand, 0.0)
     assert not world.taking.hold(world.found("b"), world.stand)
@@ -186,7 +186,7 @@ def test_a_file_that_is_rewritten_in_place_is_copied_from_then_on(world: World) 
 
 
 def test_many_files_without_a_rule_are_read_where_they_lie(world: World) -> None:
-    names = [f"d/{number}" for number in range(taking._FEW + 1)]
+    names = [f"d/{number}" for number in range(taking._FEW_FILES + 1)]
     world.bench.write(dict.fromkeys(names, "x"))
     plain = [world.found(name, complete=False) for name in names]
     capture = world.taking.queue(plain, [], world.stand, 0.0)
@@ -209,8 +209,10 @@ def test_the_ledger_outlives_the_daemon(world: World) -> None:
     world.ledger.saved(3, "ab" * 32, 7, new=True)
     world.ledger.missed("runs/", "it was overwritten", 4)
     world.ledger.saved(4, "cd" * 32, 8, new=True)
-    assert world.ledger.outcome(3, 0.0) == Outcome("ab" * 32, 7)
-    assert world.ledger.outcome(4, 0.0) == Outcome(missed="it was overwritten"), "of a part of it"
+    assert world.ledger.outcome(3, 0.0) == CaptureOutcome("ab" * 32, 7)
+    assert world.ledger.outcome(4, 0.0) == CaptureOutcome(missed="it was overwritten"), (
+        "of a part of it"
+    )
     assert world.ledger.outcome(5, 0.0) is None
     again = Ledger(world.root)
     assert again.report() == world.ledger.report()

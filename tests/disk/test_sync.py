@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.disk.moves import move_durably
-from mvcd.disk.sync import SYNC_EACH, sync_directories, sync_directory, sync_files
+from mvcd.disk.renames import move_durably
+from mvcd.disk.sync import SYNC_EACH_FILES, sync_directories, sync_directory, sync_files
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ def test_directories_that_are_gone_have_no_names(tmp_path: Path, synced: list[ob
 
 
 def test_many_are_synced_at_once(tmp_path: Path, synced: list[object]) -> None:
-    paths = [str(tmp_path)] * SYNC_EACH
+    paths = [str(tmp_path)] * SYNC_EACH_FILES
     sync_directories(paths)
-    assert synced == [tmp_path.stat().st_ino] * SYNC_EACH
+    assert synced == [tmp_path.stat().st_ino] * SYNC_EACH_FILES
     synced.clear()
     sync_directories([*paths, str(tmp_path)])
     sync_files([*paths, str(tmp_path)])

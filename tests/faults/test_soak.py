@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.ids import DIGEST_SIZE
+from mvcd.ids import DIGEST_BYTES
 from mvcd.repo.core.core import no_secret
 from mvcd.store.lmdb_store import LmdbStore
 from tests.daemon.serve.servers import CONTEXT
@@ -105,7 +105,7 @@ def judge(ledger: Ledger, soak: Soak) -> None:
     place = str(soak.root / "repos" / REPO)
     with LmdbStore.open(place) as store:
         assert list(store.check()) == []
-        refs = {name: value[:DIGEST_SIZE].hex() for name, value in store.refs().items()}
+        refs = {name: value[:DIGEST_BYTES].hex() for name, value in store.refs().items()}
     main = refs.pop("heads/main")
     assert main in {*ledger.main, *ledger.unsure}
     for name, version in ledger.stages.items():

@@ -19,7 +19,7 @@ from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.patterns import Sign, Token, expression
 from mvcd.objects.entry import MAX_PATH_BYTES
-from mvcd.repo.release.requirement import Requirement
+from mvcd.repo.release.requirement import RequiredExpression
 from mvcd.repo.workspace import ignore
 
 SECONDS = 2.0
@@ -73,14 +73,14 @@ HOSTILE = [
 def ignored(pattern: str, path: str) -> object:
     *above, name = path.split("/")
     del above
-    rules = ignore.Rules.top().here(pattern)
+    rules = ignore.IgnoreRules.top().here(pattern)
     return rules.match(name, directory=False), ignore.Patterns([pattern]).match(path)
 
 
 def watched(pattern: str, path: str) -> object:
-    from mvcd.daemon.limits import Limits
+    from mvcd.daemon.limits import DaemonLimits
 
-    return Limits(include=(pattern,), exclude=(pattern,)).left_alone(path)
+    return DaemonLimits(include=(pattern,), exclude=(pattern,)).left_alone(path)
 
 
 MATCHERS: dict[str, Callable[[str, str], object]] = {
@@ -114,7 +114,7 @@ def test_a_whole_file_of_them_is_read_in_seconds(tmp_path: Path) -> None:
 def test_what_is_longer_than_any_path_matches_nothing() -> None:
     assert expression(["a"] * MAX_PATH_BYTES) is not None
     assert expression(["a"] * (MAX_PATH_BYTES + 1)) is None
-    assert ignore.Rules.top().here("a" * 10_000).match("a", directory=False) is None
+    assert ignore.IgnoreRules.top().here("a" * 10_000).match("a", directory=False) is None
     with pytest.raises(ValueError, match="longer than any path"):
         ComponentRules.default().with_overrides({"data": ["a" * 10_000]})
 
@@ -122,8 +122,8 @@ def test_what_is_longer_than_any_path_matches_nothing() -> None:
 def test_a_rule_of_a_clone_takes_no_regular_expression() -> None:
     names: Any = None
     with pytest.raises(UsageError, match="no regular expression"):
-        Requirement("message ~ /(a+)+$/", names, now_us=0, rule=True)
-    Requirement("message ~ /(a+)+$/", names, now_us=0, rule=False)
+        RequiredExpression("message ~ /(a+)+$/", names, now_us=0, rule=True)
+    RequiredExpression("message ~ /(a+)+$/", names, now_us=0, rule=False)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect.layout import Layout, layout
-from mvcd.inspect.safetensors import MAX_HEADER
-from mvcd.inspect.spans import DTYPE_BITS, MAX_NAME, MAX_TENSORS, TensorInfo
+from mvcd.inspect.safetensors import MAX_HEADER_BYTES
+from mvcd.inspect.spans import DTYPE_BITS, MAX_NAME_BYTES, MAX_TENSORS, TensorInfo
 
 
 def read(data: bytes) -> Layout | None:
@@ -126,7 +126,7 @@ def test_what_breaks_a_rule_is_plain_and_the_library_agrees(data: bytes) -> None
     [
         file_of(b'{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"a":'
                 b'{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}', bytes(3)),
-        file_of({"n" * (MAX_NAME + 1): entry("U8", [3], 0, 3)}, bytes(3)),
+        file_of({"n" * (MAX_NAME_BYTES + 1): entry("U8", [3], 0, 3)}, bytes(3)),
         file_of({"a": entry("U8", [1] * 65, 0, 1)}, bytes(1)),
         file_of({}),
     ],
@@ -147,7 +147,7 @@ def test_a_header_larger_than_the_limit_is_never_read() -> None:
 
     def read_at(offset: int, length: int) -> bytes:
         asked.append(length)
-        return ((MAX_HEADER + 1).to_bytes(8, "little") + b"{")[offset : offset + length]
+        return ((MAX_HEADER_BYTES + 1).to_bytes(8, "little") + b"{")[offset : offset + length]
 
     assert layout(read_at, 1 << 40) is None
     assert sum(asked) <= 16
@@ -164,7 +164,7 @@ def test_a_header_larger_than_the_limit_is_never_read() -> None:
     ],
 )
 def test_hostile_headers_take_bounded_memory(text: bytes) -> None:
-    data = file_of(b"{" + text * ((MAX_HEADER - 1) // len(text)))
+    data = file_of(b"{" + text * ((MAX_HEADER_BYTES - 1) // len(text)))
     tracemalloc.start()
     try:
         assert read(data) is None

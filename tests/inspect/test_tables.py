@@ -102,12 +102,12 @@ def test_a_summary() -> None:
 
 
 def test_distinct_values_are_counted_up_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "DISTINCT", 5)
+    monkeypatch.setattr(columns, "DISTINCT_VALUES", 5)
     data = b"a,b,c\n" + b"".join(f"{n},{n % 3},{n % 2}\n".encode() for n in range(20))
     found = read("x.csv", data, summaries=True).summaries
     assert (found["a"].distinct, found["a"].distinct_more) == (5, True)
     assert (found["b"].distinct, found["b"].distinct_more) == (3, False)
-    monkeypatch.setattr(columns, "_ALL_DISTINCT", 6)
+    monkeypatch.setattr(columns, "_ALL_DISTINCT_VALUES", 6)
     found = read("x.csv", data, summaries=True).summaries
     assert found["a"].distinct + found["b"].distinct + found["c"].distinct == 6
     assert found["b"].distinct_more, "the columns of a file share a bound"

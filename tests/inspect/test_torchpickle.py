@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect import torchpickle
-from mvcd.inspect.spans import MAX_NAME, NotThisFormat
+from mvcd.inspect.spans import MAX_NAME_BYTES, NotThisFormat
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -167,7 +167,7 @@ def test_a_list_within_itself_ends() -> None:
 
 
 def test_too_long_names_are_left_out() -> None:
-    long = "n" * (MAX_NAME - 1)
+    long = "n" * (MAX_NAME_BYTES - 1)
     assert names(dump({long: {"x": FakeTensor("0")}, "n": FakeTensor("1")})) == {"n": "1"}
 
 

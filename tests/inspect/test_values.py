@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from mvcd.inspect.values import (
     MAX_BYTES,
-    MAX_DEPTH,
-    MAX_KEY,
+    MAX_KEY_CHARACTERS,
     MAX_KEYS,
-    MAX_TEXT,
+    MAX_LEVELS,
+    MAX_TEXT_CHARACTERS,
     Parsed,
     flatten,
     merge_values,
@@ -134,7 +134,7 @@ REFUSED = {
     "large.json": b" " * (MAX_BYTES + 1),
     "many.json": json.dumps(list(range(MAX_KEYS + 1))).encode(),
     "digits.json": b'{"a": ' + b"9" * 5000 + b"}",
-    "long-key.json": json.dumps({"k" * (MAX_KEY + 1): 1}).encode(),
+    "long-key.json": json.dumps({"k" * (MAX_KEY_CHARACTERS + 1): 1}).encode(),
     "nul.csv.json": b"\0",
 }
 
@@ -194,8 +194,11 @@ def test_laughs_and_long_shared_keys_end() -> None:
 def test_long_text_is_cut_but_its_change_shows() -> None:
     texts = [settings("p.json", json.dumps({"t": "x" * 5000 + end}))["t"] for end in "ab"]
     assert texts[0] != texts[1]
-    assert all(len(str(text)) < MAX_TEXT + 60 for text in texts)
-    assert settings("p.json", json.dumps({"t": "x" * MAX_TEXT}))["t"] == "x" * MAX_TEXT
+    assert all(len(str(text)) < MAX_TEXT_CHARACTERS + 60 for text in texts)
+    assert (
+        settings("p.json", json.dumps({"t": "x" * MAX_TEXT_CHARACTERS}))["t"]
+        == "x" * MAX_TEXT_CHARACTERS
+    )
 
 
 def test_lone_surrogates_in_text_are_replaced() -> None:
@@ -234,9 +237,13 @@ def test_flatten_at_its_limits() -> None:
     def nested(depth: int) -> object:
         return 1 if depth == 0 else {"k": nested(depth - 1)}
 
-    assert flatten(nested(MAX_DEPTH)) == {".".join("k" * MAX_DEPTH): 1}
+    assert flatten(nested(MAX_LEVELS)) == {".".join("k" * MAX_LEVELS): 1}
     assert len(flatten(list(range(MAX_KEYS)))) == MAX_KEYS
-    for too_much in (nested(MAX_DEPTH + 1), list(range(MAX_KEYS + 1)), {"k" * (MAX_KEY + 1): 1}):
+    for too_much in (
+        nested(MAX_LEVELS + 1),
+        list(range(MAX_KEYS + 1)),
+        {"k" * (MAX_KEY_CHARACTERS + 1): 1},
+    ):
         with pytest.raises(ValueError, match="key"):
             flatten(too_much)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
-from mvcd.objects.canonical import MAX_SIZE, decode, encode, split_ids
+from mvcd.objects.canonical import MAX_OBJECT_BYTES, decode, encode, split_ids
 from mvcd.objects.chunklist import CHUNK_LIST
 from mvcd.objects.entry import PATH_MAP
 from mvcd.objects.recipe import Recipe
@@ -66,8 +66,8 @@ def test_reads_what_it_writes() -> None:
 
 
 def test_size_limit() -> None:
-    fits = pb.Version(message="m" * (MAX_SIZE - 4))
-    assert len(encode(fits)) == MAX_SIZE
+    fits = pb.Version(message="m" * (MAX_OBJECT_BYTES - 4))
+    assert len(encode(fits)) == MAX_OBJECT_BYTES
     assert decode(pb.Version, encode(fits)) == fits
     fits.message += "m"
     with pytest.raises(ValueError, match="1048577"):

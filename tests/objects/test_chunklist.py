@@ -8,7 +8,7 @@ import pytest
 
 from mvcd.errors import CorruptObject
 from mvcd.objects.canonical import encode
-from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_SIZE
+from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_BYTES
 from mvcd.objects.v1 import objects_pb2 as pb
 
 
@@ -22,7 +22,7 @@ def leaf(ids: int, sizes: list[int]) -> pb.Node:
 
 
 def test_legal_limits_pass() -> None:
-    assert CHUNK_LIST.decode(encode(leaf(64, [1, MAX_CHUNK_SIZE]))).items[1][1] == MAX_CHUNK_SIZE
+    assert CHUNK_LIST.decode(encode(leaf(64, [1, MAX_CHUNK_BYTES]))).items[1][1] == MAX_CHUNK_BYTES
     assert len(CHUNK_LIST.decode(encode(leaf(32 * 2048, [1] * 2048))).items) == 2048
     assert CHUNK_LIST.decode(encode(branch(level=32))).level == 32
     assert (
@@ -37,7 +37,7 @@ ILLEGAL = {
     "size missing": leaf(64, [1]),
     "id missing": leaf(32, [1, 1]),
     "empty chunk": leaf(64, [1, 0]),
-    "huge chunk": leaf(32, [MAX_CHUNK_SIZE + 1]),
+    "huge chunk": leaf(32, [MAX_CHUNK_BYTES + 1]),
     "too many chunks": leaf(32 * 2049, [1] * 2049),
     "branch on level 0": branch(level=0),
     "branch too high": branch(level=33),

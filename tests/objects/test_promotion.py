@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
-from mvcd.objects.promotion import MAX_SIZE, Promotion, Requirement, Step, digest_of
+from mvcd.objects.promotion import MAX_RECORD_BYTES, Promotion, Requirement, Step, digest_of
 from mvcd.objects.v1 import promotion_pb2 as pb
 from tests.objects.reference import some_id
 
@@ -86,7 +86,7 @@ def test_a_nan_that_was_found_is_kept() -> None:
         {"requirements": (Requirement("a>1"),) * 65},
         {"signatures": ("b", "a")},
         {"signatures": ("a", "a")},
-        {"reason": "x" * MAX_SIZE},
+        {"reason": "x" * MAX_RECORD_BYTES},
     ],
 )
 def test_no_record_breaks_a_rule(broken: dict[str, Any]) -> None:
@@ -108,7 +108,7 @@ def _message(**fields: Any) -> bytes:
         bytes(A) + b"\xff\xff",
         FIRST.encode() + b"\x08\x01",  # a field out of order
         FIRST.encode() + b"\xa0\x06\x01",  # an unknown field
-        bytes(A) + b"\0" * MAX_SIZE,
+        bytes(A) + b"\0" * MAX_RECORD_BYTES,
         _message(number=0),
         _message(step=9),
         _message(previous=b"x"),

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId, NodeId
-from mvcd.objects.canonical import MAX_SIZE, encode
-from mvcd.objects.chunklist import MAX_CHUNK_SIZE
+from mvcd.objects.canonical import MAX_OBJECT_BYTES, encode
+from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.recipe import (
     INLINE_CHUNKS,
-    LITERAL_MAX,
+    LITERAL_BYTES,
     ChunkRun,
     Part,
     Recipe,
@@ -65,13 +65,13 @@ def test_finish_keeps_the_tensor() -> None:
     assert builder.finish(W) == Segment(ChunkRun((ID,), (1000,)), W)
 
 
-@pytest.mark.parametrize("size", [0, -1, MAX_CHUNK_SIZE + 1])
+@pytest.mark.parametrize("size", [0, -1, MAX_CHUNK_BYTES + 1])
 def test_builder_refuses_chunk_sizes(size: int) -> None:
     with pytest.raises(ValueError, match=str(size)):
         SegmentBuilder(Objects().sink).add(ID, size)
 
 
-@pytest.mark.parametrize("sizes", [(), (LITERAL_MAX,), (1,) * 128, (1,) * 16])
+@pytest.mark.parametrize("sizes", [(), (LITERAL_BYTES,), (1,) * 128, (1,) * 16])
 def test_builder_refuses_what_is_a_literal(sizes: tuple[int, ...]) -> None:
     builder = SegmentBuilder(Objects().sink)
     for size in sizes:
@@ -82,9 +82,9 @@ def test_builder_refuses_what_is_a_literal(sizes: tuple[int, ...]) -> None:
 
 def test_literals() -> None:
     assert literal_segment(b"x").size == 1
-    assert literal_segment(bytearray(LITERAL_MAX)).content == bytes(LITERAL_MAX)
+    assert literal_segment(bytearray(LITERAL_BYTES)).content == bytes(LITERAL_BYTES)
     assert literal_segment(b"", W).size == 0
-    for data in (b"", bytes(LITERAL_MAX + 1)):
+    for data in (b"", bytes(LITERAL_BYTES + 1)):
         with pytest.raises(ValueError, match="literal"):
             literal_segment(data)
 
@@ -127,9 +127,9 @@ def test_encode_refuses_illegal_recipes() -> None:
 
 def test_too_many_tensors_for_one_recipe() -> None:
     tensors = [literal_segment(b"1234", Tensor(f"layer.{i}", "F32", (1,))) for i in range(40_000)]
-    with pytest.raises(ValueError, match=str(MAX_SIZE)):
+    with pytest.raises(ValueError, match=str(MAX_OBJECT_BYTES)):
         plain(*tensors).encode()
-    assert len(plain(*tensors[:25_000]).encode()) < MAX_SIZE
+    assert len(plain(*tensors[:25_000]).encode()) < MAX_OBJECT_BYTES
 
 
 # ---------------------------------------------------------------- strict reading
@@ -180,8 +180,8 @@ def test_illegal_recipes_are_refused(name: str) -> None:
 
 sizes = st.integers(1, 300)
 pieces = st.one_of(
-    st.binary(min_size=1, max_size=LITERAL_MAX),
-    st.lists(sizes, min_size=1, max_size=16).filter(lambda s: sum(s) > LITERAL_MAX),
+    st.binary(min_size=1, max_size=LITERAL_BYTES),
+    st.lists(sizes, min_size=1, max_size=16).filter(lambda s: sum(s) > LITERAL_BYTES),
     st.tuples(st.integers(129, 700), sizes).map(lambda t: [t[1]] * t[0]),
 )
 

@@ -13,13 +13,13 @@ from mvcd.errors import CorruptObject, MissingObject
 from mvcd.ids import ChunkId, Digest, NodeId
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
 from mvcd.objects.entry import PATH_MAP
-from mvcd.objects.tree import MAX_LEVEL, TreeBuilder, ends_node, open_node, open_root
+from mvcd.objects.tree import MAX_LEVELS, TreeBuilder, ends_node, open_node, open_root
 from tests.objects import reference
 from tests.objects.reference import some_id
 from tests.objects.stored import Objects, numbered_chunks
 
 
-@pytest.mark.parametrize("level", [0, 1, 2, MAX_LEVEL])
+@pytest.mark.parametrize("level", [0, 1, 2, MAX_LEVELS])
 @pytest.mark.parametrize("mean", [96, 256])
 def test_one_entry_in_mean_ends_a_node(level: int, mean: int) -> None:
     points = [int.from_bytes(some_id(i)[:8], "little") for i in range(40 * mean)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 
-from mvcd.repo.change.captured import Saved
+from mvcd.repo.change.captured import SavedCapture
 from mvcd.repo.change.captures import Capture, Captures, TakenSet
 from mvcd.repo.ondisk.statcache import FileStat
 from tests.support.workspace import Bench
@@ -36,7 +36,7 @@ def take(
 
 def save(
     bench: Bench, capture: Capture, *, confirm: Callable[[], Mapping[str, str]] = dict
-) -> Saved:
+) -> SavedCapture:
     return bench.repo.save_capture(
         Captures(str(bench.root)),
         capture,

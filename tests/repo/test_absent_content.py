@@ -13,7 +13,7 @@ from mvcd.objects.version import Component
 from mvcd.repo.care.gc import reach
 from mvcd.repo.compare.architecture import compare_architecture
 from mvcd.repo.compare.data import NOT_HERE, compare_data
-from mvcd.repo.compare.diff import compare
+from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.contents.files import VersionFiles, recipe_of
 from tests.support.pruning import prune
 from tests.support.workspace import Bench
@@ -44,7 +44,7 @@ def grown(bench: Bench) -> Bench:
 def test_records_and_other_components_are_compared(grown: Bench) -> None:
     prune(grown.repo, "v1", [Component.WEIGHTS, Component.DATA])
     sides = grown.repo.sides("v1", "v3")
-    diff = compare(sides)
+    diff = diff_sides(sides)
     v1 = grown.repo.resolve("v1")
     assert sides.absent == {Component.WEIGHTS: (v1,), Component.DATA: (v1,)}
     assert {c: f.listed for c, f in diff.components.items() if f.changed} == {
@@ -89,7 +89,7 @@ def test_single_files_whose_content_is_gone(grown: Bench) -> None:
     for path in ("m.safetensors", "data/rows.csv", "train.py"):
         lose(grown, path, "v1")
     sides = grown.repo.sides("v1", "v3")
-    diff = compare(sides)
+    diff = diff_sides(sides)
     assert diff.components[Component.WEIGHTS].modified == ("m.safetensors",)
     assert diff.tensors == {}
     assert compare_architecture(sides).absent == ("m.safetensors", "train.py")
@@ -173,7 +173,7 @@ def test_a_remote_that_does_not_answer_costs_only_what_it_has(
 
     monkeypatch.setattr(core, "fetch", fetch)
     sides = grown.repo.sides("v1", "v3")
-    diff = compare(sides)
+    diff = diff_sides(sides)
     assert set(sides.absent) == {Component.WEIGHTS, Component.DATA}
     assert diff.metrics["val_acc"].new == 0.3
     assert compare_architecture(sides).absent == ("train.py",)

@@ -16,7 +16,7 @@ from mvcd.objects.version import Component
 from mvcd.repo.records.results import Context
 from mvcd.repo.share.pushing import Asked
 from mvcd.repo.trust.judging import signature_status, tag_signature_status
-from mvcd.repo.trust.signatures import State
+from mvcd.repo.trust.signatures import SignatureState
 from mvcd.store.lmdb_store import LmdbStore
 from tests.repo.keys import trust
 from tests.support.engine import Repository
@@ -62,9 +62,9 @@ def test_all_that_was_written_is_read(name: str, thaw: Thaw) -> None:
         assert report.versions == len(told["versions"])
         assert repo.stage_check("production").problems == ()
         (status,) = signature_status(repo.store, repo.resolve("signed"), trust(signer))
-        assert (status.state, status.principal) == (State.GOOD, "ada@example.org")
+        assert (status.state, status.principal) == (SignatureState.GOOD, "ada@example.org")
         (status,) = tag_signature_status(repo._core.store, "signed", trust(signer))
-        assert status.state is State.GOOD
+        assert status.state is SignatureState.GOOD
         assert [change.path for change in repo.status().added] == ["notes.txt"]
 
 

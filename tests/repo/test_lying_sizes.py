@@ -192,7 +192,7 @@ def test_a_push_is_refused_while_there_is_room_for_what_matters(
     store, _ = server
     peer = OpenPeer(store, store.id, "write")
     peer.check_put(1 << 20)
-    monkeypatch.setattr(room, "free_bytes", lambda path: room.RESERVE + 1000)
+    monkeypatch.setattr(room, "free_bytes", lambda path: room.RESERVE_BYTES + 1000)
     peer.check_put(1000)
     with pytest.raises(Failure) as caught:
         peer.check_put(1001)

@@ -22,7 +22,7 @@ from mvcd.repo.ondisk import reading
 from mvcd.repo.ondisk._read import read_files
 from mvcd.repo.records.refs import HEADS
 from mvcd.repo.workspace import ingest, scan
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 from mvcd.store.api import RefUpdate
 from tests.support.privileges import unprivileged
 from tests.support.workspace import Bench
@@ -525,7 +525,7 @@ class Closing(RuleBasedStateMachine):
         if not self.broken:  # status reads only what sizes leave open
             assert changed(self.bench) == {kind: paths for kind, paths in wanted.items() if paths}
             assert {path for path, _ in self.bench.repo.status().skipped} == self.tops()
-        unsaved, fetch = Workspace(self.bench.repo._core).unsaved
+        unsaved, fetch = ScannedWorkspace(self.bench.repo._core).unsaved
         assert sum(root.files for root in unsaved.components.values()) == len(now), fetch
 
     @precondition(lambda self: len(self.versions) > 1)

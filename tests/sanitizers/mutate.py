@@ -22,7 +22,7 @@ from mvcd.chunking import _cut
 from mvcd.codec import _planes
 from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
 from mvcd.inspect import _compare
@@ -73,8 +73,8 @@ def mutated(data: bytes, source: random.Random) -> bytes:
 
 
 def size_near(size: int, source: random.Random) -> int:
-    near = (0, 1, size - 1, size, size, size, size + 1, size * 2, 7, 131_072, MAX_RAW_SIZE)
-    return max(0, min(source.choice(near), MAX_RAW_SIZE))
+    near = (0, 1, size - 1, size, size, size, size + 1, size * 2, 7, 131_072, MAX_RAW_BYTES)
+    return max(0, min(source.choice(near), MAX_RAW_BYTES))
 
 
 def decoding(known: list[Case], source: random.Random) -> None:

@@ -204,7 +204,7 @@ class StoreContract(SharedContract):
         assert store.audit_head().sequence == 0
 
     def test_many_audit_rows(self, store, monkeypatch):
-        monkeypatch.setattr("mvcd.store.audit.BATCH", 7)
+        monkeypatch.setattr("mvcd.store.audit.BATCH_ROWS", 7)
         with store.session() as session:
             for n in range(1, 31):
                 session.commit(audit=b"%d" % n)

@@ -11,11 +11,11 @@ from itertools import pairwise
 
 import pytest
 
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import Conflict, MissingObject, UsageError
 from mvcd.ids import ChunkId, Kind, RecipeId, VersionId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import MAX_FRAME_SIZE, check_frame, parse_frame
+from mvcd.store.frames import MAX_FRAME_BYTES, check_frame, parse_frame
 from tests.store.objects import compressed, delta, plain, revisions, some
 
 
@@ -73,12 +73,12 @@ class SharedContract:
         id, _ = plain(b"x")
         with store.session() as session:
             with pytest.raises(UsageError):
-                session.put(id, Encoded(Codec.FILL, MAX_RAW_SIZE + 1, b"x"))
+                session.put(id, Encoded(Codec.FILL, MAX_RAW_BYTES + 1, b"x"))
             with pytest.raises(UsageError):
-                session.put(id, Encoded(Codec.RAW, 1, bytes(MAX_RAW_SIZE + (1 << 20))))
+                session.put(id, Encoded(Codec.RAW, 1, bytes(MAX_RAW_BYTES + (1 << 20))))
 
     def test_the_largest_object(self, store):
-        data = os.urandom(MAX_RAW_SIZE)
+        data = os.urandom(MAX_RAW_BYTES)
         id, encoded = plain(data)
         with store.session() as session:
             session.put(id, encoded)
@@ -117,14 +117,14 @@ class SharedContract:
         assert list(store.records([])) == []
 
     def test_frames_have_limits_however_well_records_are_packed(self, store):
-        data = [bytes([n]) * MAX_RAW_SIZE for n in range(9)]
+        data = [bytes([n]) * MAX_RAW_BYTES for n in range(9)]
         with store.session() as session:
             for one in data:
                 session.put(*compressed(one))
-            session.put(*plain(os.urandom(MAX_RAW_SIZE)))
+            session.put(*plain(os.urandom(MAX_RAW_BYTES)))
             session.commit()
         frames = list(store.records([ChunkId.of(one) for one in data]))
-        assert all(len(frame) <= MAX_FRAME_SIZE for frame in frames)
+        assert all(len(frame) <= MAX_FRAME_BYTES for frame in frames)
         checked = [one for frame in frames for one in check_frame(parse_frame(frame), store.get)]
         assert sorted(one.raw for one in checked) == data
 

@@ -133,7 +133,7 @@ def test_what_was_overwritten_meanwhile_is_not_believed(
     store: LmdbStore, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A writer waits for such a reader only so long."""
-    monkeypatch.setattr(beside, "PATIENCE", 0.01)
+    monkeypatch.setattr(beside, "PATIENCE_SECONDS", 0.01)
     assert reader.ask("during") == "reading"
     move(store, b"second")
     move(store, b"third")
@@ -144,7 +144,7 @@ def test_what_was_overwritten_meanwhile_is_not_believed(
 def test_one_commit_overwrites_nothing(
     store: LmdbStore, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(beside, "PATIENCE", 0.01)
+    monkeypatch.setattr(beside, "PATIENCE_SECONDS", 0.01)
     assert reader.ask("during") == "reading"
     move(store, b"second")
     assert reader.ask("go on") == "whole"

@@ -168,7 +168,7 @@ def test_a_lease_taken_between_marking_and_sweeping_is_seen(tmp_path):
 
 
 def test_many_packs_become_few(store, monkeypatch):
-    monkeypatch.setattr("mvcd.store.session.SEAL_SIZE", 2_000)
+    monkeypatch.setattr("mvcd.store.session.SEAL_BYTES", 2_000)
     for n in range(10):
         fill(store, [LIVE[n], DEAD[n]])
     store.update_refs([RefUpdate("keep", None, b"".join(id for id, _ in LIVE))])

@@ -208,9 +208,9 @@ class LyingDisk:
 
 def test_power_loss_right_after_each_index_commit(tmp_path, monkeypatch):
     """Bytes before rows: whenever a row is durable, so is what it points to."""
-    monkeypatch.setattr(pack, "SEAL_SIZE", 40_000)
-    monkeypatch.setattr("mvcd.store.session.SEAL_SIZE", 40_000)
-    monkeypatch.setattr("mvcd.store.repack.SEAL_SIZE", 40_000)
+    monkeypatch.setattr(pack, "SEAL_BYTES", 40_000)
+    monkeypatch.setattr("mvcd.store.session.SEAL_BYTES", 40_000)
+    monkeypatch.setattr("mvcd.store.repack.SEAL_BYTES", 40_000)
     disk = LyingDisk(monkeypatch)
     live = str(tmp_path / "live")
     history = HISTORY

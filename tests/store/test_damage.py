@@ -28,7 +28,7 @@ def sound(tmp_path_factory):
     path = tmp_path_factory.mktemp("sound") / "store"
     raw = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mvcd.store.session.SEAL_SIZE", 30_000)
+        patch.setattr("mvcd.store.session.SEAL_BYTES", 30_000)
         with LmdbStore.create(path) as store:
             chain = revisions(seed=5, count=6)
             deltas = [

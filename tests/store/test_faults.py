@@ -81,7 +81,7 @@ def test_a_failed_fsync_ends_the_store(tmp_path, monkeypatch, n):
 
 def test_a_failed_fsync_while_writing_back_is_not_lost(tmp_path, monkeypatch):
     """The kernel reports it once; our thread hears it, and the commit must fail all the same."""
-    monkeypatch.setattr("mvcd.disk.writeback.WRITE_BACK_STEP", 1 << 20)
+    monkeypatch.setattr("mvcd.disk.writeback.WRITE_BACK_STEP_BYTES", 1 << 20)
     with LmdbStore.create(tmp_path) as store:
         save(store, 1)
         real, failed = os.fsync, []

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import CorruptObject, MissingObject, MvcError, UsageError
 from mvcd.ids import Bytes, ChunkId, Digest
 from mvcd.store.frames import (
-    FRAME_RAW_SIZE,
-    FRAME_SIZE,
-    MAX_FRAME_RAW_SIZE,
-    MAX_FRAME_SIZE,
+    FRAME_END_BYTES,
+    FRAME_RAW_END_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_FRAME_RAW_BYTES,
     BaseOf,
-    Checked,
+    CheckedRecord,
     check_frame,
     gather,
     parse_frame,
@@ -34,7 +34,7 @@ def nowhere(id: ChunkId) -> bytes:
     raise MissingObject(f"no chunk {id.short()}")
 
 
-def checked_frame(data: Bytes, base_of: BaseOf) -> list[Checked]:
+def checked_frame(data: Bytes, base_of: BaseOf) -> list[CheckedRecord]:
     return check_frame(parse_frame(data), base_of)
 
 
@@ -118,15 +118,15 @@ def test_a_wrong_base_is_found_by_the_digest() -> None:
 
 
 def test_bytes_of_a_frame_have_a_limit() -> None:
-    error = refused(bytes(MAX_FRAME_SIZE + 1))
+    error = refused(bytes(MAX_FRAME_BYTES + 1))
     assert isinstance(error, UsageError) and error.kind == "too-large"
 
 
 def test_raw_bytes_of_a_frame_have_a_limit() -> None:
     """A few hundred bytes that would decode to 10 MiB are refused before the last of them is."""
-    fills = [bytes([n]) * MAX_RAW_SIZE for n in range(5)]
+    fills = [bytes([n]) * MAX_RAW_BYTES for n in range(5)]
     made = [whole(ChunkId.of(d), Encoded(Codec.FILL, len(d), d[:1])) for d in fills]
-    most = MAX_FRAME_RAW_SIZE // MAX_RAW_SIZE
+    most = MAX_FRAME_RAW_BYTES // MAX_RAW_BYTES
     assert len(checked_frame(b"".join(made[:most]), nowhere)) == most
     assert refused(b"".join(made)).kind == "too-large"
 
@@ -134,15 +134,15 @@ def test_raw_bytes_of_a_frame_have_a_limit() -> None:
 def test_gathered_frames_are_within_the_limits() -> None:
     source = random.Random(24)
     parts = [(source.randbytes(source.randrange(1, 1 << 18)), 1 << 18) for _ in range(60)]
-    parts += [(b"fill", MAX_RAW_SIZE)] * 20
+    parts += [(b"fill", MAX_RAW_BYTES)] * 20
     frames = list(gather(parts))
     assert b"".join(frames) == b"".join(part for part, _ in parts)
-    assert all(len(frame) <= FRAME_SIZE for frame in frames)
-    assert len(list(gather([(b"fill", MAX_RAW_SIZE)] * 7))) == -(
-        -7 // (FRAME_RAW_SIZE // MAX_RAW_SIZE)
+    assert all(len(frame) <= FRAME_END_BYTES for frame in frames)
+    assert len(list(gather([(b"fill", MAX_RAW_BYTES)] * 7))) == -(
+        -7 // (FRAME_RAW_END_BYTES // MAX_RAW_BYTES)
     )
-    large = [(bytes(FRAME_SIZE * 2), 1), (b"x", 1)]
-    assert [len(frame) for frame in gather(large)] == [FRAME_SIZE * 2, 1]
+    large = [(bytes(FRAME_END_BYTES * 2), 1), (b"x", 1)]
+    assert [len(frame) for frame in gather(large)] == [FRAME_END_BYTES * 2, 1]
     assert list(gather([])) == []
 
 

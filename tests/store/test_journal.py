@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.store.api import RefUpdate
-from mvcd.store.journal import SECTOR, TAIL, Change, Journal
+from mvcd.store.journal import SECTOR_BYTES, TAIL_BYTES, Change, Journal
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.repair import survey
 from tests.support.memory import in_memory
@@ -65,7 +65,7 @@ def test_a_torn_line_hurts_no_other(tmp_path):
 def test_the_last_line_may_be_long(tmp_path):
     journal = Journal(str(tmp_path / "journal"))
     for n in range(1, 4):
-        journal.append(changes(n, refs={"a": os.urandom(n * TAIL)}))
+        journal.append(changes(n, refs={"a": os.urandom(n * TAIL_BYTES)}))
         assert journal.last().changes == n
 
 
@@ -159,7 +159,11 @@ def cut(journal, data) -> None:
     ends = [0, *(n + 1 for n, byte in enumerate(whole) if byte == ord("\n"))]
     synced = data.draw(st.sampled_from(ends), "synced")
     left = bytearray(whole)
-    edges = [synced, *range((synced // SECTOR + 1) * SECTOR, len(whole), SECTOR), len(whole)]
+    edges = [
+        synced,
+        *range((synced // SECTOR_BYTES + 1) * SECTOR_BYTES, len(whole), SECTOR_BYTES),
+        len(whole),
+    ]
     for start, end in pairwise(edges):
         if data.draw(st.booleans(), f"sector {start} is lost"):
             left[start:end] = bytes(end - start)
@@ -173,8 +177,8 @@ def test_two_cuts_one_after_the_other(tmp_path):
     with LmdbStore.open(tmp_path / "s") as store:
         store.update_refs([RefUpdate("b", None, b"1")])
         left = journal.read_bytes()
-        edge = (len(left) // SECTOR - 1) * SECTOR
-        journal.write_bytes(left[:edge] + bytes(SECTOR) + left[edge + SECTOR :])
+        edge = (len(left) // SECTOR_BYTES - 1) * SECTOR_BYTES
+        journal.write_bytes(left[:edge] + bytes(SECTOR_BYTES) + left[edge + SECTOR_BYTES :])
         assert list(store.check()) == []
         assert survey(tmp_path / "s").findings == []
         store.update_refs([RefUpdate("c", None, b"1")])
@@ -183,7 +187,8 @@ def test_two_cuts_one_after_the_other(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("start", "size"), [(100, 1), (100, SECTOR), (SECTOR, 100), (SECTOR + 1, SECTOR)]
+    ("start", "size"),
+    [(100, 1), (100, SECTOR_BYTES), (SECTOR_BYTES, 100), (SECTOR_BYTES + 1, SECTOR_BYTES)],
 )
 def test_zeros_that_are_no_sectors_are_damage(tmp_path, start, size):
     a_store(tmp_path / "s", 4)

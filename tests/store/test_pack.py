@@ -82,7 +82,7 @@ def test_damaged_packs_are_not_resumed_and_not_cut(tmp_path, damage):
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("size", [0, 1, pack.COPY_SIZE, pack.COPY_SIZE + 1, 300_000])
+@pytest.mark.parametrize("size", [0, 1, pack.COPY_BYTES, pack.COPY_BYTES + 1, 300_000])
 @pytest.mark.parametrize("count", [1, 3, 1100])
 def test_any_mix_of_sizes_arrives(tmp_path, size, count):
     count = min(count, 3_000_000 // (size + 1) + 1)

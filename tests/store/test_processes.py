@@ -128,7 +128,7 @@ def test_one_ref_many_writers(tmp_path):
 
 
 def test_a_map_that_another_process_grew_is_adopted(tmp_path, monkeypatch):
-    monkeypatch.setattr("mvcd.store.index.INITIAL_MAP_SIZE", 1 << 20)
+    monkeypatch.setattr("mvcd.store.index.INITIAL_MAP_BYTES", 1 << 20)
     with LmdbStore.create(tmp_path) as store:
 
         def grow(report):

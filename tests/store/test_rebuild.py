@@ -25,7 +25,7 @@ def everything(store):
 @pytest.fixture
 def made(tmp_path, monkeypatch):
     """A store of several packs, with its content."""
-    monkeypatch.setattr("mvcd.store.session.SEAL_SIZE", 20_000)
+    monkeypatch.setattr("mvcd.store.session.SEAL_BYTES", 20_000)
     path = tmp_path / "store"
     with LmdbStore.create(path) as store:
         history = History(3)

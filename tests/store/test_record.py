@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import ID_TYPES, ChunkId, Kind
 from mvcd.store.record import (
-    MAX_BODY_SIZE,
+    MAX_BODY_BYTES,
     BadRecord,
     check_pack_header,
     pack_header,
@@ -27,7 +27,7 @@ digests = st.binary(min_size=32, max_size=32)
 def objects(draw):
     id = ID_TYPES[draw(st.sampled_from(Kind))](draw(digests))
     base = draw(st.none() | st.builds(ChunkId, digests))
-    raw_size = draw(st.integers(0, MAX_RAW_SIZE))
+    raw_size = draw(st.integers(0, MAX_RAW_BYTES))
     return id, Encoded(draw(st.sampled_from(Codec)), raw_size, draw(st.binary(max_size=200)), base)
 
 
@@ -86,7 +86,7 @@ def test_garbage_is_refused_and_scanned_over(data):
 
 def test_sizes_beyond_the_limits_are_refused_before_anything_else():
     head = b"\x89OBJ" + bytes([1, 0, 0, 0])
-    for raw_size, size in ((MAX_RAW_SIZE + 1, 0), (0, MAX_BODY_SIZE + 1), (0, 0xFFFFFFFF)):
+    for raw_size, size in ((MAX_RAW_BYTES + 1, 0), (0, MAX_BODY_BYTES + 1), (0, 0xFFFFFFFF)):
         with pytest.raises(BadRecord, match="limits"):
             parse_record(head + struct.pack("<II", raw_size, size) + bytes(36))
 

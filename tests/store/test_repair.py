@@ -23,7 +23,7 @@ def healthy(tmp_path_factory):
     """A store of several packs, and what is in it."""
     path = tmp_path_factory.mktemp("healthy") / "store"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mvcd.store.session.SEAL_SIZE", 20_000)
+        patch.setattr("mvcd.store.session.SEAL_BYTES", 20_000)
         with LmdbStore.create(path) as store:
             history = History(3)
             for number in range(1, 8):

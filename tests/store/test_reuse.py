@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.record import PACK_HEADER, scan
-from mvcd.store.reuse import AGE, Reuse
+from mvcd.store.reuse import AGE_SECONDS, Reuse
 from mvcd.store.stamp import Stamp, put_stamps
 from mvcd.store.stretches import bad_stretches
 from tests.store.objects import delta, plain, revisions, some
@@ -167,7 +167,7 @@ def test_rot_below_the_file_system_is_found_when_the_pack_is_old(path, objects):
         now = time.time()
         put_stamps(store.index, {0: Stamp.of(os.stat(path / PACK), now)})  # as if nobody had
         ids = [id for id, _, _ in objects]
-        assert Reuse(store, lambda: now + AGE - 9).present(ids) == set(ids)
+        assert Reuse(store, lambda: now + AGE_SECONDS - 9).present(ids) == set(ids)
         assert Reuse(store, lambda: now - 9).present(ids) == set(ids) - {ids[3]}, "a clock set back"
 
 
@@ -197,7 +197,7 @@ def pack_of(tmp_path_factory, seed):
 
 
 def test_records_across_windows(tmp_path, monkeypatch):
-    monkeypatch.setattr("mvcd.store.stretches.WINDOW", 3 << 20)
+    monkeypatch.setattr("mvcd.store.stretches.WINDOW_BYTES", 3 << 20)
     with LmdbStore.create(tmp_path / "s") as store:
         chunks = [random.Random(n).randbytes(1_500_000) for n in range(8)]
         with store.session() as session:

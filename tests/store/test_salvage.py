@@ -12,7 +12,7 @@ import pytest
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import MissingObject
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.pack import SEAL_SIZE
+from mvcd.store.pack import SEAL_BYTES
 from mvcd.store.record import PACK_HEADER, record_head
 from mvcd.store.session import LmdbSession
 from tests.store.children import Child, die
@@ -154,8 +154,8 @@ def test_who_leaves_in_peace_leaves_nothing(path: Path) -> None:
 
 def test_many_packs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A transfer leaves full packs and one that is not."""
-    assert SEAL_SIZE > 100_000
-    monkeypatch.setattr("mvcd.store.session.SEAL_SIZE", 100_000)
+    assert SEAL_BYTES > 100_000
+    monkeypatch.setattr("mvcd.store.session.SEAL_BYTES", 100_000)
     data = [os.urandom(30_000) for _ in range(20)]
 
     def put(session: LmdbSession) -> None:

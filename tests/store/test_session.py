@@ -72,7 +72,7 @@ def test_sessions_at_once_write_to_packs_of_their_own(store):
 
 
 def test_full_packs_are_sealed_and_flushed_a_few_at_a_time(store, monkeypatch):
-    monkeypatch.setattr(session, "SEAL_SIZE", 10_000)
+    monkeypatch.setattr(session, "SEAL_BYTES", 10_000)
     monkeypatch.setattr(session, "MAX_FULL_PACKS", 3)
     bodies = [b"%d" % n * 500 for n in range(60)]
     flushes = 0
@@ -114,7 +114,7 @@ def test_two_hundred_thousand_small_objects(store):
 
 
 def test_write_back_runs_beside_a_large_commit(store, monkeypatch, syncs):
-    monkeypatch.setattr(writeback, "WRITE_BACK_STEP", 4 << 20)
+    monkeypatch.setattr(writeback, "WRITE_BACK_STEP_BYTES", 4 << 20)
     with store.session() as writer:
         for n in range(20):
             writer.put(*plain(n.to_bytes(4) * (1 << 18)))
@@ -171,7 +171,7 @@ def test_a_pack_that_was_sealed_while_we_waited_for_its_lock(store, monkeypatch)
     def seal_first(path, *, create=False):
         monkeypatch.setattr(writers, "try_lock", real)
         with monkeypatch.context() as patch, store.session() as other:
-            patch.setattr("mvcd.store.session.SEAL_SIZE", 100)
+            patch.setattr("mvcd.store.session.SEAL_BYTES", 100)
             other.put(*plain(b"other" * 100))
             other.commit()
         return real(path, create=create)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.store import uncached
-from mvcd.store.uncached import LEAST
+from mvcd.store.uncached import LEAST_BYTES
 
 SHARED_MEMORY = Path("/dev/shm")  # tmpfs, which refuses the flag
 
@@ -30,27 +30,27 @@ def file(request, tmp_path):
 def test_what_is_appended_piece_by_piece_is_read_back(file):
     rng = random.Random(1)
     whole = b""
-    for size in (1, LEAST - 1, LEAST, 3 * LEAST + 123, 5, 2 * LEAST + 1):
+    for size in (1, LEAST_BYTES - 1, LEAST_BYTES, 3 * LEAST_BYTES + 123, 5, 2 * LEAST_BYTES + 1):
         parts = [rng.randbytes(size // 3), rng.randbytes(size - size // 3)]
         uncached.write(file, parts, len(whole))
         whole += b"".join(parts)
     os.fsync(file)
-    for size, offset in ((len(whole), 0), (LEAST, 77), (LEAST - 1, 4096), (0, 3)):
+    for size, offset in ((len(whole), 0), (LEAST_BYTES, 77), (LEAST_BYTES - 1, 4096), (0, 3)):
         assert uncached.read([(file, offset, size)]) == whole[offset : offset + size]
 
 
 def test_a_read_ends_where_the_file_does(file):
-    uncached.write(file, [b"x" * LEAST], 0)
-    assert uncached.read([(file, LEAST - 3, 2 * LEAST)]) == b"xxx"
-    assert uncached.read([(file, LEAST, 2 * LEAST)]) == b""
+    uncached.write(file, [b"x" * LEAST_BYTES], 0)
+    assert uncached.read([(file, LEAST_BYTES - 3, 2 * LEAST_BYTES)]) == b"xxx"
+    assert uncached.read([(file, LEAST_BYTES, 2 * LEAST_BYTES)]) == b""
 
 
 def test_what_fails_fails(file):
     os.close(file)
     try:
         for call in (
-            lambda: uncached.write(file, [b"x" * LEAST], 0),
-            lambda: uncached.read([(file, 0, LEAST)]),
+            lambda: uncached.write(file, [b"x" * LEAST_BYTES], 0),
+            lambda: uncached.read([(file, 0, LEAST_BYTES)]),
         ):
             with pytest.raises(OSError, match="descriptor") as caught:
                 call()
@@ -80,16 +80,20 @@ def calls(monkeypatch):
 
 
 def test_what_is_read_is_kept_where_it_is_to_be(file, calls):
-    os.pwrite(file, b"x" * LEAST, 0)
-    assert uncached.read([(file, 0, LEAST)], cached=True) == b"x" * LEAST
-    assert calls == [("read_stretches", 0, LEAST)]
+    os.pwrite(file, b"x" * LEAST_BYTES, 0)
+    assert uncached.read([(file, 0, LEAST_BYTES)], cached=True) == b"x" * LEAST_BYTES
+    assert calls == [("read_stretches", 0, LEAST_BYTES)]
 
 
 def test_a_kernel_that_does_not_know_it_is_not_asked(file, calls, monkeypatch):
     monkeypatch.setattr(uncached, "_FLAGS", 0)
-    uncached.write(file, [b"x" * LEAST], 0)
-    assert uncached.read([(file, 0, LEAST)]) == b"x" * LEAST
-    assert calls == [("pwritev", 0), ("start_write_back", 0, LEAST), ("read_stretches", 0, LEAST)]
+    uncached.write(file, [b"x" * LEAST_BYTES], 0)
+    assert uncached.read([(file, 0, LEAST_BYTES)]) == b"x" * LEAST_BYTES
+    assert calls == [
+        ("pwritev", 0),
+        ("start_write_back", 0, LEAST_BYTES),
+        ("read_stretches", 0, LEAST_BYTES),
+    ]
 
 
 @pytest.mark.parametrize(

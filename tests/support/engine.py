@@ -19,7 +19,7 @@ from mvcd.repo.records import stages
 from mvcd.repo.records.results import Check, Diff, Head
 from mvcd.repo.records.stages import ChainReport
 from mvcd.repo.share import cloning
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 VERBS = {
     "add": "change.commit:add",
@@ -126,9 +126,9 @@ class Repository:
     def stage_check(self, stage: str, **options: Any) -> ChainReport:
         return stages.check(self.store, stage, **options)
 
-    def look(self) -> Workspace:
+    def look(self) -> ScannedWorkspace:
         """The workspace as it is now; reads no file."""
-        return Workspace(self._core)
+        return ScannedWorkspace(self._core)
 
     def patch(self, found: Diff) -> list[str]:
         """The lines of a diff's text files, its sides taken up again."""

@@ -24,7 +24,7 @@ _ENGINE: Table = {
         "repo/test_durable": "directories",
         "repo/release/test_export": "exchange",
         "store/test_processes": "group",
-        "disk/test_sync": "moves",
+        "disk/test_sync": "renames",
         "repo/test_lying_sizes": "room",
         "store/test_session": "writeback",
     },
@@ -111,7 +111,7 @@ _REPO: Table = {
         "sync/test_verbs": "receiving",
     },
     "mvcd.repo.contents": {
-        "repo/change/test_commit": "bases files values",
+        "repo/change/test_commit": "bases files flatvalues",
         "repo/workspace/test_ingest": "drafts pipeline",
     },
     "mvcd.repo.records": {
@@ -140,15 +140,15 @@ _NETWORK: Table = {
         "wire/test_uploads": "tidying",
     },
     "mvcd.team": {
-        "team/test_accounts": "auditlog values",
+        "team/test_accounts": "auditlog records",
         "team/test_host": "root",
         "team/test_quota": "usage",
     },
     "mvcd.daemon": {
-        "daemon/test_message": "cells headline measures parts",
+        "daemon/test_message": "cells headline measures phrases",
         "daemon/test_rules": "folder marks shards tensorflow verdict",
         "daemon/test_taking": "ledger sets",
-        "daemon/test_keeper": "hearing hooks refusals state surroundings vigil",
+        "daemon/test_keeper": "hearing hooks accidents state surroundings vigil",
         "daemon/test_service": "config registry",
         "daemon/test_deploy": "main reader",
         "daemon/serve/test_run": "notify",

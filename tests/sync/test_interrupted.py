@@ -15,7 +15,7 @@ from mvcd.errors import RemoteUnreachable
 from mvcd.ids import Bytes, Digest
 from mvcd.repo.core import connecting
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import Frame
+from mvcd.store.frames import RecordFrame
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer, Receipt
 from tests.sync.people import Pair, noise
@@ -54,7 +54,7 @@ class Counting:
         self.sent += len(frame)
         self._inner.put(frame)
 
-    def records(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         self._call("records")
         for frame in self._inner.records(ids):
             self.sent += len(frame.data)

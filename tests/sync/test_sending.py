@@ -82,7 +82,7 @@ def stored(store: MemoryStore, seed: int) -> list[Digest]:
 def test_a_base_is_acknowledged_before_its_difference(
     seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushing, "HAS_BATCH", 1 + seed % 7)
+    monkeypatch.setattr(pushing, "HAS_BATCH_IDS", 1 + seed % 7)
     source = random.Random(seed)
     with MemoryStore() as store:
         ids = stored(store, seed)
@@ -123,7 +123,7 @@ def test_a_base_that_nobody_named_comes_along() -> None:
 
 @pytest.mark.parametrize("frames", [1, 2])
 def test_no_more_fly_than_the_peer_would_have(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pushing, "RECORD_BATCH", 1)
+    monkeypatch.setattr(pushing, "RECORD_BATCH_OBJECTS", 1)
     with MemoryStore() as store:
         ids = stored(store, 1)
         peer = LatePeer(1, [], [frames])

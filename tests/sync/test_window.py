@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mvcd.sync.window import FIRST, LEAST, MOST, Window
+from mvcd.sync.window import FIRST_FRAMES, LEAST_FRAMES, MOST_FRAMES, Window
 
 FRAME = 1 << 20
 
@@ -25,11 +25,11 @@ class Line:
 
 
 def test_a_long_line_is_filled() -> None:
-    assert Line(1e9, 0.2).send(500) == MOST
+    assert Line(1e9, 0.2).send(500) == MOST_FRAMES
 
 
 def test_a_near_server_is_not_crowded() -> None:
-    assert Line(50e6, 0.001).send(500) <= 2 * FIRST
+    assert Line(50e6, 0.001).send(500) <= 2 * FIRST_FRAMES
 
 
 def test_a_line_that_got_slow_is_given_room() -> None:
@@ -38,4 +38,4 @@ def test_a_line_that_got_slow_is_given_room() -> None:
     line.bandwidth = 1e6
     line.send(100)
     line.bandwidth = 0.2e6
-    assert LEAST <= line.send(100) < MOST
+    assert LEAST_FRAMES <= line.send(100) < MOST_FRAMES

@@ -12,9 +12,9 @@ from mvcd.store.api import RefUpdate
 from mvcd.team import auditlog
 from mvcd.team.accounts import USED_STEP_US, Accounts, hash_of, identify
 from mvcd.team.auditlog import By
+from mvcd.team.records import ProtectionRule, Quota, parse_size
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
-from mvcd.team.values import Quota, Rule, parse_size
 from tests.team.acts import BY, NOW
 
 
@@ -118,8 +118,8 @@ def test_several_grants_of_one_user(ada: Accounts) -> None:
 
 def test_who_gets_a_name_later_is_on_no_list(ada: Accounts) -> None:
     ada.add_user(BY, "bob")
-    ada.set_rule(BY, Rule("**", "heads/main", allow=("ada", "bob")))
-    ada.set_rule(BY, Rule("**", "heads/x", allow=("ada",)))
+    ada.set_rule(BY, ProtectionRule("**", "heads/main", allow=("ada", "bob")))
+    ada.set_rule(BY, ProtectionRule("**", "heads/x", allow=("ada",)))
     ada.remove_user(BY, "ada")
     assert {rule.refs: rule.allow for rule in ada.rules()} == {
         "heads/main": ("bob",),
@@ -132,10 +132,10 @@ def test_each_change_is_in_the_audit_log(ada: Accounts) -> None:
     _, token = ada.add_token(by, "ada")
     ada.revoke_token(by, token.hash[:6])
     ada.set_grant(by, "ada", Scope("a/b*", Role.APPEND, "auto/**"))
-    ada.set_rule(by, Rule("**", "heads/main", allow=("ada",)))
+    ada.set_rule(by, ProtectionRule("**", "heads/main", allow=("ada",)))
     ada.set_quota(by, Quota("a/**", "ada", parse_size("1.5G")))
     assert [(g.scope.repos, g.scope.refs) for g in ada.grants()] == [("a/b*", "auto/**")]
-    assert ada.rules() == [Rule("**", "heads/main", allow=("ada",))]
+    assert ada.rules() == [ProtectionRule("**", "heads/main", allow=("ada",))]
     assert ada.quotas() == [Quota("a/**", "ada", 3 << 29)]
     ada.remove_rule(by, "**", "heads/main")
     ada.remove_quota(by, "a/**", "ada")
@@ -174,7 +174,7 @@ def test_mistakes(ada: Accounts) -> None:
         lambda: ada.revoke_token(BY, "ffff"),
         lambda: ada.revoke_token(BY, ""),
         lambda: ada.remove_grant(BY, "ada", "**"),
-        lambda: ada.set_rule(BY, Rule(allow=("bob",))),
+        lambda: ada.set_rule(BY, ProtectionRule(allow=("bob",))),
     ):
         with pytest.raises(Failure):
             act()

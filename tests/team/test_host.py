@@ -13,10 +13,10 @@ from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate
 from mvcd.team import auditlog
 from mvcd.team.host import TeamHost, TeamRepository
+from mvcd.team.records import Quota
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
-from mvcd.team.values import Quota
-from mvcd.wire.host import Action, Caller, Judgement, Update
+from mvcd.wire.host import Access, Caller, Judgement, Update
 from tests.store.objects import Kind, plain
 from tests.team.acts import BY, NOW, put_version
 
@@ -32,7 +32,7 @@ def host(root: Root) -> Iterator[TeamHost]:
     host.close()
 
 
-def opened(host: TeamHost, action: Action = Action.UPDATE) -> TeamRepository:
+def opened(host: TeamHost, action: Access = Access.UPDATE) -> TeamRepository:
     return host.open("r", Caller("unix:", certificate=("ada.example.org",)), action)
 
 

@@ -16,12 +16,12 @@ import pytest
 from mvcd.errors import Failure
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.store.opened import DESCRIPTORS, Opened
+from mvcd.store.opened import STORE_DESCRIPTORS, OpenedByName
 from mvcd.team.host import TeamHost
+from mvcd.team.records import Quota
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
-from mvcd.team.values import Quota
-from mvcd.wire.host import Action, Caller
+from mvcd.wire.host import Access, Caller
 from tests.store.children import Child
 from tests.store.objects import plain
 from tests.support.memory import in_memory
@@ -58,7 +58,7 @@ def test_the_300th_repository_of_a_server_with_1024_descriptors_works(memory: Pa
             host = served(root)
             for turn in range(2):
                 for number in range(300):
-                    store = host.open(f"r{number}", ADA, Action.UPDATE).store
+                    store = host.open(f"r{number}", ADA, Access.UPDATE).store
                     with store.session() as session:
                         session.put(*plain(b"%d %d" % (turn, number)))
                         session.commit([RefUpdate(f"heads/{turn}", None, b"x" * 32)])
@@ -66,7 +66,7 @@ def test_the_300th_repository_of_a_server_with_1024_descriptors_works(memory: Pa
             host.close()
 
     status, lines = Child(work).end()
-    assert (status, lines) == (0, [f"{1024 // DESCRIPTORS} True"])
+    assert (status, lines) == (0, [f"{1024 // STORE_DESCRIPTORS} True"])
 
 
 def test_what_is_in_use_stays_open_when_it_is_let_go_of(root: Root) -> None:
@@ -74,22 +74,22 @@ def test_what_is_in_use_stays_open_when_it_is_let_go_of(root: Root) -> None:
     for name in "abc":
         root.create_repository(BY, name)
     host._open._most = 1
-    used = host.open("a", ADA, Action.UPDATE)
+    used = host.open("a", ADA, Access.UPDATE)
     with used.store.session() as session:
-        host.open("b", ADA, Action.READ)
-        host.open("c", ADA, Action.READ)
+        host.open("b", ADA, Access.READ)
+        host.open("c", ADA, Access.READ)
         assert len(host._open) == 1
         session.put(*plain(b"late"))
         session.commit([RefUpdate("heads/x", None, b"x" * 32)])
     assert used.store.refs() == {"heads/x": b"x" * 32}
-    again = host.open("a", ADA, Action.READ)
+    again = host.open("a", ADA, Access.READ)
     assert again.store is used.store
-    host.open("b", ADA, Action.READ)
+    host.open("b", ADA, Access.READ)
     format_file = os.path.join(used.store.path, "format")
     assert format_file in open_files()
     del used, again, session
     assert format_file not in open_files()
-    assert host.open("a", ADA, Action.READ).store.refs() == {"heads/x": b"x" * 32}
+    assert host.open("a", ADA, Access.READ).store.refs() == {"heads/x": b"x" * 32}
     host.close()
 
 
@@ -107,11 +107,11 @@ def test_what_is_owed_outlives_the_store_that_is_let_go_of(root: Root) -> None:
         root.create_repository(BY, name)
     root.accounts.set_quota(BY, Quota("a", "ada", 1000))
     host._open._most = 1
-    host.open("a", ADA, Action.UPDATE).check_put(700)
-    host.open("b", ADA, Action.READ)
+    host.open("a", ADA, Access.UPDATE).check_put(700)
+    host.open("b", ADA, Access.READ)
     assert len(host._open) == 1
     with pytest.raises(Failure, match="quota") as caught:
-        host.open("a", ADA, Action.UPDATE).check_put(700)
+        host.open("a", ADA, Access.UPDATE).check_put(700)
     assert caught.value.kind == "quota"
     host.close()
 
@@ -138,7 +138,7 @@ def test_one_slow_store_stalls_nobody_else(root: Root) -> None:
     assert child.line() == "held"
     found: list[Any] = []
     waiting = [
-        threading.Thread(target=lambda: found.append(host.open("slow", ADA, Action.READ)))
+        threading.Thread(target=lambda: found.append(host.open("slow", ADA, Access.READ)))
         for _ in range(2)
     ]
     for thread in waiting:
@@ -146,7 +146,7 @@ def test_one_slow_store_stalls_nobody_else(root: Root) -> None:
     deadline = time.monotonic() + 10
     while host._open._opening.keys() == set() and time.monotonic() < deadline:
         time.sleep(0.001)
-    quick = host.open("quick", ADA, Action.UPDATE).store
+    quick = host.open("quick", ADA, Access.UPDATE).store
     with quick.session() as session:
         session.put(*plain(b"1"))
         session.commit()
@@ -161,7 +161,7 @@ def test_one_slow_store_stalls_nobody_else(root: Root) -> None:
 
 
 def test_those_with_something_to_remember_are_let_go_of_last() -> None:
-    opened = Opened(Named, lambda each: each.name == "busy", 2)
+    opened = OpenedByName(Named, lambda each: each.name == "busy", 2)
     busy = opened.get("busy")
     for name in "abcd":
         opened.get(name)
@@ -178,7 +178,7 @@ def test_a_failure_to_open_is_not_remembered() -> None:
             raise OSError(5, "no")
         return Named(name)
 
-    opened = Opened(make, lambda _: False, 2)
+    opened = OpenedByName(make, lambda _: False, 2)
     with pytest.raises(OSError, match="no"):
         opened.get("a")
     assert opened.get("a").name == "a"

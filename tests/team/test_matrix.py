@@ -11,10 +11,10 @@ import pytest
 from mvcd.ids import VersionId
 from mvcd.team import auditlog
 from mvcd.team.host import TeamHost
+from mvcd.team.records import ProtectionRule
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
-from mvcd.team.values import Rule
-from mvcd.wire.server import Served, make_server
+from mvcd.wire.server import RunningServer, make_server
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.team.acts import BY, NOW, put_version
 
@@ -114,7 +114,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         stop(served, host)
 
 
-def stop(served: Served, host: TeamHost) -> None:
+def stop(served: RunningServer, host: TeamHost) -> None:
     served.stop(5.0)
     host.close()
 
@@ -139,7 +139,7 @@ def add_tokens(bench: Bench) -> None:
     tokens["revoked"] = revoked
     tokens["cut"] = accounts.add_token(BY, "admin", scopes=[Scope("r", Role.READ)])[0]
     tokens["cut-elsewhere"] = accounts.add_token(BY, "admin", scopes=[Scope("x", Role.ADMIN)])[0]
-    accounts.set_rule(BY, Rule("r", "heads/protected"))
+    accounts.set_rule(BY, ProtectionRule("r", "heads/protected"))
 
 
 EXPECTED = {

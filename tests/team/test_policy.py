@@ -16,8 +16,8 @@ from mvcd.repo.trust.signatures import of_version
 from mvcd.store.api import RefUpdate
 from mvcd.store.memory_store import MemoryStore
 from mvcd.team.policy import Judge
+from mvcd.team.records import ProtectionRule
 from mvcd.team.roles import Identity, Role, Scope
-from mvcd.team.values import Rule
 from tests.repo.keys import KEYGEN, make_key
 from tests.team.acts import NOW, put_version
 from tests.team.test_globs import oracle
@@ -40,7 +40,9 @@ class Pushed:
         self.v3 = put_version(self.store, self.v2)
         self.side = put_version(self.store, self.v1, message="side")
 
-    def judge(self, role: Role, *rules: Rule, who: str = "ada", refs: str = "**") -> Judge:
+    def judge(
+        self, role: Role, *rules: ProtectionRule, who: str = "ada", refs: str = "**"
+    ) -> Judge:
         identity = Identity(who, "t", (Scope("**", role, refs),))
         return Judge(identity, "r", self.store, rules, KEYGEN)
 
@@ -100,15 +102,15 @@ def test_tags_stand_still_but_for_maintainers(pushed: Pushed) -> None:
 
 @pytest.mark.parametrize("role", [Role.WRITE, Role.ADMIN])
 def test_protection_binds_everybody(pushed: Pushed, role: Role) -> None:
-    judge = pushed.judge(role, Rule("r", "heads/*"))
+    judge = pushed.judge(role, ProtectionRule("r", "heads/*"))
     verdict = pushed.verdict
     assert verdict(judge, "heads/main", pushed.v1, pushed.v2) == "yes"
     assert verdict(judge, "heads/main", pushed.v2, None) == "protected-ref"
     assert verdict(judge, "heads/main", pushed.v3, pushed.side, force=True) == "protected-ref"
     assert verdict(judge, "auto/x", pushed.v3, pushed.side, force=True) == "yes"
-    only_bob = pushed.judge(role, Rule("**", "heads/main", allow=("bob",)))
+    only_bob = pushed.judge(role, ProtectionRule("**", "heads/main", allow=("bob",)))
     assert verdict(only_bob, "heads/main", pushed.v1, pushed.v2) == "protected-ref"
-    bob = pushed.judge(role, Rule("**", "heads/main", allow=("bob",)), who="bob")
+    bob = pushed.judge(role, ProtectionRule("**", "heads/main", allow=("bob",)), who="bob")
     assert verdict(bob, "heads/main", pushed.v1, pushed.v2) == "yes"
 
 
@@ -156,7 +158,7 @@ def test_records_of_stages_are_only_appended(pushed: Pushed) -> None:
 
 def test_signed_only(pushed: Pushed, tmp_path) -> None:
     key, other = make_key(tmp_path), make_key(tmp_path, "other")
-    rule = Rule("**", "heads/main", signers=key.line())
+    rule = ProtectionRule("**", "heads/main", signers=key.line())
     judge = pushed.judge(Role.WRITE, rule)
     move = RefUpdate("heads/main", pushed.v1, pushed.v2)
     with pytest.raises(AuthError) as caught:
@@ -190,7 +192,7 @@ def test_ancestors(pushed: Pushed) -> None:
 
 
 RULES = st.builds(
-    Rule,
+    ProtectionRule,
     st.sampled_from(["**", "r", "other", "?"]),
     st.sampled_from(["**", "heads/*", "heads/main", "tags/**", "auto/*"]),
     st.booleans(),
@@ -205,7 +207,9 @@ RULES = st.builds(
     st.sampled_from(["heads/main", "heads/a/b", "tags/1.0", "auto/x"]),
     st.sampled_from(["create", "advance", "force", "delete"]),
 )
-def test_all_rules_that_match_bind(pushed: Pushed, rules: list[Rule], name: str, what: str) -> None:
+def test_all_rules_that_match_bind(
+    pushed: Pushed, rules: list[ProtectionRule], name: str, what: str
+) -> None:
     old, new = {
         "create": (None, pushed.v1),
         "advance": (pushed.v1, pushed.v2),

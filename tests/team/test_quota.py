@@ -15,13 +15,13 @@ from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate
 from mvcd.store.memory_store import MemoryStore
 from mvcd.team.host import TeamHost
+from mvcd.team.records import Quota
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
-from mvcd.team.values import Quota
 from mvcd.wire.client import RemotePeer
-from mvcd.wire.host import Action, Caller
-from mvcd.wire.server import Served, make_server
-from mvcd.wire.uploads import EXPIRE, PROGRESS
+from mvcd.wire.host import Access, Caller
+from mvcd.wire.server import RunningServer, make_server
+from mvcd.wire.uploads import EXPIRE_SECONDS, PROGRESS_BYTES
 from tests.store.objects import plain
 from tests.team.acts import BY, NOW
 from tests.wire.hosts import QUICK
@@ -41,7 +41,7 @@ class Running:
 
     def __init__(self, root: Root, ticks: Ticks) -> None:
         self.host = TeamHost(root, lambda: NOW)
-        self.served: Served = make_server(self.host, ticks=ticks)
+        self.served: RunningServer = make_server(self.host, ticks=ticks)
         self.port = self.served.server.add_insecure_port("127.0.0.1:0")
         self.served.server.start()
 
@@ -133,7 +133,7 @@ def test_what_was_named_is_counted_once(running: Running, tokens: dict[str, str]
     record, id = version_frame("1")
     peer.put(record)
     move(peer, "heads/main", None, id)
-    usage = running.host.open("r", _caller(tokens["ada"]), Action.READ)._usage
+    usage = running.host.open("r", _caller(tokens["ada"]), Access.READ)._usage
     assert usage.owed("ada") == 0
     assert usage._pushed["ada"] == len(frame_of(1)) + len(record)
     peer.put(frame_of(2))
@@ -170,7 +170,7 @@ def test_an_upload_that_rests_is_freed(
         peer.put(frame_of(n))
     running.served.remote.tidy()
     assert on_disk(root) >= 8 << 20
-    ticks.now += EXPIRE
+    ticks.now += EXPIRE_SECONDS
     running.served.remote.tidy()
     assert on_disk(root) < 1 << 20
     for n in range(4):
@@ -185,7 +185,7 @@ def test_one_that_sends_a_little_now_and_then_is_freed(
     for n in range(4):
         peer.put(frame_of(n))
     for n in range(7):
-        ticks.now += EXPIRE / 6
+        ticks.now += EXPIRE_SECONDS / 6
         running.served.remote.tidy()
         peer.put(frame_of(100 + n, 1000))
     assert on_disk(root) < 2 << 20
@@ -197,9 +197,9 @@ def test_a_long_push_goes_on(
 ) -> None:
     root.accounts.set_quota(BY, Quota("r", "ada", 1 << 30))
     peer = running.peer(tokens["ada"])
-    frames = [frame_of(n) for n in range(2 * PROGRESS // (2 << 20))]
+    frames = [frame_of(n) for n in range(2 * PROGRESS_BYTES // (2 << 20))]
     for frame in frames:
-        ticks.now += 2 * EXPIRE / len(frames)
+        ticks.now += 2 * EXPIRE_SECONDS / len(frames)
         running.served.remote.tidy()
         peer.put(frame)
     assert on_disk(root) >= 30 << 20
@@ -214,14 +214,14 @@ def test_the_space_of_others_is_not_touched(
 ) -> None:
     eve, ada = running.peer(tokens["eve"]), running.peer(tokens["ada"])
     eve.put(frame_of(1))
-    ticks.now += EXPIRE - 1
+    ticks.now += EXPIRE_SECONDS - 1
     ada.put(frame_of(2))
     ticks.now += 1
     running.served.remote.tidy()
     record, id = version_frame("ada")
     ada.put(record)
     move(ada, "heads/main", None, id)
-    usage = running.host.open("r", _caller(tokens["ada"]), Action.READ)._usage
+    usage = running.host.open("r", _caller(tokens["ada"]), Access.READ)._usage
     assert usage.owed("eve") == 0
     assert usage._pushed["ada"] == len(frame_of(2)) + len(record)
     eve.close()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.errors import AuthError, NoRepository
-from mvcd.team.roles import Action, Identity, Role, Scope, authorize, required
+from mvcd.team.roles import Identity, Permission, Role, Scope, authorize, required
 from tests.team.test_globs import oracle
 
 REFS = (
@@ -32,7 +32,7 @@ TABLE = {
     "workspaces/1/head": "- - - -",
     "remotes/o/heads/x": "- - - -",
 }
-MOVES = (Action.CREATE, Action.ADVANCE, Action.FORCE, Action.DELETE)
+MOVES = (Permission.CREATE, Permission.ADVANCE, Permission.FORCE, Permission.DELETE)
 
 
 @pytest.mark.parametrize("ref", TABLE)
@@ -41,7 +41,7 @@ def test_the_lowest_role_for_each_move(ref: str) -> None:
     assert " ".join(role.word if role else "-" for role in found) == TABLE[ref]
 
 
-def allowed(identity: Identity | None, action: Action, repo: str, ref: str | None) -> bool:
+def allowed(identity: Identity | None, action: Permission, repo: str, ref: str | None) -> bool:
     try:
         authorize(identity, action, repo, ref)
     except (AuthError, NoRepository):
@@ -49,8 +49,8 @@ def allowed(identity: Identity | None, action: Action, repo: str, ref: str | Non
     return True
 
 
-@pytest.mark.parametrize("action", Action)
-def test_nobody_may_nothing(action: Action) -> None:
+@pytest.mark.parametrize("action", Permission)
+def test_nobody_may_nothing(action: Permission) -> None:
     for ref in (None, *REFS):
         with pytest.raises(AuthError) as caught:
             authorize(None, action, "r", ref)
@@ -65,7 +65,7 @@ def test_a_hidden_repository_answers_as_an_absent_one() -> None:
     answers = []
     for repo in ("theirs/secret", "theirs/nothing"):
         with pytest.raises(NoRepository) as caught:
-            authorize(identity, Action.READ, repo)
+            authorize(identity, Permission.READ, repo)
         error = caught.value
         answers.append((error.kind, error.cause, error.help, str(error).replace(repo, "R")))
     assert answers[0] == answers[1]
@@ -104,7 +104,7 @@ def test_grants_are_cut_down_by_the_scopes_of_the_token(
         return max(fitting, default=0)
 
     sees = min(highest(grants, None), highest(cut, None)) > 0
-    for action, ref in product(Action, (None, *REFS)):
+    for action, ref in product(Permission, (None, *REFS)):
         role = min(highest(grants, ref), highest(cut, ref))
         needed = required(action, ref)
         expected = sees and needed is not None and role >= needed

@@ -11,8 +11,8 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.trust.incoming import require_closure
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
-from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
-from mvcd.wire.server import Served, make_server
+from mvcd.wire.host import Access, Caller, Judgement, Missing, Update
+from mvcd.wire.server import RunningServer, make_server
 from tests.support.engine import Repository
 
 QUICK = Patience(first=0.01, most=0.05, total=5.0)
@@ -56,9 +56,9 @@ class OneStore:
 
     def __init__(self, hosted: OpenRepository) -> None:
         self.hosted = hosted
-        self.seen: list[tuple[Action, Caller]] = []
+        self.seen: list[tuple[Access, Caller]] = []
 
-    def open(self, repo: str, caller: Caller, action: Action) -> OpenRepository:
+    def open(self, repo: str, caller: Caller, action: Access) -> OpenRepository:
         self.seen.append((action, caller))
         if repo != "r":
             raise NoRepository(f"there is no repository {repo!r} here")
@@ -74,8 +74,8 @@ def serving(
     kind: type[OpenRepository] = OpenRepository,
     *,
     clock: Callable[[], float] = time.time,
-) -> tuple[Served, int]:
-    """A server on a port of loopback; `Served.stop` ends it."""
+) -> tuple[RunningServer, int]:
+    """A server on a port of loopback; `RunningServer.stop` ends it."""
     served = make_server(OneStore(kind(store)), clock=clock)
     port = served.server.add_insecure_port("127.0.0.1:0")
     served.server.start()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mvcd.store.lmdb_store import LmdbStore
-from mvcd.wire.server import Remote
+from mvcd.wire.server import RemoteService
 from tests.sync.people import Pair, noise
 from tests.wire.hosts import CarefulRepository, serving
 
@@ -18,13 +18,13 @@ from tests.wire.hosts import CarefulRepository, serving
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     made: Counter[str] = Counter()
     for name in ("Hello", "ListRefs", "Log", "Has", "Get", "Put", "UpdateRefs"):
-        method = getattr(Remote, name)
+        method = getattr(RemoteService, name)
 
         def counted(self, request, context, name=name, method=method):  # type: ignore[no-untyped-def]
             made[name] += 1
             return method(self, request, context)
 
-        monkeypatch.setattr(Remote, name, counted)
+        monkeypatch.setattr(RemoteService, name, counted)
     return made
 
 

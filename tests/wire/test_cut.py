@@ -10,7 +10,7 @@ import pytest
 from mvcd.errors import Conflict, RemoteUnreachable
 from mvcd.ids import ChunkId
 from mvcd.store.api import RefUpdate
-from mvcd.store.frames import FRAME_SIZE, gather
+from mvcd.store.frames import FRAME_END_BYTES, gather
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.record import record_head
 from tests.store.objects import plain
@@ -54,7 +54,7 @@ def test_puts_go_on_after_a_cut(line, part: float) -> None:
     move(peer, "heads/a", None, b"1" * 32)
     assert proxy.cuts == 1
     assert all(store.has(ids)) and list(store.check()) == []
-    assert proxy.carried["up"] < 1.02 * sum(map(len, frames)) + FRAME_SIZE
+    assert proxy.carried["up"] < 1.02 * sum(map(len, frames)) + FRAME_END_BYTES
     peer.close()
 
 

@@ -12,7 +12,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mvcd.codec.encoded import MAX_RAW_SIZE, Codec, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import ChunkId, Kind, NodeId
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
@@ -193,7 +193,7 @@ def test_bombs(stub) -> None:
     lying = record(id, Codec.ZSTD, 1000, huge)
     assert refusal(stub, lying)[0] is grpc.StatusCode.DATA_LOSS
     fills = b"".join(
-        record(ChunkId.of(bytes([n]) * MAX_RAW_SIZE), Codec.FILL, MAX_RAW_SIZE, bytes([n]))
+        record(ChunkId.of(bytes([n]) * MAX_RAW_BYTES), Codec.FILL, MAX_RAW_BYTES, bytes([n]))
         for n in range(5)
     )
     code, text = refusal(stub, fills)

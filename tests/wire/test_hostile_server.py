@@ -223,7 +223,7 @@ def test_an_answer_to_has() -> None:
 def test_a_greeting_does_not_tell_us_to_make_a_million_calls() -> None:
     tiny = pb.Limits(has_ids=1, get_ids=1, log_versions=1, ref_updates=1)
     huge = pb.Limits(has_ids=1 << 31, get_ids=1 << 31, log_versions=1 << 31, ref_updates=1 << 31)
-    for told, has in ((tiny, limits.FEWEST), (huge, limits.HAS_IDS)):
+    for told, has in ((tiny, limits.FEWEST_IDS), (huge, limits.HAS_IDS)):
         reply = pb.HelloReply(protocol=1, limits=told)
         with Hostile(Hello=lambda r, n, reply=reply: reply) as peer:
             assert peer.hello().limits.has_ids == has
@@ -231,7 +231,7 @@ def test_a_greeting_does_not_tell_us_to_make_a_million_calls() -> None:
 
 def test_events_that_never_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are taken one by one, with time between them: the server waits, not our memory."""
-    monkeypatch.setattr(client, "EVENT_PAUSE", 0.02)
+    monkeypatch.setattr(client, "EVENT_PAUSE_SECONDS", 0.02)
     flood = lambda request, n: itertools.repeat(pb.RefEvent(changes=1, fresh=True))  # noqa: E731
     with Hostile(WatchRefs=flood) as peer:
         begun = time.monotonic()

@@ -46,7 +46,7 @@ class Counting(RemotePeer):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an interrupted push left is looked for at once, not after a third of a second."""
-    monkeypatch.setattr(uploads, "QUIET", 0.0)
+    monkeypatch.setattr(uploads, "QUIET_SECONDS", 0.0)
 
 
 @pytest.fixture

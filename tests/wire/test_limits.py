@@ -72,14 +72,14 @@ def test_the_page_and_hello_agree() -> None:
 def test_the_page_and_the_code_agree() -> None:
     assert page() == TABLE
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
-    assert f"but never fewer than {limits.FEWEST};" in text
+    assert f"but never fewer than {limits.FEWEST_IDS};" in text
 
 
 @pytest.fixture
 def strict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[LmdbStore, int]]:
     """A server that takes as little as a server may."""
     for name in ("HAS_IDS", "GET_IDS", "LOG_VERSIONS", "REF_UPDATES"):
-        monkeypatch.setattr(limits, name, limits.FEWEST)
+        monkeypatch.setattr(limits, name, limits.FEWEST_IDS)
     with LmdbStore.create(tmp_path / "server") as store:
         served, port = serving(store, CarefulRepository)
         yield store, port
@@ -91,7 +91,7 @@ def test_a_client_keeps_to_smaller_ones(history: History, strict: tuple[LmdbStor
     peer = calling(port)
     history.push(peer)
     whole = {id for id, _ in history.store.ids()}
-    assert len(whole) > 2 * limits.FEWEST
+    assert len(whole) > 2 * limits.FEWEST_IDS
     with MemoryStore() as copy, copy.session() as session:
         pull(copy, session, [peer], [history.versions[1]], [], monitor=Silent())
         session.commit()
@@ -103,7 +103,7 @@ def test_refs_move_together_or_are_refused_here(strict: tuple[LmdbStore, int]) -
     """They are not split: all of them move or none."""
     store, port = strict
     peer = calling(port)
-    many = [RefUpdate(f"tags/{n}", None, bytes(32)) for n in range(limits.FEWEST + 1)]
+    many = [RefUpdate(f"tags/{n}", None, bytes(32)) for n in range(limits.FEWEST_IDS + 1)]
     with pytest.raises(Failure, match="65 refs") as caught:
         peer.update_refs(many, force=frozenset(), author="", detail="")
     assert caught.value.kind == "too-large" and store.refs() == {}
@@ -142,6 +142,7 @@ def test_few_ids_wait_for_no_greeting(strict: tuple[LmdbStore, int]) -> None:
     peer = calling(port)
     peer._told = None  # type: ignore[assignment]
     assert (
-        peer.has([ChunkId.of(b"%d" % n) for n in range(limits.FEWEST)]) == [False] * limits.FEWEST
+        peer.has([ChunkId.of(b"%d" % n) for n in range(limits.FEWEST_IDS)])
+        == [False] * limits.FEWEST_IDS
     )
     peer.close()

@@ -9,7 +9,7 @@ import pytest
 from mvcd.errors import Conflict
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
-from mvcd.wire.replies import FORGOTTEN_AT_ONCE, KEPT_DAYS, Replies
+from mvcd.wire.replies import FORGOTTEN_ROWS, KEPT_DAYS, Replies
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.wire.hosts import calling, serving
 
@@ -48,13 +48,13 @@ def test_one_update_forgets_a_few(tmp_path: Path) -> None:
     replies = Replies(clock)
     with LmdbStore.create(tmp_path / "store") as store:
         old = {}
-        for n in range(3 * FORGOTTEN_AT_ONCE):
+        for n in range(3 * FORGOTTEN_ROWS):
             old |= replies.rows(store, n.to_bytes(16, "big"), b"old")
         store.cache_put(old)
         clock.now += (KEPT_DAYS + 1) * DAY
         for n in range(4):
             store.cache_put(replies.rows(store, b"new %12d" % n, b"new"))
-            assert rows(store) == max(0, 2 - n) * FORGOTTEN_AT_ONCE + n + 1
+            assert rows(store) == max(0, 2 - n) * FORGOTTEN_ROWS + n + 1
         assert all(replies.find(store, b"new %12d" % n) == b"new" for n in range(4))
 
 

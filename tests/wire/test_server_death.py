@@ -21,7 +21,7 @@ from mvcd.errors import MvcError
 from mvcd.store.frames import gather
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
-from mvcd.store.pack import BUFFER_SIZE
+from mvcd.store.pack import BUFFER_BYTES
 from mvcd.store.record import record_head
 from tests.store.objects import plain
 from tests.support.proxy import Proxy
@@ -111,7 +111,7 @@ def test_what_a_killed_server_acknowledged_is_not_sent_again(tmp_path: Path) -> 
         peer.close()
     with process(tmp_path / "s") as (_, port):
         peer = calling(port)
-        assert sum(200_000 for here in peer.has(ids) if not here) <= BUFFER_SIZE + 200_000
+        assert sum(200_000 for here in peer.has(ids) if not here) <= BUFFER_BYTES + 200_000
         peer.close()
     with LmdbStore.open(tmp_path / "s") as store:
         assert list(store.check()) == []

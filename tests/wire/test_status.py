@@ -11,7 +11,7 @@ from google.rpc import code_pb2
 
 from mvcd import errors
 from mvcd.errors import MvcError
-from mvcd.wire.status import CODES, KIND_CODES, MAX_TEXT, may_repeat, to_error, to_status
+from mvcd.wire.status import CODES, KIND_CODES, MAX_TEXT_BYTES, may_repeat, to_error, to_status
 
 PAGE = Path(__file__).parents[2] / "proto" / "README.md"
 URL = "grpc://example.org/r"
@@ -83,8 +83,8 @@ def test_absent_texts_stay_absent() -> None:
 
 def test_long_texts_are_cut_between_characters() -> None:
     found = to_error(sent(errors.Conflict("€" * 5000, cause="ä" * 5000)), URL)
-    assert str(found) == "€" * (MAX_TEXT // 3)
-    assert found.cause == "ä" * (MAX_TEXT // 2)
+    assert str(found) == "€" * (MAX_TEXT_BYTES // 3)
+    assert found.cause == "ä" * (MAX_TEXT_BYTES // 2)
 
 
 def test_kinds_with_a_code_of_their_own() -> None:

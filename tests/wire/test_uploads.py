@@ -17,8 +17,17 @@ from mvcd.store.memory_store import MemoryStore
 from mvcd.wire.admission import MAX_OF_METHOD
 from mvcd.wire.carriers import PutRequest
 from mvcd.wire.host import Judgement, Missing, Update
-from mvcd.wire.server import PUTS, Served
-from mvcd.wire.uploads import ANNOUNCED, BUSY, EXPIRE, FRAMES, MAX_UPLOADS, QUIET, Upload, Uploads
+from mvcd.wire.server import MAX_PUTS, RunningServer
+from mvcd.wire.uploads import (
+    ANNOUNCED_SECONDS,
+    BUSY_SECONDS,
+    EXPIRE_SECONDS,
+    MAX_FRAMES,
+    MAX_UPLOADS,
+    QUIET_SECONDS,
+    Upload,
+    Uploads,
+)
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.sync.people import Pair, noise
 from tests.wire.conftest import History
@@ -48,7 +57,7 @@ class Meddler:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[LmdbStore, Served, int]]:
+def server(tmp_path: Path) -> Iterator[tuple[LmdbStore, RunningServer, int]]:
     with LmdbStore.create(tmp_path / "server") as store:
         served, port = serving(store, CarefulRepository)
         yield store, served, port
@@ -56,7 +65,7 @@ def server(tmp_path: Path) -> Iterator[tuple[LmdbStore, Served, int]]:
 
 
 def test_one_that_is_closed_in_peace_at_any_moment(
-    history: History, server: tuple[LmdbStore, Served, int], monkeypatch: pytest.MonkeyPatch
+    history: History, server: tuple[LmdbStore, RunningServer, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As for resting too long: what was acknowledged is there."""
     store, served, port = server
@@ -75,7 +84,7 @@ def test_one_that_is_closed_in_peace_at_any_moment(
 
 
 def test_one_that_fails_at_any_moment(
-    tmp_path: Path, server: tuple[LmdbStore, Served, int], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, server: tuple[LmdbStore, RunningServer, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was acknowledged is gone: the push finds out and sends it again."""
     _, served, port = server
@@ -116,7 +125,7 @@ def test_who_asks_hears_nothing_of_the_push_that_ends_meanwhile(
     ours, store, clock = every
     with ours.using("r", b"a", store) as upload:
         upload.dirty = 1
-    clock.now += QUIET
+    clock.now += QUIET_SECONDS
     meddler = Meddler(monkeypatch, lambda: ours.end("r", b"a"))
     meddler.turn = 1
     ours.settle("r", b"b")
@@ -129,7 +138,7 @@ def test_who_asks_hears_nothing_of_what_another_lost(
     ours, store, clock = every
     with ours.using("r", b"a", store) as upload:
         upload.dirty = 1
-    clock.now += QUIET
+    clock.now += QUIET_SECONDS
 
     def stale(_: Upload) -> None:
         raise StaleReuse("collected")
@@ -144,12 +153,12 @@ def test_who_asks_hears_nothing_of_what_another_lost(
 def test_a_call_under_way_is_no_rest(every: tuple[Uploads, MemoryStore, Clock]) -> None:
     ours, store, clock = every
     with ours.using("r", b"a", store) as upload:
-        clock.now += EXPIRE + 1
+        clock.now += EXPIRE_SECONDS + 1
         for n in range(MAX_UPLOADS + 5):
             with ours.using("r", b"%d" % n, store):
                 clock.now += 1
         assert not upload.closed
-    clock.now += EXPIRE + 1
+    clock.now += EXPIRE_SECONDS + 1
     ours.expire()
     assert upload.closed
 
@@ -179,10 +188,10 @@ def test_who_has_many_keeps_nobody_out(every: tuple[Uploads, MemoryStore, Clock]
         pass
     with ours.using("r", b"bob", store, "bob") as his:
         pass
-    clock.now += QUIET
+    clock.now += QUIET_SECONDS
     for n in range(MAX_UPLOADS):
         with ours.using("r", b"again %d" % n, store, "eve"):
-            clock.now += QUIET / 10
+            clock.now += QUIET_SECONDS / 10
     assert not hers.closed and not his.closed
     assert len(ours._open) == MAX_UPLOADS
 
@@ -198,20 +207,20 @@ def test_ended_under_a_call_is_busy(every: tuple[Uploads, MemoryStore, Clock]) -
 def test_pushes_share_what_is_in_flight(every: tuple[Uploads, MemoryStore, Clock]) -> None:
     """Those that have asked and not put yet, too; for a while."""
     ours, store, clock = every
-    assert ours.announce("r", b"a") == FRAMES
+    assert ours.announce("r", b"a") == MAX_FRAMES
     with ours.using("r", b"a", store):
-        assert ours.frames() == FRAMES
+        assert ours.frames() == MAX_FRAMES
         assert [ours.announce("r", b"%d" % n) for n in range(3)] == [
-            FRAMES // 2, FRAMES // 3, FRAMES // 4,
+            MAX_FRAMES // 2, MAX_FRAMES // 3, MAX_FRAMES // 4,
         ]  # fmt: skip
-        clock.now += ANNOUNCED
-        assert ours.announce("r", b"a") == FRAMES
-        for n in range(FRAMES):
+        clock.now += ANNOUNCED_SECONDS
+        assert ours.announce("r", b"a") == MAX_FRAMES
+        for n in range(MAX_FRAMES):
             with ours.using("r", b"%d" % n, store):
                 pass
         assert ours.frames() == 1
-        clock.now += BUSY
-        assert ours.frames() == FRAMES
+        clock.now += BUSY_SECONDS
+        assert ours.frames() == MAX_FRAMES
     for n in range(2 * MAX_UPLOADS):
         assert ours.announce("r", b"%d" % n) >= 1
     assert len(ours._announced) <= MAX_UPLOADS
@@ -277,14 +286,14 @@ def test_frames_wait_outside_and_nobody_else_does() -> None:
         served, port = serving(store, Crowded)
         peer = calling(port)
         request = PutRequest("r", b"s" * 16, b"")
-        puts = [peer._stub.Put.future(request) for _ in range(3 * PUTS)]
+        puts = [peer._stub.Put.future(request) for _ in range(3 * MAX_PUTS)]
         deadline = time.monotonic() + 10
-        while Crowded.most < PUTS and time.monotonic() < deadline:
+        while Crowded.most < MAX_PUTS and time.monotonic() < deadline:
             time.sleep(0.01)
         assert peer.refs() == {}
-        assert Crowded.most == PUTS
+        assert Crowded.most == MAX_PUTS
         Crowded.free.set()
         assert all(put.result().stored == 0 for put in puts)
-        assert Crowded.most == PUTS
+        assert Crowded.most == MAX_PUTS
         peer.close()
         served.stop(1)

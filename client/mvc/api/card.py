@@ -5,22 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mvc.api.page import Block, Cell, Code, Page, Section, Table
+from mvc.api.page import Block, Cell, Code, Page, PageTable, Section
 from mvc.api.public import made_from
 from mvc.api.results import ComponentRoot, Value, Version
 from mvc.api.signatures import SignatureReport
 from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.objects.version import Component
-from mvcd.repo.release.card import CardFile, DataKind, DataTable, Network, WeightFile
+from mvcd.repo.release.card import CardFile, DataKind, DataTable, NetworkSummary, WeightFile
 
-__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "Network", "WeightFile"]
+__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "NetworkSummary", "WeightFile"]
 
 _ABSENT = "Its files are not here: pruned, or never fetched. The digest above still names them."
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-_SHORT = 12
-_NETWORKS = 3
-_LISTED = 100
+_SHORT_CHARACTERS = 12
+_MAX_NETWORKS = 3
+_LISTED_FILES = 100
 _SHOWN_COLUMNS = 12
 _SHOWN_VALUES = 8
 """Settings, and metrics, on one row of a catalogue."""
@@ -39,7 +39,7 @@ class Card:
     project: str
     version: Version
     architecture: tuple[CardFile, ...]
-    networks: tuple[Network, ...]
+    networks: tuple[NetworkSummary, ...]
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     tables: tuple[DataTable, ...]
@@ -90,11 +90,11 @@ def _card_page(card: Card) -> Page:
         Section("Hyperparameters", [_values(version.hyperparameters, "none were recorded")]),
         Section("Data", list(_data(card))),
         Section("Results", [_values(version.metrics, "none were recorded")]),
-        Section("Provenance", [Table(list(_provenance(version)))]),
+        Section("Provenance", [PageTable(list(_provenance(version)))]),
         Section("Stages", [_stages(card)]),
         Section("Signatures", [_signatures(card)]),
     ]
-    lead: list[Block] = [version.message.strip() or "(no message)", Table(list(_facts(card)))]
+    lead: list[Block] = [version.message.strip() or "(no message)", PageTable(list(_facts(card)))]
     foot = f"Made by mvc {__version__} from the version's record; every digest can be checked."
     return Page(f"{card.project} v{version.number}", lead, sections, foot)
 
@@ -110,24 +110,24 @@ def _facts(card: Card) -> Iterator[tuple[Cell, Cell]]:
     yield "size", f"{_size(version.size)} in {_plural(version.files, 'file')}"
 
 
-def _parts(version: Version) -> Table:
+def _parts(version: Version) -> PageTable:
     rows: list[tuple[Cell, ...]] = [
         (name.value, part.files, _size(part.size), Code(part.digest) if part.digest else "-")
         for name, part in version.components.items()
     ]
-    return Table(rows, head=["part", "files", "size", "digest"])
+    return PageTable(rows, head=["part", "files", "size", "digest"])
 
 
 def _architecture(card: Card) -> Iterator[Block]:
-    for network in card.networks[:_NETWORKS]:
+    for network in card.networks[:_MAX_NETWORKS]:
         if len(card.networks) > 1:
             yield f"{network.name}: {_parameters(network.parameters)}"
         modules: list[tuple[Cell, ...]] = [
             (m.module or "(top)", m.tensors, m.parameters) for m in network.modules
         ]
-        yield Table(modules, head=["module", "tensors", "parameters"])
-    if len(card.networks) > _NETWORKS:
-        yield f"... and {_plural(len(card.networks) - _NETWORKS, 'smaller network')}."
+        yield PageTable(modules, head=["module", "tensors", "parameters"])
+    if len(card.networks) > _MAX_NETWORKS:
+        yield f"... and {_plural(len(card.networks) - _MAX_NETWORKS, 'smaller network')}."
     if Component.ARCHITECTURE in card.absent:
         yield _ABSENT
         return
@@ -135,7 +135,7 @@ def _architecture(card: Card) -> Iterator[Block]:
         (f.path, _size(f.size), Code(f.recipe)) for f in card.architecture
     ]
     if rows:
-        yield Table(rows, head=["file", "size", "digest"])
+        yield PageTable(rows, head=["file", "size", "digest"])
     total = card.version.components[Component.ARCHITECTURE].files
     if total > len(rows):
         yield f"... and {_plural(total - len(rows), 'more file')}."
@@ -153,13 +153,13 @@ def _weights(card: Card) -> Iterator[Block]:
             (dtype, count, f"{100 * count / total:.1f} %" if total else "-")
             for dtype, count in card.parameters.items()
         ]
-        yield Table(counts, head=["dtype", "parameters", "share"])
+        yield PageTable(counts, head=["dtype", "parameters", "share"])
     rows: list[tuple[Cell, ...]] = [
         (f.path, f.format or "-", f.tensors, _size(f.size), Code(f.recipe)) for f in card.weights
     ]
-    yield Table(rows[:_LISTED], head=["file", "format", "tensors", "size", "digest"])
-    if len(rows) > _LISTED:
-        yield f"... and {_plural(len(rows) - _LISTED, 'more file')}."
+    yield PageTable(rows[:_LISTED_FILES], head=["file", "format", "tensors", "size", "digest"])
+    if len(rows) > _LISTED_FILES:
+        yield f"... and {_plural(len(rows) - _LISTED_FILES, 'more file')}."
 
 
 def _data(card: Card) -> Iterator[Block]:
@@ -169,13 +169,13 @@ def _data(card: Card) -> Iterator[Block]:
     kinds: list[tuple[Cell, ...]] = [
         (f".{k.kind}" if k.kind else "(no ending)", k.files, _size(k.size)) for k in card.data
     ]
-    yield Table(kinds, head=["kind", "files", "size"])
+    yield PageTable(kinds, head=["kind", "files", "size"])
     tables: list[tuple[Cell, ...]] = [
         (t.path, "-" if t.rows is None else f"{t.rows:,}", t.problem or _columns(t.columns))
         for t in card.tables
     ]
     if tables:
-        yield Table(tables, head=["table", "rows", "columns"])
+        yield PageTable(tables, head=["table", "rows", "columns"])
 
 
 def _columns(names: Sequence[str]) -> str:
@@ -187,7 +187,7 @@ def _columns(names: Sequence[str]) -> str:
 def _values(values: Mapping[str, Value], none: str) -> Block:
     if not values:
         return none[:1].upper() + none[1:] + "."
-    return Table([(key, _value(value)) for key, value in values.items()])
+    return PageTable([(key, _value(value)) for key, value in values.items()])
 
 
 def _provenance(version: Version) -> Iterator[tuple[Cell, Cell]]:
@@ -221,9 +221,9 @@ def _stages(card: Card) -> Block:
         now = "live" if r.live else "-" if r.until is None else f"{r.until:%Y-%m-%d %H:%M %z}"
         rows.append(
             (f"{r.stage} {r.number}", r.step, f"{r.time:%Y-%m-%d %H:%M %z}", now, r.author,
-             (r.reason or "-", *checks), Code(r.digest[:_SHORT]))
+             (r.reason or "-", *checks), Code(r.digest[:_SHORT_CHARACTERS]))
         )  # fmt: skip
-    return Table(
+    return PageTable(
         rows, head=["record", "step", "from", "until", "by", "why, and what was met", "digest"]
     )
 
@@ -238,7 +238,7 @@ def _signatures(card: Card) -> Block:
         (s.state.value, s.principal or "-", s.key_type, Code(s.fingerprint or "-"), s.reason or "-")
         for s in found
     ]
-    return Table(rows, head=["state", "by", "key", "fingerprint", "why not"])
+    return PageTable(rows, head=["state", "by", "key", "fingerprint", "why not"])
 
 
 # -------------------------------------------------------------------- the catalogue
@@ -257,7 +257,7 @@ def _catalogue_page(catalogue: Catalogue) -> Page:
     ]
     rows = [_row(card) for card in catalogue.cards]
     count = _plural(len(rows), "model")
-    blocks: list[Block] = [Table(rows, head=head)] if rows else ["Nothing was published yet."]
+    blocks: list[Block] = [PageTable(rows, head=head)] if rows else ["Nothing was published yet."]
     foot = (
         f"{count}. Made by mvc {__version__}. Equal digests, equal content; mvc verify-deploy DIR ID checks "
         "what was got."
@@ -270,12 +270,12 @@ def _row(card: Card) -> tuple[Cell, ...]:
 
     def digest(component: Component) -> Cell:
         root = version.components[component]
-        return Code(root.digest[:_SHORT]) if root.digest else "-"
+        return Code(root.digest[:_SHORT_CHARACTERS]) if root.digest else "-"
 
     data = version.components[Component.DATA]
     return (
         model_name(card),
-        (f"v{version.number}", Code(version.id[:_SHORT]), f"{version.time:%Y-%m-%d}"),
+        (f"v{version.number}", Code(version.id[:_SHORT_CHARACTERS]), f"{version.time:%Y-%m-%d}"),
         (_parameters(card.parameters) or "-", digest(Component.ARCHITECTURE)),
         (_size(version.components[Component.WEIGHTS].size), digest(Component.WEIGHTS)),
         _some(version.hyperparameters),

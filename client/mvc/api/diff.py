@@ -27,7 +27,7 @@ from mvcd.repo.compare.data import (
     problems,
     summarise_tables,
 )
-from mvcd.repo.compare.diff import compare
+from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.sides import Sides, sides_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import FileChanges, ValueChange
@@ -154,5 +154,5 @@ def difference(
 ) -> Diff:
     """Compares two versions, or one with the workspace, as `Repo.diff` does."""
     sides = sides_of(core, a, b)
-    diff = compare(sides, components=components, metrics=metric_rules(core.root))
+    diff = diff_sides(sides, components=components, metrics=metric_rules(core.root))
     return public(Diff, diff, _sides=sides, _core=core)

@@ -31,7 +31,7 @@ code { font: .85em/1.5 ui-monospace, monospace; overflow-wrap: anywhere; }
 .s { white-space: nowrap; }
 footer { margin-top: 2.5rem; color: var(--dim); font-size: .85em; }
 """
-_UNBROKEN = 16
+_UNBROKEN_CHARACTERS = 16
 """Letters of code that stay on one line: the beginning of a digest."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _MARKUP = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
@@ -55,14 +55,14 @@ Cell = str | Code | int | tuple["Cell", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """Rows below an optional `head`; without one, the first column names what the second says."""
 
     rows: Sequence[Sequence[Cell]]
     head: Sequence[str] = ()
 
 
-Block = str | Code | Table
+Block = str | Code | PageTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class Page:
 
 
 def _markdown_block(block: Block) -> Iterator[str]:
-    if isinstance(block, Table):
+    if isinstance(block, PageTable):
         yield from _markdown_table(block)
     elif isinstance(block, Code):
         yield _markdown_code(block) or _line(block.text)
@@ -129,7 +129,7 @@ def _markdown_block(block: Block) -> Iterator[str]:
             yield f"{_line(line)}  " if line.strip() else ""  # two blanks: the line ends here
 
 
-def _markdown_table(table: Table) -> Iterator[str]:
+def _markdown_table(table: PageTable) -> Iterator[str]:
     columns = len(table.head) or max(map(len, table.rows), default=0)
     yield "| " + " | ".join(map(_escaped, table.head or [""] * columns)) + " |"
     yield "|" + "|".join("--:" if _numeric(table, i) else "---" for i in range(columns)) + "|"
@@ -173,14 +173,14 @@ def _line(text: str) -> str:
 
 
 def _html_block(block: Block) -> str:
-    if isinstance(block, Table):
+    if isinstance(block, PageTable):
         return _html_table(block)
     if isinstance(block, Code):
         return f"<p>{_html_cell(block)}</p>"
     return f"<p>{_text(block.strip())}</p>"
 
 
-def _html_table(table: Table) -> str:
+def _html_table(table: PageTable) -> str:
     head = ""
     if table.head:
         cells = [
@@ -205,7 +205,7 @@ def _html_cell(cell: Cell) -> str:
     if isinstance(cell, int):
         return f"{cell:,}"
     if isinstance(cell, Code):
-        style = ' class="s"' if len(cell.text) <= _UNBROKEN else ""
+        style = ' class="s"' if len(cell.text) <= _UNBROKEN_CHARACTERS else ""
         return f"<code{style}>{_text(cell.text)}</code>"
     return _text(cell)
 
@@ -217,7 +217,7 @@ def _text(text: str) -> str:
 # -------------------------------------------------------------------- both
 
 
-def _numeric(table: Table, column: int) -> bool:
+def _numeric(table: PageTable, column: int) -> bool:
     return bool(table.rows) and all(
         isinstance(row[column], int) for row in table.rows if column < len(row)
     )

@@ -19,7 +19,7 @@ from mvcd.repo.records.results import (
     Listed,
     PathChange,
 )
-from mvcd.repo.workspace.ignore import Match as IgnoreMatch
+from mvcd.repo.workspace.ignore import IgnoreMatch
 from mvcd.store.api import CollectReport, StoreStats
 
 __all__ = [

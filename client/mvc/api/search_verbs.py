@@ -77,7 +77,7 @@ class SearchVerbs(Opened):
         from mvc.api.search import Comparison  # late: start-up
         from mvcd.repo.history import comparison
 
-        found = comparison.compare(
+        found = comparison.compare_versions(
             self._core, revs, branches=_names(branches), all_refs=all_refs, where=where, sort=sort,
             reverse=reverse, columns=_names(columns), every_column=every_column,
         )  # fmt: skip

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mvcd.repo.trust.judging import Trust
     from mvcd.repo.trust.keygen import Keygen
 
-_MAX_ALLOWED = 4 << 20
+_MAX_ALLOWED_BYTES = 4 << 20
 _USUAL = ("id_ed25519", "id_ecdsa", "id_ed25519_sk", "id_rsa")
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0", ""}
 
@@ -154,14 +154,14 @@ def _path(path: str, root: str) -> str:
 def _read(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            text = file.read(_MAX_ALLOWED + 1)
+            text = file.read(_MAX_ALLOWED_BYTES + 1)
     except OSError as error:
         raise Failure(
             f"cannot read the allowed-signers file {path}", kind="no-allowed-signers",
             cause=os.strerror(error.errno or 0).lower(),
             help="mvc config set signing.allowed_signers FILE",
         ) from None  # fmt: skip
-    if len(text) > _MAX_ALLOWED:
+    if len(text) > _MAX_ALLOWED_BYTES:
         raise Failure(f"{path} is larger than 4 MiB", kind="no-allowed-signers")
     return text
 

@@ -11,7 +11,7 @@ from mvc.api.results import Value
 from mvcd.objects.promotion import Requirement
 from mvcd.repo.records.stages import ChainReport
 from mvcd.repo.release.gate import GateFailed
-from mvcd.repo.release.requirement import Checked as CheckedRequirement
+from mvcd.repo.release.requirement import CheckedRequirement
 
 if TYPE_CHECKING:
     from mvcd.repo.records import stages as engine

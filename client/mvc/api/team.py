@@ -21,7 +21,7 @@ from mvcd.errors import UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.care.gc import collect_store
 from mvcd.repo.care.verify import verify_apart
-from mvcd.team import values
+from mvcd.team import records
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope
 from mvcd.team.root import Root
@@ -221,7 +221,7 @@ class TeamServer:
         `refs` the token may do less than its user. `expires`: "90d", "12h", "2w", or a date."""
         scopes = None
         if role is not None or repos is not None or refs is not None:
-            scopes = [Scope(repos or "**", values.parse_role(role or "admin"), refs or "**")]
+            scopes = [Scope(repos or "**", records.parse_role(role or "admin"), refs or "**")]
         by = _by()
         secret, token = self._accounts.add_token(
             by, user, scopes=scopes, expires_us=_expiry(expires, by.time_us), note=note
@@ -232,7 +232,7 @@ class TeamServer:
         """Revokes a token at once. `id` may be abbreviated."""
         return self._token(self._accounts.revoke_token(_by(), id))
 
-    def _token(self, token: values.Token) -> AccountToken:
+    def _token(self, token: records.Token) -> AccountToken:
         used = self._accounts.last_used_us(token)
         return public(AccountToken, token, last_used=_time_or_none(used))
 
@@ -245,7 +245,7 @@ class TeamServer:
     def grant(self, user: str, role: str, *, repos: str = "**", refs: str = "**") -> AccountGrant:
         """Gives a role, replacing the user's grant for the same `repos` and `refs`. If several grants match,
         the highest role counts."""
-        scope = Scope(repos, values.parse_role(role), refs)
+        scope = Scope(repos, records.parse_role(role), refs)
         self._accounts.set_grant(_by(), user, scope)
         return AccountGrant(user, scope.role.word, repos, refs)
 
@@ -269,9 +269,11 @@ class TeamServer:
     ) -> RefRule:
         """Protects refs, replacing the rule for the same `repos` and `refs`. If several rules match a ref, all
         of them apply."""
-        if signers is not None and len(signers.encode()) > values.MAX_SIGNERS:
-            raise UsageError(f"an allowed-signers file has at most {values.MAX_SIGNERS} bytes here")
-        rule = values.Rule(
+        if signers is not None and len(signers.encode()) > records.MAX_SIGNERS_BYTES:
+            raise UsageError(
+                f"an allowed-signers file has at most {records.MAX_SIGNERS_BYTES} bytes here"
+            )
+        rule = records.ProtectionRule(
             repos=repos,
             refs=refs,
             no_delete=no_delete,
@@ -294,8 +296,8 @@ class TeamServer:
         self, limit: int | str, *, repos: str = "**", user: str | None = None
     ) -> StorageQuota:
         """Sets a quota. `limit`: bytes, or a size like "500G"."""
-        size = values.parse_size(limit) if isinstance(limit, str) else limit
-        self._accounts.set_quota(_by(), values.Quota(repos, user, size))
+        size = records.parse_size(limit) if isinstance(limit, str) else limit
+        self._accounts.set_quota(_by(), records.Quota(repos, user, size))
         return StorageQuota(repos, user, size)
 
     def remove_quota(self, *, repos: str = "**", user: str | None = None) -> None:

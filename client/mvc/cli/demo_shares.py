@@ -57,7 +57,7 @@ class Impatient(Lines):
         super().warn(message)
 
 
-class Shares:
+class DemoShares:
     """The far side and those who read from it. `there` is the repository that others see."""
 
     def __init__(self, face: Face, repo: Repo, monitor: Impatient, stack: ExitStack) -> None:

@@ -16,8 +16,8 @@ from mvc.cli import text
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_PATIENCE = 0.5
-_INTERVAL = 0.1
+_PATIENCE_SECONDS = 0.5
+_INTERVAL_SECONDS = 0.1
 _SAVING = "snapshot"
 _TITLES = {
     _SAVING: "saving",
@@ -72,7 +72,7 @@ class Bar(Lines):
         self._task, self._total, self._items = task, total_bytes, items
         self._done = self._count = self._new = 0
         self._started = time.monotonic()
-        self._next = self._started + _PATIENCE
+        self._next = self._started + _PATIENCE_SECONDS
 
     def begin(
         self, task: str, *, total_bytes: int | None = None, total_items: int | None = None
@@ -93,7 +93,7 @@ class Bar(Lines):
             self._new += bytes_new
             now = time.monotonic()
             if self._task and now >= self._next:
-                self._next = now + _INTERVAL
+                self._next = now + _INTERVAL_SECONDS
                 self._draw()
 
     def finish(self) -> None:

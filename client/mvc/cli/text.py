@@ -15,7 +15,7 @@ import click
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
-SHORT_ID = 10
+SHORT_ID_CHARACTERS = 10
 """Hex digits of an id on a screen: 40 bits, unique by far in any one repository."""
 
 
@@ -114,7 +114,7 @@ def room() -> int | None:
 
 
 def short(id: str) -> str:
-    return id[:SHORT_ID]
+    return id[:SHORT_ID_CHARACTERS]
 
 
 def width(text: str) -> int:

@@ -24,7 +24,7 @@ from statistics import fmean, pstdev
 from typing import NamedTuple
 
 from mvc.demo.dataset import COLUMNS, SPECIES, Flower
-from mvc.demo.tensorfile import Tensor, as_float32
+from mvc.demo.tensorfile import NamedArray, as_float32
 
 FIRST_FEATURES = 128
 SECOND_FEATURES = 384
@@ -38,7 +38,7 @@ Matrix = list[Row]
 """Rows of equal length, one per output; a bias is a matrix of one row."""
 
 
-class Metrics(NamedTuple):
+class Scores(NamedTuple):
     """Mean cross-entropy in nats, and the share of validation flowers whose species is right."""
 
     train_loss: float
@@ -57,7 +57,7 @@ class _Activations(NamedTuple):
     probabilities: Row
 
 
-class Network:
+class Perceptron:
     """The perceptron, the flowers it trains on, and the state of its training."""
 
     def __init__(
@@ -102,7 +102,7 @@ class Network:
 
     def train(
         self, *, epochs: int, lr: float, momentum: float, batch_size: int
-    ) -> Iterator[Metrics]:
+    ) -> Iterator[Scores]:
         """Train lazily, one epoch for each value taken; each is measured after its epoch.
 
         A later call goes on where the last one stopped, with its velocity.
@@ -114,14 +114,14 @@ class Network:
                 self._step(self._gradients(batch), lr=lr, momentum=momentum)
             yield self.measure()
 
-    def measure(self) -> Metrics:
+    def measure(self) -> Scores:
         train_loss, _ = self._evaluate(self._training)
-        return Metrics(train_loss, *self._evaluate(self._validation))
+        return Scores(train_loss, *self._evaluate(self._validation))
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, NamedArray]:
         """All parameters, frozen ones first; vectors have one dimension. Holds copies."""
         return {
-            name: Tensor(
+            name: NamedArray(
                 (len(rows[0]),) if len(rows) == 1 else (len(rows), len(rows[0])),
                 [value for row in rows for value in row],
             )

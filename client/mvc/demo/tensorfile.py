@@ -17,11 +17,11 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_ALIGNMENT = 8
+_ALIGNMENT_BYTES = 8
 _RESERVED_NAME = "__metadata__"
 
 
-class Tensor(NamedTuple):
+class NamedArray(NamedTuple):
     """`values` in row-major order; there are as many as the product of `shape`."""
 
     shape: tuple[int, ...]
@@ -33,7 +33,7 @@ def as_float32(values: Sequence[float]) -> list[float]:
     return array("f", values).tolist()
 
 
-def write_tensors(path: str, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: str, tensors: Mapping[str, NamedArray]) -> None:
     """Write the tensors to `path` as F32, in the mapping's order, replacing the file at once.
 
     Equal tensors in equal order give equal bytes. Raises ValueError when a tensor's values do not
@@ -52,7 +52,7 @@ def write_tensors(path: str, tensors: Mapping[str, Tensor]) -> None:
         header[name] = {"dtype": "F32", "shape": tensor.shape, "data_offsets": (begin, end)}
         begin = end
     text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % _ALIGNMENT)
+    text += b" " * (-len(text) % _ALIGNMENT_BYTES)
     replace_file(path, b"".join((struct.pack("<Q", len(text)), text, *bodies)))
 
 

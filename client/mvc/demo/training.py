@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass, replace
 
 from mvc.demo.architecture import model_source
 from mvc.demo.dataset import read_flowers, split, table
-from mvc.demo.network import Metrics, Network
+from mvc.demo.network import Perceptron, Scores
 from mvc.demo.tensorfile import replace_file, write_tensors
 
 OnIteration = Callable[[int, dict[str, dict[str, float]]], None]
 """Takes the iteration's number, from 1, and what `metrics.json` now holds."""
 
-_VALIDATION_PER_SPECIES = 15
+_VALIDATION_FLOWERS = 15
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,10 @@ def run_training(directory: str, *, iterations: int, on_iteration: OnIteration) 
     parameters = Hyperparameters()
     training, validation = split(
         read_flowers(data),
-        validation_per_species=_VALIDATION_PER_SPECIES,
+        validation_per_species=_VALIDATION_FLOWERS,
         seed=parameters.seed,
     )
-    network = Network(
+    network = Perceptron(
         training, validation, hidden_units=parameters.hidden_units, seed=parameters.seed
     )
     log: list[str] = []
@@ -90,7 +90,7 @@ def _iteration_after(iterations: int, *, thirds: int) -> int:
     return 1 + -(-thirds * iterations // 3)
 
 
-def _log_line(epoch: int, metrics: Metrics) -> str:
+def _log_line(epoch: int, metrics: Scores) -> str:
     return (
         f"epoch {epoch:3d}  train loss {metrics.train_loss:.4f}  "
         f"val loss {metrics.val_loss:.4f}  val accuracy {metrics.val_accuracy:.4f}\n"
@@ -99,9 +99,9 @@ def _log_line(epoch: int, metrics: Metrics) -> str:
 
 def _write_iteration(
     directory: str,
-    network: Network,
+    network: Perceptron,
     parameters: Hyperparameters,
-    metrics: Metrics,
+    metrics: Scores,
     log: list[str],
 ) -> dict[str, dict[str, float]]:
     results = {

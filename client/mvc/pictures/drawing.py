@@ -17,7 +17,7 @@ PALE: Colour = (120, 120, 120)
 GRID: Colour = (225, 225, 225)
 PAPER: Colour = (255, 255, 255)
 
-PITCH = 6
+PITCH_PIXELS = 6
 """Pixels from one character to the next at size 1; lines are 10 apart, letters 7 high."""
 
 Anchor = Literal["start", "middle", "end"]
@@ -42,7 +42,7 @@ class Polyline:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Label:
     """`y` is the baseline."""
 
     x: float
@@ -53,7 +53,7 @@ class Text:
     anchor: Anchor = "start"
 
 
-Shape = Rect | Polyline | Text
+Shape = Rect | Polyline | Label
 
 
 @dataclass(slots=True)
@@ -89,11 +89,11 @@ class Drawing:
         size: int = 2,
         anchor: Anchor = "start",
     ) -> None:
-        self.shapes.append(Text(x, y, text, colour, size, anchor))
+        self.shapes.append(Label(x, y, text, colour, size, anchor))
 
 
 def text_width(text: str, size: int = 2) -> int:
-    return PITCH * size * len(text)
+    return PITCH_PIXELS * size * len(text)
 
 
 def blend(below: Colour, above: Colour, share: float) -> Colour:

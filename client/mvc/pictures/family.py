@@ -10,7 +10,7 @@ from mvc.pictures.drawing import GRID, PALE, Colour, Drawing, text_width
 BOX: Colour = (236, 241, 248)
 MIDDLE: Colour = (214, 228, 246)
 MARGIN, GAP, HEIGHT, LINE = 24, 90, 62, 22
-LONGEST = 34
+LONGEST_CHARACTERS = 34
 """Characters of a line in a box."""
 
 
@@ -58,6 +58,6 @@ def _width(box: Box) -> float:
     return 24 + max(text_width(_short(box.head)), text_width(_short(box.detail)))
 
 
-def _short(text: str, longest: int = LONGEST) -> str:
+def _short(text: str, longest: int = LONGEST_CHARACTERS) -> str:
     line = " ".join(text.split())
     return line if len(line) <= longest else line[: longest - 3] + "..."

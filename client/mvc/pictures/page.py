@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from mvc.pictures.drawing import PITCH, Colour, Drawing, Polyline, Rect, Shape, Text, text_width
+from mvc.pictures.drawing import (
+    PITCH_PIXELS,
+    Colour,
+    Drawing,
+    Label,
+    Polyline,
+    Rect,
+    Shape,
+    text_width,
+)
 
 _STYLE = "body{margin:16px;background:#fff}svg{max-width:100%;height:auto}text{white-space:pre}"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -45,15 +54,15 @@ def _shape(shape: Shape) -> str:
             stroke = f'stroke="{_colour(shape.colour)}" stroke-width="{shape.width:g}"'
             ends = 'fill="none" stroke-linejoin="round" stroke-linecap="round"'
             return f'<polyline points="{points}" {stroke} {ends}>{_title(shape.title)}</polyline>'
-        case Text():
+        case Label():
             return "".join(_text(shape))
 
 
-def _text(text: Text) -> Iterator[str]:
+def _text(text: Label) -> Iterator[str]:
     """Set to exactly the width that the pixel font takes, whatever font the reader has."""
     if not text.text:
         return
-    size = text.size * PITCH / 0.6
+    size = text.size * PITCH_PIXELS / 0.6
     yield f'<text x="{text.x:g}" y="{text.y:g}" font-size="{size:g}" fill="{_colour(text.colour)}"'
     yield f' text-anchor="{text.anchor}" textLength="{text_width(text.text, text.size)}"'
     yield f' lengthAdjust="spacingAndGlyphs">{escape(text.text)}</text>'

@@ -9,12 +9,12 @@ import zlib
 from mvc.pictures import font
 from mvc.pictures.drawing import (
     PAPER,
-    PITCH,
+    PITCH_PIXELS,
     Colour,
     Drawing,
+    Label,
     Polyline,
     Rect,
-    Text,
     blend,
     text_width,
 )
@@ -34,7 +34,7 @@ def png(drawing: Drawing) -> bytes:
             case Polyline():
                 for a, b in zip(shape.points, shape.points[1:], strict=False):
                     pixels.segment(a, b, shape.colour, shape.width)
-            case Text():
+            case Label():
                 pixels.text(shape)
     return encode(pixels)
 
@@ -56,17 +56,17 @@ class Pixels:
             start = 3 * (line * self.width + left)
             self.data[start : start + len(row)] = row
 
-    def text(self, text: Text) -> None:
+    def text(self, text: Label) -> None:
         shift = {"start": 0.0, "middle": 0.5, "end": 1.0}[text.anchor]
         x = text.x - shift * text_width(text.text, text.size)
         top = text.y - 7 * text.size
         for character in text.text:
             for column, bits in enumerate(font.columns(character)):
-                for row in range(font.HEIGHT):
+                for row in range(font.HEIGHT_PIXELS):
                     if bits >> row & 1:
                         at = x + column * text.size, top + row * text.size
                         self.rect(*at, text.size, text.size, text.colour)
-            x += PITCH * text.size
+            x += PITCH_PIXELS * text.size
 
     def segment(
         self, a: tuple[float, float], b: tuple[float, float], colour: Colour, width: float

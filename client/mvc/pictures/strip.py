@@ -16,13 +16,13 @@ from mvc.api.weights import TensorDiff, Weights
 from mvc.pictures.drawing import GRID, INK, PALE, Anchor, Colour, Drawing, Rect, text_width
 from mvc.pictures.scale import LogHeat
 
-_ROWS = 40
-_ROW = 22
-_MARGIN = 24
-_BLOCK_WIDTH = 960
-_LISTED = 150  # tensors outside of blocks
+_MAX_ROWS = 40
+_ROW_PIXELS = 22
+_MARGIN_PIXELS = 24
+_BLOCK_PIXELS = 960
+_LISTED_TENSORS = 150  # tensors outside of blocks
 _NUMBERED = re.compile(r"(.+?)[./](\d{1,9})[./](.+)")
-_LONGEST = 48  # characters of a row's name
+_LONGEST_CHARACTERS = 48  # characters of a row's name
 _STATES: dict[str, tuple[str, Colour]] = {
     "unchanged": ("unchanged", (232, 234, 237)),
     "added": ("added", (88, 166, 112)),
@@ -74,17 +74,17 @@ def draw(cells: Sequence[Cell], title: str) -> Drawing:
     blocks, rest = _blocks(cells)
     heat = LogHeat.of([c.relative for c in cells if c.state == "changed"])
     labels = [row for block in blocks for row in block.rows] + [c.name for c in rest]
-    left = _MARGIN + max((text_width(_short(label)) for label in labels), default=0) + 12
-    drawing.text(_MARGIN, 34, title)
+    left = _MARGIN_PIXELS + max((text_width(_short(label)) for label in labels), default=0) + 12
+    drawing.text(_MARGIN_PIXELS, 34, title)
     bottom = _legend(drawing, heat, 54, {c.state for c in cells})
     for block in blocks:
         bottom = _block(drawing, block, heat, left, bottom + 18)
     if rest:
         bottom = _list(drawing, rest, heat, left, bottom + 18)
     right = max((s.x + s.width for s in drawing.shapes if isinstance(s, Rect)), default=0.0)
-    texts = max(text_width(title) + _MARGIN, 760)
-    drawing.width = int(max(right, texts)) + _MARGIN
-    drawing.height = int(bottom) + _MARGIN
+    texts = max(text_width(title) + _MARGIN_PIXELS, 760)
+    drawing.width = int(max(right, texts)) + _MARGIN_PIXELS
+    drawing.height = int(bottom) + _MARGIN_PIXELS
     return drawing
 
 
@@ -119,7 +119,7 @@ def _blocks(cells: Iterable[Cell]) -> tuple[list[_Block], list[Cell]]:
 
 
 def _arranged(stem: str, numbers: list[int], rows: list[tuple[int, str, Cell]]) -> _Block:
-    if len({suffix for _, suffix, _ in rows}) > _ROWS:
+    if len({suffix for _, suffix, _ in rows}) > _MAX_ROWS:
         rows = [(n, re.sub(r"(?<=[./])\d+(?=[./])", "*", suffix), c) for n, suffix, c in rows]
     shared: dict[tuple[str, int], list[Cell]] = {}
     for number, suffix, cell in rows:
@@ -149,19 +149,19 @@ def _together(name: str, cells: list[Cell]) -> Cell:
 
 
 def _block(drawing: Drawing, block: _Block, heat: LogHeat, left: float, top: float) -> float:
-    width = min(max(_BLOCK_WIDTH // len(block.numbers), 4), 28)
-    drawing.text(_MARGIN, top + 16, block.stem)
+    width = min(max(_BLOCK_PIXELS // len(block.numbers), 4), 28)
+    drawing.text(_MARGIN_PIXELS, top + 16, block.stem)
     top += 26
     for index, suffix in enumerate(block.rows):
-        y = top + index * _ROW
+        y = top + index * _ROW_PIXELS
         drawing.text(left - 12, y + 17, _short(suffix), colour=PALE, anchor="end")
         for column, number in enumerate(block.numbers):
             cell = block.cells.get((suffix, number))
             x = left + column * width
             if cell is not None:
                 gap = 1 if width > 6 else 0
-                _cell(drawing, cell, heat, (x, y, width - gap, _ROW - 2))
-    bottom = top + len(block.rows) * _ROW
+                _cell(drawing, cell, heat, (x, y, width - gap, _ROW_PIXELS - 2))
+    bottom = top + len(block.rows) * _ROW_PIXELS
     _numbers(drawing, block.numbers, left, width, bottom + 18)
     return bottom + 22
 
@@ -176,16 +176,16 @@ def _numbers(drawing: Drawing, numbers: list[int], left: float, width: int, y: f
 
 
 def _list(drawing: Drawing, cells: Sequence[Cell], heat: LogHeat, left: float, top: float) -> float:
-    if len(cells) > _LISTED:
-        y = top + _LISTED * _ROW + 17
-        drawing.text(left, y, f"{len(cells) - _LISTED:,} more", colour=PALE)
-    for index, cell in enumerate(cells[:_LISTED]):
-        y = top + index * _ROW
+    if len(cells) > _LISTED_TENSORS:
+        y = top + _LISTED_TENSORS * _ROW_PIXELS + 17
+        drawing.text(left, y, f"{len(cells) - _LISTED_TENSORS:,} more", colour=PALE)
+    for index, cell in enumerate(cells[:_LISTED_TENSORS]):
+        y = top + index * _ROW_PIXELS
         drawing.text(left - 12, y + 17, _short(cell.name), colour=PALE, anchor="end")
-        _cell(drawing, cell, heat, (left, y, 27, _ROW - 2))
+        _cell(drawing, cell, heat, (left, y, 27, _ROW_PIXELS - 2))
         if cell.state == "changed":
             drawing.text(left + 38, y + 17, f"{cell.relative:.2g}", colour=PALE)
-    return top + min(len(cells), _LISTED + 1) * _ROW
+    return top + min(len(cells), _LISTED_TENSORS + 1) * _ROW_PIXELS
 
 
 def _cell(
@@ -198,7 +198,7 @@ def _cell(
 
 
 def _legend(drawing: Drawing, heat: LogHeat, top: float, states: set[str]) -> float:
-    x = float(_MARGIN)
+    x = float(_MARGIN_PIXELS)
     steps = 24 * (heat.high - heat.low)
     width = 360 / steps
     for step in range(steps):
@@ -211,7 +211,7 @@ def _legend(drawing: Drawing, heat: LogHeat, top: float, states: set[str]) -> fl
         anchor: Anchor = "start" if decade == heat.low else "middle"
         drawing.text(at, top + 38, f"1e{decade}", colour=PALE, anchor=anchor)
     drawing.text(x + 390, top + 13, "|new - old| / |old|", colour=PALE)
-    x, y = float(_MARGIN), top + 54
+    x, y = float(_MARGIN_PIXELS), top + 54
     for state, (label, colour) in _STATES.items():
         if state in states:
             drawing.rect(x, y, 14, 14, colour)
@@ -221,4 +221,4 @@ def _legend(drawing: Drawing, heat: LogHeat, top: float, states: set[str]) -> fl
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= _LONGEST else "..." + label[3 - _LONGEST :]
+    return label if len(label) <= _LONGEST_CHARACTERS else "..." + label[3 - _LONGEST_CHARACTERS :]

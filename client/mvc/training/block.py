@@ -24,9 +24,9 @@ from mvc.training.unsaved import not_saved, say
 from mvc.training.values import Scalar, log_metrics, workspace_of
 
 ANSWER_SECONDS = 10.0
-"""Time a block waits for the daemon's answer; after one that did not come, IMPATIENT until it does."""
+"""Time a block waits for the daemon's answer; after one that did not come, IMPATIENT_SECONDS until it does."""
 
-IMPATIENT = 1.0
+IMPATIENT_SECONDS = 1.0
 ROOM_SECONDS = 60.0
 """Time a block waits for its turn: for earlier captures to be read, or for room."""
 
@@ -34,7 +34,7 @@ WRITER_SECONDS = 2.0
 """Time a block waits for a file of its own that is still open for writing."""
 
 _TAKE_SECONDS = 5.0
-_QUIET = 2.0
+_QUIET_SECONDS = 2.0
 """Seconds of waiting that are not worth a line."""
 
 _open: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -163,7 +163,7 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
             if waited >= (WRITER_SECONDS if "open for writing" in waiting else ROOM_SECONDS):
                 self.problem = waiting
                 return
-            if not told and waited >= _QUIET:
+            if not told and waited >= _QUIET_SECONDS:
                 told = True
                 say(f"waiting to capture {self._directory}: {waiting}")
         root = workspace_of(self._directory) or self._directory
@@ -199,11 +199,11 @@ class checkpoint:  # noqa: N801 - it reads as a statement: with mvc.checkpoint(.
                         "the checkpoint before is still being read; if it is overwritten, it is missed"
                     )
                     return
-                if not told and waited >= _QUIET:
+                if not told and waited >= _QUIET_SECONDS:
                     told = True
                     say(f"waiting until the checkpoint before in {self._directory} is read")
                 try:
-                    future.result(_QUIET)
+                    future.result(_QUIET_SECONDS)
                 except TimeoutError:
                     continue
                 except errors.DaemonError:
@@ -271,7 +271,7 @@ def _because(problem: Exception) -> str:
 
 
 def _patience() -> float:
-    return IMPATIENT if _silent else ANSWER_SECONDS
+    return IMPATIENT_SECONDS if _silent else ANSWER_SECONDS
 
 
 def _expiry() -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mvc import daemon_client
 from mvc.api import errors
 
-_STEP = 20.0
+_STEP_SECONDS = 20.0
 """Seconds for which one question to the daemon waits."""
 
 
@@ -45,10 +45,10 @@ class Saving:
         """Waits until the version is durable."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while self._saved is None and self._capture is not None and not self._missed:
-            left = _STEP if deadline is None else deadline - time.monotonic()
+            left = _STEP_SECONDS if deadline is None else deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError(f"no version after {timeout:g} s")
-            self._ask(min(left, _STEP))
+            self._ask(min(left, _STEP_SECONDS))
         if self._saved is None:
             raise errors.DaemonError(
                 "the checkpoint is no version", kind="missed", cause=self._missed or None,

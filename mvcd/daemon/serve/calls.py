@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.metrics import ServerMetrics
 from mvcd.wire.front import Refused
 from mvcd.wire.handlers import in_pool, pool_of
 
@@ -45,7 +45,7 @@ def name(principal: str) -> None:
 class Observer(grpc.ServerInterceptor):
     """Logs and counts calls of the services that it is given; probes of others (health) only count."""
 
-    def __init__(self, metrics: Metrics, *, logged: str) -> None:
+    def __init__(self, metrics: ServerMetrics, *, logged: str) -> None:
         self._metrics = metrics
         self._logged = f"/{logged}/"
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mvcd.daemon.serve.listen import Listen
     from mvcd.daemon.serve.peer import PeerHost
     from mvcd.daemon.serve.remote import Repositories
-    from mvcd.daemon.serve.run import Plan
+    from mvcd.daemon.serve.run import ServerPlan
     from mvcd.daemon.serve.sealing import Sealing
     from mvcd.team.root import Root
 
@@ -111,10 +111,10 @@ def _serve(_: object, options: argparse.Namespace) -> int:
     return 0
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def _plan(options: argparse.Namespace) -> ServerPlan:
     """Raises UsageError."""
     from mvcd.daemon.serve.listen import Listen, require_safe  # late: start-up
-    from mvcd.daemon.serve.run import Plan
+    from mvcd.daemon.serve.run import ServerPlan
     from mvcd.daemon.serve.tls import CertificateFiles, Certificates
 
     if (options.tls_cert is None) != (options.tls_key is None):
@@ -131,16 +131,16 @@ def _plan(options: argparse.Namespace) -> Plan:
         files = CertificateFiles(options.tls_cert, options.tls_key, options.client_ca)
         certificates = Certificates(files)
     http = None if options.http is None else Listen.parse(options.http)
-    return Plan(listen, certificates, http, options.reflection, options.drain)
+    return ServerPlan(listen, certificates, http, options.reflection, options.drain)
 
 
 def _run(
-    served: Repositories, plan: Plan, notifier: Notifier, started: Callable[[Listen], None]
+    served: Repositories, plan: ServerPlan, notifier: Notifier, started: Callable[[Listen], None]
 ) -> None:
     from mvcd.daemon import config  # late: start-up
-    from mvcd.daemon.serve.run import Process
+    from mvcd.daemon.serve.run import ServerRun
 
-    process = Process(served, plan, notifier)
+    process = ServerRun(served, plan, notifier)
     process.hear_signals()
     try:
         started(process.start())
@@ -150,14 +150,14 @@ def _run(
     process.wait(config.watchdog_seconds())
 
 
-def _url(where: Listen, plan: Plan) -> str:
+def _url(where: Listen, plan: ServerPlan) -> str:
     return f"{(GRPC if plan.certificates is None else GRPCS).name}://{where}"
 
 
 # -------------------------------------------------------------------- a team's directory
 
 
-def _serve_team(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
+def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifier) -> None:
     from mvcd.daemon.serve.connections import raise_descriptors  # late: start-up
     from mvcd.daemon.serve.lock import RootLock
     from mvcd.daemon.serve.remote import Repositories
@@ -233,7 +233,7 @@ def _now_us() -> int:
 # -------------------------------------------------------------------- peers
 
 
-def _serve_peer(options: argparse.Namespace, plan: Plan, notifier: Notifier) -> None:
+def _serve_peer(options: argparse.Namespace, plan: ServerPlan, notifier: Notifier) -> None:
     from mvcd.daemon.serve.connections import raise_descriptors  # late: start-up
     from mvcd.daemon.serve.peer import PeerHost, offers
     from mvcd.team.accounts import new_secret

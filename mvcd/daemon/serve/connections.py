@@ -28,30 +28,30 @@ from urllib.parse import unquote
 
 log = logging.getLogger(__name__)
 
-MOST = 4096
+MOST_CONNECTIONS = 4096
 """Connections at once where the limit on descriptors allows."""
-OWN = 256
+OWN_DESCRIPTORS = 256
 """Descriptors left for files and LMDB."""
-WANTED = 65_536
+WANTED_DESCRIPTORS = 65_536
 """Descriptors; beyond them there is nothing to gain, and some systems call a limit infinite."""
-SHARE = 0.5
+ADDRESS_SHARE = 0.5
 """Share of all connections that one address may have: behind a proxy all have one."""
-PRESSURE = 0.75
+PRESSURE_SHARE = 0.75
 """Share of all connections from which on idle ones are closed."""
-LOOK = 0.5
+LOOK_SECONDS = 0.5
 """Seconds between two looks; with 1,000 connections one takes 10 ms."""
-NEW = 1.0
+NEW_SECONDS = 1.0
 """Seconds that a connection has before it counts as idle."""
 
-Place = tuple[str, int]
+RemoteAddress = tuple[str, int]
 
 
 def raise_descriptors() -> int:
     """How many descriptors the process may have, from now on as many as the system lets it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = WANTED if hard == resource.RLIM_INFINITY else min(hard, WANTED)
+    wanted = WANTED_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, WANTED_DESCRIPTORS)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return WANTED if soft == resource.RLIM_INFINITY else soft
+        return WANTED_DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
@@ -61,7 +61,7 @@ def raise_descriptors() -> int:
 @dataclass(slots=True)
 class _Connection:
     descriptor: int
-    place: Place
+    place: RemoteAddress
     since: float
 
 
@@ -69,12 +69,14 @@ class Connections:
     """The connections of one server. `options` are for gRPC, `watch` begins, `end` ends."""
 
     def __init__(self, most: int | None = None) -> None:
-        self.most = most or max(16, min(MOST, (raise_descriptors() - OWN) // 2))
+        self.most = most or max(
+            16, min(MOST_CONNECTIONS, (raise_descriptors() - OWN_DESCRIPTORS) // 2)
+        )
         self.options: Sequence[tuple[str, int]] = (
             ("grpc.max_allowed_incoming_connections", self.most),
         )
         self._port = 0
-        self._since: dict[Place, float] = {}
+        self._since: dict[RemoteAddress, float] = {}
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -100,7 +102,7 @@ class Connections:
             self._thread.join()
 
     def _run(self, port: int, busy: Callable[[], Iterable[str]]) -> None:
-        while not self._done.wait(LOOK):
+        while not self._done.wait(LOOK_SECONDS):
             try:
                 self.look(port, busy())
             except OSError as error:  # no descriptor is free to look at the others with
@@ -116,13 +118,13 @@ class Connections:
         idle = [
             _Connection(descriptor, place, self._since[place])
             for descriptor, place in found
-            if place not in working and now - self._since[place] >= NEW
+            if place not in working and now - self._since[place] >= NEW_SECONDS
         ]
         idle.sort(key=lambda one: (-counts[one.place[0]], one.since))
         total, closed = len(found), 0
         for one in idle:
             address = one.place[0]
-            if total > self.most * PRESSURE or counts[address] > self.most * SHARE:
+            if total > self.most * PRESSURE_SHARE or counts[address] > self.most * ADDRESS_SHARE:
                 if _shut(one, port):
                     closed += 1
                 total -= 1
@@ -132,7 +134,7 @@ class Connections:
         return closed
 
 
-def place_of(peer: str) -> Place:
+def place_of(peer: str) -> RemoteAddress:
     """`ipv4:10.0.0.1:51234`, `ipv6:[::1]:51234`; ("", 0) for what is no address of a network."""
     _, _, rest = unquote(peer).partition(":")
     address, _, port = rest.rpartition(":")
@@ -148,7 +150,7 @@ def _plain(address: str) -> str:
     return str(mapped or found)
 
 
-def _found(port: int) -> Iterator[tuple[int, Place]]:
+def _found(port: int) -> Iterator[tuple[int, RemoteAddress]]:
     """The descriptors of connections that came in on `port`, and from where."""
     directory = "/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"
     for name in os.listdir(directory):
@@ -157,7 +159,7 @@ def _found(port: int) -> Iterator[tuple[int, Place]]:
             yield descriptor, place
 
 
-def _peer(descriptor: int, port: int) -> Place | None:
+def _peer(descriptor: int, port: int) -> RemoteAddress | None:
     """From where, if it is a connection that came in on `port`."""
     try:
         if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
@@ -168,7 +170,7 @@ def _peer(descriptor: int, port: int) -> Place | None:
         return None
 
 
-def _place(one: socket.socket, port: int) -> Place | None:
+def _place(one: socket.socket, port: int) -> RemoteAddress | None:
     try:
         if one.family not in (socket.AF_INET, socket.AF_INET6) or one.getsockname()[1] != port:
             return None

@@ -18,11 +18,11 @@ from mvcd.daemon.serve import health
 from mvcd.daemon.serve.calls import Observer
 from mvcd.daemon.serve.connections import Connections
 from mvcd.daemon.serve.listen import Listen
-from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.metrics import ServerMetrics
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.errors import Failure
 from mvcd.wire.front import Front
-from mvcd.wire.server import OPTIONS, THREADS
+from mvcd.wire.server import MAX_THREADS, OPTIONS
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +35,19 @@ _LIMITS = (
 Register = Callable[[Front], None]
 
 
-class Frame:
+class ServerLifetime:
     """One server. `start`, then `drain`."""
 
     def __init__(
         self,
         register: Register,
         services: Sequence[str],
-        metrics: Metrics,
+        metrics: ServerMetrics,
         *,
         reflection: bool = False,
     ) -> None:
         """`services` are the full names of what `register` adds; the first one's calls are logged."""
-        self._pool = ThreadPoolExecutor(THREADS, "call")
+        self._pool = ThreadPoolExecutor(MAX_THREADS, "call")
         observer = Observer(metrics, logged=services[0])
         self._connections = Connections()
         self._server = Front(

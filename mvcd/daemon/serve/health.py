@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from mvcd.wire.front import Front, Pause
 
 NAME = "grpc.health.v1.Health"
-POLL = 0.5
+POLL_SECONDS = 0.5
 """Seconds between two looks for those who watch."""
 _Answer = health_pb2.HealthCheckResponse
 
@@ -55,7 +55,7 @@ class Health(health_pb2_grpc.HealthServicer):
                 yield _Answer(status=status)
             if ended:
                 return
-            yield Pause(POLL)
+            yield Pause(POLL_SECONDS)
 
     def _status(self, service: str) -> Any:
         if service not in self._known:

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 def configure(stream: TextIO, *, form: str, level: str = "INFO") -> None:
     """`form` is "json" or "text"; lines below `level` are left out."""
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines() if form == "json" else Text())
+    handler.setFormatter(JsonLines() if form == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
@@ -43,7 +43,7 @@ class JsonLines(logging.Formatter):
         return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
-class Text(logging.Formatter):
+class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{k}={_word(v)}" for k, v in _fields(record).items() if v is not None)
         line = f"{_time(record)} {record.levelname[0]} {_printable(record.getMessage())}"

@@ -17,7 +17,7 @@ BOUNDS = (0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10.0, 60.0)
 """Seconds; from a look-up to a closure check of millions of chunks."""
 
 
-class Metrics:
+class ServerMetrics:
     """Thread-safe."""
 
     def __init__(self, version: str, started: float) -> None:

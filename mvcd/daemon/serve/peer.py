@@ -12,18 +12,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mvcd.disk.room import RESERVE
+from mvcd.disk.room import RESERVE_BYTES
 from mvcd.errors import AuthError, Conflict, NoRepository
 from mvcd.repo.core.location import find
 from mvcd.repo.core.wanted import is_partial
 from mvcd.repo.records.refs import head_name
 from mvcd.repo.trust.receiving import judge, shared
 from mvcd.store.api import Store
-from mvcd.store.opened import PACKS, Opened, room
+from mvcd.store.opened import MAX_PACKS, OpenedByName, room
 from mvcd.store.stores import open_store
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
-from mvcd.wire.host import Action, Caller, Judgement, Missing, Update
+from mvcd.wire.host import Access, Caller, Judgement, Missing, Update
 
 ANYBODY = "peer"
 
@@ -82,7 +82,7 @@ class OpenPeer:
 
     def check_put(self, size: int) -> None:
         """The disk is the limit: who may write here may log in here, or was given the token."""
-        self.store.require_room(size, "what is pushed", reserve=RESERVE)
+        self.store.require_room(size, "what is pushed", reserve=RESERVE_BYTES)
 
     def check_update(self, update: Update, missing: Missing) -> Judgement:
         judged = judge(self.store, time.time_ns)
@@ -99,7 +99,7 @@ class PeerHost:
         self._token = token
         self._write = write
         self._offers = dict(offers)
-        self._open = Opened(self._opened, busy=lambda _: False, most=room())
+        self._open = OpenedByName(self._opened, busy=lambda _: False, most=room())
         try:
             for name in self._offers:
                 self._open.get(name)
@@ -113,7 +113,7 @@ class PeerHost:
     def _opened(self, name: str) -> OpenPeer:
         offer = self._offers[name]
         # Uncached: what one machine reads from another it reads once, and this one has other work.
-        store = open_store(offer.store, cached=False, pack_files=PACKS)
+        store = open_store(offer.store, cached=False, pack_files=MAX_PACKS)
         role = Role.WRITE if self._write else Role.READ
         return OpenPeer(store, store.id, role.word, not offer.partial, head=offer.head)
 
@@ -125,7 +125,7 @@ class PeerHost:
             raise unauthenticated("it printed a token when it started")
         return address_of(caller.peer)
 
-    def open(self, repo: str, caller: Caller, action: Action) -> OpenPeer:
+    def open(self, repo: str, caller: Caller, action: Access) -> OpenPeer:
         self.admit(caller)
         name = next(iter(self._offers)) if len(self._offers) == 1 and not repo else repo
         if name not in self._offers:
@@ -134,7 +134,7 @@ class PeerHost:
                 kind="no-such-repository",
                 cause=f"here are: {', '.join(sorted(self._offers))}",
             )
-        if action in (Action.PUT, Action.UPDATE) and not self._write:
+        if action in (Access.PUT, Access.UPDATE) and not self._write:
             raise AuthError(
                 "this peer takes no pushes", kind="read-only", help="there: mvcd serve --write"
             )

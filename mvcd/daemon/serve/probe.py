@@ -15,16 +15,16 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-SECONDS = 2.0
+ANSWER_SECONDS = 2.0
 """Within which a call must be answered that takes 2 ms."""
-FRESH = 1.0
+FRESH_SECONDS = 1.0
 """Seconds for which an answer counts: whoever asks often makes no calls for it."""
 
 
 class Probe:
     """`path` is the Unix socket to listen on, in a directory that only we can enter."""
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = ANSWER_SECONDS) -> None:
         self._directory = tempfile.mkdtemp(prefix="mvcd-probe-")  # 0700
         self.path = os.path.join(self._directory, "s")
         self._seconds = seconds
@@ -35,7 +35,7 @@ class Probe:
     def problem(self) -> str | None:
         """None when a call was answered just now."""
         with self._lock:
-            if not self._asked or time.monotonic() - self._asked > FRESH:
+            if not self._asked or time.monotonic() - self._asked > FRESH_SECONDS:
                 self._problem = self._ask()
                 self._asked = time.monotonic()
             return self._problem

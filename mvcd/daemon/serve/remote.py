@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from mvcd.daemon.serve import calls
 from mvcd.wire.front import Front
-from mvcd.wire.host import Action, Caller, Host, Hosted
-from mvcd.wire.server import Remote
+from mvcd.wire.host import Access, Caller, CallRepository, Host
+from mvcd.wire.server import RemoteService
 from mvcd.wire.v1 import remote_pb2
 
 
@@ -29,7 +29,7 @@ class Repositories:
         self.repositories = count
         self.self_test = self_test
         self._close = close
-        self._remote = Remote(_named(host))
+        self._remote = RemoteService(_named(host))
 
     def register(self, server: Front) -> None:
         self._remote.register(server)
@@ -60,7 +60,7 @@ class _Named:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    def open(self, repo: str, caller: Caller, action: Action) -> Hosted:
+    def open(self, repo: str, caller: Caller, action: Access) -> CallRepository:
         hosted = self._host.open(repo, caller, action)
         calls.name(hosted.principal)
         return hosted

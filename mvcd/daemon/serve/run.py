@@ -11,9 +11,9 @@ from typing import Protocol
 
 from mvcd import __version__
 from mvcd.daemon.notify import Notifier
-from mvcd.daemon.serve.frame import Frame
+from mvcd.daemon.serve.frame import ServerLifetime
 from mvcd.daemon.serve.listen import Listen
-from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.metrics import ServerMetrics
 from mvcd.daemon.serve.probe import Probe
 from mvcd.daemon.serve.tls import Certificates
 from mvcd.daemon.serve.web import Web
@@ -22,11 +22,11 @@ from mvcd.wire.front import Front
 
 log = logging.getLogger("mvcd.serve")
 
-LOW_DISK = 256 << 20
+LOW_DISK_BYTES = 256 << 20
 """Bytes. Below them `/readyz` says so while there is still room to act."""
 
 
-class Served(Protocol):
+class ServedHost(Protocol):
     """What a server is for: a team's repositories, or one's own."""
 
     services: Sequence[str]
@@ -50,7 +50,7 @@ class Served(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServerPlan:
     """`drain` in seconds."""
 
     listen: Listen
@@ -60,19 +60,19 @@ class Plan:
     drain: float
 
 
-class Process:
+class ServerRun:
     """One run, from `start` to the return of `wait`."""
 
-    def __init__(self, served: Served, plan: Plan, notifier: Notifier) -> None:
+    def __init__(self, served: ServedHost, plan: ServerPlan, notifier: Notifier) -> None:
         self._served = served
         self._plan = plan
         self._notifier = notifier
         self._ending = Ending()
         self._state: str | None = "starting"
-        self.metrics = Metrics(__version__, time.time())
+        self.metrics = ServerMetrics(__version__, time.time())
         self.metrics.gauges["mvcd_repositories"] = ("Repositories here.", served.repositories)
         self.metrics.gauges["mvcd_disk_free_bytes"] = ("Free disk space.", self._disk_free)
-        self._frame = Frame(
+        self._frame = ServerLifetime(
             served.register, served.services, self.metrics, reflection=plan.reflection
         )
         self._web: Web | None = None
@@ -132,7 +132,7 @@ class Process:
     def _problem(self) -> str | None:
         if self._state is not None:
             return self._state
-        if self._disk_free() < LOW_DISK:
+        if self._disk_free() < LOW_DISK_BYTES:
             return "the disk is full"
         return None if self._probe is None else self._probe.problem()
 

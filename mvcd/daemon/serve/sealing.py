@@ -23,7 +23,7 @@ from mvcd.team.root import Root
 
 log = logging.getLogger("mvcd.seal")
 
-EVERY = 3600.0
+EVERY_SECONDS = 3600.0
 """Seconds from one seal to the next: what is cut off later than the last one cannot be told."""
 COMMAND_SECONDS = 60.0
 _COMMAND = "|"
@@ -38,7 +38,7 @@ class Sealing:
         target: str,
         *,
         key: str | None = None,
-        every: float = EVERY,
+        every: float = EVERY_SECONDS,
         keygen: Keygen | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -13,18 +13,18 @@ import socket
 import tempfile
 
 from mvcd import __version__
-from mvcd.daemon.serve.frame import Frame
-from mvcd.daemon.serve.metrics import Metrics
-from mvcd.daemon.serve.run import Served
+from mvcd.daemon.serve.frame import ServerLifetime
+from mvcd.daemon.serve.metrics import ServerMetrics
+from mvcd.daemon.serve.run import ServedHost
 from mvcd.wire.ssh import GREETING, pump, write_all
 
 DRAIN_SECONDS = 10.0
 
 
-def serve_stdio(served: Served, source: int, target: int) -> None:
+def serve_stdio(served: ServedHost, source: int, target: int) -> None:
     """Until the other side has said all."""
     directory = tempfile.mkdtemp(prefix="mvcd-")  # 0700
-    frame = Frame(served.register, served.services, Metrics(__version__, 0.0))
+    frame = ServerLifetime(served.register, served.services, ServerMetrics(__version__, 0.0))
     try:
         path = os.path.join(directory, "s")
         frame.listen_unix(path)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_FILE_SIZE = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 
 Stamp = tuple[tuple[int, int, int], ...]
 
@@ -114,7 +114,7 @@ def _read(files: CertificateFiles) -> tuple[bytes, bytes, bytes | None]:
 
 def _content(path: str) -> bytes:
     with open(path, "rb") as file:
-        data = file.read(MAX_FILE_SIZE + 1)
-    if len(data) > MAX_FILE_SIZE:
-        raise ValueError(f"{path} is larger than {MAX_FILE_SIZE} bytes")
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
     return data

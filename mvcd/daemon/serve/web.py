@@ -5,7 +5,8 @@
                 call to itself is not answered in time: send calls elsewhere
     /metrics    counters, in Prometheus' text format
 
-It needs no token and tells no names. Bounded: MAX_CONNECTIONS at once, each with SECONDS to say what it wants.
+It needs no token and tells no names. Bounded: MAX_CONNECTIONS at once, each with REQUEST_SECONDS to say what it
+wants.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from mvcd.daemon.serve.listen import Listen
-from mvcd.daemon.serve.metrics import CONTENT_TYPE, Metrics
+from mvcd.daemon.serve.metrics import CONTENT_TYPE, ServerMetrics
 from mvcd.errors import Failure
 
 MAX_CONNECTIONS = 32
-SECONDS = 5.0
+REQUEST_SECONDS = 5.0
 
 
 class Web:
     """Serves from `start` to `close`; `listen` is where, with the port that the system chose."""
 
-    def __init__(self, listen: Listen, metrics: Metrics, ready: Callable[[], str | None]) -> None:
+    def __init__(
+        self, listen: Listen, metrics: ServerMetrics, ready: Callable[[], str | None]
+    ) -> None:
         """`ready` tells why calls are not welcome, None if they are. Raises Failure when it cannot listen."""
         try:
             self._server = _Server(listen, metrics, ready)
@@ -56,7 +59,9 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 64
 
-    def __init__(self, listen: Listen, metrics: Metrics, ready: Callable[[], str | None]) -> None:
+    def __init__(
+        self, listen: Listen, metrics: ServerMetrics, ready: Callable[[], str | None]
+    ) -> None:
         if ":" in listen.host:
             self.address_family = socket.AF_INET6
         self.metrics = metrics
@@ -82,7 +87,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    timeout = SECONDS
+    timeout = REQUEST_SECONDS
 
     def do_GET(self) -> None:
         if self.path == "/healthz":

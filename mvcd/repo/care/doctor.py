@@ -23,7 +23,7 @@ from mvcd.repo.restore.early_home import abandoned
 from mvcd.store.repair import find_store, survey
 from mvcd.store.stores import open_store
 
-_LOW_DISK = 1 << 30
+_LOW_DISK_BYTES = 1 << 30
 _LATE_US = 600_000_000
 """Age of a captured state that nobody makes a version of."""
 _REPAIR = "mvc repair"
@@ -115,7 +115,7 @@ def _disk(path: str) -> Check:
     while not os.path.exists(path):
         path = os.path.dirname(path)
     free = shutil.disk_usage(path).free
-    ok = free >= _LOW_DISK
+    ok = free >= _LOW_DISK_BYTES
     return Check("disk", ok, f"{free} bytes free", "" if ok else "free some space, or: mvc gc")
 
 

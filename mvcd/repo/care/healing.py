@@ -38,7 +38,7 @@ def heal_from_files(core: Core) -> int:
     """Stores anew what is damaged and whose good bytes are in the workspace; how many objects that was. Reads
     every tracked file."""
     from mvcd.repo.change.commit import take  # late: start-up
-    from mvcd.repo.workspace.workspace import Workspace
+    from mvcd.repo.workspace.workspace import ScannedWorkspace
 
     with core.lock.hold():
         damaged = core.store.damaged()
@@ -47,7 +47,7 @@ def heal_from_files(core: Core) -> int:
         with core.store.session() as session:
             try:
                 parent = core.version(core.head().version)
-                take(Workspace(core, fresh=True), session, parent)
+                take(ScannedWorkspace(core, fresh=True), session, parent)
             except (IntegrityError, Failure):
                 pass  # what tells which files there are is damaged: a remote may help, files cannot
             stored_anew(core, session, damaged)

@@ -40,7 +40,7 @@ LOST = "lost/"
 
 
 @dataclass(slots=True)
-class Plan:
+class RepairPlan:
     """What was found. `place` is None for a store without a workspace. `settings` is the text that the settings
     file would have, None where it is as it should be; `lost` are the newest of versions that no ref reaches."""
 
@@ -59,7 +59,7 @@ class Plan:
         return bool(self.findings)
 
 
-def look(path: str, *, store: str | None = None) -> Plan:
+def look(path: str, *, store: str | None = None) -> RepairPlan:
     """What is wrong with the repository in `path`: a workspace there or above, or a store without one. `store`
     is where its store is, if the settings that told it are lost.
 
@@ -74,11 +74,13 @@ def look(path: str, *, store: str | None = None) -> Plan:
                 cause="neither a workspace's .mvc/ nor a store is there",
                 help="mvc repair -C DIR  (DIR with what is left of it)",
             )
-        plan = Plan(None, survey(where))
+        plan = RepairPlan(None, survey(where))
     else:
         settings, config = _settings(place)
         where = _store_path(place, config, store)
-        plan = Plan(place, survey(where), settings=settings, workspace=config.get("workspace.id"))
+        plan = RepairPlan(
+            place, survey(where), settings=settings, workspace=config.get("workspace.id")
+        )
         if settings is not None:
             problem = "is damaged" if os.path.exists(place.config_path) else "is missing"
             remedy = "write it again from what is left of it and from the store"
@@ -114,7 +116,7 @@ def _store_path(place: Location, config: Config, given: str | None) -> str:
     return path
 
 
-def _look_inside(plan: Plan, store: Store) -> None:
+def _look_inside(plan: RepairPlan, store: Store) -> None:
     refs = store.refs()
     if plan.place is not None:
         plan.workspace = plan.workspace or _workspace_of(store, refs, plan.place.root)
@@ -220,7 +222,9 @@ def _readable(store: Store, id: VersionId) -> bool:
 # ---------------------------------------------------------------------- doing it
 
 
-def carry_out(plan: Plan, context: Context, *, lost_found: bool, id: str | None = None) -> Repaired:
+def carry_out(
+    plan: RepairPlan, context: Context, *, lost_found: bool, id: str | None = None
+) -> Repaired:
     """Does what was found to be needed, and with `lost_found` makes branches for lost versions. What is found
     only once the store opens is done too. `id` is the store's, where the caller knows it.
 
@@ -237,7 +241,7 @@ def carry_out(plan: Plan, context: Context, *, lost_found: bool, id: str | None 
 
 
 def _restore_refs(
-    plan: Plan, store: Store, context: Context, report: Repaired, *, lost_found: bool
+    plan: RepairPlan, store: Store, context: Context, report: Repaired, *, lost_found: bool
 ) -> None:
     updates = []
     if plan.head is not None:
@@ -255,7 +259,7 @@ def _restore_refs(
         store.update_refs(updates, operation=record)
 
 
-def _write_settings(plan: Plan, report: Repaired) -> None:
+def _write_settings(plan: RepairPlan, report: Repaired) -> None:
     """The last step in a workspace: it makes the directory a repository again."""
     assert plan.place is not None
     assert plan.settings is not None

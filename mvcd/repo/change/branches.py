@@ -25,7 +25,7 @@ from mvcd.store.api import RefUpdate
 if TYPE_CHECKING:
     from mvcd.repo.change.signing import Signer
 
-MAX_TAG_MESSAGE = 16 << 10
+MAX_TAG_MESSAGE_BYTES = 16 << 10
 """Bytes."""
 
 
@@ -107,8 +107,10 @@ def create_tag(
 ) -> Tag:
     """Makes a tag, signed if there is a `signer`. It never moves: delete it first to give its name away."""
     check_name(name, "tag")
-    if len(message.encode()) > MAX_TAG_MESSAGE:
-        raise Failure(f"a tag's message may have {MAX_TAG_MESSAGE >> 10} KiB", kind="too-long")
+    if len(message.encode()) > MAX_TAG_MESSAGE_BYTES:
+        raise Failure(
+            f"a tag's message may have {MAX_TAG_MESSAGE_BYTES >> 10} KiB", kind="too-long"
+        )
     with core.lock.hold():
         id = _stored(core, rev, "tag")
         if core.store.ref(TAGS + name) is not None:

@@ -21,8 +21,8 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo.change import commit
 from mvcd.repo.change.captures import Capture, Captures, Taken, digest_of
-from mvcd.repo.change.commit import Place
-from mvcd.repo.compare.diff import compare
+from mvcd.repo.change.commit import CommitTarget
+from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.contents.bases import ParentTensors
 from mvcd.repo.contents.files import CachingFetch, VersionFiles
@@ -31,14 +31,14 @@ from mvcd.repo.ondisk.keeping import Kept, alike
 from mvcd.repo.ondisk.statcache import FINE_SLACK_NS, FileStat
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.records.results import CommitResult, Context, Diff, Head
-from mvcd.repo.workspace.candidates import Candidate, State
-from mvcd.repo.workspace.scan import Outcome, Scan
+from mvcd.repo.workspace.candidates import Candidate, CandidateState
+from mvcd.repo.workspace.scan import CandidateOutcome, Scan
 from mvcd.repo.workspace.snapshot import Snapshot
 from mvcd.repo.workspace.targets import StoreTarget
-from mvcd.repo.workspace.workspace import Known, Workspace
+from mvcd.repo.workspace.workspace import Known, ScannedWorkspace
 from mvcd.store.api import Session
 
-_ATTEMPTS = 3
+_MAX_ATTEMPTS = 3
 """Tries when the branch moved while the files were read (the second holds the lock), or a collection took
 away what was to be reused."""
 
@@ -56,7 +56,7 @@ class _Overtaken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedCapture:
     """What became of a capture. `result` is None where version `number` had all of it already."""
 
     version: VersionId
@@ -75,21 +75,21 @@ def save(
     context: Context,
     describe: Describe,
     confirm: Callable[[], Mapping[str, str]] = dict,
-) -> Saved:
+) -> SavedCapture:
     """Stores a queued capture as a version, durably, and removes it.
 
     `context.time_us` is the time of the operation; the version's is that of the capture. `confirm` is asked
     when all is read: sets that must not be saved after all, with the reason. Raises Broken; then nothing was
     saved, and the capture is as it was.
     """
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(_MAX_ATTEMPTS):
         with contextlib.ExitStack() as stack:
             if attempt:
                 stack.enter_context(core.lock.hold())
             try:
                 saved = _Save(core, captures, capture, context, describe, confirm).run()
             except (StaleReuse, _Overtaken):
-                if attempt == _ATTEMPTS - 1:
+                if attempt == _MAX_ATTEMPTS - 1:
                     raise
                 continue
             return saved
@@ -115,12 +115,12 @@ class _Save:
         self._describe = describe
         self._confirm = confirm
 
-    def run(self) -> Saved:
+    def run(self) -> SavedCapture:
         core = self._core
         head, here = where(core, self._capture)
         parent = core.version(head.version)
         with core.store.session() as session:
-            workspace = Workspace(core)
+            workspace = ScannedWorkspace(core)
             same_rules = workspace.known.id == head.version and workspace.known.same_rules
             known = Known(head.version, parent, same_rules)
             session.missing([i for i in (head.version,) if i != EMPTY_ID])
@@ -130,10 +130,10 @@ class _Save:
                 if where(core, self._capture) != (head, here):
                     raise _Overtaken
                 self._prove(snapshot)
-                now = Workspace(core)
+                now = ScannedWorkspace(core)
                 if commit.same_content(snapshot.version, parent):
                     core.store.cache_put(self._rows(now, head, here, head.version, snapshot))
-                    saved = Saved(head.version, head.number)
+                    saved = SavedCapture(head.version, head.number)
                 else:
                     saved = self._record(session, target, snapshot, now, head, here)
                 self._release(saved.version)
@@ -141,7 +141,7 @@ class _Save:
 
     # ---------------------------------------------------------------- reading
 
-    def _read(self, workspace: Workspace, known: Known, target: StoreTarget) -> Snapshot:
+    def _read(self, workspace: ScannedWorkspace, known: Known, target: StoreTarget) -> Snapshot:
         core = self._core
         if torn := self._torn():
             raise Broken(torn)
@@ -151,7 +151,7 @@ class _Save:
         )
         files = sorted(self._capture.files, key=lambda f: f.path)
         scan = Scan(
-            [Candidate(f.path, f.stat, State.NEW) for f in files],
+            [Candidate(f.path, f.stat, CandidateState.NEW) for f in files],
             sorted(self._capture.gone), (), False, 0, core.clock(), {}, (),
         )  # fmt: skip
         try:
@@ -211,14 +211,14 @@ class _Save:
         session: Session,
         target: StoreTarget,
         snapshot: Snapshot,
-        now: Workspace,
+        now: ScannedWorkspace,
         head: Head,
         here: bool,
-    ) -> Saved:
+    ) -> SavedCapture:
         core, context = self._core, self._context
         parent = core.version(head.version)
         session.flush()  # so that the new side can be read: its files may be gone from the workspace
-        diff = compare(
+        diff = diff_sides(
             Sides(
                 Side(head.version, parent, snapshot.fetch),
                 Side(None, snapshot.version, snapshot.fetch),
@@ -229,7 +229,7 @@ class _Save:
         version = commit.derived(snapshot.version, head, message, Trigger.AUTO, taken)
         place = commit.place_for(core, head)
         if not here:
-            place = Place(place.branch, place.started, [])
+            place = CommitTarget(place.branch, place.started, [])
         data = version.encode()
         id = VersionId.of(data)
         stored = target.put_object(id, data)
@@ -251,10 +251,10 @@ class _Save:
             bytes_stored=snapshot.bytes_stored + stored,
             skipped=tuple(now.scan.skipped),
         )
-        return Saved(id, version.generation, result)
+        return SavedCapture(id, version.generation, result)
 
     def _rows(
-        self, now: Workspace, head: Head, here: bool, id: VersionId, snapshot: Snapshot
+        self, now: ScannedWorkspace, head: Head, here: bool, id: VersionId, snapshot: Snapshot
     ) -> dict[bytes, bytes | None]:
         """Rows that describe the workspace against version `id`: none if it stands elsewhere, or if what it
         was compared with is not the parent."""
@@ -262,7 +262,7 @@ class _Save:
             return {}
         shown = {c.path: c.stat for c in now.scan.candidates}
         taken = {f.path: f.stat for f in self._capture.files}
-        settled = {p: Outcome.CLEAN for p, stat in taken.items() if shown.get(p) == stat}
+        settled = {p: CandidateOutcome.CLEAN for p, stat in taken.items() if shown.get(p) == stat}
         missing = set(now.scan.vanished).difference(self._capture.gone)
         unseen = {p for p in taken.keys() - shown.keys() if not now.scan.unreadable.above(p)}
         clean = {p for p in unseen if os.path.lexists(os.path.join(self._core.root, p))}
@@ -293,14 +293,14 @@ class _Save:
         if not untouched:
             return
         time.sleep(FINE_SLACK_NS / 1e9)  # a stamp of this very moment would prove nothing
-        now = Workspace(self._core)
+        now = ScannedWorkspace(self._core)
         if now.scan.fresh or now.known.id != id:
             return
-        settled: dict[str, Outcome] = {}
+        settled: dict[str, CandidateOutcome] = {}
         for candidate in now.scan.candidates:
             before = untouched.get(candidate.path)
             if before is not None and alike(candidate.stat, before):
-                settled[candidate.path] = Outcome.CLEAN
+                settled[candidate.path] = CandidateOutcome.CLEAN
         self._core.store.cache_put(now.rows(id, settled, now.scan.vanished))
 
 

@@ -21,12 +21,12 @@ from typing import Any
 
 from blake3 import blake3
 
-from mvcd.disk.moves import move
+from mvcd.disk.renames import move
 from mvcd.disk.replace import replace_file
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
 from mvcd.repo.core.location import Location
-from mvcd.repo.ondisk.keeping import Changed, Keeper, Kept
+from mvcd.repo.ondisk.keeping import Changed, FileKeeper, Kept
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.records.refs import HeadValue
 
@@ -34,8 +34,8 @@ FORMAT = 1
 DOCUMENT = "capture.json"
 READER_LOCK = "reader.lock"
 _HELD = "held-"
-_MAX_DOCUMENT = 256 << 20
-_STEP = 1 << 20
+_MAX_DOCUMENT_BYTES = 256 << 20
+_STEP_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Captures:
     def __init__(self, root: str) -> None:
         self._root = root
         self.directory = os.path.join(Location(root).directory, "captures")
-        self._keeper = Keeper()
+        self._keeper = FileKeeper()
 
     # ---------------------------------------------------------------- taking
 
@@ -209,7 +209,7 @@ def digest_of(path: str) -> str:
         return blake3(os.fsencode(os.readlink(path))).hexdigest()
     hasher = blake3()
     with open(path, "rb", buffering=0) as file:
-        while data := file.read(_STEP):
+        while data := file.read(_STEP_BYTES):
             hasher.update(data)
     return str(hasher.hexdigest())
 
@@ -250,7 +250,7 @@ def _read(place: str) -> Capture:
     path = os.path.join(place, DOCUMENT)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            found = json.loads(file.read(_MAX_DOCUMENT))
+            found = json.loads(file.read(_MAX_DOCUMENT_BYTES))
         if found["format"] != FORMAT:
             raise ValueError(f"format {found['format']}")
         version = VersionId(bytes.fromhex(found["version"])) if found["version"] else None

@@ -20,21 +20,21 @@ from mvcd.repo.ondisk.ground import Ground
 from mvcd.repo.records.refs import HEADS, HeadValue, check_name
 from mvcd.repo.records.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.workspace import ignore
-from mvcd.repo.workspace.scan import Outcome, Scan, unsafe_link
+from mvcd.repo.workspace.scan import CandidateOutcome, Scan, unsafe_link
 from mvcd.repo.workspace.snapshot import Snapshot
 from mvcd.repo.workspace.targets import StoreTarget
-from mvcd.repo.workspace.workspace import Workspace, relative
+from mvcd.repo.workspace.workspace import ScannedWorkspace, relative
 from mvcd.store.api import RefUpdate, Session
 
 if TYPE_CHECKING:
     from mvcd.repo.change.signing import Signer
 
-_ATTEMPTS = 3
+_MAX_ATTEMPTS = 3
 """Tries when a collection takes away what a commit meant to reuse (each stores that anew, so two suffice), when
 what it meant to reuse was found to be damaged, so that files that have not changed are to be read too, or when
 a file that the scan saw is gone when it is to be read."""
 
-_MAX_TRACKED = 60_000
+_MAX_TRACKED_BYTES = 60_000
 """Bytes of all tracked paths together: a ref's value holds 64 KiB."""
 
 
@@ -46,7 +46,7 @@ def add(core: Core, paths: Sequence[str], *, context: Context) -> tuple[str, ...
         covered = {p for p in wanted if any(_covers(t, p) for t in tracked)}
         new = wanted - covered
         result = {t for t in tracked if not any(_covers(n, t) for n in new)} | new
-        if len("\n".join(result).encode()) > _MAX_TRACKED:
+        if len("\n".join(result).encode()) > _MAX_TRACKED_BYTES:
             raise Failure(
                 f"{len(result)} paths are too many to track one by one",
                 kind="too-many-paths",
@@ -98,7 +98,7 @@ def _covers(root: str, path: str) -> bool:
 
 
 @dataclass(slots=True)
-class Place:
+class CommitTarget:
     """Where a new version goes: the branch, and the updates besides the branch's own."""
 
     branch: str
@@ -121,12 +121,12 @@ def commit(
     cannot sign: no version is there then.
     """
     with core.lock.hold():
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             try:
                 return _commit(core, message, context, trigger, allow_empty, signer)
             except (StaleReuse, Failure) as error:
                 moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
-                if not moved or attempt == _ATTEMPTS - 1:
+                if not moved or attempt == _MAX_ATTEMPTS - 1:
                     raise
         raise AssertionError("unreachable")
 
@@ -140,7 +140,7 @@ def _commit(
     signer: Signer | None,
 ) -> CommitResult:
     damaged = anew.worth_reading_all(core)
-    head, workspace = core.head(), Workspace(core, fresh=bool(damaged))
+    head, workspace = core.head(), ScannedWorkspace(core, fresh=bool(damaged))
     parent = core.version(head.version)
     if not workspace.tracked and not parent.tracked:
         raise Failure(
@@ -154,7 +154,9 @@ def _commit(
         if not damaged and anew.worth_reading_all(core):
             raise StaleReuse("damage was found on the way", help="run the command again")
         skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
-        clean = dict.fromkeys(snapshot.settled, Outcome.CLEAN)  # every file that held still
+        clean = dict.fromkeys(
+            snapshot.settled, CandidateOutcome.CLEAN
+        )  # every file that held still
         healed = anew.stored_anew(core, session, damaged)
         if same_content(snapshot.version, parent) and not allow_empty:
             core.store.cache_put(workspace.rows(head.version, clean, snapshot.kept))
@@ -195,7 +197,7 @@ def committed(
     id: VersionId,
     version: Version,
     parent: Version,
-    place: Place,
+    place: CommitTarget,
     *,
     bytes_changed: int,
     bytes_new: int,
@@ -242,7 +244,7 @@ def _leading_out(
                     yield path, target
 
 
-def take(workspace: Workspace, session: Session, parent: Version) -> Snapshot:
+def take(workspace: ScannedWorkspace, session: Session, parent: Version) -> Snapshot:
     """Reads the workspace into a session."""
     core = workspace.core
     bases = ParentTensors(
@@ -289,20 +291,20 @@ def same_content(a: Version, b: Version) -> bool:
     return a.components == b.components and a.tracked == b.tracked
 
 
-def place_for(core: Core, head: Head) -> Place:
+def place_for(core: Core, head: Head) -> CommitTarget:
     """The branch that a child of HEAD goes to; from an old version a branch of its own is started."""
     if head.branch is not None:
-        return Place(head.branch, False, [])
+        return CommitTarget(head.branch, False, [])
     base = name = f"from-v{head.number}"
     taken = core.store.refs(HEADS)
     number = 2
     while HEADS + name in taken:
         name, number = f"{base}-{number}", number + 1
     check_name(name, "branch")
-    return Place(name, True, [core.move_head(HeadValue(name))])
+    return CommitTarget(name, True, [core.move_head(HeadValue(name))])
 
 
-def advance(core: Core, place: Place, head: Head, id: VersionId) -> RefUpdate:
+def advance(core: Core, place: CommitTarget, head: Head, id: VersionId) -> RefUpdate:
     """The move of the branch from HEAD's version to its child."""
     old = None if place.started else core.store.ref(HEADS + place.branch)
     assert place.started or (old or EMPTY.id)[:32] == head.version

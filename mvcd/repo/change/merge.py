@@ -23,7 +23,7 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Value, Version
 from mvcd.repo.change import moves, rewriting
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
-from mvcd.repo.contents import values
+from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import Change, VersionFiles, changes, read_entry
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.refs import EMPTY_ID
@@ -32,9 +32,9 @@ from mvcd.repo.restore.planning import plan
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.workspace.left_out import changes_here
 from mvcd.repo.workspace.targets import StoreTarget
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
-_NAMED = 3
+_NAMED_PATHS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class MergeConflict(Conflict):
     default_kind = "merge-conflict"
 
     def __init__(self, rev: str, clashes: Sequence[Clash]) -> None:
-        names = ", ".join(c.path for c in clashes[:_NAMED])
-        more = f" and {len(clashes) - _NAMED} more" if len(clashes) > _NAMED else ""
+        names = ", ".join(c.path for c in clashes[:_NAMED_PATHS])
+        more = f" and {len(clashes) - _NAMED_PATHS} more" if len(clashes) > _NAMED_PATHS else ""
         super().__init__(
             f"both sides changed {names}{more}",
             cause="nothing was changed here",
@@ -156,13 +156,13 @@ def _merge(
         id = VersionId.of(data)
         stored = target.put_object(id, data)
         session.flush()
-        workspace = Workspace(core)
+        workspace = ScannedWorkspace(core)
         wanted = changes_here(core.root, ours, version, core.left_out(), core.fetch)
         dirty = workspace.differences(head.version)
         planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=False)
         rewriting.refuse_unsaved(planned, "merge", force=False)
         refs = [*place.updates, advance(core, place, head, id), core.move_tracked(version.tracked)]
-        move = rewriting.Move(
+        move = rewriting.Rewrite(
             "merge", f"merge v{version.generation} {first_line(text)}", id, version, refs
         )
         keep = bool(planned.unsaved or planned.right)
@@ -271,8 +271,10 @@ def _with_values(core: Core, version: Version) -> Version:
     """Settings and metrics as the merged files have them."""
     return replace(
         version,
-        hyperparameters=values.merged(_found(core, version, Component.HYPERPARAMETERS, core.fetch)),
-        metrics=values.merged(_found(core, version, Component.RESULTS, core.fetch)),
+        hyperparameters=flatvalues.merged(
+            _found(core, version, Component.HYPERPARAMETERS, core.fetch)
+        ),
+        metrics=flatvalues.merged(_found(core, version, Component.RESULTS, core.fetch)),
     )
 
 
@@ -282,13 +284,13 @@ def _found(
     count = 0
     for placed in VersionFiles(version, fetch).all([component]):
         entry = placed.entry
-        if not values.carries_values(component, entry.path, entry.size):
+        if not flatvalues.carries_values(component, entry.path, entry.size):
             continue
-        (row,) = core.store.cache_get([values.cache_key(component, entry.path, entry.recipe)])
-        known = values.unpack(row) if row is not None else None
+        (row,) = core.store.cache_get([flatvalues.cache_key(component, entry.path, entry.recipe)])
+        known = flatvalues.unpack(row) if row is not None else None
         if known is None:
-            known = values.parse(component, entry.path, read_entry(entry, fetch))
+            known = flatvalues.parse(component, entry.path, read_entry(entry, fetch))
         yield entry.path, known
         count += 1
-        if count >= values.MAX_FILES:
+        if count >= flatvalues.MAX_FILES:
             return

@@ -21,7 +21,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import Component, Trigger
 from mvcd.repo.change.choosing import chooser, refuse_unknown
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
-from mvcd.repo.change.rewriting import Move, carry_out, refuse_unsaved, settle_interrupted
+from mvcd.repo.change.rewriting import Rewrite, carry_out, refuse_unsaved, settle_interrupted
 from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.refs import (
@@ -43,7 +43,7 @@ from mvcd.repo.restore.planning import (
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.left_out import Components, changes_here
 from mvcd.repo.workspace.targets import StoreTarget
-from mvcd.repo.workspace.workspace import Workspace, relative
+from mvcd.repo.workspace.workspace import ScannedWorkspace, relative
 from mvcd.store.api import RefUpdate
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _go(
     leaving = out if leaving is None else leaving
     id = target if target is not None else _version_of(core, value)
     version = core.version(id)
-    workspace = Workspace(core)
+    workspace = ScannedWorkspace(core)
     dirty = workspace.differences(head.version)
     if core.promised is not None and not left_out.untouched(core.root, leaving):
         core.promised.bring(left_out.roots(version, left_out.ALL), lists_only=True)
@@ -201,7 +201,7 @@ def _go(
     refuse_unsaved(planned, verb, force=force)
     tracked = None if id == EMPTY_ID else core.move_tracked(version.tracked)
     refs = [*updates, core.move_head(value), tracked, core.move_left_out(leaving)]
-    move = Move(verb, detail, id, version, refs, leaving=leaving, early=early)
+    move = Rewrite(verb, detail, id, version, refs, leaving=leaving, early=early)
     keep = bool(planned.unsaved or planned.right)
     result = carry_out(core, workspace, planned, move, context, keep=keep)
     return replace(result, head=Head(value.branch, id, version.generation))
@@ -230,7 +230,7 @@ def restore(
         version, head = core.version(id), core.head()
         inside = [relative(core.root, p) for p in paths]
         chosen = chooser(inside, components)
-        workspace = Workspace(core)
+        workspace = ScannedWorkspace(core)
         dirty = workspace.differences(head.version)
         unsaved, fetch = workspace.unsaved
         out = core.left_out() & frozenset(components or Component)
@@ -248,7 +248,7 @@ def restore(
         planned = plan(core, wanted, {}, unreadable=workspace.unreadable, everything=True)
         what = " ".join([*inside, *(c.value for c in components or ())]) or "."
         leaving = core.left_out() - (out if not inside or "." in inside else left_out.NONE)
-        move = Move(
+        move = Rewrite(
             "restore", f"restore {rev} {what}", head.version, core.version(head.version),
             [core.move_left_out(leaving)], leaving=leaving,
         )  # fmt: skip
@@ -275,7 +275,7 @@ def rollback(
                 f"v{head.number} has the content of {rev} already", kind="nothing-to-commit",
                 help="mvc log",
             )  # fmt: skip
-        workspace = Workspace(core)
+        workspace = ScannedWorkspace(core)
         dirty = workspace.differences(head.version)
         wanted = changes_here(core.root, parent, old, core.left_out(), core.fetch)
         planned = plan(core, wanted, dirty, unreadable=workspace.unreadable, everything=force)
@@ -292,7 +292,7 @@ def rollback(
             signature,
         ]  # fmt: skip
         detail = f"rollback v{version.generation} {first_line(text)}"
-        move = Move("rollback", detail, new_id, version, refs)
+        move = Rewrite("rollback", detail, new_id, version, refs)
         with core.store.session() as session:
             core.rely_on(session, [id, head.version])
             stored = StoreTarget(core.store, session).put_object(new_id, data)

@@ -23,15 +23,15 @@ from mvcd.repo.records.results import CheckoutResult, Context
 from mvcd.repo.restore.checkout import Checkout, why_reserved
 from mvcd.repo.restore.early import Begun
 from mvcd.repo.restore.planning import (
-    Plan,
+    CheckoutPlan,
     refuse_alike,
     some,
 )  # fmt: skip
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.left_out import Components, changes_here
-from mvcd.repo.workspace.scan import Outcome
+from mvcd.repo.workspace.scan import CandidateOutcome
 from mvcd.repo.workspace.targets import StoreTarget
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 from mvcd.store.api import RefUpdate, Session
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Rewrite:
     """What a verb is about to do, besides its files: where HEAD's files will be, refs, words for the log."""
 
     verb: str
@@ -67,7 +67,7 @@ def settle_interrupted(core: Core, context: Context) -> None:
         )  # fmt: skip
 
 
-def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
+def refuse_unsaved(planned: CheckoutPlan, verb: str, *, force: bool) -> None:
     if planned.unsaved and not force:
         other = f"or: mvc {verb} --force, which mvc undo can take back"
         raise Conflict(
@@ -79,9 +79,9 @@ def refuse_unsaved(planned: Plan, verb: str, *, force: bool) -> None:
 
 def carry_out(
     core: Core,
-    workspace: Workspace,
-    planned: Plan,
-    move: Move,
+    workspace: ScannedWorkspace,
+    planned: CheckoutPlan,
+    move: Rewrite,
     context: Context,
     *,
     keep: bool,
@@ -132,7 +132,7 @@ def carry_out(
 
 
 def _put_aside(
-    core: Core, workspace: Workspace, move: Move, context: Context, session: Session
+    core: Core, workspace: ScannedWorkspace, move: Rewrite, context: Context, session: Session
 ) -> VersionId:
     """Stores the workspace as a version that the ref `saved/ID` names until the verb has ended."""
     head = core.head()
@@ -156,7 +156,7 @@ def _rows_after(
     core: Core,
     id: VersionId,
     version: Version,
-    planned: Plan,
+    planned: CheckoutPlan,
     stats: Mapping[str, FileStat],
     leaving: Components,
 ) -> dict[bytes, bytes | None]:
@@ -165,7 +165,9 @@ def _rows_after(
         return {}
     ended = core.left_out() - leaving
     gone = next(left_out.not_here(core.root, version, ended, core.fetch), None)
-    workspace = Workspace(core, fresh=gone is not None)  # no row tells of a file that was left out
+    workspace = ScannedWorkspace(
+        core, fresh=gone is not None
+    )  # no row tells of a file that was left out
     scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
     here = {c.path: c.stat for c in scan.candidates}
     if scan.fresh:
@@ -178,10 +180,10 @@ def _rows_after(
             return {}
         entries = files.lookup(stats.keys() | set(scan.vanished))
         missing = [path for path in scan.vanished if path in entries]
-    settled: dict[str, Outcome | RecipeId] = {}
+    settled: dict[str, CandidateOutcome | RecipeId] = {}
     for entry in planned.write:
         path = entry.path
         if path in stats and here.get(path) == stats[path]:
             same = path in entries and entries[path].entry == entry
-            settled[path] = Outcome.CLEAN if same else entry.recipe
+            settled[path] = CandidateOutcome.CLEAN if same else entry.recipe
     return workspace.rows(id, settled, missing, leaving=leaving)

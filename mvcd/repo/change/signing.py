@@ -10,7 +10,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import Context
 from mvcd.repo.trust.keygen import Keygen
-from mvcd.repo.trust.signatures import Signed, of_tag, of_version, signer_of
+from mvcd.repo.trust.signatures import Signable, of_tag, of_version, signer_of
 from mvcd.store.api import RefUpdate
 
 
@@ -28,7 +28,7 @@ class Signer:
     def tag(self, core: Core, name: str, value: bytes) -> RefUpdate:
         return self._signed(core, of_tag(name, value))
 
-    def _signed(self, core: Core, what: Signed) -> RefUpdate:
+    def _signed(self, core: Core, what: Signable) -> RefUpdate:
         blob = self.keygen.sign(what.message, what.namespace, self.key)
         name = what.ref(blob)
         return RefUpdate(name, core.store.ref(name), blob)

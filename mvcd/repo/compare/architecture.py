@@ -28,18 +28,18 @@ from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.contents.files import ABSENT, Placed
 from mvcd.repo.records.results import ValueChange
 
-MAX_SOURCE = 1 << 20
+MAX_SOURCE_BYTES = 1 << 20
 """Bytes of a text file whose lines are counted."""
 
-MAX_SOURCES = 500
+MAX_SOURCE_FILES = 500
 """Files whose lines are counted; a whole source tree that came or went is not read for its line count."""
 
-_MAX_CONFIG = 1 << 20
+_MAX_CONFIG_BYTES = 1 << 20
 _CONFIG_SUFFIXES = (".json", ".yaml", ".yml", ".toml")
 _ZIP_END = struct.Struct("<4s4H2LH")  # PKWARE APPNOTE 4.3.16
-_ZIP64_LOCATOR = 20  # bytes, 4.3.15
-_CANDIDATES = 16  # models that are gone, weighed for each that came
-_SAME_MODEL = 0.5
+_ZIP64_LOCATOR_BYTES = 20  # bytes, 4.3.15
+_CANDIDATE_MODELS = 16  # models that are gone, weighed for each that came
+_SAME_MODEL_SHARE = 0.5
 """Share of equal layer names from which two models under different paths are one that moved."""
 
 
@@ -129,7 +129,7 @@ def _gather(
     elif path.endswith(_CONFIG_SUFFIXES) and before is not None and after is not None:
         _put(config, path, _settings(sides.old, before), _settings(sides.new, after))
     if component is Component.ARCHITECTURE and path not in config and not asked:
-        count = len(found.source) < MAX_SOURCES
+        count = len(found.source) < MAX_SOURCE_FILES
         found.source.append(_source(sides, path, before, after, count=count))
 
 
@@ -170,7 +170,7 @@ def _pairs(
     pairs: list[tuple[str | None, str | None]] = [(m, m) for m in sorted(old.keys() & new.keys())]
     gone, came = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
     for model in came:
-        found = _nearest(new[model], {other: old[other] for other in gone[-_CANDIDATES:]})
+        found = _nearest(new[model], {other: old[other] for other in gone[-_CANDIDATE_MODELS:]})
         if found is not None:
             gone.remove(found)
         pairs.append((found, model))
@@ -180,7 +180,7 @@ def _pairs(
 def _nearest(model: Mapping[str, Keyed], others: Mapping[str, Mapping[str, Keyed]]) -> str | None:
     """The last of the most similar ones, if they are similar enough: `checkpoint-900` goes before `-800`."""
     best = max(others, key=lambda other: (_alike(others[other], model), other), default=None)
-    return best if best is not None and _alike(others[best], model) >= _SAME_MODEL else None
+    return best if best is not None and _alike(others[best], model) >= _SAME_MODEL_SHARE else None
 
 
 def _alike(a: Mapping[str, Keyed], b: Mapping[str, Keyed]) -> float:
@@ -202,9 +202,9 @@ def _put(
 
 def _settings(side: Side, placed: Placed) -> Mapping[str, Value] | None:
     """Flat keys of a configuration file; None for what has none (a tokenizer's vocabulary has too many)."""
-    if placed.entry.size > _MAX_CONFIG or placed.entry.mode is Mode.SYMLINK:
+    if placed.entry.size > _MAX_CONFIG_BYTES or placed.entry.mode is Mode.SYMLINK:
         return None
-    parsed = parse_settings(placed.entry.path, side.read(placed.entry, _MAX_CONFIG))
+    parsed = parse_settings(placed.entry.path, side.read(placed.entry, _MAX_CONFIG_BYTES))
     return None if parsed.problem else parsed.values
 
 
@@ -220,10 +220,10 @@ def _keras(side: Side, placed: Placed | None) -> Mapping[str, Value] | None:
     try:
         with side.open(placed.entry) as file, zipfile.ZipFile(_small_zip(file)) as archive:
             info = archive.getinfo("config.json")
-            if info.file_size > _MAX_CONFIG:
+            if info.file_size > _MAX_CONFIG_BYTES:
                 return None
             with archive.open(info) as member:
-                parsed = parse_settings("config.json", member.read(_MAX_CONFIG))
+                parsed = parse_settings("config.json", member.read(_MAX_CONFIG_BYTES))
     except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, EOFError):
         return None
     return None if parsed.problem else parsed.values
@@ -233,11 +233,11 @@ def _small_zip(file: BinaryIO) -> BinaryIO:
     """The file itself. Raises BadZipFile unless its directory, which `zipfile` reads whole, is as small as
     Keras writes it: a handful of members, no comment, no zip64 end record."""
     end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - _ZIP_END.size - _ZIP64_LOCATOR))
-    tail = file.read(_ZIP_END.size + _ZIP64_LOCATOR)
-    if len(tail) == _ZIP_END.size + _ZIP64_LOCATOR:
+    file.seek(max(0, end - _ZIP_END.size - _ZIP64_LOCATOR_BYTES))
+    tail = file.read(_ZIP_END.size + _ZIP64_LOCATOR_BYTES)
+    if len(tail) == _ZIP_END.size + _ZIP64_LOCATOR_BYTES:
         magic, *_, size, _, _ = _ZIP_END.unpack(tail[-_ZIP_END.size :])
-        if magic == b"PK\5\6" and size <= _MAX_CONFIG and not tail.startswith(b"PK\6\7"):
+        if magic == b"PK\5\6" and size <= _MAX_CONFIG_BYTES and not tail.startswith(b"PK\6\7"):
             return file
     raise zipfile.BadZipFile
 
@@ -249,7 +249,7 @@ def _source(
     sides: Sides, path: str, before: Placed | None, after: Placed | None, *, count: bool
 ) -> SourceChange:
     present = [p.entry for p in (before, after) if p is not None]
-    if not count or any(entry.size > MAX_SOURCE for entry in present):
+    if not count or any(entry.size > MAX_SOURCE_BYTES for entry in present):
         return SourceChange(path, None, None)
     old = _text(sides.old, None if before is None else before.entry)
     new = _text(sides.new, None if after is None else after.entry)
@@ -262,14 +262,14 @@ def _text(side: Side, entry: Entry | None) -> bytes:
     """Of a notebook what is in its cells: outputs change at each run."""
     if entry is None:
         return b""
-    data = side.read(entry, MAX_SOURCE)
+    data = side.read(entry, MAX_SOURCE_BYTES)
     return notebook.source(data) or data if entry.path.endswith(".ipynb") else data
 
 
 def _packages(side: Side, placed: Placed | None) -> dict[str, str]:
-    if placed is None or placed.entry.size > _MAX_CONFIG * 8:
+    if placed is None or placed.entry.size > _MAX_CONFIG_BYTES * 8:
         return {}
-    return packages(placed.entry.path, side.read(placed.entry, _MAX_CONFIG * 8))
+    return packages(placed.entry.path, side.read(placed.entry, _MAX_CONFIG_BYTES * 8))
 
 
 def _recorded(sides: Sides) -> list[PackageChange]:

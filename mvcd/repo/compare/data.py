@@ -30,7 +30,7 @@ count as nothing, for their footers have the figure."""
 MAX_TABLES = 1000
 """Changed tables that are looked into; the rest are files."""
 
-_EXAMPLES = 3
+_EXAMPLE_FILES = 3
 NOT_COUNTED = "large, not read"
 """The problem of a table that ROW_BYTES left out."""
 NOT_HERE = "content not here"
@@ -283,6 +283,6 @@ def _overlaps(files: list[Placed]) -> tuple[Overlap, ...]:
     for a, b in combinations(order, 2):
         shared = sorted(contents[a].keys() & contents[b].keys(), key=lambda id: contents[a][id])
         if shared:
-            pairs = tuple((contents[a][id], contents[b][id]) for id in shared[:_EXAMPLES])
+            pairs = tuple((contents[a][id], contents[b][id]) for id in shared[:_EXAMPLE_FILES])
             found.append(Overlap((a, b), len(shared), pairs))
     return tuple(found)

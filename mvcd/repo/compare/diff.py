@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from mvcd.inspect.direction import MetricRules
-from mvcd.inspect.textdiff import SNIFF, is_text, unified_diff
+from mvcd.inspect.textdiff import SNIFF_BYTES, is_text, unified_diff
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Value
 from mvcd.repo.compare.sides import Sides, sides_of
@@ -17,7 +17,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import Diff, FileChanges, ValueChange, WeightChanges
 from mvcd.repo.workspace.settings import metric_rules
 
-MAX_TEXT = 4 << 20
+MAX_TEXT_BYTES = 4 << 20
 """Bytes of the largest file shown line by line."""
 
 
@@ -30,10 +30,10 @@ def diff(
 ) -> Diff:
     """Compares `old` (None: HEAD) with `new` (None: the workspace)."""
     rules = metric_rules(core.root)
-    return compare(sides_of(core, old, new), components=components, metrics=rules)
+    return diff_sides(sides_of(core, old, new), components=components, metrics=rules)
 
 
-def compare(
+def diff_sides(
     sides: Sides,
     *,
     components: Collection[Component] | None = None,
@@ -151,16 +151,16 @@ def _patch(
 ) -> Iterable[str] | None:
     """None for what is not text."""
     present = [p for p in (before, after) if p is not None]
-    if any(p.entry.size > MAX_TEXT for p in present):
+    if any(p.entry.size > MAX_TEXT_BYTES for p in present):
         return [f"{path}: too large to show line by line"]
     try:
         sides_read = []
         for side, placed in ((sides.old, before), (sides.new, after)):
-            data = b"" if placed is None else side.read(placed.entry, SNIFF)
+            data = b"" if placed is None else side.read(placed.entry, SNIFF_BYTES)
             if not is_text(data):
                 return None
-            if placed is not None and placed.entry.size > SNIFF:
-                data = side.read(placed.entry, MAX_TEXT)
+            if placed is not None and placed.entry.size > SNIFF_BYTES:
+                data = side.read(placed.entry, MAX_TEXT_BYTES)
             sides_read.append(data)
     except ABSENT:
         return [f"{path}: its content is not here"]

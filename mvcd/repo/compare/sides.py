@@ -30,9 +30,9 @@ from mvcd.repo.contents.files import (
 )
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.reading import unread
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
-_NAMED = 5
+_NAMED_PATHS = 5
 """Unreadable paths of which a comparison with the workspace warns."""
 
 
@@ -114,8 +114,8 @@ def sides_of(core: Core, old: str | None = None, new: str | None = None) -> Side
     if new is not None:
         new_id = core.resolve(new)
         return Sides(left, Side(new_id, core.version(new_id), fetch), core.monitor)
-    workspace = Workspace(core)
+    workspace = ScannedWorkspace(core)
     unsaved, through = workspace.unsaved
-    for path, why in list(workspace.unreadable.reasons.items())[:_NAMED]:
+    for path, why in list(workspace.unreadable.reasons.items())[:_NAMED_PATHS]:
         core.monitor.warn(f"{path} {why}; compared as HEAD has it (mvc status names all such)")
     return Sides(left, Side(None, unsaved, through, core.root), core.monitor)

@@ -13,24 +13,24 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from mvcd.inspect.layers import Layer, model_of, renamed_layers
 from mvcd.inspect.tensorfile import may_lean_on_others
 from mvcd.objects.entry import Entry
-from mvcd.repo.compare.tensortable import Row
+from mvcd.repo.compare.tensortable import TensorRow
 
-Pair = tuple[Row | None, Row | None]
+Pair = tuple[TensorRow | None, TensorRow | None]
 
 
-def present(pair: Pair) -> Row:
+def present(pair: Pair) -> TensorRow:
     row = pair[1] or pair[0]
     assert row is not None
     return row
 
 
-def matched(old: Iterable[Row], new: Iterable[Row]) -> list[Pair]:
+def matched(old: Iterable[TensorRow], new: Iterable[TensorRow]) -> list[Pair]:
     """Every row of both sides in exactly one pair. In the order of the new side's files, then what is gone."""
     before = {(row.path, row.name): row for row in old}
     after = {(row.path, row.name): row for row in new}
     gone = {key: row for key, row in before.items() if key not in after}
     come = {key: row for key, row in after.items() if key not in before}
-    origins: dict[_Place, Row] = {}
+    origins: dict[_Place, TensorRow] = {}
     for pair in (_same_model, _same_name, _renamed):
         for lost, found in list(pair(gone, come)):
             origins[found] = gone.pop(lost)
@@ -42,7 +42,7 @@ def matched(old: Iterable[Row], new: Iterable[Row]) -> list[Pair]:
 _Place = tuple[str, str]
 """The path of a file, and the name of a tensor in it."""
 
-_Rows = Mapping[_Place, Row]
+_Rows = Mapping[_Place, TensorRow]
 
 
 def _same_model(gone: _Rows, come: _Rows) -> Iterator[tuple[_Place, _Place]]:
@@ -55,7 +55,7 @@ def _same_name(gone: _Rows, come: _Rows) -> Iterator[tuple[_Place, _Place]]:
 
 
 def _by(
-    key: Callable[[Row], Hashable], gone: _Rows, come: _Rows
+    key: Callable[[TensorRow], Hashable], gone: _Rows, come: _Rows
 ) -> Iterator[tuple[_Place, _Place]]:
     """Those whose key stands once on each side."""
     there = _once(key, come)
@@ -64,7 +64,7 @@ def _by(
             yield place, there[value]
 
 
-def _once(key: Callable[[Row], Hashable], rows: _Rows) -> dict[Hashable, _Place]:
+def _once(key: Callable[[TensorRow], Hashable], rows: _Rows) -> dict[Hashable, _Place]:
     uses = Counter(map(key, rows.values()))
     return {value: place for place, row in rows.items() if uses[value := key(row)] == 1}
 

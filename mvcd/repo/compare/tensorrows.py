@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mvcd.objects.entry import Entry
 from mvcd.repo.compare.tensormatch import equal_files
-from mvcd.repo.compare.tensortable import Row, TensorSide
+from mvcd.repo.compare.tensortable import TensorRow, TensorSide
 from mvcd.repo.contents.files import ABSENT
 
 
@@ -16,8 +16,8 @@ class Rows:
     """`passed`: whether headers of equal files were passed over. `absent`: files of which it is not here what
     tensors they have, pruned or never fetched; "" stands for the list of files itself."""
 
-    old: list[Row] = field(default_factory=list)
-    new: list[Row] = field(default_factory=list)
+    old: list[TensorRow] = field(default_factory=list)
+    new: list[TensorRow] = field(default_factory=list)
     passed: bool = False
     absent: list[str] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ def _gather(
     found: Rows,
     side: TensorSide,
     files: Mapping[str, Entry],
-    rows: list[Row],
+    rows: list[TensorRow],
     without_headers: Collection[str],
 ) -> None:
     for path, entry in files.items():

@@ -11,11 +11,11 @@ from mvcd.inspect.tensorfile import Range, StoredTensor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import VersionFiles, recipe_of
-from mvcd.repo.contents.pieces import Content, Piece
+from mvcd.repo.contents.pieces import Content, ContentPiece
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TensorRow:
     """A tensor in a file. `key` is its content's identity, None where only walking its pieces can tell:
     `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself."""
 
@@ -26,8 +26,8 @@ class Row:
     size: int  # bytes
     stored_size: int  # bytes in the file
     key: tuple[str, bytes] | None
-    pieces: Callable[[], Iterator[Piece]]
-    stored: Callable[[], Iterator[Piece]]
+    pieces: Callable[[], Iterator[ContentPiece]]
+    stored: Callable[[], Iterator[ContentPiece]]
 
 
 class TensorSide:
@@ -43,20 +43,20 @@ class TensorSide:
         placed = self._files.all([Component.WEIGHTS])
         return {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
 
-    def recipe_rows(self, entry: Entry) -> Iterator[Row]:
+    def recipe_rows(self, entry: Entry) -> Iterator[TensorRow]:
         """Tensors that the recipe itself lists; nothing else is read."""
         offset = 0
         for segment in recipe_of(entry, self.content.fetch).segments:
             tensor, size = segment.tensor, segment.size
             if tensor is not None:
                 pieces = partial(self.content.segment, entry.path, segment, offset)
-                yield Row(
+                yield TensorRow(
                     entry.path, tensor.name, tensor.dtype, tensor.shape, size=size, stored_size=size,
                     key=segment.content_key, pieces=pieces, stored=pieces,
                 )  # fmt: skip
             offset += size
 
-    def header_rows(self, entry: Entry) -> Iterator[Row]:
+    def header_rows(self, entry: Entry) -> Iterator[TensorRow]:
         """Tensors that the file's header lists, for formats that do not rule the cutting."""
         from mvcd.inspect import tensorfiles  # late: start-up
 
@@ -66,7 +66,7 @@ class TensorSide:
             located = self._located(entry, directory, tensor)
             if located is not None:
                 walk = partial(self._walk, entry.path, located)
-                yield Row(
+                yield TensorRow(
                     entry.path, tensor.name, tensor.dtype, tensor.shape, size=tensor.size,
                     stored_size=tensor.stored_size, key=None, pieces=walk,
                     stored=partial(walk, inflate=False),
@@ -88,7 +88,7 @@ class TensorSide:
 
     def _walk(
         self, path: str, located: bytes | list[tuple[Entry, Range]], *, inflate: bool = True
-    ) -> Iterator[Piece]:
+    ) -> Iterator[ContentPiece]:
         if isinstance(located, bytes):
             return self.content.literal(path, located)
         ranges = (self.content.range(file, place, inflate=inflate) for file, place in located)

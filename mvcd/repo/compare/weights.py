@@ -22,18 +22,18 @@ from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Sums, is_number, width
 from mvcd.monitor import Monitor, Silent
-from mvcd.objects.chunklist import MAX_CHUNK_SIZE
+from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.version import EMPTY
 from mvcd.repo.compare.sides import Sides
 from mvcd.repo.compare.tensormatch import matched, present
 from mvcd.repo.compare.tensorrows import Rows, gather
-from mvcd.repo.compare.tensortable import Row, TensorSide
+from mvcd.repo.compare.tensortable import TensorRow, TensorSide
 from mvcd.repo.contents.files import ABSENT
-from mvcd.repo.contents.pieces import Content, Run, Unreadable, blaming, same, windows
+from mvcd.repo.contents.pieces import Content, Run, UnreadableContent, blaming, same, windows
 from mvcd.repo.contents.pipeline import Pipeline
 from mvcd.repo.core.core import Core
 
-_BATCH = 4
+_BATCH_RUNS = 4
 """Runs compared by one call of a worker: threads pass the interpreter's lock on less often."""
 
 
@@ -61,7 +61,9 @@ class TensorDiff:
 
     __slots__ = ("_statistics", "_weights", "kind", "name", "new", "old", "pair", "problem")
 
-    def __init__(self, weights: Weights, name: str, old: Row | None, new: Row | None) -> None:
+    def __init__(
+        self, weights: Weights, name: str, old: TensorRow | None, new: TensorRow | None
+    ) -> None:
         self._weights = weights
         self._statistics: Statistics | None = None
         self.pair = old, new
@@ -71,7 +73,7 @@ class TensorDiff:
         self.problem: str | None = None  # why its data cannot be read
         try:
             self.kind = weights.kind(old, new)
-        except (Unreadable, *ABSENT) as error:
+        except (UnreadableContent, *ABSENT) as error:
             self.kind, self.problem = "changed", _reason(error)
 
     def __repr__(self) -> str:
@@ -159,7 +161,7 @@ class _PerThread(threading.local):
     """Where the two sides' chunks are decoded."""
 
     def __init__(self) -> None:
-        self.buffers = bytearray(MAX_CHUNK_SIZE), bytearray(MAX_CHUNK_SIZE)
+        self.buffers = bytearray(MAX_CHUNK_BYTES), bytearray(MAX_CHUNK_BYTES)
 
 
 _thread = _PerThread()
@@ -242,7 +244,7 @@ class Weights(Mapping[str, TensorDiff]):
                 for tensor in todo:
                     try:
                         self._submit(pipeline, tensor)
-                    except (Unreadable, *ABSENT) as error:
+                    except (UnreadableContent, *ABSENT) as error:
                         tensor.problem = _reason(error)
                 pipeline.drain()
         finally:
@@ -252,7 +254,7 @@ class Weights(Mapping[str, TensorDiff]):
                 if tensor.problem is not None:
                     raise not_comparable(tensor)
 
-    def kind(self, old: Row | None, new: Row | None) -> str:
+    def kind(self, old: TensorRow | None, new: TensorRow | None) -> str:
         if old is None:
             return "added"
         if new is None:
@@ -300,7 +302,7 @@ class Weights(Mapping[str, TensorDiff]):
                 return tensor
         return None
 
-    def _equal(self, old: Row, new: Row) -> bool:
+    def _equal(self, old: TensorRow, new: TensorRow) -> bool:
         """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
         if old.key is not None and new.key is not None:
             return old.key == new.key
@@ -323,7 +325,7 @@ class Weights(Mapping[str, TensorDiff]):
         if self._left is not None:
             self._left -= size
             if self._left < 0:
-                raise Unreadable("large, not read")
+                raise UnreadableContent("large, not read")
 
     def _submit(self, pipeline: Pipeline, tensor: TensorDiff) -> None:
         old, new = tensor.pair
@@ -334,7 +336,7 @@ class Weights(Mapping[str, TensorDiff]):
         widths = width(dtypes[0]), width(dtypes[1])
         take = partial(self._take, sums, widths)
         runs = windows(old.pieces(), widths[0], new.pieces(), widths[1])
-        while batch := list(islice(runs, _BATCH)):
+        while batch := list(islice(runs, _BATCH_RUNS)):
             pipeline.submit(partial(self._compare, tensor, dtypes, batch), take)
         pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
 
@@ -389,7 +391,7 @@ def weights(core: Core, sides: Sides) -> Weights:
     return Weights(left, right, core.monitor, lambda: sides.changes)
 
 
-def _form(row: Row | None) -> TensorForm | None:
+def _form(row: TensorRow | None) -> TensorForm | None:
     return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)
 
 

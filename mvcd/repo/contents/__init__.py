@@ -2,7 +2,7 @@
 
 files       a version's files, looked up, listed and compared
 content     one file, read in any place
-values      settings and metrics, from the files that hold them
+flatvalues  settings and metrics, from the files that hold them
 drafts      the recipe of a file in the making
 pieces      the bytes of tensors, chunk by chunk
 bases       what a chunk may be stored as a difference from

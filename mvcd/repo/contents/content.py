@@ -15,7 +15,7 @@ from mvcd.objects.tree import Fetch
 from mvcd.repo.contents.files import recipe_of
 
 Ahead = Callable[[Sequence[ChunkId]], object]
-AHEAD = 64
+AHEAD_CHUNKS = 64
 """Chunks, so 16 MiB of a tensor: asked for one by one over a line of 200 ms, they would take 13 s."""
 
 
@@ -27,7 +27,7 @@ class VersionFile(io.RawIOBase):
 
     def __init__(self, entry: Entry, fetch: Fetch, ahead: Ahead | None = None) -> None:
         """`ahead` hears which chunks will be read next if the file is read in order: 2, then twice as many each
-        time, up to AHEAD. A seek begins anew, and the first chunk after it is read alone."""
+        time, up to AHEAD_CHUNKS. A seek begins anew, and the first chunk after it is read alone."""
         super().__init__()
         self.name = entry.path
         self._fetch = fetch
@@ -102,7 +102,7 @@ class VersionFile(io.RawIOBase):
 
     def _tell(self, offset: int) -> None:
         assert self._ahead is not None
-        self._window = min(2 * self._window, AHEAD)
+        self._window = min(2 * self._window, AHEAD_CHUNKS)
         coming = list(islice(parts(self._recipe, self._fetch, offset), self._window))
         self._told = coming[-1].offset + coming[-1].size
         self._ahead([part.chunk for part in coming if part.chunk is not None])

@@ -10,14 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mvcd.chunking.chunker import cut_points, piece_points
-from mvcd.chunking.params import DEFAULT, TENSOR_PIECE
+from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, RecipeId
 from mvcd.inspect.layout import Layout, ReadAt, Span, layout
-from mvcd.objects.canonical import MAX_SIZE
+from mvcd.objects.canonical import MAX_OBJECT_BYTES
 from mvcd.objects.recipe import (
     INLINE_CHUNKS,
-    LITERAL_MAX,
+    LITERAL_BYTES,
     Recipe,
     Segment,
     SegmentBuilder,
@@ -27,7 +27,7 @@ from mvcd.objects.recipe import (
 
 
 @dataclass(slots=True)
-class Piece:
+class DraftPiece:
     span: int  # position in the file's layout
     index: int  # of the piece in its span
     data: memoryview  # borrowed from the batch's buffer
@@ -37,7 +37,7 @@ class Piece:
 class Done:
     """A piece with its id (None: a literal) and, unless the target knew it, its encoding."""
 
-    piece: Piece
+    piece: DraftPiece
     id: ChunkId | None
     encoded: Encoded | None = None
 
@@ -90,27 +90,27 @@ class Draft:
         self._objects.append((id, data))
 
 
-def digested(piece: Piece, shape: Layout) -> Done:
+def digested(piece: DraftPiece, shape: Layout) -> Done:
     """A piece with its id, or without one if it is short enough to be kept in the recipe."""
-    literal = shape.spans[piece.span].size <= LITERAL_MAX
+    literal = shape.spans[piece.span].size <= LITERAL_BYTES
     return Done(piece, None if literal else ChunkId.of(piece.data))
 
 
-def cut_in_memory(view: memoryview, shape: Layout) -> Iterator[Piece]:
+def cut_in_memory(view: memoryview, shape: Layout) -> Iterator[DraftPiece]:
     for number, span in enumerate(shape.spans):
         data = view[span.offset : span.offset + span.size]
         tensor = span.tensor is not None
         ends = piece_points(span.size, final=True) if tensor else cut_points(data, final=True)
         start = 0
         for index, end in enumerate(ends):
-            yield Piece(number, index, data[start:end])
+            yield DraftPiece(number, index, data[start:end])
             start = end
 
 
 def shape_of(read_at: ReadAt, size: int) -> Layout:
     """The layout of a file: plain bytes if it has no tensors, or so many that its recipe might not fit."""
     found = layout(read_at, size)
-    return found if found is not None and _recipe_bound(found) <= MAX_SIZE else plain(size)
+    return found if found is not None and _recipe_bound(found) <= MAX_OBJECT_BYTES else plain(size)
 
 
 def plain(size: int) -> Layout:
@@ -121,9 +121,9 @@ def _recipe_bound(shape: Layout) -> int:
     """Upper bound of the encoded recipe, from the layout alone, so that it is a function of content."""
     total = 64
     for span in shape.spans:
-        smallest = DEFAULT.min_size if span.tensor is None else TENSOR_PIECE
+        smallest = DEFAULT.min_size if span.tensor is None else TENSOR_PIECE_BYTES
         chunks = min(INLINE_CHUNKS, -(-span.size // smallest))
-        total += 32 + (span.size if span.size <= LITERAL_MAX else 36 * chunks + 16)
+        total += 32 + (span.size if span.size <= LITERAL_BYTES else 36 * chunks + 16)
         if span.tensor is not None:
             total += 24 + len(span.tensor.name.encode()) + 10 * len(span.tensor.shape)
     return total

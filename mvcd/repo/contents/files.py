@@ -15,7 +15,7 @@ from mvcd.objects.recipe import Part, Recipe, parts
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Version
 
-_FULL_SCAN = 512
+_FULL_SCAN_LOOKUPS = 512
 """Look-ups from which one pass over all entries beats walking down for each: a node holds about 100."""
 
 
@@ -54,7 +54,7 @@ class VersionFiles:
 
     def lookup(self, paths: Collection[str]) -> dict[str, Placed]:
         """Returns those of `paths` that the version has."""
-        if len(paths) < _FULL_SCAN:
+        if len(paths) < _FULL_SCAN_LOOKUPS:
             found = ((path, self.find(path)) for path in paths)
             return {path: placed for path, placed in found if placed is not None}
         wanted = paths if isinstance(paths, (set, frozenset, dict)) else set(paths)

@@ -26,25 +26,25 @@ from mvcd.objects.tree import Fetch
 from mvcd.repo.contents.files import recipe_of
 from mvcd.store.api import ObjectReader
 
-_WINDOW = 256 << 10
+_WINDOW_ELEMENTS = 256 << 10
 """Elements of the longest run: 2 MiB of F64. Runs end earlier where both sides have a cut point."""
 
-_AHEAD = 256
+_AHEAD_PARTS = 256
 """Parts of a file kept after a walk: a node's."""
 
-_FILES = 64
+_KEPT_FILES = 64
 """Files whose recipes and parts are kept."""
 
-_INFLATED = 256 << 10
+_INFLATED_BYTES = 256 << 10
 """Bytes of a compressed member taken as one piece."""
 
 
-class Unreadable(Exception):
+class UnreadableContent(Exception):
     """Content that was stored whole is no tensor: its text says why. Never leaves this package."""
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ContentPiece:
     """Bytes `start` to `stop` of a part of a file; equal `key`, equal bytes."""
 
     path: str
@@ -56,11 +56,11 @@ class Piece:
     def key(self) -> tuple[ChunkId | bytes | None, int, int]:
         return self.part.chunk or self.part.literal, self.start, self.stop
 
-    def cut(self, size: int) -> tuple[Piece, Piece]:
+    def cut(self, size: int) -> tuple[ContentPiece, ContentPiece]:
         middle = self.start + size
         return (
-            Piece(self.path, self.part, self.start, middle),
-            Piece(self.path, self.part, middle, self.stop),
+            ContentPiece(self.path, self.part, self.start, middle),
+            ContentPiece(self.path, self.part, middle, self.stop),
         )
 
 
@@ -73,9 +73,9 @@ class Content:
         self._store = store
         self._root = root
         self._ahead: dict[RecipeId, list[Part]] = {}
-        self._recipe = lru_cache(maxsize=_FILES)(partial(recipe_of, fetch=fetch))
+        self._recipe = lru_cache(maxsize=_KEPT_FILES)(partial(recipe_of, fetch=fetch))
 
-    def load(self, piece: Piece) -> Bytes:
+    def load(self, piece: ContentPiece) -> Bytes:
         """Verified. Raises what the store raises, and Failure when a workspace file is not what it was."""
         part = piece.part
         if part.chunk is None:
@@ -114,15 +114,15 @@ class Content:
             return self.join(run)  # says where the damage is
         return out if ChunkId.of(out) == id else self.join(run)
 
-    def join(self, run: list[Piece]) -> Bytes:
+    def join(self, run: list[ContentPiece]) -> Bytes:
         return self.load(run[0]) if len(run) == 1 else b"".join([self.load(piece) for piece in run])
 
-    def segment(self, path: str, segment: Segment, offset: int) -> Iterator[Piece]:
+    def segment(self, path: str, segment: Segment, offset: int) -> Iterator[ContentPiece]:
         """The pieces of one segment of a file's recipe."""
         for part in segment_parts(segment, self.fetch, offset, offset):
-            yield Piece(path, part, 0, part.size)
+            yield ContentPiece(path, part, 0, part.size)
 
-    def range(self, entry: Entry, place: Range, *, inflate: bool = True) -> Iterator[Piece]:
+    def range(self, entry: Entry, place: Range, *, inflate: bool = True) -> Iterator[ContentPiece]:
         """The pieces of a range of a file: of what it says, or with `inflate` off of what is stored there.
 
         Raises Unreadable where a compressed range breaks off or is damaged.
@@ -130,22 +130,22 @@ class Content:
         pieces = self._plain(entry, place.offset, place.size)
         return self._inflated(pieces, place) if inflate and place.deflated is not None else pieces
 
-    def literal(self, path: str, data: bytes) -> Iterator[Piece]:
+    def literal(self, path: str, data: bytes) -> Iterator[ContentPiece]:
         """Bytes that a header holds itself."""
-        yield Piece(path, Part(0, len(data), None, data), 0, len(data))
+        yield ContentPiece(path, Part(0, len(data), None, data), 0, len(data))
 
     def read_at(self, entry: Entry, offset: int, size: int) -> bytes:
         """`size` bytes of a file, fewer only where it ends."""
         size = max(0, min(size, entry.size - offset))
         return b"".join([self.load(piece) for piece in self._plain(entry, offset, size)])
 
-    def _plain(self, entry: Entry, offset: int, size: int) -> Iterator[Piece]:
+    def _plain(self, entry: Entry, offset: int, size: int) -> Iterator[ContentPiece]:
         end = offset + size
         for part in self._parts(entry, offset) if size else ():
             if part.offset >= end:
                 return
             start = max(offset - part.offset, 0)
-            yield Piece(entry.path, part, start, min(end - part.offset, part.size))
+            yield ContentPiece(entry.path, part, start, min(end - part.offset, part.size))
 
     def _parts(self, entry: Entry, offset: int) -> Iterator[Part]:
         """From the one that contains byte `offset`. Some are kept: headers list thousands of small tensors in
@@ -154,25 +154,25 @@ class Content:
             ahead = self._ahead.get(entry.recipe)
             if ahead is None or not ahead[0].offset <= offset < ahead[-1].offset + ahead[-1].size:
                 walk = parts(self._recipe(entry), self.fetch, offset)
-                ahead = list(islice(walk, _AHEAD))
+                ahead = list(islice(walk, _AHEAD_PARTS))
                 if not ahead:
                     return
-                if len(self._ahead) >= _FILES:
+                if len(self._ahead) >= _KEPT_FILES:
                     self._ahead.clear()
                 self._ahead[entry.recipe] = ahead
             start = bisect_right(ahead, offset, key=lambda part: part.offset) - 1
             yield from ahead[start:]
             offset = ahead[-1].offset + ahead[-1].size
 
-    def _inflated(self, pieces: Iterator[Piece], place: Range) -> Iterator[Piece]:
+    def _inflated(self, pieces: Iterator[ContentPiece], place: Range) -> Iterator[ContentPiece]:
         inflater, at, last = zlib.decompressobj(-zlib.MAX_WBITS), 0, place.deflated or 0
         for piece in pieces:
             rest: Bytes = self.load(piece)
             while at < last:
                 try:
-                    data = inflater.decompress(rest, _INFLATED)
+                    data = inflater.decompress(rest, _INFLATED_BYTES)
                 except zlib.error as error:
-                    raise Unreadable(f"it cannot be inflated: {error}") from error
+                    raise UnreadableContent(f"it cannot be inflated: {error}") from error
                 rest = inflater.unconsumed_tail
                 if not data and not rest:
                     break
@@ -180,9 +180,9 @@ class Content:
                 at += len(data)
                 if len(data) > skip:
                     part = Part(at, len(data), None, data)
-                    yield Piece(piece.path, part, skip, len(data) - max(at - last, 0))
+                    yield ContentPiece(piece.path, part, skip, len(data) - max(at - last, 0))
         if at < last:
-            raise Unreadable("its compressed data ends early")
+            raise UnreadableContent("its compressed data ends early")
 
     @staticmethod
     def _from_workspace(root: str, path: str, id: ChunkId, part: Part) -> bytes:
@@ -205,7 +205,7 @@ def _moved(path: str) -> Failure:
     )
 
 
-Run = list[Piece]
+Run = list[ContentPiece]
 
 
 @contextmanager
@@ -223,7 +223,7 @@ def blaming(path: str) -> Iterator[None]:
 class _Queue:
     """Pieces taken from one side and not handed out yet."""
 
-    def __init__(self, source: Iterator[Piece], width: int) -> None:
+    def __init__(self, source: Iterator[ContentPiece], width: int) -> None:
         self._source = source
         self._pieces: Run = []
         self.width = width
@@ -257,7 +257,7 @@ class _Queue:
 
 
 def windows(
-    old: Iterator[Piece], old_width: int, new: Iterator[Piece], new_width: int
+    old: Iterator[ContentPiece], old_width: int, new: Iterator[ContentPiece], new_width: int
 ) -> Iterator[tuple[Run, Run]]:
     """Runs of equally many whole elements in order; widths in bytes per element.
 
@@ -268,7 +268,7 @@ def windows(
         behind = a if a.size * new_width <= b.size * old_width else b
         ready = min(a.size // old_width, b.size // new_width)
         level = a.size * new_width == b.size * old_width and not a.size % old_width
-        if ready and (level or ready >= _WINDOW or not behind.pull()):
+        if ready and (level or ready >= _WINDOW_ELEMENTS or not behind.pull()):
             yield a.take(ready), b.take(ready)
         elif not ready and not behind.pull():
             return

@@ -25,7 +25,7 @@ from mvcd.repo.core import location
 from mvcd.repo.core.config import Config
 from mvcd.repo.core.location import Location
 from mvcd.repo.core.lock import WorkspaceLock
-from mvcd.repo.ondisk.folding import Names
+from mvcd.repo.ondisk.folding import FoldedNames
 from mvcd.repo.records import operations
 from mvcd.repo.records.refs import (
     DEFAULT_BRANCH,
@@ -156,9 +156,9 @@ class Core:
         return Contents(self.fetch, self.fetch_many)
 
     @cached_property
-    def names(self) -> Names:
+    def names(self) -> FoldedNames:
         """What counts as one name in the workspace."""
-        return Names(self.place.staging)
+        return FoldedNames(self.place.staging)
 
     @cached_property
     def promised(self) -> Promised | None:

@@ -17,12 +17,12 @@ from mvcd.store.api import ObjectReader, Store
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
-PAUSE = 30
+PAUSE_SECONDS = 30
 
 
 class Promised:
     """Fetches what is absent, from several threads; the connection is made when it is first needed. A remote
-    that did not answer is not asked again for PAUSE seconds: a diff may ask a thousand times."""
+    that did not answer is not asked again for PAUSE_SECONDS seconds: a diff may ask a thousand times."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Promised:
         try:
             yield
         except (RemoteUnreachable, AuthError) as error:
-            self._silent, self._until = error, self._clock() + PAUSE * 1_000_000_000
+            self._silent, self._until = error, self._clock() + PAUSE_SECONDS * 1_000_000_000
             raise
 
     def ahead(self, ids: Sequence[Digest]) -> None:

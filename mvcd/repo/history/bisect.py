@@ -21,10 +21,10 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import Context, History
+from mvcd.repo.records.results import Context, HistoryEntry
 
 FILE = "bisect.json"
-MAX_FILE = 8 << 20
+MAX_FILE_BYTES = 8 << 20
 WORDS = ("good", "bad", "skip")
 
 
@@ -48,9 +48,9 @@ class Bisection:
 
     state: BisectState
     remaining: int  # candidates, the bad one included
-    testing: History | None = None
-    first_bad: History | None = None
-    suspects: tuple[History, ...] = ()
+    testing: HistoryEntry | None = None
+    first_bad: HistoryEntry | None = None
+    suspects: tuple[HistoryEntry, ...] = ()
 
 
 def start(
@@ -108,7 +108,7 @@ def load(core: Core) -> BisectState:
     """Raises Failure when no search is under way or its file is damaged."""
     try:
         with open(_path(core), encoding="utf-8") as file:
-            found = json.loads(file.read(MAX_FILE))
+            found = json.loads(file.read(MAX_FILE_BYTES))
         lists = {name: tuple(map(str, found[name])) for name in ("good", "skipped", "log")}
         bad = None if found["bad"] is None else str(found["bad"])
         for id in (*lists["good"], *lists["skipped"], *([] if bad is None else [bad])):
@@ -247,8 +247,8 @@ def _counts(candidates: Sequence[Glance]) -> Iterator[tuple[VersionId, int]]:
         yield version.id, reached.bit_count()
 
 
-def _entry(core: Core, id: VersionId) -> History:
-    return History(id, core.version(id), tuple(names_by_version(core).get(id, ())))
+def _entry(core: Core, id: VersionId) -> HistoryEntry:
+    return HistoryEntry(id, core.version(id), tuple(names_by_version(core).get(id, ())))
 
 
 def _path(core: Core) -> str:
@@ -274,8 +274,8 @@ class Turning:
     again.
     """
 
-    first: History | None
-    before: History | None
+    first: HistoryEntry | None
+    before: HistoryEntry | None
     unknown: int
     later: int
     asked: int

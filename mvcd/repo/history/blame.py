@@ -10,7 +10,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.subject import SubjectKind, Untold, subject_of
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import History
+from mvcd.repo.records.results import HistoryEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Blame:
 
     subject: str
     kind: SubjectKind
-    entry: History
+    entry: HistoryEntry
     old: Value
     new: Value
     unchanged: int  # versions since that left it as it is
@@ -48,7 +48,7 @@ def blame(core: Core, name: str, rev: str = "HEAD") -> Blame:
             break
         version, unchanged = same, unchanged + 1
     names = names_by_version(core)
-    entry = History(version.id, core.version(version.id), tuple(names.get(version.id, ())))
+    entry = HistoryEntry(version.id, core.version(version.id), tuple(names.get(version.id, ())))
     return Blame(
         subject.name,
         subject.kind,

@@ -43,7 +43,7 @@ class Comparison:
     hidden: int
 
 
-def compare(
+def compare_versions(
     core: Core,
     revs: Sequence[str] = (),
     *,

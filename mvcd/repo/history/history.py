@@ -10,7 +10,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, REMOTES, STAGES, TAGS, target_of
-from mvcd.repo.records.results import History
+from mvcd.repo.records.results import HistoryEntry
 
 
 def history(
@@ -21,7 +21,7 @@ def history(
     component: Component | None = None,
     all_refs: bool = False,
     first_parent: bool = False,
-) -> Iterator[History]:
+) -> Iterator[HistoryEntry]:
     """Yields ancestors of `start` (or of every ref), a child always before its parents, then newest first.
 
     With `component`, only versions that changed it against their first parent.
@@ -37,13 +37,13 @@ def history(
         if component is not None and not _touches(core, version, component):
             continue
         count += 1
-        yield History(id, version, tuple(names.get(id, ())))
+        yield HistoryEntry(id, version, tuple(names.get(id, ())))
 
 
-def show(core: Core, rev: str = "HEAD") -> History:
+def show(core: Core, rev: str = "HEAD") -> HistoryEntry:
     """Finds one version, with the names that point to it."""
     id = core.resolve(rev)
-    return History(id, core.version(id), tuple(names_by_version(core).get(id, ())))
+    return HistoryEntry(id, core.version(id), tuple(names_by_version(core).get(id, ())))
 
 
 def names_by_version(core: Core) -> dict[VersionId, list[str]]:

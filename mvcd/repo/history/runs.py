@@ -35,14 +35,14 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.contents.files import Placed, VersionFiles, changes, read_entry, recipe_of
 from mvcd.repo.core.core import Core, create
-from mvcd.repo.ondisk.folding import Names, refuse_twins
+from mvcd.repo.ondisk.folding import FoldedNames, refuse_twins
 from mvcd.repo.records.results import Context
 from mvcd.repo.restore.checkout import Checkout
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 NAME = "mvc-run.log"
 SCHEMA = 1
-MAX_RECORD = 4 << 20
+MAX_RECORD_BYTES = 4 << 20
 """Bytes of a record that is read."""
 
 
@@ -105,7 +105,7 @@ def _texts(value: object) -> dict[str, str]:
 
 def edited(core: Core) -> dict[str, str]:
     """Tracked files that HEAD does not have as they are: path -> recipe id, "" for a deleted one."""
-    found = Workspace(core).differences(core.head().version)
+    found = ScannedWorkspace(core).differences(core.head().version)
     return {p: "" if now is None else now.entry.recipe.hex() for p, (_, now) in found.items()}
 
 
@@ -113,7 +113,7 @@ def record_of(core: Core, id: VersionId) -> RunRecord:
     """Raises Failure when no run made this version."""
     version = core.version(id)
     placed = VersionFiles(version, core.fetch).find(NAME)
-    if placed is None or placed.entry.size > MAX_RECORD:
+    if placed is None or placed.entry.size > MAX_RECORD_BYTES:
         raise Failure(
             f"v{version.generation} {id.short(10)} was not made by a run",
             kind="no-run", cause=f"it has no {NAME}", help="mvc run -- COMMAND",
@@ -163,7 +163,7 @@ def _named(path: str, names: Sequence[str] | None) -> bool:
 
 def _write(core: Core, entries: Sequence[Entry], directory: str) -> None:
     staging = os.path.join(directory, ".mvc", "staging")
-    refuse_twins((e.path for e in entries), Names(staging), directory)
+    refuse_twins((e.path for e in entries), FoldedNames(staging), directory)
     Checkout(directory, staging, core.contents, core.monitor).apply(entries, [], expect={})
 
 
@@ -228,7 +228,7 @@ class _Look:
 
     def __enter__(self) -> tuple[Version, Fetch]:
         self._core.record(self._context, "add", "add", [self._core.move_tracked(self._tracked)])
-        return Workspace(self._core).unsaved
+        return ScannedWorkspace(self._core).unsaved
 
     def __exit__(self, *exc: object) -> None:
         self._core.close()

@@ -17,10 +17,10 @@ from mvcd.repo.history.query.parse import parse
 from mvcd.repo.history.query.tree import Key
 from mvcd.repo.history.subject import Subject, subject_of
 from mvcd.repo.history.walk import RefNames, ancestors, selected
-from mvcd.repo.records.results import History
+from mvcd.repo.records.results import HistoryEntry
 from mvcd.repo.workspace.settings import metric_rules
 
-_NAMED = 5
+_NAMED_VERSIONS = 5
 """Versions named in a warning."""
 
 
@@ -73,7 +73,7 @@ def find(
     limit: int | None = None,
     all_refs: bool = False,
     first_parent: bool = False,
-) -> Iterator[History]:
+) -> Iterator[HistoryEntry]:
     """Yields ancestors of `start` (or of every ref) that meet conditions, newest first; by `best`, the best 10.
 
     `where` is in the language of query/__init__.py. `lowest` says which way is better when the name of the
@@ -93,7 +93,7 @@ def find(
         versions = iter(_best(core, versions, best, lowest, limit if limit is not None else 10))
     names = names_by_version(core)
     for version in islice(versions, limit):
-        yield History(version.id, core.version(version.id), tuple(names.get(version.id, ())))
+        yield HistoryEntry(version.id, core.version(version.id), tuple(names.get(version.id, ())))
 
 
 def _touching(core: Core, subject: Subject, versions: Iterable[Glance]) -> Iterator[Glance]:
@@ -101,7 +101,9 @@ def _touching(core: Core, subject: Subject, versions: Iterable[Glance]) -> Itera
     yield from subject.touching(core, versions)
     if subject.undecided:
         names = [f"v{core.version(id).generation}" for id in subject.undecided]
-        shown = ", ".join(names[:_NAMED]) + (" ..." if len(names) > _NAMED else "")
+        shown = ", ".join(names[:_NAMED_VERSIONS]) + (
+            " ..." if len(names) > _NAMED_VERSIONS else ""
+        )
         core.monitor.warn(
             f"{shown} may have changed {subject.name} too; what would tell is not here"
             f" (pruned, or never fetched): {core.way_to_absent()}"

@@ -27,7 +27,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.history.query.evaluate import value_finder
 from mvcd.repo.history.walk import ancestors
 
-_NAMES = 10_000
+_MAX_NAMES = 10_000
 """Paths of a component, and tensors, among which a mistyped name is looked for."""
 
 
@@ -272,9 +272,9 @@ def _unknown(core: Core, name: str, rev: str, tip: Glance) -> Failure:
     for component in Component:
         try:
             if (root := tip.root(component)) is not None:
-                known |= {entry.path for entry in islice(entries(root, core.fetch), _NAMES)}
+                known |= {entry.path for entry in islice(entries(root, core.fetch), _MAX_NAMES)}
             if component is Component.WEIGHTS:
-                known |= set(islice(_tensor_names(core, tip), _NAMES))
+                known |= set(islice(_tensor_names(core, tip), _MAX_NAMES))
         except ABSENT:
             absent.append(component.value)
     near = get_close_matches(name, sorted(known), n=3, cutoff=0.6)

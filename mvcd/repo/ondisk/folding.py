@@ -41,7 +41,7 @@ def one_file(directory: str, a: str, b: str) -> bool:
         shutil.rmtree(place, ignore_errors=True)
 
 
-class Names:
+class FoldedNames:
     """What counts as one name on a file system. Asks it at the first question, and remembers."""
 
     def __init__(self, directory: str) -> None:
@@ -90,7 +90,7 @@ class Names:
             raise unwritten(error) from error
 
 
-def refuse_twins(paths: Iterable[str], names: Names, root: str) -> None:
+def refuse_twins(paths: Iterable[str], names: FoldedNames, root: str) -> None:
     """Raises Failure when two of `paths`, or directories on the way to them, would be one here."""
     if not names.folds:
         return
@@ -121,7 +121,7 @@ def _twins(a: str, b: str, root: str) -> Failure:
 
 
 def respellings(
-    root: str, names: Names, write: Iterable[str], going: set[str]
+    root: str, names: FoldedNames, write: Iterable[str], going: set[str]
 ) -> tuple[list[Respelling], list[str]]:
     """What has to be renamed in `root`, from the top down, before `write` can be written there; and what is in
     the way: paths as they lie there, of files that are not `going`."""
@@ -134,7 +134,7 @@ def respellings(
 
 
 class _Look:
-    def __init__(self, root: str, names: Names, going: set[str]) -> None:
+    def __init__(self, root: str, names: FoldedNames, going: set[str]) -> None:
         self._root = root
         self._names = names
         self._going = going

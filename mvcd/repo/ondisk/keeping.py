@@ -23,15 +23,15 @@ from enum import Enum
 from mvcd.disk.refusals import is_disk_full
 from mvcd.repo.ondisk.statcache import FileStat
 
-SMALL = 1 << 20
+SMALL_BYTES = 1 << 20
 """Bytes up to which a file is copied rather than linked: 0.3 ms, and then not even rewriting it in place
 matters, which is how `json.dump` into an open file replaces metrics and states."""
 
-REWRITTEN = 1 << 30
+REWRITTEN_BYTES = 1 << 30
 """The same for files that were seen to be rewritten in place: a link would be torn by the next save."""
 
 _FICLONE = 0x40049409
-_STEP = 1 << 20
+_STEP_BYTES = 1 << 20
 _ANOTHER = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EINVAL, errno.EACCES, errno.ENXIO}
 """What answers for a file that is gone, is no file any more, or may not be read any more."""
 
@@ -51,7 +51,7 @@ class Changed(Exception):
     """The file is not as it was when it was looked at."""
 
 
-class Keeper:
+class FileKeeper:
     """Keeps files; remembers on which devices reflinks are not to be had. For one thread at a time."""
 
     def __init__(self) -> None:
@@ -97,7 +97,9 @@ class Keeper:
             if _reflink(fd, target, found.st_mode):
                 return Kept.REFLINK, _still(source, wanted)
             self._plain.add(found.st_dev)
-        if found.st_size <= (REWRITTEN if rewritten else SMALL) and _copy(fd, target, found):
+        if found.st_size <= (REWRITTEN_BYTES if rewritten else SMALL_BYTES) and _copy(
+            fd, target, found
+        ):
             return Kept.COPY, _still(source, wanted)
         try:
             os.link(source, target, follow_symlinks=False)
@@ -156,7 +158,7 @@ def _copy(fd: int, target: str, found: os.stat_result) -> bool:
     try:
         done = 0
         while done < found.st_size:
-            data = os.pread(fd, min(_STEP, found.st_size - done), done)
+            data = os.pread(fd, min(_STEP_BYTES, found.st_size - done), done)
             if not data:
                 raise Changed(target)  # shorter than its stat said
             done += os.write(out, data)

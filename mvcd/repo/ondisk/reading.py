@@ -16,7 +16,7 @@ from mvcd.repo.ondisk.unreadable import GONE, SHORTAGE, reason, remedy
 if TYPE_CHECKING:
     from mvcd.repo.ondisk._read import Read
 
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 """Readings of a file that keeps changing, before it is reported as unstable."""
 
 _CHANGED = -1
@@ -53,7 +53,7 @@ def _read_again(
 ) -> tuple[FileStat, bytes]:
     """A link, or a file whose first reading failed with `first`."""
     answer: Read | int | None = first
-    for _ in range(ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         if isinstance(answer, tuple):
             return _parsed(answer)
         if answer is not None and answer != _CHANGED:

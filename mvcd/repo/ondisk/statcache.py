@@ -39,10 +39,10 @@ from typing import NamedTuple, Self
 
 from blake3 import blake3
 
-from mvcd.ids import DIGEST_SIZE, RecipeId
+from mvcd.ids import DIGEST_BYTES, RecipeId
 
 FORMAT = 1
-RULES_DIGEST_SIZE = 16
+RULES_DIGEST_BYTES = 16
 
 FINE_SLACK_NS = 20_000_000
 """How much older than the scan a stamp must be where the file system records fractions of a second."""
@@ -51,7 +51,7 @@ COARSE_SLACK_NS = 2_000_000_000
 FAR_FUTURE_NS = 3_600_000_000_000
 """A modification time this far ahead was set by hand: no write could repeat it soon."""
 
-_KEY_PATH_LIMIT = 400  # LMDB allows keys of 511 bytes
+_KEY_PATH_BYTES = 400  # LMDB allows keys of 511 bytes
 
 
 class Flag(IntEnum):
@@ -180,7 +180,7 @@ def _split(section: bytes) -> list[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StatRow:
     """A parsed row. `known` maps indices of `listing.names`; `missing` are relative paths."""
 
     rules: bytes
@@ -216,9 +216,9 @@ def pack(
     return b"".join((_head(rules), listing, flags, *known, tail))
 
 
-def parse(row: bytes) -> Row | None:
+def parse(row: bytes) -> StatRow | None:
     """The row, or None if it is of another format or damaged: the cache may be lost without harm."""
-    at = 1 + RULES_DIGEST_SIZE
+    at = 1 + RULES_DIGEST_BYTES
     if len(row) < at + _HEADER.size or row[0] != FORMAT:
         return None
     try:
@@ -229,9 +229,9 @@ def parse(row: bytes) -> Row | None:
         file_flags = flags[len(listing.directories) :]
         indices = [i for i, flag in enumerate(file_flags) if flag == Flag.KNOWN]
         ids = end + count
-        rest = ids + DIGEST_SIZE * len(indices)
+        rest = ids + DIGEST_BYTES * len(indices)
         known = {
-            index: RecipeId(row[ids + DIGEST_SIZE * i : ids + DIGEST_SIZE * (i + 1)])
+            index: RecipeId(row[ids + DIGEST_BYTES * i : ids + DIGEST_BYTES * (i + 1)])
             for i, index in enumerate(indices)
         }
         missing = row[rest:].decode().split("\0")
@@ -239,7 +239,7 @@ def parse(row: bytes) -> Row | None:
         return None
     if len(flags) != count or missing.pop():
         return None
-    return Row(row[1:at], listing, flags, known, missing)
+    return StatRow(row[1:at], listing, flags, known, missing)
 
 
 def clean_flags(row: bytes, rules: bytes, listing: bytes) -> bytes | None:
@@ -260,7 +260,7 @@ def clean_flags(row: bytes, rules: bytes, listing: bytes) -> bytes | None:
 def key(workspace: bytes, directory: str) -> bytes:
     """The cache key of a directory ("" is the workspace's root); long paths are replaced by a digest."""
     path = directory.encode()
-    if len(path) > _KEY_PATH_LIMIT:
+    if len(path) > _KEY_PATH_BYTES:
         path = b"\0" + blake3(path).digest()
     return b"".join((prefix(workspace), path))
 

@@ -14,16 +14,16 @@ from mvcd.repo.ondisk._write import write_files
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.store import uncached
 
-TINY = 64 << 10
+TINY_BYTES = 64 << 10
 """Bytes of a file; such are made many in one call (`make_files`)."""
-GROUP = 512
+GROUP_FILES = 512
 """Files gathered for one such call."""
-_BLOCK = 32 << 10
+_BLOCK_BYTES = 32 << 10
 """Half of the shortest run of zeros that becomes a hole."""
-_PAGE = 4 << 10
+_PAGE_BYTES = 4 << 10
 """No file system has holes that are smaller."""
-_ZEROS, _ZERO_PAGE = bytes(_BLOCK), bytes(_PAGE)
-LONG = 900
+_ZEROS, _ZERO_PAGE = bytes(_BLOCK_BYTES), bytes(_PAGE_BYTES)
+LONG_PATH_CHARACTERS = 900
 """Characters of a path; a longer one, a directory deeper, could be too long for the system."""
 
 
@@ -77,23 +77,23 @@ def _without_holes(offset: int, piece: bytes) -> Iterator[tuple[int, Bytes]]:
     Looked for are blocks of zeros that lie as blocks in the file; any run of twice the size has one, which is
     then made as long as it goes, by pages. Costs 0.1 us a block: 3 ms a GiB that has no zeros.
     """
-    if len(piece) < _BLOCK:
+    if len(piece) < _BLOCK_BYTES:
         yield offset, piece
         return
-    start, at, view = 0, -offset % _BLOCK, memoryview(piece)
-    while at + _BLOCK <= len(piece):
+    start, at, view = 0, -offset % _BLOCK_BYTES, memoryview(piece)
+    while at + _BLOCK_BYTES <= len(piece):
         if not piece.startswith(_ZEROS, at):
-            at += _BLOCK
+            at += _BLOCK_BYTES
             continue
-        begin, end = at, at + _BLOCK
-        while begin - _PAGE >= start and piece.startswith(_ZERO_PAGE, begin - _PAGE):
-            begin -= _PAGE
+        begin, end = at, at + _BLOCK_BYTES
+        while begin - _PAGE_BYTES >= start and piece.startswith(_ZERO_PAGE, begin - _PAGE_BYTES):
+            begin -= _PAGE_BYTES
         while piece.startswith(_ZERO_PAGE, end):
-            end += _BLOCK if piece.startswith(_ZEROS, end) else _PAGE
+            end += _BLOCK_BYTES if piece.startswith(_ZEROS, end) else _PAGE_BYTES
         if begin > start:
             yield offset + start, view[start:begin]
         start = end
-        at = end + -(offset + end) % _BLOCK
+        at = end + -(offset + end) % _BLOCK_BYTES
     if start < len(piece):
         yield offset + start, view[start:] if start else piece
 

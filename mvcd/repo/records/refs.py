@@ -24,7 +24,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mvcd.errors import CorruptObject, UsageError
-from mvcd.ids import DIGEST_SIZE, VersionId
+from mvcd.ids import DIGEST_BYTES, VersionId
 from mvcd.objects.version import EMPTY, Component
 
 HEADS = "heads/"
@@ -143,13 +143,13 @@ def versions_of_refs(refs: Mapping[str, bytes]) -> Iterator[VersionId]:
 
 def target_of(value: bytes) -> VersionId:
     """The version that the bytes of a branch, a tag or a record of promotion point to. Raises CorruptObject."""
-    if len(value) < DIGEST_SIZE:
+    if len(value) < DIGEST_BYTES:
         raise CorruptObject("a ref is damaged", cause=f"its value has {len(value)} bytes")
-    return VersionId(value[:DIGEST_SIZE])
+    return VersionId(value[:DIGEST_BYTES])
 
 
 def tag_message(value: bytes) -> str:
-    return value[DIGEST_SIZE:].decode("utf-8", "replace")
+    return value[DIGEST_BYTES:].decode("utf-8", "replace")
 
 
 EMPTY_ID: VersionId = EMPTY.id

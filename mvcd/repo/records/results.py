@@ -72,7 +72,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class HistoryEntry:
     """One version as history shows it."""
 
     id: VersionId

@@ -19,7 +19,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.history import history
 from mvcd.repo.records import stages
 from mvcd.repo.records.refs import STAGES, TAGS, target_of
-from mvcd.repo.records.results import History
+from mvcd.repo.records.results import HistoryEntry
 from mvcd.repo.records.stages import StageRecord
 
 MAX_MODULES = 40
@@ -29,7 +29,7 @@ MAX_TABLES = 20
 MAX_TABLE_BYTES = 64 << 20
 """Bytes of the tables that are read for a card, all together: half a second."""
 
-MAX_LISTED = 100
+MAX_LISTED_FILES = 100
 """Files named per component; a card that lists 100,000 images is read by nobody."""
 
 
@@ -54,7 +54,7 @@ class WeightFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Module:
+class ModuleSummary:
     """A part of a network, like "layers.*.attention": numbers are one, so a row stands for all its blocks."""
 
     module: str
@@ -63,13 +63,13 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
-class Network:
+class NetworkSummary:
     """The layers of one model, whatever files they are in. `parameters`: elements by dtype, most first."""
 
     name: str  # the files' path less shard numbers and suffix
     tensors: int
     parameters: Mapping[str, int]
-    modules: tuple[Module, ...]
+    modules: tuple[ModuleSummary, ...]
 
     def __hash__(self) -> int:
         return hash((self.name, self.tensors, self.modules))
@@ -105,9 +105,9 @@ class CardFacts:
     here, pruned or never fetched.
     """
 
-    history: History
+    history: HistoryEntry
     architecture: tuple[CardFile, ...]
-    networks: tuple[Network, ...]  # largest first
+    networks: tuple[NetworkSummary, ...]  # largest first
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     tables: tuple[DataTable, ...]
@@ -122,10 +122,10 @@ def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[Car
     for id in ids:
         version = core.version(id)
         here = _Here(core, version)
-        none: tuple[tuple[Network, ...], tuple[WeightFile, ...]] = ((), ())
+        none: tuple[tuple[NetworkSummary, ...], tuple[WeightFile, ...]] = ((), ())
         networks, weights = here.look(Component.WEIGHTS, _weights, none)
         yield CardFacts(
-            history=History(id, version, tuple(names.get(id, ()))),
+            history=HistoryEntry(id, version, tuple(names.get(id, ()))),
             architecture=here.look(Component.ARCHITECTURE, _architecture, ()),
             networks=networks,
             weights=weights,
@@ -170,11 +170,13 @@ def _files(core: Core, version: Version, component: Component) -> list[Placed]:
 
 
 def _architecture(core: Core, version: Version) -> tuple[CardFile, ...]:
-    found = _files(core, version, Component.ARCHITECTURE)[:MAX_LISTED]
+    found = _files(core, version, Component.ARCHITECTURE)[:MAX_LISTED_FILES]
     return tuple(CardFile(p.entry.path, p.entry.size, p.entry.recipe.hex()) for p in found)
 
 
-def _weights(core: Core, version: Version) -> tuple[tuple[Network, ...], tuple[WeightFile, ...]]:
+def _weights(
+    core: Core, version: Version
+) -> tuple[tuple[NetworkSummary, ...], tuple[WeightFile, ...]]:
     files: list[WeightFile] = []
     layers: dict[str, dict[str, Layer]] = defaultdict(dict)
     for placed in _files(core, version, Component.WEIGHTS):
@@ -195,7 +197,7 @@ def _weights(core: Core, version: Version) -> tuple[tuple[Network, ...], tuple[W
     return tuple(networks), tuple(files)
 
 
-def _network(name: str, layers: list[Layer]) -> Network:
+def _network(name: str, layers: list[Layer]) -> NetworkSummary:
     parameters: Counter[str] = Counter()
     for layer in layers:
         parameters[layer.dtype] += layer.parameters
@@ -203,16 +205,16 @@ def _network(name: str, layers: list[Layer]) -> Network:
         modules = _modules(layers, depth)
         if len(modules) <= MAX_MODULES:
             break
-    return Network(name, len(layers), dict(parameters.most_common()), modules)
+    return NetworkSummary(name, len(layers), dict(parameters.most_common()), modules)
 
 
-def _modules(layers: list[Layer], depth: int) -> tuple[Module, ...]:
+def _modules(layers: list[Layer], depth: int) -> tuple[ModuleSummary, ...]:
     """By the first `depth` parts of their names, in the order of the file."""
     rows: dict[str, list[int]] = defaultdict(list)
     for layer in layers:
         above = layer.name.split(".")[:-1][:depth]
         rows[".".join("*" if part.isdigit() else part for part in above)].append(layer.parameters)
-    return tuple(Module(m, len(counts), sum(counts)) for m, counts in rows.items())
+    return tuple(ModuleSummary(m, len(counts), sum(counts)) for m, counts in rows.items())
 
 
 def _data(core: Core, version: Version) -> tuple[DataKind, ...]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from mvcd.disk.exchange import exchange
 from mvcd.disk.locks import lock_now
-from mvcd.disk.moves import move
+from mvcd.disk.renames import move
 from mvcd.disk.sync import sync_directories, sync_directory, sync_file
 from mvcd.errors import Busy, Conflict, CorruptObject, Failure
 from mvcd.ids import VersionId
@@ -28,7 +28,7 @@ from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.contents.pipeline import worker_count
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.below import paths_below
-from mvcd.repo.ondisk.folding import Names, refuse_twins
+from mvcd.repo.ondisk.folding import FoldedNames, refuse_twins
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, STAGES, TAGS
 from mvcd.repo.release import export_manifest, gate
 from mvcd.repo.release.export_manifest import ExportedFile, ExportManifest
@@ -162,7 +162,7 @@ def _workplace(target: str) -> Iterator[str]:
 
 def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
     entries = [p.entry for p in files]
-    refuse_twins((e.path for e in entries), Names(staging), place)
+    refuse_twins((e.path for e in entries), FoldedNames(staging), place)
     checkout = Checkout(place, staging, core.contents, core.monitor, stands_alone=True)
     checkout.apply(entries, [], expect={})
     if checkout.skipped:

@@ -22,19 +22,19 @@ from mvcd.objects.version import Version
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.walk import RefNames
-from mvcd.repo.release.requirement import Checked, Requirement
+from mvcd.repo.release.requirement import CheckedRequirement, RequiredExpression
 from mvcd.repo.trust.judging import Trust, signature_status
 from mvcd.repo.trust.signatures import blobs, of_version
 from mvcd.repo.workspace import settings
 
-_BATCH = 8192
+_BATCH_CHUNKS = 8192
 """Chunks asked for at once."""
-_NAMED = 5
+_NAMED_FILES = 5
 """Missing files named in a refusal."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PromotionRules:
     """The table `[stages.NAME]` of `mvc.toml`."""
 
     require: tuple[str, ...] = ()
@@ -46,12 +46,14 @@ class GateFailed(Failure):
 
     default_kind = "gate-failed"
 
-    def __init__(self, message: str, checked: Sequence[Checked], *, cause: str, help: str) -> None:
+    def __init__(
+        self, message: str, checked: Sequence[CheckedRequirement], *, cause: str, help: str
+    ) -> None:
         super().__init__(message, cause=cause, help=help)
         self.checked = tuple(checked)
 
 
-def rules(root: str, stage: str) -> Rules:
+def rules(root: str, stage: str) -> PromotionRules:
     """Raises Failure when the table cannot be understood: no rule is silently left out."""
     tables = settings.load(root).get("stages", {})
     table = tables.get(stage, {}) if isinstance(tables, dict) else None
@@ -66,7 +68,7 @@ def rules(root: str, stage: str) -> Rules:
         raise _bad_rules(stage, "signed is true or false")
     if unknown := table.keys() - {"require", "signed"}:
         raise _bad_rules(stage, f"there is no rule called {min(unknown)!r}")
-    return Rules(tuple(require), signed)
+    return PromotionRules(tuple(require), signed)
 
 
 def _bad_rules(stage: str, why: str) -> Failure:
@@ -85,17 +87,17 @@ def requirements(
     current: VersionId | None,
     demanded: Sequence[str],
     ruled: Sequence[str],
-) -> list[Checked]:
+) -> list[CheckedRequirement]:
     """Rules first; what is demanded twice is checked once. Raises ExpressionError, Failure for a wrong rule."""
     names, now_us = RefNames(core), core.clock() // 1000
     rest = (e for e in dict.fromkeys(demanded) if e not in ruled)
     asked = []
     for expression in dict.fromkeys(ruled):
         try:
-            asked.append(Requirement(expression, names, now_us=now_us, rule=True))
+            asked.append(RequiredExpression(expression, names, now_us=now_us, rule=True))
         except UsageError as error:
             raise _bad_rules(stage, f"{expression!r}: {error}") from error
-    asked += [Requirement(e, names, now_us=now_us, rule=False) for e in rest]
+    asked += [RequiredExpression(e, names, now_us=now_us, rule=False) for e in rest]
     version = core.glance(id)
     holder = None if current is None else core.glance(current)
     return [requirement.check(version, holder) for requirement in asked]
@@ -113,7 +115,7 @@ def signers(core: Core, id: VersionId, trust: Callable[[], Trust]) -> tuple[list
     return good, [f"{s.state.value}: {s.reason}" for s in statuses if not s.good]
 
 
-def missing(core: Core, version: Version, limit: int = _NAMED) -> list[str]:
+def missing(core: Core, version: Version, limit: int = _NAMED_FILES) -> list[str]:
     """Files of a version whose content is not all in the store, at most `limit`; reads no chunk."""
     found: list[str] = []
     for component, root in version.components.items():
@@ -129,7 +131,7 @@ def missing(core: Core, version: Version, limit: int = _NAMED) -> list[str]:
     return found
 
 
-def incomplete(core: Core, entries: Sequence[Entry], limit: int = _NAMED) -> list[str]:
+def incomplete(core: Core, entries: Sequence[Entry], limit: int = _NAMED_FILES) -> list[str]:
     """Paths of those whose content is not all in the store, at most `limit`; reads no chunk."""
     return list(islice(_incomplete(core, entries), limit))
 
@@ -156,7 +158,7 @@ def _incomplete(core: Core, entries: Sequence[Entry]) -> Iterator[str]:
                 batch.setdefault(chunk, entry.path)
         except MissingObject:
             yield entry.path
-        if len(batch) >= _BATCH or entry is entries[-1]:
+        if len(batch) >= _BATCH_CHUNKS or entry is entries[-1]:
             have = core.store.has(list(batch))
             absent = (p for p, h in zip(batch.values(), have, strict=True) if not h)
             yield from dict.fromkeys(absent)

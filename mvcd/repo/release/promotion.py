@@ -22,7 +22,7 @@ from mvcd.repo.release import gate
 from mvcd.repo.trust.judging import Trust
 from mvcd.store.api import RefUpdate, Session
 
-MAX_REASON = 16 << 10
+MAX_REASON_BYTES = 16 << 10
 """Bytes."""
 
 
@@ -214,8 +214,8 @@ def _following(
     signatures: tuple[str, ...] = (),
     restores: int = 0,
 ) -> Promotion:
-    if len(reason.encode()) > MAX_REASON:
-        raise UsageError(f"a reason may have {MAX_REASON >> 10} KiB")
+    if len(reason.encode()) > MAX_REASON_BYTES:
+        raise UsageError(f"a reason may have {MAX_REASON_BYTES >> 10} KiB")
     return Promotion(
         version=id,
         stage=stage,

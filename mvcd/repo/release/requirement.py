@@ -17,27 +17,27 @@ from dataclasses import dataclass, replace
 from mvcd.errors import UsageError
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Value
-from mvcd.repo.history.query.evaluate import FIELDS, Evaluator, Names, nearest, value_finder
+from mvcd.repo.history.query.evaluate import FIELDS, Evaluator, NamedVersions, nearest, value_finder
 from mvcd.repo.history.query.parse import parse
 from mvcd.repo.history.query.tree import (
     And,
-    Comparison,
     Condition,
     Has,
+    KeyComparison,
+    KeyMatch,
     Leaf,
-    Match,
     Not,
     Or,
     leaves,
 )
 
 CURRENT = "current"
-MAX_EXPRESSION = 1024
+MAX_EXPRESSION_CHARACTERS = 1024
 """Characters; a record of promotion keeps them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedRequirement:
     """A requirement held against a version. `why` says what was found, or what is missing."""
 
     expression: str
@@ -47,17 +47,17 @@ class Checked:
     rule: bool = False
 
 
-class Requirement:
+class RequiredExpression:
     """An expression, understood. Raises ExpressionError, UsageError."""
 
-    def __init__(self, expression: str, names: Names, *, now_us: int, rule: bool) -> None:
-        if len(expression) > MAX_EXPRESSION:
-            raise UsageError(f"a requirement may have {MAX_EXPRESSION} characters")
+    def __init__(self, expression: str, names: NamedVersions, *, now_us: int, rule: bool) -> None:
+        if len(expression) > MAX_EXPRESSION_CHARACTERS:
+            raise UsageError(f"a requirement may have {MAX_EXPRESSION_CHARACTERS} characters")
         self._expression, self._names, self._now_us = expression, names, now_us
         self._rule = rule
         self._condition = parse(expression)
         if rule and any(
-            isinstance(leaf, Match) and leaf.pattern.regex for leaf in leaves(self._condition)
+            isinstance(leaf, KeyMatch) and leaf.pattern.regex for leaf in leaves(self._condition)
         ):
             raise UsageError(
                 f"a rule of mvc.toml takes no regular expression: {expression}",
@@ -65,7 +65,7 @@ class Requirement:
                 help="use a glob: name ~ 'resnet*'",
             )
 
-    def check(self, version: Glance, current: Glance | None) -> Checked:
+    def check(self, version: Glance, current: Glance | None) -> CheckedRequirement:
         """`current` holds the stage, if any version does. Raises ExpressionError."""
         condition = _against(self._condition, current)
         evaluator = Evaluator(condition, self._expression, self._names, now_us=self._now_us)
@@ -74,7 +74,7 @@ class Requirement:
             _silent(leaf, version) for leaf in _denied(condition)
         )
         theirs = dict(_found(self._condition, current, of_current=True)) if current else {}
-        return Checked(
+        return CheckedRequirement(
             self._expression,
             met,
             {**found, **{f"{CURRENT} {key}": value for key, value in theirs.items()}},
@@ -105,7 +105,7 @@ def _against(condition: Condition, current: Glance | None) -> Condition:
             return And(_against(left, current), _against(right, current))
         case Or(left, right):
             return Or(_against(left, current), _against(right, current))
-        case Comparison(key, _, value) if value == CURRENT:
+        case KeyComparison(key, _, value) if value == CURRENT:
             theirs = MISSING if current is None else value_finder(key.name)(current)
             if theirs is MISSING or _is_nan(theirs):
                 return Has(key)
@@ -117,7 +117,7 @@ def _found(
     condition: Condition, version: Glance, *, of_current: bool = False
 ) -> Iterator[tuple[str, Value]]:
     for leaf in leaves(condition):
-        compared = isinstance(leaf, Comparison) and leaf.value == CURRENT
+        compared = isinstance(leaf, KeyComparison) and leaf.value == CURRENT
         if of_current and not compared:
             continue
         value = _value(leaf, version)

@@ -18,7 +18,7 @@ from mvcd.ids import RecipeId, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
-from mvcd.repo.contents.drafts import Draft, Piece, digested, plain
+from mvcd.repo.contents.drafts import Draft, DraftPiece, digested, plain
 from mvcd.repo.contents.pipeline import worker_count
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.statcache import FileStat
@@ -26,7 +26,7 @@ from mvcd.repo.ondisk.unreadable import Unreadable, reason
 from mvcd.repo.release import export_manifest
 from mvcd.repo.release.export import sha256_of
 from mvcd.repo.release.export_manifest import ExportedFile, ExportManifest
-from mvcd.repo.workspace.ingest import BATCH, Ingest, Source
+from mvcd.repo.workspace.ingest import BATCH_BYTES, Ingest, Source
 from mvcd.repo.workspace.targets import DryTarget
 from mvcd.repo.workspace.workspace import mode_of
 
@@ -161,10 +161,10 @@ def _plain_recipe(path: str) -> RecipeId:
     """The recipe of a file cut as plain bytes, whatever format it has."""
     with open(path, "rb", buffering=0) as file:
         shape = plain(os.fstat(file.fileno()).st_size)
-        draft, buffer, index = Draft(shape), bytearray(BATCH), 0
+        draft, buffer, index = Draft(shape), bytearray(BATCH_BYTES), 0
         cutter = StreamCutter(file.readinto, shape.spans)
         while chunks := cutter.fill(buffer):
-            pieces = [Piece(0, index + n, chunk.data) for n, chunk in enumerate(chunks)]
+            pieces = [DraftPiece(0, index + n, chunk.data) for n, chunk in enumerate(chunks)]
             draft.accept(digested(piece, shape) for piece in pieces)
             index += len(pieces)
         return draft.finish()

@@ -18,7 +18,7 @@ import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mvcd.disk.moves import move
+from mvcd.disk.renames import move
 from mvcd.disk.room import require_room
 from mvcd.disk.sync import sync_directories, sync_files
 from mvcd.errors import Conflict
@@ -26,13 +26,13 @@ from mvcd.monitor import Monitor
 from mvcd.objects.entry import MAX_PATH_BYTES, Entry, Mode
 from mvcd.objects.reserved import reserved
 from mvcd.repo.contents.files import Contents, read_entry
-from mvcd.repo.ondisk.folding import Names, Respelling, respelled
+from mvcd.repo.ondisk.folding import FoldedNames, Respelling, respelled
 from mvcd.repo.ondisk.ground import Ground
 from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.ondisk.writing import LONG, unwritten
+from mvcd.repo.ondisk.writing import LONG_PATH_CHARACTERS, unwritten
 from mvcd.repo.restore.early import Begun
-from mvcd.repo.restore.staging import Staged, stage
+from mvcd.repo.restore.staging import StagedFile, write_staged
 from mvcd.repo.workspace.candidates import unfit_link, unsafe_link
 
 """Files up to which each is fsynced; above, one sync of the file system is cheaper (100,000 fsyncs: 20 s)."""
@@ -54,14 +54,14 @@ class Checkout:
         contents: Contents,
         monitor: Monitor,
         early: Begun | None = None,
-        names: Names | None = None,
+        names: FoldedNames | None = None,
         stands_alone: bool = False,
     ) -> None:
         """`names`: of the file system of `root`, where files lie that may have to be spelled anew. What
         `stands_alone` gets no link that leads out of it."""
         self._stands_alone = stands_alone
         self._root = root
-        self._names = names or Names(staging)
+        self._names = names or FoldedNames(staging)
         self._early = early or Begun()
         self._new = self._early.tree or os.path.join(staging, "new", "")
         self._tops: dict[str, bool] = {}  # new directories, and whether they went as a whole
@@ -96,7 +96,7 @@ class Checkout:
                 self._staging, sum(e.size for e in write if not self._is_begun(e)), "these files"
             )
             staged = self._lay_out([e for e in write if self._may_write(e)])
-            stage(staged, self._contents, self._monitor)
+            write_staged(staged, self._contents, self._monitor)
             sync_files([s.temporary for s in staged])
             self._require_unchanged(expect)
             return self._switch(staged, remove, respell)
@@ -110,7 +110,7 @@ class Checkout:
         """Whether some of it takes its place already; then how much of it does not is nobody's guess."""
         return entry in self._early.large or entry in self._early.small
 
-    def _lay_out(self, write: Sequence[Entry]) -> list[Staged]:
+    def _lay_out(self, write: Sequence[Entry]) -> list[StagedFile]:
         """Where each file is written first; makes the directories for it."""
         paths = {entry.path for entry in write}
         ground = Ground(self._root)
@@ -119,16 +119,16 @@ class Checkout:
         for number, entry in enumerate(write):
             large = self._early.large.get(entry)
             if large is not None and os.path.exists(large.path):
-                staged.append(Staged(entry, large.path, large.written))
+                staged.append(StagedFile(entry, large.path, large.written))
                 continue
             parent = entry.path.rpartition("/")[0]
             if parent not in new:
                 new[parent] = self._make_new(parent, ground, paths)
             small = self._early.small.get(entry)
-            whole = new[parent] and len(entry.path) <= LONG
+            whole = new[parent] and len(entry.path) <= LONG_PATH_CHARACTERS
             inside = whole or small is not None
             place = self._new + entry.path if inside else os.path.join(self._staging, str(number))
-            staged.append(Staged(entry, place, stat=small))
+            staged.append(StagedFile(entry, place, stat=small))
         self._remove_unwanted(write)
         return staged
 
@@ -153,7 +153,7 @@ class Checkout:
         return True
 
     def _switch(
-        self, staged: Sequence[Staged], remove: Sequence[str], respell: Sequence[Respelling]
+        self, staged: Sequence[StagedFile], remove: Sequence[str], respell: Sequence[Respelling]
     ) -> list[Written]:
         paths = [s.entry.path for s in staged]
         early, late = _split_removals(remove, paths, self._names)
@@ -211,7 +211,7 @@ class Checkout:
             raise
         return True
 
-    def _place(self, item: Staged) -> Written:
+    def _place(self, item: StagedFile) -> Written:
         path = item.entry.path
         target = os.path.join(self._root, path)
         if item.temporary.startswith(self._new) and self._went_with_its_directory(path):
@@ -293,7 +293,7 @@ def _above(paths: Iterable[str]) -> set[str]:
 
 
 def _split_removals(
-    remove: Sequence[str], write: Sequence[str], names: Names
+    remove: Sequence[str], write: Sequence[str], names: FoldedNames
 ) -> tuple[list[str], list[str]]:
     """Removals that must come before the writes (a file becomes a directory or the reverse), and the rest."""
     written = {names.key(path) for path in write}

@@ -29,9 +29,9 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.writing import create, write_pieces
 from mvcd.repo.restore.early_home import Home
 from mvcd.repo.restore.early_tree import EarlyTree
-from mvcd.store.frames import Checked
+from mvcd.store.frames import CheckedRecord
 
-LEAST = 4 << 20
+LEAST_BYTES = 4 << 20
 """Bytes of a file that is worth it."""
 MOST_FILES = 128
 """Each is open."""
@@ -105,7 +105,7 @@ class EarlyFiles:
                         self._lists.add(component.root)
             case Recipe() if isinstance(id, RecipeId) and id in self._entries:
                 entries = self._entries.pop(id)
-                if entries[0].size < LEAST:
+                if entries[0].size < LEAST_BYTES:
                     self._tree.opened(opened, entries)
                 else:
                     right = [entry for entry in entries if entry.size == opened.size]
@@ -117,9 +117,9 @@ class EarlyFiles:
             case Node() if id in self._places:
                 self._open_chunks(opened, self._places.pop(id))
 
-    def arrived(self, objects: Sequence[Checked]) -> None:
+    def arrived(self, objects: Sequence[CheckedRecord]) -> None:
         self._tree.arrived(objects)
-        found: dict[int, list[tuple[_Place, Checked]]] = {}
+        found: dict[int, list[tuple[_Place, CheckedRecord]]] = {}
         for one in objects:
             id = one.record.id
             for place in self._places.pop(id, ()) if isinstance(id, ChunkId) else ():
@@ -151,7 +151,7 @@ class EarlyFiles:
             if not isinstance(entry, Entry):
                 return  # a crafted list; the checkout says so
             regular = entry.mode is not Mode.SYMLINK
-            if regular and (entry.size >= LEAST or self._tree.wants(entry)):
+            if regular and (entry.size >= LEAST_BYTES or self._tree.wants(entry)):
                 self._entries.setdefault(entry.recipe, []).append(entry)
 
     def _begin(self, entry: Entry) -> _File | None:
@@ -199,7 +199,7 @@ class EarlyFiles:
             self._places.setdefault(id, []).extend(here)
             at += size
 
-    def _write(self, pieces: Sequence[tuple[_Place, Checked]]) -> None:
+    def _write(self, pieces: Sequence[tuple[_Place, CheckedRecord]]) -> None:
         """All of one file."""
         if self._failed:
             return

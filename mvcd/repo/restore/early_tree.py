@@ -16,12 +16,12 @@ from mvcd.ids import Digest
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import ChunkRun, Recipe
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.ondisk.writing import GROUP, LONG, TINY, make_files
-from mvcd.store.frames import Checked
+from mvcd.repo.ondisk.writing import GROUP_FILES, LONG_PATH_CHARACTERS, TINY_BYTES, make_files
+from mvcd.store.frames import CheckedRecord
 
 MOST_FILES = 1 << 17
 """What is remembered of them takes about 100 MiB."""
-_WAITING = 8
+_WAITING_FRAMES = 8
 """Frames whose files wait to be made, of up to 6 MiB raw each; then whoever fetches waits too."""
 
 Content = tuple[Entry, bytes]
@@ -35,7 +35,7 @@ class EarlyTree:
         self._place = place
         self._room = MOST_FILES
         self._waiting: dict[Digest, list[Entry]] = {}
-        self._turns = threading.BoundedSemaphore(_WAITING)
+        self._turns = threading.BoundedSemaphore(_WAITING_FRAMES)
         self._thread = ThreadPoolExecutor(1, "mvc-early")
         self._literals: list[Content] = []
         self._directories: set[str] = set()
@@ -45,7 +45,9 @@ class EarlyTree:
 
     def wants(self, entry: Entry) -> bool:
         """Whether a file, which is no link, is wanted."""
-        if not (0 < entry.size <= TINY and len(entry.path) <= LONG and self._room):
+        if not (
+            0 < entry.size <= TINY_BYTES and len(entry.path) <= LONG_PATH_CHARACTERS and self._room
+        ):
             return False
         self._room -= 1
         return True
@@ -58,12 +60,12 @@ class EarlyTree:
         here = [entry for entry in entries if entry.size == segment.size]
         if isinstance(segment.content, bytes):
             self._literals.extend((entry, segment.content) for entry in here)
-            if len(self._literals) >= GROUP:
+            if len(self._literals) >= GROUP_FILES:
                 self._make_literals()
         elif isinstance(segment.content, ChunkRun) and len(segment.content.ids) == 1:
             self._waiting.setdefault(segment.content.ids[0], []).extend(here)
 
-    def arrived(self, objects: Iterable[Checked]) -> None:
+    def arrived(self, objects: Iterable[CheckedRecord]) -> None:
         self._make(
             [
                 (entry, one.raw)

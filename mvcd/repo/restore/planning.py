@@ -24,12 +24,12 @@ from mvcd.repo.workspace.ingest import Ingest, Source
 from mvcd.repo.workspace.left_out import ALL, Components
 from mvcd.repo.workspace.targets import DryTarget
 
-_LISTED = 5
+_LISTED_PATHS = 5
 """Paths an error names; more are counted."""
 
 
 @dataclass(slots=True)
-class Plan:
+class CheckoutPlan:
     """`expect` has the stat of the file at each path to be written or removed; None: there is none."""
 
     write: list[Entry] = field(default_factory=list)
@@ -50,14 +50,14 @@ def plan(
     *,
     unreadable: Unreadable,
     everything: bool,
-) -> Plan:
+) -> CheckoutPlan:
     """From (now, then) per path, and what is dirty against HEAD.
 
     With `everything`, dirty files outside `wanted` go back to HEAD's content too. Raises Conflict when
     something lies in the way that no version stands for, or that nobody can read: it cannot be put aside.
     """
     refuse_unreadable(wanted, unreadable)
-    made, ground = Plan(), Ground(core.root)
+    made, ground = CheckoutPlan(), Ground(core.root)
     respelled = _only_respelled(core, dirty)
     targets = {path: then for path, (_, then) in wanted.items()}
     if everything:
@@ -126,7 +126,7 @@ def _same_file(a: Placed | None, b: Placed | None) -> bool:
     return (None if a is None else a.entry) == (None if b is None else b.entry)
 
 
-def _admit_equals(core: Core, made: Plan, strangers: Mapping[str, FileStat]) -> None:
+def _admit_equals(core: Core, made: CheckoutPlan, strangers: Mapping[str, FileStat]) -> None:
     """A file that is not under care may stay if it is what would be written, else Conflict.
 
     So it is after `untrack`, and after a checkout that died: its files are here, HEAD is still elsewhere.
@@ -150,7 +150,7 @@ def _admit_equals(core: Core, made: Plan, strangers: Mapping[str, FileStat]) -> 
         del made.expect[path]
 
 
-def _refuse_obstacles(made: Plan, ground: Ground) -> None:
+def _refuse_obstacles(made: CheckoutPlan, ground: Ground) -> None:
     """Raises Conflict when a file stays where a directory must be, or a directory where a file must be."""
     going = set(made.remove)
     obstacles = set()
@@ -178,7 +178,7 @@ def spelled_otherwise(
     return {path: change for path, change in going.items() if core.names.any_is(path, coming)}
 
 
-def refuse_alike(core: Core, planned: Plan, version: Version, leaving: Components) -> None:
+def refuse_alike(core: Core, planned: CheckoutPlan, version: Version, leaving: Components) -> None:
     """Raises Failure when two files that will be there, of `version` but for what is left out, would be one on
     this file system; Conflict when one that no version has would be overwritten under another name."""
     if not planned.write or not core.names.folds:
@@ -191,7 +191,7 @@ def refuse_alike(core: Core, planned: Plan, version: Version, leaving: Component
         raise in_the_way(planned.alike)
 
 
-def refuse_reserved(planned: Plan, rev: str) -> None:
+def refuse_reserved(planned: CheckoutPlan, rev: str) -> None:
     """A rollback makes a new version of an old one's content."""
     if planned.reserved:
         path = planned.reserved[0]
@@ -205,6 +205,6 @@ def refuse_reserved(planned: Plan, rev: str) -> None:
 
 def some(paths: Sequence[str]) -> str:
     """The first few paths, for a person."""
-    names = ", ".join(sorted(paths)[:_LISTED])
-    more = len(paths) - _LISTED
+    names = ", ".join(sorted(paths)[:_LISTED_PATHS])
+    more = len(paths) - _LISTED_PATHS
     return names if more <= 0 else f"{names} and {more} more"

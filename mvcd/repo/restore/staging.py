@@ -23,7 +23,14 @@ from mvcd.objects.recipe import Part, parts
 from mvcd.repo.contents.files import Contents, checked_recipe, content_parts, recipe_of
 from mvcd.repo.contents.pipeline import Pipeline
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.ondisk.writing import GROUP, TINY, create, end_file, make_files, write_pieces
+from mvcd.repo.ondisk.writing import (
+    GROUP_FILES,
+    TINY_BYTES,
+    create,
+    end_file,
+    make_files,
+    write_pieces,
+)
 
 _TASK_BYTES = 4 << 20
 _TASK_PARTS = 4096
@@ -31,7 +38,7 @@ _TASK_PARTS = 4096
 
 
 @dataclass(slots=True, eq=False)
-class Staged:
+class StagedFile:
     entry: Entry
     temporary: str
     written: Mapping[int, ChunkId] = field(default_factory=dict)
@@ -40,7 +47,7 @@ class Staged:
     """The stat of a file that was made: to look it up afterwards would take longer than to make it."""
 
 
-def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None:
+def write_staged(items: Sequence[StagedFile], contents: Contents, monitor: Monitor) -> None:
     """Every entry as a file or link at its temporary place. Raises OSError, MissingObject, CorruptObject."""
     made = [item for item in items if item.stat is not None]
     monitor.advance(bytes_done=sum(item.entry.size for item in made), items_done=len(made))
@@ -61,17 +68,17 @@ def stage(items: Sequence[Staged], contents: Contents, monitor: Monitor) -> None
 
 
 def _is_tiny(entry: Entry) -> bool:
-    return entry.size <= TINY or entry.mode is Mode.SYMLINK
+    return entry.size <= TINY_BYTES or entry.mode is Mode.SYMLINK
 
 
-def _groups(staged: Sequence[Staged]) -> Iterator[list[Staged]]:
+def _groups(staged: Sequence[StagedFile]) -> Iterator[list[StagedFile]]:
     tiny = [item for item in staged if _is_tiny(item.entry)]
-    group: list[Staged] = []
+    group: list[StagedFile] = []
     size = 0
     for item in tiny:
         group.append(item)
         size += item.entry.size
-        if size >= _TASK_BYTES or len(group) >= GROUP:
+        if size >= _TASK_BYTES or len(group) >= GROUP_FILES:
             yield group
             group, size = [], 0
     if group:
@@ -82,7 +89,7 @@ class _Writing:
     def __init__(self, contents: Contents, monitor: Monitor) -> None:
         self._contents = contents
         self._monitor = monitor
-        self._open: dict[Staged, int] = {}
+        self._open: dict[StagedFile, int] = {}
         self._write_back = WriteBack()
 
     def __enter__(self) -> Self:
@@ -93,7 +100,7 @@ class _Writing:
         for file in self._open.values():
             os.close(file)
 
-    def tiny(self, group: Sequence[Staged], pipeline: Pipeline) -> None:
+    def tiny(self, group: Sequence[StagedFile], pipeline: Pipeline) -> None:
         """Recipes and chunks of all of them are read at once, and their files made in one call."""
         many, fetch = self._contents.fetch_many, self._contents.fetch
         recipes = dict(many([item.entry.recipe for item in group]))
@@ -103,7 +110,7 @@ class _Writing:
         ]
         wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
         chunks: dict[Digest, bytes] = dict(many(wanted))
-        made: list[Staged] = []
+        made: list[StagedFile] = []
         regular: list[tuple[str, Mode, bytes]] = []
         for item, found in files:
             data = b"".join([_checked(item, part, chunks.get) for part in found])
@@ -122,7 +129,7 @@ class _Writing:
 
         pipeline.submit(lambda: make_files(regular), receive)
 
-    def large(self, item: Staged, pipeline: Pipeline) -> None:
+    def large(self, item: StagedFile, pipeline: Pipeline) -> None:
         """Begins a file; what writes it comes through the pipeline in order."""
         recipe_of(
             item.entry, self._contents.fetch
@@ -140,7 +147,7 @@ class _Writing:
             )
         pipeline.submit(lambda: None, lambda _: self._end(item))
 
-    def _lacking(self, item: Staged) -> Iterator[Part]:
+    def _lacking(self, item: StagedFile) -> Iterator[Part]:
         """What is still to be written. Raises CorruptObject."""
         end = 0
         for part in content_parts(item.entry, self._contents.fetch):
@@ -151,7 +158,7 @@ class _Writing:
                 self._monitor.advance(bytes_done=part.size)
         _check_size(item.entry, end)
 
-    def _decoded(self, item: Staged, task: Sequence[Part]) -> list[tuple[int, bytes]]:
+    def _decoded(self, item: StagedFile, task: Sequence[Part]) -> list[tuple[int, bytes]]:
         wanted = list(dict.fromkeys(part.chunk for part in task if part.chunk is not None))
         chunks: dict[Digest, bytes] = dict(self._contents.fetch_many(wanted))
         return [(part.offset, _checked(item, part, chunks.get)) for part in task]
@@ -162,7 +169,7 @@ class _Writing:
         self._write_back.wrote(file, size)
         self._monitor.advance(bytes_done=size)
 
-    def _end(self, item: Staged) -> None:
+    def _end(self, item: StagedFile) -> None:
         self._write_back.finish()
         file = self._open.pop(item)
         try:
@@ -172,7 +179,7 @@ class _Writing:
         self._monitor.advance(items_done=1)
 
 
-def _checked(item: Staged, part: Part, chunk: Callable[[ChunkId], bytes | None]) -> bytes:
+def _checked(item: StagedFile, part: Part, chunk: Callable[[ChunkId], bytes | None]) -> bytes:
     data = part.literal if part.chunk is None else chunk(part.chunk)
     assert data is not None
     if len(data) != part.size:

@@ -36,11 +36,11 @@ from mvcd.store.api import RefUpdate, Session
 from mvcd.store.peer import Peer
 from mvcd.sync.pull import Onlooker, Received, heal, pull
 
-_ATTEMPTS = 3
+_MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class RefChange:
     """A ref before and after: what it points to; None where it is not there."""
 
     name: str
@@ -54,7 +54,7 @@ class FetchResult:
 
     remote: str
     url: str
-    moved: tuple[Moved, ...]
+    moved: tuple[RefChange, ...]
     versions: int
     objects: int
     bytes: int
@@ -100,15 +100,15 @@ def fetch_from(
     """`refs` are the first peer's, if they were just asked for; `also` are versions wanted besides theirs."""
     found = peers[0].refs() if refs is None else refs
     theirs = {name: value for name, value in found.items() if shared(name)}
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(_MAX_ATTEMPTS):
         try:
             # Once: a second walk would begin the same files again.
             return _fetch(core, remote, peers, theirs, None if attempt else onlooker, also)
         except (StaleReuse, Conflict):  # collected, or fetched by somebody else, meanwhile
-            if attempt == _ATTEMPTS - 1:
+            if attempt == _MAX_ATTEMPTS - 1:
                 raise
         except CorruptObject:  # if it is damage here, it is known since then, and brought anew
-            if attempt == _ATTEMPTS - 1 or not core.store.damaged():
+            if attempt == _MAX_ATTEMPTS - 1 or not core.store.damaged():
                 raise
     raise AssertionError("unreachable")
 
@@ -173,12 +173,12 @@ def _heal(core: Core, session: Session, peers: Sequence[Peer]) -> Received:
     return received
 
 
-def _moved(update: RefUpdate) -> Moved:
+def _moved(update: RefUpdate) -> RefChange:
     old, new = (
         None if value is None else version_named(update.name, value)
         for value in (update.expect, update.target)
     )
-    return Moved(update.name, old, new)
+    return RefChange(update.name, old, new)
 
 
 def _tracking(

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mvcd.disk.moves import move
+from mvcd.disk.renames import move
 from mvcd.disk.sync import sync_directory
 from mvcd.errors import Failure, MvcError, RemoteUnreachable
 from mvcd.ids import VersionId
@@ -29,9 +29,9 @@ from mvcd.store.peer import Peer
 
 Sleep = Callable[[float], None]
 
-FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
-POLL = 5.0
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+POLL_SECONDS = 5.0
 """Seconds between two questions to a remote that cannot tell by itself."""
 
 
@@ -62,12 +62,12 @@ def follow(
     remote = remotes.remote(core.config, name)
     target = os.path.abspath(directory)
     _require_ours(target)
-    pause = FIRST_PAUSE
+    pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             with connected(core, [remote]) as (peer,):
                 for done in _watched(core, remote, peer, ref, target, once=once, sleep=sleep):
-                    pause = FIRST_PAUSE
+                    pause = FIRST_PAUSE_SECONDS
                     if done is not None:
                         yield done
             if once:
@@ -78,7 +78,7 @@ def follow(
             if not isinstance(error, RemoteUnreachable):
                 yield Followed(target, None, current(target), problem=str(error))
         sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
 
 def _watched(
@@ -100,7 +100,7 @@ def _watched(
             yield _update(core, remote, peer, ref, target)
         return
     while True:
-        sleep(POLL)
+        sleep(POLL_SECONDS)
         yield _update(core, remote, peer, ref, target)
 
 

@@ -29,7 +29,7 @@ from mvcd.repo.records.refs import (
     version_named,
 )
 from mvcd.repo.records.results import Context
-from mvcd.repo.share.fetching import Moved, connected
+from mvcd.repo.share.fetching import RefChange, connected
 from mvcd.repo.share.remote_damage import RemoteDamage
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.trust.receiving import shared
@@ -47,7 +47,7 @@ class PushResult:
 
     remote: str
     url: str
-    moved: tuple[Moved, ...]
+    moved: tuple[RefChange, ...]
     versions: int = 0
     objects: int = 0
     bytes: int = 0
@@ -278,10 +278,10 @@ def _companions(
 # -------------------------------------------------------------------- afterwards
 
 
-def _moved(update: RefUpdate) -> Moved:
+def _moved(update: RefUpdate) -> RefChange:
     old = None if update.expect is None else version_named(update.name, update.expect)
     new = None if update.target is None else version_named(update.name, update.target)
-    return Moved(update.name, old, new)
+    return RefChange(update.name, old, new)
 
 
 def _remember(core: Core, remote: remotes.Remote, updates: Sequence[RefUpdate]) -> None:

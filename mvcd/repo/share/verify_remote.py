@@ -22,9 +22,9 @@ from mvcd.store.frames import check_frame
 from mvcd.store.peer import Peer
 from mvcd.sync.walk import difference
 
-_ASKED = 16 << 10
-_READ = 512
-MAX_NAMED = 1000
+_ASKED_OBJECTS = 16 << 10
+_READ_OBJECTS = 512
+MAX_NAMED_FILES = 1000
 
 
 @dataclass(slots=True)
@@ -74,8 +74,8 @@ def _batches(
     versions = list(between(heads, (), lambda id: Version.decode(core.store.get(id))))
     report.versions = len(versions)
     for group in difference(versions, (), _Here(core), _Here(core)):
-        for start in range(0, len(group), _ASKED):
-            yield group[start : start + _ASKED]
+        for start in range(0, len(group), _ASKED_OBJECTS):
+            yield group[start : start + _ASKED_OBJECTS]
 
 
 class _Here:
@@ -95,12 +95,12 @@ def _check(
     report.objects += len(ids)
     present = [id for id, found in zip(ids, there, strict=True) if found]
     report.missing += [_name(id) for id, found in zip(ids, there, strict=True) if not found]
-    del report.missing[MAX_NAMED:]
+    del report.missing[MAX_NAMED_FILES:]
     if not read_data:
         core.monitor.advance(items_done=len(ids))
         return
-    for start in range(0, len(present), _READ):
-        _read(core, peer, present[start : start + _READ], report)
+    for start in range(0, len(present), _READ_OBJECTS):
+        _read(core, peer, present[start : start + _READ_OBJECTS], report)
 
 
 def _read(core: Core, peer: Peer, ids: list[Digest], report: RemoteReport) -> None:
@@ -117,7 +117,7 @@ def _read(core: Core, peer: Peer, ids: list[Digest], report: RemoteReport) -> No
     except (CorruptObject, MissingObject, UsageError):
         if len(ids) == 1:
             report.damaged.append(_name(ids[0]))
-            del report.damaged[MAX_NAMED:]
+            del report.damaged[MAX_NAMED_FILES:]
             return
         middle = len(ids) // 2
         _read(core, peer, ids[:middle], report)

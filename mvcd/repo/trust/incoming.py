@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from mvcd.errors import Conflict, MissingObject, UsageError
-from mvcd.ids import DIGEST_SIZE, Digest, VersionId
+from mvcd.ids import DIGEST_BYTES, Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.closure import require_allowed
 from mvcd.objects.version import Version
@@ -35,12 +35,12 @@ from mvcd.repo.trust.signatures import TAG_SIGNATURES, of_tag, of_version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.sync.walk import difference
 
-MAX_KNOWN = 8
+MAX_KNOWN_VERSIONS = 8
 """Versions here whose content new ones are compared with; the nearest by history make the walk short."""
-MAX_HAVES = 256
+MAX_HAVE_VERSIONS = 256
 """Versions here that end the walk back through history. More would be read at each push for nothing: with
 thousands of automatic refs, that alone would take longer than the rest."""
-NAMED = 4
+NAMED_OBJECTS = 4
 """Missing objects named in an error."""
 
 Missing = Callable[[list[Digest]], list[Digest]]
@@ -105,9 +105,9 @@ def require_name(name: str) -> None:
 
 def _fits(store: Store, targets: dict[str, bytes | None], name: str, value: bytes) -> bool:
     if name.startswith((HEADS, AUTO)):
-        return len(value) == DIGEST_SIZE
+        return len(value) == DIGEST_BYTES
     if not name.startswith(SIGNATURES):
-        return len(value) >= DIGEST_SIZE
+        return len(value) >= DIGEST_BYTES
     subject = name.removeprefix(SIGNATURES).rpartition("/")[0]
     try:
         if not name.startswith(TAG_SIGNATURES):
@@ -131,7 +131,7 @@ def loses_versions(store: Store, update: RefUpdate) -> bool:
         return False
     if not update.name.startswith((HEADS, AUTO)):
         return True
-    if min(len(update.expect), len(update.target)) < DIGEST_SIZE:
+    if min(len(update.expect), len(update.target)) < DIGEST_BYTES:
         return True
     return not is_ancestor(store, target_of(update.expect), target_of(update.target))
 
@@ -199,7 +199,7 @@ def _haves(store: Store, moves: Sequence[RefUpdate]) -> list[VersionId]:
     now = {u.name: store.ref(u.name) for u in moves}
     values = [value for value in now.values() if value is not None]
     for value in store.refs(HEADS).values():
-        if len(values) == MAX_HAVES:
+        if len(values) == MAX_HAVE_VERSIONS:
             break
         values.append(value)
     return list(dict.fromkeys(target_of(value) for value in values))
@@ -216,14 +216,14 @@ def _nearest(
     nearest = [id for id in found if id in here]
     if not nearest and here:
         nearest = [max(here, key=lambda id: Version.decode(store.get(id)).generation)]
-    return nearest[:MAX_KNOWN]
+    return nearest[:MAX_KNOWN_VERSIONS]
 
 
 def _require(missing: Missing, ids: list[Digest]) -> None:
     gone = missing(ids)
     if gone:
-        kinds = ", ".join(f"{id.kind.name.lower()} {id.short()}" for id in gone[:NAMED])
-        more = f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else ""
+        kinds = ", ".join(f"{id.kind.name.lower()} {id.short()}" for id in gone[:NAMED_OBJECTS])
+        more = f" and {len(gone) - NAMED_OBJECTS:,} more" if len(gone) > NAMED_OBJECTS else ""
         raise MissingObject(
             f"what was pushed is not whole: {kinds}{more} are missing"
             if len(gone) > 1

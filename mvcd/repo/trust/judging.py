@@ -26,19 +26,19 @@ from mvcd.repo.trust import sshsig
 from mvcd.repo.trust.keygen import Keygen
 from mvcd.repo.trust.signatures import (
     Refs,
+    Signable,
+    SignatureState,
     SignatureStatus,
-    Signed,
-    State,
     blobs,
     of_tag,
     of_version,
 )
 
-MAX_STRANGERS = 64
+MAX_STRANGER_SIGNATURES = 64
 """Most signatures of a version, by keys that the allowed-signers file does not name, that are checked; as many
 again by certificates of an authority that it names."""
 
-_LAST_SECOND = 253_402_300_799
+_LAST_TIME_SECONDS = 253_402_300_799
 """9999-12-31: beyond it ssh-keygen has no way to write a time."""
 
 _WINDOW = re.compile(r"valid-(after|before)=", re.IGNORECASE)
@@ -76,7 +76,7 @@ def tag_signature_status(store: Refs, name: str, trust: Trust) -> list[Signature
     return [] if value is None else _judged(store, of_tag(name, value), target_of(value), trust)
 
 
-def _judged(store: Refs, what: Signed, id: VersionId, trust: Trust) -> list[SignatureStatus]:
+def _judged(store: Refs, what: Signable, id: VersionId, trust: Trust) -> list[SignatureStatus]:
     found = blobs(store, what)
     if not found:
         return []
@@ -84,11 +84,11 @@ def _judged(store: Refs, what: Signed, id: VersionId, trust: Trust) -> list[Sign
     with _file(trust.allowed) as path:
         judge = _Judge(what, at, trust, path)
         statuses = judge.all(found)
-    return sorted(statuses, key=lambda s: (list(State).index(s.state), s.fingerprint))
+    return sorted(statuses, key=lambda s: (list(SignatureState).index(s.state), s.fingerprint))
 
 
 def _moment(time_us: int) -> str:
-    seconds = min(max(1, time_us // 1_000_000), _LAST_SECOND)
+    seconds = min(max(1, time_us // 1_000_000), _LAST_TIME_SECONDS)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y%m%d%H%M%S}"
 
 
@@ -109,7 +109,7 @@ def _file(text: str | None) -> Iterator[str | None]:
 class _Judge:
     """Judges the signatures of one thing made at one time."""
 
-    def __init__(self, what: Signed, at: str, trust: Trust, allowed: str | None) -> None:
+    def __init__(self, what: Signable, at: str, trust: Trust, allowed: str | None) -> None:
         self._what = what
         self._at = at
         self._trust = trust
@@ -126,50 +126,62 @@ class _Judge:
             if self._what.ref(blob) != self._what.prefix + name:
                 raise ValueError("it is filed under another key's fingerprint")
         except ValueError as error:
-            return SignatureStatus(State.BAD, None, "", "", str(error))
+            return SignatureStatus(SignatureState.BAD, None, "", "", str(error))
         state, principal, reason = self._verdict(signature, blob)
         fingerprint = sshsig.shown(signature.fingerprint)
         return SignatureStatus(state, principal, fingerprint, signature.key_type, reason)
 
-    def _verdict(self, signature: sshsig.Signature, blob: bytes) -> tuple[State, str | None, str]:
+    def _verdict(
+        self, signature: sshsig.Signature, blob: bytes
+    ) -> tuple[SignatureState, str | None, str]:
         line = self._lines.get(signature.public_key)
         certified = signature.certified and any(k in signature.public_key for k in self._lines)
         if line is None:
             self._seen[certified] += 1
-            if self._seen[certified] > MAX_STRANGERS:
-                return State.UNCHECKED, None, f"more than {MAX_STRANGERS} by keys not named here"
+            if self._seen[certified] > MAX_STRANGER_SIGNATURES:
+                return (
+                    SignatureState.UNCHECKED,
+                    None,
+                    f"more than {MAX_STRANGER_SIGNATURES} by keys not named here",
+                )
         found = self._by_file(blob, line, certified=certified)
-        if found[0] is not State.GOOD:  # for a good one ssh-keygen has done this sum already
+        if (
+            found[0] is not SignatureState.GOOD
+        ):  # for a good one ssh-keygen has done this sum already
             wrong = self._trust.keygen.check(self._what.message, self._what.namespace, blob)
             if wrong is not None:
-                return State.BAD, None, wrong
+                return SignatureState.BAD, None, wrong
         return found
 
     def _by_file(
         self, blob: bytes, line: str | None, *, certified: bool
-    ) -> tuple[State, str | None, str]:
+    ) -> tuple[SignatureState, str | None, str]:
         """What the files say of a key. Only GOOD and REVOKED tell that it made the signature."""
         if self._allowed is None:
-            return State.UNKNOWN_KEY, None, "no allowed-signers file is set"
+            return SignatureState.UNKNOWN_KEY, None, "no allowed-signers file is set"
         if line is None and not certified:
-            return State.UNKNOWN_KEY, None, "the allowed-signers file does not have this key"
+            return (
+                SignatureState.UNKNOWN_KEY,
+                None,
+                "the allowed-signers file does not have this key",
+            )
         principals, reason = self._trust.keygen.principals(blob, self._allowed, self._at)
         if not principals:
             windowed = line is not None and _WINDOW.search(line) is not None
             untimely = (windowed or "expired" in reason) and "bad options" not in reason
-            state = State.EXPIRED if untimely else State.UNKNOWN_KEY
+            state = SignatureState.EXPIRED if untimely else SignatureState.UNKNOWN_KEY
             return state, _principal(line), _without_place(reason)
         reasons = []
         for principal in principals:
             refused = self._verify(blob, principal, self._trust.revoked)
             if refused is None:
-                return State.GOOD, principal, ""
+                return SignatureState.GOOD, principal, ""
             reasons.append(refused)
         if self._trust.revoked is not None:
             for principal in principals:
                 if self._verify(blob, principal, None) is None:
-                    return State.REVOKED, principal, "the revocation file has this key"
-        return State.UNKNOWN_KEY, principals[0], _without_place(reasons[0])
+                    return SignatureState.REVOKED, principal, "the revocation file has this key"
+        return SignatureState.UNKNOWN_KEY, principals[0], _without_place(reasons[0])
 
     def _verify(self, blob: bytes, principal: str, revoked: str | None) -> str | None:
         return self._trust.keygen.verify(

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from mvcd.errors import AuthError, Failure
 from mvcd.repo.trust import sshsig
 
-_SECONDS = 20.0
+_JUDGE_SECONDS = 20.0
 """For a judgement, which asks nobody. To sign has no limit: a person may be typing or looking for a token."""
 
 _LITERAL = ("ssh-", "ecdsa-sha2-", "sk-")
@@ -93,7 +93,7 @@ class Keygen:
         return None if done.returncode == 0 else _reason(done.stderr) or "it does not fit"
 
     def _run(
-        self, words: Sequence[str], message: bytes, *, timeout: float | None = _SECONDS
+        self, words: Sequence[str], message: bytes, *, timeout: float | None = _JUDGE_SECONDS
     ) -> subprocess.CompletedProcess[bytes]:
         try:
             return subprocess.run(
@@ -113,7 +113,7 @@ class Keygen:
         except subprocess.TimeoutExpired:
             raise Failure(
                 f"{self.program} does not answer", kind="no-ssh-keygen",
-                cause=f"it took longer than {_SECONDS:.0f} s", help=f"{self.program} -Y {words[0]}",
+                cause=f"it took longer than {_JUDGE_SECONDS:.0f} s", help=f"{self.program} -Y {words[0]}",
             ) from None  # fmt: skip
 
 

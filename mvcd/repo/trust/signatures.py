@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from mvcd.ids import DIGEST_SIZE, Digest, VersionId
+from mvcd.ids import DIGEST_BYTES, Digest, VersionId
 from mvcd.repo.records.refs import SIGNATURES, TAGS, target_of
 from mvcd.repo.trust import sshsig
 from mvcd.store.api import RefUpdate, Store
@@ -25,7 +25,7 @@ VERSION_NAMESPACE = "mvc-version"
 TAG_NAMESPACE = "mvc-tag"
 
 
-class State(StrEnum):
+class SignatureState(StrEnum):
     GOOD = "good"
     BAD = "bad"  # it is not by that key, not of this version, or no signature at all
     UNKNOWN_KEY = "unknown-key"  # made by its key, which may not sign here
@@ -38,7 +38,7 @@ class State(StrEnum):
 class SignatureStatus:
     """One signature and what became of it. `principal` is who the allowed-signers file says the key is."""
 
-    state: State
+    state: SignatureState
     principal: str | None
     fingerprint: str  # "SHA256:...", as ssh-keygen -l prints it; "" where there is no telling
     key_type: str  # "ssh-ed25519", ...
@@ -46,7 +46,7 @@ class SignatureStatus:
 
     @property
     def good(self) -> bool:
-        return self.state is State.GOOD
+        return self.state is SignatureState.GOOD
 
 
 class Refs(Protocol):
@@ -59,7 +59,7 @@ class Refs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class Signable:
     """Something that can be signed: the bytes under a signature, the namespace, and where signatures rest."""
 
     prefix: str
@@ -74,17 +74,17 @@ class Signed:
         return self.prefix + found.fingerprint.hex()
 
 
-def of_version(id: VersionId) -> Signed:
-    return Signed(f"{SIGNATURES}{id}/", VERSION_NAMESPACE, f"mvc version {id}\n".encode())
+def of_version(id: VersionId) -> Signable:
+    return Signable(f"{SIGNATURES}{id}/", VERSION_NAMESPACE, f"mvc version {id}\n".encode())
 
 
-def of_tag(name: str, value: bytes) -> Signed:
+def of_tag(name: str, value: bytes) -> Signable:
     """`value` is the tag's ref: what it points to and its message are signed, and its name."""
     head = f"mvc tag {name}\nversion {target_of(value)}\n\n".encode()
-    return Signed(f"{TAG_SIGNATURES}{name}/", TAG_NAMESPACE, head + value[DIGEST_SIZE:])
+    return Signable(f"{TAG_SIGNATURES}{name}/", TAG_NAMESPACE, head + value[DIGEST_BYTES:])
 
 
-def blobs(store: Refs, what: Signed) -> dict[str, bytes]:
+def blobs(store: Refs, what: Signable) -> dict[str, bytes]:
     """By the fingerprint in the ref's name. Those of a tag `a/b` begin like those of `a`."""
     found = store.refs(what.prefix)
     return {

@@ -15,12 +15,12 @@ import hashlib
 import struct
 from dataclasses import dataclass
 
-MAX_SIZE = 16 << 10
+MAX_SIGNATURE_BYTES = 16 << 10
 """Bytes of a signature. One by RSA-16384 has 4.2 KiB, a certificate adds few; a ref's value holds 64 KiB."""
 
 _MAGIC = b"SSHSIG"
 _BEGIN, _END = "-----BEGIN SSH SIGNATURE-----", "-----END SSH SIGNATURE-----"
-_LINE = 70  # as ssh-keygen writes it
+_LINE_CHARACTERS = 70  # as ssh-keygen writes it
 _CERTIFICATE = "-cert-v01@openssh.com"
 _HASHES = frozenset({"sha256", "sha512"})
 _ALGORITHMS = {
@@ -63,8 +63,8 @@ def shown(fingerprint: bytes) -> str:
 
 def parse(blob: bytes) -> Signature:
     """Raises ValueError, with the reason, for anything that `ssh-keygen -Y sign` of today would not write."""
-    if len(blob) > MAX_SIZE:
-        raise ValueError(f"it has {len(blob):,} bytes, more than {MAX_SIZE:,}")
+    if len(blob) > MAX_SIGNATURE_BYTES:
+        raise ValueError(f"it has {len(blob):,} bytes, more than {MAX_SIGNATURE_BYTES:,}")
     if not blob.startswith(_MAGIC):
         raise ValueError("it is no SSHSIG signature")
     (version,) = _unpack(blob, len(_MAGIC))
@@ -139,7 +139,7 @@ def _text(data: bytes) -> str:
 
 def armor(blob: bytes) -> str:
     text = base64.b64encode(blob).decode()
-    lines = [text[i : i + _LINE] for i in range(0, len(text), _LINE)]
+    lines = [text[i : i + _LINE_CHARACTERS] for i in range(0, len(text), _LINE_CHARACTERS)]
     return "\n".join([_BEGIN, *lines, _END, ""])
 
 

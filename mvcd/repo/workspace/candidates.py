@@ -14,11 +14,11 @@ from blake3 import blake3
 
 from mvcd.ids import RecipeId
 from mvcd.objects.reserved import reserved
-from mvcd.repo.ondisk.statcache import OURS, RULES_DIGEST_SIZE, FileStat, Flag, Listing, Row
+from mvcd.repo.ondisk.statcache import OURS, RULES_DIGEST_BYTES, FileStat, Flag, Listing, StatRow
 from mvcd.repo.workspace import ignore
 
 
-class State(Enum):
+class CandidateState(Enum):
     """Why a file must be looked at."""
 
     NEW = "new"  # the cache has no row for it
@@ -33,7 +33,7 @@ class Candidate:
 
     path: str
     stat: FileStat
-    state: State
+    state: CandidateState
     recipe: RecipeId | None = None
 
 
@@ -57,14 +57,14 @@ class Directory:
 
 
 @dataclass(slots=True)
-class Wanted:
+class TrackedNames:
     """What is tracked from one directory on: all of it, and names that are tracked or lead to what is."""
 
     whole: bool = False
-    names: dict[str, Wanted] = field(default_factory=dict)
+    names: dict[str, TrackedNames] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tracked: Iterable[str]) -> Wanted:
+    def of(cls, tracked: Iterable[str]) -> TrackedNames:
         top = cls()
         for path in tracked:
             here = top
@@ -73,22 +73,22 @@ class Wanted:
             here.whole = True
         return top
 
-    def digest(self, rules: ignore.Rules) -> bytes:
+    def digest(self, rules: ignore.IgnoreRules) -> bytes:
         """Names all that decides which entries of the directory are under care."""
         if self.whole and not self.names:
             return rules.digest
         names = sorted((name, below.whole) for name, below in self.names.items())
         said = rules.digest + repr((self.whole, names)).encode()
-        return blake3(said).digest(length=RULES_DIGEST_SIZE)
+        return blake3(said).digest(length=RULES_DIGEST_BYTES)
 
-    def file(self, name: str, rules: ignore.Rules) -> bool:
+    def file(self, name: str, rules: ignore.IgnoreRules) -> bool:
         """Is a file of this name under care?"""
         named = self.names.get(name)
         if named is not None and named.whole:
             return not ignore.is_never(name)
         return self.whole and rules.match(name, directory=False) is None
 
-    def directory(self, name: str, rules: ignore.Rules) -> Wanted | None:
+    def directory(self, name: str, rules: ignore.IgnoreRules) -> TrackedNames | None:
         """What is wanted of a subdirectory; None if it is not entered."""
         named = self.names.get(name)
         if ignore.is_never(name):
@@ -96,11 +96,11 @@ class Wanted:
         if named is not None and named.whole:
             return named
         if self.whole and rules.match(name, directory=True) is None:
-            return EVERYTHING if named is None else Wanted(True, named.names)
+            return EVERYTHING if named is None else TrackedNames(True, named.names)
         return named
 
 
-EVERYTHING = Wanted(whole=True)
+EVERYTHING = TrackedNames(whole=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,35 +108,37 @@ class Visit:
     """A directory to look at; `trusted`: the row that the cache has for it counts."""
 
     path: str
-    rules: ignore.Rules  # those from above; its own `.mvcignore` is not known yet
-    wanted: Wanted
+    rules: ignore.IgnoreRules  # those from above; its own `.mvcignore` is not known yet
+    wanted: TrackedNames
     trusted: bool
 
     def inside(self, name: str) -> str:
         return f"{self.path}/{name}" if self.path else name
 
-    def below(self, name: str, rules: ignore.Rules, wanted: Wanted, *, trusted: bool) -> Visit:
+    def below(
+        self, name: str, rules: ignore.IgnoreRules, wanted: TrackedNames, *, trusted: bool
+    ) -> Visit:
         return Visit(self.inside(name), rules.inside(name), wanted, trusted)
 
-    def entered(self, names: Iterable[str], rules: ignore.Rules) -> Iterator[Visit]:
+    def entered(self, names: Iterable[str], rules: ignore.IgnoreRules) -> Iterator[Visit]:
         """The subdirectories that an unchanged row says are entered."""
         for name in names:
-            wanted: Wanted | None = EVERYTHING
+            wanted: TrackedNames | None = EVERYTHING
             if self.wanted.names:
                 wanted = self.wanted.directory(name, rules)
             if wanted is not None:
                 yield self.below(name, rules, wanted, trusted=True)
 
 
-class Comparison:
+class ListingComparison:
     """One directory's listing against its old row (None: there is none), entry by entry."""
 
     def __init__(
         self,
         directory: Directory,
         visit: Visit,
-        rules: ignore.Rules,
-        old: Row | None,
+        rules: ignore.IgnoreRules,
+        old: StatRow | None,
         problem: Callable[[str, bytes], str | None],
         closed: Callable[[str], str | None],
     ) -> None:
@@ -173,7 +175,7 @@ class Comparison:
         self.left = sorted(before)
         return below, bytes(flags)
 
-    def _flag_directory(self, name: str, raw: bytes, wanted: Wanted | None) -> Flag:
+    def _flag_directory(self, name: str, raw: bytes, wanted: TrackedNames | None) -> Flag:
         if wanted is None:
             nested = name == ignore.METADATA and self._visit.path and self._visit.wanted.whole
             if nested:
@@ -186,9 +188,9 @@ class Comparison:
 
     def _all_new(self) -> bytes:
         names = self._directory.listing.names
-        return bytes(self._judge(index, raw, State.NEW) for index, raw in enumerate(names))
+        return bytes(self._judge(index, raw, CandidateState.NEW) for index, raw in enumerate(names))
 
-    def _files(self, old: Row) -> bytes:
+    def _files(self, old: StatRow) -> bytes:
         listing = self._directory.listing
         same_rules = old.rules == self._directory.rules
         old_flags = old.file_flags
@@ -200,13 +202,13 @@ class Comparison:
             if same_rules and at is not None and was == Flag.NOT_OURS:
                 flag = was
             elif at is None or was not in OURS:
-                flag = self._judge(index, raw, State.NEW)
+                flag = self._judge(index, raw, CandidateState.NEW)
             elif listing.record(index) != old.listing.record(at):
-                flag = self._judge(index, raw, State.TOUCHED)
+                flag = self._judge(index, raw, CandidateState.TOUCHED)
             elif was == Flag.LOOK:
-                flag = self._judge(index, raw, State.RACY)
+                flag = self._judge(index, raw, CandidateState.RACY)
             elif was == Flag.KNOWN:
-                flag = self._judge(index, raw, State.KNOWN, old.known[at])
+                flag = self._judge(index, raw, CandidateState.KNOWN, old.known[at])
             elif same_rules or self._visit.wanted.file(raw.decode(), self._rules):
                 flag = Flag.CLEAN
             else:
@@ -218,7 +220,9 @@ class Comparison:
         self.vanished += map(self._visit.inside, gone)
         return bytes(flags)
 
-    def _judge(self, index: int, raw: bytes, state: State, recipe: RecipeId | None = None) -> Flag:
+    def _judge(
+        self, index: int, raw: bytes, state: CandidateState, recipe: RecipeId | None = None
+    ) -> Flag:
         """The flag of a file that is not known to be clean; makes it a candidate if it is ours."""
         name = raw.decode(errors="backslashreplace")
         if not self._visit.wanted.file(name, self._rules):
@@ -248,7 +252,7 @@ class Comparison:
         return Flag.SKIPPED
 
 
-PATH_MAX = 4096
+MAX_LINK_BYTES = 4096
 """Bytes of a link's target, and one more; Linux."""
 
 _OUR_FILES = frozenset({ignore.IGNORE_FILE, "mvc.toml"})
@@ -268,7 +272,11 @@ def unfit_link(path: str, target: str) -> str | None:
 
 
 def _no_path(target: str) -> str | None:
-    if not target or "\0" in target or len(target.encode("utf-8", "surrogateescape")) >= PATH_MAX:
+    if (
+        not target
+        or "\0" in target
+        or len(target.encode("utf-8", "surrogateescape")) >= MAX_LINK_BYTES
+    ):
         return "unsafe symlink: its target is no path"
     return None
 

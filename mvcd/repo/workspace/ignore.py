@@ -33,7 +33,7 @@ from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.unreadable import SHORTAGE, reason
 
 IGNORE_FILE = ".mvcignore"
-MAX_FILE_SIZE = 1 << 20
+MAX_FILE_BYTES = 1 << 20
 """Bytes of one ignore file; a larger one is refused."""
 
 METADATA = ".mvc"
@@ -55,7 +55,7 @@ _BUILT_IN_DIGEST = blake3(
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class IgnoreMatch:
     """Why a path is left out: the pattern, the file it stands in (None: built in) and its line from 1."""
 
     pattern: str
@@ -134,7 +134,7 @@ class Patterns:
         return False
 
 
-class Rules:
+class IgnoreRules:
     """The rules in force inside one directory: its own `.mvcignore` and those above it.
 
     `digest` (16 bytes) changes whenever any of these files, or the built-in list, does.
@@ -164,7 +164,7 @@ class Rules:
         said = b"\0".join((self.digest, self.directory.encode(), text.encode()))
         return type(self)(self.directory, (file, *self._files), blake3(said).digest(length=16))
 
-    def match(self, name: str, *, directory: bool) -> Match | None:
+    def match(self, name: str, *, directory: bool) -> IgnoreMatch | None:
         """What leaves the entry `name` of this directory out; None if it is under care."""
         if self._files and not is_never(name):
             path = self.directory + name
@@ -173,19 +173,19 @@ class Rules:
                 if pattern:
                     if pattern.negated:
                         return None
-                    return Match(pattern.text, file.base + IGNORE_FILE, pattern.line)
+                    return IgnoreMatch(pattern.text, file.base + IGNORE_FILE, pattern.line)
         default = built_in(name, directory=directory)
-        return Match(default, None, 0) if default else None
+        return IgnoreMatch(default, None, 0) if default else None
 
 
-def check(root: str, path: str) -> Match | None:
+def check(root: str, path: str) -> IgnoreMatch | None:
     """What leaves `path` (relative to the workspace `root`, `/`-separated) out: a rule that matches it or
     a directory above it. A path that does not exist is judged as a file, or as a directory if it ends in `/`.
 
     Raises UnusableRules when an ignore file cannot be read.
     """
     *above, last = path.rstrip("/").split("/")
-    rules = Rules.top().here(read(root))
+    rules = IgnoreRules.top().here(read(root))
     at = root
     for name in above:
         match = rules.match(name, directory=True)
@@ -213,7 +213,7 @@ class UnusableRules(Failure):
 def read(directory: str) -> str | None:
     """The text of the directory's own `.mvcignore`; None if there is none or it is no regular file.
 
-    Raises UnusableRules when it cannot be read, is no UTF-8 or larger than MAX_FILE_SIZE, and OSError when
+    Raises UnusableRules when it cannot be read, is no UTF-8 or larger than MAX_FILE_BYTES, and OSError when
     this process is out of file descriptors or memory.
     """
     path = os.path.join(directory, IGNORE_FILE)
@@ -225,15 +225,15 @@ def read(directory: str) -> str | None:
         raise _unusable(path, error) from error
     try:
         regular = stat.S_ISREG(os.fstat(fd).st_mode)
-        data = os.read(fd, MAX_FILE_SIZE + 1) if regular else None
+        data = os.read(fd, MAX_FILE_BYTES + 1) if regular else None
     except OSError as error:
         raise _unusable(path, error) from error
     finally:
         os.close(fd)
     if data is None:
         return None
-    if len(data) > MAX_FILE_SIZE:
-        raise UnusableRules(path, f"is larger than {MAX_FILE_SIZE >> 20} MiB")
+    if len(data) > MAX_FILE_BYTES:
+        raise UnusableRules(path, f"is larger than {MAX_FILE_BYTES >> 20} MiB")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

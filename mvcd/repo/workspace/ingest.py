@@ -31,23 +31,31 @@ from mvcd.ids import ChunkId, Digest, RecipeId
 from mvcd.inspect.layout import Layout, ReadAt, TensorInfo
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
-from mvcd.repo.contents.drafts import Done, Draft, Piece, cut_in_memory, digested, plain, shape_of
+from mvcd.repo.contents.drafts import (
+    Done,
+    Draft,
+    DraftPiece,
+    cut_in_memory,
+    digested,
+    plain,
+    shape_of,
+)
 from mvcd.repo.contents.pipeline import Pipeline
-from mvcd.repo.ondisk.reading import ATTEMPTS, Unread, read_group, unread, unstable
+from mvcd.repo.ondisk.reading import MAX_ATTEMPTS, Unread, read_group, unread, unstable
 from mvcd.repo.ondisk.statcache import FileStat, stat_matches
 
-BATCH = 2 << 20
+BATCH_BYTES = 2 << 20
 """Bytes read and handed to a worker at once: 8 tensor pieces, about 32 plain chunks."""
 
-SMALL_FILE = 1 << 20
+SMALL_FILE_BYTES = 1 << 20
 """Bytes up to which a worker reads a whole file; groups of them fill one task."""
 
 _GROUP_FILES = 128
-_THREADS_PAY = 16 << 10
+_THREADS_PAY_BYTES = 16 << 10
 """Mean bytes of a group's files from which a worker is worth it. Below, the work is Python's, one thread at a
 time whoever does it, and handing it over costs a quarter more CPU (40,000 files of 2.5 KB: 5.9, not 4.4 s)."""
 
-_MAX_WHOLE = 64 << 20
+_MAX_WHOLE_BYTES = 64 << 20
 """Bytes a file may grow to between the scan and its reading as a small one; beyond it counts as unstable."""
 
 
@@ -152,10 +160,10 @@ class Ingest:
         group: list[Source] = []
         group_bytes = 0
         for source in sources:
-            if source.stat.is_symlink or source.wants_data or source.stat.size <= SMALL_FILE:
+            if source.stat.is_symlink or source.wants_data or source.stat.size <= SMALL_FILE_BYTES:
                 group.append(source)
                 group_bytes += source.stat.size
-                if len(group) >= _GROUP_FILES or group_bytes >= BATCH:
+                if len(group) >= _GROUP_FILES or group_bytes >= BATCH_BYTES:
                     self._submit_group(group)
                     group, group_bytes = [], 0
             else:
@@ -176,7 +184,7 @@ class Ingest:
     def _submit_group(self, group: list[Source]) -> None:
         if not group:
             return
-        if sum(source.stat.size for source in group) < _THREADS_PAY * len(group):
+        if sum(source.stat.size for source in group) < _THREADS_PAY_BYTES * len(group):
             self._pipeline.drain()  # what was submitted before comes first
             self._receive_group(self._load_group(group))
         else:
@@ -185,7 +193,7 @@ class Ingest:
     def _load_group(self, group: Sequence[Source]) -> list[_Loaded | Unread]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
         places = [(s.at or s.path, s.stat.is_symlink) for s in group]
-        contents = read_group(self._root, places, _MAX_WHOLE)
+        contents = read_group(self._root, places, _MAX_WHOLE_BYTES)
         results = [
             read if isinstance(read, Unread) else _digest_file(source, *read)
             for source, read in zip(group, contents, strict=True)
@@ -232,7 +240,7 @@ class Ingest:
 
     def _read_stream(self, source: Source) -> None:
         path = os.path.join(self._root, source.at or source.path)
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_ATTEMPTS):
             fd = _open(path, source.path)
             try:
                 before = FileStat.of(os.fstat(fd))
@@ -259,7 +267,7 @@ class Ingest:
             pieces = []
             for chunk in chunks:
                 span, index = (span, index + 1) if chunk.span == span else (chunk.span, 0)
-                pieces.append(Piece(span, index, chunk.data))
+                pieces.append(DraftPiece(span, index, chunk.data))
             self._pipeline.submit(
                 functools.partial(self._encode, source.path, shape, pieces),
                 functools.partial(self._receive_batch, source.path, draft, buffer),
@@ -285,7 +293,7 @@ class Ingest:
         self._results.append(Ingested(path, recipe, draft.size, _mode(now), now, None))
 
     def _take_buffer(self) -> bytearray:
-        return self._buffers.pop() if self._buffers else bytearray(BATCH)
+        return self._buffers.pop() if self._buffers else bytearray(BATCH_BYTES)
 
     # ---------------------------------------------------------------- in the workers
 
@@ -296,7 +304,7 @@ class Ingest:
             encoder = self._local.encoder = Encoder()
         return encoder
 
-    def _encode(self, path: str, shape: Layout, pieces: Sequence[Piece]) -> list[Done]:
+    def _encode(self, path: str, shape: Layout, pieces: Sequence[DraftPiece]) -> list[Done]:
         done = [digested(piece, shape) for piece in pieces]
         chunks = [item for item in done if item.id is not None]
         known = self._target.known([item.id for item in chunks if item.id is not None])
@@ -305,7 +313,7 @@ class Ingest:
                 item.encoded = self.encode_piece(path, shape, item.piece)
         return done
 
-    def encode_piece(self, path: str, shape: Layout, piece: Piece) -> Encoded:
+    def encode_piece(self, path: str, shape: Layout, piece: DraftPiece) -> Encoded:
         tensor = shape.spans[piece.span].tensor
         if tensor is None:
             return self._encoder.encode(piece.data)

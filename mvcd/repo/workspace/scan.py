@@ -40,31 +40,33 @@ from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadabl
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.candidates import (
     Candidate,
-    Comparison,
+    CandidateState,
     Directory,
-    State,
+    ListingComparison,
+    TrackedNames,
     Visit,
-    Wanted,
     unfit_link,
     unsafe_link,
 )
 from mvcd.repo.workspace.linked import Follow, Links
 
-__all__ = ["Candidate", "Outcome", "Rows", "Scan", "State", "scan", "unsafe_link"]
+__all__ = ["Candidate", "CandidateOutcome", "CandidateState", "Rows", "Scan", "scan", "unsafe_link"]
 
 MAX_PATH_BYTES = 4000
 """Longest path, relative to the root; Linux opens at most 4095 bytes with the root in front."""
 
 _UNSUPPORTED = {b"p": "a fifo", b"s": "a socket", b"v": "a device"}
-_BATCH = 256  # directories listed before their rows are let go: bounds the memory of wide trees
-_PARALLEL = 8  # directories from which a second thread is worth its start
-_PATH_MAX = 4095
+_BATCH_DIRECTORIES = (
+    256  # directories listed before their rows are let go: bounds the memory of wide trees
+)
+_PARALLEL_DIRECTORIES = 8  # directories from which a second thread is worth its start
+_OPEN_PATH_BYTES = 4095
 
 Rows = Callable[[Sequence[bytes]], Sequence[bytes | None]]
 """Looks up stat-cache rows, one answer per key: `Store.cache_get`."""
 
 
-class Outcome(Enum):
+class CandidateOutcome(Enum):
     """What the caller found out of a candidate; a RecipeId instead says: this content, not the version's."""
 
     CLEAN = "clean"  # exactly the version's entry
@@ -96,7 +98,7 @@ class Scan:
         return not (self.candidates or self.vanished or self.fresh)
 
     def new_rows(
-        self, outcomes: Mapping[str, Outcome | RecipeId], *, missing: Iterable[str]
+        self, outcomes: Mapping[str, CandidateOutcome | RecipeId], *, missing: Iterable[str]
     ) -> dict[bytes, bytes | None]:
         """The cache rows to write (None: delete), for a cache that stands for the version at hand.
 
@@ -126,18 +128,18 @@ class Scan:
     def _row(
         self,
         directory: Directory,
-        outcomes: Mapping[str, Outcome | RecipeId],
+        outcomes: Mapping[str, CandidateOutcome | RecipeId],
         missing: Sequence[str],
     ) -> bytes:
         flags = bytearray(directory.flags)
         first_file = len(directory.listing.directories)
         known = []
         for index, candidate in directory.candidates:
-            outcome = outcomes.get(candidate.path, Outcome.UNKNOWN)
+            outcome = outcomes.get(candidate.path, CandidateOutcome.UNKNOWN)
             flag = Flag.LOOK
-            if outcome is not Outcome.UNKNOWN and not candidate.stat.racy(self.now_ns):
+            if outcome is not CandidateOutcome.UNKNOWN and not candidate.stat.racy(self.now_ns):
                 flag = Flag.CLEAN
-                if not isinstance(outcome, Outcome):
+                if not isinstance(outcome, CandidateOutcome):
                     flag = Flag.KNOWN
                     known.append(outcome)
             flags[first_file + index] = flag
@@ -164,7 +166,7 @@ def scan(
     Raises Failure when the root or its `.mvcignore` cannot be read, and OSError when this process is out of
     file descriptors or memory.
     """
-    wanted = Wanted.of(tracked)
+    wanted = TrackedNames.of(tracked)
     if not fresh:
         try:
             return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=True)
@@ -183,7 +185,7 @@ class _Walk:
     ) -> None:
         self._root = os.path.join(root, "")
         self._links = None if follow is None else Links(self._root, follow)
-        self._longest = min(MAX_PATH_BYTES, _PATH_MAX - len(os.fsencode(self._root)))
+        self._longest = min(MAX_PATH_BYTES, _OPEN_PATH_BYTES - len(os.fsencode(self._root)))
         self._workspace = workspace
         self._rows = rows
         self._now_ns = now_ns
@@ -194,12 +196,12 @@ class _Walk:
         self._unreadable: dict[str, str] = {}
         self._gone_keys: list[bytes] = []
 
-    def run(self, wanted: Wanted, *, trusted: bool) -> Scan:
-        level = [Visit("", ignore.Rules.top(), wanted, trusted)]
+    def run(self, wanted: TrackedNames, *, trusted: bool) -> Scan:
+        level = [Visit("", ignore.IgnoreRules.top(), wanted, trusted)]
         while level:
             below: list[Visit] = []
-            for start in range(0, len(level), _BATCH):
-                batch = level[start : start + _BATCH]
+            for start in range(0, len(level), _BATCH_DIRECTORIES):
+                batch = level[start : start + _BATCH_DIRECTORIES]
                 with self._listings(batch) as listings:
                     for visit, row, listing in zip(
                         batch, self._fetch(batch), listings, strict=True
@@ -230,7 +232,7 @@ class _Walk:
     def _listings(self, visits: Sequence[Visit]) -> Iterator[Iterable[bytes | str]]:
         """What `_list` says of the directories, in order; two are read at a time: most of a clean scan are stat
         calls."""
-        if len(visits) < _PARALLEL:
+        if len(visits) < _PARALLEL_DIRECTORIES:
             yield map(self._list, visits)
             return
         with ThreadPoolExecutor(2, thread_name_prefix="mvc-scan") as pool:
@@ -270,7 +272,7 @@ class _Walk:
             raise _RowLost
         key = statcache.key(self._workspace, visit.path)
         directory = Directory(visit.path, key, digest, Listing(listing), row)
-        comparison = Comparison(directory, visit, rules, old, self._problem, self._closed)
+        comparison = ListingComparison(directory, visit, rules, old, self._problem, self._closed)
         below = comparison.run()
         self._directories[visit.path] = directory
         self._vanished += comparison.vanished
@@ -280,7 +282,7 @@ class _Walk:
             self._leave(visit.inside(name))
         return below
 
-    def _rules(self, visit: Visit, listing: bytes) -> ignore.Rules:
+    def _rules(self, visit: Visit, listing: bytes) -> ignore.IgnoreRules:
         if not statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
             return visit.rules
         return visit.rules.here(ignore.read(self._root + visit.path))

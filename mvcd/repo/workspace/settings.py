@@ -26,7 +26,7 @@ from mvcd.inspect.direction import MetricRules
 from mvcd.repo.workspace.linked import Follow, rule
 
 FILE = "mvc.toml"
-MAX_SIZE = 1 << 20
+MAX_SETTINGS_BYTES = 1 << 20
 """Bytes. It comes with clones; nobody writes a thousand lines of it."""
 
 
@@ -35,9 +35,9 @@ def load(root: str) -> dict[str, Any]:
     path = os.path.join(root, FILE)
     try:
         with open(path, "rb") as file:
-            data = file.read(MAX_SIZE + 1)
-        if len(data) > MAX_SIZE:
-            raise ValueError(f"it is larger than {MAX_SIZE >> 20} MiB")
+            data = file.read(MAX_SETTINGS_BYTES + 1)
+        if len(data) > MAX_SETTINGS_BYTES:
+            raise ValueError(f"it is larger than {MAX_SETTINGS_BYTES >> 20} MiB")
         return tomllib.loads(data.decode())
     except FileNotFoundError:
         return {}

@@ -21,7 +21,7 @@ from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, ComponentRoot, Value, Version
-from mvcd.repo.contents import values
+from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import Placed, VersionFiles, read_entry
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.statcache import FileStat
@@ -57,7 +57,7 @@ class KnownVersion(Protocol):
     def same_rules(self) -> bool: ...
 
 
-class Places(Protocol):
+class CandidatePlaces(Protocol):
     """Where the bytes of candidates lie, and whether they still were those of the candidate when read."""
 
     def at(self, path: str) -> str:
@@ -88,7 +88,7 @@ class Snapshotter:
         *,
         bases: Bases = no_bases,
         left_out: Collection[Component] = (),
-        places: Places | None = None,
+        places: CandidatePlaces | None = None,
     ) -> None:
         self._core = core
         self._left_out = left_out
@@ -188,7 +188,7 @@ class Snapshotter:
 
     def _source(self, candidate: Candidate) -> Source:
         component = self._rules.component_of(candidate.path)
-        wants = not candidate.stat.is_symlink and values.carries_values(
+        wants = not candidate.stat.is_symlink and flatvalues.carries_values(
             component, candidate.path, candidate.stat.size
         )
         return Source(candidate.path, candidate.stat, wants, self._places.at(candidate.path))
@@ -204,9 +204,11 @@ class Snapshotter:
         path, component = ingested.path, self._rules.component_of(ingested.path)
         entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
         if ingested.data is not None:
-            found = values.parse(component, path, ingested.data)
+            found = flatvalues.parse(component, path, ingested.data)
             parsed[path] = found
-            result.cache[values.cache_key(component, path, ingested.recipe)] = values.pack(found)
+            result.cache[flatvalues.cache_key(component, path, ingested.recipe)] = flatvalues.pack(
+                found
+            )
         old = before.get(path)
         if old is not None and old.entry == entry and old.component is component:
             return
@@ -248,7 +250,7 @@ class Snapshotter:
         found: list[tuple[str, Mapping[str, Value]]] = []
         for placed in VersionFiles(version, result.fetch).all([component]):
             entry = placed.entry
-            if not values.carries_values(component, entry.path, entry.size):
+            if not flatvalues.carries_values(component, entry.path, entry.size):
                 continue
             if entry.path in parsed:
                 found.append((entry.path, parsed[entry.path]))
@@ -256,18 +258,18 @@ class Snapshotter:
                 found.append((entry.path, told))
             else:
                 absent = before
-            if len(found) >= values.MAX_FILES:
+            if len(found) >= flatvalues.MAX_FILES:
                 break
-        return values.merged(found, absent)
+        return flatvalues.merged(found, absent)
 
     def _remembered(
         self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
     ) -> Mapping[str, Value] | None:
         """None where the file is left out and its content is not here."""
-        key = values.cache_key(component, entry.path, entry.recipe)
+        key = flatvalues.cache_key(component, entry.path, entry.recipe)
         (row,) = self._core.store.cache_get([key])
         if row is not None:
-            return values.unpack(row)
+            return flatvalues.unpack(row)
         try:
             out = component in self._left_out
             data = read_entry(entry, self._core.store.get if out else self._fetch)
@@ -275,8 +277,8 @@ class Snapshotter:
             if not out:
                 raise
             return None
-        found = values.parse(component, entry.path, data)
-        cache[key] = values.pack(found)
+        found = flatvalues.parse(component, entry.path, data)
+        cache[key] = flatvalues.pack(found)
         return found
 
 

@@ -8,12 +8,12 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import PathChange, Status
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.left_out import named
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 
 def status(core: Core) -> Status:
     head = core.head()
-    workspace = Workspace(core)
+    workspace = ScannedWorkspace(core)
     added, modified, deleted = [], [], []
     for path, (before, after) in sorted(workspace.quick_differences(head.version).items()):
         if before is None and after is not None:
@@ -40,7 +40,7 @@ def _untracked(root: str, tracked: tuple[str, ...]) -> list[str]:
         return []
     cared = {path.split("/", 1)[0] for path in tracked}
     found = []
-    rules = ignore.Rules.top().here(ignore.read(root))
+    rules = ignore.IgnoreRules.top().here(ignore.read(root))
     with os.scandir(root) as entries:
         for entry in entries:
             directory = entry.is_dir(follow_symlinks=False)

@@ -12,7 +12,7 @@ from mvcd.store.api import ObjectReader, Session
 _RECENT_BYTES = 64 << 20
 """Of nodes and recipes kept until they can be read from the store; more than a commit of 10^6 files makes."""
 
-_MOSTLY_DIGESTS = 256
+_MOSTLY_DIGESTS_BYTES = 256
 """Bytes up to which a recipe or node is digests with little between: not worth an attempt to compress it."""
 
 
@@ -37,7 +37,7 @@ class StoreTarget:
 
     def put_object(self, id: Digest, data: bytes) -> int:
         self._remember(id, data)
-        if len(data) <= _MOSTLY_DIGESTS:
+        if len(data) <= _MOSTLY_DIGESTS_BYTES:
             return self._session.put(id, Encoded(Codec.RAW, len(data), data))
         return self._session.put(id, self._encoder.encode(data))
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mvcd.errors import IntegrityError, UsageError
-from mvcd.ids import DIGEST_SIZE, Digest, RecipeId, VersionId
+from mvcd.ids import DIGEST_BYTES, Digest, RecipeId, VersionId
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
@@ -24,11 +24,11 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.records.refs import EMPTY_ID, encode_components
 from mvcd.repo.workspace import left_out
-from mvcd.repo.workspace.candidates import Candidate, State
+from mvcd.repo.workspace.candidates import Candidate, CandidateState
 from mvcd.repo.workspace.ingest import Bases, Ingest, Source, no_bases
-from mvcd.repo.workspace.scan import Outcome, Scan, scan
+from mvcd.repo.workspace.scan import CandidateOutcome, Scan, scan
 from mvcd.repo.workspace.settings import component_rules, followed_links
-from mvcd.repo.workspace.snapshot import Places, Snapshotter
+from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
 from mvcd.repo.workspace.targets import DryTarget
 
 
@@ -44,7 +44,7 @@ class Known:
 NOTHING_KNOWN = Known(EMPTY_ID, EMPTY, same_rules=True)
 
 
-class Workspace:
+class ScannedWorkspace:
     """One look at the workspace: scanned once, so that all answers agree."""
 
     def __init__(self, core: Core, *, fresh: bool = False) -> None:
@@ -112,7 +112,9 @@ class Workspace:
         gone = VersionFiles(kept, self.fetch).lookup(found.vanished)
         return replace(found, vanished=[path for path in found.vanished if path in gone])
 
-    def snapshotter(self, bases: Bases = no_bases, places: Places | None = None) -> Snapshotter:
+    def snapshotter(
+        self, bases: Bases = no_bases, places: CandidatePlaces | None = None
+    ) -> Snapshotter:
         return Snapshotter(
             self.core, self.rules, self.fetch, bases=bases, left_out=self.left_out, places=places
         )
@@ -181,7 +183,7 @@ class Workspace:
 
     def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
         path, stat = candidate.path, candidate.stat
-        recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_SIZE))
+        recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_BYTES))
         return Placed(self.rules.component_of(path), Entry(path, mode_of(stat), stat.size, recipe))
 
     def _read(self, candidates: Collection[Candidate]) -> dict[str, RecipeId]:
@@ -200,14 +202,14 @@ class Workspace:
             known = VersionFiles(self.known.version, self.fetch).lookup(
                 {c.path for c in self.scan.candidates} | set(self.scan.vanished)
             )
-        settled: dict[str, Outcome | RecipeId] = {}
+        settled: dict[str, CandidateOutcome | RecipeId] = {}
         for candidate in self.scan.candidates:
             recipe = recipes.get(candidate.path) or candidate.recipe
             if recipe is not None:
                 placed, mode = known.get(candidate.path), mode_of(candidate.stat)
                 entry = Entry(candidate.path, mode, candidate.stat.size, recipe)
                 same = placed is not None and placed.entry == entry
-                settled[candidate.path] = Outcome.CLEAN if same else recipe
+                settled[candidate.path] = CandidateOutcome.CLEAN if same else recipe
         missing = [path for path in self.scan.vanished if path in known]
         with self.core.lock.try_hold() as held:
             if held and self._marked().id == self.known.id:
@@ -218,7 +220,7 @@ class Workspace:
     def rows(
         self,
         id: VersionId,
-        settled: Mapping[str, Outcome | RecipeId],
+        settled: Mapping[str, CandidateOutcome | RecipeId],
         missing: Iterable[str],
         *,
         leaving: frozenset[Component] | None = None,
@@ -236,12 +238,12 @@ class Workspace:
 
     def _marked(self) -> Known:
         (row,) = self.core.store.cache_get([self._marker])
-        if row is not None and len(row) >= DIGEST_SIZE:
+        if row is not None and len(row) >= DIGEST_BYTES:
             try:
-                id = VersionId(row[:DIGEST_SIZE])
-                size = DIGEST_SIZE + len(self.rules.digest)
+                id = VersionId(row[:DIGEST_BYTES])
+                size = DIGEST_BYTES + len(self.rules.digest)
                 if row[size:] == encode_components(self.left_out):
-                    same_rules = row[DIGEST_SIZE:size] == self.rules.digest
+                    same_rules = row[DIGEST_BYTES:size] == self.rules.digest
                     return Known(id, self.core.version(id), same_rules)
             except IntegrityError:
                 pass
@@ -277,7 +279,7 @@ def relative(root: str, path: str) -> str:
 
 def _undecided(candidate: Candidate, placed: Placed | None) -> bool:
     """Whether only the content can tell if a file is as the version has it."""
-    if placed is None or candidate.state is State.KNOWN:
+    if placed is None or candidate.state is CandidateState.KNOWN:
         return False
     entry = placed.entry
     return entry.size == candidate.stat.size and entry.mode == mode_of(candidate.stat)

@@ -9,7 +9,7 @@ import grpc
 
 from mvcd.daemon.serve import calls
 from mvcd.daemon.serve.listen import Listen
-from mvcd.daemon.serve.run import Plan
+from mvcd.daemon.serve.run import ServerPlan
 from mvcd.daemon.serve.tls import Certificates
 
 SERVICE = "mvc.test.Echo"
@@ -67,5 +67,5 @@ class Echo:
         return 7
 
 
-def plan(certificates: Certificates | None = None, *, drain: float = 10.0) -> Plan:
-    return Plan(HERE, certificates, HERE, reflection=True, drain=drain)
+def plan(certificates: Certificates | None = None, *, drain: float = 10.0) -> ServerPlan:
+    return ServerPlan(HERE, certificates, HERE, reflection=True, drain=drain)

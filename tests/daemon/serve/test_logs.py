@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import logging
 
-from mvcd.daemon.serve.logs import JsonLines, Text
+from mvcd.daemon.serve.logs import JsonLines, TextFormatter
 
 
 def record(message: str, **fields: object) -> logging.LogRecord:
@@ -27,6 +27,6 @@ def test_json_has_one_object_a_line() -> None:
 
 
 def test_text_is_one_line_that_no_name_can_break() -> None:
-    line = Text().format(record("call", repo="a\nb", method="Put", principal=None))
+    line = TextFormatter().format(record("call", repo="a\nb", method="Put", principal=None))
     assert line == '2023-11-14T22:13:20.250Z I call repo="a\\nb" method=Put'
-    assert "\x1b" not in Text().format(record("\x1b[2J"))
+    assert "\x1b" not in TextFormatter().format(record("\x1b[2J"))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from mvcd.daemon.serve.metrics import Metrics
+from mvcd.daemon.serve.metrics import ServerMetrics
 
 LINE = re.compile(
     r'(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[a-z_]+="[^"\\\n]*"(,[a-z_]+="[^"\\\n]*")*\})? -?[0-9.e+]+)'
@@ -10,7 +10,7 @@ LINE = re.compile(
 
 
 def test_the_text_is_what_prometheus_reads() -> None:
-    metrics = Metrics("1.2.3", 1e9)
+    metrics = ServerMetrics("1.2.3", 1e9)
     metrics.gauges["mvcd_repositories"] = ("Repositories here.", lambda: 3)
     for seconds in (0.0005, 0.3, 100.0):
         metrics.begin()

@@ -23,18 +23,18 @@ import grpc
 import pytest
 
 from mvcd.daemon.notify import Notifier
-from mvcd.daemon.serve.connections import OWN, SHARE, Connections, place_of
-from mvcd.daemon.serve.run import Plan, Process
+from mvcd.daemon.serve.connections import ADDRESS_SHARE, OWN_DESCRIPTORS, Connections, place_of
+from mvcd.daemon.serve.run import ServerPlan, ServerRun
 from mvcd.monitor import Silent
 from mvcd.store.api import RefUpdate
 from mvcd.store.record import record_head
 from mvcd.sync.push import push
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
-from mvcd.wire.admission import MAX_OF_METHOD, Admission, Shares
+from mvcd.wire.admission import MAX_OF_METHOD, Admission, CallShares
 from mvcd.wire.client import Patience
 from mvcd.wire.front import address_of
-from mvcd.wire.server import THREADS
+from mvcd.wire.server import MAX_THREADS
 from mvcd.wire.uploads import MAX_UPLOADS
 from mvcd.wire.v1 import remote_pb2 as pb
 from tests.daemon.serve.echo import HERE, SERVICE, Echo
@@ -291,7 +291,7 @@ def test_anothers_push_beside_10_000_uploads(served: Served) -> None:
 def test_more_connections_than_there_may_be(tmp_path: Path, bench: Bench, count: int) -> None:
     """With 2,304 descriptors there may be 1,024. Who comes when all places are taken waits until the idle ones
     are closed that one address has above its share, and is let in; who comes later notices nothing."""
-    most = (2304 - OWN) // 2
+    most = (2304 - OWN_DESCRIPTORS) // 2
     assert most == 1024 < count
     served = Served(tmp_path / "root", bench, descriptors=2304)
     with served.server:
@@ -299,7 +299,7 @@ def test_more_connections_than_there_may_be(tmp_path: Path, bench: Bench, count:
         with idle_connections(served, count) as made:
             assert served.push(Patience()) < SOON
             deadline = time.monotonic() + SOON
-            while sum(not _ended(each, 0.0) for each in made) > most * SHARE:
+            while sum(not _ended(each, 0.0) for each in made) > most * ADDRESS_SHARE:
                 assert connections(served) <= most
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
@@ -352,22 +352,24 @@ def test_a_call_that_was_cancelled_gives_its_place_back(served: Served) -> None:
 def test_not_ready_when_no_thread_answers(tmp_path: Path) -> None:
     """The process lives, the port accepts, and nobody is answered."""
     echo = Echo(str(tmp_path))
-    process = Process(echo, Plan(HERE, None, HERE, reflection=False, drain=0.1), Notifier(None))
+    process = ServerRun(
+        echo, ServerPlan(HERE, None, HERE, reflection=False, drain=0.1), Notifier(None)
+    )
     where = process.start()
     assert process._web is not None
     assert process._probe is not None
     process._probe._seconds = 0.2
     try:
-        with grpc.insecure_channel(str(where)) as channel, ThreadPoolExecutor(THREADS) as pool:
+        with grpc.insecure_channel(str(where)) as channel, ThreadPoolExecutor(MAX_THREADS) as pool:
             assert process._problem() is None
             wait = channel.unary_unary(f"/{SERVICE}/Wait")
-            stuck = [pool.submit(wait, b"", timeout=20) for _ in range(THREADS)]
+            stuck = [pool.submit(wait, b"", timeout=20) for _ in range(MAX_THREADS)]
             deadline = time.monotonic() + 20
             while (problem := process._problem()) is None and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert problem is not None and "not answered" in problem
             echo.release.set()
-            assert [call.result() for call in stuck] == [b""] * THREADS
+            assert [call.result() for call in stuck] == [b""] * MAX_THREADS
             while process._problem() is not None and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert process._problem() is None
@@ -378,7 +380,9 @@ def test_not_ready_when_no_thread_answers(tmp_path: Path) -> None:
 
 def test_a_message_and_a_reader_have_a_deadline(tmp_path: Path) -> None:
     echo = Echo(str(tmp_path))
-    process = Process(echo, Plan(HERE, None, None, reflection=False, drain=0.1), Notifier(None))
+    process = ServerRun(
+        echo, ServerPlan(HERE, None, None, reflection=False, drain=0.1), Notifier(None)
+    )
     front = process._frame._server
     front.message_seconds["Say"], front.reader_seconds = 0.1, 0.2
     ended = threading.Event()
@@ -458,7 +462,7 @@ def test_names_of_peers() -> None:
 
 
 def test_shares() -> None:
-    admission = Admission(Shares(calls=6, strangers=4, at_address=2, of_caller=3))
+    admission = Admission(CallShares(calls=6, strangers=4, at_address=2, of_caller=3))
     assert [admission.arrive("a") is None for _ in range(3)] == [True, True, False]
     assert [admission.arrive("b") is None for _ in range(2)] == [True, True]
     assert admission.arrive("c") is not None, "strangers together"

@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 from mvcd.daemon.notify import Notifier
 from mvcd.daemon.serve import calls
 from mvcd.daemon.serve.listen import Listen
-from mvcd.daemon.serve.run import Plan, Process
+from mvcd.daemon.serve.run import ServerPlan, ServerRun
 from mvcd.daemon.serve.tls import CertificateFiles, Certificates
 from mvcd.errors import Failure
 from tests.daemon.serve.authority import Authority, Pair
@@ -29,9 +29,9 @@ from tests.daemon.serve.test_tls import place
 
 
 class Running:
-    def __init__(self, echo: Echo, plan: Plan) -> None:
+    def __init__(self, echo: Echo, plan: ServerPlan) -> None:
         self.echo = echo
-        self.process = Process(echo, plan, Notifier(None))
+        self.process = ServerRun(echo, plan, Notifier(None))
         self.where = self.process.start()
         assert self.process._web is not None
         self.http = str(self.process._web.listen)
@@ -55,7 +55,7 @@ Start = Callable[..., Running]
 def start(tmp_path: Path) -> Iterator[Start]:
     running: list[Running] = []
 
-    def make(made: Plan | None = None) -> Running:
+    def make(made: ServerPlan | None = None) -> Running:
         running.append(Running(Echo(str(tmp_path)), made or plan()))
         return running[-1]
 
@@ -146,13 +146,15 @@ def test_drain_does_not_wait_for_ever(start: Start) -> None:
 
 def test_a_taken_port_is_told(start: Start) -> None:
     running = start()
-    taken = Plan(running.where, None, None, reflection=False, drain=1.0)
+    taken = ServerPlan(running.where, None, None, reflection=False, drain=1.0)
     with pytest.raises(Failure) as raised:
-        Process(running.echo, taken, Notifier(None)).start()
+        ServerRun(running.echo, taken, Notifier(None)).start()
     assert raised.value.kind == "cannot-listen"
     host, port = running.http.split(":")
     with pytest.raises(Failure):
-        Process(running.echo, replace(plan(), http=Listen(host, int(port))), Notifier(None)).start()
+        ServerRun(
+            running.echo, replace(plan(), http=Listen(host, int(port))), Notifier(None)
+        ).start()
 
 
 def secure(where: Listen, authority: Authority, client: Pair | None = None) -> grpc.Channel:

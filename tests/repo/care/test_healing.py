@@ -20,7 +20,7 @@ from mvcd.repo.change import anew
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.wire.client import RemotePeer
-from mvcd.wire.server import Remote, Served, make_server
+from mvcd.wire.server import RemoteService, RunningServer, make_server
 from tests.support.engine import Repository
 from tests.support.spoiling import spoil_store
 from tests.support.workspace import Bench
@@ -184,8 +184,8 @@ class Refusing(OpenPeer):
         raise AuthError("this peer takes no pushes")
 
 
-def serving(store: LmdbStore, kind: type[OpenPeer]) -> tuple[Served, int]:
-    """A server on a port of loopback; `Served.stop` ends it."""
+def serving(store: LmdbStore, kind: type[OpenPeer]) -> tuple[RunningServer, int]:
+    """A server on a port of loopback; `RunningServer.stop` ends it."""
     served = make_server(OneStore(kind(store, store.id, "write")))  # type: ignore[arg-type]
     port = served.server.add_insecure_port("127.0.0.1:0")
     served.server.start()
@@ -256,7 +256,7 @@ def test_a_server_relies_on_nothing_that_nobody_could_read(pair: Pair, how: str)
 
 def test_older_peers_push_as_they_did(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither tells of damage, nor asks for it: first the server, then the client."""
-    hello, heard = Remote.Hello, RemotePeer._heard
+    hello, heard = RemoteService.Hello, RemotePeer._heard
     old = True
 
     def server(self: Any, request: Any, context: Any) -> Any:
@@ -270,7 +270,7 @@ def test_older_peers_push_as_they_did(pair: Pair, monkeypatch: pytest.MonkeyPatc
         reply.ClearField("damaged")
         return heard(self, reply)
 
-    monkeypatch.setattr(Remote, "Hello", server)
+    monkeypatch.setattr(RemoteService, "Hello", server)
     with shared_by(pair, "socket") as store:
         pair.ada.push()
         lost = lose(store, {Kind.CHUNK})

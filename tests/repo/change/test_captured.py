@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from mvcd.objects.version import Trigger
 from mvcd.repo.change.captured import Broken
 from mvcd.repo.change.captures import Capture, Captures
-from mvcd.repo.ondisk.keeping import SMALL, Kept
+from mvcd.repo.ondisk.keeping import SMALL_BYTES, Kept
 from tests.repo.capturing import save, take
 from tests.support.workspace import Bench
 
-LARGE = SMALL + 1
+LARGE = SMALL_BYTES + 1
 
 
 def large(letter: str) -> bytes:

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.objects.recipe import Part
-from mvcd.repo.contents.pieces import Piece, Run, same, windows
+from mvcd.repo.contents.pieces import ContentPiece, Run, same, windows
 
 
-def cut(data: bytes, sizes: list[int]) -> Iterator[Piece]:
+def cut(data: bytes, sizes: list[int]) -> Iterator[ContentPiece]:
     """Literal pieces of these sizes, the last one what is left."""
     at = 0
     for size in [*sizes, len(data)]:
         part = data[at : at + size]
         if part:
-            yield Piece("f", Part(at, len(part), None, part), 0, len(part))
+            yield ContentPiece("f", Part(at, len(part), None, part), 0, len(part))
         at += len(part)
 
 

@@ -9,7 +9,7 @@ import pytest
 from mvcd.errors import ExpressionError, Failure, UsageError
 from mvcd.objects.version import Version
 from mvcd.repo.history.subject import SubjectKind
-from mvcd.repo.records.results import History
+from mvcd.repo.records.results import HistoryEntry
 from tests.support.workspace import Bench
 
 
@@ -51,7 +51,7 @@ def found(runs: Bench, **question: object) -> list[str]:
     return [e.version.message for e in runs.repo.find(**question)]  # type: ignore[arg-type]
 
 
-def numbers(entries: list[History]) -> list[int]:
+def numbers(entries: list[HistoryEntry]) -> list[int]:
     return [e.version.generation for e in entries]
 
 

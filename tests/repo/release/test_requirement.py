@@ -7,7 +7,7 @@ import pytest
 from mvcd.errors import UsageError
 from mvcd.objects.glance import Glance
 from mvcd.objects.version import Value, Version
-from mvcd.repo.release.requirement import Checked, Requirement
+from mvcd.repo.release.requirement import CheckedRequirement, RequiredExpression
 from tests.objects.test_version import FIRST
 
 
@@ -36,8 +36,10 @@ VERSION = version(
 )
 
 
-def check(expression: str, current: Glance | None = None, *, rule: bool = False) -> Checked:
-    return Requirement(expression, Nameless(), now_us=0, rule=rule).check(VERSION, current)
+def check(
+    expression: str, current: Glance | None = None, *, rule: bool = False
+) -> CheckedRequirement:
+    return RequiredExpression(expression, Nameless(), now_us=0, rule=rule).check(VERSION, current)
 
 
 @pytest.mark.parametrize(

@@ -202,8 +202,8 @@ def test_modes_follow_the_umask(bench: Bench) -> None:
 def test_more_files_than_are_synced_one_by_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mvcd.disk.sync.SYNC_EACH", 3)
-    monkeypatch.setattr(staging, "GROUP", 4)
+    monkeypatch.setattr("mvcd.disk.sync.SYNC_EACH_FILES", 3)
+    monkeypatch.setattr(staging, "GROUP_FILES", 4)
     files = {f"d{n % 5}/{n}": str(n) for n in range(30)}
     bench.save({**files})
     bench.remove(*files)
@@ -241,7 +241,7 @@ def test_a_disk_that_fails_while_a_large_file_is_written(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel tells of a failed write-back once, to whichever fsync comes first."""
-    monkeypatch.setattr(writeback, "WRITE_BACK_STEP", 100_000)
+    monkeypatch.setattr(writeback, "WRITE_BACK_STEP_BYTES", 100_000)
     files = {"model.bin": random.Random(2).randbytes(900_000)}
     bench.save(files)
     bench.remove(*files)

@@ -26,7 +26,7 @@ from mvcd.repo.contents.files import content_parts
 from mvcd.repo.core.wanted import Wanted
 from mvcd.repo.restore import early, early_home, staging
 from mvcd.repo.restore.early import Begun, EarlyFiles
-from mvcd.store.frames import Checked
+from mvcd.store.frames import CheckedRecord
 from mvcd.store.record import Record
 from tests.sync.people import Pair, noise
 
@@ -43,7 +43,7 @@ MODEL: dict[str, bytes | str] = {
 
 @pytest.fixture(autouse=True)
 def small_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "LEAST", LARGE)
+    monkeypatch.setattr(early, "LEAST_BYTES", LARGE)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     seen: dict[str, int] = {}
     real = staging._Writing._lacking
 
-    def lacking(self: staging._Writing, item: staging.Staged) -> Iterator[Part]:
+    def lacking(self: staging._Writing, item: staging.StagedFile) -> Iterator[Part]:
         for part in real(self, item):
             seen[item.entry.path] = seen.get(item.entry.path, 0) + part.size
             yield part
@@ -237,7 +237,7 @@ def test_a_failed_write_back_is_not_forgotten(
             self._running.set_exception(writeback.SyncFailed("input/output error"))
             return True
 
-    monkeypatch.setattr(writeback, "WRITE_BACK_STEP", LARGE)
+    monkeypatch.setattr(writeback, "WRITE_BACK_STEP_BYTES", LARGE)
     monkeypatch.setattr(early, "WriteBack", Failing)
     bob = pushed.join()
     assert same(bob.root, expected())
@@ -292,8 +292,10 @@ def walk(objects: Objects, root: Digest, files: EarlyFiles) -> None:
         done.update(level)
 
 
-def came(id: Digest, data: bytes) -> Checked:
-    return Checked(Record(id, Codec.RAW, len(data), None, memoryview(data)), memoryview(data), data)
+def came(id: Digest, data: bytes) -> CheckedRecord:
+    return CheckedRecord(
+        Record(id, Codec.RAW, len(data), None, memoryview(data)), memoryview(data), data
+    )
 
 
 @settings(deadline=None)
@@ -314,7 +316,7 @@ def test_every_chunk_that_came_is_where_it_belongs(
         st.permutations(chunks).flatmap(lambda p: st.just(p) | st.lists(st.sampled_from(p)))
     )
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(early, "LEAST", 1)
+        patch.setattr(early, "LEAST_BYTES", 1)
         id = version_of(objects, entries)
         with EarlyFiles(directory, id) as files:
             walk(objects, id, files)

@@ -20,7 +20,7 @@ from mvcd.objects.version import Component
 from mvcd.repo.contents.files import Contents
 from mvcd.repo.core.wanted import Wanted
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.ondisk.writing import TINY
+from mvcd.repo.ondisk.writing import TINY_BYTES
 from mvcd.repo.restore import early_tree, staging
 from mvcd.repo.restore.checkout import Checkout
 from mvcd.repo.restore.early import Begun, EarlyFiles
@@ -39,7 +39,7 @@ SMALL: Tree = {
 OTHERS: Tree = {
     "data/empty": "",
     "data/link": Link("a/1.bin"),
-    "data/a/long.bin": noise(TINY, 3).hex(),
+    "data/a/long.bin": noise(TINY_BYTES, 3).hex(),
 }
 
 
@@ -62,7 +62,7 @@ def made_late(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = staging._groups
 
-    def groups(items: Sequence[staging.Staged]) -> Iterator[list[staging.Staged]]:
+    def groups(items: Sequence[staging.StagedFile]) -> Iterator[list[staging.StagedFile]]:
         seen.extend(item.entry.path for item in items)
         return real(items)
 
@@ -135,7 +135,7 @@ def test_who_fetches_waits_when_many_are_to_be_made(
 
     monkeypatch.setattr(early_tree, "make_files", slow)
     tree = early_tree.EarlyTree(lambda: str(tmp_path))
-    pieces = [noise(200, n) for n in range(early_tree._WAITING + 2)]
+    pieces = [noise(200, n) for n in range(early_tree._WAITING_FRAMES + 2)]
     objects: Objects = {}
     for n, piece in enumerate(pieces):
         entry = small_file(objects, f"{n}", piece)
@@ -150,9 +150,9 @@ def test_who_fetches_waits_when_many_are_to_be_made(
 
     fetching = threading.Thread(target=arrive)
     fetching.start()
-    while len(done) < early_tree._WAITING:
+    while len(done) < early_tree._WAITING_FRAMES:
         fetching.join(0.01)
-    assert len(done) == early_tree._WAITING
+    assert len(done) == early_tree._WAITING_FRAMES
     going.set()
     fetching.join()
     tree.end()

@@ -285,7 +285,7 @@ def test_what_fails_leaves_nothing(places: Places, monkeypatch: pytest.MonkeyPat
     def fail(*words: object, **options: object) -> object:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("mvcd.repo.restore.checkout.stage", fail)
+    monkeypatch.setattr("mvcd.repo.restore.checkout.write_staged", fail)
     with pytest.raises(Failure, match="disk is full"):
         places.add("other")
     assert not (places.first.root.parent / "other").exists()

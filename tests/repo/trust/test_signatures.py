@@ -13,7 +13,7 @@ from mvcd.repo.change.signing import Signer
 from mvcd.repo.records.refs import version_named
 from mvcd.repo.trust import judging
 from mvcd.repo.trust.judging import signature_status, tag_signature_status
-from mvcd.repo.trust.signatures import Signed, State, of_tag, of_version, travelling
+from mvcd.repo.trust.signatures import Signable, SignatureState, of_tag, of_version, travelling
 from mvcd.store.api import RefUpdate
 from tests.repo.keys import KEYGEN, Key, make_key, trust
 from tests.support.workspace import Bench
@@ -44,7 +44,7 @@ def plant(bench: Bench, name: str, blob: bytes) -> None:
     store.update_refs([RefUpdate(name, store.ref(name), blob)])
 
 
-def states(bench: Bench, id: VersionId, trusted: judging.Trust) -> list[State]:
+def states(bench: Bench, id: VersionId, trusted: judging.Trust) -> list[SignatureState]:
     return [s.state for s in signature_status(bench.repo._core.store, id, trusted)]
 
 
@@ -53,7 +53,11 @@ def test_a_signed_commit_is_good(bench: Bench, tmp_path: Path, kind: str) -> Non
     key = make_key(tmp_path, kind=kind)
     id = signed(bench, key)
     (status,) = signature_status(bench.repo._core.store, id, trust(key.line()))
-    assert (status.state, status.principal, status.reason) == (State.GOOD, "ada@example.org", "")
+    assert (status.state, status.principal, status.reason) == (
+        SignatureState.GOOD,
+        "ada@example.org",
+        "",
+    )
     assert status.key_type == key.public.split()[0]
     assert status.fingerprint.startswith("SHA256:")
 
@@ -61,10 +65,10 @@ def test_a_signed_commit_is_good(bench: Bench, tmp_path: Path, kind: str) -> Non
 def test_the_signed_bytes_are_pinned() -> None:
     id = VersionId(bytes(range(32)))
     hex = bytes(range(32)).hex()
-    assert of_version(id) == Signed(
+    assert of_version(id) == Signable(
         f"signatures/{hex}/", "mvc-version", f"mvc version {hex}\n".encode()
     )
-    assert of_tag("best/one", bytes(id) + "größer\n".encode()) == Signed(
+    assert of_tag("best/one", bytes(id) + "größer\n".encode()) == Signable(
         "signatures/tags/best/one/",
         "mvc-tag",
         f"mvc tag best/one\nversion {hex}\n\ngrößer\n".encode(),
@@ -121,9 +125,12 @@ def test_an_existing_version_takes_several_signatures(bench: Bench, key: Key, ot
     for one in (key, other, key):
         bench.repo.sign("HEAD", context=bench.context(), signer=one.signer)
     assert len(refs(bench)) == 2
-    assert states(bench, id, trust(other.line())) == [State.GOOD, State.UNKNOWN_KEY]
-    assert states(bench, id, trust(key.line(), other.line("bob"))) == [State.GOOD] * 2
-    assert states(bench, id, judging.Trust(keygen=KEYGEN)) == [State.UNKNOWN_KEY] * 2
+    assert states(bench, id, trust(other.line())) == [
+        SignatureState.GOOD,
+        SignatureState.UNKNOWN_KEY,
+    ]
+    assert states(bench, id, trust(key.line(), other.line("bob"))) == [SignatureState.GOOD] * 2
+    assert states(bench, id, judging.Trust(keygen=KEYGEN)) == [SignatureState.UNKNOWN_KEY] * 2
     with pytest.raises(Failure, match="nothing to sign"):
         bench.repo.sign("v0", context=bench.context(), signer=key.signer)
 
@@ -131,22 +138,22 @@ def test_an_existing_version_takes_several_signatures(bench: Bench, key: Key, ot
 @pytest.mark.parametrize(
     ("options", "state"),
     [
-        ('valid-before="19690101"', State.UNKNOWN_KEY),  # no time ssh-keygen can read
-        ('valid-before="19700102"', State.GOOD),
-        ('valid-before="197001010001"', State.EXPIRED),
-        ('valid-after="20260101"', State.EXPIRED),
-        ('valid-after="197001010001",valid-before="20260101"', State.GOOD),
-        ('namespaces="mvc-version"', State.GOOD),
-        ('namespaces="git,file"', State.UNKNOWN_KEY),
+        ('valid-before="19690101"', SignatureState.UNKNOWN_KEY),  # no time ssh-keygen can read
+        ('valid-before="19700102"', SignatureState.GOOD),
+        ('valid-before="197001010001"', SignatureState.EXPIRED),
+        ('valid-after="20260101"', SignatureState.EXPIRED),
+        ('valid-after="197001010001",valid-before="20260101"', SignatureState.GOOD),
+        ('namespaces="mvc-version"', SignatureState.GOOD),
+        ('namespaces="git,file"', SignatureState.UNKNOWN_KEY),
     ],
 )
 def test_what_the_allowed_signers_file_allows(
-    bench: Bench, key: Key, options: str, state: State
+    bench: Bench, key: Key, options: str, state: SignatureState
 ) -> None:
     id = signed(bench, key)  # two minutes after the beginning of 1970
     (status,) = signature_status(bench.repo._core.store, id, trust(key.line(options=options)))
     assert status.state is state
-    assert bool(status.reason) is (state is not State.GOOD)
+    assert bool(status.reason) is (state is not SignatureState.GOOD)
     assert "/tmp" not in status.reason
 
 
@@ -154,9 +161,9 @@ def test_a_revoked_key(bench: Bench, key: Key, other: Key, tmp_path: Path) -> No
     id = signed(bench, key)
     revoked = tmp_path / "revoked"
     revoked.write_text(other.public + "\n")
-    assert states(bench, id, trust(key.line(), revoked=revoked)) == [State.GOOD]
+    assert states(bench, id, trust(key.line(), revoked=revoked)) == [SignatureState.GOOD]
     revoked.write_text(other.public + "\n" + key.public + "\n")
-    assert states(bench, id, trust(key.line(), revoked=revoked)) == [State.REVOKED]
+    assert states(bench, id, trust(key.line(), revoked=revoked)) == [SignatureState.REVOKED]
     with pytest.raises(Failure) as caught:
         trust(key.line(), revoked=tmp_path / "absent")
     assert caught.value.kind == "no-revocation-file"
@@ -167,12 +174,12 @@ def test_a_signature_of_another_version_or_namespace_is_bad(bench: Bench, key: K
     (blob,) = [b for n, b in refs(bench).items() if str(first) in n]
     fingerprint = next(iter(refs(bench))).rpartition("/")[2]
     plant(bench, f"signatures/{second}/{fingerprint}", blob)
-    assert states(bench, second, trust(key.line())) == [State.BAD]
+    assert states(bench, second, trust(key.line())) == [SignatureState.BAD]
     foreign = KEYGEN.sign(of_version(second).message, "git", str(key.path))
     plant(bench, f"signatures/{second}/{fingerprint}", foreign)
     (status,) = signature_status(bench.repo._core.store, second, trust(key.line()))
-    assert (status.state, "namespace" in status.reason) == (State.BAD, True)
-    assert states(bench, first, trust(key.line())) == [State.GOOD]
+    assert (status.state, "namespace" in status.reason) == (SignatureState.BAD, True)
+    assert states(bench, first, trust(key.line())) == [SignatureState.GOOD]
 
 
 def test_tampered_and_misfiled_blobs_are_bad(bench: Bench, key: Key) -> None:
@@ -180,19 +187,19 @@ def test_tampered_and_misfiled_blobs_are_bad(bench: Bench, key: Key) -> None:
     ((name, blob),) = refs(bench).items()
     for at in (len(blob) - 1, len(blob) // 2, 8, 40):
         plant(bench, name, blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1 :])
-        assert states(bench, id, trust(key.line())) == [State.BAD], at
+        assert states(bench, id, trust(key.line())) == [SignatureState.BAD], at
     for wrong in (b"", b"x", blob[:-1], blob + b"\0", b"SSHSIG" * 1000, bytes(60_000)):
         plant(bench, name, wrong)
-        assert states(bench, id, trust(key.line())) == [State.BAD]
+        assert states(bench, id, trust(key.line())) == [SignatureState.BAD]
     plant(bench, name, blob)
     plant(bench, f"signatures/{id}/{'0' * 64}", blob)
-    assert states(bench, id, trust(key.line())) == [State.GOOD, State.BAD]
+    assert states(bench, id, trust(key.line())) == [SignatureState.GOOD, SignatureState.BAD]
 
 
 def test_many_strangers_cost_no_process_each_and_hide_nobody(
     bench: Bench, key: Key, other: Key, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(judging, "MAX_STRANGERS", 1)
+    monkeypatch.setattr(judging, "MAX_STRANGER_SIGNATURES", 1)
     id = signed(bench, key)
     message, namespace = of_version(id).message, of_version(id).namespace
     for byte in range(5):  # public keys of nobody: well formed, each its own fingerprint
@@ -201,7 +208,7 @@ def test_many_strangers_cost_no_process_each_and_hide_nobody(
         blob[at] ^= byte
         plant(bench, of_version(id).ref(bytes(blob)), bytes(blob))
     found = states(bench, id, trust(key.line()))
-    assert found[0] is State.GOOD and found.count(State.UNCHECKED) == 4
+    assert found[0] is SignatureState.GOOD and found.count(SignatureState.UNCHECKED) == 4
 
 
 def test_a_certificate_is_judged_by_its_authority(bench: Bench, tmp_path: Path) -> None:
@@ -220,9 +227,9 @@ def test_a_certificate_is_judged_by_its_authority(bench: Bench, tmp_path: Path) 
     bench.repo.sign("HEAD", context=bench.context(), signer=signer)
     allowed = f"*@example.org cert-authority {authority.public}\n"
     (status,) = signature_status(bench.repo._core.store, id, trust(allowed))
-    assert (status.state, status.principal) == (State.GOOD, "ada@example.org")
+    assert (status.state, status.principal) == (SignatureState.GOOD, "ada@example.org")
     assert status.key_type == "ssh-ed25519"
-    assert states(bench, id, trust(key.line())) == [State.UNKNOWN_KEY]
+    assert states(bench, id, trust(key.line())) == [SignatureState.UNKNOWN_KEY]
 
 
 # -------------------------------------------------------------------- tags
@@ -235,13 +242,15 @@ def test_a_tag_is_signed_with_its_name_version_and_message(bench: Bench, key: Ke
     )
     assert tag.signer is not None and tag.signer.startswith("SHA256:")
     store, trusted = bench.repo._core.store, trust(key.line())
-    assert [s.state for s in tag_signature_status(store, "v1.0", trusted)] == [State.GOOD]
+    assert [s.state for s in tag_signature_status(store, "v1.0", trusted)] == [SignatureState.GOOD]
     assert signature_status(store, tag.version, trusted) == []
     value = store.ref("tags/v1.0")
     assert value is not None
     for message in (b"the second", b"", b"the first\xff"):
         plant(bench, "tags/v1.0", value[:32] + message)
-        assert [s.state for s in tag_signature_status(store, "v1.0", trusted)] == [State.BAD]
+        assert [s.state for s in tag_signature_status(store, "v1.0", trusted)] == [
+            SignatureState.BAD
+        ]
     assert tag_signature_status(store, "absent", trusted) == []
 
 
@@ -253,7 +262,9 @@ def test_deleting_a_tag_takes_its_own_signatures_only(bench: Bench, key: Key) ->
     assert [n.split("/")[2:4] for n in refs(bench)] == [["best", "one"]]
     bench.repo.undo(context=bench.context())
     store = bench.repo._core.store
-    assert [s.state for s in tag_signature_status(store, "best", trust(key.line()))] == [State.GOOD]
+    assert [s.state for s in tag_signature_status(store, "best", trust(key.line()))] == [
+        SignatureState.GOOD
+    ]
 
 
 # -------------------------------------------------------------------- refs and collection

@@ -77,7 +77,7 @@ def test_hardware_keys_with_and_without_certificate(kind: bytes) -> None:
         blob(key=RSA, signature=string(b"rsa-sha1") + b"x"),
         blob(signature=string(b"rsa-sha2-512") + b"x"),
         blob(signature=b""),
-        blob(key=KEY + bytes(sshsig.MAX_SIZE)),
+        blob(key=KEY + bytes(sshsig.MAX_SIGNATURE_BYTES)),
         b"",
         b"SSHSIG",
     ],

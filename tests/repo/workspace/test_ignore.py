@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import Failure
-from mvcd.repo.workspace.ignore import MAX_FILE_SIZE, Match, Rules, check
+from mvcd.repo.workspace.ignore import MAX_FILE_BYTES, IgnoreMatch, IgnoreRules, check
 
 DIRECTORIES = ["a", "a/b", "a/b/a", "ab", "b", "b/ab", "b/ab/a"]
 FILES = ["a.c", "ab.c", "[a", "a b", "c"]
@@ -147,7 +147,7 @@ def test_patterns(tmp_path: Path, pattern: str, yes: list[str], no: list[str]) -
 )
 def test_built_in(tmp_path: Path, path: str, pattern: str | None) -> None:
     match = check(str(tmp_path), path)
-    assert match == (Match(pattern, None, 0) if pattern else None)
+    assert match == (IgnoreMatch(pattern, None, 0) if pattern else None)
 
 
 def test_built_in_rules_yield_except_for_metadata(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_match_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / ".mvcignore").write_text("# weights\n\n*.bin\n")
     match = check(str(tmp_path), "d/e/x.bin")
-    assert match == Match("*.bin", "d/.mvcignore", 3)
+    assert match == IgnoreMatch("*.bin", "d/.mvcignore", 3)
     assert str(match) == "d/.mvcignore:3: *.bin"
 
 
@@ -174,11 +174,11 @@ def test_deeper_files_win(tmp_path: Path) -> None:
 
 def test_a_directory_stands_by_what_it_is_on_disk(tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
-    assert check(str(tmp_path), "venv") == Match("venv/", None, 0)
+    assert check(str(tmp_path), "venv") == IgnoreMatch("venv/", None, 0)
 
 
 def test_digest_follows_every_file() -> None:
-    top = Rules.top()
+    top = IgnoreRules.top()
     digests = [
         top.digest,
         top.here("").digest,
@@ -196,7 +196,7 @@ def test_unusable_ignore_files_are_refused(tmp_path: Path) -> None:
     file.write_bytes(b"caf\xe9")
     with pytest.raises(Failure, match="not UTF-8"):
         check(str(tmp_path), "x")
-    file.write_bytes(b"#" * (MAX_FILE_SIZE + 1))
+    file.write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     with pytest.raises(Failure, match="larger than 1 MiB"):
         check(str(tmp_path), "x")
 

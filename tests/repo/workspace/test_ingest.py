@@ -72,11 +72,11 @@ def test_the_way_a_file_is_read_leaves_no_trace(
     (root / "g").write_bytes(data[:100])
     wanted = source_of(root, "f", wants_data=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ingest, "SMALL_FILE", 1 << 30)
+        patch.setattr(ingest, "SMALL_FILE_BYTES", 1 << 30)
         (whole, _), _ = recipes(root, [source_of(root, "f"), source_of(root, "g")])
         ((asked,), _) = recipes(root, [wanted])
-        patch.setattr(ingest, "SMALL_FILE", -1)
-        patch.setattr(ingest, "BATCH", batch)
+        patch.setattr(ingest, "SMALL_FILE_BYTES", -1)
+        patch.setattr(ingest, "BATCH_BYTES", batch)
         (_, streamed), store = recipes(root, [source_of(root, "g"), source_of(root, "f")])
     assert whole == streamed == asked
     read = b"".join(

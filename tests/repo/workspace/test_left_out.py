@@ -17,7 +17,7 @@ from mvcd.repo.change.merge import Choices
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core import connecting
 from mvcd.repo.core.wanted import Wanted
-from mvcd.repo.workspace.workspace import Workspace
+from mvcd.repo.workspace.workspace import ScannedWorkspace
 from tests.repo.capturing import save as save_capture
 from tests.repo.capturing import take
 from tests.sync.people import Pair, Person, noise
@@ -276,6 +276,6 @@ def test_whatever_is_done_status_and_commit_see_what_is_there(pushed: Pair, seed
         with contextlib.suppress(Failure, Conflict):
             dice.choice(steps)()
         assert state(bob) == expected(bob)
-    assert Workspace(bob.repo._core, fresh=True).differences(bob.repo.head.version).keys() == {
-        path for part in expected(bob) for path in part
-    }
+    assert ScannedWorkspace(bob.repo._core, fresh=True).differences(
+        bob.repo.head.version
+    ).keys() == {path for part in expected(bob) for path in part}

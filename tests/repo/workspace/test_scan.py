@@ -21,7 +21,7 @@ from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.candidates import unfit_link
-from mvcd.repo.workspace.scan import Outcome, Scan, State, scan, unsafe_link
+from mvcd.repo.workspace.scan import CandidateOutcome, CandidateState, Scan, scan, unsafe_link
 from tests.support.privileges import unprivileged
 
 HOUR = 3_600_000_000_000
@@ -78,10 +78,10 @@ class Workspace:
 
     def note(self, found: Scan, state: dict[str, Content]) -> None:
         """Writes the cache rows."""
-        outcomes: dict[str, Outcome | RecipeId] = {}
+        outcomes: dict[str, CandidateOutcome | RecipeId] = {}
         for candidate in found.candidates:
             value = state[candidate.path]
-            outcomes[candidate.path] = Outcome.CLEAN
+            outcomes[candidate.path] = CandidateOutcome.CLEAN
             if self.version.get(candidate.path) != value:
                 outcomes[candidate.path] = recipe_of(value)
                 self.contents[recipe_of(value)] = value
@@ -249,7 +249,7 @@ class Edits(RuleBasedStateMachine):
         if note and self.workspace.later:
             again = self.workspace.scan()
             assert not again.fresh
-            assert {c.state for c in again.candidates} <= {State.KNOWN}
+            assert {c.state for c in again.candidates} <= {CandidateState.KNOWN}
             assert again.clean == (state == self.workspace.version)
 
     @precondition(lambda self: self.workspace.rows)
@@ -283,7 +283,7 @@ class Edits(RuleBasedStateMachine):
         tracked = self.workspace.tracked
         if path in tracked:
             return True
-        rules = ignore.Rules.top().here(ignore.read(self.directory))
+        rules = ignore.IgnoreRules.top().here(ignore.read(self.directory))
         *above, last = path.split("/")
         care = "." in tracked
         for i, name in enumerate(above):
@@ -363,9 +363,9 @@ def test_states(workspace: Workspace) -> None:
     workspace.put("a/one", b"yyy")
     states = {c.path: (c.state, c.recipe) for c in workspace.scan().candidates}
     assert states == {
-        "a/new": (State.KNOWN, recipe_of(("f", b"x"))),
-        "a/one": (State.TOUCHED, None),
-        "c/four": (State.KNOWN, recipe_of(("f", b"known"))),
+        "a/new": (CandidateState.KNOWN, recipe_of(("f", b"x"))),
+        "a/one": (CandidateState.TOUCHED, None),
+        "c/four": (CandidateState.KNOWN, recipe_of(("f", b"known"))),
     }
 
 
@@ -373,7 +373,7 @@ def test_a_new_file_is_new_until_it_was_noted(workspace: Workspace) -> None:
     workspace.put("a/new")
     for _ in range(2):
         (candidate,) = workspace.scan().candidates
-        assert (candidate.path, candidate.state) == ("a/new", State.NEW)
+        assert (candidate.path, candidate.state) == ("a/new", CandidateState.NEW)
 
 
 def test_racy_files_are_read_again_until_they_are_old(workspace: Workspace) -> None:
@@ -387,14 +387,14 @@ def test_racy_files_are_read_again_until_they_are_old(workspace: Workspace) -> N
         )
 
     for now, expected in [
-        (stamped + 5_000_000, State.TOUCHED),
-        (stamped + 19_000_000, State.RACY),
-        (stamped + 21_000_000, State.RACY),
+        (stamped + 5_000_000, CandidateState.TOUCHED),
+        (stamped + 19_000_000, CandidateState.RACY),
+        (stamped + 21_000_000, CandidateState.RACY),
         (stamped + 22_000_000, None),
     ]:
         found = look(now)
         assert [c.state for c in found.candidates] == ([expected] if expected else [])
-        workspace.write(found.new_rows({"a/one": Outcome.CLEAN}, missing=()))
+        workspace.write(found.new_rows({"a/one": CandidateOutcome.CLEAN}, missing=()))
 
 
 def test_without_outcome_a_file_is_looked_at_again(workspace: Workspace) -> None:
@@ -402,7 +402,7 @@ def test_without_outcome_a_file_is_looked_at_again(workspace: Workspace) -> None
     found = workspace.scan()
     workspace.write(found.new_rows({}, missing=()))
     (candidate,) = workspace.scan().candidates
-    assert candidate.state is State.RACY
+    assert candidate.state is CandidateState.RACY
 
 
 def test_candidates_carry_the_stat(workspace: Workspace) -> None:

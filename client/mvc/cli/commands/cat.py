@@ -11,7 +11,7 @@ import click
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE, verb
 
-_PIECE = 1 << 20
+_PIECE_BYTES = 1 << 20
 
 
 @verb("cat", exits=DAMAGE)
@@ -39,5 +39,5 @@ def command(face: Face, file: str, rev: str | None) -> None:
             )
             return
         sys.stdout.flush()
-        shutil.copyfileobj(source, sys.stdout.buffer, _PIECE)
+        shutil.copyfileobj(source, sys.stdout.buffer, _PIECE_BYTES)
         sys.stdout.buffer.flush()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mvc.cli.demo_saves import Saves
     from mvc.cli.demo_shares import Impatient, Switch
 
-_ITERATIONS = 8
+_MAX_ITERATIONS = 8
 _CARD_AT = 5
 """The iteration at which the data gets its description, so that a diff has something to say of data too."""
 _AUTHOR = "mvc demo"
@@ -39,9 +39,9 @@ _AUTHOR = "mvc demo"
     "--iterations",
     cls=Option,
     type=click.IntRange(min=_CARD_AT),
-    default=_ITERATIONS,
+    default=_MAX_ITERATIONS,
     metavar="N",
-    help=f"Train for N iterations, at least {_CARD_AT}. [default: {_ITERATIONS}]",
+    help=f"Train for N iterations, at least {_CARD_AT}. [default: {_MAX_ITERATIONS}]",
 )
 @click.pass_obj
 def command(face: Face, keep: str | None, iterations: int) -> int:
@@ -147,10 +147,10 @@ def _share(face: Face, repo: Repo, monitor: Impatient, best: str) -> tuple[bool,
     """Through a server of this machine to a clone, and to a deployment directory that follows a rollback to the
     version `best`; whether all are what they should be, and the version deployed at the end. The directories
     are gone afterwards."""
-    from mvc.cli.demo_shares import Shares  # late: start-up
+    from mvc.cli.demo_shares import DemoShares  # late: start-up
 
     with ExitStack() as stack:
-        shares = Shares(face, repo, monitor, stack)
+        shares = DemoShares(face, repo, monitor, stack)
         shares.push("")
         equal = shares.clone()
         _show(face, [_held(repo, shares.follow())])

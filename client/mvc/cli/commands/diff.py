@@ -12,7 +12,7 @@ from mvc.cli import diff_document, documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import Option, component_option, verb
 from mvc.cli.screens.patch import styled
-from mvc.cli.screens.tensors import TOP
+from mvc.cli.screens.tensors import TOP_TENSORS
 from mvc.cli.screens.tensors import lines as tensor_lines
 from mvc.cli.screens.tensors import markdown as tensor_markdown
 
@@ -126,13 +126,13 @@ def _draw(face: Face, diff: Diff, path: str) -> None:
 
 def _columns(diff: Diff, *, verbose: bool) -> Iterator[str]:
     from mvc.cli.screens.diff.data import summaries  # late: start-up
-    from mvc.cli.screens.diff.marks import WHOLE, Limits
+    from mvc.cli.screens.diff.marks import WHOLE, RowLimits
 
-    return summaries(diff.columns, WHOLE if verbose else Limits())
+    return summaries(diff.columns, WHOLE if verbose else RowLimits())
 
 
 def _top(face: Face, top: int | None) -> int | None:
-    return top if top is not None else None if face.verbose else TOP
+    return top if top is not None else None if face.verbose else TOP_TENSORS
 
 
 def _screen(

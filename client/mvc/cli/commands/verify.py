@@ -17,7 +17,7 @@ from mvc.cli.screens import verified as screen
 if TYPE_CHECKING:
     from mvc.api.results import VerifyError, VerifyReport
 
-_SHOWN = 10
+_SHOWN_LINES = 10
 
 
 @verb("verify", exits=REMOTE_EXITS | {11: ""})
@@ -78,7 +78,7 @@ def _lines(report: VerifyReport, *, quick: bool, all_harms: bool) -> Iterator[st
     damage = click.style("damaged", fg="red", bold=True)
     yield f"{damage}  {text.plural(len(report.errors), 'error')} in {what}"
     for error in report.errors:
-        yield from _error(error, None if all_harms else _SHOWN)
+        yield from _error(error, None if all_harms else _SHOWN_LINES)
     if any(error.object is None for error in report.errors):
         yield "help: mvc repair  (shows what it can do about the store itself)"
 

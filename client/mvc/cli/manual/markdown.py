@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from mvc.cli.manual.page import Block, Item, Page, Paragraph, Verbatim
+from mvc.cli.manual.page import Block, Item, ManualPage, Paragraph, Verbatim
 
 _SPECIAL = re.compile(r"([\\`*_<~])")
 """What would begin markup. Brackets do not: nothing defines a link."""
@@ -13,12 +13,12 @@ _CODE = re.compile(r"(?<![\w-])(--?[a-zA-Z][\w-]*|`[^`]+`|[A-Z]+_[A-Z_]+)(?![\w]
 _VERB = re.compile(r"\bmvc ([a-z]+(?:-[a-z]+)*)")
 
 
-def document(page: Page, links: Mapping[str, str], *, home: str | None) -> str:
+def document(page: ManualPage, links: Mapping[str, str], *, home: str | None) -> str:
     """The page. `links` has the file of each verb, `home` the file of the page that lists them all."""
     return "\n".join(_page(page, links, home)).rstrip("\n") + "\n"
 
 
-def _page(page: Page, links: Mapping[str, str], home: str | None) -> Iterator[str]:
+def _page(page: ManualPage, links: Mapping[str, str], home: str | None) -> Iterator[str]:
     links = {name: file for name, file in links.items() if name not in page.words}
     yield f"# {page.command}"
     yield from _synopsis(page)
@@ -34,7 +34,9 @@ def _page(page: Page, links: Mapping[str, str], home: str | None) -> Iterator[st
         yield f"Options of every verb, environment and files: [{home.removesuffix('.md')}]({home})."
 
 
-def _below(page: Page, above: Page, links: Mapping[str, str], level: str) -> Iterator[str]:
+def _below(
+    page: ManualPage, above: ManualPage, links: Mapping[str, str], level: str
+) -> Iterator[str]:
     yield f"{level} {page.command}"
     yield from _synopsis(page)
     yield from _body(page.body, links)
@@ -47,7 +49,7 @@ def _below(page: Page, above: Page, links: Mapping[str, str], level: str) -> Ite
         yield from _below(below, page, links, level + "#")
 
 
-def _synopsis(page: Page) -> Iterator[str]:
+def _synopsis(page: ManualPage) -> Iterator[str]:
     yield from ("", "```text", page.synopsis, "```", "")
 
 

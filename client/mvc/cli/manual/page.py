@@ -37,7 +37,7 @@ HELP = "-h, --help"
 
 
 @dataclass(frozen=True)
-class Page:
+class ManualPage:
     """One command. `below` are the pages of its own verbs, `sections` its lists by title."""
 
     words: tuple[str, ...]
@@ -45,11 +45,11 @@ class Page:
     synopsis: str
     body: tuple[Block, ...]
     sections: Mapping[str, tuple[Item, ...]] = field(default_factory=dict)
-    below: tuple[Page, ...] = ()
+    below: tuple[ManualPage, ...] = ()
     see: tuple[str, ...] = ()
     """Verbs that the page mentions, in the order of `mvc --help`."""
 
-    def apart_from(self, above: Page) -> Page:
+    def apart_from(self, above: ManualPage) -> ManualPage:
         """This page as a part of `above`: without --help, and without the exit codes that are told there."""
         told = above.sections.get(EXITS, ())
         sections = {

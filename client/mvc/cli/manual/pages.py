@@ -11,7 +11,7 @@ import click
 from mvc.cli import errors
 from mvc.cli.main import cli, no_such_verb
 from mvc.cli.manual import surroundings
-from mvc.cli.manual.page import EXITS, OPTIONS, Block, Item, Page, Paragraph, Verbatim
+from mvc.cli.manual.page import EXITS, OPTIONS, Block, Item, ManualPage, Paragraph, Verbatim
 from mvc.cli.options import Verb, VerbGroup
 from mvc.cli.verbs import SECTIONS, SUMMARIES
 
@@ -19,7 +19,7 @@ _VERBATIM = "\b"
 """click's mark of a paragraph whose lines are not to be broken."""
 
 
-def whole() -> Page:
+def whole() -> ManualPage:
     """The page of `mvc` itself: options of every verb, the verbs, exit codes, environment and files."""
     context = _context(())
     sections = {OPTIONS: _options(context)}
@@ -29,12 +29,12 @@ def whole() -> Page:
     sections["Environment of programs that mvc starts"] = _items(surroundings.GIVEN)
     sections["Files"] = _items(surroundings.FILES)
     body = _blocks(context.command.help or "")
-    return Page(
+    return ManualPage(
         ("mvc",), "version control for machine-learning models", _synopsis(context), body, sections
     )
 
 
-def page(*words: str) -> Page:
+def page(*words: str) -> ManualPage:
     """The page of a verb (`page("log")`) or of a verb's verb (`page("op", "log")`).
 
     Raises click.UsageError, with verbs of a similar name, where there is none.
@@ -46,7 +46,7 @@ def page(*words: str) -> Page:
     assert isinstance(command, (Verb, VerbGroup))
     sections[EXITS] = tuple(Item(str(code), said) for code, said in command.exit_status().items())
     below = tuple(page(*words, name) for name in _names(context))
-    return Page(
+    return ManualPage(
         ("mvc", *words),
         SUMMARIES[words[0]] if len(words) == 1 else first_sentence(text),
         _synopsis(context),
@@ -119,7 +119,7 @@ def _blocks(text: str) -> tuple[Block, ...]:
     return tuple(found)
 
 
-def _words(page: Page) -> str:
+def _words(page: ManualPage) -> str:
     """All that a page says in running text."""
     said = [block.text for block in page.body if isinstance(block, Paragraph)]
     return " ".join([*said, *_told(page.sections), *map(_words, page.below)])

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mvc.cli.manual.page import Block, Item, Page, Verbatim
+from mvc.cli.manual.page import Block, Item, ManualPage, Verbatim
 
-BESIDE = 18
+BESIDE_CHARACTERS = 18
 """Characters: where the longest term has more, texts begin on lines of their own."""
 
 
-def document(page: Page, version: str) -> str:
+def document(page: ManualPage, version: str) -> str:
     """The page of section 1. It bears no date, so that equal commands make equal pages."""
     return "\n".join(_page(page, version)) + "\n"
 
 
-def _page(page: Page, version: str) -> Iterator[str]:
+def _page(page: ManualPage, version: str) -> Iterator[str]:
     yield f'.TH "{_text(page.name.upper())}" 1 "" "mvc {version}" "mvc manual"'
     yield from (".nh", ".ad l")  # options and paths are not to be hyphenated or stretched
     yield ".SH NAME"
@@ -37,7 +37,7 @@ def _page(page: Page, version: str) -> Iterator[str]:
     yield _text(", ".join(f"{name}(1)" for name in names if name != page.name) or "mvcd(1)")
 
 
-def _below(page: Page, above: Page) -> Iterator[str]:
+def _below(page: ManualPage, above: ManualPage) -> Iterator[str]:
     yield f'.SS "{_quoted(page.synopsis)}"'
     yield from _body(page.body)
     for title, items in page.apart_from(above).sections.items():
@@ -62,7 +62,7 @@ def _body(blocks: Sequence[Block]) -> Iterator[str]:
 def _items(items: Sequence[Item]) -> Iterator[str]:
     longest = max((len(item.term) for item in items), default=0)
     for item in items:
-        yield f".TP {longest + 2}" if longest <= BESIDE else ".TP"
+        yield f".TP {longest + 2}" if longest <= BESIDE_CHARACTERS else ".TP"
         yield f"\\fB{_text(item.term)}\\fR"
         yield _text(item.text)
 

@@ -7,28 +7,28 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from mvc.cli.manual.page import Block, Item, Page, Verbatim
+from mvc.cli.manual.page import Block, Item, ManualPage, Verbatim
 
-WIDEST = 100
+WIDEST_COLUMNS = 100
 """Columns: longer lines are hard to read, however wide the terminal is."""
-NARROWEST = 40
-INDENT = 4
+NARROWEST_COLUMNS = 40
+INDENT_COLUMNS = 4
 """Columns: lines that are shown as they stand may have 76, to fit 80."""
-BESIDE = 18
+BESIDE_COLUMNS = 18
 """Columns: where the longest term has more, texts begin on lines of their own."""
 
 
-def lines(page: Page, *, columns: int) -> Iterator[str]:
+def lines(page: ManualPage, *, columns: int) -> Iterator[str]:
     """The page in lines of at most `columns`, but for those that are shown as they stand."""
-    width = max(NARROWEST, min(columns, WIDEST))
+    width = max(NARROWEST_COLUMNS, min(columns, WIDEST_COLUMNS))
     yield _heading("NAME")
-    yield from _wrapped(f"{page.name} - {page.summary}", INDENT, width)
+    yield from _wrapped(f"{page.name} - {page.summary}", INDENT_COLUMNS, width)
     yield ""
     yield _heading("SYNOPSIS")
-    yield from _wrapped(page.synopsis, INDENT, width)
+    yield from _wrapped(page.synopsis, INDENT_COLUMNS, width)
     yield ""
     yield _heading("DESCRIPTION")
-    yield from _body(page.body, INDENT, width)
+    yield from _body(page.body, INDENT_COLUMNS, width)
     yield from _sections(page, width)
     if page.below:
         yield _heading("VERBS")
@@ -36,11 +36,13 @@ def lines(page: Page, *, columns: int) -> Iterator[str]:
         yield from _below(below, page, width)
     if page.see:
         yield _heading("SEE ALSO")
-        yield from _wrapped(", ".join(f"mvc help {verb}" for verb in page.see), INDENT, width)
+        yield from _wrapped(
+            ", ".join(f"mvc help {verb}" for verb in page.see), INDENT_COLUMNS, width
+        )
         yield ""
     if len(page.words) > 1:
         yield _heading("OPTIONS OF EVERY VERB")
-        yield from _wrapped(EVERYWHERE, INDENT, width)
+        yield from _wrapped(EVERYWHERE, INDENT_COLUMNS, width)
 
 
 EVERYWHERE = (
@@ -53,21 +55,21 @@ def _heading(title: str) -> str:
     return click.style(title, bold=True)
 
 
-def _below(page: Page, above: Page, width: int) -> Iterator[str]:
+def _below(page: ManualPage, above: ManualPage, width: int) -> Iterator[str]:
     yield from (click.style(line, bold=True) for line in _wrapped(page.synopsis, 2, width))
-    yield from _body(page.body, INDENT, width)
+    yield from _body(page.body, INDENT_COLUMNS, width)
     for title, items in page.apart_from(above).sections.items():
-        yield f"{' ' * INDENT}{title}:"
-        yield from _items(items, INDENT + 2, width)
+        yield f"{' ' * INDENT_COLUMNS}{title}:"
+        yield from _items(items, INDENT_COLUMNS + 2, width)
         yield ""
     for below in page.below:
         yield from _below(below, page, width)
 
 
-def _sections(page: Page, width: int) -> Iterator[str]:
+def _sections(page: ManualPage, width: int) -> Iterator[str]:
     for title, items in page.sections.items():
         yield _heading(title.upper())
-        yield from _items(items, INDENT, width)
+        yield from _items(items, INDENT_COLUMNS, width)
         yield ""
 
 
@@ -84,7 +86,7 @@ def _items(items: Sequence[Item], indent: int, width: int) -> Iterator[str]:
     """Terms that are all short stand beside their texts, others above them."""
     longest = max((len(item.term) for item in items), default=0)
     for item in items:
-        if longest <= BESIDE:
+        if longest <= BESIDE_COLUMNS:
             hung = indent + longest + 2
             first, *more = _wrapped(item.text, hung, width)
             yield f"{' ' * indent}{item.term:<{longest}}  {first[hung:]}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
     from mvc.cli.face import Face
 
-_METRICS = 3
+_MAX_METRICS = 3
 
 
 def document(card: Card) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def table(catalogue: Catalogue) -> list[str]:
     rows = [[click.style(cell, bold=True) for cell in title]]
     for card in catalogue.cards:
         version = card.version
-        found = list(version.metrics.items())[:_METRICS]
+        found = list(version.metrics.items())[:_MAX_METRICS]
         rows.append(
             [
                 click.style(text.safe(model_name(card)), fg="magenta", bold=True),

@@ -13,20 +13,20 @@ if TYPE_CHECKING:
     from mvc.api.results import CommitResult
 
 
-_SHOWN = 5
+_SHOWN_FILES = 5
 """Skipped files that are named."""
 
 
 def warnings(result: CommitResult) -> Iterator[str]:
     """What is not in the version, or not as it lies here."""
-    for path, target in result.leading_out[:_SHOWN]:
+    for path, target in result.leading_out[:_SHOWN_FILES]:
         yield f"{path} is saved as a link; what it leads to, {target}, is in no version"
-    if len(result.leading_out) > _SHOWN:
-        yield f"{len(result.leading_out) - _SHOWN} more links lead out of the workspace"
-    for path, reason in result.skipped[:_SHOWN]:
+    if len(result.leading_out) > _SHOWN_FILES:
+        yield f"{len(result.leading_out) - _SHOWN_FILES} more links lead out of the workspace"
+    for path, reason in result.skipped[:_SHOWN_FILES]:
         yield f"skipped {path}: {reason}"
-    if len(result.skipped) > _SHOWN:
-        yield f"{len(result.skipped) - _SHOWN} more are skipped; mvc status names them"
+    if len(result.skipped) > _SHOWN_FILES:
+        yield f"{len(result.skipped) - _SHOWN_FILES} more are skipped; mvc status names them"
 
 
 def lines(result: CommitResult, *, verbose: bool) -> Iterator[str]:

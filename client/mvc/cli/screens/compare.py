@@ -14,9 +14,9 @@ from mvc.cli import documents, text
 if TYPE_CHECKING:
     from mvc.api.search import ComparedColumn, Comparison
 
-_MESSAGE = 32
+_MESSAGE_COLUMNS = 32
 """Columns of the message at most; where the terminal has less room, it gets what is left, at least this:"""
-_SHORTEST = 12
+_SHORTEST_COLUMNS = 12
 
 
 def titles(found: Comparison) -> list[str]:
@@ -65,7 +65,11 @@ def table(found: Comparison) -> list[str]:
     lines = text.table([head, *facts], right=_right(found, 2))
     widths = list(map(text.width, lines))
     taken, there = max(widths) + 2, text.room()
-    room = _MESSAGE if there is None else min(_MESSAGE, max(_SHORTEST, there - taken))
+    room = (
+        _MESSAGE_COLUMNS
+        if there is None
+        else min(_MESSAGE_COLUMNS, max(_SHORTEST_COLUMNS, there - taken))
+    )
     messages = (text.cut(text.first_line(row.message), room) for row in found.rows)
     last = [click.style("message", bold=True), *messages]
     return [

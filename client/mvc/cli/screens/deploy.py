@@ -13,7 +13,7 @@ from mvc.cli.options import COMPONENTS
 if TYPE_CHECKING:
     from mvc.api.deploy import Deployed, DeployReport, Export
 
-_SHOWN = 50
+_SHOWN_FILES = 50
 
 
 def _document(deployed: Deployed) -> dict[str, Any]:
@@ -83,10 +83,10 @@ def verified(report: DeployReport) -> Iterator[str]:
     if not report.same_version:
         yield f"{click.style('another version', fg='red')}  {_name(deployed)} {deployed.version}"
         yield f"  expected        {report.expected}"
-    for problem in report.problems[:_SHOWN]:
+    for problem in report.problems[:_SHOWN_FILES]:
         component = "-" if problem.component is None else problem.component.value
         label = click.style(f"{problem.problem:<8}", fg="red")
         why = ": no record of the stage's history" if problem.problem == "record" else ""
         yield f"{label} {component:<15} {text.safe(problem.path)}{why}"
-    if len(report.problems) > _SHOWN:
-        yield f"... and {len(report.problems) - _SHOWN:,} more"
+    if len(report.problems) > _SHOWN_FILES:
+        yield f"... and {len(report.problems) - _SHOWN_FILES:,} more"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mvc.api.lineage import Kin, Lineage
     from mvc.pictures.family import Box
 
-_CHILDREN = 10
+_MAX_CHILDREN = 10
 
 
 def lines(found: Lineage) -> Iterator[str]:
@@ -30,9 +30,9 @@ def lines(found: Lineage) -> Iterator[str]:
     if found.children:
         yield ""
         yield "made from it"
-        yield from text.table([_row(k) for k in found.children[:_CHILDREN]])
-        if len(found.children) > _CHILDREN:
-            yield f"  and {len(found.children) - _CHILDREN} more versions"
+        yield from text.table([_row(k) for k in found.children[:_MAX_CHILDREN]])
+        if len(found.children) > _MAX_CHILDREN:
+            yield f"  and {len(found.children) - _MAX_CHILDREN} more versions"
 
 
 def _parts(found: Lineage) -> Iterator[tuple[str, ...]]:
@@ -94,7 +94,8 @@ def boxes(found: Lineage) -> tuple[list[Box], Box, list[Box]]:
         if o.component.value in ("weights", "results")
     ]
     made += [
-        Box(f"v{k.number} {text.short(k.version)}", k.message) for k in found.children[:_CHILDREN]
+        Box(f"v{k.number} {text.short(k.version)}", k.message)
+        for k in found.children[:_MAX_CHILDREN]
     ]
     made += [Box("name", n) for n in found.names]
     return made_of, Box(f"v{found.number} {text.short(found.version)}", detail), made

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 Signatures = Callable[["Version"], Sequence["SignatureStatus"]]
 
-_METRICS = 6
+_MAX_METRICS = 6
 """Metrics on the line of a whole entry."""
-_SHORT_RUN = 5
+_SHORT_RUN_VERSIONS = 5
 """Automatic versions in a row that are still shown one by one."""
-_MESSAGE = 40
+_MESSAGE_COLUMNS = 40
 """Columns of the message in the table of metrics."""
 
 
@@ -72,7 +72,7 @@ def fold(versions: Iterable[Version], *, every: bool = False) -> Iterator[Versio
 
 
 def _folded(run: Sequence[Version]) -> Iterator[Version | Folded]:
-    if len(run) <= _SHORT_RUN:
+    if len(run) <= _SHORT_RUN_VERSIONS:
         yield from run
     else:
         yield Folded(len(run), run[0].number, run[-1].number)
@@ -99,7 +99,7 @@ def full(
             yield from (f"    {line}" for line in signature.lines(signatures(version)))
         for line in version.message.strip().split("\n"):
             yield f"    {text.safe(line)}".rstrip()
-        if metrics := _some_metrics(version, None if verbose else _METRICS):
+        if metrics := _some_metrics(version, None if verbose else _MAX_METRICS):
             yield f"    {metrics}"
 
 
@@ -136,7 +136,7 @@ def metrics(versions: Sequence[Version]) -> list[str]:
                 f"v{version.number}",
                 click.style(text.short(version.id), fg="yellow"),
                 *(text.number(version.metrics[k]) if k in version.metrics else "-" for k in keys),
-                text.cut(message, _MESSAGE),
+                text.cut(message, _MESSAGE_COLUMNS),
             ]
         )
     return text.table(rows, right=range(2, 2 + len(keys)))

@@ -13,7 +13,7 @@ from mvc.cli.screens.status import left_out, place
 if TYPE_CHECKING:
     from mvc.api.results import CheckoutResult
 
-_SHOWN = 10
+_SHOWN_PATHS = 10
 
 
 def lines(result: CheckoutResult, *, moved: bool) -> Iterator[str]:
@@ -25,10 +25,10 @@ def lines(result: CheckoutResult, *, moved: bool) -> Iterator[str]:
         yield f"  {wrote}" + (f", {result.removed:,} removed" if result.removed else "")
     elif not result.left_out:
         yield "  no file differed"
-    for path in result.kept[:_SHOWN]:
+    for path in result.kept[:_SHOWN_PATHS]:
         yield f"  kept unsaved  {text.safe(path)}"
-    if len(result.kept) > _SHOWN:
-        yield f"  ... and {len(result.kept) - _SHOWN:,} more unsaved"
+    if len(result.kept) > _SHOWN_PATHS:
+        yield f"  ... and {len(result.kept) - _SHOWN_PATHS:,} more unsaved"
     for path, reason in result.skipped:
         yield f"  skipped  {text.safe(path)}: {reason}"
     if result.saved is not None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mvc.api.search import Series
     from mvc.pictures.chart import Line, Panel
 
-HEIGHT = 10
+HEIGHT_ROWS = 10
 """Rows of a panel."""
 _COLORS = ("cyan", "yellow", "green", "magenta", "blue", "red")
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
@@ -60,15 +60,15 @@ def lines(panels: Sequence[Panel], width: int, *, dots: bool) -> Iterator[str]:
 
 
 def _panel(panel: Panel, width: int, dots: bool) -> Iterator[str]:
-    marks = panel.up.marks(HEIGHT // 2)
+    marks = panel.up.marks(HEIGHT_ROWS // 2)
     gutter = max((len(label) for _, label in marks), default=1) + 2
     columns = width - gutter - 2
-    canvas = _Canvas(columns, HEIGHT, dots)
+    canvas = _Canvas(columns, HEIGHT_ROWS, dots)
     for index, line in enumerate(panel.lines):
         canvas.draw(panel, line, index, letter=len(panel.lines) > 1)
     yield click.style(text.safe(panel.title), bold=True) + _legend(panel)
     by_row = {_row(panel.up.share(value)): label for value, label in reversed(marks)}
-    for row in range(HEIGHT):
+    for row in range(HEIGHT_ROWS):
         label = by_row.get(row, "")
         wall = ("┤" if label else "│") if dots else "|"
         yield f"{label:>{gutter}} {wall}{canvas.row(row)}".rstrip()
@@ -97,7 +97,7 @@ def _letter(index: int) -> str:
 
 
 def _row(share: float) -> int:
-    return min(HEIGHT - 1, max(0, int((1 - share) * HEIGHT)))
+    return min(HEIGHT_ROWS - 1, max(0, int((1 - share) * HEIGHT_ROWS)))
 
 
 def _below(panel: Panel, columns: int) -> str:

@@ -12,7 +12,7 @@ from mvc.cli import text
 if TYPE_CHECKING:
     from mvc.api.runs import ReproducedFile, Reproduction
 
-_SHOWN = 5
+_SHOWN_LINES = 5
 
 
 def lines(result: Reproduction) -> Iterator[str]:
@@ -56,8 +56,12 @@ def _told(file: ReproducedFile) -> str:
     if file.missing:
         return "was not made"
     if file.tensor_count:
-        names = ", ".join(text.safe(n) for n in file.tensors[:_SHOWN])
-        more = f" and {len(file.tensors) - _SHOWN} more" if len(file.tensors) > _SHOWN else ""
+        names = ", ".join(text.safe(n) for n in file.tensors[:_SHOWN_LINES])
+        more = (
+            f" and {len(file.tensors) - _SHOWN_LINES} more"
+            if len(file.tensors) > _SHOWN_LINES
+            else ""
+        )
         count = f"{len(file.tensors)} of {text.plural(file.tensor_count, 'tensor')} differ"
         return f"{count}: {names}{more}" if file.tensors else "differs outside its tensors"
     return "differs"

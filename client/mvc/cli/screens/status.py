@@ -12,7 +12,7 @@ from mvc.cli import text
 if TYPE_CHECKING:
     from mvc.api.results import Component, Head, Status
 
-_SHOWN = 40
+_SHOWN_LINES = 40
 """Lines of each list; --verbose shows all."""
 
 
@@ -60,7 +60,7 @@ def _changes(status: Status, *, verbose: bool) -> Iterator[str]:
         ("deleted", "red", status.deleted),
     )
     for kind, color, changes in kinds:
-        shown = changes if verbose else changes[:_SHOWN]
+        shown = changes if verbose else changes[:_SHOWN_LINES]
         for change in shown:
             label = click.style(f"{kind:<9}", fg=color)
             yield f"  {label} {change.component.value:<15} {text.safe(change.path)}"
@@ -71,7 +71,7 @@ def _changes(status: Status, *, verbose: bool) -> Iterator[str]:
 def _names(title: str, names: tuple[str, ...] | list[str], *, verbose: bool) -> Iterator[str]:
     if names:
         yield title
-        shown = names if verbose else names[:_SHOWN]
+        shown = names if verbose else names[:_SHOWN_LINES]
         yield from (f"  {text.safe(name)}" for name in shown)
         if len(names) > len(shown):
             yield f"  ... {len(names) - len(shown):,} more (mvc status -v)"

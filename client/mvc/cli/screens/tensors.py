@@ -27,16 +27,16 @@ from mvc.cli.screens.diff.folding import joined
 if TYPE_CHECKING:
     from mvc.api.weights import TensorDiff, TensorStatistics, Weights
 
-TOP = 24
-_OTHERS = 8
-_PAIRS = 4
+TOP_TENSORS = 24
+_OTHER_TENSORS = 8
+_PAIR_COLUMNS = 4
 """Where mean and std stand, which a narrow terminal does without."""
 _HEADS = ("relative", "changed", "max abs", "cosine", "mean", "std", "")
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 
 
 @dataclass(slots=True)
-class Module:
+class TensorModule:
     """Tensors whose names begin alike, in the order of the file."""
 
     name: str
@@ -71,7 +71,7 @@ def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
     if top is not None and len(ranked) > top:
         yield f"  ... {_rest(ranked[top:])} (--top, -v)"
     others = [t for t in tensors if t.kind != "unchanged" and not is_measured(t)]
-    yield from _others(others, None if top is None else _OTHERS)
+    yield from _others(others, None if top is None else _OTHER_TENSORS)
     yield from _frozen(modules)
 
 
@@ -118,12 +118,12 @@ def module_of(name: str) -> str:
     return numbered[0] if numbered else name[: max(name.rfind("."), name.rfind("/"), 0)]
 
 
-def by_module(tensors: Iterable[TensorDiff]) -> dict[str, Module]:
+def by_module(tensors: Iterable[TensorDiff]) -> dict[str, TensorModule]:
     """In the order of first appearance, numbers within a name in their own order."""
-    modules: dict[str, Module] = {}
+    modules: dict[str, TensorModule] = {}
     for tensor in tensors:
         name = module_of(tensor.name)
-        modules.setdefault(name, Module(name)).tensors.append(tensor)
+        modules.setdefault(name, TensorModule(name)).tensors.append(tensor)
     return {name: modules[name] for name in sorted(modules, key=_natural)}
 
 
@@ -145,7 +145,7 @@ def _title(tensors: Sequence[TensorDiff]) -> str:
     return f"{click.style('tensors', bold=True)}  {named or 'none changed'}"
 
 
-def _figures(shown: Sequence[TensorDiff], modules: dict[str, Module]) -> Iterator[str]:
+def _figures(shown: Sequence[TensorDiff], modules: dict[str, TensorModule]) -> Iterator[str]:
     rows = [[click.style(head, dim=True) if head else "" for head in _HEADS]]
     groups: dict[str, list[TensorDiff]] = {}
     for tensor in shown:
@@ -159,12 +159,12 @@ def _figures(shown: Sequence[TensorDiff], modules: dict[str, Module]) -> Iterato
             rows += [_row(t, t.name) for t in tensors]
     table, room = text.table(rows, right=(0, 1, 2, 3)), text.room()
     if room is not None and max(map(text.width, table)) + 2 > room:
-        narrow = [row[:_PAIRS] + row[_PAIRS + 2 :] for row in rows]
+        narrow = [row[:_PAIR_COLUMNS] + row[_PAIR_COLUMNS + 2 :] for row in rows]
         table = text.table(narrow, right=(0, 1, 2, 3))
     yield from (f"  {line}" for line in table)
 
 
-def _module_row(module: Module) -> list[str]:
+def _module_row(module: TensorModule) -> list[str]:
     count = f"{len(module.measured)} of {len(module.tensors)} changed"
     name = f"{click.style(text.safe(module.name), bold=True)}  {click.style(count, dim=True)}"
     return [_figure(module.relative), "", "", "", "", "", name]
@@ -232,7 +232,7 @@ def _others(tensors: Sequence[TensorDiff], limit: int | None) -> Iterator[str]:
         yield f"    ... {len(tensors) - limit:,} more (-v)"
 
 
-def _frozen(modules: dict[str, Module]) -> Iterator[str]:
+def _frozen(modules: dict[str, TensorModule]) -> Iterator[str]:
     rows: list[list[str]] = []
     for run in _runs(modules.values()):
         first, last = run[0].name or run[0].tensors[0].name, run[-1].name
@@ -243,9 +243,9 @@ def _frozen(modules: dict[str, Module]) -> Iterator[str]:
         yield click.style(line, dim=True)
 
 
-def _runs(modules: Iterable[Module]) -> Iterator[list[Module]]:
+def _runs(modules: Iterable[TensorModule]) -> Iterator[list[TensorModule]]:
     """Neighbours without a change; a module without a name stays by itself."""
-    run: list[Module] = []
+    run: list[TensorModule] = []
     for module in modules:
         if all(t.kind == "unchanged" for t in module.tensors):
             run.append(module)

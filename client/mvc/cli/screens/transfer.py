@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mvc.api.remotes import Clash, Clone, Fetch, Merge, MovedRef, Pull, Push
 
 _SPACES = ("heads/", "tags/", "stages/", "signatures/", "auto/")
-_SHOWN = 20
+_SHOWN_LINES = 20
 
 
 def moved(refs: Iterable[MovedRef], place: str) -> list[str]:
@@ -25,9 +25,9 @@ def moved(refs: Iterable[MovedRef], place: str) -> list[str]:
             signatures += 1
             continue
         rows.append((*_step(ref), text.safe(_named(ref.name, place))))
-    lines = text.table(rows[:_SHOWN])
-    if len(rows) > _SHOWN:
-        lines.append(f"  ... and {len(rows) - _SHOWN:,} more refs")
+    lines = text.table(rows[:_SHOWN_LINES])
+    if len(rows) > _SHOWN_LINES:
+        lines.append(f"  ... and {len(rows) - _SHOWN_LINES:,} more refs")
     if signatures:
         lines.append(f"  {text.plural(signatures, 'signature')}")
     return lines
@@ -150,10 +150,10 @@ def clashes(found: Sequence[Clash]) -> list[str]:
             c.component.value,
             f"{c.ours} here, {c.theirs} there",
         )
-        for c in found[:_SHOWN]
+        for c in found[:_SHOWN_LINES]
     )
-    if len(found) > _SHOWN:
-        lines.append(f"  ... and {len(found) - _SHOWN:,} more conflicts (--json lists all)")
+    if len(found) > _SHOWN_LINES:
+        lines.append(f"  ... and {len(found) - _SHOWN_LINES:,} more conflicts (--json lists all)")
     return lines
 
 

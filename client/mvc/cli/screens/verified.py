@@ -12,7 +12,7 @@ from mvc.cli import text
 if TYPE_CHECKING:
     from mvc.api.remotes import RemoteReport
 
-_SHOWN = 20
+_SHOWN_LINES = 20
 
 
 def remote(report: RemoteReport, *, read: bool) -> Iterator[str]:
@@ -26,9 +26,9 @@ def remote(report: RemoteReport, *, read: bool) -> Iterator[str]:
     else:
         yield f"{click.style('damaged', fg='red', bold=True)}  {what}"
     for label, names in (("missing", report.missing), ("wrong bytes", report.damaged)):
-        yield from (f"  {label}: {name}" for name in names[:_SHOWN])
-        if len(names) > _SHOWN:
-            yield f"  ... and {len(names) - _SHOWN:,} more"
+        yield from (f"  {label}: {name}" for name in names[:_SHOWN_LINES])
+        if len(names) > _SHOWN_LINES:
+            yield f"  ... and {len(names) - _SHOWN_LINES:,} more"
     if report.unknown:
         refs = text.plural(report.unknown, "version")
         yield click.style(f"  {refs} there not known here, so not looked at: mvc fetch", dim=True)

@@ -10,7 +10,7 @@ import click
 
 from mvc.cli import text
 
-_SHOWN = 10
+_SHOWN_LINES = 10
 
 
 def lines(workspaces: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -31,25 +31,25 @@ def _workspace(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  saved v{last['number']} {_ago(last['time_us'])}: {said}"
     if found.get("push") is not None:
         yield f"  {_push(found['push'])}"
-    for captured in found["captured"][:_SHOWN]:
+    for captured in found["captured"][:_SHOWN_LINES]:
         names = text.safe(", ".join(captured["sets"])) or "what was removed"
         size, age = text.size(captured["bytes"]), captured["age"]
         yield f"  captured {age:.0f} s ago, to be saved: {names}  {size}"
-    yield from _more(found["captured_count"] - _SHOWN, "captured")
-    for waiting in found["waiting"][:_SHOWN]:
+    yield from _more(found["captured_count"] - _SHOWN_LINES, "captured")
+    for waiting in found["waiting"][:_SHOWN_LINES]:
         stuck = ", stuck" if waiting["stuck"] else ""
         name, reason = text.safe(waiting["set"]), text.safe(waiting["reason"])
         yield f"  waiting {waiting['age']:.0f} s{stuck}: {name}: {reason}"
-    yield from _more(found["waiting_count"] - _SHOWN, "waiting")
-    for name in found["leaving"][:_SHOWN]:
+    yield from _more(found["waiting_count"] - _SHOWN_LINES, "waiting")
+    for name in found["leaving"][:_SHOWN_LINES]:
         yield f"  removed, goes with the next version: {text.safe(name)}"
-    yield from _more(found["leaving_count"] - _SHOWN, "removed")
-    for miss in found["ledger"]["misses"][: -_SHOWN - 1 : -1]:
+    yield from _more(found["leaving_count"] - _SHOWN_LINES, "removed")
+    for miss in found["ledger"]["misses"][: -_SHOWN_LINES - 1 : -1]:
         yield f"  missed {_ago(miss['time_us'])}: {text.safe(miss['path'])}: {text.safe(miss['reason'])}"
-    yield from _more(found["ledger"]["missed"] - _SHOWN, "missed")
-    for skipped in found["skipped"][:_SHOWN]:
+    yield from _more(found["ledger"]["missed"] - _SHOWN_LINES, "missed")
+    for skipped in found["skipped"][:_SHOWN_LINES]:
         yield f"  not saved by itself: {text.safe(skipped['path'])}: {text.safe(skipped['reason'])}"
-    yield from _more(found["skipped_count"] - _SHOWN, "not saved by itself")
+    yield from _more(found["skipped_count"] - _SHOWN_LINES, "not saved by itself")
 
 
 def _looks(found: Mapping[str, Any]) -> str:

@@ -15,12 +15,12 @@ from mvcd.objects.version import Value
 from mvcd.repo.history.query.tree import (
     Among,
     And,
-    Comparison,
     Condition,
     Has,
     Key,
+    KeyComparison,
+    KeyMatch,
     Leaf,
-    Match,
     Not,
     Or,
     Pattern,
@@ -39,7 +39,7 @@ _NUMBERED = re.compile(r"v?([0-9]{1,18})")
 _HEX = re.compile(r"[0-9a-f]{4,64}")
 
 
-class Names(Protocol):
+class NamedVersions(Protocol):
     """What refs say of versions."""
 
     def branches(self, version: Glance) -> Iterable[str]:
@@ -56,7 +56,7 @@ class Evaluator:
     """`matches(version)`; afterwards `unknown` tells the keys that no version had."""
 
     def __init__(
-        self, condition: Condition, expression: str, names: Names, *, now_us: int | None
+        self, condition: Condition, expression: str, names: NamedVersions, *, now_us: int | None
     ) -> None:
         """Raises ExpressionError where a field is compared with what it cannot be."""
         self._expression, self._names, self._now_us = expression, names, now_us
@@ -133,7 +133,7 @@ class Evaluator:
     def _time(self, leaf: Leaf) -> Test:
         if isinstance(leaf, Has):
             return lambda _: True
-        if not isinstance(leaf, Comparison):
+        if not isinstance(leaf, KeyComparison):
             raise self._wrong(leaf.key, "a time is compared with = != < <= > >=")
         moment = moments.parse(str(leaf.value), self._now_us)
         if moment is None:
@@ -148,9 +148,9 @@ class Evaluator:
             case Has():
                 return lambda version: version.generation > 0
             case Among(key, values):
-                tests = [self._numbered(Comparison(key, "=", value)) for value in values]
+                tests = [self._numbered(KeyComparison(key, "=", value)) for value in values]
                 return lambda version: any(test(version) for test in tests)
-            case Comparison(key, sign, value):
+            case KeyComparison(key, sign, value):
                 if number := _NUMBERED.fullmatch(str(value)):
                     wanted = int(number[1])
                     return lambda version: _compare(version.generation, sign, wanted)
@@ -199,31 +199,31 @@ def _of_texts(leaf: Leaf) -> Callable[[Iterable[str]], bool]:
     match leaf:
         case Has():
             return any
-        case Match(_, pattern):
+        case KeyMatch(_, pattern):
             search = _matcher(pattern)
             return lambda texts: any(search(text) for text in texts)
         case Among(_, values):
             wanted = {str(value) for value in values}
             return lambda texts: not wanted.isdisjoint(texts)
-        case Comparison(_, "!=", value):
+        case KeyComparison(_, "!=", value):
             text = str(value)
             return lambda texts: text not in texts
-        case Comparison(_, "=", value):
+        case KeyComparison(_, "=", value):
             text = str(value)
             return lambda texts: text in texts
-        case Comparison(_, sign, value):
+        case KeyComparison(_, sign, value):
             text = str(value)
             return lambda texts: any(_compare(found, sign, text) for found in texts)
 
 
 def _of_value(leaf: Leaf) -> Callable[[Value], bool]:
     match leaf:
-        case Match(_, pattern):
+        case KeyMatch(_, pattern):
             search = _matcher(pattern)
             return lambda value: search(_text(value))
         case Among(_, values):
             return lambda value: any(_compare(value, "=", wanted) for wanted in values)
-        case Comparison(_, sign, wanted):
+        case KeyComparison(_, sign, wanted):
             return lambda value: _compare(value, sign, wanted)
         case _:
             raise AssertionError(leaf)

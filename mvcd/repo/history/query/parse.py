@@ -13,20 +13,20 @@ from mvcd.repo.history.query.tree import (
     KEYWORDS,
     Among,
     And,
-    Comparison,
     Condition,
     Has,
     Key,
-    Match,
+    KeyComparison,
+    KeyMatch,
     Not,
     Or,
     Pattern,
 )
 
-MAX_LENGTH = 4096
+MAX_CHARACTERS = 4096
 """Characters of an expression."""
 
-MAX_DEPTH = 100
+MAX_LEVELS = 100
 """Parentheses, and `not`s, within each other."""
 
 MAX_CONDITIONS = 200
@@ -47,8 +47,8 @@ _INT64 = 1 << 63
 
 def parse(text: str) -> Condition:
     """Raises ExpressionError, which says where and what was expected there."""
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"an expression of more than {MAX_LENGTH} characters", text[:80])
+    if len(text) > MAX_CHARACTERS:
+        raise ExpressionError(f"an expression of more than {MAX_CHARACTERS} characters", text[:80])
     return _Parser(text).whole()
 
 
@@ -87,8 +87,8 @@ class _Parser:
         self._conditions += 1
         if self._conditions > MAX_CONDITIONS:
             self._fail(f"more than {MAX_CONDITIONS} conditions")
-        if self._depth > MAX_DEPTH:
-            self._fail(f"more than {MAX_DEPTH} conditions within each other")
+        if self._depth > MAX_LEVELS:
+            self._fail(f"more than {MAX_LEVELS} conditions within each other")
         try:
             if self._word("not"):
                 return Not(self._one())
@@ -118,9 +118,9 @@ class _Parser:
                 expected=f"= != < <= > >= ~ or in; or: has {key}",
             )
         if sign in ("~", "!~"):
-            match = Match(key, self._pattern())
+            match = KeyMatch(key, self._pattern())
             return match if sign == "~" else Not(match)
-        return Comparison(key, "=" if sign == "==" else sign, self._value())
+        return KeyComparison(key, "=" if sign == "==" else sign, self._value())
 
     # ---------------------------------------------------------------- words
 

@@ -39,7 +39,7 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class KeyComparison:
     key: Key
     sign: str  # "=", "!=", "<", "<=", ">" or ">="
     value: Value
@@ -49,7 +49,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class KeyMatch:
     key: Key
     pattern: Pattern
 
@@ -100,7 +100,7 @@ class Or:
         return f"({self.left}) or ({self.right})"
 
 
-Leaf = Comparison | Match | Among | Has
+Leaf = KeyComparison | KeyMatch | Among | Has
 Condition = Leaf | Not | And | Or
 
 

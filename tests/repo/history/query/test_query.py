@@ -15,7 +15,7 @@ from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Trigger, Value, Version
 from mvcd.repo.history.query import tree
 from mvcd.repo.history.query.evaluate import Evaluator
-from mvcd.repo.history.query.parse import MAX_CONDITIONS, MAX_DEPTH, MAX_LENGTH, parse
+from mvcd.repo.history.query.parse import MAX_CHARACTERS, MAX_CONDITIONS, MAX_LEVELS, parse
 
 DAY = 86400 * 1_000_000
 NOW = 1_800_000_000_000_000
@@ -136,7 +136,7 @@ def test_an_id_is_found_by_its_beginning() -> None:
         ("time > yesterday", 0, "is no time"),
         ("x = 1 and time ~ 2h", 10, "a time is compared with"),
         ("version > abc", 0, "is no version"),
-        ("(" * (MAX_DEPTH + 1) + "a = 1", MAX_DEPTH, "within each other"),
+        ("(" * (MAX_LEVELS + 1) + "a = 1", MAX_LEVELS, "within each other"),
         (" and ".join(["a=1"] * (MAX_CONDITIONS + 1)), 8 * MAX_CONDITIONS, "conditions"),
     ],
 )
@@ -148,7 +148,7 @@ def test_a_mistake_is_pointed_at(expression: str, start: int, words: str) -> Non
 
 def test_an_expression_has_a_length() -> None:
     with pytest.raises(ExpressionError, match="more than"):
-        parse("a" * (MAX_LENGTH + 1))
+        parse("a" * (MAX_CHARACTERS + 1))
 
 
 def test_keys_that_no_version_has_are_known_afterwards() -> None:
@@ -168,11 +168,11 @@ values: st.SearchStrategy[Value] = st.one_of(
 )  # fmt: skip
 keys = st.sampled_from(NAMES).map(tree.Key)
 leaves = st.one_of(
-    st.builds(tree.Comparison, keys, st.sampled_from("= != < <= > >=".split()), values),
+    st.builds(tree.KeyComparison, keys, st.sampled_from("= != < <= > >=".split()), values),
     st.builds(tree.Among, keys, st.lists(values, min_size=1, max_size=3).map(tuple)),
     st.builds(tree.Has, keys),
-    st.builds(tree.Match, keys, st.text(max_size=5).map(tree.Pattern)),
-    st.builds(tree.Match, keys, st.sampled_from(["a+", "^x$", r"\d"]).map(lambda r: tree.Pattern(r, True))),
+    st.builds(tree.KeyMatch, keys, st.text(max_size=5).map(tree.Pattern)),
+    st.builds(tree.KeyMatch, keys, st.sampled_from(["a+", "^x$", r"\d"]).map(lambda r: tree.Pattern(r, True))),
 )  # fmt: skip
 conditions = st.recursive(
     leaves,
@@ -219,7 +219,7 @@ def naive(  # noqa: PLR0911 - one return a case
     value = found[name]
     if isinstance(condition, tree.Among):
         return any(same(value, wanted) for wanted in condition.values)
-    if isinstance(condition, tree.Comparison):
+    if isinstance(condition, tree.KeyComparison):
         sign, wanted = condition.sign, condition.value
         if sign in ("=", "!="):
             return same(value, wanted) is (sign == "=")
@@ -245,7 +245,7 @@ def same(value: Value, wanted: Value) -> bool:
 
 
 def without_patterns(condition: tree.Condition) -> bool:
-    return not any(isinstance(leaf, tree.Match) for leaf in tree.leaves(condition))
+    return not any(isinstance(leaf, tree.KeyMatch) for leaf in tree.leaves(condition))
 
 
 @given(conditions.filter(without_patterns), recorded, recorded)

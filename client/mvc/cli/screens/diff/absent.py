@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NOTE = "content not here"
 ABSENT = "Not here (pruned, or never fetched)"
-_ALL = 5  # components
+_ALL_COMPONENTS = 5  # components
 
 
 def lines(diff: Diff, old: str, new: str, *, files: bool = True) -> Iterator[str]:
@@ -35,7 +35,7 @@ def sentence(diff: Diff, old: str, new: str, *, files: bool = True) -> str:
     said = []
     for ids, components in by_sides.items():
         whose = f" of {' and '.join(names[id] for id in ids)}" if ids else ""
-        what = ", ".join(components) if len(components) < _ALL else "all content"
+        what = ", ".join(components) if len(components) < _ALL_COMPONENTS else "all content"
         said.append(f"{what}{whose}")
     if files and (paths := diff.absent_files):
         said.append(f"the content of {text.plural(len(paths), 'file')}")

@@ -9,13 +9,13 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens.diff import folding, values
-from mvc.cli.screens.diff.marks import Limits, change, cut, mark, more, named, sentence
+from mvc.cli.screens.diff.marks import RowLimits, change, cut, mark, more, named, sentence
 
 if TYPE_CHECKING:
     from mvc.api.diff import ArchitectureChange, Layer, ModelChange, PackageChange, SourceChange
 
 
-def lines(found: ArchitectureChange, limits: Limits) -> Iterator[str]:
+def lines(found: ArchitectureChange, limits: RowLimits) -> Iterator[str]:
     """What stands below the changed files."""
     for model in found.layers:
         yield from _model(model, limits)
@@ -90,7 +90,7 @@ def layer_rows(model: ModelChange) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _model(model: ModelChange, limits: Limits) -> Iterator[str]:
+def _model(model: ModelChange, limits: RowLimits) -> Iterator[str]:
     path = model.new if model.new is not None else model.old
     label = text.safe(path or "")
     if model.old is not None and model.new is not None and model.old != model.new:
@@ -109,7 +109,7 @@ def _model(model: ModelChange, limits: Limits) -> Iterator[str]:
         yield from _parameters(model, limits)
 
 
-def _parameters(model: ModelChange, limits: Limits) -> Iterator[str]:
+def _parameters(model: ModelChange, limits: RowLimits) -> Iterator[str]:
     old, new = model.parameters
     if old != new:
         relative = f"  ({values.percent(100 * (new - old) / old)})" if old else ""

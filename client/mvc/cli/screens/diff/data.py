@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff.marks import Limits, change, cut, mark, more, sentence
+from mvc.cli.screens.diff.marks import RowLimits, change, cut, mark, more, sentence
 
 if TYPE_CHECKING:
     from mvc.api.diff import Column, ColumnSummary, DataChange, Overlap, Table, TableChange
 
 _WHOLE = 1e12
-_NAMES = 4
+_MAX_COLUMNS = 4
 """Columns that are named on a table's line."""
 
 
@@ -23,7 +23,7 @@ def notes(found: DataChange) -> dict[str, str]:
     return {table.path: note(table) for table in found.tables}
 
 
-def lines(found: DataChange, limits: Limits) -> Iterator[str]:
+def lines(found: DataChange, limits: RowLimits) -> Iterator[str]:
     """What stands below the changed files."""
     if found.images:
         yield f"    {click.style('images', bold=True)}  {images(found)}"
@@ -104,8 +104,8 @@ def columns(table: TableChange) -> str:
     said += [click.style(f"-{text.safe(c.name)}", fg="red") for c in table.columns_removed]
     retyped = [f"{text.safe(a.name)} {a.type} -> {b.type}" for a, b in table.columns_retyped]
     shown = [*said, *(click.style(r, fg="magenta") for r in retyped)]
-    rest = f" and {len(shown) - _NAMES:,} more" if len(shown) > _NAMES else ""
-    return f"columns {', '.join(shown[:_NAMES])}{rest}" if shown else ""
+    rest = f" and {len(shown) - _MAX_COLUMNS:,} more" if len(shown) > _MAX_COLUMNS else ""
+    return f"columns {', '.join(shown[:_MAX_COLUMNS])}{rest}" if shown else ""
 
 
 def rows(table: Table) -> str:
@@ -123,7 +123,7 @@ def _rows(old: Table, new: Table) -> str:
 # -------------------------------------------------------------------- --columns
 
 
-def summaries(tables: Mapping[str, TableChange], limits: Limits) -> Iterator[str]:
+def summaries(tables: Mapping[str, TableChange], limits: RowLimits) -> Iterator[str]:
     """The section of `--columns`: per table the columns whose figures differ, before and after."""
     yield click.style("columns", bold=True)
     if not tables:

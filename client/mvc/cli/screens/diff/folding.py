@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 _NUMBER = re.compile(r"(?<![^. ])(?:[0-9]{1,9}|\[[0-9,-]+\])(?![^. ])")
-_DEPTH = 3
+_MAX_LEVELS = 3
 """Numbers in a name: of the block, the expert, the part of a Sequential."""
 
 _ANY = "\0"
 """Stands for a number in a pattern; names that are shown have no control characters."""
 
-_FEW = 3
+_FEW_FILES = 3
 """Files of one directory and suffix that are still shown one by one."""
 
 
@@ -31,7 +31,7 @@ def layers(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """(kind, name, note): rows that differ in one number of their names only become one, in first place:
     `layers.0.w` and `layers.1.w` are `layers.[0-1].w`. A renamed layer's two names count as one text."""
     found = list(rows)
-    for depth in range(_DEPTH):
+    for depth in range(_MAX_LEVELS):
         found = _folded(found, depth)
     return found
 
@@ -98,7 +98,7 @@ def files(rows: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str, int
         groups.setdefault((kind, directory, apart or f"*.{suffix}"), []).append((kind, label, path))
     found: list[tuple[str, str, str, int]] = []
     for (kind, directory, pattern), members in groups.items():
-        if len(members) > _FEW:
+        if len(members) > _FEW_FILES:
             name = f"{directory}/{pattern}" if directory else pattern
             found.append((kind, name.removesuffix("."), "", len(members)))
         else:

@@ -26,7 +26,7 @@ _MARKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RowLimits:
     """Rows of each list before it is cut, so that all five parts stay in view. None: no limit."""
 
     paths: int | None = 8
@@ -35,7 +35,7 @@ class Limits:
     layers: int | None = 10
 
 
-WHOLE = Limits(None, None, None, None)
+WHOLE = RowLimits(None, None, None, None)
 
 
 def mark(kind: str) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mvc.api.diff import Diff, FileChanges
 
 _SIZED = ("weights", "data")
-_NARROWEST = 30
+_NARROWEST_COLUMNS = 30
 
 
 def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
@@ -37,7 +37,7 @@ def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
             [click.style(name, bold=files.changed, dim=not files.changed), marks(files), says]
         )
     indent = sum(max(text.width(row[i]) for row in rows) + 2 for i in range(2))
-    room = max(_NARROWEST, get_terminal_size().columns - indent)
+    room = max(_NARROWEST_COLUMNS, get_terminal_size().columns - indent)
     for row in rows:
         first, *rest = _wrapped(row[2], room)
         row[2] = "\n".join([first, *(" " * indent + line for line in rest)])

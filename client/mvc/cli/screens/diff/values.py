@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff.marks import Limits, more
+from mvc.cli.screens.diff.marks import RowLimits, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import ValueChange
 
-_LONGEST = 28
+_LONGEST_COLUMNS = 28
 """Columns of one value, so that old and new stay side by side on 80."""
 
 
-def lines(values: Mapping[str, ValueChange], limits: Limits, indent: str = "    ") -> Iterator[str]:
+def lines(
+    values: Mapping[str, ValueChange], limits: RowLimits, indent: str = "    "
+) -> Iterator[str]:
     rows = []
     for key, change in list(values.items())[: limits.values]:
         row = [
@@ -61,10 +63,10 @@ def summary(values: Mapping[str, ValueChange], noun: str) -> str:
     return f"{counted}: {', '.join(counts)}" if counts else counted
 
 
-def _short(value: object, limits: Limits) -> str:
+def _short(value: object, limits: RowLimits) -> str:
     shown = text.number(value)
-    if limits.values is not None and len(shown) > _LONGEST:
-        return shown[: _LONGEST - 1] + "…"
+    if limits.values is not None and len(shown) > _LONGEST_COLUMNS:
+        return shown[: _LONGEST_COLUMNS - 1] + "…"
     return shown
 
 

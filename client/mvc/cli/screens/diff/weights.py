@@ -9,7 +9,7 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens.diff import folding
-from mvc.cli.screens.diff.marks import Limits, mark, more
+from mvc.cli.screens.diff.marks import RowLimits, mark, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, TensorChanges
@@ -29,7 +29,7 @@ def summary(*changes: TensorChanges) -> str:
     return f"{text.plural(sum(counts.values()), 'tensor')}: {', '.join(parts)}"
 
 
-def elsewhere(diff: Diff, limits: Limits, *, forms: bool) -> Iterator[str]:
+def elsewhere(diff: Diff, limits: RowLimits, *, forms: bool) -> Iterator[str]:
     """Tensors that lie in another file than before (a model that was sharded anew), and those of files that are
     as before while what holds their data changed: external data of ONNX, the shards of TensorFlow."""
     listed = {path for files in diff.components.values() for path in files.modified}
@@ -42,7 +42,7 @@ def elsewhere(diff: Diff, limits: Limits, *, forms: bool) -> Iterator[str]:
         yield from names(diff.across, limits, forms=forms)
 
 
-def names(changes: TensorChanges, limits: Limits, *, forms: bool) -> Iterator[str]:
+def names(changes: TensorChanges, limits: RowLimits, *, forms: bool) -> Iterator[str]:
     """Yields the tensors whose values changed; with `forms` also those that came, went, or have another form or
     name."""
     kinds = _KINDS if forms else ("changed",)

@@ -21,16 +21,16 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens.diff import absent, architecture, data, folding, values, weights
-from mvc.cli.screens.diff.marks import WHOLE, Limits, file_counts, mark, more
+from mvc.cli.screens.diff.marks import WHOLE, RowLimits, file_counts, mark, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, FileChanges
 
-Below = Callable[["Diff", Limits], Iterator[str]]
+Below = Callable[["Diff", RowLimits], Iterator[str]]
 
 
 def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
-    limits = WHOLE if verbose else Limits()
+    limits = WHOLE if verbose else RowLimits()
     yield heading(old, new)
     if not diff.changed:
         yield "No differences"
@@ -62,7 +62,7 @@ def _title(diff: Diff, name: str, files: FileChanges, *, shown: bool) -> str:
 def _files(
     files: FileChanges,
     notes: Mapping[str, str],
-    limits: Limits,
+    limits: RowLimits,
     below: Callable[[str], Iterator[str]],
 ) -> Iterator[str]:
     rows = [("modified", p, p) for p in files.modified]
@@ -91,7 +91,7 @@ def _notes(diff: Diff, name: str) -> Mapping[str, str]:
     return {}
 
 
-def _names(diff: Diff, limits: Limits) -> Callable[[str], Iterator[str]]:
+def _names(diff: Diff, limits: RowLimits) -> Callable[[str], Iterator[str]]:
     def below(path: str) -> Iterator[str]:
         if path in diff.tensors:
             yield from weights.names(diff.tensors[path], limits, forms=not _forms_shown(diff))

@@ -11,13 +11,13 @@ from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Silent
 from mvcd.objects.closure import children
-from mvcd.store.frames import Frame, parse_frame
+from mvcd.store.frames import RecordFrame, parse_frame
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
-from mvcd.wire import below, limits, server
-from mvcd.wire.below import records_below
+from mvcd.wire import limits, lookahead, server
 from mvcd.wire.client import RemotePeer
+from mvcd.wire.lookahead import records_below
 from tests.wire.conftest import History
 from tests.wire.hosts import calling, serving
 
@@ -76,7 +76,7 @@ def test_each_object_comes_after_one_that_names_it(history: History) -> None:
 def test_as_many_as_there_may_be(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
     head = history.versions[1]
     assert len(kinds(records_below(history.store, [head], 7))) == 7
-    monkeypatch.setattr(below, "MOST_BYTES", 1)
+    monkeypatch.setattr(lookahead, "MOST_BYTES", 1)
     assert kinds(records_below(history.store, [head], 4096)) == [head]
 
 
@@ -97,7 +97,7 @@ class Forging(RemotePeer):
         super().__init__(f"127.0.0.1:{port}", "r", "r")
         self._more = [parse_frame(frame) for frame in history.store.records(forged)]
 
-    def below(self, ids: Sequence[Digest]) -> Iterator[Frame]:
+    def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         yield from super().below(ids)
         yield from self._more
 

@@ -25,7 +25,7 @@ RECORDS = (
 )
 """How result files begin that hold rows or histories: their last row, or all their rows, are no metrics."""
 
-MAX_FILE = 8 << 20
+MAX_FILE_BYTES = 8 << 20
 """Bytes; a larger file is data, not settings or metrics."""
 
 MAX_FILES = 500
@@ -40,7 +40,7 @@ MAX_RECORD_BYTES = 256 << 10
 
 def carries_values(component: Component, path: str, size: int) -> bool:
     """Whether a file's settings or metrics belong into the version record."""
-    if not 0 < size <= MAX_FILE:
+    if not 0 < size <= MAX_FILE_BYTES:
         return False
     if component is Component.HYPERPARAMETERS:
         return path.endswith(SETTINGS_SUFFIXES)

@@ -26,7 +26,7 @@ from mvcd.team.roles import Role, Scope
 
 T = TypeVar("T")
 EVERYBODY = "*"
-MAX_SIGNERS = 48 << 10
+MAX_SIGNERS_BYTES = 48 << 10
 _PRINCIPAL = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
@@ -159,7 +159,7 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ProtectionRule:
     """Protection of the refs that a glob names; where several match, all of them bind.
 
     `allow`: the principals that may touch them at all, None: whoever's role suffices. `signers`: the text of an
@@ -190,7 +190,7 @@ class Rule:
         return encode(self.document())
 
     @classmethod
-    def of(cls, value: dict[str, Any]) -> Rule:
+    def of(cls, value: dict[str, Any]) -> ProtectionRule:
         allow = value["allow"]
         return cls(
             repos=value["repos"],
@@ -225,7 +225,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Hosted:
+class HostedRepository:
     """A repository of the server. `id` is its store's."""
 
     name: str
@@ -236,9 +236,9 @@ class Hosted:
         return encode({"name": self.name, "id": self.id, "created_us": self.created_us})
 
     @classmethod
-    def of(cls, value: dict[str, Any]) -> Hosted:
+    def of(cls, value: dict[str, Any]) -> HostedRepository:
         return cls(value["name"], value["id"], value["created_us"])
 
 
-def covering(rules: Iterable[Rule], repo: str, ref: str) -> list[Rule]:
+def covering(rules: Iterable[ProtectionRule], repo: str, ref: str) -> list[ProtectionRule]:
     return [rule for rule in rules if rule.covers(repo, ref)]

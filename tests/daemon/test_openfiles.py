@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.daemon.writers import Writer, probe
+from mvcd.daemon.openfiles import Writer, probe
 
 WRITER = """
 import mmap, os, sys

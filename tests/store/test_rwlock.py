@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import threading
 
-from mvcd.store.gate import Gate
+from mvcd.store.rwlock import ReadersWriterLock
 
 
 def test_alone_waits_for_those_inside_and_keeps_others_out():
-    gate = Gate()
+    gate = ReadersWriterLock()
     events: list[str] = []
     gate.enter()
     holds, release = threading.Event(), threading.Event()
@@ -38,7 +38,7 @@ def test_alone_waits_for_those_inside_and_keeps_others_out():
 
 def test_all_may_enter_while_a_host_is_inside():
     """A host may wait for others that have yet to enter, though somebody waits to be alone."""
-    gate = Gate()
+    gate = ReadersWriterLock()
     gate.enter()
     alone = threading.Event()
 
@@ -65,7 +65,7 @@ def test_all_may_enter_while_a_host_is_inside():
 
 
 def test_a_crowd_that_comes_and_goes_does_not_keep_anybody_waiting():
-    gate = Gate()
+    gate = ReadersWriterLock()
     stop = threading.Event()
 
     def crowd():

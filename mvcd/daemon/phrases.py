@@ -10,13 +10,13 @@ from mvcd.inspect.tensors import TensorChanges
 from mvcd.objects.version import Component, Value
 from mvcd.repo.records.results import Diff, FileChanges, ValueChange
 
-NAMED = 3
+NAMED_VALUES = 3
 """Values told one by one; the rest are counted. More than three are not taken in at a glance."""
 
 CHANGED = "changed"
 """The whole part of a component of which it is not here what files changed."""
 
-_TEXT = 40
+_TEXT_CELLS = 40
 """Cells of one value."""
 
 _VALUES = {Component.HYPERPARAMETERS: "settings", Component.RESULTS: "metrics"}
@@ -47,7 +47,7 @@ def values_of(diff: Diff, component: Component) -> Mapping[str, ValueChange]:
     return diff.metrics if component is Component.RESULTS else {}
 
 
-def values(changes: Mapping[str, ValueChange], named: int = NAMED) -> str:
+def values(changes: Mapping[str, ValueChange], named: int = NAMED_VALUES) -> str:
     """ "lr 0.1 -> 0.05, decay 0.01 and 4 more"."""
     told = [f"{safe(key)} {_change(change)}" for key, change in list(changes.items())[:named]]
     more = len(changes) - len(told)
@@ -65,7 +65,7 @@ def _text(value: Value) -> str:
         return "gone"
     if isinstance(value, float):
         return "NaN" if value != value else f"{value:.6g}"  # noqa: PLR0124 - only NaN differs from itself
-    return shorten(safe(" ".join(str(value).split())), _TEXT)
+    return shorten(safe(" ".join(str(value).split())), _TEXT_CELLS)
 
 
 # -------------------------------------------------------------------- files

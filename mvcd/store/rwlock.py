@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from threading import Condition, Lock
 
 
-class Gate:
+class ReadersWriterLock:
     def __init__(self) -> None:
         self._lock = Lock()
         self._changed = Condition(self._lock)
