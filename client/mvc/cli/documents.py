@@ -132,7 +132,6 @@ def version(version: Version) -> Json:
 
 def version_whole(version_shown: Version, changes: Diff) -> Json:
     """`show --json`: as in `log`, with parts, provenance and the difference to the first parent."""
-    made = version_shown.provenance
     return {
         **version(version_shown),
         "components": {
@@ -140,15 +139,20 @@ def version_whole(version_shown: Version, changes: Diff) -> Json:
             for name, root in version_shown.components.items()
         },
         "tracked": list(version_shown.tracked),
-        "provenance": {
-            "git_commit": made.git_commit,
-            "git_dirty": made.git_dirty,
-            "command": list(made.command),
-            "host": made.host,
-            "python": made.python,
-            "packages_digest": made.packages_digest,
-        },
+        "provenance": provenance(version_shown),
         "changes": diff(changes),
+    }
+
+
+def provenance(version: Version) -> Json:
+    made = version.provenance
+    return {
+        "git_commit": made.git_commit,
+        "git_dirty": made.git_dirty,
+        "command": list(made.command),
+        "host": made.host,
+        "python": made.python,
+        "packages_digest": made.packages_digest,
     }
 
 

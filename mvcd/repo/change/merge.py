@@ -13,18 +13,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
-from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Value, Version
 from mvcd.repo.change import moves, rewriting
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
 from mvcd.repo.contents import flatvalues
-from mvcd.repo.contents.files import Change, VersionFiles, changes, read_entry
+from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
@@ -271,26 +271,18 @@ def _with_values(core: Core, version: Version) -> Version:
     """Settings and metrics as the merged files have them."""
     return replace(
         version,
-        hyperparameters=flatvalues.merged(
-            _found(core, version, Component.HYPERPARAMETERS, core.fetch)
-        ),
-        metrics=flatvalues.merged(_found(core, version, Component.RESULTS, core.fetch)),
+        hyperparameters=flatvalues.merged(_values(core, version, Component.HYPERPARAMETERS)),
+        metrics=flatvalues.merged(_values(core, version, Component.RESULTS)),
     )
 
 
-def _found(
-    core: Core, version: Version, component: Component, fetch: Fetch
+def _values(
+    core: Core, version: Version, component: Component
 ) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    count = 0
-    for placed in VersionFiles(version, fetch).all([component]):
-        entry = placed.entry
-        if not flatvalues.carries_values(component, entry.path, entry.size):
-            continue
-        (row,) = core.store.cache_get([flatvalues.cache_key(component, entry.path, entry.recipe)])
-        known = flatvalues.unpack(row) if row is not None else None
-        if known is None:
-            known = flatvalues.parse(component, entry.path, read_entry(entry, fetch))
-        yield entry.path, known
-        count += 1
-        if count >= flatvalues.MAX_FILES:
-            return
+    carriers = flatvalues.carriers(version, component, core.fetch)
+    for entry in islice(carriers, flatvalues.MAX_FILES):
+        known = flatvalues.remembered(core.store, component, entry)
+        yield (
+            entry.path,
+            flatvalues.stored(component, entry, core.fetch) if known is None else known,
+        )

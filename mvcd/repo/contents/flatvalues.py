@@ -7,11 +7,15 @@ a commit parses only what changed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mvcd.ids import RecipeId
 from mvcd.inspect.values import merge_values, parse_metrics, parse_settings
-from mvcd.objects.version import Component, Value
+from mvcd.objects.entry import Entry
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Component, Value, Version
+from mvcd.repo.contents.files import VersionFiles, read_entry
+from mvcd.store.api import Store
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 METRICS_SUFFIXES = (".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml")
@@ -55,6 +59,24 @@ def carries_values(component: Component, path: str, size: int) -> bool:
 def parse(component: Component, path: str, data: bytes) -> dict[str, Value]:
     parser = parse_settings if component is Component.HYPERPARAMETERS else parse_metrics
     return dict(parser(path, data).values)
+
+
+def carriers(version: Version, component: Component, fetch: Fetch) -> Iterator[Entry]:
+    """Files of a component that carry values, in order of their paths; MAX_FILES of them count."""
+    for placed in VersionFiles(version, fetch).all([component]):
+        if carries_values(component, placed.entry.path, placed.entry.size):
+            yield placed.entry
+
+
+def remembered(store: Store, component: Component, entry: Entry) -> dict[str, Value] | None:
+    """Values of a file that were parsed before; None where the cache does not have them."""
+    (row,) = store.cache_get([cache_key(component, entry.path, entry.recipe)])
+    return None if row is None else unpack(row)
+
+
+def stored(component: Component, entry: Entry, fetch: Fetch) -> dict[str, Value]:
+    """Parses a file of a version. Raises MissingObject where its content is not here."""
+    return parse(component, entry.path, read_entry(entry, fetch))
 
 
 def merged(

@@ -40,6 +40,7 @@ from typing import NamedTuple, Self
 from blake3 import blake3
 
 from mvcd.ids import DIGEST_BYTES, RecipeId
+from mvcd.objects.entry import Mode
 
 FORMAT = 1
 RULES_DIGEST_BYTES = 16
@@ -92,6 +93,13 @@ class FileStat(NamedTuple):
             return cls.of(os.lstat(path))
         except OSError:
             return None
+
+    @property
+    def mode(self) -> Mode:
+        """What a manifest records of it besides path, size and content."""
+        if self.is_symlink:
+            return Mode.SYMLINK
+        return Mode.EXECUTABLE if self.executable else Mode.FILE
 
     def racy(self, now_ns: int) -> bool:
         """Could a write after a scan that started at `now_ns` leave these stamps as they are?"""

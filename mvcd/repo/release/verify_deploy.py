@@ -28,7 +28,6 @@ from mvcd.repo.release.export import sha256_of
 from mvcd.repo.release.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.workspace.ingest import BATCH_BYTES, Ingest, Source
 from mvcd.repo.workspace.targets import DryTarget
-from mvcd.repo.workspace.workspace import mode_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _at_a_glance(path: str, file: ExportedFile, now: FileStat) -> str | None:
     entry = file.entry
     if not (now.is_symlink or os.path.isfile(path)):
         return "differs"  # a device, a pipe
-    mode = mode_of(now)
+    mode = now.mode
     if (mode is Mode.SYMLINK) != (entry.mode is Mode.SYMLINK) or now.size != entry.size:
         return "differs"
     return None if mode is entry.mode else "mode"

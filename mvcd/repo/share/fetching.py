@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from mvcd.errors import Conflict, CorruptObject, Failure, StaleReuse
 from mvcd.ids import VersionId
@@ -46,6 +47,14 @@ class RefChange:
     name: str
     old: VersionId | None
     new: VersionId | None
+
+    @classmethod
+    def of(cls, update: RefUpdate) -> Self:
+        old, new = (
+            None if value is None else version_named(update.name, value)
+            for value in (update.expect, update.target)
+        )
+        return cls(update.name, old, new)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +162,7 @@ def _fetch(
             *_signatures(core, theirs, mine),
         ]
         session.commit(updates)
-    moved = tuple(_moved(u) for u in updates)
+    moved = tuple(RefChange.of(u) for u in updates)
     return FetchResult(
         remote.name, remote.url, moved, received.versions, received.objects, received.bytes
     )
@@ -171,14 +180,6 @@ def _heal(core: Core, session: Session, peers: Sequence[Peer]) -> Received:
         core.monitor.finish()
     session.flush()
     return received
-
-
-def _moved(update: RefUpdate) -> RefChange:
-    old, new = (
-        None if value is None else version_named(update.name, value)
-        for value in (update.expect, update.target)
-    )
-    return RefChange(update.name, old, new)
 
 
 def _tracking(

@@ -86,7 +86,7 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
         force = _forced(core, remote, updates, asked, theirs)
         updates += _companions(core, wanted, theirs)
         done = PushResult(
-            remote.name, remote.url, tuple(map(_moved, updates)), dry_run=asked.dry_run
+            remote.name, remote.url, tuple(map(RefChange.of, updates)), dry_run=asked.dry_run
         )
         if asked.dry_run:
             return done
@@ -276,12 +276,6 @@ def _companions(
 
 
 # -------------------------------------------------------------------- afterwards
-
-
-def _moved(update: RefUpdate) -> RefChange:
-    old = None if update.expect is None else version_named(update.name, update.expect)
-    new = None if update.target is None else version_named(update.name, update.target)
-    return RefChange(update.name, old, new)
 
 
 def _remember(core: Core, remote: remotes.Remote, updates: Sequence[RefUpdate]) -> None:

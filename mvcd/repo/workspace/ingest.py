@@ -290,7 +290,7 @@ class Ingest:
         recipe = draft.finish()
         self._put_objects(draft.take_objects())
         self._monitor.advance(items_done=1)
-        self._results.append(Ingested(path, recipe, draft.size, _mode(now), now, None))
+        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, None))
 
     def _take_buffer(self) -> bytearray:
         return self._buffers.pop() if self._buffers else bytearray(BATCH_BYTES)
@@ -345,7 +345,7 @@ def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
     draft.accept(done)
     recipe = draft.finish()
     kept = data if source.wants_data else None
-    result = Ingested(source.path, recipe, len(data), _mode(now), now, kept)
+    result = Ingested(source.path, recipe, len(data), now.mode, now, kept)
     return _Loaded(result, shape, done, draft.take_objects())
 
 
@@ -359,10 +359,6 @@ def _open(path: str, name: str) -> int:
         return fd
     os.close(fd)
     raise unread(name, errno.EISDIR)
-
-
-def _mode(now: FileStat) -> Mode:
-    return Mode.SYMLINK if now.is_symlink else Mode.EXECUTABLE if now.executable else Mode.FILE
 
 
 def _nothing() -> None:

@@ -22,7 +22,7 @@ from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, ComponentRoot, Value, Version
 from mvcd.repo.contents import flatvalues
-from mvcd.repo.contents.files import Placed, VersionFiles, read_entry
+from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
@@ -248,10 +248,7 @@ class Snapshotter:
                 return dict(before)
         absent: Mapping[str, Value] = {}
         found: list[tuple[str, Mapping[str, Value]]] = []
-        for placed in VersionFiles(version, result.fetch).all([component]):
-            entry = placed.entry
-            if not flatvalues.carries_values(component, entry.path, entry.size):
-                continue
+        for entry in flatvalues.carriers(version, component, result.fetch):
             if entry.path in parsed:
                 found.append((entry.path, parsed[entry.path]))
             elif (told := self._remembered(component, entry, result.cache)) is not None:
@@ -266,18 +263,19 @@ class Snapshotter:
         self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
     ) -> Mapping[str, Value] | None:
         """None where the file is left out and its content is not here."""
-        key = flatvalues.cache_key(component, entry.path, entry.recipe)
-        (row,) = self._core.store.cache_get([key])
-        if row is not None:
-            return flatvalues.unpack(row)
+        known = flatvalues.remembered(self._core.store, component, entry)
+        if known is not None:
+            return known
         try:
             out = component in self._left_out
-            data = read_entry(entry, self._core.store.get if out else self._fetch)
+            found = flatvalues.stored(
+                component, entry, self._core.store.get if out else self._fetch
+            )
         except MissingObject:
             if not out:
                 raise
             return None
-        found = flatvalues.parse(component, entry.path, data)
+        key = flatvalues.cache_key(component, entry.path, entry.recipe)
         cache[key] = flatvalues.pack(found)
         return found
 

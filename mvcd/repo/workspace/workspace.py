@@ -15,12 +15,11 @@ from functools import cached_property
 
 from mvcd.errors import IntegrityError, UsageError
 from mvcd.ids import DIGEST_BYTES, Digest, RecipeId, VersionId
-from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.contents.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.core.core import Core
-from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.records.refs import EMPTY_ID, encode_components
 from mvcd.repo.workspace import left_out
@@ -184,7 +183,7 @@ class ScannedWorkspace:
     def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
         path, stat = candidate.path, candidate.stat
         recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_BYTES))
-        return Placed(self.rules.component_of(path), Entry(path, mode_of(stat), stat.size, recipe))
+        return Placed(self.rules.component_of(path), Entry(path, stat.mode, stat.size, recipe))
 
     def _read(self, candidates: Collection[Candidate]) -> dict[str, RecipeId]:
         sources = [Source(c.path, c.stat) for c in candidates]
@@ -206,7 +205,7 @@ class ScannedWorkspace:
         for candidate in self.scan.candidates:
             recipe = recipes.get(candidate.path) or candidate.recipe
             if recipe is not None:
-                placed, mode = known.get(candidate.path), mode_of(candidate.stat)
+                placed, mode = known.get(candidate.path), candidate.stat.mode
                 entry = Entry(candidate.path, mode, candidate.stat.size, recipe)
                 same = placed is not None and placed.entry == entry
                 settled[candidate.path] = CandidateOutcome.CLEAN if same else recipe
@@ -254,12 +253,6 @@ class ScannedWorkspace:
         return b"known/" + self.core.workspace.encode()
 
 
-def mode_of(stat: FileStat) -> Mode:
-    if stat.is_symlink:
-        return Mode.SYMLINK
-    return Mode.EXECUTABLE if stat.executable else Mode.FILE
-
-
 def relative(root: str, path: str) -> str:
     """`path` (absolute, or relative to the current directory) as the workspace names it; "." is the root.
 
@@ -282,4 +275,4 @@ def _undecided(candidate: Candidate, placed: Placed | None) -> bool:
     if placed is None or candidate.state is CandidateState.KNOWN:
         return False
     entry = placed.entry
-    return entry.size == candidate.stat.size and entry.mode == mode_of(candidate.stat)
+    return entry.size == candidate.stat.size and entry.mode == candidate.stat.mode

@@ -18,7 +18,6 @@ _MAX_METRICS = 3
 
 
 def document(card: Card) -> dict[str, Any]:
-    made = card.version.provenance
     return {
         "project": card.project,
         **documents.version(card.version),
@@ -58,14 +57,7 @@ def document(card: Card) -> dict[str, Any]:
             for t in card.tables
         ],
         "data_kinds": [{"kind": k.kind, "files": k.files, "bytes": k.size} for k in card.data],
-        "provenance": {
-            "git_commit": made.git_commit,
-            "git_dirty": made.git_dirty,
-            "command": list(made.command),
-            "host": made.host,
-            "python": made.python,
-            "packages_digest": made.packages_digest,
-        },
+        "provenance": documents.provenance(card.version),
         "stages": [stages.document(r) for r in card.stages],
         "signatures": None
         if card.signatures is None
