@@ -41,7 +41,7 @@ The second copy, and recovery:
 
 Between processes, and with the system:
     lease       what live sessions rely on
-    rwlock      threads that pass at once, or one alone
+    rwlock      a lock that many threads hold at once, or one alone
     opened      stores that a server keeps open
     apart       work that may end its process, in one of its own
     trouble     what LMDB refuses, told apart from damage

@@ -56,7 +56,7 @@ class Index:
         self._holders = 0
         self._failure: MvcError | None = None
         self._forked_in_use = False
-        self._gate = ReadersWriterLock()
+        self._map_lock = ReadersWriterLock()
         self._writer: int | None = None
         self._env: Any = None
         self.audit: Any = None
@@ -201,7 +201,7 @@ class Index:
 
         Raises OSError, IntegrityError.
         """
-        self._gate.enter()
+        self._map_lock.enter()
         try:
             self._environment().copyfd(file)
         except lmdb.Error as error:
@@ -209,15 +209,15 @@ class Index:
                 raise OSError(errno_of(error), str(error)) from error
             raise trouble(error, self.path) from error
         finally:
-            self._gate.leave()
+            self._map_lock.leave()
 
     def clear_stale_readers(self) -> int:
         """Frees reader slots of processes that died; how many."""
-        self._gate.enter()
+        self._map_lock.enter()
         try:
             return int(self._environment().reader_check())
         finally:
-            self._gate.leave()
+            self._map_lock.leave()
 
     def used_bytes(self) -> int:
         """Bytes of pages that hold rows, free pages not counted."""
@@ -233,10 +233,10 @@ class Index:
     # ------------------------------------------------------------------ inside
 
     def _begin_read(self) -> Transaction:
-        """Enters the gate and begins; the caller aborts and leaves."""
+        """Enters the lock of the map and begins; the caller aborts and leaves."""
         checked = False
         while True:
-            self._gate.enter()
+            self._map_lock.enter()
             try:
                 env = self._environment()
                 if self._unseen and self._data_lock is not None:
@@ -248,7 +248,7 @@ class Index:
                         raise
                 return env.begin()
             except BaseException as error:
-                self._gate.leave()
+                self._map_lock.leave()
                 if isinstance(error, lmdb.MapResizedError):
                     self._resize(grow=False)
                 elif isinstance(error, lmdb.ReadersFullError) and not checked:
@@ -267,7 +267,7 @@ class Index:
         txn.abort()
         if self._unseen and self._data_lock is not None:
             self._data_lock.leave()
-        self._gate.leave()
+        self._map_lock.leave()
 
     def _require_whole(self, txn: Transaction) -> None:
         """Raises Busy when writers who cannot see us may have used pages again that `txn` read."""
@@ -280,13 +280,13 @@ class Index:
             )
 
     def _write_once(self, work: Callable[[Transaction], T]) -> T:
-        self._gate.enter()
+        self._map_lock.enter()
         try:
             txn = self._environment().begin(write=True)
             self._writer = threading.get_ident()
             try:
                 with self._data_alone():
-                    with self._gate.hosting():
+                    with self._map_lock.hosting():
                         result = work(txn)
                     self._commit(txn)
                 return result
@@ -296,7 +296,7 @@ class Index:
             finally:
                 self._writer = None
         finally:
-            self._gate.leave()
+            self._map_lock.leave()
 
     def _data_alone(self) -> AbstractContextManager[None]:
         return nullcontext() if self._data_lock is None else self._data_lock.alone()
@@ -306,7 +306,7 @@ class Index:
 
     def _resize(self, *, grow: bool) -> None:
         """Doubles the map, or adopts the size that another process gave it."""
-        with self._gate.alone():
+        with self._map_lock.alone():
             env = self._environment()
             try:
                 env.set_mapsize(2 * env.info()["map_size"] if grow else 0)
@@ -389,7 +389,7 @@ class Index:
 
     def _shut(self, failure: MvcError) -> None:
         self._failure = self._failure or failure
-        with self._gate.alone():
+        with self._map_lock.alone():
             env, self._env = self._env, None
             if env is not None:
                 env.close()
@@ -399,8 +399,8 @@ class Index:
 
     def _forked(self) -> None:
         """In a child, before anything else runs there."""
-        self._forked_in_use = bool(self._gate.inside)
-        self._gate = ReadersWriterLock()
+        self._forked_in_use = bool(self._map_lock.inside)
+        self._map_lock = ReadersWriterLock()
         self._writer = None
         if self._data_lock is not None:
             self._data_lock.close()  # the parent's lock stays: its descriptor does

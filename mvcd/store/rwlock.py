@@ -1,4 +1,4 @@
-"""A gate that many threads pass at once, or one holds alone.
+"""A lock that many threads hold at once, or one alone: a readers-writer lock.
 
 LMDB forbids replacing the map while any transaction of the process is open, so growing it must wait
 until all have left. Passing is two short lock holds, because every lookup pays for it. Who wants to be

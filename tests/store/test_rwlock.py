@@ -6,13 +6,13 @@ from mvcd.store.rwlock import ReadersWriterLock
 
 
 def test_alone_waits_for_those_inside_and_keeps_others_out():
-    gate = ReadersWriterLock()
+    lock = ReadersWriterLock()
     events: list[str] = []
-    gate.enter()
+    lock.enter()
     holds, release = threading.Event(), threading.Event()
 
     def hold():
-        with gate.alone():
+        with lock.alone():
             events.append("alone")
             holds.set()
             release.wait()
@@ -20,15 +20,15 @@ def test_alone_waits_for_those_inside_and_keeps_others_out():
 
     def enter():
         holds.wait()
-        gate.enter()
+        lock.enter()
         events.append("inside")
-        gate.leave()
+        lock.leave()
 
     threads = [threading.Thread(target=hold), threading.Thread(target=enter)]
     for thread in threads:
         thread.start()
     events.append("still inside")
-    gate.leave()
+    lock.leave()
     holds.wait()
     release.set()
     for thread in threads:
@@ -38,19 +38,19 @@ def test_alone_waits_for_those_inside_and_keeps_others_out():
 
 def test_all_may_enter_while_a_host_is_inside():
     """A host may wait for others that have yet to enter, though somebody waits to be alone."""
-    gate = ReadersWriterLock()
-    gate.enter()
+    lock = ReadersWriterLock()
+    lock.enter()
     alone = threading.Event()
 
     def hold():
-        with gate.alone():
+        with lock.alone():
             alone.set()
 
     def pass_through():
-        gate.enter()
-        gate.leave()
+        lock.enter()
+        lock.leave()
 
-    with gate.hosting():
+    with lock.hosting():
         holder = threading.Thread(target=hold)
         holder.start()
         guests = [threading.Thread(target=pass_through) for _ in range(20)]
@@ -59,26 +59,26 @@ def test_all_may_enter_while_a_host_is_inside():
         for guest in guests:
             guest.join()
         assert not alone.is_set()
-    gate.leave()
+    lock.leave()
     holder.join()
-    assert gate.inside == 0
+    assert lock.inside == 0
 
 
 def test_a_crowd_that_comes_and_goes_does_not_keep_anybody_waiting():
-    gate = ReadersWriterLock()
+    lock = ReadersWriterLock()
     stop = threading.Event()
 
     def crowd():
         while not stop.is_set():
-            gate.enter()
-            gate.leave()
+            lock.enter()
+            lock.leave()
 
     threads = [threading.Thread(target=crowd) for _ in range(3)]
     for thread in threads:
         thread.start()
     for _ in range(5):
-        with gate.alone():
-            assert gate.inside == 0
+        with lock.alone():
+            assert lock.inside == 0
     stop.set()
     for thread in threads:
         thread.join()
