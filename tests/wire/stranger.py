@@ -1,5 +1,5 @@
-"""A client as a stranger would write it from proto/README.md: generated stubs, blake3, zstandard, and a reader
-of records of its own. It imports nothing of mvcd but generated code.
+"""A client as a stranger would write it from proto/README.md and FORMAT.md: generated stubs, blake3, zstandard,
+and a reader of records of its own. It imports nothing of mvcd but generated code.
 
 It clones one branch into a directory: history by Log, then records level by level, each one checked.
 """
