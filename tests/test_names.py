@@ -65,14 +65,10 @@ TWICE = {
     "reader": "of objects; of captures, which is a program",
     "reading": "of files that must hold still; of captures, by that program",
     "refs": "their names; their rows",
-    "remote": "the service of the team server; verbs about remotes",
     "repair": "of a store; of a repository",
-    "run": "of a server; verbs about `mvc run`",
-    "search": "over versions; verbs about it",
     "status": "of a workspace; of a call, which gRPC calls so",
     "tree": "of hash-cut nodes; of a query",
     "walk": "through history; through what a version reaches",
-    "workspace": "one; verbs about several",
 }
 """Modules of the engine that share a name, and what each is."""
 

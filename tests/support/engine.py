@@ -74,7 +74,7 @@ VERBS = {
     "stages": "release.holders:stages",
     "status": "workspace.status:status",
     "switch": "change.moves:switch",
-    "tabulate": "history.comparison:compare",
+    "tabulate": "history.comparison:compare_versions",
     "tags": "change.branches:tags",
     "undo": "undo:undo",
     "untrack": "change.commit:untrack",
