@@ -19,7 +19,7 @@ import pytest
 import mvc as package
 from mvc.cli import errors
 from mvc.cli.commands import version
-from mvcd.repo.change import moves
+from mvcd.repo.change import rewriting
 from tests.support.commandline import Mvc
 
 CLASH = package.Clash("model.bin", package.Component.WEIGHTS, "changed", "deleted")
@@ -228,4 +228,4 @@ cli.main(["add", "model.py"])
 def test_force_is_offered_where_a_verb_has_it(verb: str) -> None:
     command = import_module(f"mvc.cli.commands.{verb}").command
     has = any("--force" in parameter.opts for parameter in command.params)
-    assert has == (verb in moves.FORCED)
+    assert has == (verb in rewriting.FORCED)
