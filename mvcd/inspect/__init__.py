@@ -11,7 +11,14 @@ Tensors:
     tensorfile  one value for all formats
     tensorfiles  reading it
     safetensors, gguf, npz, onnx, tfcheckpoint    formats
-    torchzip, torchpickle    the zip file of torch | the pickle in it, never run
+    torchzip, torchlegacy, torchexport    files of torch, since 1.6 | before | of torch.export
+    torchpickle, torchviews  what their pickle describes | which bytes each tensor has
+    hdf5        datasets of HDF5, of Keras
+    flaxpack    MessagePack of Flax
+    picklefile  arrays within pickles, and joblib's files
+    unpickle    pickles read without running any of them
+    turning     axes brought into the order of the shape
+    onnxtensor  a tensor of an ONNX model
     zipmembers, protowire, cursor    what formats are made of
     tensors     which came, went and changed, by name
     layers      layers compared by form

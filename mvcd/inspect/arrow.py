@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mvcd.inspect.columns import Column, Gatherer
-from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table
+from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table, distinct_names
 
 if TYPE_CHECKING:
     import types
@@ -34,6 +34,8 @@ def read(kind: str | None, file: BinaryIO, *, summaries: bool) -> Table:
         if kind == "parquet":
             return _parquet(pa, file, summaries=summaries)
         return _arrow(pa, file, summaries=summaries)
+    except (OverflowError, MemoryError, SystemError, KeyError, IndexError) as error:
+        raise NoTable(f"damaged: {error}" if str(error) else "damaged") from None
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # the file cannot be read; what pyarrow says of content has no number
@@ -70,7 +72,9 @@ def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
     if not summaries:
         return Table(rows, _columns(schema))
     names = [field.name for field in schema if _summarised(field.type)]
-    return _summary(schema, rows, names, found.iter_batches(_BATCH_ROWS, columns=names))
+    alike = len(set(schema.names)) < len(schema.names)  # then names choose nothing
+    batches = found.iter_batches(_BATCH_ROWS, columns=None if alike else names)
+    return _summary(schema, rows, batches)
 
 
 def _arrow(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
@@ -85,8 +89,7 @@ def _arrow(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
         reader = pa.ipc.open_stream(source)
         batches = iter(reader)
     if summaries:
-        names = [field.name for field in reader.schema if _summarised(field.type)]
-        return _summary(reader.schema, None, names, batches)
+        return _summary(reader.schema, None, batches)
     return Table(sum(batch.num_rows for batch in batches), _columns(reader.schema))
 
 
@@ -101,18 +104,58 @@ def _summarised(type: Any) -> bool:
 def _columns(schema: Any) -> tuple[Column, ...]:
     if len(schema.names) > MAX_COLUMNS:
         raise NoTable(f"more than {MAX_COLUMNS:,} columns")
-    if len(set(schema.names)) < len(schema.names):
-        raise NoTable("two columns of one name")
-    return tuple(Column(field.name, str(field.type)[:_MAX_TYPE_CHARACTERS]) for field in schema)
+    names = distinct_names(schema.names)
+    return tuple(
+        Column(name, str(field.type)[:_MAX_TYPE_CHARACTERS])
+        for name, field in zip(names, schema, strict=True)
+    )
 
 
-def _summary(schema: Any, rows: int | None, names: list[str], batches: Iterator[Any]) -> Table:
-    """`rows` is None where only the batches tell."""
+def _summary(schema: Any, rows: int | None, batches: Iterator[Any]) -> Table:
+    """`rows` is None where only the batches tell. A batch may have fewer columns than the schema, if no two of
+    them have one name.
+
+    Each batch is validated before it is used: Arrow itself takes offsets and indices as they are, and follows
+    them out of its memory.
+    """
     columns = _columns(schema)
-    gatherer = Gatherer(names)
+    wanted = [
+        (field.name, place, column.name)
+        for place, (field, column) in enumerate(zip(schema, columns, strict=True))
+        if _summarised(field.type)
+    ]
+    gatherer = Gatherer([name for _, _, name in wanted])
     count = 0
     for batch in batches:
+        batch.validate(full=True)
         count += batch.num_rows
-        for name in names:
-            gatherer.add_column(name, batch.column(name).to_pylist())
+        for name, place, label in wanted:
+            at = place if batch.num_columns == len(columns) else batch.schema.get_field_index(name)
+            column = batch.column(at)
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                gatherer.add_column(label, _values(column.slice(start, _BATCH_ROWS)))
     return Table(count if rows is None else rows, columns, gatherer.finish(count))
+
+
+def _values(column: Any) -> list[object]:
+    """As Python has them. Dates and times are the text of their number: Python's own end at the year 9999, and
+    at microseconds."""
+    import pyarrow as pa  # late: an extra
+    import pyarrow.types as t  # late: an extra
+
+    kind = column.type
+    if t.is_dictionary(kind) and _is_time(kind.value_type):
+        column = column.dictionary_decode()
+        kind = column.type
+    if t.is_float16(kind):
+        column = column.cast(pa.float32())
+    if not _is_time(kind):
+        return column.to_pylist()  # type: ignore[no-any-return]
+    number = pa.int32() if t.is_date32(kind) or t.is_time32(kind) else pa.int64()
+    return [None if value is None else str(value) for value in column.cast(number).to_pylist()]
+
+
+def _is_time(kind: Any) -> bool:
+    import pyarrow.types as t  # late: an extra
+
+    return t.is_temporal(kind) and not t.is_interval(kind)

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import zip_longest
 
 from blake3 import blake3
@@ -139,7 +140,7 @@ class _Gathering:
         self.present += 1
         if isinstance(value, bool):
             self.booleans += 1
-        elif isinstance(value, (int, float)):
+        elif isinstance(value, (int, float, Decimal)):
             self._add_number(_float(value), 1, integer=isinstance(value, int))
 
     def _add_number(self, value: float, count: int, *, integer: bool) -> None:
@@ -232,7 +233,7 @@ class Gatherer:
             self._distinct += 1
 
 
-def _float(value: float) -> float:
+def _float(value: float | Decimal) -> float:
     try:
         return float(value)
     except OverflowError:  # an integer past 1e308

@@ -35,8 +35,9 @@ SOURCE_SUFFIXES = """
 """
 
 WEIGHTS_SUFFIXES = """
-    .safetensors .pt .pth .bin .ckpt .h5 .hdf5 .keras .onnx .gguf .ggml .pkl .pickle .joblib .skops .npz
-    .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index .ptl .llamafile
+    .safetensors .pt .pt2 .pth .bin .ckpt .h5 .hdf5 .keras .onnx .onnx_data .gguf .ggml .pkl .pickle
+    .joblib .skops .npz .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index
+    .ptl .llamafile .pdparams
 """
 
 WEIGHTS_NAMES = """
@@ -84,7 +85,7 @@ SUFFIXES: Mapping[Component, str] = {
 }
 """Data is what is left; its suffixes stand here for the reader."""
 
-_EDITION = 2
+_EDITION = 4
 """Raised when the code below decides otherwise over the same tables."""
 
 
@@ -94,6 +95,9 @@ def _table(rows: Mapping[Component, str]) -> dict[str, Component]:
 
 _SOURCE, _WEIGHTS = frozenset(SOURCE_SUFFIXES.split()), frozenset(WEIGHTS_SUFFIXES.split())
 _WEIGHTS_NAMES = frozenset(WEIGHTS_NAMES.split())
+_OF_WEIGHTS = frozenset((".tar", ".data"))
+"""Suffixes that say nothing of what a file is when one of weights stands before them."""
+
 _TF_SHARD = re.compile(r".+\.data-\d{5}-of-\d{5}")
 _BY_NAME, _BY_DIRECTORY, _BY_SUFFIX = _table(NAMES), _table(DIRECTORIES), _table(SUFFIXES)
 _BY_PREFIX = tuple(_table(PREFIXES).items())
@@ -157,7 +161,9 @@ def _by_name(name: str) -> tuple[Component, bool]:
     suffix = dot + suffix
     if suffix in _SOURCE:
         return _A, True
-    if suffix in _WEIGHTS or name in _WEIGHTS_NAMES or _TF_SHARD.fullmatch(name):
+    within = "." + stem.rpartition(".")[2]  # checkpoint.pth.tar, model.onnx.data
+    twice = within in _WEIGHTS and suffix in _OF_WEIGHTS
+    if suffix in _WEIGHTS or twice or name in _WEIGHTS_NAMES or _TF_SHARD.fullmatch(name):
         return _W, False
     named = _BY_NAME.get(name) or _BY_NAME.get(stem)
     named = named or next((c for prefix, c in _BY_PREFIX if name.startswith(prefix)), None)

@@ -17,7 +17,10 @@ class EndsEarly(NotThisFormat):
 class Cursor:
     """A position in bytes `start` to `end` of a file. Every method raises NotThisFormat where those end."""
 
-    def __init__(self, read_at: ReadAt, start: int, end: int) -> None:
+    def __init__(self, read_at: ReadAt, start: int, end: int, order: str = "<") -> None:
+        """`order` of the bytes of its numbers, as `struct` spells it."""
+        self.order = order
+        self.steps = 0  # counted by readers whose work must have an end
         self._read_at = read_at
         self._end = end
         self._base = start  # of the window
@@ -51,8 +54,9 @@ class Cursor:
             self._base, self._window, self._inside = self.at + size, b"", 0
 
     def number(self, form: str) -> int:
-        """A little-endian number in `struct`'s letters."""
-        (value,) = struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
+        """A number in `struct`'s letters."""
+        form = self.order + form
+        (value,) = struct.unpack(form, self.take(struct.calcsize(form)))
         return int(value)
 
     def varint(self) -> int:

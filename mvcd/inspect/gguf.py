@@ -1,4 +1,4 @@
-"""The header of a GGUF file (ggml/docs/gguf.md, versions 2 and 3, little-endian).
+"""The header of a GGUF file (ggml/docs/gguf.md, versions 2 and 3).
 
     "GGUF" version  tensor count  key count        4 4 8 8 bytes
     keys            name, type, value
@@ -6,8 +6,9 @@
     padding         to `general.alignment` (32)
     data            offsets count from here
 
-Version 1 had 32-bit lengths and is long gone; big-endian files begin with a version beyond 2^16. Lists of more
-than 64 values (vocabularies have 10^5) are digested as they pass, so the metadata stay small.
+Version 1 had 32-bit lengths and is long gone. In big-endian files (version 3) the version reads as a number
+beyond 2^16 from the wrong end; their tensors are listed with a dtype that ends in "_BE", which is no number of
+ours. Lists of more than 64 values (vocabularies have 10^5) are digested as they pass; metadata stay small.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import hashlib
 import math
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mvcd.inspect.cursor import Cursor
 from mvcd.inspect.spans import MAX_TENSORS, NotThisFormat, ReadAt, is_name
@@ -57,8 +59,9 @@ def looks_like(head: bytes, size: int) -> bool:
 
 def read(read_at: ReadAt, size: int) -> TensorFile:
     """Raises NotThisFormat."""
-    cursor = Cursor(read_at, 0, min(size, MAX_HEADER_BYTES))
-    magic, version, tensors, keys = struct.unpack("<4sIQQ", cursor.take(24))
+    big = read_at(0, 8)[4:6] == b"\0\0"
+    cursor = Cursor(read_at, 0, min(size, MAX_HEADER_BYTES), ">" if big else "<")
+    magic, version, tensors, keys = struct.unpack(cursor.order + "4sIQQ", cursor.take(24))
     if magic != b"GGUF" or version not in (2, 3) or tensors > MAX_TENSORS or keys > _MAX_KEYS:
         raise NotThisFormat("no GGUF that we read")
     metadata: dict[str, Metadata] = {}
@@ -72,8 +75,8 @@ def read(read_at: ReadAt, size: int) -> TensorFile:
     if type(alignment) is not int or not 0 < alignment <= 1 << 20:
         raise NotThisFormat("no alignment")
     start = -(-cursor.at // alignment) * alignment
-    offsets = sorted({row.offset for row in rows})
-    following = dict(zip(offsets, [*offsets[1:], size - start], strict=True))
+    offsets = [*sorted({row.offset for row in rows}), size - start]
+    following = dict(pairwise(offsets))
     found = {row.name: row.placed(start, size, following[row.offset]) for row in rows}
     if len(found) != tensors:
         raise NotThisFormat("two tensors of one name")
@@ -131,7 +134,7 @@ def _value(cursor: Cursor, kind: int, budget: _Budget) -> Metadata:
     if kind not in _SCALARS:
         raise NotThisFormat("a value of unknown type")
     budget.spend(0)
-    form = "<" + _SCALARS[kind][1]
+    form = cursor.order + _SCALARS[kind][1]
     value: int | float | bool = struct.unpack(form, cursor.take(struct.calcsize(form)))[0]
     return value
 
@@ -163,7 +166,7 @@ def _tensor(cursor: Cursor) -> _Row:
     name, rank = _text(cursor), cursor.number("I")
     if not is_name(name) or rank > _MAX_RANK_DIMENSIONS:
         raise NotThisFormat("a name or rank that no tensor has")
-    dimensions = struct.unpack(f"<{rank}Q", cursor.take(8 * rank))
+    dimensions = struct.unpack(f"{cursor.order}{rank}Q", cursor.take(8 * rank))
     kind, offset = cursor.number("I"), cursor.number("Q")
     if any(extent >= 1 << 48 for extent in dimensions):
         raise NotThisFormat("size overflows")
@@ -171,4 +174,6 @@ def _tensor(cursor: Cursor) -> _Row:
     if dimensions and dimensions[0] % elements:
         raise NotThisFormat("rows are not whole blocks")
     size = None if width is None else math.prod(dimensions) // elements * width
+    if cursor.order == ">" and dtype != "I8":
+        dtype += "_BE"
     return _Row(name, dtype, tuple(reversed(dimensions)), offset, size)

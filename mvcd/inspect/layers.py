@@ -23,21 +23,28 @@ _STATE = re.compile(
     r"^(?:optim|optimizer|scheduler|scaler|rng_state|training_state|random_states)", re.IGNORECASE
 )
 _STATE_TENSOR = re.compile(
-    r"^(?:optimizer|optim|lr_scheduler|scheduler|scaler|rng)[a-z_]*\.", re.IGNORECASE
+    r"^(?:(?:optimizer|optim|lr_scheduler|scheduler|scaler|rng|random_state)[a-z_]*\."
+    r"|(?:callbacks|loops|mixedprecision[a-z]*|(?:native_)?amp_scaling_state|[a-z]+_rng_state[a-z]*)(?:\.|$)"
+    r"|best_[a-z0-9_]+$)",
+    re.IGNORECASE,
 )
+"""What checkpoints of Lightning, Accelerate and the usual loops keep beside a model: optimizers, schedulers,
+random numbers, the best score (a tensor), callbacks, loops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A tensor's form. `shape` in elements."""
+    """A tensor's form. `shape` in elements. Without `own`, its elements are those of tensors before it, tied to
+    them, and count there."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
+    own: bool = True
 
     @property
     def parameters(self) -> int:
-        return math.prod(self.shape)
+        return math.prod(self.shape) if self.own else 0
 
 
 @dataclass(frozen=True, slots=True)

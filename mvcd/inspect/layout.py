@@ -6,7 +6,7 @@ parse is just bytes: the answer is None, never an error, after a bounded amount 
 
 from __future__ import annotations
 
-from mvcd.inspect import safetensors, torchzip
+from mvcd.inspect import safetensors, torchexport, torchlegacy, torchzip
 from mvcd.inspect.spans import Layout, NotThisFormat, ReadAt, Span, TensorInfo
 
 __all__ = ["Layout", "ReadAt", "Span", "TensorInfo", "layout"]
@@ -21,13 +21,13 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
     head = read_at(0, min(_HEAD_BYTES, size))
-    for reader in (safetensors, torchzip):
+    for reader in (safetensors, torchzip, torchexport, torchlegacy):
         if not reader.looks_like(head, size):
             continue
         try:
             spans = reader.spans(read_at, size)
         except NotThisFormat:
-            return None
+            continue
         if any(span.tensor for span in spans):
             return Layout(reader.FORMAT, spans)
     return None

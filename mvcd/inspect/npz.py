@@ -6,8 +6,7 @@
     elements
 
 The header is matched against the form that numpy writes, never evaluated; structured dtypes and objects
-(pickles) are not tensors. Members of an .npz may be compressed. Arrays in Fortran's order get a flat shape, for
-their bytes are not in the shape's order.
+(pickles) are not tensors. Members of an .npz may be compressed.
 """
 
 from __future__ import annotations
@@ -91,16 +90,16 @@ def _array(name: str, head: bytes, size: int, whole: Range) -> StoredTensor:
     if match is None or start > len(head):
         raise NotThisFormat("no header of numpy's form")
     shape = _shape(match[3])
-    dtype, width = _dtype(match[1])
+    dtype, width = dtype_of(match[1])
     if any(extent > size for extent in shape) or start + prod(shape) * width != size:
         raise NotThisFormat("length is not shape times dtype")
-    if match[2] == "True" and len(shape) > 1:
-        shape = (prod(shape),)
+    fortran = match[2] == "True" and sum(extent != 1 for extent in shape) > 1
     if whole.deflated is None:
         place = Range(whole.offset + start, whole.size - start)
     else:
         place = Range(whole.offset, whole.size, deflated=whole.deflated, skip=start)
-    return StoredTensor(name, dtype, shape, (place,))
+    order = tuple(reversed(range(len(shape)))) if fortran else ()
+    return StoredTensor(name, dtype, shape, (place,), order)
 
 
 def _shape(text: str) -> tuple[int, ...]:
@@ -110,8 +109,10 @@ def _shape(text: str) -> tuple[int, ...]:
     return tuple([int(part) for part in parts])
 
 
-def _dtype(descr: str) -> tuple[str, int]:
-    """Big-endian numbers and what numpy only knows as bytes ("|V2") keep numpy's name: no numbers to us."""
+def dtype_of(descr: str) -> tuple[str, int]:
+    """What an element of numpy's `descr` is called, and its bytes. Raises NotThisFormat for objects.
+
+    Big-endian numbers and what numpy only knows as bytes ("|V2") keep numpy's name: no numbers to us."""
     kind = descr.lstrip("<|>")
     width = int(kind[1:])
     if kind[0] == "O" or width == 0:

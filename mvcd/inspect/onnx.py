@@ -1,9 +1,12 @@
 """The initialisers and the outline of an ONNX model (onnx/onnx.proto, IR versions 3 to 12).
 
-ModelProto is walked field by field: data is passed over, and only the fields below are looked at. Data of an
-initialiser lies in `raw_data`, in a typed list (floats and doubles as they are, others as varints, which are
-decoded while small), or in another file beside the model. Sparse initialisers, tensors within nodes (constants)
-and within functions are not listed.
+ModelProto is walked field by field: data is passed over, and only the fields below are looked at. Data of a
+tensor lies in `raw_data`, in a typed list (floats and doubles as they are, others as varints, which are decoded
+while small), or in another file beside the model.
+
+Besides initialisers, those of subgraphs (the branches of If, the body of Loop), the constants of nodes, also
+within functions, and sparse tensors are listed: a constant by the name of its node's output, a sparse tensor as
+its `values` and `indices`.
 
 Metadata: ir_version, producer, opsets, graph, inputs and outputs ("F32 [batch, 3]"), metadata_props, operators
 with their numbers, and a digest of all nodes, which equal graphs share.
@@ -13,12 +16,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
-from math import prod
 
 from mvcd.inspect.cursor import Cursor
+from mvcd.inspect.onnxtensor import TensorProto, dtype_name
 from mvcd.inspect.protowire import BYTES, VARINT, fields, message, signed, varints
-from mvcd.inspect.spans import MAX_RANK_DIMENSIONS, MAX_TENSORS, NotThisFormat, ReadAt, is_name
+from mvcd.inspect.spans import (
+    MAX_NAME_BYTES,
+    MAX_RANK_DIMENSIONS,
+    MAX_TENSORS,
+    NotThisFormat,
+    ReadAt,
+    is_name,
+)
 from mvcd.inspect.tensorfile import Digested, Metadata, Range, StoredTensor, TensorFile
 
 FORMAT = "onnx"
@@ -28,14 +37,7 @@ _MAX_NODES = 1_000_000
 _MAX_LISTED_ITEMS = 4096  # inputs, outputs, properties, opsets, kinds of operators
 _MAX_DECODED_BYTES = 16 << 20  # bytes of typed lists decoded, all tensors together
 
-DTYPES = {
-    1: ("F32", 4), 2: ("U8", 1), 3: ("I8", 1), 4: ("U16", 2), 5: ("I16", 2), 6: ("I32", 4), 7: ("I64", 8),
-    9: ("BOOL", 1), 10: ("F16", 2), 11: ("F64", 8), 12: ("U32", 4), 13: ("U64", 8), 14: ("C64", 8),
-    15: ("C128", 16), 16: ("BF16", 2), 17: ("F8_E4M3", 1), 18: ("F8_E4M3FNUZ", 1), 19: ("F8_E5M2", 1),
-    20: ("F8_E5M2FNUZ", 1), 24: ("F8_E8M0", 1),
-}  # fmt: skip
-_OTHERS = {8: "STRING", 21: "U4", 22: "I4", 23: "F4", 25: "U2", 26: "I2"}
-"""Text, and two or more elements to a byte."""
+_MAX_DEPTH = 16  # graphs within graphs
 
 _FIXED_LISTS = (4, 10)  # float_data, double_data
 _VARINT_LISTS = (5, 7, 11)  # int32_data, int64_data, uint64_data
@@ -48,66 +50,16 @@ def looks_like(head: bytes, size: int) -> bool:
 
 def read(read_at: ReadAt, size: int) -> TensorFile:
     """Raises NotThisFormat, also for a message without a graph: then it is something else."""
-    model = _Model(Cursor(read_at, 0, size))
+    model = _Model(read_at, Cursor(read_at, 0, size))
     model.read(size)
     if not model.has_graph:
         raise NotThisFormat("no graph")
     return TensorFile(FORMAT, model.tensors, model.metadata())
 
 
-@dataclass(slots=True)
-class _Tensor:
-    """A TensorProto as it is read."""
-
-    dims: list[int] = field(default_factory=list)
-    dtype: int = 0
-    name: str = ""
-    raw: Range | None = None
-    runs: list[Range] = field(default_factory=list)  # of a fixed-width typed list
-    values: list[int] = field(default_factory=list)  # of a varint list
-    external: dict[str, str] = field(default_factory=dict)
-    partial: bool = False
-
-    def size(self) -> int | None:
-        known = DTYPES.get(self.dtype)
-        return None if known is None else prod(self.dims) * known[1]
-
-    def content(self) -> bytes | tuple[Range, ...] | None:
-        """None when the data is nowhere, or not as long as shape and dtype say."""
-        size = self.size()
-        if self.external:
-            return _external(self.external, size)
-        if self.raw is not None:
-            return (self.raw,) if size in (None, self.raw.size) else None
-        if size is None:
-            return None
-        if self.values:
-            width = DTYPES[self.dtype][1]
-            data = b"".join((v % (1 << 8 * width)).to_bytes(width, "little") for v in self.values)
-            return data if len(data) == size else None
-        return tuple(self.runs) if sum(run.size for run in self.runs) == size else None
-
-
-def _external(entries: dict[str, str], size: int | None) -> tuple[Range, ...] | None:
-    location = entries.get("location", "")
-    try:
-        offset = int(entries.get("offset", "0")[:20])
-        length = int(entries["length"][:20]) if "length" in entries else size
-    except ValueError:
-        return None
-    if length is None or size not in (None, length) or offset < 0 or not _is_beside(location):
-        return None
-    return (Range(offset, length, beside=location),)
-
-
-def _is_beside(location: str) -> bool:
-    """A relative path that stays below the model's directory."""
-    parts = location.split("/")
-    return is_name(location) and "\\" not in location and not {"", ".", ".."} & set(parts)
-
-
 class _Model:
-    def __init__(self, cursor: Cursor) -> None:
+    def __init__(self, read_at: ReadAt, cursor: Cursor) -> None:
+        self._read_at = read_at
         self.cursor = cursor
         self.tensors: dict[str, StoredTensor] = {}
         self.has_graph = False
@@ -118,6 +70,7 @@ class _Model:
         self._outputs: dict[str, Metadata] = {}
         self._operators: Counter[str] = Counter()
         self._nodes = hashlib.blake2b(digest_size=16)
+        self._copies: Counter[str] = Counter()
         self._decoded = 0
 
     def metadata(self) -> dict[str, Metadata]:
@@ -144,6 +97,8 @@ class _Model:
                 self._note(self._opsets, *self._opset(value))
             elif wire == BYTES and number == 14:
                 self._note(self._properties, *_pair(self._small(value)))
+            elif wire == BYTES and number == 25:
+                self._function(self.cursor, self.cursor.at + value)
             else:
                 self._pass(wire, value)
 
@@ -154,7 +109,9 @@ class _Model:
             elif wire == BYTES and number == 2:
                 self._facts["graph"] = self._text(value)
             elif wire == BYTES and number == 5:
-                self._initializer(self.cursor.at + value)
+                self._add(self.cursor, self.cursor.at + value)
+            elif wire == BYTES and number == 15:
+                self._add_sparse(self.cursor, self.cursor.at + value)
             elif wire == BYTES and number in (11, 12):
                 table = self._inputs if number == 11 else self._outputs
                 self._note(table, *_value_info(self._small(value)))
@@ -164,73 +121,152 @@ class _Model:
     def _node(self, size: int) -> None:
         if self._operators.total() >= _MAX_NODES:
             raise NotThisFormat("too many nodes")
-        operator, domain = "?", ""
+        at = self.cursor.at
         if size > _MAX_NODE_BYTES:  # a constant with its data
             self.cursor.skip(size)
+            inner = Cursor(self._read_at, at, at + size)
         else:
             data = self.cursor.take(size)
             self._nodes.update(len(data).to_bytes(8, "little") + data)
-            for number, _, value in message(data):
-                if number == 4 and isinstance(value, bytes):
-                    operator = _decoded(value)
-                elif number == 7 and isinstance(value, bytes):
-                    domain = _decoded(value)
+            inner = Cursor(
+                lambda start, count: data[start - at : start - at + count], at, at + size
+            )
+        inner.steps = self.cursor.steps
+        operator, domain = self._attributes(inner, at + size, 0)
+        self.cursor.steps = inner.steps
         label = f"{domain}.{operator}" if domain not in ("", "ai.onnx") else operator
         if len(self._operators) >= _MAX_LISTED_ITEMS and label not in self._operators:
             label = "..."
         self._operators[label[:200]] += 1
 
-    def _initializer(self, end: int) -> None:
+    # ------------------------------------------------------------ tensors within nodes
+
+    def _attributes(self, cursor: Cursor, end: int, depth: int) -> tuple[str, str]:
+        """Adds the tensors of a node's attributes; returns its operator and domain."""
+        operator, domain, output = "?", "", ""
+        for number, wire, value in fields(cursor, end):
+            if wire == BYTES and number == 2 and not output:
+                output = _decoded(cursor.take(min(value, MAX_NAME_BYTES)))
+                cursor.skip(max(0, value - MAX_NAME_BYTES))
+            elif wire == BYTES and number in (4, 7) and value <= _MAX_TEXT_BYTES:
+                text = _decoded(cursor.take(value))
+                operator, domain = (text, domain) if number == 4 else (operator, text)
+            elif wire == BYTES and number == 5:
+                self._attribute(cursor, cursor.at + value, output, depth)
+            else:
+                _pass(cursor, wire, value)
+        return operator, domain
+
+    def _attribute(self, cursor: Cursor, end: int, output: str, depth: int) -> None:
+        """`t`, `g`, `tensors`, `graphs`, `sparse_tensor` and `sparse_tensors` of an AttributeProto."""
+        name = ""
+        for number, wire, value in fields(cursor, end):
+            if wire != BYTES or number not in (1, 5, 6, 10, 11, 22, 23):
+                _pass(cursor, wire, value)
+            elif number == 1 and value <= MAX_NAME_BYTES:
+                name = _decoded(cursor.take(value))
+            elif number == 1:
+                cursor.skip(value)
+            elif number in (6, 11):
+                self._subgraph(cursor, cursor.at + value, depth + 1)
+            else:
+                label = output if name in ("value", "sparse_value") else f"{output}.{name}"
+                add = self._add if number in (5, 10) else self._add_sparse
+                add(cursor, cursor.at + value, label)
+
+    def _subgraph(self, cursor: Cursor, end: int, depth: int) -> None:
+        if depth > _MAX_DEPTH:
+            raise NotThisFormat("graphs too deep")
+        for number, wire, value in fields(cursor, end):
+            if wire == BYTES and number == 1:
+                self._attributes(cursor, cursor.at + value, depth)
+            elif wire == BYTES and number == 5:
+                self._add(cursor, cursor.at + value)
+            elif wire == BYTES and number == 15:
+                self._add_sparse(cursor, cursor.at + value)
+            else:
+                _pass(cursor, wire, value)
+
+    def _function(self, cursor: Cursor, end: int) -> None:
+        for number, wire, value in fields(cursor, end):
+            if wire == BYTES and number == 7:
+                self._attributes(cursor, cursor.at + value, 0)
+            else:
+                _pass(cursor, wire, value)
+
+    # ------------------------------------------------------------ tensors
+
+    def _add_sparse(self, cursor: Cursor, end: int, label: str = "") -> None:
+        """A SparseTensorProto: its values, which have the name, and their places."""
+        parts: dict[int, TensorProto] = {}
+        for number, wire, value in fields(cursor, end):
+            if wire == BYTES and number in (1, 2):
+                parts[number] = self._tensor(cursor, cursor.at + value)
+            else:
+                _pass(cursor, wire, value)
+        name = (parts[1].name if 1 in parts else "") or label
+        for number, part in parts.items():
+            self._list(part, f"{name}.{'values' if number == 1 else 'indices'}" if name else "")
+
+    def _add(self, cursor: Cursor, end: int, label: str = "") -> None:
+        """`label`: what the tensor is called if it has no name, or the name of one before it."""
+        tensor = self._tensor(cursor, end)
+        own = tensor.name and tensor.name not in self.tensors
+        self._list(tensor, tensor.name if own and not label else label or tensor.name)
+
+    def _list(self, tensor: TensorProto, name: str) -> None:
         if len(self.tensors) >= MAX_TENSORS:
             raise NotThisFormat("too many tensors")
-        tensor = self._tensor(end)
         content = tensor.content()
-        if content is None or tensor.partial or not is_name(tensor.name):
+        if content is None or tensor.partial or not name or not is_name(name):
             return
-        dtype = DTYPES[tensor.dtype][0] if tensor.dtype in DTYPES else _OTHERS.get(tensor.dtype)
-        label = dtype or f"ONNX_{tensor.dtype}"
-        self.tensors[tensor.name] = StoredTensor(tensor.name, label, tuple(tensor.dims), content)
+        free = name
+        while free in self.tensors:
+            self._copies[name] += 1
+            free = f"{name}.{self._copies[name] + 1}"
+        dtype = dtype_name(tensor.dtype)
+        self.tensors[free] = StoredTensor(free, dtype, tuple(tensor.dims), content)
 
-    def _tensor(self, end: int) -> _Tensor:
-        found, cursor = _Tensor(), self.cursor
+    def _tensor(self, cursor: Cursor, end: int) -> TensorProto:
+        found = TensorProto()
         for number, wire, value in fields(cursor, end):
             if number == 1:
-                found.dims += self._varints(wire, value, MAX_RANK_DIMENSIONS)
+                found.dims += self._varints(cursor, wire, value, MAX_RANK_DIMENSIONS)
             elif number == 2 and wire == VARINT:
                 found.dtype = value
             elif number == 3:
                 found.partial = True  # a segment of a tensor; nobody writes them
-                self._pass(wire, value)
+                _pass(cursor, wire, value)
             elif number == 8 and wire == BYTES:
-                found.name = self._text(value)
+                found.name = _decoded(_small(cursor, value))
             elif number == 9 and wire == BYTES:
                 found.raw = Range(cursor.at, value)
                 cursor.skip(value)
             elif number == 13 and wire == BYTES:
-                key, text = _pair(self._small(value))
+                key, text = _pair(_small(cursor, value))
                 found.external[key] = text
             elif number in _FIXED_LISTS and wire != VARINT and len(found.runs) < _MAX_LISTED_ITEMS:
                 found.runs.append(Range(cursor.at, value))
                 cursor.skip(value)
             elif number in _VARINT_LISTS:
-                found.values += self._varints(wire, value, _MAX_DECODED_BYTES)
+                found.values += self._varints(cursor, wire, value, _MAX_DECODED_BYTES)
             else:
-                self._pass(wire, value)
+                _pass(cursor, wire, value)
         if len(found.dims) > MAX_RANK_DIMENSIONS or any(
             not 0 <= signed(dim) < 1 << 40 for dim in found.dims
         ):
             raise NotThisFormat("no shape")
         return found
 
-    def _varints(self, wire: int, value: int, limit: int) -> list[int]:
+    def _varints(self, cursor: Cursor, wire: int, value: int, limit: int) -> list[int]:
         """A repeated integer, packed or not. Ends the reading when all of them together grow large."""
         if wire != BYTES:
             values = [value] if wire == VARINT else []
-            self._pass(wire, value)
+            _pass(cursor, wire, value)
         elif value > limit * 10:
             raise NotThisFormat("a list too long to decode")
         else:
-            values = list(varints(self.cursor.take(value)))
+            values = list(varints(cursor.take(value)))
         self._decoded += 8 * len(values)
         if self._decoded > _MAX_DECODED_BYTES:
             raise NotThisFormat("lists too long to decode")
@@ -251,16 +287,24 @@ class _Model:
         table[key] = value
 
     def _pass(self, wire: int, value: int) -> None:
-        if wire != VARINT:
-            self.cursor.skip(value)
+        _pass(self.cursor, wire, value)
 
     def _text(self, size: int) -> str:
         return _decoded(self._small(size))
 
     def _small(self, size: int) -> bytes:
-        if size > _MAX_TEXT_BYTES:
-            raise NotThisFormat("a header field too long")
-        return self.cursor.take(size)
+        return _small(self.cursor, size)
+
+
+def _pass(cursor: Cursor, wire: int, value: int) -> None:
+    if wire != VARINT:
+        cursor.skip(value)
+
+
+def _small(cursor: Cursor, size: int) -> bytes:
+    if size > _MAX_TEXT_BYTES:
+        raise NotThisFormat("a header field too long")
+    return cursor.take(size)
 
 
 def _decoded(data: bytes) -> str:
@@ -290,7 +334,7 @@ def _tensor_type(data: bytes) -> str:
     dtype, extents = "?", []
     for number, _, value in message(data):
         if number == 1 and isinstance(value, int):
-            dtype = DTYPES[value][0] if value in DTYPES else _OTHERS.get(value, f"ONNX_{value}")
+            dtype = dtype_name(value)
         elif number == 2 and isinstance(value, bytes):
             extents = [
                 _extent(dim) for n, _, dim in message(value) if n == 1 and isinstance(dim, bytes)

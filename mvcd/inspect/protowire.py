@@ -13,6 +13,10 @@ from mvcd.inspect.spans import NotThisFormat
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _FIXED = {FIXED64: 8, FIXED32: 4}
 
+MAX_FIELDS = 6_000_000
+"""Most fields that one cursor passes in a message and all within it: some seconds. A model of 100,000 nodes has
+three million."""
+
 Field = tuple[int, int, int]
 """Field number, wire type, and the value of a varint, or how many bytes follow at the cursor."""
 
@@ -23,6 +27,9 @@ def fields(cursor: Cursor, end: int) -> Iterator[Field]:
     Raises NotThisFormat; groups, which no format here uses, are refused.
     """
     while cursor.at < end:
+        cursor.steps += 1
+        if cursor.steps > MAX_FIELDS:
+            raise NotThisFormat("too many fields")
         key = cursor.varint()
         number, wire = key >> 3, key & 7
         if wire == VARINT:

@@ -5,9 +5,10 @@
     rest      the tensors' data; offsets count from here
 
 The rules are those of the safetensors library 0.8, which the tests use as the judge: the data is covered
-without gaps or overlap, every length is shape times dtype. We are stricter than the library in three points,
-each of which makes the file plain bytes: duplicate keys (its README forbids them, its reader lets them pass),
-headers over 16 MiB (the Hub's limit is 25 MB, the library's 100 MB; 100,000 tensors need about 12), and more
+without gaps or overlap, every length is shape times dtype. We are milder in one point: a tensor of a dtype that
+the library does not know is named too, as bytes, beside the others. We are stricter in three points, each of
+which makes the file plain bytes: duplicate keys (its README forbids them, its reader lets them pass), headers
+over 16 MiB (the Hub's limit is 25 MB, the library's 100 MB; 100,000 tensors need about 12), and more
 tensors, more dimensions or longer names than `spans` allows. These limits, and a ceiling on JSON separators
 checked before parsing, bound memory: 16 MiB of "[],[],..." would otherwise become 0.4 GB of lists.
 """
@@ -36,6 +37,7 @@ MAX_HEADER_BYTES = 16 << 20
 _MAX_SEPARATORS = 20 * MAX_TENSORS
 """Commas and opening brackets; a tensor of four dimensions has nine, metadata may hold some more."""
 
+_LONGEST_DTYPE = 32
 _JSON_SPACE = b" \t\r\n"
 
 
@@ -85,7 +87,6 @@ def _tensors(header: bytes) -> list[tuple[int, int, TensorInfo]]:
         table = json.loads(
             header.decode("utf-8"),
             object_pairs_hook=_unique,
-            parse_float=_refuse,
             parse_constant=_refuse,
         )
     except (ValueError, RecursionError) as error:
@@ -103,23 +104,24 @@ def _tensors(header: bytes) -> list[tuple[int, int, TensorInfo]]:
 
 
 def _tensor(name: str, fields: Any) -> tuple[int, int, TensorInfo]:
-    if type(fields) is not dict or fields.keys() != {"dtype", "shape", "data_offsets"}:
+    if type(fields) is not dict or not fields.keys() >= {"dtype", "shape", "data_offsets"}:
         raise NotThisFormat("a tensor has dtype, shape and data_offsets")
     dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
-    bits = DTYPE_BITS.get(dtype) if type(dtype) is str else None
-    if bits is None or not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
-        raise NotThisFormat("unknown dtype, or sizes that are none")
-    total = bits
+    named = type(dtype) is str and 0 < len(dtype) <= _LONGEST_DTYPE and is_name(dtype)
+    if not named or not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
+        raise NotThisFormat("no dtype, or sizes that are none")
+    bits = DTYPE_BITS.get(dtype)
+    total = bits or 1
     for extent in shape:
         total *= extent
         if total >= 1 << 64:
             raise NotThisFormat("size overflows")
     begin, end = offsets
-    if total % 8 or end - begin != total // 8:
+    if end < begin or (bits and (total % 8 or end - begin != total // 8)):
         raise NotThisFormat("length is not shape times dtype")
     if not is_name(name):
         raise NotThisFormat("a name that no recipe can carry")
-    return begin, end, TensorInfo(name, dtype, tuple(shape), bits // 8 or 1)
+    return begin, end, TensorInfo(name, dtype, tuple(shape), (bits or 8) // 8 or 1)
 
 
 def _sizes(value: Any) -> bool:

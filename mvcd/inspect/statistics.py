@@ -32,6 +32,29 @@ def width(dtype: str) -> int:
     return WIDTHS[_NUMBERS[dtype]]
 
 
+_SMALLEST = 1e-290
+"""Sums of squares below this have lost digits, or all of them, to the end of float64's range."""
+
+
+def _finite(value: float) -> float:
+    """NaN for what overflowed: it has a value, but not one that was computed."""
+    return value if math.isfinite(value) else math.nan
+
+
+def _root(squares: float, *, anything: bool) -> float:
+    """A norm from its sum of squares, NaN where that left the range of float64; `anything` is not zero."""
+    if not math.isfinite(squares) or (squares < _SMALLEST and anything):
+        return math.nan
+    return math.sqrt(squares)
+
+
+def _cosine(dot: float, before: float, after: float) -> float:
+    if not before or not after:
+        return math.nan
+    cosine = dot / before / after
+    return max(-1.0, min(1.0, cosine)) if math.isfinite(cosine) else math.nan
+
+
 @dataclass(slots=True)
 class SideStatistics:
     """One side's finite elements; `spread` is the sum of squared distances from the mean."""
@@ -56,7 +79,7 @@ class SideStatistics:
     @property
     def std(self) -> float:
         """Standard deviation of the population, as numpy's `std()`; NaN without a finite element."""
-        return math.sqrt(self.spread / self.finite) if self.finite else math.nan
+        return _finite(math.sqrt(self.spread / self.finite)) if self.finite else math.nan
 
 
 @dataclass(slots=True)
@@ -99,7 +122,8 @@ class Sums:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """The figures of one tensor. NaN where a figure has no value (a mean of nothing, the angle to zero).
+    """The figures of one tensor. NaN where a figure has no value (a mean of nothing, the angle to zero), or one
+    that its sums in float64 cannot hold (squares of 1e200).
 
     `elements` counts a complex number as two. Norms, `max_abs` and `cosine` are over pairs that are finite on
     both sides, mean and std over each side's finite elements.
@@ -125,9 +149,12 @@ class Statistics:
     @classmethod
     def of(cls, sums: Sums) -> Self:
         old, new = sums.old, sums.new
-        l2, before, after = (math.sqrt(s) for s in (sums.squares, sums.power_old, sums.power_new))
-        relative = l2 / before if before else math.inf if l2 else 0.0
-        product = before * after
+        l2 = _root(sums.squares, anything=sums.most > 0)
+        before = _root(sums.power_old, anything=old.mean != 0 or old.spread != 0)
+        after = _root(sums.power_new, anything=new.mean != 0 or new.spread != 0)
+        relative = (
+            l2 / before if before else math.nan if math.isnan(l2) else math.inf if l2 else 0.0
+        )
         return cls(
             elements=sums.elements,
             changed=sums.changed,
@@ -135,10 +162,10 @@ class Statistics:
             norm_new=after,
             l2=l2,
             relative_l2=relative,
-            max_abs=sums.most,
-            cosine=max(-1.0, min(1.0, sums.dot / product)) if product else math.nan,
-            mean_old=old.mean if old.finite else math.nan,
-            mean_new=new.mean if new.finite else math.nan,
+            max_abs=_finite(sums.most),
+            cosine=_cosine(sums.dot, before, after),
+            mean_old=_finite(old.mean) if old.finite else math.nan,
+            mean_new=_finite(new.mean) if new.finite else math.nan,
             std_old=old.std,
             std_new=new.std,
             nan_old=old.nans,

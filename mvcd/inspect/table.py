@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mvcd.inspect.columns import Column, ColumnSummary
 
 MAX_COLUMNS = 10_000
+MAX_NAME = 200
+"""Characters kept of a column's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,15 @@ class Table:
 
 class NoTable(Exception):
     """Why a file is no table that is read here. Never leaves `mvcd.inspect`."""
+
+
+def distinct_names(header: Iterable[str]) -> list[str]:
+    """Distinct: a second `x` is `x.2`, a column without a name is called by its position."""
+    found: dict[str, None] = {}
+    for position, cell in enumerate(header):
+        name = cell.strip()[:MAX_NAME] or str(position)
+        free, copy = name, 2
+        while free in found:
+            free, copy = f"{name}.{copy}", copy + 1
+        found[free] = None
+    return list(found)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import BinaryIO
 
 from mvcd.inspect.columns import NUMBER, Column, Gatherer
-from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table
+from mvcd.inspect.table import MAX_COLUMNS, MAX_NAME, NoTable, Table, distinct_names
 
 MAX_LINE_BYTES = 1 << 20
 """Bytes of a line, and of one row that quoted line ends spread over several."""
 
 _BLOCK_BYTES = 256 << 10
-_MAX_NAME_CHARACTERS = 200  # characters kept of a column's name
 
 DELIMITED: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 JSON_LINES = ("jsonl", "ndjson")
@@ -105,7 +104,7 @@ def _delimited(file: BinaryIO, delimiter: str, *, summaries: bool) -> Table:
     if len(header) > MAX_COLUMNS:
         raise NoTable(f"more than {MAX_COLUMNS:,} columns")
     headless = bool(header) and all(NUMBER.fullmatch(cell.strip()[:64]) for cell in header)
-    names = _names([""] * len(header) if headless else header)
+    names = distinct_names([""] * len(header) if headless else header)
     gatherer = Gatherer(names) if summaries else None
     count = 0
     for row in chain([header] if headless else [], rows):
@@ -120,18 +119,6 @@ def _delimited(file: BinaryIO, delimiter: str, *, summaries: bool) -> Table:
 def _delimiter(line: str, usual: str) -> str:
     """Another one, as spreadsheets write it, where the usual one does not occur in the first line."""
     return usual if usual in line else max(usual + ";\t|", key=line.count)
-
-
-def _names(header: Iterable[str]) -> list[str]:
-    """Distinct: a second `x` is `x.2`, a column without a name is called by its position."""
-    found: dict[str, None] = {}
-    for position, cell in enumerate(header):
-        name = cell.strip()[:_MAX_NAME_CHARACTERS] or str(position)
-        free, copy = name, 2
-        while free in found:
-            free, copy = f"{name}.{copy}", copy + 1
-        found[free] = None
-    return list(found)
 
 
 def _json_lines(file: BinaryIO, *, summaries: bool) -> Table:
@@ -163,10 +150,7 @@ def _object(line: str, number: int) -> dict[str, object]:
         raise NoTable(f"line {number:,} is no JSON") from None
     if not isinstance(row, dict):
         raise NoTable(f"line {number:,} is no JSON object")
-    return {
-        key[:_MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode(): value
-        for key, value in row.items()
-    }
+    return {key[:MAX_NAME].encode("utf-8", "replace").decode(): value for key, value in row.items()}
 
 
 def _table(count: int, names: list[str], gatherer: Gatherer | None) -> Table:

@@ -53,12 +53,16 @@ class StoredTensor:
     """`dtype` in safetensors' spelling, or the format's own where safetensors has none ("Q4_K", "C128").
 
     `content`: the bytes themselves when the header holds them, else the ranges that follow one another.
+    `order`: the axes as the bytes run through them, outermost first, where that is not the order of the shape
+    (Fortran, channels_last). `repeats`: all its bytes are also those of tensors before it (tied weights).
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     content: bytes | tuple[Range, ...]
+    order: tuple[int, ...] = ()
+    repeats: bool = False
 
     @property
     def size(self) -> int:
@@ -77,11 +81,15 @@ class StoredTensor:
 
 @dataclass(frozen=True, slots=True)
 class TensorFile:
-    """`format` names the reader: "safetensors", "torch-zip", "npz", "npy", "gguf", "onnx", "tf-checkpoint"."""
+    """`format` names the reader: "safetensors", "torch-zip", "npz", "gguf", "onnx", "tf-checkpoint", ..."""
 
     format: str
     tensors: Mapping[str, StoredTensor]
     metadata: Mapping[str, Metadata] = field(default_factory=lambda: MappingProxyType({}))
+
+
+KNOWS_MORE = frozenset({"torch-zip", "torch-legacy", "torch-export"})
+"""Formats whose tensors rule the cutting, but whose header knows more than one name a range can say."""
 
 
 def may_lean_on_others(name: str) -> bool:

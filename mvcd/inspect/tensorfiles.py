@@ -5,7 +5,22 @@ What does not parse has none: the answer is None, never an error, after a bounde
 
 from __future__ import annotations
 
-from mvcd.inspect import gguf, npz, onnx, safetensors, tfcheckpoint, zipmembers
+from types import ModuleType
+
+from mvcd.inspect import (
+    flaxpack,
+    gguf,
+    hdf5,
+    npz,
+    onnx,
+    picklefile,
+    safetensors,
+    tfcheckpoint,
+    torchexport,
+    torchlegacy,
+    torchzip,
+    zipmembers,
+)
 from mvcd.inspect.layout import layout
 from mvcd.inspect.spans import NotThisFormat, ReadAt
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
@@ -33,18 +48,41 @@ def _read(read_at: ReadAt, size: int, name: str) -> TensorFile | None:
     elif npz.looks_like(head, size):
         found = npz.read_npy(read_at, size)
     elif zipmembers.looks_like(head, size):
-        found = _from_layout(read_at, size) or npz.read_npz(read_at, size)
+        found = _torch(torchzip, read_at, size) or _torch(torchexport, read_at, size)
+        found = found or _keras(read_at, size) or npz.read_npz(read_at, size)
+    elif torchlegacy.looks_like(head, size):
+        found = _torch(torchlegacy, read_at, size)
+    elif picklefile.looks_like(head, size):
+        found = picklefile.read(read_at, size)
+    elif flaxpack.looks_like(head, size):
+        found = flaxpack.read(read_at, size)
+    elif hdf5.looks_like(head, size):
+        found = hdf5.read(read_at, size)
     elif name.endswith(".index") and tfcheckpoint.looks_like(read_at, size):
         found = tfcheckpoint.read(read_at, size, name)
     elif safetensors.looks_like(head, size):
-        found = _from_layout(read_at, size)
+        found = _safetensors(read_at, size)
     if found is None and onnx.looks_like(head, size):  # no magic of its own, so it comes last
         found = onnx.read(read_at, size)
     return found
 
 
-def _from_layout(read_at: ReadAt, size: int) -> TensorFile | None:
-    """A format whose tensors rule the cutting."""
+def _torch(reader: ModuleType, read_at: ReadAt, size: int) -> TensorFile | None:
+    try:
+        found = reader.tensors(read_at, size)
+    except NotThisFormat:
+        return None
+    return TensorFile(reader.FORMAT, found) if found else None
+
+
+def _keras(read_at: ReadAt, size: int) -> TensorFile | None:
+    try:
+        return hdf5.read_keras(read_at, size)
+    except NotThisFormat:
+        return None
+
+
+def _safetensors(read_at: ReadAt, size: int) -> TensorFile | None:
     found = layout(read_at, size)
     if found is None:
         return None
@@ -53,5 +91,4 @@ def _from_layout(read_at: ReadAt, size: int) -> TensorFile | None:
         for span in found.spans
         if (t := span.tensor) is not None
     }
-    metadata = safetensors.metadata(read_at, size) if found.format == safetensors.FORMAT else {}
-    return TensorFile(found.format, tensors, metadata)
+    return TensorFile(found.format, tensors, safetensors.metadata(read_at, size))

@@ -3,12 +3,18 @@ A SavedModel keeps one under `variables/`.
 
 The index is a LevelDB table (leveldb/doc/table_format.md) from tensor names to BundleEntryProto
 (tensorflow/core/protobuf/tensor_bundle.proto), the first key "" to BundleHeaderProto. TensorFlow writes its
-blocks uncompressed; others are refused. Text, sliced (partitioned) and big-endian variables are not listed.
+blocks uncompressed; others are refused. Text and big-endian variables are not listed.
+
+A partitioned variable has an entry that tells its slices, and one with the data of each slice under a key of
+its own: 0, the name with its end marked, and extents in a code that keeps their order (tensorflow/core/lib/
+strings/ordered_code.h), so that slices sort by where they begin.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
 from math import prod
 
 from mvcd.inspect.protowire import message, signed
@@ -27,6 +33,9 @@ MAX_INDEX_BYTES = 64 << 20
 _FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES = 5  # compression and crc32c
+_MAX_PIECES = 4096
+"""Ranges of a partitioned variable: one cut along an axis within has one for each row."""
+
 _MAX_SHARDS = 100_000
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 """Object-based checkpoints end the name of every variable so."""
@@ -57,17 +66,103 @@ def read(read_at: ReadAt, size: int, name: str) -> TensorFile:
             shards, little = (value, little) if number == 1 else (shards, little and number != 2)
     if not little or not 0 < shards <= _MAX_SHARDS:
         raise NotThisFormat("big-endian, or without shards")
-    tensors = {}
+    tensors: dict[str, StoredTensor] = {}
+    slices: dict[bytes, list[_Entry]] = {}
     for key, value in rows[1:]:
-        tensor = _tensor(key, value, prefix, shards)
-        if tensor is not None:
-            tensors[tensor.name] = tensor
+        entry = _entry(value)
+        if key[:1] == b"\0":
+            slices.setdefault(_sliced(key), []).append(entry)
+            continue
+        label = key.decode("utf-8", "replace").removesuffix(_SUFFIX)
+        content = _content(entry, slices.get(key, []), prefix, shards)
+        if content is not None and is_name(label) and label not in tensors:
+            dtype = DTYPES[entry.dtype][0]
+            tensors[label] = StoredTensor(label, dtype, entry.shape, content)
     return TensorFile(FORMAT, tensors, {"shards": shards})
 
 
-def _tensor(key: bytes, data: bytes, prefix: str, shards: int) -> StoredTensor | None:
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A BundleEntryProto. `slices`: start and length of each axis, for a variable in several."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    shard: int
+    offset: int
+    size: int
+    slices: tuple[tuple[tuple[int, int], ...], ...]
+
+    @property
+    def width(self) -> int | None:
+        known = DTYPES.get(self.dtype)
+        return None if known is None else known[1]
+
+    def place(self, prefix: str, shards: int) -> Range | None:
+        if self.shard >= shards or self.width is None or self.size != prod(self.shape) * self.width:
+            return None
+        return Range(
+            self.offset, self.size, beside=f"{prefix}.data-{self.shard:05d}-of-{shards:05d}"
+        )
+
+
+def _content(
+    entry: _Entry, slices: list[_Entry], prefix: str, shards: int
+) -> tuple[Range, ...] | None:
+    """None for what has no dtype of ours, or whose parts do not make up the whole."""
+    if not entry.slices:
+        place = entry.place(prefix, shards)
+        return None if place is None else (place,)
+    if len(entry.slices) != len(slices) or entry.width is None:
+        return None
+    pieces: list[tuple[int, Range]] = []
+    for extents, each in zip(sorted(entry.slices), slices, strict=True):
+        place = each.place(prefix, shards)
+        fits = each.dtype == entry.dtype and each.shape == tuple(length for _, length in extents)
+        if place is None or not fits or len(extents) != len(entry.shape):
+            return None
+        pieces += _rows_of(extents, entry.shape, entry.width, place)
+        if len(pieces) > _MAX_PIECES:
+            return None
+    pieces.sort(key=lambda piece: piece[0])
+    end = 0
+    for at, place in pieces:
+        if at != end:
+            return None
+        end += place.size
+    return tuple(place for _, place in pieces) if end == prod(entry.shape) * entry.width else None
+
+
+def _rows_of(
+    extents: tuple[tuple[int, int], ...], shape: tuple[int, ...], width: int, place: Range
+) -> Iterator[tuple[int, Range]]:
+    """The pieces of a slice that lie in one in the whole, and where each begins there, in bytes."""
+    cut = len(shape)
+    while cut and extents[cut - 1] == (0, shape[cut - 1]):
+        cut -= 1
+    outer = max(cut - 1, 0)
+    strides = [prod(shape[axis + 1 :]) * width for axis in range(len(shape))]
+    run = prod(length for _, length in extents[outer:]) * width
+    first = sum(start * stride for (start, _), stride in zip(extents, strides, strict=True))
+    counts = [length for _, length in extents[:outer]]
+    if prod(counts) > _MAX_PIECES:
+        counts = [_MAX_PIECES + 1]  # enough to be refused
+    for number, indices in enumerate(product(*map(range, counts))):
+        at = first + sum(i * stride for i, stride in zip(indices, strides, strict=False))
+        yield at, Range(place.offset + number * run, run, beside=place.beside)
+
+
+def _sliced(key: bytes) -> bytes:
+    """The name within the key of a slice."""
+    end = key.find(b"\0\1", 1)
+    if end < 0:
+        raise NotThisFormat("no name of a slice")
+    return key[1:end].replace(b"\0\xff", b"\0").replace(b"\xff\0", b"\xff")
+
+
+def _entry(data: bytes) -> _Entry:
     dtype = shard = offset = size = 0
     shape: tuple[int, ...] = ()
+    slices = []
     for number, _, value in message(data):
         match number, value:
             case 1, int():
@@ -80,14 +175,26 @@ def _tensor(key: bytes, data: bytes, prefix: str, shards: int) -> StoredTensor |
                 offset = value
             case 5, int():
                 size = value
-            case 7, _:
-                return None
-    label = key.decode("utf-8", "replace").removesuffix(_SUFFIX)
-    known = DTYPES.get(dtype)
-    if known is None or shard >= shards or size != prod(shape) * known[1] or not is_name(label):
-        return None
-    beside = f"{prefix}.data-{shard:05d}-of-{shards:05d}"
-    return StoredTensor(label, known[0], shape, (Range(offset, size, beside=beside),))
+            case 7, bytes():
+                slices.append(value)
+    if len(slices) > _MAX_PIECES:
+        raise NotThisFormat("too many slices")
+    return _Entry(
+        dtype, shape, shard, offset, size, tuple([_slice(each, shape) for each in slices])
+    )
+
+
+def _slice(data: bytes, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+    """A TensorSliceProto: an axis without a length is whole."""
+    extents: list[tuple[int, int]] = []
+    for number, _, value in message(data):
+        if number == 1 and isinstance(value, bytes):
+            said = {n: v for n, _, v in message(value) if isinstance(v, int)}
+            whole = shape[len(extents)] if len(extents) < len(shape) else 0
+            extents.append((said.get(1, 0), said.get(2, whole)))
+    if len(extents) > MAX_RANK_DIMENSIONS:
+        raise NotThisFormat("no slice")
+    return tuple(extents)
 
 
 def _shape(data: bytes) -> tuple[int, ...]:

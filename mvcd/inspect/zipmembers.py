@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from mvcd.inspect.spans import MAX_TENSORS, NotThisFormat, ReadAt, Span, read_exactly
 
 MAX_DIRECTORY_BYTES = 16 << 20
-MAX_MEMBERS = MAX_TENSORS
+MAX_MEMBERS = MAX_TENSORS + 1000
+"""A member for each tensor, and some for what is said of them."""
 
 _STORED = 0
 _DEFLATED = 8

@@ -23,6 +23,7 @@ EXAMPLES = {
         checkpoints/epoch=3.ckpt lightning_logs/version_0/checkpoints/epoch=3-step=40.ckpt
         runs/train/exp/weights/best.pt outputs/pytorch_model.bin checkpoint-500/optimizer.pt
         tf/ckpt-1.index tf/ckpt-1.data-00000-of-00001 tf/checkpoint saved/saved_model.pb
+        checkpoint.pth.tar model_best.PTH.TAR runs/m.pt.tar model.onnx.data model.onnx_data
         dcp/__0_0.distcp dcp/.metadata weights/shards.txt""",
     "hyperparameters": """
         params.yaml hparams.yaml hparams_big.json hparams.toml config/train.yaml config/model/a.json
@@ -34,7 +35,8 @@ EXAMPLES = {
         data/train.csv data/x.bin data/features.pkl data/raw/a.png data/notes.md data/readings.yaml
         iris.csv table.parquet corpus.txt img/cat.jpg img/dog.png train.jsonl annotations.json archive.tar.gz
         datasets/mnist/train-images.gz data/train.h5 unknown noext/file
-        src/data/iris.csv data/checkpoints/encoder.pt weird.xyz Data/TRAIN.CSV""",
+        src/data/iris.csv data/checkpoints/encoder.pt images.tar data/x.pth.tar
+        weird.xyz Data/TRAIN.CSV""",
     "results": """
         metrics.json metrics.csv metrics_final.yaml data/metrics.json eval_results.json trainer_state.json
         logs/run.txt run.log events.out.tfevents.1700000000.host.1.0 tb/events.out.tfevents.1.host

@@ -48,7 +48,11 @@ def test_files_of_a_model(path: str, name: str | None) -> None:
 def test_state_of_an_optimizer_is_no_layer() -> None:
     assert not is_layer("optimizer_states.0.exp_avg")
     assert not is_layer("optimizer.state.1.step")
-    assert is_layer("model.optimize.weight")
+    assert not is_layer("callbacks.ModelCheckpoint{'monitor': 'loss'}.best_model_score")
+    assert not is_layer("loops.fit_loop.state") and not is_layer("cuda_rng_state")
+    assert not is_layer("best_acc1")
+    for name in ("model.optimize.weight", "best_layer.weight", "loop.weight", "sampler.weight"):
+        assert is_layer(name)
 
 
 def test_each_kind() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mvcd.inspect.layout import Layout, layout
 
 DATA = Path(__file__).parent / "data"
-SAMPLES = sorted(DATA.glob("*.pt"))
+SAMPLES = sorted([*DATA.glob("*.pt"), *DATA.glob("*.pt2")])
 HEADER = (
     b'{"__metadata__":{"format":"pt"},"a.weight":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},'
     b'"b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}}'
@@ -30,7 +30,7 @@ def read(data: bytes) -> Layout | None:
         return data[offset : offset + length]
 
     found = layout(read_at, len(data))
-    assert read_bytes <= 4 * len(data) + 1024
+    assert read_bytes <= 9 * len(data) + 1024
     if found is not None:
         check(found, len(data))
     return found
@@ -56,8 +56,14 @@ def test_the_samples_are_what_they_seem() -> None:
     safetensors = read(SAFETENSORS)
     assert safetensors is not None and len(safetensors.spans) == 3
     formats = {path.name: read(path.read_bytes()) for path in SAMPLES}
-    assert [name for name, found in formats.items() if found is None] == ["legacy.pt"]
-    assert {found.format for found in formats.values() if found} == {"torch-zip"}
+    assert {name: found.format for name, found in formats.items() if found} == {
+        path.name: "torch-export"
+        if path.suffix == ".pt2"
+        else "torch-legacy"
+        if path.name.startswith("legacy")
+        else "torch-zip"
+        for path in SAMPLES
+    }
 
 
 @settings(deadline=None)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from mvcd.inspect.layout import Layout, layout
 from mvcd.inspect.safetensors import MAX_HEADER_BYTES
 from mvcd.inspect.spans import DTYPE_BITS, MAX_NAME_BYTES, MAX_TENSORS, TensorInfo
+from mvcd.inspect.statistics import is_number
 
 
 def read(data: bytes) -> Layout | None:
@@ -85,7 +86,7 @@ PLAIN = {
     "truncated": file_of(SIMPLE, bytes(6)),
     "wrong length": file_of({"a": entry("F32", [3], 0, 3)}, bytes(3)),
     "backwards": file_of({"a": entry("U8", [3], 3, 0)}, bytes(3)),
-    "unknown dtype": file_of({"a": entry("I4", [6], 0, 3)}, bytes(3)),
+    "no dtype": file_of({"a": entry("", [6], 0, 3)}, bytes(3)),
     "dtype is no text": file_of({"a": {**entry("U8", [3], 0, 3), "dtype": 8}}, bytes(3)),
     "half a byte": file_of({"a": entry("F4", [3], 0, 1)}, bytes(1)),
     "negative": file_of({"a": entry("U8", [-3], 0, 3)}, bytes(3)),
@@ -135,6 +136,28 @@ def test_what_breaks_a_rule_is_plain_and_the_library_agrees(data: bytes) -> None
 def test_where_we_are_stricter(data: bytes) -> None:
     assert library_accepts(data)
     assert read(data) is None
+
+
+def test_a_dtype_that_nobody_knows_does_not_hide_the_others() -> None:
+    unknown = {**entry("I4", [6], 3, 6), "scale": 0.5}
+    data = file_of(
+        {"a": entry("U8", [3], 0, 3), "q": unknown, "b": entry("F16", [1], 6, 8)}, bytes(8)
+    )
+    found = read(data)
+    assert found is not None
+    assert [span.tensor for span in found.spans if span.tensor] == [
+        TensorInfo("a", "U8", (3,), 1),
+        TensorInfo("q", "I4", (6,), 1),
+        TensorInfo("b", "F16", (1,), 2),
+    ]
+    assert not is_number("I4"), "its bytes have no figures"
+    gap = file_of({"q": unknown}, bytes(6))
+    assert read(gap) is None, "its place still counts"
+
+
+def test_keys_beside_the_usual_ones() -> None:
+    data = file_of({"a": {**entry("U8", [3], 0, 3), "note": "x"}}, bytes(3))
+    assert library_accepts(data) and read(data) is not None
 
 
 def test_header_with_leading_space_and_without_padding() -> None:
@@ -199,8 +222,11 @@ def test_agrees_with_the_library_on_odd_headers(
 ) -> None:
     data = file_of(header, bytes(length))
     has_bytes = length > 0  # tensors without elements have no span
+    unknown = any(fields.get("dtype") == "F99" for fields in header.values())
     extra = any("extra" in fields for fields in header.values())
-    if not extra:
+    if unknown:
+        assert not library_accepts(data)
+    elif not extra:
         assert (read(data) is not None) == (library_accepts(data) and has_bytes)
     elif read(data) is not None:
         assert library_accepts(data)

@@ -99,3 +99,41 @@ def test_nan_that_appears_is_told() -> None:
 def test_packed_elements_are_no_numbers() -> None:
     assert is_number("BF16") and is_number("BOOL")
     assert not is_number("F4") and not is_number("Q4_K")
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_overflows_gives_no_number(sign: int) -> None:
+    old = np.full(3000, 1e300)
+    found = measured(old, sign * 2 * old, "F64")
+    for name in ("l2", "relative_l2", "norm_old", "norm_new", "cosine"):
+        assert math.isnan(getattr(found, name)), name
+    assert math.isnan(measured(np.full(2000, 1e308), old[:2000], "F64").mean_old)
+    assert math.isnan(measured(np.array([1.7e308]), np.array([-1.7e308]), "F64").max_abs)
+
+
+def test_what_underflows_gives_no_number() -> None:
+    old = np.full(3000, 1e-200)
+    found = measured(old, 2 * old, "F64")
+    assert (found.changed_fraction, found.max_abs) == (1, 1e-200)
+    for name in ("l2", "relative_l2", "norm_old", "norm_new", "cosine"):
+        assert math.isnan(getattr(found, name)), name
+    tiny = measured(old, old, "F64")
+    assert math.isnan(tiny.norm_old) and tiny.l2 == 0
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e150])
+def test_products_of_norms_may_leave_the_range(scale: float) -> None:
+    rng = np.random.default_rng(8)
+    old, new = rng.standard_normal((2, 5000))
+    found = measured(old * scale, new * scale, "F64")
+    cosine = (old @ new) / np.linalg.norm(old) / np.linalg.norm(new)
+    assert found.cosine == pytest.approx(cosine, rel=1e-9)
+    assert found.relative_l2 == pytest.approx(np.linalg.norm(new - old) / np.linalg.norm(old))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_nothing_finite_gives_no_number(value: float) -> None:
+    found = measured(np.full(2000, value), np.full(2000, value), "F64")
+    for name in ("cosine", "mean_old", "std_new"):
+        assert math.isnan(getattr(found, name)), name
+    assert found.changed == 0

@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import math
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -240,6 +242,84 @@ def test_arrow(path: str) -> None:
     assert set(found) == {"n", "x", "s"}, "neither pictures nor vectors"
     for end in range(0, len(data) - 1, 97):
         assert read(path, data[:end], summaries=True).rows in (None, 0, 3)
+
+
+def written(table: pa.Table, path: str) -> bytes:
+    file = io.BytesIO()
+    if path.endswith("parquet"):
+        pq.write_table(table, file)
+    elif path.startswith("y"):
+        with pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+    else:
+        with pa.ipc.new_file(file, table.schema) as whole:
+            whole.write_table(table)
+    return file.getvalue()
+
+
+FORMS = ("x.parquet", "x.arrow", "y.arrow")
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array(["a", "b", "c"]),
+        pa.array(["a", "b", "c"], pa.large_string()),
+        pa.array(["x", "y", "x"]).dictionary_encode(),
+    ],
+    ids=["text", "large text", "dictionary"],
+)
+@pytest.mark.parametrize("path", ["x.arrow", "y.arrow"])
+def test_offsets_that_lie_are_a_problem_and_no_crash(column: pa.Array, path: str) -> None:
+    """In a process of its own: a reader that follows them dies of it."""
+    data = bytearray(written(pa.table({"s": column}), path))
+    buffers = column.indices.buffers() if pa.types.is_dictionary(column.type) else column.buffers()
+    lying = buffers[1].to_pybytes()[: 12 if pa.types.is_dictionary(column.type) else 16]
+    at = data.rindex(lying)
+    data[at + len(lying) - 4 : at + len(lying)] = b"\0\xff\xff\x6f"
+    program = (
+        "import io, sys; from mvcd.inspect.tables import read_table\n"
+        "table = read_table(sys.argv[1], io.BytesIO(sys.stdin.buffer.read()), summaries=True)\n"
+        "print(table.problem)"
+    )
+    run = [sys.executable, "-c", program, path]
+    done = subprocess.run(run, input=bytes(data), capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.strip() not in (b"None", b"")
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_dates_outside_of_pythons_range(path: str) -> None:
+    stamps = pa.array([1, None, 1 << 62], pa.timestamp("ns", "Europe/Berlin"))
+    years = pa.array([10_000_000, 0, 0], pa.date32())
+    table = pa.table({"t": stamps, "d": years, "w": pa.array([1, 2, 3], pa.duration("ns"))})
+    found = read(path, written(table, path), summaries=True)
+    assert found.problem is None
+    assert {n: (s.missing, s.distinct) for n, s in found.summaries.items()} == {
+        "t": (1, 2),
+        "d": (0, 2),
+        "w": (0, 3),
+    }
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_columns_of_one_name_and_nested_ones(path: str) -> None:
+    columns = [pa.array([1, 2]), pa.array(["u", "u"]), pa.array([{"n": 1}, {"n": 2}])]
+    table = pa.Table.from_arrays(columns, ["n", "n", "s"])
+    found = read(path, written(table, path), summaries=True)
+    assert (found.problem, [column.name for column in found.columns]) == (None, ["n", "n.2", "s"])
+    assert found.summaries["n"] == ColumnSummary("int", 0, 2, False, 1, 2, 1.5)
+    assert found.summaries["n.2"] == ColumnSummary("text", 0, 1, False)
+    table = pa.table({"a": columns[2], "a.n": columns[0], "n": columns[1]})
+    found = read(path, written(table, path), summaries=True)
+    assert {n: s.type for n, s in found.summaries.items()} == {"a.n": "int", "n": "text"}
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_decimals_are_numbers(path: str) -> None:
+    table = pa.table({"p": pa.array([Decimal("1.50"), None, Decimal("2.25")])})
+    found = read(path, written(table, path), summaries=True)
+    assert found.summaries["p"] == ColumnSummary("float", 1, 2, False, 1.5, 2.25, 1.875)
 
 
 def test_without_pyarrow_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
-from mvcd.inspect import tensorfiles
-from mvcd.inspect.tensorfile import Digested, StoredTensor, TensorFile
+from mvcd.inspect import onnx, protowire, tensorfiles
+from mvcd.inspect.tensorfile import Digested, Range, StoredTensor, TensorFile
 
 DATA = Path(__file__).parent / "data"
 
@@ -75,6 +75,23 @@ def test_onnx_as_its_library_reads_it(answers) -> None:
     assert found.metadata["metadata_props"] == {"epoch": "3"}
 
 
+def test_onnx_tensors_in_every_place_and_form(answers) -> None:
+    """Constants, branches, functions, sparse tensors, and elements that share bytes, typed or raw."""
+    found = check(DATA / "odd.onnx", answers["odd.onnx"])
+    assert found.metadata["operators"] == {"Constant": 2, "If": 1, "local.Halve": 1}
+    assert found.tensors["U4.raw"].shape == (5,) and found.tensors["U4.raw"].size == 3
+
+
+def test_onnx_nodes_too_large_for_memory(answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx, "_MAX_NODE_BYTES", 100)
+    check(DATA / "odd.onnx", answers["odd.onnx"])
+
+
+def test_onnx_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protowire, "MAX_FIELDS", 100)
+    assert reading((DATA / "odd.onnx").read_bytes()) is None
+
+
 def test_onnx_data_in_another_file(answers) -> None:
     found = check(DATA / "external.onnx", answers["model.onnx"])
     (place,) = found.tensors["raw.f32"].content
@@ -84,6 +101,32 @@ def test_onnx_data_in_another_file(answers) -> None:
 def test_a_tensorflow_checkpoint_as_tensorflow_reads_it() -> None:
     found = check(DATA / "tf" / "ckpt.index", json.loads((DATA / "tf" / "tf.json").read_text()))
     assert found.format == "tf-checkpoint"
+
+
+def test_partitioned_variables_as_tensorflow_reads_them() -> None:
+    answers = json.loads((DATA / "tf" / "parts.json").read_text())
+    found = check(DATA / "tf" / "parts.index", answers)
+    assert {name: len(t.content) for name, t in found.tensors.items()} == {
+        "rows": 4, "columns": 12, "vector": 2, "whole": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            b"\x12\x02\x08\x02\x12\x02\x08\x03",
+            b"\x12\x02\x08\x03\x12\x02\x08\x02",
+        ),  # of another shape
+        (b"\x08\x06\x10\x02", b"\x08\x05\x10\x02"),  # slices that overlap
+        (b"\x08\x08\x10\x02", b"\x08\x09\x10\x02"),  # a gap
+    ],
+)
+def test_slices_that_do_not_make_up_a_variable(old: bytes, new: bytes) -> None:
+    data = (DATA / "tf" / "parts.index").read_bytes()
+    assert old in data
+    found = reading(data.replace(old, new), "parts.index")
+    assert found is not None and set(found.tensors) == {"columns", "vector", "whole"}
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -110,7 +153,8 @@ def test_npz_as_numpy_wrote_it(write: Callable[..., None]) -> None:
         assert bytes_of(tensor, file.getvalue()) == made[name].tobytes(order), name
     dtypes = {name: (t.dtype, t.shape) for name, t in found.tensors.items()}
     assert dtypes["f4"] == ("F32", (3, 4))
-    assert dtypes["fortran"] == ("F64", (6,)), "flat, for its bytes are in another order"
+    assert dtypes["fortran"] == ("F64", (2, 3))
+    assert {n: t.order for n, t in found.tensors.items() if t.order} == {"fortran": (1, 0)}
     assert dtypes["big"] == (">f4", (3,)), "no dtype of ours, so it is not taken for a number"
     assert dtypes["scalar"] == ("F64", ())
 
@@ -142,7 +186,9 @@ def test_torch() -> None:
 
 GOLDEN = [
     (DATA / "model.gguf", 2600), (DATA / "model.onnx", 780), (DATA / "external.onnx", 822),
-    (DATA / "tf" / "ckpt.index", 2612),
+    (DATA / "tf" / "ckpt.index", 2612), (DATA / "tf" / "parts.index", 560),
+    (DATA / "odd.onnx", 2200), (DATA / "shared.pt", 50_000),
+    (DATA / "legacy_shared.pt", 47_000),
 ]  # fmt: skip
 
 
@@ -198,6 +244,30 @@ def test_garbage_as_an_index_is_refused(rest) -> None:
     inside(reading(data, "x.index"), len(data))
 
 
+def test_gguf_without_tensors() -> None:
+    key = struct.pack("<Q12sIQ1s", 12, b"general.name", 8, 1, b"a")
+    for data in (gguf(0, 1, key), gguf(0, 1, key + bytes(20))):
+        found = reading(data)
+        assert found is not None and found.metadata == {"general.name": "a"}
+        assert not found.tensors
+
+
+def test_gguf_of_big_endian_machines() -> None:
+    """As gguf-py's GGUFWriter(endianess=BIG) writes it: every number but single bytes is turned."""
+
+    def row(name: bytes, kind: int, at: int) -> bytes:
+        return struct.pack(">Q", len(name)) + name + struct.pack(">IQQIQ", 2, 2, 3, kind, at)
+
+    key = struct.pack(">Q3sI", 3, b"key", 9) + struct.pack(">IQ2i", 5, 2, 7, -7)
+    head = struct.pack(">4sIQQ", b"GGUF", 3, 2, 1) + key + row(b"a", 0, 0) + row(b"b", 24, 32)
+    data = head + bytes(-len(head) % 32) + struct.pack(">6f", *range(6)).ljust(32, b"\0") + bytes(6)
+    found = reading(data)
+    assert found is not None and found.metadata == {"key": (7, -7)}
+    shown = {n: (t.dtype, t.shape, t.size) for n, t in found.tensors.items()}
+    assert shown == {"a": ("F32_BE", (3, 2), 24), "b": ("I8", (3, 2), 6)}
+    assert bytes_of(found.tensors["a"], data) == struct.pack(">6f", *range(6))
+
+
 def gguf(tensors: int, keys: int, rest: bytes) -> bytes:
     return struct.pack("<4sIQQ", b"GGUF", 3, tensors, keys) + rest
 
@@ -224,17 +294,45 @@ def test_lengths_that_lie_are_refused(data: bytes) -> None:
     assert reading(data, "m.onnx") is None
 
 
-@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "a/../../b", "", "a\\b", "./x"])
+@pytest.mark.parametrize(
+    "location", ["../secret", "/etc/passwd", "a/../../b", "", "a\\b", ".", "./../x"]
+)
 def test_external_data_stays_below_the_models_directory(location: str) -> None:
     """The wire is written by hand: onnx itself refuses to."""
+    found = reading(external(location=location), "m.onnx")
+    assert found is not None and not found.tensors
+
+
+def external(**entries: str) -> bytes:
+    """A model of one tensor, two floats that lie elsewhere."""
 
     def field(number: int, body: bytes) -> bytes:
         return bytes([number << 3 | 2, len(body)]) + body
 
-    entry = field(1, b"location") + field(2, location.encode())
-    tensor = b"\x08\x02" + b"\x10\x01" + field(8, b"w") + field(13, entry)
-    found = reading(b"\x08\x07" + field(7, field(5, tensor)), "m.onnx")
-    assert found is not None and not found.tensors
+    listed = [
+        field(13, field(1, key.encode()) + field(2, value.encode()))
+        for key, value in entries.items()
+    ]
+    tensor = b"\x08\x02" + b"\x10\x01" + field(8, b"w") + b"".join(listed) + b"\x70\x01"
+    return b"\x08\x07" + field(7, field(5, tensor))
+
+
+@pytest.mark.parametrize(
+    ("entries", "place"),
+    [
+        ({"location": "w.bin"}, Range(0, 8, "w.bin")),
+        ({"location": "./w.bin", "offset": "64"}, Range(64, 8, "w.bin")),
+        ({"location": "sub//./w.bin", "offset": "0", "length": "8"}, Range(0, 8, "sub/w.bin")),
+        ({"location": "m.onnx_data", "length": "8", "checksum": "0af"}, Range(0, 8, "m.onnx_data")),
+        ({"location": "w", "length": "9"}, None),
+        ({"location": "w", "offset": "-8"}, None),
+        ({"location": "w", "offset": "x"}, None),
+    ],
+)
+def test_onnx_data_in_all_spellings(entries: dict[str, str], place: Range | None) -> None:
+    found = reading(external(**entries), "m.onnx")
+    assert found is not None
+    assert [t.content for t in found.tensors.values()] == ([(place,)] if place else [])
 
 
 def test_unknown_ggml_types_reach_to_the_next_tensor() -> None:

@@ -6,6 +6,7 @@ import collections
 import contextlib
 import pickle
 import sys
+import time
 import tracemalloc
 import types
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import torchpickle
+from mvcd.inspect import torchpickle, unpickle
 from mvcd.inspect.spans import MAX_NAME_BYTES, NotThisFormat
 
 
@@ -207,7 +208,7 @@ def test_a_tensor_of_wrong_parts_is_no_tensor() -> None:
 @pytest.mark.parametrize("opcode", [b"}", b"]", b")\x81", b"(", b"}2", b"]\x94", b"X\1\0\0\0a"])
 def test_memory_grows_by_little_per_opcode(opcode: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """At most 200 bytes each; the limit on opcodes, here a tenth of the real one, bounds the rest."""
-    monkeypatch.setattr(torchpickle, "_MAX_OPCODES", 100_000)
+    monkeypatch.setattr(unpickle, "_MAX_OPCODES", 100_000)
     data = b"\x80\x02NNN" + opcode * 100_000
     tracemalloc.start()
     try:
@@ -228,9 +229,7 @@ def test_any_program_ends_in_names_or_a_verdict(program: bytes) -> None:
     assert all(isinstance(name, str) for name, _ in found)
 
 
-OPCODES = st.sampled_from(
-    [bytes([code]) for code in torchpickle._ACTIONS] + [b"K\1", b"h\1", b"q\1"]
-)
+OPCODES = st.sampled_from([bytes([code]) for code in unpickle._ACTIONS] + [b"K\1", b"h\1", b"q\1"])
 
 
 @settings(deadline=None)
@@ -238,3 +237,65 @@ OPCODES = st.sampled_from(
 def test_any_mix_of_known_opcodes(program: list[bytes]) -> None:
     with contextlib.suppress(NotThisFormat):
         torchpickle.read(b"".join(program) + b".")
+
+
+def around(value: object) -> bytes:
+    """A pickle of {"model": {"w": a tensor}, "other": value, "after": a tensor}."""
+    inner = (
+        dump({"w": FakeTensor("0")})[2:-1],
+        pickle.dumps(value, 2)[2:-1],
+        dump(FakeTensor("1"))[2:-1],
+    )
+    keys = [b"X" + len(key).to_bytes(4, "little") + key for key in (b"model", b"other", b"after")]
+    return b"\x80\x02}(" + b"".join(k + v for k, v in zip(keys, inner, strict=True)) + b"u."
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        list(range(1_281_167)),  # the sample order of ImageNet
+        [i / 3 for i in range(500_000)],
+        [(i, i / 3) for i in range(300_000)],
+        {i: i / 3 for i in range(300_000)},
+        ["x" * (i % 30) for i in range(150_000)],
+        [[i, i + 1, None] for i in range(100_000)],
+    ],
+    ids=["ints", "floats", "pairs", "a dict", "texts", "lists"],
+)
+def test_long_plain_values_do_not_hide_names(value: object) -> None:
+    data = around(value)
+    start = time.process_time()
+    assert names(data) == {"model.w": "0", "after": "1"}
+    assert time.process_time() - start < 8
+
+
+def test_positions_count_what_was_passed_over() -> None:
+    value = [*range(2000), FakeTensor("0"), *range(300), (1, FakeTensor("1")), *([None] * 99)]
+    assert names(dump(value)) == {"2000": "0", "2301.1": "1"}
+    assert names(dump(value, 4)) == {"2000": "0", "2301.1": "1"}
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_what_comes_after_a_run_finds_its_memo(protocol: int) -> None:
+    shared, tensor = (1, 2), FakeTensor("0")
+    value = {
+        "runs": [(i, 2.5) for i in range(40)] + [shared] * 40,
+        "x": {"a": tensor, "b": [tensor, shared]},
+    }
+    assert names(dump(value, protocol)) == {"x.a": "0", "x.b.0": "0"}
+
+
+@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.campaign)])
+def test_many_tensors(count: int) -> None:
+    one = dump({"layer.0.weight": FakeTensor("0", (3, 4))})
+    assert len(torchpickle.read(one)) == 1
+    body = b"".join(
+        b"X\x07\0\0\0l%06dctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\n"
+        b"X\x06\0\0\0%06dX\x03\0\0\0cpuK\x02tQK\0K\x03K\x04\x86K\x04K\x01\x86\x89ccollections\n"
+        b"OrderedDict\n)RtR" % (i, i)
+        for i in range(count)
+    )
+    start = time.process_time()
+    found = torchpickle.read(b"\x80\x02}(" + body + b"u.")
+    assert time.process_time() - start < count / 4000
+    assert (len(found), found[-1][0]) == (count, f"l{count - 1:06}")

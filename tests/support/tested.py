@@ -33,7 +33,7 @@ _ENGINE: Table = {
     "mvcd.objects": {"objects/test_entry": "reserved"},
     "mvcd.inspect": {
         "inspect/test_tables": "arrow columns table",
-        "inspect/test_tensorfiles": "cursor gguf npz onnx protowire tensorfile tfcheckpoint",
+        "inspect/test_tensorfiles": "cursor gguf npz onnx onnxtensor protowire tensorfile tfcheckpoint",
         "inspect/test_torchzip": "zipmembers",
         "inspect/test_safetensors": "spans",
         "inspect/test_compare": "_compare",

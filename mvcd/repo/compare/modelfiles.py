@@ -1,23 +1,25 @@
 """What weight files say of a network: layers by name, and metadata, from recipes or else from headers.
 
-Recipes name the tensors of formats that rule the cutting (safetensors, torch), with their contents' identities.
-Of other formats (npz, GGUF, ONNX, TensorFlow) the header is read; what identifies a content there is not known
-without reading it, so such a layer is never found to be renamed.
+Recipes name the tensors of safetensors files, with their contents' identities. Of other formats the header is
+read; a tensor that is no segment of the recipe (of npz, GGUF, ONNX, TensorFlow all of them) has a content that
+is not known without reading it, so such a layer is never found to be renamed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import BinaryIO
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.layers import Keyed, Layer, is_layer
-from mvcd.inspect.tensorfile import TensorFile
+from mvcd.inspect.tensorfile import KNOWS_MORE, StoredTensor, TensorFile
 from mvcd.inspect.values import flatten
 from mvcd.objects.entry import Entry
+from mvcd.objects.recipe import Segment
 from mvcd.objects.version import Value
 from mvcd.repo.compare.sides import Side
+from mvcd.repo.contents.tensors import Held, Segments, held
 
 
 class ModelFiles:
@@ -30,15 +32,16 @@ class ModelFiles:
     def layers(self, entry: Entry) -> dict[str, Keyed]:
         """Empty for a file without tensors."""
         recipe = self._side.recipe(entry)
-        if recipe.format:
-            segments = recipe.tensors().items()
-            forms = [(n, s.tensor, s.content_key) for n, s in segments if s.tensor is not None]
-            return {n: (Layer(n, t.dtype, t.shape), key) for n, t, key in forms if is_layer(n)}
-        header = self._header(entry)
-        tensors = header.tensors.values() if header is not None else ()
+        if recipe.format and recipe.format not in KNOWS_MORE:
+            tensors = held(recipe, _nothing, "")
+        else:
+            header = self._header(entry)
+            segments = Segments(recipe)
+            found = header.tensors.values() if header is not None else ()
+            tensors = [Held(tensor, segments.of(tensor)) for tensor in found]
         return {
-            t.name: (Layer(t.name, t.dtype, t.shape), (entry.path, t.name))
-            for t in tensors
+            t.name: (Layer(t.name, t.dtype, t.shape, not t.repeats), _identity(entry, t, segment))
+            for t, segment in tensors
             if is_layer(t.name)
         }
 
@@ -68,3 +71,14 @@ class _ReadAt:
     def __call__(self, offset: int, length: int) -> bytes:
         self._file.seek(offset)
         return self._file.read(length)
+
+
+def _nothing(offset: int, length: int) -> bytes:
+    """The recipe of such a format tells all."""
+    raise AssertionError(f"nothing is read, yet {length} bytes at {offset} were asked for")
+
+
+def _identity(entry: Entry, tensor: StoredTensor, segment: Segment | None) -> Hashable:
+    if segment is None:
+        return entry.path, tensor.name
+    return segment.content_key, tensor.order

@@ -74,7 +74,7 @@ def _renamed(gone: _Rows, come: _Rows) -> Iterator[tuple[_Place, _Place]]:
     places = [_once(lambda row: row.name, rows) for rows in (gone, come)]
     keyed = [
         {
-            row.name: (Layer(row.name, row.dtype, row.shape), row.key)
+            row.name: (Layer(row.name, row.dtype, row.shape), (row.key, row.order))
             for row in (rows[place] for place in once.values())
             if row.key is not None
         }

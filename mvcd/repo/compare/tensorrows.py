@@ -13,8 +13,8 @@ from mvcd.repo.contents.files import ABSENT
 
 @dataclass(slots=True)
 class Rows:
-    """`passed`: whether headers of equal files were passed over. `absent`: files of which it is not here what
-    tensors they have, pruned or never fetched; "" stands for the list of files itself."""
+    """`passed`: whether headers of equal files, which may name more, were passed over. `absent`: files of
+    which it is not here what tensors they have, pruned or never fetched; "" stands for the list of files."""
 
     old: list[TensorRow] = field(default_factory=list)
     new: list[TensorRow] = field(default_factory=list)
@@ -54,12 +54,12 @@ def _gather(
     without_headers: Collection[str],
 ) -> None:
     for path, entry in files.items():
+        headers = path not in without_headers
         try:
-            mine = list(side.recipe_rows(entry))
-            if not mine and path not in without_headers:
+            mine = list(side.recipe_rows(entry, headers=headers))
+            if not mine and headers:
                 mine = list(side.header_rows(entry))
-            elif not mine:
-                found.passed = True
+            found.passed |= not headers
         except ABSENT:
             found.absent.append(path)
         else:

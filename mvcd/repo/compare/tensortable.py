@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from itertools import chain
 
-from mvcd.inspect.tensorfile import Range, StoredTensor
+from mvcd.inspect import turning
+from mvcd.inspect.tensorfile import KNOWS_MORE, Range, StoredTensor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
-from mvcd.repo.contents.files import VersionFiles, recipe_of
-from mvcd.repo.contents.pieces import Content, ContentPiece
+from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of
+from mvcd.repo.contents.pieces import Content, ContentPiece, UnreadableContent
+from mvcd.repo.contents.tensors import Segments
 
 
 @dataclass(frozen=True, slots=True)
 class TensorRow:
     """A tensor in a file. `key` is its content's identity, None where only walking its pieces can tell:
-    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself."""
+    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself. `order`: see
+    `StoredTensor`."""
 
     path: str
     name: str
@@ -28,6 +31,7 @@ class TensorRow:
     key: tuple[str, bytes] | None
     pieces: Callable[[], Iterator[ContentPiece]]
     stored: Callable[[], Iterator[ContentPiece]]
+    order: tuple[int, ...] = ()
 
 
 class TensorSide:
@@ -43,10 +47,20 @@ class TensorSide:
         placed = self._files.all([Component.WEIGHTS])
         return {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
 
-    def recipe_rows(self, entry: Entry) -> Iterator[TensorRow]:
-        """Tensors that the recipe itself lists; nothing else is read."""
+    def recipe_rows(self, entry: Entry, *, headers: bool = True) -> Iterator[TensorRow]:
+        """Tensors of a file whose recipe lists them; with `headers` those of torch also by their other names,
+        unless the header is not here."""
+        recipe = recipe_of(entry, self.content.fetch)
+        if headers and recipe.format in KNOWS_MORE:
+            try:
+                rows = list(self._header_rows(entry, Segments(recipe)))
+            except ABSENT:
+                rows = []
+            if rows:
+                yield from rows
+                return
         offset = 0
-        for segment in recipe_of(entry, self.content.fetch).segments:
+        for segment in recipe.segments:
             tensor, size = segment.tensor, segment.size
             if tensor is not None:
                 pieces = partial(self.content.segment, entry.path, segment, offset)
@@ -58,6 +72,10 @@ class TensorSide:
 
     def header_rows(self, entry: Entry) -> Iterator[TensorRow]:
         """Tensors that the file's header lists, for formats that do not rule the cutting."""
+        return self._header_rows(entry, None)
+
+    def _header_rows(self, entry: Entry, segments: Segments | None) -> Iterator[TensorRow]:
+        """With the identity of their content where they are one of the `segments`."""
         from mvcd.inspect import tensorfiles  # late: start-up
 
         directory, _, name = entry.path.rpartition("/")
@@ -66,11 +84,32 @@ class TensorSide:
             located = self._located(entry, directory, tensor)
             if located is not None:
                 walk = partial(self._walk, entry.path, located)
+                segment = None if segments is None else segments.of(tensor)
                 yield TensorRow(
                     entry.path, tensor.name, tensor.dtype, tensor.shape, size=tensor.size,
-                    stored_size=tensor.stored_size, key=None, pieces=walk,
-                    stored=partial(walk, inflate=False),
+                    stored_size=tensor.stored_size, pieces=walk,
+                    key=None if segment is None else segment.content_key,
+                    stored=partial(walk, inflate=False), order=tensor.order,
                 )  # fmt: skip
+
+    def turned(self, row: TensorRow) -> TensorRow:
+        """The row with its bytes in the order of its shape. Raises Unreadable for what is too large for that,
+        and what reading raises."""
+        if not row.order:
+            return row
+        if row.size > turning.MAX_SIZE:
+            raise UnreadableContent(
+                "its axes lie in another order than before, and it is too large to be turned"
+            )
+
+        @cache
+        def data() -> bytes:
+            return turning.turned(self.content.join(list(row.pieces())), row.shape, row.order)
+
+        def pieces() -> Iterator[ContentPiece]:
+            return self.content.literal(row.path, data())
+
+        return replace(row, key=None, pieces=pieces, stored=pieces, order=())
 
     def _located(
         self, entry: Entry, directory: str, tensor: StoredTensor

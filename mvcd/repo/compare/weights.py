@@ -265,6 +265,7 @@ class Weights(Mapping[str, TensorDiff]):
             return "reshaped"
         if old.name != new.name:
             return "renamed"
+        old, new = self._level(old, new)
         return "unchanged" if self._equal(old, new) else "changed"
 
     # ---------------------------------------------------------------- inside
@@ -302,6 +303,12 @@ class Weights(Mapping[str, TensorDiff]):
                 return tensor
         return None
 
+    def _level(self, old: TensorRow, new: TensorRow) -> tuple[TensorRow, TensorRow]:
+        """Both with their axes in one order."""
+        if old.order == new.order:
+            return old, new
+        return self._old.turned(old), self._new.turned(new)
+
     def _equal(self, old: TensorRow, new: TensorRow) -> bool:
         """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
         if old.key is not None and new.key is not None:
@@ -331,6 +338,7 @@ class Weights(Mapping[str, TensorDiff]):
         old, new = tensor.pair
         if tensor.obstacle is not None or old is None or new is None:
             raise not_comparable(tensor)
+        old, new = self._level(old, new)
         sums = Sums.none()
         dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
         widths = width(dtypes[0]), width(dtypes[1])

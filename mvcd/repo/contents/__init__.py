@@ -5,6 +5,7 @@ content     one file, read in any place
 flatvalues  settings and metrics, from the files that hold them
 drafts      the recipe of a file in the making
 pieces      the bytes of tensors, chunk by chunk
+tensors     of a file, by recipe and header
 bases       what a chunk may be stored as a difference from
 pipeline    work done by several threads, answered in order
 """

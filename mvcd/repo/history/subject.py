@@ -19,10 +19,13 @@ from itertools import islice
 
 from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
-from mvcd.objects.glance import MISSING, Glance, entries_at, tensor_in
+from mvcd.inspect.tensorfile import KNOWS_MORE
+from mvcd.objects.glance import MISSING, Glance, TensorGlance, entries_at, tensor_in
 from mvcd.objects.manifest import entries
+from mvcd.objects.recipe import Recipe, Tensor
 from mvcd.objects.version import Component, Value
 from mvcd.repo.contents.files import ABSENT, recipe_of
+from mvcd.repo.contents.tensors import alone, held, read_at_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.query.evaluate import value_finder
 from mvcd.repo.history.walk import ancestors
@@ -209,22 +212,41 @@ class TensorSubject(Subject):
         if root not in self._by_root:
             try:
                 listed = entries_at(root, self._path or ".", self._fetch)
-                found = [self._in(recipe) for _, recipe, _, _ in listed]
+                found = [self._in(path, recipe) for path, recipe, _, _ in listed]
             except ABSENT:
                 return Untold((root,))
             self._by_root[root] = tuple(sorted(text for text in found if text is not None))
         return self._by_root[root]
 
-    def _in(self, recipe: RecipeId) -> str | None:
+    def _in(self, path: str, recipe: RecipeId) -> str | None:
         """Its dtype, shape and the beginning of a digest of what names its content."""
         if recipe not in self._by_recipe:
-            found = tensor_in(self._fetch(recipe), self._tensor, self._hint)
+            data = self._fetch(recipe)
+            found = tensor_in(data, self._tensor, self._hint)
             self._by_recipe[recipe] = None
             if found is not None:
                 self._hint = found.index
+            else:
+                found = self._by_header(path, Recipe.decode(data))
+            if found is not None:
                 digest = blake2b(found.content, digest_size=5).hexdigest()
                 self._by_recipe[recipe] = f"{found.dtype} {list(found.shape)} {digest}"
         return self._by_recipe[recipe]
+
+    def _by_header(self, path: str, recipe: Recipe) -> TensorGlance | None:
+        """The same of a tensor that the recipe does not name: tied to another, or of another format."""
+        if recipe.format and recipe.format not in KNOWS_MORE:
+            return None
+        read_at = read_at_of(recipe, self._fetch)
+        listed = held(recipe, read_at, path.rpartition("/")[2])
+        for tensor, segment in listed:
+            if tensor.name == self._tensor:
+                known = segment or alone(tensor, read_at)
+                if known is None:
+                    return None
+                mine = known._replace(tensor=Tensor(tensor.name, tensor.dtype, tensor.shape))
+                return tensor_in(Recipe(mine.size, "", (mine,)).encode(), tensor.name)
+        return None
 
     def shown(self, state: State) -> Value:
         if isinstance(state, Untold):

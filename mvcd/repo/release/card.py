@@ -11,10 +11,13 @@ from typing import TypeVar
 from mvcd.ids import VersionId
 from mvcd.inspect.layers import Layer, is_layer, model_of
 from mvcd.inspect.tables import format_of, read_table
-from mvcd.objects.entry import Mode
+from mvcd.inspect.tensorfile import StoredTensor
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.recipe import Recipe
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.content import VersionFile
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, recipe_of
+from mvcd.repo.contents.tensors import held, read_at_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.history import history
 from mvcd.repo.records import stages
@@ -184,17 +187,30 @@ def _weights(
         if entry.mode is Mode.SYMLINK:
             continue
         recipe = recipe_of(entry, core.fetch)
-        found = [s.tensor for s in recipe.segments if s.tensor is not None]
+        found = _tensors(core, entry, recipe)
         files.append(
             WeightFile(entry.path, entry.size, entry.recipe.hex(), recipe.format, len(found))
         )
         model = model_of(entry.path)
         if model is not None:
-            network = {t.name: Layer(t.name, t.dtype, t.shape) for t in found if is_layer(t.name)}
+            network = {
+                t.name: Layer(t.name, t.dtype, t.shape, not t.repeats)
+                for t in found
+                if is_layer(t.name)
+            }
             layers[model].update(network)
     networks = [_network(name, list(below.values())) for name, below in layers.items() if below]
     networks.sort(key=lambda network: (-network.size, network.name))
     return tuple(networks), tuple(files)
+
+
+def _tensors(core: Core, entry: Entry, recipe: Recipe) -> list[StoredTensor]:
+    """None where only the header tells, and is not here."""
+    name = entry.path.rpartition("/")[2]
+    try:
+        return [h.tensor for h in held(recipe, read_at_of(recipe, core.fetch), name)]
+    except ABSENT:
+        return []
 
 
 def _network(name: str, layers: list[Layer]) -> NetworkSummary:

@@ -103,8 +103,77 @@ def make_onnx() -> dict[str, list[object]]:
     return found
 
 
+def packed(kind: int, name: str, values: list[float], *, raw: bool) -> onnx.TensorProto:
+    made = helper.make_tensor(name, kind, (len(values),), values)
+    return numpy_helper.from_array(numpy_helper.to_array(made), name) if raw else made
+
+
+def make_odd_onnx() -> dict[str, list[object]]:
+    """Tensors in every place and every form: constants, branches, functions, sparse, bits sharing bytes."""
+    value = helper.make_tensor_value_info
+    small = [
+        packed(kind, f"{name}.{form}", values, raw=form == "raw")
+        for form in ("raw", "typed")
+        for kind, name, values in (
+            (TensorProto.UINT4, "U4", [0, 1, 2, 15, 7]), (TensorProto.INT4, "I4", [-8, 7, -1]),
+            (TensorProto.UINT2, "U2", [3, 0, 1, 2, 3]), (TensorProto.INT2, "I2", [-2, 1, 0]),
+            (TensorProto.FLOAT4E2M1, "F4", [0.5, -6.0, 1.0]),
+            (TensorProto.FLOAT6E2M3, "F6_E2M3", [0.5, -7.5, 1.0, 0.125, 2.0]),
+            (TensorProto.FLOAT6E3M2, "F6_E3M2", [0.5, -28.0, 1.0]),
+            (TensorProto.FLOAT16, "F16", [0.5, -2.0]), (TensorProto.FLOAT8E5M2, "F8_E5M2", [0.5, -2.0]),
+            (TensorProto.COMPLEX64, "C64", [1 + 2j, -3j]),
+        )
+    ]  # fmt: skip
+    weights = numpy_helper.from_array(RNG.standard_normal((2, 3)).astype("f4"), "branch.w")
+    branch = helper.make_graph([helper.make_node("Identity", ["branch.w"], ["then.y"])], "then", [],
+                               [value("then.y", TensorProto.FLOAT, [2, 3])], [weights])  # fmt: skip
+    constant = helper.make_tensor(
+        "", TensorProto.FLOAT, (2, 3), RNG.standard_normal(6).astype("f4")
+    )
+    other = helper.make_graph([helper.make_node("Constant", [], ["else.y"], value=constant)], "else", [],
+                              [value("else.y", TensorProto.FLOAT, [2, 3])])  # fmt: skip
+    sparse = helper.make_sparse_tensor(
+        helper.make_tensor("sparse", TensorProto.FLOAT, (2,), [1.5, 2.5]),
+        helper.make_tensor("", TensorProto.INT64, (2,), [3, 5]), [10],
+    )  # fmt: skip
+    nodes = [
+        helper.make_node(
+            "Constant", [], ["big"], value=numpy_helper.from_array(np.arange(300, dtype="f4"))
+        ),
+        helper.make_node(
+            "Constant", [], ["cond"], value=helper.make_tensor("", TensorProto.BOOL, (), [True])
+        ),
+        helper.make_node("If", ["cond"], ["y"], then_branch=branch, else_branch=other),
+        helper.make_node("Halve", ["y"], ["z"], domain="local"),
+    ]
+    body = [
+        helper.make_node(
+            "Constant", [], ["half"], value=helper.make_tensor("", TensorProto.FLOAT, (), [0.5])
+        ),
+        helper.make_node("Mul", ["a", "half"], ["b"]),
+    ]
+    function = helper.make_function(
+        "local", "Halve", ["a"], ["b"], body, [helper.make_opsetid("", 17)]
+    )
+    graph = helper.make_graph(nodes, "odd", [], [value("z", TensorProto.FLOAT, [2, 3])], small,
+                              sparse_initializer=[sparse])  # fmt: skip
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    model = helper.make_model(graph, functions=[function], opset_imports=opsets)
+    onnx.save(model, HERE / "odd.onnx")
+    constants = {node.output[0]: node.attribute[0].t for node in (*nodes[:2], body[0])}
+    constants |= {"branch.w": weights, "else.y": constant, **{t.name: t for t in small}}
+    constants |= {"sparse.values": sparse.values, "sparse.indices": sparse.indices}
+    found = {}
+    for name, tensor in constants.items():
+        raw = numpy_helper.from_array(numpy_helper.to_array(tensor)).raw_data
+        kind = TensorProto.DataType.Name(tensor.data_type)
+        dtype = name.split(".")[0] if name.endswith((".raw", ".typed")) else DTYPES[kind]
+        found[name] = say(dtype, tuple(tensor.dims), raw)
+    return found
+
+
 if __name__ == "__main__":
     for stale in ("external.data",):
         (HERE / stale).unlink(missing_ok=True)
-    answers = {"model.gguf": make_gguf(), "model.onnx": make_onnx()}
+    answers = {"model.gguf": make_gguf(), "model.onnx": make_onnx(), "odd.onnx": make_odd_onnx()}
     (HERE / "headers.json").write_text(json.dumps(answers, indent=1) + "\n")

@@ -46,6 +46,30 @@ def main() -> None:
             digest = hashlib.sha256(array.tobytes()).hexdigest()
             answers[name.removesuffix(SUFFIX)] = [NAMES[dtype.name], list(array.shape), digest]
     (HERE / "tf" / "tf.json").write_text(json.dumps(answers, indent=1) + "\n")
+    (HERE / "tf" / "parts.json").write_text(json.dumps(partitioned(), indent=1) + "\n")
+
+
+def partitioned() -> dict[str, list[object]]:
+    """Variables in slices, as estimators on parameter servers save them."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        for name, shape, partitioner in (
+            ("rows", (10, 3), v1.fixed_size_partitioner(4, axis=0)),
+            ("columns", (4, 300), v1.fixed_size_partitioner(3, axis=1)),
+            ("vector", (130,), v1.fixed_size_partitioner(2)),
+            ("whole", (2, 2), None),
+        ):
+            start = v1.random_normal_initializer(seed=len(name))
+            v1.get_variable(name, shape, initializer=start, partitioner=partitioner)
+        session.run(v1.global_variables_initializer())
+        path = v1.train.Saver().save(session, str(HERE / "tf" / "parts"), write_meta_graph=False)
+    (HERE / "tf" / "checkpoint").unlink(missing_ok=True)
+    reader = tf.train.load_checkpoint(path)
+    found = {}
+    for name in reader.get_variable_to_shape_map():
+        array = reader.get_tensor(name)
+        found[name] = ["F32", list(array.shape), hashlib.sha256(array.tobytes()).hexdigest()]
+    return found
 
 
 if __name__ == "__main__":

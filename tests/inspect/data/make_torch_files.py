@@ -65,6 +65,64 @@ def odd_views() -> dict[str, object]:
     }
 
 
+def shared() -> dict[str, object]:
+    """Several tensors to a storage, in all orders."""
+    flat = torch.arange(60, dtype=torch.float32)
+    weight = torch.randn(6, 4)
+    image = torch.arange(48, dtype=torch.int16).reshape(2, 3, 2, 4)
+    torch.manual_seed(3)
+    return {
+        "tied": {"emb": weight, "head": weight, "transposed": weight.t()},
+        "flat": {"all": flat, "q": flat[:20], "k": flat[20:40].view(4, 5), "overlaps": flat[15:25]},
+        "apart": {"b": flat.double()[30:], "a": flat.half()[:7]},
+        "columns": weight[:, 1:3],
+        "every.third": flat[::3],
+        "expanded": torch.ones(3, 1).expand(3, 5),
+        "unit": torch.ones(1, 3, 1, 2).permute(2, 3, 1, 0),
+        "channels_last": image.to(memory_format=torch.channels_last),
+        "fortran": torch.randn(3, 5, dtype=torch.float64).t().contiguous().t(),
+        "complex": torch.randn(2, 3, dtype=torch.complex128).t(),
+        "lstm": nn.LSTM(3, 2, num_layers=2).state_dict(),
+        "parameter": nn.Parameter(flat[50:]),
+        "ids": [*range(3000), torch.ones(1), *range(300)],
+        "pairs": [(i, i * 1.5, None) for i in range(500)],
+        "steps": {i: i / 2 for i in range(2000)},
+        "after": torch.zeros(1, 2),
+    }
+
+
+def adamw() -> dict[str, object]:
+    model = small_model()
+    optimizer = torch.optim.AdamW(model.parameters(), amsgrad=True)
+    model(torch.randn(5, 4)).square().sum().backward()
+    optimizer.step()
+    return {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+
+
+class Odd(nn.Module):
+    """Tied weights, one whose axes are turned, a buffer, a constant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.emb = nn.Embedding(5, 4)
+        self.head = nn.Linear(4, 5, bias=False)
+        self.head.weight = self.emb.weight
+        self.turned = nn.Parameter(torch.randn(3, 4).t())
+        self.register_buffer("steps", torch.arange(3))
+        self.constant = torch.ones(2, dtype=torch.float64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found = self.head(self.emb(x)) @ self.emb.weight @ self.turned
+        return found + self.steps + self.constant.sum()
+
+
+def exported(path: Path) -> dict[str, object]:
+    torch.manual_seed(9)
+    model = Odd().eval()
+    torch.export.save(torch.export.export(model, (torch.tensor([1, 2]),)), path)
+    return {**model.state_dict(), "constant": model.constant}
+
+
 def describe(value: object, path: str = "") -> dict[str, dict[str, object]]:
     """Key path -> dtype, shape, SHA-256 of the elements in row order; dicts, lists and tuples only."""
     if isinstance(value, torch.Tensor) and not value.is_sparse:
@@ -92,13 +150,18 @@ def main() -> None:
         "checkpoint.pt": trained(),
         "dtypes.pt": all_dtypes(),
         "views.pt": odd_views(),
+        "shared.pt": shared(),
+        "adamw.pt": adamw(),
         "tensor.pt": torch.arange(6, dtype=torch.int32).reshape(2, 3),
     }
     for name, value in objects.items():
         torch.save(value, HERE / name)
     torch.save(small_model(), HERE / "module.pt")
     torch.save(small_model().state_dict(), HERE / "protocol5.pt", pickle_protocol=5)
-    torch.save({"w": torch.ones(3)}, HERE / "legacy.pt", _use_new_zipfile_serialization=False)
+    objects["exported.pt2"] = exported(HERE / "exported.pt2")
+    for name, value in {"legacy.pt": trained(), "legacy_shared.pt": shared()}.items():
+        torch.save(value, HERE / name, _use_new_zipfile_serialization=False)
+        objects[name] = value
     objects["module.pt"] = objects["protocol5.pt"] = small_model().state_dict()
     expected = {name: describe(value) for name, value in objects.items()}
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")

@@ -1,0 +1,80 @@
+"""Writes the HDF5 fixtures beside it. Run with h5py 3.16 and numpy 2: `python make_hdf5_files.py`.
+
+`hdf5.json` holds what h5py reads of each dataset that is listed (dtype, shape, SHA-256 in row order), by its
+path with dots.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+HERE = Path(__file__).parent
+NAMES = {"f2": "F16", "f4": "F32", "f8": "F64", "i4": "I32", "i8": "I64", "u1": "U8", "i1": "I8"}
+
+
+def fill(file: h5py.File) -> None:
+    """Groups, attributes and datasets as Keras lays them out, and some that it does not write."""
+    rng = np.random.default_rng(1)
+    file.attrs["keras_version"] = "3.0"
+    for layer in ("dense", "dense_1"):
+        place = file.create_group(f"layers/{layer}/vars")
+        place["0"] = rng.standard_normal((4, 3)).astype("f4")
+        place["1"] = np.zeros(3, "f4")
+        place.parent.attrs["name"] = np.array([b"a" * 40])
+    for number in range(7):
+        file[f"optimizer/vars/{number}"] = np.full((2, 2), number, "f2")
+    for name, dtype in (
+        ("double", "f8"),
+        ("step", "i8"),
+        ("byte", "u1"),
+        ("small", "i1"),
+        ("int", "i4"),
+    ):
+        file[f"other/{name}"] = np.arange(5, dtype=dtype) if name != "step" else np.array(7, dtype)
+    file["other2/empty"] = np.zeros((0, 3), "f4")
+    file["other2/text"] = "hello"
+    file["other2/big"] = np.arange(3, dtype=">f4")
+    file.create_dataset(
+        "other2/chunked", data=np.ones((10, 10), "f4"), chunks=(3, 3), compression="gzip"
+    )
+    file["other2/again"] = file["layers/dense/vars/0"]
+
+
+def say(file: h5py.File) -> dict[str, list[object]]:
+    found: dict[str, list[object]] = {}
+
+    def visit(name: str, item: object) -> None:
+        skipped = ("text", "big", "chunked")
+        if isinstance(item, h5py.Dataset) and not name.endswith(skipped):
+            array = item[()]
+            digest = hashlib.sha256(np.asarray(array).tobytes()).hexdigest()
+            found[name.replace("/", ".")] = [NAMES[item.dtype.str[1:]], list(item.shape), digest]
+
+    file.visititems(visit)
+    found["other2.again"] = found["layers.dense.vars.0"]  # a hard link, which is visited once
+    return found
+
+
+def main() -> None:
+    answers = {}
+    for name, libver in (
+        ("model.h5", "earliest"),
+        ("latest.h5", "latest"),
+        ("v110.h5", ("v110", "v110")),
+    ):
+        with h5py.File(HERE / name, "w", libver=libver, track_order=False) as file:
+            fill(file)
+            answers[name] = say(file)
+    with h5py.File(HERE / "dense.h5", "w", libver="latest") as file:
+        for number in range(20):
+            file[f"vars/{number}"] = np.ones(1, "f4")
+    (HERE / "hdf5.json").write_text(json.dumps(answers, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""HDF5 as h5py reads it, and damaged files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mvcd.inspect import hdf5, tensorfiles
+from mvcd.inspect.spans import NotThisFormat
+from mvcd.inspect.tensorfile import TensorFile
+
+DATA = Path(__file__).parent / "data"
+ANSWERS = json.loads((DATA / "hdf5.json").read_text())
+FILES = sorted(ANSWERS)
+
+
+def reading(data: bytes) -> TensorFile | None:
+    return tensorfiles.read(lambda at, size: data[at : at + size], len(data))
+
+
+def described(found: TensorFile, data: bytes) -> dict[str, list[object]]:
+    told: dict[str, list[object]] = {}
+    for name, tensor in found.tensors.items():
+        assert not isinstance(tensor.content, bytes)
+        (place,) = tensor.content
+        digest = hashlib.sha256(data[place.offset : place.offset + place.size]).hexdigest()
+        told[name] = [tensor.dtype, list(tensor.shape), digest]
+    return told
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_datasets_are_what_h5py_reads(file: str) -> None:
+    data = (DATA / file).read_bytes()
+    found = reading(data)
+    assert found is not None and found.format == "hdf5"
+    assert described(found, data) == ANSWERS[file]
+    assert [name for name, t in found.tensors.items() if t.repeats] == ["other2.again"]
+
+
+def test_the_weights_in_a_keras_file() -> None:
+    weights = (DATA / "model.h5").read_bytes()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as written:
+        written.writestr("metadata.json", "{}")
+        written.writestr("config.json", "{}")
+        with written.open("model.weights.h5", "w") as member:
+            member.write(weights)
+    data = out.getvalue()
+    found = reading(data)
+    assert found is not None and found.format == "keras"
+    assert described(found, data) == ANSWERS["model.h5"]
+
+
+def test_a_circle_of_groups_ends() -> None:
+    """The root group is made a child of itself."""
+    data = (DATA / "model.h5").read_bytes()
+    reader = hdf5._Reader(lambda at, size: data[at : at + size], len(data))
+    root = reader.root()
+    child = next(address for _, address in reader._links(list(reader._messages(root))))
+    looped = data.replace(child.to_bytes(8, "little"), root.to_bytes(8, "little"))
+    assert looped != data
+    assert reading(looped) is not None
+
+
+def test_links_that_we_do_not_read_hide_no_tensor() -> None:
+    """20 links of a group in dense storage: none of its tensors is told, rather than some."""
+    data = (DATA / "dense.h5").read_bytes()
+    with pytest.raises(NotThisFormat, match="dense"):
+        hdf5.read(lambda at, size: data[at : at + size], len(data))
+
+
+@pytest.mark.parametrize("file", FILES)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_damage_is_read_or_refused(file: str, data: st.DataObject) -> None:
+    content = bytearray((DATA / file).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    found = reading(bytes(content))
+    for tensor in found.tensors.values() if found is not None else ():
+        assert not isinstance(tensor.content, bytes)
+        assert all(place.offset + place.size <= len(content) for place in tensor.content)

@@ -1,0 +1,163 @@
+"""Mutated files through every reader: `python -m tests.support.mutating FIRST COUNT NOTE`.
+
+A process of its own, since what it looks for may kill it. It writes the number of each file into NOTE before it
+reads it, and prints the slowest reading in seconds and its largest memory in KiB.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import random
+import resource
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from safetensors.numpy import save
+
+from mvcd.inspect import tensorfiles
+from mvcd.inspect.layout import layout
+from mvcd.inspect.spans import Layout
+from mvcd.inspect.tables import read_table
+from mvcd.inspect.tensorfile import TensorFile
+
+DATA = Path(__file__).parents[1] / "inspect" / "data"
+ENDINGS = (".pt", ".pt2", ".gguf", ".onnx", ".index", ".pkl", ".joblib", ".h5", ".pdparams")
+PATCHES = (
+    b"\xff" * 4,
+    b"\xff" * 8,
+    b"\0" * 4,
+    b"\0" * 8,
+    b"\xff\xff\xff\x7f",
+    b"\x80",
+    b"(",
+    b"t",
+    b"}",
+    b"]",
+)
+
+
+def seeds() -> list[tuple[str, bytes]]:
+    """Names and contents: what the formats' own libraries wrote."""
+    files = sorted(path for path in DATA.rglob("*") if path.suffix in ENDINGS)
+    found = [(path.name, path.read_bytes()) for path in files]
+    arrays = {
+        "a": np.ones((3, 4), "f4"),
+        "b": np.asfortranarray(np.ones((2, 3))),
+        "c": np.arange(9),
+    }
+    for write in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        write(file, **arrays)
+        found.append(("m.npz", file.getvalue()))
+    file = io.BytesIO()
+    np.save(file, arrays["a"])
+    found += [("m.npy", file.getvalue()), ("m.safetensors", save(arrays, metadata={"a": "b"}))]
+    return [*found, *tables()]
+
+
+def tables() -> list[tuple[str, bytes]]:
+    table = pa.table({
+        "s": ["a", "bb", None, "c"] * 9, "i": [1, 2, 3, None] * 9, "x": [0.5] * 36,
+        "l": [[1], [], None, [2, 3]] * 9, "d": pa.array(["u", "v", "u", "u"] * 9).dictionary_encode(),
+        "b": [b"1"] * 36, "t": [datetime.datetime(2020, 1, 1)] * 36, "f": [True] * 36,
+    })  # fmt: skip
+    found = []
+    for compression in (None, "lz4", "zstd"):
+        for name, new in (("t.arrow", pa.ipc.new_file), ("t.feather", pa.ipc.new_stream)):
+            file = io.BytesIO()
+            options = pa.ipc.IpcWriteOptions(compression=compression)
+            with new(file, table.schema, options=options) as writer:
+                writer.write_table(table)
+            found.append((name, file.getvalue()))
+        file = io.BytesIO()
+        pq.write_table(table, file, compression=compression or "snappy")
+        found.append(("t.parquet", file.getvalue()))
+    lines = "".join(f"{i},{i / 3},x{i % 4}\n" for i in range(60)).encode()
+    rows = "".join(json.dumps({"i": i, "x": [i]}) + "\n" for i in range(60)).encode()
+    return [*found, ("t.csv", b"i,x,s\n" + lines), ("t.jsonl", rows)]
+
+
+def mutated(data: bytes, rng: random.Random) -> bytes:
+    """A few bytes changed, put in, or left out; or an end cut off; or another beginning or end put to it."""
+    made = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        if not made:
+            break
+        at = rng.randrange(len(made)) if rng.random() < 0.7 else rng.randrange(min(len(made), 200))
+        patch = rng.choice(
+            (*PATCHES, rng.randbytes(rng.randint(1, 4)), bytes([made[at] ^ 1 << rng.randrange(8)]))
+        )
+        match rng.randrange(6):
+            case 0:
+                made[at:at] = patch
+            case 1:
+                del made[at : at + len(patch)]
+            case 2 if rng.random() < 0.3:
+                del made[at:]
+            case 3 if rng.random() < 0.3:
+                end = rng.randrange(len(made) + 1)
+                made[at:at] = made[min(at, end) : max(at, end)][:4096]
+            case _:
+                made[at : at + len(patch)] = patch
+    return bytes(made)
+
+
+def check(name: str, data: bytes) -> None:
+    """Raises AssertionError where a reader breaks what it promises of any content."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        assert offset >= 0 and length >= 0
+        return data[offset : offset + length]
+
+    if name.startswith("t."):
+        read_table(name, io.BytesIO(data), summaries=True)
+        return
+    sane_layout(layout(read_at, len(data)), len(data))
+    sane_file(tensorfiles.read(read_at, len(data), name), len(data))
+
+
+def sane_layout(found: Layout | None, size: int) -> None:
+    end = 0
+    for span in found.spans if found is not None else ():
+        assert span.offset == end and span.size > 0
+        end += span.size
+    assert found is None or end == size
+    names = [span.tensor.name for span in found.spans if span.tensor] if found is not None else []
+    assert len(set(names)) == len(names)
+
+
+def sane_file(found: TensorFile | None, size: int) -> None:
+    for name, tensor in found.tensors.items() if found is not None else ():
+        assert tensor.name == name and name.encode() and tensor.dtype
+        assert all(extent >= 0 for extent in tensor.shape)
+        assert sorted(tensor.order) in ([], list(range(len(tensor.shape))))
+        for place in tensor.content if not isinstance(tensor.content, bytes) else ():
+            assert place.offset >= 0 and place.size >= 0
+            assert place.beside or place.offset + place.size <= size
+
+
+def main(first: int, count: int, note: str) -> None:
+    originals, slowest = seeds(), (0.0, -1)
+    with Path(note).open("w") as written:
+        for number in range(first, first + count):
+            rng = random.Random(number)
+            name, data = originals[number % len(originals)]
+            data = mutated(data, rng)
+            written.seek(0)
+            written.write(f"{number:12}")
+            written.flush()
+            start = time.process_time()
+            check(name, data)
+            slowest = max(slowest, (time.process_time() - start, number))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"slowest": slowest, "peak": peak}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
