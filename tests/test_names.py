@@ -67,6 +67,7 @@ TWICE = {
     "refs": "their names; their rows",
     "repair": "of a store; of a repository",
     "status": "of a workspace; of a call, which gRPC calls so",
+    "tensors": "of a file's content; read from what is stored",
     "tree": "of hash-cut nodes; of a query",
     "walk": "through history; through what a version reaches",
 }
@@ -116,6 +117,7 @@ MEASURES_NOTHING = {
     "mvcd.daemon.starting": "BUSY",
     "mvcd.disk.exchange": "_AT_FDCWD _RENAME_EXCHANGE _RENAME_SWAP",
     "mvcd.heap": "_M_TRIM_THRESHOLD _M_MMAP_THRESHOLD _M_ARENA_MAX",
+    "mvcd.inspect.statistics": "_SMALLEST",
     "mvcd.inspect.values": "_INT64",
     "mvcd.inspect.zipmembers": "_STORED _DEFLATED",
     "mvcd.objects.canonical": "U64_MAX",

@@ -25,7 +25,7 @@ from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 
 FORMAT = "flax"
 _MAX_ITEMS = 2_000_000
-_MAX_DEPTH = 64
+_MAX_LEVELS = 64
 _CHUNKED = "__msgpack_chunked_array__"
 _ARRAY, _SCALAR = 1, 3
 
@@ -81,7 +81,7 @@ class _Reader:
     def item(self, path: str, depth: int) -> Any:
         """Reads one item and lists the arrays in it; returns a text, a number or an array, None for others."""
         self._items += 1
-        if self._items > _MAX_ITEMS or depth > _MAX_DEPTH:
+        if self._items > _MAX_ITEMS or depth > _MAX_LEVELS:
             raise NotThisFormat("too many items, or too deep")
         cursor = self.cursor
         first = cursor.take(1)[0]
@@ -155,11 +155,11 @@ class _Reader:
         head = cursor.take(1)[0]
         rank = head & 15 if 0x90 <= head < 0xA0 else MAX_RANK_DIMENSIONS + 1
         shape: list[Any] = (
-            [self.item("", _MAX_DEPTH) for _ in range(rank)]
+            [self.item("", _MAX_LEVELS) for _ in range(rank)]
             if rank <= MAX_RANK_DIMENSIONS
             else [None]
         )
-        dtype = self.item("", _MAX_DEPTH)
+        dtype = self.item("", _MAX_LEVELS)
         if dtype not in _DTYPES or any(type(extent) is not int for extent in shape):
             return None
         kind = cursor.take(1)[0]

@@ -35,8 +35,8 @@ from mvcd.inspect.zipmembers import directory, located
 FORMAT = "hdf5"
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _MAX_OBJECTS = 200_000
-_MAX_DEPTH = 32
-_MAX_HEADER = 1 << 20
+_MAX_LEVELS = 32
+_MAX_HEADER_BYTES = 1 << 20
 _MAX_BLOCKS = 64  # of one header
 _MAX_NODES = 100_000  # of all trees
 
@@ -118,7 +118,7 @@ class _Reader:
 
     def group(self, address: int, path: str, depth: int) -> None:
         """Lists the datasets of an object and of all below it."""
-        if depth > _MAX_DEPTH or len(self._seen) >= _MAX_OBJECTS:
+        if depth > _MAX_LEVELS or len(self._seen) >= _MAX_OBJECTS:
             raise NotThisFormat("too many objects, or too deep")
         if address in self._seen:  # a second link, or a circle
             known = self._datasets.get(address)
@@ -167,7 +167,7 @@ class _Reader:
     def _heap(self, address: int) -> bytes:
         head = read_exactly(self._read_at, address, 8 + 2 * self._length_size + self._offset_size)
         size = self._number(head, 8, self._length_size)
-        if head[:4] != b"HEAP" or size > _MAX_HEADER:
+        if head[:4] != b"HEAP" or size > _MAX_HEADER_BYTES:
             raise NotThisFormat("no heap")
         at = self._number(head, 8 + 2 * self._length_size, self._offset_size)
         return read_exactly(self._read_at, at, size)
@@ -265,7 +265,7 @@ class _Reader:
         number = 0
         while number < len(blocks):
             start, size = blocks[number]
-            if number > _MAX_BLOCKS or size > _MAX_HEADER:
+            if number > _MAX_BLOCKS or size > _MAX_HEADER_BYTES:
                 raise NotThisFormat("a header too long")
             data = read_exactly(self._read_at, start, size)
             at, end = (mark, size - mark) if number else (0, size)

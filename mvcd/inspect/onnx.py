@@ -37,7 +37,7 @@ _MAX_NODES = 1_000_000
 _MAX_LISTED_ITEMS = 4096  # inputs, outputs, properties, opsets, kinds of operators
 _MAX_DECODED_BYTES = 16 << 20  # bytes of typed lists decoded, all tensors together
 
-_MAX_DEPTH = 16  # graphs within graphs
+_MAX_LEVELS = 16  # graphs within graphs
 
 _FIXED_LISTS = (4, 10)  # float_data, double_data
 _VARINT_LISTS = (5, 7, 11)  # int32_data, int64_data, uint64_data
@@ -175,7 +175,7 @@ class _Model:
                 add(cursor, cursor.at + value, label)
 
     def _subgraph(self, cursor: Cursor, end: int, depth: int) -> None:
-        if depth > _MAX_DEPTH:
+        if depth > _MAX_LEVELS:
             raise NotThisFormat("graphs too deep")
         for number, wire, value in fields(cursor, end):
             if wire == BYTES and number == 1:

@@ -87,7 +87,7 @@ def _array(name: str, thing: Thing) -> StoredTensor | None:
 
 
 def _dtype(thing: Thing) -> tuple[str, int] | None:
-    """Name and bytes of a numpy.dtype; None for objects."""
+    """Name and bytes of a numpy.dtype; None for objects, and for bytes in an order that is none."""
     match thing.made_by, thing.args:
         case Global("numpy", "dtype"), (str() as kind, *_) if _KIND.fullmatch(kind):
             pass
@@ -96,8 +96,10 @@ def _dtype(thing: Thing) -> tuple[str, int] | None:
     match thing.state:
         case (_, ("<" | ">" | "=" | "|") as order, *_):
             pass
-        case _:
+        case None:  # a dtype of one byte, or none that was set
             order = "<"
+        case _:
+            return None
     try:
         return dtype_of(order.replace("=", "<") + kind)
     except NotThisFormat:

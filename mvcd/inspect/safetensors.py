@@ -37,7 +37,7 @@ MAX_HEADER_BYTES = 16 << 20
 _MAX_SEPARATORS = 20 * MAX_TENSORS
 """Commas and opening brackets; a tensor of four dimensions has nine, metadata may hold some more."""
 
-_LONGEST_DTYPE = 32
+_MAX_DTYPE_CHARACTERS = 32
 _JSON_SPACE = b" \t\r\n"
 
 
@@ -107,7 +107,7 @@ def _tensor(name: str, fields: Any) -> tuple[int, int, TensorInfo]:
     if type(fields) is not dict or not fields.keys() >= {"dtype", "shape", "data_offsets"}:
         raise NotThisFormat("a tensor has dtype, shape and data_offsets")
     dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
-    named = type(dtype) is str and 0 < len(dtype) <= _LONGEST_DTYPE and is_name(dtype)
+    named = type(dtype) is str and 0 < len(dtype) <= _MAX_DTYPE_CHARACTERS and is_name(dtype)
     if not named or not _sizes(shape) or not _sizes(offsets) or len(offsets) != 2:
         raise NotThisFormat("no dtype, or sizes that are none")
     bits = DTYPE_BITS.get(dtype)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mvcd.inspect.columns import Column, ColumnSummary
 
 MAX_COLUMNS = 10_000
-MAX_NAME = 200
+MAX_NAME_CHARACTERS = 200
 """Characters kept of a column's name."""
 
 
@@ -31,7 +31,7 @@ def distinct_names(header: Iterable[str]) -> list[str]:
     """Distinct: a second `x` is `x.2`, a column without a name is called by its position."""
     found: dict[str, None] = {}
     for position, cell in enumerate(header):
-        name = cell.strip()[:MAX_NAME] or str(position)
+        name = cell.strip()[:MAX_NAME_CHARACTERS] or str(position)
         free, copy = name, 2
         while free in found:
             free, copy = f"{name}.{copy}", copy + 1

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from mvcd.inspect.columns import NUMBER, Column, Gatherer
-from mvcd.inspect.table import MAX_COLUMNS, MAX_NAME, NoTable, Table, distinct_names
+from mvcd.inspect.table import MAX_COLUMNS, MAX_NAME_CHARACTERS, NoTable, Table, distinct_names
 
 MAX_LINE_BYTES = 1 << 20
 """Bytes of a line, and of one row that quoted line ends spread over several."""
@@ -150,7 +150,10 @@ def _object(line: str, number: int) -> dict[str, object]:
         raise NoTable(f"line {number:,} is no JSON") from None
     if not isinstance(row, dict):
         raise NoTable(f"line {number:,} is no JSON object")
-    return {key[:MAX_NAME].encode("utf-8", "replace").decode(): value for key, value in row.items()}
+    return {
+        key[:MAX_NAME_CHARACTERS].encode("utf-8", "replace").decode(): value
+        for key, value in row.items()
+    }
 
 
 def _table(count: int, names: list[str], gatherer: Gatherer | None) -> Table:

@@ -33,7 +33,7 @@ MAX_INDEX_BYTES = 64 << 20
 _FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES = 5  # compression and crc32c
-_MAX_PIECES = 4096
+_MAX_PARTS = 4096
 """Ranges of a partitioned variable: one cut along an axis within has one for each row."""
 
 _MAX_SHARDS = 100_000
@@ -121,7 +121,7 @@ def _content(
         if place is None or not fits or len(extents) != len(entry.shape):
             return None
         pieces += _rows_of(extents, entry.shape, entry.width, place)
-        if len(pieces) > _MAX_PIECES:
+        if len(pieces) > _MAX_PARTS:
             return None
     pieces.sort(key=lambda piece: piece[0])
     end = 0
@@ -144,8 +144,8 @@ def _rows_of(
     run = prod(length for _, length in extents[outer:]) * width
     first = sum(start * stride for (start, _), stride in zip(extents, strides, strict=True))
     counts = [length for _, length in extents[:outer]]
-    if prod(counts) > _MAX_PIECES:
-        counts = [_MAX_PIECES + 1]  # enough to be refused
+    if prod(counts) > _MAX_PARTS:
+        counts = [_MAX_PARTS + 1]  # enough to be refused
     for number, indices in enumerate(product(*map(range, counts))):
         at = first + sum(i * stride for i, stride in zip(indices, strides, strict=False))
         yield at, Range(place.offset + number * run, run, beside=place.beside)
@@ -177,7 +177,7 @@ def _entry(data: bytes) -> _Entry:
                 size = value
             case 7, bytes():
                 slices.append(value)
-    if len(slices) > _MAX_PIECES:
+    if len(slices) > _MAX_PARTS:
         raise NotThisFormat("too many slices")
     return _Entry(
         dtype, shape, shard, offset, size, tuple([_slice(each, shape) for each in slices])

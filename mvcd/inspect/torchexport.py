@@ -25,7 +25,7 @@ __all__ = ["FORMAT", "looks_like", "spans", "tensors"]
 
 FORMAT = "torch-export"
 _PARTS = ("weights", "constants")
-_MAX_CONFIG = 32 << 20
+_MAX_CONFIG_BYTES = 32 << 20
 _MAX_SEPARATORS = 4_000_000
 """Commas and opening brackets, checked before parsing: what is parsed stays under 200 MB. A tensor has 20."""
 
@@ -68,7 +68,7 @@ def _parts(read_at: ReadAt, size: int) -> tuple[dict[str, Span], torchviews.Desc
 
 
 def _config(read_at: ReadAt, span: Span, place: str) -> Iterator[tuple[str, StorageView]]:
-    if span.size > _MAX_CONFIG:
+    if span.size > _MAX_CONFIG_BYTES:
         raise NotThisFormat("a list of tensors too long")
     data = read_exactly(read_at, span.offset, span.size)
     if sum(map(data.count, (b",", b"[", b"{"))) > _MAX_SEPARATORS:

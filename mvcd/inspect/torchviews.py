@@ -22,7 +22,7 @@ Described = list[tuple[str, StorageView]]
 _MAX_ROWS = 4096
 """Of a view in several pieces; a wider one is left to its storage."""
 
-_MAX_RANGES = 200_000
+_MAX_PLACES = 200_000
 
 
 def tensors(storages: Mapping[str, Span], described: Described) -> dict[str, StoredTensor]:
@@ -39,7 +39,7 @@ def tensors(storages: Mapping[str, Span], described: Described) -> dict[str, Sto
             continue
         order, places = placed
         ranges += len(places)
-        if ranges > _MAX_RANGES:
+        if ranges > _MAX_PLACES:
             raise NotThisFormat("too many views in pieces")
         mine = covered.get(tensor.storage.key)
         repeats = mine is not None and bool(places) and not mine.add(places)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from mvcd.ids import Bytes
 
-MAX_SIZE = 64 << 20
+MAX_TURNED_BYTES = 64 << 20
 """Bytes of a tensor that is turned, which takes twice that of memory and about a second."""
 
 _FORMATS: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"}

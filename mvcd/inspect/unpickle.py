@@ -19,17 +19,17 @@ from typing import Any, NamedTuple
 
 from mvcd.inspect.spans import MAX_NAME_BYTES, NotThisFormat, ReadAt
 
-_WINDOW = 1 << 20
-_LONGEST_RUN = 64 << 10
+_WINDOW_BYTES = 1 << 20
+_LONGEST_RUN_BYTES = 64 << 10
 """Bytes of what one APPENDS puts in, which is 1000 items, as far as they are numbers."""
 
 _MAX_OPCODES = 6_000_000
 _MAX_OBJECTS = 2_000_000
 """Made and not forgotten again, at 60 to 100 bytes each."""
 
-_MAX_LINE = 512
-_LONGEST_NUMBER = 16  # bytes
-_SHORTEST_RUN = 48
+_MAX_LINE_BYTES = 512
+_LONGEST_NUMBER_BYTES = 16  # bytes
+_SHORTEST_RUN_BYTES = 48
 """Bytes of numbers for which the expressions below are worth their set-up."""
 
 
@@ -151,7 +151,7 @@ class Machine:
         left = self._end - position
         self._base, self.at = position, 0
         self.data = (
-            self._read_at(position, min(max(count, _WINDOW), left)) if count <= left else b""
+            self._read_at(position, min(max(count, _WINDOW_BYTES), left)) if count <= left else b""
         )
         if len(self.data) < count:
             raise ValueError("truncated")
@@ -183,8 +183,8 @@ class Machine:
         return int.from_bytes(self.take(width), "little")
 
     def line(self) -> str:
-        self._see(_MAX_LINE)
-        end = self.data.index(b"\n", self.at, self.at + _MAX_LINE)
+        self._see(_MAX_LINE_BYTES)
+        end = self.data.index(b"\n", self.at, self.at + _MAX_LINE_BYTES)
         text = self.data[self.at : end].decode("utf-8")
         self.at = end + 1
         return text
@@ -214,9 +214,9 @@ class Machine:
 
     def _pass_over(self) -> None:
         """A run of numbers, and tuples of them, that is all of what the coming APPENDS or SETITEMS puts in."""
-        self._see(_LONGEST_RUN)
+        self._see(_LONGEST_RUN_BYTES)
         run = _RUN.match(self.data, self.at)
-        if run is None or run.end() - self.at < _SHORTEST_RUN:
+        if run is None or run.end() - self.at < _SHORTEST_RUN_BYTES:
             return
         end = run.end()
         closing = self.data[end : end + 1]
@@ -255,7 +255,7 @@ class Machine:
 
     def long(self, width: int) -> None:
         size = self.number(width)
-        if size > _LONGEST_NUMBER:
+        if size > _LONGEST_NUMBER_BYTES:
             self.skip(size)
             self.push(MISSING)
         else:

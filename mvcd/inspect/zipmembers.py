@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mvcd.inspect.spans import MAX_TENSORS, NotThisFormat, ReadAt, Span, read_exactly
 
 MAX_DIRECTORY_BYTES = 16 << 20
-MAX_MEMBERS = MAX_TENSORS + 1000
+MAX_ENTRIES = MAX_TENSORS + 1000
 """A member for each tensor, and some for what is said of them."""
 
 _STORED = 0
@@ -54,7 +54,7 @@ def looks_like(head: bytes, size: int) -> bool:
 def directory(read_at: ReadAt, size: int) -> tuple[list[Member], int]:
     """All members in file order, and the offset of the central directory. Raises NotThisFormat."""
     count, length, start, end = _end(read_at, size)
-    if not (0 < count <= MAX_MEMBERS and length <= MAX_DIRECTORY_BYTES and start + length == end):
+    if not (0 < count <= MAX_ENTRIES and length <= MAX_DIRECTORY_BYTES and start + length == end):
         raise NotThisFormat("no directory that we read")
     table = read_exactly(read_at, start, length)
     members = []

@@ -99,5 +99,4 @@ def test_an_array_whose_bytes_do_not_fit_its_shape_is_left_out() -> None:
 def test_an_order_of_bytes_that_is_none(order: bytes) -> None:
     data = pickle.dumps({"a": np.ones(3, "f4")}, 4)
     assert b"\x8c\x01<" in data
-    found = reading(data.replace(b"\x8c\x01<", b"\x8c\x01" + order))
-    assert found is not None and found.tensors["a"].shape == (3,)
+    assert reading(data.replace(b"\x8c\x01<", b"\x8c\x01" + order)) is None

@@ -155,8 +155,17 @@ def main(first: int, count: int, note: str) -> None:
             start = time.process_time()
             check(name, data)
             slowest = max(slowest, (time.process_time() - start, number))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"slowest": slowest, "peak": peak}))
+    print(json.dumps({"slowest": slowest, "peak": peak()}))
+
+
+def peak() -> int:
+    """The largest memory of this process in KiB. What `getrusage` tells counts the process that it was forked
+    from too, here a whole test run, so it is asked only where nothing else tells."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except FileNotFoundError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
 if __name__ == "__main__":

@@ -97,7 +97,7 @@ class TensorSide:
         and what reading raises."""
         if not row.order:
             return row
-        if row.size > turning.MAX_SIZE:
+        if row.size > turning.MAX_TURNED_BYTES:
             raise UnreadableContent(
                 "its axes lie in another order than before, and it is too large to be turned"
             )

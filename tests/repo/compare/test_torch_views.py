@@ -112,7 +112,7 @@ def test_arrays_in_fortrans_order(bench: Bench) -> None:
 def test_what_is_too_large_to_be_turned_says_so(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turning, "MAX_SIZE", 1000)
+    monkeypatch.setattr(turning, "MAX_TURNED_BYTES", 1000)
     turned = View("0", (300, 400), 0, (1, 300))
     bench.save({"m.pt": torch_zip({"w": View("0", (300, 400))}, {"0": LARGE.tobytes()})})
     bench.save({"m.pt": torch_zip({"w": turned}, {"0": LARGE.tobytes("F")})})
