@@ -47,7 +47,7 @@ def test_what_is_not_ours_is_plain(old: bytes, new: bytes) -> None:
 
 def test_a_large_pickle_is_read_by_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(DATA)
-    monkeypatch.setattr(unpickle, "_WINDOW", 64)
+    monkeypatch.setattr(unpickle, "_WINDOW_BYTES", 64)
     assert read(DATA) == whole and "model.0.weight" in whole
 
 

@@ -64,10 +64,10 @@ def test_windows_do_not_matter(window: int, protocol: int, monkeypatch: pytest.M
         "a": ["x" * 50, 1 << 40, *range(3000), b"raw" * 40],
         "b": [(i, 0.5) for i in range(90)],
     }
-    monkeypatch.setattr(unpickle, "_LONGEST_RUN", 4096)
+    monkeypatch.setattr(unpickle, "_LONGEST_RUN_BYTES", 4096)
     data = b"before" + pickle.dumps(value, protocol) + b"after"
     whole = Machine(data, at=6).run()
-    monkeypatch.setattr(unpickle, "_WINDOW", window)
+    monkeypatch.setattr(unpickle, "_WINDOW_BYTES", window)
     machine = Machine(lambda at, size: data[at : at + size], at=6, end=len(data) - 5)
     assert machine.run() == whole
     assert machine.position == len(data) - 5
