@@ -66,7 +66,7 @@ Start = Callable[..., Program]
 @pytest.fixture(autouse=True)
 def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests may run beside thousands of processes."""
-    for budget in ("_CPU", "_CPU_OF_ANSWER"):
+    for budget in ("_CPU_SECONDS", "_CPU_OF_ANSWER_SECONDS"):
         monkeypatch.setattr(module, budget, 10.0)
     monkeypatch.setattr(module, "_MAX_PROCESSES", 100_000)
 

@@ -241,7 +241,7 @@ def test_events_that_never_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["Hello", "ListRefs", "Log", "Has", "Put", "UpdateRefs", "Get"])
 def test_an_answer_that_never_comes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for seconds in ("SHORT", "LONG", "STALL"):
+    for seconds in ("SHORT_SECONDS", "LONG_SECONDS", "STALL_SECONDS"):
         monkeypatch.setattr(client, seconds, 0.2)
     hostile = Hostile()
 
