@@ -13,6 +13,8 @@
     aside         damaged files, kept beside what takes their place
     exchange      two directories, exchanged in one step
     filesystem    whether a directory is on another machine's file system
+    uncached      reading and writing past the page cache, where the kernel can
+    _io           many reads in one call, and write-back begun, in C
 
 Only these modules call rename, fsync, sync and flock; a test sees to it. So there is one answer to each of the
 questions whether it is durable, who else may see it, and what is left if it fails.

@@ -22,7 +22,6 @@ Packs:
     record, frames    the bytes of one | whole records in a row
     pack        files of them
     writers     who may append to which
-    uncached    past the page cache
 
 The index:
     index       the LMDB environment
@@ -46,5 +45,5 @@ Between processes, and with the system:
     apart       work that may end its process, in one of its own
     trouble     what LMDB refuses, told apart from damage
     steps       named moments between two states of the disk, for tests of crashes
-    _io, _faults    batches of system calls | faults of mapped pages survived, in C
+    _faults     faults of mapped pages survived, in C
 """

@@ -14,12 +14,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mvcd.codec.encoded import Encoded
-from mvcd.disk import writeback
+from mvcd.disk import uncached, writeback
 from mvcd.disk.locks import unlock
 from mvcd.disk.sync import sync_directory, sync_file
 from mvcd.disk.writeback import SyncFailed, WriteBack
 from mvcd.ids import Bytes, Digest
-from mvcd.store import uncached
 from mvcd.store.record import (
     PACK_HEADER,
     BadRecord,

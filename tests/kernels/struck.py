@@ -17,8 +17,8 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
+from mvcd.disk import _io
 from mvcd.repo.ondisk import _read, _scan, _write
-from mvcd.store import _io
 from tests.support import kernels
 from tests.support.kernels import Made
 

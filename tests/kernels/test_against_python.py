@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mvcd.disk import _io
 from mvcd.repo.ondisk import _read, _scan, _write
-from mvcd.store import _io
 from tests.support import kernels
 from tests.support.kernels import outcome
 

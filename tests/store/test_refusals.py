@@ -122,7 +122,7 @@ def test_a_sector_that_cannot_be_read_is_damage(path, monkeypatch):
         def fail(*_, **__):
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-        monkeypatch.setattr("mvcd.store.uncached.read", fail)
+        monkeypatch.setattr("mvcd.disk.uncached.read", fail)
         with pytest.raises(MvcError) as caught:
             store.get(id)
         assert caught.value.kind == "corrupt-object"
@@ -131,6 +131,6 @@ def test_a_sector_that_cannot_be_read_is_damage(path, monkeypatch):
         def refuse(*_, **__):
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-        monkeypatch.setattr("mvcd.store.uncached.read", refuse)
+        monkeypatch.setattr("mvcd.disk.uncached.read", refuse)
         with pytest.raises(OSError, match="Too many"):
             store.get(id)

@@ -6,13 +6,12 @@ import errno
 import os
 from collections.abc import Iterable, Iterator
 
-from mvcd.disk import refusals
+from mvcd.disk import refusals, uncached
 from mvcd.errors import MvcError, NotPermitted
 from mvcd.ids import Bytes
 from mvcd.objects.entry import Mode
 from mvcd.repo.ondisk._write import write_files
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.store import uncached
 
 TINY_BYTES = 64 << 10
 """Bytes of a file; such are made many in one call (`make_files`)."""

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mvcd.disk import uncached
 from mvcd.repo.ondisk._write import write_files
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.writing import end_file, write_pieces
-from mvcd.store import uncached
 
 
 @settings(deadline=None)

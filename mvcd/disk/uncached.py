@@ -22,8 +22,9 @@ import re
 import sys
 from collections.abc import Sequence
 
-from mvcd.ids import Bytes
-from mvcd.store._io import read_stretches, start_write_back
+from mvcd.disk._io import read_stretches, start_write_back
+
+Bytes = bytes | bytearray | memoryview
 
 LEAST_BYTES = 256 << 10
 """Bytes of a call from which on it passes by: what is smaller is small objects, which are read again."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mvcd.store._io import read_stretches, start_write_back
+from mvcd.disk._io import read_stretches, start_write_back
 
 SIZE = 40_000
 LONG_HOLE = 5000  # beyond what is read along

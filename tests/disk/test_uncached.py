@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.store import uncached
-from mvcd.store.uncached import LEAST_BYTES
+from mvcd.disk import uncached
+from mvcd.disk.uncached import LEAST_BYTES
 
 SHARED_MEMORY = Path("/dev/shm")  # tmpfs, which refuses the flag
 
