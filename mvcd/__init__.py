@@ -7,8 +7,8 @@
     sync, wire  what travels between two repositories | how it crosses a network
     store       where objects and refs rest
     objects, codec, chunking    immutable values | stored bytes | cut points
-    ids         digests: the names of objects
     disk        files that last: replaced, moved, synced and locked
+    ids         digests: the names of objects
     process     what a process of ours sees to before it does anything
     errors      what is raised
     monitor, waiting    what is told | what a person sees while a program waits

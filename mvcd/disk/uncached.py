@@ -23,8 +23,7 @@ import sys
 from collections.abc import Sequence
 
 from mvcd.disk._io import read_stretches, start_write_back
-
-Bytes = bytes | bytearray | memoryview
+from mvcd.ids import Bytes
 
 LEAST_BYTES = 256 << 10
 """Bytes of a call from which on it passes by: what is smaller is small objects, which are read again."""

@@ -19,7 +19,7 @@ from mvcd.inspect import torchviews
 from mvcd.inspect.spans import MAX_RANK_DIMENSIONS, NotThisFormat, ReadAt, Span, read_exactly
 from mvcd.inspect.tensorfile import StoredTensor
 from mvcd.inspect.torchpickle import BYTES, Storage, StorageView
-from mvcd.inspect.zipmembers import directory, located, looks_like
+from mvcd.inspect.zipmembers import below_one_root, looks_like
 
 __all__ = ["FORMAT", "looks_like", "spans", "tensors"]
 
@@ -48,11 +48,9 @@ def tensors(read_at: ReadAt, size: int) -> dict[str, StoredTensor]:
 
 
 def _parts(read_at: ReadAt, size: int) -> tuple[dict[str, Span], torchviews.Described]:
-    members, end = directory(read_at, size)
-    root, slash, _ = members[0].name.partition("/")
-    payloads = {m.name: span for m, span in located(read_at, members, end) if m.stored}
+    root, payloads = below_one_root(read_at, size)
     order = payloads.get(f"{root}/byteorder")
-    if not slash or order is None or read_at(order.offset, min(order.size, 16)) != b"little":
+    if order is None or read_at(order.offset, min(order.size, 16)) != b"little":
         raise NotThisFormat("not torch's, or not little-endian")
     described = [
         found

@@ -16,7 +16,7 @@ from __future__ import annotations
 from mvcd.inspect import torchpickle, torchviews
 from mvcd.inspect.spans import NotThisFormat, ReadAt, Span
 from mvcd.inspect.tensorfile import StoredTensor
-from mvcd.inspect.zipmembers import directory, located, looks_like
+from mvcd.inspect.zipmembers import below_one_root, looks_like
 
 __all__ = ["FORMAT", "looks_like", "spans", "tensors"]
 
@@ -35,13 +35,9 @@ def tensors(read_at: ReadAt, size: int) -> dict[str, StoredTensor]:
 
 def _parts(read_at: ReadAt, size: int) -> tuple[dict[str, Span], torchviews.Described]:
     """The storages in the order of the file, and what the pickle says of them."""
-    members, end = directory(read_at, size)
-    root, slash, _ = members[0].name.partition("/")
-    payloads = {
-        member.name: span for member, span in located(read_at, members, end) if member.stored
-    }
+    root, payloads = below_one_root(read_at, size)
     pickled = payloads.get(f"{root}/data.pkl")
-    if not slash or pickled is None:
+    if pickled is None:
         raise NotThisFormat("a zip, but not torch's")
     order = payloads.get(f"{root}/byteorder")
     if order is not None and (order.size > 16 or read_at(order.offset, order.size) != b"little"):

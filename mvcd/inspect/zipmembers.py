@@ -134,6 +134,17 @@ def _zip64(extra: bytes, fields: tuple[int, int, int]) -> tuple[int, ...]:
     raise NotThisFormat("no zip64 sizes")
 
 
+def below_one_root(read_at: ReadAt, size: int) -> tuple[str, dict[str, Span]]:
+    """The directory that the first member lies in, and where each stored member's data lie, by name; as torch
+    writes its files. Raises NotThisFormat, also where the first member lies in none."""
+    members, start = directory(read_at, size)
+    root, slash, _ = members[0].name.partition("/")
+    payloads = {m.name: span for m, span in located(read_at, members, start) if m.stored}
+    if not slash:
+        raise NotThisFormat("no directory of its own")
+    return root, payloads
+
+
 def located(
     read_at: ReadAt, members: list[Member], directory: int
 ) -> Iterator[tuple[Member, Span]]:

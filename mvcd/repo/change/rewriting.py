@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mvcd.errors import Conflict, MvcError
 from mvcd.ids import RecipeId, VersionId
@@ -14,28 +13,17 @@ from mvcd.repo.change.commit import derived, take
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.records.refs import (
-    EMPTY_ID,
-    saved_name,
-    target_of,
-)
+from mvcd.repo.records.refs import EMPTY_ID, saved_name, target_of
 from mvcd.repo.records.results import CheckoutResult, Context
 from mvcd.repo.restore.checkout import Checkout, why_reserved
 from mvcd.repo.restore.early import Begun
-from mvcd.repo.restore.planning import (
-    CheckoutPlan,
-    refuse_alike,
-    some,
-)  # fmt: skip
+from mvcd.repo.restore.planning import CheckoutPlan, refuse_alike, some
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.left_out import Components, changes_here
 from mvcd.repo.workspace.scan import CandidateOutcome
 from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 from mvcd.store.api import RefUpdate, Session
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,12 +54,7 @@ def component_rules(root: str) -> ComponentRules:
     try:
         return rules.with_overrides(overrides)
     except (ValueError, TypeError, AttributeError) as error:
-        raise Failure(
-            f"the [components] table of {FILE} is wrong",
-            kind="bad-config",
-            cause=str(error),
-            help='write it like: weights = ["ckpt/**"]',
-        ) from None
+        raise _wrong("components", 'weights = ["ckpt/**"]', str(error)) from None
 
 
 def followed_links(root: str) -> Follow | None:
@@ -69,11 +64,7 @@ def followed_links(root: str) -> Follow | None:
         return None
     globs = table.get("follow", []) if isinstance(table, dict) else None
     if not isinstance(globs, list) or not all(isinstance(g, str) and g for g in globs):
-        raise Failure(
-            f"the [links] table of {FILE} is wrong",
-            kind="bad-config",
-            help='write it like: follow = ["data"]',
-        )
+        raise _wrong("links", 'follow = ["data"]')
     return rule(globs)
 
 
@@ -85,9 +76,13 @@ def metric_rules(root: str) -> MetricRules:
     try:
         return MetricRules.of(table)
     except (ValueError, TypeError, AttributeError) as error:
-        raise Failure(
-            f"the [metrics] table of {FILE} is wrong",
-            kind="bad-config",
-            cause=str(error),
-            help='write it like: lower = ["*distance*"]',
-        ) from None
+        raise _wrong("metrics", 'lower = ["*distance*"]', str(error)) from None
+
+
+def _wrong(table: str, example: str, cause: str | None = None) -> Failure:
+    return Failure(
+        f"the [{table}] table of {FILE} is wrong",
+        kind="bad-config",
+        cause=cause,
+        help=f"write it like: {example}",
+    )
