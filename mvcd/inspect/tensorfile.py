@@ -88,8 +88,12 @@ class TensorFile:
     metadata: Mapping[str, Metadata] = field(default_factory=lambda: MappingProxyType({}))
 
 
-KNOWS_MORE = frozenset({"torch-zip", "torch-legacy", "torch-export"})
-"""Formats whose tensors rule the cutting, but whose header knows more than one name a range can say."""
+TOLD_BY_RECIPES = frozenset({"safetensors"})
+"""Formats of which a recipe tells all tensors. Headers of the others know more: several names of one range,
+tensors in pieces, in other files or compressed, axes in another order."""
+
+WITHOUT_METADATA = TOLD_BY_RECIPES | {"torch-zip", "torch-legacy", "torch-export"}
+"""Formats whose headers say nothing of the model besides its tensors."""
 
 
 def may_lean_on_others(name: str) -> bool:

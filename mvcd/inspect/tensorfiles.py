@@ -21,7 +21,6 @@ from mvcd.inspect import (
     torchzip,
     zipmembers,
 )
-from mvcd.inspect.layout import layout
 from mvcd.inspect.spans import NotThisFormat, ReadAt
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 
@@ -83,12 +82,11 @@ def _keras(read_at: ReadAt, size: int) -> TensorFile | None:
 
 
 def _safetensors(read_at: ReadAt, size: int) -> TensorFile | None:
-    found = layout(read_at, size)
-    if found is None:
-        return None
     tensors = {
         t.name: StoredTensor(t.name, t.dtype, t.shape, (Range(span.offset, span.size),))
-        for span in found.spans
+        for span in safetensors.spans(read_at, size)
         if (t := span.tensor) is not None
     }
-    return TensorFile(found.format, tensors, safetensors.metadata(read_at, size))
+    if not tensors:
+        return None
+    return TensorFile(safetensors.FORMAT, tensors, safetensors.metadata(read_at, size))

@@ -6,6 +6,7 @@ Each runs as a process of its own, for all of this is decided before the first l
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -90,7 +91,6 @@ QUICK = [
     (variable, ODD[(3 * at) % len(ODD)], VERBS[at % len(VERBS)])
     for at, variable in enumerate(VARIABLES)
 ]
-ALL = [(variable, value, verb) for variable in VARIABLES for value in ODD for verb in VERBS]
 
 
 def _at(case: tuple[str, str, Sequence[str]], work: Path, surroundings: Mapping[str, str]) -> None:
@@ -117,13 +117,15 @@ def test_an_odd_variable_is_no_defect(
 
 
 @pytest.mark.campaign
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("variable", VARIABLES)
 def test_no_odd_variable_is_a_defect_of_any_verb(
-    template: Path, tmp_path: Path, surroundings: dict[str, str]
+    variable: str, template: Path, tmp_path: Path, surroundings: dict[str, str]
 ) -> None:
-    for case in ALL:
+    """375 processes each, two to three minutes; together over an hour."""
+    for value, verb in itertools.product(ODD, VERBS):
         work = Path(shutil.copytree(template, tmp_path / "work"))
-        _at(case, work, surroundings)
+        _at((variable, value, verb), work, surroundings)
         shutil.rmtree(work)
 
 

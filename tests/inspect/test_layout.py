@@ -9,10 +9,25 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect.layout import Layout, layout
+from mvcd.inspect import tensorfiles
+from mvcd.inspect.layout import Layout, ReadAt, along, layout
+from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = sorted([*DATA.glob("*.pt"), *DATA.glob("*.pt2")])
+OTHERS = [
+    DATA / name
+    for name in (
+        "model.gguf",
+        "model.onnx",
+        "odd.onnx",
+        "model.h5",
+        "v110.h5",
+        "sk5.pkl",
+        "sk.joblib",
+        "paddle.pdparams",
+    )
+]
 HEADER = (
     b'{"__metadata__":{"format":"pt"},"a.weight":{"dtype":"BF16","shape":[2,2],"data_offsets":[0,8]},'
     b'"b":{"dtype":"U8","shape":[3],"data_offsets":[8,11]}}'
@@ -106,6 +121,84 @@ def test_flipped_bytes(sample: Path) -> None:
         data[at] ^= 0xFF
         read(bytes(data))
         data[at] ^= 0xFF
+
+
+@pytest.mark.parametrize("sample", OTHERS, ids=lambda s: s.name)
+def test_of_other_formats_each_tensor_in_one_piece_has_a_span(sample: Path) -> None:
+    data = sample.read_bytes()
+    found, listed = along_of(data), tensorfiles.read(reading(data), len(data))
+    assert found is not None and listed is not None and found.format == listed.format
+    spans = {span.tensor.name: span for span in found.spans if span.tensor is not None}
+    places: set[int] = set()
+    for name, tensor in listed.tensors.items():
+        match tensor.content:
+            case (Range(beside="", deflated=None) as place,) if place.size:
+                if place.offset in places:
+                    assert name not in spans, "the same bytes"
+                    continue
+                places.add(place.offset)
+                mine = spans.pop(name)
+                assert (mine.offset, mine.size) == (place.offset, place.size)
+                assert mine.tensor is not None and mine.tensor.dtype == tensor.dtype
+    assert places and not spans
+
+
+@pytest.mark.parametrize("sample", OTHERS, ids=lambda s: s.name)
+def test_flipped_bytes_of_other_formats(sample: Path) -> None:
+    data = bytearray(sample.read_bytes())
+    for at in range(0, len(data), len(data) // 300 + 1):
+        data[at] ^= 0xFF
+        along_of(bytes(data))
+        data[at] ^= 0xFF
+
+
+def test_tensors_that_overlap_are_cut_by_the_first() -> None:
+    tensors = {
+        name: StoredTensor(name, "U8", (size,), (Range(at, size),))
+        for name, at, size in (("b", 4, 4), ("a", 2, 4), ("end", 9, 2), ("c", 8, 1), ("past", 9, 1))
+    }
+    found = along(TensorFile("x", tensors), 10)
+    assert found is not None
+    check(found, 10)
+    assert [span.tensor.name for span in found.spans if span.tensor] == ["a", "c", "past"]
+
+
+def test_without_a_tensor_in_one_piece_there_is_no_layout() -> None:
+    scattered = StoredTensor("a", "U8", (4,), (Range(0, 2), Range(4, 2)))
+    elsewhere = StoredTensor("b", "U8", (4,), (Range(0, 4, beside="x.data"),))
+    packed = StoredTensor("c", "U8", (4,), (Range(0, 3, deflated=4),))
+    held = StoredTensor("d", "U8", (1,), b"1")
+    file = TensorFile("x", {each.name: each for each in (scattered, elsewhere, packed, held)})
+    assert along(file, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "size", "stride"),
+    [("F32", (3,), 12, 4), ("Q4_0", (32,), 18, 1), ("C128", (2,), 32, 8), ("F32_BE", (2,), 8, 4)],
+)
+def test_the_stride_of_planes(dtype: str, shape: tuple[int, ...], size: int, stride: int) -> None:
+    tensor = StoredTensor("a", dtype, shape, (Range(0, size),))
+    found = along(TensorFile("x", {"a": tensor}), size)
+    assert found is not None and found.spans[0].tensor is not None
+    assert found.spans[0].tensor.element_size == stride
+
+
+def test_axes_in_another_order_are_flat_in_a_recipe() -> None:
+    tensor = StoredTensor("a", "F32", (2, 3), (Range(0, 24),), (1, 0))
+    found = along(TensorFile("x", {"a": tensor}), 24)
+    assert found is not None and found.spans[0].tensor is not None
+    assert found.spans[0].tensor.shape == (6,)
+
+
+def reading(data: bytes) -> ReadAt:
+    return lambda offset, length: data[offset : offset + length]
+
+
+def along_of(data: bytes) -> Layout | None:
+    found = layout(reading(data), len(data))
+    if found is not None:
+        check(found, len(data))
+    return found
 
 
 def test_the_name_of_the_file_does_not_matter_and_io_errors_pass() -> None:

@@ -95,10 +95,10 @@ MATCHERS: dict[str, Callable[[str, str], object]] = {
 @pytest.mark.parametrize("matcher", MATCHERS)
 @pytest.mark.parametrize("pattern", HOSTILE, ids=lambda p: p[:12])
 def test_none_is_slow(matcher: str, pattern: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     for path in (NAME, NAME + "/" + NAME, DEEP):
         MATCHERS[matcher](pattern, path)
-    assert time.perf_counter() - begun < SECONDS
+    assert time.thread_time() - begun < SECONDS
 
 
 def test_a_whole_file_of_them_is_read_in_seconds(tmp_path: Path) -> None:
@@ -106,9 +106,9 @@ def test_a_whole_file_of_them_is_read_in_seconds(tmp_path: Path) -> None:
     line = "*a" * 2000 + "b\n"
     (tmp_path / ".mvcignore").write_text(line * ((1 << 20) // len(line)))
     (tmp_path / NAME[:200]).touch()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert ignore.check(str(tmp_path), NAME[:200]) is None
-    assert time.perf_counter() - begun < 10 * SECONDS
+    assert time.thread_time() - begun < 10 * SECONDS
 
 
 def test_what_is_longer_than_any_path_matches_nothing() -> None:
@@ -134,8 +134,8 @@ def test_a_rule_of_a_clone_takes_no_regular_expression() -> None:
 )  # fmt: skip
 def test_a_table_that_cannot_be_read_ends_at_once(tmp_path: Path, text: str) -> None:
     (tmp_path / "mvc.toml").write_text(text)
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(Failure) as caught:
         load(str(tmp_path))
     assert caught.value.kind == "bad-config"
-    assert time.perf_counter() - begun < SECONDS
+    assert time.thread_time() - begun < SECONDS

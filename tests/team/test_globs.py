@@ -54,9 +54,9 @@ def test_examples(pattern: str, yes: list[str], no: list[str]) -> None:
 
 
 def test_no_pattern_is_slow() -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert not matches("*a" * 60, "a" * 499 + "b")
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2
 
 
 @pytest.mark.parametrize("pattern", ["", "a b", "ä", "[ab]", "a" * 121, "a\n", "%"])

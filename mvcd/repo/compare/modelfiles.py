@@ -13,7 +13,7 @@ from typing import BinaryIO
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.layers import Keyed, Layer, is_layer
-from mvcd.inspect.tensorfile import KNOWS_MORE, StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, WITHOUT_METADATA, StoredTensor, TensorFile
 from mvcd.inspect.values import flatten
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Segment
@@ -32,7 +32,7 @@ class ModelFiles:
     def layers(self, entry: Entry) -> dict[str, Keyed]:
         """Empty for a file without tensors."""
         recipe = self._side.recipe(entry)
-        if recipe.format and recipe.format not in KNOWS_MORE:
+        if recipe.format in TOLD_BY_RECIPES:
             tensors = held(recipe, _nothing, "")
         else:
             header = self._header(entry)
@@ -47,7 +47,7 @@ class ModelFiles:
 
     def metadata(self, entry: Entry) -> Mapping[str, Value] | None:
         """Flat keys; None for a format whose header was not needed, and for what has too many."""
-        if self._side.recipe(entry).format:
+        if self._side.recipe(entry).format in WITHOUT_METADATA:
             return None
         header = self._header(entry)
         try:

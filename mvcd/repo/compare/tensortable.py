@@ -8,7 +8,7 @@ from functools import cache, partial
 from itertools import chain
 
 from mvcd.inspect import turning
-from mvcd.inspect.tensorfile import KNOWS_MORE, Range, StoredTensor
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of
@@ -51,7 +51,7 @@ class TensorSide:
         """Tensors of a file whose recipe lists them; with `headers` those of torch also by their other names,
         unless the header is not here."""
         recipe = recipe_of(entry, self.content.fetch)
-        if headers and recipe.format in KNOWS_MORE:
+        if headers and recipe.format and recipe.format not in TOLD_BY_RECIPES:
             try:
                 rows = list(self._header_rows(entry, Segments(recipe)))
             except ABSENT:

@@ -14,7 +14,7 @@ from mvcd.chunking.chunker import piece_points
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.ids import ChunkId
 from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.tensorfile import KNOWS_MORE, Range, StoredTensor
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor
 from mvcd.objects.recipe import (
     LITERAL_BYTES,
     Recipe,
@@ -73,7 +73,7 @@ def held(recipe: Recipe, read_at: ReadAt, name: str) -> list[Held]:
     Where the header is needed and not here, what the recipe tells; raises what is in ABSENT where that is
     nothing.
     """
-    if recipe.format and recipe.format not in KNOWS_MORE:
+    if recipe.format in TOLD_BY_RECIPES:
         return list(_told(recipe))
     from mvcd.inspect import tensorfiles  # late: start-up
 

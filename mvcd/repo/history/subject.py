@@ -19,7 +19,7 @@ from itertools import islice
 
 from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
-from mvcd.inspect.tensorfile import KNOWS_MORE
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES
 from mvcd.objects.glance import MISSING, Glance, TensorGlance, entries_at, tensor_in
 from mvcd.objects.manifest import entries
 from mvcd.objects.recipe import Recipe, Tensor
@@ -235,7 +235,7 @@ class TensorSubject(Subject):
 
     def _by_header(self, path: str, recipe: Recipe) -> TensorGlance | None:
         """The same of a tensor that the recipe does not name: tied to another, or of another format."""
-        if recipe.format and recipe.format not in KNOWS_MORE:
+        if recipe.format in TOLD_BY_RECIPES:
             return None
         read_at = read_at_of(recipe, self._fetch)
         listed = held(recipe, read_at, path.rpartition("/")[2])

@@ -6,6 +6,7 @@ directory must be and the reverse. Whether unsaved work may go is for the verb t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from mvcd.repo.ondisk.unreadable import Unreadable, remedy
 from mvcd.repo.restore.checkout import why_reserved
 from mvcd.repo.workspace.ingest import Ingest, Source
 from mvcd.repo.workspace.left_out import ALL, Components
+from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.targets import DryTarget
 
 _LISTED_PATHS = 5
@@ -135,8 +137,16 @@ def _admit_equals(core: Core, made: CheckoutPlan, strangers: Mapping[str, FileSt
         return
     wanted = {e.path: e for e in made.write if e.path in strangers}
     sources = [Source(p, s) for p, s in strangers.items() if s.size == wanted[p].size]
-    with Ingest(core.root, DryTarget(), monitor=core.monitor) as ingest:
-        found = {r.path: Entry(r.path, r.mode, r.size, r.recipe) for r in ingest.run(sources)}
+    target = DryTarget()
+    with Ingest(core.root, target, monitor=core.monitor) as ingest:
+        read = as_before(
+            ingest.run(sources),
+            wanted.get,
+            core.fetch,
+            target,
+            lambda path: os.path.join(core.root, path),
+        )
+        found = {r.path: Entry(r.path, r.mode, r.size, r.recipe) for r in read}
     different = [path for path, entry in wanted.items() if found.get(path) != entry]
     if different:
         raise Conflict(

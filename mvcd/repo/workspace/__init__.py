@@ -6,6 +6,7 @@ linked      links to directories that are followed
 candidates  one directory, entry by entry
 scan        all of them: which files may differ
 ingest      files into objects
+recut       whether a file is what a recipe says that was cut along other lines
 targets     where the objects go
 snapshot    the workspace's state as an unsaved version
 workspace   the files under care, and what is known of them

@@ -28,6 +28,7 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.workspace.candidates import Candidate
 from mvcd.repo.workspace.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import Scan
 
 
@@ -115,7 +116,13 @@ class Snapshotter:
                 edits[before[path].component][path] = None
                 edits[self._rules.component_of(path)][path] = None
         candidates = iter(scan.candidates)
-        for ingested in self._ingest(scan.candidates, target, result):
+        for ingested in as_before(
+            self._ingest(scan.candidates, target, result),
+            lambda path: before[path].entry if path in before else None,
+            self._fetch,
+            target,
+            lambda path: os.path.join(self._core.root, self._places.at(path) or path),
+        ):
             candidate = next(c for c in candidates if c.path == ingested.path)
             if self._places.held_still(candidate, ingested.stat):
                 result.settled.add(ingested.path)

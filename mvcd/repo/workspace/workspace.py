@@ -25,6 +25,7 @@ from mvcd.repo.records.refs import EMPTY_ID, encode_components
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.candidates import Candidate, CandidateState
 from mvcd.repo.workspace.ingest import Bases, Ingest, Source, no_bases
+from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan, scan
 from mvcd.repo.workspace.settings import component_rules, followed_links
 from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
@@ -160,7 +161,8 @@ class ScannedWorkspace:
             found.pop(path, None)
             if path in before:
                 found[path] = (before[path], None)
-        recipes = self._read([c for c in self.scan.candidates if _undecided(c, before.get(c.path))])
+        undecided = [c for c in self.scan.candidates if _undecided(c, before.get(c.path))]
+        recipes = self._read(undecided, before)
         for candidate in self.scan.candidates:
             old, now = before.get(candidate.path), self._placed(candidate, recipes)
             found.pop(candidate.path, None)
@@ -185,12 +187,23 @@ class ScannedWorkspace:
         recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_BYTES))
         return Placed(self.rules.component_of(path), Entry(path, stat.mode, stat.size, recipe))
 
-    def _read(self, candidates: Collection[Candidate]) -> dict[str, RecipeId]:
+    def _read(
+        self, candidates: Collection[Candidate], before: Mapping[str, Placed]
+    ) -> dict[str, RecipeId]:
+        """Recipes by path, those of the files `before` where the content is theirs."""
         sources = [Source(c.path, c.stat) for c in candidates]
+        target = DryTarget()
         with Ingest(
-            self.core.root, DryTarget(), monitor=self.core.monitor, unread=self._unread
+            self.core.root, target, monitor=self.core.monitor, unread=self._unread
         ) as ingest:
-            return {r.path: r.recipe for r in ingest.run(sources)}
+            found = as_before(
+                ingest.run(sources),
+                lambda path: before[path].entry if path in before else None,
+                self.fetch,
+                target,
+                lambda path: os.path.join(self.core.root, path),
+            )
+            return {r.path: r.recipe for r in found}
 
     def _note(self, before: Mapping[str, Placed], recipes: Mapping[str, RecipeId]) -> None:
         """Remembers what was read, unless the rows at hand stand for another version, or somebody writes."""

@@ -107,7 +107,8 @@ def test_tensors_of_formats_that_do_not_rule_the_cutting(bench: Bench, compresse
 def test_what_would_be_read_is_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tensorchanges, "READ_BYTES", 0)
     old, new = model(1), model(2)
-    diff = compared(bench, {"m.npz": npz(old)}, {"m.npz": npz({**new, "fresh": np.ones(2)})})
+    fresh = npz({**new, "fresh": np.ones(2)}, compressed=True)
+    diff = compared(bench, {"m.npz": npz(old, compressed=True)}, {"m.npz": fresh})
     found = diff.tensors["m.npz"]
     assert (found.uncompared, found.added, found.changed) == (tuple(sorted(old)), ("fresh",), ())
 

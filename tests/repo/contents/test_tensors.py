@@ -60,7 +60,7 @@ def test_without_its_header_a_file_has_what_its_recipe_tells(bench: Bench) -> No
     assert [each.tensor.name for each in held(recipe, nothing, "m.pt")] == ["a"]
     bench.remove("m.pt")
     file = io.BytesIO()
-    np.savez(file, w=np.ones(3))
+    np.savez_compressed(file, w=np.ones(3))
     _, recipe = stored(bench, "m.npz", file.getvalue())
     with pytest.raises(MissingObject):
         held(recipe, nothing, "m.npz")

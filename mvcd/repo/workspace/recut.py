@@ -1,0 +1,103 @@
+"""Whether a file still is what a recipe says that was cut along other lines.
+
+Readers of tensors get better from release to release, so that a file may be cut otherwise today than when its
+version was made. Its recipe differs then, though no byte does. Cut as it was before it tells which of the two
+it is, by reading the file once and nothing that is stored.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Protocol
+
+from mvcd.chunking.chunker import BUFFER_BYTES, StreamCutter
+from mvcd.ids import Digest, RecipeId
+from mvcd.inspect.spans import Layout, Span, TensorInfo
+from mvcd.objects.entry import Entry
+from mvcd.objects.recipe import Recipe
+from mvcd.objects.tree import Fetch
+from mvcd.repo.contents.drafts import Draft, DraftPiece, digested
+from mvcd.repo.contents.files import ABSENT, recipe_of
+from mvcd.repo.workspace.ingest import Ingested
+
+
+def as_before(
+    results: Iterable[Ingested],
+    before: Callable[[str], Entry | None],
+    fetch: Fetch,
+    target: Recent,
+    place: Callable[[str], str],
+) -> Iterator[Ingested]:
+    """The results, with the recipe of the entry before where the content is that entry's.
+
+    `fetch` reads recipes of entries before, `target` has those of the results, `place` is where a path's bytes
+    lie, absolute.
+    """
+    for now in results:
+        old = before(now.path)
+        if old is None or old.recipe == now.recipe or old.size != now.size:
+            yield now
+            continue
+        try:
+            recipe = recipe_of(old, fetch)
+        except ABSENT:
+            yield now
+            continue
+        data = target.recent(now.recipe)
+        alike = data is not None and is_cut_alike(recipe, Recipe.decode(data))
+        same = not alike and has_content(place(now.path), recipe)
+        yield replace(now, recipe=old.recipe) if same else now
+
+
+class Recent(Protocol):
+    """Where results have just gone; see `targets`."""
+
+    def recent(self, id: Digest) -> bytes | None:
+        """None for what has left it since."""
+
+
+def is_cut_alike(one: Recipe, other: Recipe) -> bool:
+    """Whether the same content would give both: if so, different recipes are different contents."""
+    return _lines(one) == _lines(other)
+
+
+def has_content(path: str, recipe: Recipe) -> bool:
+    """Whether the file at `path` has the bytes that the recipe is of. A file that cannot be read has not."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        if os.fstat(fd).st_size != recipe.size:
+            return False
+        return _cut_like(fd, recipe) == RecipeId.of(recipe.encode())
+    except (OSError, EOFError):
+        return False
+    finally:
+        os.close(fd)
+
+
+def _lines(recipe: Recipe) -> tuple[object, ...]:
+    return recipe.format, *((segment.size, segment.tensor) for segment in recipe.segments)
+
+
+def _cut_like(fd: int, recipe: Recipe) -> RecipeId:
+    shape = _layout(recipe)
+    draft = Draft(shape)
+    cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
+    buffer = bytearray(BUFFER_BYTES)
+    while chunks := cutter.fill(buffer):
+        draft.accept([digested(DraftPiece(c.span, 0, c.data), shape) for c in chunks])
+    return draft.finish()
+
+
+def _layout(recipe: Recipe) -> Layout:
+    spans, offset = [], 0
+    for segment in recipe.segments:
+        tensor = segment.tensor
+        info = None if tensor is None else TensorInfo(tensor.name, tensor.dtype, tensor.shape, 1)
+        spans.append(Span(offset, segment.size, info))
+        offset += segment.size
+    return Layout(recipe.format, tuple(spans))
