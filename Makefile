@@ -7,7 +7,7 @@ PROTOC := build/proto/bin/python -m grpc_tools.protoc -I proto
 check: style types test
 
 test:
-	pytest
+	pytest -n 2 --dist loadfile
 
 style:
 	ruff check .

@@ -41,8 +41,9 @@ def test_style_types_and_test_are_what_the_continuous_check_runs() -> None:
     checked = [line.strip() for line in CHECK.splitlines()]
     for command in [*made["style"], *made["types"]]:
         assert command in checked, command
-    assert made["test"] == ["pytest"]
-    assert any(line.endswith("&& pytest || exit 1") for line in checked)
+    (test,) = made["test"]
+    assert any(line.endswith(f"&& {test} || exit 1") for line in checked)
+    assert f"pip install -e '.[dev]' && {test}\n" in (ROOT / "README.md").read_text()
 
 
 def test_programs_and_paths_that_targets_and_page_name_are_there() -> None:

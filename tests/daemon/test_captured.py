@@ -235,6 +235,7 @@ def test_the_block_of_a_process_that_is_gone_is_not_open(daemon: Daemon, bench: 
                           stdin=subprocess.PIPE) as trainer:  # fmt: skip
         assert trainer.wait(30) == 0
         bench.write({"runs/a.bin": b"half"})
+        until(daemon, bench, lambda report: bool(report["waiting"]))
         (waiting,) = daemon.report(bench)["waiting"]
     assert waiting["reason"] == "its checkpoint block ended without finishing"
 
