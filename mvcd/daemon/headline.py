@@ -107,7 +107,7 @@ def _lead(diff: Diff, names: Sequence[str]) -> _Lead | None:
 
 
 def _fresh(files: FileChanges) -> bool:
-    return bool(files.added or files.modified or files.renamed or not files.listed)
+    return bool(files.added or files.modified or files.renamed or files.moved or not files.listed)
 
 
 def _rank(diff: Diff, lead: _Lead, paths: Collection[str]) -> tuple[bool, int, int, int]:

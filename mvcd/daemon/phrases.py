@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from mvcd.daemon.cells import safe, shorten
 from mvcd.inspect.tensors import TensorChanges
+from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.version import Component, Value
 from mvcd.repo.records.results import Diff, FileChanges, ValueChange
 
@@ -20,9 +20,6 @@ _TEXT_CELLS = 40
 """Cells of one value."""
 
 _VALUES = {Component.HYPERPARAMETERS: "settings", Component.RESULTS: "metrics"}
-
-_STATE = re.compile(r"(?:optimizer|scheduler|rng_state|scaler|training_args)[^/]*")
-"""Files beside a model's that hold tensors too: how many says nothing of the model."""
 
 
 def title(diff: Diff, component: Component) -> str:
@@ -76,6 +73,7 @@ def kinds(files: FileChanges) -> Iterator[tuple[str, Sequence[str]]]:
     yield "modified", files.modified
     yield "added", files.added
     yield "renamed", [new for _, new in files.renamed]
+    yield "of another part before", [path for path, _ in files.moved]
     yield "deleted", files.deleted
 
 
@@ -116,7 +114,7 @@ def changed_tensors(diff: Diff, has: Callable[[str], bool] | None = None) -> str
 def came(diff: Diff, paths: Iterable[str]) -> int:
     """Tensors in files that came; of the files of a training's state only if no other has any."""
     counts = {path: diff.came[path] for path in paths if path in diff.came}
-    model = sum(n for p, n in counts.items() if not _STATE.fullmatch(p.rpartition("/")[2]))
+    model = sum(n for p, n in counts.items() if not is_state_file(p))
     return model or sum(counts.values())
 
 

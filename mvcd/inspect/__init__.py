@@ -1,7 +1,11 @@
 """What a file means: tensors, hyperparameters, metrics, tables. Content is hostile: readers have bounds.
 
-By its path:
-    components  which of the five components a file belongs to
+Which part it is:
+    components  which of the five components a file belongs to, and by which rule
+    kinds       what its content says of that
+    company     what lies around it
+    understood  how a file was read, and what was not understood
+    trainingstate  told apart from the model, by names
     patterns    globs that match in bounded time
     splits      which split and class a data file belongs to
 

@@ -1,18 +1,23 @@
-"""Which of the five components a file belongs to, from its path alone.
+"""Which of the five components a file belongs to: by content and company first, by names second.
 
-The built-in rules, most certain evidence first; the first that matches decides:
+The rules, most certain evidence first; the first that matches decides:
 
 1. program source is architecture wherever it lies (`data/prepare.py`, `config.py`);
-2. the suffix of model weights means weights, except below `data/`: `.pkl`, `.bin`, `.h5` hold data sets too;
-3. names that say what a file is (`params.yaml`, `metrics.json`, `requirements.txt`, `config.json`), even in a
-   directory that says otherwise: `data/metrics.json` holds results;
-4. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
+2. content (kinds.py): a model is weights whatever it is called and wherever it lies; other tensors are, except
+   below `data/`, which holds tensors too; so is training state, a sub-part of weights (trainingstate.py);
+3. company (company.py): what a checkpoint needs to load is weights beside it: external data, the pieces of a
+   directory that is one checkpoint, the tokenizer;
+4. the suffix of model weights means weights, except below `data/`: `.pkl`, `.bin`, `.h5` hold data sets too;
+5. names that say what a file is (`params.yaml`, `metrics.json`, `requirements.txt`, `config.json`), even in a
+   directory that says otherwise: `data/metrics.json` holds results. Notes, licences and the files that rule git
+   and mvc are of no other part, so they are data;
+6. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
    (Hydra has `conf/data/mnist.yaml`), or else one of checkpoints or code (`src/data/iris.csv` is data);
-5. suffixes (`.csv` is data, `.md` architecture);
-6. everything else is data.
+7. suffixes (`.csv` is data, `.cfg` architecture);
+8. everything else is data.
 
 Letter case does not matter. A workspace puts its own globs before all of this, in the `[components]` table of
-`mvc.toml`. Nothing here looks at content: moving a file may change its component, editing it never does.
+`mvc.toml`. Without a kind and company, a path is judged by names alone.
 """
 
 from __future__ import annotations
@@ -20,11 +25,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Self
+from typing import NamedTuple, Self
 
 from blake3 import blake3
 
+from mvcd.inspect import kinds
+from mvcd.inspect.company import ALONE, COUNTERS, Company, is_tokenizer, reason_beside
+from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
 from mvcd.inspect.patterns import Sign, Token, expression
+from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.version import Component
 
 _A, _W, _H = Component.ARCHITECTURE, Component.WEIGHTS, Component.HYPERPARAMETERS
@@ -35,15 +44,36 @@ SOURCE_SUFFIXES = """
 """
 
 WEIGHTS_SUFFIXES = """
-    .safetensors .pt .pt2 .pth .bin .ckpt .h5 .hdf5 .keras .onnx .onnx_data .gguf .ggml .pkl .pickle
-    .joblib .skops .npz .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index
-    .ptl .llamafile .pdparams
+    .safetensors .pt .pth .bin .ckpt .h5 .hdf5 .keras .onnx .gguf .ggml .pkl .pickle .joblib .skops .npz
+    .tflite .pb .msgpack .distcp .mlmodel .cbm .ubj .model .engine .params .weights .index .ptl .llamafile
+    .pt2 .pte .torchscript .pdparams .pdopt .pdmodel .pdiparams .caffemodel .nemo .mar .eqx .orbax .ftz .ort .om
+    .rknn .dlc .trt .plan .mnn .tnn .cntk .t7 .wts .onnx_data .lgb .xgb .spm .tiktoken .h5ckpt
 """
 
 WEIGHTS_NAMES = """
-    checkpoint .metadata latest model.safetensors.index.json pytorch_model.bin.index.json
+    checkpoint .metadata latest last_checkpoint latest_checkpoint latest_checkpointed_iteration.txt mlmodel
+    _metadata _checkpoint_metadata manifest.ocdbt commit_success.txt _sharding model
 """
-"""Small files that tie a checkpoint together: TensorFlow, DCP of torch, DeepSpeed, the Hub."""
+"""Small files that tie a checkpoint together: TensorFlow, DCP of torch, DeepSpeed, Megatron, Orbax, MLflow;
+and `model`, as spaCy calls its weights."""
+
+WEIGHTS_PATTERN = r"""
+      .+\.data-\d{5}-of-\d{5}                                                     # TensorFlow
+    | .+\.(?:safetensors|bin|h5|msgpack|pt|pth|onnx)\.index(?:\.[\w-]+)?\.json      # the Hub
+    | .+\.onnx[._](?:ext_?)?data(?:[._-]?\d+)?                                     # ONNX' external data
+    | .+\.(?:safetensors|pth?|ckpt|h5|hdf5|keras|onnx|gguf|joblib|msgpack|pdparams|eqx|model)
+      (?:\.(?:tar|gz|tgz|bz2|xz|zst|zip|bak|old|orig|backup|best|last|part\d*)|[.-]\d+(?:\.meta)?|\.meta)+
+    | (?:.*[-_])?(?:xgb|xgboost|lgb|lgbm|lightgbm|catboost|gbm|gbdt)(?:[-_](?:model|booster|clf|reg|classifier
+      |regressor|best|final))*(?:[-_]?\d+)?\.(?:json|txt)
+"""
+"""Names of weights that no suffix tells."""
+
+WEIGHTS_PLACES = r"""
+      (?:^|.*/)[^/]+\.(?:mlpackage|mlmodelc|orbax|savedmodel)/.+
+    | (?:^|.*/)(?:ocdbt\.process_\d+|array_metadatas)/.+
+    | (?:^|.*/)d/[0-9a-f]{8,}
+"""
+"""Directories that are one checkpoint: Core ML, Orbax. Also `data` in one of them is no data."""
 
 NAMES: Mapping[Component, str] = {
     _H: """params hparams hyperparams hyperparameters training_args trainer_config train_config config
@@ -52,13 +82,22 @@ NAMES: Mapping[Component, str] = {
            all_results predict_results trainer_state summary history loss losses accuracy
            confusion_matrix classification_report report evaluation""",
     _A: """config.json model_config architecture model_index modules tokenizer tokenizer_config
-           special_tokens_map added_tokens preprocessor_config adapter_config
+           special_tokens_map added_tokens preprocessor_config adapter_config processor_config scheduler_config
+           quantize_config quant_config quantization_config sentence_bert_config config_sentence_transformers
+           video_preprocessor_config image_processor_config
            requirements environment conda pyproject setup pipfile poetry.lock uv.lock package-lock
-           dockerfile makefile readme license mvc model_card
-           .mvcignore .gitignore .gitattributes .dockerignore""",
+           dockerfile makefile model_card""",
+    _D: """mvc.toml .mvcignore .gitignore .gitattributes .gitmodules .gitkeep .dockerignore .editorconfig
+           .pre-commit-config""",
 }
 """Whole names, or names less their suffix. `config.json` describes a network (Transformers, Keras), any other
-`config.*` holds settings. A whole name goes before one without its suffix."""
+`config.*` holds settings. What rules git and mvc is no part of a network. A whole name goes before one without
+its suffix."""
+
+NOTES = """readme license licence copying notice authors contributors contributing changelog changes history.md
+           citation todo notes note"""
+NOTES_SUFFIXES = ".md .rst .markdown .adoc .org"
+"""What people write to people: data, or results where those lie."""
 
 PREFIXES: Mapping[Component, str] = {
     _H: "hparams params hyperparam",
@@ -72,11 +111,11 @@ DIRECTORIES: Mapping[Component, str] = {
            evaluation predictions outputs dvclive wandb lightning_logs""",
     _D: "data dataset datasets corpus corpora raw processed",
     _W: "checkpoints checkpoint weights ckpt ckpts",
-    _A: "src models model network networks architecture lib notebooks scripts docs",
+    _A: "src models model network networks architecture lib notebooks scripts",
 }
 
 SUFFIXES: Mapping[Component, str] = {
-    _A: ".md .rst .proto .pbtxt .prototxt .lock .cfg .ini .gin .js .ts",
+    _A: ".proto .pbtxt .prototxt .lock .cfg .ini .gin .js .ts",
     _H: ".yaml .yml .toml .hparams",
     _R: ".log .out .err .tfevents .svg .pdf .html",
     _D: """.csv .tsv .json .jsonl .parquet .arrow .feather .txt .npy .tfrecord .lmdb .db .sqlite
@@ -85,7 +124,12 @@ SUFFIXES: Mapping[Component, str] = {
 }
 """Data is what is left; its suffixes stand here for the reader."""
 
-_EDITION = 4
+MEDIA_SUFFIXES = """
+    .png .jpg .jpeg .gif .webp .bmp .tif .tiff .svg .wav .flac .mp3 .ogg .mp4 .avi .mov .mkv
+"""
+"""Pictures, sound and films: their content is never looked at, for it says nothing of the part they are."""
+
+_EDITION = 5
 """Raised when the code below decides otherwise over the same tables."""
 
 
@@ -98,23 +142,51 @@ _WEIGHTS_NAMES = frozenset(WEIGHTS_NAMES.split())
 _OF_WEIGHTS = frozenset((".tar", ".data"))
 """Suffixes that say nothing of what a file is when one of weights stands before them."""
 
-_TF_SHARD = re.compile(r".+\.data-\d{5}-of-\d{5}")
+_WEIGHTS_PATTERN = re.compile(WEIGHTS_PATTERN, re.VERBOSE)
+_WEIGHTS_PLACES = re.compile(WEIGHTS_PLACES, re.VERBOSE | re.IGNORECASE)
+_NOTES, _NOTES_SUFFIXES = frozenset(NOTES.split()), frozenset(NOTES_SUFFIXES.split())
 _BY_NAME, _BY_DIRECTORY, _BY_SUFFIX = _table(NAMES), _table(DIRECTORIES), _table(SUFFIXES)
+_MEDIA = frozenset(MEDIA_SUFFIXES.split())
+_IS_SOURCE, _IS_MEDIA, _IS_NOTE = "program source", "pictures, sound and films", "notes, a licence"
+_MLFLOW = re.compile(r"(?:^|/)artifacts/(?:[^/]+/)+data$", re.IGNORECASE)
+_WHAT = {
+    Says.MODEL: "a model ({})",
+    Says.TENSORS: "tensors ({})",
+    Says.STATE: "tensors of an optimizer ({})",
+    Says.TABLE: "a table ({})",
+}
 _BY_PREFIX = tuple(_table(PREFIXES).items())
 _BUILT_IN = repr(
     (
-        _EDITION,
-        (SOURCE_SUFFIXES, WEIGHTS_SUFFIXES, WEIGHTS_NAMES),
+        (_EDITION, kinds.EDITION),
+        (SOURCE_SUFFIXES, WEIGHTS_SUFFIXES, WEIGHTS_NAMES, WEIGHTS_PATTERN, WEIGHTS_PLACES),
+        (NOTES, NOTES_SUFFIXES),
         [list(table.items()) for table in (NAMES, PREFIXES, DIRECTORIES, SUFFIXES)],
     )
 )
+
+
+class Ruling(NamedTuple):
+    """The part that a file is. `state`: of weights, whether it is training state. `rule`: why, for people."""
+
+    component: Component
+    state: bool
+    rule: str
+
+
+class _Named(NamedTuple):
+    """What a file's name says, whether it says so in every directory, and why."""
+
+    component: Component
+    certain: bool
+    rule: str
 
 
 class ComponentRules:
     """Decides components. Immutable; `digest` (16 bytes) changes when a decision may."""
 
     def __init__(self, overrides: tuple[tuple[str, Component], ...] = ()) -> None:
-        self._overrides = tuple((_compile(glob), component) for glob, component in overrides)
+        self._overrides = tuple((_compile(glob), c, glob) for glob, c in overrides)
         self.digest = blake3(repr((_BUILT_IN, overrides)).encode()).digest(length=16)
 
     @classmethod
@@ -138,36 +210,103 @@ class ComponentRules:
             overrides += [(glob, Component(name)) for glob in globs]
         return type(self)(tuple(overrides))
 
-    def component_of(self, path: str) -> Component:
+    def component_of(
+        self, path: str, kind: ContentKind = UNKNOWN, company: Company = ALONE
+    ) -> Component:
         """The component of a path relative to the workspace root, `/` between its parts."""
-        for pattern, component in self._overrides:
+        return self.ruling(path, kind, company).component
+
+    def ruling(self, path: str, kind: ContentKind = UNKNOWN, company: Company = ALONE) -> Ruling:
+        """The component with the rule that decided. `kind`: what the file's content says of it; `company`: what
+        lies around it."""
+        component, rule = self._decide(path, kind, company)
+        state = component is _W and (kind.says is Says.STATE or is_state_file(path))
+        return Ruling(component, state, rule)
+
+    def names_decide(self, path: str) -> bool:
+        """Whether content and company make no difference, so that nobody needs to look at them: of source, and
+        of pictures, sound and films, which lie around by the 100,000."""
+        suffix = path[path.rfind(".") :].lower()
+        if suffix in _SOURCE or suffix in _MEDIA:
+            return True
+        return any(pattern.fullmatch(path) for pattern, _, _ in self._overrides)
+
+    def _decide(self, path: str, kind: ContentKind, company: Company) -> tuple[Component, str]:
+        for pattern, component, glob in self._overrides:
             if pattern.fullmatch(path):
-                return component
+                return component, f"{glob} in [components] of mvc.toml"
         directory, _, name = path.rpartition("/")
-        component, certain = _by_name(name)
-        if certain:
-            return component
-        place = _by_directory(directory)
-        if component is _W:
-            return _D if place is _D else _W
-        return component if place is None else place
+        named, place = _by_name(name), _by_directory(directory)
+        found = None
+        if named.rule not in (_IS_SOURCE, _IS_MEDIA):
+            found = _by_content(kind, named, place) or _by_company(path, named, company)
+        return found or _settled(named, place, directory)
+
+
+def _by_content(
+    kind: ContentKind, named: _Named, place: Component | None
+) -> tuple[Component, str] | None:
+    if kind.says not in _WHAT:
+        return None
+    rule = f"its content: {_WHAT[kind.says].format(kind.format)}"
+    if kind.says is Says.TABLE:
+        return (_D, rule) if named.component is _W else None
+    return None if kind.says is Says.TENSORS and place is _D else (_W, rule)
+
+
+def _by_company(path: str, named: _Named, company: Company) -> tuple[Component, str] | None:
+    """Names that are certain go before company, but for those that company gives another meaning."""
+    if _WEIGHTS_PLACES.fullmatch(path):
+        return _W, "a directory that is one checkpoint"
+    name = path.rpartition("/")[2]
+    known = named.certain and not (is_tokenizer(name) or name.lower() == COUNTERS)
+    if named.component is _W or known or named.rule == _IS_NOTE:
+        return None
+    reason = reason_beside(path, company)
+    return None if reason is None else (_W, reason)
+
+
+def _settled(named: _Named, place: Component | None, directory: str) -> tuple[Component, str]:
+    """By names alone: what the file's own says, against what those of its directories say."""
+    if named.rule == _IS_NOTE:
+        place = _R if place is _R else None
+    elif named.component is _W and (place is not _D or _MLFLOW.search(directory)):
+        place = None
+    if named.certain or place is None:
+        return named.component, named.rule
+    return place, f"a directory of {place.value}"
 
 
 @lru_cache(maxsize=4096)
-def _by_name(name: str) -> tuple[Component, bool]:
-    """What a name says, and whether it says so in every directory."""
+def _by_name(name: str) -> _Named:
     name = name.lower()
     stem, dot, suffix = name.rpartition(".")
     suffix = dot + suffix
     if suffix in _SOURCE:
-        return _A, True
+        return _Named(_A, True, _IS_SOURCE)
+    if suffix in _WEIGHTS and stem != "training_args":
+        return _Named(_W, False, f"{suffix} is a suffix of weights")
     within = "." + stem.rpartition(".")[2]  # checkpoint.pth.tar, model.onnx.data
     twice = within in _WEIGHTS and suffix in _OF_WEIGHTS
-    if suffix in _WEIGHTS or twice or name in _WEIGHTS_NAMES or _TF_SHARD.fullmatch(name):
-        return _W, False
+    if twice or name in _WEIGHTS_NAMES or _WEIGHTS_PATTERN.fullmatch(name):
+        return _Named(_W, False, "a name of checkpoints")
+    if stem in _NOTES or name in _NOTES or suffix in _NOTES_SUFFIXES:
+        return _Named(_D, False, _IS_NOTE)
+    return _by_word(name, stem, suffix)
+
+
+def _by_word(name: str, stem: str, suffix: str) -> _Named:
     named = _BY_NAME.get(name) or _BY_NAME.get(stem)
-    named = named or next((c for prefix, c in _BY_PREFIX if name.startswith(prefix)), None)
-    return (named, True) if named else (_BY_SUFFIX.get(suffix, _D), False)
+    rule = "" if named is None else f"a name of {named.value}"
+    if named is None:
+        prefix, named = next(((p, c) for p, c in _BY_PREFIX if name.startswith(p)), ("", None))
+        rule = "" if named is None else f"{prefix}... is a name of {named.value}"
+    certain, component = named is not None, named or _BY_SUFFIX.get(suffix, _D)
+    if suffix in _MEDIA:
+        rule = _IS_MEDIA
+    elif not certain:
+        rule = f"the suffix {suffix}" if suffix in _BY_SUFFIX else "what nothing else tells is data"
+    return _Named(component, certain, rule)
 
 
 @lru_cache(maxsize=4096)

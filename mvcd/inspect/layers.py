@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+
+from mvcd.inspect.trainingstate import is_state_file, state_names
 
 MAX_MODULES = 12
 """Most rows of the table of parameters by module; past it the table goes less deep."""
@@ -19,17 +21,6 @@ _CANDIDATE_NAMES = 64
 """New names weighed for an old one: a hostile file has 100,000 equal tensors, a real one a few per block."""
 
 _SHARD = re.compile(r"[-_.](?:\d{5}-of-\d{5}|(?:shard|part|rank|mp_rank)[-_]?\d+)(?=\.|$)")
-_STATE = re.compile(
-    r"^(?:optim|optimizer|scheduler|scaler|rng_state|training_state|random_states)", re.IGNORECASE
-)
-_STATE_TENSOR = re.compile(
-    r"^(?:(?:optimizer|optim|lr_scheduler|scheduler|scaler|rng|random_state)[a-z_]*\."
-    r"|(?:callbacks|loops|mixedprecision[a-z]*|(?:native_)?amp_scaling_state|[a-z]+_rng_state[a-z]*)(?:\.|$)"
-    r"|best_[a-z0-9_]+$)",
-    re.IGNORECASE,
-)
-"""What checkpoints of Lightning, Accelerate and the usual loops keep beside a model: optimizers, schedulers,
-random numbers, the best score (a tensor), callbacks, loops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +76,15 @@ def model_of(path: str) -> str | None:
     """The model a weights file is part of: its path less shard numbers and suffix. None for the state of an
     optimizer and its like, which have tensors and are no layers."""
     directory, slash, name = path.rpartition("/")
-    if _STATE.match(name):
+    if is_state_file(path):
         return None
     stem = _SHARD.sub("", name)
     return directory + slash + (stem.rpartition(".")[0] or stem)
 
 
-def is_layer(name: str) -> bool:
-    """Whether a tensor of a checkpoint is the network's, not its optimizer's."""
-    return not _STATE_TENSOR.match(name)
+def layers_in(names: Collection[str]) -> frozenset[str]:
+    """Chooses the tensors of one file that are the network's, not its training's."""
+    return frozenset(names) - state_names(names)
 
 
 def compare_layers(

@@ -29,7 +29,12 @@ __all__ = [
     "edit_manifest",
     "entries",
     "find",
+    "names_in",
 ]
+
+
+_PASSED_ENTRIES = 256
+"""Entries of one directory read in order before the way down from the root is shorter: about three nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,25 @@ def find(root: NodeId | None, fetch: Fetch, path: str) -> Entry | None:
         return None
     first = next(_entries_from(root, fetch, path), None)
     return first if first is not None and first.path == path else None
+
+
+def names_in(root: NodeId | None, fetch: Fetch, directory: str) -> Iterator[str]:
+    """The names of what lies in a directory ("" is the root), in order, those of directories too. Large
+    directories in it are passed over. Raises CorruptObject, and what `fetch` raises."""
+    below = directory + "/" if directory else ""
+    start: str | None = below
+    while root is not None and start is not None:
+        last, passed, begin, start = "", 0, start, None
+        for entry in _entries_from(root, fetch, begin):
+            if not entry.path.startswith(below):
+                return
+            name, slash, _ = entry.path[len(below) :].partition("/")
+            if name != last:
+                last, passed = name, 0
+                yield name
+            elif slash and (passed := passed + 1) > _PASSED_ENTRIES:
+                start = below + name + "0"  # "0" follows "/"
+                break
 
 
 def _entries_from(root: NodeId, fetch: Fetch, start: str) -> Iterator[Entry]:

@@ -24,7 +24,7 @@ from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import CheckedRecord, RecordFrame
 from mvcd.store.peer import Peer
-from mvcd.sync.walk import difference
+from mvcd.sync.walk import PassesOver, difference
 
 BATCH_OBJECTS = 2048
 """Objects of one request at most; what came of it before a cut is not asked again."""
@@ -130,12 +130,14 @@ def pull(
     *,
     monitor: Monitor,
     leave: Leave | None = None,
+    passes_over: PassesOver | None = None,
     complete: bool = True,
     onlooker: Onlooker | None = None,
 ) -> Received:
     """Puts into `session` everything below `heads` that our refs (`haves`) do not reach. The first peer tells
     the history, all of them give content. What `leave` answers is left out with all that only it reaches;
-    records never are. Unless `complete`, our refs may lack content themselves: nothing cancels against them.
+    records never are. So is what `passes_over` answers of an object that was opened. Unless `complete`, our
+    refs may lack content themselves: nothing cancels against them.
 
     Raises MissingObject when no peer has what a wanted version reaches, CorruptObject for wrong bytes,
     Failure(kind="reserved-path") for a file that no version may hold.
@@ -155,7 +157,9 @@ def pull(
             if onlooker is not None:
                 onlooker.opened(id, opened)
 
-        for group in difference(new, known, fetcher.read, fetcher.known, leave=left, look=look):
+        for group in difference(
+            new, known, fetcher.read, fetcher.known, leave=left, look=look, passes_over=passes_over
+        ):
             fetcher.chunks([id for id in group if id.kind is Kind.CHUNK])
         return fetcher.finish(len(new))
 

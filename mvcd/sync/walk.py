@@ -21,6 +21,9 @@ Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 Look = Callable[[Digest, Opened], None]
 """Is shown an object that was opened, before what it names is answered."""
 
+PassesOver = Callable[[Opened], frozenset[Digest]]
+"""Tells what of the names in an object that was opened is not followed from there."""
+
 SLICE_OBJECTS = 4096
 """Objects opened at a time: bounds what is held (a node or recipe has at most 1 MiB, usually below 10 KiB)."""
 
@@ -33,15 +36,16 @@ def difference(
     *,
     leave: frozenset[Digest] = frozenset(),
     look: Look | None = None,
+    passes_over: PassesOver | None = None,
 ) -> Iterator[list[Digest]]:
     """Objects reachable from `new` and not seen below `known`, in groups, parents in earlier groups than
     children.
 
     Versions are opened into their components, never into their parents: whatever version counts is given as a
     root. `leave` are objects left out with all that only they reach. `look` sees what is opened of the new
-    side. Chunks come as soon as what names them was opened, and not when their level is reached, so that they
-    can be fetched meanwhile; one may come in two groups. Holds the ids of the known side and of one level of
-    the new.
+    side; what `passes_over` answers of that is not followed. Chunks come as soon as what names them was opened,
+    and not when their level is reached, so that they can be fetched meanwhile; one may come in two groups.
+    Holds the ids of the known side and of one level of the new.
     """
     left = list(dict.fromkeys(new))
     level = list(dict.fromkeys(known))
@@ -59,7 +63,7 @@ def difference(
             level = [id for id in dict.fromkeys(below) if id not in reached]
             reached.update(level)
         left = []
-        for part in _below(fresh, read_new, look):
+        for part in _below(fresh, read_new, look, passes_over):
             chunks = [id for id in part if id.kind is Kind.CHUNK]
             if new_ones := [id for id in dict.fromkeys(chunks) if id not in reached]:
                 yield new_ones
@@ -67,7 +71,9 @@ def difference(
         left = list(dict.fromkeys(left))
 
 
-def _below(ids: Iterable[Digest], read: Read, look: Look | None) -> Iterator[list[Digest]]:
+def _below(
+    ids: Iterable[Digest], read: Read, look: Look | None, passes_over: PassesOver | None = None
+) -> Iterator[list[Digest]]:
     """What they name, of SLICE_OBJECTS of them at a time."""
     inner = [id for id in ids if id.kind is not Kind.CHUNK]
     for start in range(0, len(inner), SLICE_OBJECTS):
@@ -76,5 +82,6 @@ def _below(ids: Iterable[Digest], read: Read, look: Look | None) -> Iterator[lis
             opened = open_object(id.kind, data)
             if look is not None:
                 look(id, opened)
-            found.extend(named(opened))
+            out = frozenset[Digest]() if passes_over is None else passes_over(opened)
+            found.extend(id for id in named(opened) if id not in out)
         yield found

@@ -94,7 +94,7 @@ def test_diff(mvc: Mvc, saved: Path) -> None:
     assert list(document["components"]) == COMPONENTS
     assert document["components"]["data"] == {
         "changed": True, "listed": True, "added": ["data/more.csv"], "modified": [], "deleted": [],
-        "renamed": [["data/train.csv", "data/old.csv"]],
+        "renamed": [["data/train.csv", "data/old.csv"]], "moved": [],
     }  # fmt: skip
     assert document["components"]["weights"]["changed"] is False
     assert document["hyperparameters"] == {
@@ -185,6 +185,7 @@ def test_verify_of_damage_is_14_and_names_whom_it_hurts(mvc: Mvc, saved: Path) -
         (["tag"], {"tags"}),
         (["ls"], {"files"}),
         (["cat", "model.py"], {"path", "size", "base64"}),
+        (["explain", "model.py"], {"files"}),
         (["op", "log"], {"operations"}),
         (["config", "list"], {"settings"}),
         (["config", "get", "workspace.id"], {"key", "value"}),

@@ -415,3 +415,27 @@ def test_workspaces(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     mvc("workspace", "remove", "--keep-files", "../side")
     assert (root / "params.yaml").read_text() == "lr: 1\n"
     assert mvc("-C", str(root), "status", code=10).err
+
+
+def test_explain(mvc: Mvc, saved: Path) -> None:
+    write(saved, {"checkpoint/optimizer.pt": "x", "checkpoint/notes.md": "y"})
+    assert mvc("explain", "checkpoint").out.splitlines() == [
+        "checkpoint/notes.md",
+        "  part   data",
+        "  rule   notes, a licence",
+        "checkpoint/optimizer.pt",
+        "  part   weights, training state",
+        "  rule   .pt is a suffix of weights",
+        "  not understood  no format that is read: compared by its bytes",
+    ]
+    assert mvc("explain", "v1:model.py").out.splitlines()[:2] == [
+        "v1:model.py",
+        "  part   architecture",
+    ]
+    rows = mvc("explain").out.splitlines()
+    assert rows[0] == "architecture" and "weights, training state" in rows
+    document = mvc("explain", "checkpoint/optimizer.pt", "v1:model.py", "--json").json
+    assert [(f["path"], f["rev"], f["component"], f["state"]) for f in document["files"]] == [
+        ("checkpoint/optimizer.pt", None, "weights", True), ("model.py", "v1", "architecture", False),
+    ]  # fmt: skip
+    assert "has no nowhere" in mvc("explain", "nowhere", code=1).err

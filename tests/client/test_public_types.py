@@ -42,6 +42,7 @@ SETTINGS = "text by key, read and written: it holds no id and no time"
 
 SHARED: dict[type, str] = {
     mvc.Component: RECORDED,
+    mvc.SubPart: RECORDED,
     mvc.Provenance: RECORDED,
     mvc.Requirement: RECORDED,
     mvc.PathChange: WORKSPACE,
@@ -53,6 +54,7 @@ SHARED: dict[type, str] = {
     mvc.CollectReport: COUNTS,
     mvc.StoreStats: COUNTS,
     mvc.Listed: CONTENT,
+    mvc.Explained: CONTENT,
     card.CardFile: CONTENT,
     card.DataKind: CONTENT,
     card.DataTable: CONTENT,

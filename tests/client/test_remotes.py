@@ -83,13 +83,13 @@ def test_clone_diverge_merge(shared: Path, saved: Path, mvc: Mvc, tmp_path: Path
     refused = json.loads(mvc(*here, "merge", "origin/main", "--json", code=1).err)
     assert (refused["code"], refused["kind"]) == (1, "merge-conflict")
     assert refused["conflicts"] == [
-        {"path": "notes.md", "component": "architecture", "ours": "added", "theirs": "added"}
+        {"path": "notes.md", "component": "data", "ours": "added", "theirs": "added"}
     ]
     repo = Repo.open(saved)
     with pytest.raises(MergeConflict) as typed:
         repo.merge("origin/main")
     repo.close()
-    assert typed.value.clashes == (Clash("notes.md", Component.ARCHITECTURE, "added", "added"),)
+    assert typed.value.clashes == (Clash("notes.md", Component.DATA, "added", "added"),)
     assert (saved / "notes.md").read_text() == "ours"
     document = mvc(*here, "merge", "origin/main", "--theirs", "notes.md", "--json").json
     assert document["resolved"][0]["side"] == "theirs"
@@ -110,6 +110,25 @@ def test_partial_clones_from_python(shared: Path, mvc: Mvc, tmp_path: Path) -> N
     repo.checkout("main")
     assert (repo.status().clean, repo.status().left_out) == (True, ())
     repo.close()
+
+
+def test_a_clone_of_the_model_alone(shared: Path, saved: Path, mvc: Mvc, tmp_path: Path) -> None:
+    write(saved, {"c/model.pt": "m" * 500, "c/optimizer.pt": "o" * 500, "c/tokenizer.json": "{}"})
+    mvc("commit", "-m", "a checkpoint")
+    mvc("push")
+    found = {}
+    for only in ("weights", "weights,state"):
+        there = tmp_path / only
+        mvc("clone", str(shared), str(there), "--only", only)
+        found[only] = {p.name for p in there.glob("c/*")}
+        assert mvc("-C", str(there), "status", "--json").json["clean"] is True
+        told = mvc("-C", str(there), "status").out
+        assert ("training state" in told) == (only == "weights")
+    assert found["weights"] == {"model.pt", "tokenizer.json"}
+    assert found["weights,state"] == {"model.pt", "optimizer.pt", "tokenizer.json"}
+    alone = mvc("clone", str(shared), str(tmp_path / "x"), "--only", "state", code=2)
+    assert "--only weights,state" in alone.err
+    assert not (tmp_path / "x").exists()
 
 
 def test_a_clone_of_records_stands_on_its_branch(shared: Path, mvc: Mvc, tmp_path: Path) -> None:

@@ -421,4 +421,4 @@ def test_who_wrote_it_is_known_without_a_block(daemon: Daemon, workspace: Make) 
     last = versions(bench)[-1].version
     assert last.provenance.command[:2] == ("trainers.py", "rotating")
     assert last.provenance.python == ".".join(map(str, sys.version_info[:3]))
-    assert last.components[Component.WEIGHTS].files == 2
+    assert last.components[Component.WEIGHTS].files == 3

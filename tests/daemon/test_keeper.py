@@ -104,7 +104,7 @@ def test_the_version_says_what_it_is(daemon: Daemon, bench: Bench) -> None:
     last = versions(bench)[-1].version
     assert last.trigger is Trigger.AUTO
     assert last.author == "Ada <ada@example.org>"
-    assert last.message == "mvc.toml and a.bin added"
+    assert last.message == "a.bin and mvc.toml added"
     assert last.provenance.host == os.uname().nodename
 
 

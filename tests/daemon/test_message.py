@@ -142,7 +142,7 @@ def test_single_changes_are_one_line(bench: Bench) -> None:
     bench.save({"params.yaml": "lr: 0.05"})
     assert described(bench, "params.yaml") == "params.yaml: lr 0.1 -> 0.05"
     bench.save({"c.bin": b"c", "mvc.toml": "# nothing\n"})
-    assert described(bench, "c.bin", "mvc.toml") == "mvc.toml and c.bin added"
+    assert described(bench, "c.bin", "mvc.toml") == "c.bin and mvc.toml added"
     bench.remove("c.bin")
     bench.commit()
     assert described(bench, "c.bin") == "c.bin deleted"

@@ -15,7 +15,8 @@ EXAMPLES = {
         metrics.py params.py data/prepare.py data/loaders/text.py logs/plot.py
         requirements.txt requirements-dev.txt environment.yml pyproject.toml uv.lock Dockerfile setup.cfg
         tokenizer.json tokenizer_config.json special_tokens_map.json adapter_config.json
-        README.md docs/guide.md LICENSE mvc.toml .mvcignore yolov3.cfg net.prototxt""",
+        scheduler/scheduler_config.json gptq/quantize_config.json image/processor_config.json
+        yolov3.cfg net.prototxt setup.py zero_to_fp32.py""",
     "weights": """
         model.safetensors model.pt model.pth model.bin model.ckpt model.h5 model.keras model.onnx
         model.gguf model.pkl model.joblib MODEL.PT params.pkl
@@ -23,12 +24,21 @@ EXAMPLES = {
         checkpoints/epoch=3.ckpt lightning_logs/version_0/checkpoints/epoch=3-step=40.ckpt
         runs/train/exp/weights/best.pt outputs/pytorch_model.bin checkpoint-500/optimizer.pt
         tf/ckpt-1.index tf/ckpt-1.data-00000-of-00001 tf/checkpoint saved/saved_model.pb
-        checkpoint.pth.tar model_best.PTH.TAR runs/m.pt.tar model.onnx.data model.onnx_data
-        dcp/__0_0.distcp dcp/.metadata weights/shards.txt""",
+        dcp/__0_0.distcp dcp/.metadata weights/shards.txt
+        checkpoint.pth.tar model_best.PTH.TAR runs/m.pt.tar last.pt.bak model.safetensors.gz model.ckpt-100.meta
+        model.onnx_data model.onnx.data model.onnx_data_1 unet/diffusion_pytorch_model.safetensors.index.json
+        model.fp16.safetensors.index.json adapter_model.safetensors.index.json tf_model.h5.index.json
+        flax_model.msgpack.index.json model.safetensors.index.fp16.json
+        run/1/default/d/0123abcd run/1/default/manifest.ocdbt run/1/default/_METADATA
+        run/1/_CHECKPOINT_METADATA run/1/commit_success.txt latest_checkpointed_iteration.txt
+        mlruns/0/abc/artifacts/model/data/model.pth model.mlpackage/Data/com.apple.CoreML/weights/weight.bin
+        model.pt2 yolov8n.torchscript model.pdparams model.pdopt xgboost_model.json lightgbm_model.txt
+        model-best/tok2vec/model net.caffemodel model.nemo ckpt.eqx net.pte llm.engine""",
     "hyperparameters": """
         params.yaml hparams.yaml hparams_big.json hparams.toml config/train.yaml config/model/a.json
         conf/db.ini configs/x.txt config.yaml config.yml train_config.json training_args.json
         exp1/params.yaml lightning_logs/version_0/hparams.yaml generation_config.json sweep.yaml
+        checkpoint-500/training_args.bin
         .hydra/config.yaml optimizer.yaml data/params.yaml experiment.toml
         conf/data/mnist.yaml src/config/train.json models/configs/a.yaml""",
     "data": """
@@ -36,13 +46,16 @@ EXAMPLES = {
         iris.csv table.parquet corpus.txt img/cat.jpg img/dog.png train.jsonl annotations.json archive.tar.gz
         datasets/mnist/train-images.gz data/train.h5 unknown noext/file
         src/data/iris.csv data/checkpoints/encoder.pt images.tar data/x.pth.tar
-        weird.xyz Data/TRAIN.CSV""",
+        weird.xyz Data/TRAIN.CSV
+        README.md docs/guide.md LICENSE src/NOTES.txt CHANGELOG.rst configs/README.md checkpoints/README.md
+        mvc.toml .mvcignore .gitignore .gitattributes .dockerignore""",
     "results": """
         metrics.json metrics.csv metrics_final.yaml data/metrics.json eval_results.json trainer_state.json
         logs/run.txt run.log events.out.tfevents.1700000000.host.1.0 tb/events.out.tfevents.1.host
         plots/loss.png plots/deep/er/x.svg confusion_matrix.png loss_curve.png report.html
         lightning_logs/version_0/metrics.csv results/predictions.csv results/data/x.csv dvclive/metrics.json
-        dvclive/plots/metrics/loss.tsv figures/a.pdf slurm-1.out wandb/run/files/output.txt""",
+        results/README.md dvclive/plots/metrics/loss.tsv figures/a.pdf slurm-1.out
+        wandb/run/files/output.txt""",
 }
 TABLE = [(path, component) for component, paths in EXAMPLES.items() for path in paths.split()]
 

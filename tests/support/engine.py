@@ -40,6 +40,7 @@ VERBS = {
     "delete_branch": "change.branches:delete_branch",
     "delete_tag": "change.branches:delete_tag",
     "diff": "compare.diff:diff",
+    "explain": "workspace.explaining:explain",
     "export": "release.export:export",
     "fetch": "share.fetching:fetch",
     "find": "history.search:find",

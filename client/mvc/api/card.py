@@ -155,11 +155,24 @@ def _weights(card: Card) -> Iterator[Block]:
         ]
         yield PageTable(counts, head=["dtype", "parameters", "share"])
     rows: list[tuple[Cell, ...]] = [
-        (f.path, f.format or "-", f.tensors, _size(f.size), Code(f.recipe)) for f in card.weights
+        (f.path, f.format or "-", f.tensors, _size(f.size), Code(f.recipe))
+        for f in card.weights
+        if not f.state
     ]
+    rows += _state(card)
     yield PageTable(rows[:_LISTED_FILES], head=["file", "format", "tensors", "size", "digest"])
     if len(rows) > _LISTED_FILES:
         yield f"... and {_plural(len(rows) - _LISTED_FILES, 'more file')}."
+
+
+def _state(card: Card) -> list[tuple[Cell, ...]]:
+    """Training state on one row: what goes on with a training is of no use to who gets the model."""
+    files = [f for f in card.weights if f.state]
+    if not files:
+        return []
+    tensors, size = sum(f.tensors for f in files), sum(f.size for f in files)
+    name = f"(training state, {_plural(len(files), 'file')})"
+    return [(name, "-", tensors, _size(size), "-")]
 
 
 def _data(card: Card) -> Iterator[Block]:

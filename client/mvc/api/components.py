@@ -26,6 +26,22 @@ def component_of(name: str | None) -> Component | None:
         ) from None
 
 
+STATE = "state"
+"""The sub-part of weights that goes on with a training, as people name it."""
+
+
+def parts_of(names: Iterable[str] | None) -> tuple[Collection[Component] | None, bool | None]:
+    """Turns names of components, and "state", into components, and what of their weights: only training state
+    (True), only the model (False), both (None). Raises UsageError for an unknown name."""
+    if names is None:
+        return None, None
+    given = [names] if isinstance(names, str) else list(names)
+    found = list(dict.fromkeys(component_of(name) for name in given if name != STATE))
+    if Component.WEIGHTS in found:
+        return found, None if STATE in given else False
+    return ([*found, Component.WEIGHTS], True) if STATE in given else (found, None)
+
+
 def components_of(names: Iterable[str] | None) -> Collection[Component] | None:
     """Turns names of components into components; None stays None. Raises UsageError for an unknown name."""
     if names is None:

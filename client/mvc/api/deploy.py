@@ -25,13 +25,14 @@ _WHOLE_ID = re.compile(r"[0-9a-f]{64}")
     components="only",
     files=lambda manifest: len(manifest.files),
     size=lambda manifest: sum(f.entry.size for f in manifest.files),
+    left_out=lambda manifest: tuple(f.entry.path for f in manifest.left_out),
     stage=lambda manifest: manifest.promotion and manifest.promotion.stage,
     stage_record=lambda manifest: manifest.promotion and manifest.promotion.number,
 )
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """The version that a deployment copy says it is. `stage` and `stage_record`: if it was exported by a
-    stage's name."""
+    stage's name. `left_out`: files of its weights that were not exported."""
 
     version: str
     number: int
@@ -41,6 +42,7 @@ class Deployed:
     size: int
     stage: str | None
     stage_record: int | None
+    left_out: tuple[str, ...]
 
 
 @made_from(deployed="manifest")

@@ -15,6 +15,7 @@ from mvcd.inspect.environment import PackageChange
 from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
 from mvcd.inspect.table import Table
 from mvcd.inspect.tensors import TensorChanges
+from mvcd.inspect.trainingstate import all_state, is_state_file, state_names
 from mvcd.objects.version import Component
 from mvcd.repo.compare.architecture import ArchitectureChange, SourceChange, compare_architecture
 from mvcd.repo.compare.data import (
@@ -110,6 +111,11 @@ class Diff:
         """The exact command that fetches content which is not here."""
         return self._core.way_to_absent()
 
+    def is_state(self, path: str) -> bool:
+        """Whether a weight file holds training state (optimizer, scheduler, random numbers), not the model."""
+        tensors = self.tensors.get(path)
+        return is_state_file(path) or (tensors is not None and all_state(names_of(tensors)))
+
     @property
     def results(self) -> Mapping[str, ValueChange]:
         """`metrics` under the name of its component."""
@@ -147,6 +153,20 @@ class Diff:
         if Component.DATA not in self.components:
             return {}
         return {table.path: table for table in summarise_tables(self._sides)}
+
+
+def names_of(changes: TensorChanges) -> list[str]:
+    """All tensors that stand in any list, by their new names."""
+    kinds = ("added", "removed", "reshaped", "retyped", "changed", "unchanged", "uncompared")
+    found = [name for kind in kinds for name in getattr(changes, kind)]
+    return found + [new for _, new in changes.renamed]
+
+
+def state_of(changes: TensorChanges) -> frozenset[str]:
+    """Chooses the tensors that are training state, beside a model's in one file."""
+    names = names_of(changes)
+    state = state_names(names)
+    return frozenset() if len(state) == len(names) else state
 
 
 def difference(

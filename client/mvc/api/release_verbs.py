@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from mvc.api.components import components_of
+from mvc.api.components import parts_of
 from mvc.api.public import public
 from mvc.api.signing import SignatureVerbs, trust_for
 
@@ -97,14 +97,16 @@ class ReleaseVerbs(SignatureVerbs):
     ) -> Export:
         """Writes a version, or `only` some components, into a new directory with a manifest; all or nothing.
 
+        In `only`, "weights" is the model; "state" is its training state (optimizer, scheduler, random numbers).
+
         `replace` lets it take the place of an older export. Raises Failure: kind "not-empty", "unsafe-link",
         "missing-content"; Busy while another export goes there.
         """
         from mvc.api.deploy import Export  # late: start-up
         from mvcd.repo.release import export
 
-        where, chosen = os.fspath(directory), components_of(only)
-        made = export.export(self._core, rev, where, only=chosen, replace=replace)
+        where, (chosen, state) = os.fspath(directory), parts_of(only)
+        made = export.export(self._core, rev, where, only=chosen, replace=replace, state=state)
         return public(Export, made)
 
     def card(self, rev: str = "HEAD") -> Card:

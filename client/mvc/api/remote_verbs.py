@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Self
 
-from mvc.api.components import components_of
+from mvc.api.components import parts_of
 from mvc.api.context import context_of
 from mvc.api.opened import Opened, secret
 from mvc.api.public import public
+from mvcd.errors import UsageError
 from mvcd.repo.records.refs import version_named
 from mvcd.store.stores import create_store
 
@@ -54,7 +55,8 @@ class RemoteVerbs(Opened):
     ) -> tuple[Self, Clone]:
         """Makes a repository in `path` with everything from the one at `url`; all its versions, verified.
 
-        `only` these components' content comes, or none with `only=()`; with `depth`, that of so many newest
+        `only` these components' content comes, or none with `only=()`; "weights" is then the model, which
+        training state goes with by "state"; with `depth`, that of so many newest
         versions. The rest comes when it is asked for; files of components that did not come are left out of the
         workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
         is completed. Raises Failure: kind "not-empty".
@@ -63,7 +65,11 @@ class RemoteVerbs(Opened):
         from mvcd.repo.core.wanted import Wanted
         from mvcd.repo.share import cloning
 
-        chosen = components_of(only)
+        chosen, state = parts_of(only)
+        if state:
+            raise UsageError(
+                "training state does not come without its model", help="--only weights,state"
+            )
         where = os.fspath(path)
         context = context_of(
             os.path.dirname(os.path.abspath(where)), None, author=author, full=False
@@ -71,7 +77,7 @@ class RemoteVerbs(Opened):
         core, result = cloning.clone(
             url,
             where,
-            wanted=Wanted(None if chosen is None else frozenset(chosen), depth),
+            wanted=Wanted(None if chosen is None else frozenset(chosen), depth, state is None),
             context=context,
             secret=secret,
             monitor=monitor,

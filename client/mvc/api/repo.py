@@ -21,6 +21,7 @@ from mvc.api.results import (
     Check,
     CollectReport,
     CommitResult,
+    Explained,
     Head,
     IgnoreMatch,
     Listed,
@@ -258,6 +259,17 @@ class Repo(
 
         inside = None if path is None else self._inside(path)
         return listing.ls(self._core, rev, inside, component=component_of(component))
+
+    def explain(self, *paths: Path, rev: str | None = None) -> Iterator[Explained]:
+        """Yields, for each file at or below `paths` (by default all), which part it is, by which rule, how it
+        was read and what was not understood: of the workspace, or of version `rev`.
+
+        Raises Failure: kind "no-such-path" for a path that names nothing.
+        """
+        from mvcd.repo.workspace import explaining  # late: start-up
+
+        inside = [self._inside(path) for path in paths] or ["."]
+        return explaining.explain(self._core, inside, rev)
 
     def read(self, path: Path, rev: str = "HEAD") -> bytes:
         """Returns the bytes of a file of a version."""

@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from mvc.api.public import made_from
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Provenance, Value
 from mvcd.repo.records.results import (
     Check,
     ComponentCommit,
+    Explained,
     Listed,
     PathChange,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "Component",
     "ComponentCommit",
     "ComponentRoot",
+    "Explained",
     "Harm",
     "Head",
     "IgnoreMatch",
@@ -41,6 +44,7 @@ __all__ = [
     "Provenance",
     "Status",
     "StoreStats",
+    "SubPart",
     "Tag",
     "Value",
     "VerifyError",
@@ -109,7 +113,7 @@ class Status:
     untracked: tuple[str, ...]  # top-level names; directories end in "/"
     skipped: tuple[tuple[str, str], ...]  # (path, why it cannot be versioned)
     tracked: tuple[str, ...]
-    left_out: tuple[Component, ...] = ()  # absent here by choice, and not deleted
+    left_out: tuple[Component | SubPart, ...] = ()  # absent here by choice, and not deleted
 
     @property
     def clean(self) -> bool:
@@ -158,7 +162,7 @@ class CheckoutResult:
     kept: tuple[str, ...] = ()  # unsaved work that was not in the way
     saved: str | None = None
     skipped: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[Component, ...] = ()  # of HEAD's version, absent here by choice
+    left_out: tuple[Component | SubPart, ...] = ()  # of HEAD's version, absent here by choice
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,8 @@ def provenance(version: Version) -> Json:
 def diff(diff: Diff) -> Json:
     """`renamed` holds [old, new] pairs; `tensors` lists of names by what became of them, by file, and
     `tensors_across` of those that lie in another file than before; `better` is null where
-    a metric has no direction; without `listed` the lists of the files are not here."""
+    a metric has no direction; without `listed` the lists of the files are not here. `moved` has files that
+    were part of another component before."""
     return {
         "old": diff.old,
         "new": diff.new,
@@ -193,6 +194,7 @@ def _files(files: FileChanges) -> Json:
         "modified": list(files.modified),
         "deleted": list(files.deleted),
         "renamed": [list(pair) for pair in files.renamed],
+        "moved": [{"path": path, "from": part.value} for path, part in files.moved],
     }
 
 
@@ -208,7 +210,12 @@ def weights(weights: Weights) -> Json:
 
 
 def _weight(tensor: TensorDiff) -> Json:
-    document: Json = {"name": tensor.name, "kind": tensor.kind, "old_name": tensor.old_name}
+    document: Json = {
+        "name": tensor.name,
+        "kind": tensor.kind,
+        "old_name": tensor.old_name,
+        "state": tensor.state,
+    }
     for side, form in (("old", tensor.old), ("new", tensor.new)):
         document[side] = None if form is None else {
             "path": form.path, "dtype": form.dtype, "shape": list(form.shape), "bytes": form.size,

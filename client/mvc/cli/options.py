@@ -11,6 +11,8 @@ from mvc.cli.errors import EXIT_HELP
 from mvc.cli.face import Face
 
 COMPONENTS = ("architecture", "weights", "hyperparameters", "data", "results")
+PARTS = (*COMPONENTS, "state")
+"""What --only takes: `weights` is then the model, and `state` its training state."""
 
 Function = Callable[..., Any]
 

@@ -28,6 +28,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "reproduce": "run a version's command again and compare",
         "ls": "list the files of a version",
         "cat": "print a file of a version",
+        "explain": "show which part a file is, and why",
     },
     "Move": {
         "checkout": "bring files and HEAD to a version",

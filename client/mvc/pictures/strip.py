@@ -49,9 +49,12 @@ class Cell:
 
 
 def of(weights: Weights, title: str) -> Drawing:
-    """The strip of a diff's weights; reads what has not been measured yet."""
+    """The strip of a diff's weights, training state left out if there is a model beside it; reads what
+    has not been measured yet."""
     weights.measure()
-    return draw([_cell_of(tensor) for tensor in weights.values()], title)
+    every = list(weights.values())
+    model = [tensor for tensor in every if not tensor.state]
+    return draw([_cell_of(tensor) for tensor in model or every], title)
 
 
 def _cell_of(tensor: TensorDiff) -> Cell:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from mvcd.errors import Failure, MissingObject, StaleReuse
 from mvcd.ids import VersionId
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo.change import commit
@@ -32,6 +33,7 @@ from mvcd.repo.ondisk.statcache import FINE_SLACK_NS, FileStat
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.records.results import CommitResult, Context, Diff, Head
 from mvcd.repo.workspace.candidates import Candidate, CandidateState
+from mvcd.repo.workspace.left_out import kept
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan
 from mvcd.repo.workspace.snapshot import Snapshot
 from mvcd.repo.workspace.targets import StoreTarget
@@ -357,11 +359,11 @@ def follow_head(captures: Captures, old: HeadValue, branch: str) -> None:
 
 
 def _gone_of(
-    version: Version, fetch: Fetch, shown: Collection[str], out: Collection[Component]
+    version: Version, fetch: Fetch, shown: Collection[str], out: Collection[Component | SubPart]
 ) -> list[str]:
     """What a version has, but for components left `out`, and a fresh scan does not show."""
-    kept = VersionFiles(version, fetch).all([c for c in Component if c not in out])
-    return sorted({p.entry.path for p in kept}.difference(shown))
+    found = kept(VersionFiles(version, fetch), out)
+    return sorted({p.entry.path for p in found}.difference(shown))
 
 
 def gone(core: Core, scan: Scan) -> Sequence[str]:

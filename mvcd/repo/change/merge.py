@@ -280,7 +280,8 @@ def _values(
     core: Core, version: Version, component: Component
 ) -> Iterator[tuple[str, Mapping[str, Value]]]:
     carriers = flatvalues.carriers(version, component, core.fetch)
-    for entry in islice(carriers, flatvalues.MAX_FILES):
+    for placed in islice(carriers, flatvalues.MAX_FILES):
+        entry = placed.entry
         known = flatvalues.remembered(core.store, component, entry)
         yield (
             entry.path,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.version import Component, Trigger
 from mvcd.repo.change.choosing import chooser, refuse_unknown
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
@@ -233,7 +234,8 @@ def restore(
         workspace = ScannedWorkspace(core)
         dirty = workspace.differences(head.version)
         unsaved, fetch = workspace.unsaved
-        out = core.left_out() & frozenset(components or Component)
+        whole = left_out.ALL if components is None else frozenset(components)
+        out = core.left_out() & (whole | ({SubPart.STATE} if Component.WEIGHTS in whole else set()))
         if core.promised is not None and out:
             core.promised.bring(left_out.roots(version, out), lists_only=True)
         brought = left_out.not_here(core.root, version, out, core.fetch, chosen)

@@ -159,7 +159,7 @@ def _rows_after(
     scan, files = workspace.scan, VersionFiles(version, workspace.fetch)
     here = {c.path: c.stat for c in scan.candidates}
     if scan.fresh:
-        entries = {p.entry.path: p for p in files.all(left_out.ALL - leaving)}
+        entries = {p.entry.path: p for p in left_out.kept(files, leaving)}
         missing = [path for path in entries if path not in here]
         entries |= files.lookup(stats.keys() - entries.keys())  # left out, but here
     else:

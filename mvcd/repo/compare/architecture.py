@@ -11,7 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -146,15 +146,21 @@ def _models(sides: Sides, old_files: ModelFiles, new_files: ModelFiles) -> Itera
     }
     if not touched:
         return
-    old, new = _layers(sides.old, old_files, touched), _layers(sides.new, new_files, touched)
+    also = sides.weights_on_one_side
+    old = _layers(sides.old, old_files, touched, also)
+    new = _layers(sides.new, new_files, touched, also)
     for before, after in _pairs(old, new):
         yield compare_layers(old.get(before or "", {}), new.get(after or "", {}), before, after)
 
 
-def _layers(side: Side, files: ModelFiles, models: set[str]) -> dict[str, dict[str, Keyed]]:
-    """By model; of each all shards, also those that did not change. Files without tensors make no model."""
+def _layers(
+    side: Side, files: ModelFiles, models: set[str], also: Collection[str]
+) -> dict[str, dict[str, Keyed]]:
+    """By model; of each all shards, also those that did not change, and those (`also`) that are weights only on
+    the other side. Files without tensors make no model."""
     found: dict[str, dict[str, Keyed]] = defaultdict(dict)
-    for placed in side.files.all([Component.WEIGHTS]):
+    others = [placed for path in also if (placed := side.files.find(path)) is not None]
+    for placed in dict.fromkeys([*side.files.all([Component.WEIGHTS]), *others]):
         model = model_of(placed.entry.path)
         if model is None or model not in models or placed.entry.mode is Mode.SYMLINK:
             continue

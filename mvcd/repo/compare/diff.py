@@ -67,21 +67,23 @@ def _file_changes(component: Component, changed: Mapping[str, Change]) -> FileCh
     added: dict[str, Entry] = {}
     deleted: dict[str, Entry] = {}
     modified: list[str] = []
+    moved: list[tuple[str, Component]] = []
     for path, (before, after) in changed.items():
         here_before = before is not None and before.component is component
         here_after = after is not None and after.component is component
         if here_before and here_after:
             modified.append(path)
-        elif here_before and before is not None:
+        elif here_after and before is not None:
+            moved.append((path, before.component))
+        elif here_before and before is not None and after is None:
             deleted[path] = before.entry
         elif here_after and after is not None:
             added[path] = after.entry
     renamed = _renames(deleted, added)
     for old_path, new_path in renamed:
         del deleted[old_path], added[new_path]
-    return FileChanges(
-        tuple(sorted(added)), tuple(sorted(modified)), tuple(sorted(deleted)), tuple(renamed)
-    )
+    came, stayed, gone = (tuple(sorted(paths)) for paths in (added, modified, deleted))
+    return FileChanges(came, stayed, gone, tuple(renamed), moved=tuple(sorted(moved)))
 
 
 def _renames(deleted: Mapping[str, Entry], added: Mapping[str, Entry]) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
-from mvcd.inspect.layers import Keyed, Layer, is_layer
+from mvcd.inspect.layers import Keyed, Layer, layers_in
 from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, WITHOUT_METADATA, StoredTensor, TensorFile
 from mvcd.inspect.values import flatten
 from mvcd.objects.entry import Entry
@@ -39,10 +39,11 @@ class ModelFiles:
             segments = Segments(recipe)
             found = header.tensors.values() if header is not None else ()
             tensors = [Held(tensor, segments.of(tensor)) for tensor in found]
+        keep = layers_in([t.name for t, _ in tensors])
         return {
             t.name: (Layer(t.name, t.dtype, t.shape, not t.repeats), _identity(entry, t, segment))
             for t, segment in tensors
-            if is_layer(t.name)
+            if t.name in keep
         }
 
     def metadata(self, entry: Entry) -> Mapping[str, Value] | None:

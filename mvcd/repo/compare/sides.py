@@ -89,6 +89,13 @@ class Sides:
         return self._compared[0]
 
     @cached_property
+    def weights_on_one_side(self) -> tuple[str, ...]:
+        """Paths of files that are there on both sides, and weights on one of them only."""
+        pairs = ((p, a.component, b.component) for p, (a, b) in self.changes.items() if a and b)
+        found = [p for p, a, b in pairs if a is not b and Component.WEIGHTS in (a, b)]
+        return tuple(sorted(found))
+
+    @cached_property
     def absent(self) -> Mapping[Component, tuple[VersionId, ...]]:
         """Components that differ, and the versions whose lists of their files are not here: pruned, or never
         fetched. Of these no more is known than what the records say."""

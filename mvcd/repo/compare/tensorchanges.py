@@ -21,7 +21,7 @@ changed: mostly their chunks tell, at the seams their bytes must. A tenth of a s
 def compare_tensors(sides: Sides) -> WeightChanges:
     """Compares changed weight files. What is not here, pruned or never fetched, takes no part."""
     table = Weights(
-        _side(sides.old), _side(sides.new), Silent(), lambda: sides.changes,
+        _side(sides, sides.old), _side(sides, sides.new), Silent(), lambda: sides.changes,
         equal_files=False, read_bytes=READ_BYTES,
     )  # fmt: skip
     files: dict[str, list[TensorDiff]] = {}
@@ -53,8 +53,9 @@ def _came(sides: Sides, path: str) -> bool:
     return path in sides.changes and sides.changes[path][0] is None
 
 
-def _side(side: Side) -> TensorSide:
-    return TensorSide(side.version, Content(side.fetch, None, side.root))
+def _side(sides: Sides, side: Side) -> TensorSide:
+    content = Content(side.fetch, None, side.root)
+    return TensorSide(side.version, content, sides.weights_on_one_side)
 
 
 def _changes(tensors: Iterable[TensorDiff]) -> TensorChanges:

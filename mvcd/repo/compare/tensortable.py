@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain
@@ -37,15 +37,19 @@ class TensorRow:
 class TensorSide:
     """A version's weights, or the workspace's: what they are called and how their bytes are reached."""
 
-    def __init__(self, version: Version, content: Content) -> None:
+    def __init__(self, version: Version, content: Content, also: Collection[str] = ()) -> None:
+        """`also`: paths of files that are weights on the other side, whatever they are here."""
         self.content = content
+        self._also = also
         self._files = VersionFiles(version, content.fetch)
         self._companions: dict[str, Entry | None] = {}
 
     def entries(self) -> dict[str, Entry]:
         """The weight files by path."""
-        placed = self._files.all([Component.WEIGHTS])
-        return {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
+        others = map(self._files.find, self._also)
+        placed = chain(self._files.all([Component.WEIGHTS]), (p for p in others if p is not None))
+        found = {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
+        return dict(sorted(found.items())) if self._also else found
 
     def recipe_rows(self, entry: Entry, *, headers: bool = True) -> Iterator[TensorRow]:
         """Tensors of a file whose recipe lists them; with `headers` those of torch also by their other names,

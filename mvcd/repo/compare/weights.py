@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -21,6 +21,7 @@ from typing import NoReturn, Self
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Sums, is_number, width
+from mvcd.inspect.trainingstate import state_in
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.version import EMPTY
@@ -56,15 +57,32 @@ class TensorDiff:
     `kind`: "unchanged", "changed", "added", "removed", "reshaped", "retyped" (dtype; perhaps shape too), or
     "renamed", with the same content; `name` is then the new one. Figures of an unchanged or renamed tensor that
     follow from its being so cost no reading. Asking for those of a tensor that cannot be compared raises
-    Failure, kind "not-comparable".
+    Failure, kind "not-comparable". `state`: whether it is training state, not the model's.
     """
 
-    __slots__ = ("_statistics", "_weights", "kind", "name", "new", "old", "pair", "problem")
+    __slots__ = (
+        "_statistics",
+        "_weights",
+        "kind",
+        "name",
+        "new",
+        "old",
+        "pair",
+        "problem",
+        "state",
+    )
 
     def __init__(
-        self, weights: Weights, name: str, old: TensorRow | None, new: TensorRow | None
+        self,
+        weights: Weights,
+        name: str,
+        old: TensorRow | None,
+        new: TensorRow | None,
+        *,
+        state: bool = False,
     ) -> None:
         self._weights = weights
+        self.state = state
         self._statistics: Statistics | None = None
         self.pair = old, new
         self.name = name
@@ -284,11 +302,13 @@ class Weights(Mapping[str, TensorDiff]):
         if rows.absent:
             pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
         uses = Counter(present(pair).name for pair in pairs)
+        states = _states([*rows.old, *rows.new])
         found = {}
         for pair in pairs:
             row = present(pair)
             label = row.name if uses[row.name] == 1 else f"{row.path}:{row.name}"
-            found[label] = TensorDiff(self, row.name, *pair)
+            state = (row.path, row.name) in states
+            found[label] = TensorDiff(self, row.name, *pair, state=state)
         return found
 
     @staticmethod
@@ -395,8 +415,17 @@ def weights(core: Core, sides: Sides) -> Weights:
     old, new = sides.old, sides.new
     before = Content(old.fetch, core.store, None)
     after = Content(new.fetch, None if new.root else core.store, new.root)
-    left, right = TensorSide(old.version, before), TensorSide(new.version, after)
+    also = sides.weights_on_one_side
+    left, right = TensorSide(old.version, before, also), TensorSide(new.version, after, also)
     return Weights(left, right, core.monitor, lambda: sides.changes)
+
+
+def _states(rows: Iterable[TensorRow]) -> set[tuple[str, str]]:
+    """(path, name) of the tensors that are training state."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.path, []).append(row.name)
+    return {(path, name) for path, found in names.items() for name in state_in(path, found)}
 
 
 def _form(row: TensorRow | None) -> TensorForm | None:

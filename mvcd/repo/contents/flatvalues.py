@@ -10,11 +10,12 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from mvcd.ids import RecipeId
+from mvcd.inspect.company import COUNTERS
 from mvcd.inspect.values import merge_values, parse_metrics, parse_settings
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Value, Version
-from mvcd.repo.contents.files import VersionFiles, read_entry
+from mvcd.repo.contents.files import Placed, VersionFiles, read_entry
 from mvcd.store.api import Store
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
@@ -56,16 +57,34 @@ def carries_values(component: Component, path: str, size: int) -> bool:
     )
 
 
+def component_telling(path: str, component: Component) -> Component:
+    """Names the component as whose file it tells values: a Trainer's counters are training state, with a
+    history of metrics in it."""
+    counters = component is Component.WEIGHTS and path.rpartition("/")[2].lower() == COUNTERS
+    return Component.RESULTS if counters else component
+
+
+def telling(files: VersionFiles, component: Component) -> Iterator[Placed]:
+    """The files that may tell settings or metrics: those of the component, and of weights those that
+    `component_telling` names."""
+    yield from files.all([component])
+    if component is Component.RESULTS:
+        for placed in files.all([Component.WEIGHTS]):
+            if component_telling(placed.entry.path, placed.component) is component:
+                yield placed
+
+
 def parse(component: Component, path: str, data: bytes) -> dict[str, Value]:
     parser = parse_settings if component is Component.HYPERPARAMETERS else parse_metrics
     return dict(parser(path, data).values)
 
 
-def carriers(version: Version, component: Component, fetch: Fetch) -> Iterator[Entry]:
-    """Files of a component that carry values, in order of their paths; MAX_FILES of them count."""
-    for placed in VersionFiles(version, fetch).all([component]):
+def carriers(version: Version, component: Component, fetch: Fetch) -> Iterator[Placed]:
+    """Files that carry settings or metrics, those of the component first, in order of their paths; MAX_FILES of
+    them count."""
+    for placed in telling(VersionFiles(version, fetch), component):
         if carries_values(component, placed.entry.path, placed.entry.size):
-            yield placed.entry
+            yield placed
 
 
 def remembered(store: Store, component: Component, entry: Entry) -> dict[str, Value] | None:

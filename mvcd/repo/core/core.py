@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
 from mvcd.objects.version import EMPTY, Component, Version
@@ -236,14 +237,14 @@ class Core:
         old, new = self.store.ref(name), "\n".join(sorted(paths)).encode()
         return None if (old or b"") == new else RefUpdate(name, old, new)
 
-    def left_out(self) -> frozenset[Component]:
+    def left_out(self) -> frozenset[Component | SubPart]:
         """Components of HEAD's version that the workspace leaves out (left_out.py)."""
         if self._workspace is None:
             return frozenset()
         value = self.store.ref(left_out_name(self.workspace))
         return decode_components(value)
 
-    def move_left_out(self, components: frozenset[Component]) -> RefUpdate | None:
+    def move_left_out(self, components: frozenset[Component | SubPart]) -> RefUpdate | None:
         """The update that leaves `components` out; None when it is so already."""
         name = left_out_name(self.workspace)
         old, new = self.store.ref(name), encode_components(components) or None

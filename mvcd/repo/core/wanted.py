@@ -1,7 +1,8 @@
 """Clones that hold every record but not all content: what they leave out, and who has it.
 
     partial.remote     the remote that promised the rest
-    partial.only       components whose content comes with a fetch, joined by commas; none: "-"
+    partial.only       components whose content comes with a fetch, joined by commas; none: "-"; "model" is
+                       weights without training state
     partial.depth      content of that many newest versions comes with a fetch
 
 What is left out comes when it is asked for (promised.py), and stays. So "absent" is no damage here, as long as
@@ -10,16 +11,20 @@ the remote has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from mvcd.errors import Failure
 from mvcd.ids import Digest, VersionId
+from mvcd.inspect.trainingstate import is_state_file
+from mvcd.objects.entry import Entry
+from mvcd.objects.tree import Node
 from mvcd.objects.version import Component, Version
 from mvcd.repo.core import remotes
 from mvcd.repo.core.config import Config
 
 _NOTHING = "-"
+_MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Wanted:
 
     only: frozenset[Component] | None = None
     depth: int | None = None
+    state: bool = True
+    """Where `only` has weights: also their training state, as the paths of its files tell."""
 
     @property
     def everything(self) -> bool:
@@ -37,9 +44,21 @@ class Wanted:
     def settings(self, remote: str) -> dict[str, str | None]:
         if self.everything:
             return {}
-        only = None if self.only is None else ",".join(sorted(self.only)) or _NOTHING
+        only = None if self.only is None else ",".join(sorted(self._words())) or _NOTHING
         depth = None if self.depth is None else str(self.depth)
         return {"partial.remote": remote, "partial.only": only, "partial.depth": depth}
+
+    def _words(self) -> Iterator[str]:
+        for component in self.only or ():
+            model = component is Component.WEIGHTS and not self.state
+            yield _MODEL if model else component.value
+
+    def passes_over(self, opened: object) -> frozenset[Digest]:
+        """Recipes of training state that does not come, of an object that was opened."""
+        if self.state or not isinstance(opened, Node):
+            return frozenset()
+        entries = (item for item in opened.items if isinstance(item, Entry))
+        return frozenset(entry.recipe for entry in entries if is_state_file(entry.path))
 
     def left_out(
         self,
@@ -73,9 +92,12 @@ def wanted(config: Config) -> Wanted:
     only, depth = config.get("partial.only"), config.get("partial.depth")
     try:
         names = None if only is None else [n for n in only.split(",") if n != _NOTHING]
+        state = names is None or _MODEL not in names
+        names = names and [Component.WEIGHTS.value if n == _MODEL else n for n in names]
         return Wanted(
             None if names is None else frozenset(map(Component, names)),
             None if depth is None else int(depth),
+            state,
         )
     except ValueError as error:
         raise Failure(

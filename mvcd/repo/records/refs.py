@@ -25,6 +25,7 @@ from dataclasses import dataclass
 
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import DIGEST_BYTES, VersionId
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.version import EMPTY, Component
 
 HEADS = "heads/"
@@ -99,13 +100,14 @@ def root_name(workspace: str) -> str:
     return f"workspaces/{workspace}/root"
 
 
-def encode_components(components: Collection[Component]) -> bytes:
+def encode_components(components: Collection[Component | SubPart]) -> bytes:
     """The value of a ref `left-out`, b"" of none."""
     return " ".join(sorted(components)).encode()
 
 
-def decode_components(value: bytes | None) -> frozenset[Component]:
-    return frozenset(map(Component, (value or b"").decode().split()))
+def decode_components(value: bytes | None) -> frozenset[Component | SubPart]:
+    words = (value or b"").decode().split()
+    return frozenset(SubPart(w) if w == SubPart.STATE.value else Component(w) for w in words)
 
 
 def known_workspaces(refs: Iterable[str]) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from mvcd.ids import VersionId
 from mvcd.inspect.tensors import TensorChanges
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.version import Component, ComponentRoot, Value, Version
 
 
@@ -64,7 +65,7 @@ class Status:
     untracked: tuple[str, ...]  # top-level names not under care; directories end in "/"
     skipped: tuple[tuple[str, str], ...]
     tracked: tuple[str, ...]
-    left_out: tuple[Component, ...] = ()  # absent here, and not deleted
+    left_out: tuple[Component | SubPart, ...] = ()  # absent here, and not deleted
 
     @property
     def clean(self) -> bool:
@@ -82,17 +83,22 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class FileChanges:
-    """Without `listed`, the files differ, but a list of them is not here: which ones is not known."""
+    """Without `listed`, the files differ, but a list of them is not here: which ones is not known.
+
+    `moved` has paths that were part of another component before, and that one; their content may have changed
+    too. There they count as nothing.
+    """
 
     added: tuple[str, ...] = ()
     modified: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     renamed: tuple[tuple[str, str], ...] = ()  # (old, new), equal content
     listed: bool = True
+    moved: tuple[tuple[str, Component], ...] = ()
 
     @property
     def changed(self) -> bool:
-        known = self.added or self.modified or self.deleted or self.renamed
+        known = self.added or self.modified or self.deleted or self.renamed or self.moved
         return bool(known) or not self.listed
 
 
@@ -172,7 +178,9 @@ class CheckoutResult:
     kept: tuple[str, ...] = ()  # paths with unsaved work that the move did not touch
     saved: VersionId | None = None  # where overwritten work was kept for undo
     skipped: tuple[tuple[str, str], ...] = ()
-    left_out: tuple[Component, ...] = ()  # what the workspace does not have of HEAD's version
+    left_out: tuple[
+        Component | SubPart, ...
+    ] = ()  # what the workspace does not have of HEAD's version
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +276,29 @@ class Listed:
     size: int
     mode: str  # "file", "executable", "symlink"
     recipe: str  # hex
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """`component` is what a commit makes of the file now, `recorded` what the version says, if it has the file.
+
+    `state`: whether it is training state, a sub-part of weights. `rule` names what decided. `format`: what was
+    recognised, "" nothing; `tensors` and `parameters` (of these, training state left out) are None for a file
+    that has none. `values` counts the settings or metrics in it, None where none are looked for. `problem` says
+    what was not understood.
+    """
+
+    path: str
+    component: Component
+    state: bool
+    rule: str
+    recorded: Component | None = None
+    format: str = ""
+    tensors: int | None = None
+    parameters: int | None = None
+    state_tensors: int | None = None
+    values: int | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mvcd.ids import VersionId
-from mvcd.inspect.layers import Layer, is_layer, model_of
+from mvcd.inspect.layers import Layer, layers_in, model_of
 from mvcd.inspect.tables import format_of, read_table
 from mvcd.inspect.tensorfile import StoredTensor
+from mvcd.inspect.trainingstate import all_state, is_state_file
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Recipe
 from mvcd.objects.version import Component, Version
@@ -47,13 +48,15 @@ class CardFile:
 
 @dataclass(frozen=True, slots=True)
 class WeightFile:
-    """A file of weights; without `format` it is plain bytes, and nothing is known of its tensors."""
+    """A file of weights; without `format` it is plain bytes, and nothing is known of its tensors. `state`:
+    it holds training state, not the model."""
 
     path: str
     size: int
     recipe: str
     format: str
     tensors: int
+    state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +191,17 @@ def _weights(
             continue
         recipe = recipe_of(entry, core.fetch)
         found = _tensors(core, entry, recipe)
-        files.append(
-            WeightFile(entry.path, entry.size, entry.recipe.hex(), recipe.format, len(found))
-        )
+        names = [t.name for t in found]
+        state = is_state_file(entry.path) or all_state(names)
+        id, count = entry.recipe.hex(), len(found)
+        files.append(WeightFile(entry.path, entry.size, id, recipe.format, count, state))
         model = model_of(entry.path)
         if model is not None:
+            keep = layers_in(names)
             network = {
                 t.name: Layer(t.name, t.dtype, t.shape, not t.repeats)
                 for t in found
-                if is_layer(t.name)
+                if t.name in keep
             }
             layers[model].update(network)
     networks = [_network(name, list(below.values())) for name, below in layers.items() if below]

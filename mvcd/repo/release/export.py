@@ -22,9 +22,10 @@ from mvcd.disk.renames import move
 from mvcd.disk.sync import sync_directories, sync_directory, sync_file
 from mvcd.errors import Busy, Conflict, CorruptObject, Failure
 from mvcd.ids import VersionId
+from mvcd.inspect.trainingstate import all_state, is_state_file
 from mvcd.objects.promotion import Promotion
 from mvcd.objects.version import Component, Version
-from mvcd.repo.contents.files import Placed, VersionFiles
+from mvcd.repo.contents.files import Placed, VersionFiles, recipe_of
 from mvcd.repo.contents.pipeline import worker_count
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.below import paths_below
@@ -53,8 +54,10 @@ def export(
     *,
     only: Collection[Component] | None = None,
     replace: bool = False,
+    state: bool | None = None,
 ) -> ExportResult:
-    """Writes a version, or some of its components, into a new directory with a manifest (EXPORT.md).
+    """Writes a version, or some of its components, into a new directory with a manifest (EXPORT.md); with
+    `state`, of its weights only what is training state (True), or what is not (False).
 
     Raises Failure (kind "not-empty", "missing-content", "reserved-name", "unsafe-link"), Busy, Conflict.
     """
@@ -65,9 +68,8 @@ def export(
     before = _judge(target, replace=replace)
     version = core.version(id)
     chosen = tuple(c for c in Component if only is None or c in only)
-    files = sorted(
-        VersionFiles(version, core.fetch).all(chosen), key=lambda placed: placed.entry.path
-    )
+    listed = sorted(VersionFiles(version, core.fetch).all(chosen), key=lambda p: p.entry.path)
+    files, others = _split(core, listed, state)
     if core.promised is not None:
         core.promised.bring_entries(p.entry for p in files)
     _require_exportable(core, id, version, files)
@@ -76,11 +78,33 @@ def export(
         place = os.path.join(beside, "content")
         os.mkdir(place)
         _write(core, files, place, os.path.join(beside, _STAGING))
-        listed = _listed(place, files)
-        made = ExportManifest(id, version, chosen, listed, _promotion(core, rev, id))
+        rows = _listed(place, files)
+        rest = tuple(ExportedFile(p.component, p.entry, "") for p in others)
+        made = ExportManifest(id, version, chosen, rows, _promotion(core, rev, id), rest)
         _write_manifest(place, made.encode())
         _settle(place, target, beside, replaces=before is not None)
     return ExportResult(made, target, sum(p.entry.size for p in files), before)
+
+
+def _split(
+    core: Core, files: Sequence[Placed], state: bool | None
+) -> tuple[list[Placed], list[Placed]]:
+    """What is exported, and the weights that are not."""
+    if state is None:
+        return list(files), []
+
+    def goes(placed: Placed) -> bool:
+        return placed.component is not Component.WEIGHTS or _is_state(core, placed) is state
+
+    return [p for p in files if goes(p)], [p for p in files if not goes(p)]
+
+
+def _is_state(core: Core, placed: Placed) -> bool:
+    """By its name, or by the tensors that its recipe lists."""
+    if is_state_file(placed.entry.path):
+        return True
+    names = recipe_of(placed.entry, core.fetch).tensors()
+    return all_state(names)
 
 
 def _judge(target: str, *, replace: bool) -> VersionId | None:

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mvcd.errors import CorruptObject, Failure, MvcError
@@ -27,6 +27,8 @@ from mvcd.repo.ondisk.unreadable import remedy
 NAME = "mvc-manifest.json"
 FORMAT = "mvc-export"
 FORMAT_VERSION = 1
+VERSION_WITH_LEFT_OUT = 2
+"""The format's version of a manifest with `left_out`, which readers of the first would find contradictory."""
 MAX_BYTES = 256 << 20
 """Largest manifest; a file takes about 250 bytes, so this is a million files."""
 MAX_FILES = 1_000_000
@@ -39,25 +41,28 @@ _MODES = {mode.name.lower(): mode for mode in Mode}
 class ExportedFile:
     component: Component
     entry: Entry
-    sha256: str  # hex, of the whole file; of a link's text
+    sha256: str  # hex, of the whole file; of a link's text; "" of what was left out
 
 
 @dataclass(frozen=True, slots=True)
 class ExportManifest:
-    """`only` has the components that were exported; `promotion` is the record of the stage, if by stage."""
+    """`only` has the components that were exported; `promotion` is the record of the stage, if by stage.
+    `left_out`: files of these components that were not, so that the others still prove to be the version's.
+    """
 
     version: VersionId
     record: Version
     only: tuple[Component, ...]
     files: tuple[ExportedFile, ...]  # by path
     promotion: Promotion | None = None
+    left_out: tuple[ExportedFile, ...] = ()  # by path, without SHA-256
 
     def encode(self) -> bytes:
         """JSON with one line a file."""
         made = self.promotion
         head: dict[str, Any] = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": VERSION_WITH_LEFT_OUT if self.left_out else FORMAT_VERSION,
             "version": self.version.hex(),
             "number": self.record.generation,
             "message": self.record.message,
@@ -65,6 +70,8 @@ class ExportManifest:
             "components": {c.value: _component(self.record.components[c]) for c in self.only},
             "record": _pack(self.record.encode()),
         }
+        if self.left_out:
+            head["left_out"] = [_file(f) for f in self.left_out]
         lines = [json.dumps(_file(f), sort_keys=True) for f in self.files]
         text = json.dumps(head, indent=1)[:-2]
         files = ",\n".join(f"  {line}" for line in lines)
@@ -77,9 +84,10 @@ class ExportManifest:
             document = json.loads(data)
             if document["format"] != FORMAT:
                 raise ValueError(f"its format is {document['format']!r}")
-            if document["format_version"] != FORMAT_VERSION:
+            wanted = VERSION_WITH_LEFT_OUT if "left_out" in document else FORMAT_VERSION
+            if document["format_version"] != wanted:
                 raise ValueError(
-                    f"it has format {document['format_version']}, this mvc reads {FORMAT_VERSION}"
+                    f"it has format {document['format_version']}, this mvc reads {wanted}"
                 )
             found = _read(document)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -134,9 +142,12 @@ def _contradictions(manifest: ExportManifest, document: dict[str, Any]) -> Itera
         yield "the version's record is not that of the version"
     if (document["number"], document["message"]) != (record.generation, record.message):
         yield "its number or message is not the version's"
-    files = {f.entry.path: f for f in manifest.files}
-    if len(files) != len(manifest.files):
+    listed = (*manifest.files, *manifest.left_out)
+    files = {f.entry.path: f for f in listed}
+    if len(files) != len(listed):
         yield "a path stands twice"
+    if any(f.component is not Component.WEIGHTS for f in manifest.left_out):
+        yield "it leaves out what is no part of the weights"
     for component in Component:
         root, name = roots(files, component), component.value
         if component not in manifest.only:
@@ -167,7 +178,12 @@ def _read(document: dict[str, Any]) -> ExportManifest:
         only=only,
         files=tuple(map(_read_file, listed)),
         promotion=promotion,
+        left_out=tuple(map(_read_left_out, document.get("left_out", ()))),
     )
+
+
+def _read_left_out(row: dict[str, Any]) -> ExportedFile:
+    return replace(_read_file({**row, "sha256": "0" * 64}), sha256="")
 
 
 def _read_file(row: dict[str, Any]) -> ExportedFile:

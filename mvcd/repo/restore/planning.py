@@ -22,7 +22,7 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable, remedy
 from mvcd.repo.restore.checkout import why_reserved
 from mvcd.repo.workspace.ingest import Ingest, Source
-from mvcd.repo.workspace.left_out import ALL, Components
+from mvcd.repo.workspace.left_out import Components, kept
 from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.targets import DryTarget
 
@@ -194,7 +194,7 @@ def refuse_alike(core: Core, planned: CheckoutPlan, version: Version, leaving: C
     if not planned.write or not core.names.folds:
         return
     going = set(planned.remove)
-    there = VersionFiles(version, core.fetch).all(ALL - leaving)
+    there = kept(VersionFiles(version, core.fetch), leaving)
     staying = (placed.entry.path for placed in there if placed.entry.path not in going)
     refuse_twins([*staying, *(entry.path for entry in planned.write)], core.names, core.root)
     if planned.alike:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from mvcd.disk.directories import make_directories
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor, Silent
 from mvcd.repo.change import moves
 from mvcd.repo.core import connecting, remotes
@@ -138,6 +139,8 @@ def _check_out(
     if stands.version is None:
         return None
     leaving = left_out.NONE if wanted.only is None else left_out.ALL - wanted.only
+    if wanted.only is not None and not wanted.state:
+        leaving |= {SubPart.STATE}
     return moves.forward(
         core, stands.branch, stands.version, context,
         f"clone {stands.branch or stands.version.short()}", leaving=leaving, early=early.ready(),

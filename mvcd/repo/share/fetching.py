@@ -146,7 +146,7 @@ def _fetch(
                     leave=None if choice.everything else lambda new, read: choice.left_out(
                         new, heads, read
                     ),
-                    complete=choice.everything, onlooker=onlooker,
+                    passes_over=choice.passes_over, complete=choice.everything, onlooker=onlooker,
                 )  # fmt: skip
             finally:
                 core.monitor.finish()

@@ -8,8 +8,10 @@ scan        all of them: which files may differ
 ingest      files into objects
 recut       whether a file is what a recipe says that was cut along other lines
 targets     where the objects go
+sorting     files into components, by rules, content and company
 snapshot    the workspace's state as an unsaved version
 workspace   the files under care, and what is known of them
 left_out    components that a workspace leaves out
+explaining  which part a file is, and why
 status      what differs from HEAD
 """

@@ -28,6 +28,7 @@ from mvcd.chunking.chunker import StreamCutter
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, RecipeId
+from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
 from mvcd.inspect.layout import Layout, ReadAt, TensorInfo
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Mode
@@ -99,6 +100,7 @@ class Source:
     path: str
     stat: FileStat
     wants_data: bool = False  # the raw bytes come back with the result (settings and metrics)
+    wants_kind: bool = False  # what its content says of the part it is comes back too
     at: str = ""  # where its bytes lie, relative to the root, if not at its path
 
 
@@ -110,6 +112,7 @@ class Ingested:
     mode: Mode
     stat: FileStat  # as it was read: differs from the scan's if the file changed in between
     data: bytes | None
+    kind: ContentKind = UNKNOWN
 
 
 @dataclass(slots=True)
@@ -244,10 +247,11 @@ class Ingest:
             fd = _open(path, source.path)
             try:
                 before = FileStat.of(os.fstat(fd))
-                draft = self._stream_once(fd, before.size, source)
+                draft, kind = self._stream_once(fd, before.size, source)
                 if stat_matches(fd, before) and stat_matches(path, before):
                     self._pipeline.submit(
-                        _nothing, functools.partial(self._finish_stream, source.path, draft, before)
+                        _nothing,
+                        functools.partial(self._finish_stream, source.path, draft, kind, before),
                     )
                     return
             except EOFError:  # shorter than its stat said
@@ -258,8 +262,12 @@ class Ingest:
                 os.close(fd)
         raise unstable(source.path)
 
-    def _stream_once(self, fd: int, size: int, source: Source) -> Draft:
-        shape = shape_of(lambda offset, length: os.pread(fd, length, offset), size)
+    def _stream_once(self, fd: int, size: int, source: Source) -> tuple[Draft, ContentKind]:
+        def read_at(offset: int, length: int) -> bytes:
+            return os.pread(fd, length, offset)
+
+        shape = shape_of(read_at, size)
+        kind = kind_of(read_at, size, shape) if source.wants_kind else UNKNOWN
         draft = Draft(shape)
         cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
         span = index = 0
@@ -272,7 +280,7 @@ class Ingest:
                 functools.partial(self._encode, source.path, shape, pieces),
                 functools.partial(self._receive_batch, source.path, draft, buffer),
             )
-        return draft
+        return draft, kind
 
     def _receive_batch(self, path: str, draft: Draft, buffer: bytearray, done: list[Done]) -> None:
         chunks = [d for d in done if d.id is not None]
@@ -286,11 +294,13 @@ class Ingest:
         self._monitor.advance(bytes_done=sum(len(d.piece.data) for d in done), bytes_new=new)
         self._buffers.append(buffer)
 
-    def _finish_stream(self, path: str, draft: Draft, now: FileStat, _: None) -> None:
+    def _finish_stream(
+        self, path: str, draft: Draft, kind: ContentKind, now: FileStat, _: None
+    ) -> None:
         recipe = draft.finish()
         self._put_objects(draft.take_objects())
         self._monitor.advance(items_done=1)
-        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, None))
+        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, None, kind))
 
     def _take_buffer(self) -> bytearray:
         return self._buffers.pop() if self._buffers else bytearray(BATCH_BYTES)
@@ -345,7 +355,9 @@ def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
     draft.accept(done)
     recipe = draft.finish()
     kept = data if source.wants_data else None
-    result = Ingested(source.path, recipe, len(data), now.mode, now, kept)
+    looked = source.wants_kind and not now.is_symlink
+    kind = kind_of(_reader(data), len(data), shape) if looked else UNKNOWN
+    result = Ingested(source.path, recipe, len(data), now.mode, now, kept, kind)
     return _Loaded(result, shape, done, draft.take_objects())
 
 

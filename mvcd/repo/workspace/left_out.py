@@ -5,6 +5,8 @@ does not lie here is as HEAD has it, for status, commit and the daemon alike, an
 it. A file that does lie here counts as ever, and moves along. A checkout brings everything and ends it;
 restoring a whole component ends it for that one.
 
+Besides components, training state can be left out, the sub-part of weights that the paths of its files tell.
+
 `mvc.toml` and `.mvcignore` come along wherever anything does, for they rule what is here.
 """
 
@@ -15,6 +17,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from mvcd.ids import NodeId
+from mvcd.inspect.trainingstate import SubPart, is_state_file
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.contents.files import Change, Placed, VersionFiles, changes
@@ -22,12 +25,32 @@ from mvcd.repo.ondisk.ground import Ground
 from mvcd.repo.workspace.ignore import IGNORE_FILE, NEVER
 from mvcd.repo.workspace.settings import FILE as SETTINGS
 
-Components = frozenset[Component]
+Components = frozenset[Component | SubPart]
 ALL: Components = frozenset(Component)
 NONE: Components = frozenset()
 
 
-def part(version: Version, components: Collection[Component]) -> Version:
+def is_out(placed: Placed, components: Collection[Component | SubPart]) -> bool:
+    """Whether a file is of these components, or of a sub-part of them that is told by its path."""
+    if placed.component in components:
+        return True
+    state = placed.component is Component.WEIGHTS and SubPart.STATE in components
+    return state and is_state_file(placed.entry.path)
+
+
+def kept(files: VersionFiles, components: Collection[Component | SubPart]) -> Iterator[Placed]:
+    """All files but those of these components."""
+    found = files.all([c for c in Component if c not in components])
+    return (placed for placed in found if not is_out(placed, components))
+
+
+def lists(components: Collection[Component | SubPart]) -> list[Component]:
+    """The components in whose lists their files are."""
+    weights = SubPart.STATE in components
+    return [c for c in Component if c in components or (weights and c is Component.WEIGHTS)]
+
+
+def part(version: Version, components: Collection[Component | SubPart]) -> Version:
     """The files and values of some components of a version, as if it had no others."""
     roots = {c: (version if c in components else EMPTY).components[c] for c in Component}
     settings = version.hyperparameters if Component.HYPERPARAMETERS in components else {}
@@ -41,14 +64,18 @@ def untouched(root: str, components: Components) -> bool:
     return components == ALL and NEVER.issuperset(os.listdir(root))
 
 
-def named(version: Version, components: Collection[Component]) -> tuple[Component, ...]:
-    """Returns the components that have files, in order."""
-    return tuple(c for c in Component if c in components and version.components[c].root is not None)
+def named(
+    version: Version, components: Collection[Component | SubPart]
+) -> tuple[Component | SubPart, ...]:
+    """Returns the components that have files, in order, and at the end training state, if it may have some."""
+    here = [c for c in Component if version.components[c].root is not None]
+    state = [SubPart.STATE] if SubPart.STATE in components and Component.WEIGHTS in here else []
+    return *(c for c in here if c in components), *state
 
 
-def roots(version: Version, components: Collection[Component]) -> list[NodeId]:
+def roots(version: Version, components: Collection[Component | SubPart]) -> list[NodeId]:
     """What names the lists of their files."""
-    found = (version.components[c].root for c in components)
+    found = (version.components[c].root for c in lists(components))
     return [root for root in found if root is not None]
 
 
@@ -63,7 +90,7 @@ def changes_here(
     ground = Ground(root)
 
     def out(placed: Placed | None) -> bool:
-        return placed is not None and placed.component in components
+        return placed is not None and is_out(placed, components)
 
     found: dict[str, Change] = {}
     for path, (was, now) in changes(old, new, fetch).items():
@@ -85,13 +112,15 @@ def _comes_along(path: str, components: Components) -> bool:
 def not_here(
     root: str,
     version: Version,
-    components: Collection[Component],
+    components: Collection[Component | SubPart],
     fetch: Fetch,
     chosen: Callable[[str, Placed], bool] = lambda path, placed: True,  # noqa: ARG005
 ) -> Iterator[Placed]:
     """The files of these components that do not lie in `root`."""
     if components:
         ground = Ground(root)
-        for placed in VersionFiles(version, fetch).all(components):
+        for placed in VersionFiles(version, fetch).all(lists(components)):
+            if not is_out(placed, components):
+                continue
             if chosen(placed.entry.path, placed) and ground.stat(placed.entry.path) is None:
                 yield placed

@@ -16,6 +16,8 @@ from typing import Protocol
 from mvcd.errors import MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
+from mvcd.inspect.kinds import ContentKind
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
@@ -28,8 +30,10 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.workspace.candidates import Candidate
 from mvcd.repo.workspace.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.workspace.left_out import is_out
 from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import Scan
+from mvcd.repo.workspace.sorting import Kinds, PartSorter
 
 
 @dataclass(slots=True)
@@ -78,6 +82,10 @@ class InPlace:
         return read == candidate.stat
 
 
+Edits = dict[Component, dict[str, Entry | None]]
+"""By component and path: the entry that a file gets, or None where it goes."""
+
+
 class Snapshotter:
     """Reads the candidates of a scan into a target and edits the known version's manifests."""
 
@@ -88,7 +96,7 @@ class Snapshotter:
         fetch: Fetch,
         *,
         bases: Bases = no_bases,
-        left_out: Collection[Component] = (),
+        left_out: Collection[Component | SubPart] = (),
         places: CandidatePlaces | None = None,
     ) -> None:
         self._core = core
@@ -104,17 +112,45 @@ class Snapshotter:
         """`known` is the version that the scan's cache rows describe."""
         version = known.version
         files = VersionFiles(version, self._fetch)
-        before = files.lookup({c.path for c in scan.candidates} | set(scan.vanished))
+        paths = [c.path for c in scan.candidates]
+        before = files.lookup({*paths, *scan.vanished})
         through = _Through(target, self._fetch)
         result = Snapshot(replace(version, tracked=tuple(tracked)), through)
-        edits: dict[Component, dict[str, Entry | None]] = {c: {} for c in Component}
-        parsed: dict[str, dict[str, Value]] = {}
-        if not known.same_rules:
-            self._reroute(files, edits)
+        edits: Edits = {c: {} for c in Component}
+        read = self._read(scan, before, target, result)
+        kinds = Kinds(self._core.store, through)
+        came = [path for path in paths if path not in result.unreadable]
+        sorter = PartSorter(self._rules, version, self._fetch, kinds, came, scan.vanished)
+        for file in read:
+            sorter.note(file.entry.path, file.kind)
+        if known.same_rules:
+            for placed, component in sorter.neighbours(before):
+                self._move(placed, component, edits)
+        else:
+            self._reroute(files, sorter, {*paths, *scan.vanished}, edits)
         for path in scan.vanished:
             if path in before:
                 edits[before[path].component][path] = None
-                edits[self._rules.component_of(path)][path] = None
+        parsed: dict[str, dict[str, Value]] = {}
+        for file in read:
+            self._account(file, sorter, before, edits, result, parsed)
+        self._keep(version, scan.unreadable | result.unreadable, sorter, edits, result)
+        result.cache |= kinds.read
+        components = dict(version.components)
+        for component, changes in edits.items():
+            if changes:
+                components[component] = self._edit(version, component, changes, target)
+        draft = replace(result.version, components=components)
+        settings = self._values(version, draft, Component.HYPERPARAMETERS, parsed, result)
+        metrics = self._values(version, draft, Component.RESULTS, parsed, result)
+        result.version = replace(draft, hyperparameters=settings, metrics=metrics)
+        return result
+
+    def _read(
+        self, scan: Scan, before: Mapping[str, Placed], target: Target, result: Snapshot
+    ) -> list[_Read]:
+        """All candidates that can be read. What they tell is parsed as it comes, so that no file is kept."""
+        read = []
         candidates = iter(scan.candidates)
         for ingested in as_before(
             self._ingest(scan.candidates, target, result),
@@ -126,34 +162,30 @@ class Snapshotter:
             candidate = next(c for c in candidates if c.path == ingested.path)
             if self._places.held_still(candidate, ingested.stat):
                 result.settled.add(ingested.path)
-            self._account(ingested, before, edits, result, parsed)
-        self._keep(version, scan.unreadable | result.unreadable, edits, result)
-        components = dict(version.components)
-        for component, changes in edits.items():
-            if changes:
-                components[component] = self._edit(version, component, changes, target)
-        draft = replace(result.version, components=components)
-        settings = self._values(version, draft, Component.HYPERPARAMETERS, parsed, result)
-        metrics = self._values(version, draft, Component.RESULTS, parsed, result)
-        result.version = replace(draft, hyperparameters=settings, metrics=metrics)
-        return result
+            read.append(_Read.of(ingested, self._rules))
+        return read
+
+    def _move(self, placed: Placed, component: Component, edits: Edits) -> None:
+        path = placed.entry.path
+        if component is not placed.component and not self._is_left_out(placed):
+            edits[placed.component][path] = None
+            edits[component][path] = None if reserved(path) else placed.entry
 
     def _reroute(
-        self, files: VersionFiles, edits: dict[Component, dict[str, Entry | None]]
+        self, files: VersionFiles, sorter: PartSorter, others: Collection[str], edits: Edits
     ) -> None:
-        """Moves entries whose component changed with the rules of `mvc.toml`."""
+        """Moves entries whose component changed with the rules of `mvc.toml`, or with ours; not `others`, which
+        are sorted as they are read."""
         for placed in files.all():
-            path = placed.entry.path
-            component = self._rules.component_of(path)
-            if component is not placed.component and not self._is_left_out(placed):
-                edits[placed.component][path] = None
-                edits[component][path] = None if reserved(path) else placed.entry
+            if placed.entry.path not in others and not self._is_left_out(placed):
+                self._move(placed, sorter.component_of_entry(placed), edits)
 
     def _keep(
         self,
         known: Version,
         unreadable: Unreadable,
-        edits: dict[Component, dict[str, Entry | None]],
+        sorter: PartSorter,
+        edits: Edits,
         result: Snapshot,
     ) -> None:
         """What cannot be read is as HEAD's version has it, also where another one is known."""
@@ -164,11 +196,11 @@ class Snapshotter:
                 edits[placed.component][placed.entry.path] = None
             for placed in VersionFiles(head, self._fetch).all(prefix=path):
                 kept = placed.entry.path
-                edits[self._rules.component_of(kept)][kept] = placed.entry
+                edits[sorter.component_of_entry(placed)][kept] = placed.entry
                 result.kept.add(kept)
 
     def _is_left_out(self, placed: Placed) -> bool:
-        return placed.component in self._left_out and not os.path.lexists(
+        return is_out(placed, self._left_out) and not os.path.lexists(
             os.path.join(self._core.root, placed.entry.path)
         )
 
@@ -194,28 +226,28 @@ class Snapshotter:
             self._core.monitor.finish()
 
     def _source(self, candidate: Candidate) -> Source:
-        component = self._rules.component_of(candidate.path)
-        wants = not candidate.stat.is_symlink and flatvalues.carries_values(
-            component, candidate.path, candidate.stat.size
-        )
-        return Source(candidate.path, candidate.stat, wants, self._places.at(candidate.path))
+        path, stat = candidate.path, candidate.stat
+        told = flatvalues.component_telling(path, self._rules.component_of(path))
+        wants = not stat.is_symlink and flatvalues.carries_values(told, path, stat.size)
+        looks = not self._rules.names_decide(path)
+        return Source(path, stat, wants, looks, self._places.at(path))
 
     def _account(
         self,
-        ingested: Ingested,
+        file: _Read,
+        sorter: PartSorter,
         before: Mapping[str, Placed],
-        edits: dict[Component, dict[str, Entry | None]],
+        edits: Edits,
         result: Snapshot,
         parsed: dict[str, dict[str, Value]],
     ) -> None:
-        path, component = ingested.path, self._rules.component_of(ingested.path)
-        entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
-        if ingested.data is not None:
-            found = flatvalues.parse(component, path, ingested.data)
-            parsed[path] = found
-            result.cache[flatvalues.cache_key(component, path, ingested.recipe)] = flatvalues.pack(
-                found
-            )
+        entry, path = file.entry, file.entry.path
+        component = sorter.component(path, file.kind)
+        told = flatvalues.component_telling(path, component)
+        if file.found is not None and told is file.told:
+            parsed[path] = file.found
+            key = flatvalues.cache_key(told, path, entry.recipe)
+            result.cache[key] = flatvalues.pack(file.found)
         old = before.get(path)
         if old is not None and old.entry == entry and old.component is component:
             return
@@ -255,26 +287,31 @@ class Snapshotter:
                 return dict(before)
         absent: Mapping[str, Value] = {}
         found: list[tuple[str, Mapping[str, Value]]] = []
-        for entry in flatvalues.carriers(version, component, result.fetch):
+        for placed in flatvalues.carriers(version, component, result.fetch):
+            entry, out = placed.entry, is_out(placed, self._left_out)
             if entry.path in parsed:
                 found.append((entry.path, parsed[entry.path]))
-            elif (told := self._remembered(component, entry, result.cache)) is not None:
+            elif (told := self._remembered(component, entry, result.cache, out=out)) is not None:
                 found.append((entry.path, told))
             else:
-                absent = before
+                absent = before or known.metrics
             if len(found) >= flatvalues.MAX_FILES:
                 break
         return flatvalues.merged(found, absent)
 
     def _remembered(
-        self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
+        self,
+        component: Component,
+        entry: Entry,
+        cache: dict[bytes, bytes | None],
+        *,
+        out: bool,
     ) -> Mapping[str, Value] | None:
-        """None where the file is left out and its content is not here."""
+        """None where the file is left out (`out`) and its content is not here."""
         known = flatvalues.remembered(self._core.store, component, entry)
         if known is not None:
             return known
         try:
-            out = component in self._left_out
             found = flatvalues.stored(
                 component, entry, self._core.store.get if out else self._fetch
             )
@@ -285,6 +322,24 @@ class Snapshotter:
         key = flatvalues.cache_key(component, entry.path, entry.recipe)
         cache[key] = flatvalues.pack(found)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file that was read: its entry, its kind, and what it tells if it is what its name says (`told`)."""
+
+    entry: Entry
+    kind: ContentKind
+    told: Component
+    found: dict[str, Value] | None
+
+    @classmethod
+    def of(cls, ingested: Ingested, rules: ComponentRules) -> _Read:
+        path = ingested.path
+        entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
+        told = flatvalues.component_telling(path, rules.component_of(path))
+        found = None if ingested.data is None else flatvalues.parse(told, path, ingested.data)
+        return cls(entry, ingested.kind, told, found)
 
 
 class _Through:

@@ -9,12 +9,14 @@ afresh: every file is read again, nothing is lost.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from mvcd.errors import IntegrityError, UsageError
 from mvcd.ids import DIGEST_BYTES, Digest, RecipeId, VersionId
+from mvcd.inspect.kinds import UNKNOWN, ContentKind
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
@@ -29,6 +31,7 @@ from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan, scan
 from mvcd.repo.workspace.settings import component_rules, followed_links
 from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
+from mvcd.repo.workspace.sorting import Kinds, PartSorter, kind_on_disk
 from mvcd.repo.workspace.targets import DryTarget
 
 
@@ -40,6 +43,9 @@ class Known:
     version: Version
     same_rules: bool
 
+
+_LOOKED_AT_FILES = 2000
+"""Candidates whose first bytes status reads, to tell what part they are: 0.1 s."""
 
 NOTHING_KNOWN = Known(EMPTY_ID, EMPTY, same_rules=True)
 
@@ -103,13 +109,25 @@ class ScannedWorkspace:
         if not self.left_out:
             return NOTHING_KNOWN
         head = self.core.version(self.core.head().version)
-        return Known(EMPTY_ID, left_out.part(head, self.left_out), same_rules=True)
+        lists = left_out.lists(self.left_out)
+        return Known(EMPTY_ID, left_out.part(head, lists), same_rules=True)
+
+    def _gone_models(self, here: Collection[str]) -> list[str]:
+        """Where only training state is left out of the weights, all of them are taken for known: those that are
+        not here, and not left out, are gone."""
+        weights = VersionFiles(self.known.version, self.fetch).all([Component.WEIGHTS])
+        kept = (p.entry.path for p in weights if not left_out.is_out(p, self.left_out))
+        return sorted(path for path in kept if path not in here)
 
     def _without_left_out(self, found: Scan) -> Scan:
+        if found.fresh and SubPart.STATE in self.left_out:
+            return replace(found, vanished=self._gone_models({c.path for c in found.candidates}))
         if not self.left_out or not found.vanished:
             return found
-        kept = left_out.part(self.known.version, left_out.ALL - self.left_out)
-        gone = VersionFiles(kept, self.fetch).lookup(found.vanished)
+        gone = VersionFiles(self.known.version, self.fetch).lookup(found.vanished)
+        gone = {
+            p: placed for p, placed in gone.items() if not left_out.is_out(placed, self.left_out)
+        }
         return replace(found, vanished=[path for path in found.vanished if path in gone])
 
     def snapshotter(
@@ -163,8 +181,9 @@ class ScannedWorkspace:
                 found[path] = (before[path], None)
         undecided = [c for c in self.scan.candidates if _undecided(c, before.get(c.path))]
         recipes = self._read(undecided, before)
+        sort = self._quick_sorter(before)
         for candidate in self.scan.candidates:
-            old, now = before.get(candidate.path), self._placed(candidate, recipes)
+            old, now = before.get(candidate.path), self._placed(candidate, recipes, sort)
             found.pop(candidate.path, None)
             if old != now:
                 found[candidate.path] = (old, now)
@@ -182,10 +201,55 @@ class ScannedWorkspace:
             kept |= {path: change for path, change in between.items() if unreadable.above(path)}
         return kept
 
-    def _placed(self, candidate: Candidate, recipes: Mapping[str, RecipeId]) -> Placed:
+    def _quick_sorter(self, before: Mapping[str, Placed]) -> Callable[[Candidate], Component]:
+        """Sorts candidates as commit does, without reading more of them than their beginning; past
+        _LOOKED_AT_FILES of them by names alone. Of neighbours that did not change it tells nothing: that takes
+        `differences`."""
+        kinds = Kinds(self.core.store, self.fetch)
+        paths = [c.path for c in self.scan.candidates]
+        sorter = PartSorter(
+            self.rules, self.known.version, self.fetch, kinds, paths, self.scan.vanished
+        )
+        looked: dict[str, ContentKind] = {}
+        if len(paths) > _LOOKED_AT_FILES:
+            return lambda candidate: self.rules.component_of(candidate.path)
+        for candidate in self.scan.candidates:
+            placed = before.get(candidate.path)
+            if (
+                candidate.recipe is not None
+                and placed is not None
+                and placed.entry.recipe == candidate.recipe
+            ):
+                continue
+            looked[candidate.path] = self._look(candidate)
+            sorter.note(candidate.path, looked[candidate.path])
+
+        def sort(candidate: Candidate) -> Component:
+            kind = looked.get(candidate.path)
+            placed = before.get(candidate.path)
+            if kind is None and placed is not None:
+                return sorter.component_of_entry(placed)
+            return sorter.component(candidate.path, kind or UNKNOWN)
+
+        return sort
+
+    def _look(self, candidate: Candidate) -> ContentKind:
+        if candidate.stat.is_symlink or self.rules.names_decide(candidate.path):
+            return UNKNOWN
+        try:
+            return kind_on_disk(os.path.join(self.core.root, candidate.path))
+        except OSError:
+            return UNKNOWN  # who reads it all tells why
+
+    def _placed(
+        self,
+        candidate: Candidate,
+        recipes: Mapping[str, RecipeId],
+        sort: Callable[[Candidate], Component],
+    ) -> Placed:
         path, stat = candidate.path, candidate.stat
         recipe = candidate.recipe or recipes.get(path) or RecipeId(bytes(DIGEST_BYTES))
-        return Placed(self.rules.component_of(path), Entry(path, stat.mode, stat.size, recipe))
+        return Placed(sort(candidate), Entry(path, stat.mode, stat.size, recipe))
 
     def _read(
         self, candidates: Collection[Candidate], before: Mapping[str, Placed]
@@ -235,7 +299,7 @@ class ScannedWorkspace:
         settled: Mapping[str, CandidateOutcome | RecipeId],
         missing: Iterable[str],
         *,
-        leaving: frozenset[Component] | None = None,
+        leaving: left_out.Components | None = None,
     ) -> dict[bytes, bytes | None]:
         """Cache rows that describe the workspace, as scanned, against version `id`, and their marker.
 

@@ -113,7 +113,6 @@ def test_configuration_source_and_environment(bench: Bench) -> None:
         SourceChange("blob.py", None, None),
         SourceChange("net.py", 2, 1),
         SourceChange("new.py", 1, 0),
-        SourceChange("tokenizer.json", 1, 1),
     )
     assert found.environment == (
         PackageChange("numpy", "", None, "requirements.txt"),

@@ -129,8 +129,10 @@ def test_a_file_that_changes_its_component(bench: Bench) -> None:
     bench.save({"data/x.dat": "x" * 300})
     bench.save({"mvc.toml": '[components]\nweights = ["data/**"]\n'})
     diff = bench.repo.diff("v1", "v2")
-    assert diff.components[Component.DATA].deleted == ("data/x.dat",)
-    assert diff.components[Component.WEIGHTS].added == ("data/x.dat",)
+    assert not diff.components[Component.DATA].deleted
+    assert diff.components[Component.WEIGHTS] == FileChanges(
+        moved=(("data/x.dat", Component.DATA),)
+    )
 
 
 def test_tensors_of_changed_weights_without_reading_them(

@@ -99,6 +99,29 @@ def test_a_part_proves_itself(model: Bench, out: str) -> None:
     assert not verify_deploy(out, expected=model.repo.resolve("v2")).ok
 
 
+def test_the_model_without_its_training_state_proves_itself(bench: Bench, out: str) -> None:
+    weights = ["c/model.bin", "c/optimizer.pt", "c/rng_state.pth", "c/tokenizer.json"]
+    bench.save({**dict.fromkeys(weights, "x" * 200), "README.md": "y"})
+    for state, found in (
+        (False, ["c/model.bin", "c/tokenizer.json"]),
+        (True, weights[1:3]),
+        (None, weights),
+    ):
+        export(bench, "v1", f"{out}{state}", only=[Component.WEIGHTS], state=state)
+        assert sorted(files(f"{out}{state}")) == found
+        report = verify_deploy(f"{out}{state}", expected=bench.repo.resolve("v1"))
+        assert report.ok
+        left = [f.entry.path for f in report.manifest.left_out]
+        assert sorted([*left, *found]) == weights
+        document = json.loads(Path(f"{out}{state}", NAME).read_bytes())
+        assert document["format_version"] == (2 if left else 1)
+    edit(f"{out}False", lambda d: d["left_out"].pop())
+    with pytest.raises(CorruptObject, match="manifest"):
+        verify_deploy(f"{out}False")
+    Path(f"{out}True", "c/model.bin").write_text("x" * 200)
+    assert problems(f"{out}True") == [("extra", "c/model.bin")]
+
+
 def test_a_stage_goes_along(model: Bench, out: str) -> None:
     made = model.repo.promote("v1", "production", context=model.context(), reason="good")
     export(model, "production", out)

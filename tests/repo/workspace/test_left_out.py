@@ -13,10 +13,13 @@ from safetensors.numpy import save
 
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
+from mvcd.inspect.trainingstate import SubPart
 from mvcd.repo.change.merge import Choices
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core import connecting
 from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.core.wanted import wanted as wanted_of
+from mvcd.repo.workspace.left_out import is_out
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 from tests.repo.capturing import save as save_capture
 from tests.repo.capturing import take
@@ -31,6 +34,7 @@ MODEL: dict[str, bytes | str] = {
     "net.py": "layers = 3\n",
 }
 WEIGHTS = Wanted(frozenset([Component.WEIGHTS]))
+ALONE = Wanted(frozenset([Component.WEIGHTS]), state=False)
 NOTHING = Wanted(frozenset())
 
 
@@ -104,6 +108,53 @@ def test_a_pull_leaves_out_what_is_left_out_and_moves_what_lies_here(pushed: Pai
     assert bob.repo.head == pushed.ada.repo.head
     assert bob.files() == {"model.bin": b"new", "data/a.csv": b"new\n"}
     assert state(bob) == ([], [], [])
+
+
+def test_the_model_comes_without_its_training_state(pushed: Pair) -> None:
+    pushed.ada.save({"optimizer.pt": noise(20_000, 2), "run/scheduler.pt": noise(3_000, 3)})
+    pushed.ada.push()
+    bob = pushed.join(wanted=ALONE)
+    assert on_disk(bob) == {"model.bin"}
+    left = bob.repo.status().left_out
+    assert SubPart.STATE in left and Component.WEIGHTS not in left
+    store, head = bob.repo._core.store, bob.repo.version(bob.repo.head.version)
+    recipes = {
+        p.entry.path: p.entry.recipe for p in VersionFiles(head, store.get).all([Component.WEIGHTS])
+    }
+    here = dict(zip(recipes, store.has(list(recipes.values())), strict=True))
+    assert here == {"model.bin": True, "optimizer.pt": False, "run/scheduler.pt": False}
+    for forget in (False, True):
+        if forget:
+            forget_cache(bob)
+        assert state(bob) == ([], [], [])
+        with pytest.raises(Failure, match="nothing to commit"):
+            bob.commit()
+        assert list(bob.repo.gone(bob.repo.look().scan)) == [], "the daemon sees nothing gone"
+    bob.write({"model.bin": noise(40_000, 7)})
+    bob.commit()
+    head = bob.repo.version(bob.repo.head.version)
+    assert head.components[Component.WEIGHTS].files == 3
+    bob.remove("model.bin")
+    forget_cache(bob)
+    assert state(bob) == ([], [], ["model.bin"])
+    bob.checkout("HEAD", force=True)
+    assert {"optimizer.pt", "run/scheduler.pt", "model.bin"} <= on_disk(bob)
+    assert bob.repo.status().left_out == ()
+
+
+def test_a_pull_leaves_training_state_out_until_weights_are_asked_for(pushed: Pair) -> None:
+    pushed.ada.save({"optimizer.pt": noise(20_000, 2)})
+    pushed.ada.push()
+    bob = pushed.join(wanted=ALONE)
+    pushed.ada.save({"optimizer.pt": noise(20_000, 4), "model.bin": noise(40_000, 5)})
+    pushed.ada.push()
+    bob.pull()
+    assert on_disk(bob) == {"model.bin"}
+    assert bob.files()["model.bin"] == noise(40_000, 5)
+    bob.checkout("HEAD", components=[Component.WEIGHTS])
+    assert on_disk(bob) == {"model.bin", "optimizer.pt"}
+    assert SubPart.STATE not in bob.repo.status().left_out
+    assert Wanted(frozenset([Component.WEIGHTS]), None, False) == wanted_of(bob.repo._core.config)
 
 
 def test_a_pull_of_records_alone_needs_no_list_of_files(pushed: Pair) -> None:
@@ -234,18 +285,21 @@ def expected(bob: Person) -> tuple[list[str], list[str], list[str]]:
     """Status by brute force: every file of HEAD and of the disk, compared byte by byte."""
     core, disk = bob.repo._core, bob.files()
     version, out = bob.repo.version(bob.repo.head.version), bob.repo.left_out()
-    have = {p.entry.path: p.component for p in VersionFiles(version, core.fetch).all()}
+    have = {p.entry.path: p for p in VersionFiles(version, core.fetch).all()}
     added = [path for path in disk if path not in have and bob.repo.tracked()]
     modified = [path for path in disk if path in have and disk[path] != bob.repo.read(path)]
-    deleted = [path for path, c in have.items() if path not in disk and c not in out]
+    deleted = [path for path, p in have.items() if path not in disk and not is_out(p, out)]
     return sorted(added), sorted(modified), sorted(deleted)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 def test_whatever_is_done_status_and_commit_see_what_is_there(pushed: Pair, seed: int) -> None:
     dice = random.Random(seed)
-    bob = pushed.join(wanted=dice.choice([WEIGHTS, NOTHING]))
-    names = [*MODEL, "data/n.csv", "new.bin", "notes.md"]
+    if seed >= 6:
+        pushed.ada.save({"optimizer.pt": noise(20_000, 2), "run/scheduler.pt": "x"})
+        pushed.ada.push()
+    bob = pushed.join(wanted=dice.choice([WEIGHTS, NOTHING]) if seed < 6 else ALONE)
+    names = [*MODEL, "data/n.csv", "new.bin", "notes.md", "optimizer.pt"]
 
     def edit() -> None:
         bob.write({dice.choice(names): f"{dice.random()}\n"})

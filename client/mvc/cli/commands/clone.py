@@ -8,7 +8,7 @@ import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
-from mvc.cli.options import COMPONENTS, REMOTE_EXITS, Option, verb
+from mvc.cli.options import PARTS, REMOTE_EXITS, Option, verb
 from mvc.cli.screens import transfer as screen
 from mvc.cli.screens.moved import lines
 
@@ -19,11 +19,9 @@ def _components(
     if value is None:
         return None
     names = tuple(name.strip() for name in value.split(","))
-    wrong = [name for name in names if name not in COMPONENTS]
+    wrong = [name for name in names if name not in PARTS]
     if wrong:
-        raise click.BadParameter(
-            f"{wrong[0]!r} is none of {', '.join(COMPONENTS)}", context, parameter
-        )
+        raise click.BadParameter(f"{wrong[0]!r} is none of {', '.join(PARTS)}", context, parameter)
     return names
 
 
@@ -37,7 +35,7 @@ def _components(
     "--only",
     callback=_components,
     metavar="COMPONENT,...",
-    help="Fetch only the content of these components.",
+    help="Fetch only the content of these components; weights is the model, state its training state.",
 )
 @click.option(
     "--depth-of-content",

@@ -7,7 +7,7 @@ import os
 import click
 
 from mvc.cli.face import Face
-from mvc.cli.options import BUSY, COMPONENTS, DAMAGE, verb
+from mvc.cli.options import BUSY, DAMAGE, PARTS, verb
 from mvc.cli.screens import deploy as screen
 
 
@@ -17,9 +17,9 @@ def _components(
     if value is None:
         return None
     names = tuple(dict.fromkeys(value.split(",")))
-    if wrong := [name for name in names if name not in COMPONENTS]:
+    if wrong := [name for name in names if name not in PARTS]:
         raise click.BadParameter(
-            f"there is no component {wrong[0]!r}; there are {', '.join(COMPONENTS)}",
+            f"there is no component {wrong[0]!r}; there are {', '.join(PARTS)}",
             context,
             parameter,
         )
@@ -33,7 +33,7 @@ def _components(
     "--only",
     callback=_components,
     metavar="weights,...",
-    help="Export only these components, separated by commas.",
+    help="Export only these components, separated by commas; weights is the model, state its training state.",
 )
 @click.option("--replace", is_flag=True, help="Replace an older export in DIR.")
 @click.pass_obj

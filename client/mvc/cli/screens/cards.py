@@ -49,6 +49,7 @@ def document(card: Card) -> dict[str, Any]:
                 "recipe": f.recipe,
                 "format": f.format,
                 "tensors": f.tensors,
+                "state": f.state,
             }
             for f in card.weights
         ],

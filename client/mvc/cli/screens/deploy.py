@@ -23,6 +23,7 @@ def _document(deployed: Deployed) -> dict[str, Any]:
         "stage": deployed.stage,
         "stage_record": deployed.stage_record,
         "components": [c.value for c in deployed.components],
+        "left_out": list(deployed.left_out),
         "files": deployed.files,
         "bytes": deployed.size,
     }
@@ -60,6 +61,8 @@ def _name(deployed: Deployed) -> str:
 def _extent(deployed: Deployed) -> str:
     """ "3 files, 1.0 GiB, of weights and results only" """
     extent = f"{text.plural(deployed.files, 'file')}, {text.size(deployed.size)}"
+    if out := deployed.left_out:
+        extent += f" (without {text.plural(len(out), 'file')} of the weights)"
     if len(deployed.components) == len(COMPONENTS):
         return extent
     *names, last = (c.value for c in deployed.components)

@@ -71,6 +71,7 @@ def _counts(files: FileChanges) -> str:
         (len(files.modified), "~", "yellow"),
         (len(files.deleted), "-", "red"),
         (len(files.renamed), ">", "cyan"),
+        (len(files.moved), "=", "cyan"),
     )
     return " ".join(click.style(f"{sign}{n:,}", fg=color) for n, sign, color in counts if n)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,7 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.results import Component, Head, Status
+    from mvc.api.results import Head, Status
 
 _SHOWN_LINES = 40
 """Lines of each list; --verbose shows all."""
@@ -44,10 +45,11 @@ def place(head: Head) -> str:
     return f"{where}, at v{head.number} {click.style(text.short(head.version), fg='yellow')}"
 
 
-def left_out(head: Head, components: tuple[Component, ...]) -> Iterator[str]:
+def left_out(head: Head, components: Sequence[StrEnum]) -> Iterator[str]:
     """What is absent by choice, and how it comes."""
     if components:
-        what = ", ".join(c.value for c in components)
+        words = {"state": "training state"}
+        what = ", ".join(words.get(c.value, c.value) for c in components)
         rev = text.safe(head.branch) if head.branch else text.short(head.version)
         yield f"Left out here: {what}"
         yield click.style(f"mvc checkout {rev}  brings all files", dim=True)

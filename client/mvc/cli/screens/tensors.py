@@ -59,12 +59,13 @@ class TensorModule:
 
 def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
     """`top`: how many of the changed tensors, None for all."""
-    tensors = list(weights.values())
-    if not tensors and weights.absent:
+    every = list(weights.values())
+    tensors, state = _apart(every, folded=top is not None)
+    if not every and weights.absent:
         yield f"{click.style('tensors', bold=True)}  not compared, their content is not here"
         return
     yield _title(tensors)
-    ranked = sorted((t for t in tensors if is_measured(t)), key=_rank)
+    ranked = sorted((t for t in tensors if is_measured(t)), key=_model_first)
     modules = by_module(tensors)
     if ranked[:top]:
         yield from _figures(ranked[:top], modules)
@@ -73,6 +74,18 @@ def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
     others = [t for t in tensors if t.kind != "unchanged" and not is_measured(t)]
     yield from _others(others, None if top is None else _OTHER_TENSORS)
     yield from _frozen(modules)
+    if state:
+        yield f"  training state  {_counts(state)} (-v)"
+
+
+def _apart(
+    every: Sequence[TensorDiff], *, folded: bool
+) -> tuple[list[TensorDiff], list[TensorDiff]]:
+    """The model's tensors and those of training state, if these are to be folded and there are others."""
+    model = [tensor for tensor in every if not tensor.state]
+    if not (folded and model):
+        return model + [tensor for tensor in every if tensor.state], []
+    return model, [tensor for tensor in every if tensor.state]
 
 
 def _rest(ranked: Sequence[TensorDiff]) -> str:
@@ -90,7 +103,7 @@ def markdown(weights: Weights, *, top: int | None) -> Iterator[str]:
     """The same figures as a table for a pull request; what is unchanged is only counted."""
     from mvc.cli.screens.diff.markdown import code, table  # late: start-up
 
-    tensors = list(weights.values())
+    tensors, state = _apart(list(weights.values()), folded=top is not None)
     yield from (
         "#### Tensors",
         "",
@@ -105,6 +118,8 @@ def markdown(weights: Weights, *, top: int | None) -> Iterator[str]:
         rows.append([code(tensor.name), *figures, _cosine(found), code(note) if note else ""])
     titles = ["tensor", "relative change", "elements changed", "max abs", "cosine", ""]
     yield from table(titles, rows, right=(1, 2, 3, 4))
+    if state:
+        yield from ("", f"Training state: {_counts(state)}")
 
 
 def is_measured(tensor: TensorDiff) -> bool:
@@ -131,6 +146,10 @@ def _natural(name: str) -> list[tuple[int, int | str]]:
     return [(0, int(p)) if p.isdecimal() else (1, p) for p in re.split(r"[./]", name)]
 
 
+def _model_first(tensor: TensorDiff) -> tuple[bool, bool, bool, float, str]:
+    return tensor.state, *_rank(tensor)
+
+
 def _rank(tensor: TensorDiff) -> tuple[bool, bool, float, str]:
     """What fell ill first, then the largest change; of packed ones the largest share, last."""
     found = tensor.statistics
@@ -139,10 +158,13 @@ def _rank(tensor: TensorDiff) -> tuple[bool, bool, float, str]:
 
 
 def _title(tensors: Sequence[TensorDiff]) -> str:
+    return f"{click.style('tensors', bold=True)}  {_counts(tensors) or 'none changed'}"
+
+
+def _counts(tensors: Sequence[TensorDiff]) -> str:
     kinds = ("changed", "retyped", "reshaped", "renamed", "added", "removed", "unchanged")
     counts = {kind: sum(t.kind == kind for t in tensors) for kind in kinds}
-    named = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
-    return f"{click.style('tensors', bold=True)}  {named or 'none changed'}"
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
 
 
 def _figures(shown: Sequence[TensorDiff], modules: dict[str, TensorModule]) -> Iterator[str]:

@@ -22,6 +22,7 @@ _MARKS = {
     "reshaped": ("#", "magenta"),
     "retyped": ("#", "magenta"),
     "renamed": (">", "cyan"),
+    "moved": ("=", "cyan"),
 }
 
 
@@ -50,6 +51,7 @@ def file_counts(files: FileChanges) -> list[tuple[str, int]]:
         ("modified", len(files.modified)),
         ("deleted", len(files.deleted)),
         ("renamed", len(files.renamed)),
+        ("moved", len(files.moved)),
     )
     return [(kind, count) for kind, count in counts if count]
 

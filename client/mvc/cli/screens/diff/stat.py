@@ -95,7 +95,8 @@ def totals(diff: Diff) -> str:
     for files in diff.components.values():
         for kind, count in file_counts(files):
             counts[kind] = counts.get(kind, 0) + count
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    words = {"moved": "of another part before"}
+    kinds = ", ".join(f"{count:,} {words.get(kind, kind)}" for kind, count in counts.items())
     old = sum(a.size for a, _ in diff.totals.values())
     new = sum(b.size for _, b in diff.totals.values())
     total = text.plural(sum(counts.values()), "file")

@@ -46,10 +46,12 @@ def names(changes: TensorChanges, limits: RowLimits, *, forms: bool) -> Iterator
     """Yields the tensors whose values changed; with `forms` also those that came, went, or have another form or
     name."""
     kinds = _KINDS if forms else ("changed",)
+    state = _state(changes, limits)
     rows = [
         (kind, text.safe(name), f"  ({kind})" if kind in ("reshaped", "retyped") else "")
         for kind in kinds
         for name in getattr(changes, kind)
+        if name not in state
     ]
     if forms:
         rows += [("renamed", f"{text.safe(a)} -> {text.safe(b)}", "") for a, b in changes.renamed]
@@ -58,6 +60,16 @@ def names(changes: TensorChanges, limits: RowLimits, *, forms: bool) -> Iterator
     for kind, name, note in rows[: limits.names]:
         yield f"      {mark(kind)} {folding.joined(name)}{note}"
     yield from more(len(rows), limits.names, " " * 8)
+    counts = [(kind, len(state.intersection(getattr(changes, kind)))) for kind in _KINDS]
+    if said := ", ".join(f"{count:,} {kind}" for kind, count in counts if count):
+        yield f"      {mark('changed')} training state  {text.plural(len(state), 'tensor')}: {said}"
+
+
+def _state(changes: TensorChanges, limits: RowLimits) -> frozenset[str]:
+    """Tensors folded into one line; none where all are shown."""
+    from mvc.api.diff import state_of  # late: start-up
+
+    return frozenset() if limits.names is None else state_of(changes)
 
 
 def whole(diff: Diff) -> str:

@@ -14,7 +14,8 @@ Long lists are cut, so that all five parts stay in view; --verbose shows them wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -40,7 +41,8 @@ def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
         name = component.value
         below = list(_BELOW[name](diff, limits)) if name in _BELOW else []
         yield _title(diff, name, files, shown=bool(below))
-        yield from _files(files, _notes(diff, name), limits, _names(diff, limits))
+        state = diff.is_state if name == "weights" else _never
+        yield from _files(files, _notes(diff, name), limits, _names(diff, limits), state)
         yield from below
     yield from absent.lines(diff, old, new)
 
@@ -52,7 +54,8 @@ def heading(old: str, new: str) -> str:
 def _title(diff: Diff, name: str, files: FileChanges, *, shown: bool) -> str:
     if not files.listed:
         return f"{click.style(f'{name:<16}', bold=True)} changed: {absent.roots(diff, name)}"
-    counts = [f"{count:,} {kind}" for kind, count in file_counts(files)]
+    words = {"moved": "of another part before"}
+    counts = [f"{count:,} {words.get(kind, kind)}" for kind, count in file_counts(files)]
     if not counts:
         note = "no file changed" if shown else "unchanged"
         return click.style(f"{name:<16} {note}", dim=not shown, bold=shown)
@@ -64,11 +67,17 @@ def _files(
     notes: Mapping[str, str],
     limits: RowLimits,
     below: Callable[[str], Iterator[str]],
+    state: Callable[[str], bool],
 ) -> Iterator[str]:
     rows = [("modified", p, p) for p in files.modified]
     rows += [("added", p, p) for p in files.added]
     rows += [("deleted", p, p) for p in files.deleted]
     rows += [("renamed", f"{a} -> {b}", b) for a, b in files.renamed]
+    rows += [("moved", f"{path}  ({part.value} before)", path) for path, part in files.moved]
+    aside = [row for row in rows if state(row[2])]
+    rows = [row for row in rows if not state(row[2])]
+    if limits.paths is None:
+        rows, aside = rows + aside, []
     shown = [(*row, 1) for row in rows]
     if limits.paths is not None and len(rows) > limits.paths:
         shown = folding.files(rows)
@@ -77,6 +86,20 @@ def _files(
         yield f"  {mark(kind)} {text.safe(label)}{f'   {said}' if said else ''}"
         yield from below(path)
     yield from more(len(shown), limits.paths)
+    yield from _folded(aside)
+
+
+def _folded(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """Files of training state, in one line."""
+    counts = Counter(kind for kind, _, _ in rows)
+    said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+    if said:
+        kind = next(iter(counts)) if len(counts) == 1 else "modified"
+        yield f"  {mark(kind)} training state   {text.plural(len(rows), 'file')}: {said} (-v)"
+
+
+def _never(path: str) -> bool:  # noqa: ARG001
+    return False
 
 
 def _notes(diff: Diff, name: str) -> Mapping[str, str]:

@@ -1,0 +1,200 @@
+"""What a checkpoint needs to load, by the company that it keeps: the names of the files around it.
+
+tied        another file names it as the place of its data (ONNX)
+longer      its name is that of weights beside it, and more: `model.onnx.data`, `w2v.model.vectors.npy`
+pair        one model in two files of one stem: OpenVINO, ncnn, MXNet, TensorFlow's graph
+resumed     a Trainer's counters, beside what goes on with them
+tokenizer   beside a model, or in a directory of its own beside one
+tree        a directory that is one checkpoint, whatever its pieces are called: Orbax, SavedModel, spaCy
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Protocol
+
+from mvcd.inspect.trainingstate import is_state_file
+
+
+class Company(Protocol):
+    """The files under care around a file."""
+
+    def names(self, directory: str) -> frozenset[str]:
+        """The names of files and directories in `directory` ("" is the root)."""
+
+    def tied(self, directory: str) -> frozenset[str]:
+        """Names of files in `directory` where another file there keeps its data."""
+
+
+class _Alone:
+    """No company that anybody knows of."""
+
+    def names(self, directory: str) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+    def tied(self, directory: str) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
+
+
+ALONE = _Alone()
+
+MARKERS = {
+    "_CHECKPOINT_METADATA": "Orbax",
+    "manifest.ocdbt": "Orbax",
+    "_METADATA": "Orbax",
+    "saved_model.pb": "a SavedModel",
+    "saved_model.pbtxt": "a SavedModel",
+    "MLmodel": "MLflow",
+}
+"""Names that make all below their directory pieces of one checkpoint."""
+
+COUNTERS = "trainer_state.json"
+"""Results where it lies alone: a history of losses."""
+
+COMPANY = "company: "
+"""How all reasons begin."""
+
+_SPACY = frozenset({"meta.json", "config.cfg", "tokenizer"})
+"""A spaCy pipeline has all three at its top."""
+
+_MODEL = re.compile(
+    r".+\.(?:safetensors|bin|pth?|onnx|gguf|h5|keras|msgpack|ckpt|tflite|pdparams|pt2|ort|engine)"
+    r"(?:\.index\.json)?",
+    re.IGNORECASE,
+)
+_NO_MODEL = re.compile(
+    r"(?:optim|sched|rng_state|random_state|scaler|training_args|trainer|tokenizer|spiece|vocab|sampler).*",
+    re.IGNORECASE,
+)
+_TOKENIZER = re.compile(
+    r"(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|merges|chat_template|encoder|spiece"
+    r"|processor_config|vocabulary|bpe|sentencepiece(?:\.bpe)?|source|target|tekken)"
+    r"\.(?:json|txt|model|bpe|jinja|codes|spm)|tokenizer|.+\.tiktoken",
+    re.IGNORECASE,
+)
+_TEXT = re.compile(
+    r".*\.(?:log|txt|md|rst|csv|tsv|png|jpe?g|svg|pdf|html?|ya?ml|toml|py|ipynb|out|err)",
+    re.IGNORECASE,
+)
+_PAIRS = (
+    (re.compile(r"(.+)\.xml", re.IGNORECASE), (".bin",)),
+    (re.compile(r"(.+)\.param", re.IGNORECASE), (".bin",)),
+    (re.compile(r"(.+)-symbol\.json", re.IGNORECASE), ("-0000.params", ".params")),
+    (re.compile(r"(.+)\.meta", re.IGNORECASE), (".index", ".data-00000-of-00001")),
+)
+
+
+@lru_cache(maxsize=1024)
+def is_tokenizer(name: str) -> bool:
+    return bool(_TOKENIZER.fullmatch(name))
+
+
+def is_anchor(name: str) -> bool:
+    """Whether a file of this name may change what part its neighbours are, by coming or going."""
+    return spans_below(name) or _weighs(name) or _resumes(name) or name.lower().endswith(".param")
+
+
+def spans_below(name: str) -> bool:
+    """Whether it may change this for all that lies below its directory."""
+    return name in MARKERS or name in _SPACY or name == "model_index.json"
+
+
+def heeds(name: str) -> bool:
+    """Whether what lies beside a file of this name may change what part it is, but for its being tied."""
+    return (
+        is_tokenizer(name)
+        or name.lower() == COUNTERS
+        or any(pattern.fullmatch(name) for pattern, _ in _PAIRS)
+        or any(_weighs(name[:at]) for at in range(1, len(name)) if name[at] in "._-")
+    )
+
+
+def tokenizers_below(name: str) -> bool:
+    """Whether a directory of this name holds the tokenizer of a model beside it."""
+    return name.lower().startswith(("tokenizer", "processor"))
+
+
+def reason_beside(path: str, company: Company) -> str | None:
+    """Why the company of a file makes it part of a checkpoint, for people; None if it does not."""
+    if company is ALONE:
+        return None
+    directory, _, name = path.rpartition("/")
+    names = company.names(directory)
+    reason = _with_another(name, names)
+    if name in company.tied(directory):
+        reason = "a file beside it keeps its tensors here"
+    elif is_tokenizer(name) and (model := _model_near(directory, names, company)) is not None:
+        reason = f"the tokenizer of {model}"
+    reason = reason or _tree(directory, company)
+    return None if reason is None else COMPANY + reason
+
+
+def _with_another(name: str, names: frozenset[str]) -> str | None:
+    """What one file beside it makes of it."""
+    if name.lower() == COUNTERS and any(map(_resumes, names)):
+        return "the counters of a training, beside what it goes on with"
+    if not _TEXT.fullmatch(name) and (shorter := _shorter(name, names)) is not None:
+        return f"it goes with {shorter}"
+    for pattern, ends in _PAIRS:
+        if (match := pattern.fullmatch(name)) and any(match[1] + end in names for end in ends):
+            return "one model in two files"
+    return None
+
+
+def _tree(directory: str, company: Company) -> str | None:
+    for above in _upwards(directory):
+        names = company.names(above)
+        for marker, what in MARKERS.items():
+            if marker in names:
+                return f"a piece of {what} ({marker})"
+        if names >= _SPACY:
+            return "a piece of a spaCy pipeline (meta.json)"
+    return None
+
+
+def _model_near(directory: str, names: frozenset[str], company: Company) -> str | None:
+    if (model := _first_model(names)) is not None:
+        return model
+    above, _, last = directory.rpartition("/")
+    if directory and tokenizers_below(last):
+        around = company.names(above)
+        return "model_index.json" if "model_index.json" in around else _first_model(around)
+    return None
+
+
+def _first_model(names: frozenset[str]) -> str | None:
+    return min(filter(_is_model, names), default=None)
+
+
+@lru_cache(maxsize=4096)
+def _is_model(name: str) -> bool:
+    return bool(_MODEL.fullmatch(name)) and not _NO_MODEL.fullmatch(name)
+
+
+@lru_cache(maxsize=4096)
+def _resumes(name: str) -> bool:
+    return _is_model(name) or (name.lower() != COUNTERS and is_state_file(name))
+
+
+@lru_cache(maxsize=4096)
+def _weighs(name: str) -> bool:
+    """Whether it is weights by its own name, so that longer names may go with it."""
+    return _is_model(name) or name.lower().endswith((".model", ".index", ".params"))
+
+
+def _shorter(name: str, names: frozenset[str]) -> str | None:
+    """The weights beside it whose name its own begins with."""
+    for at, letter in enumerate(name):
+        if letter in "._-" and at and name[:at] in names and _weighs(name[:at]):
+            return name[:at]
+    return None
+
+
+def _upwards(directory: str) -> Iterator[str]:
+    """A directory, and all above it."""
+    while directory:
+        yield directory
+        directory = directory.rpartition("/")[0]
+    yield ""

@@ -1,0 +1,69 @@
+"""How a file was read for its tensors, and what was not understood of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from mvcd.inspect import gguf, hdf5, npz, onnx, safetensors, tensorfiles, torchlegacy, torchzip
+from mvcd.inspect.kinds import ContentKind
+from mvcd.inspect.spans import NotThisFormat, ReadAt
+from mvcd.inspect.trainingstate import state_in
+
+_HEAD_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """`parameters`: elements of all tensors but those of training state, which `state` counts (tensors), and
+    those that are tied to others.
+
+    `problem` says why there are none, or what was passed over.
+    """
+
+    format: str
+    tensors: int = 0
+    parameters: int = 0
+    state: int = 0
+    problem: str | None = None
+
+
+def tensors(read_at: ReadAt, size: int, path: str, kind: ContentKind) -> Tensors | None:
+    """None for what neither is in a format of tensors nor begins like one. `read_at` may raise OSError."""
+    found = tensorfiles.read(read_at, size, path.rpartition("/")[2])
+    if found is not None:
+        names = list(found.tensors)
+        state = state_in(path, names)
+        own = (t for name, t in found.tensors.items() if name not in state and not t.repeats)
+        shapes = (t.shape for t in own)
+        return Tensors(found.format, len(names), sum(map(prod, shapes)), len(state))
+    problem = _refusal(read_at, size)
+    if problem is None and not kind.format:
+        return None
+    if problem is None and kind.says:
+        problem = "recognised, but its tensors are not read: compared by its bytes"
+    return Tensors(kind.format, problem=problem)
+
+
+def _refusal(read_at: ReadAt, size: int) -> str | None:
+    """Why the format that it begins like does not take it. A pickle or MessagePack of other things than arrays
+    is nothing that was not understood."""
+    head = read_at(0, min(_HEAD_BYTES, size))
+    try:
+        if safetensors.looks_like(head, size):
+            safetensors.spans(read_at, size)
+        elif gguf.looks_like(head, size):
+            gguf.read(read_at, size)
+        elif npz.looks_like(head, size):
+            npz.read_npy(read_at, size)
+        elif torchzip.looks_like(head, size):
+            torchzip.spans(read_at, size)
+        elif torchlegacy.looks_like(head, size):
+            torchlegacy.spans(read_at, size)
+        elif hdf5.looks_like(head, size):
+            hdf5.read(read_at, size)
+        elif onnx.looks_like(head, size):
+            onnx.read(read_at, size)
+    except NotThisFormat as verdict:
+        return str(verdict)
+    return None

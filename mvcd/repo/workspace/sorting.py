@@ -1,0 +1,255 @@
+"""Files sorted into components: by rules, content and company, for a version that is edited.
+
+The company of a file is what the edited version has: the names in the known version's lists, less what went,
+and what came. A file that comes or goes may so change what its neighbours are, which did not change themselves
+(`neighbours`); only these are looked at again. Where content is needed and a file did not change, its kind is
+remembered by its recipe, or its first bytes are read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO
+
+from mvcd.ids import RecipeId
+from mvcd.inspect import kinds
+from mvcd.inspect.company import heeds, is_anchor, spans_below, tokenizers_below
+from mvcd.inspect.components import ComponentRules, Ruling
+from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
+from mvcd.inspect.layout import Layout, ReadAt, Span, TensorInfo
+from mvcd.objects.entry import Entry, Mode
+from mvcd.objects.manifest import names_in
+from mvcd.objects.tree import Fetch
+from mvcd.objects.version import Component, Version
+from mvcd.repo.contents.drafts import shape_of
+from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, recipe_of
+from mvcd.store.api import Store
+
+if TYPE_CHECKING:
+    from mvcd.repo.contents.content import VersionFile
+
+_TIES = ".onnx"
+"""How names of files end whose data may lie in files that their names do not tell."""
+
+
+class Kinds:
+    """The kinds of a version's files, by recipe."""
+
+    def __init__(self, store: Store, fetch: Fetch) -> None:
+        self._store = store
+        self._fetch = fetch
+        self._known: dict[bytes, ContentKind | None] = {}
+        self.read: dict[bytes, bytes | None] = {}  # rows for the store's cache: what had to be read
+
+    def of(self, entry: Entry) -> ContentKind | None:
+        """None where its content is not here."""
+        if entry.mode is Mode.SYMLINK:
+            return UNKNOWN
+        if entry.recipe not in self._known:
+            self._known[entry.recipe] = self._look(entry)
+        return self._known[entry.recipe]
+
+    def note(self, recipe: RecipeId, kind: ContentKind) -> None:
+        self._known[recipe] = kind
+
+    def _look(self, entry: Entry) -> ContentKind | None:
+        key = cache_key(entry.recipe)
+        (row,) = self._store.cache_get([key])
+        if row is not None:
+            return ContentKind.unpack(row)
+        try:
+            kind = kind_of_entry(entry, self._fetch)
+        except ABSENT:
+            return None
+        self.read[key] = kind.pack()
+        return kind
+
+
+def cache_key(recipe: RecipeId) -> bytes:
+    return b"/".join((b"kind", str(kinds.EDITION).encode(), recipe))
+
+
+def kind_of_entry(entry: Entry, fetch: Fetch) -> ContentKind:
+    """From its recipe, and its first bytes. Raises CorruptObject, and what `fetch` raises."""
+    from mvcd.repo.contents.content import VersionFile  # late: start-up
+
+    recipe = recipe_of(entry, fetch)
+    spans, offset = [], 0
+    for segment in recipe.segments:
+        t = segment.tensor
+        info = None if t is None else TensorInfo(t.name, t.dtype, t.shape, 1)
+        spans.append(Span(offset, segment.size, info))
+        offset += segment.size
+    shape = Layout(recipe.format, tuple(spans))
+    return kind_of(reading(VersionFile(entry, fetch)), entry.size, shape)
+
+
+def kind_on_disk(path: str) -> ContentKind:
+    """Raises OSError."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        read_at = reading(file)
+        return kind_of(read_at, size, shape_of(read_at, size))
+
+
+def reading(file: BinaryIO | VersionFile) -> ReadAt:
+    """Reads of an open file, at any place."""
+    return partial(_read_at, file)
+
+
+def _read_at(file: BinaryIO | VersionFile, offset: int, length: int) -> bytes:
+    file.seek(offset)
+    pieces = []
+    while length > 0 and (piece := file.read(length)):
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
+
+
+class VersionCompany:
+    """What lies around a file in a version that is edited: `came` and `went` are paths."""
+
+    def __init__(
+        self,
+        version: Version,
+        fetch: Fetch,
+        kinds: Kinds,
+        came: Iterable[str] = (),
+        went: Iterable[str] = (),
+    ) -> None:
+        self._version = version
+        self._fetch = fetch
+        self._kinds = kinds
+        self._came = _by_directory(came, directories=True)
+        self._went = _by_directory(went)
+        self._fresh: dict[str, ContentKind] = {}
+        self._names: dict[str, frozenset[str]] = {}
+        self._tied: dict[str, frozenset[str]] = {}
+
+    def note(self, path: str, kind: ContentKind) -> None:
+        """The kind of a file that came or changed. All are noted before the company is asked for."""
+        self._fresh[path] = kind
+
+    def names(self, directory: str) -> frozenset[str]:
+        found = self._names.get(directory)
+        if found is None:
+            found = self._names[directory] = self._listed(directory) | self._came[directory]
+        return found
+
+    def tied(self, directory: str) -> frozenset[str]:
+        found = self._tied.get(directory)
+        if found is None:
+            names = [name for name in self.names(directory) if name.lower().endswith(_TIES)]
+            ties = (self._ties(directory + "/" + name if directory else name) for name in names)
+            found = self._tied[directory] = frozenset(name for tied in ties for name in tied)
+        return found
+
+    def _listed(self, directory: str) -> frozenset[str]:
+        """What the known version has there. A directory stays listed whose last file went: no rule minds."""
+        roots = (root.root for root in self._version.components.values())
+        found: set[str] = set()
+        for root in roots:
+            found.update(names_in(root, self._fetch, directory))
+        return frozenset(found - self._went[directory])
+
+    def _ties(self, path: str) -> tuple[str, ...]:
+        if path in self._fresh:
+            return self._fresh[path].tied
+        placed = VersionFiles(self._version, self._fetch).find(path)
+        kind = None if placed is None else self._kinds.of(placed.entry)
+        return () if kind is None else kind.tied
+
+
+class PartSorter:
+    """Sorts the files of a version that is edited."""
+
+    def __init__(
+        self, rules: ComponentRules, version: Version, fetch: Fetch, kinds: Kinds,
+        came: Collection[str] = (), went: Collection[str] = (),
+    ) -> None:  # fmt: skip
+        """`came`: paths that are new or changed; `went`: those that the version has no longer."""
+        self._rules = rules
+        self._files = VersionFiles(version, fetch)
+        self._version, self._fetch = version, fetch
+        self._kinds = kinds
+        self._came, self._went = came, went
+        self._company = VersionCompany(version, fetch, kinds, came, went)
+
+    def note(self, path: str, kind: ContentKind) -> None:
+        """The kind of a file that came. All are noted before the first question."""
+        self._company.note(path, kind)
+
+    def ruling(self, path: str, kind: ContentKind) -> Ruling:
+        return self._rules.ruling(path, kind, self._company)
+
+    def component(self, path: str, kind: ContentKind) -> Component:
+        return self._rules.component_of(path, kind, self._company)
+
+    def component_of_entry(self, placed: Placed) -> Component:
+        """Sorts a file that did not change; what is not here stays what it was."""
+        path = placed.entry.path
+        if self._rules.names_decide(path):
+            return self._rules.component_of(path)
+        kind = self._kinds.of(placed.entry)
+        return placed.component if kind is None else self.component(path, kind)
+
+    def neighbours(self, before: Mapping[str, Placed]) -> Iterator[tuple[Placed, Component]]:
+        """Files that did not change themselves, whose component others changed by coming, going, or being
+        written anew. `before`: what the version has of all paths that came or went."""
+        for path in sorted(self._beside(before)):
+            placed = self._files.find(path)
+            if placed is not None:
+                component = self.component_of_entry(placed)
+                if component is not placed.component:
+                    yield placed, component
+
+    def _beside(self, before: Mapping[str, Placed]) -> set[str]:
+        """Paths of files that may be such."""
+        moved = {path for path in self._came if path not in before} | {*self._went}
+        anchors = _by_directory(path for path in moved if is_anchor(path.rpartition("/")[2]))
+        ties = _by_directory(p for p in (*self._came, *self._went) if p.lower().endswith(_TIES))
+        found: set[str] = set()
+        for directory, names in anchors.items():
+            if any(map(spans_below, names)):
+                below = self._files.all(prefix=directory or None)
+                found.update(placed.entry.path for placed in below)
+            found.update(self._heeding(directory))
+        for directory, names in ties.items():
+            tied = set(self._company.tied(directory))
+            for name in names:
+                placed = before.get(_join(directory, name))
+                kind = None if placed is None else self._kinds.of(placed.entry)
+                tied.update(() if kind is None else kind.tied)
+            found.update(_join(directory, name) for name in tied)
+        return found.difference(self._came, self._went)
+
+    def _heeding(self, directory: str) -> Iterator[str]:
+        for name in self._company.names(directory):
+            if heeds(name):
+                yield _join(directory, name)
+            if tokenizers_below(name):
+                below = _join(directory, name)
+                yield from (_join(below, n) for n in self._company.names(below) if heeds(n))
+
+
+def _join(directory: str, name: str) -> str:
+    return f"{directory}/{name}" if directory else name
+
+
+def _by_directory(paths: Iterable[str], *, directories: bool = False) -> dict[str, set[str]]:
+    """Names of files by directory; with `directories` also the names of those on the way to them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        directory, _, name = path.rpartition("/")
+        found[directory].add(name)
+    for directory in list(found) if directories else ():
+        while directory:
+            above, _, name = directory.rpartition("/")
+            if name in found[above]:
+                break
+            found[above].add(name)
+            directory = above  # noqa: PLW2901
+    return found

@@ -1,0 +1,129 @@
+"""What a checkpoint needs to load, by the names around it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mvcd.inspect.company import ALONE
+from mvcd.inspect.components import ComponentRules
+from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
+from mvcd.objects.version import Component
+
+
+class Tree:
+    """A company made of paths; `ties` are those that another file keeps its data in."""
+
+    def __init__(self, paths: str, ties: str = "") -> None:
+        self._paths = paths.split()
+        self._ties = ties.split()
+
+    def names(self, directory: str) -> frozenset[str]:
+        below = directory + "/" if directory else ""
+        inside = [p.removeprefix(below) for p in self._paths if p.startswith(below)]
+        return frozenset(p.partition("/")[0] for p in inside)
+
+    def tied(self, directory: str) -> frozenset[str]:
+        split = (path.rpartition("/") for path in self._ties)
+        return frozenset(name for where, _, name in split if where == directory)
+
+
+RULES = ComponentRules.default()
+
+COMPANIES = {
+    "tokenizer": (
+        "m/model.safetensors m/tokenizer.json m/special_tokens_map.json m/vocab.txt m/merges.txt",
+        "m/tokenizer.json m/special_tokens_map.json m/vocab.txt m/merges.txt",
+    ),
+    "tokenizer of a pipeline": (
+        "p/model_index.json p/unet/x.safetensors p/tokenizer/vocab.json p/tokenizer/merges.txt",
+        "p/tokenizer/vocab.json p/tokenizer/merges.txt",
+    ),
+    "orbax": (
+        "r/1/_CHECKPOINT_METADATA r/1/default/d/x1 r/1/default/array_data r/1/metrics.json",
+        "r/1/default/d/x1 r/1/default/array_data",
+    ),
+    "saved model": (
+        "s/saved_model.pb s/assets/vocab.txt s/variables/variables.index s/fingerprint.pb",
+        "s/assets/vocab.txt",
+    ),
+    "spacy": (
+        "b/meta.json b/config.cfg b/tokenizer b/vocab/strings.json b/ner/moves b/ner/model",
+        "b/tokenizer b/vocab/strings.json b/ner/moves",
+    ),
+    "mlflow": (
+        "a/MLmodel a/data/pickle_module_info.txt a/python_model.pkl",
+        "a/data/pickle_module_info.txt",
+    ),
+    "openvino": ("net.xml net.bin", "net.xml"),
+    "gensim": ("w2v.model w2v.model.wv.vectors.npy", "w2v.model.wv.vectors.npy"),
+    "trainer": ("c/trainer_state.json c/optimizer.pt c/model.safetensors", "c/trainer_state.json"),
+}
+
+
+@pytest.mark.parametrize("what", COMPANIES)
+def test_pieces_are_weights_in_their_company(what: str) -> None:
+    paths, pieces = COMPANIES[what]
+    company = Tree(paths)
+    for path in pieces.split():
+        assert RULES.component_of(path, UNKNOWN, company) is Component.WEIGHTS, path
+        assert RULES.component_of(path, UNKNOWN, ALONE) is not Component.WEIGHTS, path
+        assert RULES.ruling(path, UNKNOWN, company).rule.startswith("company: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "paths"),
+    [
+        ("m/README.md", "m/model.safetensors m/README.md"),
+        ("m/config.json", "m/model.safetensors m/config.json"),
+        ("m/model.py", "m/model.safetensors m/model.py"),
+        ("model.pt.log", "model.pt model.pt.log"),
+        ("r/metrics.json", "r/_CHECKPOINT_METADATA r/metrics.json"),
+        ("c/trainer_state.json", "c/trainer_state.json c/notes.txt"),
+        ("t/vocab.txt", "t/vocab.txt t/tokenizer.json t/training_args.bin"),
+        ("a/x.csv", "a/x.csv b/_METADATA"),
+    ],
+)
+def test_what_has_a_meaning_of_its_own_keeps_it(path: str, paths: str) -> None:
+    assert RULES.component_of(path, UNKNOWN, Tree(paths)) is RULES.component_of(path)
+    assert RULES.component_of(path, UNKNOWN, Tree(paths)) is not Component.WEIGHTS
+
+
+def test_external_data_of_any_name() -> None:
+    company = Tree("m/net.onnx m/onnx__MatMul_12 m/other", ties="m/onnx__MatMul_12")
+    assert RULES.component_of("m/onnx__MatMul_12", UNKNOWN, company) is Component.WEIGHTS
+    assert RULES.component_of("m/other", UNKNOWN, company) is Component.DATA
+
+
+@pytest.mark.parametrize(
+    ("path", "says", "component"),
+    [
+        ("foo", Says.MODEL, "weights"),
+        ("foo.txt", Says.TENSORS, "weights"),
+        ("results/out.dat", Says.TENSORS, "weights"),
+        ("data/foo.dat", Says.TENSORS, "data"),
+        ("data/foo.dat", Says.MODEL, "weights"),
+        ("data/checkpoints/encoder.pt", Says.MODEL, "weights"),
+        ("x.npy", Says.ARRAYS, "data"),
+        ("frame.pkl", Says.TABLE, "data"),
+        ("frame.csv", Says.TABLE, "data"),
+        ("net.py", Says.MODEL, "architecture"),
+        ("cat.png", Says.MODEL, "data"),
+    ],
+)
+def test_content_goes_before_names(path: str, says: Says, component: str) -> None:
+    assert RULES.component_of(path, ContentKind("some", says)) is Component(component)
+
+
+def test_training_state_is_a_sub_part_of_weights_only() -> None:
+    assert RULES.ruling("run/optimizer.pt").state
+    assert RULES.ruling("run/odd.name", ContentKind("torch-zip", Says.STATE)).state
+    assert not RULES.ruling("run/model.pt").state
+    assert not RULES.ruling("optimizer.yaml").state
+
+
+def test_the_table_of_a_workspace_goes_before_content_and_company() -> None:
+    rules = RULES.with_overrides({"data": ["*.pt"], "results": ["m/tokenizer.json"]})
+    assert rules.component_of("a.pt", ContentKind("torch-zip", Says.MODEL)) is Component.DATA
+    company = Tree("m/model.safetensors m/tokenizer.json")
+    assert rules.component_of("m/tokenizer.json", UNKNOWN, company) is Component.RESULTS
+    assert rules.ruling("a.pt").rule == "*.pt in [components] of mvc.toml"
