@@ -6,10 +6,12 @@ The built-in rules, most certain evidence first; the first that matches decides:
 2. the suffix of model weights means weights, except below `data/`: `.pkl`, `.bin`, `.h5` hold data sets too;
 3. names that say what a file is (`params.yaml`, `metrics.json`, `requirements.txt`, `config.json`), even in a
    directory that says otherwise: `data/metrics.json` holds results;
-4. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
+4. names and ends of names that mostly say it (`args.json`, `test_metrics.json`, `log.csv`), except in a
+   directory of data;
+5. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
    (Hydra has `conf/data/mnist.yaml`), or else one of checkpoints or code (`src/data/iris.csv` is data);
-5. suffixes (`.csv` is data, `.md` architecture);
-6. everything else is data.
+6. suffixes (`.csv` is data, `.md` architecture);
+7. everything else is data.
 
 Letter case does not matter. A workspace puts its own globs before all of this, in the `[components]` table of
 `mvc.toml`. Nothing here looks at content: moving a file may change its component, editing it never does.
@@ -46,16 +48,17 @@ WEIGHTS_NAMES = """
 """Small files that tie a checkpoint together: TensorFlow, DCP of torch, DeepSpeed, the Hub."""
 
 NAMES: Mapping[Component, str] = {
-    _H: """params hparams hyperparams hyperparameters training_args trainer_config train_config config
-           sweep optuna generation_config deepspeed_config ds_config accelerate_config""",
-    _R: """metrics metric results result scores eval eval_results test_results train_results
-           all_results predict_results trainer_state summary history loss losses accuracy
-           confusion_matrix classification_report report evaluation""",
-    _A: """config.json model_config architecture model_index modules tokenizer tokenizer_config
-           special_tokens_map added_tokens preprocessor_config adapter_config
-           requirements environment conda pyproject setup pipfile poetry.lock uv.lock package-lock
-           dockerfile makefile readme license mvc model_card
-           .mvcignore .gitignore .gitattributes .dockerignore""",
+    _H: """params hparams hyperparams hyperparameters training_args
+trainer_config train_config config sweep optuna generation_config deepspeed_config ds_config accelerate_config
+training_args.bin overrides hydra""",
+    _R: """metrics metric results result scores eval eval_results test_results
+train_results all_results predict_results trainer_state summary history loss losses accuracy evals_result
+wandb-summary confusion_matrix classification_report report evaluation""",
+    _A: """config.json model_config
+architecture model_index modules tokenizer tokenizer_config special_tokens_map added_tokens preprocessor_config
+adapter_config requirements environment conda pyproject setup tox pytest mypy pipfile poetry.lock uv.lock
+package-lock dockerfile makefile readme license mvc model_card .mvcignore .gitignore .gitattributes
+.dockerignore""",
 }
 """Whole names, or names less their suffix. `config.json` describes a network (Transformers, Keras), any other
 `config.*` holds settings. A whole name goes before one without its suffix."""
@@ -64,6 +67,21 @@ PREFIXES: Mapping[Component, str] = {
     _H: "hparams params hyperparam",
     _R: "metrics events.out.tfevents eval_ scores results plot loss_ accuracy_ confusion_matrix roc_",
     _A: "requirements dockerfile",
+}
+
+LIKELY: Mapping[Component, str] = {
+    _H: """args opt opts option options arguments run_config training_config model_args data_args
+           train_params cli_args *_args *_hparams *_params""",
+    _R: """log progress benchmark benchmarks training training_log train_log scalars evals *_metrics *-metrics
+           *_metric *_results *-results *_result *_scores *_score *_log *_history *_losses *_eval
+           *_evals_result""",
+}
+"""Names less their suffix, or their ends after a `*`, that say what a file is unless a directory says that it
+is data (`data/survey_results.csv`). They count for the suffixes in LIKELY_SUFFIXES."""
+
+LIKELY_SUFFIXES: Mapping[Component, str] = {
+    _H: ".json .yaml .yml .toml .ini",
+    _R: ".json .jsonl .ndjson .csv .tsv .yaml .yml .log .txt",
 }
 
 DIRECTORIES: Mapping[Component, str] = {
@@ -76,8 +94,8 @@ DIRECTORIES: Mapping[Component, str] = {
 }
 
 SUFFIXES: Mapping[Component, str] = {
-    _A: ".md .rst .proto .pbtxt .prototxt .lock .cfg .ini .gin .js .ts",
-    _H: ".yaml .yml .toml .hparams",
+    _A: ".md .rst .proto .pbtxt .prototxt .lock .cfg .gin .js .ts",
+    _H: ".yaml .yml .toml .ini .hparams",
     _R: ".log .out .err .tfevents .svg .pdf .html",
     _D: """.csv .tsv .json .jsonl .parquet .arrow .feather .txt .npy .tfrecord .lmdb .db .sqlite
            .png .jpg .jpeg .gif .webp .bmp .tif .tiff .wav .flac .mp3 .ogg .mp4 .avi
@@ -85,7 +103,7 @@ SUFFIXES: Mapping[Component, str] = {
 }
 """Data is what is left; its suffixes stand here for the reader."""
 
-_EDITION = 4
+_EDITION = 5
 """Raised when the code below decides otherwise over the same tables."""
 
 
@@ -101,11 +119,17 @@ _OF_WEIGHTS = frozenset((".tar", ".data"))
 _TF_SHARD = re.compile(r".+\.data-\d{5}-of-\d{5}")
 _BY_NAME, _BY_DIRECTORY, _BY_SUFFIX = _table(NAMES), _table(DIRECTORIES), _table(SUFFIXES)
 _BY_PREFIX = tuple(_table(PREFIXES).items())
+_LIKELY = {word: component for word, component in _table(LIKELY).items() if "*" not in word}
+_LIKELY_ENDS = tuple((w[1:], component) for w, component in _table(LIKELY).items() if "*" in w)
+_LIKELY_SUFFIXES = {component: row.split() for component, row in LIKELY_SUFFIXES.items()}
 _BUILT_IN = repr(
     (
         _EDITION,
         (SOURCE_SUFFIXES, WEIGHTS_SUFFIXES, WEIGHTS_NAMES),
-        [list(table.items()) for table in (NAMES, PREFIXES, DIRECTORIES, SUFFIXES)],
+        [
+            list(table.items())
+            for table in (NAMES, PREFIXES, LIKELY, LIKELY_SUFFIXES, DIRECTORIES, SUFFIXES)
+        ],
     )
 )
 
@@ -148,6 +172,8 @@ class ComponentRules:
         if certain:
             return component
         place = _by_directory(directory)
+        if place is not _D and (likely := _likely(name)) is not None:
+            return likely
         if component is _W:
             return _D if place is _D else _W
         return component if place is None else place
@@ -161,13 +187,25 @@ def _by_name(name: str) -> tuple[Component, bool]:
     suffix = dot + suffix
     if suffix in _SOURCE:
         return _A, True
+    if (whole := _BY_NAME.get(name)) is not None:  # `training_args.bin` is no weights
+        return whole, True
     within = "." + stem.rpartition(".")[2]  # checkpoint.pth.tar, model.onnx.data
     twice = within in _WEIGHTS and suffix in _OF_WEIGHTS
     if suffix in _WEIGHTS or twice or name in _WEIGHTS_NAMES or _TF_SHARD.fullmatch(name):
         return _W, False
-    named = _BY_NAME.get(name) or _BY_NAME.get(stem)
-    named = named or next((c for prefix, c in _BY_PREFIX if name.startswith(prefix)), None)
+    named = _BY_NAME.get(stem) or next(
+        (c for prefix, c in _BY_PREFIX if name.startswith(prefix)), None
+    )
     return (named, True) if named else (_BY_SUFFIX.get(suffix, _D), False)
+
+
+@lru_cache(maxsize=4096)
+def _likely(name: str) -> Component | None:
+    """What a name says where no directory says that it is data."""
+    stem, dot, suffix = name.lower().rpartition(".")
+    found = _LIKELY.get(stem)
+    found = found or next((c for end, c in _LIKELY_ENDS if stem.endswith(end)), None)
+    return found if found is not None and dot + suffix in _LIKELY_SUFFIXES[found] else None
 
 
 @lru_cache(maxsize=4096)

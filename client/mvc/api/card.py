@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mvc.api.metric_names import without_copies
 from mvc.api.page import Block, Cell, Code, Page, PageTable, Section
 from mvc.api.public import made_from
 from mvc.api.results import ComponentRoot, Value, Version
@@ -89,7 +90,7 @@ def _card_page(card: Card) -> Page:
         Section("Weights", list(_weights(card))),
         Section("Hyperparameters", [_values(version.hyperparameters, "none were recorded")]),
         Section("Data", list(_data(card))),
-        Section("Results", [_values(version.metrics, "none were recorded")]),
+        Section("Results", [_values(without_copies(version.metrics), "none were recorded")]),
         Section("Provenance", [PageTable(list(_provenance(version)))]),
         Section("Stages", [_stages(card)]),
         Section("Signatures", [_signatures(card)]),

@@ -8,6 +8,7 @@ scan        all of them: which files may differ
 ingest      files into objects
 targets     where the objects go
 snapshot    the workspace's state as an unsaved version
+recording   what its files record: settings and metrics
 workspace   the files under care, and what is known of them
 left_out    components that a workspace leaves out
 status      what differs from HEAD

@@ -11,16 +11,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
-from mvcd.errors import MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
+from mvcd.inspect.recorded import Recorded
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, ComponentRoot, Value, Version
+from mvcd.objects.version import Component, ComponentRoot, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
@@ -28,6 +29,7 @@ from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.workspace.candidates import Candidate
 from mvcd.repo.workspace.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.workspace.recording import Recording
 from mvcd.repo.workspace.scan import Scan
 
 
@@ -46,6 +48,9 @@ class Snapshot:
         default_factory=set
     )  # what HEAD's version has and the known one did not tell
     cache: dict[bytes, bytes | None] = field(default_factory=dict)
+    unparsed: tuple[
+        tuple[str, str], ...
+    ] = ()  # whose settings or metrics are not understood, and why
 
 
 class KnownVersion(Protocol):
@@ -107,7 +112,7 @@ class Snapshotter:
         through = _Through(target, self._fetch)
         result = Snapshot(replace(version, tracked=tuple(tracked)), through)
         edits: dict[Component, dict[str, Entry | None]] = {c: {} for c in Component}
-        parsed: dict[str, dict[str, Value]] = {}
+        parsed: dict[str, Recorded] = {}
         if not known.same_rules:
             self._reroute(files, edits)
         for path in scan.vanished:
@@ -126,9 +131,10 @@ class Snapshotter:
             if changes:
                 components[component] = self._edit(version, component, changes, target)
         draft = replace(result.version, components=components)
-        settings = self._values(version, draft, Component.HYPERPARAMETERS, parsed, result)
-        metrics = self._values(version, draft, Component.RESULTS, parsed, result)
-        result.version = replace(draft, hyperparameters=settings, metrics=metrics)
+        recording = Recording(self._core, through, self._left_out, parsed, result.cache)
+        told = recording.tell(draft, version)
+        result.unparsed = told.problems
+        result.version = replace(draft, hyperparameters=told.hyperparameters, metrics=told.metrics)
         return result
 
     def _reroute(
@@ -191,7 +197,8 @@ class Snapshotter:
         wants = not candidate.stat.is_symlink and flatvalues.carries_values(
             component, candidate.path, candidate.stat.size
         )
-        return Source(candidate.path, candidate.stat, wants, self._places.at(candidate.path))
+        reader = partial(flatvalues.parse_file, component, candidate.path) if wants else None
+        return Source(candidate.path, candidate.stat, reader, self._places.at(candidate.path))
 
     def _account(
         self,
@@ -199,16 +206,14 @@ class Snapshotter:
         before: Mapping[str, Placed],
         edits: dict[Component, dict[str, Entry | None]],
         result: Snapshot,
-        parsed: dict[str, dict[str, Value]],
+        parsed: dict[str, Recorded],
     ) -> None:
         path, component = ingested.path, self._rules.component_of(ingested.path)
         entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
-        if ingested.data is not None:
-            found = flatvalues.parse(component, path, ingested.data)
-            parsed[path] = found
-            result.cache[flatvalues.cache_key(component, path, ingested.recipe)] = flatvalues.pack(
-                found
-            )
+        if isinstance(ingested.told, Recorded):
+            parsed[path] = ingested.told
+            key = flatvalues.cache_key(component, path, ingested.recipe)
+            result.cache[key] = flatvalues.pack(ingested.told)
         old = before.get(path)
         if old is not None and old.entry == entry and old.component is component:
             return
@@ -229,55 +234,6 @@ class Snapshotter:
             target.put_object(id, data)
 
         return edit_manifest(known.components[component].root, changes, self._fetch, sink)
-
-    def _values(
-        self,
-        known: Version,
-        version: Version,
-        component: Component,
-        parsed: Mapping[str, Mapping[str, Value]],
-        result: Snapshot,
-    ) -> dict[str, Value]:
-        """Settings or metrics of all the component's files: parsed now, or remembered by recipe. Where it is
-        left out, nothing is fetched for them: they are as they were known, but for files that are here."""
-        before: Mapping[str, Value] = {}
-        if component in self._left_out:
-            settings = component is Component.HYPERPARAMETERS
-            before = known.hyperparameters if settings else known.metrics
-            if known.components[component] == version.components[component]:
-                return dict(before)
-        absent: Mapping[str, Value] = {}
-        found: list[tuple[str, Mapping[str, Value]]] = []
-        for entry in flatvalues.carriers(version, component, result.fetch):
-            if entry.path in parsed:
-                found.append((entry.path, parsed[entry.path]))
-            elif (told := self._remembered(component, entry, result.cache)) is not None:
-                found.append((entry.path, told))
-            else:
-                absent = before
-            if len(found) >= flatvalues.MAX_FILES:
-                break
-        return flatvalues.merged(found, absent)
-
-    def _remembered(
-        self, component: Component, entry: Entry, cache: dict[bytes, bytes | None]
-    ) -> Mapping[str, Value] | None:
-        """None where the file is left out and its content is not here."""
-        known = flatvalues.remembered(self._core.store, component, entry)
-        if known is not None:
-            return known
-        try:
-            out = component in self._left_out
-            found = flatvalues.stored(
-                component, entry, self._core.store.get if out else self._fetch
-            )
-        except MissingObject:
-            if not out:
-                raise
-            return None
-        key = flatvalues.cache_key(component, entry.path, entry.recipe)
-        cache[key] = flatvalues.pack(found)
-        return found
 
 
 class _Through:
