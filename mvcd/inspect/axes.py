@@ -1,9 +1,11 @@
 """What the name of a number says: whether it is an axis, as steps and times are, and no metric to compare, and
-whether it stands apart from another of that name."""
+whether it stands apart from another of that name, and says the same."""
 
 from __future__ import annotations
 
+import math
 import re
+from typing import Any
 
 STEPS = ("step", "global_step", "iteration", "iter", "total_timesteps", "epoch")
 """The last parts of keys that count progress, in the order in which a step is looked for."""
@@ -23,6 +25,19 @@ def is_axis(key: str) -> bool:
     """
     name = key.rpartition(":")[2].lower()
     return name in _CLOCKS or _PARTS.split(name)[-1] in _STEPS
+
+
+def is_same_figure(a: object, b: object) -> bool:
+    """Whether what two files say of one name is one figure, to the 24 bits of a float32: loggers write a number
+    to event files as such, and in full to a table beside them. True is not 1, and one NaN is like another."""
+    if isinstance(a, float) or isinstance(b, float):
+        numbers = type(a) in (int, float) and type(b) in (int, float)
+        return numbers and (_close(a, b) or (a != a and b != b))  # noqa: PLR0124
+    return type(a) is type(b) and a == b
+
+
+def _close(a: Any, b: Any) -> bool:
+    return math.isclose(a, b, rel_tol=2**-23)
 
 
 def short_name(key: str) -> str:

@@ -253,10 +253,12 @@ def _inserted(match: re.Match[str], values: Mapping[str, Value]) -> str:
 
 
 def _hydra_overrides(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
-    """A list of `key=value` as given on the command line; `overrides.` stands before each key."""
+    """A list of `key=value` or, for a new key, `+key=value`; `overrides.` stands before each key."""
     found = yaml12.load(_text(file))
     pairs = [str(item).partition("=") for item in found] if isinstance(found, list) else []
-    return Recorded(settings={f"overrides.{key}": _typed(value) for key, _, value in pairs})
+    return Recorded(
+        settings={f"overrides.{key.lstrip('+')}": _typed(value) for key, _, value in pairs}
+    )
 
 
 def _nothing(_path: str, _file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:

@@ -90,6 +90,7 @@ _DATED = (
     re.compile(r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\d\d_\d\d-\d\d-\d\d_.+"),
 )
 _EVENT_TIME = re.compile(r"tfevents\.(\d{1,20})")
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _DIGITS = re.compile(r"\d{1,18}")
 
 Order = tuple[float, ...]
@@ -119,7 +120,7 @@ def place_of(path: str) -> Place:
         star = _starred(part)
         parts.append(star or part)
         if star:
-            order += map(float, _DIGITS.findall(part))
+            order += _numbers(part)
     starred = "/".join(parts)
     if "tfevents" in name.lower():
         found = _EVENT_TIME.search(name)
@@ -128,6 +129,27 @@ def place_of(path: str) -> Place:
         member = f"{directory}/{events}" if directory else events
         return Place(f"{starred}/{events}" if starred else events, member, written)
     return Place(f"{starred}/{name}" if starred else name, path, tuple(order))
+
+
+def run_of(path: str) -> tuple[str, Order]:
+    """The outermost run that a file belongs to, as `logs/version_*`, and which of them it is; ("", ()) for
+    none."""
+    parts, order = [], list[float]()
+    for part in path.split("/")[:-1]:
+        star = _starred(part)
+        if star is None and order:
+            break
+        parts.append(star or part)
+        if star:
+            order += _numbers(part)
+    return ("/".join(parts), tuple(order)) if order else ("", ())
+
+
+def _numbers(part: str) -> list[float]:
+    """What a part counts, months as their numbers: `Nov28_...` is before `Dec01_...`."""
+    month = _MONTHS.find(part[:3]) if part[3:4].isdigit() and part[:3].istitle() else -1
+    first = [float(month // 3)] if month >= 0 else []
+    return first + [float(digits) for digits in _DIGITS.findall(part)]
 
 
 def _starred(part: str) -> str | None:

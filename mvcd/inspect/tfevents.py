@@ -11,6 +11,7 @@ Memory is bounded by MAX_METRICS records of at most MAX_RECORD_BYTES bytes that 
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -237,8 +238,13 @@ def _value(data: bytes, row: dict[str, Value], settings: dict[str, Value]) -> No
 
 
 def _float32(data: bytes) -> float:
-    """In the 7 digits that a float32 has: 0.1, not 0.10000000149011612."""
-    return float(f"{struct.unpack('<f', data)[0]:.7g}")
+    """In the fewest digits that give the same float32: 0.1, not 0.10000000149011612."""
+    exact = float(struct.unpack("<f", data)[0])
+    for digits in (7, 8, 9):
+        short = float(f"{exact:.{digits}g}")
+        if math.isfinite(short) and struct.pack("<f", short) == data:
+            return short
+    return exact
 
 
 def _tensor(data: bytes) -> float | None:

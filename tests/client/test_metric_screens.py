@@ -62,6 +62,29 @@ def test_what_is_not_understood_is_told_in_one_line(mvc: Mvc, work: Path) -> Non
     assert all(f"  {name}: " in told for name in ("params.yaml", "metrics.json", "x.toml"))
 
 
+def test_what_two_files_repeat_stands_once(mvc: Mvc, work: Path) -> None:
+    """The second as a float32, as event files have it."""
+    with Repo.init(work, author=AUTHOR) as repo:
+        repo.add(".")
+        for value in (0.5, 0.1):
+            write(work, {
+                "metrics.json": f'{{"loss": {value}}}',
+                "logs/metrics.csv": f"loss\n{value + 1.5e-9}\n",
+                "params.yaml": f"lr: {value}\n",
+                "out/params.yaml": f"lr: {value}\n",
+            })  # fmt: skip
+            repo.commit("x")
+    assert mvc("log", "--metrics").out.splitlines()[0].split() == ["version", "loss", "message"]
+    for said in (
+        mvc("show").out,
+        mvc("card").out,
+        mvc("compare", "v1", "v2").out,
+        mvc("diff", "v1", "v2").out,
+    ):
+        assert "loss" in said and "lr" in said
+        assert ":loss" not in said and ":lr" not in said
+
+
 def test_short_names() -> None:
     assert short_name("a/b.json:loss") == "loss"
     assert short_name("metrics.json:val:loss") == "val:loss"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect.axes import is_axis
+from mvcd.inspect.axes import is_axis, is_same_figure
 from mvcd.inspect.lastrows import MAX_POINTS_VALUES, LastValues
 from mvcd.inspect.values import parse_metrics, read_metrics
 
@@ -152,3 +152,18 @@ def test_rows_of_both_forms_say_the_same(rows: list[dict[str, object]]) -> None:
     found = {k: v for k, v in metrics("m.csv", text).items() if v is not None}
     if all(any(row) for row in cells):
         assert found == {k: v for k, v in expected.items() if v is not None}
+
+
+ONE: list[tuple[object, object]] = [
+    (0.1, 0.10000000149011612), (math.nan, math.nan), (math.inf, math.inf), (2, 2.0), ("a", "a"),
+]  # fmt: skip
+TWO: list[tuple[object, object]] = [
+    (0.1, 0.10001), (1, True), (1.0, True), (16777216, 16777217), (1, None), (1.0, "1.0"), (0.0, None),
+]  # fmt: skip
+
+
+def test_what_is_one_figure() -> None:
+    for a, b in ONE:
+        assert is_same_figure(a, b) and is_same_figure(b, a)
+    for a, b in TWO:
+        assert not is_same_figure(a, b) and not is_same_figure(b, a)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mvcd.inspect.runfiles import RunFile, kind_of, mlflow_key, place_of
+from mvcd.inspect.runfiles import RunFile, kind_of, mlflow_key, place_of, run_of
 
 RUN = "0123456789abcdef0123456789abcdef"
 
@@ -30,6 +30,22 @@ def test_runs_that_count_up_are_one_source(older: str, newer: str, source: str) 
     old, new = place_of(older), place_of(newer)
     assert old.source == new.source == source
     assert old.order < new.order and old.member != new.member
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "family"),
+    [
+        ("logs/version_9/events.out.tfevents.1.h", "logs/version_10/metrics.csv", "logs/version_*"),
+        ("outputs/2024-01-01/12-00-00/.hydra/config.yaml", "outputs/2024-01-01/13-00-00/m.json", "outputs/*/*"),
+        ("runs/Nov28_21-28-45_host/a.json", "runs/Dec01_01-00-00_host/b.json", "runs/*"),
+        ("version_1/x/checkpoint-9/a.json", "version_2/a.json", "version_*"),
+    ],
+)  # fmt: skip
+def test_files_of_other_names_may_be_of_newer_runs(older: str, newer: str, family: str) -> None:
+    (of_older, before), (of_newer, after) = run_of(older), run_of(newer)
+    assert of_older == of_newer == family
+    assert before < after
+    assert run_of("fold-1/metrics.json") == run_of("version_1") == ("", ())
 
 
 def test_other_files_are_sources_of_their_own() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 from pathlib import Path
 
@@ -44,13 +45,25 @@ def test_scalars_as_the_library_wrote_them() -> None:
     found = read(io.BytesIO(SCALARS), wanted="train/loss")
     assert found.problem is None
     assert found.scalars.values == {"train/loss": 0.2, "val/acc": 0.9, "step": 40}
-    assert found.scalars.points == [(0, 1), (10, 0.5), (20, 0.3333333), (30, 0.25), (40, 0.2)]
+    assert found.scalars.points == [(0, 1), (10, 0.5), (20, 0.33333334), (30, 0.25), (40, 0.2)]
 
 
 def test_hyperparameters_as_the_library_wrote_them() -> None:
     found = read(io.BytesIO((DATA / "events.out.tfevents.1").read_bytes()))
     assert found.settings == {"lr": 0.1, "bs": 32, "opt": "adam", "amp": True}
     assert found.scalars.values == {"hparam/acc": 0.9, "step": 0}
+
+
+@given(st.floats(width=32))
+def test_numbers_are_those_that_were_written_in_few_digits(value: float) -> None:
+    got = read(io.BytesIO(event(1, ("a", value)))).scalars.values["a"]
+    assert isinstance(got, float)
+    assert math.isnan(got) or struct.pack("<f", got) == struct.pack("<f", value)
+    assert math.isnan(got) or float(f"{got:.9g}") == got
+
+
+def test_a_count_of_eight_digits_is_whole() -> None:
+    assert read(io.BytesIO(event(1, ("tokens", 12345678)))).scalars.values["tokens"] == 12345678
 
 
 def test_several_values_in_one_record_and_a_large_one_between() -> None:
@@ -84,7 +97,7 @@ def test_no_damage_gives_a_value_that_was_not_written(at: int, turn: int, more: 
     data = bytearray(SCALARS)
     data[at] ^= turn
     found = read(io.BytesIO(bytes(data) + more))
-    whole = {"train/loss": {1, 0.5, 0.3333333, 0.25, 0.2}, "val/acc": {0.5, 0.7, 0.9}}
+    whole = {"train/loss": {1, 0.5, 0.33333334, 0.25, 0.2}, "val/acc": {0.5, 0.7, 0.9}}
     for tag, values in whole.items():
         assert found.scalars.values.get(tag, 0.5) in values
 

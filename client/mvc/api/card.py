@@ -88,7 +88,10 @@ def _card_page(card: Card) -> Page:
         Section("Parts", [_parts(version)]),
         Section("Architecture", list(_architecture(card))),
         Section("Weights", list(_weights(card))),
-        Section("Hyperparameters", [_values(version.hyperparameters, "none were recorded")]),
+        Section(
+            "Hyperparameters",
+            [_values(without_copies(version.hyperparameters), "none were recorded")],
+        ),
         Section("Data", list(_data(card))),
         Section("Results", [_values(without_copies(version.metrics), "none were recorded")]),
         Section("Provenance", [PageTable(list(_provenance(version)))]),
@@ -279,9 +282,9 @@ def _row(card: Card) -> tuple[Cell, ...]:
         (f"v{version.number}", Code(version.id[:_SHORT_CHARACTERS]), f"{version.time:%Y-%m-%d}"),
         (_parameters(card.parameters) or "-", digest(Component.ARCHITECTURE)),
         (_size(version.components[Component.WEIGHTS].size), digest(Component.WEIGHTS)),
-        _some(version.hyperparameters),
+        _some(without_copies(version.hyperparameters)),
         (_files(data), digest(Component.DATA)),
-        _some(version.metrics),
+        _some(without_copies(version.metrics)),
         Code(_download(card)),
     )
 

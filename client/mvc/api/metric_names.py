@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mvcd.inspect.axes import is_axis, short_name
+from mvcd.inspect.axes import is_axis, is_same_figure, short_name
 
-__all__ = ["by_weight", "is_axis", "is_settled", "short_name", "without_copies"]
+__all__ = ["by_weight", "is_axis", "is_same_figure", "is_settled", "short_name", "without_copies"]
 
 
-def without_copies(values: Mapping[str, Any]) -> dict[str, Any]:
+def without_copies(
+    values: Mapping[str, Any], same: Callable[[Any, Any], bool] = is_same_figure
+) -> dict[str, Any]:
     """Leaves out each `path:name` that says what the short name says: runs write figures to several files."""
     return {
         key: value
         for key, value in values.items()
-        if (short := short_name(key)) == key or short not in values or values[short] != value
+        if (short := short_name(key)) == key
+        or short not in values
+        or not same(values[short], value)
     }
 
 

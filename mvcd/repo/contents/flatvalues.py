@@ -23,7 +23,7 @@ from blake3 import blake3
 from mvcd.ids import RecipeId
 from mvcd.inspect import recorded
 from mvcd.inspect.recorded import Recorded
-from mvcd.inspect.runfiles import Place, RunFile, kind_of, mlflow_key, place_of
+from mvcd.inspect.runfiles import Place, RunFile, kind_of, mlflow_key, place_of, run_of
 from mvcd.inspect.values import merge_values
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
@@ -138,16 +138,37 @@ def _sort_in(
 ) -> None:
     arguments = _run_directories(read, RunFile.TRAINING_ARGS)
     states = _run_directories(read, RunFile.TRAINER_STATE)
+    runs: dict[str, tuple[str, tuple[float, ...]]] = {}
+    told = {RunFile.TRAINER_STATE: arguments, RunFile.EVENTS: _beside_hparams(read)}
     for place, placed, found in read:
         path = placed.entry.path
         directory = path.rpartition("/")[0]
         if place.source in moments and moments[place.source][1] != place.member:
             continue
         kind = kind_of(path)
-        if found.settings and not (kind is RunFile.TRAINER_STATE and directory in arguments):
+        runs[place.source] = run_of(path)
+        if found.settings and (kind is None or directory not in told.get(kind, ())):
             result.settings.setdefault(place.source, {}).update(found.settings)
         if found.metrics and not (kind is RunFile.EVENTS and _is_trainers_own(directory, states)):
             result.metrics.setdefault(place.source, {}).update(found.metrics)
+    for values in (result.settings, result.metrics):
+        _leave_newest(values, runs)
+
+
+def _leave_newest(
+    values: Mapping[str, dict[str, Value]], runs: Mapping[str, tuple[str, tuple[float, ...]]]
+) -> None:
+    """Takes away keys that a newer run of the same family has too, in whichever file: `version_1/metrics.csv`
+    speaks, and not `version_0/events...`, which another logger wrote before."""
+    newest: dict[tuple[str, str], tuple[float, ...]] = {}
+    for source, found in values.items():
+        family, order = runs[source]
+        for key in found if family else ():
+            newest[family, key] = max(newest.get((family, key), order), order)
+    for source, found in values.items():
+        family, order = runs[source]
+        for key in [key for key in found if family and order < newest[family, key]]:
+            del found[key]
 
 
 def _run_directories(read: Sequence[tuple[Place, Placed, Recorded]], kind: RunFile) -> set[str]:
@@ -158,6 +179,12 @@ def _run_directories(read: Sequence[tuple[Place, Placed, Recorded]], kind: RunFi
             directory = placed.entry.path.rpartition("/")[0]
             found |= {directory, directory.rpartition("/")[0] if place.order else directory}
     return found
+
+
+def _beside_hparams(read: Sequence[tuple[Place, Placed, Recorded]]) -> set[str]:
+    """Directories whose event files repeat the settings of Lightning's `hparams.yaml`, classes as text."""
+    paths = (placed.entry.path.rpartition("/") for _, placed, found in read if found.settings)
+    return {directory for directory, _, name in paths if name == "hparams.yaml"}
 
 
 def _is_trainers_own(directory: str, states: set[str]) -> bool:

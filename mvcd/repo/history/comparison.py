@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mvcd.errors import UsageError
-from mvcd.inspect.axes import is_axis, short_name
+from mvcd.inspect.axes import is_axis, is_same_figure, short_name
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
@@ -109,12 +109,12 @@ def _same(a: Value | object, b: Value | object) -> bool:
 def _is_minor(
     column: ComparedColumn, rows: Sequence[tuple[Mapping[str, Value], Mapping[str, Value]]]
 ) -> bool:
-    """Whether a metric counts steps, or stands apart as `path:name` and says what the short name says."""
-    if column.kind is not SubjectKind.METRIC:
-        return False
+    """Whether a metric counts steps, or a column stands apart as `path:name` and repeats the short one."""
+    metric = column.kind is SubjectKind.METRIC
     key, short = column.key, short_name(column.key)
-    copies = (_same(row.get(key, MISSING), row.get(short, MISSING)) for _, row in rows)
-    return is_axis(key) or (short != key and all(copies))
+    tables = [row[metric] for row in rows]
+    copies = (is_same_figure(t.get(key, MISSING), t.get(short, MISSING)) for t in tables)
+    return (metric and is_axis(key)) or (short != key and all(copies))
 
 
 def _chosen(

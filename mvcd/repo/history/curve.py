@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mvcd.inspect import recorded
+from mvcd.inspect.axes import is_same_figure
 from mvcd.inspect.recorded import Recorded
 from mvcd.inspect.runfiles import place_of
 from mvcd.inspect.values import read_metrics
-from mvcd.objects.version import Component, Version
+from mvcd.objects.version import Component, Value, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.content import VersionFile
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, read_entry
@@ -19,7 +20,7 @@ _DVCLIVE = "plots/metrics/"
 
 
 def history(core: Core, version: Version, metric: str) -> tuple[tuple[float, float], ...]:
-    """(step, value), steps ascending; empty where the metric's file keeps only the last value, or is not here.
+    """(step, value), steps ascending; empty where the metric's files keep only the last value, or are not here.
 
     `metric` is a key of the version's record, `metrics.` before it or not. There are at most
     MAX_POINTS_VALUES points (inspect/lastrows.py).
@@ -42,13 +43,24 @@ def _history(core: Core, version: Version, name: str) -> tuple[tuple[float, floa
         having = (known for known, found in sources.items() if name in found)
         source = next((s for s in having if f"{s}:{name}" not in version.metrics), "")
         key = name
-    points: list[tuple[float, float]] = []
-    for place, placed in flatvalues.carrying(files):
-        if place.source == source:
-            points += _read(core, placed, key)
-    if not points:
-        points = list(_of_dvclive(core, version, source, key))
-    return tuple(sorted(dict(points).items()))
+    carrying = flatvalues.carrying(files)
+    value = version.metrics[name]
+    for one in (source, *_others(sources, source, key, value)):
+        points = [p for place, f in carrying if place.source == one for p in _read(core, f, key)]
+        points = points or list(_of_dvclive(core, version, one, key))
+        if len(set(points)) > 1:
+            return tuple(sorted(dict(points).items()))
+    return ()
+
+
+def _others(
+    sources: Mapping[str, Mapping[str, Value]], source: str, key: str, value: Value
+) -> Iterator[str]:
+    """Further files that say the same of the metric: `eval_results.json` keeps the last value, the state of the
+    trainer beside it all of them."""
+    for known, found in sources.items():
+        if known != source and key in found and is_same_figure(found[key], value):
+            yield known
 
 
 def _recorded(core: Core, placed: Placed) -> Recorded | None:

@@ -50,6 +50,19 @@ def test_files_of_libraries(bench: Bench) -> None:
     assert steps(bench, "train.auc") == [5, 6]
 
 
+def test_a_file_with_the_last_value_alone_leaves_the_steps_to_one_that_says_the_same(
+    bench: Bench,
+) -> None:
+    state = {"log_history": [{"step": s, "eval_loss": v} for s, v in ((5, 0.5), (9, 0.25))]}
+    bench.save({
+        "out/checkpoint-9/trainer_state.json": json.dumps(state),
+        "out/eval_results.json": '{"eval_loss": 0.25}',
+    })  # fmt: skip
+    assert steps(bench, "eval_loss") == [5, 9]
+    bench.save({"out/eval_results.json": '{"eval_loss": 0.75}'})
+    assert steps(bench, "eval_loss") == [], "another evaluation is not the end of that curve"
+
+
 def test_the_source_of_a_name_is_the_records(bench: Bench) -> None:
     bench.save({"b.jsonl": "", "b/metrics.csv": "step,loss\n1,2\n2,1\n"})
     bench.save({"a/metrics.csv": "step,loss\n7,2\n8,1\n9,0\n"})

@@ -112,6 +112,25 @@ def test_event_files_of_one_run_are_read_together_and_a_new_run_counts(bench: Be
     assert settings(bench) == {"lr": 0.1, "bs": 32, "opt": "adam", "amp": True}
 
 
+def test_a_newer_run_speaks_also_where_another_logger_wrote_it(bench: Bench) -> None:
+    bench.save({
+        "logs/version_0/hparams.yaml": "lr: 0.1\nopt: !!python/name:torch.optim.Adam ''\n",
+        "logs/version_0/events.out.tfevents.1700000000.h.1.0": (DATA / "events.out.tfevents.0").read_bytes(),
+        "logs/version_0/events.out.tfevents.1700000000.h.1.1": (DATA / "events.out.tfevents.1").read_bytes(),
+    })  # fmt: skip
+    assert metrics(bench)["train/loss"] == 0.2
+    assert settings(bench) == {"lr": 0.1, "opt": "torch.optim.Adam"}, "hparams.yaml says it better"
+    bench.save({
+        "logs/version_1/hparams.yaml": "lr: 0.3\n",
+        "logs/version_1/metrics.csv": "step,train/loss\n7,0.125\n",
+    })  # fmt: skip
+    found = metrics(bench)
+    assert found["train/loss"] == 0.125
+    assert found["val/acc"] == 0.9, "what the newer run does not say stays"
+    assert not any(key.endswith(":train/loss") for key in found)
+    assert settings(bench)["lr"] == 0.3
+
+
 def test_the_newest_run_of_mlflow_counts(bench: Bench) -> None:
     for run, when, value in (("f", 1, 0.5), ("0", 2, 0.25), ("a", 0, 9)):
         bench.write({

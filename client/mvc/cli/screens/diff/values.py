@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.api.metric_names import without_copies
+from mvc.api.metric_names import is_same_figure, without_copies
 from mvc.cli import text
 from mvc.cli.screens.diff.marks import RowLimits, more
 
@@ -23,7 +23,7 @@ def lines(
     values: Mapping[str, ValueChange], limits: RowLimits, indent: str = "    "
 ) -> Iterator[str]:
     rows = []
-    shown = values if limits.values is None else without_copies(values)
+    shown = values if limits.values is None else without_copies(values, _is_same)
     for key, change in list(shown.items())[: limits.values]:
         row = [
             f"{indent}{text.safe(key)}",
@@ -35,6 +35,10 @@ def lines(
     yield from text.table(rows, right=(1, 4, 5))
     if limits.values is not None:
         yield from more(len(values), len(rows), indent)
+
+
+def _is_same(a: ValueChange, b: ValueChange) -> bool:
+    return is_same_figure(a.old, b.old) and is_same_figure(a.new, b.new)
 
 
 def difference(change: ValueChange) -> tuple[str, str]:
