@@ -70,8 +70,16 @@ def load(text: str) -> Any:
     try:
         builder.build(YAML(typ="safe", pure=True).parse(text))
     except YAMLError as error:
-        raise ValueError(str(error).split("\n", 1)[0]) from error
+        raise ValueError(_why(error)) from error
     return builder.document
+
+
+def _why(error: Exception) -> str:
+    """Returns what is wrong and in which line, where the parser says so."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark is not None:
+        return f"line {mark.line + 1}: {problem}".split("\n", 1)[0]
+    return str(error).split("\n", 1)[0]
 
 
 class _Builder:

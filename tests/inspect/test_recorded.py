@@ -97,7 +97,7 @@ FORMS = {
     ),
     "outputs/2024-01-01/12-00-00/.hydra/overrides.yaml": (
         "- lr=0.1\n- +model.depth=3\n- ~data\n",
-        {"overrides.lr": 0.1, "overrides.+model.depth": 3, "overrides.~data": ""}, {},
+        {"overrides.lr": 0.1, "overrides.model.depth": 3, "overrides.~data": ""}, {},
     ),
     "outputs/2024-01-01/12-00-00/.hydra/hydra.yaml": ("hydra: {run: {dir: x}}", {}, {}),
     "out/generation_config.json": ('{"temperature": 0.7}', {"generation_config.temperature": 0.7}, {}),

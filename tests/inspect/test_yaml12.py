@@ -164,3 +164,8 @@ def test_any_text_gives_a_value_or_a_reason(text: str) -> None:
         load(text)
     except ValueError as error:
         assert str(error)
+
+
+def test_what_does_not_parse_is_told_with_its_line() -> None:
+    with pytest.raises(ValueError, match=r"^line 3: expected ',' or ']'"):
+        load("a: 1\nb: [1,\nc: 2 d: 3\n")
