@@ -84,10 +84,12 @@ def _stored(entry: Entry, fetch: Fetch) -> BinaryIO:
 
 @dataclass(slots=True)
 class Gathered:
-    """Values by source, and what could not be read. `partial`: the content of some file is not here."""
+    """Values by source, and what could not be read. `measuring` are the files that metrics are from, with their
+    sources; `partial`: the content of some file is not here."""
 
     settings: dict[str, dict[str, Value]] = field(default_factory=dict)
     metrics: dict[str, dict[str, Value]] = field(default_factory=dict)
+    measuring: list[tuple[str, Placed]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     partial: bool = False
 
@@ -151,6 +153,7 @@ def _sort_in(
             result.settings.setdefault(place.source, {}).update(found.settings)
         if found.metrics and not (kind is RunFile.EVENTS and _is_trainers_own(directory, states)):
             result.metrics.setdefault(place.source, {}).update(found.metrics)
+            result.measuring.append((place.source, placed))
     for values in (result.settings, result.metrics):
         _leave_newest(values, runs)
 

@@ -36,17 +36,18 @@ def history(core: Core, version: Version, metric: str) -> tuple[tuple[float, flo
 
 def _history(core: Core, version: Version, name: str) -> tuple[tuple[float, float], ...]:
     files = list(VersionFiles(version, core.fetch).all(flatvalues.COMPONENTS))
-    sources = flatvalues.gather(files, lambda placed: _recorded(core, placed)).metrics
+    gathered = flatvalues.gather(files, lambda placed: _recorded(core, placed))
+    sources = gathered.metrics
     path, _, key = name.partition(":")
     source = place_of(path).source
     if key not in sources.get(source, ()):  # the name is short, or has a colon of its own
         having = (known for known, found in sources.items() if name in found)
         source = next((s for s in having if f"{s}:{name}" not in version.metrics), "")
         key = name
-    carrying = flatvalues.carrying(files)
     value = version.metrics[name]
     for one in (source, *_others(sources, source, key, value)):
-        points = [p for place, f in carrying if place.source == one for p in _read(core, f, key)]
+        mine = (placed for known, placed in gathered.measuring if known == one)
+        points = [point for placed in mine for point in _read(core, placed, key)]
         points = points or list(_of_dvclive(core, version, one, key))
         if len(set(points)) > 1:
             return tuple(sorted(dict(points).items()))

@@ -50,6 +50,15 @@ def test_files_of_libraries(bench: Bench) -> None:
     assert steps(bench, "train.auc") == [5, 6]
 
 
+def test_steps_are_those_of_the_newest_run_alone(bench: Bench) -> None:
+    older, newer = f"mlruns/0/{'b' * 32}", f"mlruns/0/{'a' * 32}"
+    bench.save({f"{older}/metrics/loss": "10 0.5 1\n20 0.4 2\n30 0.3 3\n"})
+    bench.save({f"{newer}/metrics/loss": "40 0.7 1\n50 0.6 2\n"})
+    core = bench.repo._core
+    found = history(core, core.version(core.head().version), "loss")
+    assert found == ((1, 0.7), (2, 0.6))
+
+
 def test_a_file_with_the_last_value_alone_leaves_the_steps_to_one_that_says_the_same(
     bench: Bench,
 ) -> None:
