@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,20 @@ def test_what_is_not_understood_is_told_in_one_line(mvc: Mvc, work: Path) -> Non
     told = mvc("status").out
     assert "Not understood, so without settings or metrics:" in told
     assert all(f"  {name}: " in told for name in ("params.yaml", "metrics.json", "x.toml"))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100])
+def test_the_table_fits_the_terminal(
+    mvc: Mvc, work: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    with Repo.init(work, author=AUTHOR) as repo:
+        repo.add(".")
+        write(work, {"metrics.json": json.dumps({f"metric_{n}": n / 7 for n in range(30)})})
+        repo.commit("a message as long as messages of one line ever are, and then some more")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    table = mvc("log", "--metrics").out.splitlines()[:2]
+    assert columns - 14 < max(map(len, table)) <= columns
+    assert "a message as long" in table[1]
 
 
 def test_what_two_files_repeat_stands_once(mvc: Mvc, work: Path) -> None:

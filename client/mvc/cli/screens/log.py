@@ -26,7 +26,7 @@ _SHORT_RUN_VERSIONS = 5
 """Automatic versions in a row that are still shown one by one."""
 _MESSAGE_COLUMNS = 40
 """Columns of the message in the table of metrics."""
-_BESIDE_COLUMNS = 42
+_BESIDE_COLUMNS = 41
 """Columns that number, id and half a message take beside the metrics."""
 
 
@@ -145,11 +145,11 @@ def metrics(
         key: f"{text.safe(key)} ({sources[key]} sources)" if key in ambiguous else text.safe(key)
         for key in sources
     }
-    shown = _with_room(versions, titles, width)
+    shown, message_columns = _with_room(versions, titles, width)
     head = ["version", "", *(titles[key] for key in shown), "message"]
     rows = [[click.style(cell, bold=True) for cell in head]]
     for version in versions:
-        message = text.cut(text.first_line(version.message), _MESSAGE_COLUMNS)
+        message = text.cut(text.first_line(version.message), message_columns)
         name = click.style(text.short(version.id), fg="yellow")
         rows.append([f"v{version.number}", name, *_cells(version, shown), message])
     lines = text.table(rows, right=range(2, 2 + len(shown)))
@@ -167,18 +167,23 @@ def _cells(version: Version, keys: Sequence[str]) -> list[str]:
 
 def _with_room(
     versions: Sequence[Version], titles: Mapping[str, str], width: int | None
-) -> list[str]:
-    """The first metrics that fit beside number, id and the beginning of a message, at least one."""
+) -> tuple[list[str], int]:
+    """The first metrics that fit beside number, id and half a message, at least one; and how many columns
+    messages have beside them."""
     keys = list(titles)
     if width is None:
-        return keys
+        return keys, _MESSAGE_COLUMNS
+    half = _MESSAGE_COLUMNS // 2
     left = width - _BESIDE_COLUMNS
-    for count, key in enumerate(keys):
+    shown: list[str] = []
+    for key in keys:
         cells = [titles[key], *(_cells(version, [key])[0] for version in versions)]
-        left -= 2 + max(map(len, cells))
-        if left < 0 and count:
-            return keys[:count]
-    return keys
+        needed = 2 + max(map(text.width, cells))
+        if shown and needed > left:
+            break
+        left -= needed
+        shown.append(key)
+    return shown, min(_MESSAGE_COLUMNS, half + max(left, 0))
 
 
 def _sources(versions: Sequence[Version]) -> dict[str, int]:
