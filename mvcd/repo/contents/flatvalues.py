@@ -27,7 +27,7 @@ from mvcd.inspect.runfiles import Place, RunFile, kind_of, mlflow_key, place_of,
 from mvcd.inspect.values import merge_values
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, Value
+from mvcd.objects.version import Component, Value, Version
 from mvcd.repo.contents.files import Placed
 
 COMPONENTS = (Component.HYPERPARAMETERS, Component.RESULTS, Component.WEIGHTS)
@@ -277,6 +277,23 @@ def cache_key(component: Component, path: str, recipe: RecipeId) -> bytes:
     name = mlflow_key(path) if kind is not None else path.rpartition("/")[2].lower()
     form = blake3(f"{component.value}/{kind}/{name}".encode()).digest(length=16)
     return b"/".join((b"values", EDITION, form, recipe))
+
+
+def problems_key(version: Version) -> bytes:
+    """The row of all that is not understood of a version's files."""
+    roots = [version.components[component].root for component in COMPONENTS]
+    form = blake3(b"/".join(b"" if root is None else bytes(root) for root in roots)).digest(
+        length=16
+    )
+    return b"/".join((b"problems", EDITION, form))
+
+
+def pack_problems(problems: Sequence[Problem]) -> bytes:
+    return json.dumps(problems).encode()
+
+
+def unpack_problems(data: bytes) -> tuple[Problem, ...]:
+    return tuple((path, why) for path, why in json.loads(data))
 
 
 def pack(found: Recorded) -> bytes:

@@ -61,6 +61,9 @@ class Recording:
             *flatvalues.no_room("settings", no_settings),
             *flatvalues.no_room("metrics", no_metrics),
         ]
+        if not self.left_out:
+            key = flatvalues.problems_key(version)
+            self.cache[key] = flatvalues.pack_problems(sorted(problems))
         unmoved = self._unmoved(version, known)
         if Component.HYPERPARAMETERS in unmoved:
             settings = dict(known.hyperparameters)
@@ -127,15 +130,25 @@ class Recording:
 
 def known_problems(
     core: Core, version: Version, left_out: Collection[Component]
-) -> Iterator[flatvalues.Problem]:
-    """Files of a version that are remembered as not understood: nothing is read or fetched to find out."""
+) -> tuple[flatvalues.Problem, ...]:
+    """What is remembered of a version as not understood: no file is read or fetched to find out.
+
+    The commit that made the version wrote it down as a whole. After a merge, what is remembered of each file is
+    gathered, and kept if that is all.
+    """
+    key = flatvalues.problems_key(version)
+    row = None if left_out else core.store.cache_get([key])[0]
+    if row is not None:
+        return flatvalues.unpack_problems(row)
     here = [c for c in flatvalues.COMPONENTS if c not in left_out]
     files = [
-        placed
-        for placed in VersionFiles(version, core.fetch).all(here)
-        if flatvalues.carries_values(placed.component, placed.entry.path, placed.entry.size)
+        placed for _, placed in flatvalues.carrying(VersionFiles(version, core.fetch).all(here))
     ]
     keys = [flatvalues.cache_key(p.component, p.entry.path, p.entry.recipe) for p in files]
-    for placed, row in zip(files, core.store.cache_get(keys), strict=True):
-        if row is not None and (problem := flatvalues.unpack(row).problem) is not None:
-            yield placed.entry.path, problem
+    rows = core.store.cache_get(keys)
+    read = zip(files, rows, strict=True)
+    told = ((p.entry.path, flatvalues.unpack(row).problem) for p, row in read if row is not None)
+    found = tuple(sorted((path, why) for path, why in told if why is not None))
+    if not left_out and None not in rows:
+        core.store.cache_put({key: flatvalues.pack_problems(found)})
+    return found

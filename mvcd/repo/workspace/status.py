@@ -33,7 +33,7 @@ def status(core: Core) -> Status:
         skipped=workspace.skipped,
         tracked=workspace.tracked,
         left_out=named(version, workspace.left_out),
-        unparsed=tuple(sorted(known_problems(core, version, workspace.left_out))),
+        unparsed=known_problems(core, version, workspace.left_out),
     )
 
 

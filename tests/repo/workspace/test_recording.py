@@ -147,6 +147,7 @@ def test_more_files_than_are_read_is_told(bench: Bench, monkeypatch: pytest.Monk
     monkeypatch.setattr(flatvalues, "MAX_FILES", 2)
     found = bench.save({f"metrics_{n}.json": loss(n) for n in range(4)})
     assert found.unparsed == (("metrics_2.json", "not read, nor 1 more: 2 files were"),)
+    assert bench.repo.status().unparsed == found.unparsed
     monkeypatch.setattr(flatvalues, "MAX_RECORD_BYTES", 60)
     found = bench.save({"metrics_0.json": json.dumps({f"long-name-{n}": n for n in range(9)})})
     assert any("not recorded" in why for _, why in found.unparsed)
@@ -166,6 +167,21 @@ def test_a_file_that_does_not_parse_is_told_once_and_kept_in_status(bench: Bench
     bench.save({"params.yaml": "a: 1\n"})
     assert bench.repo.status().unparsed == ()
     assert (settings(bench), metrics(bench)) == ({"a": 1, "b": 1}, {"loss": 1})
+
+
+def test_status_asks_no_file_of_a_version_that_was_committed_here(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.save({"params.yaml": "a: [", "metrics.json": loss(1)})
+    told = bench.repo.status().unparsed
+    with monkeypatch.context() as patch:
+        patch.setattr(flatvalues, "carries_values", None)
+        assert bench.repo.status().unparsed == told
+    assert [path for path, _ in told] == ["params.yaml"]
+    core = bench.repo._core
+    version = core.version(core.head().version)
+    core.store.cache_put({flatvalues.problems_key(version): None})
+    assert bench.repo.status().unparsed == told, "the files are asked again"
 
 
 def test_a_table_of_metrics_may_grow_past_any_size(bench: Bench) -> None:
