@@ -118,7 +118,7 @@ MEASURES_NOTHING = {
     "mvcd.disk.exchange": "_AT_FDCWD _RENAME_EXCHANGE _RENAME_SWAP",
     "mvcd.heap": "_M_TRIM_THRESHOLD _M_MMAP_THRESHOLD _M_ARENA_MAX",
     "mvcd.inspect.statistics": "_SMALLEST",
-    "mvcd.inspect.values": "_INT64",
+    "mvcd.inspect.flatten": "_INT64",
     "mvcd.inspect.zipmembers": "_STORED _DEFLATED",
     "mvcd.objects.canonical": "U64_MAX",
     "mvcd.repo.history.query.parse": "_INT64",

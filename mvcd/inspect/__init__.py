@@ -30,9 +30,17 @@ Tensors:
     statistics  what a change did, in figures
 
 Values, tables and text:
-    values      settings and metrics as flat keys
-    yaml12      YAML 1.2 in bounded time
+    recorded    what one file records: settings, metrics or both
+    runfiles    files of training libraries, by name, and the runs they belong to
+    values      settings and metrics by a file's suffix
+    flatten     nested values as flat keys
+    lastrows    metrics in rows: each column's last value
+    axes        which numbers count steps or tell times
+    yaml12, inifile    YAML 1.2 in bounded time | INI
+    tfevents    event files of TensorBoard
+    pickledargs  attributes of a pickled object, which is never run
     direction   whether more of a metric is better
+    delimited   rows of CSV and TSV in all dialects
     tables      CSV, TSV and JSON lines
     arrow       Parquet and Arrow, the only user of pyarrow
     table       what is known of a table in any format

@@ -11,10 +11,12 @@ The rules, most certain evidence first; the first that matches decides:
 5. names that say what a file is (`params.yaml`, `metrics.json`, `requirements.txt`, `config.json`), even in a
    directory that says otherwise: `data/metrics.json` holds results. Notes, licences and the files that rule git
    and mvc are of no other part, so they are data;
-6. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
+6. names and ends of names that mostly say it (`args.json`, `test_metrics.json`, `log.csv`), except in a
+   directory of data;
+7. directories that say what their files are: the outermost of `config/`, `data/`, `logs/` and their like
    (Hydra has `conf/data/mnist.yaml`), or else one of checkpoints or code (`src/data/iris.csv` is data);
-7. suffixes (`.csv` is data, `.cfg` architecture);
-8. everything else is data.
+8. suffixes (`.csv` is data, `.cfg` architecture);
+9. everything else is data.
 
 Letter case does not matter. A workspace puts its own globs before all of this, in the `[components]` table of
 `mvc.toml`. Without a kind and company, a path is judged by names alone.
@@ -76,17 +78,18 @@ WEIGHTS_PLACES = r"""
 """Directories that are one checkpoint: Core ML, Orbax. Also `data` in one of them is no data."""
 
 NAMES: Mapping[Component, str] = {
-    _H: """params hparams hyperparams hyperparameters training_args trainer_config train_config config
-           sweep optuna generation_config deepspeed_config ds_config accelerate_config""",
+    _H: """params hparams hyperparams hyperparameters training_args training_args.bin trainer_config
+           train_config config sweep optuna generation_config deepspeed_config ds_config accelerate_config
+           overrides hydra""",
     _R: """metrics metric results result scores eval eval_results test_results train_results
-           all_results predict_results trainer_state summary history loss losses accuracy
-           confusion_matrix classification_report report evaluation""",
+           all_results predict_results trainer_state summary history loss losses accuracy evals_result
+           wandb-summary confusion_matrix classification_report report evaluation""",
     _A: """config.json model_config architecture model_index modules tokenizer tokenizer_config
            special_tokens_map added_tokens preprocessor_config adapter_config processor_config scheduler_config
            quantize_config quant_config quantization_config sentence_bert_config config_sentence_transformers
            video_preprocessor_config image_processor_config
-           requirements environment conda pyproject setup pipfile poetry.lock uv.lock package-lock
-           dockerfile makefile model_card""",
+           requirements environment conda pyproject setup tox pytest mypy pipfile poetry.lock uv.lock
+           package-lock dockerfile makefile model_card""",
     _D: """mvc.toml .mvcignore .gitignore .gitattributes .gitmodules .gitkeep .dockerignore .editorconfig
            .pre-commit-config""",
 }
@@ -105,6 +108,21 @@ PREFIXES: Mapping[Component, str] = {
     _A: "requirements dockerfile",
 }
 
+LIKELY: Mapping[Component, str] = {
+    _H: """args opt opts option options arguments run_config training_config model_args data_args
+           train_params cli_args *_args *_hparams *_params""",
+    _R: """log progress benchmark benchmarks training training_log train_log scalars evals *_metrics *-metrics
+           *_metric *_results *-results *_result *_scores *_score *_log *_history *_losses *_eval
+           *_evals_result""",
+}
+"""Names less their suffix, or their ends after a `*`, that say what a file is unless a directory says that it
+is data (`data/survey_results.csv`). They count for the suffixes in LIKELY_SUFFIXES."""
+
+LIKELY_SUFFIXES: Mapping[Component, str] = {
+    _H: ".json .yaml .yml .toml .ini",
+    _R: ".json .jsonl .ndjson .csv .tsv .yaml .yml .log .txt",
+}
+
 DIRECTORIES: Mapping[Component, str] = {
     _H: "config configs conf hparams params hyperparameters",
     _R: """metrics results result logs log runs tensorboard tb plots plot figures reports report eval
@@ -115,8 +133,8 @@ DIRECTORIES: Mapping[Component, str] = {
 }
 
 SUFFIXES: Mapping[Component, str] = {
-    _A: ".proto .pbtxt .prototxt .lock .cfg .ini .gin .js .ts",
-    _H: ".yaml .yml .toml .hparams",
+    _A: ".proto .pbtxt .prototxt .lock .cfg .gin .js .ts",
+    _H: ".yaml .yml .toml .ini .hparams",
     _R: ".log .out .err .tfevents .svg .pdf .html",
     _D: """.csv .tsv .json .jsonl .parquet .arrow .feather .txt .npy .tfrecord .lmdb .db .sqlite
            .png .jpg .jpeg .gif .webp .bmp .tif .tiff .wav .flac .mp3 .ogg .mp4 .avi
@@ -129,7 +147,7 @@ MEDIA_SUFFIXES = """
 """
 """Pictures, sound and films: their content is never looked at, for it says nothing of the part they are."""
 
-_EDITION = 5
+_EDITION = 6
 """Raised when the code below decides otherwise over the same tables."""
 
 
@@ -156,12 +174,18 @@ _WHAT = {
     Says.TABLE: "a table ({})",
 }
 _BY_PREFIX = tuple(_table(PREFIXES).items())
+_LIKELY = {word: component for word, component in _table(LIKELY).items() if "*" not in word}
+_LIKELY_ENDS = tuple((w[1:], component) for w, component in _table(LIKELY).items() if "*" in w)
+_LIKELY_SUFFIXES = {component: row.split() for component, row in LIKELY_SUFFIXES.items()}
 _BUILT_IN = repr(
     (
         (_EDITION, kinds.EDITION),
         (SOURCE_SUFFIXES, WEIGHTS_SUFFIXES, WEIGHTS_NAMES, WEIGHTS_PATTERN, WEIGHTS_PLACES),
         (NOTES, NOTES_SUFFIXES),
-        [list(table.items()) for table in (NAMES, PREFIXES, DIRECTORIES, SUFFIXES)],
+        [
+            list(table.items())
+            for table in (NAMES, PREFIXES, LIKELY, LIKELY_SUFFIXES, DIRECTORIES, SUFFIXES)
+        ],
     )
 )
 
@@ -240,7 +264,7 @@ class ComponentRules:
         found = None
         if named.rule not in (_IS_SOURCE, _IS_MEDIA):
             found = _by_content(kind, named, place) or _by_company(path, named, company)
-        return found or _settled(named, place, directory)
+        return found or _settled(name, named, place, directory)
 
 
 def _by_content(
@@ -266,8 +290,13 @@ def _by_company(path: str, named: _Named, company: Company) -> tuple[Component, 
     return None if reason is None else (_W, reason)
 
 
-def _settled(named: _Named, place: Component | None, directory: str) -> tuple[Component, str]:
+def _settled(
+    name: str, named: _Named, place: Component | None, directory: str
+) -> tuple[Component, str]:
     """By names alone: what the file's own says, against what those of its directories say."""
+    likely = None if named.certain or named.component is _W or place is _D else _likely(name)
+    if likely is not None:
+        return likely, f"most likely a name of {likely.value}"
     if named.rule == _IS_NOTE:
         place = _R if place is _R else None
     elif named.component is _W and (place is not _D or _MLFLOW.search(directory)):
@@ -284,7 +313,9 @@ def _by_name(name: str) -> _Named:
     suffix = dot + suffix
     if suffix in _SOURCE:
         return _Named(_A, True, _IS_SOURCE)
-    if suffix in _WEIGHTS and stem != "training_args":
+    if (whole := _BY_NAME.get(name)) is not None:  # `training_args.bin` is no weights
+        return _Named(whole, True, f"a name of {whole.value}")
+    if suffix in _WEIGHTS:
         return _Named(_W, False, f"{suffix} is a suffix of weights")
     within = "." + stem.rpartition(".")[2]  # checkpoint.pth.tar, model.onnx.data
     twice = within in _WEIGHTS and suffix in _OF_WEIGHTS
@@ -296,7 +327,7 @@ def _by_name(name: str) -> _Named:
 
 
 def _by_word(name: str, stem: str, suffix: str) -> _Named:
-    named = _BY_NAME.get(name) or _BY_NAME.get(stem)
+    named = _BY_NAME.get(stem)
     rule = "" if named is None else f"a name of {named.value}"
     if named is None:
         prefix, named = next(((p, c) for p, c in _BY_PREFIX if name.startswith(p)), ("", None))
@@ -307,6 +338,15 @@ def _by_word(name: str, stem: str, suffix: str) -> _Named:
     elif not certain:
         rule = f"the suffix {suffix}" if suffix in _BY_SUFFIX else "what nothing else tells is data"
     return _Named(component, certain, rule)
+
+
+@lru_cache(maxsize=4096)
+def _likely(name: str) -> Component | None:
+    """What a name says where no directory says that it is data."""
+    stem, dot, suffix = name.lower().rpartition(".")
+    found = _LIKELY.get(stem)
+    found = found or next((c for end, c in _LIKELY_ENDS if stem.endswith(end)), None)
+    return found if found is not None and dot + suffix in _LIKELY_SUFFIXES[found] else None
 
 
 @lru_cache(maxsize=4096)

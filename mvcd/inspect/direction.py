@@ -53,11 +53,14 @@ class MetricRules:
 
     @classmethod
     def of(cls, table: Mapping[str, object]) -> Self:
-        """The `[metrics]` table. Globs read as in the shell, `*` spanning dots, letter case ignored; of several
-        that match, the one with the most plain characters decides. Raises ValueError for a key that names no
-        direction, and for a value that is no list of strings."""
+        """The `[metrics]` table, but for its `main`, which says whose names are short. Globs read as in the
+        shell, `*` spanning dots, letter case ignored; of several that match, the one with the most plain
+        characters decides. Raises ValueError for a key that names no direction, and for a value that is no list
+        of strings."""
         found: list[tuple[str, Direction]] = []
         for name, globs in table.items():
+            if name == "main":
+                continue
             if name not in Direction.__members__.values():
                 raise ValueError(f"{name!r} is no direction; there are {', '.join(Direction)}")
             if not isinstance(globs, list) or not all(isinstance(g, str) for g in globs):

@@ -1,8 +1,9 @@
-"""Settings and metrics in files, as flat keys: `{"opt": {"lr": 1e-3}}` is `opt.lr = 0.001`.
+"""Settings and metrics in files, as flat keys, by the suffix of the file.
 
-Settings are YAML 1.2, JSON or TOML; metrics also JSON lines, of which the last object counts, CSV and TSV, of
-which the last row counts. A cell that is empty there is filled from the nearest row above that has it, for
-Lightning's CSVLogger writes training and validation metrics on rows of their own.
+Settings are YAML 1.2, JSON, TOML or INI. Metrics are documents of YAML and JSON, or rows of CSV, TSV and JSON
+lines, of which each column's last value counts (lastrows.py). Rows are also a JSON list of objects that have a
+step or epoch, a history of Keras or XGBoost (`{"loss": [0.9, 0.7]}`), and JSON lines under the name `.json`, as
+detectron2 writes them. A `.log` or `.txt` that begins like a table or like JSON lines is read as such.
 
 Reading is bounded in bytes, depth and keys, and never fails: what cannot be understood gives no values and a
 reason. Equal bytes under an equal suffix give equal values on every machine.
@@ -10,38 +11,28 @@ reason. Equal bytes under an equal suffix give equal values on every machine.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
 import tomllib
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, time
+from typing import BinaryIO, TypeGuard
 
-from mvcd.inspect import yaml12
+from mvcd.inspect import inifile, lastrows, yaml12
+from mvcd.inspect.axes import is_axis
+from mvcd.inspect.flatten import flatten
+from mvcd.inspect.lastrows import UNREADABLE, LastValues
 from mvcd.objects.version import Value
 
 MAX_BYTES = 8 << 20
-"""Largest file that is parsed (YAML and TOML: 256 KiB, for their parsers are slow)."""
+"""Largest document that is parsed (YAML, TOML and INI: 256 KiB, for their parsers are slow)."""
 
-MAX_KEYS = 10_000
-MAX_LEVELS = 64
-MAX_KEY_CHARACTERS = 512
-"""Characters of one flat key; a file with a longer one has no values."""
-
-MAX_TEXT_CHARACTERS = 1024
-"""Characters of one value. Of longer text the beginning is kept, and a check value that tells it changed."""
-
-_MAX_VISITS = 20 * MAX_KEYS
-"""Containers and leaves seen while flattening: YAML aliases can make 10^10 of a few hundred bytes."""
+MAX_ROWS_BYTES = 512 << 20
+"""Largest file of rows that is read, at 20 to 100 MB a second; memory does not grow with it."""
 
 _MAX_SEPARATORS = 500_000
 """Commas and opening brackets of a JSON file: 8 MiB of "[],[],..." would take 180 MB."""
-
-_LAST_LINES = 100
-"""Of a JSON lines file, where the last object is looked for."""
 
 _MAX_TOML_BYTES = 256 << 10
 _LONG_TOML_KEY = re.compile(
@@ -49,138 +40,110 @@ _LONG_TOML_KEY = re.compile(
 )
 """64 dotted parts. tomllib (3.11) copies a key's prefixes once per part: 256 KiB of "a.a.a..." take hours."""
 
-_INT64 = 1 << 63
+_HISTORY = re.compile(r"(?:.*[-_.])?(?:history|hist|evals?_results?|evals|losses|learning_curves?)")
+"""Names, less their suffix, of files in which a list of numbers is one metric over its steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a file says; `problem` tells why it says nothing."""
+    """What a file says; `problem` tells why it says nothing. `points` are (step, value) of one metric, where
+    that was asked for."""
 
     values: Mapping[str, Value] = field(default_factory=dict)
     problem: str | None = None
+    points: Sequence[tuple[float, float]] = ()
 
 
 def parse_settings(path: str, data: bytes) -> Parsed:
-    """Hyperparameters of a YAML, JSON or TOML file, by its suffix."""
-    return _parse(path, data, _SETTINGS)
+    """Hyperparameters of a YAML, JSON, TOML or INI file, by its suffix."""
+    suffix = path.rpartition(".")[2].lower()
+    reader = _SETTINGS.get(suffix)
+    if reader is None:
+        return Parsed(problem=f"no values are read from .{suffix} files")
+    try:
+        return Parsed(flatten(_document(data, reader)))
+    except (ValueError, RecursionError) as error:
+        return Parsed(problem=str(error) or type(error).__name__)
 
 
 def parse_metrics(path: str, data: bytes) -> Parsed:
-    """Metrics of a JSON, YAML, JSON lines, CSV or TSV file, by its suffix."""
-    return _parse(path, data, _METRICS)
+    """Metrics of a file that is at hand whole."""
+    return read_metrics(path, io.BytesIO(data), len(data))
 
 
-def merge_values(files: Sequence[tuple[str, Mapping[str, Value]]]) -> dict[str, Value]:
+def read_metrics(path: str, file: BinaryIO, size: int, wanted: str | None = None) -> Parsed:
+    """Metrics of a JSON, YAML, JSON lines, CSV or TSV file, or of a log of rows, by its suffix. `wanted` is one
+    metric whose points are gathered too. OSError passes through."""
+    name = path.rpartition("/")[2].lower()
+    stem, _, suffix = name.rpartition(".")
+    rows = LastValues(wanted)
+    try:
+        if suffix in _ROWS:
+            if size > MAX_ROWS_BYTES:
+                raise ValueError(f"larger than {MAX_ROWS_BYTES >> 20} MiB")
+            _ROWS[suffix](file, rows)
+            return Parsed(rows.values, points=rows.points)
+        if suffix == "json":
+            return _json_metrics(stem, file, size, rows)
+        if suffix not in ("yaml", "yml"):
+            return Parsed(problem=f"no values are read from .{suffix} files")
+        return Parsed(flatten(_document(file.read(MAX_BYTES + 1), yaml12.load)))
+    except UNREADABLE as error:
+        return Parsed(problem=str(error).split("\n", 1)[0] or type(error).__name__)
+
+
+def by_depth(path: str) -> tuple[int, str]:
+    """The rank of a file: `params.yaml` stands before `config/a.yaml`."""
+    return path.count("/"), path
+
+
+def merge_values(
+    files: Sequence[tuple[str, Mapping[str, Value]]],
+    *,
+    rank: Callable[[str], tuple[int, ...] | tuple[int, str]] = by_depth,
+    owner: Callable[[str, Sequence[str]], str] | None = None,
+) -> dict[str, Value]:
     """All files' values under one set of keys, whatever the order of `files`.
 
-    Files rank by their depth, then by path: `params.yaml` stands before `config/a.yaml`. A key that several
-    files have belongs to the first of them; the others' is written `path:key`.
+    A key that several files have belongs to the one that `owner` names, by default the first by `rank`; the
+    others' is written `path:key`.
     """
+    ranked = sorted(files, key=lambda file: rank(file[0]))
+    having: dict[str, list[str]] = {}
+    for path, values in ranked:
+        for key in values:
+            having.setdefault(key, []).append(path)
+    if owner is None:
+        owners = {key: paths[0] for key, paths in having.items()}
+    else:
+        owners = {k: owner(k, paths) if len(paths) > 1 else paths[0] for k, paths in having.items()}
     merged: dict[str, Value] = {}
-    for path, values in sorted(files, key=lambda file: (file[0].count("/"), file[0])):
+    for path, values in ranked:
         for key, value in values.items():
-            free = key
+            free = key if owners[key] == path else f"{path}:{key}"
             while free in merged:
                 free = f"{path}:{free}"
             merged[free] = value
     return merged
 
 
-def flatten(value: object) -> dict[str, Value]:
-    """Dotted keys of nested mappings and lists; positions in lists are numbers, a bare value has key "value".
-
-    An empty mapping or list leaves no key; of equal keys (`a.b` inside and outside of `a`) the last counts.
-    Raises ValueError where a limit above is passed or a key is not Unicode.
-    """
-    flat: dict[str, Value] = {}
-    stack = [iter([("", value)])]
-    paths = [""]
-    visits = 0
-    while stack:
-        for part, item in stack[-1]:
-            visits += 1
-            path = f"{paths[-1]}.{part}" if paths[-1] else part
-            if (
-                visits > _MAX_VISITS
-                or len(path) > MAX_KEY_CHARACTERS
-                or len(stack) > MAX_LEVELS + 1
-            ):
-                raise ValueError("too many, too long or too deep keys")
-            if isinstance(item, (Mapping, list, tuple)):
-                stack.append(_parts(item))
-                paths.append(path)
-                break
-            flat[_unicode(path) or "value"] = _scalar(item)
-            if len(flat) > MAX_KEYS:
-                raise ValueError(f"more than {MAX_KEYS:,} keys")
-        else:
-            stack.pop()
-            paths.pop()
-    return flat
-
-
-def _parts(container: Mapping[object, object] | Sequence[object]) -> Iterator[tuple[str, object]]:
-    pairs = container.items() if isinstance(container, Mapping) else enumerate(container)
-    for key, item in pairs:
-        text = str(key)
-        if len(text) > MAX_KEY_CHARACTERS:
-            raise ValueError("too long keys")
-        yield text, item
-
-
-def _unicode(key: str) -> str:
-    """The key itself; JSON can spell lone surrogates, which no version can carry."""
-    key.encode("utf-8")
-    return key
-
-
-def _scalar(value: object) -> Value:
-    if value is None or isinstance(value, (bool, float)):
-        return value
-    if isinstance(value, int) and -_INT64 <= value < _INT64:
-        return value
-    text = value.isoformat() if isinstance(value, (date, time)) else str(value)
-    data = text.encode("utf-8", "replace")
-    if len(text) <= MAX_TEXT_CHARACTERS:
-        return data.decode()
-    kept = text[:MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
-    return f"{kept}… ({len(text):,} characters, CRC-32 {zlib.crc32(data):08x})"
-
-
-# -------------------------------------------------------------------- formats
-
-
-def _parse(path: str, data: bytes, readers: Mapping[str, Callable[[str], object]]) -> Parsed:
-    suffix = path.rpartition(".")[2].lower()
-    reader = readers.get(suffix)
-    if reader is None:
-        return Parsed(problem=f"no values are read from .{suffix} files")
-    if len(data) > MAX_BYTES:
-        return Parsed(problem=f"larger than {MAX_BYTES >> 20} MiB")
-    try:
-        found = reader(data.decode("utf-8-sig"))
-        if found is not None and not isinstance(found, (dict, list)):
-            return Parsed(problem="neither a table nor a list")
-        return Parsed(flatten({} if found is None else found))
-    except (ValueError, RecursionError, csv.Error) as error:
-        return Parsed(problem=str(error) or type(error).__name__)
-
-
-def _json(text: str) -> object:
+def json_document(text: str) -> object:
+    """Any JSON within bounds. Raises ValueError and RecursionError."""
     if sum(map(text.count, ",[{")) > _MAX_SEPARATORS:
         raise ValueError("too many values")
     return json.loads(text)
 
 
-def _json_lines(text: str) -> object:
-    for line in text.rstrip().split("\n")[: -_LAST_LINES - 1 : -1]:
-        try:
-            found = _json(line)
-        except ValueError:
-            continue  # blank, or a last line cut short by a writer that was killed
-        if isinstance(found, dict):
-            return found
-    raise ValueError("no line is a JSON object")
+# -------------------------------------------------------------------- documents
+
+
+def _document(data: bytes, reader: Callable[[str], object]) -> object:
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"larger than {MAX_BYTES >> 20} MiB")
+    found = reader(data.decode("utf-8-sig"))
+    if found is not None and not isinstance(found, (dict, list)):
+        raise ValueError("neither a table nor a list")
+    return {} if found is None else found
 
 
 def _toml(text: str) -> object:
@@ -191,45 +154,111 @@ def _toml(text: str) -> object:
     return tomllib.loads(text)
 
 
-def _table(delimiter: str) -> Callable[[str], object]:
-    def read(text: str) -> object:
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        header = next(rows, [])
-        if len(header) > MAX_KEYS:
-            raise ValueError(f"more than {MAX_KEYS:,} columns")
-        last = [""] * len(header)
-        complete = 0
-        for row in rows:
-            if row and len(row) == len(header):  # a writer may have been killed within the last row
-                complete += 1
-                last = [cell or above for cell, above in zip(row, last, strict=True)]
-        if not complete:
-            raise ValueError("no row under a header")
-        names = [name.strip() or str(column) for column, name in enumerate(header)]
-        return {name: _cell(cell.strip()) for name, cell in zip(names, last, strict=True)}
-
-    return read
-
-
-_INTEGER = re.compile(r"[-+]?[0-9]{1,19}")
-_FLOAT = re.compile(
-    r"[-+]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[-+]?[0-9]+)?|inf|infinity|nan)", re.IGNORECASE
-)
-_WORDS: Mapping[str, Value] = {"": None, "true": True, "false": False}
-
-
-def _cell(text: str) -> Value:
-    if _INTEGER.fullmatch(text):
-        return int(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
-    return _WORDS.get(text.lower(), text)
-
-
 _SETTINGS: Mapping[str, Callable[[str], object]] = {
-    "yaml": yaml12.load, "yml": yaml12.load, "json": _json, "toml": _toml,
+    "yaml": yaml12.load, "yml": yaml12.load, "json": json_document, "toml": _toml,
+    "ini": inifile.load, "cfg": inifile.load, "conf": inifile.load,
 }  # fmt: skip
-_METRICS: Mapping[str, Callable[[str], object]] = {
-    "yaml": yaml12.load, "yml": yaml12.load, "json": _json, "jsonl": _json_lines,
-    "csv": _table(","), "tsv": _table("\t"),
+
+
+# -------------------------------------------------------------------- metrics
+
+
+def _json_metrics(stem: str, file: BinaryIO, size: int, rows: LastValues) -> Parsed:
+    try:
+        found = _document(file.read(MAX_BYTES + 1), json_document)
+    except (ValueError, RecursionError):
+        if size > MAX_ROWS_BYTES or not _begins_as_lines(file):
+            raise
+        lastrows.read_json_lines(file, rows)
+        return Parsed(rows.values, points=rows.points)
+    if _are_rows(found):
+        lastrows.read_objects(found, rows)
+        return Parsed(rows.values, points=rows.points)
+    if isinstance(found, dict) and _HISTORY.fullmatch(stem) and _is_history(found):
+        _take_history(found, rows)
+        return Parsed(rows.values, points=rows.points)
+    if isinstance(found, dict):
+        found = {key: _last_of_rows(value) for key, value in found.items()}
+    return Parsed(flatten(found))
+
+
+def _begins_as_lines(file: BinaryIO) -> bool:
+    """Whether the first line is an object by itself; the file is at its start then, as before."""
+    file.seek(0)
+    line = file.read(256 << 10).lstrip().partition(b"\n")[0]
+    file.seek(0)
+    try:
+        return isinstance(json_document(line.decode("utf-8-sig")), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _are_rows(found: object) -> TypeGuard[list[dict[str, object]]]:
+    """A list of nothing but objects that say which step or epoch they are of."""
+    return (
+        isinstance(found, list)
+        and bool(found)
+        and all(isinstance(row, dict) and any(map(is_axis, row)) for row in found)
+    )
+
+
+def _last_of_rows(value: object) -> object:
+    if not _are_rows(value):
+        return value
+    rows = LastValues()
+    lastrows.read_objects(value, rows)
+    return rows.values
+
+
+def _is_history(found: object, depth: int = 0) -> bool:
+    """Whether all leaves are lists of numbers, and there are some."""
+    if isinstance(found, dict):
+        return bool(found) and depth < 4 and all(_is_history(v, depth + 1) for v in found.values())
+    if not isinstance(found, list) or not found:
+        return False
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in found)
+
+
+def _take_history(found: Mapping[str, object], rows: LastValues) -> None:
+    columns: dict[str, list[float]] = {}
+    stack: list[tuple[str, object]] = [("", found)]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, dict):
+            pairs = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
+            stack += reversed(pairs)
+        elif isinstance(value, list):
+            columns[path] = value
+    for at in range(max(map(len, columns.values()))):
+        rows.add({key: column[at] for key, column in columns.items() if at < len(column)})
+
+
+def _log(file: BinaryIO, rows: LastValues) -> None:
+    """A log that is a table (Keras' CSVLogger) or JSON lines; any other has no metrics, and that is no
+    fault."""
+    head = file.read(64 << 10)
+    file.seek(0)
+    text = head.decode("utf-8", "replace").lstrip("\ufeff \r\n")
+    if text.startswith("{") and _begins_as_lines(file):
+        lastrows.read_json_lines(file, rows)
+    elif _LOG_TABLE.match(text):
+        lastrows.read_delimited(file, ",", rows)
+
+
+_LOG_TABLE = re.compile(
+    r"""[A-Za-z_][\w./ @-]{0,80}(?P<by>[,;\t])[A-Za-z_][\w./ @-]{0,80}(?:(?P=by)[^\r\n]*)?[\r\n]+
+        [ ]*[-+]?[0-9.][0-9.e+-]*[ ]*(?P=by)""",
+    re.VERBOSE,
+)
+"""Two names in the first line, a number in the second."""
+
+
+def _delimited(usual: str) -> Callable[[BinaryIO, LastValues], None]:
+    return lambda file, rows: lastrows.read_delimited(file, usual, rows)
+
+
+_ROWS: Mapping[str, Callable[[BinaryIO, LastValues], None]] = {
+    "csv": _delimited(","), "tsv": _delimited("\t"),
+    "jsonl": lastrows.read_json_lines, "ndjson": lastrows.read_json_lines,
+    "log": _log, "txt": _log,
 }  # fmt: skip

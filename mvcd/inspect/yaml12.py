@@ -5,7 +5,10 @@ ruamel.yaml's pure parser delivers events, one at a time; what is built from the
 * Plain scalars follow the core schema of YAML 1.2.2, section 10.3.2: `1e-3` is a number; `no`, `on`, `12:30`,
   `2024-01-01` and `1_000` are text. PyYAML, and ruamel with libyaml, differ; so the same file would give other
   hyperparameters on another machine.
-* Tags are ignored but for `!!str`, so a Lightning `hparams.yaml` with Python tags still gives its numbers.
+* A tag that names something of a program is a value: `!!python/name:torch.optim.adam.Adam ''`, as Lightning
+  writes classes, is the text `torch.optim.adam.Adam`, and an object of Python or of a program's own tag
+  (`!Model`) has its tag under the key `class`, but for containers like `argparse.Namespace`. Other tags are
+  ignored but for `!!str`. Nothing is ever imported or called.
 * An alias is the very value that its anchor built, never a copy: a "billion laughs" file stays small here, and
   `values.flatten` bounds the walk over it. Merge keys (`<<`) copy, so their copies count as nodes.
 """
@@ -39,6 +42,17 @@ _LONGEST_NUMBER_CHARACTERS = 100
 """Characters; whatever is longer has not come from a number of 64 bits."""
 
 _MERGE = "<<"
+_NAMED = re.compile(
+    r"tag:yaml\.org,2002:python/(?:name|module|object(?:/\w+)?):(.+)|(![^!].*)", re.DOTALL
+)
+_LONGEST_TAG_CHARACTERS = 500
+_CONTAINERS = frozenset(
+    """argparse.Namespace types.SimpleNamespace collections.OrderedDict collections.defaultdict builtins.dict
+    builtins.list lightning_fabric.utilities.data.AttributeDict lightning.fabric.utilities.data.AttributeDict
+    pytorch_lightning.utilities.parsing.AttributeDict omegaconf.dictconfig.DictConfig
+    easydict.EasyDict""".split()
+)
+"""Objects that say nothing but what is in them."""
 
 
 def load(text: str) -> Any:
@@ -56,8 +70,16 @@ def load(text: str) -> Any:
     try:
         builder.build(YAML(typ="safe", pure=True).parse(text))
     except YAMLError as error:
-        raise ValueError(str(error).split("\n", 1)[0]) from error
+        raise ValueError(_why(error)) from error
     return builder.document
+
+
+def _why(error: Exception) -> str:
+    """Returns what is wrong and in which line, where the parser says so."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem and mark is not None:
+        return f"line {mark.line + 1}: {problem}".split("\n", 1)[0]
+    return str(error).split("\n", 1)[0]
 
 
 class _Builder:
@@ -84,14 +106,19 @@ class _Builder:
                         raise ValueError(f"unknown alias {event.anchor}")
                     self._value(self._anchors[event.anchor], None)
                 case "MappingStartEvent":
-                    self._start({}, event.anchor)
+                    self._start({}, event.anchor, _named(event))
                 case "SequenceStartEvent":
-                    self._start([], event.anchor)
+                    self._start([], event.anchor, _named(event))
                 case "MappingEndEvent" | "SequenceEndEvent":
                     self._end()
 
-    def _start(self, container: Any, anchor: str | None) -> None:
-        self._value(container, anchor)
+    def _start(self, container: Any, anchor: str | None, named: str | None) -> None:
+        placed = container
+        if named is not None and isinstance(container, dict):
+            container["class"] = named
+        elif named is not None:
+            placed = {"class": named, "args": container}
+        self._value(placed, anchor)
         if len(self._open) >= MAX_LEVELS:
             raise ValueError(f"nested deeper than {MAX_LEVELS}")
         self._open.append(container)
@@ -141,9 +168,18 @@ class _Builder:
             raise ValueError(f"more than {MAX_NODES:,} values")
 
 
+def _named(event: Any) -> str | None:
+    """What a tag names, if it is of a program."""
+    match = _NAMED.fullmatch(str(event.tag)[:_LONGEST_TAG_CHARACTERS]) if event.tag else None
+    named = None if match is None else match[1] or match[2]
+    return None if named in _CONTAINERS else named
+
+
 def _scalar(event: Any) -> Any:
     """A ruamel.yaml ScalarEvent's value by the core schema. Quoted and block scalars are text."""
     text: str = event.value
+    if not text and (named := _named(event)) is not None:
+        return named
     if event.style or str(event.tag).endswith(":str") or len(text) > _LONGEST_NUMBER_CHARACTERS:
         return text
     for pattern, number in _NUMBERS:

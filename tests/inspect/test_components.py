@@ -40,13 +40,16 @@ EXAMPLES = {
         exp1/params.yaml lightning_logs/version_0/hparams.yaml generation_config.json sweep.yaml
         checkpoint-500/training_args.bin
         .hydra/config.yaml optimizer.yaml data/params.yaml experiment.toml
-        conf/data/mnist.yaml src/config/train.json models/configs/a.yaml""",
+        conf/data/mnist.yaml src/config/train.json models/configs/a.yaml
+        args.json out/train_args.json opts.json run_config.json train.ini out/checkpoint-4/training_args.bin
+        mlruns/0/0123456789abcdef0123456789abcdef/params/lr outputs/2024-01-01/12-00-00/.hydra/overrides.yaml
+        wandb/run-20240101_120000-abc/files/config.yaml""",
     "data": """
         data/train.csv data/x.bin data/features.pkl data/raw/a.png data/notes.md data/readings.yaml
         iris.csv table.parquet corpus.txt img/cat.jpg img/dog.png train.jsonl annotations.json archive.tar.gz
         datasets/mnist/train-images.gz data/train.h5 unknown noext/file
         src/data/iris.csv data/checkpoints/encoder.pt images.tar data/x.pth.tar
-        weird.xyz Data/TRAIN.CSV
+        weird.xyz Data/TRAIN.CSV data/survey_results.csv data/log.csv datasets/args.json
         README.md docs/guide.md LICENSE src/NOTES.txt CHANGELOG.rst configs/README.md checkpoints/README.md
         mvc.toml .mvcignore .gitignore .gitattributes .dockerignore""",
     "results": """
@@ -55,7 +58,10 @@ EXAMPLES = {
         plots/loss.png plots/deep/er/x.svg confusion_matrix.png loss_curve.png report.html
         lightning_logs/version_0/metrics.csv results/predictions.csv results/data/x.csv dvclive/metrics.json
         results/README.md dvclive/plots/metrics/loss.tsv figures/a.pdf slurm-1.out
-        wandb/run/files/output.txt""",
+        wandb/run/files/output.txt
+        test_metrics.json val_metrics.csv lm_eval_results.json training_log.csv log.csv progress.csv
+        benchmark.json output/eval/scores_test.json checkpoints/val_metrics.json evals_result.json log.txt
+        mlruns/0/0123456789abcdef0123456789abcdef/metrics/loss out/all_results.json""",
 }
 TABLE = [(path, component) for component, paths in EXAMPLES.items() for path in paths.split()]
 

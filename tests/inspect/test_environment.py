@@ -119,3 +119,123 @@ def test_changes() -> None:
         PackageChange("b", "2", None, "x"),
         PackageChange("d", None, "", "x"),
     ]
+
+
+URLS = b"""git+https://github.com/huggingface/transformers.git@v4.40#egg=transformers
+git+https://github.com/org/Some_Tool.git@main
+-e git+ssh://git@github.com/org/mine.git@abc#egg=mine
+https://example.org/wheels/fast_attn-2.5.8+cu122-cp311-cp311-linux_x86_64.whl
+https://example.org/src/thing-1.2.tar.gz
+"""
+GROUPS = b"""[project]
+dependencies = ["torch==2.1"]
+[dependency-groups]
+test = ["pytest>=8", {include-group = "lint"}, "torch"]
+lint = ["ruff==0.6"]
+"""
+POETRY_OWN = b"""[tool.poetry.dependencies]
+python = "^3.11"
+torch = "^2.1"
+numpy = "*"
+mine = {git = "https://example.org/mine.git", tag = "v1"}
+extra = {version = ">=1,<2", extras = ["a"]}
+several = [{version = "1.0", python = "<3.12"}]
+[tool.poetry.group.dev.dependencies]
+pytest = "8.0"
+"""
+PIXI = b"""[dependencies]
+python = "3.12.*"
+[pypi-dependencies]
+torch = { version = "==2.1" }
+[feature.dev.dependencies]
+ruff = ">=0.6"
+"""
+PIXI_LOCK = b"""version: 6
+environments:
+  default:
+    packages:
+      linux-64:
+      - conda: https://conda.anaconda.org/conda-forge/linux-64/numpy-1.26.4-py311h64a7726_0.conda
+packages:
+- conda: https://conda.anaconda.org/conda-forge/linux-64/scikit-learn-1.4.2-py311hc009520_0.conda
+  sha256: ab
+  depends:
+  - name: no
+- pypi: https://files.pythonhosted.org/packages/aa/torch-2.1.0-cp311-cp311-manylinux1_x86_64.whl
+  name: torch
+  version: 2.1.0
+"""
+CONDA_LOCK = b"""version: 1
+metadata:
+  platforms: [linux-64]
+package:
+- name: numpy
+  version: 1.26.4
+  manager: conda
+  platform: linux-64
+  dependencies:
+    python: '>=3.11'
+- name: numpy
+  version: 1.26.3
+  platform: osx-64
+- name: torch
+  version: '2.1'
+"""
+EXPLICIT = b"""# platform: linux-64
+@EXPLICIT
+https://conda.anaconda.org/conda-forge/linux-64/scikit-learn-1.4.2-py311hc009520_0.conda#abcdef
+"""
+SETUP = b"""[metadata]
+name = mine
+[options]
+install_requires =
+    torch==2.1
+    numpy>=1.20; python_version > "3"
+[options.extras_require]
+dev =
+    pytest
+"""
+PIPFILE_TOML = b"""[packages]
+torch = "==2.1"
+mine = {git = "https://example.org/mine.git", ref = "v1"}
+[dev-packages]
+pytest = "*"
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "found"),
+    [
+        ("requirements.txt", URLS, {
+            "transformers": "@ git+https://github.com/huggingface/transformers.git@v4.40",
+            "some-tool": "@ git+https://github.com/org/Some_Tool.git@main",
+            "mine": "@ git+ssh://git@github.com/org/mine.git@abc",
+            "fast-attn": "2.5.8+cu122", "thing": "1.2",
+        }),
+        ("pyproject.toml", GROUPS, {"torch": "2.1", "pytest": ">=8", "ruff": "0.6"}),
+        ("pyproject.toml", POETRY_OWN, {
+            "python": "^3.11", "torch": "^2.1", "numpy": "", "extra": ">=1,<2", "several": "1.0",
+            "mine": "@ https://example.org/mine.git@v1", "pytest": "8.0",
+        }),
+        ("pixi.toml", PIXI, {"python": "3.12.*", "torch": "2.1", "ruff": ">=0.6"}),
+        ("pixi.lock", PIXI_LOCK, {"scikit-learn": "1.4.2", "torch": "2.1.0"}),
+        ("conda-lock.yml", CONDA_LOCK, {"numpy": "1.26.4, 1.26.3", "torch": "2.1"}),
+        ("conda-explicit.txt", EXPLICIT, {"scikit-learn": "1.4.2"}),
+        ("setup.cfg", SETUP, {"torch": "2.1", "numpy": ">=1.20", "pytest": ""}),
+        ("Pipfile", PIPFILE_TOML, {
+            "torch": "2.1", "mine": "@ https://example.org/mine.git@v1", "pytest": "",
+        }),
+    ],
+)  # fmt: skip
+def test_what_else_names_packages(path: str, data: bytes, found: dict[str, str]) -> None:
+    assert is_environment(path)
+    assert packages(path, data) == found
+    for size in range(0, len(data), 7):
+        assert len(packages(path, data[:size])) <= len(found) + 1, "cut within a name, at most"
+
+
+def test_a_lock_file_of_megabytes_is_read() -> None:
+    rows = b"".join(
+        b"- name: p%d\n  version: 1.%d\n  platform: a\n" % (n, n) for n in range(15_000)
+    )
+    assert len(packages("conda-lock.yml", b"version: 1\npackage:\n" + rows)) == 15_000

@@ -11,18 +11,14 @@ from hypothesis import given
 from hypothesis import settings as hyp_settings
 from hypothesis import strategies as st
 
-from mvcd.inspect.values import (
-    MAX_BYTES,
+from mvcd.inspect.flatten import (
     MAX_KEY_CHARACTERS,
     MAX_KEYS,
     MAX_LEVELS,
     MAX_TEXT_CHARACTERS,
-    Parsed,
     flatten,
-    merge_values,
-    parse_metrics,
-    parse_settings,
 )
+from mvcd.inspect.values import MAX_BYTES, Parsed, merge_values, parse_metrics, parse_settings
 
 
 def settings(path: str, text: str) -> dict[str, object]:
@@ -123,6 +119,8 @@ REFUSED = {
     "broken.json": b'{"a": ',
     "broken.toml": b"a = ",
     "broken.yaml": b"a: [",
+    "broken.ini": b"[a]\nkey\n below\n",
+    "large.ini": b"#" * (300 << 10),
     "latin1.json": b'{"a": "\xe9"}',
     "surrogate.json": b'{"\\ud800": 1}',
     "deep.json": b"[" * 200_000,
@@ -233,6 +231,23 @@ def test_flatten_is_the_plain_recursion(tree: object) -> None:
     assert list(found) == list(plain_flatten(tree))
 
 
+@pytest.mark.parametrize(
+    ("tree", "flat"),
+    [
+        ({"a.b": 1, "a": {"b": 2}}, {'"a.b"': 1, "a.b": 2}),
+        ({"a": {"b": 2}, "a.b": 1}, {'"a.b"': 1, "a.b": 2}),
+        ({"x": {"a.b": 1, "a": {"b": 2}}}, {'x."a.b"': 1, "x.a.b": 2}),
+        (
+            {"a.b": {"c": 1}, "a": {"b.c": 2, "b": {"c": 3}}},
+            {'"a.b".c': 1, 'a."b.c"': 2, "a.b.c": 3},
+        ),
+        ({"a.b": 1}, {"a.b": 1}),
+    ],
+)
+def test_keys_with_dots_and_nested_ones_are_both_kept(tree: object, flat: object) -> None:
+    assert flatten(tree) == flat
+
+
 def test_flatten_at_its_limits() -> None:
     def nested(depth: int) -> object:
         return 1 if depth == 0 else {"k": nested(depth - 1)}
@@ -282,7 +297,10 @@ def test_merging_loses_nothing_whatever_the_order(files: dict[str, dict[str, int
 
 
 @hyp_settings(deadline=None)
-@given(suffix=st.sampled_from("yaml json toml csv tsv jsonl".split()), data=st.binary(max_size=80))
+@given(
+    suffix=st.sampled_from("yaml json toml ini csv tsv jsonl log txt".split()),
+    data=st.binary(max_size=80) | st.text('ab=[]{}:",;#\n\r\t 0.5', max_size=60).map(str.encode),
+)
 def test_any_bytes_give_values_or_a_reason(suffix: str, data: bytes) -> None:
     for parse in (parse_settings, parse_metrics):
         parsed = parse(f"f.{suffix}", data)

@@ -63,6 +63,27 @@ def test_a_configuration_as_people_write_them() -> None:
     }
 
 
+def test_what_a_tag_names_is_a_value() -> None:
+    text = """
+    opt: !!python/name:torch.optim.adam.Adam ''
+    module: !!python/module:torch
+    path: !!python/object/apply:pathlib.PosixPath [a, b]
+    made: !!python/object:ns.Model {depth: 3}
+    own: !Net {width: 2}
+    size: !!python/tuple [1, 2]
+    env: !env HOME
+    """
+    assert load(text) == {
+        "opt": "torch.optim.adam.Adam",
+        "module": "torch",
+        "path": {"class": "pathlib.PosixPath", "args": ["a", "b"]},
+        "made": {"class": "ns.Model", "depth": 3},
+        "own": {"class": "!Net", "width": 2},
+        "size": [1, 2],
+        "env": "HOME",
+    }
+
+
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n...\n", "--- ~\n"])
 def test_nothing(text: str) -> None:
     assert load(text) is None
@@ -143,3 +164,8 @@ def test_any_text_gives_a_value_or_a_reason(text: str) -> None:
         load(text)
     except ValueError as error:
         assert str(error)
+
+
+def test_what_does_not_parse_is_told_with_its_line() -> None:
+    with pytest.raises(ValueError, match=r"^line 3: expected ',' or ']'"):
+        load("a: 1\nb: [1,\nc: 2 d: 3\n")

@@ -34,6 +34,9 @@ _ENGINE: Table = {
     "mvcd.objects": {"objects/test_entry": "reserved"},
     "mvcd.inspect": {
         "inspect/test_tables": "arrow columns table",
+        "inspect/test_lastrows": "axes delimited",
+        "inspect/test_values": "flatten",
+        "inspect/test_recorded": "inifile",
         "inspect/test_tensorfiles": "cursor gguf npz onnx onnxtensor protowire tensorfile tfcheckpoint",
         "inspect/test_torchzip": "zipmembers",
         "inspect/test_safetensors": "spans",
@@ -172,6 +175,7 @@ _CLIENT: Table = {
         "client/test_api_context": "context settings",
         "client/test_api_repo": "components diff move_verbs name_verbs opened remote_verbs repo results",
         "client/test_bare": "audit",
+        "client/test_metric_screens": "metric_names",
         "client/test_cards": "card page",
         "client/test_cli_admin": "backup team",
         "client/test_cli_errors": "errors faults",

@@ -14,6 +14,7 @@ What it answers; ids are hex strings, times are aware datetimes:
     results     of the verbs of every day
     diff, weights    of `diff`; the second only it needs
     search, lineage, runs, stages, signatures, remotes, deploy, card    of the verbs of these names
+    metric_names    which are axes, and which several files have
     page        cards as Markdown and HTML
 
 Who acts, and how:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mvc.api.metric_names import without_copies
 from mvc.api.page import Block, Cell, Code, Page, PageTable, Section
 from mvc.api.public import made_from
 from mvc.api.results import ComponentRoot, Value, Version
@@ -87,9 +88,12 @@ def _card_page(card: Card) -> Page:
         Section("Parts", [_parts(version)]),
         Section("Architecture", list(_architecture(card))),
         Section("Weights", list(_weights(card))),
-        Section("Hyperparameters", [_values(version.hyperparameters, "none were recorded")]),
+        Section(
+            "Hyperparameters",
+            [_values(without_copies(version.hyperparameters), "none were recorded")],
+        ),
         Section("Data", list(_data(card))),
-        Section("Results", [_values(version.metrics, "none were recorded")]),
+        Section("Results", [_values(without_copies(version.metrics), "none were recorded")]),
         Section("Provenance", [PageTable(list(_provenance(version)))]),
         Section("Stages", [_stages(card)]),
         Section("Signatures", [_signatures(card)]),
@@ -291,9 +295,9 @@ def _row(card: Card) -> tuple[Cell, ...]:
         (f"v{version.number}", Code(version.id[:_SHORT_CHARACTERS]), f"{version.time:%Y-%m-%d}"),
         (_parameters(card.parameters) or "-", digest(Component.ARCHITECTURE)),
         (_size(version.components[Component.WEIGHTS].size), digest(Component.WEIGHTS)),
-        _some(version.hyperparameters),
+        _some(without_copies(version.hyperparameters)),
         (_files(data), digest(Component.DATA)),
-        _some(version.metrics),
+        _some(without_copies(version.metrics)),
         Code(_download(card)),
     )
 

@@ -114,6 +114,7 @@ class Status:
     skipped: tuple[tuple[str, str], ...]  # (path, why it cannot be versioned)
     tracked: tuple[str, ...]
     left_out: tuple[Component | SubPart, ...] = ()  # absent here by choice, and not deleted
+    unparsed: tuple[tuple[str, str], ...] = ()  # (path, why its settings or metrics are not known)
 
     @property
     def clean(self) -> bool:
@@ -144,6 +145,7 @@ class CommitResult:
         tuple[str, str], ...
     ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
+    unparsed: tuple[tuple[str, str], ...] = ()  # (path, why its settings or metrics are not known)
 
     @property
     def unsaved(self) -> tuple[tuple[str, str], ...]:

@@ -50,6 +50,7 @@ class Comparison:
     columns: tuple[ComparedColumn, ...]
     rows: tuple[ComparedRow, ...]
     hidden: int
+    alike: int = 0  # of the hidden ones, those that are alike in all versions
 
 
 @made_from(version="entry")

@@ -94,13 +94,20 @@ class SearchVerbs(Opened):
         return public(Blame, blame.blame(self._core, os.fspath(subject), rev))
 
     def series(
-        self, *metrics: str, revs: Iterable[str] = ("HEAD",), where: str | None = None
+        self,
+        *metrics: str,
+        revs: Iterable[str] = ("HEAD",),
+        where: str | None = None,
+        steps: bool = False,
     ) -> tuple[Series, ...]:
-        """Reads metrics along the first parents of each rev, oldest first; `mvc plot` draws them."""
+        """Reads metrics along the first parents of each rev, oldest first; `mvc plot` draws them.
+
+        With `steps`, the points are those of the newest version's training, where its files have them.
+        """
         from mvc.api.search import Series  # late: start-up
         from mvcd.repo.history import series
 
-        found = series.series(self._core, metrics, _names(revs), where=where)
+        found = series.series(self._core, metrics, _names(revs), where=where, steps=steps)
         return tuple(public(Series, one) for one in found)
 
     # ---------------------------------------------------------------- bisect

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, StaleReuse, UsageError
 from mvcd.ids import VersionId
+from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
 from mvcd.repo.change import anew
 from mvcd.repo.contents.bases import ParentTensors
@@ -190,7 +191,20 @@ def _commit(
         skipped=skipped,
         leading_out=tuple(_leading_out(core.root, workspace.scan, snapshot, parent)),
         signature=signature,
+        unparsed=tuple(_newly(snapshot.unparsed, version, parent, snapshot.fetch)),
     )
+
+
+def _newly(
+    unparsed: Sequence[tuple[str, str]], version: Version, parent: Version, fetch: Fetch
+) -> Iterator[tuple[str, str]]:
+    """What was told before, at the commit that brought the file, is not told again: status keeps it."""
+    now, then = (
+        VersionFiles(v, fetch).lookup([path for path, _ in unparsed]) for v in (version, parent)
+    )
+    for path, why in unparsed:
+        if path not in now or now[path] != then.get(path):
+            yield path, why
 
 
 def committed(
@@ -205,6 +219,7 @@ def committed(
     skipped: tuple[tuple[str, str], ...] = (),
     leading_out: tuple[tuple[str, str], ...] = (),
     signature: RefUpdate | None = None,
+    unparsed: tuple[tuple[str, str], ...] = (),
 ) -> CommitResult:
     """The answer of a verb that made `version` as the child of `parent`."""
     signer = None
@@ -226,6 +241,7 @@ def committed(
         skipped=skipped,
         leading_out=leading_out,
         signer=signer,
+        unparsed=unparsed,
     )
 
 

@@ -11,19 +11,17 @@ Files are taken whole: half of two people's weights is nobody's model. With a co
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
-from mvcd.objects.version import Component, Trigger, Value, Version
+from mvcd.objects.version import Component, Trigger, Version
 from mvcd.repo.change import moves, rewriting
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
-from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.refs import EMPTY_ID
@@ -31,6 +29,7 @@ from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Hea
 from mvcd.repo.restore.planning import plan
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.workspace.left_out import changes_here
+from mvcd.repo.workspace.recording import Recording
 from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
@@ -146,7 +145,7 @@ def _merge(
         target = StoreTarget(core.store, session)
         content = _edited(core, base, ours, theirs, taken, target)
         session.flush()
-        content = _with_values(core, content)
+        content = _with_values(core, content, ours)
         version = replace(
             derived(content, head, text, Trigger.MERGE, context),
             parents=(head.version, other),
@@ -267,23 +266,7 @@ def _edited(
     return replace(ours, components=components, tracked=tracked)
 
 
-def _with_values(core: Core, version: Version) -> Version:
-    """Settings and metrics as the merged files have them."""
-    return replace(
-        version,
-        hyperparameters=flatvalues.merged(_values(core, version, Component.HYPERPARAMETERS)),
-        metrics=flatvalues.merged(_values(core, version, Component.RESULTS)),
-    )
-
-
-def _values(
-    core: Core, version: Version, component: Component
-) -> Iterator[tuple[str, Mapping[str, Value]]]:
-    carriers = flatvalues.carriers(version, component, core.fetch)
-    for placed in islice(carriers, flatvalues.MAX_FILES):
-        entry = placed.entry
-        known = flatvalues.remembered(core.store, component, entry)
-        yield (
-            entry.path,
-            flatvalues.stored(component, entry, core.fetch) if known is None else known,
-        )
+def _with_values(core: Core, version: Version, ours: Version) -> Version:
+    """Settings and metrics as the merged files have them; short names mean what they mean in `ours`."""
+    told = Recording(core, core.fetch, ()).tell(version, ours)
+    return replace(version, hyperparameters=told.hyperparameters, metrics=told.metrics)

@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
+from mvcd.inspect.flatten import flatten
 from mvcd.inspect.layers import Keyed, Layer, layers_in
 from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, WITHOUT_METADATA, StoredTensor, TensorFile
-from mvcd.inspect.values import flatten
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Segment
 from mvcd.objects.version import Value

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mvcd.errors import UsageError
+from mvcd.inspect.axes import is_axis, is_same_figure, short_name
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
@@ -36,11 +37,13 @@ class ComparedRow:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`columns` are those asked for, or those that differ; `hidden` counts the others."""
+    """`columns` are those asked for, or those that differ but for steps and what other columns say too;
+    `hidden` counts the others, `alike` those of them that are alike in all versions."""
 
     columns: tuple[ComparedColumn, ...]
     rows: tuple[ComparedRow, ...]
     hidden: int
+    alike: int = 0
 
 
 def compare_versions(
@@ -68,7 +71,8 @@ def compare_versions(
         found = _sorted(found, sort, reverse)
     values = [(dict(version.hyperparameters()), dict(version.metrics())) for version in found]
     known = _columns(values)
-    shown = _chosen(known, columns, every_column or len(found) == 1) if found else []
+    main = [column for column in known if column.differs and not _is_minor(column, values)]
+    shown = _chosen(known, main, columns, every_column or len(found) == 1) if found else []
     names = names_by_version(core)
     places = [(column.kind is SubjectKind.METRIC, column.key) for column in shown]
     rows = [
@@ -79,7 +83,8 @@ def compare_versions(
         )
         for version, mine in zip(found, values, strict=True)
     ]
-    return Comparison(tuple(shown), tuple(rows), len(known) - len(shown))
+    alike = sum(not column.differs for column in known if column not in shown)
+    return Comparison(tuple(shown), tuple(rows), len(known) - len(shown), alike)
 
 
 def _columns(
@@ -101,13 +106,27 @@ def _same(a: Value | object, b: Value | object) -> bool:
     return a is b or (a == b and type(a) is type(b)) or (a != a and b != b)  # noqa: PLR0124
 
 
+def _is_minor(
+    column: ComparedColumn, rows: Sequence[tuple[Mapping[str, Value], Mapping[str, Value]]]
+) -> bool:
+    """Whether a metric counts steps, or a column stands apart as `path:name` and repeats the short one."""
+    metric = column.kind is SubjectKind.METRIC
+    key, short = column.key, short_name(column.key)
+    tables = [row[metric] for row in rows]
+    copies = (is_same_figure(t.get(key, MISSING), t.get(short, MISSING)) for t in tables)
+    return (metric and is_axis(key)) or (short != key and all(copies))
+
+
 def _chosen(
-    known: Sequence[ComparedColumn], wanted: Sequence[str], every: bool
+    known: Sequence[ComparedColumn],
+    main: Sequence[ComparedColumn],
+    wanted: Sequence[str],
+    every: bool,
 ) -> list[ComparedColumn]:
     if every and not wanted:
         return list(known)
     if not wanted:
-        return [column for column in known if column.differs]
+        return list(main)
     chosen: list[ComparedColumn] = []
     for glob in wanted:
         matching = [column for column in known if _named(column, glob)]

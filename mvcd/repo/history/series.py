@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mvcd.ids import VersionId
+from mvcd.inspect.axes import STEPS
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.repo.core.core import Core
+from mvcd.repo.history.curve import history
 from mvcd.repo.history.query.evaluate import known_keys, unknown_key, value_finder
 from mvcd.repo.history.query.tree import Key
 from mvcd.repo.history.search import Filter
 from mvcd.repo.history.walk import ancestors
 
-STEP_KEYS = ("step", "global_step", "iteration", "epoch")
+STEP_KEYS = (*STEPS, "train/global_step", "trainer/global_step", "_step", "train/epoch")
 """Keys that say how far training was, in the order in which they are looked for."""
 
 
@@ -36,9 +38,16 @@ class Series:
 
 
 def series(
-    core: Core, metrics: Sequence[str], revs: Sequence[str] = ("HEAD",), *, where: str | None = None
+    core: Core,
+    metrics: Sequence[str],
+    revs: Sequence[str] = ("HEAD",),
+    *,
+    where: str | None = None,
+    steps: bool = False,
 ) -> tuple[Series, ...]:
     """Reads metrics along the first parents of each of `revs`, oldest first.
+
+    With `steps`, the points of a metric are those that the newest version's file has, where it has several.
 
     Raises ExpressionError (kind "unknown-key") for a metric that none of the versions has.
     """
@@ -46,6 +55,8 @@ def series(
     lines = {rev: _line(core, rev, where) for rev in revs}
     for metric in metrics:
         mine = [Series(metric, rev, _points(lines[rev], metric)) for rev in revs]
+        if steps:
+            mine = [_with_steps(core, one, lines[one.rev]) for one in mine]
         if not any(one.points for one in mine):
             keys = keys or {key for line in lines.values() for key in known_keys(line)}
             raise unknown_key(metric, Key(metric, 0, len(metric)), keys)
@@ -69,6 +80,19 @@ def _points(line: Sequence[Glance], metric: str) -> tuple[Point, ...]:
             step = next((s for f in steps if (s := _number(f(version))) is not None), None)
             points.append(Point(version.id, version.generation, version.time_us, step, value))
     return tuple(points)
+
+
+def _with_steps(core: Core, found: Series, line: Sequence[Glance]) -> Series:
+    newest = line[-1] if line else None
+    within = history(core, core.version(newest.id), found.metric) if newest else ()
+    if newest is None or len(within) < 2:
+        return found
+    points = (
+        Point(newest.id, newest.generation, newest.time_us, step, value)
+        for step, number in within
+        if (value := _number(number)) is not None
+    )
+    return replace(found, points=tuple(points))
 
 
 def _number(value: object) -> float | None:

@@ -48,6 +48,9 @@ class CommitResult:
         tuple[str, str], ...
     ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
+    unparsed: tuple[
+        tuple[str, str], ...
+    ] = ()  # new files with settings or metrics not understood, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,9 @@ class Status:
     skipped: tuple[tuple[str, str], ...]
     tracked: tuple[str, ...]
     left_out: tuple[Component | SubPart, ...] = ()  # absent here, and not deleted
+    unparsed: tuple[
+        tuple[str, str], ...
+    ] = ()  # of HEAD's files: settings or metrics not understood
 
     @property
     def clean(self) -> bool:

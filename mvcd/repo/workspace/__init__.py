@@ -10,6 +10,7 @@ recut       whether a file is what a recipe says that was cut along other lines
 targets     where the objects go
 sorting     files into components, by rules, content and company
 snapshot    the workspace's state as an unsaved version
+recording   what its files record: settings and metrics
 workspace   the files under care, and what is known of them
 left_out    components that a workspace leaves out
 explaining  which part a file is, and why

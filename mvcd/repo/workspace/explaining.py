@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Collection, Iterator, Sequence
 from io import BufferedReader
@@ -11,7 +12,6 @@ from mvcd.inspect import understood
 from mvcd.inspect.company import COMPANY
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
 from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.values import parse_metrics, parse_settings
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component
 from mvcd.repo.contents import flatvalues
@@ -158,9 +158,14 @@ def _explained(
 ) -> Explained:  # fmt: skip
     component, state, rule = sorter.ruling(path, kind)
     said = Explained(path, component, state, rule, recorded, kind.format)
-    told = flatvalues.component_telling(path, component)
-    if read_at is None or told in (Component.HYPERPARAMETERS, Component.RESULTS):
-        return said if read_at is None else _with_values(said, told, read_at, size)
+    if read_at is None:
+        return said
+    if flatvalues.carries_values(component, path, size):
+        return _with_values(said, read_at, size)
+    if component in (Component.HYPERPARAMETERS, Component.RESULTS):
+        return _with(
+            said, problem="its name is none of those that are read for values" if size else "empty"
+        )
     if component is not Component.WEIGHTS and not kind.says:
         return said
     found = understood.tensors(read_at, size, path, kind)
@@ -176,17 +181,33 @@ def _explained(
     )  # fmt: skip
 
 
-def _with_values(said: Explained, told: Component, read_at: ReadAt, size: int) -> Explained:
-    if not flatvalues.carries_values(told, said.path, size):
-        why = (
-            "empty"
-            if not size
-            else "its name, suffix or size is not of those that are read for values"
-        )
-        return _with(said, problem=why)
-    parse = parse_settings if told is Component.HYPERPARAMETERS else parse_metrics
-    found = parse(said.path, read_at(0, size))
-    return _with(said, count=len(found.values), problem=found.problem)
+def _with_values(said: Explained, read_at: ReadAt, size: int) -> Explained:
+    file = io.BufferedReader(_Stretch(read_at, size), 1 << 20)
+    found = flatvalues.parse_file(said.component, said.path, file, size)
+    return _with(said, count=len(found.settings) + len(found.metrics), problem=found.problem)
+
+
+class _Stretch(io.RawIOBase):
+    """What `read_at` reads, as a file."""
+
+    def __init__(self, read_at: ReadAt, size: int) -> None:
+        self._read_at, self._size, self._at = read_at, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + (0, self._at, self._size)[whence]
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._read_at(self._at, min(len(buffer), max(self._size - self._at, 0)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def _with(said: Explained, *, count: int | None = None, problem: str | None) -> Explained:

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from mvcd.chunking.chunker import StreamCutter
 from mvcd.codec.encode import Encoder
@@ -93,13 +94,18 @@ def no_bases(_path: str) -> None:
     """For those who store nothing, or nothing as a difference."""
 
 
+Reader = Callable[[BinaryIO, int], object]
+"""Reads a file of so many bytes from its start. It runs between the two looks at the file's stats, so it has
+seen what is stored, if it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A file to read: path relative to the root, and its stat as the scan saw it."""
 
     path: str
     stat: FileStat
-    wants_data: bool = False  # the raw bytes come back with the result (settings and metrics)
+    reader: Reader | None = None  # what it makes of the content comes back with the result
     wants_kind: bool = False  # what its content says of the part it is comes back too
     at: str = ""  # where its bytes lie, relative to the root, if not at its path
 
@@ -111,7 +117,7 @@ class Ingested:
     size: int
     mode: Mode
     stat: FileStat  # as it was read: differs from the scan's if the file changed in between
-    data: bytes | None
+    told: object = None  # by the source's reader
     kind: ContentKind = UNKNOWN
 
 
@@ -163,7 +169,7 @@ class Ingest:
         group: list[Source] = []
         group_bytes = 0
         for source in sources:
-            if source.stat.is_symlink or source.wants_data or source.stat.size <= SMALL_FILE_BYTES:
+            if source.stat.is_symlink or source.stat.size <= SMALL_FILE_BYTES:
                 group.append(source)
                 group_bytes += source.stat.size
                 if len(group) >= _GROUP_FILES or group_bytes >= BATCH_BYTES:
@@ -248,10 +254,13 @@ class Ingest:
             try:
                 before = FileStat.of(os.fstat(fd))
                 draft, kind = self._stream_once(fd, before.size, source)
+                told = _read_by(source, fd, before.size)
                 if stat_matches(fd, before) and stat_matches(path, before):
                     self._pipeline.submit(
                         _nothing,
-                        functools.partial(self._finish_stream, source.path, draft, kind, before),
+                        functools.partial(
+                            self._finish_stream, source.path, draft, before, told, kind
+                        ),
                     )
                     return
             except EOFError:  # shorter than its stat said
@@ -295,12 +304,12 @@ class Ingest:
         self._buffers.append(buffer)
 
     def _finish_stream(
-        self, path: str, draft: Draft, kind: ContentKind, now: FileStat, _: None
+        self, path: str, draft: Draft, now: FileStat, told: object, kind: ContentKind, _: None
     ) -> None:
         recipe = draft.finish()
         self._put_objects(draft.take_objects())
         self._monitor.advance(items_done=1)
-        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, None, kind))
+        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, told, kind))
 
     def _take_buffer(self) -> bytearray:
         return self._buffers.pop() if self._buffers else bytearray(BATCH_BYTES)
@@ -354,11 +363,21 @@ def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
     draft = Draft(shape)
     draft.accept(done)
     recipe = draft.finish()
-    kept = data if source.wants_data else None
+    told = None
+    if source.reader is not None and not now.is_symlink:
+        told = source.reader(io.BytesIO(data), len(data))
     looked = source.wants_kind and not now.is_symlink
     kind = kind_of(_reader(data), len(data), shape) if looked else UNKNOWN
-    result = Ingested(source.path, recipe, len(data), now.mode, now, kept, kind)
+    result = Ingested(source.path, recipe, len(data), now.mode, now, told, kind)
     return _Loaded(result, shape, done, draft.take_objects())
+
+
+def _read_by(source: Source, fd: int, size: int) -> object:
+    if source.reader is None:
+        return None
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        return source.reader(file, size)
 
 
 def _open(path: str, name: str) -> int:

@@ -5,6 +5,7 @@ weights = ["runs/**/ckpt-*"]     # globs that come before the built-in rules, pe
 
 [metrics]
 higher = ["*margin*"]            # what is better; the same for lower, and neither
+main = "metrics.json"            # whose names are short where several files have them (recording.py)
 
 [links]
 follow = ["data"]                # links to directories that are saved as directories (linked.py)
@@ -77,6 +78,16 @@ def metric_rules(root: str) -> MetricRules:
         return MetricRules.of(table)
     except (ValueError, TypeError, AttributeError) as error:
         raise _wrong("metrics", 'lower = ["*distance*"]', str(error)) from None
+
+
+def main_metrics(root: str) -> tuple[str, ...]:
+    """Globs of the files whose metrics have the short names, first things first. Raises Failure."""
+    table = load(root).get("metrics")
+    found = table.get("main", []) if isinstance(table, dict) else []
+    globs = [found] if isinstance(found, str) else found
+    if not isinstance(globs, list) or not all(isinstance(g, str) and g for g in globs):
+        raise _wrong("metrics", 'main = "metrics.json"', "main must be a path or a list of paths")
+    return tuple(globs)
 
 
 def _wrong(table: str, example: str, cause: str | None = None) -> Failure:

@@ -11,18 +11,19 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
-from mvcd.errors import MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.kinds import ContentKind
+from mvcd.inspect.recorded import Recorded
 from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, ComponentRoot, Value, Version
+from mvcd.objects.version import Component, ComponentRoot, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
@@ -31,6 +32,7 @@ from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.workspace.candidates import Candidate
 from mvcd.repo.workspace.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
 from mvcd.repo.workspace.left_out import is_out
+from mvcd.repo.workspace.recording import Recording
 from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import Scan
 from mvcd.repo.workspace.sorting import Kinds, PartSorter
@@ -51,6 +53,9 @@ class Snapshot:
         default_factory=set
     )  # what HEAD's version has and the known one did not tell
     cache: dict[bytes, bytes | None] = field(default_factory=dict)
+    unparsed: tuple[
+        tuple[str, str], ...
+    ] = ()  # whose settings or metrics are not understood, and why
 
 
 class KnownVersion(Protocol):
@@ -131,7 +136,7 @@ class Snapshotter:
         for path in scan.vanished:
             if path in before:
                 edits[before[path].component][path] = None
-        parsed: dict[str, dict[str, Value]] = {}
+        parsed: dict[str, Recorded] = {}
         for file in read:
             self._account(file, sorter, before, edits, result, parsed)
         self._keep(version, scan.unreadable | result.unreadable, sorter, edits, result)
@@ -141,9 +146,10 @@ class Snapshotter:
             if changes:
                 components[component] = self._edit(version, component, changes, target)
         draft = replace(result.version, components=components)
-        settings = self._values(version, draft, Component.HYPERPARAMETERS, parsed, result)
-        metrics = self._values(version, draft, Component.RESULTS, parsed, result)
-        result.version = replace(draft, hyperparameters=settings, metrics=metrics)
+        recording = Recording(self._core, through, self._left_out, parsed, result.cache)
+        told = recording.tell(draft, version)
+        result.unparsed = told.problems
+        result.version = replace(draft, hyperparameters=told.hyperparameters, metrics=told.metrics)
         return result
 
     def _read(
@@ -227,10 +233,11 @@ class Snapshotter:
 
     def _source(self, candidate: Candidate) -> Source:
         path, stat = candidate.path, candidate.stat
-        told = flatvalues.component_telling(path, self._rules.component_of(path))
-        wants = not stat.is_symlink and flatvalues.carries_values(told, path, stat.size)
+        component = self._rules.component_of(path)
+        wants = not stat.is_symlink and flatvalues.carries_values(component, path, stat.size)
+        reader = partial(flatvalues.parse_file, component, path) if wants else None
         looks = not self._rules.names_decide(path)
-        return Source(path, stat, wants, looks, self._places.at(path))
+        return Source(path, stat, reader, looks, self._places.at(path))
 
     def _account(
         self,
@@ -239,15 +246,14 @@ class Snapshotter:
         before: Mapping[str, Placed],
         edits: Edits,
         result: Snapshot,
-        parsed: dict[str, dict[str, Value]],
+        parsed: dict[str, Recorded],
     ) -> None:
         entry, path = file.entry, file.entry.path
         component = sorter.component(path, file.kind)
-        told = flatvalues.component_telling(path, component)
-        if file.found is not None and told is file.told:
-            parsed[path] = file.found
-            key = flatvalues.cache_key(told, path, entry.recipe)
-            result.cache[key] = flatvalues.pack(file.found)
+        if file.told is not None and flatvalues.reads_alike(path, file.named, component):
+            parsed[path] = file.told
+            key = flatvalues.cache_key(component, path, entry.recipe)
+            result.cache[key] = flatvalues.pack(file.told)
         old = before.get(path)
         if old is not None and old.entry == entry and old.component is component:
             return
@@ -269,77 +275,23 @@ class Snapshotter:
 
         return edit_manifest(known.components[component].root, changes, self._fetch, sink)
 
-    def _values(
-        self,
-        known: Version,
-        version: Version,
-        component: Component,
-        parsed: Mapping[str, Mapping[str, Value]],
-        result: Snapshot,
-    ) -> dict[str, Value]:
-        """Settings or metrics of all the component's files: parsed now, or remembered by recipe. Where it is
-        left out, nothing is fetched for them: they are as they were known, but for files that are here."""
-        before: Mapping[str, Value] = {}
-        if component in self._left_out:
-            settings = component is Component.HYPERPARAMETERS
-            before = known.hyperparameters if settings else known.metrics
-            if known.components[component] == version.components[component]:
-                return dict(before)
-        absent: Mapping[str, Value] = {}
-        found: list[tuple[str, Mapping[str, Value]]] = []
-        for placed in flatvalues.carriers(version, component, result.fetch):
-            entry, out = placed.entry, is_out(placed, self._left_out)
-            if entry.path in parsed:
-                found.append((entry.path, parsed[entry.path]))
-            elif (told := self._remembered(component, entry, result.cache, out=out)) is not None:
-                found.append((entry.path, told))
-            else:
-                absent = before or known.metrics
-            if len(found) >= flatvalues.MAX_FILES:
-                break
-        return flatvalues.merged(found, absent)
-
-    def _remembered(
-        self,
-        component: Component,
-        entry: Entry,
-        cache: dict[bytes, bytes | None],
-        *,
-        out: bool,
-    ) -> Mapping[str, Value] | None:
-        """None where the file is left out (`out`) and its content is not here."""
-        known = flatvalues.remembered(self._core.store, component, entry)
-        if known is not None:
-            return known
-        try:
-            found = flatvalues.stored(
-                component, entry, self._core.store.get if out else self._fetch
-            )
-        except MissingObject:
-            if not out:
-                raise
-            return None
-        key = flatvalues.cache_key(component, entry.path, entry.recipe)
-        cache[key] = flatvalues.pack(found)
-        return found
-
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A file that was read: its entry, its kind, and what it tells if it is what its name says (`told`)."""
+    """A file that was read: its entry, its kind, and what it records, read as one of `named`, the component
+    that its name says."""
 
     entry: Entry
     kind: ContentKind
-    told: Component
-    found: dict[str, Value] | None
+    named: Component
+    told: Recorded | None
 
     @classmethod
     def of(cls, ingested: Ingested, rules: ComponentRules) -> _Read:
         path = ingested.path
         entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
-        told = flatvalues.component_telling(path, rules.component_of(path))
-        found = None if ingested.data is None else flatvalues.parse(told, path, ingested.data)
-        return cls(entry, ingested.kind, told, found)
+        told = ingested.told if isinstance(ingested.told, Recorded) else None
+        return cls(entry, ingested.kind, rules.component_of(path), told)
 
 
 class _Through:

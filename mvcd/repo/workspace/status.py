@@ -8,6 +8,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import PathChange, Status
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.left_out import named
+from mvcd.repo.workspace.recording import known_problems
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 
@@ -22,6 +23,7 @@ def status(core: Core) -> Status:
             deleted.append(PathChange(path, before.component))
         elif after is not None:
             modified.append(PathChange(path, after.component))
+    version = core.version(head.version)
     return Status(
         head=head,
         added=tuple(added),
@@ -30,7 +32,8 @@ def status(core: Core) -> Status:
         untracked=tuple(_untracked(core.root, workspace.tracked)),
         skipped=workspace.skipped,
         tracked=workspace.tracked,
-        left_out=named(core.version(head.version), workspace.left_out),
+        left_out=named(version, workspace.left_out),
+        unparsed=known_problems(core, version, workspace.left_out),
     )
 
 

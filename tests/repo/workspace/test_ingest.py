@@ -22,7 +22,7 @@ from mvcd.objects.recipe import Recipe, parts
 from mvcd.repo.ondisk import reading
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.workspace import ingest
-from mvcd.repo.workspace.ingest import Ingest, Source
+from mvcd.repo.workspace.ingest import Ingest, Reader, Source
 from mvcd.repo.workspace.targets import DryTarget, StoreTarget
 from mvcd.store.memory_store import MemoryStore
 from tests.support.workspace import Bench
@@ -48,8 +48,8 @@ def contents(draw: st.DrawFn) -> bytes:
     return b"".join(pieces)
 
 
-def source_of(root: Path, name: str, **options: bool) -> Source:
-    return Source(name, FileStat.of(os.lstat(root / name)), **options)
+def source_of(root: Path, name: str, reader: Reader | None = None) -> Source:
+    return Source(name, FileStat.of(os.lstat(root / name)), reader)
 
 
 def recipes(root: Path, sources: list[Source]) -> tuple[list[RecipeId], MemoryStore]:
@@ -59,6 +59,9 @@ def recipes(root: Path, sources: list[Source]) -> tuple[list[RecipeId], MemorySt
             found = list(run.run(sources))
         session.commit()
     assert [f.path for f in found] == [s.path for s in sources]
+    for result, source in zip(found, sources, strict=True):
+        content = (root / source.path).read_bytes()
+        assert result.told == (None if source.reader is None else (content, len(content)))
     return [f.recipe for f in found], store
 
 
@@ -70,14 +73,16 @@ def test_the_way_a_file_is_read_leaves_no_trace(
     root = tmp_path_factory.mktemp("ingest")
     (root / "f").write_bytes(data)
     (root / "g").write_bytes(data[:100])
-    wanted = source_of(root, "f", wants_data=True)
+    wanted = source_of(root, "f", lambda file, size: (file.read(), size))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ingest, "SMALL_FILE_BYTES", 1 << 30)
         (whole, _), _ = recipes(root, [source_of(root, "f"), source_of(root, "g")])
         ((asked,), _) = recipes(root, [wanted])
+        assert asked == whole
         patch.setattr(ingest, "SMALL_FILE_BYTES", -1)
         patch.setattr(ingest, "BATCH_BYTES", batch)
         (_, streamed), store = recipes(root, [source_of(root, "g"), source_of(root, "f")])
+        ((asked,), _) = recipes(root, [wanted])
     assert whole == streamed == asked
     read = b"".join(
         part.literal if part.chunk is None else store.get(part.chunk)  # type: ignore[misc]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.metric_names import is_settled
 from mvc.cli import documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import component_option, limit_option, verb
@@ -100,7 +101,8 @@ def command(
     if face.json:
         face.answer({"versions": [_document(v, signatures) for v in versions]})
     elif metrics:
-        face.page(screen.metrics(list(versions)))
+        settled = is_settled(face.repo.root)
+        face.page(screen.metrics(list(versions), settled=settled, width=text.room()))
     elif oneline:
         face.page(screen.oneline(screen.fold(versions, every=every), signatures=signatures))
     else:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--x", "kind", type=click.Choice(["version", "time", "step"]), default="version",
-    help="What the x axis shows: versions, time, or the recorded step or epoch.",
+    help="What the x axis shows: versions, time, or steps: those within the newest version's training, if its"
+    " files have them, else the step or epoch that each version records.",
 )  # fmt: skip
 @click.option("--log", is_flag=True, help="Use a logarithmic y axis.")
 @click.option(
@@ -67,7 +68,7 @@ def command(
         from mvc.pictures.files import check_name  # late: start-up
 
         check_name(output, option="-o")
-    found = face.repo.series(*metrics, revs=branches or (rev,), where=where)
+    found = face.repo.series(*metrics, revs=branches or (rev,), where=where, steps=kind == "step")
     zone = datetime.now().astimezone().tzinfo
     assert zone is not None
     panels = _panels(found, kind, zone, log=log)

@@ -27,6 +27,11 @@ def warnings(result: CommitResult) -> Iterator[str]:
         yield f"skipped {path}: {reason}"
     if len(result.skipped) > _SHOWN_FILES:
         yield f"{len(result.skipped) - _SHOWN_FILES} more are skipped; mvc status names them"
+    if result.unparsed:
+        path, why = result.unparsed[0]
+        more = len(result.unparsed) - 1
+        others = f"; {more:,} more: mvc status names them" if more else ""
+        yield f"not understood: {text.safe(path)}: {text.safe(why)}{others}"
 
 
 def lines(result: CommitResult, *, verbose: bool) -> Iterator[str]:

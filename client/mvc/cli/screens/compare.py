@@ -89,7 +89,11 @@ def _right(found: Comparison, offset: int) -> Sequence[int]:
 def hidden(found: Comparison) -> str:
     if len(found.rows) == 1:
         return f"{text.plural(found.hidden, 'column')} left out  (--full shows them)"
-    return f"{text.plural(found.hidden, 'column')} alike in all left out  (--full shows them)"
+    if found.alike == found.hidden:
+        why = "alike in all left out"
+    else:
+        why = "left out: alike in all, steps, or the same from another file"
+    return f"{text.plural(found.hidden, 'column')} {why}  (--full shows them)"
 
 
 def markdown(found: Comparison) -> list[str]:

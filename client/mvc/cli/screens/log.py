@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.metric_names import by_weight, is_axis, short_name, without_copies
 from mvc.cli import text
 from mvc.cli.screens import signature
 
@@ -24,6 +26,8 @@ _SHORT_RUN_VERSIONS = 5
 """Automatic versions in a row that are still shown one by one."""
 _MESSAGE_COLUMNS = 40
 """Columns of the message in the table of metrics."""
+_BESIDE_COLUMNS = 41
+"""Columns that number, id and half a message take beside the metrics."""
 
 
 def heading(version: Version) -> str:
@@ -104,7 +108,9 @@ def full(
 
 
 def _some_metrics(version: Version, limit: int | None) -> str:
-    items = list(version.metrics.items())
+    found = without_copies(version.metrics)
+    keys = by_weight(key for key in found if not is_axis(key))
+    items = [(key, found[key]) for key in keys]
     shown = [f"{text.safe(k)} {click.style(text.number(v), bold=True)}" for k, v in items[:limit]]
     if limit is not None and len(items) > limit:
         shown.append(f"(+{len(items) - limit})")
@@ -122,21 +128,87 @@ def oneline(
             yield f"{heading(version)}{signed} {text.first_line(version.message)}"
 
 
-def metrics(versions: Sequence[Version]) -> list[str]:
-    """One row a version, one column a metric; what a version does not have is '-'."""
-    keys = list(dict.fromkeys(key for v in versions for key in v.metrics))
-    if not keys:
+def metrics(
+    versions: Sequence[Version], *, settled: bool = False, width: int | None = None
+) -> list[str]:
+    """One row a version, one column a metric; what a version does not have is '-'.
+
+    Metrics of which it is known what is better come first, and of the others as many as `width` columns have
+    room for. Steps and times are no metrics and have no column. A name of which several files of one version
+    say different things has their number beside it, unless `mvc.toml` has `settled` whose it is.
+    """
+    sources = _sources(versions)
+    if not sources:
         return ["No version has metrics (metrics*.json, .csv, .jsonl, ...)"] if versions else []
-    title = ["version", "", *map(text.safe, keys), "message"]
-    rows = [[click.style(cell, bold=True) for cell in title]]
+    ambiguous = [key for key, count in sources.items() if count > 1 and not settled]
+    titles = {
+        key: f"{text.safe(key)} ({sources[key]} sources)" if key in ambiguous else text.safe(key)
+        for key in sources
+    }
+    shown, message_columns = _with_room(versions, titles, width)
+    head = ["version", "", *(titles[key] for key in shown), "message"]
+    rows = [[click.style(cell, bold=True) for cell in head]]
     for version in versions:
-        message = text.first_line(version.message)
-        rows.append(
-            [
-                f"v{version.number}",
-                click.style(text.short(version.id), fg="yellow"),
-                *(text.number(version.metrics[k]) if k in version.metrics else "-" for k in keys),
-                text.cut(message, _MESSAGE_COLUMNS),
-            ]
-        )
-    return text.table(rows, right=range(2, 2 + len(keys)))
+        message = text.cut(text.first_line(version.message), message_columns)
+        name = click.style(text.short(version.id), fg="yellow")
+        rows.append([f"v{version.number}", name, *_cells(version, shown), message])
+    lines = text.table(rows, right=range(2, 2 + len(shown)))
+    if more := len(titles) - len(shown):
+        lines.append(click.style(f"{text.plural(more, 'more metric')}: mvc show", dim=True))
+    if seen := [key for key in shown if key in ambiguous]:
+        lines.append(click.style(_ambiguity(versions, seen[0]), dim=True))
+    return lines
+
+
+def _cells(version: Version, keys: Sequence[str]) -> list[str]:
+    found = version.metrics
+    return [text.number(found[key]) if key in found else "-" for key in keys]
+
+
+def _with_room(
+    versions: Sequence[Version], titles: Mapping[str, str], width: int | None
+) -> tuple[list[str], int]:
+    """The first metrics that fit beside number, id and half a message, at least one; and how many columns
+    messages have beside them."""
+    keys = list(titles)
+    if width is None:
+        return keys, _MESSAGE_COLUMNS
+    half = _MESSAGE_COLUMNS // 2
+    left = width - _BESIDE_COLUMNS
+    shown: list[str] = []
+    for key in keys:
+        cells = [titles[key], *(_cells(version, [key])[0] for version in versions)]
+        needed = 2 + max(map(text.width, cells))
+        if shown and needed > left:
+            break
+        left -= needed
+        shown.append(key)
+    return shown, min(_MESSAGE_COLUMNS, half + max(left, 0))
+
+
+def _sources(versions: Sequence[Version]) -> dict[str, int]:
+    """Metrics by name, and how many files of one version say something of their own of each. What stands apart
+    as `path:name` has no column where the short name has one."""
+    keys = dict.fromkeys(key for version in versions for key in version.metrics)
+    shown = by_weight(key for key in keys if not is_axis(key)) or list(keys)
+    sources = {key: 1 for key in shown if short_name(key) == key or short_name(key) not in keys}
+    for version in versions:
+        own = without_copies(version.metrics)
+        apart = Counter(short_name(key) for key in own if short_name(key) != key)
+        for key in sources.keys() & apart.keys():
+            sources[key] = max(sources[key], apart[key] + 1)
+    return sources
+
+
+def _ambiguity(versions: Sequence[Version], name: str) -> str:
+    other = next(
+        key
+        for version in versions
+        for key in without_copies(version.metrics)
+        if key != name and short_name(key) == name
+    )
+    path = text.safe(other.partition(":")[0])
+    return (
+        f"{text.safe(name)} is in several files: here it is always the same one's; mvc show has the others'.\n"
+        f'To choose, mvc.toml: [metrics] main = "{path}"'
+    )

@@ -28,6 +28,8 @@ def lines(status: Status, *, verbose: bool, quiet: bool) -> Iterator[str]:
         )
     yield from _changes(status, verbose=verbose)
     yield from _names("Skipped:", [f"{p}: {why}" for p, why in status.skipped], verbose=verbose)
+    unparsed = [f"{path}: {why}" for path, why in status.unparsed]
+    yield from _names("Not understood, so without settings or metrics:", unparsed, verbose=verbose)
     if not quiet:
         yield from _names("Not under care:", status.untracked, verbose=verbose)
         yield from left_out(status.head, status.left_out)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.metric_names import is_same_figure, without_copies
 from mvc.cli import text
 from mvc.cli.screens.diff.marks import RowLimits, more
 
@@ -22,7 +23,8 @@ def lines(
     values: Mapping[str, ValueChange], limits: RowLimits, indent: str = "    "
 ) -> Iterator[str]:
     rows = []
-    for key, change in list(values.items())[: limits.values]:
+    shown = values if limits.values is None else without_copies(values, _is_same)
+    for key, change in list(shown.items())[: limits.values]:
         row = [
             f"{indent}{text.safe(key)}",
             _short(change.old, limits),
@@ -31,7 +33,12 @@ def lines(
         ]
         rows.append([*row, *_difference(change)])
     yield from text.table(rows, right=(1, 4, 5))
-    yield from more(len(values), limits.values, indent)
+    if limits.values is not None:
+        yield from more(len(values), len(rows), indent)
+
+
+def _is_same(a: ValueChange, b: ValueChange) -> bool:
+    return is_same_figure(a.old, b.old) and is_same_figure(a.new, b.new)
 
 
 def difference(change: ValueChange) -> tuple[str, str]:
