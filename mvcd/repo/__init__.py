@@ -11,9 +11,10 @@ mvcd/errors.py. One that changes something takes a `Context` and holds the works
     change/     verbs that make versions, move names and rewrite files
     compare/    what differs between two versions
     restore/    from versions to files
-    workspace/  from files to versions: what lies in the workspace, and how it becomes objects
+    workspace/  from files to versions: what lies in the workspace, and what of it is new
     core/       what every verb stands on: where a repository lives, its settings, its store, its remotes
     trust/      signatures, and what is demanded of refs that others push
+    intake/     files into objects
     contents/   the files of a version, and their bytes as chunks
     records/    refs and the operation log: what their bytes mean
     ondisk/     files and directories as the system has them

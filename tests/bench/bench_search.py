@@ -22,8 +22,8 @@ from report import Bench, main
 from mvcd.ids import RecipeId, VersionId
 from mvcd.objects.manifest import ComponentRoot, Entry, ManifestBuilder, Mode
 from mvcd.objects.version import Component, Trigger, Value, Version
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.records.results import Context
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.store.api import RefUpdate
 from tests.support.engine import Repository
 

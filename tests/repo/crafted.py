@@ -10,7 +10,7 @@ from mvcd.objects.manifest import ComponentRoot
 from mvcd.objects.recipe import Recipe, literal_segment
 from mvcd.objects.tree import TreeBuilder
 from mvcd.objects.version import EMPTY, Component
-from mvcd.repo.workspace.targets import StoreTarget
+from mvcd.repo.intake.targets import StoreTarget
 from tests.support.engine import Repository
 
 

@@ -22,10 +22,10 @@ from mvcd.objects.recipe import Recipe, Segment, TreeRef
 from mvcd.objects.tree import Child
 from mvcd.objects.version import EMPTY, Component
 from mvcd.repo.core.core import no_secret
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.records.results import Context
 from mvcd.repo.restore import early
 from mvcd.repo.share.pushing import Asked
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.engine import Repository

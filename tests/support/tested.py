@@ -103,8 +103,8 @@ _REPO: Table = {
     "mvcd.repo.workspace": {
         "repo/workspace/test_scan": "candidates",
         "repo/change/test_commit": "snapshot status workspace",
-        "repo/workspace/test_ingest": "targets",
     },
+    "mvcd.repo.intake": {"repo/intake/test_ingest": "targets"},
     "mvcd.repo.core": {
         "repo/core/test_creation": "core location",
         "sync/test_verbs": "connecting promised remotes wanted",
@@ -115,7 +115,7 @@ _REPO: Table = {
     },
     "mvcd.repo.contents": {
         "repo/change/test_commit": "bases files flatvalues",
-        "repo/workspace/test_ingest": "drafts pipeline",
+        "repo/intake/test_ingest": "drafts pipeline",
     },
     "mvcd.repo.records": {
         "repo/records/test_revisions": "refs",

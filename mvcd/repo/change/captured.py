@@ -28,6 +28,7 @@ from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.contents.bases import ParentTensors
 from mvcd.repo.contents.files import CachingFetch, VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.keeping import Kept, alike
 from mvcd.repo.ondisk.statcache import FINE_SLACK_NS, FileStat
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, HeadValue, target_of
@@ -36,7 +37,6 @@ from mvcd.repo.workspace.candidates import Candidate, CandidateState
 from mvcd.repo.workspace.left_out import kept
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan
 from mvcd.repo.workspace.snapshot import Snapshot
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import Known, ScannedWorkspace
 from mvcd.store.api import Session
 

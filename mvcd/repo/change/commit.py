@@ -16,6 +16,7 @@ from mvcd.repo.change import anew
 from mvcd.repo.contents.bases import ParentTensors
 from mvcd.repo.contents.files import CachingFetch, VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.folding import on_disk
 from mvcd.repo.ondisk.ground import Ground
 from mvcd.repo.records.refs import HEADS, HeadValue, check_name
@@ -23,7 +24,6 @@ from mvcd.repo.records.results import CommitResult, ComponentCommit, Context, He
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan, unsafe_link
 from mvcd.repo.workspace.snapshot import Snapshot
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import ScannedWorkspace, relative
 from mvcd.store.api import RefUpdate, Session
 

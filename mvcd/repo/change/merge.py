@@ -24,13 +24,13 @@ from mvcd.repo.change import moves, rewriting
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
 from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
 from mvcd.repo.restore.planning import plan
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.workspace.left_out import changes_here
 from mvcd.repo.workspace.recording import Recording
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 _NAMED_PATHS = 3

@@ -25,6 +25,7 @@ from mvcd.repo.change.commit import advance, committed, derived, first_line, pla
 from mvcd.repo.change.rewriting import Rewrite, carry_out, refuse_unsaved, settle_interrupted
 from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
@@ -43,7 +44,6 @@ from mvcd.repo.restore.planning import (
 )  # fmt: skip
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.left_out import Components, changes_here
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import ScannedWorkspace, relative
 from mvcd.store.api import RefUpdate
 

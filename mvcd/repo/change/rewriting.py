@@ -12,6 +12,7 @@ from mvcd.objects.version import Trigger, Version
 from mvcd.repo.change.commit import derived, take
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.records.refs import EMPTY_ID, saved_name, target_of
 from mvcd.repo.records.results import CheckoutResult, Context
@@ -21,7 +22,6 @@ from mvcd.repo.restore.planning import CheckoutPlan, refuse_alike, some
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.left_out import Components, changes_here
 from mvcd.repo.workspace.scan import CandidateOutcome
-from mvcd.repo.workspace.targets import StoreTarget
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 from mvcd.store.api import RefUpdate, Session
 

@@ -20,14 +20,14 @@ from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
 from mvcd.repo.contents.drafts import Draft, DraftPiece, digested, plain
 from mvcd.repo.contents.pipeline import worker_count
+from mvcd.repo.intake.ingest import BATCH_BYTES, Ingest, Source
+from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable, reason
 from mvcd.repo.release import export_manifest
 from mvcd.repo.release.export import sha256_of
 from mvcd.repo.release.export_manifest import ExportedFile, ExportManifest
-from mvcd.repo.workspace.ingest import BATCH_BYTES, Ingest, Source
-from mvcd.repo.workspace.targets import DryTarget
 
 
 @dataclass(frozen=True, slots=True)

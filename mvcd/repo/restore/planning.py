@@ -16,15 +16,15 @@ from mvcd.objects.reserved import reserved
 from mvcd.objects.version import Version
 from mvcd.repo.contents.files import Change, Placed, VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.ingest import Ingest, Source
+from mvcd.repo.intake.recut import as_before
+from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.folding import Respelling, in_the_way, refuse_twins, respellings
 from mvcd.repo.ondisk.ground import Ground
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable, remedy
 from mvcd.repo.restore.checkout import why_reserved
-from mvcd.repo.workspace.ingest import Ingest, Source
 from mvcd.repo.workspace.left_out import Components, kept
-from mvcd.repo.workspace.recut import as_before
-from mvcd.repo.workspace.targets import DryTarget
 
 _LISTED_PATHS = 5
 """Paths an error names; more are counted."""

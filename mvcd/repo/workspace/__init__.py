@@ -1,13 +1,10 @@
-"""From files to versions: what lies in the workspace, and how it becomes objects.
+"""From files to versions: what lies in the workspace, and what of it is new.
 
 settings    `mvc.toml`
 ignore      what is never versioned
 linked      links to directories that are followed
 candidates  one directory, entry by entry
 scan        all of them: which files may differ
-ingest      files into objects
-recut       whether a file is what a recipe says that was cut along other lines
-targets     where the objects go
 sorting     files into components, by rules, content and company
 snapshot    the workspace's state as an unsaved version
 recording   what its files record: settings and metrics

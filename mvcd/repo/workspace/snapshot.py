@@ -27,13 +27,13 @@ from mvcd.objects.version import Component, ComponentRoot, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.intake.recut import as_before
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.workspace.candidates import Candidate
-from mvcd.repo.workspace.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
 from mvcd.repo.workspace.left_out import is_out
 from mvcd.repo.workspace.recording import Recording
-from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import Scan
 from mvcd.repo.workspace.sorting import Kinds, PartSorter
 

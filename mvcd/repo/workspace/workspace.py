@@ -22,17 +22,17 @@ from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.contents.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.core.core import Core
+from mvcd.repo.intake.ingest import Bases, Ingest, Source, no_bases
+from mvcd.repo.intake.recut import as_before
+from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.records.refs import EMPTY_ID, encode_components
 from mvcd.repo.workspace import left_out
 from mvcd.repo.workspace.candidates import Candidate, CandidateState
-from mvcd.repo.workspace.ingest import Bases, Ingest, Source, no_bases
-from mvcd.repo.workspace.recut import as_before
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan, scan
 from mvcd.repo.workspace.settings import component_rules, followed_links
 from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
 from mvcd.repo.workspace.sorting import Kinds, PartSorter, kind_on_disk
-from mvcd.repo.workspace.targets import DryTarget
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ def test_a_merge_is_blamed_only_for_what_it_made(runs: Bench) -> None:
     core = runs.repo._core
     main, wide = core.version(runs.repo.resolve("main")), core.version(runs.repo.resolve("wide"))
     from mvcd.ids import VersionId
-    from mvcd.repo.workspace.targets import StoreTarget
+    from mvcd.repo.intake.targets import StoreTarget
     from mvcd.store.api import RefUpdate
 
     merged = Version(

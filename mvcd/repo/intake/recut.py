@@ -20,7 +20,7 @@ from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
 from mvcd.repo.contents.drafts import Draft, DraftPiece, digested
 from mvcd.repo.contents.files import ABSENT, recipe_of
-from mvcd.repo.workspace.ingest import Ingested
+from mvcd.repo.intake.ingest import Ingested
 
 
 def as_before(

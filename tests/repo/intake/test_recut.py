@@ -17,10 +17,10 @@ from mvcd.inspect.spans import Layout
 from mvcd.monitor import Silent
 from mvcd.objects.recipe import Recipe
 from mvcd.repo.contents import drafts
+from mvcd.repo.intake.ingest import Ingest, Source
+from mvcd.repo.intake.recut import has_content, is_cut_alike
+from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.workspace.ingest import Ingest, Source
-from mvcd.repo.workspace.recut import has_content, is_cut_alike
-from mvcd.repo.workspace.targets import DryTarget
 from tests.support.workspace import Bench
 
 WEIGHTS = {

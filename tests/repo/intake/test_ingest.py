@@ -19,11 +19,11 @@ from mvcd.errors import Failure
 from mvcd.ids import RecipeId
 from mvcd.monitor import Silent
 from mvcd.objects.recipe import Recipe, parts
+from mvcd.repo.intake import ingest
+from mvcd.repo.intake.ingest import Ingest, Reader, Source
+from mvcd.repo.intake.targets import DryTarget, StoreTarget
 from mvcd.repo.ondisk import reading
 from mvcd.repo.ondisk.statcache import FileStat
-from mvcd.repo.workspace import ingest
-from mvcd.repo.workspace.ingest import Ingest, Reader, Source
-from mvcd.repo.workspace.targets import DryTarget, StoreTarget
 from mvcd.store.memory_store import MemoryStore
 from tests.support.workspace import Bench
 
