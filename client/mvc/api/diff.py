@@ -29,7 +29,8 @@ from mvcd.repo.compare.data import (
     summarise_tables,
 )
 from mvcd.repo.compare.diff import diff_sides
-from mvcd.repo.compare.sides import Sides, sides_of
+from mvcd.repo.compare.narrowing import parts_of
+from mvcd.repo.compare.sides import Sides
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import FileChanges, ValueChange
 from mvcd.repo.workspace.settings import metric_rules
@@ -93,6 +94,11 @@ class Diff:
     def changed(self) -> bool:
         """Whether anything differs."""
         return any(c.changed for c in self.components.values())
+
+    @property
+    def below(self) -> tuple[str, str] | None:
+        """The paths in the old and the new version that were compared, where it was not all of them."""
+        return self._sides.below
 
     @property
     def absent(self) -> Mapping[Component, tuple[str, ...]]:
@@ -170,9 +176,13 @@ def state_of(changes: TensorChanges) -> frozenset[str]:
 
 
 def difference(
-    core: Core, a: str | None, b: str | None, components: Collection[Component] | None
+    core: Core,
+    a: str | None,
+    b: str | None,
+    components: Collection[Component] | None,
+    paths: Collection[str] = (),
 ) -> Diff:
     """Compares two versions, or one with the workspace, as `Repo.diff` does."""
-    sides = sides_of(core, a, b)
+    sides = parts_of(core, a, b, paths)
     diff = diff_sides(sides, components=components, metrics=metric_rules(core.root))
     return public(Diff, diff, _sides=sides, _core=core)

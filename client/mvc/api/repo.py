@@ -239,11 +239,18 @@ class Repo(
         b: str | None = None,
         *,
         components: Iterable[str] | None = None,
+        paths: Iterable[Path] = (),
     ) -> Diff:
-        """Compares `a` (None: HEAD) with `b` (None: the workspace): the five differences."""
+        """Compares `a` (None: HEAD) with `b` (None: the workspace): the five differences.
+
+        `REV:PATH` is a directory or file of a version, with its path from the top of the workspace. It is
+        compared with that of the other side, or with the same path there: `diff("v3:runs/a", "v3:runs/b")`.
+        `paths` leave out all that is none of these and not below one.
+        """
         from mvc.api.diff import difference  # late: start-up
 
-        return difference(self._core, a, b, components_of(components))
+        inside = [self._inside(path) for path in paths]
+        return difference(self._core, a, b, components_of(components), inside)
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Yields the lines of a unified diff of the text files that differ, without line ends."""

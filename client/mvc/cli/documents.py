@@ -163,6 +163,7 @@ def diff(diff: Diff) -> Json:
     were part of another component before."""
     return {
         "old": diff.old,
+        "below": None if diff.below is None else dict(zip(("old", "new"), diff.below, strict=True)),
         "new": diff.new,
         "changed": diff.changed,
         "components": {name.value: _files(files) for name, files in diff.components.items()},
@@ -235,7 +236,11 @@ def _statistics(found: TensorStatistics) -> Json:
 
 def side_names(repo: Repo, diff: Diff) -> tuple[str, str]:
     """How the two sides of a diff are called on a screen."""
-    return _side(repo, diff.old), "workspace" if diff.new is None else _side(repo, diff.new)
+    names = _side(repo, diff.old), "workspace" if diff.new is None else _side(repo, diff.new)
+    if diff.below is None:
+        return names
+    old, new = (f"{name}:{text.safe(path)}" for name, path in zip(names, diff.below, strict=True))
+    return old, new
 
 
 def _side(repo: Repo, id: str) -> str:

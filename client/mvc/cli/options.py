@@ -77,6 +77,9 @@ EXIT_STATUS: Mapping[int, str] = {0: EXIT_HELP[0], 1: "failure", 2: EXIT_HELP[2]
 """Exit codes of every verb, unless it says otherwise."""
 
 
+_AFTER_DASHES = "mvc.after_dashes"
+
+
 class Verb(click.Command):
     """A command that takes the global options too and states its exit codes in its help."""
 
@@ -87,13 +90,22 @@ class Verb(click.Command):
         *args: Any,
         exits: Mapping[int, str] | None = None,
         raw: str | None = None,
+        dashes: bool = False,
         **settings: Any,
     ) -> None:
-        """`raw` names the parameter whose words may be any bytes: a command that is run."""
+        """`raw` names the parameter whose words may be any bytes: a command that is run. With `dashes` words
+        behind `--` are kept apart, for `after_dashes`."""
         super().__init__(*args, **settings)
         self.raw = raw
+        self.dashes = dashes
         self.params += global_options(hidden=True)
         self.exits = dict(exits or {})
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if self.dashes and "--" in args:
+            at = args.index("--")
+            args, ctx.meta[_AFTER_DASHES] = args[:at], tuple(args[at + 1 :])
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         face = ctx.ensure_object(Face)
@@ -118,11 +130,21 @@ class Verb(click.Command):
 
 
 def verb(
-    name: str, *, exits: Mapping[int, str] | None = None, raw: str | None = None
+    name: str,
+    *,
+    exits: Mapping[int, str] | None = None,
+    raw: str | None = None,
+    dashes: bool = False,
 ) -> Callable[[Function], Verb]:
     """Makes a function the command `name`. `exits` adds exit codes to the common ones in its help; `raw` is
-    the parameter whose words may be any bytes."""
-    return click.command(name, cls=Verb, exits=exits, raw=raw)
+    the parameter whose words may be any bytes; `dashes` keeps words behind `--` apart."""
+    return click.command(name, cls=Verb, exits=exits, raw=raw, dashes=dashes)
+
+
+def after_dashes(context: click.Context) -> tuple[str, ...]:
+    """The words behind `--` of a verb with `dashes`."""
+    words: tuple[str, ...] = context.meta.get(_AFTER_DASHES, ())
+    return words
 
 
 def _require_text(context: click.Context, raw: str | None) -> None:

@@ -1,6 +1,7 @@
 """What differs between two versions, or a version and the workspace.
 
 sides       what is compared, read in one way
+narrowing   a part of a side, or one directory or file of it
 diff        the five differences, from records and manifests
 tensorchanges  which tensors changed, names and counts
 weights     what became of every tensor

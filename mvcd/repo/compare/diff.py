@@ -11,7 +11,8 @@ from mvcd.inspect.direction import MetricRules
 from mvcd.inspect.textdiff import SNIFF_BYTES, is_text, unified_diff
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Value
-from mvcd.repo.compare.sides import Sides, sides_of
+from mvcd.repo.compare.narrowing import parts_of
+from mvcd.repo.compare.sides import Sides
 from mvcd.repo.contents.files import ABSENT, Change, Placed
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import Diff, FileChanges, ValueChange, WeightChanges
@@ -27,10 +28,12 @@ def diff(
     new: str | None = None,
     *,
     components: Collection[Component] | None = None,
+    paths: Collection[str] = (),
 ) -> Diff:
-    """Compares `old` (None: HEAD) with `new` (None: the workspace)."""
+    """Compares `old` (None: HEAD) with `new` (None: the workspace), or parts of them (narrowing.py)."""
     rules = metric_rules(core.root)
-    return diff_sides(sides_of(core, old, new), components=components, metrics=rules)
+    sides = parts_of(core, old, new, paths)
+    return diff_sides(sides, components=components, metrics=rules)
 
 
 def diff_sides(

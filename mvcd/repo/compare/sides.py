@@ -38,12 +38,14 @@ _NAMED_PATHS = 5
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One version's content. `id` is None for the workspace, which then lies at `root`."""
+    """One version's content. `id` is None for the workspace, which then lies at `root`. `lying` has where files
+    lie that are called otherwise here: a part of a version (narrowing.py)."""
 
     id: VersionId | None
     version: Version
     fetch: Fetch
     root: str | None = None
+    lying: Mapping[str, str] | None = None
 
     @property
     def files(self) -> VersionFiles:
@@ -57,7 +59,8 @@ class Side:
         the workspace has lost it since, and what `VersionFile` raises."""
         if self.root is None:
             return cast(BinaryIO, VersionFile(entry, self.fetch))
-        path = os.path.join(self.root, entry.path)
+        name = entry.path if self.lying is None else self.lying[entry.path]
+        path = os.path.join(self.root, name)
         try:
             if entry.mode is Mode.SYMLINK:
                 return BytesIO(os.fsencode(os.readlink(path)))
@@ -77,11 +80,13 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
-    """`monitor` hears of long reading."""
+    """`monitor` hears of long reading; `below` has the paths whose parts of versions are compared, where it is
+    not all of them."""
 
     old: Side
     new: Side
     monitor: Monitor = field(default_factory=Silent, compare=False, repr=False)
+    below: tuple[str, str] | None = None
 
     @cached_property
     def changes(self) -> Mapping[str, Change]:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.errors import Failure
 from mvc.cli import diff_document, documents, text
 from mvc.cli.face import Face
-from mvc.cli.options import Option, component_option, verb
+from mvc.cli.options import Option, after_dashes, component_option, verb
 from mvc.cli.screens.patch import styled
 from mvc.cli.screens.tensors import TOP_TENSORS
 from mvc.cli.screens.tensors import lines as tensor_lines
 from mvc.cli.screens.tensors import markdown as tensor_markdown
 
 if TYPE_CHECKING:
+    from mvc import Repo
     from mvc.api.diff import Diff
 
 
-@verb("diff", exits={1: "failure, or differences with --exit-code"})
-@click.argument("a", required=False)
-@click.argument("b", required=False)
+@verb("diff", exits={1: "failure, or differences with --exit-code"}, dashes=True)
+@click.argument("words", nargs=-1, metavar="[A] [B] [PATH]...")
 @click.option("-p", "--patch", is_flag=True, help="Show text files line by line too.")
 @click.option(
     "--tensors", is_flag=True, help="Read changed tensors and show how much each changed."
@@ -49,8 +51,7 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(
     face: Face,
-    a: str | None,
-    b: str | None,
+    words: tuple[str, ...],
     patch: bool,
     tensors: bool,
     top: int | None,
@@ -63,7 +64,12 @@ def command(
     """Compare two versions in five parts.
 
     The comparison goes from A (by default HEAD) to B (by default the files as they are now); A..B means the
-    same.
+    same. With PATHs, only these files and what is below these directories is compared; -- before them says that
+    they are no versions. REV:PATH is a directory or file of a version, compared with another one:
+
+    \b
+    mvc diff v3 v7 -- src params.yaml
+    mvc diff v3:runs/checkpoint-10 v3:runs/checkpoint-20
 
     For each component it shows the files added, modified, deleted and renamed (equal content). Architecture:
     layers added, removed, reshaped, retyped and renamed, parameters, configuration keys, lines of source,
@@ -83,12 +89,9 @@ def command(
     """
     if top is not None and not tensors:
         raise click.UsageError("--top goes with --tensors", click.get_current_context())
-    if plot is not None:
-        from mvc.pictures.files import check_name  # late: start-up
-
-        check_name(plot)
-    a, b = _sides(a, b)
-    diff = face.repo.diff(a, b, components=components or None)
+    _check(plot)
+    a, b, paths = _sides(face.repo, words)
+    diff = face.repo.diff(a, b, components=components or None, paths=paths)
     if tensors or plot is not None:
         diff.weights.measure()
     if plot is not None:
@@ -114,6 +117,13 @@ def command(
             screen = chain(screen, ["", f"Drawn as {text.safe(plot)}"])
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
+
+
+def _check(plot: str | None) -> None:
+    if plot is not None:
+        from mvc.pictures.files import check_name  # late: start-up
+
+        check_name(plot)
 
 
 def _draw(face: Face, diff: Diff, path: str) -> None:
@@ -148,10 +158,35 @@ def _screen(
     return whole.lines(diff, *names, verbose=verbose)
 
 
-def _sides(a: str | None, b: str | None) -> tuple[str | None, str | None]:
-    if a is not None and ".." in a:
-        if b is not None:
-            raise click.UsageError("give A..B, or A and B", click.get_current_context())
-        a, _, b = a.partition("..")
-        return a or "HEAD", b or "HEAD"
-    return a, b
+def _sides(repo: Repo, words: Sequence[str]) -> tuple[str | None, str | None, list[str]]:
+    """Up to two versions, and paths. What is no version is a path if there is such a file, here or in HEAD."""
+    context = click.get_current_context()
+    at = next((at for at, word in enumerate(words[:3]) if _is_path(repo, word)), len(words))
+    paths = [os.path.abspath(word) for word in (*words[at:], *after_dashes(context))]
+    revs = list(words[:at])
+    if revs and ".." in revs[0] and ":" not in revs[0]:
+        if len(revs) > 1:
+            raise click.UsageError("give A..B, or A and B", context)
+        old, _, new = revs[0].partition("..")
+        revs = [old or "HEAD", new or "HEAD"]
+    if len(revs) > 2:
+        raise click.UsageError(f"{revs[2]} is no path, here or in HEAD", context)
+    a, b = (*revs, None, None)[:2]
+    return a, b, paths
+
+
+def _is_path(repo: Repo, word: str) -> bool:
+    if not os.path.lexists(word) and (":" in word or ".." in word):
+        return False
+    try:
+        repo.resolve(word)
+    except Failure:
+        return os.path.lexists(word) or _is_saved(repo, word)
+    return False
+
+
+def _is_saved(repo: Repo, word: str) -> bool:
+    try:
+        return any(True for _ in repo.ls("HEAD", os.path.abspath(word)))
+    except Failure:
+        return False
