@@ -1,13 +1,14 @@
 """Rows of CSV and TSV files as people have them, for tables of data and for metrics alike.
 
 Another separator than the suffix says (`;`, tab, `|`) is found in the first line, line ends may be LF, CRLF or
-CR (old Excel for Mac), a byte order mark is no part of the first name, lines of comment (`#`) before the header
-do not count, and a first row of nothing but numbers is no header. One pass in blocks; memory follows neither
-the rows nor the longest line a file may have.
+CR (old Excel for Mac), UTF-16 is known by its byte order mark, which is no part of the first name, lines of
+comment (`#`) before the header do not count, and a first row of nothing but numbers is no header. One pass in
+blocks; memory follows neither the rows nor the longest line a file may have.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class TextLines:
         self._file = file
         self._row = 0  # bytes since the last row ended
         self._end = b"\n"
+        self._decoder: codecs.IncrementalDecoder | None = None  # of UTF-16
         self.torn = False
 
     def row_ended(self) -> None:
@@ -48,6 +50,10 @@ class TextLines:
         rest = b""
         first = True
         while block := self._file.read(_BLOCK_BYTES):
+            if first and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+            if self._decoder is not None:
+                block = self._decoder.decode(block).encode("utf-8", "replace")
             if first:
                 _refuse_binary(block)
                 block = block.removeprefix(b"\xef\xbb\xbf")
@@ -116,8 +122,6 @@ def _counted(rows: Iterable[list[str]], lines: TextLines) -> Iterator[list[str]]
 
 
 def _refuse_binary(block: bytes) -> None:
-    if block.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise NoTable("UTF-16 text; UTF-8 is read")
     if b"\0" in block:
         raise NoTable("no text")
 

@@ -2,7 +2,7 @@
 
 One pass in blocks; memory follows neither the rows nor the longest line a file may have. Bytes that are not
 UTF-8 are read as replacement characters. What is no table gives a reason, never an error. Parquet and Arrow
-files are read by mvcd/inspect/arrow.py, with pyarrow.
+files are read by mvcd/inspect/arrow.py, with pyarrow; tars of samples by mvcd/inspect/samples.py.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from mvcd.inspect.table import MAX_COLUMNS, MAX_NAME_CHARACTERS, NoTable, Table,
 
 DELIMITED: Mapping[str, str] = {"csv": ",", "tsv": "\t"}
 JSON_LINES = ("jsonl", "ndjson")
+TAR = "tar"
 BINARY = ("parquet", "arrow", "feather")
 
 
@@ -26,7 +27,7 @@ def format_of(path: str) -> str | None:
     suffix = path.rpartition("/")[2].lower().rpartition(".")[2]
     if suffix in JSON_LINES:
         return "jsonl"
-    return suffix if suffix in DELIMITED or suffix in BINARY else None
+    return suffix if suffix in DELIMITED or suffix in BINARY or suffix == TAR else None
 
 
 def read_table(path: str, file: BinaryIO, *, summaries: bool = False) -> Table:
@@ -37,6 +38,10 @@ def read_table(path: str, file: BinaryIO, *, summaries: bool = False) -> Table:
             from mvcd.inspect import arrow  # late: start-up
 
             return arrow.read(kind, file, summaries=summaries)
+        if kind == TAR:
+            from mvcd.inspect import samples  # late: start-up
+
+            return samples.read(file)
         if kind == "jsonl":
             return _json_lines(file, summaries=summaries)
         return _delimited(file, DELIMITED[kind or "csv"], summaries=summaries)

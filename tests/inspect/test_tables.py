@@ -8,6 +8,7 @@ import json
 import math
 import subprocess
 import sys
+import tarfile
 import tracemalloc
 from collections.abc import Iterator
 from decimal import Decimal
@@ -43,6 +44,16 @@ def test_formats() -> None:
     assert format_of("x.json") is None
 
 
+def tar_of(*names: str) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
+        for number, name in enumerate(names):
+            member = tarfile.TarInfo(name)
+            member.size = number
+            tar.addfile(member, io.BytesIO(bytes(number)))
+    return made.getvalue()
+
+
 @pytest.mark.parametrize(
     ("data", "rows", "columns"),
     [
@@ -55,6 +66,13 @@ def test_formats() -> None:
         (b"# a b,c\n1,2\n", 1, ["a b", "c"]),
         (b"a,b\n1," + b"x" * 200_000 + b"\n", 1, ["a", "b"]),
         (b"1,2.5\n3,4\n", 2, ["0", "1"]),
+        ("name,b\r\n\u00e9,2\r\n".encode("utf-16"), 1, ["name", "b"]),
+        (b"\xfe\xff" + "a,b\n1,2\n".encode("utf-16-be"), 1, ["a", "b"]),
+        (
+            "a,b\n".encode("utf-16") + ("1," + "x" * 9 + "\n").encode("utf-16-le") * 50_000,
+            50_000,
+            ["a", "b"],
+        ),
         (b"a,a,,a\n1,2,3,4\n", 1, ["a", "a.2", "2", "a.3"]),
         (b"name\n\xff\xfe\n", 1, ["name"]),
         (b"a,b\n1\n1,2,3\n", 2, ["a", "b"]),
@@ -154,7 +172,9 @@ def test_what_csv_writes_is_counted(rows: list[list[str]]) -> None:
     ("path", "data"),
     [
         ("x.csv", b"\0\1\2"),
-        ("x.csv", "a,b\n".encode("utf-16")),
+        ("x.csv", "a,b\n".encode("utf-16-le")),
+        ("x.tar", b"a,b\n"),
+        ("x.tar", tar_of("a.jpg", "a.cls")[:1000]),
         ("x.csv", b"a" * (3 << 20)),
         ("x.csv", b'a\n"' + b"b" * (3 << 20)),
         ("x.csv", b'a\n"b' + b'\n","' * (1 << 20)),
@@ -339,3 +359,17 @@ def test_json_values_of_any_kind() -> None:
     assert [column.type for column in found.columns] == ["int", "text", "bool", "text"]
     assert found.summaries["big"].max == math.inf
     assert found.summaries["big"].mean is None
+
+
+@pytest.mark.parametrize(
+    ("members", "rows", "columns"),
+    [
+        (("0001.jpg", "0001.cls", "0002.jpg", "0002.cls"), 2, ["cls", "jpg"]),
+        (("a/1.JPG", "b/1.jpg", "a/2.seg.png"), 3, ["jpg", "seg.png"]),
+        (("__key__", ".hidden", "1.txt"), 1, ["txt"]),
+        ((), 0, []),
+    ],
+)
+def test_the_samples_of_a_tar(members: tuple[str, ...], rows: int, columns: list[str]) -> None:
+    table = read("train-0000.tar", tar_of(*members))
+    assert (table.rows, names(table), table.problem) == (rows, columns, None)

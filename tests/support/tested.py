@@ -33,7 +33,7 @@ _ENGINE: Table = {
     "mvcd.codec": {"codec/test_decode": "encoded", "codec/test_planes": "_planes"},
     "mvcd.objects": {"objects/test_entry": "reserved"},
     "mvcd.inspect": {
-        "inspect/test_tables": "arrow columns table",
+        "inspect/test_tables": "arrow columns samples table",
         "inspect/test_lastrows": "axes delimited",
         "inspect/test_values": "flatten",
         "inspect/test_recorded": "inifile",
