@@ -45,7 +45,7 @@ def _members(file: BinaryIO) -> Iterator[str]:
             for number, member in enumerate(tar):
                 if number >= MAX_MEMBER_FILES:
                     raise NoTable(f"more than {MAX_MEMBER_FILES:,} members")
-                tar.members = []  # it would keep each
+                tar.members = []  # type: ignore[attr-defined]  # it would keep each
                 if member.isfile():
                     yield member.name
             file.seek(tar.offset)

@@ -76,7 +76,8 @@ def command(
     packages of requirement and lock files. Weights: the tensors that changed, compared by digest without
     reading data. Hyperparameters and results: key by key, and whether a metric got better; names such as loss
     or acc decide, or the [metrics] table of mvc.toml. Data: rows and columns of tables (CSV, TSV, JSON lines,
-    Parquet, Arrow, tars of samples), images by directory, equal files, and files that train, validation and test share.
+    Parquet, Arrow, tars of samples), images by directory, equal files, and files that train, validation and
+    test share.
 
     Tables of more than 64 MiB in total are not read, except for Parquet. With --columns they are, and each
     changed table also shows types, missing cells, distinct values, range and mean of its columns.
