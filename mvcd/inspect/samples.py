@@ -14,7 +14,7 @@ from mvcd.inspect.columns import Column
 from mvcd.inspect.table import MAX_COLUMNS, MAX_NAME_CHARACTERS, NoTable, Table
 
 MAX_MEMBER_FILES = 5_000_000
-"""Of one tar; a shard of WebDataset has some thousand."""
+"""Files in one tar; a shard of WebDataset has some thousand."""
 
 
 def read(file: BinaryIO) -> Table:

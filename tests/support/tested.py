@@ -215,6 +215,7 @@ _CLIENT: Table = {
         "client/test_signing": "signature",
     },
     "mvc.cli.screens.diff": {
+        "client/test_diff_amounts": "amounts",
         "client/test_diff_screens": (
             "absent architecture data folding markdown marks stat values weights whole"
         ),

@@ -4,12 +4,14 @@ for."""
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mvc.api.public import made_from, public
 from mvc.api.results import ComponentRoot
+from mvcd.errors import Failure
 from mvcd.inspect.columns import Column, ColumnSummary
 from mvcd.inspect.environment import PackageChange
 from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
@@ -135,6 +137,21 @@ class Diff:
         if Component.WEIGHTS not in self.components:
             return weights.Weights.none()
         return weights.weights(self._core, self._sides)
+
+    def measure_weights(self, limit: int) -> int:
+        """Takes the figures of all tensors that changed, where that reads no more than `limit` bytes and
+        fetches nothing. Returns 0, or how many bytes it would read at least."""
+        found = [each for each in (*self.tensors.values(), self.across) if each is not None]
+        if not any(each.changed for each in found) or self._core.promised is not None:
+            return 0
+        if any(each.uncompared for each in found):
+            return limit + 1  # even to tell whether they changed was too much
+        size = self.weights.unread
+        if size > limit:
+            return size
+        with suppress(Failure):  # the workspace changes while it is read
+            self.weights.measure()
+        return 0
 
     @cached_property
     def architecture(self) -> ArchitectureChange:

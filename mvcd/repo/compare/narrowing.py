@@ -139,8 +139,10 @@ def _narrow(core: Core, side: Side, files: Mapping[str, Placed], made: dict[Dige
         }
         roots[component] = edit_manifest(None, mine, fetch, made.__setitem__)
     version = replace(EMPTY, components=roots)
-    lying = {name: placed.entry.path for name, placed in files.items()}
-    narrowed = replace(side, version=version, fetch=fetch, lying=lying)
+    whole, place = side.place, None
+    if whole is not None:
+        place = lambda name: whole(files[name].entry.path)  # noqa: E731
+    narrowed = replace(side, version=version, fetch=fetch, place=place)
     return replace(narrowed, version=_with_values(core, narrowed))
 
 

@@ -7,9 +7,9 @@ chunks cannot, so its files are opened where they lie.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from io import BytesIO
 from typing import BinaryIO, cast
 
@@ -38,14 +38,12 @@ _NAMED_PATHS = 5
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One version's content. `id` is None for the workspace, which then lies at `root`. `lying` has where files
-    lie that are called otherwise here: a part of a version (narrowing.py)."""
+    """One version's content. `id` is None for the workspace; `place` then says where a file lies."""
 
     id: VersionId | None
     version: Version
     fetch: Fetch
-    root: str | None = None
-    lying: Mapping[str, str] | None = None
+    place: Callable[[str], str] | None = None
 
     @property
     def files(self) -> VersionFiles:
@@ -57,10 +55,9 @@ class Side:
     def open(self, entry: Entry) -> BinaryIO:
         """A file for reading from anywhere; of a symbolic link its text. Close it. Raises Failure when
         the workspace has lost it since, and what `VersionFile` raises."""
-        if self.root is None:
+        if self.place is None:
             return cast(BinaryIO, VersionFile(entry, self.fetch))
-        name = entry.path if self.lying is None else self.lying[entry.path]
-        path = os.path.join(self.root, name)
+        path = self.place(entry.path)
         try:
             if entry.mode is Mode.SYMLINK:
                 return BytesIO(os.fsencode(os.readlink(path)))
@@ -130,4 +127,4 @@ def sides_of(core: Core, old: str | None = None, new: str | None = None) -> Side
     unsaved, through = workspace.unsaved
     for path, why in list(workspace.unreadable.reasons.items())[:_NAMED_PATHS]:
         core.monitor.warn(f"{path} {why}; compared as HEAD has it (mvc status names all such)")
-    return Sides(left, Side(None, unsaved, through, core.root), core.monitor)
+    return Sides(left, Side(None, unsaved, through, partial(os.path.join, core.root)), core.monitor)

@@ -54,7 +54,7 @@ def _came(sides: Sides, path: str) -> bool:
 
 
 def _side(sides: Sides, side: Side) -> TensorSide:
-    content = Content(side.fetch, None, side.root)
+    content = Content(side.fetch, None, side.place)
     return TensorSide(side.version, content, sides.weights_on_one_side)
 
 

@@ -246,6 +246,20 @@ class Weights(Mapping[str, TensorDiff]):
     def of_kind(self, *kinds: str) -> list[TensorDiff]:
         return [tensor for tensor in self.values() if tensor.kind in kinds]
 
+    @property
+    def unread(self) -> int:
+        """Bytes that `measure` would read, both sides together."""
+        return sum(
+            form.size
+            for tensor in self._changed_ones()
+            if not tensor.measured
+            for form in (tensor.old, tensor.new)
+            if form is not None
+        )
+
+    def _changed_ones(self) -> list[TensorDiff]:
+        return [t for t in self.of_kind("changed", "retyped") if t.comparable]
+
     def measure(self, tensors: Collection[TensorDiff] | None = None) -> None:
         """Takes the figures of `tensors` (None: all that changed and can be compared) in one go.
 
@@ -253,7 +267,7 @@ class Weights(Mapping[str, TensorDiff]):
         """
         bulk = tensors is None
         if tensors is None:
-            tensors = [t for t in self.of_kind("changed", "retyped") if t.comparable]
+            tensors = self._changed_ones()
         todo = [tensor for tensor in tensors if not tensor.measured]
         total = sum(form.size for t in todo for form in (t.old, t.new) if form is not None)
         self._monitor.begin("compare", total_bytes=total, total_items=len(todo))
@@ -414,7 +428,7 @@ def weights(core: Core, sides: Sides) -> Weights:
     """The tensors of two sides, of which nothing is read yet."""
     old, new = sides.old, sides.new
     before = Content(old.fetch, core.store, None)
-    after = Content(new.fetch, None if new.root else core.store, new.root)
+    after = Content(new.fetch, None if new.place else core.store, new.place)
     also = sides.weights_on_one_side
     left, right = TensorSide(old.version, before, also), TensorSide(new.version, after, also)
     return Weights(left, right, core.monitor, lambda: sides.changes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -65,13 +65,15 @@ class ContentPiece:
 
 
 class Content:
-    """What one side's files hold. With `root`, chunks are read from the workspace there, since they are stored
-    nowhere, and checked against the digests they had when the workspace was looked at."""
+    """What one side's files hold. With `place`, which says where a file lies, chunks are read from the
+    workspace, since they are stored nowhere, and checked against the digests they had when it was looked at."""
 
-    def __init__(self, fetch: Fetch, store: ObjectReader | None, root: str | None) -> None:
+    def __init__(
+        self, fetch: Fetch, store: ObjectReader | None, place: Callable[[str], str] | None
+    ) -> None:
         self.fetch = fetch
         self._store = store
-        self._root = root
+        self._place = place
         self._ahead: dict[RecipeId, list[Part]] = {}
         self._recipe = lru_cache(maxsize=_KEPT_FILES)(partial(recipe_of, fetch=fetch))
 
@@ -80,8 +82,8 @@ class Content:
         part = piece.part
         if part.chunk is None:
             data: Bytes = part.literal or b""
-        elif self._root is not None:
-            data = self._from_workspace(self._root, piece.path, part.chunk, part)
+        elif self._place is not None:
+            data = self._from_workspace(self._place(piece.path), piece.path, part.chunk, part)
         else:
             data = self.fetch(part.chunk)
         if len(data) != part.size:
@@ -185,9 +187,9 @@ class Content:
             raise UnreadableContent("its compressed data ends early")
 
     @staticmethod
-    def _from_workspace(root: str, path: str, id: ChunkId, part: Part) -> bytes:
+    def _from_workspace(place: str, path: str, id: ChunkId, part: Part) -> bytes:
         try:
-            with open(os.path.join(root, path), "rb", buffering=0) as file:
+            with open(place, "rb", buffering=0) as file:
                 data = os.pread(file.fileno(), part.size, part.offset)
         except OSError as error:
             raise _moved(path) from error

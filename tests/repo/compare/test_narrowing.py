@@ -50,12 +50,13 @@ def test_two_directories_of_a_version(trained: Bench) -> None:
 
 def test_what_changed_is_read_from_where_it_lies(trained: Bench) -> None:
     core = trained.repo._core
-    for new in ("v2:runs/checkpoint-20", "runs/checkpoint-20"):
-        there = new if ":" in new else None
-        old = "v1:runs/checkpoint-10" if there else "v1:runs/checkpoint-20"
-        sides = parts_of(core, old, there)
-        found = weights(core, sides)
-        assert found["b"].max_abs == (10 if there else 0)
+    trained.write({"runs/checkpoint-20/model.safetensors": save({"a": OLD, "b": OLD + 27})})
+    for old, new, step in (
+        ("v1:runs/checkpoint-10", "v2:runs/checkpoint-20", 10),
+        ("v1:runs/checkpoint-20", None, 7),
+    ):
+        sides = parts_of(core, old, new)
+        assert weights(core, sides)["b"].max_abs == step
         lines = [line for line in patch(sides, [Component.ARCHITECTURE]) if line[:1] in "+-"]
         assert "+layers = 21" in lines
         assert sides.below is not None and sides.below[1] == "runs/checkpoint-20"

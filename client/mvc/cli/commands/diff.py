@@ -74,7 +74,8 @@ def command(
     For each component it shows the files added, modified, deleted and renamed (equal content). Architecture:
     layers added, removed, reshaped, retyped and renamed, parameters, configuration keys, lines of source,
     packages of requirement and lock files. Weights: the tensors that changed, compared by digest without
-    reading data. Hyperparameters and results: key by key, and whether a metric got better; names such as loss
+    reading data, and by how much (norm of the difference as a share of the norm before) where that takes less
+    than a second. Hyperparameters and results: key by key, and whether a metric got better; names such as loss
     or acc decide, or the [metrics] table of mvc.toml. Data: rows and columns of tables (CSV, TSV, JSON lines,
     Parquet, Arrow, tars of samples), images by directory, equal files, and files that train, validation and
     test share.

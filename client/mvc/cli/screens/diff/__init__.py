@@ -4,6 +4,7 @@ whole       all parts on one screen
 stat        one line a component
 values      settings and metrics
 weights     tensors of changed weight files
+amounts     by how much each of them changed
 architecture  layers, parameters, configuration, environment
 data        tables, images, equal files, splits
 absent      what could not be compared, since it is not here

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 _NUMBER = re.compile(r"(?<![^. ])(?:[0-9]{1,9}|\[[0-9,-]+\])(?![^. ])")
 _MAX_LEVELS = 3
@@ -27,30 +28,45 @@ def ranges(numbers: Iterable[int]) -> str:
     return ",".join("-".join(map(str, run)) for run in runs)
 
 
+class LayerRow(NamedTuple):
+    """`members` are the names as they were, of what is one row now."""
+
+    kind: str
+    name: str
+    note: str
+    members: tuple[str, ...]
+
+
 def layers(rows: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
     """(kind, name, note): rows that differ in one number of their names only become one, in first place:
     `layers.0.w` and `layers.1.w` are `layers.[0-1].w`. A renamed layer's two names count as one text."""
-    found = list(rows)
-    for depth in range(_MAX_LEVELS):
+    return [(row.kind, row.name, row.note) for row in with_members(rows)]
+
+
+def with_members(rows: Iterable[tuple[str, str, str]], *, fold: bool = True) -> list[LayerRow]:
+    """The same with what each row stands for; nothing becomes one without `fold`."""
+    found = [LayerRow(kind, name, note, (name,)) for kind, name, note in rows]
+    for depth in range(_MAX_LEVELS if fold else 0):
         found = _folded(found, depth)
     return found
 
 
-def _folded(rows: list[tuple[str, str, str]], depth: int) -> list[tuple[str, str, str]]:
+def _folded(rows: list[LayerRow], depth: int) -> list[LayerRow]:
     """Over the number at `depth` in each name, from the left; what is a range already is one of them."""
-    groups: dict[tuple[str, str, str], list[tuple[str, list[int]]]] = {}
-    for kind, name, note in rows:
-        numbers = _numbers(name, depth)
-        pattern = _replaced(name, depth, [_ANY] * len(numbers))
-        groups.setdefault((kind, pattern, note), []).append((name, numbers))
+    groups: dict[tuple[str, str, str], list[tuple[LayerRow, list[int]]]] = {}
+    for row in rows:
+        numbers = _numbers(row.name, depth)
+        pattern = _replaced(row.name, depth, [_ANY] * len(numbers))
+        groups.setdefault((row.kind, pattern, row.note), []).append((row, numbers))
     found = []
     for (kind, _, note), members in groups.items():
         if len(members) == 1 or not members[0][1]:
-            found += [(kind, name, note) for name, _ in members]
+            found += [row for row, _ in members]
             continue
         columns = zip(*(numbers for _, numbers in members), strict=True)
-        name = _replaced(members[0][0], depth, [f"[{ranges(column)}]" for column in columns])
-        found.append((kind, name, note))
+        name = _replaced(members[0][0].name, depth, [f"[{ranges(column)}]" for column in columns])
+        every = tuple(member for row, _ in members for member in row.members)
+        found.append(LayerRow(kind, name, note, every))
     return found
 
 

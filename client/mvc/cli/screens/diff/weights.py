@@ -13,6 +13,7 @@ from mvc.cli.screens.diff.marks import RowLimits, mark, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, TensorChanges
+    from mvc.cli.screens.diff.amounts import Amounts
 
 _KINDS = ("changed", "reshaped", "retyped", "added", "removed")
 _UNCOMPARED = "not compared (--tensors)"
@@ -29,22 +30,25 @@ def summary(*changes: TensorChanges) -> str:
     return f"{text.plural(sum(counts.values()), 'tensor')}: {', '.join(parts)}"
 
 
-def elsewhere(diff: Diff, limits: RowLimits, *, forms: bool) -> Iterator[str]:
+def elsewhere(diff: Diff, limits: RowLimits, amounts: Amounts, *, forms: bool) -> Iterator[str]:
     """Tensors that lie in another file than before (a model that was sharded anew), and those of files that are
     as before while what holds their data changed: external data of ONNX, the shards of TensorFlow."""
     listed = {path for files in diff.components.values() for path in files.modified}
     for path, changes in diff.tensors.items():
         if path not in listed:
             yield f"    {click.style(text.safe(path), bold=True)}  {summary(changes)}"
-            yield from names(changes, limits, forms=forms)
+            yield from names(path, changes, limits, amounts, forms=forms)
     if diff.across is not None:
         yield f"    {click.style('across files', bold=True)}  {summary(diff.across)}"
-        yield from names(diff.across, limits, forms=forms)
+        yield from names("", diff.across, limits, amounts, forms=forms)
+    yield from amounts.left_out()
 
 
-def names(changes: TensorChanges, limits: RowLimits, *, forms: bool) -> Iterator[str]:
-    """Yields the tensors whose values changed; with `forms` also those that came, went, or have another form or
-    name."""
+def names(
+    path: str, changes: TensorChanges, limits: RowLimits, amounts: Amounts, *, forms: bool
+) -> Iterator[str]:
+    """Yields the tensors of a file ("": of several) whose values changed; with `forms` also those that came,
+    went, or have another form or name."""
     kinds = _KINDS if forms else ("changed",)
     state = _state(changes, limits)
     rows = [
@@ -55,11 +59,16 @@ def names(changes: TensorChanges, limits: RowLimits, *, forms: bool) -> Iterator
     ]
     if forms:
         rows += [("renamed", f"{text.safe(a)} -> {text.safe(b)}", "") for a, b in changes.renamed]
-    if limits.names is not None:
-        rows = folding.layers(rows)
-    for kind, name, note in rows[: limits.names]:
-        yield f"      {mark(kind)} {folding.joined(name)}{note}"
-    yield from more(len(rows), limits.names, " " * 8)
+    shown = folding.with_members(rows, fold=limits.names is not None)
+    lines = [
+        (
+            f"      {mark(row.kind)} {folding.joined(row.name)}{row.note}",
+            amounts.note(path, row.members),
+        )
+        for row in shown[: limits.names]
+    ]
+    yield from (line.rstrip() for line in text.table(lines))
+    yield from more(len(shown), limits.names, " " * 8)
     counts = [(kind, len(state.intersection(getattr(changes, kind)))) for kind in _KINDS]
     if said := ", ".join(f"{count:,} {kind}" for kind, count in counts if count):
         yield f"      {mark('changed')} training state  {text.plural(len(state), 'tensor')}: {said}"

@@ -22,12 +22,13 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens.diff import absent, architecture, data, folding, values, weights
+from mvc.cli.screens.diff.amounts import Amounts
 from mvc.cli.screens.diff.marks import WHOLE, RowLimits, file_counts, mark, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, FileChanges
 
-Below = Callable[["Diff", RowLimits], Iterator[str]]
+Below = Callable[["Diff", RowLimits, Amounts], Iterator[str]]
 
 
 def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
@@ -37,12 +38,14 @@ def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
         yield "No differences"
         return
     yield ""
+    amounts = Amounts(diff)
     for component, files in diff.components.items():
         name = component.value
-        below = list(_BELOW[name](diff, limits)) if name in _BELOW else []
+        below = list(_BELOW[name](diff, limits, amounts)) if name in _BELOW else []
         yield _title(diff, name, files, shown=bool(below))
         state = diff.is_state if name == "weights" else _never
-        yield from _files(files, _notes(diff, name), limits, _names(diff, limits), state)
+        below_file = _names(diff, limits, amounts)
+        yield from _files(files, _notes(diff, name), limits, below_file, state)
         yield from below
     yield from absent.lines(diff, old, new)
 
@@ -114,10 +117,11 @@ def _notes(diff: Diff, name: str) -> Mapping[str, str]:
     return {}
 
 
-def _names(diff: Diff, limits: RowLimits) -> Callable[[str], Iterator[str]]:
+def _names(diff: Diff, limits: RowLimits, amounts: Amounts) -> Callable[[str], Iterator[str]]:
     def below(path: str) -> Iterator[str]:
         if path in diff.tensors:
-            yield from weights.names(diff.tensors[path], limits, forms=not _forms_shown(diff))
+            forms = not _forms_shown(diff)
+            yield from weights.names(path, diff.tensors[path], limits, amounts, forms=forms)
 
     return below
 
@@ -128,10 +132,12 @@ def _forms_shown(diff: Diff) -> bool:
 
 
 _BELOW: Mapping[str, Below] = {
-    "architecture": lambda diff, limits: architecture.lines(diff.architecture, limits),
-    "weights": lambda diff, limits: weights.elsewhere(diff, limits, forms=not _forms_shown(diff)),
-    "hyperparameters": lambda diff, limits: values.lines(diff.hyperparameters, limits),
-    "data": lambda diff, limits: data.lines(diff.data, limits),
-    "results": lambda diff, limits: values.lines(diff.metrics, limits),
+    "architecture": lambda diff, limits, _: architecture.lines(diff.architecture, limits),
+    "weights": lambda diff, limits, amounts: weights.elsewhere(
+        diff, limits, amounts, forms=not _forms_shown(diff)
+    ),
+    "hyperparameters": lambda diff, limits, _: values.lines(diff.hyperparameters, limits),
+    "data": lambda diff, limits, _: data.lines(diff.data, limits),
+    "results": lambda diff, limits, _: values.lines(diff.metrics, limits),
 }
 """What stands below a component's files."""

@@ -1,0 +1,74 @@
+"""By how much each tensor changed, on the screen of `mvc diff`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from mvc.cli.screens.diff import amounts
+from tests.support.commandline import Mvc
+
+Save = Callable[[Mapping[str, np.ndarray]], None]  # type: ignore[type-arg]
+ONES = np.ones(1000, "f4")
+
+
+@pytest.fixture
+def write(mvc: Mvc, work: Path) -> Save:
+    mvc("init")
+    mvc("add", ".")
+
+    def write(tensors: Mapping[str, np.ndarray]) -> None:  # type: ignore[type-arg]
+        (work / "m.safetensors").write_bytes(save(dict(tensors)))
+        mvc("commit", "-m", "m")
+
+    return write
+
+
+def below(screen: str) -> list[str]:
+    lines = screen.splitlines()
+    first = next(at for at, line in enumerate(lines) if "m.safetensors" in line)
+    return [line.strip() for line in lines[first + 1 :] if line.startswith("    ")]
+
+
+def test_each_changed_tensor_tells_its_share(mvc: Mvc, write: Save) -> None:
+    write({"a": ONES, "bb": ONES, "same": ONES})
+    write({"a": ONES * 1.5, "bb": ONES * 30, "same": ONES})
+    assert below(mvc("diff", "v1", "v2").out) == ["~ a   by 50 %", "~ bb  by 2,900 %"]
+
+
+def test_layers_that_are_one_row_tell_the_least_and_the_most(mvc: Mvc, write: Save) -> None:
+    write({f"h.{n}.w": ONES for n in range(3)})
+    write({f"h.{n}.w": ONES * np.float32(1.001 + n / 100) for n in range(3)})
+    assert below(mvc("diff", "v1", "v2").out) == ["~ h.[0-2].w  by 0.1 to 2.1 %"]
+    assert below(mvc("diff", "-v", "v1", "v2").out)[0] == "~ h.0.w  by 0.1 %"
+
+
+def test_what_has_no_share_tells_none(mvc: Mvc, write: Save) -> None:
+    write({"zero": ONES * 0, "nan": ONES})
+    write({"zero": ONES, "nan": ONES * np.float32("nan")})
+    assert below(mvc("diff", "v1", "v2").out) == ["~ nan", "~ zero"]
+
+
+def test_what_is_not_quick_to_read_is_named(
+    mvc: Mvc, write: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write({"a": ONES})
+    write({"a": ONES * 2})
+    monkeypatch.setattr(amounts, "QUICK_BYTES", 7999)
+    shown = below(mvc("diff", "v1", "v2").out)
+    assert shown == [
+        "~ a",
+        "by how much they changed takes reading over 7.8 KiB: mvc diff --tensors",
+    ]
+    monkeypatch.setattr(amounts, "QUICK_BYTES", 8000)
+    assert below(mvc("diff", "v1", "v2").out) == ["~ a  by 100 %"]
+
+
+def test_the_workspace_is_read_too(mvc: Mvc, work: Path, write: Save) -> None:
+    write({"a": ONES})
+    (work / "m.safetensors").write_bytes(save({"a": ONES * 2}))
+    assert below(mvc("diff").out) == ["~ a  by 100 %"]
