@@ -104,3 +104,34 @@ def test_short_names() -> None:
     assert short_name("a/b.json:loss") == "loss"
     assert short_name("metrics.json:val:loss") == "val:loss"
     assert short_name("val:loss") == "val:loss"
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_compare_shows_what_a_terminal_has_room_for(
+    mvc: Mvc, work: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    with Repo.init(work, author=AUTHOR) as repo:
+        repo.add(".")
+        for run in (1, 2):
+            settings = {f"setting_{letter}": run for letter in "abcdefghijkl"}
+            metrics = {"samples_per_second": run * 1.5, "eval_loss": 1 / run, "val_acc": run / 2}
+            write(work, {
+                "params.json": json.dumps(settings | {"long": "x" * 90 * run}),
+                "metrics.json": json.dumps(metrics),
+            })  # fmt: skip
+            repo.commit(f"run {run}")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = mvc("compare", "v1", "v2")
+    lines = shown.out.splitlines()
+    assert max(map(len, lines[:3])) <= columns
+    titles = lines[0].split()[1:-1]
+    assert {"eval_loss", "val_acc"} <= set(titles), "metrics of which it is known what is better"
+    assert ("samples_per_second" in titles) == (columns > 60)
+    assert "long" not in titles
+    left = 16 - len(titles)
+    assert "no room for " in lines[3] and lines[3].count(",") <= 4
+    assert f"and {left - 3} more" in lines[3]
+    whole = mvc("compare", "v1", "v2", "--full").out.splitlines()[0].split()
+    assert len(whole) - 2 == 16
+    monkeypatch.delenv("COLUMNS")
+    assert len(mvc("compare", "v1", "v2").out.splitlines()[0].split()) - 2 == 16, "a pipe"

@@ -46,8 +46,9 @@ def command(
 ) -> None:
     """Show versions as rows, with their hyperparameters and metrics as columns.
 
-    A..B means the versions that B has and A does not. Columns in which all rows agree are left out. With
-    --where alone, every version is considered.
+    A..B means the versions that B has and A does not. Columns in which all rows agree are left out. A terminal
+    shows what it has room for, metrics first, and names the rest. With --where alone, every version is
+    considered.
 
     \b
     mvc compare v3 v7 HEAD
@@ -75,6 +76,9 @@ def command(
     elif shape == "md":
         face.answer({}, screen.markdown(found))
     else:
-        face.page(screen.table(found))
+        shown = found if full or columns else screen.fitting(found)
+        face.page(screen.table(shown))
+        if left_out := screen.without_room(found, shown):
+            face.hint(left_out)
         if found.rows and found.hidden and not columns:
             face.hint(screen.hidden(found))

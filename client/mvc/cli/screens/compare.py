@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv as csv_format
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mvc.api.metric_names import by_weight, short_name
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 _MESSAGE_COLUMNS = 32
 """Columns of the message at most; where the terminal has less room, it gets what is left, at least this:"""
 _SHORTEST_COLUMNS = 12
+_FACTS_COLUMNS = 21
+"""Of number and id, and the space around the message."""
+_NAMED_TITLES = 3
 
 
 def titles(found: Comparison) -> list[str]:
@@ -48,6 +53,34 @@ def document(found: Comparison) -> dict[str, Any]:
             for row in found.rows
         ],
     }
+
+
+def fitting(found: Comparison) -> Comparison:
+    """The comparison with the columns that a terminal has room for: metrics first, as `log --metrics` has them,
+    then hyperparameters; what needs its file to be told apart comes last. One stays, however wide."""
+    there = text.room()
+    if there is None or not found.rows:
+        return found
+    shown = titles(found)
+    metrics = [i for i, column in enumerate(found.columns) if column.kind == "metric"]
+    ranks = {key: rank for rank, key in enumerate(by_weight(found.columns[i].key for i in metrics))}
+    metrics.sort(key=lambda i: ranks[found.columns[i].key])
+    others = [i for i in range(len(found.columns)) if found.columns[i].kind != "metric"]
+    order = sorted((*metrics, *others), key=lambda i: short_name(shown[i]) != shown[i])
+    left = there - _FACTS_COLUMNS - _SHORTEST_COLUMNS
+    kept: list[int] = []
+    for index in order:
+        cells = [text.safe(shown[index]), *(text.number(row.cells[index]) for row in found.rows)]
+        needed = 2 + max(map(text.width, cells))
+        if needed <= left or not kept:
+            kept.append(index)
+            left -= needed
+    kept.sort()
+    return replace(
+        found,
+        columns=tuple(found.columns[i] for i in kept),
+        rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in found.rows),
+    )
 
 
 def table(found: Comparison) -> list[str]:
@@ -84,6 +117,17 @@ def _right(found: Comparison, offset: int) -> Sequence[int]:
         index for row in found.rows for index, cell in enumerate(row.cells) if isinstance(cell, str)
     }
     return [offset + index for index in range(len(found.columns)) if index not in words]
+
+
+def without_room(found: Comparison, shown: Comparison) -> str:
+    """Names the columns that `fitting` took away, the first ones; empty for none."""
+    kept = set(shown.columns)
+    gone = [title for title, c in zip(titles(found), found.columns, strict=True) if c not in kept]
+    if not gone:
+        return ""
+    named = ", ".join(map(text.safe, gone[:_NAMED_TITLES]))
+    more = f" and {len(gone) - _NAMED_TITLES:,} more" if len(gone) > _NAMED_TITLES else ""
+    return f"no room for {named}{more}  (--full shows them, --columns KEY,... chooses)"
 
 
 def hidden(found: Comparison) -> str:
