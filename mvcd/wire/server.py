@@ -19,7 +19,7 @@ import grpc
 
 from mvcd import __version__
 from mvcd.errors import Failure, MvcError, StaleReuse, UsageError
-from mvcd.heap import Relief, keep_blocks
+from mvcd.heap import Relief
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
@@ -138,8 +138,7 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
         self._tidying.tidy()
 
     def register(self, server: Front) -> None:
-        """Adds the service to a server, and makes the process fit to serve."""
-        keep_blocks(heaps=2)
+        """Adds the service to a server."""
         self._tidying.start()
         pools = {"Put": self.putting, "Log": self._walking, "UpdateRefs": self._walking}
         server.add_generic_rpc_handlers((handlers(self, pools),))

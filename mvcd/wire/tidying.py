@@ -1,4 +1,5 @@
-"""What uploads leave: closed after an hour without progress, then freed by whoever has the repositories."""
+"""What calls leave. Uploads are closed after an hour without progress, and freed by whoever has the
+repositories; memory that nothing uses any more is the system's again after half a minute."""
 
 from __future__ import annotations
 
@@ -9,13 +10,15 @@ from collections.abc import Callable
 from typing import Any
 
 from mvcd.errors import MvcError
+from mvcd.heap import give_back
 from mvcd.wire.host import Host
 from mvcd.wire.uploads import Uploads
 
 log = logging.getLogger(__name__)
 
 TIDY_SECONDS = 30.0
-"""Seconds between two looks for uploads that made no progress."""
+"""Seconds between two looks for uploads that made no progress, and between two times that memory is given
+back."""
 TIDY_EACH_SECONDS = 3600.0
 """Seconds from one collection of a repository to the next: it walks all of it, 10 s for a million objects."""
 
@@ -66,3 +69,4 @@ class Tidying:
     def _run(self) -> None:
         while not self._stopping.wait(TIDY_SECONDS):
             self.tidy()
+            give_back()

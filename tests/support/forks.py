@@ -77,6 +77,8 @@ class Caller:
             "words": words, "directory": str(directory), "seconds": seconds,
             "environment": self._environment, "out": str(out), "err": str(err),
         }  # fmt: skip
+        for path in (out, err):
+            path.write_bytes(b"")  # one that is killed before it opens them says nothing
         self._socket.sendall(json.dumps(job).encode() + b"\n")
         code = int(self._lines.readline())
         killed = code == -signal.SIGKILL

@@ -17,7 +17,7 @@ _ENGINE: Table = {
         "wire/test_ids": "ids",
         "client/test_waiting": "waiting",
         "client/test_cli_face": "monitor",
-        "daemon/test_deploy": "process heap",
+        "daemon/test_deploy": "process",
     },
     "mvcd.disk": {
         "store/test_repair": "aside",

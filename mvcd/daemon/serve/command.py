@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 PLAIN_LISTEN = f"127.0.0.1:{GRPC.port}"
 TLS_LISTEN = f":{GRPCS.port}"
 DRAIN_SECONDS = 30.0
+MAX_HEAPS = 2
+"""Heaps that all threads share; Python lets one of them run at a time."""
 
 _SERVE = """Serve repositories to others over gRPC.
 
@@ -94,7 +96,9 @@ def _serve(_: object, options: argparse.Namespace) -> int:
     from mvcd.daemon import config  # late: start-up
     from mvcd.daemon.notify import Notifier
     from mvcd.daemon.serve import logs
+    from mvcd.heap import keep_blocks
 
+    keep_blocks(heaps=MAX_HEAPS)  # before gRPC starts its threads
     if options.stdio is not None:
         return _serve_stdio(options.stdio)
     form = options.log_format or ("text" if sys.stderr.isatty() else "json")
