@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,13 +70,17 @@ LESS = 50 << 20
 
 
 def further_heaps(process: int | str) -> int:
-    """How many heaps a process has besides the first."""
-    lines = Path(f"/proc/{process}/maps").read_text().splitlines()
-    parts = [line.split() for line in lines]
+    """How many heaps a process has besides the first: what is used of each, and after it what is reserved."""
+    spans = []
+    for line in Path(f"/proc/{process}/maps").read_text().splitlines():
+        part = line.split()
+        start, _, end = part[0].partition("-")
+        if part[4:] == ["0"]:
+            spans.append((int(start, 16), int(end, 16), part[1]))
     return sum(
-        int(part[0].partition("-")[0], 16) % HEAP_BYTES == 0
-        for part in parts
-        if part[1] == "rw-p" and part[4:] == ["0"]
+        used == "rw-p" and kept == "---p" and end == at and last == start + HEAP_BYTES
+        for (start, end, used), (at, last, kept) in pairwise(spans)
+        if start % HEAP_BYTES == 0
     )
 
 

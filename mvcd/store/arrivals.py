@@ -66,6 +66,12 @@ class Arrivals:
         """Keeps so many raw bytes for bases from now on."""
         self._limit = most
 
+    def forget(self) -> None:
+        """Keeps nothing of what came so far; it is read from the store then."""
+        with self._lock:
+            self._recent.clear()
+            self._size = 0
+
     def receive(self, frame: RecordFrame) -> int:
         """Checks a frame and puts its records; returns how many were new. Raises what `check_frame` does."""
         with self._checks.turn(frame):

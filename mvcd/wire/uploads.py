@@ -23,6 +23,12 @@ QUIET_SECONDS = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
 EXPIRE_SECONDS = 3600.0
 """Seconds without progress after which an upload is closed; then a collection takes what no ref reached."""
+EXPIRE_SMALL_SECONDS = 600.0
+"""The same for one of less than PROGRESS_BYTES, which is soon sent again. A push that was killed has two open
+files here until then: of a server whose clients died now and then 38 became 78 in eight minutes. Who goes on
+all the same begins it anew, and finds what came unless a collection took it."""
+REST_SECONDS = 60.0
+"""Seconds without a call after which nothing is kept for bases any longer."""
 PROGRESS_BYTES = 16 << 20
 """Bytes of records in that time, below which it was none: whoever sends a little now and then would keep the
 rest for ever. The slowest push that a client does not give up sends 230 MiB an hour."""
@@ -55,6 +61,7 @@ class Upload:
     owner: str = ""
     began: float = 0.0  # the hour in which progress is counted
     progress: int = 0  # bytes of records since
+    size: int = 0  # bytes of all its records
     calls: int = 0
     dirty: int = 0
     closed: bool = False
@@ -66,6 +73,7 @@ class Upload:
         with self.lock:
             self.dirty += len(frame.data)
             self.progress += len(frame.data)
+            self.size += len(frame.data)
         return stored, len(frame.records) - stored
 
     def drain(self) -> None:
@@ -228,13 +236,21 @@ class Uploads:
             upload.close()
 
     def expire(self) -> None:
-        """Closes what made no progress for long."""
+        """Closes what made no progress for long, and lets the others that rest forget what came."""
         with self._lock:
-            keys = {*self._at_rest(EXPIRE_SECONDS), *self._lingering()}
+            small = (
+                key
+                for key in self._at_rest(EXPIRE_SMALL_SECONDS)
+                if self._open[key].size < PROGRESS_BYTES
+            )
+            keys = {*self._at_rest(EXPIRE_SECONDS), *small, *self._lingering()}
             self._left.update(repo for repo, _ in keys)
             closing = [self._open.pop(key) for key in keys]
+            resting = [self._open[key] for key in self._at_rest(REST_SECONDS)]
         for upload in closing:
             upload.finish()
+        for upload in resting:
+            upload.arrivals.forget()
 
     def _lingering(self) -> Iterator[Key]:
         """Those that are used, but for nothing. Begins an hour anew for the others whose hour is over."""

@@ -184,8 +184,8 @@ def test_one_that_sends_a_little_now_and_then_is_freed(
     peer = running.peer(tokens["eve"])
     for n in range(4):
         peer.put(frame_of(n))
-    for n in range(7):
-        ticks.now += EXPIRE_SECONDS / 6
+    for n in range(9):
+        ticks.now += EXPIRE_SECONDS / 8  # less than EXPIRE_SMALL_SECONDS
         running.served.remote.tidy()
         peer.put(frame_of(100 + n, 1000))
     assert on_disk(root) < 2 << 20

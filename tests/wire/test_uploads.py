@@ -12,8 +12,10 @@ import pytest
 from mvcd.errors import Busy, Failure, StaleReuse
 from mvcd.store.api import RefUpdate
 from mvcd.store.arrivals import Arrivals
+from mvcd.store.frames import parse_frame
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
+from mvcd.store.record import record_head
 from mvcd.wire.admission import MAX_OF_METHOD
 from mvcd.wire.carriers import PutRequest
 from mvcd.wire.host import Judgement, Missing, Update
@@ -22,13 +24,17 @@ from mvcd.wire.uploads import (
     ANNOUNCED_SECONDS,
     BUSY_SECONDS,
     EXPIRE_SECONDS,
+    EXPIRE_SMALL_SECONDS,
     MAX_FRAMES,
     MAX_UPLOADS,
+    PROGRESS_BYTES,
     QUIET_SECONDS,
+    REST_SECONDS,
     Upload,
     Uploads,
 )
 from mvcd.wire.v1 import remote_pb2 as pb
+from tests.store.objects import plain
 from tests.sync.people import Pair, noise
 from tests.wire.conftest import History
 from tests.wire.hosts import ONCE, CarefulRepository, OpenRepository, calling, serving
@@ -161,6 +167,38 @@ def test_a_call_under_way_is_no_rest(every: tuple[Uploads, MemoryStore, Clock]) 
     clock.now += EXPIRE_SECONDS + 1
     ours.expire()
     assert upload.closed
+
+
+def test_a_small_one_that_nobody_goes_on_with_is_soon_closed(
+    every: tuple[Uploads, MemoryStore, Clock],
+) -> None:
+    """What a killed push has open here is freed in the end, sooner where little is to be sent again."""
+    ours, store, clock = every
+    opened = {}
+    for name, size in ((b"small", PROGRESS_BYTES - 1), (b"large", PROGRESS_BYTES)):
+        with ours.using("r", name, store) as opened[name]:
+            opened[name].size = size
+    clock.now += EXPIRE_SMALL_SECONDS - 1
+    ours.expire()
+    assert not opened[b"small"].closed
+    clock.now += 1
+    ours.expire()
+    assert opened[b"small"].closed and not opened[b"large"].closed
+    assert ours.take_left() == {"r"}, "a collection is to free what it left"
+
+
+def test_one_that_rests_keeps_nothing_for_bases(
+    every: tuple[Uploads, MemoryStore, Clock],
+) -> None:
+    ours, store, clock = every
+    id, encoded = plain(b"a base")
+    with ours.using("r", b"a", store) as upload:
+        upload.put(parse_frame(record_head(id, encoded) + b"a base"))
+    assert upload.size and upload.arrivals._recent
+    clock.now += REST_SECONDS
+    ours.expire()
+    assert not upload.closed and not upload.arrivals._recent
+    assert upload.arrivals.read(id) == b"a base"
 
 
 def test_as_many_as_there_may_be_and_all_at_work(
