@@ -1,4 +1,4 @@
-"""What calls leave. Uploads are closed after an hour without progress, and freed by whoever has the
+"""What calls leave. Uploads are closed after a time without progress, and freed by whoever has the
 repositories; memory that nothing uses any more is the system's again within seconds."""
 
 from __future__ import annotations
