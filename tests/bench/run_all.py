@@ -21,6 +21,7 @@ from report import Claim, claims_table
 SCRIPTS = (
     "bench_start",
     "bench_stored",
+    "bench_series",
     "bench_commit",
     "bench_checkout",
     "bench_small_files",

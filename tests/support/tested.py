@@ -114,7 +114,7 @@ _REPO: Table = {
         "sync/test_verbs": "receiving",
     },
     "mvcd.repo.contents": {
-        "repo/change/test_commit": "bases files flatvalues",
+        "repo/change/test_commit": "files flatvalues",
         "repo/intake/test_ingest": "drafts pipeline",
     },
     "mvcd.repo.records": {

@@ -85,6 +85,9 @@ class BaseFinder(Protocol):
 
     def base(self, tensor: TensorInfo, index: int) -> tuple[ChunkId, bytes] | None: ...
 
+    def taken(self, tensor: TensorInfo, *, paid: bool) -> None:
+        """Hears whether the difference to the base was worth it."""
+
 
 Bases = Callable[[str], BaseFinder | None]
 """The finder for a path, if that file has a predecessor with tensors."""
@@ -338,9 +341,12 @@ class Ingest:
             return self._encoder.encode(piece.data)
         finder = self._bases(path)
         base = None if finder is None else finder.base(tensor, piece.index)
-        return self._encoder.encode(
+        encoded = self._encoder.encode(
             piece.data, element_size=tensor.element_size, dtype=tensor.dtype, base=base
         )
+        if finder is not None and base is not None:
+            finder.taken(tensor, paid=encoded.base is not None)
+        return encoded
 
     # ---------------------------------------------------------------- in the receiving thread
 

@@ -21,7 +21,7 @@ _MESSAGE_COLUMNS = 32
 _SHORTEST_COLUMNS = 12
 _FACTS_COLUMNS = 21
 """Of number and id, and the space around the message."""
-_NAMED_TITLES = 3
+_NAMED_COLUMNS = 3
 
 
 def titles(found: Comparison) -> list[str]:
@@ -125,8 +125,8 @@ def without_room(found: Comparison, shown: Comparison) -> str:
     gone = [title for title, c in zip(titles(found), found.columns, strict=True) if c not in kept]
     if not gone:
         return ""
-    named = ", ".join(map(text.safe, gone[:_NAMED_TITLES]))
-    more = f" and {len(gone) - _NAMED_TITLES:,} more" if len(gone) > _NAMED_TITLES else ""
+    named = ", ".join(map(text.safe, gone[:_NAMED_COLUMNS]))
+    more = f" and {len(gone) - _NAMED_COLUMNS:,} more" if len(gone) > _NAMED_COLUMNS else ""
     return f"no room for {named}{more}  (--full shows them, --columns KEY,... chooses)"
 
 
