@@ -12,11 +12,13 @@ Tensors:
     tensorfiles  reading it
     safetensors, gguf, npz, onnx, tfcheckpoint    formats
     torchzip, torchlegacy, torchexport    files of torch, since 1.6 | before | of torch.export
+    dcp, dcpshard  torch.distributed.checkpoint: its index | what lies in its shards
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
     hdf5        datasets of HDF5, of Keras
     flaxpack    MessagePack of Flax
     picklefile  arrays within pickles, and joblib's files
     unpickle    pickles read without running any of them
+    slices      a tensor kept in pieces
     turning     axes brought into the order of the shape
     onnxtensor  a tensor of an ONNX model
     zipmembers, protowire, cursor    what formats are made of

@@ -25,9 +25,9 @@ from mvcd.inspect.spans import (
     MAX_TENSORS,
     NotThisFormat,
     ReadAt,
-    Span,
     is_name,
     read_exactly,
+    within,
 )
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 from mvcd.inspect.zipmembers import directory, located
@@ -72,17 +72,10 @@ def read_keras(read_at: ReadAt, size: int) -> TensorFile:
     members, end = directory(read_at, size)
     for member, span in located(read_at, members, end):
         if member.stored and member.name.endswith(".weights.h5"):
-            found = read(_within(read_at, span), span.size)
+            found = read(within(read_at, span.offset, span.size), span.size)
             tensors = {name: _moved(tensor, span.offset) for name, tensor in found.tensors.items()}
             return TensorFile("keras", tensors)
     raise NotThisFormat("a zip without weights of Keras")
-
-
-def _within(read_at: ReadAt, span: Span) -> ReadAt:
-    def inside(at: int, count: int) -> bytes:
-        return read_at(span.offset + at, max(min(count, span.size - at), 0))
-
-    return inside
 
 
 def _moved(tensor: StoredTensor, by: int) -> StoredTensor:

@@ -5,9 +5,14 @@ Unlike a `Layout` it rules no cut points, so it may say more: metadata, tensors 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+
+from mvcd.inspect.spans import ReadAt
+
+Beside = Callable[[str], tuple[ReadAt, int] | None]
+"""Opens the file of that name in the same directory: how it is read, and its size in bytes; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,9 @@ Metadata = (
 class Range:
     """`size` bytes at `offset` of the file itself, or of the file called `beside` in the same directory.
 
-    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951) whose content has that many bytes, of
-    which the first `skip` are a header.
+    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951) whose content begins with that many bytes,
+    of which the first `skip` are a header. With `coded`, it holds elements in a code that is not read here:
+    equal bytes are equal elements, and more is not known.
     """
 
     offset: int
@@ -41,6 +47,7 @@ class Range:
     beside: str = ""
     deflated: int | None = None
     skip: int = 0
+    coded: bool = False
 
     @property
     def length(self) -> int:
@@ -63,6 +70,11 @@ class StoredTensor:
     content: bytes | tuple[Range, ...]
     order: tuple[int, ...] = ()
     repeats: bool = False
+
+    @property
+    def coded(self) -> bool:
+        """Whether its elements lie in a code that is not read here; sizes are then those of the code."""
+        return not isinstance(self.content, bytes) and any(part.coded for part in self.content)
 
     @property
     def size(self) -> int:
@@ -98,4 +110,9 @@ WITHOUT_METADATA = TOLD_BY_RECIPES | {"torch-zip", "torch-legacy", "torch-export
 
 def may_lean_on_others(name: str) -> bool:
     """Whether data of a file of this name may lie in files beside it, so that it can change alone."""
-    return name.endswith((".onnx", ".index"))
+    return name.endswith((".onnx", ".index", ".metadata"))
+
+
+def is_told_beside(name: str) -> bool:
+    """Whether the tensors of a file of this name have their names in an index beside it, which lists them."""
+    return name.endswith(".distcp")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from mvcd.inspect import (
+    dcp,
     flaxpack,
     gguf,
     hdf5,
@@ -22,24 +23,27 @@ from mvcd.inspect import (
     zipmembers,
 )
 from mvcd.inspect.spans import NotThisFormat, ReadAt
-from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import Beside, Range, StoredTensor, TensorFile
 
 _HEAD_BYTES = 16
 
 
-def read(read_at: ReadAt, size: int, name: str = "") -> TensorFile | None:
+def read(
+    read_at: ReadAt, size: int, name: str = "", beside: Beside | None = None
+) -> TensorFile | None:
     """The tensors of a file of `size` bytes. Its `name`, without directories, matters only to formats whose
-    data lies in other files beside it.
+    data lies in other files beside it. `beside` opens these for a format that keeps in them where a tensor's
+    bytes lie; without it such tensors are in code.
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
     try:
-        return _read(read_at, size, name)
+        return _read(read_at, size, name, beside)
     except NotThisFormat:
         return None
 
 
-def _read(read_at: ReadAt, size: int, name: str) -> TensorFile | None:
+def _read(read_at: ReadAt, size: int, name: str, beside: Beside | None) -> TensorFile | None:
     head = read_at(0, min(_HEAD_BYTES, size))
     found = None
     if gguf.looks_like(head, size):
@@ -52,7 +56,10 @@ def _read(read_at: ReadAt, size: int, name: str) -> TensorFile | None:
     elif torchlegacy.looks_like(head, size):
         found = _torch(torchlegacy, read_at, size)
     elif picklefile.looks_like(head, size):
-        found = picklefile.read(read_at, size)
+        if dcp.looks_like(read_at, size):
+            found = dcp.read(read_at, size, beside)
+        else:
+            found = picklefile.read(read_at, size)
     elif flaxpack.looks_like(head, size):
         found = flaxpack.read(read_at, size)
     elif hdf5.looks_like(head, size):

@@ -33,6 +33,7 @@ _ENGINE: Table = {
     "mvcd.codec": {"codec/test_decode": "encoded", "codec/test_planes": "_planes"},
     "mvcd.objects": {"objects/test_entry": "reserved"},
     "mvcd.inspect": {
+        "inspect/test_dcp": "dcpshard slices",
         "inspect/test_tables": "arrow columns table",
         "inspect/test_tensorfiles": "cursor gguf npz onnx onnxtensor protowire tensorfile tfcheckpoint",
         "inspect/test_torchzip": "zipmembers",

@@ -13,7 +13,13 @@ from typing import BinaryIO
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.layers import Keyed, Layer, is_layer
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, WITHOUT_METADATA, StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import (
+    TOLD_BY_RECIPES,
+    WITHOUT_METADATA,
+    StoredTensor,
+    TensorFile,
+    is_told_beside,
+)
 from mvcd.inspect.values import flatten
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Segment
@@ -30,7 +36,9 @@ class ModelFiles:
         self._headers: dict[tuple[RecipeId, str], TensorFile | None] = {}
 
     def layers(self, entry: Entry) -> dict[str, Keyed]:
-        """Empty for a file without tensors."""
+        """Empty for a file without tensors, and for one whose tensors an index lists."""
+        if is_told_beside(entry.path):
+            return {}
         recipe = self._side.recipe(entry)
         if recipe.format in TOLD_BY_RECIPES:
             tensors = held(recipe, _nothing, "")

@@ -8,7 +8,8 @@ from functools import cache, partial
 from itertools import chain
 
 from mvcd.inspect import turning
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor
+from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of
@@ -19,8 +20,8 @@ from mvcd.repo.contents.tensors import Segments
 @dataclass(frozen=True, slots=True)
 class TensorRow:
     """A tensor in a file. `key` is its content's identity, None where only walking its pieces can tell:
-    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself. `order`: see
-    `StoredTensor`."""
+    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself. `order` and `coded`:
+    see `StoredTensor`."""
 
     path: str
     name: str
@@ -32,6 +33,7 @@ class TensorRow:
     pieces: Callable[[], Iterator[ContentPiece]]
     stored: Callable[[], Iterator[ContentPiece]]
     order: tuple[int, ...] = ()
+    coded: bool = False
 
 
 class TensorSide:
@@ -43,9 +45,13 @@ class TensorSide:
         self._companions: dict[str, Entry | None] = {}
 
     def entries(self) -> dict[str, Entry]:
-        """The weight files by path."""
+        """The weight files by path, but for those whose tensors an index lists."""
         placed = self._files.all([Component.WEIGHTS])
-        return {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
+        return {
+            p.entry.path: p.entry
+            for p in placed
+            if p.entry.mode is not Mode.SYMLINK and not is_told_beside(p.entry.path)
+        }
 
     def recipe_rows(self, entry: Entry, *, headers: bool = True) -> Iterator[TensorRow]:
         """Tensors of a file whose recipe lists them; with `headers` those of torch also by their other names,
@@ -79,7 +85,8 @@ class TensorSide:
         from mvcd.inspect import tensorfiles  # late: start-up
 
         directory, _, name = entry.path.rpartition("/")
-        found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)
+        beside = partial(self._opened, directory)
+        found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name, beside)
         for tensor in found.tensors.values() if found is not None else ():
             located = self._located(entry, directory, tensor)
             if located is not None:
@@ -89,7 +96,7 @@ class TensorSide:
                     entry.path, tensor.name, tensor.dtype, tensor.shape, size=tensor.size,
                     stored_size=tensor.stored_size, pieces=walk,
                     key=None if segment is None else segment.content_key,
-                    stored=partial(walk, inflate=False), order=tensor.order,
+                    stored=partial(walk, inflate=False), order=tensor.order, coded=tensor.coded,
                 )  # fmt: skip
 
     def turned(self, row: TensorRow) -> TensorRow:
@@ -132,6 +139,10 @@ class TensorSide:
             return self.content.literal(path, located)
         ranges = (self.content.range(file, place, inflate=inflate) for file, place in located)
         return chain.from_iterable(ranges)
+
+    def _opened(self, directory: str, name: str) -> tuple[ReadAt, int] | None:
+        entry = self._beside(directory, name)
+        return None if entry is None else (partial(self.content.read_at, entry), entry.size)
 
     def _beside(self, directory: str, name: str) -> Entry | None:
         path = f"{directory}/{name}" if directory else name

@@ -14,7 +14,7 @@ from mvcd.chunking.chunker import piece_points
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.ids import ChunkId
 from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
 from mvcd.objects.recipe import (
     LITERAL_BYTES,
     Recipe,
@@ -68,13 +68,15 @@ def read_at_of(recipe: Recipe, fetch: Fetch) -> ReadAt:
 
 
 def held(recipe: Recipe, read_at: ReadAt, name: str) -> list[Held]:
-    """Every tensor of a file called `name`, without directories.
+    """Every tensor of a file called `name`, without directories; none of one whose tensors an index lists.
 
     Where the header is needed and not here, what the recipe tells; raises what is in ABSENT where that is
     nothing.
     """
     if recipe.format in TOLD_BY_RECIPES:
         return list(_told(recipe))
+    if is_told_beside(name):
+        return []
     from mvcd.inspect import tensorfiles  # late: start-up
 
     try:
