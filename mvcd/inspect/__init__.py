@@ -14,7 +14,7 @@ Tensors:
     torchzip, torchlegacy, torchexport    files of torch, since 1.6 | before | of torch.export
     dcp, dcpshard  torch.distributed.checkpoint: its index | what lies in its shards
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
-    hdf5        datasets of HDF5, of Keras
+    hdf5, hdf5chunks    datasets of HDF5, of Keras | those in chunks
     flaxpack    MessagePack of Flax
     picklefile  arrays within pickles, and joblib's files
     unpickle    pickles read without running any of them

@@ -5,8 +5,9 @@ parse is just bytes: the answer is None, never an error, after a bounded amount 
 
 Safetensors, the files of torch and the shards of its distributed checkpoints have readers that say where to
 cut. Of all other formats the tensors are taken that lie in the file itself, in one piece and as they are:
-compressed ones, those in many pieces and those in other files are left to the rolling hash. TensorFlow's checkpoints are cut by it, too: where a shard's
-tensors lie stands in another file, so its cut points would not follow from its content.
+compressed ones, those in many pieces and those in other files are left to the rolling hash. TensorFlow's
+checkpoints are cut by it, too: where a shard's tensors lie stands in another file, so its cut points would not
+follow from its content.
 """
 
 from __future__ import annotations

@@ -313,23 +313,27 @@ class Weights(Mapping[str, TensorDiff]):
         """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
         if old.key is not None and new.key is not None:
             return old.key == new.key
-        coded = old.coded or new.coded
-        if old.size != new.size and not coded:
-            return False
+        if old.size != new.size or old.coded != new.coded:
+            return self._differ(old, new)
         if old.stored_size == new.stored_size:
             runs = windows(old.stored(), 1, new.stored(), 1)
             if all(same(a, b) for a, b in runs):
                 return True
-        if coded:
-            raise UnreadableContent("it is stored in a code that is not read")
         for a, b in windows(old.pieces(), 1, new.pieces(), 1):
             if same(a, b):
                 continue
             self._spend(sum(piece.stop - piece.start for piece in (*a, *b)))
             with blaming(new.path):
                 if self._old.content.join(a) != self._new.content.join(b):
-                    return False
+                    return self._differ(old, new)
         return True
+
+    @staticmethod
+    def _differ(old: TensorRow, new: TensorRow) -> bool:
+        """False. Raises Unreadable for elements in code, which may be equal though their bytes are not."""
+        if old.coded or new.coded:
+            raise UnreadableContent("it is stored in a code that is not read")
+        return False
 
     def _spend(self, size: int) -> None:
         if self._left is not None:

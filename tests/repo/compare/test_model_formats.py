@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mvcd.inspect import tensorfiles
 from mvcd.inspect.layers import Layer
 from mvcd.repo.compare.architecture import compare_architecture
 from mvcd.repo.compare.tensorchanges import compare_tensors
@@ -47,3 +48,29 @@ def test_a_layer_that_came(bench: Bench) -> None:
     (model,) = compare_architecture(bench.reopen().sides("HEAD~1", "HEAD")).layers
     assert model.added == (Layer("model.gain", "I64", (4,)),)
     assert model.removed == (Layer("model.bias", "I64", (4,)),)
+
+
+def test_chunks_of_hdf5_have_figures_and_code_only_a_change(bench: Bench) -> None:
+    old = (DATA / "chunks.h5").read_bytes()
+    found = tensorfiles.read(lambda at, size: old[at : at + size], len(old))
+    assert found is not None
+    new = bytearray(old)
+    for name in ("read.plain", "read.columns", "code.shuffled"):
+        content = found.tensors[name].content
+        assert not isinstance(content, bytes)
+        new[content[-1].offset + 7] ^= 1
+    bench.save({"w.h5": old})
+    bench.save({"w.h5": bytes(new)})
+    repo = bench.reopen()
+    sides = repo.sides("HEAD~1", "HEAD")
+    weights = repo.weights(sides)
+    changed = {t.name: t.problem for t in weights.of_kind("changed")}
+    code = "it is stored in a code that is not read"
+    whole = dict.fromkeys(["code.partly", "code.unwritten"], code)
+    assert changed == whole | {"read.plain": None, "read.columns": None, "code.shuffled": code}
+    assert weights["read.plain"].statistics.changed == 1
+    assert weights["read.columns"].statistics.elements == 60
+    assert not weights["code.shuffled"].comparable
+    told = compare_tensors(sides).files["w.h5"]
+    assert told.changed == ("read.columns", "read.plain")
+    assert set(told.uncompared) == {"code.partly", "code.shuffled", "code.unwritten"}
