@@ -16,6 +16,8 @@ Tensors:
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
     hdf5, hdf5chunks    datasets of HDF5, of Keras | those in chunks
     flaxpack    MessagePack of Flax
+    xgboost, lightgbm    trees: what their models say of themselves
+    jsonwalk    JSON and UBJSON of any size
     picklefile  arrays within pickles, and joblib's files
     unpickle    pickles read without running any of them
     slices      a tensor kept in pieces

@@ -5,8 +5,11 @@ Unlike a `Layout` it rules no cut points, so it may say more: metadata, tensors 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
 
 from mvcd.inspect.spans import ReadAt
@@ -31,6 +34,30 @@ Metadata = (
     str | int | float | bool | None | Digested | tuple["Metadata", ...] | Mapping[str, "Metadata"]
 )
 """What headers say besides tensors, read into inert values."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,3})?")
+
+LISTED_VALUES = 64
+"""The longest list that is kept as it is."""
+
+
+def number_in(text: str) -> str | int | float:
+    """The number that a text is, or the text itself."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    return int(text) if text.lstrip("-").isdigit() else number if isfinite(number) else text
+
+
+def digested(texts: Sequence[str]) -> Metadata:
+    """A list of texts as metadata: itself, or digested if it is long."""
+    if len(texts) <= LISTED_VALUES:
+        return tuple(texts)
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        data = text.encode("utf-8", "replace")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return Digested("text", len(texts), digest.hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ What does not parse has none: the answer is None, never an error, after a bounde
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 from mvcd.inspect import (
@@ -12,6 +13,7 @@ from mvcd.inspect import (
     flaxpack,
     gguf,
     hdf5,
+    lightgbm,
     npz,
     onnx,
     picklefile,
@@ -20,6 +22,7 @@ from mvcd.inspect import (
     torchexport,
     torchlegacy,
     torchzip,
+    xgboost,
     zipmembers,
 )
 from mvcd.inspect.spans import NotThisFormat, ReadAt
@@ -45,25 +48,12 @@ def read(
 
 def _read(read_at: ReadAt, size: int, name: str, beside: Beside | None) -> TensorFile | None:
     head = read_at(0, min(_HEAD_BYTES, size))
+    reader = next((read for looks_like, read in _BY_HEAD if looks_like(head, size)), None)
     found = None
-    if gguf.looks_like(head, size):
-        found = gguf.read(read_at, size)
-    elif npz.looks_like(head, size):
-        found = npz.read_npy(read_at, size)
-    elif zipmembers.looks_like(head, size):
-        found = _torch(torchzip, read_at, size) or _torch(torchexport, read_at, size)
-        found = found or _keras(read_at, size) or npz.read_npz(read_at, size)
-    elif torchlegacy.looks_like(head, size):
-        found = _torch(torchlegacy, read_at, size)
-    elif picklefile.looks_like(head, size):
-        if dcp.looks_like(read_at, size):
-            found = dcp.read(read_at, size, beside)
-        else:
-            found = picklefile.read(read_at, size)
-    elif flaxpack.looks_like(head, size):
-        found = flaxpack.read(read_at, size)
-    elif hdf5.looks_like(head, size):
-        found = hdf5.read(read_at, size)
+    if reader is picklefile.read and dcp.looks_like(read_at, size):
+        found = dcp.read(read_at, size, beside)
+    elif reader is not None:
+        found = reader(read_at, size)
     elif name.endswith(".index") and tfcheckpoint.looks_like(read_at, size):
         found = tfcheckpoint.read(read_at, size, name)
     elif safetensors.looks_like(head, size):
@@ -71,6 +61,15 @@ def _read(read_at: ReadAt, size: int, name: str, beside: Beside | None) -> Tenso
     if found is None and onnx.looks_like(head, size):  # no magic of its own, so it comes last
         found = onnx.read(read_at, size)
     return found
+
+
+def _zip(read_at: ReadAt, size: int) -> TensorFile | None:
+    found = _torch(torchzip, read_at, size) or _torch(torchexport, read_at, size)
+    return found or _keras(read_at, size) or npz.read_npz(read_at, size)
+
+
+def _legacy(read_at: ReadAt, size: int) -> TensorFile | None:
+    return _torch(torchlegacy, read_at, size)
 
 
 def _torch(reader: ModuleType, read_at: ReadAt, size: int) -> TensorFile | None:
@@ -97,3 +96,19 @@ def _safetensors(read_at: ReadAt, size: int) -> TensorFile | None:
     if not tensors:
         return None
     return TensorFile(safetensors.FORMAT, tensors, safetensors.metadata(read_at, size))
+
+
+_BY_HEAD: tuple[
+    tuple[Callable[[bytes, int], bool], Callable[[ReadAt, int], TensorFile | None]], ...
+] = (
+    (gguf.looks_like, gguf.read),
+    (npz.looks_like, npz.read_npy),
+    (zipmembers.looks_like, _zip),
+    (torchlegacy.looks_like, _legacy),
+    (picklefile.looks_like, picklefile.read),
+    (flaxpack.looks_like, flaxpack.read),
+    (hdf5.looks_like, hdf5.read),
+    (xgboost.looks_like, xgboost.read),
+    (lightgbm.looks_like, lightgbm.read),
+)
+"""Formats that the first bytes tell; the first that matches decides."""

@@ -30,6 +30,9 @@ DATA = Path(__file__).parents[1] / "inspect" / "data"
 ENDINGS = (
     ".distcp",
     ".metadata",
+    "linear.json",
+    ".ubj",
+    "light.txt",
     ".pt",
     ".pt2",
     ".gguf",

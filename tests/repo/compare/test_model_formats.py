@@ -74,3 +74,14 @@ def test_chunks_of_hdf5_have_figures_and_code_only_a_change(bench: Bench) -> Non
     told = compare_tensors(sides).files["w.h5"]
     assert told.changed == ("read.columns", "read.plain")
     assert set(told.uncompared) == {"code.partly", "code.shuffled", "code.unwritten"}
+
+
+@pytest.mark.parametrize("name", ["binary.ubj", "binary.json", "light.txt"])
+def test_one_more_round_of_boosting_is_told_by_its_trees(bench: Bench, name: str) -> None:
+    path = "checkpoints/model.pkl" if name != "binary.ubj" else "model.ubj"
+    for side in ("old", "new"):
+        bench.save({path: (DATA / "trees" / side / name).read_bytes()})
+    found = compare_architecture(bench.reopen().sides("HEAD~1", "HEAD")).config[path]
+    each = 3 if name == "light.txt" else 1
+    assert found["trees"].new - found["trees"].old == each
+    assert set(found) <= {"trees", "nodes", "leaves", "parameters.num_iterations"}
