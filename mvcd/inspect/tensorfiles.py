@@ -19,6 +19,7 @@ from mvcd.inspect import (
     picklefile,
     safetensors,
     tfcheckpoint,
+    tflite,
     torchexport,
     torchlegacy,
     torchzip,
@@ -108,6 +109,7 @@ _BY_HEAD: tuple[
     (picklefile.looks_like, picklefile.read),
     (flaxpack.looks_like, flaxpack.read),
     (hdf5.looks_like, hdf5.read),
+    (tflite.looks_like, tflite.read),
     (xgboost.looks_like, xgboost.read),
     (lightgbm.looks_like, lightgbm.read),
 )

@@ -24,6 +24,8 @@ OTHERS = [
         "model.h5",
         "v110.h5",
         "chunks.h5",
+        "lite.tflite",
+        "far.tflite",
         "sk5.pkl",
         "sk.joblib",
         "paddle.pdparams",
