@@ -18,6 +18,7 @@ from mvcd.inspect import (
     onnx,
     picklefile,
     safetensors,
+    savedmodel,
     tfcheckpoint,
     tflite,
     torchexport,
@@ -59,8 +60,9 @@ def _read(read_at: ReadAt, size: int, name: str, beside: Beside | None) -> Tenso
         found = tfcheckpoint.read(read_at, size, name)
     elif safetensors.looks_like(head, size):
         found = _safetensors(read_at, size)
-    if found is None and onnx.looks_like(head, size):  # no magic of its own, so it comes last
-        found = onnx.read(read_at, size)
+    for last in (onnx, savedmodel):  # without a magic of their own
+        if found is None and last.looks_like(head, size):
+            found = last.read(read_at, size)
     return found
 
 

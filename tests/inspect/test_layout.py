@@ -25,6 +25,8 @@ OTHERS = [
         "v110.h5",
         "chunks.h5",
         "lite.tflite",
+        "saved_model.pb",
+        "frozen.pb",
         "far.tflite",
         "sk5.pkl",
         "sk.joblib",

@@ -36,6 +36,7 @@ ENDINGS = (
     ".pt",
     ".pt2",
     ".gguf",
+    ".pb",
     ".tflite",
     ".onnx",
     ".index",
