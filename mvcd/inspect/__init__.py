@@ -21,6 +21,7 @@ Tensors:
     xgboost, lightgbm    trees: what their models say of themselves
     jsonwalk    JSON and UBJSON of any size
     picklefile  arrays within pickles, and joblib's files
+    packedpickle    the same, compressed
     unpickle    pickles read without running any of them
     slices      a tensor kept in pieces
     turning     axes brought into the order of the shape

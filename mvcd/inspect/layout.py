@@ -39,7 +39,7 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
             continue
         if any(span.tensor for span in spans):
             return Layout(reader.FORMAT, spans)
-    found = tensorfiles.read(read_at, size)
+    found = tensorfiles.read(read_at, size, cutting=True)
     return None if found is None else along(found, size)
 
 

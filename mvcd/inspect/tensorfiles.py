@@ -16,6 +16,7 @@ from mvcd.inspect import (
     lightgbm,
     npz,
     onnx,
+    packedpickle,
     picklefile,
     safetensors,
     savedmodel,
@@ -34,23 +35,31 @@ _HEAD_BYTES = 16
 
 
 def read(
-    read_at: ReadAt, size: int, name: str = "", beside: Beside | None = None
+    read_at: ReadAt,
+    size: int,
+    name: str = "",
+    beside: Beside | None = None,
+    *,
+    cutting: bool = False,
 ) -> TensorFile | None:
     """The tensors of a file of `size` bytes. Its `name`, without directories, matters only to formats whose
     data lies in other files beside it. `beside` opens these for a format that keeps in them where a tensor's
-    bytes lie; without it such tensors are in code.
+    bytes lie; without it such tensors are in code. For `cutting`, formats of which no tensor lies in the file
+    as it is are not looked into: that would cost seconds for nothing.
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
     try:
-        return _read(read_at, size, name, beside)
+        return _read(read_at, size, name, beside, _BY_HEAD if cutting else _BY_HEAD + _WITHIN)
     except NotThisFormat:
         return None
 
 
-def _read(read_at: ReadAt, size: int, name: str, beside: Beside | None) -> TensorFile | None:
+def _read(
+    read_at: ReadAt, size: int, name: str, beside: Beside | None, readers: _Readers
+) -> TensorFile | None:
     head = read_at(0, min(_HEAD_BYTES, size))
-    reader = next((read for looks_like, read in _BY_HEAD if looks_like(head, size)), None)
+    reader = next((read for looks_like, read in readers if looks_like(head, size)), None)
     found = None
     if reader is picklefile.read and dcp.looks_like(read_at, size):
         found = dcp.read(read_at, size, beside)
@@ -101,9 +110,11 @@ def _safetensors(read_at: ReadAt, size: int) -> TensorFile | None:
     return TensorFile(safetensors.FORMAT, tensors, safetensors.metadata(read_at, size))
 
 
-_BY_HEAD: tuple[
+_Readers = tuple[
     tuple[Callable[[bytes, int], bool], Callable[[ReadAt, int], TensorFile | None]], ...
-] = (
+]
+
+_BY_HEAD: _Readers = (
     (gguf.looks_like, gguf.read),
     (npz.looks_like, npz.read_npy),
     (zipmembers.looks_like, _zip),
@@ -112,7 +123,12 @@ _BY_HEAD: tuple[
     (flaxpack.looks_like, flaxpack.read),
     (hdf5.looks_like, hdf5.read),
     (tflite.looks_like, tflite.read),
-    (xgboost.looks_like, xgboost.read),
-    (lightgbm.looks_like, lightgbm.read),
 )
 """Formats that the first bytes tell; the first that matches decides."""
+
+_WITHIN: _Readers = (
+    (xgboost.looks_like, xgboost.read),
+    (lightgbm.looks_like, lightgbm.read),
+    (packedpickle.looks_like, packedpickle.read),
+)
+"""Those without tensors, or with compressed ones only."""

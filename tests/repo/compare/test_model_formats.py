@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import pickle
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mvcd.inspect import tensorfiles
@@ -85,3 +88,18 @@ def test_one_more_round_of_boosting_is_told_by_its_trees(bench: Bench, name: str
     each = 3 if name == "light.txt" else 1
     assert found["trees"].new - found["trees"].old == each
     assert set(found) <= {"trees", "nodes", "leaves", "parameters.num_iterations"}
+
+
+def test_arrays_of_a_packed_pickle_have_figures(bench: Bench) -> None:
+    before = {"coef": np.arange(6.0).reshape(2, 3), "other": np.ones(4)}
+    after = {"coef": before["coef"] + np.eye(2, 3), "other": before["other"]}
+    for value in (before, after):
+        bench.save({"m.joblib": zlib.compress(pickle.dumps(value, 4))})
+    repo = bench.reopen()
+    weights = repo.weights(repo.sides("HEAD~1", "HEAD"))
+    assert {name: t.kind for name, t in weights.items()} == {
+        "coef": "changed",
+        "other": "unchanged",
+    }
+    assert weights["coef"].statistics.changed == 2
+    assert weights["coef"].l2 == pytest.approx(math.sqrt(2))
