@@ -16,6 +16,7 @@ Tensors:
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
     hdf5, hdf5chunks    datasets of HDF5, of Keras | those in chunks
     flaxpack    MessagePack of Flax
+    orbax, zarr    checkpoints of Orbax | arrays in directories of chunks
     savedmodel  TensorFlow's graphs, saved and frozen
     tflite, flatbuffer    TensorFlow Lite | what it is made of
     xgboost, lightgbm    trees: what their models say of themselves

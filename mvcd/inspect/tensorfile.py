@@ -64,9 +64,9 @@ def digested(texts: Sequence[str]) -> Metadata:
 class Range:
     """`size` bytes at `offset` of the file itself, or of the file called `beside` in the same directory.
 
-    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951) whose content begins with that many bytes,
-    of which the first `skip` are a header. With `coded`, it holds elements in a code that is not read here:
-    equal bytes are equal elements, and more is not known.
+    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951), or with `zstd` a frame of Zstandard (RFC
+    8878), whose content begins with that many bytes, of which the first `skip` are a header. With `coded`, it
+    holds elements in a code that is not read here: equal bytes are equal elements, and more is not known.
     """
 
     offset: int
@@ -75,6 +75,7 @@ class Range:
     deflated: int | None = None
     skip: int = 0
     coded: bool = False
+    zstd: bool = False
 
     @property
     def length(self) -> int:
@@ -137,7 +138,12 @@ WITHOUT_METADATA = TOLD_BY_RECIPES | {"torch-zip", "torch-legacy", "torch-export
 
 def may_lean_on_others(name: str) -> bool:
     """Whether data of a file of this name may lie in files beside it, so that it can change alone."""
-    return name.endswith((".onnx", ".index", ".metadata"))
+    return name.endswith((".onnx", ".index", ".metadata", "_METADATA"))
+
+
+def is_headed_beside(name: str) -> bool:
+    """Whether even the shapes of tensors that a file of this name lists stand in other files beside it."""
+    return name.rpartition("/")[2] == "_METADATA"
 
 
 def is_told_beside(name: str) -> bool:

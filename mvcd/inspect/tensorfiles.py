@@ -16,6 +16,7 @@ from mvcd.inspect import (
     lightgbm,
     npz,
     onnx,
+    orbax,
     packedpickle,
     picklefile,
     safetensors,
@@ -63,6 +64,8 @@ def _read(
     found = None
     if reader is picklefile.read and dcp.looks_like(read_at, size):
         found = dcp.read(read_at, size, beside)
+    elif orbax.looks_like(head, size):
+        found = orbax.read(read_at, size, beside)
     elif reader is not None:
         found = reader(read_at, size)
     elif name.endswith(".index") and tfcheckpoint.looks_like(read_at, size):

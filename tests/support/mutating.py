@@ -35,6 +35,7 @@ ENDINGS = (
     "light.txt",
     ".pt",
     ".pt2",
+    "_METADATA",
     "packed.z",
     "packed.gz",
     "packed.bz2",

@@ -35,6 +35,7 @@ _ENGINE: Table = {
     "mvcd.inspect": {
         "inspect/test_dcp": "dcpshard slices",
         "inspect/test_hdf5": "hdf5chunks",
+        "inspect/test_orbax": "zarr",
         "inspect/test_picklefile": "packedpickle",
         "inspect/test_tflite": "flatbuffer",
         "inspect/test_trees": "jsonwalk lightgbm xgboost",

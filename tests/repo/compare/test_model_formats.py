@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import pickle
 import zlib
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.layers import Layer
@@ -103,3 +105,51 @@ def test_arrays_of_a_packed_pickle_have_figures(bench: Bench) -> None:
     }
     assert weights["coef"].statistics.changed == 2
     assert weights["coef"].l2 == pytest.approx(math.sqrt(2))
+
+
+@pytest.mark.parametrize("kind", ["zarr2", "zarr3"])
+def test_a_checkpoint_of_orbax_by_its_arrays(bench: Bench, kind: str) -> None:
+    """One array is retrained, in its compressed chunk; then another is gone."""
+    root = DATA / "orbax" / kind
+    files = {
+        f"checkpoints/1/{path.relative_to(root).as_posix()}": path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+    bench.save(dict(files))
+    (path,) = (name for name in files if "kernel/" in name and name[-2:] in (".0", "/0"))
+    frame = zstandard.ZstdCompressor(level=1).compress((np.arange(12, dtype="f4") + 1).tobytes())
+    index = (0).to_bytes(8, "little") + len(frame).to_bytes(8, "little") + bytes(4)
+    bench.save({path: frame + (index if kind == "zarr3" else b"")})
+    repo = bench.reopen()
+    sides = repo.sides("HEAD~1", "HEAD")
+    weights = repo.weights(sides)
+    kinds = {name: t.kind for name, t in weights.items()}
+    assert kinds == dict.fromkeys(kinds, "unchanged") | {"params.dense.kernel": "changed"}
+    assert len(kinds) == 5
+    assert weights["params.dense.kernel"].max_abs == 1
+    assert weights["params.dense.kernel"].statistics.changed == 12
+    assert compare_tensors(sides).files["checkpoints/1/_METADATA"].changed == (
+        "params.dense.kernel",
+    )
+    metadata = json.loads(files["checkpoints/1/_METADATA"])
+    del metadata["tree_metadata"]["('params', 'dense', 'bias')"]
+    bench.save({"checkpoints/1/_METADATA": json.dumps(metadata).encode()})
+    (model,) = compare_architecture(bench.reopen().sides("HEAD~1", "HEAD")).layers
+    assert model.removed == (Layer("params.dense.bias", "BF16", (4,)),)
+
+
+@pytest.mark.parametrize("kind", ["zarr2"])
+def test_a_frame_that_is_damaged_is_told(bench: Bench, kind: str) -> None:
+    root = DATA / "orbax" / kind
+    files = {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+    bench.save({f"checkpoints/1/{name}": data for name, data in files.items()})
+    name = "params.dense.kernel/0.0"
+    bench.save({f"checkpoints/1/{name}": files[name][:30]})
+    repo = bench.reopen()
+    tensor = repo.weights(repo.sides("HEAD~1", "HEAD"))["params.dense.kernel"]
+    assert not tensor.comparable and tensor.problem is not None and "compressed" in tensor.problem
