@@ -32,7 +32,7 @@ def looks_like(head: bytes, size: int) -> bool:
 
 
 def read(read_at: ReadAt, size: int) -> TensorFile:
-    """Its metadata; it has no tensors. Raises NotThisFormat."""
+    """The metadata of a model; it has no tensors. Raises NotThisFormat."""
     header = _header(read_at, size)
     said = dict(
         line.split("=", 1) for line in header.decode("utf-8", "replace").splitlines() if "=" in line

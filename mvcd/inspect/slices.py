@@ -14,7 +14,7 @@ from math import prod
 from mvcd.inspect.tensorfile import Range
 
 MAX_RANGES = 4096
-"""Of one tensor."""
+"""Most ranges of one tensor."""
 
 Slice = tuple[tuple[int, int], ...]
 """Where it begins and how long it is along each axis, in elements."""

@@ -34,7 +34,7 @@ def looks_like(head: bytes, size: int) -> bool:
 
 
 def read(read_at: ReadAt, size: int) -> TensorFile:
-    """Its metadata; it has no tensors. Raises NotThisFormat."""
+    """The metadata of a model; it has no tensors. Raises NotThisFormat."""
     said = _Said()
     walk = walk_json if read_at(0, len(_JSON)) == _JSON else walk_ubjson
     walk(read_at, size, said.hear)
