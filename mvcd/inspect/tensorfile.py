@@ -132,7 +132,9 @@ TOLD_BY_RECIPES = frozenset({"safetensors"})
 """Formats of which a recipe tells all tensors. Headers of the others know more: several names of one range,
 tensors in pieces, in other files or compressed, axes in another order."""
 
-WITHOUT_METADATA = TOLD_BY_RECIPES | {"torch-zip", "torch-legacy", "torch-export"}
+WITHOUT_METADATA = TOLD_BY_RECIPES | {
+    "torch-zip", "torch-legacy", "torch-export", "torch-dcp-shard",
+}  # fmt: skip
 """Formats whose headers say nothing of the model besides its tensors."""
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mvcd.inspect import tensorfiles, turning
 from mvcd.inspect.layout import layout
 from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.tensorfile import StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 
 DATA = Path(__file__).parent / "data" / "dcp"
 ANSWERS = json.loads((DATA / "dcp.json").read_text())
@@ -63,6 +63,16 @@ def test_without_a_shard_its_tensors_are_in_code(gone: str) -> None:
         assert not isinstance(tensor.content, bytes)
         assert tensor.coded == any(place.beside == gone for place in tensor.content)
     assert any(t.coded for t in found.tensors.values())
+
+
+def test_chunks_that_were_compressed_are_in_code() -> None:
+    files = {path.name: path.read_bytes() for path in (DATA / "zstd").iterdir()}
+    found = read(files)
+    assert found is not None
+    tensor = found.tensors["model.w"]
+    assert (tensor.dtype, tensor.shape) == ("F32", (2, 3))
+    assert tensor.content == (Range(0, len(files["__0_0.distcp"]), "__0_0.distcp", coded=True),)
+    assert layout(reading(files["__0_0.distcp"]), len(files["__0_0.distcp"])) is None
 
 
 def test_a_chunk_that_is_not_what_the_metadata_say_is_in_code() -> None:

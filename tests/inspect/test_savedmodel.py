@@ -109,7 +109,9 @@ def test_constants_without_bytes_are_not_listed(tensor: bytes) -> None:
     "data",
     [
         b"\n\x02\n\x00" + bytes(20), b"\n# a\n\nb = 1\n" * 9, b"\x08\x01\x12\xff\xff\xff\xff\x0f" + bytes(9),
-        b"\x08\x01\x12\x00" + bytes(4), b"\n\n\n\n\n\n\n\n\n\n",
+        b"\x08\x01\x12\x00" + bytes(4),
+        b"\n\x0e\n\x05<unk>\x15\x00\x00\x00\x00\x18\x02" * 9,
+        b"\n\n\n\n\n\n\n\n\n\n",
     ],
 )  # fmt: skip
 def test_what_is_no_graph_is_refused(data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 Two processes save tensors that are sharded by rows, by columns, unevenly, or not at all. `dcp.json` holds what
 torch says of each at the first step (dtype, shape, SHA-256 by rows); at the next `rows.weight` is one more.
+`zstd` went through torch's extension that compresses.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 import torch.multiprocessing as mp
+from torch.distributed.checkpoint import FileSystemWriter
+from torch.distributed.checkpoint._extension import ZStandard
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Replicate, Shard, distribute_tensor
 
@@ -62,6 +65,8 @@ def main() -> None:
     HERE.mkdir()
     for step in (0, 1):
         mp.spawn(save, args=(step,), nprocs=2)
+    packed = FileSystemWriter(HERE / "zstd", _extensions=[ZStandard()])
+    dcp.save({"model": {"w": torch.arange(6.0).reshape(2, 3)}}, storage_writer=packed)
     answers = {
         f"model.{name}": [
             NAMES[t.dtype],
