@@ -11,7 +11,7 @@ from mvcd.inspect.spans import NotThisFormat, ReadAt
 
 _PAGE_BYTES = 64 << 10
 _KEPT_PAGES = 64
-_MAX_READS = 8_000_000
+_MAX_VALUES = 8_000_000
 """Numbers and texts that are read of one file: some seconds."""
 
 
@@ -27,7 +27,7 @@ class Buffer:
     def take(self, at: int, count: int) -> bytes:
         """The caller bounds `count`."""
         self._reads += 1
-        if self._reads > _MAX_READS:
+        if self._reads > _MAX_VALUES:
             raise NotThisFormat("too many values")
         if not 0 <= at <= self.size - count:
             raise NotThisFormat("a place past the end")
@@ -44,8 +44,8 @@ class Buffer:
         (value,) = struct.unpack("<" + form, self.take(at, struct.calcsize(form)))
         return int(value)
 
-    def root(self) -> Table:
-        return Table(self, self.number(0, "I"))
+    def root(self) -> FlatTable:
+        return FlatTable(self, self.number(0, "I"))
 
     def _page(self, page: int) -> bytes:
         if page not in self._pages:
@@ -56,7 +56,7 @@ class Buffer:
         return self._pages[page]
 
 
-class Table:
+class FlatTable:
     """Fields by their number in the schema, from 0."""
 
     def __init__(self, buffer: Buffer, at: int) -> None:
@@ -87,17 +87,17 @@ class Table:
         data = self._buffer.take(start, count * struct.calcsize(form)) if count else b""
         return struct.unpack(f"<{count}{form}", data)
 
-    def tables(self, field: int, most: int) -> list[Table]:
+    def tables(self, field: int, most: int) -> list[FlatTable]:
         """A vector of at most `most` tables."""
         start, count = self.vector(field, 4)
         if count > most:
             raise NotThisFormat("a vector too long")
         places = range(start, start + 4 * count, 4)
-        return [Table(self._buffer, at + self._buffer.number(at, "I")) for at in places]
+        return [FlatTable(self._buffer, at + self._buffer.number(at, "I")) for at in places]
 
-    def table(self, field: int) -> Table | None:
+    def table(self, field: int) -> FlatTable | None:
         target = self._target(field)
-        return None if target is None else Table(self._buffer, target)
+        return None if target is None else FlatTable(self._buffer, target)
 
     def text(self, field: int, most: int) -> str:
         """At most `most` bytes of UTF-8."""

@@ -17,7 +17,7 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from mvcd.inspect.slices import MAX_RANGES, assembled
+from mvcd.inspect.slices import MAX_PLACES, assembled
 from mvcd.inspect.spans import NotThisFormat, ReadAt, read_exactly
 from mvcd.inspect.tensorfile import Range
 
@@ -26,8 +26,8 @@ _CHECKSUM_BYTES = 4
 _ZLIB_HEAD_BYTES, _ZLIB_BYTES = 2, 6  # RFC 1950: a header, and Adler-32 at the end
 _KINDS = {1: "single", 2: "implicit", 3: "array"}
 _MAX_LEVELS = 8
-_MAX_NODES = 2 * MAX_RANGES
-_MAX_FILTERS = 32
+_MAX_NODES = 2 * MAX_PLACES
+_MAX_FILTER_ENTRIES = 32
 
 
 class _Chunk(NamedTuple):
@@ -73,7 +73,7 @@ def layout_of(data: bytes, offset_size: int, length_size: int) -> Chunked | None
 def filters_of(data: bytes) -> tuple[int, ...]:
     """The filters of a pipeline message by number, in the order in which they are applied in writing."""
     version, count = data[0], data[1]
-    if version not in (1, 2) or count > _MAX_FILTERS:
+    if version not in (1, 2) or count > _MAX_FILTER_ENTRIES:
         raise NotThisFormat("no filters")
     at, found = (8 if version == 1 else 2), []
     for _ in range(count):
@@ -101,7 +101,7 @@ def ranges(
     whole_file = (Range(0, file_size, coded=True),)
     chunks: list[_Chunk] = []
     for chunk in _chunks(read_at, layout, filters, shape, offset_size, length_size):
-        if chunk.address + chunk.size > file_size or len(chunks) >= MAX_RANGES:
+        if chunk.address + chunk.size > file_size or len(chunks) >= MAX_PLACES:
             return whole_file
         chunks.append(chunk)
     wanted = prod(-(-n // side) for n, side in zip(shape, layout.chunk, strict=True))
@@ -176,9 +176,10 @@ def _chunks(
 
 
 def _in_order(layout: Chunked, shape: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Where the chunks begin, as they are numbered."""
-    starts = [range(0, n, side) for n, side in zip(shape, layout.chunk, strict=True)]
-    return product(*starts) if prod(map(len, starts)) <= MAX_RANGES else iter(())
+    """Where the chunks begin, as they are numbered; nothing for more than are kept."""
+    if prod(-(-n // side) for n, side in zip(shape, layout.chunk, strict=True)) > MAX_PLACES:
+        return iter(())
+    return product(*(range(0, n, side) for n, side in zip(shape, layout.chunk, strict=True)))
 
 
 def _array(
@@ -202,7 +203,7 @@ def _array(
     ):
         return
     data = read_exactly(
-        read_at, _number(head, 8 + length_size, o), 6 + o + min(count, MAX_RANGES) * width
+        read_at, _number(head, 8 + length_size, o), 6 + o + min(count, MAX_PLACES) * width
     )
     if data[:4] != b"FADB":
         raise NotThisFormat("no data block")

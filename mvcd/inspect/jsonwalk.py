@@ -22,8 +22,8 @@ Say = Callable[[Path, Scalar], None]
 ITEM = "*"
 _WINDOW_BYTES = 1 << 20
 _MAX_TEXT_BYTES = 1 << 20
-_MAX_DEPTH = 24
-_MAX_STEPS = 12_000_000
+_MAX_LEVELS = 24
+_MAX_VALUES = 12_000_000
 """Values and ends of containers: some seconds. A model of 100,000 trees has four million."""
 
 _SPACE = re.compile(rb"[ \t\r\n,:]*")
@@ -54,7 +54,7 @@ class _Json:
     def value(self, path: Path, *, listed: bool) -> None:
         byte = self._next()
         if byte in b"{[":
-            if len(path) >= _MAX_DEPTH:
+            if len(path) >= _MAX_LEVELS:
                 raise NotThisFormat("too deep")
             self._at += 1
             self._object(path) if byte == b"{" else self._list(path)
@@ -94,7 +94,7 @@ class _Json:
     def _next(self) -> bytes:
         """The byte that begins the next value or ends a container; it stays."""
         self._steps += 1
-        if self._steps > _MAX_STEPS:
+        if self._steps > _MAX_VALUES:
             raise NotThisFormat("too many values")
         while True:
             space = _SPACE.match(self._data, self._at)
@@ -153,7 +153,7 @@ class _Ubjson:
         """`kind` is "" for a value whose own first byte tells it."""
         cursor = self._cursor
         cursor.steps += 1
-        if cursor.steps > _MAX_STEPS or len(path) > _MAX_DEPTH:
+        if cursor.steps > _MAX_VALUES or len(path) > _MAX_LEVELS:
             raise NotThisFormat("too many values, or too deep")
         kind = kind or self._mark()
         if kind == "{":

@@ -19,9 +19,9 @@ FORMAT = "lightgbm"
 _HEAD = b"tree\nversion=v"
 _MAX_HEADER_BYTES = 32 << 20
 _READ_BYTES = 64 << 10
-_MAX_TREES = 1_000_000
+_MAX_TREE_ENTRIES = 1_000_000
 _MAX_TAIL_BYTES = 16 << 20
-_MAX_PARAMETERS = 5_000
+_MAX_PARAMETER_LINES = 5_000
 _LEAVES = re.compile(rb"Tree=\d+\r?\nnum_leaves=(\d{1,9})\r?\n")
 _PARAMETER = re.compile(r"^\[(\w{1,100}): ?(.*)\]$", re.MULTILINE)
 _COUNTS = {"num_class": "classes", "num_tree_per_iteration": "trees_per_iteration"}
@@ -38,7 +38,9 @@ def read(read_at: ReadAt, size: int) -> TensorFile:
         line.split("=", 1) for line in header.decode("utf-8", "replace").splitlines() if "=" in line
     )
     sizes = said.get("tree_sizes", "").split()
-    if len(sizes) > _MAX_TREES or not all(part.isdecimal() and len(part) < 12 for part in sizes):
+    if len(sizes) > _MAX_TREE_ENTRIES or not all(
+        part.isdecimal() and len(part) < 12 for part in sizes
+    ):
         raise NotThisFormat("no sizes of trees")
     leaves, at = _trees(read_at, len(header), [int(part) for part in sizes], size)
     found: dict[str, Metadata] = {
@@ -89,5 +91,5 @@ def _parameters(read_at: ReadAt, at: int, size: int) -> dict[str, Metadata]:
     rest, ends, _ = rest.partition("\nend of parameters")
     if not begins or not ends:
         return {}
-    listed = _PARAMETER.findall(rest)[:_MAX_PARAMETERS]
+    listed = _PARAMETER.findall(rest)[:_MAX_PARAMETER_LINES]
     return {key: number_in(value) for key, value in listed}

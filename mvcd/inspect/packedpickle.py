@@ -25,7 +25,7 @@ _MAX_BYTES = 256 << 20
 _MAX_REACHED_BYTES = 1 << 30
 """What may have to be decompressed to see every array of a file once."""
 
-_MAX_MEMORY = 64 << 20  # bytes of an LZMA dictionary
+_MAX_DICTIONARY_BYTES = 64 << 20  # bytes of an LZMA dictionary
 _PIECE_BYTES = 64 << 10
 _BEHIND_BYTES = 2 << 20
 """Kept of what was passed: the reader of pickles goes back within a window, which is half as much."""
@@ -70,7 +70,7 @@ def _open(head: bytes) -> Callable[[], _Stream] | None:
     if head[:3] == b"BZh":
         return bz2.BZ2Decompressor
     if head[:6] == b"\xfd7zXZ\0" or head[:3] == b"\x5d\0\0":
-        return lambda: lzma.LZMADecompressor(memlimit=_MAX_MEMORY)
+        return lambda: lzma.LZMADecompressor(memlimit=_MAX_DICTIONARY_BYTES)
     return None
 
 

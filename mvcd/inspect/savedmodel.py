@@ -33,9 +33,9 @@ FORMAT = "tf-graph"
 _SAVED_MODEL = b"\x08\x01\x12"
 _MAX_SMALL_BYTES = 64 << 10
 _MAX_SIGNATURES = 1000
-_MAX_OPERATORS = 10_000
+_MAX_OPERATOR_NAMES = 10_000
 _MAX_LISTED_BYTES = 64 << 10
-_MAX_LISTED_IN_ALL = 16 << 20
+_MAX_ALL_LISTED_BYTES = 16 << 20
 _FLOATS = {5: "F32", 6: "F64"}
 _VARINTS = frozenset({7, 10, 11, 13, 16, 17})
 """Fields of a TensorProto: int_val, int64_val, bool_val, half_val, uint32_val, uint64_val."""
@@ -194,7 +194,7 @@ class _Model:
             else:
                 self._pass(wire, value)
         if not operator or (
-            operator not in self.operators and len(self.operators) >= _MAX_OPERATORS
+            operator not in self.operators and len(self.operators) >= _MAX_OPERATOR_NAMES
         ):
             raise NotThisFormat("a node without an operator, or too many kinds of them")
         self.operators[operator] += 1
@@ -207,7 +207,7 @@ class _Model:
             return
         if isinstance(content, bytes):
             self._listed += len(content)
-        if len(self.tensors) >= MAX_TENSORS or self._listed > _MAX_LISTED_IN_ALL:
+        if len(self.tensors) >= MAX_TENSORS or self._listed > _MAX_ALL_LISTED_BYTES:
             raise NotThisFormat("too many constants")
         place = content if isinstance(content, bytes) else (content,)
         self.tensors[name] = StoredTensor(name, DTYPES[tensor.dtype][0], tensor.shape, place)

@@ -13,7 +13,7 @@ from math import prod
 
 from mvcd.inspect.tensorfile import Range
 
-MAX_RANGES = 4096
+MAX_PLACES = 4096
 """Most ranges of one tensor."""
 
 Slice = tuple[tuple[int, int], ...]
@@ -25,7 +25,7 @@ def assembled(
 ) -> tuple[Range, ...] | None:
     """The ranges of a tensor whose elements have `width` bytes; each slice is given with its own, in row order.
 
-    None where the slices leave a gap, overlap, do not fit the shape, or need more than MAX_RANGES. A compressed
+    None where the slices leave a gap, overlap, do not fit the shape, or need more than MAX_PLACES. A compressed
     slice has to be whole rows of the tensor.
     """
     pieces: list[tuple[int, Range]] = []
@@ -35,7 +35,7 @@ def assembled(
         if not place.length:
             continue
         rows = list(_rows(extents, shape, width))
-        if len(pieces) + len(rows) > MAX_RANGES or (len(rows) > 1 and place.deflated is not None):
+        if len(pieces) + len(rows) > MAX_PLACES or (len(rows) > 1 and place.deflated is not None):
             return None
         run = place.length // len(rows)
         for number, at in enumerate(rows):
@@ -55,7 +55,7 @@ def assembled(
 
 
 def _rows(extents: Slice, shape: tuple[int, ...], width: int) -> Iterator[int]:
-    """Where the pieces of a slice begin in the whole, in bytes; MAX_RANGES + 1 of them where there are more."""
+    """Where the pieces of a slice begin in the whole, in bytes; MAX_PLACES + 1 of them where there are more."""
     cut = len(shape)
     while cut and extents[cut - 1] == (0, shape[cut - 1]):
         cut -= 1
@@ -63,7 +63,7 @@ def _rows(extents: Slice, shape: tuple[int, ...], width: int) -> Iterator[int]:
     strides = [prod(shape[axis + 1 :]) * width for axis in range(len(shape))]
     first = sum(start * stride for (start, _), stride in zip(extents, strides, strict=True))
     counts = [length for _, length in extents[:outer]]
-    if prod(counts) > MAX_RANGES:
-        counts = [MAX_RANGES + 1]  # enough to be refused
+    if prod(counts) > MAX_PLACES:
+        counts = [MAX_PLACES + 1]  # enough to be refused
     for indices in product(*map(range, counts)):
         yield first + sum(i * stride for i, stride in zip(indices, strides, strict=False))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from math import prod
 
 from mvcd.inspect.protowire import message, signed
-from mvcd.inspect.slices import MAX_RANGES, Slice, assembled
+from mvcd.inspect.slices import MAX_PLACES, Slice, assembled
 from mvcd.inspect.spans import (
     MAX_RANK_DIMENSIONS,
     MAX_TENSORS,
@@ -147,7 +147,7 @@ def _entry(data: bytes) -> _Entry:
                 size = value
             case 7, bytes():
                 slices.append(value)
-    if len(slices) > MAX_RANGES:
+    if len(slices) > MAX_PLACES:
         raise NotThisFormat("too many slices")
     return _Entry(
         dtype, shape, shard, offset, size, tuple([_slice(each, shape) for each in slices])

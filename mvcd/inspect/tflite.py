@@ -14,7 +14,7 @@ import hashlib
 from collections import Counter
 from math import prod
 
-from mvcd.inspect.flatbuffer import Buffer, Table
+from mvcd.inspect.flatbuffer import Buffer, FlatTable
 from mvcd.inspect.spans import (
     MAX_NAME_BYTES,
     MAX_RANK_DIMENSIONS,
@@ -27,9 +27,9 @@ from mvcd.inspect.tensorfile import Digested, Metadata, Range, StoredTensor, Ten
 
 FORMAT = "tflite"
 _VERSION = 3
-_MAX_SUBGRAPHS = 4096
-_MAX_OPERATORS = 1_000_000
-_MAX_PORTS = 256
+_MAX_SUBGRAPH_TABLES = 4096
+_MAX_OPERATOR_TABLES = 1_000_000
+_MAX_PORT_NAMES = 256
 _MAX_DESCRIPTION_BYTES = 64 << 10
 _MAX_SCALES_BYTES = 1 << 20
 
@@ -86,13 +86,13 @@ def read(read_at: ReadAt, size: int) -> TensorFile:
     model = buffer.root()
     if model.number(0, "I") != _VERSION:
         raise NotThisFormat("another version")
-    graphs = model.tables(2, _MAX_SUBGRAPHS)
+    graphs = model.tables(2, _MAX_SUBGRAPH_TABLES)
     reader = _Reader(model.tables(4, 2 * MAX_TENSORS), size)
     operators: Counter[str] = Counter()
     names = [_operator(code) for code in model.tables(1, len(_OPERATORS) * 16)]
     for number, graph in enumerate(graphs):
         reader.graph(graph, f"subgraph{number}." if number else "")
-        for operator in graph.tables(3, _MAX_OPERATORS):
+        for operator in graph.tables(3, _MAX_OPERATOR_TABLES):
             code = operator.number(0, "I")
             operators[names[code] if code < len(names) else f"operator {code}"] += 1
     metadata: dict[str, Metadata] = {"description": model.text(3, _MAX_DESCRIPTION_BYTES)}
@@ -105,7 +105,7 @@ def read(read_at: ReadAt, size: int) -> TensorFile:
     return TensorFile(FORMAT, reader.found, metadata)
 
 
-def _operator(code: Table) -> str:
+def _operator(code: FlatTable) -> str:
     """Codes from 127 on have a field of their own; the older one has a placeholder then."""
     number = max(code.number(0, "b"), code.number(3, "i"))
     if number == _CUSTOM:
@@ -114,7 +114,7 @@ def _operator(code: Table) -> str:
 
 
 class _Reader:
-    def __init__(self, buffers: list[Table], size: int) -> None:
+    def __init__(self, buffers: list[FlatTable], size: int) -> None:
         self._buffers = buffers
         self._size = size
         self._used: set[int] = set()
@@ -122,7 +122,7 @@ class _Reader:
         self.digest = hashlib.blake2b(digest_size=16)
         self.quantised = 0
 
-    def graph(self, graph: Table, prefix: str) -> None:
+    def graph(self, graph: FlatTable, prefix: str) -> None:
         for tensor in graph.tables(0, MAX_TENSORS):
             number = tensor.number(2, "I")
             name = prefix + tensor.text(3, MAX_NAME_BYTES)
@@ -140,10 +140,10 @@ class _Reader:
             self.found[name] = StoredTensor(name, kind[0], shape, (content,), repeats=repeats)
             self._quantised(name, tensor.table(4))
 
-    def ports(self, graph: Table, field: int) -> dict[str, Metadata]:
+    def ports(self, graph: FlatTable, field: int) -> dict[str, Metadata]:
         """Inputs or outputs by name: dtype and shape."""
         tensors, found = graph.tables(0, MAX_TENSORS), dict[str, Metadata]()
-        for number in graph.numbers(field, "i", _MAX_PORTS):
+        for number in graph.numbers(field, "i", _MAX_PORT_NAMES):
             if not 0 <= number < len(tensors):
                 raise NotThisFormat("no tensor of that number")
             tensor = tensors[number]
@@ -163,7 +163,7 @@ class _Reader:
             raise NotThisFormat("a buffer past the end")
         return Range(start, size) if size else None
 
-    def _quantised(self, name: str, said: Table | None) -> None:
+    def _quantised(self, name: str, said: FlatTable | None) -> None:
         if said is None:
             return
         parts = name.encode(), said.raw(2, 4, _MAX_SCALES_BYTES), said.raw(3, 8, _MAX_SCALES_BYTES)
@@ -173,7 +173,7 @@ class _Reader:
                 self.digest.update(len(part).to_bytes(8, "little") + part)
 
 
-def _shape(tensor: Table) -> tuple[int, ...]:
+def _shape(tensor: FlatTable) -> tuple[int, ...]:
     shape = tensor.numbers(0, "i", MAX_RANK_DIMENSIONS)
     if any(extent < 0 for extent in shape):
         raise NotThisFormat("no shape")

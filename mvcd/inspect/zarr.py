@@ -20,7 +20,7 @@ from math import prod
 from typing import Any
 
 from mvcd.inspect.npz import dtype_of
-from mvcd.inspect.slices import MAX_RANGES, Slice, assembled
+from mvcd.inspect.slices import MAX_PLACES, Slice, assembled
 from mvcd.inspect.spans import MAX_RANK_DIMENSIONS, NotThisFormat, ReadAt, read_exactly
 from mvcd.inspect.tensorfile import Beside, Range, StoredTensor
 from mvcd.inspect.torchpickle import DTYPES, bits_of
@@ -176,8 +176,10 @@ def _fits(shape: list[Any], chunk: list[Any]) -> bool:
 
 def _tensor(name: str, array: _Array, beside: Beside) -> StoredTensor | None:
     counts = [-(-n // side) for n, side in zip(array.shape, array.chunk, strict=True)]
-    if prod(counts) > MAX_RANGES:
+    if prod(counts) > MAX_PLACES:
         return None
+    if 0 in array.shape:
+        return StoredTensor(name, array.dtype, array.shape, ())
     slices: list[tuple[Slice, Range]] | None = []
     code: list[Range] = []
     for offsets, chunk in array.chunks():
@@ -207,7 +209,7 @@ def _parts(
     steps = [range(0, n, s) for n, s in zip(array.chunk, array.inner, strict=True)]
     count = prod(map(len, steps))
     start = size - count * _INDEX_BYTES - _CHECKSUM_BYTES
-    if count > MAX_RANGES or start < 0:
+    if count > MAX_PLACES or start < 0:
         return None
     index = read_exactly(read_at, start, count * _INDEX_BYTES)
     found = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
 import zlib
 from math import prod
@@ -93,9 +94,23 @@ def test_chunks_are_what_h5py_reads(file: str, more_in_code: set[str]) -> None:
     assert len(in_code) >= 4 and len(found.tensors["read.gzip"].content) == 3
 
 
+@pytest.mark.parametrize("shape", [(1 << 63, 6), (1 << 63, 1 << 63), (1 << 40, 6)])
+def test_shapes_beyond_all_chunks_are_all_of_the_file(shape: tuple[int, int]) -> None:
+    """In the index of newest files, and in trees: the shape of ten rows of six is written over."""
+    for file in ("chunks.h5", "chunks_latest.h5"):
+        data = (DATA / file).read_bytes()
+        old, new = struct.pack("<QQ", 10, 6), struct.pack("<QQ", *shape)
+        changed = data.replace(old, new)
+        assert changed != data
+        found = reading(changed)
+        assert found is not None
+        tensor = found.tensors["read.plain"]
+        assert tensor.shape == shape and tensor.content == (Range(0, len(data), coded=True),)
+
+
 def test_chunks_without_ranges_are_all_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks that were never written, and more than we keep."""
-    monkeypatch.setattr(hdf5chunks, "MAX_RANGES", 30)
+    monkeypatch.setattr(hdf5chunks, "MAX_PLACES", 30)
     data = (DATA / "chunks.h5").read_bytes()
     found = reading(data)
     assert found is not None
