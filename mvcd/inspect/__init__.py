@@ -16,11 +16,19 @@ Tensors:
     tensorfiles  reading it
     safetensors, gguf, npz, onnx, tfcheckpoint    formats
     torchzip, torchlegacy, torchexport    files of torch, since 1.6 | before | of torch.export
+    dcp, dcpshard  torch.distributed.checkpoint: its index | what lies in its shards
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
-    hdf5        datasets of HDF5, of Keras
+    hdf5, hdf5chunks    datasets of HDF5, of Keras | those in chunks
     flaxpack    MessagePack of Flax
+    orbax, zarr    checkpoints of Orbax | arrays in directories of chunks
+    savedmodel  TensorFlow's graphs, saved and frozen
+    tflite, flatbuffer    TensorFlow Lite | what it is made of
+    xgboost, lightgbm    trees: what their models say of themselves
+    jsonwalk    JSON and UBJSON of any size
     picklefile  arrays within pickles, and joblib's files
+    packedpickle    the same, compressed
     unpickle    pickles read without running any of them
+    slices      a tensor kept in pieces
     turning     axes brought into the order of the shape
     onnxtensor  a tensor of an ONNX model
     zipmembers, protowire, cursor    what formats are made of

@@ -63,8 +63,8 @@ WEIGHTS_PATTERN = r"""
       .+\.data-\d{5}-of-\d{5}                                                     # TensorFlow
     | .+\.(?:safetensors|bin|h5|msgpack|pt|pth|onnx)\.index(?:\.[\w-]+)?\.json      # the Hub
     | .+\.onnx[._](?:ext_?)?data(?:[._-]?\d+)?                                     # ONNX' external data
-    | .+\.(?:safetensors|pth?|ckpt|h5|hdf5|keras|onnx|gguf|joblib|msgpack|pdparams|eqx|model)
-      (?:\.(?:tar|gz|tgz|bz2|xz|zst|zip|bak|old|orig|backup|best|last|part\d*)|[.-]\d+(?:\.meta)?|\.meta)+
+    | .+\.(?:safetensors|pth?|ckpt|h5|hdf5|keras|onnx|gguf|joblib|pkl|msgpack|pdparams|eqx|model)
+      (?:\.(?:tar|gz|tgz|bz2|xz|z|lzma|zst|zip|bak|old|orig|backup|best|last|part\d*)|[.-]\d+(?:\.meta)?|\.meta)+
     | (?:.*[-_])?(?:xgb|xgboost|lgb|lgbm|lightgbm|catboost|gbm|gbdt)(?:[-_](?:model|booster|clf|reg|classifier
       |regressor|best|final))*(?:[-_]?\d+)?\.(?:json|txt)
 """

@@ -54,10 +54,14 @@ class Cursor:
             self._base, self._window, self._inside = self.at + size, b"", 0
 
     def number(self, form: str) -> int:
-        """A number in `struct`'s letters."""
+        """A whole number in `struct`'s letters."""
+        return int(self.real(form))
+
+    def real(self, form: str) -> int | float:
+        """A number of any kind in `struct`'s letters."""
         form = self.order + form
-        (value,) = struct.unpack(form, self.take(struct.calcsize(form)))
-        return int(value)
+        value: int | float = struct.unpack(form, self.take(struct.calcsize(form)))[0]
+        return value
 
     def varint(self) -> int:
         """At most 64 bits, as protobuf and LevelDB write them."""

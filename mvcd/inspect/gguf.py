@@ -21,7 +21,14 @@ from itertools import pairwise
 
 from mvcd.inspect.cursor import Cursor
 from mvcd.inspect.spans import MAX_TENSORS, NotThisFormat, ReadAt, is_name
-from mvcd.inspect.tensorfile import Digested, Metadata, Range, StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import (
+    LISTED_VALUES,
+    Digested,
+    Metadata,
+    Range,
+    StoredTensor,
+    TensorFile,
+)
 
 FORMAT = "gguf"
 MAX_HEADER_BYTES = 256 << 20
@@ -32,7 +39,6 @@ _MAX_LIST_VALUES = 8 << 20
 _MAX_TEXT_BYTES = 1 << 20
 _MAX_RANK_DIMENSIONS = 8
 _MAX_KEPT_VALUES = 16 << 20  # characters and values of all metadata together
-_LISTED_VALUES = 64
 
 _SCALARS = {
     0: ("u8", "B"), 1: ("i8", "b"), 2: ("u16", "H"), 3: ("i16", "h"), 4: ("u32", "I"), 5: ("i32", "i"),
@@ -145,7 +151,7 @@ def _list(cursor: Cursor, budget: _Budget) -> Metadata:
         kind != _TEXT and kind not in _SCALARS
     ):  # lists of lists are not in use
         raise NotThisFormat("a list that we do not read")
-    if count <= _LISTED_VALUES:
+    if count <= LISTED_VALUES:
         return tuple([_value(cursor, kind, budget) for _ in range(count)])
     digest = hashlib.blake2b(digest_size=16)
     if kind == _TEXT:

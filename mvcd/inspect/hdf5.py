@@ -2,12 +2,12 @@
 
     superblock     versions 0 to 3, at the start of the file
     groups         object headers, versions 1 and 2; links in a symbol table (B-tree and heap), or as messages
-    datasets       dataspace, datatype, and a layout: contiguous, or compact within the header
+    datasets       dataspace, datatype, and a layout: contiguous, in chunks, or compact within the header
 
 A reader of our own: h5py reads a file by its name, and we need where the bytes lie in a stored one, not copies
-of them. Datasets in chunks (which Keras does not write), of text or of other types have no range of their own
-and are not listed. Links in dense storage (more than 8 in a file of `libver="latest"`) would hide some tensors,
-so such a file is not read at all.
+of them. What is read of datasets in chunks, which Keras does not write, hdf5chunks.py says. Datasets of text
+and of other types are not listed. Links in dense storage (more than 8 in a file of `libver="latest"`) would
+hide some tensors, so such a file is not read at all.
 
 Tensors are called by the names of the groups that lead to them: `layers.dense.vars.0`.
 """
@@ -20,14 +20,15 @@ from dataclasses import replace
 from math import prod
 from typing import NamedTuple
 
+from mvcd.inspect import hdf5chunks
 from mvcd.inspect.spans import (
     MAX_RANK_DIMENSIONS,
     MAX_TENSORS,
     NotThisFormat,
     ReadAt,
-    Span,
     is_name,
     read_exactly,
+    within,
 )
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 from mvcd.inspect.zipmembers import directory, located
@@ -40,7 +41,7 @@ _MAX_HEADER_BYTES = 1 << 20
 _MAX_BLOCKS = 64  # of one header
 _MAX_NODES = 100_000  # of all trees
 
-_SPACE, _LINK_INFO, _TYPE, _LINK, _LAYOUT, _CONTINUED, _TABLE = 1, 2, 3, 6, 8, 16, 17
+_SPACE, _LINK_INFO, _TYPE, _LINK, _LAYOUT, _FILTERS, _CONTINUED, _TABLE = 1, 2, 3, 6, 8, 11, 16, 17
 _FLOATS = {(2, 5, 10): "F16", (2, 8, 7): "BF16", (4, 8, 23): "F32", (8, 11, 52): "F64"}
 """By bytes, bits of the exponent and bits of the mantissa."""
 
@@ -72,17 +73,10 @@ def read_keras(read_at: ReadAt, size: int) -> TensorFile:
     members, end = directory(read_at, size)
     for member, span in located(read_at, members, end):
         if member.stored and member.name.endswith(".weights.h5"):
-            found = read(_within(read_at, span), span.size)
+            found = read(within(read_at, span.offset, span.size), span.size)
             tensors = {name: _moved(tensor, span.offset) for name, tensor in found.tensors.items()}
             return TensorFile("keras", tensors)
     raise NotThisFormat("a zip without weights of Keras")
-
-
-def _within(read_at: ReadAt, span: Span) -> ReadAt:
-    def inside(at: int, count: int) -> bytes:
-        return read_at(span.offset + at, max(min(count, span.size - at), 0))
-
-    return inside
 
 
 def _moved(tensor: StoredTensor, by: int) -> StoredTensor:
@@ -205,14 +199,14 @@ class _Reader:
         ):
             return
         shape, dtype = self._shape(messages[_SPACE].data), _dtype(messages[_TYPE].data)
-        place = self._place(messages[_LAYOUT])
-        if shape is None or dtype is None or place is None:
+        if shape is None or dtype is None:
             return
-        if place.size != prod(shape) * dtype[1] or place.offset + place.size > self._size:
+        content = self._content(messages, shape, dtype[1])
+        if content is None:
             return
         if len(self.found) >= MAX_TENSORS:
             raise NotThisFormat("too many tensors")
-        self.found[name] = StoredTensor(name, dtype[0], shape, (place,))
+        self.found[name] = StoredTensor(name, dtype[0], shape, content)
 
     def _shape(self, data: bytes) -> tuple[int, ...] | None:
         version, rank, flags = data[0], data[1], data[2]
@@ -226,8 +220,35 @@ class _Reader:
         start, width = (8 if version == 1 else 4), self._length_size
         return tuple([self._number(data, start + i * width, width) for i in range(rank)])
 
+    def _content(
+        self, messages: dict[int, _Message], shape: tuple[int, ...], width: int
+    ) -> tuple[Range, ...] | None:
+        """None for what was never written, or is not as long as its shape says."""
+        layout = messages[_LAYOUT]
+        if layout.data[0] in (3, 4, 5) and layout.data[1] == 2:
+            chunked = hdf5chunks.layout_of(layout.data, self._offset_size, self._length_size)
+            if chunked is None or len(chunked.chunk) != len(shape) or chunked.width != width:
+                return None
+            if not prod(shape):
+                return ()
+            filters = messages.get(_FILTERS)
+            pipeline = hdf5chunks.filters_of(filters.data) if filters is not None else ()
+            return hdf5chunks.ranges(
+                self._read_at,
+                self._size,
+                chunked,
+                pipeline,
+                shape,
+                self._offset_size,
+                self._length_size,
+            )
+        place = self._place(layout)
+        if place is None or place.size != prod(shape) * width:
+            return None
+        return (place,) if place.offset + place.size <= self._size else None
+
     def _place(self, layout: _Message) -> Range | None:
-        """None for what lies in chunks, or was never written."""
+        """None for what was never written, or a layout of another kind."""
         data, o = layout.data, self._offset_size
         if data[0] not in (3, 4) or data[1] > 1:
             return None

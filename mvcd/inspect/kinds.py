@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from mvcd.inspect.spans import Layout, ReadAt
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES
 from mvcd.inspect.trainingstate import all_state
 
 if TYPE_CHECKING:
@@ -93,10 +94,12 @@ _AT_FOUR = {b"TFL3": "tflite", b"ORTM": "ort", b"ET12": "executorch", b"ET13": "
 """Identifiers of FlatBuffers' files stand behind the first offset."""
 
 _MAY_BE_READ = re.compile(
-    rb"(?s)PK\x03\x04|\x89HDF|[\x80-\x8f\xde\xdf]|\x08[\x03-\x3f]|\0\0|.{8}\{"
+    rb"(?s)PK\x03\x04|\x89HDF|[\x80-\x8f\xde\xdf]|\x08[\x01-\x3f]|\0\0|.{8}\{"
+    rb"|\x1f\x8b|BZh|\xfd7zXZ|\]\0\0|x[\x01\x5e\x9c\xda]|\n[\x80-\xff]{0,3}[\x02-\x7f]\n[\x01-\x7f]"
 )
-"""How files begin that a reader may take: zip, HDF5, pickle, MessagePack, ONNX, TensorFlow's index,
-safetensors. All others are passed over for the price of one read."""
+"""How files begin that a reader may take: zip, HDF5, pickle, MessagePack, ONNX, SavedModel and its graph,
+TensorFlow's index, safetensors, and what gzip, bzip2, xz and zlib pack. All others are passed over for the
+price of one read."""
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _KERAS = (
@@ -129,7 +132,7 @@ def kind_of(read_at: ReadAt, size: int, shape: Layout | None = None) -> ContentK
     """
     if size < _SMALLEST_BYTES:
         return UNKNOWN
-    if shape is not None and any(span.tensor is not None for span in shape.spans):
+    if shape is not None and shape.format in TOLD_BY_RECIPES:
         names = [span.tensor.name for span in shape.spans if span.tensor is not None]
         return ContentKind(shape.format, _of_tensors(shape.format, names))
     head = read_at(0, min(_HEAD_BYTES, size))

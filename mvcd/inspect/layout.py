@@ -3,17 +3,18 @@
 A reader is chosen by the file's first bytes, never by its name, and reads headers only. Whatever does not
 parse is just bytes: the answer is None, never an error, after a bounded amount of memory and work.
 
-Safetensors and the files of torch have readers that say where to cut. Of all other formats the tensors are
-taken that lie in the file itself, in one piece and as they are: compressed ones, those in many pieces and those
-in other files are left to the rolling hash. TensorFlow's checkpoints are cut by it, too: where a shard's
-tensors lie stands in another file, so its cut points would not follow from its content.
+Safetensors, the files of torch and the shards of its distributed checkpoints have readers that say where to
+cut. Of all other formats the tensors are taken that lie in the file itself, in one piece and as they are:
+compressed ones, those in many pieces and those in other files are left to the rolling hash. TensorFlow's
+checkpoints are cut by it, too: where a shard's tensors lie stands in another file, so its cut points would not
+follow from its content.
 """
 
 from __future__ import annotations
 
 from math import prod
 
-from mvcd.inspect import safetensors, tensorfiles, torchexport, torchlegacy, torchzip
+from mvcd.inspect import dcpshard, safetensors, tensorfiles, torchexport, torchlegacy, torchzip
 from mvcd.inspect.spans import Layout, NotThisFormat, ReadAt, Span, TensorInfo, partition
 from mvcd.inspect.tensorfile import StoredTensor, TensorFile
 
@@ -29,7 +30,7 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
     head = read_at(0, min(_HEAD_BYTES, size))
-    for reader in (safetensors, torchzip, torchexport, torchlegacy):
+    for reader in (safetensors, torchzip, torchexport, dcpshard, torchlegacy):
         if not reader.looks_like(head, size):
             continue
         try:
@@ -38,7 +39,7 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
             continue
         if any(span.tensor for span in spans):
             return Layout(reader.FORMAT, spans)
-    found = tensorfiles.read(read_at, size)
+    found = tensorfiles.read(read_at, size, cutting=True)
     return None if found is None else along(found, size)
 
 
@@ -59,7 +60,7 @@ def _span(tensor: StoredTensor) -> Span | None:
     if isinstance(tensor.content, bytes) or len(tensor.content) != 1:
         return None
     (place,) = tensor.content
-    if place.beside or place.deflated is not None or not place.size:
+    if place.beside or place.deflated is not None or place.coded or not place.size:
         return None
     count = prod(tensor.shape)
     width = place.size // count if count and place.size % count == 0 else 1  # blocks of numbers: 1

@@ -7,7 +7,7 @@ The pickle is read by its opcodes and never run (mvcd/inspect/unpickle.py). An a
     joblib's NumpyArrayWrapper, behind which come a byte, that many bytes of padding, and the elements
 
 An array is called by the path that leads to it: `coef_`, `steps.1.1.coef_`. Arrays of objects have no bytes.
-joblib's compressed files are other formats, and not read.
+Of compressed ones see mvcd/inspect/packedpickle.py.
 """
 
 from __future__ import annotations

@@ -120,6 +120,15 @@ def partition(tensors: Iterable[Span], size: int) -> tuple[Span, ...]:
     return tuple(spans)
 
 
+def within(read_at: ReadAt, start: int, size: int) -> ReadAt:
+    """Reads `size` bytes from byte `start` of a file on as a file of their own."""
+
+    def inside(at: int, count: int) -> bytes:
+        return read_at(start + at, max(min(count, size - at), 0))
+
+    return inside
+
+
 def read_exactly(read_at: ReadAt, offset: int, length: int) -> bytes:
     """Raises NotThisFormat where the file ends too early."""
     data = read_at(offset, length)

@@ -5,9 +5,17 @@ Unlike a `Layout` it rules no cut points, so it may say more: metadata, tensors 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from types import MappingProxyType
+
+from mvcd.inspect.spans import ReadAt
+
+Beside = Callable[[str], tuple[ReadAt, int] | None]
+"""Opens the file of that name in the same directory: how it is read, and its size in bytes; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +35,38 @@ Metadata = (
 )
 """What headers say besides tensors, read into inert values."""
 
+_NUMBER = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{0,30})?(?:[eE][-+]?[0-9]{1,3})?")
+
+LISTED_VALUES = 64
+"""The longest list that is kept as it is."""
+
+
+def number_in(text: str) -> str | int | float:
+    """The number that a text is, or the text itself."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    return int(text) if text.lstrip("-").isdigit() else number if isfinite(number) else text
+
+
+def digested(texts: Sequence[str]) -> Metadata:
+    """A list of texts as metadata: itself, or digested if it is long."""
+    if len(texts) <= LISTED_VALUES:
+        return tuple(texts)
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        data = text.encode("utf-8", "replace")
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return Digested("text", len(texts), digest.hexdigest())
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """`size` bytes at `offset` of the file itself, or of the file called `beside` in the same directory.
 
-    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951) whose content has that many bytes, of
-    which the first `skip` are a header.
+    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951), or with `zstd` a frame of Zstandard (RFC
+    8878), whose content begins with that many bytes, of which the first `skip` are a header. With `coded`, it
+    holds elements in a code that is not read here: equal bytes are equal elements, and more is not known.
     """
 
     offset: int
@@ -41,6 +74,8 @@ class Range:
     beside: str = ""
     deflated: int | None = None
     skip: int = 0
+    coded: bool = False
+    zstd: bool = False
 
     @property
     def length(self) -> int:
@@ -63,6 +98,11 @@ class StoredTensor:
     content: bytes | tuple[Range, ...]
     order: tuple[int, ...] = ()
     repeats: bool = False
+
+    @property
+    def coded(self) -> bool:
+        """Whether its elements lie in a code that is not read here; sizes are then those of the code."""
+        return not isinstance(self.content, bytes) and any(part.coded for part in self.content)
 
     @property
     def size(self) -> int:
@@ -92,10 +132,22 @@ TOLD_BY_RECIPES = frozenset({"safetensors"})
 """Formats of which a recipe tells all tensors. Headers of the others know more: several names of one range,
 tensors in pieces, in other files or compressed, axes in another order."""
 
-WITHOUT_METADATA = TOLD_BY_RECIPES | {"torch-zip", "torch-legacy", "torch-export"}
+WITHOUT_METADATA = TOLD_BY_RECIPES | {
+    "torch-zip", "torch-legacy", "torch-export", "torch-dcp-shard",
+}  # fmt: skip
 """Formats whose headers say nothing of the model besides its tensors."""
 
 
 def may_lean_on_others(name: str) -> bool:
     """Whether data of a file of this name may lie in files beside it, so that it can change alone."""
-    return name.endswith((".onnx", ".index"))
+    return name.endswith((".onnx", ".index", ".metadata", "_METADATA"))
+
+
+def is_headed_beside(name: str) -> bool:
+    """Whether even the shapes of tensors that a file of this name lists stand in other files beside it."""
+    return name.rpartition("/")[2] == "_METADATA"
+
+
+def is_told_beside(name: str) -> bool:
+    """Whether the tensors of a file of this name have their names in an index beside it, which lists them."""
+    return name.endswith(".distcp")

@@ -5,65 +5,86 @@ What does not parse has none: the answer is None, never an error, after a bounde
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 from mvcd.inspect import (
+    dcp,
     flaxpack,
     gguf,
     hdf5,
+    lightgbm,
     npz,
     onnx,
+    orbax,
+    packedpickle,
     picklefile,
     safetensors,
+    savedmodel,
     tfcheckpoint,
+    tflite,
     torchexport,
     torchlegacy,
     torchzip,
+    xgboost,
     zipmembers,
 )
 from mvcd.inspect.spans import NotThisFormat, ReadAt
-from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import Beside, Range, StoredTensor, TensorFile
 
 _HEAD_BYTES = 16
 
 
-def read(read_at: ReadAt, size: int, name: str = "") -> TensorFile | None:
+def read(
+    read_at: ReadAt,
+    size: int,
+    name: str = "",
+    beside: Beside | None = None,
+    *,
+    cutting: bool = False,
+) -> TensorFile | None:
     """The tensors of a file of `size` bytes. Its `name`, without directories, matters only to formats whose
-    data lies in other files beside it.
+    data lies in other files beside it. `beside` opens these for a format that keeps in them where a tensor's
+    bytes lie; without it such tensors are in code. For `cutting`, formats of which no tensor lies in the file
+    as it is are not looked into: that would cost seconds for nothing.
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
     try:
-        return _read(read_at, size, name)
+        return _read(read_at, size, name, beside, _BY_HEAD if cutting else _BY_HEAD + _WITHIN)
     except NotThisFormat:
         return None
 
 
-def _read(read_at: ReadAt, size: int, name: str) -> TensorFile | None:
+def _read(
+    read_at: ReadAt, size: int, name: str, beside: Beside | None, readers: _Readers
+) -> TensorFile | None:
     head = read_at(0, min(_HEAD_BYTES, size))
+    reader = next((read for looks_like, read in readers if looks_like(head, size)), None)
     found = None
-    if gguf.looks_like(head, size):
-        found = gguf.read(read_at, size)
-    elif npz.looks_like(head, size):
-        found = npz.read_npy(read_at, size)
-    elif zipmembers.looks_like(head, size):
-        found = _torch(torchzip, read_at, size) or _torch(torchexport, read_at, size)
-        found = found or _keras(read_at, size) or npz.read_npz(read_at, size)
-    elif torchlegacy.looks_like(head, size):
-        found = _torch(torchlegacy, read_at, size)
-    elif picklefile.looks_like(head, size):
-        found = picklefile.read(read_at, size)
-    elif flaxpack.looks_like(head, size):
-        found = flaxpack.read(read_at, size)
-    elif hdf5.looks_like(head, size):
-        found = hdf5.read(read_at, size)
+    if reader is picklefile.read and dcp.looks_like(read_at, size):
+        found = dcp.read(read_at, size, beside)
+    elif orbax.looks_like(head, size):
+        found = orbax.read(read_at, size, beside)
+    elif reader is not None:
+        found = reader(read_at, size)
     elif name.endswith(".index") and tfcheckpoint.looks_like(read_at, size):
         found = tfcheckpoint.read(read_at, size, name)
     elif safetensors.looks_like(head, size):
         found = _safetensors(read_at, size)
-    if found is None and onnx.looks_like(head, size):  # no magic of its own, so it comes last
-        found = onnx.read(read_at, size)
+    for last in (onnx, savedmodel):  # without a magic of their own
+        if found is None and last.looks_like(head, size):
+            found = last.read(read_at, size)
     return found
+
+
+def _zip(read_at: ReadAt, size: int) -> TensorFile | None:
+    found = _torch(torchzip, read_at, size) or _torch(torchexport, read_at, size)
+    return found or _keras(read_at, size) or npz.read_npz(read_at, size)
+
+
+def _legacy(read_at: ReadAt, size: int) -> TensorFile | None:
+    return _torch(torchlegacy, read_at, size)
 
 
 def _torch(reader: ModuleType, read_at: ReadAt, size: int) -> TensorFile | None:
@@ -90,3 +111,27 @@ def _safetensors(read_at: ReadAt, size: int) -> TensorFile | None:
     if not tensors:
         return None
     return TensorFile(safetensors.FORMAT, tensors, safetensors.metadata(read_at, size))
+
+
+_Readers = tuple[
+    tuple[Callable[[bytes, int], bool], Callable[[ReadAt, int], TensorFile | None]], ...
+]
+
+_BY_HEAD: _Readers = (
+    (gguf.looks_like, gguf.read),
+    (npz.looks_like, npz.read_npy),
+    (zipmembers.looks_like, _zip),
+    (torchlegacy.looks_like, _legacy),
+    (picklefile.looks_like, picklefile.read),
+    (flaxpack.looks_like, flaxpack.read),
+    (hdf5.looks_like, hdf5.read),
+    (tflite.looks_like, tflite.read),
+)
+"""Formats that the first bytes tell; the first that matches decides."""
+
+_WITHIN: _Readers = (
+    (xgboost.looks_like, xgboost.read),
+    (lightgbm.looks_like, lightgbm.read),
+    (packedpickle.looks_like, packedpickle.read),
+)
+"""Those without tensors, or with compressed ones only."""

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from math import prod
 
 from mvcd.inspect.protowire import message, signed
+from mvcd.inspect.slices import MAX_PLACES, Slice, assembled
 from mvcd.inspect.spans import (
     MAX_RANK_DIMENSIONS,
     MAX_TENSORS,
@@ -33,9 +33,6 @@ MAX_INDEX_BYTES = 64 << 20
 _FOOTER_BYTES = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _TRAILER_BYTES = 5  # compression and crc32c
-_MAX_PARTS = 4096
-"""Ranges of a partitioned variable: one cut along an axis within has one for each row."""
-
 _MAX_SHARDS = 100_000
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 """Object-based checkpoints end the name of every variable so."""
@@ -90,7 +87,7 @@ class _Entry:
     shard: int
     offset: int
     size: int
-    slices: tuple[tuple[tuple[int, int], ...], ...]
+    slices: tuple[Slice, ...]
 
     @property
     def width(self) -> int | None:
@@ -114,41 +111,14 @@ def _content(
         return None if place is None else (place,)
     if len(entry.slices) != len(slices) or entry.width is None:
         return None
-    pieces: list[tuple[int, Range]] = []
+    placed = []
     for extents, each in zip(sorted(entry.slices), slices, strict=True):
         place = each.place(prefix, shards)
         fits = each.dtype == entry.dtype and each.shape == tuple(length for _, length in extents)
-        if place is None or not fits or len(extents) != len(entry.shape):
+        if place is None or not fits:
             return None
-        pieces += _rows_of(extents, entry.shape, entry.width, place)
-        if len(pieces) > _MAX_PARTS:
-            return None
-    pieces.sort(key=lambda piece: piece[0])
-    end = 0
-    for at, place in pieces:
-        if at != end:
-            return None
-        end += place.size
-    return tuple(place for _, place in pieces) if end == prod(entry.shape) * entry.width else None
-
-
-def _rows_of(
-    extents: tuple[tuple[int, int], ...], shape: tuple[int, ...], width: int, place: Range
-) -> Iterator[tuple[int, Range]]:
-    """The pieces of a slice that lie in one in the whole, and where each begins there, in bytes."""
-    cut = len(shape)
-    while cut and extents[cut - 1] == (0, shape[cut - 1]):
-        cut -= 1
-    outer = max(cut - 1, 0)
-    strides = [prod(shape[axis + 1 :]) * width for axis in range(len(shape))]
-    run = prod(length for _, length in extents[outer:]) * width
-    first = sum(start * stride for (start, _), stride in zip(extents, strides, strict=True))
-    counts = [length for _, length in extents[:outer]]
-    if prod(counts) > _MAX_PARTS:
-        counts = [_MAX_PARTS + 1]  # enough to be refused
-    for number, indices in enumerate(product(*map(range, counts))):
-        at = first + sum(i * stride for i, stride in zip(indices, strides, strict=False))
-        yield at, Range(place.offset + number * run, run, beside=place.beside)
+        placed.append((extents, place))
+    return assembled(placed, entry.shape, entry.width)
 
 
 def _sliced(key: bytes) -> bytes:
@@ -177,14 +147,14 @@ def _entry(data: bytes) -> _Entry:
                 size = value
             case 7, bytes():
                 slices.append(value)
-    if len(slices) > _MAX_PARTS:
+    if len(slices) > MAX_PLACES:
         raise NotThisFormat("too many slices")
     return _Entry(
         dtype, shape, shard, offset, size, tuple([_slice(each, shape) for each in slices])
     )
 
 
-def _slice(data: bytes, shape: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+def _slice(data: bytes, shape: tuple[int, ...]) -> Slice:
     """A TensorSliceProto: an axis without a length is whole."""
     extents: list[tuple[int, int]] = []
     for number, _, value in message(data):

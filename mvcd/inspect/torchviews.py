@@ -34,7 +34,7 @@ def tensors(storages: Mapping[str, Span], described: Described) -> dict[str, Sto
     for name, tensor in described:
         if not name or name in found:  # alone in its file, it is called by its storage
             continue
-        placed = _placed(tensor, storages.get(tensor.storage.key))
+        placed = place_of(tensor, storages.get(tensor.storage.key))
         if placed is None:
             continue
         order, places = placed
@@ -68,7 +68,7 @@ def spans(storages: Mapping[str, Span], described: Described, size: int) -> tupl
         key = tensor.storage.key
         if key not in whole or whole[key].name != f"data/{key}" or name in names:
             continue
-        placed = _placed(tensor, storages[key])
+        placed = place_of(tensor, storages[key])
         if not name or name.startswith("data/") or placed is None or len(placed[1]) != 1:
             continue
         (place,) = placed[1]
@@ -107,7 +107,7 @@ def _whole(storages: Mapping[str, Span], described: Described) -> dict[str, Tens
         dtypes.setdefault(key, tensor.storage.dtype)
         if key in by_key or key not in storages:
             continue
-        placed = _placed(tensor, storages[key])
+        placed = place_of(tensor, storages[key])
         if placed is not None and [place.size for place in placed[1]] == [storages[key].size]:
             free = name and name not in names and not name.startswith("data/")
             names.add(name)
@@ -145,8 +145,8 @@ Placed = tuple[tuple[int, ...], tuple[Range, ...]]
 """The order of the axes, outermost first, or () where it is the shape's; and the ranges in the file."""
 
 
-def _placed(tensor: StorageView, storage: Span | None) -> Placed | None:
-    """None for what lies in too many pieces, in no storage, or outside of it."""
+def place_of(tensor: StorageView, storage: Span | None) -> Placed | None:
+    """Where a view of a storage lies in the file; None for too many pieces, or what is not within a storage."""
     if 0 in tensor.shape:
         return (), ()
     if storage is None:

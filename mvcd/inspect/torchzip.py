@@ -16,9 +16,10 @@ from __future__ import annotations
 from mvcd.inspect import torchpickle, torchviews
 from mvcd.inspect.spans import NotThisFormat, ReadAt, Span
 from mvcd.inspect.tensorfile import StoredTensor
+from mvcd.inspect.torchpickle import BYTES, StorageView
 from mvcd.inspect.zipmembers import below_one_root, looks_like
 
-__all__ = ["FORMAT", "looks_like", "spans", "tensors"]
+__all__ = ["FORMAT", "alone", "looks_like", "spans", "tensors"]
 
 FORMAT = "torch-zip"
 
@@ -31,6 +32,17 @@ def spans(read_at: ReadAt, size: int) -> tuple[Span, ...]:
 def tensors(read_at: ReadAt, size: int) -> dict[str, StoredTensor]:
     """Every tensor by every name it has. Raises NotThisFormat."""
     return torchviews.tensors(*_parts(read_at, size))
+
+
+def alone(read_at: ReadAt, size: int) -> tuple[StorageView, torchviews.Placed] | None:
+    """The tensor that is all that was saved, and where its bytes lie; None for what is no such thing, or has no
+    place. Raises NotThisFormat."""
+    storages, described = _parts(read_at, size)
+    if len(described) != 1 or described[0][0]:
+        return None
+    tensor = described[0][1]
+    placed = torchviews.place_of(tensor, storages.get(tensor.storage.key))
+    return None if placed is None or tensor.dtype == BYTES else (tensor, placed)
 
 
 def _parts(read_at: ReadAt, size: int) -> tuple[dict[str, Span], torchviews.Described]:

@@ -87,7 +87,8 @@ def no_persistent(_: Any) -> Any:
 
 class Machine:
     """The pickle virtual machine over inert values. `call` says what a function makes of its arguments,
-    `persistent` what a persistent id stands for, `built` is told of each object whose state was set."""
+    `persistent` what a persistent id stands for, `built` is told of each object whose state was set, `keyed` of
+    each item of a dict whose key is an object: it is kept nowhere else."""
 
     def __init__(
         self,
@@ -95,6 +96,7 @@ class Machine:
         call: Callable[[Any, Any], Any] = no_call,
         persistent: Callable[[Any], Any] = no_persistent,
         built: Callable[[Machine, Any], None] | None = None,
+        keyed: Callable[[Thing, Any], None] | None = None,
         at: int = 0,
         end: int | None = None,
     ) -> None:
@@ -112,6 +114,7 @@ class Machine:
         self.call = call
         self.persistent = persistent
         self.built = built
+        self.keyed = keyed
         self.stack: list[Any] = []
         self.outer: list[list[Any]] = []  # stacks below each MARK
         self.memo: list[Any] = []
@@ -289,6 +292,8 @@ class Machine:
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             if type(key) in (str, int):  # a path needs a plain key; no other key is hashed
                 items[key] = value
+            elif self.keyed is not None and type(key) is Thing:
+                self.keyed(key, value)
 
     def append(self, values: list[Any]) -> None:
         target = self.stack[-1]

@@ -70,6 +70,22 @@ def directory(read_at: ReadAt, size: int) -> tuple[list[Member], int]:
     return members, start
 
 
+def beginning(read_at: ReadAt, end: int) -> int:
+    """Where the zip begins that ends at byte `end`, of several in one file. Raises NotThisFormat."""
+    if end < _LOCAL.size + _CENTRAL.size + _END.size:
+        raise NotThisFormat("no room for a zip")
+    at = end - _END.size
+    *_, length, start, _ = _END.unpack(read_exactly(read_at, at, _END.size))
+    found: int = at - length - start
+    at -= _LOCATOR64.size
+    magic, _, end64, _ = _LOCATOR64.unpack(read_exactly(read_at, at, _LOCATOR64.size))
+    if magic == b"PK\x06\x07":
+        found = at - _END64.size - end64
+    if found < 0 or read_at(found, 4) != b"PK\x03\x04":
+        raise NotThisFormat("no beginning where the end says")
+    return found
+
+
 def _end(read_at: ReadAt, size: int) -> tuple[int, int, int, int]:
     """Members, directory length, directory offset, and the offset where the end records begin."""
     end = size - _END.size

@@ -5,19 +5,23 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 import zipfile
+import zlib
+from math import prod
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import hdf5, tensorfiles
+from mvcd.inspect import hdf5, hdf5chunks, tensorfiles
 from mvcd.inspect.spans import NotThisFormat
-from mvcd.inspect.tensorfile import TensorFile
+from mvcd.inspect.tensorfile import Range, TensorFile
 
 DATA = Path(__file__).parent / "data"
 ANSWERS = json.loads((DATA / "hdf5.json").read_text())
+CHUNKED = json.loads((DATA / "hdf5_chunks.json").read_text())
 FILES = sorted(ANSWERS)
 
 
@@ -25,13 +29,24 @@ def reading(data: bytes) -> TensorFile | None:
     return tensorfiles.read(lambda at, size: data[at : at + size], len(data))
 
 
+def elements(places: tuple[Range, ...], data: bytes) -> bytes:
+    found = b""
+    for place in places:
+        part = data[place.offset : place.offset + place.size]
+        if place.deflated is not None:
+            part = zlib.decompress(part, -zlib.MAX_WBITS)
+            assert place.deflated <= len(part)
+            part = part[: place.deflated]
+        found += part
+    return found
+
+
 def described(found: TensorFile, data: bytes) -> dict[str, list[object]]:
     told: dict[str, list[object]] = {}
     for name, tensor in found.tensors.items():
         assert not isinstance(tensor.content, bytes)
-        (place,) = tensor.content
-        digest = hashlib.sha256(data[place.offset : place.offset + place.size]).hexdigest()
-        told[name] = [tensor.dtype, list(tensor.shape), digest]
+        digest = hashlib.sha256(elements(tensor.content, data)).hexdigest()
+        told[name] = [tensor.dtype, list(tensor.shape), "code" if tensor.coded else digest]
     return told
 
 
@@ -40,7 +55,10 @@ def test_datasets_are_what_h5py_reads(file: str) -> None:
     data = (DATA / file).read_bytes()
     found = reading(data)
     assert found is not None and found.format == "hdf5"
-    assert described(found, data) == ANSWERS[file]
+    told = described(found, data)
+    chunked = told.pop("other2.chunked")
+    assert chunked[:2] == ["F32", [10, 10]] and found.tensors["other2.chunked"].coded
+    assert told == ANSWERS[file]
     assert [name for name, t in found.tensors.items() if t.repeats] == ["other2.again"]
 
 
@@ -55,7 +73,52 @@ def test_the_weights_in_a_keras_file() -> None:
     data = out.getvalue()
     found = reading(data)
     assert found is not None and found.format == "keras"
-    assert described(found, data) == ANSWERS["model.h5"]
+    assert described(found, data) == ANSWERS["model.h5"] | {
+        "other2.chunked": ["F32", [10, 10], "code"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "more_in_code"), [("chunks.h5", set()), ("chunks_latest.h5", {"more.grows"})]
+)
+def test_chunks_are_what_h5py_reads(file: str, more_in_code: set[str]) -> None:
+    """As they are, deflated, with checksums, of rows and of columns; or in code."""
+    data = (DATA / file).read_bytes()
+    found = reading(data)
+    assert found is not None
+    in_code = {name for name in CHUNKED if name.startswith("code.")} | more_in_code
+    assert described(found, data) == {
+        name: [*answer[:2], "code" if name in in_code else answer[2]]
+        for name, answer in CHUNKED.items()
+    }
+    assert len(in_code) >= 4 and len(found.tensors["read.gzip"].content) == 3
+
+
+@pytest.mark.parametrize("shape", [(1 << 63, 6), (1 << 63, 1 << 63), (1 << 40, 6)])
+def test_shapes_beyond_all_chunks_are_all_of_the_file(shape: tuple[int, int]) -> None:
+    """In the index of newest files, and in trees: the shape of ten rows of six is written over."""
+    for file in ("chunks.h5", "chunks_latest.h5"):
+        data = (DATA / file).read_bytes()
+        old, new = struct.pack("<QQ", 10, 6), struct.pack("<QQ", *shape)
+        changed = data.replace(old, new)
+        assert changed != data
+        found = reading(changed)
+        assert found is not None
+        tensor = found.tensors["read.plain"]
+        assert tensor.shape == shape and tensor.content == (Range(0, len(data), coded=True),)
+
+
+def test_chunks_without_ranges_are_all_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks that were never written, and more than we keep."""
+    monkeypatch.setattr(hdf5chunks, "MAX_PLACES", 30)
+    data = (DATA / "chunks.h5").read_bytes()
+    found = reading(data)
+    assert found is not None
+    whole = (Range(0, len(data), coded=True),)
+    assert {name for name, tensor in found.tensors.items() if tensor.content == whole} == {
+        "code.partly", "code.unwritten", "more.long",
+    }  # fmt: skip
+    assert found.tensors["more.empty"].content == ()
 
 
 def test_a_circle_of_groups_ends() -> None:
@@ -76,7 +139,7 @@ def test_links_that_we_do_not_read_hide_no_tensor() -> None:
         hdf5.read(lambda at, size: data[at : at + size], len(data))
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [*FILES, "chunks.h5", "chunks_latest.h5"])
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_damage_is_read_or_refused(file: str, data: st.DataObject) -> None:
@@ -86,4 +149,5 @@ def test_damage_is_read_or_refused(file: str, data: st.DataObject) -> None:
     found = reading(bytes(content))
     for tensor in found.tensors.values() if found is not None else ():
         assert not isinstance(tensor.content, bytes)
+        assert tensor.coded or tensor.size == 0 or tensor.size % prod(tensor.shape) == 0
         assert all(place.offset + place.size <= len(content) for place in tensor.content)

@@ -23,6 +23,11 @@ OTHERS = [
         "odd.onnx",
         "model.h5",
         "v110.h5",
+        "chunks.h5",
+        "lite.tflite",
+        "saved_model.pb",
+        "frozen.pb",
+        "far.tflite",
         "sk5.pkl",
         "sk.joblib",
         "paddle.pdparams",
@@ -45,7 +50,7 @@ def read(data: bytes) -> Layout | None:
         return data[offset : offset + length]
 
     found = layout(read_at, len(data))
-    assert read_bytes <= 9 * len(data) + 1024
+    assert read_bytes <= 11 * len(data) + 1024, "five pickles of torch's old files, two times each"
     if found is not None:
         check(found, len(data))
     return found
@@ -132,7 +137,7 @@ def test_of_other_formats_each_tensor_in_one_piece_has_a_span(sample: Path) -> N
     places: set[int] = set()
     for name, tensor in listed.tensors.items():
         match tensor.content:
-            case (Range(beside="", deflated=None) as place,) if place.size:
+            case (Range(beside="", deflated=None, coded=False) as place,) if place.size:
                 if place.offset in places:
                     assert name not in spans, "the same bytes"
                     continue

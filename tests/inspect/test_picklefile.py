@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import pickle
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mvcd.inspect import tensorfiles
-from mvcd.inspect.tensorfile import StoredTensor, TensorFile
+from mvcd.inspect import packedpickle, tensorfiles
+from mvcd.inspect.layout import layout
+from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
 from mvcd.inspect.turning import turned
 
 DATA = Path(__file__).parent / "data"
@@ -100,3 +103,86 @@ def test_an_order_of_bytes_that_is_none(order: bytes) -> None:
     data = pickle.dumps({"a": np.ones(3, "f4")}, 4)
     assert b"\x8c\x01<" in data
     assert reading(data.replace(b"\x8c\x01<", b"\x8c\x01" + order)) is None
+
+
+# ---------------------------------------------------------------- compressed as a whole
+
+PACKED = json.loads((DATA / "packed.json").read_text())
+
+
+@pytest.mark.parametrize("suffix", ["z", "gz"])
+def test_arrays_in_zlib_are_what_joblib_loads(suffix: str) -> None:
+    data = (DATA / f"packed.{suffix}").read_bytes()
+    found = reading(data)
+    assert found is not None and found.format == "pickle"
+    told = {}
+    for name, tensor in found.tensors.items():
+        assert not isinstance(tensor.content, bytes) and not tensor.coded
+        lying = b""
+        for place in tensor.content:
+            inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[place.offset :])
+            lying += inflated[place.skip : place.deflated]
+        assert len(lying) == tensor.size
+        lying = turned(lying, tensor.shape, tensor.order) if tensor.order else lying
+        told[name] = [tensor.dtype, list(tensor.shape), hashlib.sha256(lying).hexdigest()]
+    assert told == PACKED
+    assert found.tensors["turned"].order == (1, 0)
+    assert layout(lambda at, size: data[at : at + size], len(data)) is None
+
+
+@pytest.mark.parametrize("suffix", ["bz2", "xz", "lzma"])
+def test_arrays_in_other_compressions_are_in_code(suffix: str) -> None:
+    data = (DATA / f"packed.{suffix}").read_bytes()
+    found = reading(data)
+    assert found is not None
+    assert {n: [t.dtype, list(t.shape)] for n, t in found.tensors.items()} == {
+        name: answer[:2] for name, answer in PACKED.items()
+    }
+    whole = (Range(0, len(data), coded=True),)
+    assert {n for n, t in found.tensors.items() if t.content == whole} == PACKED.keys() - {"empty"}
+    assert not any(tensor.order for tensor in found.tensors.values())
+
+
+def test_a_gzip_header_with_a_name_and_a_comment() -> None:
+    body = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    pickled = pickle.dumps({"w": np.arange(4.0)}, 4)
+    deflated = body.compress(pickled) + body.flush()
+    head = b"\x1f\x8b\x08\x1c" + bytes(6) + b"\x03\0abc" + b"name\0" + b"said\0"
+    tail = zlib.crc32(pickled).to_bytes(4, "little") + len(pickled).to_bytes(4, "little")
+    found = reading(head + deflated + tail)
+    assert found is not None
+    (place,) = found.tensors["w"].content
+    assert isinstance(place, Range) and place.offset == len(head) and place.deflated is not None
+    assert pickled[place.skip : place.deflated] == np.arange(4.0).tobytes()
+
+
+def test_a_large_packed_pickle_is_read_from_front_to_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays longer than what is kept of the stream; more of them than are worth reaching are in code."""
+    arrays = {f"a{n}": np.full(500_000, n, "f8") for n in range(5)} | {"last": np.arange(3)}
+    data = zlib.compress(pickle.dumps(arrays, 4), 1)
+    found = reading(data)
+    assert found is not None and list(found.tensors) == list(arrays)
+    assert not any(tensor.coded for tensor in found.tensors.values())
+    monkeypatch.setattr(packedpickle, "_MAX_REACHED_BYTES", 30 << 20)
+    found = reading(data)
+    assert found is not None and all(tensor.coded for tensor in found.tensors.values())
+    monkeypatch.setattr(packedpickle, "_MAX_BYTES", 10 << 20)
+    assert reading(data) is None
+
+
+@pytest.mark.parametrize("suffix", ["z", "gz", "bz2", "xz", "lzma"])
+def test_packed_pickles_that_are_cut_or_damaged(suffix: str) -> None:
+    data = (DATA / f"packed.{suffix}").read_bytes()
+    for size in range(0, len(data) - 12, 7):
+        assert reading(data[:size]) is None
+    damaged = bytearray(data)
+    for at in range(10, len(data), 5):  # gzip's header has a time, which is anything
+        damaged[at] ^= 0xFF
+        found = reading(bytes(damaged))
+        damaged[at] ^= 0xFF
+        assert found is None or all(t.coded for t in found.tensors.values() if t.size)
+
+
+def test_what_is_compressed_and_no_pickle() -> None:
+    for data in (zlib.compress(b"text" * 99), gzip.compress(bytes(999)), b"x\x9c" + b"text" * 20):
+        assert reading(data) is None

@@ -18,10 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.intake import ingest, scan
+from mvcd.repo.intake import ingest
 from mvcd.repo.ondisk import reading
 from mvcd.repo.ondisk._read import read_files
 from mvcd.repo.records.refs import HEADS
+from mvcd.repo.workspace import scan
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 from mvcd.store.api import RefUpdate
 from tests.support.privileges import unprivileged

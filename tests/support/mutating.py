@@ -27,7 +27,28 @@ from mvcd.inspect.tables import read_table
 from mvcd.inspect.tensorfile import TensorFile
 
 DATA = Path(__file__).parents[1] / "inspect" / "data"
-ENDINGS = (".pt", ".pt2", ".gguf", ".onnx", ".index", ".pkl", ".joblib", ".h5", ".pdparams")
+ENDINGS = (
+    ".distcp",
+    ".metadata",
+    "linear.json",
+    ".ubj",
+    "light.txt",
+    ".pt",
+    ".pt2",
+    "_METADATA",
+    "packed.z",
+    "packed.gz",
+    "packed.bz2",
+    ".gguf",
+    ".pb",
+    ".tflite",
+    ".onnx",
+    ".index",
+    ".pkl",
+    ".joblib",
+    ".h5",
+    ".pdparams",
+)
 PATCHES = (
     b"\xff" * 4,
     b"\xff" * 8,
@@ -44,7 +65,7 @@ PATCHES = (
 
 def seeds() -> list[tuple[str, bytes]]:
     """Names and contents: what the formats' own libraries wrote."""
-    files = sorted(path for path in DATA.rglob("*") if path.suffix in ENDINGS)
+    files = sorted(path for path in DATA.rglob("*") if path.name.endswith(ENDINGS))
     found = [(path.name, path.read_bytes()) for path in files]
     arrays = {
         "a": np.ones((3, 4), "f4"),

@@ -8,14 +8,23 @@ is not known without reading it, so such a layer is never found to be renamed.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from functools import partial
 from typing import BinaryIO
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.flatten import flatten
 from mvcd.inspect.layers import Keyed, Layer, layers_in
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, WITHOUT_METADATA, StoredTensor, TensorFile
-from mvcd.objects.entry import Entry
+from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.tensorfile import (
+    TOLD_BY_RECIPES,
+    WITHOUT_METADATA,
+    StoredTensor,
+    TensorFile,
+    is_headed_beside,
+    is_told_beside,
+)
+from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Segment
 from mvcd.objects.version import Value
 from mvcd.repo.compare.sides import Side
@@ -30,7 +39,9 @@ class ModelFiles:
         self._headers: dict[tuple[RecipeId, str], TensorFile | None] = {}
 
     def layers(self, entry: Entry) -> dict[str, Keyed]:
-        """Empty for a file without tensors."""
+        """Empty for a file without tensors, and for one whose tensors an index lists."""
+        if is_told_beside(entry.path):
+            return {}
         recipe = self._side.recipe(entry)
         if recipe.format in TOLD_BY_RECIPES:
             tensors = held(recipe, _nothing, "")
@@ -60,9 +71,23 @@ class ModelFiles:
         name = entry.path.rpartition("/")[2]
         key = entry.recipe, name
         if key not in self._headers:
+            beside = partial(self._beside, entry.path) if is_headed_beside(name) else None
             with self._side.open(entry) as file:
-                self._headers[key] = tensorfiles.read(_ReadAt(file), entry.size, name)
+                self._headers[key] = tensorfiles.read(_ReadAt(file), entry.size, name, beside)
         return self._headers[key]
+
+    def _beside(self, path: str, name: str) -> tuple[ReadAt, int] | None:
+        """Opened for each reading, of which there are few: thousands of files cannot be open at once."""
+        placed = self._side.files.find(path[: path.rfind("/") + 1] + name)
+        if placed is None or placed.entry.mode is Mode.SYMLINK:
+            return None
+        entry = placed.entry
+
+        def read_at(offset: int, length: int) -> bytes:
+            with self._side.open(entry) as file:
+                return _ReadAt(file)(offset, length)
+
+        return read_at, entry.size
 
 
 class _ReadAt:

@@ -8,7 +8,8 @@ from functools import cache, partial
 from itertools import chain
 
 from mvcd.inspect import turning
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor
+from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of
@@ -19,8 +20,8 @@ from mvcd.repo.contents.tensors import Segments
 @dataclass(frozen=True, slots=True)
 class TensorRow:
     """A tensor in a file. `key` is its content's identity, None where only walking its pieces can tell:
-    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself. `order`: see
-    `StoredTensor`."""
+    `stored` as they lie in the file, perhaps compressed, or `pieces` of the tensor itself. `order` and `coded`:
+    see `StoredTensor`."""
 
     path: str
     name: str
@@ -32,6 +33,21 @@ class TensorRow:
     pieces: Callable[[], Iterator[ContentPiece]]
     stored: Callable[[], Iterator[ContentPiece]]
     order: tuple[int, ...] = ()
+    coded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TensorForm:
+    """A tensor on one side: the file it lies in, its dtype and shape."""
+
+    path: str
+    dtype: str
+    shape: tuple[int, ...]
+    size: int  # bytes
+
+    @classmethod
+    def of(cls, row: TensorRow | None) -> TensorForm | None:
+        return None if row is None else cls(row.path, row.dtype, row.shape, row.size)
 
 
 class TensorSide:
@@ -45,10 +61,14 @@ class TensorSide:
         self._companions: dict[str, Entry | None] = {}
 
     def entries(self) -> dict[str, Entry]:
-        """The weight files by path."""
+        """The weight files by path, but for those whose tensors an index lists."""
         others = map(self._files.find, self._also)
         placed = chain(self._files.all([Component.WEIGHTS]), (p for p in others if p is not None))
-        found = {p.entry.path: p.entry for p in placed if p.entry.mode is not Mode.SYMLINK}
+        found = {
+            p.entry.path: p.entry
+            for p in placed
+            if p.entry.mode is not Mode.SYMLINK and not is_told_beside(p.entry.path)
+        }
         return dict(sorted(found.items())) if self._also else found
 
     def recipe_rows(self, entry: Entry, *, headers: bool = True) -> Iterator[TensorRow]:
@@ -83,7 +103,8 @@ class TensorSide:
         from mvcd.inspect import tensorfiles  # late: start-up
 
         directory, _, name = entry.path.rpartition("/")
-        found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name)
+        beside = partial(self._opened, directory)
+        found = tensorfiles.read(partial(self.content.read_at, entry), entry.size, name, beside)
         for tensor in found.tensors.values() if found is not None else ():
             located = self._located(entry, directory, tensor)
             if located is not None:
@@ -93,7 +114,7 @@ class TensorSide:
                     entry.path, tensor.name, tensor.dtype, tensor.shape, size=tensor.size,
                     stored_size=tensor.stored_size, pieces=walk,
                     key=None if segment is None else segment.content_key,
-                    stored=partial(walk, inflate=False), order=tensor.order,
+                    stored=partial(walk, inflate=False), order=tensor.order, coded=tensor.coded,
                 )  # fmt: skip
 
     def turned(self, row: TensorRow) -> TensorRow:
@@ -136,6 +157,10 @@ class TensorSide:
             return self.content.literal(path, located)
         ranges = (self.content.range(file, place, inflate=inflate) for file, place in located)
         return chain.from_iterable(ranges)
+
+    def _opened(self, directory: str, name: str) -> tuple[ReadAt, int] | None:
+        entry = self._beside(directory, name)
+        return None if entry is None else (partial(self.content.read_at, entry), entry.size)
 
     def _beside(self, directory: str, name: str) -> Entry | None:
         path = f"{directory}/{name}" if directory else name

@@ -13,7 +13,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import NoReturn, Self
@@ -28,7 +27,7 @@ from mvcd.objects.version import EMPTY
 from mvcd.repo.compare.sides import Sides
 from mvcd.repo.compare.tensormatch import matched, present
 from mvcd.repo.compare.tensorrows import Rows, gather
-from mvcd.repo.compare.tensortable import TensorRow, TensorSide
+from mvcd.repo.compare.tensortable import TensorForm, TensorRow, TensorSide
 from mvcd.repo.contents.files import ABSENT
 from mvcd.repo.contents.pieces import Content, Run, UnreadableContent, blaming, same, windows
 from mvcd.repo.contents.pipeline import Pipeline
@@ -39,16 +38,6 @@ _BATCH_RUNS = 4
 
 
 _EQUAL = ("unchanged", "renamed")
-
-
-@dataclass(frozen=True, slots=True)
-class TensorForm:
-    """A tensor on one side: the file it lies in, its dtype and shape."""
-
-    path: str
-    dtype: str
-    shape: tuple[int, ...]
-    size: int  # bytes
 
 
 class TensorDiff:
@@ -86,8 +75,8 @@ class TensorDiff:
         self._statistics: Statistics | None = None
         self.pair = old, new
         self.name = name
-        self.old = _form(old)
-        self.new = _form(new)
+        self.old = TensorForm.of(old)
+        self.new = TensorForm.of(new)
         self.problem: str | None = None  # why its data cannot be read
         try:
             self.kind = weights.kind(old, new)
@@ -347,8 +336,8 @@ class Weights(Mapping[str, TensorDiff]):
         """By content keys; where the cutting did not heed tensors, by chunks, then by the bytes in question."""
         if old.key is not None and new.key is not None:
             return old.key == new.key
-        if old.size != new.size:
-            return False
+        if old.size != new.size or old.coded != new.coded:
+            return self._differ(old, new)
         if old.stored_size == new.stored_size:
             runs = windows(old.stored(), 1, new.stored(), 1)
             if all(same(a, b) for a, b in runs):
@@ -359,8 +348,15 @@ class Weights(Mapping[str, TensorDiff]):
             self._spend(sum(piece.stop - piece.start for piece in (*a, *b)))
             with blaming(new.path):
                 if self._old.content.join(a) != self._new.content.join(b):
-                    return False
+                    return self._differ(old, new)
         return True
+
+    @staticmethod
+    def _differ(old: TensorRow, new: TensorRow) -> bool:
+        """False. Raises Unreadable for elements in code, which may be equal though their bytes are not."""
+        if old.coded or new.coded:
+            raise UnreadableContent("it is stored in a code that is not read")
+        return False
 
     def _spend(self, size: int) -> None:
         if self._left is not None:
@@ -440,10 +436,6 @@ def _states(rows: Iterable[TensorRow]) -> set[tuple[str, str]]:
     for row in rows:
         names.setdefault(row.path, []).append(row.name)
     return {(path, name) for path, found in names.items() for name in state_in(path, found)}
-
-
-def _form(row: TensorRow | None) -> TensorForm | None:
-    return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)
 
 
 def _no_object(id: Digest) -> NoReturn:

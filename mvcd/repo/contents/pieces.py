@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
 
+import zstandard
+
 from mvcd.codec.decode import decode_into
 from mvcd.errors import CorruptObject, Failure, IntegrityError
 from mvcd.ids import Bytes, ChunkId, RecipeId
@@ -37,6 +39,9 @@ _KEPT_FILES = 64
 
 _INFLATED_BYTES = 256 << 10
 """Bytes of a compressed member taken as one piece."""
+
+_WINDOW_BYTES = 128 << 20
+"""The largest window of a Zstandard frame that is read; `zstd --long` has as much."""
 
 
 class UnreadableContent(Exception):
@@ -167,22 +172,26 @@ class Content:
             offset = ahead[-1].offset + ahead[-1].size
 
     def _inflated(self, pieces: Iterator[ContentPiece], place: Range) -> Iterator[ContentPiece]:
-        inflater, at, last = zlib.decompressobj(-zlib.MAX_WBITS), 0, place.deflated or 0
-        for piece in pieces:
-            rest: Bytes = self.load(piece)
-            while at < last:
-                try:
-                    data = inflater.decompress(rest, _INFLATED_BYTES)
-                except zlib.error as error:
-                    raise UnreadableContent(f"it cannot be inflated: {error}") from error
-                rest = inflater.unconsumed_tail
-                if not data and not rest:
-                    break
+        stored, path = iter(pieces), ""
+
+        def loaded() -> Iterator[Bytes]:
+            nonlocal path
+            for piece in stored:
+                path = piece.path
+                yield self.load(piece)
+
+        at, last = 0, place.deflated or 0
+        try:
+            for data in _unzstd(loaded()) if place.zstd else _inflate(loaded()):
                 skip = min(max(place.skip - at, 0), len(data))
                 at += len(data)
                 if len(data) > skip:
                     part = Part(at, len(data), None, data)
-                    yield ContentPiece(piece.path, part, skip, len(data) - max(at - last, 0))
+                    yield ContentPiece(path, part, skip, len(data) - max(at - last, 0))
+                if at >= last:
+                    return
+        except (zlib.error, zstandard.ZstdError) as error:
+            raise UnreadableContent(f"it cannot be decompressed: {error}") from error
         if at < last:
             raise UnreadableContent("its compressed data ends early")
 
@@ -196,6 +205,37 @@ class Content:
         if ChunkId.of(data) != id:
             raise _moved(path)
         return data
+
+
+def _inflate(stored: Iterator[Bytes]) -> Iterator[bytes]:
+    """What a raw DEFLATE stream holds, by pieces of bounded size."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for rest in stored:
+        while data := inflater.decompress(rest, _INFLATED_BYTES):
+            rest = inflater.unconsumed_tail  # noqa: PLW2901
+            yield data
+
+
+def _unzstd(stored: Iterator[Bytes]) -> Iterator[bytes]:
+    """What a frame of Zstandard holds, by pieces of bounded size, from a window of bounded size."""
+    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
+    with decompressor.stream_reader(_Source(stored)) as reader:  # type: ignore[arg-type]
+        while data := reader.read(_INFLATED_BYTES):
+            yield data
+
+
+class _Source:
+    """Pieces as the file that zstandard reads from."""
+
+    def __init__(self, pieces: Iterator[Bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def read(self, size: int) -> bytes:
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b""))
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(data)
 
 
 def _moved(path: str) -> Failure:

@@ -7,14 +7,15 @@ header; a tensor that is exactly one of the recipe's segments keeps that segment
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from mvcd.chunking.chunker import piece_points
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.ids import ChunkId
 from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
 from mvcd.objects.recipe import (
     LITERAL_BYTES,
     Recipe,
@@ -68,13 +69,15 @@ def read_at_of(recipe: Recipe, fetch: Fetch) -> ReadAt:
 
 
 def held(recipe: Recipe, read_at: ReadAt, name: str) -> list[Held]:
-    """Every tensor of a file called `name`, without directories.
+    """Every tensor of a file called `name`, without directories; none of one whose tensors an index lists.
 
     Where the header is needed and not here, what the recipe tells; raises what is in ABSENT where that is
     nothing.
     """
     if recipe.format in TOLD_BY_RECIPES:
         return list(_told(recipe))
+    if is_told_beside(name):
+        return []
     from mvcd.inspect import tensorfiles  # late: start-up
 
     try:
@@ -99,16 +102,24 @@ def _told(recipe: Recipe) -> Iterator[Held]:
 
 
 def alone(tensor: StoredTensor, read_at: ReadAt) -> Segment | None:
-    """The segment that the tensor would be if it were stored by itself: equal for equal bytes, wherever they
-    lie. Reads them. None for what lies in another file."""
+    """The segment that the tensor would be if it were stored by itself: equal for equal elements, wherever and
+    however compressed they lie; of elements in code it is the code. Reads them. None for what lies in another
+    file, and for a damaged stream."""
     if isinstance(tensor.content, bytes):
         source: Iterator[bytes] = iter([tensor.content])
     elif any(place.beside for place in tensor.content):
         return None
     else:
         source = _pieces(tensor.content, read_at)
-    if tensor.stored_size <= LITERAL_BYTES:
-        return Segment(b"".join(source)) if tensor.stored_size else None
+    try:
+        return _segment(source, tensor.size)
+    except zlib.error:
+        return None
+
+
+def _segment(source: Iterator[bytes], size: int) -> Segment | None:
+    if size <= LITERAL_BYTES:
+        return Segment(b"".join(source)) if size else None
     builder, rest = SegmentBuilder(lambda _, __: None), b""
     for data in source:
         rest += data
@@ -124,5 +135,21 @@ def alone(tensor: StoredTensor, read_at: ReadAt) -> Segment | None:
 
 def _pieces(places: tuple[Range, ...], read_at: ReadAt) -> Iterator[bytes]:
     for place in places:
-        for at in range(0, place.size, TENSOR_PIECE_BYTES):
-            yield read_at(place.offset + at, min(TENSOR_PIECE_BYTES, place.size - at))
+        lying = (
+            read_at(place.offset + at, min(TENSOR_PIECE_BYTES, place.size - at))
+            for at in range(0, place.size, TENSOR_PIECE_BYTES)
+        )
+        yield from lying if place.deflated is None else _inflated(lying, place.deflated, place.skip)
+
+
+def _inflated(stored: Iterable[bytes], last: int, skip: int) -> Iterator[bytes]:
+    """Bytes `skip` to `last` of a raw DEFLATE stream. Raises zlib.error, also where it breaks off."""
+    inflater, at = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    for data in stored:
+        rest = data
+        while at < last and (piece := inflater.decompress(rest, TENSOR_PIECE_BYTES)):
+            rest = inflater.unconsumed_tail
+            yield piece[max(skip - at, 0) : last - at]
+            at += len(piece)
+    if at < last:
+        raise zlib.error("a stream that breaks off")
