@@ -16,11 +16,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from math import prod
 from typing import NoReturn, Self
 
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
-from mvcd.inspect.statistics import Statistics, Sums, is_number, width
+from mvcd.inspect.statistics import Statistics, Step, Sums, is_number, unit
 from mvcd.inspect.trainingstate import state_in
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_BYTES
@@ -49,6 +50,16 @@ class TensorForm:
     dtype: str
     shape: tuple[int, ...]
     size: int  # bytes
+
+    @property
+    def readable(self) -> bool:
+        """Whether its bytes are numbers to us. Where elements are packed together, their shape has to be whole
+        blocks of them: half a byte of padding is no number."""
+        if not is_number(self.dtype):
+            return False
+        width, elements = unit(self.dtype)
+        told = prod(self.shape) * (2 if self.dtype == "F4_X2" else 1)
+        return elements == 1 or told * width == self.size * elements
 
 
 class TensorDiff:
@@ -115,14 +126,17 @@ class TensorDiff:
             return f"it was {self.kind}"
         if old.shape != new.shape:
             return f"its shape changed from {list(old.shape)} to {list(new.shape)}"
-        if old.dtype != new.dtype and not (is_number(old.dtype) and is_number(new.dtype)):
+        if old.dtype != new.dtype and not (old.readable and new.readable):
             return f"its dtype changed from {old.dtype} to {new.dtype}"
+        if self.packed and old.size != new.size:
+            return f"it takes {new.size:,} bytes, and took {old.size:,}"
         return self.problem
 
     @property
     def packed(self) -> bool:
-        """Whether its dtype packs values together (Q4_K, F4): only the share of changed bytes is told then."""
-        return self.new is not None and not is_number(self.new.dtype)
+        """Whether its dtype packs values in a way that we do not read (IQ2_XS, F6_E2M3): only the share of
+        changed bytes is told then."""
+        return any(form is not None and not form.readable for form in (self.old, self.new))
 
     @property
     def statistics(self) -> Statistics:
@@ -141,7 +155,7 @@ class TensorDiff:
 
     @property
     def changed_fraction(self) -> float:
-        """Share of elements whose bits differ, 0 to 1."""
+        """Share of elements that differ, 0 to 1; see `Statistics.changed`."""
         return 0.0 if self.kind in _EQUAL else self.statistics.changed_fraction
 
     @property
@@ -375,12 +389,13 @@ class Weights(Mapping[str, TensorDiff]):
         old, new = self._level(old, new)
         sums = Sums.none()
         dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
-        widths = width(dtypes[0]), width(dtypes[1])
-        take = partial(self._take, sums, widths)
-        runs = windows(old.pieces(), widths[0], new.pieces(), widths[1])
+        step = Step.of(*dtypes)
+        take = partial(self._take, sums, step)
+        runs = windows(old.pieces(), step.old, new.pieces(), step.new, step.elements)
         while batch := list(islice(runs, _BATCH_RUNS)):
             pipeline.submit(partial(self._compare, tensor, dtypes, batch), take)
-        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
+        sizes = old.size, new.size
+        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, step, sizes))
 
     def _compare(
         self, tensor: TensorDiff, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]
@@ -402,14 +417,16 @@ class Weights(Mapping[str, TensorDiff]):
             after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
         return Sums.piece(dtypes[0], before, dtypes[1], after)
 
-    def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
+    def _take(self, sums: Sums, step: Step, piece: Sums) -> None:
         sums.merge(piece)
-        self._monitor.advance(bytes_done=piece.elements * sum(widths))
+        done = piece.elements // step.elements * (step.old + step.new)
+        self._monitor.advance(bytes_done=done)
 
-    def _conclude(self, tensor: TensorDiff, sums: Sums, elements: int) -> None:
+    def _conclude(self, tensor: TensorDiff, sums: Sums, step: Step, sizes: tuple[int, int]) -> None:
         if tensor.problem is not None:
             return
-        if sums.elements != elements:
+        steps, rest = divmod(sums.elements, step.elements)
+        if rest or (steps * step.old, steps * step.new) != sizes:
             raise CorruptObject(f"{tensor.name} is not as long as its shape says")
         tensor.statistics = Statistics.of_packed(sums) if tensor.packed else Statistics.of(sums)
         self._monitor.advance(items_done=1)
