@@ -24,12 +24,13 @@ from mvcd.codec import _planes
 from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
+from mvcd.disk import _io
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
 from mvcd.inspect import _compare
 from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 from mvcd.repo.ondisk import _read, _scan, _write
-from mvcd.store import _faults, _io
+from mvcd.store import _faults
 from tests.codec.samples import PACK, noise, table, weights
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "codec.json"
