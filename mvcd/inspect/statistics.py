@@ -38,7 +38,7 @@ def unit(dtype: str) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Stride:
     """The fewest elements that are whole units of both dtypes, and the bytes that they take on each side."""
 
     elements: int

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mvcd.inspect.statistics import Statistics, Step, Sums, is_number, unit
+from mvcd.inspect.statistics import Statistics, Stride, Sums, is_number, unit
 
 CLOSE = 1e-12
 """Relative. The promise is 1e-6."""
@@ -103,8 +103,8 @@ def test_elements_packed_in_ways_unknown_to_us_are_no_numbers() -> None:
 
 def test_what_cannot_be_cut() -> None:
     assert (unit("BF16"), unit("F4"), unit("Q4_K")) == ((2, 1), (1, 2), (144, 256))
-    assert Step.of("Q4_K", "F16") == Step(256, 144, 512)
-    assert Step.of("Q8_0", "NVFP4") == Step(64, 68, 36)
+    assert Stride.of("Q4_K", "F16") == Stride(256, 144, 512)
+    assert Stride.of("Q8_0", "NVFP4") == Stride(64, 68, 36)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

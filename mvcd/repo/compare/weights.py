@@ -13,20 +13,19 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from math import prod
 from typing import NoReturn, Self
 
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
-from mvcd.inspect.statistics import Statistics, Step, Sums, is_number, unit
+from mvcd.inspect.statistics import Statistics, Stride, Sums
 from mvcd.inspect.trainingstate import state_in
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.version import EMPTY
 from mvcd.repo.compare.sides import Sides
+from mvcd.repo.compare.tensorform import form_of
 from mvcd.repo.compare.tensormatch import matched, present
 from mvcd.repo.compare.tensorrows import Rows, gather
 from mvcd.repo.compare.tensortable import TensorRow, TensorSide
@@ -40,26 +39,6 @@ _BATCH_RUNS = 4
 
 
 _EQUAL = ("unchanged", "renamed")
-
-
-@dataclass(frozen=True, slots=True)
-class TensorForm:
-    """A tensor on one side: the file it lies in, its dtype and shape."""
-
-    path: str
-    dtype: str
-    shape: tuple[int, ...]
-    size: int  # bytes
-
-    @property
-    def readable(self) -> bool:
-        """Whether its bytes are numbers to us. Where elements are packed together, their shape has to be whole
-        blocks of them: half a byte of padding is no number."""
-        if not is_number(self.dtype):
-            return False
-        width, elements = unit(self.dtype)
-        told = prod(self.shape) * (2 if self.dtype == "F4_X2" else 1)
-        return elements == 1 or told * width == self.size * elements
 
 
 class TensorDiff:
@@ -97,8 +76,8 @@ class TensorDiff:
         self._statistics: Statistics | None = None
         self.pair = old, new
         self.name = name
-        self.old = _form(old)
-        self.new = _form(new)
+        self.old = form_of(old)
+        self.new = form_of(new)
         self.problem: str | None = None  # why its data cannot be read
         try:
             self.kind = weights.kind(old, new)
@@ -389,13 +368,13 @@ class Weights(Mapping[str, TensorDiff]):
         old, new = self._level(old, new)
         sums = Sums.none()
         dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
-        step = Step.of(*dtypes)
-        take = partial(self._take, sums, step)
-        runs = windows(old.pieces(), step.old, new.pieces(), step.new, step.elements)
+        stride = Stride.of(*dtypes)
+        take = partial(self._take, sums, stride)
+        runs = windows(old.pieces(), stride.old, new.pieces(), stride.new, stride.elements)
         while batch := list(islice(runs, _BATCH_RUNS)):
             pipeline.submit(partial(self._compare, tensor, dtypes, batch), take)
         sizes = old.size, new.size
-        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, step, sizes))
+        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, stride, sizes))
 
     def _compare(
         self, tensor: TensorDiff, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]
@@ -417,16 +396,18 @@ class Weights(Mapping[str, TensorDiff]):
             after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
         return Sums.piece(dtypes[0], before, dtypes[1], after)
 
-    def _take(self, sums: Sums, step: Step, piece: Sums) -> None:
+    def _take(self, sums: Sums, stride: Stride, piece: Sums) -> None:
         sums.merge(piece)
-        done = piece.elements // step.elements * (step.old + step.new)
+        done = piece.elements // stride.elements * (stride.old + stride.new)
         self._monitor.advance(bytes_done=done)
 
-    def _conclude(self, tensor: TensorDiff, sums: Sums, step: Step, sizes: tuple[int, int]) -> None:
+    def _conclude(
+        self, tensor: TensorDiff, sums: Sums, stride: Stride, sizes: tuple[int, int]
+    ) -> None:
         if tensor.problem is not None:
             return
-        steps, rest = divmod(sums.elements, step.elements)
-        if rest or (steps * step.old, steps * step.new) != sizes:
+        strides, rest = divmod(sums.elements, stride.elements)
+        if rest or (strides * stride.old, strides * stride.new) != sizes:
             raise CorruptObject(f"{tensor.name} is not as long as its shape says")
         tensor.statistics = Statistics.of_packed(sums) if tensor.packed else Statistics.of(sums)
         self._monitor.advance(items_done=1)
@@ -457,10 +438,6 @@ def _states(rows: Iterable[TensorRow]) -> set[tuple[str, str]]:
     for row in rows:
         names.setdefault(row.path, []).append(row.name)
     return {(path, name) for path, found in names.items() for name in state_in(path, found)}
-
-
-def _form(row: TensorRow | None) -> TensorForm | None:
-    return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)
 
 
 def _no_object(id: Digest) -> NoReturn:
