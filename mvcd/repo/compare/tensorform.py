@@ -25,8 +25,9 @@ class TensorForm:
         if not is_number(self.dtype):
             return False
         width, elements = unit(self.dtype)
-        told = prod(self.shape) * (2 if self.dtype == "F4_X2" else 1)
-        return elements == 1 or told * width == self.size * elements
+        blocks, rest = divmod(self.size, width)
+        told = prod(self.shape) * (2 if self.dtype == "F4_X2" else 1)  # which are pairs
+        return elements == 1 or (blocks * elements, rest) == (told, 0)
 
 
 def form_of(row: TensorRow | None) -> TensorForm | None:

@@ -14,6 +14,7 @@ from safetensors.numpy import save
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import ChunkId, Digest
 from mvcd.inspect.gguf import BLOCKS
+from mvcd.repo.compare.tensorform import TensorForm
 from mvcd.repo.compare.weights import TensorDiff, Weights
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
@@ -367,6 +368,22 @@ def test_a_dtype_that_only_says_so_is_no_block(bench: Bench) -> None:
     tensor = compared(bench, *({"m.safetensors": file} for file in files))["w"]
     assert tensor.packed
     assert tensor.changed_fraction == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "size", "readable"),
+    [
+        ("Q8_0", (2, 32), 68, True), ("Q8_0", (2, 32), 72, False), ("Q8_0", (4, 16), 68, True),
+        ("Q4_K", (128,), 72, False), ("Q4_K", (0, 256), 0, True), ("Q4_K_BE", (256,), 144, False),
+        ("F4", (4,), 2, True), ("F4", (3,), 2, False), ("F4_X2", (2,), 2, True), ("C64", (3,), 24, True),
+        ("Q8_1", (32,), 40, False), ("F6_E2M3", (4,), 3, False),
+    ],
+)  # fmt: skip
+def test_what_is_whole_blocks_is_numbers(
+    dtype: str, shape: tuple[int, ...], size: int, readable: bool
+) -> None:
+    """torch's F4_X2 has two numbers in each element of its shape."""
+    assert TensorForm("m", dtype, shape, size).readable is readable
 
 
 def test_half_a_byte_of_padding_is_no_number(bench: Bench) -> None:
