@@ -35,6 +35,7 @@ Tensors:
     tensors     which came, went and changed, by name
     layers      layers compared by form
     compare, _compare    two runs of elements compared, in Python | in C
+    blocks      quantised blocks of GGUF as numbers
     statistics  what a change did, in figures
 
 Values, tables and text:

@@ -15,8 +15,10 @@ static Py_ssize_t count(int old_dtype, const Py_buffer *old, int new_dtype, cons
         return -1;
     }
     Py_ssize_t old_width = compare_width(old_dtype), new_width = compare_width(new_dtype);
-    Py_ssize_t n = old->len / old_width;
-    if (n * old_width != old->len || n * new_width != new->len) {
+    Py_ssize_t old_units = old->len / old_width, new_units = new->len / new_width;
+    Py_ssize_t n = old_units * compare_elements(old_dtype);
+    if (old_units * old_width != old->len || new_units * new_width != new->len ||
+        n != new_units * (Py_ssize_t)compare_elements(new_dtype)) {
         PyErr_Format(PyExc_ValueError, "%zd and %zd bytes are not equally many elements", old->len,
                      new->len);
         return -1;

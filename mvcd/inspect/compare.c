@@ -29,7 +29,7 @@
 typedef double quad __attribute__((vector_size(32)));
 typedef int64_t quad_bits __attribute__((vector_size(32)));
 
-static float eight_bits[4][256]; /* values of the four 8-bit floats, in the order of their dtypes */
+static float eight_bits[5][256]; /* values of the five 8-bit floats, in the order of their dtypes */
 
 /* ---------------------------------------------------------------- elements to doubles */
 
@@ -96,6 +96,23 @@ INLINE float half(uint32_t x)
     return float_of(bits | (x & 0x8000) << 16);
 }
 
+/* Bytes and elements of a unit, in the order of the dtypes. */
+static const struct {
+    uint16_t width, elements;
+} units[COMPARE_DTYPES] = {
+    {2, 1},     {2, 1},     {4, 1},     {8, 1},     {1, 1},     {1, 1},   {1, 1},     {1, 1},
+    {1, 1},     {1, 1},     {2, 1},     {4, 1},     {8, 1},     {1, 1},   {2, 1},     {4, 1},
+    {8, 1},     {1, 2},     {18, 32},   {20, 32},   {22, 32},   {24, 32}, {34, 32},   {84, 256},
+    {110, 256}, {144, 256}, {176, 256}, {210, 256}, {292, 256}, {18, 32}, {136, 256}, {54, 256},
+    {66, 256},  {17, 32},   {36, 64},   {18, 128},
+};
+
+unsigned compare_width(enum compare_dtype dtype) { return units[dtype].width; }
+
+unsigned compare_elements(enum compare_dtype dtype) { return units[dtype].elements; }
+
+#include "compare_blocks.h"
+
 INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size_t n)
 {
     switch (dtype) {
@@ -121,6 +138,7 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
     case COMPARE_F8_E5M2:
     case COMPARE_F8_E4M3FNUZ:
     case COMPARE_F8_E5M2FNUZ:
+    case COMPARE_F8_E8M0:
         for (size_t i = 0; i < n; i++)
             out[i] = eight_bits[dtype - COMPARE_F8_E4M3][in[i]];
         break;
@@ -148,15 +166,15 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
     case COMPARE_U64:
         widen_u64(out, in, n);
         break;
+    case COMPARE_F4:
+        for (size_t i = 0; i < n; i++)
+            out[i] = 0.5 * halves[in[i / 2] >> 4 * (i % 2) & 15];
+        break;
     case COMPARE_DTYPES:
         break;
+    default:
+        widen_blocks(out, dtype, in, n);
     }
-}
-
-unsigned compare_width(enum compare_dtype dtype)
-{
-    static const uint8_t widths[COMPARE_DTYPES] = {2, 2, 4, 8, 1, 1, 1, 1, 1, 2, 4, 8, 1, 2, 4, 8};
-    return widths[dtype];
 }
 
 /* `exponent_bits` and the rest mantissa; `fnuz`: 0x80 is the only NaN, no infinities, and a bias
@@ -183,6 +201,7 @@ void compare_init(void)
         eight_bits[1][x] = eight_bit_float(x, 5, 0);
         eight_bits[2][x] = eight_bit_float(x, 4, 1);
         eight_bits[3][x] = eight_bit_float(x, 5, 1);
+        eight_bits[4][x] = x == 255 ? NAN : ldexpf(1.0f, (int)x - 127);
     }
 }
 
@@ -323,26 +342,34 @@ INLINE unsigned changed(const uint8_t *old, const uint8_t *new, size_t n, unsign
     }
 }
 
-static unsigned changed_values(const double *a, const double *b, size_t n)
+/* NaN is no change from NaN. */
+INLINE uint64_t changed_values(const double *a, const double *b, size_t n)
 {
-    unsigned count = 0;
+    uint64_t count = 0;
     for (size_t i = 0; i < n; i++)
-        count += a[i] != b[i] && !(isnan(a[i]) && isnan(b[i]));
+        count += (uint64_t)(a[i] != b[i]) & ((uint64_t)(a[i] == a[i]) | (uint64_t)(b[i] == b[i]));
     return count;
 }
 
+typedef void widen_fn(double *, enum compare_dtype, const uint8_t *, size_t);
+
+/* What is packed counts as changed by value: two spellings of a block may say the same. BLOCK is
+ * whole units of every dtype. */
 INLINE void add(struct compare_sums *all, enum compare_dtype old_dtype, const uint8_t *old,
-                enum compare_dtype new_dtype, const uint8_t *new, size_t n)
+                enum compare_dtype new_dtype, const uint8_t *new, size_t n, widen_fn *widen)
 {
     _Alignas(64) double a[BLOCK], b[BLOCK];
     const unsigned old_width = compare_width(old_dtype), new_width = compare_width(new_dtype);
+    const unsigned old_unit = compare_elements(old_dtype), new_unit = compare_elements(new_dtype);
+    const int by_bits = old_dtype == new_dtype && old_unit == 1;
     all->elements += n;
-    for (size_t size; n > 0; n -= size, old += size * old_width, new += size * new_width) {
+    for (size_t size; n > 0; n -= size) {
         size = n < BLOCK ? n : BLOCK;
         widen(a, old_dtype, old, size);
         widen(b, new_dtype, new, size);
-        all->changed += old_dtype == new_dtype ? changed(old, new, size, old_width)
-                                               : changed_values(a, b, size);
+        all->changed += by_bits ? changed(old, new, size, old_width) : changed_values(a, b, size);
+        old += size / old_unit * old_width;
+        new += size / new_unit * new_width;
         double left = sum(a, size), right = sum(b, size);
         if (!isfinite(left) || !isfinite(right)) {
             add_uneven(all, a, b, size);
@@ -361,17 +388,22 @@ INLINE void add(struct compare_sums *all, enum compare_dtype old_dtype, const ui
 typedef void add_fn(struct compare_sums *, enum compare_dtype, const uint8_t *, enum compare_dtype,
                     const uint8_t *, size_t);
 
-#define SPECIALISED(name, attributes)                                                              \
-    attributes static void name(struct compare_sums *sums, enum compare_dtype old_dtype,           \
-                                const uint8_t *old, enum compare_dtype new_dtype,                  \
-                                const uint8_t *new, size_t n)                                      \
+#define SPECIALISED(level, attributes)                                                             \
+    attributes static void widen_##level(double *out, enum compare_dtype dtype, const uint8_t *in, \
+                                         size_t n)                                                 \
     {                                                                                              \
-        add(sums, old_dtype, old, new_dtype, new, n);                                              \
+        widen(out, dtype, in, n);                                                                  \
+    }                                                                                              \
+    attributes static void add_##level(struct compare_sums *sums, enum compare_dtype old_dtype,    \
+                                       const uint8_t *old, enum compare_dtype new_dtype,           \
+                                       const uint8_t *new, size_t n)                               \
+    {                                                                                              \
+        add(sums, old_dtype, old, new_dtype, new, n, widen_##level);                               \
     }
 
-SPECIALISED(add_plain, )
+SPECIALISED(plain, )
 #ifdef X86
-SPECIALISED(add_avx2, __attribute__((target("avx2"))))
+SPECIALISED(avx2, __attribute__((target("avx2"))))
 #endif
 
 static add_fn *chosen = add_plain;

@@ -18,6 +18,7 @@ enum compare_dtype {
     COMPARE_F8_E5M2,
     COMPARE_F8_E4M3FNUZ,
     COMPARE_F8_E5M2FNUZ,
+    COMPARE_F8_E8M0,
     COMPARE_I8,
     COMPARE_I16,
     COMPARE_I32,
@@ -26,6 +27,25 @@ enum compare_dtype {
     COMPARE_U16,
     COMPARE_U32,
     COMPARE_U64,
+    COMPARE_F4,
+    COMPARE_Q4_0,
+    COMPARE_Q4_1,
+    COMPARE_Q5_0,
+    COMPARE_Q5_1,
+    COMPARE_Q8_0,
+    COMPARE_Q2_K,
+    COMPARE_Q3_K,
+    COMPARE_Q4_K,
+    COMPARE_Q5_K,
+    COMPARE_Q6_K,
+    COMPARE_Q8_K,
+    COMPARE_IQ4_NL,
+    COMPARE_IQ4_XS,
+    COMPARE_TQ1_0,
+    COMPARE_TQ2_0,
+    COMPARE_MXFP4,
+    COMPARE_NVFP4,
+    COMPARE_Q1_0,
     COMPARE_DTYPES
 };
 
@@ -52,11 +72,13 @@ int compare_select(int level);
 /* Fills the table of 8-bit floats. Call once before the others. */
 void compare_init(void);
 
-/* Bytes of an element. */
+/* Bytes of a unit, which is an element, or a block of `compare_elements` that are packed together.
+ */
 unsigned compare_width(enum compare_dtype dtype);
+unsigned compare_elements(enum compare_dtype dtype);
 
 /* Adds n elements at `old` and `new` (little-endian, any alignment) to `sums`, which begins as
- * zeros. */
+ * zeros. n is a whole number of units of both dtypes. */
 void compare_add(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,
                  enum compare_dtype new_dtype, const uint8_t *new, size_t n);
 

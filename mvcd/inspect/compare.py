@@ -4,6 +4,9 @@ Elements are taken by blocks of 1024; sums of a block run in sixteen lanes (elem
 vector registers of any width add the same numbers in the same order. Means and spreads (sums of squared
 distances from the mean) of blocks are merged by Chan, Golub and LeVeque's formula (1979). What is not finite is
 counted and left out: differences and products are over pairs that are finite on both sides.
+
+Elements that are packed together count as changed by value, since two spellings of a block may say the same;
+others by bits.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mvcd.ids import Bytes
+from mvcd.inspect.blocks import BLOCKS, four_bit_floats
+from mvcd.inspect.blocks import values as block_values
 
 Row = tuple[
     int,
@@ -40,13 +45,17 @@ new^2; then for old and for new:
 finite elements, NaNs, infinities, mean, spread."""
 
 DTYPES = (
-    "BF16", "F16", "F32", "F64", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ",
-    "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64",
+    "BF16", "F16", "F32", "F64", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0",
+    "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F4", *BLOCKS,
 )  # fmt: skip
 """The kernel's dtypes by number."""
 
-WIDTHS = (2, 2, 4, 8, 1, 1, 1, 1, 1, 2, 4, 8, 1, 2, 4, 8)
-"""Bytes per element."""
+_BLOCKS = BLOCKS.values()
+WIDTHS = (2, 2, 4, 8, 1, 1, 1, 1, 1, 1, 2, 4, 8, 1, 2, 4, 8, 1, *(width for _, width, _ in _BLOCKS))
+"""Bytes of a unit: an element, or a block of those that are packed together."""
+
+ELEMENTS = (*[1] * 17, 2, *(elements for elements, _, _ in _BLOCKS))
+"""Elements of a unit."""
 
 _BLOCK_ELEMENTS = 1024
 _T = TypeVar("_T")
@@ -61,11 +70,11 @@ def compare(old_dtype: int, old: Bytes, new_dtype: int, new: Bytes, /) -> Row:
     a, b = values(old_dtype, old), values(new_dtype, new)
     if len(a) != len(b):
         raise ValueError(f"{len(a)} elements and {len(b)}")
-    same = old_dtype == new_dtype
+    by_bits = old_dtype == new_dtype and ELEMENTS[old_dtype] == 1
     width, total = WIDTHS[old_dtype], _Total()
     for at in range(0, len(a), _BLOCK_ELEMENTS):
         x, y = a[at : at + _BLOCK_ELEMENTS], b[at : at + _BLOCK_ELEMENTS]
-        if same:
+        if by_bits:
             p, q = bytes(old[at * width :]), bytes(new[at * width :])
             cells = range(0, len(x) * width, width)
             total.changed += sum(p[i : i + width] != q[i : i + width] for i in cells)
@@ -81,6 +90,12 @@ def values(dtype: int, data: Bytes) -> list[float]:
     name, n = DTYPES[dtype], len(data) // WIDTHS[dtype]
     if n * WIDTHS[dtype] != len(data):
         raise ValueError(f"{len(data)} bytes are not whole elements")
+    if name in BLOCKS:
+        return block_values(name, data)
+    if name == "F4":
+        return four_bit_floats(data)
+    if name == "F8_E8M0":  # OCP Microscaling Formats 1.0, 5.4.1
+        return [math.nan if x == 255 else math.ldexp(1.0, x - 127) for x in bytes(data)]
     if name == "BF16":
         wide = b"".join(b"\0\0" + bytes(data[i : i + 2]) for i in range(0, 2 * n, 2))
         return list(struct.unpack(f"<{n}f", wide))

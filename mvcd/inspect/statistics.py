@@ -8,28 +8,48 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import lcm
 from typing import Self
 
 from mvcd.ids import Bytes
 from mvcd.inspect import _compare
-from mvcd.inspect.compare import DTYPES, WIDTHS
+from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 
 _NUMBERS = {name: number for number, name in enumerate(DTYPES)} | {
     "BOOL": DTYPES.index("U8"),
     "C64": DTYPES.index("F32"),
     "C128": DTYPES.index("F64"),
+    "F4_X2": DTYPES.index("F4"),
 }
-"""A complex number counts as two elements; a bool is 0 or 1."""
+"""A complex number counts as two elements, as does torch's pair of four-bit floats; a bool is 0 or 1."""
 
 
 def is_number(dtype: str) -> bool:
-    """Whether tensors of this dtype have statistics; packed and quantised ones have only equal or not."""
+    """Whether tensors of this dtype have statistics; those packed in ways that we do not read have only equal
+    or not."""
     return dtype in _NUMBERS
 
 
-def width(dtype: str) -> int:
-    """Bytes per element as statistics count elements. Raises KeyError unless `is_number`."""
-    return WIDTHS[_NUMBERS[dtype]]
+def unit(dtype: str) -> tuple[int, int]:
+    """Bytes, and elements as statistics count them, of what cannot be cut: of a block where elements are packed
+    together, of one element elsewhere. Raises KeyError unless `is_number`."""
+    number = _NUMBERS[dtype]
+    return WIDTHS[number], ELEMENTS[number]
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """The fewest elements that are whole units of both dtypes, and the bytes that they take on each side."""
+
+    elements: int
+    old: int
+    new: int
+
+    @classmethod
+    def of(cls, old_dtype: str, new_dtype: str) -> Self:
+        (old, in_old), (new, in_new) = unit(old_dtype), unit(new_dtype)
+        elements = lcm(in_old, in_new)
+        return cls(elements, elements // in_old * old, elements // in_new * new)
 
 
 _SMALLEST = 1e-290
@@ -103,7 +123,7 @@ class Sums:
 
     @classmethod
     def piece(cls, old_dtype: str, old: Bytes, new_dtype: str, new: Bytes) -> Self:
-        """Raises ValueError unless both have equally many elements."""
+        """Raises ValueError unless both are whole units of equally many elements."""
         row = _compare.compare(_NUMBERS[old_dtype], old, _NUMBERS[new_dtype], new)
         return cls(*row[:8], SideStatistics(*row[8:13]), SideStatistics(*row[13:]))
 
@@ -130,7 +150,7 @@ class Statistics:
     """
 
     elements: int
-    changed: int  # elements whose bits differ; whose values differ when the dtype changed
+    changed: int  # elements whose bits differ; values, where the dtype changed or packs them
     norm_old: float
     norm_new: float
     l2: float  # norm of new - old
@@ -176,8 +196,8 @@ class Statistics:
 
     @classmethod
     def of_packed(cls, sums: Sums) -> Self:
-        """Compares tensors of a dtype that packs values together: elements are bytes, and only what changed is
-        told."""
+        """Compares tensors of a dtype whose packing we do not read: elements are bytes, and only what changed
+        is told."""
         none = math.nan
         return cls(
             elements=sums.elements, changed=sums.changed, norm_old=none, norm_new=none, l2=none,

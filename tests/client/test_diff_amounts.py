@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from safetensors.numpy import save
 
 from mvc.cli.screens.diff import amounts
+from mvcd.inspect.spans import DTYPE_BITS
 from tests.support.commandline import Mvc
 
 Save = Callable[[Mapping[str, np.ndarray]], None]  # type: ignore[type-arg]
@@ -72,3 +74,35 @@ def test_the_workspace_is_read_too(mvc: Mvc, work: Path, write: Save) -> None:
     write({"a": ONES})
     (work / "m.safetensors").write_bytes(save({"a": ONES * 2}))
     assert below(mvc("diff").out) == ["~ a  by 100 %"]
+
+
+def packed_file(work: Path, tensors: Mapping[str, tuple[str, bytes]]) -> None:
+    """Writes tensors that numpy has no dtype for: each its dtype and its bytes."""
+    rows, at = {}, 0
+    for name, (dtype, data) in tensors.items():
+        shape = [8 * len(data) // DTYPE_BITS[dtype]]
+        rows[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    head = json.dumps(rows).encode()
+    body = b"".join(data for _, data in tensors.values())
+    (work / "m.safetensors").write_bytes(len(head).to_bytes(8, "little") + head + body)
+
+
+def test_what_is_packed_tells_the_share_of_its_bytes(mvc: Mvc, work: Path) -> None:
+    """F4 is read: its values 1 become 1.5. How values of six bits share bytes is not known."""
+    mvc("init")
+    packed_file(work, {"h.0.w": ("F4", b"\x22" * 96), "h.1.w": ("F6_E2M3", bytes(96))})
+    mvc("add", ".")
+    mvc("commit", "-m", "m")
+    changed = {"h.0.w": ("F4", b"\x33" * 96), "h.1.w": ("F6_E2M3", bytes(48) + b"\1" * 48)}
+    packed_file(work, changed)
+    assert below(mvc("diff").out) == ["~ h.[0-1].w  by 50 %, 1 packed in 50 % of the bytes"]
+    assert below(mvc("diff", "-v").out) == ["~ h.0.w  by 50 %", "~ h.1.w  in 50 % of the bytes"]
+    packed_file(work, changed | {"h.1.w": ("F6_E2M3", bytes(96))})
+    assert below(mvc("diff").out) == ["~ h.0.w  by 50 %"]
+
+
+def test_nearly_all_is_no_power_of_ten(mvc: Mvc, write: Save) -> None:
+    write({"a": ONES, "b": ONES})
+    write({"a": ONES * np.float32(1.996), "b": ONES * np.float32(1.99)})
+    assert below(mvc("diff", "v1", "v2").out) == ["~ a  by 100 %", "~ b  by 99 %"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +141,34 @@ def test_a_narrow_terminal_does_without_mean_and_std(
     assert max(map(len, shown.partition("\ntensors")[2].splitlines())) <= 70
     monkeypatch.setenv("COLUMNS", "120")
     assert "cosine  mean" in mvc("diff", "v1", "v2", "--tensors").out
+
+
+def test_quantised_tensors_stand_among_the_others(mvc: Mvc, work: Path) -> None:
+    """Blocks of Q8_0 have figures; those of IQ2_XS, which is not read, come last with a share of bytes."""
+    ones, packed = np.float16(1).tobytes() + bytes([1]) * 32, bytes(74)
+    twos = np.float16(2).tobytes() + ones[2:]
+    write(work, {"m.gguf": gguf({"a": (8, 32, ones), "b": (17, 256, packed)})})
+    mvc("init")
+    mvc("add", ".")
+    mvc("commit", "-m", "before")
+    write(work, {"m.gguf": gguf({"a": (8, 32, twos), "b": (17, 256, b"\1" * 37 + packed[:37])})})
+    shown = mvc("diff", "--tensors").out.partition("\n\ntensors")[2]
+    assert [line.split() for line in shown.splitlines()[2:]] == [
+        ["1", "100", "%", "1", "1.000000", "1", "->", "2", "0", "->", "0", "a"],
+        ["-", "50.0", "%", "-", "-", "b", "IQ2_XS,", "by", "bytes"],
+    ]
+    weights = mvc("diff", "--tensors", "--json").json["weights"]
+    assert weights["a"]["statistics"]["relative_l2"] == 1
+    assert weights["b"]["statistics"]["relative_l2"] is None
+
+
+def gguf(tensors: dict[str, tuple[int, int, bytes]]) -> bytes:
+    """A file of vectors: each the number of its type, its elements and its bytes."""
+    rows, data = b"", b""
+    for name, (kind, elements, body) in tensors.items():
+        rows += struct.pack(
+            f"<Q{len(name)}sIQIQ", len(name), name.encode(), 1, elements, kind, len(data)
+        )
+        data += body + bytes(-len(body) % 32)
+    head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), 0) + rows
+    return head + bytes(-len(head) % 32) + data

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.inspect import _compare, compare
-from mvcd.inspect.compare import DTYPES, WIDTHS
+from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 
 LEVELS = (0, 1)
 numbers = st.sampled_from(range(len(DTYPES)))
@@ -34,15 +34,23 @@ def check(old_dtype: int, old: bytes, new_dtype: int, new: bytes) -> compare.Row
     return expected
 
 
+def size(dtype: int, elements: int) -> int:
+    """Bytes of so many elements, which are whole units."""
+    return elements // ELEMENTS[dtype] * WIDTHS[dtype]
+
+
 @given(numbers, st.integers(0, 40), st.randoms(use_true_random=False))
 def test_equals_the_reference_on_any_bytes(dtype, count, rng):
-    size = count * WIDTHS[dtype]
-    check(dtype, rng.randbytes(size), dtype, rng.randbytes(size))
+    most = count if ELEMENTS[dtype] < 256 else count // 4
+    sides = [rng.randbytes(most * WIDTHS[dtype]) for _ in range(2)]
+    check(dtype, sides[0], dtype, sides[1])
 
 
 @given(numbers, numbers, st.integers(0, 40), st.randoms(use_true_random=False))
 def test_equals_the_reference_across_dtypes(old, new, count, rng):
-    check(old, rng.randbytes(count * WIDTHS[old]), new, rng.randbytes(count * WIDTHS[new]))
+    step = math.lcm(ELEMENTS[old], ELEMENTS[new])
+    elements = step * (count if step < 256 else count // 4)
+    check(old, rng.randbytes(size(old, elements)), new, rng.randbytes(size(new, elements)))
 
 
 @pytest.mark.parametrize("count", [7, 8, 9, 1023, 1024, 1025, 2500])
@@ -90,6 +98,13 @@ def test_eight_bit_floats_have_the_values_their_papers_give(dtype, byte, value):
     assert compare.values(DTYPES.index(dtype), bytes([byte])) == [value]
 
 
+def test_scales_of_eight_bits_are_powers_of_two():
+    """E8M0 (OCP Microscaling Formats 1.0, 5.4.1)."""
+    e8m0, f64 = DTYPES.index("F8_E8M0"), DTYPES.index("F64")
+    powers = struct.pack("<4d", 2.0**-127, 1.0, 2.0**127, math.nan)
+    assert check(e8m0, bytes([0, 127, 254, 255]), f64, powers)[:3] == (4, 0, 3)
+
+
 @pytest.mark.parametrize("byte", [0x7F, 0xFF])
 def test_eight_bit_floats_know_nan(byte):
     for dtype in ("F8_E4M3", "F8_E5M2"):
@@ -114,5 +129,10 @@ def test_refuses_unequal_lengths_and_unknown_dtypes():
         _compare.compare(0, b"1234", 0, b"12")
     with pytest.raises(ValueError, match="equally many"):
         _compare.compare(2, b"123", 2, b"123")
+    q4_k, f16 = DTYPES.index("Q4_K"), DTYPES.index("F16")
+    assert _compare.compare(q4_k, bytes(144), f16, bytes(512))[0] == 256
+    for old, new in ((143, 512), (145, 512), (144, 510), (288, 512)):
+        with pytest.raises(ValueError, match="equally many"):
+            _compare.compare(q4_k, bytes(old), f16, bytes(new))
     with pytest.raises(ValueError, match="number"):
         _compare.compare(99, b"", 0, b"")

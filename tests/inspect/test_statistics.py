@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mvcd.inspect.statistics import Statistics, Sums, is_number, width
+from mvcd.inspect.statistics import Statistics, Stride, Sums, is_number, unit
 
 CLOSE = 1e-12
 """Relative. The promise is 1e-6."""
@@ -74,7 +74,7 @@ def test_complex_numbers_count_as_two() -> None:
     old = np.array([1 + 2j, 3 + 4j], "<c8")
     found = measured(old, old + np.complex64(1j), "C64")
     assert (found.elements, found.changed, found.l2) == (4, 2, math.sqrt(2))
-    assert width("C64") == 4
+    assert unit("C64") == (4, 1)
 
 
 def test_figures_without_a_value() -> None:
@@ -96,9 +96,15 @@ def test_nan_that_appears_is_told() -> None:
     assert not measured(new, new, "F32").sickened
 
 
-def test_packed_elements_are_no_numbers() -> None:
-    assert is_number("BF16") and is_number("BOOL")
-    assert not is_number("F4") and not is_number("Q4_K")
+def test_elements_packed_in_ways_unknown_to_us_are_no_numbers() -> None:
+    assert is_number("BF16") and is_number("BOOL") and is_number("F4") and is_number("Q4_K")
+    assert not is_number("F6_E2M3") and not is_number("IQ2_XS") and not is_number("Q4_K_BE")
+
+
+def test_what_cannot_be_cut() -> None:
+    assert (unit("BF16"), unit("F4"), unit("Q4_K")) == ((2, 1), (1, 2), (144, 256))
+    assert Stride.of("Q4_K", "F16") == Stride(256, 144, 512)
+    assert Stride.of("Q8_0", "NVFP4") == Stride(64, 68, 36)
 
 
 @pytest.mark.parametrize("sign", [1, -1])

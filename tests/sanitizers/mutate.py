@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import math
 import os
 import random
 import sys
@@ -23,11 +24,13 @@ from mvcd.codec import _planes
 from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
+from mvcd.disk import _io
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
 from mvcd.inspect import _compare
+from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 from mvcd.repo.ondisk import _read, _scan, _write
-from mvcd.store import _faults, _io
+from mvcd.store import _faults
 from tests.codec.samples import PACK, noise, table, weights
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "codec.json"
@@ -134,11 +137,23 @@ def cutting(known: list[Case], source: random.Random) -> None:
 
 
 def comparing(known: list[Case], source: random.Random) -> None:
+    """Any bytes under any dtype, and whole units of two dtypes, each in memory of just its size."""
     _compare.select(source.randrange(4))
     old = source.randbytes(source.choice((0, 1, 7, 64, 999, 4096)))
     new = source.choice((mutated(old, source), old))
+    most = len(DTYPES) + 2
     with suppress(*REFUSED):
-        _compare.compare(source.randrange(-2, 30), old, source.randrange(-2, 30), new)
+        _compare.compare(source.randrange(-2, most), old, source.randrange(-2, most), new)
+    numbers = source.randrange(len(DTYPES)), source.randrange(len(DTYPES))
+    step = math.lcm(*(ELEMENTS[number] for number in numbers))
+    elements = step * source.choice((0, 1, 2, 5, 2500 // step))
+    sides = [exactly(source.randbytes(elements // ELEMENTS[n] * WIDTHS[n])) for n in numbers]
+    assert _compare.compare(numbers[0], sides[0], numbers[1], sides[1])[0] == elements
+
+
+def exactly(data: bytes) -> memoryview:
+    """Without the zero that follows every `bytes`, so that a read of it is noticed."""
+    return memoryview((ctypes.c_uint8 * len(data)).from_buffer_copy(data)).cast("B")
 
 
 def files(known: list[Case], source: random.Random) -> None:

@@ -99,7 +99,7 @@ _REPO: Table = {
         "repo/compare/test_data_diff": "data",
         "repo/compare/test_diff": "sides",
         "repo/compare/test_tensor_changes": "tensorchanges tensortable",
-        "repo/compare/test_weights": "tensormatch tensorrows",
+        "repo/compare/test_weights": "tensorform tensormatch tensorrows",
     },
     "mvcd.repo.restore": {
         "repo/restore/test_early": "early_home",

@@ -6,6 +6,7 @@ diff        the five differences, from records and manifests
 tensorchanges  which tensors changed, names and counts
 weights     what became of every tensor
 tensortable  the tensors of one side
+tensorform  a tensor's dtype and shape, and whether it has figures
 tensormatch  which tensor of one side is which of the other
 tensorrows  both sides' tensors, gathered
 modelfiles  what weight files say of a network

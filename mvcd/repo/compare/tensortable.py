@@ -36,20 +36,6 @@ class TensorRow:
     coded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class TensorForm:
-    """A tensor on one side: the file it lies in, its dtype and shape."""
-
-    path: str
-    dtype: str
-    shape: tuple[int, ...]
-    size: int  # bytes
-
-    @classmethod
-    def of(cls, row: TensorRow | None) -> TensorForm | None:
-        return None if row is None else cls(row.path, row.dtype, row.shape, row.size)
-
-
 class TensorSide:
     """A version's weights, or the workspace's: what they are called and how their bytes are reached."""
 

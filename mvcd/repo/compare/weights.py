@@ -19,15 +19,16 @@ from typing import NoReturn, Self
 
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
-from mvcd.inspect.statistics import Statistics, Sums, is_number, width
+from mvcd.inspect.statistics import Statistics, Stride, Sums
 from mvcd.inspect.trainingstate import state_in
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.version import EMPTY
 from mvcd.repo.compare.sides import Sides
+from mvcd.repo.compare.tensorform import form_of
 from mvcd.repo.compare.tensormatch import matched, present
 from mvcd.repo.compare.tensorrows import Rows, gather
-from mvcd.repo.compare.tensortable import TensorForm, TensorRow, TensorSide
+from mvcd.repo.compare.tensortable import TensorRow, TensorSide
 from mvcd.repo.contents.files import ABSENT
 from mvcd.repo.contents.pieces import Content, Run, UnreadableContent, blaming, same, windows
 from mvcd.repo.contents.pipeline import Pipeline
@@ -35,7 +36,6 @@ from mvcd.repo.core.core import Core
 
 _BATCH_RUNS = 4
 """Runs compared by one call of a worker: threads pass the interpreter's lock on less often."""
-
 
 _EQUAL = ("unchanged", "renamed")
 
@@ -75,8 +75,8 @@ class TensorDiff:
         self._statistics: Statistics | None = None
         self.pair = old, new
         self.name = name
-        self.old = TensorForm.of(old)
-        self.new = TensorForm.of(new)
+        self.old = form_of(old)
+        self.new = form_of(new)
         self.problem: str | None = None  # why its data cannot be read
         try:
             self.kind = weights.kind(old, new)
@@ -104,14 +104,17 @@ class TensorDiff:
             return f"it was {self.kind}"
         if old.shape != new.shape:
             return f"its shape changed from {list(old.shape)} to {list(new.shape)}"
-        if old.dtype != new.dtype and not (is_number(old.dtype) and is_number(new.dtype)):
+        if old.dtype != new.dtype and not (old.readable and new.readable):
             return f"its dtype changed from {old.dtype} to {new.dtype}"
+        if self.packed and old.size != new.size:
+            return f"it takes {new.size:,} bytes, and took {old.size:,}"
         return self.problem
 
     @property
     def packed(self) -> bool:
-        """Whether its dtype packs values together (Q4_K, F4): only the share of changed bytes is told then."""
-        return self.new is not None and not is_number(self.new.dtype)
+        """Whether its dtype packs values in a way that we do not read (IQ2_XS, F6_E2M3): only the share of
+        changed bytes is told then."""
+        return any(form is not None and not form.readable for form in (self.old, self.new))
 
     @property
     def statistics(self) -> Statistics:
@@ -130,7 +133,7 @@ class TensorDiff:
 
     @property
     def changed_fraction(self) -> float:
-        """Share of elements whose bits differ, 0 to 1."""
+        """Share of elements that differ, 0 to 1; see `Statistics.changed`."""
         return 0.0 if self.kind in _EQUAL else self.statistics.changed_fraction
 
     @property
@@ -371,12 +374,13 @@ class Weights(Mapping[str, TensorDiff]):
         old, new = self._level(old, new)
         sums = Sums.none()
         dtypes = ("U8", "U8") if tensor.packed else (old.dtype, new.dtype)
-        widths = width(dtypes[0]), width(dtypes[1])
-        take = partial(self._take, sums, widths)
-        runs = windows(old.pieces(), widths[0], new.pieces(), widths[1])
+        stride = Stride.of(*dtypes)
+        take = partial(self._take, sums, stride)
+        runs = windows(old.pieces(), stride.old, new.pieces(), stride.new, stride.elements)
         while batch := list(islice(runs, _BATCH_RUNS)):
             pipeline.submit(partial(self._compare, tensor, dtypes, batch), take)
-        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, old.size // widths[0]))
+        sizes = old.size, new.size
+        pipeline.submit(lambda: None, lambda _: self._conclude(tensor, sums, stride, sizes))
 
     def _compare(
         self, tensor: TensorDiff, dtypes: tuple[str, str], batch: list[tuple[Run, Run]]
@@ -398,14 +402,18 @@ class Weights(Mapping[str, TensorDiff]):
             after = before if same(old, new) else self._new.content.load_into(mine[1], new, known)
         return Sums.piece(dtypes[0], before, dtypes[1], after)
 
-    def _take(self, sums: Sums, widths: tuple[int, int], piece: Sums) -> None:
+    def _take(self, sums: Sums, stride: Stride, piece: Sums) -> None:
         sums.merge(piece)
-        self._monitor.advance(bytes_done=piece.elements * sum(widths))
+        done = piece.elements // stride.elements * (stride.old + stride.new)
+        self._monitor.advance(bytes_done=done)
 
-    def _conclude(self, tensor: TensorDiff, sums: Sums, elements: int) -> None:
+    def _conclude(
+        self, tensor: TensorDiff, sums: Sums, stride: Stride, sizes: tuple[int, int]
+    ) -> None:
         if tensor.problem is not None:
             return
-        if sums.elements != elements:
+        strides, rest = divmod(sums.elements, stride.elements)
+        if rest or (strides * stride.old, strides * stride.new) != sizes:
             raise CorruptObject(f"{tensor.name} is not as long as its shape says")
         tensor.statistics = Statistics.of_packed(sums) if tensor.packed else Statistics.of(sums)
         self._monitor.advance(items_done=1)

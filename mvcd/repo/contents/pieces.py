@@ -263,7 +263,7 @@ def blaming(path: str) -> Iterator[None]:
 
 
 class _Queue:
-    """Pieces taken from one side and not handed out yet."""
+    """Pieces taken from one side and not handed out yet; `width` in bytes per unit."""
 
     def __init__(self, source: Iterator[ContentPiece], width: int) -> None:
         self._source = source
@@ -279,8 +279,8 @@ class _Queue:
         self.size += piece.stop - piece.start
         return True
 
-    def take(self, elements: int) -> Run:
-        wanted = elements * self.width
+    def take(self, units: int) -> Run:
+        wanted = units * self.width
         if wanted == self.size:
             taken, self._pieces, self.size = self._pieces, [], 0
             return taken
@@ -299,18 +299,23 @@ class _Queue:
 
 
 def windows(
-    old: Iterator[ContentPiece], old_width: int, new: Iterator[ContentPiece], new_width: int
+    old: Iterator[ContentPiece],
+    old_width: int,
+    new: Iterator[ContentPiece],
+    new_width: int,
+    elements: int = 1,
 ) -> Iterator[tuple[Run, Run]]:
-    """Runs of equally many whole elements in order; widths in bytes per element.
+    """Runs of equally many whole units in order; widths in bytes per unit, which is so many `elements`.
 
     Ends with the shorter side; what is left of the other is not handed out.
     """
+    longest = max(_WINDOW_ELEMENTS // elements, 1)
     a, b = _Queue(old, old_width), _Queue(new, new_width)
     while True:
         behind = a if a.size * new_width <= b.size * old_width else b
         ready = min(a.size // old_width, b.size // new_width)
         level = a.size * new_width == b.size * old_width and not a.size % old_width
-        if ready and (level or ready >= _WINDOW_ELEMENTS or not behind.pull()):
+        if ready and (level or ready >= longest or not behind.pull()):
             yield a.take(ready), b.take(ready)
         elif not ready and not behind.pull():
             return

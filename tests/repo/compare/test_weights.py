@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from safetensors.numpy import save
 
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import ChunkId, Digest
-from mvcd.repo.compare.weights import Weights
+from mvcd.inspect.gguf import BLOCKS
+from mvcd.repo.compare.tensorform import TensorForm
+from mvcd.repo.compare.weights import TensorDiff, Weights
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
@@ -165,6 +168,7 @@ def test_a_tensor_of_one_element(bench: Bench) -> None:
 # ---------------------------------------------------------------- formats that do not rule the cutting
 
 GOLDEN = Path(__file__).parents[2] / "inspect" / "data"
+QUANTISED = np.load(GOLDEN / "blocks.npz")
 
 
 def npz(write, arrays: dict[str, np.ndarray]) -> bytes:
@@ -215,13 +219,19 @@ def test_a_tensorflow_checkpoint(bench: Bench) -> None:
 
 def gguf(values: np.ndarray, name: str) -> bytes:
     """A file of one tensor."""
+    return gguf_of("F32", values.size, values.tobytes(), name)
+
+
+def gguf_of(dtype: str, elements: int, data: bytes, name: str = "a") -> bytes:
+    """A file of one tensor of any dtype; the length of the model's name moves its data."""
+    kind = next(number for number, (known, _, _) in BLOCKS.items() if known == dtype)
     text = name.encode()
     keys = len(b"general.name").to_bytes(8, "little") + b"general.name" + b"\x08\0\0\0"
     keys += len(text).to_bytes(8, "little") + text
-    size = values.size.to_bytes(8, "little")
-    row = (1).to_bytes(8, "little") + b"w" + b"\1\0\0\0" + size + bytes(12)
+    row = (1).to_bytes(8, "little") + b"w" + b"\1\0\0\0" + elements.to_bytes(8, "little")
+    row += kind.to_bytes(4, "little") + bytes(8)
     head = b"GGUF\3\0\0\0" + (1).to_bytes(8, "little") * 2 + keys + row
-    return head + bytes(-len(head) % 32) + values.tobytes()
+    return head + bytes(-len(head) % 32) + data
 
 
 def test_gguf_reads_only_what_may_differ(bench: Bench, chunks_read: list[Digest]) -> None:
@@ -244,15 +254,159 @@ def test_headers_of_equal_files_are_read_only_for_a_name_in_need(
     assert len(found) == 1
 
 
-def test_of_quantised_tensors_the_share_of_changed_bytes_is_told(bench: Bench) -> None:
+def blocks(dtype: str, seed: int, count: int) -> tuple[bytes, np.ndarray]:
+    """Blocks of weights, and the values that the package gguf says they have."""
+    data, meant = QUANTISED[f"{dtype}.bytes"], QUANTISED[f"{dtype}.values"]
+    order = np.random.default_rng(seed).integers(0, len(data) // 2, count)
+    return data[order].tobytes(), meant[order].ravel().astype("f8")
+
+
+def expect(tensor: TensorDiff, a: np.ndarray, b: np.ndarray) -> None:
+    """The promise is 1e-6."""
+    assert (tensor.comparable, tensor.packed) == (True, False)
+    found = tensor.statistics
+    assert (found.elements, found.changed) == (a.size, np.count_nonzero(a != b))
+    change = np.linalg.norm(b - a)
+    assert tensor.l2 == pytest.approx(change, rel=1e-9)
+    assert tensor.relative_l2 == pytest.approx(change / np.linalg.norm(a), rel=1e-9)
+    assert tensor.max_abs == np.abs(b - a).max()
+    cosine = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert tensor.cosine == pytest.approx(cosine, rel=1e-9, abs=1e-12)
+    assert tensor.mean == pytest.approx((a.mean(), b.mean()), rel=1e-6, abs=1e-12)
+    assert tensor.std == pytest.approx((a.std(), b.std()), rel=1e-9)
+
+
+@pytest.mark.parametrize(("dtype", "width"), [("Q4_K", 144), ("Q8_0", 34), ("Q6_K", 210)])
+def test_quantised_tensors_have_the_figures_of_their_values(
+    bench: Bench, dtype: str, width: int
+) -> None:
+    """600 KiB, which are cut where no block ends, and elsewhere on the other side."""
+    count = 600_000 // width
+    old, a = blocks(dtype, 1, count)
+    new, b = blocks(dtype, 2, count)
+    found = compared(
+        bench, {"m.gguf": gguf_of(dtype, a.size, old)},
+        {"m.gguf": gguf_of(dtype, b.size, new, "another name " * 9)},
+    )  # fmt: skip
+    assert found["w"].kind == "changed"
+    expect(found["w"], a, b)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("F16", "Q8_0"), ("Q4_K", "BF16"), ("Q8_0", "Q4_K"), ("NVFP4", "MXFP4")]
+)
+def test_quantising_is_compared_by_value(bench: Bench, before: str, after: str) -> None:
+    """Both sides are walked by elements, of which a block has 32, 64 or 256."""
+    old, a = some(before, 1, 1 << 19)
+    new, b = some(after, 2, 1 << 19)
+    found = compared(
+        bench, {"m.gguf": gguf_of(before, a.size, old)}, {"m-q.gguf": gguf_of(after, b.size, new)}
+    )
+    assert found["w"].kind == "retyped"
+    expect(found["w"], a, b)
+
+
+def some(dtype: str, seed: int, elements: int) -> tuple[bytes, np.ndarray]:
+    if dtype not in ("F16", "BF16"):
+        count = next(size for name, size, _ in BLOCKS.values() if name == dtype)
+        return blocks(dtype, seed, elements // count)
+    values = np.random.default_rng(seed).standard_normal(elements).astype("f4")
+    if dtype == "F16":
+        return values.astype("<f2").tobytes(), values.astype("<f2").astype("f8")
+    high = (values.view("u4") >> 16).astype("<u2")
+    return high.tobytes(), (high.astype("u4") << 16).view("f4").astype("f8")
+
+
+def test_one_changed_scale_changes_its_block(bench: Bench) -> None:
+    """In a file that gguf wrote: 16 bytes of padding follow the last block, and a tensor of 32 with its own."""
     data = (GOLDEN / "model.gguf").read_bytes()
     changed = bytearray(data)
-    changed[-200] ^= 1  # in the last block of the third tensor; the fourth is 20 bytes and padding
+    last = len(data) - 32 - 16 - 34
+    changed[last : last + 2] = np.float16(np.inf).tobytes()
     found = compared(bench, {"m.gguf": data}, {"m.gguf": bytes(changed)})
     (tensor,) = found.of_kind("changed")
-    assert (tensor.name, tensor.packed) == ("blk.1.ffn.weight", True)
-    assert (tensor.statistics.changed, tensor.statistics.elements) == (1, 272)
+    assert (tensor.name, tensor.packed) == ("blk.1.ffn.weight", False)
+    assert (tensor.statistics.changed, tensor.statistics.elements) == (32, 256)
+    assert (
+        tensor.statistics.sickened and tensor.statistics.inf_new + tensor.statistics.nan_new == 32
+    )
+    assert tensor.l2 == 0
+
+
+def test_of_tensors_packed_otherwise_the_share_of_changed_bytes_is_told(bench: Bench) -> None:
+    data = bytes(74 * 8)
+    changed = data[:100] + b"\1" + data[101:]
+    files = [{"m.gguf": gguf_of("IQ2_XS", 2048, packed)} for packed in (data, changed)]
+    tensor = compared(bench, *files)["w"]
+    assert (tensor.kind, tensor.packed, tensor.comparable) == ("changed", True, True)
+    assert (tensor.statistics.changed, tensor.statistics.elements) == (1, 74 * 8)
     assert math.isnan(tensor.l2)
+
+
+def test_what_is_packed_otherwise_is_not_compared_with_numbers(bench: Bench) -> None:
+    old, new = gguf_of("F32", 256, bytes(1024)), gguf_of("IQ2_XS", 256, bytes(74))
+    tensor = compared(bench, {"m.gguf": old}, {"m.gguf": new})["w"]
+    assert (tensor.kind, tensor.obstacle) == ("retyped", "its dtype changed from F32 to IQ2_XS")
+
+
+def safetensors_of(dtype: str, shape: list[int], data: bytes) -> bytes:
+    row = {"w": {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}}
+    head = json.dumps(row).encode()
+    return len(head).to_bytes(8, "little") + head + data
+
+
+def test_four_bit_floats_have_figures(bench: Bench) -> None:
+    files = [safetensors_of("F4", [2, 2], data) for data in (b"\x21\x43", b"\x21\xc3")]
+    tensor = compared(bench, *({"m.safetensors": file} for file in files))["w"]
+    assert tensor.statistics.elements == 4, "0.5, 1, 1.5 and 2"
+    assert (tensor.statistics.changed, tensor.l2, tensor.mean[0]) == (1, 4, 1.25)
+
+
+def test_a_dtype_that_only_says_so_is_no_block(bench: Bench) -> None:
+    """safetensors knows no Q8_0: what the name means there is told by nothing but the size."""
+    files = [safetensors_of("Q8_0", [64], bytes([seed]) * 64) for seed in (1, 2)]
+    tensor = compared(bench, *({"m.safetensors": file} for file in files))["w"]
+    assert tensor.packed
+    assert tensor.changed_fraction == 1
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "size", "readable"),
+    [
+        ("Q8_0", (2, 32), 68, True), ("Q8_0", (2, 32), 72, False), ("Q8_0", (4, 16), 68, True),
+        ("Q4_K", (128,), 72, False), ("Q4_K", (0, 256), 0, True), ("Q4_K_BE", (256,), 144, False),
+        ("F4", (4,), 2, True), ("F4", (3,), 2, False), ("F4_X2", (2,), 2, True), ("C64", (3,), 24, True),
+        ("Q8_1", (32,), 40, False), ("F6_E2M3", (4,), 3, False),
+    ],
+)  # fmt: skip
+def test_what_is_whole_blocks_is_numbers(
+    dtype: str, shape: tuple[int, ...], size: int, readable: bool
+) -> None:
+    """torch's F4_X2 has two numbers in each element of its shape."""
+    assert TensorForm("m", dtype, shape, size).readable is readable
+
+
+def test_half_a_byte_of_padding_is_no_number(bench: Bench) -> None:
+    """The F4 tensors of this model have three elements each."""
+    data = (GOLDEN / "odd.onnx").read_bytes()
+    at = data.index(b"F4.raw") + len(b"F4.raw") + 2
+    changed = bytearray(data)
+    changed[at] ^= 1
+    found = compared(bench, {"m.onnx": data}, {"m.onnx": bytes(changed)})
+    (tensor,) = found.of_kind("changed")
+    assert (tensor.name, tensor.packed) == ("F4.raw", True)
+    assert tensor.changed_fraction == 1 / 2
+
+
+def test_bytes_of_unknown_number_are_not_compared(bench: Bench) -> None:
+    """The size of a type that we do not know is what lies before the next tensor."""
+    old, new = bytearray(gguf_of("I8", 64, bytes(64))), bytearray(gguf_of("I8", 64, bytes(96)))
+    for file in (old, new):
+        at = file.index((24).to_bytes(4, "little"), 50)
+        file[at : at + 4] = (99).to_bytes(4, "little")
+    tensor = compared(bench, {"m.gguf": bytes(old)}, {"m.gguf": bytes(new)})["w"]
+    assert (tensor.kind, tensor.comparable) == ("changed", False)
+    assert tensor.obstacle == "it takes 96 bytes, and took 64"
 
 
 def test_a_torch_checkpoint(bench: Bench) -> None:

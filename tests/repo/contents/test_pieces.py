@@ -51,6 +51,25 @@ def test_equal_cuts_are_known_as_equal(data, sizes):
     assert all(same(x, y) for x, y in windows(cut(data, sizes), 1, cut(data, sizes), 1))
 
 
+@given(st.integers(0, 20), st.sampled_from([(18, 64), (144, 512), (34, 18), (1, 8)]), cuts, cuts)
+def test_units_of_many_elements_are_never_cut(n, step, left, right):
+    old, new = (bytes(i % 251 for i in range(n * width)) for width in step)
+    runs = list(windows(cut(old, left), step[0], cut(new, right), step[1], 256))
+    assert b"".join(read(run) for run, _ in runs) == old
+    assert b"".join(read(run) for _, run in runs) == new
+    for x, y in runs:
+        assert len(read(x)) % step[0] == 0
+        assert len(read(x)) // step[0] == len(read(y)) // step[1] > 0
+
+
+def test_runs_of_blocks_are_as_long_in_elements_as_others():
+    """4096 blocks of 256 elements: a run has 2^18 elements and one chunk more at most."""
+    old, new = cut(bytes(4096 * 144), [10_000] * 60), cut(bytes(4096 * 144), [9_999] * 60)
+    sizes = [len(read(run)) for run, _ in windows(old, 144, new, 144, 256)]
+    assert sum(sizes) == 4096 * 144
+    assert max(sizes) <= (1024 + 70) * 144
+
+
 def test_long_runs_are_broken_where_cut_points_never_meet():
     size = 3 << 20
     old, new = cut(bytes(size), [100_000] * 40), cut(bytes(size), [99_999] * 40)

@@ -86,8 +86,8 @@ def command(
     With --tensors the data of changed tensors is read too. Each shows its relative change (norm of the
     difference divided by the norm of the old tensor), share of elements changed, largest difference, cosine,
     mean and standard deviation before and after (if the terminal is wide enough), grouped by module, the
-    largest change first. For quantised tensors it shows the share of changed bytes. --plot draws the relative
-    changes, layer by layer.
+    largest change first. Quantised tensors are compared by value; where their packing is not read (IQ1 to IQ3,
+    F6), the share of changed bytes is shown. --plot draws the relative changes, layer by layer.
     """
     if top is not None and not tensors:
         raise click.UsageError("--top goes with --tensors", click.get_current_context())

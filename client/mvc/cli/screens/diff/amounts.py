@@ -17,7 +17,8 @@ QUICK_BYTES = 384 << 20
 
 
 class Amounts:
-    """Notes of one diff: "by 0.12 %" is the norm of the difference as a share of the norm before."""
+    """Notes of one diff: "by 0.12 %" is the norm of the difference as a share of the norm before, "in 3 % of
+    the bytes" all that is known of tensors whose packing is not read."""
 
     def __init__(self, diff: Diff) -> None:
         self._found: dict[tuple[str, str], TensorDiff] = {}
@@ -35,10 +36,15 @@ class Amounts:
         known = [tensor for tensor in found if tensor is not None]
         if not known or len(known) < len(found):
             return ""
-        if any(tensor.packed for tensor in known):
-            return f"in {_range([t.changed_fraction for t in known])} of the bytes"
-        shares = [tensor.relative_l2 for tensor in known]
-        return f"by {_range(shares)}" if all(map(math.isfinite, shares)) else ""
+        packed = [tensor.changed_fraction for tensor in known if tensor.packed]
+        shares = [tensor.relative_l2 for tensor in known if not tensor.packed]
+        if not all(map(math.isfinite, shares)):
+            return ""
+        notes = [f"by {_range(shares)}"] if shares else []
+        if packed:
+            which = f"{len(packed)} packed " if shares else ""
+            notes.append(f"{which}in {_range(packed)} of the bytes")
+        return ", ".join(notes)
 
     def left_out(self) -> Iterator[str]:
         """Says why nothing is told, if it is not."""
@@ -54,4 +60,4 @@ def _range(shares: Sequence[float]) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g}" if share < 1 else f"{100 * share:,.0f}"
+    return f"{100 * share:.2g}" if share < 0.995 else f"{100 * share:,.0f}"
