@@ -52,6 +52,7 @@ Values, tables and text:
     delimited   rows of CSV and TSV in all dialects
     tables      CSV, TSV and JSON lines
     arrow       Parquet and Arrow, the only user of pyarrow
+    parquetpages  sizes that a Parquet file claims, checked
     samples     tars of samples, as WebDataset reads them
     table       what is known of a table in any format
     columns     what stands in a column

@@ -11,7 +11,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mvcd.inspect import parquetpages
 from mvcd.inspect.columns import Column, Gatherer
+from mvcd.inspect.spans import NotThisFormat
 from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table, distinct_names
 
 if TYPE_CHECKING:
@@ -73,8 +75,31 @@ def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
         return Table(rows, _columns(schema))
     names = [field.name for field in schema if _summarised(field.type)]
     alike = len(set(schema.names)) < len(schema.names)  # then names choose nothing
+    _check_pages(file, found.metadata)
     batches = found.iter_batches(_BATCH_ROWS, columns=None if alike else names)
     return _summary(schema, rows, batches)
+
+
+def _check_pages(file: BinaryIO, metadata: Any) -> None:
+    """Raises NoTable for pages that claim more than their column has."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        file.seek(offset)
+        return file.read(length)
+
+    for group in range(metadata.num_row_groups):
+        row_group = metadata.row_group(group)
+        for number in range(row_group.num_columns):
+            chunk = row_group.column(number)
+            starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
+            start = min(offset for offset in starts if offset)
+            try:
+                parquetpages.check(
+                    read_at, start, chunk.total_compressed_size, chunk.total_uncompressed_size
+                )
+            except NotThisFormat as problem:
+                raise NoTable(f"damaged: {problem}") from None
+    file.seek(0)
 
 
 def _arrow(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
