@@ -12,16 +12,16 @@ follow from its content.
 
 from __future__ import annotations
 
+import re
 from math import prod
 
 from mvcd.inspect import dcpshard, safetensors, tensorfiles, torchexport, torchlegacy, torchzip
 from mvcd.inspect.spans import Layout, NotThisFormat, ReadAt, Span, TensorInfo, partition
-from mvcd.inspect.tensorfile import StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import BEGINNINGS, StoredTensor, TensorFile
 
 __all__ = ["Layout", "ReadAt", "Span", "TensorInfo", "layout"]
 
-_HEAD_BYTES = 9
-"""Bytes: the safetensors header's length and its first character; a zip's signature."""
+_HEAD_BYTES = 16
 
 
 def layout(read_at: ReadAt, size: int) -> Layout | None:
@@ -30,6 +30,8 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
     head = read_at(0, min(_HEAD_BYTES, size))
+    if re.match(BEGINNINGS, head) is None:
+        return None
     for reader in (safetensors, torchzip, torchexport, dcpshard, torchlegacy):
         if not reader.looks_like(head, size):
             continue

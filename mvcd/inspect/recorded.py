@@ -48,6 +48,13 @@ class Recorded:
     points: tuple[tuple[float, float], ...] = ()
 
 
+def may_record(path: str) -> bool:
+    """Whether a file of any component may record something, by its name."""
+    return (
+        path.lower().endswith((*SETTINGS_SUFFIXES, *METRICS_SUFFIXES)) or kind_of(path) is not None
+    )
+
+
 def records(component: Component, path: str) -> bool:
     """Whether a file may record something, by its name and component."""
     kind = kind_of(path)

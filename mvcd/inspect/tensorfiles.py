@@ -5,6 +5,7 @@ What does not parse has none: the answer is None, never an error, after a bounde
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import ModuleType
 
@@ -30,7 +31,7 @@ from mvcd.inspect import (
     zipmembers,
 )
 from mvcd.inspect.spans import NotThisFormat, ReadAt
-from mvcd.inspect.tensorfile import Beside, Range, StoredTensor, TensorFile
+from mvcd.inspect.tensorfile import BEGINNINGS, Beside, Range, StoredTensor, TensorFile
 
 _HEAD_BYTES = 16
 
@@ -60,6 +61,8 @@ def _read(
     read_at: ReadAt, size: int, name: str, beside: Beside | None, readers: _Readers
 ) -> TensorFile | None:
     head = read_at(0, min(_HEAD_BYTES, size))
+    if re.match(BEGINNINGS, head) is None:
+        return None
     reader = next((read for looks_like, read in readers if looks_like(head, size)), None)
     found = None
     if reader is picklefile.read and dcp.looks_like(read_at, size):

@@ -50,6 +50,11 @@ Problem = tuple[str, str]
 """A path, and why nothing, or not all, is known of it."""
 
 
+def may_carry_values(path: str) -> bool:
+    """Whether a file of that path does in any component; asks nobody which it is of."""
+    return recorded.may_record(path)
+
+
 def carries_values(component: Component, path: str, size: int) -> bool:
     """Whether a file's settings or metrics belong into the version record."""
     return size > 0 and component in COMPONENTS and recorded.records(component, path)

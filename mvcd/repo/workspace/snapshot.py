@@ -233,9 +233,11 @@ class Snapshotter:
 
     def _source(self, candidate: Candidate) -> Source:
         path, stat = candidate.path, candidate.stat
-        component = self._rules.component_of(path)
-        wants = not stat.is_symlink and flatvalues.carries_values(component, path, stat.size)
-        reader = partial(flatvalues.parse_file, component, path) if wants else None
+        reader = None
+        if flatvalues.may_carry_values(path) and not stat.is_symlink:
+            component = self._rules.component_of(path)
+            if flatvalues.carries_values(component, path, stat.size):
+                reader = partial(flatvalues.parse_file, component, path)
         looks = not self._rules.names_decide(path)
         return Source(path, stat, reader, looks, self._places.at(path))
 
@@ -250,7 +252,11 @@ class Snapshotter:
     ) -> None:
         entry, path = file.entry, file.entry.path
         component = sorter.component(path, file.kind)
-        if file.told is not None and flatvalues.reads_alike(path, file.named, component):
+        if (
+            file.told is not None
+            and file.named is not None
+            and flatvalues.reads_alike(path, file.named, component)
+        ):
             parsed[path] = file.told
             key = flatvalues.cache_key(component, path, entry.recipe)
             result.cache[key] = flatvalues.pack(file.told)
@@ -283,15 +289,16 @@ class _Read:
 
     entry: Entry
     kind: ContentKind
-    named: Component
-    told: Recorded | None
+    named: Component | None = None
+    told: Recorded | None = None
 
     @classmethod
     def of(cls, ingested: Ingested, rules: ComponentRules) -> _Read:
         path = ingested.path
         entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
-        told = ingested.told if isinstance(ingested.told, Recorded) else None
-        return cls(entry, ingested.kind, rules.component_of(path), told)
+        if not isinstance(ingested.told, Recorded):
+            return cls(entry, ingested.kind)
+        return cls(entry, ingested.kind, rules.component_of(path), ingested.told)
 
 
 class _Through:

@@ -136,7 +136,7 @@ class VersionCompany:
     def names(self, directory: str) -> frozenset[str]:
         found = self._names.get(directory)
         if found is None:
-            found = self._names[directory] = self._listed(directory) | self._came[directory]
+            found = self._names[directory] = self.listed(directory) | self._came[directory]
         return found
 
     def tied(self, directory: str) -> frozenset[str]:
@@ -147,7 +147,7 @@ class VersionCompany:
             found = self._tied[directory] = frozenset(name for tied in ties for name in tied)
         return found
 
-    def _listed(self, directory: str) -> frozenset[str]:
+    def listed(self, directory: str) -> frozenset[str]:
         """What the known version has there. A directory stays listed whose last file went: no rule minds."""
         roots = (root.root for root in self._version.components.values())
         found: set[str] = set()
@@ -227,12 +227,13 @@ class PartSorter:
         return found.difference(self._came, self._went)
 
     def _heeding(self, directory: str) -> Iterator[str]:
-        for name in self._company.names(directory):
+        """Files of the known version; those that came are sorted anyway."""
+        for name in self._company.listed(directory):
             if heeds(name):
                 yield _join(directory, name)
             if tokenizers_below(name):
                 below = _join(directory, name)
-                yield from (_join(below, n) for n in self._company.names(below) if heeds(n))
+                yield from (_join(below, n) for n in self._company.listed(below) if heeds(n))
 
 
 def _join(directory: str, name: str) -> str:
