@@ -6,6 +6,7 @@ Which part it is:
     company     what lies around it
     understood  how a file was read, and what was not understood
     trainingstate  told apart from the model, by names
+    checkpoints  which files are one model at several moments
     patterns    globs that match in bounded time
     splits      which split and class a data file belongs to
 
@@ -18,6 +19,7 @@ Tensors:
     torchzip, torchlegacy, torchexport    files of torch, since 1.6 | before | of torch.export
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
     hdf5        datasets of HDF5, of Keras
+    kerasconfig  how a model of Keras is built, and was compiled
     flaxpack    MessagePack of Flax
     picklefile  arrays within pickles, and joblib's files
     unpickle    pickles read without running any of them
