@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mvc.api.metric_names import is_axis, ranked
 from mvc.cli import documents, text
 from mvc.cli.screens import stages
 
@@ -79,7 +80,8 @@ def table(catalogue: Catalogue) -> list[str]:
     rows = [[click.style(cell, bold=True) for cell in title]]
     for card in catalogue.cards:
         version = card.version
-        found = list(version.metrics.items())[:_MAX_METRICS]
+        keys = [key for key in ranked(version.metrics) if not is_axis(key)] or version.metrics
+        found = [(key, version.metrics[key]) for key in list(keys)[:_MAX_METRICS]]
         rows.append(
             [
                 click.style(text.safe(model_name(card)), fg="magenta", bold=True),

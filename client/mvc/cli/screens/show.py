@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.api.metric_names import without_copies
+from mvc.api.metric_names import ranked, without_copies
 from mvc.cli import text
 from mvc.cli.screens import signature
 from mvc.cli.screens.diff import absent
@@ -34,7 +34,8 @@ def lines(
     before, now = text.short(changes.old), f"v{version.number}"
     yield from absent.lines(changes, before, now, files=False)
     yield from _values("hyperparameters", without_copies(version.hyperparameters))
-    yield from _values("metrics", without_copies(version.metrics))
+    metrics = without_copies(version.metrics)
+    yield from _values("metrics", {key: metrics[key] for key in ranked(metrics)})
 
 
 def _facts(version: Version) -> Iterator[tuple[str, str]]:
