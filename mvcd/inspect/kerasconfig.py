@@ -14,9 +14,11 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from mvcd.inspect.flatten import flatten
+from mvcd.inspect.tfevents import float32_of
 from mvcd.objects.version import Value
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -94,6 +96,15 @@ def _plain(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_plain(item) for item in value]
+    return _written(value) if isinstance(value, float) else value
+
+
+def _written(value: float) -> float:
+    """As it stands in the code: Keras keeps a learning rate as a float32, 0.001 as 0.0010000000474974513."""
+    with suppress(OverflowError):
+        data = struct.pack("<f", value)
+        if struct.unpack("<f", data)[0] == value:
+            return float32_of(data)
     return value
 
 

@@ -33,7 +33,7 @@ DOCUMENT = {
         ],
     ),
     "compile_config": {
-        "optimizer": of("Adam", name="adam", learning_rate=0.001, weight_decay=None),
+        "optimizer": of("Adam", name="adam", learning_rate=0.0010000000474974513, weight_decay=None),
         "loss": "mse", "metrics": ["mae"], "loss_weights": None, "run_eagerly": False,
     },
 }  # fmt: skip

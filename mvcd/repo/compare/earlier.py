@@ -12,6 +12,9 @@ from mvcd.repo.compare.sides import Sides
 from mvcd.repo.contents.files import ABSENT
 from mvcd.repo.core.core import Core
 
+MAX_FILES = 5000
+"""Weight files of one side that are sorted by their models, 17 us each."""
+
 MAX_MODELS = 4
 """Models that are compared with their checkpoints before; each costs a comparison of its own."""
 
@@ -20,8 +23,10 @@ def earlier(sides: Sides, came: Collection[str], stayed: Collection[str]) -> dic
     """By path of a weight file that came and speaks for its model: the one that spoke for it on the old side.
 
     `stayed` are weight files of both sides; a model that has one of them needs no other. Empty where the list
-    of the old side's files is not here.
+    of the old side's files is not here, and for so many files that they are no checkpoints.
     """
+    if len(came) + len(stayed) > MAX_FILES:
+        return {}
     known = set(map(family_of, stayed))
     newest = {
         family_of(path): path
@@ -32,7 +37,9 @@ def earlier(sides: Sides, came: Collection[str], stayed: Collection[str]) -> dic
         return {}
     before: dict[str, str] = {}
     try:
-        for placed in sides.old.files.all([Component.WEIGHTS]):
+        for index, placed in enumerate(sides.old.files.all([Component.WEIGHTS])):
+            if index >= MAX_FILES:
+                return {}
             path = placed.entry.path
             family = family_of(path)
             if family in newest and not is_state_file(path):

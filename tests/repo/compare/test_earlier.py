@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from safetensors.numpy import save
 
 from mvcd.objects.version import Component
+from mvcd.repo.compare import earlier as earlier_module
 from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.earlier import MAX_MODELS, earlier, since
 from tests.support.workspace import Bench
@@ -59,3 +61,14 @@ def test_models_without_one_before_and_too_many_have_none(bench: Bench) -> None:
     bench.save({f"{n}/step_2.pt": b"b" for n in range(MAX_MODELS + 3)} | {"new/step_1.pt": b"c"})
     found = pairs(bench, "v1", "v2")
     assert len(found) == MAX_MODELS and "new/step_1.pt" not in found
+
+
+def test_files_in_great_number_are_no_checkpoints(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.save({"a/step_1.pt": b"a", "b.pt": b"b"})
+    bench.save({"a/step_2.pt": b"c"})
+    assert pairs(bench, "v1", "v2") == {"a/step_2.pt": "a/step_1.pt"}
+    for limit in (1, 0):
+        monkeypatch.setattr(earlier_module, "MAX_FILES", limit)
+        assert pairs(bench, "v1", "v2") == {}

@@ -81,8 +81,8 @@ def command(
     Parquet, Arrow, tars of samples), images by directory, equal files, and files that train, validation and
     test share.
 
-    Of several checkpoints of a model one is shown, the final or the newest, and the others are counted; -v shows
-    all. A checkpoint that came is compared with the one before it.
+    Of several checkpoints of a model one is shown, the final or the newest, and the others are counted; -v
+    shows all. A checkpoint that came is compared with the one before it.
 
     Tables of more than 64 MiB in total are not read, except for Parquet. With --columns they are, and each
     changed table also shows types, missing cells, distinct values, range and mean of its columns.
@@ -103,14 +103,9 @@ def command(
     if plot is not None:
         _draw(face, diff, plot)
     if face.json:
-        document = diff_document.diff(diff, columns=columns)
-        if tensors:
-            document["weights"] = documents.weights(diff.weights)
-        if plot is not None:
-            document["plot"] = plot
-        if patch:
-            document["patch"] = list(face.repo.patch(diff))
-        face.answer(document)
+        more: dict[str, object] = {"plot": plot} if plot is not None else {}
+        more |= {"patch": list(face.repo.patch(diff))} if patch else {}
+        face.answer({**_document(diff, columns=columns, tensors=tensors), **more})
     elif not face.quiet:
         names = documents.side_names(face.repo, diff)
         screen = _screen(diff, names, form, verbose=face.verbose > 0)
@@ -122,6 +117,11 @@ def command(
             screen = chain(screen, ["", f"Drawn as {text.safe(plot)}"])
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
+
+
+def _document(diff: Diff, *, columns: bool, tensors: bool) -> documents.Json:
+    found = diff_document.diff(diff, columns=columns)
+    return {**found, "weights": documents.weights(diff.weights)} if tensors else found
 
 
 def _check(plot: str | None) -> None:

@@ -22,6 +22,8 @@ _SHORTEST_COLUMNS = 12
 _FACTS_COLUMNS = 21
 """Of number and id, and the space around the message."""
 _NAMED_TITLES = 3
+_FIRST_METRICS = 3
+"""Metrics that have room before the first hyperparameter: what differs in how it came about is asked next."""
 
 
 def titles(found: Comparison) -> list[str]:
@@ -56,9 +58,9 @@ def document(found: Comparison) -> dict[str, Any]:
 
 
 def fitting(found: Comparison) -> Comparison:
-    """The comparison with the columns that a terminal has room for: metrics with a direction first, then
-    hyperparameters, then other metrics; what needs its file to be told apart comes last. One stays, however
-    wide."""
+    """The comparison with the columns that a terminal has room for: metrics with a direction first, of many of
+    them three before the first hyperparameter, then hyperparameters, then other metrics; what needs its file to
+    be told apart comes last. One stays, however wide."""
     there = text.room()
     if there is None or not found.rows:
         return found
@@ -67,7 +69,9 @@ def fitting(found: Comparison) -> Comparison:
     judged = [i for i in metrics if has_direction(found.columns[i].key)]
     settings = [i for i in range(len(found.columns)) if found.columns[i].kind != "metric"]
     rest = [i for i in metrics if i not in judged]
-    order = sorted((*judged, *settings, *rest), key=lambda i: _is_aside(found.columns[i].key))
+    first, others = judged[:_FIRST_METRICS], judged[_FIRST_METRICS:]
+    in_turn = (*first, *settings[:1], *others, *settings[1:], *rest)
+    order = sorted(in_turn, key=lambda i: _is_aside(found.columns[i].key))
     left = there - _FACTS_COLUMNS - _SHORTEST_COLUMNS
     kept: list[int] = []
     for index in order:
@@ -140,7 +144,8 @@ def without_room(found: Comparison, shown: Comparison) -> str:
         said = f"no room for {named}{more}"
         if len(said) <= room or count == 1:
             break
-    return f"{said}\n(--full shows them, --columns KEY,... chooses)"
+    way = "(--full shows them, --columns KEY,... chooses)"
+    return f"{said}  {way}" if len(said) + 2 + len(way) <= room else f"{said}\n{way}"
 
 
 def hidden(found: Comparison) -> str:

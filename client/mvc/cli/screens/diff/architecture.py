@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def lines(diff: Diff, limits: RowLimits) -> Iterator[str]:
     """What stands below the changed files."""
     found = diff.architecture
-    for model, others in _models(diff, limits):
+    for model, others in shown_models(diff, limits):
         yield from _model(model, limits)
         if others:
             yield f"      {checkpoints.more(others)}"
@@ -40,7 +40,7 @@ def lines(diff: Diff, limits: RowLimits) -> Iterator[str]:
         yield from cut(_packages(found), limits.values, indent=" " * 6)
 
 
-def _models(diff: Diff, limits: RowLimits) -> list[tuple[ModelChange, int]]:
+def shown_models(diff: Diff, limits: RowLimits) -> list[tuple[ModelChange, int]]:
     """The models whose form changed, with the checkpoints of each that are left out. One that came is compared
     with the checkpoint before it, and left out if that had its form."""
     layers = diff.architecture.layers
@@ -80,7 +80,7 @@ def _lines(source: SourceChange) -> str:
 def summary(diff: Diff) -> str:
     """One line: lines, layers, parameters, keys, packages; of checkpoints of one model, of one of them."""
     found = diff.architecture
-    models = [model for model, _ in _models(diff, RowLimits())]
+    models = [model for model, _ in shown_models(diff, RowLimits())]
     added = sum(source.added or 0 for source in found.source)
     removed = sum(source.removed or 0 for source in found.source)
     keys = sum(len(keys) for _, keys in checkpoints.configs(found.config.items()))

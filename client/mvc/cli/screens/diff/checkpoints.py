@@ -13,11 +13,17 @@ if TYPE_CHECKING:
 Row = tuple[str, str, str]
 """What became of a file, how it is shown, and its path."""
 
+_MOST_ROWS = 1000
+"""Rows that are sorted by the models they are of, 17 us each."""
+
 _Item = TypeVar("_Item")
 
 
 def spoken(rows: Sequence[Row]) -> tuple[list[Row], dict[str, int]]:
-    """The rows without those for whom another row of their kind speaks, and by path how many these are."""
+    """The rows without those for whom another row of their kind speaks, and by path how many these are; all
+    rows where they are many, as of data, which are no checkpoints."""
+    if len(rows) > _MOST_ROWS:
+        return list(rows), {}
     kinds = dict.fromkeys(kind for kind, _, _ in rows if kind in ("modified", "added", "deleted"))
     counts: dict[tuple[str, str], int] = {}
     for kind in kinds:

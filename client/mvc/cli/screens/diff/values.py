@@ -31,10 +31,11 @@ def lines(
 ) -> Iterator[str]:
     """With `metrics` those of which it is known what is better come first, and steps and times last."""
     rows = []
-    shown = dict(values) if limits.values is None else without_copies(values, _is_same)
+    folded = limits.values is not None
+    shown = without_copies(values, _is_same) if folded else dict(values)
     keys = list(shown)
-    if metrics and limits.values is not None:
-        keys = [key for key in ranked(shown) if not is_aside(key, shown)]
+    if metrics and folded:
+        keys = ranked(distinct(values))
     for key in keys[: limits.values]:
         change = shown[key]
         row = [text.safe(key), _short(change.old, limits), "->", _short(change.new, limits)]
@@ -62,6 +63,12 @@ def _fitting(rows: Sequence[list[str]], indent: int) -> list[list[str]]:
             break
     room = max(room, _SHORTEST_KEY_COLUMNS)
     return [[text.middle(row[0], room), *row[1:]] for row in found]
+
+
+def distinct(values: Mapping[str, ValueChange]) -> dict[str, ValueChange]:
+    """Metrics without what another file says too, and without timings and the like of more than one file."""
+    shown = without_copies(values, _is_same)
+    return {key: change for key, change in shown.items() if not is_aside(key, shown)}
 
 
 def _is_same(a: ValueChange, b: ValueChange) -> bool:
