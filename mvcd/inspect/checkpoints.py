@@ -44,12 +44,9 @@ _MOMENT = re.compile(
 _FILLERS = re.compile(r"(?:checkpoint|ckpt|model|weights)s?", re.I)
 """What is left of a name that says nothing of which model it is."""
 
-FINAL = 3
-"""The kind of a path that names no moment, in its rank."""
-
 _DIGITS = re.compile(r"\d+")
 
-Rank = tuple[tuple[float, ...], int, tuple[int, ...], str]
+Rank = tuple[tuple[float, ...], bool, bool, bool, tuple[int, ...], str]
 
 
 @lru_cache(maxsize=8192)
@@ -81,8 +78,8 @@ def rank_of(path: str) -> Rank:
     moments += [match[0] for match in _MOMENT.finditer(stem)]
     counts = tuple(int(digits) for moment in moments for digits in _DIGITS.findall(moment)[:1])
     said = " ".join(moments).lower()
-    kind = FINAL if not moments else 2 if re.search(_LAST, said) else 0 if "best" in said else 1
-    return _run_order(path), kind, counts, path
+    last = bool(re.search(_LAST, said))
+    return _run_order(path), not moments, last, last or "best" not in said, counts, path
 
 
 def _run_order(path: str) -> tuple[float, ...]:
@@ -101,8 +98,8 @@ def leading(paths: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for members in families.values():
         first, *others = sorted(members, key=rank_of, reverse=True)
-        final = rank_of(first)[:2]
-        equals = [path for path in others if final[1] == FINAL and rank_of(path)[:2] == final]
+        run, final, *_ = rank_of(first)
+        equals = [path for path in others if final and rank_of(path)[:2] == (run, final)]
         found[first] = [path for path in others if path not in equals]
         found |= {path: [] for path in equals}
     return found

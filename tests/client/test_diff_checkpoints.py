@@ -159,6 +159,33 @@ def test_tensors_are_those_of_one_checkpoint(mvc: Mvc, commit: Commit) -> None:
     assert lines[-1].split()[:2] == ["1", "100"]
 
 
+def test_the_catalogue_fits(mvc: Mvc, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = {"eval_loss": 2 / 3, "accuracy": 1 / 3, "loss": 0.5, "runtime": 1}
+    commit({**trainer(1), "metrics.json": json.dumps(metrics)})
+    mvc("tag", "v1.0")
+    head, row, way = mvc("catalogue").out.splitlines()
+    assert max(map(len, (head, row))) <= 80 and "eval_loss 0.666667" in row
+    assert way == "mvc export ID DIR  gets one"
+    monkeypatch.setenv("COLUMNS", "118")
+    head, row = mvc("catalogue").out.splitlines()
+    assert len(row) <= 118 and row.endswith(" DIR") and "accuracy" in row
+    monkeypatch.delenv("COLUMNS")
+    assert "loss 0.5  mvc export" in mvc("catalogue").out
+
+
+def test_what_was_measured_stands_before_what_was_set(mvc: Mvc, commit: Commit) -> None:
+    commit({"params.yaml": "lr: 1\n", "metrics.json": '{"a_time_of_it": 1, "loss": 2}'})
+    lines = mvc("show").out.splitlines()
+    assert lines[-6:] == [
+        "metrics",
+        "  loss          2",
+        "  a_time_of_it  1",
+        "",
+        "hyperparameters",
+        "  lr  1",
+    ]
+
+
 def test_long_names_and_keys_fit(mvc: Mvc, commit: Commit) -> None:
     long = "a_directory_of_a_long_name/with_another_one_in_it"
     for value in (1, 2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from mvcd.inspect.axes import is_axis, is_same_figure, short_name
 __all__ = [
     "by_weight",
     "has_direction",
+    "held_out_first",
     "is_aside",
     "is_axis",
     "is_same_figure",
@@ -18,6 +20,11 @@ __all__ = [
     "short_name",
     "without_copies",
 ]
+
+
+_HELD_OUT = re.compile(
+    r"(?:^|[^a-z])(?:val|valid|validation|eval|evaluation|test|dev|holdout)(?![a-z])", re.I
+)
 
 
 def without_copies(
@@ -49,6 +56,12 @@ def ranked(keys: Iterable[str]) -> list[str]:
     """Sorts metrics with a direction first, then others, then steps and times; in front of all `path:name`."""
     by_name = by_weight(keys)
     return sorted(by_name, key=lambda key: (short_name(key) != key, is_axis(key)))
+
+
+def held_out_first(keys: Iterable[str]) -> list[str]:
+    """Sorts metrics of data that was not trained on first, by the usual words: where there is room for few,
+    they say most."""
+    return sorted(keys, key=lambda key: not _HELD_OUT.search(key))
 
 
 def is_aside(key: str, keys: Collection[str]) -> bool:

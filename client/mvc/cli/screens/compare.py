@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mvc.api.metric_names import has_direction, short_name
+from mvc.api.metric_names import has_direction, held_out_first, short_name
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _MESSAGE_COLUMNS = 32
 _SHORTEST_COLUMNS = 12
 _FACTS_COLUMNS = 21
 """Of number and id, and the space around the message."""
-_NAMED_TITLES = 3
+_NAMED_KEYS = 3
 _FIRST_METRICS = 3
 """Metrics that have room before the first hyperparameter: what differs in how it came about is asked next."""
 
@@ -58,15 +58,17 @@ def document(found: Comparison) -> dict[str, Any]:
 
 
 def fitting(found: Comparison) -> Comparison:
-    """The comparison with the columns that a terminal has room for: metrics with a direction first, of many of
-    them three before the first hyperparameter, then hyperparameters, then other metrics; what needs its file to
-    be told apart comes last. One stays, however wide."""
+    """The comparison with the columns that a terminal has room for: metrics with a direction first, those of
+    held-out data before others, of many three before the first hyperparameter, then hyperparameters, then other
+    metrics; what needs its file to be told apart comes last. One stays, however wide."""
     there = text.room()
     if there is None or not found.rows:
         return found
     shown = titles(found)
     metrics = [i for i, column in enumerate(found.columns) if column.kind == "metric"]
+    ranks = {k: at for at, k in enumerate(held_out_first(found.columns[i].key for i in metrics))}
     judged = [i for i in metrics if has_direction(found.columns[i].key)]
+    judged.sort(key=lambda i: ranks[found.columns[i].key])
     settings = [i for i in range(len(found.columns)) if found.columns[i].kind != "metric"]
     rest = [i for i in metrics if i not in judged]
     first, others = judged[:_FIRST_METRICS], judged[_FIRST_METRICS:]
@@ -138,7 +140,7 @@ def without_room(found: Comparison, shown: Comparison) -> str:
     if not gone:
         return ""
     room = text.room() or 0
-    for count in range(min(len(gone), _NAMED_TITLES), 0, -1):
+    for count in range(min(len(gone), _NAMED_KEYS), 0, -1):
         named = ", ".join(map(text.safe, gone[:count]))
         more = f" and {len(gone) - count:,} more" if len(gone) > count else ""
         said = f"no room for {named}{more}"

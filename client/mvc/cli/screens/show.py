@@ -33,9 +33,9 @@ def lines(
     yield from text.table(_components(version, changes), right=(1, 2))
     before, now = text.short(changes.old), f"v{version.number}"
     yield from absent.lines(changes, before, now, files=False)
-    yield from _values("hyperparameters", without_copies(version.hyperparameters))
     metrics = without_copies(version.metrics)
     yield from _values("metrics", {key: metrics[key] for key in ranked(metrics)})
+    yield from _values("hyperparameters", without_copies(version.hyperparameters))
 
 
 def _facts(version: Version) -> Iterator[tuple[str, str]]:

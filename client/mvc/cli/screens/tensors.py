@@ -33,7 +33,6 @@ TOP_TENSORS = 24
 _OTHER_TENSORS = 8
 _PAIR_COLUMNS = 4
 """Where mean and std stand, which a narrow terminal does without."""
-_COSINE_COLUMN = 3
 _HEADS = ("relative", "changed", "max abs", "cosine", "mean", "std", "")
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "renamed": (">", "cyan")}
 
@@ -227,7 +226,7 @@ def _figures(shown: Sequence[TensorDiff], modules: dict[str, TensorModule]) -> I
         else:
             rows += [_row(t, t.name) for t in tensors]
     table, room = text.table(rows, right=(0, 1, 2, 3)), text.room()
-    for first in (_PAIR_COLUMNS, _COSINE_COLUMN):
+    for first in (_PAIR_COLUMNS, _PAIR_COLUMNS - 1):
         if room is not None and max(map(text.width, table)) + 2 > room:
             narrow = [row[:first] + row[_PAIR_COLUMNS + 2 :] for row in rows]
             table = text.table(narrow, right=range(first))
