@@ -6,6 +6,7 @@ Which part it is:
     company     what lies around it
     understood  how a file was read, and what was not understood
     trainingstate  told apart from the model, by names
+    checkpoints  which files are one model at several moments
     patterns    globs that match in bounded time
     splits      which split and class a data file belongs to
 
@@ -19,6 +20,7 @@ Tensors:
     dcp, dcpshard  torch.distributed.checkpoint: its index | what lies in its shards
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
     hdf5, hdf5chunks    datasets of HDF5, of Keras | those in chunks
+    kerasconfig  how a model of Keras is built, and was compiled
     flaxpack    MessagePack of Flax
     orbax, zarr    checkpoints of Orbax | arrays in directories of chunks
     savedmodel  TensorFlow's graphs, saved and frozen

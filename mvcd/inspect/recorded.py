@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from mvcd.inspect import lastrows, pickledargs, tfevents, yaml12
+from mvcd.inspect import kerasconfig, lastrows, pickledargs, tfevents, yaml12
 from mvcd.inspect.flatten import flatten, scalar
 from mvcd.inspect.lastrows import LastValues, cell
 from mvcd.inspect.runfiles import RunFile, kind_of, mlflow_key
@@ -163,10 +163,26 @@ def _told(found: Mapping[str, object]) -> dict[str, object]:
 
 
 def _generation(path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
-    """How a language model is asked, under a name of its own: it came with the model, nobody set it here."""
+    """How a language model is asked, under a name of its own: it came with the model, nobody set it here. One
+    that the library derived from the model's configuration only repeats that, and tells nothing."""
     found = parse_settings(path, file.read(MAX_BYTES + 1))
-    apart = {f"generation_config.{key}": value for key, value in found.values.items()}
+    if found.values.get("_from_model_config") is True:
+        return Recorded()
+    apart = {
+        f"generation_config.{key}": value
+        for key, value in found.values.items()
+        if not key.startswith("_") and key != "transformers_version"
+    }
     return Recorded(settings=apart, problem=found.problem)
+
+
+# ---------------------------------------------------------------- Keras
+
+
+def _keras(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
+    """How the model was compiled. A file of that name that is HDF5, as Keras 2 wrote, says nothing."""
+    document = kerasconfig.read(file)
+    return Recorded(settings={} if document is None else kerasconfig.settings(document))
 
 
 # ---------------------------------------------------------------- trackers
@@ -177,7 +193,13 @@ def _events(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Record
         raise ValueError(f"larger than {_MAX_EVENTS_BYTES >> 30} GiB")
     found = tfevents.read(io.BufferedReader(_Raw(file), 1 << 20), wanted)
     rows = found.scalars
+    if rows.values.get(_PLACEHOLDER) == -1:
+        del rows.values[_PLACEHOLDER]
     return Recorded(found.settings, rows.values, found.problem, points=tuple(rows.points))
+
+
+_PLACEHOLDER = "hp_metric"
+"""What Lightning's TensorBoardLogger writes beside hyperparameters, as -1, where no metric was given."""
 
 
 class _Raw(io.RawIOBase):
@@ -283,5 +305,6 @@ _READERS: Mapping[RunFile, Callable[[str, BinaryIO, int, str | None], Recorded]]
     RunFile.HYDRA_CONFIG: _hydra_config,
     RunFile.HYDRA_OVERRIDES: _hydra_overrides,
     RunFile.GENERATION: _generation,
+    RunFile.KERAS: _keras,
     RunFile.NOTHING: _nothing,
 }

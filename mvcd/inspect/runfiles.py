@@ -5,6 +5,7 @@
     mlruns/EXPERIMENT/RUN/metrics|params/KEY  MLflow, a file for each key
     wandb-summary.json, files/config.yaml     Weights & Biases
     .hydra/config.yaml, overrides.yaml        Hydra
+    *.keras                                   Keras 3, which keeps how a model was compiled
     generation_config.json                    how a language model is asked, no setting of the training
 
 A run that is saved again and again under names that count up (`checkpoint-500`, `version_3`, a date) is one
@@ -31,6 +32,7 @@ class RunFile(StrEnum):
     HYDRA_CONFIG = "Hydra config"
     HYDRA_OVERRIDES = "Hydra overrides"
     GENERATION = "generation config"
+    KERAS = "Keras archive"
     NOTHING = "nothing"
 
 
@@ -59,8 +61,8 @@ def kind_of(path: str) -> RunFile | None:
     name = lowered.rpartition("/")[2]
     if name in _NAMES:
         return _NAMES[name]
-    if "tfevents" in name:
-        return RunFile.EVENTS
+    if "tfevents" in name or name.endswith(".keras"):
+        return RunFile.EVENTS if "tfevents" in name else RunFile.KERAS
     if found := _MLFLOW.fullmatch(lowered):
         return RunFile.MLFLOW_METRIC if found[1] == "metrics" else RunFile.MLFLOW_PARAM
     if _WANDB_CONFIG.fullmatch(lowered):

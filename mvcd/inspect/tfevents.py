@@ -221,7 +221,7 @@ def _value(data: bytes, row: dict[str, Value], settings: dict[str, Value]) -> No
         if field_ == 1:
             tag = value.decode("utf-8", "replace")
         elif field_ == 2 and len(value) == 4:
-            number = _float32(value)
+            number = float32_of(value)
         elif field_ == 8:
             number = _tensor(value)
         elif field_ == 9:
@@ -237,8 +237,8 @@ def _value(data: bytes, row: dict[str, Value], settings: dict[str, Value]) -> No
         row[tag] = number
 
 
-def _float32(data: bytes) -> float:
-    """In the fewest digits that give the same float32: 0.1, not 0.10000000149011612."""
+def float32_of(data: bytes) -> float:
+    """Reads a float32, little-endian, in the fewest digits that give the same: 0.1, not 0.10000000149011612."""
     exact = float(struct.unpack("<f", data)[0])
     for digits in (7, 8, 9):
         short = float(f"{exact:.{digits}g}")
@@ -256,7 +256,7 @@ def _tensor(data: bytes) -> float | None:
         elif number in (4, 5, 6) and isinstance(value, bytes):
             content = value
     if dtype == 1 and len(content) == 4:
-        return _float32(content)
+        return float32_of(content)
     return float(struct.unpack("<d", content)[0]) if dtype == 2 and len(content) == 8 else None
 
 

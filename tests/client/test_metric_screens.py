@@ -114,7 +114,11 @@ def test_compare_shows_what_a_terminal_has_room_for(
         repo.add(".")
         for run in (1, 2):
             settings = {f"setting_{letter}": run for letter in "abcdefghijkl"}
-            metrics = {"samples_per_second": run * 1.5, "eval_loss": 1 / run, "val_acc": run / 2}
+            metrics = {
+                "grad_norm_of_all_of_it": run * 1.5,
+                "eval_loss": 1 / run,
+                "val_acc": run / 2,
+            }
             write(work, {
                 "params.json": json.dumps(settings | {"long": "x" * 90 * run}),
                 "metrics.json": json.dumps(metrics),
@@ -126,7 +130,8 @@ def test_compare_shows_what_a_terminal_has_room_for(
     assert max(map(len, lines[:3])) <= columns
     titles = lines[0].split()[1:-1]
     assert {"eval_loss", "val_acc"} <= set(titles), "metrics of which it is known what is better"
-    assert ("samples_per_second" in titles) == (columns > 60)
+    assert ("setting_b" in titles) == (columns > 60), "settings before metrics that only differ"
+    assert "grad_norm_of_all_of_it" not in titles
     assert "long" not in titles
     left = 16 - len(titles)
     assert "no room for " in lines[3] and lines[3].count(",") <= 4

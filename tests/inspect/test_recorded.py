@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.recorded import Recorded, read, records
 from mvcd.objects.version import Component
+from tests.inspect.test_tfevents import event
 
 DATA = Path(__file__).parent / "data" / "recorded"
 RUN = "0123456789abcdef0123456789abcdef"
@@ -101,6 +102,12 @@ FORMS = {
     ),
     "outputs/2024-01-01/12-00-00/.hydra/hydra.yaml": ("hydra: {run: {dir: x}}", {}, {}),
     "out/generation_config.json": ('{"temperature": 0.7}', {"generation_config.temperature": 0.7}, {}),
+    "out/checkpoint-5/generation_config.json": (
+        '{"_from_model_config": true, "eos_token_id": 50256, "transformers_version": "5.24.0"}', {}, {},
+    ),
+    "base/generation_config.json": (
+        '{"top_p": 0.9, "transformers_version": "5.24.0"}', {"generation_config.top_p": 0.9}, {},
+    ),
     "args.json": ('{"lr": 0.1, "model": {"depth": 3}}', {"lr": 0.1, "model.depth": 3}, {}),
     "train.ini": ("seed = 3\n[opt]\nLR = 1e-3\nnames = [\"a\", 2]\nfast\n",
         {"seed": 3, "opt.LR": 0.001, "opt.names.0": "a", "opt.names.1": 2, "opt.fast": True}, {}),
@@ -168,3 +175,11 @@ def test_nothing_is_read_of_other_components_or_of_rows_that_are_no_metrics() ->
         "mlruns/0/meta.yaml",
     ):
         assert not records(Component.RESULTS, path)
+
+
+@pytest.mark.parametrize(("value", "kept"), [(-1.0, {}), (0.5, {"hp_metric": 0.5})])
+def test_a_metric_that_lightning_was_not_given_is_none(
+    value: float, kept: dict[str, float]
+) -> None:
+    found = recorded("logs/version_0/events.out.tfevents.1.host", event(0, ("hp_metric", value)))
+    assert {key: value for key, value in found.metrics.items() if key != "step"} == kept

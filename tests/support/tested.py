@@ -222,6 +222,7 @@ _CLIENT: Table = {
     },
     "mvc.cli.screens.diff": {
         "client/test_diff_amounts": "amounts",
+        "client/test_diff_checkpoints": "checkpoints",
         "client/test_diff_screens": (
             "absent architecture data folding markdown marks stat values weights whole"
         ),

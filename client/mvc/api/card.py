@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mvc.api.metric_names import without_copies
+from mvc.api.metric_names import is_aside, ranked, without_copies
 from mvc.api.page import Block, Cell, Code, Page, PageTable, Section
 from mvc.api.public import made_from
 from mvc.api.results import ComponentRoot, Value, Version
 from mvc.api.signatures import SignatureReport
 from mvc.api.stages import StageRecord
 from mvcd import __version__
+from mvcd.inspect.checkpoints import leading
 from mvcd.objects.version import Component
 from mvcd.repo.release.card import CardFile, DataKind, DataTable, NetworkSummary, WeightFile
 
@@ -32,9 +33,10 @@ _SHOWN_VALUES = 8
 class Card:
     """A version's card. `markdown()` and `html()` make one page of it.
 
-    `networks` are the models in its files, largest first. `stages` has the records by which it came to a stage
-    or left it; `signatures` is None where nobody looked; `project` is the name of the workspace's directory. Of
-    components in `absent` no files are named: their lists are not here, pruned or never fetched.
+    `networks` are the models in its files, largest first, and then their other checkpoints. `stages` has the
+    records by which it came to a stage or left it; `signatures` is None where nobody looked; `project` is the
+    name of the workspace's directory. Of components in `absent` no files are named: their lists are not here,
+    pruned or never fetched.
     """
 
     project: str
@@ -50,7 +52,8 @@ class Card:
 
     @property
     def parameters(self) -> Mapping[str, int]:
-        """Elements by dtype of the largest network, most first; {} if no file has tensors."""
+        """Elements by dtype of the largest model, most first, in its final or newest checkpoint; {} if no file
+        has tensors."""
         return self.networks[0].parameters if self.networks else {}
 
     def markdown(self) -> str:
@@ -93,7 +96,7 @@ def _card_page(card: Card) -> Page:
             [_values(without_copies(version.hyperparameters), "none were recorded")],
         ),
         Section("Data", list(_data(card))),
-        Section("Results", [_values(without_copies(version.metrics), "none were recorded")]),
+        Section("Results", [_values(_results(version), "none were recorded")]),
         Section("Provenance", [PageTable(list(_provenance(version)))]),
         Section("Stages", [_stages(card)]),
         Section("Signatures", [_signatures(card)]),
@@ -123,15 +126,19 @@ def _parts(version: Version) -> PageTable:
 
 
 def _architecture(card: Card) -> Iterator[Block]:
-    for network in card.networks[:_MAX_NETWORKS]:
+    models = leading(f"{network.name}.ckpt" for network in card.networks)
+    shown = [n for n in card.networks if f"{n.name}.ckpt" in models]
+    for network in shown[:_MAX_NETWORKS]:
         if len(card.networks) > 1:
-            yield f"{network.name}: {_parameters(network.parameters)}"
+            others = len(models[f"{network.name}.ckpt"])
+            beside = f", and {_plural(others, 'more checkpoint')} of it" if others else ""
+            yield f"{network.name}: {_parameters(network.parameters)}{beside}"
         modules: list[tuple[Cell, ...]] = [
             (m.module or "(top)", m.tensors, m.parameters) for m in network.modules
         ]
         yield PageTable(modules, head=["module", "tensors", "parameters"])
-    if len(card.networks) > _MAX_NETWORKS:
-        yield f"... and {_plural(len(card.networks) - _MAX_NETWORKS, 'smaller network')}."
+    if len(shown) > _MAX_NETWORKS:
+        yield f"... and {_plural(len(shown) - _MAX_NETWORKS, 'smaller network')}."
     if Component.ARCHITECTURE in card.absent:
         yield _ABSENT
         return
@@ -199,6 +206,12 @@ def _columns(names: Sequence[str]) -> str:
     shown = ", ".join(names[:_SHOWN_COLUMNS])
     more = len(names) - _SHOWN_COLUMNS
     return shown + (f" (+{more:,})" if more > 0 else "")
+
+
+def _results(version: Version) -> dict[str, Value]:
+    """Metrics, those with a direction first; of timings and the like each name once."""
+    found = without_copies(version.metrics)
+    return {key: found[key] for key in ranked(found) if not is_aside(key, found)}
 
 
 def _values(values: Mapping[str, Value], none: str) -> Block:
@@ -297,7 +310,7 @@ def _row(card: Card) -> tuple[Cell, ...]:
         (_size(version.components[Component.WEIGHTS].size), digest(Component.WEIGHTS)),
         _some(without_copies(version.hyperparameters)),
         (_files(data), digest(Component.DATA)),
-        _some(without_copies(version.metrics)),
+        _some(_results(version)),
         Code(_download(card)),
     )
 

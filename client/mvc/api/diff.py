@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mvc.api.public import made_from, public
 from mvc.api.results import ComponentRoot
 from mvcd.errors import Failure
+from mvcd.inspect.checkpoints import family_of, leading
 from mvcd.inspect.columns import Column, ColumnSummary
 from mvcd.inspect.environment import PackageChange
 from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
@@ -31,6 +32,7 @@ from mvcd.repo.compare.data import (
     summarise_tables,
 )
 from mvcd.repo.compare.diff import diff_sides
+from mvcd.repo.compare.earlier import earlier, since
 from mvcd.repo.compare.narrowing import parts_of
 from mvcd.repo.compare.sides import Sides
 from mvcd.repo.core.core import Core
@@ -59,6 +61,8 @@ __all__ = [
     "TableChange",
     "TensorChanges",
     "ValueChange",
+    "family_of",
+    "leading",
 ]
 
 
@@ -138,20 +142,41 @@ class Diff:
             return weights.Weights.none()
         return weights.weights(self._core, self._sides)
 
-    def measure_weights(self, limit: int) -> int:
+    @cached_property
+    def since(self) -> Mapping[str, Diff]:
+        """Comparisons of weight files that came with the newest checkpoint of their model on the old side, be
+        it still there or gone; `below` has the two paths. Keys are the paths of those that speak for their
+        model. At most four models, none where content is not here."""
+        files = self.components.get(Component.WEIGHTS)
+        if files is None or self._core.promised is not None:
+            return {}
+        found = {}
+        for new, old in earlier(self._sides, files.added, files.modified).items():
+            with suppress(Failure):
+                found[new] = _public(self._core, since(self._core, self._sides, old, new))
+        return found
+
+    def measure_weights(self, limit: int, paths: Collection[str] | None = None) -> int:
         """Takes the figures of all tensors that changed, where that reads no more than `limit` bytes and
-        fetches nothing. Returns 0, or how many bytes it would read at least."""
-        found = [each for each in (*self.tensors.values(), self.across) if each is not None]
+        fetches nothing. Returns 0, or how many bytes it would read at least. With `paths` only of the models in
+        these files and of what lies in another file than before, not of training state."""
+        files = [t for path, t in self.tensors.items() if paths is None or path in paths]
+        found = [each for each in (*files, self.across) if each is not None]
         if not any(each.changed for each in found) or self._core.promised is not None:
             return 0
         if any(each.uncompared for each in found):
             return limit + 1  # even to tell whether they changed was too much
-        size = self.weights.unread
+        wanted = self.weights.to_measure(None if paths is None else {*paths, *self._across_paths()})
+        size = self.weights.bytes_of(wanted)
         if size > limit:
             return size
         with suppress(Failure):  # the workspace changes while it is read
-            self.weights.measure()
+            self.weights.measure(wanted)
         return 0
+
+    def _across_paths(self) -> set[str]:
+        pairs = ((t.old, t.new) for t in self.weights.values())
+        return {b.path for a, b in pairs if a is not None and b is not None and a.path != b.path}
 
     @cached_property
     def architecture(self) -> ArchitectureChange:
@@ -192,6 +217,17 @@ def state_of(changes: TensorChanges) -> frozenset[str]:
     return frozenset() if len(state) == len(names) else state
 
 
+def without_state(changes: TensorChanges) -> TensorChanges:
+    """The tensors of a file that are the model's; all, if all are training state."""
+    state = state_of(changes)
+    if not state:
+        return changes
+    kinds = ("added", "removed", "reshaped", "retyped", "changed", "unchanged", "uncompared")
+    kept = {kind: tuple(n for n in getattr(changes, kind) if n not in state) for kind in kinds}
+    renamed = tuple(pair for pair in changes.renamed if pair[1] not in state)
+    return replace(changes, **kept, renamed=renamed)
+
+
 def difference(
     core: Core,
     a: str | None,
@@ -200,6 +236,9 @@ def difference(
     paths: Collection[str] = (),
 ) -> Diff:
     """Compares two versions, or one with the workspace, as `Repo.diff` does."""
-    sides = parts_of(core, a, b, paths)
+    return _public(core, parts_of(core, a, b, paths), components)
+
+
+def _public(core: Core, sides: Sides, components: Collection[Component] | None = None) -> Diff:
     diff = diff_sides(sides, components=components, metrics=metric_rules(core.root))
     return public(Diff, diff, _sides=sides, _core=core)

@@ -106,6 +106,14 @@ def cut(line: str, columns: int) -> str:
     return line if len(line) <= columns else line[: columns - 1] + "…"
 
 
+def middle(line: str, columns: int) -> str:
+    """With an ellipsis in its middle where it is longer: beginning and end of a path or key say most."""
+    if len(line) <= columns:
+        return line
+    head = (columns - 1) // 3
+    return f"{line[:head]}…{line[len(line) - (columns - 1 - head) :]}"
+
+
 def room() -> int | None:
     """Columns of the terminal; None where there is none, as in a pipe, unless COLUMNS says."""
     from shutil import get_terminal_size  # late: start-up; it loads every compressor there is

@@ -2,6 +2,7 @@
 
 sides       what is compared, read in one way
 narrowing   a part of a side, or one directory or file of it
+earlier     which checkpoint went before one that came
 diff        the five differences, from records and manifests
 tensorchanges  which tensors changed, names and counts
 weights     what became of every tensor

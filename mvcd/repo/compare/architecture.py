@@ -6,16 +6,11 @@ Layers come from the recipes of changed weight files, or from the headers of for
 
 from __future__ import annotations
 
-import os
-import struct
-import zipfile
-import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
 
-from mvcd.inspect import notebook
+from mvcd.inspect import kerasconfig, notebook
 from mvcd.inspect.environment import PackageChange, compare_packages, is_environment, packages
 from mvcd.inspect.layers import Keyed, ModelChange, compare_layers, model_of
 from mvcd.inspect.textdiff import is_text, line_counts
@@ -36,8 +31,6 @@ MAX_SOURCE_FILES = 500
 
 _MAX_CONFIG_BYTES = 1 << 20
 _CONFIG_SUFFIXES = (".json", ".yaml", ".yml", ".toml")
-_ZIP_END = struct.Struct("<4s4H2LH")  # PKWARE APPNOTE 4.3.16
-_ZIP64_LOCATOR_BYTES = 20  # bytes, 4.3.15
 _CANDIDATE_MODELS = 16  # models that are gone, weighed for each that came
 _SAME_MODEL_SHARE = 0.5
 """Share of equal layer names from which two models under different paths are one that moved."""
@@ -220,32 +213,12 @@ def _metadata(files: ModelFiles, placed: Placed) -> Mapping[str, Value] | None:
 
 
 def _keras(side: Side, placed: Placed | None) -> Mapping[str, Value] | None:
-    """The `config.json` of a Keras 3 archive: a zip with the configuration and the weights as HDF5."""
+    """The network in the configuration of a Keras 3 archive; how it was compiled is a setting."""
     if placed is None:
         return None
-    try:
-        with side.open(placed.entry) as file, zipfile.ZipFile(_small_zip(file)) as archive:
-            info = archive.getinfo("config.json")
-            if info.file_size > _MAX_CONFIG_BYTES:
-                return None
-            with archive.open(info) as member:
-                parsed = parse_settings("config.json", member.read(_MAX_CONFIG_BYTES))
-    except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError, EOFError):
-        return None
-    return None if parsed.problem else parsed.values
-
-
-def _small_zip(file: BinaryIO) -> BinaryIO:
-    """The file itself. Raises BadZipFile unless its directory, which `zipfile` reads whole, is as small as
-    Keras writes it: a handful of members, no comment, no zip64 end record."""
-    end = file.seek(0, os.SEEK_END)
-    file.seek(max(0, end - _ZIP_END.size - _ZIP64_LOCATOR_BYTES))
-    tail = file.read(_ZIP_END.size + _ZIP64_LOCATOR_BYTES)
-    if len(tail) == _ZIP_END.size + _ZIP64_LOCATOR_BYTES:
-        magic, *_, size, _, _ = _ZIP_END.unpack(tail[-_ZIP_END.size :])
-        if magic == b"PK\5\6" and size <= _MAX_CONFIG_BYTES and not tail.startswith(b"PK\6\7"):
-            return file
-    raise zipfile.BadZipFile
+    with side.open(placed.entry) as file:
+        document = kerasconfig.read(file)
+    return None if document is None else kerasconfig.network(document)
 
 
 # ---------------------------------------------------------------- source and environment

@@ -238,19 +238,18 @@ class Weights(Mapping[str, TensorDiff]):
     def of_kind(self, *kinds: str) -> list[TensorDiff]:
         return [tensor for tensor in self.values() if tensor.kind in kinds]
 
-    @property
-    def unread(self) -> int:
-        """Bytes that `measure` would read, both sides together."""
-        return sum(
-            form.size
-            for tensor in self._changed_ones()
-            if not tensor.measured
-            for form in (tensor.old, tensor.new)
-            if form is not None
-        )
+    def to_measure(self, paths: Collection[str] | None = None) -> list[TensorDiff]:
+        """Chooses the tensors that changed and can be compared; with `paths` the models' in these files of the
+        new side."""
+        found = [t for t in self.of_kind("changed", "retyped") if t.comparable]
+        if paths is None:
+            return found
+        return [t for t in found if not t.state and t.new is not None and t.new.path in paths]
 
-    def _changed_ones(self) -> list[TensorDiff]:
-        return [t for t in self.of_kind("changed", "retyped") if t.comparable]
+    @staticmethod
+    def bytes_of(tensors: Collection[TensorDiff]) -> int:
+        """Bytes that measuring these would read, both sides together."""
+        return sum(f.size for t in tensors if not t.measured for f in (t.old, t.new) if f)
 
     def measure(self, tensors: Collection[TensorDiff] | None = None) -> None:
         """Takes the figures of `tensors` (None: all that changed and can be compared) in one go.
@@ -259,7 +258,7 @@ class Weights(Mapping[str, TensorDiff]):
         """
         bulk = tensors is None
         if tensors is None:
-            tensors = self._changed_ones()
+            tensors = self.to_measure()
         todo = [tensor for tensor in tensors if not tensor.measured]
         total = sum(form.size for t in todo for form in (t.old, t.new) if form is not None)
         self._monitor.begin("compare", total_bytes=total, total_items=len(todo))

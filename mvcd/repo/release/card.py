@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from mvcd.ids import VersionId
+from mvcd.inspect.checkpoints import leading
 from mvcd.inspect.layers import Layer, layers_in, model_of
 from mvcd.inspect.tables import format_of, read_table
 from mvcd.inspect.tensorfile import StoredTensor
@@ -113,7 +114,7 @@ class CardFacts:
 
     history: HistoryEntry
     architecture: tuple[CardFile, ...]
-    networks: tuple[NetworkSummary, ...]  # largest first
+    networks: tuple[NetworkSummary, ...]  # largest first, then other checkpoints of them
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     tables: tuple[DataTable, ...]
@@ -205,7 +206,8 @@ def _weights(
             }
             layers[model].update(network)
     networks = [_network(name, list(below.values())) for name, below in layers.items() if below]
-    networks.sort(key=lambda network: (-network.size, network.name))
+    models = leading(f"{network.name}.ckpt" for network in networks)
+    networks.sort(key=lambda n: (f"{n.name}.ckpt" not in models, -n.size, n.name))
     return tuple(networks), tuple(files)
 
 

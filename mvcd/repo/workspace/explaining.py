@@ -160,7 +160,8 @@ def _explained(
     said = Explained(path, component, state, rule, recorded, kind.format)
     if read_at is None:
         return said
-    if flatvalues.carries_values(component, path, size):
+    carries = flatvalues.carries_values(component, path, size)
+    if carries and not (component is Component.WEIGHTS and kind.says):
         return _with_values(said, read_at, size)
     if component in (Component.HYPERPARAMETERS, Component.RESULTS):
         return _with(
@@ -175,9 +176,10 @@ def _explained(
     counts = (found.tensors, found.parameters, found.state)
     tensors, parameters, in_state = counts if found.tensors else (None, None, None)
     state = state or (found.tensors > 0 and found.state == found.tensors)
+    values = _with_values(said, read_at, size).values if carries else None
     return Explained(
         path, component, state and component is Component.WEIGHTS, rule, recorded, found.format,
-        tensors, parameters, in_state, problem=found.problem,
+        tensors, parameters, in_state, values=values or None, problem=found.problem,
     )  # fmt: skip
 
 

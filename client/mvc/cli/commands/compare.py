@@ -47,7 +47,8 @@ def command(
     """Show versions as rows, with their hyperparameters and metrics as columns.
 
     A..B means the versions that B has and A does not. Columns in which all rows agree are left out. A terminal
-    shows what it has room for, metrics first, and names the rest. With --where alone, every version is
+    shows what it has room for, metrics that get better or worse first, then hyperparameters, and names the
+    rest. With --where alone, every version is
     considered.
 
     \b

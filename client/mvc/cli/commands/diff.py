@@ -13,10 +13,11 @@ from mvc.api.errors import Failure
 from mvc.cli import diff_document, documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import Option, after_dashes, component_option, verb
+from mvc.cli.screens.diff.marks import WHOLE, RowLimits
 from mvc.cli.screens.patch import styled
 from mvc.cli.screens.tensors import TOP_TENSORS
-from mvc.cli.screens.tensors import lines as tensor_lines
 from mvc.cli.screens.tensors import markdown as tensor_markdown
+from mvc.cli.screens.tensors import whole as tensor_screen
 
 if TYPE_CHECKING:
     from mvc import Repo
@@ -80,6 +81,9 @@ def command(
     Parquet, Arrow, tars of samples), images by directory, equal files, and files that train, validation and
     test share.
 
+    Of several checkpoints of a model one is shown, the final or the newest, and the others are counted; -v
+    shows all. A checkpoint that came is compared with the one before it.
+
     Tables of more than 64 MiB in total are not read, except for Parquet. With --columns they are, and each
     changed table also shows types, missing cells, distinct values, range and mean of its columns.
 
@@ -99,26 +103,25 @@ def command(
     if plot is not None:
         _draw(face, diff, plot)
     if face.json:
-        document = diff_document.diff(diff, columns=columns)
-        if tensors:
-            document["weights"] = documents.weights(diff.weights)
-        if plot is not None:
-            document["plot"] = plot
-        if patch:
-            document["patch"] = list(face.repo.patch(diff))
-        face.answer(document)
+        more: dict[str, object] = {"plot": plot} if plot is not None else {}
+        more |= {"patch": list(face.repo.patch(diff))} if patch else {}
+        face.answer({**_document(diff, columns=columns, tensors=tensors), **more})
     elif not face.quiet:
         names = documents.side_names(face.repo, diff)
         screen = _screen(diff, names, form, verbose=face.verbose > 0)
         if columns:
             screen = chain(screen, [""], _columns(diff, verbose=face.verbose > 0))
         if tensors:
-            shown = tensor_markdown if form == "md" else tensor_lines
-            screen = chain(screen, [""], shown(diff.weights, top=_top(face, top)))
+            screen = chain(screen, [""], _tensors(diff, form, _top(face, top)))
         if plot is not None and form != "md":
             screen = chain(screen, ["", f"Drawn as {text.safe(plot)}"])
         face.page(chain(screen, [""], styled(face.repo.patch(diff))) if patch else screen)
     return 1 if exit_code and diff.changed else 0
+
+
+def _document(diff: Diff, *, columns: bool, tensors: bool) -> documents.Json:
+    found = diff_document.diff(diff, columns=columns)
+    return {**found, "weights": documents.weights(diff.weights)} if tensors else found
 
 
 def _check(plot: str | None) -> None:
@@ -138,9 +141,12 @@ def _draw(face: Face, diff: Diff, path: str) -> None:
 
 def _columns(diff: Diff, *, verbose: bool) -> Iterator[str]:
     from mvc.cli.screens.diff.data import summaries  # late: start-up
-    from mvc.cli.screens.diff.marks import WHOLE, RowLimits
 
     return summaries(diff.columns, WHOLE if verbose else RowLimits())
+
+
+def _tensors(diff: Diff, form: str | None, top: int | None) -> Iterator[str]:
+    return tensor_markdown(diff.weights, top=top) if form == "md" else tensor_screen(diff, top=top)
 
 
 def _top(face: Face, top: int | None) -> int | None:

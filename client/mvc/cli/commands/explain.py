@@ -82,7 +82,7 @@ def _read(each: Explained) -> str:
         if each.parameters:
             said.append(text.plural(each.parameters, "parameter"))
         if each.state_tensors and not each.state:
-            said.append(f"{each.state_tensors:,} of the tensors are training state")
+            said.append(f"{each.state_tensors:,} of training state")
     if each.values is not None:
         said.append(text.plural(each.values, "value"))
     return ", ".join(map(text.safe, said))
@@ -107,11 +107,35 @@ def _rows(found: list[tuple[str | None, Explained]]) -> Iterator[str]:
     for part, group in groupby(ordered, key=lambda row: _part(row[1])):
         yield click.style(part, bold=True)
         rows = [
-            [f"  {text.safe(each.path if rev is None else f'{rev}:{each.path}')}", _note(each)]
+            (f"  {text.safe(each.path if rev is None else f'{rev}:{each.path}')}", _note(each))
             for rev, each in group
         ]
-        columns = text.room()
-        yield from (text.cut(line, columns) if columns else line for line in text.table(rows))
+        yield from _fitting(rows)
+
+
+def _fitting(rows: list[tuple[str, str]]) -> list[str]:
+    """As a table; where a note would be cut, notes stand below their paths, which are never cut."""
+    columns = text.room()
+    table = text.table(rows)
+    if columns is None or max(map(text.width, table)) <= columns:
+        return table
+    lines = []
+    for path, note in rows:
+        beside = f"{path}  {note}"
+        fits = text.width(beside) <= columns
+        lines += [beside] if fits else [path, *_broken(note, columns)]
+    return lines
+
+
+def _broken(note: str, columns: int) -> list[str]:
+    """After semicolons, and cut only where one part alone is too long."""
+    lines: list[str] = []
+    for part in note.split("; "):
+        if lines and text.width(lines[-1]) + 2 + text.width(part) <= columns:
+            lines[-1] += f"; {part}"
+        else:
+            lines.append(f"      {part}")
+    return [line if text.width(line) <= columns else text.cut(line, columns) for line in lines]
 
 
 def _note(each: Explained) -> str:

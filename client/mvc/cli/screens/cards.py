@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mvc.api.metric_names import has_direction, held_out_first, is_axis, ranked
 from mvc.cli import documents, text
 from mvc.cli.screens import stages
 
@@ -71,15 +72,33 @@ def document(card: Card) -> dict[str, Any]:
 
 
 def table(catalogue: Catalogue) -> list[str]:
-    from mvc.api.card import model_name  # late: start-up
-
+    """A row for each model, with as many metrics as the terminal has room for, at least one, and where it has
+    none for the command that gets a model, that below."""
     if not catalogue.cards:
         return []
+    columns = text.room()
+    for way in (True, False):
+        for count in range(_MAX_METRICS, 0, -1):
+            found = _table(catalogue, count, way=way)
+            if columns is None or max(map(text.width, found)) <= columns:
+                break
+        else:
+            continue
+        break
+    return found if way else [*found, click.style("mvc export ID DIR  gets one", dim=True)]
+
+
+def _table(catalogue: Catalogue, count: int, *, way: bool) -> list[str]:
+    from mvc.api.card import model_name  # late: start-up
+
     title = ("model", "version", "", "parameters", "size", "results", "get it")
     rows = [[click.style(cell, bold=True) for cell in title]]
     for card in catalogue.cards:
         version = card.version
-        found = list(version.metrics.items())[:_MAX_METRICS]
+        ordered = ranked(version.metrics)
+        judged = [key for key in ordered if has_direction(key)]
+        keys = [*held_out_first(judged), *(key for key in ordered if key not in judged)]
+        found = [(key, version.metrics[key]) for key in keys if not is_axis(key)][:count]
         rows.append(
             [
                 click.style(text.safe(model_name(card)), fg="magenta", bold=True),
@@ -91,7 +110,7 @@ def table(catalogue: Catalogue) -> list[str]:
                 f"mvc export {text.short(version.id)} DIR",
             ]
         )
-    return text.table(rows, right=(4,))
+    return text.table(rows if way else [row[:-1] for row in rows], right=(4,))
 
 
 def put(face: Face, page: str, output: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mvc.api.metric_names import by_weight, short_name
+from mvc.api.metric_names import has_direction, held_out_first, short_name
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _SHORTEST_COLUMNS = 12
 _FACTS_COLUMNS = 21
 """Of number and id, and the space around the message."""
 _NAMED_COLUMNS = 3
+_FIRST_METRICS = 3
+"""Metrics that have room before the first hyperparameter: what differs in how it came about is asked next."""
 
 
 def titles(found: Comparison) -> list[str]:
@@ -56,21 +58,29 @@ def document(found: Comparison) -> dict[str, Any]:
 
 
 def fitting(found: Comparison) -> Comparison:
-    """The comparison with the columns that a terminal has room for: metrics first, as `log --metrics` has them,
-    then hyperparameters; what needs its file to be told apart comes last. One stays, however wide."""
+    """The comparison with the columns that a terminal has room for: metrics with a direction first, those of
+    held-out data before others, of many three before the first hyperparameter, then hyperparameters, then other
+    metrics; what needs its file to be told apart comes last. One stays, however wide."""
     there = text.room()
     if there is None or not found.rows:
         return found
     shown = titles(found)
     metrics = [i for i, column in enumerate(found.columns) if column.kind == "metric"]
-    ranks = {key: rank for rank, key in enumerate(by_weight(found.columns[i].key for i in metrics))}
-    metrics.sort(key=lambda i: ranks[found.columns[i].key])
-    others = [i for i in range(len(found.columns)) if found.columns[i].kind != "metric"]
-    order = sorted((*metrics, *others), key=lambda i: short_name(shown[i]) != shown[i])
+    ranks = {k: at for at, k in enumerate(held_out_first(found.columns[i].key for i in metrics))}
+    judged = [i for i in metrics if has_direction(found.columns[i].key)]
+    judged.sort(key=lambda i: ranks[found.columns[i].key])
+    settings = [i for i in range(len(found.columns)) if found.columns[i].kind != "metric"]
+    rest = [i for i in metrics if i not in judged]
+    first, others = judged[:_FIRST_METRICS], judged[_FIRST_METRICS:]
+    in_turn = (*first, *settings[:1], *others, *settings[1:], *rest)
+    order = sorted(in_turn, key=lambda i: _is_aside(found.columns[i].key))
     left = there - _FACTS_COLUMNS - _SHORTEST_COLUMNS
     kept: list[int] = []
     for index in order:
-        cells = [text.safe(shown[index]), *(text.number(row.cells[index]) for row in found.rows)]
+        key = found.columns[index].key
+        alone = key not in {found.columns[other].key for other in kept}
+        title = key if alone else shown[index]
+        cells = [text.safe(title), *(text.number(row.cells[index]) for row in found.rows)]
         needed = 2 + max(map(text.width, cells))
         if needed <= left or not kept:
             kept.append(index)
@@ -81,6 +91,10 @@ def fitting(found: Comparison) -> Comparison:
         columns=tuple(found.columns[i] for i in kept),
         rows=tuple(replace(row, cells=tuple(row.cells[i] for i in kept)) for row in found.rows),
     )
+
+
+def _is_aside(key: str) -> bool:
+    return short_name(key) != key
 
 
 def table(found: Comparison) -> list[str]:
@@ -125,9 +139,15 @@ def without_room(found: Comparison, shown: Comparison) -> str:
     gone = [title for title, c in zip(titles(found), found.columns, strict=True) if c not in kept]
     if not gone:
         return ""
-    named = ", ".join(map(text.safe, gone[:_NAMED_COLUMNS]))
-    more = f" and {len(gone) - _NAMED_COLUMNS:,} more" if len(gone) > _NAMED_COLUMNS else ""
-    return f"no room for {named}{more}  (--full shows them, --columns KEY,... chooses)"
+    room = text.room() or 0
+    for count in range(min(len(gone), _NAMED_COLUMNS), 0, -1):
+        named = ", ".join(map(text.safe, gone[:count]))
+        more = f" and {len(gone) - count:,} more" if len(gone) > count else ""
+        said = f"no room for {named}{more}"
+        if len(said) <= room or count == 1:
+            break
+    way = "(--full shows them, --columns KEY,... chooses)"
+    return f"{said}  {way}" if len(said) + 2 + len(way) <= room else f"{said}\n{way}"
 
 
 def hidden(found: Comparison) -> str:
@@ -136,7 +156,7 @@ def hidden(found: Comparison) -> str:
     if found.alike == found.hidden:
         why = "alike in all left out"
     else:
-        why = "left out: alike in all, steps, or the same from another file"
+        why = "left out: alike, steps, or the same elsewhere"
     return f"{text.plural(found.hidden, 'column')} {why}  (--full shows them)"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.api.metric_names import by_weight, is_axis, short_name, without_copies
+from mvc.api.metric_names import by_weight, is_axis, ranked, short_name, without_copies
 from mvc.cli import text
 from mvc.cli.screens import signature
 
@@ -22,6 +22,7 @@ Signatures = Callable[["Version"], Sequence["SignatureStatus"]]
 
 _MAX_METRICS = 6
 """Metrics on the line of a whole entry."""
+_INDENT_COLUMNS = 4
 _SHORT_RUN_VERSIONS = 5
 """Automatic versions in a row that are still shown one by one."""
 _MESSAGE_COLUMNS = 40
@@ -108,13 +109,22 @@ def full(
 
 
 def _some_metrics(version: Version, limit: int | None) -> str:
+    """As many as `limit` allows and the terminal has room for, at least one, and how many more there are."""
     found = without_copies(version.metrics)
-    keys = by_weight(key for key in found if not is_axis(key))
-    items = [(key, found[key]) for key in keys]
-    shown = [f"{text.safe(k)} {click.style(text.number(v), bold=True)}" for k, v in items[:limit]]
-    if limit is not None and len(items) > limit:
-        shown.append(f"(+{len(items) - limit})")
-    return "  ".join(shown)
+    keys = ranked(key for key in found if not is_axis(key))
+    every = [f"{text.safe(k)} {click.style(text.number(found[k]), bold=True)}" for k in keys]
+    columns = text.room()
+    shown = every[:limit]
+    while limit is not None and columns and len(shown) > 1:
+        if text.width(_counted(every, shown)) + _INDENT_COLUMNS <= columns:
+            break
+        shown.pop()
+    return _counted(every, shown)
+
+
+def _counted(every: Sequence[str], shown: Sequence[str]) -> str:
+    more = len(every) - len(shown)
+    return "  ".join([*shown, *([f"(+{more:,})"] if more else [])])
 
 
 def oneline(

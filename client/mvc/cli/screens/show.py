@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.api.metric_names import without_copies
+from mvc.api.metric_names import ranked, without_copies
 from mvc.cli import text
 from mvc.cli.screens import signature
 from mvc.cli.screens.diff import absent
@@ -33,8 +33,9 @@ def lines(
     yield from text.table(_components(version, changes), right=(1, 2))
     before, now = text.short(changes.old), f"v{version.number}"
     yield from absent.lines(changes, before, now, files=False)
+    metrics = without_copies(version.metrics)
+    yield from _values("metrics", {key: metrics[key] for key in ranked(metrics)})
     yield from _values("hyperparameters", without_copies(version.hyperparameters))
-    yield from _values("metrics", without_copies(version.metrics))
 
 
 def _facts(version: Version) -> Iterator[tuple[str, str]]:

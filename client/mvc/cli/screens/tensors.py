@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,10 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens.diff.folding import joined
+from mvc.cli.screens.diff.marks import fitting
 
 if TYPE_CHECKING:
+    from mvc.api.diff import Diff
     from mvc.api.weights import TensorDiff, TensorStatistics, Weights
 
 TOP_TENSORS = 24
@@ -57,10 +59,28 @@ class TensorModule:
         return change / before if before else math.inf if change else 0.0
 
 
-def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
-    """`top`: how many of the changed tensors, None for all."""
-    every = list(weights.values())
-    tensors, state = _apart(every, folded=top is not None)
+def whole(diff: Diff, *, top: int | None) -> Iterator[str]:
+    """Tensors of a difference; of checkpoints of one model one, unless all are shown. One that came is compared
+    with the checkpoint before it. `top`: how many of the changed tensors, None for all."""
+    since = {} if top is None else diff.since
+    beside = not since or bool(_differing(diff.weights) - since.keys())
+    if beside:
+        yield from lines(diff.weights, top=top, told=since)
+    for at, (path, sub) in enumerate(since.items()):
+        if at or beside:
+            yield ""
+        before = text.safe(sub.below[0]) if sub.below else ""
+        yield from fitting(text.safe(path), f"since {before}", "  ")
+        sub.weights.measure()
+        yield from lines(sub.weights, top=top)
+
+
+def lines(weights: Weights, *, top: int | None, told: Collection[str] = ()) -> Iterator[str]:
+    """`top`: how many of the changed tensors, None for all; `told` are files that are told elsewhere."""
+    every, others = list(weights.values()), list[str]()
+    if top is not None:
+        every, others = _of_leading(every)
+    tensors, state = _apart([t for t in every if _path(t) not in told], folded=top is not None)
     if not every and weights.absent:
         yield f"{click.style('tensors', bold=True)}  not compared, their content is not here"
         return
@@ -71,11 +91,34 @@ def lines(weights: Weights, *, top: int | None) -> Iterator[str]:
         yield from _figures(ranked[:top], modules)
     if top is not None and len(ranked) > top:
         yield f"  ... {_rest(ranked[top:])} (--top, -v)"
-    others = [t for t in tensors if t.kind != "unchanged" and not is_measured(t)]
-    yield from _others(others, None if top is None else _OTHER_TENSORS)
+    rest = [t for t in tensors if t.kind != "unchanged" and not is_measured(t)]
+    yield from _others(rest, None if top is None else _OTHER_TENSORS)
     yield from _frozen(modules)
     if state:
         yield f"  training state  {_counts(state)} (-v)"
+    if others:
+        yield f"  {text.plural(len(others), 'file')} of other checkpoints left out (-v)"
+
+
+def _path(tensor: TensorDiff) -> str:
+    form = tensor.new or tensor.old
+    return form.path if form is not None else ""
+
+
+def _differing(weights: Weights) -> set[str]:
+    """Files that speak for a model, with a tensor that is not as before."""
+    tensors, _ = _of_leading(list(weights.values()))
+    return {_path(tensor) for tensor in tensors if tensor.kind != "unchanged" and not tensor.state}
+
+
+def _of_leading(every: Sequence[TensorDiff]) -> tuple[list[TensorDiff], list[str]]:
+    """Tensors of one checkpoint of each model that differs, and the files of the others that differ."""
+    from mvc.api.diff import family_of, leading  # late: start-up
+
+    found = leading(dict.fromkeys(_path(tensor) for tensor in every if tensor.kind != "unchanged"))
+    families = set(map(family_of, found))
+    kept = [t for t in every if _path(t) in found or family_of(_path(t)) not in families]
+    return kept, [path for others in found.values() for path in others]
 
 
 def _apart(
@@ -103,7 +146,10 @@ def markdown(weights: Weights, *, top: int | None) -> Iterator[str]:
     """The same figures as a table for a pull request; what is unchanged is only counted."""
     from mvc.cli.screens.diff.markdown import code, table  # late: start-up
 
-    tensors, state = _apart(list(weights.values()), folded=top is not None)
+    every = list(weights.values())
+    if top is not None:
+        every, _ = _of_leading(every)
+    tensors, state = _apart(every, folded=top is not None)
     yield from (
         "#### Tensors",
         "",
@@ -180,9 +226,10 @@ def _figures(shown: Sequence[TensorDiff], modules: dict[str, TensorModule]) -> I
         else:
             rows += [_row(t, t.name) for t in tensors]
     table, room = text.table(rows, right=(0, 1, 2, 3)), text.room()
-    if room is not None and max(map(text.width, table)) + 2 > room:
-        narrow = [row[:_PAIR_COLUMNS] + row[_PAIR_COLUMNS + 2 :] for row in rows]
-        table = text.table(narrow, right=(0, 1, 2, 3))
+    for first in (_PAIR_COLUMNS, _PAIR_COLUMNS - 1):
+        if room is not None and max(map(text.width, table)) + 2 > room:
+            narrow = [row[:first] + row[_PAIR_COLUMNS + 2 :] for row in rows]
+            table = text.table(narrow, right=range(first))
     yield from (f"  {line}" for line in table)
 
 

@@ -7,6 +7,7 @@ weights     tensors of changed weight files
 amounts     by how much each of them changed
 architecture  layers, parameters, configuration, environment
 data        tables, images, equal files, splits
+checkpoints  one of several checkpoints of a model speaks for all
 absent      what could not be compared, since it is not here
 markdown    for a pull request
 folding     long lists of names in few lines

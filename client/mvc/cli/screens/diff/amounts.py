@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mvc.cli import text
@@ -20,9 +20,10 @@ class Amounts:
     """Notes of one diff: "by 0.12 %" is the norm of the difference as a share of the norm before, "in 3 % of
     the bytes" all that is known of tensors whose packing is not read."""
 
-    def __init__(self, diff: Diff) -> None:
+    def __init__(self, diff: Diff, paths: Collection[str] | None = None) -> None:
+        """With `paths` only of the models in these files, and of what lies in another file than before."""
         self._found: dict[tuple[str, str], TensorDiff] = {}
-        self._left_bytes = diff.measure_weights(QUICK_BYTES)
+        self._left_bytes = diff.measure_weights(QUICK_BYTES, paths)
         if self._left_bytes:
             return
         for tensor in diff.weights.of_kind("changed"):

@@ -3,28 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import folding, values
-from mvc.cli.screens.diff.marks import RowLimits, change, cut, mark, more, named, sentence
+from mvc.cli.screens.diff import checkpoints, folding, values
+from mvc.cli.screens.diff.marks import RowLimits, change, cut, fitting, mark, more, named, sentence
 
 if TYPE_CHECKING:
-    from mvc.api.diff import ArchitectureChange, Layer, ModelChange, PackageChange, SourceChange
+    from mvc.api.diff import (
+        ArchitectureChange,
+        Diff,
+        Layer,
+        ModelChange,
+        PackageChange,
+        SourceChange,
+    )
 
 
-def lines(found: ArchitectureChange, limits: RowLimits) -> Iterator[str]:
+def lines(diff: Diff, limits: RowLimits) -> Iterator[str]:
     """What stands below the changed files."""
-    for model in found.layers:
+    found = diff.architecture
+    for model, others in shown_models(diff, limits):
         yield from _model(model, limits)
-    for path, keys in found.config.items():
+        if others:
+            yield f"      {checkpoints.more(others)}"
+    whole = limits.names is None
+    configs = list(found.config.items())
+    for path, keys in configs if whole else checkpoints.configs(configs):
         yield f"    {click.style(text.safe(path), bold=True)}"
         yield from values.lines(keys, limits, indent=" " * 6)
     if found.environment or found.packages_differ:
         yield f"    {click.style('environment', bold=True)}"
         yield from cut(_packages(found), limits.values, indent=" " * 6)
+
+
+def shown_models(diff: Diff, limits: RowLimits) -> list[tuple[ModelChange, int]]:
+    """The models whose form changed, with the checkpoints of each that are left out. One that came is compared
+    with the checkpoint before it, and left out if that had its form."""
+    layers = diff.architecture.layers
+    if limits.names is None:
+        return [(model, 0) for model in layers]
+    found = []
+    for path, model, others in checkpoints.models(layers):
+        earlier = _since(diff, path) if model.old is None else None
+        if earlier is None or earlier.changed:
+            found.append((earlier or model, others))
+    return found
+
+
+def _since(diff: Diff, path: str) -> ModelChange | None:
+    """What became of the model `path`, whose files came, since the checkpoint before."""
+    for new, sub in diff.since.items():
+        directory, slash, _ = new.rpartition("/")
+        for model in sub.architecture.models:
+            if sub.below and directory + slash + (model.new or "") == path:
+                suffix = new.removeprefix(path)
+                return replace(model, old=sub.below[0].removesuffix(suffix), new=path)
+    return None
 
 
 def line_counts(found: ArchitectureChange) -> dict[str, str]:
@@ -39,18 +77,20 @@ def _lines(source: SourceChange) -> str:
     return " ".join(click.style(f"{s}{n:,}", fg=color) for s, n, color in counts if n)
 
 
-def summary(found: ArchitectureChange) -> str:
-    """One line: lines, layers, parameters, keys, packages."""
+def summary(diff: Diff) -> str:
+    """One line: lines, layers, parameters, keys, packages; of checkpoints of one model, of one of them."""
+    found = diff.architecture
+    models = [model for model, _ in shown_models(diff, RowLimits())]
     added = sum(source.added or 0 for source in found.source)
     removed = sum(source.removed or 0 for source in found.source)
-    keys = sum(map(len, found.config.values()))
+    keys = sum(len(keys) for _, keys in checkpoints.configs(found.config.items()))
     return sentence(
         [
             f"+{added:,} -{removed:,} lines" if added or removed else "",
-            *(layer_counts(model) for model in found.layers),
+            *(layer_counts(model) for model in models),
             *(
                 f"parameters {change(*model.parameters)}"
-                for model in found.layers
+                for model in models
                 if model.old is not None and model.new is not None
                 if model.parameters[0] != model.parameters[1]
             ),
@@ -94,8 +134,8 @@ def _model(model: ModelChange, limits: RowLimits) -> Iterator[str]:
     path = model.new if model.new is not None else model.old
     label = text.safe(path or "")
     if model.old is not None and model.new is not None and model.old != model.new:
-        label = f"{text.safe(model.old)} -> {label}"
-    yield f"    {click.style(label, bold=True)}  {layer_counts(model)}"
+        label = folding.joined(f"{text.safe(model.old)} -> {label}", "/")
+    yield from fitting(f"    {click.style(label, bold=True)}", layer_counts(model), " " * 6)
     if model.old is not None and model.new is not None:
         rows = layer_rows(model)
         if limits.names is not None:

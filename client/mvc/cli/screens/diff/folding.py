@@ -70,17 +70,17 @@ def _folded(rows: list[LayerRow], depth: int) -> list[LayerRow]:
     return found
 
 
-def joined(names: str) -> str:
+def joined(names: str, separator: str = ".") -> str:
     """ "a.x.w -> b.x.w" as "{a -> b}.x.w", as git writes renames."""
     old, arrow, new = names.partition(" -> ")
-    a, b = old.split("."), new.split(".")
+    a, b = old.split(separator), new.split(separator)
     shorter = min(len(a), len(b))
     head = next((i for i in range(shorter) if a[i] != b[i]), shorter)
     tail = next((i for i in range(shorter - head) if a[-1 - i] != b[-1 - i]), shorter - head)
     if not arrow or head + tail == 0:
         return names
-    middle = " -> ".join(".".join(part[head : len(part) - tail]) for part in (a, b))
-    return ".".join([*a[:head], "{" + middle + "}", *a[len(a) - tail :]])
+    middle = " -> ".join(separator.join(part[head : len(part) - tail]) for part in (a, b))
+    return separator.join([*a[:head], "{" + middle + "}", *a[len(a) - tail :]])
 
 
 def _places(name: str, depth: int) -> list[re.Match[str]]:

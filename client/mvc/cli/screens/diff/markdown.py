@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.metric_names import ranked
 from mvc.cli import text
-from mvc.cli.screens.diff import absent, data, folding, values
-from mvc.cli.screens.diff.architecture import layer_counts, layer_rows, version
-from mvc.cli.screens.diff.marks import change
+from mvc.cli.screens.diff import absent, checkpoints, data, folding, values
+from mvc.cli.screens.diff.architecture import layer_counts, layer_rows, shown_models, version
+from mvc.cli.screens.diff.marks import RowLimits, change
 from mvc.cli.screens.diff.stat import marks, meaning, sizes, totals
 
 if TYPE_CHECKING:
-    from mvc.api.diff import ArchitectureChange, DataChange, Diff, TableChange, ValueChange
+    from mvc.api.diff import DataChange, Diff, TableChange, ValueChange
 
 _ROWS = 40
 """Of one table; a pull request's description may have 65,536 characters in all."""
@@ -43,9 +44,10 @@ def lines(diff: Diff, old: str, new: str) -> Iterator[str]:
     yield totals(diff)
     if said := absent.sentence(diff, old, new):
         yield from ("", f"⚠️ {said}")
-    yield from _values("Results", diff.metrics)
+    metrics = values.distinct(diff.metrics)
+    yield from _values("Results", {key: metrics[key] for key in ranked(metrics)})
     yield from _values("Hyperparameters", diff.hyperparameters)
-    yield from _architecture(diff.architecture)
+    yield from _architecture(diff)
     yield from _data(diff.data)
 
 
@@ -85,10 +87,11 @@ def _shown(value: object) -> str:
     return code(shown) if isinstance(value, str) else shown
 
 
-def _architecture(found: ArchitectureChange) -> Iterator[str]:
-    if found.layers:
+def _architecture(diff: Diff) -> Iterator[str]:
+    found, models = diff.architecture, shown_models(diff, RowLimits())
+    if models:
         yield from ("", "#### Layers", "")
-    for model in found.layers:
+    for model, _ in models:
         both = model.old is not None and model.new is not None
         parameters = f", parameters {change(*model.parameters)}" if both else ""
         yield f"{code(model.new or model.old or '')}: {layer_counts(model)}{parameters}"
@@ -99,7 +102,7 @@ def _architecture(found: ArchitectureChange) -> Iterator[str]:
                 for kind, name, note in folding.layers(layer_rows(model))
             ]
             yield from table(["", "layer", "form"], rows)
-    for path, keys in found.config.items():
+    for path, keys in checkpoints.configs(found.config.items()):
         yield from _values(code(path), keys)
     if found.environment:
         yield from ("", "#### Environment", "")

@@ -76,6 +76,17 @@ def more(count: int, limit: int | None, indent: str = "    ") -> Iterator[str]:
         yield f"{indent}... {count - limit:,} more (-v)"
 
 
+def fitting(name: str, note: str, indent: str) -> Iterator[str]:
+    """A name and what is said of it, which goes to a line of its own where the terminal has no room."""
+    line = f"{name}  {note}" if note else name.rstrip()
+    columns = text.room()
+    if columns is None or not note or text.width(line) <= columns:
+        yield line
+    else:
+        yield name.rstrip()
+        yield indent + note
+
+
 def sentence(parts: Iterable[str]) -> str:
     return "; ".join(part for part in parts if part)
 

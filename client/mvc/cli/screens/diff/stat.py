@@ -68,7 +68,7 @@ def meaning(diff: Diff, name: str) -> str:
     """What changed in a component, in a few words; empty if nothing can be said."""
     match name:
         case "architecture":
-            return architecture.summary(diff.architecture)
+            return architecture.summary(diff)
         case "weights":
             return weights.whole(diff)
         case "hyperparameters":

@@ -3,38 +3,72 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
-from mvc.api.metric_names import is_same_figure, without_copies
+from mvc.api.metric_names import is_aside, is_same_figure, ranked, without_copies
 from mvc.cli import text
 from mvc.cli.screens.diff.marks import RowLimits, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import ValueChange
 
+_SHORTEST_KEY_COLUMNS = 20
+"""Columns that a key keeps on a narrow terminal."""
+
 _LONGEST_COLUMNS = 28
 """Columns of one value, so that old and new stay side by side on 80."""
 
 
 def lines(
-    values: Mapping[str, ValueChange], limits: RowLimits, indent: str = "    "
+    values: Mapping[str, ValueChange],
+    limits: RowLimits,
+    indent: str = "    ",
+    *,
+    metrics: bool = False,
 ) -> Iterator[str]:
+    """With `metrics` those of which it is known what is better come first, and steps and times last."""
     rows = []
-    shown = values if limits.values is None else without_copies(values, _is_same)
-    for key, change in list(shown.items())[: limits.values]:
-        row = [
-            f"{indent}{text.safe(key)}",
-            _short(change.old, limits),
-            "->",
-            _short(change.new, limits),
-        ]
+    folded = limits.values is not None
+    shown = without_copies(values, _is_same) if folded else dict(values)
+    keys = list(shown)
+    if metrics and folded:
+        keys = ranked(distinct(values))
+    for key in keys[: limits.values]:
+        change = shown[key]
+        row = [text.safe(key), _short(change.old, limits), "->", _short(change.new, limits)]
         rows.append([*row, *_difference(change)])
-    yield from text.table(rows, right=(1, 4, 5))
     if limits.values is not None:
-        yield from more(len(values), len(rows), indent)
+        rows = _fitting(rows, len(indent))
+    yield from (indent + line for line in text.table(rows, right=(1, 4, 5)))
+    if limits.values is not None:
+        yield from more(len(shown), len(rows), indent)
+
+
+def _fitting(rows: Sequence[list[str]], indent: int) -> list[list[str]]:
+    """The rows with their keys cut in the middle where the terminal is narrower than they are; then also
+    without the difference, which old and new tell."""
+    columns = text.room()
+    if columns is None:
+        return list(rows)
+    found = list(rows)
+    for less in (found, [[*row[:4], *row[5:]] for row in rows]):
+        found = less
+        taken = indent + max(map(text.width, text.table(less, right=(1, 4, 5))), default=0)
+        longest = max((text.width(row[0]) for row in less), default=0)
+        room = longest - max(0, taken - columns)
+        if room >= min(longest, _SHORTEST_KEY_COLUMNS):
+            break
+    room = max(room, _SHORTEST_KEY_COLUMNS)
+    return [[text.middle(row[0], room), *row[1:]] for row in found]
+
+
+def distinct(values: Mapping[str, ValueChange]) -> dict[str, ValueChange]:
+    """Metrics without what another file says too, and without timings and the like of more than one file."""
+    shown = without_copies(values, _is_same)
+    return {key: change for key, change in shown.items() if not is_aside(key, shown)}
 
 
 def _is_same(a: ValueChange, b: ValueChange) -> bool:

@@ -9,7 +9,8 @@ import click
 
 from mvc.cli import text
 from mvc.cli.screens.diff import folding
-from mvc.cli.screens.diff.marks import RowLimits, mark, more
+from mvc.cli.screens.diff.checkpoints import weight_files
+from mvc.cli.screens.diff.marks import RowLimits, fitting, mark, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, TensorChanges
@@ -30,18 +31,43 @@ def summary(*changes: TensorChanges) -> str:
     return f"{text.plural(sum(counts.values()), 'tensor')}: {', '.join(parts)}"
 
 
+def note(changes: TensorChanges, limits: RowLimits) -> str:
+    """`summary` of a file; of the model's tensors alone where training state has a line of its own."""
+    from mvc.api.diff import without_state  # late: start-up
+
+    return summary(changes if limits.names is None else without_state(changes))
+
+
+def since(diff: Diff, limits: RowLimits, amounts: Amounts, *, forms: bool) -> Iterator[str]:
+    """What a checkpoint that came changed, compared with the one before it."""
+    for path, changes in diff.tensors.items():
+        before = text.safe(diff.below[0]) if diff.below else ""
+        yield from fitting(f"      since {before}:", note(changes, limits), " " * 8)
+        yield from names(path, changes, limits, amounts, forms=forms)
+    yield from amounts.left_out()
+
+
 def elsewhere(diff: Diff, limits: RowLimits, amounts: Amounts, *, forms: bool) -> Iterator[str]:
     """Tensors that lie in another file than before (a model that was sharded anew), and those of files that are
     as before while what holds their data changed: external data of ONNX, the shards of TensorFlow."""
     listed = {path for files in diff.components.values() for path in files.modified}
     for path, changes in diff.tensors.items():
         if path not in listed:
-            yield f"    {click.style(text.safe(path), bold=True)}  {summary(changes)}"
+            name = f"    {click.style(text.safe(path), bold=True)}"
+            yield from fitting(name, note(changes, limits), " " * 6)
             yield from names(path, changes, limits, amounts, forms=forms)
-    if diff.across is not None:
+    if diff.across is not None and not _told_since(diff):
         yield f"    {click.style('across files', bold=True)}  {summary(diff.across)}"
         yield from names("", diff.across, limits, amounts, forms=forms)
     yield from amounts.left_out()
+
+
+def _told_since(diff: Diff) -> bool:
+    """Whether the checkpoints that came tell of all tensors that lie in another file than before."""
+    from mvc.api.diff import names_of  # late: start-up
+
+    told = {n for sub in diff.since.values() for c in sub.tensors.values() for n in names_of(c)}
+    return diff.across is not None and told.issuperset(names_of(diff.across))
 
 
 def names(
@@ -82,6 +108,12 @@ def _state(changes: TensorChanges, limits: RowLimits) -> frozenset[str]:
 
 
 def whole(diff: Diff) -> str:
-    """`summary` over all files; empty if none has tensors."""
-    every = [*diff.tensors.values(), *([diff.across] if diff.across is not None else [])]
+    """`summary` over the models' tensors in all files, of checkpoints of one model over one; empty if none has
+    tensors."""
+    from mvc.api.diff import without_state  # late: start-up
+
+    shown = weight_files(diff) or diff.tensors.keys()
+    every = [without_state(changes) for path, changes in diff.tensors.items() if path in shown]
+    if diff.across is not None:
+        every.append(without_state(diff.across))
     return summary(*every) if every else ""

@@ -21,9 +21,17 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.cli import text
-from mvc.cli.screens.diff import absent, architecture, data, folding, values, weights
+from mvc.cli.screens.diff import (
+    absent,
+    architecture,
+    checkpoints,
+    data,
+    folding,
+    values,
+    weights,
+)
 from mvc.cli.screens.diff.amounts import Amounts
-from mvc.cli.screens.diff.marks import WHOLE, RowLimits, file_counts, mark, more
+from mvc.cli.screens.diff.marks import WHOLE, RowLimits, file_counts, fitting, mark, more
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff, FileChanges
@@ -38,20 +46,25 @@ def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
         yield "No differences"
         return
     yield ""
-    amounts = Amounts(diff)
+    amounts = Amounts(diff, None if verbose else checkpoints.weight_files(diff))
     for component, files in diff.components.items():
         name = component.value
         below = list(_BELOW[name](diff, limits, amounts)) if name in _BELOW else []
         yield _title(diff, name, files, shown=bool(below))
         state = diff.is_state if name == "weights" else _never
         below_file = _names(diff, limits, amounts)
-        yield from _files(files, _notes(diff, name), limits, below_file, state)
+        yield from _files(files, _notes(diff, name, limits), limits, below_file, state)
         yield from below
     yield from absent.lines(diff, old, new)
 
 
 def heading(old: str, new: str) -> str:
-    return f"{click.style(old, fg='yellow')} -> {click.style(new, fg='yellow')}"
+    """Both names; two long ones, as of paths within versions, on a line each."""
+    joined = f"{click.style(old, fg='yellow')} -> {click.style(new, fg='yellow')}"
+    columns = text.room()
+    if columns is None or text.width(joined) <= columns:
+        return joined
+    return joined.replace(" -> ", "\n-> ", 1)
 
 
 def _title(diff: Diff, name: str, files: FileChanges, *, shown: bool) -> str:
@@ -79,15 +92,24 @@ def _files(
     rows += [("moved", f"{path}  ({part.value} before)", path) for path, part in files.moved]
     aside = [row for row in rows if state(row[2])]
     rows = [row for row in rows if not state(row[2])]
+    others: dict[str, int] = {}
     if limits.paths is None:
         rows, aside = rows + aside, []
+    else:
+        rows, others = checkpoints.spoken(rows)
     shown = [(*row, 1) for row in rows]
     if limits.paths is not None and len(rows) > limits.paths:
         shown = folding.files(rows)
     for kind, label, path, count in shown[: limits.paths]:
         said = text.plural(count, "file") if count > 1 else notes.get(path)
-        yield f"  {mark(kind)} {text.safe(label)}{f'   {said}' if said else ''}"
-        yield from below(path)
+        more_of_it = checkpoints.more(others.get(path, 0), of_model=state is not _never)
+        names = list(below(path)) if count == 1 else []
+        alone = bool(more_of_it) and not said and not names
+        note = more_of_it if alone else said
+        yield from fitting(f"  {mark(kind)} {text.safe(label)} ", note or "", " " * 6)
+        yield from names
+        if more_of_it and not alone:
+            yield f"      {more_of_it}"
     yield from more(len(shown), limits.paths)
     yield from _folded(aside)
 
@@ -105,13 +127,13 @@ def _never(path: str) -> bool:  # noqa: ARG001
     return False
 
 
-def _notes(diff: Diff, name: str) -> Mapping[str, str]:
+def _notes(diff: Diff, name: str, limits: RowLimits) -> Mapping[str, str]:
     """What is said of a file on its own line."""
     if name == "architecture":
         counts = architecture.line_counts(diff.architecture)
         return {**counts, **dict.fromkeys(diff.architecture.absent, absent.NOTE)}
     if name == "weights":
-        return {path: weights.summary(changes) for path, changes in diff.tensors.items()}
+        return {path: weights.note(found, limits) for path, found in diff.tensors.items()}
     if name == "data":
         return data.notes(diff.data)
     return {}
@@ -119,9 +141,13 @@ def _notes(diff: Diff, name: str) -> Mapping[str, str]:
 
 def _names(diff: Diff, limits: RowLimits, amounts: Amounts) -> Callable[[str], Iterator[str]]:
     def below(path: str) -> Iterator[str]:
+        forms = not _forms_shown(diff)
         if path in diff.tensors:
-            forms = not _forms_shown(diff)
             yield from weights.names(path, diff.tensors[path], limits, amounts, forms=forms)
+        elif path in diff.since:
+            sub = diff.since[path]
+            mine = Amounts(sub, None if limits.names is None else checkpoints.weight_files(sub))
+            yield from weights.since(sub, limits, mine, forms=forms)
 
     return below
 
@@ -132,12 +158,12 @@ def _forms_shown(diff: Diff) -> bool:
 
 
 _BELOW: Mapping[str, Below] = {
-    "architecture": lambda diff, limits, _: architecture.lines(diff.architecture, limits),
+    "architecture": lambda diff, limits, _: architecture.lines(diff, limits),
     "weights": lambda diff, limits, amounts: weights.elsewhere(
         diff, limits, amounts, forms=not _forms_shown(diff)
     ),
     "hyperparameters": lambda diff, limits, _: values.lines(diff.hyperparameters, limits),
     "data": lambda diff, limits, _: data.lines(diff.data, limits),
-    "results": lambda diff, limits, _: values.lines(diff.metrics, limits),
+    "results": lambda diff, limits, _: values.lines(diff.metrics, limits, metrics=True),
 }
 """What stands below a component's files."""
