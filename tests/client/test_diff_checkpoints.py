@@ -159,9 +159,28 @@ def test_tensors_are_those_of_one_checkpoint(mvc: Mvc, commit: Commit) -> None:
     assert lines[-1].split()[:2] == ["1", "100"]
 
 
+def test_a_checkpoint_less_is_no_change_of_the_network(
+    mvc: Mvc, commit: Commit, work: Path
+) -> None:
+    commit(trainer(1))
+    for name in ("model.safetensors", "config.json", "optimizer.pt"):
+        (work / "out/checkpoint-30" / name).unlink()
+    changed = trainer(2)
+    commit({path: data for path, data in changed.items() if "-30/" not in path})
+    commit(changed)
+    for revs, sign in ((("v1", "v2"), "-"), (("v2", "v3"), "+")):
+        lines = screen(mvc, *revs)
+        shown = part(lines, "architecture")
+        assert [line.split()[:2] for line in shown] == [[sign, "out/checkpoint-30/config.json"]]
+        assert f"  {sign} out/checkpoint-30/model.safetensors" in lines
+
+
 def test_the_catalogue_fits(mvc: Mvc, commit: Commit, monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = {"eval_loss": 2 / 3, "accuracy": 1 / 3, "loss": 0.5, "runtime": 1}
-    commit({**trainer(1), "metrics.json": json.dumps(metrics)})
+    commit({
+        **trainer(1), "metrics.json": json.dumps(metrics),
+        "a/metrics.json": json.dumps({"eval_loss": 3, "loss": 4}),
+    })  # fmt: skip
     mvc("tag", "v1.0")
     head, row, way = mvc("catalogue").out.splitlines()
     assert max(map(len, (head, row))) <= 80 and "eval_loss 0.666667" in row

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mvc.api.metric_names import has_direction, held_out_first, is_axis, ranked
+from mvc.api.metric_names import (
+    has_direction,
+    held_out_first,
+    is_axis,
+    ranked,
+    short_name,
+    without_copies,
+)
 from mvc.cli import documents, text
 from mvc.cli.screens import stages
 
@@ -95,8 +102,8 @@ def _table(catalogue: Catalogue, count: int, *, way: bool) -> list[str]:
     rows = [[click.style(cell, bold=True) for cell in title]]
     for card in catalogue.cards:
         version = card.version
-        ordered = ranked(version.metrics)
-        judged = [key for key in ordered if has_direction(key)]
+        ordered = ranked(without_copies(version.metrics))
+        judged = [key for key in ordered if has_direction(key) and short_name(key) == key]
         keys = [*held_out_first(judged), *(key for key in ordered if key not in judged)]
         found = [(key, version.metrics[key]) for key in keys if not is_axis(key)][:count]
         rows.append(

@@ -42,16 +42,28 @@ def lines(diff: Diff, limits: RowLimits) -> Iterator[str]:
 
 def shown_models(diff: Diff, limits: RowLimits) -> list[tuple[ModelChange, int]]:
     """The models whose form changed, with the checkpoints of each that are left out. One that came is compared
-    with the checkpoint before it, and left out if that had its form."""
+    with the checkpoint before it, and left out if that had its form; so is one that came or went while the
+    model has others, for the files tell that."""
     layers = diff.architecture.layers
     if limits.names is None:
         return [(model, 0) for model in layers]
     found = []
+    stayed = checkpoints.families(
+        model.new for model in diff.architecture.models if model.old and model.new
+    ) | checkpoints.families(_told(diff))
     for path, model, others in checkpoints.models(layers):
+        one_sided = model.old is None or model.new is None
+        if one_sided and path not in _told(diff) and checkpoints.families([path]) <= stayed:
+            continue
         earlier = _since(diff, path) if model.old is None else None
         if earlier is None or earlier.changed:
             found.append((earlier or model, others))
     return found
+
+
+def _told(diff: Diff) -> set[str]:
+    """Models, by their names, that are compared with a checkpoint before."""
+    return {path.rpartition(".")[0] for path in diff.since}
 
 
 def _since(diff: Diff, path: str) -> ModelChange | None:

@@ -69,6 +69,13 @@ def with_counts(
     return found
 
 
+def families(models: Iterable[str | None]) -> set[str]:
+    """Which models these are, of the names of their files without suffix."""
+    from mvc.api.diff import family_of  # late: start-up
+
+    return {family_of(f"{model}.ckpt") for model in models if model is not None}
+
+
 def models(found: Iterable[ModelChange]) -> list[tuple[str, ModelChange, int]]:
     """The models of `found` that speak, with how many checkpoints have the same change of form."""
     named = ((f"{model.new or model.old or ''}.ckpt", model) for model in found)
