@@ -52,9 +52,9 @@ class ParentTensors:
 
     def __init__(self, parent: Version, store: Store, fetch: Fetch) -> None:
         self._files = VersionFiles(parent, fetch)
-        self._store = store
-        self._fetch = fetch
-        self._lock = threading.Lock()
+        self.store = store
+        self.fetch = fetch
+        self._lock = threading.RLock()  # for_path asks for the tensors of the path itself
         self._finders: dict[str, FileTensors] = {}
         self._listed: dict[str, list[Entry]] | None = None  # by the form of their names
         self._segments: dict[RecipeId, dict[str, Segment]] = {}
@@ -63,7 +63,7 @@ class ParentTensors:
         with self._lock:
             if path not in self._finders:
                 self._finders.clear()  # files come one after another: one finder is in use at a time
-                self._finders[path] = FileTensors(self, path, self._store, self._fetch)
+                self._finders[path] = FileTensors(self, path)
             return self._finders[path]
 
     def own(self, path: str) -> dict[str, Segment]:
@@ -72,10 +72,15 @@ class ParentTensors:
             placed = self._files.find(path)
         except IntegrityError:
             return {}
-        return {} if placed is None else self._tensors(placed.entry)
+        with self._lock:
+            return {} if placed is None else self._tensors(placed.entry)
 
-    def alike(self, path: str) -> Iterator[dict[str, Segment]]:
+    def alike(self, path: str) -> list[dict[str, Segment]]:
         """The tensors of other weight files, those with the likest paths first."""
+        with self._lock:
+            return list(map(self._tensors, self._likest(path)))
+
+    def _likest(self, path: str) -> list[Entry]:
         if self._listed is None:
             self._listed = {}
             for entry in islice(self._weights(), MAX_LISTED_FILES):
@@ -84,7 +89,7 @@ class ParentTensors:
         found = chain(*self._listed.values()) if few else self._listed.get(_form(_name(path)), [])
         others = (entry for entry in found if entry.path != path)
         nearest = sorted(others, key=lambda entry: _distance(path, entry.path))
-        return map(self._tensors, nearest[:MAX_LIKE_FILES])
+        return nearest[:MAX_LIKE_FILES]
 
     def _weights(self) -> Iterator[Entry]:
         try:
@@ -98,7 +103,7 @@ class ParentTensors:
         found = self._segments.get(entry.recipe)
         if found is None:
             try:
-                found = recipe_of(entry, self._fetch).tensors()
+                found = recipe_of(entry, self.fetch).tensors()
             except IntegrityError:
                 found = {}
             if len(self._segments) >= _KEPT_FILES:
@@ -110,11 +115,9 @@ class ParentTensors:
 class FileTensors:
     """Bases for the tensors of one file, from the parent's version of it or from files like it."""
 
-    def __init__(self, parent: ParentTensors, path: str, store: Store, fetch: Fetch) -> None:
+    def __init__(self, parent: ParentTensors, path: str) -> None:
         self._parent = parent
         self._path = path
-        self._store = store
-        self._fetch = fetch
         self._lock = threading.Lock()
         self._own = parent.own(path)
         self._alike: list[dict[str, Segment]] | None = None
@@ -128,8 +131,9 @@ class FileTensors:
                 chunk = self._chunk(tensor, index)
             if chunk is None:
                 return None
-            whole = self._store.info(chunk).base or chunk
-            return whole, self._store.get(whole)
+            store = self._parent.store
+            whole = store.info(chunk).base or chunk
+            return whole, store.get(whole)
         except IntegrityError:
             return None
 
@@ -147,7 +151,7 @@ class FileTensors:
             if segment is None:
                 return None
             alone = Recipe(segment.size, "", (segment,))
-            found = islice(parts(alone, self._fetch), MOST_CHUNKS)
+            found = islice(parts(alone, self._parent.fetch), MOST_CHUNKS)
             self._chunks[tensor.name] = [part.chunk for part in found]
         chunks = self._chunks[tensor.name]
         return chunks[index] if index < len(chunks) else None
@@ -158,7 +162,7 @@ class FileTensors:
         if self._failed_pieces >= GIVE_UP_CHUNKS:
             return None
         if self._alike is None:
-            self._alike = list(self._parent.alike(self._path))
+            self._alike = self._parent.alike(self._path)
         return next(
             (found for each in self._alike if _fits(found := each.get(tensor.name), tensor)), None
         )
