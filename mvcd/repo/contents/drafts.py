@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mvcd.chunking.chunker import cut_points, piece_points
+from mvcd.chunking.chunker import BUFFER_BYTES, ReadInto, StreamCutter, cut_points, piece_points
 from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, RecipeId
@@ -105,6 +105,17 @@ def cut_in_memory(view: memoryview, shape: Layout) -> Iterator[DraftPiece]:
         for index, end in enumerate(ends):
             yield DraftPiece(number, index, data[start:end])
             start = end
+
+
+def recipe_along(read: ReadInto, shape: Layout) -> RecipeId:
+    """The recipe of a stream that is cut along `shape`, of which nothing is kept. Raises EOFError where the
+    stream is shorter, and what reading raises."""
+    draft, buffer = Draft(shape), bytearray(BUFFER_BYTES)
+    cutter = StreamCutter(read, shape.spans)
+    while chunks := cutter.fill(buffer):
+        draft.accept(digested(DraftPiece(c.span, 0, c.data), shape) for c in chunks)
+        draft.take_objects()
+    return draft.finish()
 
 
 def shape_of(read_at: ReadAt, size: int) -> Layout:

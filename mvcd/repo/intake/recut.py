@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
-from mvcd.chunking.chunker import BUFFER_BYTES, StreamCutter
 from mvcd.ids import Digest, RecipeId
 from mvcd.inspect.spans import Layout, Span, TensorInfo
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
-from mvcd.repo.contents.drafts import Draft, DraftPiece, digested
+from mvcd.repo.contents.drafts import recipe_along
 from mvcd.repo.contents.files import ABSENT, recipe_of
 from mvcd.repo.intake.ingest import Ingested
 
@@ -72,7 +71,8 @@ def has_content(path: str, recipe: Recipe) -> bool:
     try:
         if os.fstat(fd).st_size != recipe.size:
             return False
-        return _cut_like(fd, recipe) == RecipeId.of(recipe.encode())
+        again = recipe_along(lambda view: os.readv(fd, [view]), _layout(recipe))
+        return again == RecipeId.of(recipe.encode())
     except (OSError, EOFError):
         return False
     finally:
@@ -81,16 +81,6 @@ def has_content(path: str, recipe: Recipe) -> bool:
 
 def _lines(recipe: Recipe) -> tuple[object, ...]:
     return recipe.format, *((segment.size, segment.tensor) for segment in recipe.segments)
-
-
-def _cut_like(fd: int, recipe: Recipe) -> RecipeId:
-    shape = _layout(recipe)
-    draft = Draft(shape)
-    cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
-    buffer = bytearray(BUFFER_BYTES)
-    while chunks := cutter.fill(buffer):
-        draft.accept([digested(DraftPiece(c.span, 0, c.data), shape) for c in chunks])
-    return draft.finish()
 
 
 def _layout(recipe: Recipe) -> Layout:

@@ -12,15 +12,14 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from mvcd.chunking.chunker import StreamCutter
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId, VersionId
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
-from mvcd.repo.contents.drafts import Draft, DraftPiece, digested, plain
+from mvcd.repo.contents.drafts import plain, recipe_along
 from mvcd.repo.contents.pipeline import worker_count
-from mvcd.repo.intake.ingest import BATCH_BYTES, Ingest, Source
+from mvcd.repo.intake.ingest import Ingest, Source
 from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.statcache import FileStat
@@ -159,11 +158,4 @@ def _different(
 def _plain_recipe(path: str) -> RecipeId:
     """The recipe of a file cut as plain bytes, whatever format it has."""
     with open(path, "rb", buffering=0) as file:
-        shape = plain(os.fstat(file.fileno()).st_size)
-        draft, buffer, index = Draft(shape), bytearray(BATCH_BYTES), 0
-        cutter = StreamCutter(file.readinto, shape.spans)
-        while chunks := cutter.fill(buffer):
-            pieces = [DraftPiece(0, index + n, chunk.data) for n, chunk in enumerate(chunks)]
-            draft.accept(digested(piece, shape) for piece in pieces)
-            index += len(pieces)
-        return draft.finish()
+        return recipe_along(file.readinto, plain(os.fstat(file.fileno()).st_size))
