@@ -6,12 +6,12 @@ import io
 import os
 from collections.abc import Collection, Iterator, Sequence
 from io import BufferedReader
+from typing import BinaryIO
 
 from mvcd.errors import Failure
 from mvcd.inspect import understood
 from mvcd.inspect.company import COMPANY
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.spans import ReadAt
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component
 from mvcd.repo.contents import flatvalues
@@ -26,6 +26,7 @@ from mvcd.repo.workspace.settings import component_rules
 from mvcd.repo.workspace.sorting import Kinds, PartSorter, reading
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
+_BUFFER_BYTES = 1 << 20
 _NO_FORMAT = "no format that is read: compared by its bytes"
 
 
@@ -77,8 +78,8 @@ class _InVersion:
             rule = "its content is not here"
             return Explained(path, component, False, rule, component, problem=rule)
         try:
-            read_at = reading(VersionFile(entry, self._fetch))
-            return _explained(self._sorter, path, kind, component, entry.size, read_at)
+            file = VersionFile(entry, self._fetch)
+            return _explained(self._sorter, path, kind, component, entry.size, file)
         except ABSENT:
             return _explained(self._sorter, path, kind, component, entry.size, None)
 
@@ -126,7 +127,7 @@ class _InWorkspace:
         if file is None:
             return _explained(self._sorter, path, kind, recorded, size, None)
         with file:
-            return _explained(self._sorter, path, kind, recorded, size, reading(file))
+            return _explained(self._sorter, path, kind, recorded, size, file)
 
     def _look(self, path: str) -> tuple[ContentKind, int, BufferedReader | None]:
         full = os.path.join(self._root, path)
@@ -154,62 +155,40 @@ def _on_disk(root: str, path: str) -> Iterator[str]:
 
 def _explained(
     sorter: PartSorter, path: str, kind: ContentKind, recorded: Component | None, size: int,
-    read_at: ReadAt | None,
+    file: BinaryIO | VersionFile | None,
 ) -> Explained:  # fmt: skip
     component, state, rule = sorter.ruling(path, kind)
     said = Explained(path, component, state, rule, recorded, kind.format)
-    if read_at is None:
+    if file is None:
         return said
     carries = flatvalues.carries_values(component, path, size)
     if carries and not (component is Component.WEIGHTS and kind.says):
-        return _with_values(said, read_at, size)
+        return _with_values(said, file, size)
     if component in (Component.HYPERPARAMETERS, Component.RESULTS):
         return _with(
             said, problem="its name is none of those that are read for values" if size else "empty"
         )
     if component is not Component.WEIGHTS and not kind.says:
         return said
-    found = understood.tensors(read_at, size, path, kind)
+    found = understood.tensors(reading(file), size, path, kind)
     if found is None:
         needed = component is Component.WEIGHTS and not rule.startswith(COMPANY)
         return _with(said, problem=_NO_FORMAT if needed else None)
     counts = (found.tensors, found.parameters, found.state)
     tensors, parameters, in_state = counts if found.tensors else (None, None, None)
     state = state or (found.tensors > 0 and found.state == found.tensors)
-    values = _with_values(said, read_at, size).values if carries else None
+    values = _with_values(said, file, size).values if carries else None
     return Explained(
         path, component, state and component is Component.WEIGHTS, rule, recorded, found.format,
         tensors, parameters, in_state, values=values or None, problem=found.problem,
     )  # fmt: skip
 
 
-def _with_values(said: Explained, read_at: ReadAt, size: int) -> Explained:
-    file = io.BufferedReader(_Stretch(read_at, size), 1 << 20)
-    found = flatvalues.parse_file(said.component, said.path, file, size)
+def _with_values(said: Explained, file: BinaryIO | VersionFile, size: int) -> Explained:
+    file.seek(0)
+    stream = io.BufferedReader(file, _BUFFER_BYTES) if isinstance(file, VersionFile) else file
+    found = flatvalues.parse_file(said.component, said.path, stream, size)
     return _with(said, count=len(found.settings) + len(found.metrics), problem=found.problem)
-
-
-class _Stretch(io.RawIOBase):
-    """What `read_at` reads, as a file."""
-
-    def __init__(self, read_at: ReadAt, size: int) -> None:
-        self._read_at, self._size, self._at = read_at, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, self._size)[whence]
-        return self._at
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        data = self._read_at(self._at, min(len(buffer), max(self._size - self._at, 0)))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 def _with(said: Explained, *, count: int | None = None, problem: str | None) -> Explained:
