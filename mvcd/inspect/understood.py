@@ -45,25 +45,25 @@ def tensors(read_at: ReadAt, size: int, path: str, kind: ContentKind) -> Tensors
     return Tensors(kind.format, problem=problem)
 
 
+_READERS = (
+    (safetensors.looks_like, safetensors.spans),
+    (gguf.looks_like, gguf.read),
+    (npz.looks_like, npz.read_npy),
+    (torchzip.looks_like, torchzip.spans),
+    (torchlegacy.looks_like, torchlegacy.spans),
+    (hdf5.looks_like, hdf5.read),
+    (onnx.looks_like, onnx.read),
+)
+"""Those that say why. A pickle or MessagePack of other things than arrays is not in question."""
+
+
 def _refusal(read_at: ReadAt, size: int) -> str | None:
-    """Why the format that it begins like does not take it. A pickle or MessagePack of other things than arrays
-    is nothing that was not understood."""
+    """Why the format that it begins like does not take it."""
     head = read_at(0, min(_HEAD_BYTES, size))
+    read = next((read for looks_like, read in _READERS if looks_like(head, size)), None)
     try:
-        if safetensors.looks_like(head, size):
-            safetensors.spans(read_at, size)
-        elif gguf.looks_like(head, size):
-            gguf.read(read_at, size)
-        elif npz.looks_like(head, size):
-            npz.read_npy(read_at, size)
-        elif torchzip.looks_like(head, size):
-            torchzip.spans(read_at, size)
-        elif torchlegacy.looks_like(head, size):
-            torchlegacy.spans(read_at, size)
-        elif hdf5.looks_like(head, size):
-            hdf5.read(read_at, size)
-        elif onnx.looks_like(head, size):
-            onnx.read(read_at, size)
+        if read is not None:
+            read(read_at, size)
     except NotThisFormat as verdict:
         return str(verdict)
     return None

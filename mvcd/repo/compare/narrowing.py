@@ -118,9 +118,8 @@ def _moved(side: Side, part: ComparedPart, path: str) -> dict[str | None, Placed
 
 def _narrowed(core: Core, sides: Sides, files: Sequence[Mapping[str, Placed]]) -> Sides:
     """Sides that have `files`, by the names that they are to have."""
-    made: dict[
-        Digest, bytes
-    ] = {}  # by both: whoever compares reads the lists of both from the new side
+    # Made by both, for whoever compares reads the lists of both from the new side.
+    made: dict[Digest, bytes] = {}
     old = _narrow(core, sides.old, files[0], made)
     return replace(sides, old=old, new=_narrow(core, sides.new, files[1], made))
 
