@@ -11,7 +11,6 @@ reason. Equal bytes under an equal suffix give equal values on every machine.
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import tomllib
@@ -64,11 +63,6 @@ def parse_settings(path: str, data: bytes) -> Parsed:
         return Parsed(flatten(_document(data, reader)))
     except (ValueError, RecursionError) as error:
         return Parsed(problem=str(error) or type(error).__name__)
-
-
-def parse_metrics(path: str, data: bytes) -> Parsed:
-    """Metrics of a file that is at hand whole."""
-    return read_metrics(path, io.BytesIO(data), len(data))
 
 
 def read_metrics(path: str, file: BinaryIO, size: int, wanted: str | None = None) -> Parsed:

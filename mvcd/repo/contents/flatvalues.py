@@ -65,10 +65,6 @@ def reads_alike(path: str, one: Component, other: Component) -> bool:
     return one is other or kind_of(path) is not None
 
 
-def parse(component: Component, path: str, data: bytes) -> Recorded:
-    return recorded.read(component, path, io.BytesIO(data), len(data))
-
-
 def parse_file(component: Component, path: str, file: BinaryIO, size: int) -> Recorded:
     return recorded.read(component, path, file, size)
 
