@@ -14,15 +14,12 @@ from mvcd.inspect import tensorfiles, turning
 from mvcd.inspect.layout import layout
 from mvcd.inspect.spans import ReadAt
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
+from tests.support.reading import reading
 
 DATA = Path(__file__).parent / "data" / "dcp"
 ANSWERS = json.loads((DATA / "dcp.json").read_text())
 STEP = {path.name: path.read_bytes() for path in sorted((DATA / "step0").iterdir())}
 SHARDS = [name for name in STEP if name != ".metadata"]
-
-
-def reading(data: bytes) -> ReadAt:
-    return lambda at, size: data[at : at + size]
 
 
 def read(files: dict[str, bytes]) -> TensorFile | None:

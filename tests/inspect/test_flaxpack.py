@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import tensorfiles
-from mvcd.inspect.tensorfile import TensorFile
+from tests.support.reading import tensors_of
 
 TREE: dict[str, Any] = {
     "params": {
@@ -72,13 +71,9 @@ def sized(data: bytes, codes: tuple[int, int, int], kind: bytes = b"") -> bytes:
     return bytes([codes[width // 2]]) + len(data).to_bytes(width, "big") + kind + data
 
 
-def reading(data: bytes) -> TensorFile | None:
-    return tensorfiles.read(lambda at, size: data[at : at + size], len(data))
-
-
 def test_arrays_of_a_train_state() -> None:
     data = packed(TREE)
-    found = reading(data)
+    found = tensors_of(data)
     assert found is not None and found.format == "flax"
     wanted = {
         "params.Dense_0.kernel": TREE["params"]["Dense_0"]["kernel"],
@@ -102,7 +97,7 @@ def test_chunks_of_a_large_array_are_one() -> None:
     parts = {str(i): np.arange(i, i + 4, dtype="f4") for i in range(3)}
     chunked = {"__msgpack_chunked_array__": True, "shape": {"0": 3, "1": 4}, "chunks": parts}
     data = packed({"w": {**chunked, "__msgpack_chunked_array__": 1}, "b": np.ones(2, "f4")})
-    found = reading(data)
+    found = tensors_of(data)
     assert found is not None
     assert found.tensors["w"].shape == (3, 4)
     lying = b"".join(data[p.offset : p.offset + p.size] for p in found.tensors["w"].content)
@@ -121,16 +116,16 @@ def test_chunks_of_a_large_array_are_one() -> None:
     ],
 )
 def test_what_is_no_map_of_arrays(data: bytes) -> None:
-    assert reading(data) is None
+    assert tensors_of(data) is None
 
 
 def test_an_array_that_lies_is_left_out() -> None:
     good = packed({"a": np.ones(4, "f4"), "b": np.ones(2, "f4")})
-    found = reading(good.replace(b"\x93\x91\x04", b"\x93\x91\x05"))
+    found = tensors_of(good.replace(b"\x93\x91\x04", b"\x93\x91\x05"))
     assert found is not None and list(found.tensors) == ["b"]
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=80))
 def test_any_bytes(rest: bytes) -> None:
-    reading(b"\x82\xa1a" + rest)
+    tensors_of(b"\x82\xa1a" + rest)

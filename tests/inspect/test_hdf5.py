@@ -15,18 +15,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import hdf5, hdf5chunks, tensorfiles
+from mvcd.inspect import hdf5, hdf5chunks
 from mvcd.inspect.spans import NotThisFormat
 from mvcd.inspect.tensorfile import Range, TensorFile
+from tests.support.reading import tensors_of
 
 DATA = Path(__file__).parent / "data"
 ANSWERS = json.loads((DATA / "hdf5.json").read_text())
 CHUNKED = json.loads((DATA / "hdf5_chunks.json").read_text())
 FILES = sorted(ANSWERS)
-
-
-def reading(data: bytes) -> TensorFile | None:
-    return tensorfiles.read(lambda at, size: data[at : at + size], len(data))
 
 
 def elements(places: tuple[Range, ...], data: bytes) -> bytes:
@@ -53,7 +50,7 @@ def described(found: TensorFile, data: bytes) -> dict[str, list[object]]:
 @pytest.mark.parametrize("file", FILES)
 def test_datasets_are_what_h5py_reads(file: str) -> None:
     data = (DATA / file).read_bytes()
-    found = reading(data)
+    found = tensors_of(data)
     assert found is not None and found.format == "hdf5"
     told = described(found, data)
     chunked = told.pop("other2.chunked")
@@ -71,7 +68,7 @@ def test_the_weights_in_a_keras_file() -> None:
         with written.open("model.weights.h5", "w") as member:
             member.write(weights)
     data = out.getvalue()
-    found = reading(data)
+    found = tensors_of(data)
     assert found is not None and found.format == "keras"
     assert described(found, data) == ANSWERS["model.h5"] | {
         "other2.chunked": ["F32", [10, 10], "code"]
@@ -84,7 +81,7 @@ def test_the_weights_in_a_keras_file() -> None:
 def test_chunks_are_what_h5py_reads(file: str, more_in_code: set[str]) -> None:
     """As they are, deflated, with checksums, of rows and of columns; or in code."""
     data = (DATA / file).read_bytes()
-    found = reading(data)
+    found = tensors_of(data)
     assert found is not None
     in_code = {name for name in CHUNKED if name.startswith("code.")} | more_in_code
     assert described(found, data) == {
@@ -102,7 +99,7 @@ def test_shapes_beyond_all_chunks_are_all_of_the_file(shape: tuple[int, int]) ->
         old, new = struct.pack("<QQ", 10, 6), struct.pack("<QQ", *shape)
         changed = data.replace(old, new)
         assert changed != data
-        found = reading(changed)
+        found = tensors_of(changed)
         assert found is not None
         tensor = found.tensors["read.plain"]
         assert tensor.shape == shape and tensor.content == (Range(0, len(data), coded=True),)
@@ -112,7 +109,7 @@ def test_chunks_without_ranges_are_all_of_the_file(monkeypatch: pytest.MonkeyPat
     """Chunks that were never written, and more than we keep."""
     monkeypatch.setattr(hdf5chunks, "MAX_PLACES", 30)
     data = (DATA / "chunks.h5").read_bytes()
-    found = reading(data)
+    found = tensors_of(data)
     assert found is not None
     whole = (Range(0, len(data), coded=True),)
     assert {name for name, tensor in found.tensors.items() if tensor.content == whole} == {
@@ -129,7 +126,7 @@ def test_a_circle_of_groups_ends() -> None:
     child = next(address for _, address in reader._links(list(reader._messages(root))))
     looped = data.replace(child.to_bytes(8, "little"), root.to_bytes(8, "little"))
     assert looped != data
-    assert reading(looped) is not None
+    assert tensors_of(looped) is not None
 
 
 def test_links_that_we_do_not_read_hide_no_tensor() -> None:
@@ -146,7 +143,7 @@ def test_damage_is_read_or_refused(file: str, data: st.DataObject) -> None:
     content = bytearray((DATA / file).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    found = reading(bytes(content))
+    found = tensors_of(bytes(content))
     for tensor in found.tensors.values() if found is not None else ():
         assert not isinstance(tensor.content, bytes)
         assert tensor.coded or tensor.size == 0 or tensor.size % prod(tensor.shape) == 0

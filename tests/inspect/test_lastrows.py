@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mvcd.inspect.axes import is_axis, is_same_figure
 from mvcd.inspect.lastrows import MAX_POINTS_VALUES, LastValues
-from mvcd.inspect.values import parse_metrics, read_metrics
+from mvcd.inspect.values import read_metrics
+from tests.support.reading import parse_metrics
 
 
 def metrics(path: str, text: str | bytes) -> dict[str, object]:

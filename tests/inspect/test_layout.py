@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mvcd.inspect import tensorfiles
-from mvcd.inspect.layout import Layout, ReadAt, along, layout
+from mvcd.inspect.layout import Layout, along, layout
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
+from tests.support.reading import reading
 
 DATA = Path(__file__).parent / "data"
 SAMPLES = sorted([*DATA.glob("*.pt"), *DATA.glob("*.pt2")])
@@ -119,13 +121,19 @@ def test_mutations_never_raise_and_always_partition(data: st.DataObject, sample:
     read(bytes(mutated))
 
 
+def flipped(sample: Path, most: int) -> Iterator[bytes]:
+    """The sample with one byte inverted, at up to `most` places."""
+    data = bytearray(sample.read_bytes())
+    for at in range(0, len(data), len(data) // most + 1):
+        data[at] ^= 0xFF
+        yield bytes(data)
+        data[at] ^= 0xFF
+
+
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
 def test_flipped_bytes(sample: Path) -> None:
-    data = bytearray(sample.read_bytes())
-    for at in range(0, len(data), len(data) // 1000 + 1):
-        data[at] ^= 0xFF
-        read(bytes(data))
-        data[at] ^= 0xFF
+    for data in flipped(sample, 1000):
+        read(data)
 
 
 @pytest.mark.parametrize("sample", OTHERS, ids=lambda s: s.name)
@@ -150,11 +158,8 @@ def test_of_other_formats_each_tensor_in_one_piece_has_a_span(sample: Path) -> N
 
 @pytest.mark.parametrize("sample", OTHERS, ids=lambda s: s.name)
 def test_flipped_bytes_of_other_formats(sample: Path) -> None:
-    data = bytearray(sample.read_bytes())
-    for at in range(0, len(data), len(data) // 300 + 1):
-        data[at] ^= 0xFF
-        along_of(bytes(data))
-        data[at] ^= 0xFF
+    for data in flipped(sample, 300):
+        along_of(data)
 
 
 def test_tensors_that_overlap_are_cut_by_the_first() -> None:
@@ -193,10 +198,6 @@ def test_axes_in_another_order_are_flat_in_a_recipe() -> None:
     found = along(TensorFile("x", {"a": tensor}), 24)
     assert found is not None and found.spans[0].tensor is not None
     assert found.spans[0].tensor.shape == (6,)
-
-
-def reading(data: bytes) -> ReadAt:
-    return lambda offset, length: data[offset : offset + length]
 
 
 def along_of(data: bytes) -> Layout | None:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from mvcd.inspect import tensorfiles, zarr
 from mvcd.inspect.spans import NotThisFormat, ReadAt
 from mvcd.inspect.tensorfile import Range, StoredTensor, TensorFile
+from tests.support.reading import reading
 
 DATA = Path(__file__).parent / "data" / "orbax"
 ANSWERS = json.loads((DATA / "orbax.json").read_text())
@@ -28,10 +29,6 @@ def directory(kind: str) -> Files:
     root = DATA / kind
     files = (path for path in sorted(root.rglob("*")) if path.is_file())
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
-
-
-def reading(data: bytes) -> ReadAt:
-    return lambda at, size: data[at : at + size]
 
 
 def read(files: Files) -> TensorFile | None:

@@ -10,28 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import savedmodel, tensorfiles
+from mvcd.inspect import savedmodel
 from mvcd.inspect.layout import layout
-from mvcd.inspect.spans import NotThisFormat, ReadAt
-from mvcd.inspect.tensorfile import Digested, TensorFile
+from mvcd.inspect.spans import NotThisFormat
+from mvcd.inspect.tensorfile import Digested
+from tests.support.reading import reading, tensors_of
 
 DATA = Path(__file__).parent / "data"
 ANSWERS = json.loads((DATA / "graphs.json").read_text())
 FILES = sorted(ANSWERS)
 
 
-def reading(data: bytes) -> ReadAt:
-    return lambda at, size: data[at : at + size]
-
-
-def read(data: bytes) -> TensorFile | None:
-    return tensorfiles.read(reading(data), len(data))
-
-
 @pytest.mark.parametrize("file", FILES)
 def test_constants_are_what_was_written(file: str) -> None:
     data = (DATA / file).read_bytes()
-    found = read(data)
+    found = tensors_of(data)
     assert found is not None and found.format == "tf-graph"
     told = {}
     for name, tensor in found.tensors.items():
@@ -46,7 +39,7 @@ def test_constants_are_what_was_written(file: str) -> None:
 
 
 def test_what_a_saved_model_says_of_itself() -> None:
-    found = read((DATA / "saved_model.pb").read_bytes())
+    found = tensors_of((DATA / "saved_model.pb").read_bytes())
     assert found is not None
     nodes = found.metadata["nodes"]
     assert isinstance(nodes, Digested) and nodes.count == 13
@@ -59,7 +52,7 @@ def test_what_a_saved_model_says_of_itself() -> None:
 
 def test_another_input_of_a_node_is_another_digest() -> None:
     old = (DATA / "frozen.pb").read_bytes()
-    before, after = read(old), read(old.replace(b"\x1a\x03raw", b"\x1a\x03one"))
+    before, after = tensors_of(old), tensors_of(old.replace(b"\x1a\x03raw", b"\x1a\x03one"))
     assert before is not None and after is not None
     assert before.metadata["nodes"] != after.metadata["nodes"]
     assert before.metadata["operators"] == after.metadata["operators"]
@@ -85,9 +78,9 @@ def shape(*extents: bytes) -> bytes:
 def test_numbers_one_by_one_are_listed_only_when_few() -> None:
     few, many = b"\x38\x05" * 3, b"\x38\x05" * 70_000
     extents = shape(b"\x80\x80\x01")  # 16384
-    found = read(constant(b"\x08\x03" + extents + few))
+    found = tensors_of(constant(b"\x08\x03" + extents + few))
     assert found is not None and found.tensors["c"].content == (5).to_bytes(4, "little") * 16384
-    found = read(constant(b"\x08\x03" + extents + many))
+    found = tensors_of(constant(b"\x08\x03" + extents + many))
     assert found is not None and not found.tensors
 
 
@@ -101,7 +94,7 @@ def test_numbers_one_by_one_are_listed_only_when_few() -> None:
     ],
 )
 def test_constants_without_bytes_are_not_listed(tensor: bytes) -> None:
-    found = read(constant(tensor))
+    found = tensors_of(constant(tensor))
     assert found is not None and not found.tensors
 
 
@@ -117,7 +110,7 @@ def test_constants_without_bytes_are_not_listed(tensor: bytes) -> None:
 def test_what_is_no_graph_is_refused(data: bytes) -> None:
     with pytest.raises(NotThisFormat):
         savedmodel.read(reading(data), len(data))
-    assert read(data) is None
+    assert tensors_of(data) is None
 
 
 @settings(deadline=None, max_examples=200)
@@ -128,7 +121,7 @@ def test_damage_is_read_or_refused(data: st.DataObject, name: str) -> None:
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(damaged[: data.draw(st.integers(1, len(damaged)))])
     for content in (bytes(damaged), cut):
-        found = read(content)
+        found = tensors_of(content)
         for tensor in found.tensors.values() if found is not None else ():
             places = tensor.content if not isinstance(tensor.content, bytes) else ()
             assert all(place.offset + place.size <= len(content) for place in places)

@@ -11,28 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import tensorfiles, tflite
+from mvcd.inspect import tflite
 from mvcd.inspect.layout import layout
-from mvcd.inspect.spans import NotThisFormat, ReadAt
-from mvcd.inspect.tensorfile import Digested, Range, TensorFile
+from mvcd.inspect.spans import NotThisFormat
+from mvcd.inspect.tensorfile import Digested, Range
+from tests.support.reading import reading, tensors_of
 
 DATA = Path(__file__).parent / "data"
 ANSWERS = json.loads((DATA / "tflite.json").read_text())
 FILES = sorted(ANSWERS)
 
 
-def reading(data: bytes) -> ReadAt:
-    return lambda at, size: data[at : at + size]
-
-
-def read(data: bytes) -> TensorFile | None:
-    return tensorfiles.read(reading(data), len(data))
-
-
 @pytest.mark.parametrize("file", FILES)
 def test_constants_are_what_litert_reads(file: str) -> None:
     data = (DATA / file).read_bytes()
-    found = read(data)
+    found = tensors_of(data)
     assert found is not None and found.format == "tflite"
     told = {}
     for name, tensor in found.tensors.items():
@@ -47,7 +40,7 @@ def test_constants_are_what_litert_reads(file: str) -> None:
 
 
 def test_what_a_model_says_of_itself() -> None:
-    found = read((DATA / "lite.tflite").read_bytes())
+    found = tensors_of((DATA / "lite.tflite").read_bytes())
     assert found is not None
     scales = found.metadata["quantization"]
     assert isinstance(scales, Digested) and (scales.count, scales.kind) == (2, "quantised tensor")
@@ -62,11 +55,11 @@ def test_another_scale_is_another_digest() -> None:
     old = (DATA / "lite.tflite").read_bytes()
     new = old.replace(struct.pack("<f", 0.5), struct.pack("<f", 0.25), 1)
     assert new != old
-    before, after = read(old), read(new)
+    before, after = tensors_of(old), tensors_of(new)
     assert before is not None and after is not None
     names = [key for key in before.metadata if before.metadata[key] != after.metadata[key]]
     assert before.tensors == after.tensors and names in (["quantization"], [])
-    every = read(old.replace(struct.pack("<f", 0.5), struct.pack("<f", 0.25)))
+    every = tensors_of(old.replace(struct.pack("<f", 0.5), struct.pack("<f", 0.25)))
     assert every is not None and every.metadata["quantization"] != before.metadata["quantization"]
 
 
@@ -75,7 +68,7 @@ def test_a_tensor_that_is_not_as_long_as_its_shape_is_in_code() -> None:
     data = (DATA / "lite.tflite").read_bytes()
     shape = struct.pack("<Iii", 2, 3, 4)
     assert data.count(shape) == 2, "and the inputs 3 and 4 of an operator"
-    found = read(data.replace(shape, struct.pack("<Iii", 2, 3, 5)))
+    found = tensors_of(data.replace(shape, struct.pack("<Iii", 2, 3, 5)))
     assert found is not None
     tensor = found.tensors["dense/kernel"]
     assert tensor.shape == (3, 5) and tensor.coded
@@ -104,7 +97,7 @@ def test_damage_is_read_or_refused(data: st.DataObject, name: str) -> None:
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     cut = bytes(damaged[: data.draw(st.integers(1, len(damaged)))])
     for content in (bytes(damaged), cut):
-        found = read(content)
+        found = tensors_of(content)
         for tensor in found.tensors.values() if found is not None else ():
             assert not isinstance(tensor.content, bytes)
             assert all(place.offset + place.size <= len(content) for place in tensor.content)

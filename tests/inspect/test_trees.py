@@ -9,29 +9,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mvcd.inspect import jsonwalk, lightgbm, tensorfiles, xgboost
+from mvcd.inspect import jsonwalk, lightgbm, xgboost
 from mvcd.inspect.jsonwalk import walk_json
 from mvcd.inspect.layout import layout
-from mvcd.inspect.spans import NotThisFormat, ReadAt
-from mvcd.inspect.tensorfile import Digested, TensorFile
+from mvcd.inspect.spans import NotThisFormat
+from mvcd.inspect.tensorfile import Digested
+from tests.support.reading import reading, tensors_of
 
 DATA = Path(__file__).parent / "data" / "trees"
 ANSWERS = json.loads((DATA / "trees.json").read_text())
 FILES = sorted(ANSWERS)
 
 
-def reading(data: bytes) -> ReadAt:
-    return lambda at, size: data[at : at + size]
-
-
-def read(data: bytes) -> TensorFile | None:
-    return tensorfiles.read(reading(data), len(data))
-
-
 @pytest.mark.parametrize("file", FILES)
 def test_what_the_libraries_say(file: str) -> None:
     data = (DATA / "old" / file).read_bytes()
-    found = read(data)
+    found = tensors_of(data)
     assert found is not None and not found.tensors
     assert found.format == ("lightgbm" if file == "light.txt" else "xgboost")
     told = {key: found.metadata.get(key) for key in ANSWERS[file]}
@@ -41,14 +34,16 @@ def test_what_the_libraries_say(file: str) -> None:
 
 @pytest.mark.parametrize("name", ["binary", "dart", "linear"])
 def test_json_and_ubjson_say_the_same(name: str) -> None:
-    files = [read((DATA / "old" / f"{name}.{suffix}").read_bytes()) for suffix in ("json", "ubj")]
+    files = [
+        tensors_of((DATA / "old" / f"{name}.{suffix}").read_bytes()) for suffix in ("json", "ubj")
+    ]
     assert files[0] is not None and files[0] == files[1]
 
 
 def test_parameters_are_numbers_where_they_can_be() -> None:
-    found = read((DATA / "old" / "binary.json").read_bytes())
+    found = tensors_of((DATA / "old" / "binary.json").read_bytes())
     assert found is not None and found.metadata["parameters"] == {"scale_pos_weight": 0.5}
-    light = read((DATA / "old" / "light.txt").read_bytes())
+    light = tensors_of((DATA / "old" / "light.txt").read_bytes())
     assert light is not None
     said = light.metadata["parameters"]
     assert isinstance(said, dict)
@@ -58,9 +53,9 @@ def test_parameters_are_numbers_where_they_can_be() -> None:
 @pytest.mark.parametrize("window", [1, 7, 64])
 def test_json_is_read_by_windows_of_any_size(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
     data = (DATA / "old" / "dart.json").read_bytes()
-    whole = read(data)
+    whole = tensors_of(data)
     monkeypatch.setattr(jsonwalk, "_WINDOW_BYTES", window)
-    assert whole is not None and read(data) == whole
+    assert whole is not None and tensors_of(data) == whole
 
 
 JSON = st.recursive(
@@ -95,7 +90,7 @@ def test_many_names_are_digested() -> None:
     names = json.dumps([f"f{i}" for i in range(100)]).encode()
     model = json.loads(data)
     model["learner"]["feature_names"] = json.loads(names)
-    found = read(json.dumps(model, separators=(",", ":")).encode())
+    found = tensors_of(json.dumps(model, separators=(",", ":")).encode())
     assert found is not None
     told = found.metadata["feature_names"]
     assert isinstance(told, Digested) and (told.kind, told.count) == ("text", 100)
@@ -146,5 +141,5 @@ def test_damage_is_read_or_refused(data: st.DataObject, name: str) -> None:
     damaged = bytearray((DATA / "old" / name).read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    found = read(bytes(damaged[: data.draw(st.integers(1, len(damaged)))]))
+    found = tensors_of(bytes(damaged[: data.draw(st.integers(1, len(damaged)))]))
     assert found is None or not found.tensors

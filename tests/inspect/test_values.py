@@ -18,7 +18,8 @@ from mvcd.inspect.flatten import (
     MAX_TEXT_CHARACTERS,
     flatten,
 )
-from mvcd.inspect.values import MAX_BYTES, Parsed, merge_values, parse_metrics, parse_settings
+from mvcd.inspect.values import MAX_BYTES, Parsed, merge_values, parse_settings
+from tests.support.reading import parse_metrics
 
 
 def settings(path: str, text: str) -> dict[str, object]:
