@@ -8,6 +8,8 @@ Which part it is:
     trainingstate  told apart from the model, by names
     checkpoints  which files are one model at several moments
     patterns    globs that match in bounded time
+    pathglobs   those of the settings, which read as in .mvcignore
+    dubious     what is seldom meant to be versioned: secrets, caches, other tools' records
     splits      which split and class a data file belongs to
 
 Tensors:
@@ -20,9 +22,10 @@ Tensors:
     dcp, dcpshard  torch.distributed.checkpoint: its index | what lies in its shards
     torchpickle, torchviews  what their pickle describes | which bytes each tensor has
     hdf5, hdf5chunks    datasets of HDF5, of Keras | those in chunks
+    lzf         the compression that h5py brings along
     kerasconfig  how a model of Keras is built, and was compiled
     flaxpack    MessagePack of Flax
-    orbax, zarr    checkpoints of Orbax | arrays in directories of chunks
+    orbax, zarr, ocdbt    checkpoints of Orbax | arrays in directories of chunks | their database
     savedmodel  TensorFlow's graphs, saved and frozen
     tflite, flatbuffer    TensorFlow Lite | what it is made of
     xgboost, lightgbm    trees: what their models say of themselves
@@ -33,7 +36,7 @@ Tensors:
     slices      a tensor kept in pieces
     turning     axes brought into the order of the shape
     onnxtensor  a tensor of an ONNX model
-    zipmembers, protowire, cursor    what formats are made of
+    zipmembers, protowire, thriftwire, cursor, crc32c    what formats are made of
     tensors     which came, went and changed, by name
     layers      layers compared by form
     compare, _compare    two runs of elements compared, in Python | in C
@@ -54,8 +57,9 @@ Values, tables and text:
     delimited   rows of CSV and TSV in all dialects
     tables      CSV, TSV and JSON lines
     arrow       Parquet and Arrow, the only user of pyarrow
-    parquetpages  sizes that a Parquet file claims, checked
+    parquetfooter, parquetpages  what a Parquet file claims, checked
     samples     tars of samples, as WebDataset reads them
+    shardsets   files that are one table
     table       what is known of a table in any format
     columns     what stands in a column
     environment  packages that a requirements or lock file asks for

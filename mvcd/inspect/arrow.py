@@ -11,15 +11,15 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from mvcd.inspect import parquetpages
+from mvcd.inspect import parquetfooter, parquetpages
 from mvcd.inspect.columns import Column, Gatherer
-from mvcd.inspect.spans import NotThisFormat
+from mvcd.inspect.spans import NotThisFormat, Span, reading
 from mvcd.inspect.table import MAX_COLUMNS, NoTable, Table, distinct_names
 
 if TYPE_CHECKING:
     import types
 
-ABSENT = "needs pyarrow: pip install 'mvc[tables]'"
+ABSENT = "needs pyarrow: pip install 'mvcd[tables]'"
 MAX_FOOTER_BYTES = 16 << 20
 """Bytes of a Parquet footer, which is parsed whole: 10,000 columns in 100 row groups take about that."""
 
@@ -29,13 +29,13 @@ _BUFFER_BYTES = 1 << 20
 """Bytes read at a time of a Parquet column: otherwise a row group's whole column is in memory."""
 
 
-def read(kind: str | None, file: BinaryIO, *, summaries: bool) -> Table:
-    """Raises NoTable, also when pyarrow is absent."""
+def read(kind: str | None, file: BinaryIO, *, summaries: bool, whole: Gatherer | None) -> Table:
+    """Raises NoTable, also when pyarrow is absent. `whole`: see `Gatherer`."""
     pa = _pyarrow()
     try:
         if kind == "parquet":
-            return _parquet(pa, file, summaries=summaries)
-        return _arrow(pa, file, summaries=summaries)
+            return _parquet(pa, file, summaries=summaries, whole=whole)
+        return _arrow(pa, file, summaries=summaries, whole=whole)
     except (OverflowError, MemoryError, SystemError, KeyError, IndexError) as error:
         raise NoTable(f"damaged: {error}" if str(error) else "damaged") from None
     except (pa.ArrowException, OSError) as error:
@@ -52,7 +52,7 @@ def _pyarrow() -> types.ModuleType:
     return pa  # type: ignore[no-any-return]
 
 
-def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
+def _parquet(pa: Any, file: BinaryIO, *, summaries: bool, whole: Gatherer | None) -> Table:
     import pyarrow.parquet as pq  # late: an extra
 
     size = file.seek(0, os.SEEK_END)
@@ -60,7 +60,8 @@ def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
     tail = file.read(8)
     if len(tail) < 8 or tail[4:] != b"PAR1":
         raise NoTable("no Parquet file")
-    if int.from_bytes(tail[:4], "little") > MAX_FOOTER_BYTES:
+    footer_bytes = int.from_bytes(tail[:4], "little")
+    if footer_bytes > MAX_FOOTER_BYTES:
         raise NoTable(f"a footer of more than {MAX_FOOTER_BYTES >> 20} MiB")
     file.seek(0)
     found = pq.ParquetFile(
@@ -75,34 +76,32 @@ def _parquet(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
         return Table(rows, _columns(schema))
     names = [field.name for field in schema if _summarised(field.type)]
     alike = len(set(schema.names)) < len(schema.names)  # then names choose nothing
-    _check_pages(file, found.metadata)
+    footer = Span(max(0, size - 8 - footer_bytes), min(footer_bytes, size - 8))
+    _check(file, footer, found.metadata)
     batches = found.iter_batches(_BATCH_ROWS, columns=None if alike else names)
-    return _summary(schema, rows, batches)
+    return _summary(schema, rows, batches, whole)
 
 
-def _check_pages(file: BinaryIO, metadata: Any) -> None:
-    """Raises NoTable for pages that claim more than their column has."""
-
-    def read_at(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        return file.read(length)
-
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for number in range(row_group.num_columns):
-            chunk = row_group.column(number)
-            starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
-            start = min(offset for offset in starts if offset)
-            try:
+def _check(file: BinaryIO, footer: Span, metadata: Any) -> None:
+    """Raises NoTable for what would end the process, and for pages that claim more than their column has."""
+    read_at = reading(file)
+    try:
+        parquetfooter.check(read_at, footer.offset, footer.size)
+        for group in range(metadata.num_row_groups):
+            row_group = metadata.row_group(group)
+            for number in range(row_group.num_columns):
+                chunk = row_group.column(number)
+                starts = (chunk.dictionary_page_offset, chunk.data_page_offset)
+                start = min(offset for offset in starts if offset)
                 parquetpages.check(
                     read_at, start, chunk.total_compressed_size, chunk.total_uncompressed_size
                 )
-            except NotThisFormat as problem:
-                raise NoTable(f"damaged: {problem}") from None
+    except NotThisFormat as problem:
+        raise NoTable(f"damaged: {problem}") from None
     file.seek(0)
 
 
-def _arrow(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
+def _arrow(pa: Any, file: BinaryIO, *, summaries: bool, whole: Gatherer | None) -> Table:
     file.seek(0)
     magic = file.read(6)
     file.seek(0)
@@ -114,7 +113,7 @@ def _arrow(pa: Any, file: BinaryIO, *, summaries: bool) -> Table:
         reader = pa.ipc.open_stream(source)
         batches = iter(reader)
     if summaries:
-        return _summary(reader.schema, None, batches)
+        return _summary(reader.schema, None, batches, whole)
     return Table(sum(batch.num_rows for batch in batches), _columns(reader.schema))
 
 
@@ -136,7 +135,9 @@ def _columns(schema: Any) -> tuple[Column, ...]:
     )
 
 
-def _summary(schema: Any, rows: int | None, batches: Iterator[Any]) -> Table:
+def _summary(
+    schema: Any, rows: int | None, batches: Iterator[Any], whole: Gatherer | None
+) -> Table:
     """`rows` is None where only the batches tell. A batch may have fewer columns than the schema, if no two of
     them have one name.
 
@@ -149,7 +150,7 @@ def _summary(schema: Any, rows: int | None, batches: Iterator[Any]) -> Table:
         for place, (field, column) in enumerate(zip(schema, columns, strict=True))
         if _summarised(field.type)
     ]
-    gatherer = Gatherer([name for _, _, name in wanted])
+    gatherer = Gatherer([name for _, _, name in wanted], whole)
     count = 0
     for batch in batches:
         batch.validate(full=True)

@@ -6,7 +6,8 @@ NVFP4 holds is without the scale of the whole tensor, which is a tensor of its o
 
 Some types stay packed. The codes of IQ1, IQ2 and IQ3 are places in grids of up to 2048 vectors. Q8_1 is in no
 file that ggml writes, and has blocks of 36 bytes there, but of 40 in its Python package. How elements of six
-bits (F6_E2M3, F6_E3M2) share bytes, safetensors does not say.
+bits (F6_E2M3, F6_E3M2) share bytes, safetensors does not say. ONNX does, whose own are called FLOAT6E2M3 and
+FLOAT6E3M2 for that.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import math
 import struct
 from array import array
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from mvcd.ids import Bytes
@@ -98,6 +100,34 @@ _HALVES = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
 def four_bit_floats(data: Bytes) -> list[float]:
     """E2M1 (OCP Microscaling Formats 1.0, 5.3.3), two in a byte, the lower half first as torch has them."""
     return [0.5 * _HALVES[code] for code in _codes(bytes(data), 4, 1)]
+
+
+def six_bit_floats(data: Bytes, exponent_bits: int) -> list[float]:
+    """E2M3 and E3M2 (OCP Microscaling Formats 1.0, 5.3.2), four in three bytes, the first in the lowest bits as
+    ONNX has them (raw_data in onnx.proto)."""
+    found = []
+    for at in range(0, len(data), 3):
+        codes = int.from_bytes(data[at : at + 3], "little")
+        found += [_six_bit_float(codes >> shift & 63, exponent_bits) for shift in (0, 6, 12, 18)]
+    return found
+
+
+def _six_bit_float(x: int, exponent_bits: int) -> float:
+    mantissa_bits, bias = 5 - exponent_bits, (1 << exponent_bits - 1) - 1
+    exponent, mantissa = x >> mantissa_bits & (1 << exponent_bits) - 1, x & (1 << mantissa_bits) - 1
+    fraction = mantissa / (1 << mantissa_bits)
+    value = (
+        math.ldexp(1 + fraction, exponent - bias) if exponent else math.ldexp(fraction, 1 - bias)
+    )
+    return -value if x & 32 else value
+
+
+PACKED_FLOATS: dict[str, Callable[[Bytes], list[float]]] = {
+    "F4": four_bit_floats,
+    "FLOAT6E2M3": partial(six_bit_floats, exponent_bits=2),
+    "FLOAT6E3M2": partial(six_bit_floats, exponent_bits=3),
+}
+"""Floats that share bytes without a scale: how whole units of them are read."""
 
 
 # ---------------------------------------------------------------- blocks

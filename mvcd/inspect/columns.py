@@ -172,10 +172,16 @@ class _Gathering:
 
 
 class Gatherer:
-    """Takes rows, gives summaries. Columns that rows bring along are added as they come."""
+    """Takes rows, gives summaries. Columns that rows bring along are added as they come.
 
-    def __init__(self, names: Sequence[str]) -> None:
-        self._columns = {name: _Gathering() for name in names}
+    With `whole`, rows are of a part of a table whose other parts it has taken: columns of a name are one. The
+    whole then is asked for the summaries.
+    """
+
+    def __init__(self, names: Sequence[str], whole: Gatherer | None = None) -> None:
+        self._whole = self if whole is None else whole
+        self._all: dict[str, _Gathering] = {} if whole is None else whole._all
+        self._columns = {name: self._all.setdefault(name, _Gathering()) for name in names}
         self._cells = self._characters = 0  # of the rows at hand
         self._rows: list[Sequence[str]] = []
         self._distinct = 0
@@ -191,22 +197,22 @@ class Gatherer:
     def add_values(self, row: Mapping[str, object]) -> None:
         """A row of JSON values."""
         for name, value in row.items():
-            column = self._columns.get(name)
+            column = self._all.get(name)
             if column is None:
-                column = self._columns[name] = _Gathering()
+                column = self._all[name] = _Gathering()
             column.add_value(value)
             self._tell_apart(column, (value,))
 
     def add_column(self, name: str, values: Sequence[object]) -> None:
         """Values of several rows."""
-        column = self._columns[name]
+        column = self._all[name]
         for value in values:
             column.add_value(value)
         self._tell_apart(column, values)
 
     def finish(self, rows: int) -> dict[str, ColumnSummary]:
         self._take_rows()
-        return {name: column.finish(rows) for name, column in self._columns.items()}
+        return {name: column.finish(rows) for name, column in self._all.items()}
 
     def _take_rows(self) -> None:
         rows, self._rows = self._rows, []
@@ -226,11 +232,11 @@ class Gatherer:
             key = _key(value)
             if key is None or key in column.seen:
                 continue
-            if len(column.seen) >= DISTINCT_VALUES or self._distinct >= _ALL_DISTINCT_VALUES:
+            if len(column.seen) >= DISTINCT_VALUES or self._whole._distinct >= _ALL_DISTINCT_VALUES:
                 column.more = True
                 return
             column.seen.add(key)
-            self._distinct += 1
+            self._whole._distinct += 1
 
 
 def _float(value: float | Decimal) -> float:

@@ -29,6 +29,7 @@
 typedef double quad __attribute__((vector_size(32)));
 typedef int64_t quad_bits __attribute__((vector_size(32)));
 
+static float six_bit_floats[2][64]; /* values of E2M3 and E3M2 */
 static float eight_bits[5][256]; /* values of the five 8-bit floats, in the order of their dtypes */
 
 /* ---------------------------------------------------------------- elements to doubles */
@@ -104,7 +105,7 @@ static const struct {
     {1, 1},     {1, 1},     {2, 1},     {4, 1},     {8, 1},     {1, 1},   {2, 1},     {4, 1},
     {8, 1},     {1, 2},     {18, 32},   {20, 32},   {22, 32},   {24, 32}, {34, 32},   {84, 256},
     {110, 256}, {144, 256}, {176, 256}, {210, 256}, {292, 256}, {18, 32}, {136, 256}, {54, 256},
-    {66, 256},  {17, 32},   {36, 64},   {18, 128},
+    {66, 256},  {17, 32},   {36, 64},   {18, 128},  {3, 4},     {3, 4},
 };
 
 unsigned compare_width(enum compare_dtype dtype) { return units[dtype].width; }
@@ -170,6 +171,14 @@ INLINE void widen(double *out, enum compare_dtype dtype, const uint8_t *in, size
         for (size_t i = 0; i < n; i++)
             out[i] = 0.5 * halves[in[i / 2] >> 4 * (i % 2) & 15];
         break;
+    case COMPARE_FLOAT6E2M3:
+    case COMPARE_FLOAT6E3M2:
+        for (size_t i = 0; i < n; i++) {
+            const uint8_t *four = in + i / 4 * 3;
+            uint32_t codes = four[0] | four[1] << 8 | (uint32_t)four[2] << 16;
+            out[i] = six_bit_floats[dtype - COMPARE_FLOAT6E2M3][codes >> 6 * (i % 4) & 63];
+        }
+        break;
     case COMPARE_DTYPES:
         break;
     default:
@@ -194,8 +203,24 @@ static float eight_bit_float(unsigned x, int exponent_bits, int fnuz)
            (exponent ? ldexpf(1.0f + fraction, (int)exponent - bias) : ldexpf(fraction, 1 - bias));
 }
 
+/* Of a float with 2 or 3 bits of exponent, without NaN and infinities. */
+static float six_bit_float(unsigned x, int exponent_bits)
+{
+    int mantissa_bits = 5 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
+    unsigned exponent = x >> mantissa_bits & ((1u << exponent_bits) - 1);
+    unsigned mantissa = x & ((1u << mantissa_bits) - 1);
+    float fraction = (float)mantissa / (float)(1 << mantissa_bits);
+    float value =
+        exponent ? ldexpf(1.0f + fraction, (int)exponent - bias) : ldexpf(fraction, 1 - bias);
+    return x & 0x20 ? -value : value;
+}
+
 void compare_init(void)
 {
+    for (unsigned x = 0; x < 64; x++) {
+        six_bit_floats[0][x] = six_bit_float(x, 2);
+        six_bit_floats[1][x] = six_bit_float(x, 3);
+    }
     for (unsigned x = 0; x < 256; x++) {
         eight_bits[0][x] = eight_bit_float(x, 4, 0);
         eight_bits[1][x] = eight_bit_float(x, 5, 0);

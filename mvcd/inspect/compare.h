@@ -46,6 +46,8 @@ enum compare_dtype {
     COMPARE_MXFP4,
     COMPARE_NVFP4,
     COMPARE_Q1_0,
+    COMPARE_FLOAT6E2M3,
+    COMPARE_FLOAT6E3M2,
     COMPARE_DTYPES
 };
 
@@ -69,7 +71,7 @@ struct compare_sums {
  * give the same bits. */
 int compare_select(int level);
 
-/* Fills the table of 8-bit floats. Call once before the others. */
+/* Fills the tables of 8-bit and 6-bit floats. Call once before the others. */
 void compare_init(void);
 
 /* Bytes of a unit, which is an element, or a block of `compare_elements` that are packed together.

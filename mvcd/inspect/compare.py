@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mvcd.ids import Bytes
-from mvcd.inspect.blocks import BLOCKS, four_bit_floats
+from mvcd.inspect.blocks import BLOCKS, PACKED_FLOATS
 from mvcd.inspect.blocks import values as block_values
 
 Row = tuple[
@@ -47,14 +47,37 @@ finite elements, NaNs, infinities, mean, spread."""
 DTYPES = (
     "BF16", "F16", "F32", "F64", "F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "F8_E8M0",
     "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "F4", *BLOCKS,
+    "FLOAT6E2M3", "FLOAT6E3M2",
 )  # fmt: skip
 """The kernel's dtypes by number."""
 
 _BLOCKS = BLOCKS.values()
-WIDTHS = (2, 2, 4, 8, 1, 1, 1, 1, 1, 1, 2, 4, 8, 1, 2, 4, 8, 1, *(width for _, width, _ in _BLOCKS))
+WIDTHS = (
+    2,
+    2,
+    4,
+    8,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    2,
+    4,
+    8,
+    1,
+    2,
+    4,
+    8,
+    1,
+    *(width for _, width, _ in _BLOCKS),
+    3,
+    3,
+)
 """Bytes of a unit: an element, or a block of those that are packed together."""
 
-ELEMENTS = (*[1] * 17, 2, *(elements for elements, _, _ in _BLOCKS))
+ELEMENTS = (*[1] * 17, 2, *(elements for elements, _, _ in _BLOCKS), 4, 4)
 """Elements of a unit."""
 
 _BLOCK_ELEMENTS = 1024
@@ -92,8 +115,8 @@ def values(dtype: int, data: Bytes) -> list[float]:
         raise ValueError(f"{len(data)} bytes are not whole elements")
     if name in BLOCKS:
         return block_values(name, data)
-    if name == "F4":
-        return four_bit_floats(data)
+    if name in PACKED_FLOATS:
+        return PACKED_FLOATS[name](data)
     if name == "F8_E8M0":  # OCP Microscaling Formats 1.0, 5.4.1
         return [math.nan if x == 255 else math.ldexp(1.0, x - 127) for x in bytes(data)]
     if name == "BF16":

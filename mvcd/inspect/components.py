@@ -34,7 +34,7 @@ from blake3 import blake3
 from mvcd.inspect import kinds
 from mvcd.inspect.company import ALONE, COUNTERS, Company, is_tokenizer, reason_beside
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
-from mvcd.inspect.patterns import Sign, Token, expression
+from mvcd.inspect.pathglobs import compile_glob
 from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.version import Component
 
@@ -210,7 +210,7 @@ class ComponentRules:
     """Decides components. Immutable; `digest` (16 bytes) changes when a decision may."""
 
     def __init__(self, overrides: tuple[tuple[str, Component], ...] = ()) -> None:
-        self._overrides = tuple((_compile(glob), c, glob) for glob, c in overrides)
+        self._overrides = tuple((compile_glob(glob), c, glob) for glob, c in overrides)
         self.digest = blake3(repr((_BUILT_IN, overrides)).encode()).digest(length=16)
 
     @classmethod
@@ -355,44 +355,3 @@ def _by_directory(directory: str) -> Component | None:
     found = [_BY_DIRECTORY[part] for part in directory.lower().split("/") if part in _BY_DIRECTORY]
     strong = [component for component in found if component not in (_A, _W)]
     return next(iter(strong or found), None)
-
-
-_GLOB_TOKEN = re.compile(r"^\*\*/|/\*\*/|/\*\*$|\*+|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
-_SPANNING: dict[str, list[Token]] = {
-    "**/": [Sign.PARTS],
-    "/**/": [Sign.SLASH, Sign.PARTS],
-    "/**": [Sign.SLASH, ".", Sign.REST],
-    "?": ["[^/]"],
-    "/": [Sign.SLASH],
-}
-
-
-def _compile(glob: str) -> re.Pattern[str]:
-    """Raises ValueError. The tests hold this against pathspec's reading of gitignore(5)."""
-    body = glob.removesuffix("/")
-    if not body or glob.startswith("!"):
-        raise ValueError(f"{glob!r} is no glob for a component")
-    anywhere = "/" not in body
-    body = re.sub(r"(^|/)(?:\*\*/)+", r"\1**/", body.removeprefix("/"))
-    tokens = [token for text in _GLOB_TOKEN.findall(body) for token in _tokens(text)]
-    below = "/.*" if glob.endswith("/") else "(?:/.*)?"
-    try:
-        inner = expression([Sign.PARTS] * anywhere + tokens)
-        if inner is None:
-            raise ValueError(f"{glob[:40]!r}… is longer than any path")
-        return re.compile(inner + below, re.DOTALL)
-    except re.error as error:
-        raise ValueError(f"{glob!r} is no glob: {error}") from None
-
-
-def _tokens(token: str) -> list[Token]:
-    if token in _SPANNING:
-        return _SPANNING[token]
-    if token.startswith("*"):
-        return [Sign.STAR]
-    if token.startswith("[") and len(token) > 1:
-        negated = token.startswith("[!")
-        members = token[2 if negated else 1 : -1].replace("\\", "\\\\").replace("[", "\\[")
-        members = "\\" + members if members.startswith(("]", "^")) else members
-        return [f"(?!/)[{'^' if negated else ''}{members}]"]
-    return [re.escape(token)]

@@ -81,8 +81,10 @@ def read_keras(read_at: ReadAt, size: int) -> TensorFile:
 
 def _moved(tensor: StoredTensor, by: int) -> StoredTensor:
     assert not isinstance(tensor.content, bytes)
-    places = tuple([replace(place, offset=place.offset + by) for place in tensor.content])
-    return replace(tensor, content=places)
+    places = [
+        place.each(lambda part: replace(part, offset=part.offset + by)) for place in tensor.content
+    ]
+    return replace(tensor, content=tuple(places))
 
 
 class _Reader:

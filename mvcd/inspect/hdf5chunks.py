@@ -1,27 +1,31 @@
 """The chunks of an HDF5 dataset as ranges (HDF5 File Format Specification 3.0, III.A.1, IV.A.2.i, IV.A.2.l).
 
 Read are the B-tree of version 1, which all files have but those of `libver="latest"`, and of these a single
-chunk, an implicit index and a fixed array of one page (1024 chunks). Chunks that are whole rows, stored as they
-are, by deflate or with a checksum, are the elements themselves, and so are plain chunks that divide rows, as
-long as none juts out over an end of a row.
+chunk, an implicit index and a fixed array of one page (1024 chunks). Chunks are read as they are,
+by deflate, by LZF (h5py's filter 32000), after the shuffle filter, and with a checksum, which is passed over.
 
-All else is a tensor in code, of which only equality is known: the shuffle filter, other compression, chunks
-that jut out; by all bytes of the file, chunks in other indexes, too many, and datasets of which some chunk was
-never written.
+All else is a tensor in code, of which only equality is known: other filters, chunks that have more than
+MAX_CHUNK_BYTES to be put in order, and more than `slices.MAX_BAND_BYTES` side by side;
+by all bytes of the file, chunks in other indexes, too many, and datasets of which some chunk was never written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from mvcd.inspect.slices import MAX_PLACES, assembled
+from mvcd.inspect.slices import MAX_PLACES, gridded
 from mvcd.inspect.spans import NotThisFormat, ReadAt, read_exactly
-from mvcd.inspect.tensorfile import Range
+from mvcd.inspect.tensorfile import Codec, Planes, Range
 
-_DEFLATE, _SHUFFLE, _CHECKSUM = 1, 2, 3
+MAX_CHUNK_BYTES = 32 << 20
+"""A chunk that has to be in memory whole, shuffled or in LZF; h5py itself makes none of more than 1 MiB."""
+
+_SHUFFLE, _CHECKSUM = 2, 3
+_CODECS: Mapping[int, Codec] = {1: "deflate", 32000: "lzf"}
+_PLAIN: Codec = "plain"
 _CHECKSUM_BYTES = 4
 _ZLIB_HEAD_BYTES, _ZLIB_BYTES = 2, 6  # RFC 1950: a header, and Adler-32 at the end
 _KINDS = {1: "single", 2: "implicit", 3: "array"}
@@ -35,6 +39,11 @@ class _Chunk(NamedTuple):
     address: int
     size: int
     mask: int  # filters that were left out
+
+
+class PipelineFilter(NamedTuple):
+    number: int
+    values: tuple[int, ...]  # what it was told when the dataset was made
 
 
 class Chunked(NamedTuple):
@@ -70,21 +79,22 @@ def layout_of(data: bytes, offset_size: int, length_size: int) -> Chunked | None
     return Chunked(tuple(sides[:-1]), sides[-1], kind, index, size, mask)
 
 
-def filters_of(data: bytes) -> tuple[int, ...]:
-    """The filters of a pipeline message by number, in the order in which they are applied in writing."""
+def filters_of(data: bytes) -> tuple[PipelineFilter, ...]:
+    """The filters of a pipeline message, in the order in which they are applied in writing."""
     version, count = data[0], data[1]
     if version not in (1, 2) or count > _MAX_FILTER_ENTRIES:
         raise NotThisFormat("no filters")
     at, found = (8 if version == 1 else 2), []
     for _ in range(count):
-        filter_ = _number(data, at, 2)
-        named = version == 1 or filter_ >= 256
+        number = _number(data, at, 2)
+        named = version == 1 or number >= 256
         name = _number(data, at + 2, 2) if named else 0
         values = _number(data, at + (6 if named else 4), 2)
-        if version == 1:
-            name, values = -(-name // 8) * 8, values + values % 2
-        at += (8 if named else 6) + name + 4 * values
-        found.append(filter_)
+        at += (8 if named else 6) + (-(-name // 8) * 8 if version == 1 else name)
+        found.append(
+            PipelineFilter(number, tuple(_number(data, at + 4 * i, 4) for i in range(values)))
+        )
+        at += 4 * (values + values % 2 if version == 1 else values)
     return tuple(found)
 
 
@@ -92,7 +102,7 @@ def ranges(
     read_at: ReadAt,
     file_size: int,
     layout: Chunked,
-    filters: tuple[int, ...],
+    filters: tuple[PipelineFilter, ...],
     shape: tuple[int, ...],
     offset_size: int,
     length_size: int,
@@ -107,52 +117,76 @@ def ranges(
     wanted = prod(-(-n // side) for n, side in zip(shape, layout.chunk, strict=True))
     if len(chunks) != wanted or not chunks or len({each.offsets for each in chunks}) != wanted:
         return whole_file
-    slices = []
+    places = []
     for each in chunks:
-        extents = tuple(
-            [
-                (start, min(side, n - start))
-                for start, side, n in zip(each.offsets, layout.chunk, shape, strict=True)
-            ]
-        )
-        place = _place(read_at, each, filters, layout.width, prod(n for _, n in extents))
-        if place is None or any(
-            n < s for (_, n), s in zip(extents[1:], layout.chunk[1:], strict=True)
-        ):
+        place = _place(read_at, each, filters, layout)
+        if place is None:
             break
-        slices.append((extents, place))
-    content = assembled(slices, shape, layout.width) if len(slices) == len(chunks) else None
+        places.append((each.offsets, place))
+    content = (
+        gridded(places, layout.chunk, shape, layout.width) if len(places) == len(chunks) else None
+    )
     if content is None:
         chunks.sort()
         return tuple([Range(each.address, each.size, coded=True) for each in chunks])
     return content
 
 
-def _place(
-    read_at: ReadAt, chunk: _Chunk, filters: tuple[int, ...], width: int, elements: int
-) -> Range | None:
-    """The elements of a chunk that are the dataset's, which are its first; None for a code that is not read."""
-    size, length, deflated = chunk.size, elements * width, False
-    applied = [f for number, f in enumerate(filters) if not chunk.mask >> number & 1]
-    for filter_ in reversed(applied):
-        if filter_ == _CHECKSUM:
-            size -= 0 if deflated else _CHECKSUM_BYTES
-        elif filter_ == _DEFLATE and not deflated:
-            deflated = True
-        elif filter_ != _SHUFFLE or width > 1:
+class _Packing(NamedTuple):
+    codec: Codec
+    planes: Planes | None
+    checksum: int  # its bytes at the end, outside of the codec
+
+
+def _packing(filters: Iterable[PipelineFilter], layout: Chunked) -> _Packing | None:
+    """What the filters of a chunk, in the order in which they are undone, make of it; None for others."""
+    codec, planes, checksum = _PLAIN, None, 0
+    for number, values in filters:
+        if planes is not None and number != _CHECKSUM:
             return None
-    if not deflated:
-        return Range(chunk.address, length) if size >= length else None
-    head = read_exactly(read_at, chunk.address, _ZLIB_HEAD_BYTES)
-    if size <= _ZLIB_BYTES or head[0] & 15 != 8 or head[1] & 32 or int.from_bytes(head) % 31:
+        if number == _CHECKSUM and codec != "lzf":
+            checksum += _CHECKSUM_BYTES if codec == _PLAIN and planes is None else 0
+        elif number in _CODECS and codec == _PLAIN:
+            codec = _CODECS[number]
+        elif number == _SHUFFLE and values == (layout.width,):
+            planes = Planes(layout.width, prod(layout.chunk)) if layout.width > 1 else None
+        else:
+            return None
+    return _Packing(codec, planes, checksum)
+
+
+def _place(
+    read_at: ReadAt,
+    chunk: _Chunk,
+    filters: tuple[PipelineFilter, ...],
+    layout: Chunked,
+) -> Range | None:
+    """The elements of a chunk, also those past the dataset's end; None for a code that is not read."""
+    applied = [f for number, f in enumerate(filters) if not chunk.mask >> number & 1]
+    packing = _packing(reversed(applied), layout)
+    if packing is None:
         return None
-    return Range(chunk.address + _ZLIB_HEAD_BYTES, size - _ZLIB_BYTES, deflated=length)
+    codec, planes, checksum = packing
+    at, size = chunk.address, chunk.size - checksum
+    whole = prod(layout.chunk) * layout.width
+    if (planes or codec == "lzf") and max(size, whole) > MAX_CHUNK_BYTES:
+        return None
+    if codec == _PLAIN and planes is None:
+        return Range(at, whole) if size >= whole else None
+    if codec == "deflate":
+        head = read_exactly(read_at, at, _ZLIB_HEAD_BYTES)
+        if head[0] & 15 != 8 or head[1] & 32 or int.from_bytes(head) % 31:
+            return None
+        at, size = at + _ZLIB_HEAD_BYTES, size - _ZLIB_BYTES
+    if size < (whole if codec == _PLAIN else 1):
+        return None
+    return Range(at, size, unpacked=whole, codec=codec, planes=planes)
 
 
 def _chunks(
     read_at: ReadAt,
     layout: Chunked,
-    filters: tuple[int, ...],
+    filters: tuple[PipelineFilter, ...],
     shape: tuple[int, ...],
     offset_size: int,
     length_size: int,

@@ -38,15 +38,20 @@ _WORDS: Mapping[str, Value] = {"true": True, "false": False}
 
 class LastValues:
     """Takes rows in the order of the file. `values` are the last ones by column; `points` are (step, value) of
-    the column `wanted`, where one is. Adding raises ValueError past MAX_KEYS columns."""
+    the column `wanted`, where one is: of a step that comes again, as after a resume, the newest. Adding raises
+    ValueError past MAX_KEYS columns."""
 
     def __init__(self, wanted: str | None = None) -> None:
         self.values: dict[str, Value] = {}
-        self.points: list[tuple[float, float]] = []
         self.rows = 0
+        self._kept: dict[float, float] = {}
         self._wanted = wanted
         self._seen = 0
         self._every = 1
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        return list(self._kept.items())
 
     def add(self, row: Mapping[str, Value]) -> None:
         self.rows += 1
@@ -61,13 +66,17 @@ class LastValues:
     def _point(self, value: Value) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return
+        step = self._step()
+        if step in self._kept:
+            self._kept[step] = float(value)
+            return
         self._seen += 1
         if self._seen % self._every:
             return
-        self.points.append((self._step(), float(value)))
-        if len(self.points) > MAX_POINTS_VALUES:
+        self._kept[step] = float(value)
+        if len(self._kept) > MAX_POINTS_VALUES:
             self._every *= 2
-            self.points = self.points[1::2]
+            self._kept = dict(self.points[1::2])
 
     def _step(self) -> float:
         """The row's own, else the one last seen, else how many rows there were."""

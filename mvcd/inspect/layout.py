@@ -62,7 +62,7 @@ def _span(tensor: StoredTensor) -> Span | None:
     if isinstance(tensor.content, bytes) or len(tensor.content) != 1:
         return None
     (place,) = tensor.content
-    if place.beside or place.deflated is not None or place.coded or not place.size:
+    if place.beside or place.literal or place.unpacked is not None or place.coded or not place.size:
         return None
     count = prod(tensor.shape)
     width = place.size // count if count and place.size % count == 0 else 1  # blocks of numbers: 1

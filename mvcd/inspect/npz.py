@@ -76,7 +76,7 @@ def _member(name: str, read_at: ReadAt, member: Member, span: Span) -> StoredTen
         head = zlib.decompressobj(-zlib.MAX_WBITS).decompress(head, MAX_HEADER_BYTES)
     except zlib.error as error:
         raise NotThisFormat("not deflated") from error
-    packed = Range(span.offset, span.size, deflated=member.raw_size)
+    packed = Range(span.offset, span.size, unpacked=member.raw_size)
     return _array(name, head, member.raw_size, packed)
 
 
@@ -94,10 +94,10 @@ def _array(name: str, head: bytes, size: int, whole: Range) -> StoredTensor:
     if any(extent > size for extent in shape) or start + prod(shape) * width != size:
         raise NotThisFormat("length is not shape times dtype")
     fortran = match[2] == "True" and sum(extent != 1 for extent in shape) > 1
-    if whole.deflated is None:
+    if whole.unpacked is None:
         place = Range(whole.offset + start, whole.size - start)
     else:
-        place = Range(whole.offset, whole.size, deflated=whole.deflated, skip=start)
+        place = Range(whole.offset, whole.size, unpacked=whole.unpacked, skip=start)
     order = tuple(reversed(range(len(shape)))) if fortran else ()
     return StoredTensor(name, dtype, shape, (place,), order)
 

@@ -15,10 +15,11 @@ DTYPES = {
     20: ("F8_E5M2FNUZ", 1), 24: ("F8_E8M0", 1),
 }  # fmt: skip
 _PACKED = {
-    21: ("U4", 4), 22: ("I4", 4), 23: ("F4", 4), 25: ("U2", 2), 26: ("I2", 2), 27: ("F6_E2M3", 6),
-    28: ("F6_E3M2", 6),
+    21: ("U4", 4), 22: ("I4", 4), 23: ("F4", 4), 25: ("U2", 2), 26: ("I2", 2), 27: ("FLOAT6E2M3", 6),
+    28: ("FLOAT6E3M2", 6),
 }  # fmt: skip
-"""Bits of elements that share bytes, the first one in the lowest bits."""
+"""Bits of elements that share bytes, the first one in the lowest bits. Those of six bits have ONNX's name: it
+says where they lie in three bytes, and safetensors, which has them too, does not."""
 
 _OTHERS = {8: "STRING"} | {number: name for number, (name, _) in _PACKED.items()}
 

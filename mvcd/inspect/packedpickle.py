@@ -106,7 +106,7 @@ def _packed(tensor: StoredTensor, inside: Range | None, size: int) -> StoredTens
         whole = (Range(0, size, coded=True),) if tensor.size else ()
         return replace(tensor, content=whole, order=())
     moved = [
-        replace(inside, deflated=place.offset + place.size, skip=place.offset)
+        replace(inside, unpacked=place.offset + place.size, skip=place.offset)
         for place in places
         if place.size
     ]

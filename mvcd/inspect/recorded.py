@@ -17,10 +17,17 @@ from typing import BinaryIO
 from mvcd.inspect import kerasconfig, lastrows, pickledargs, tfevents, yaml12
 from mvcd.inspect.flatten import flatten, scalar
 from mvcd.inspect.lastrows import LastValues, cell
-from mvcd.inspect.runfiles import RunFile, kind_of, mlflow_key
-from mvcd.inspect.spans import NotThisFormat
+from mvcd.inspect.runfiles import RunFile, dvclive_metric, kind_of, mlflow_key
+from mvcd.inspect.spans import NotThisFormat, reading
 from mvcd.inspect.torchzip import looks_like
-from mvcd.inspect.values import MAX_BYTES, Parsed, json_document, parse_settings, read_metrics
+from mvcd.inspect.values import (
+    MAX_BYTES,
+    MAX_ROWS_BYTES,
+    Parsed,
+    json_document,
+    parse_settings,
+    read_metrics,
+)
 from mvcd.inspect.zipmembers import directory, located
 from mvcd.objects.version import Component, Value
 
@@ -59,7 +66,7 @@ def records(component: Component, path: str) -> bool:
     """Whether a file may record something, by its name and component."""
     kind = kind_of(path)
     if kind is not None:
-        return kind is not RunFile.NOTHING
+        return kind not in (RunFile.NOTHING, RunFile.STEPS)
     lowered = path.lower()
     if component is Component.HYPERPARAMETERS:
         return lowered.endswith(SETTINGS_SUFFIXES)
@@ -136,11 +143,7 @@ def _entries(text: str, at: int, rows: LastValues) -> int:
 
 def _training_args(_path: str, file: BinaryIO, size: int, _wanted: str | None) -> Recorded:
     """A zip file of torch, of which only the pickle is taken: by its opcodes, nothing is run."""
-
-    def read_at(offset: int, length: int) -> bytes:
-        file.seek(offset)
-        return file.read(length)
-
+    read_at = reading(file)
     if not looks_like(read_at(0, 4), size):
         raise NotThisFormat("not a zip file of torch")
     members, end = directory(read_at, size)
@@ -216,6 +219,27 @@ class _Raw(io.RawIOBase):
         data = self._file.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+
+def _dvclive(path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorded:
+    """The column that the file is named after, under the key that metrics.json has it by; `timestamp` and
+    `step` are axes. A table of other columns is somebody else's, and read as any."""
+    _, key = dvclive_metric(path)
+    column = path.rpartition("/")[2].rpartition(".")[0]
+    found = read_metrics(path, file, size, column if wanted == key else wanted)
+    metrics = dict(found.values)
+    if {"step", column} <= metrics.keys() <= {"timestamp", "step", column}:
+        metrics = {} if column == "step" else {key: metrics[column]}
+    return Recorded(metrics=metrics, problem=found.problem, points=tuple(found.points))
+
+
+def _steps(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorded:
+    """Only points: the last values are in the metrics.json beside it."""
+    if size > MAX_ROWS_BYTES:
+        raise ValueError(f"larger than {MAX_ROWS_BYTES >> 20} MiB")
+    rows = LastValues(wanted)
+    lastrows.read_json_lines(file, rows)
+    return Recorded(points=tuple(rows.points))
 
 
 def _mlflow_metric(path: str, file: BinaryIO, _size: int, wanted: str | None) -> Recorded:
@@ -298,6 +322,8 @@ _READERS: Mapping[RunFile, Callable[[str, BinaryIO, int, str | None], Recorded]]
     RunFile.TRAINER_STATE: _trainer_state,
     RunFile.TRAINING_ARGS: _training_args,
     RunFile.EVENTS: _events,
+    RunFile.DVCLIVE: _dvclive,
+    RunFile.STEPS: _steps,
     RunFile.MLFLOW_METRIC: _mlflow_metric,
     RunFile.MLFLOW_PARAM: _mlflow_param,
     RunFile.WANDB_CONFIG: _wandb_config,

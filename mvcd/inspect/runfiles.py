@@ -5,6 +5,8 @@
     mlruns/EXPERIMENT/RUN/metrics|params/KEY  MLflow, a file for each key
     wandb-summary.json, files/config.yaml     Weights & Biases
     .hydra/config.yaml, overrides.yaml        Hydra
+    plots/metrics/KEY.tsv                     DVCLive, over steps; metrics.json above has the last values
+    metrics.steps.jsonl                       mvc.log_metrics, over steps; metrics.json beside it likewise
     *.keras                                   Keras 3, which keeps how a model was compiled
     generation_config.json                    how a language model is asked, no setting of the training
 
@@ -31,6 +33,8 @@ class RunFile(StrEnum):
     WANDB_SUMMARY = "W&B summary"
     HYDRA_CONFIG = "Hydra config"
     HYDRA_OVERRIDES = "Hydra overrides"
+    DVCLIVE = "DVCLive metric"
+    STEPS = "step history"
     GENERATION = "generation config"
     KERAS = "Keras archive"
     NOTHING = "nothing"
@@ -41,11 +45,23 @@ _WANDB_CONFIG = re.compile(r"(?:^|.*/)wandb/[^/]+/files/config\.ya?ml")
 _HYDRA = re.compile(r"(?:^|.*/)\.hydra/(config|overrides|hydra)\.ya?ml")
 _SILENT = re.compile(
     r"""(?:^|.*/)(?: wandb-metadata\.json | mlruns/(?:[^/]+/)*meta\.ya?ml | dvclive/plots/.+
+        | plots/(?:custom|sklearn)/.+\.json | [^/]+/dvc\.ya?ml
         | (?:predictions?|submission|outputs|confusion_matrix)[^/]*
         | [^/]*\.index\.json | mlruns/[^/]+/[^/]+/(?:tags|artifacts|inputs|outputs)/.+ )""",
     re.VERBOSE,
 )
 """Rows and histories of which no last one counts, and what tools say of themselves."""
+
+_DVCLIVE = re.compile(r"((?:.*/)?)plots/metrics/(.+)\.tsv", re.IGNORECASE)
+_SUMMARY = re.compile(r"((?:.*/)?metrics(?:\.rank\d+)?)\.json", re.IGNORECASE)
+_STEPS = re.compile(r"(?:.*/)?metrics(?:\.rank\d+)?\.steps\.jsonl")
+
+_PATTERNS = (
+    (_WANDB_CONFIG, RunFile.WANDB_CONFIG),
+    (_STEPS, RunFile.STEPS),
+    (_DVCLIVE, RunFile.DVCLIVE),
+    (_SILENT, RunFile.NOTHING),
+)
 
 _NAMES = {
     "trainer_state.json": RunFile.TRAINER_STATE,
@@ -65,18 +81,32 @@ def kind_of(path: str) -> RunFile | None:
         return RunFile.EVENTS if "tfevents" in name else RunFile.KERAS
     if found := _MLFLOW.fullmatch(lowered):
         return RunFile.MLFLOW_METRIC if found[1] == "metrics" else RunFile.MLFLOW_PARAM
-    if _WANDB_CONFIG.fullmatch(lowered):
-        return RunFile.WANDB_CONFIG
     if found := _HYDRA.fullmatch(lowered):
         kinds = {"config": RunFile.HYDRA_CONFIG, "overrides": RunFile.HYDRA_OVERRIDES}
         return kinds.get(found[1], RunFile.NOTHING)
-    return RunFile.NOTHING if _SILENT.fullmatch(lowered) else None
+    return next((kind for pattern, kind in _PATTERNS if pattern.fullmatch(lowered)), None)
 
 
 def mlflow_key(path: str) -> str:
     """The key that a file of MLflow holds; it may have slashes."""
     found = _MLFLOW.fullmatch(path) or _MLFLOW.fullmatch(path.lower())
     return found[2] if found else path
+
+
+def dvclive_metric(path: str) -> tuple[str, str]:
+    """The metrics.json that has the last value of a file of DVCLive's, and under which key."""
+    found = _DVCLIVE.fullmatch(path)
+    assert found is not None
+    return f"{found[1]}metrics.json", found[2].replace("/", ".")
+
+
+def steps_beside(path: str) -> tuple[str, str] | None:
+    """The history that mvc.log_metrics keeps beside a metrics.json, and the directory in which DVCLive keeps
+    its own; None beside any other file."""
+    found = _SUMMARY.fullmatch(path)
+    if found is None:
+        return None
+    return f"{found[1]}.steps.jsonl", f"{path.rpartition('/')[0]}/plots/metrics".lstrip("/")
 
 
 # ---------------------------------------------------------------- runs

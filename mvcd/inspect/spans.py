@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import RawIOBase
+from typing import BinaryIO
 
 ReadAt = Callable[[int, int], bytes]
 """`read_at(offset, length)` returns that many bytes, fewer only where the file ends."""
@@ -118,6 +120,20 @@ def partition(tensors: Iterable[Span], size: int) -> tuple[Span, ...]:
     if end < size:
         spans.append(Span(end, size - end))
     return tuple(spans)
+
+
+def reading(file: BinaryIO | RawIOBase) -> ReadAt:
+    """Reads of an open file, at any place."""
+
+    def read_at(offset: int, length: int) -> bytes:
+        file.seek(offset)
+        pieces: list[bytes] = []
+        while length > 0 and (piece := file.read(length)):
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    return read_at
 
 
 def within(read_at: ReadAt, start: int, size: int) -> ReadAt:

@@ -12,6 +12,10 @@ SPLITS = {
 
 IMAGES = frozenset("png jpg jpeg gif webp bmp tif tiff ppm pgm".split())
 
+ABOUT = frozenset(("state.json", "dataset_info.json", "dataset_dict.json", "dataset_infos.json"))
+"""Files of Hugging Face's datasets that describe a split. They are no samples, so it says nothing that two
+splits have the same."""
+
 _WORDS = re.compile(r"[^a-z0-9]+|(?<=[a-z])(?=[0-9])")
 
 
@@ -23,6 +27,11 @@ def split_of(path: str) -> str | None:
         if directory in SPLITS:
             return SPLITS[directory]
     return SPLITS.get(_WORDS.split(name, maxsplit=1)[0])
+
+
+def is_about(path: str) -> bool:
+    """Whether a file describes data and is none."""
+    return path.rpartition("/")[2] in ABOUT
 
 
 def is_image(path: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
 from mvcd.inspect.columns import Column, Gatherer
@@ -32,30 +32,59 @@ def format_of(path: str) -> str | None:
 
 def read_table(path: str, file: BinaryIO, *, summaries: bool = False) -> Table:
     """Reads the whole file, but without `summaries` only the footer of Parquet. OSError passes through."""
+    return _read(path, file, None, summaries=summaries)
+
+
+def read_shards(files: Iterable[tuple[str, BinaryIO]], *, summaries: bool = False) -> Table:
+    """The table whose rows are those of all `files`, given with their paths, in order: columns of one name are
+    one column, and its type is "mixed" where files differ in it. The problem of one file is that of all."""
+    whole = Gatherer([]) if summaries else None
+    rows, columns, binary = 0, dict[str, Column](), False
+    for path, file in files:
+        binary = format_of(path) in BINARY
+        found = _read(path, file, whole, summaries=summaries)
+        if found.problem or found.rows is None:
+            return Table(problem=f"{path.rpartition('/')[2]}: {found.problem or 'rows unknown'}")
+        rows += found.rows
+        for column in found.columns:
+            known = columns.setdefault(column.name, column)
+            if known.type != column.type:
+                columns[column.name] = Column(column.name, "mixed")
+        if len(columns) > MAX_COLUMNS:
+            return Table(problem=f"more than {MAX_COLUMNS:,} columns")
+    if whole is None:
+        return Table(rows, tuple(columns.values()))
+    told = whole.finish(rows)
+    for name, summary in told.items() if not binary else ():
+        columns[name] = Column(name, summary.type)
+    return Table(rows, tuple(columns.values()), told)
+
+
+def _read(path: str, file: BinaryIO, whole: Gatherer | None, *, summaries: bool) -> Table:
     kind = format_of(path)
     try:
         if kind in BINARY:
             from mvcd.inspect import arrow  # late: start-up
 
-            return arrow.read(kind, file, summaries=summaries)
+            return arrow.read(kind, file, summaries=summaries, whole=whole)
         if kind == TAR:
             from mvcd.inspect import samples  # late: start-up
 
             return samples.read(file)
         if kind == "jsonl":
-            return _json_lines(file, summaries=summaries)
-        return _delimited(file, DELIMITED[kind or "csv"], summaries=summaries)
+            return _json_lines(file, whole, summaries=summaries)
+        return _delimited(file, DELIMITED[kind or "csv"], whole, summaries=summaries)
     except NoTable as reason:
         return Table(problem=str(reason))
     except (csv.Error, ValueError, RecursionError) as error:
         return Table(problem=str(error).splitlines()[0] if str(error) else type(error).__name__)
 
 
-def _delimited(file: BinaryIO, delimiter: str, *, summaries: bool) -> Table:
+def _delimited(file: BinaryIO, delimiter: str, whole: Gatherer | None, *, summaries: bool) -> Table:
     """Without a header columns are called by their positions."""
     found = sheet(file, delimiter)
     names = distinct_names(found.header or [""] * found.width)
-    gatherer = Gatherer(names) if summaries else None
+    gatherer = Gatherer(names, whole) if summaries else None
     count = 0
     for row in found.rows:
         if row:
@@ -65,10 +94,10 @@ def _delimited(file: BinaryIO, delimiter: str, *, summaries: bool) -> Table:
     return _table(count, names, gatherer)
 
 
-def _json_lines(file: BinaryIO, *, summaries: bool) -> Table:
+def _json_lines(file: BinaryIO, whole: Gatherer | None, *, summaries: bool) -> Table:
     """A line that is no object counts as a row without columns; blank lines do not count."""
     lines = TextLines(file)
-    gatherer = Gatherer([])
+    gatherer = Gatherer([], whole)
     count = 0
     seen: dict[str, None] = {}
     for line in lines:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 from mvcd.inspect.spans import ReadAt
 
@@ -60,27 +61,69 @@ def digested(texts: Sequence[str]) -> Metadata:
     return Digested("text", len(texts), digest.hexdigest())
 
 
+Codec = Literal["deflate", "zstd", "lzf", "plain"]
+"""How a range is packed: a raw DEFLATE stream (RFC 1951), a frame of Zstandard (RFC 8878), LZF as h5py writes
+it, or not at all."""
+
+
+class Planes(NamedTuple):
+    """What is unpacked has the first byte of each of `elements`, then the second of each, up to `width`."""
+
+    width: int
+    elements: int
+
+
+class Tile(NamedTuple):
+    """A chunk of a block of elements: runs of `run` bytes, `counts` of them along each axis, outermost first.
+    In what `place` holds they lie `inner` bytes apart from byte 0 on, in the block `outer` from byte `start`
+    on."""
+
+    place: Range
+    start: int
+    counts: tuple[int, ...]
+    outer: tuple[int, ...]
+    inner: tuple[int, ...]
+    run: int
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """`size` bytes at `offset` of the file itself, or of the file called `beside` in the same directory.
 
-    With `deflated`, the range holds a raw DEFLATE stream (RFC 1951), or with `zstd` a frame of Zstandard (RFC
-    8878), whose content begins with that many bytes, of which the first `skip` are a header. With `coded`, it
-    holds elements in a code that is not read here: equal bytes are equal elements, and more is not known.
+    With `unpacked`, the range is packed as `codec` says, and what it holds, put in order from `planes`, begins
+    with that many bytes, of which the first `skip` are a header. With `coded`, it holds elements in a code that
+    is not read here: equal bytes are equal elements, and more is not known. With `literal`, those are its
+    bytes, which some header holds, and they lie in no file. With `tiles`, it is a block of
+    `unpacked` bytes whose elements lie in several places, and has none itself.
     """
 
     offset: int
     size: int
     beside: str = ""
-    deflated: int | None = None
+    unpacked: int | None = None
     skip: int = 0
     coded: bool = False
-    zstd: bool = False
+    codec: Codec = "deflate"
+    planes: Planes | None = None
+    literal: bytes = b""
+    tiles: tuple[Tile, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Range, ...]:
+        """The places that bytes are read from."""
+        return tuple([tile.place for tile in self.tiles]) or (self,)
+
+    def each(self, change: Callable[[Range], Range]) -> Range:
+        """The same with every place changed."""
+        if not self.tiles:
+            return change(self)
+        tiles = [tile._replace(place=change(tile.place)) for tile in self.tiles]
+        return replace(self, tiles=tuple(tiles))
 
     @property
     def length(self) -> int:
         """Bytes of the tensor itself."""
-        return self.size if self.deflated is None else self.deflated - self.skip
+        return self.size if self.unpacked is None else self.unpacked - self.skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +159,7 @@ class StoredTensor:
         """Bytes they take in the file, perhaps compressed."""
         if isinstance(self.content, bytes):
             return len(self.content)
-        return sum(part.size for part in self.content)
+        return sum(part.size for place in self.content for part in place.parts)
 
 
 @dataclass(frozen=True, slots=True)

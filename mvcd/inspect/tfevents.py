@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from mvcd.inspect.crc32c import crc32c
 from mvcd.inspect.flatten import MAX_KEY_CHARACTERS, scalar
 from mvcd.inspect.lastrows import LastValues
 from mvcd.objects.version import Value
@@ -31,26 +32,9 @@ _HPARAMS = b"hparams"
 _Field = tuple[int, int | bytes]
 
 
-def _table() -> tuple[int, ...]:
-    """CRC-32C, Castagnoli, reflected polynomial 0x82F63B78 (RFC 3720, appendix B.4)."""
-    rows = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)  # noqa: PLW2901
-        rows.append(byte)
-    return tuple(rows)
-
-
-_CRC = _table()
-
-
 def masked_crc(data: bytes) -> int:
     """CRC-32C as TFRecord writes it: turned by 15 bits, plus a constant."""
-    crc = 0xFFFFFFFF
-    table = _CRC
-    for byte in data:
-        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
+    crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 

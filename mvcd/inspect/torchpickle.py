@@ -186,30 +186,38 @@ def _is_tensor(value: Any) -> bool:
 def walk(root: Any, is_leaf: Callable[[Any], bool] = _is_tensor) -> Iterator[tuple[str, Any]]:
     """Tensors within a value, or what else is a leaf, each under the path that leads to it.
 
-    Raises NotThisFormat for too many paths.
+    What had no leaf is not entered again, unless fewer levels lead to it: the state of a program has many paths
+    to the same few objects. Raises NotThisFormat for too many paths.
     """
-    stack = [("", iter([("", root)] if isinstance(root, _LEADING) else []))]
-    visits = text = 0
+    stack = [("", iter([("", root)] if isinstance(root, _LEADING) else []), 0, 0)]
+    barren = dict[
+        int, int
+    ]()  # objects without leaves, by id, and the level at which they were entered
+    visits = text = seen = 0
     while stack:
-        path, children = stack[-1]
+        path, children, own, before = stack[-1]
         for part, value in children:
             visits += 1
             if visits > _MAX_VISITS:
                 raise NotThisFormat("too many paths")
             below = f"{path}.{part}" if path and part else path or part
             if not is_name(below):
+                seen += 1  # under a shorter path there may be a leaf
                 continue
             if is_leaf(value):
+                seen += 1
                 text += len(below)
                 if text > _MAX_NAME_CHARACTERS:
                     raise NotThisFormat("names too long")
                 yield below, value
-            elif len(stack) <= _MAX_LEVELS:
+            elif len(stack) < barren.get(id(value), _MAX_LEVELS + 1):
                 visits += isinstance(value, (dict, list, tuple)) and len(value)
-                stack.append((below, _children(value)))
+                stack.append((below, _children(value), id(value), seen))
                 break
         else:
             stack.pop()
+            if seen == before:
+                barren[own] = len(stack)
 
 
 _LEADING = (dict, list, tuple, Thing, StorageView)

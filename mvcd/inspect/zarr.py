@@ -3,10 +3,10 @@
     NAME/.zarray      version 2: shape, chunks, dtype, compressor      chunks NAME/0.0 or NAME/0/0
     NAME/zarr.json    version 3: shape, chunk grid, data type, codecs  chunks NAME/c/0/0
 
-Chunks have all their elements also where they jut out over the array. Those that are whole rows are read as
-they are, in gzip, zlib and Zstandard; plain ones also where they divide rows. In version 3 they may be shards
-of smaller chunks with an index at the end. Other codecs, filters and orders, and arrays of which chunks were
-left out because they hold nothing but the fill value, are in code. Arrays of more than 4096 chunks are not
+Chunks have all their elements also where they jut out over the array. They are read as they are, in gzip, zlib
+and Zstandard, and are put together where they divide rows (mvcd/inspect/slices.py). In version 3 they may be
+shards of smaller chunks with an index at the end. Other codecs, filters and orders, and arrays of which chunks
+were left out because they hold nothing but the fill value, are in code. Arrays of more than 4096 chunks are not
 listed.
 """
 
@@ -20,7 +20,7 @@ from math import prod
 from typing import Any
 
 from mvcd.inspect.npz import dtype_of
-from mvcd.inspect.slices import MAX_PLACES, Slice, assembled
+from mvcd.inspect.slices import MAX_PLACES, gridded
 from mvcd.inspect.spans import MAX_RANK_DIMENSIONS, NotThisFormat, ReadAt, read_exactly
 from mvcd.inspect.tensorfile import Beside, Range, StoredTensor
 from mvcd.inspect.torchpickle import DTYPES, bits_of
@@ -180,19 +180,19 @@ def _tensor(name: str, array: _Array, beside: Beside) -> StoredTensor | None:
         return None
     if 0 in array.shape:
         return StoredTensor(name, array.dtype, array.shape, ())
-    slices: list[tuple[Slice, Range]] | None = []
+    chunks: list[tuple[tuple[int, ...], Range]] | None = []
     code: list[Range] = []
     for offsets, chunk in array.chunks():
         path = f"{name}/{chunk}"
         opened = beside(path)
         if opened is None:
-            slices = None
+            chunks = None
             continue
         code.append(Range(0, opened[1], path, coded=True))
         parts = _parts(array, offsets, path, opened)
-        slices = None if slices is None or parts is None else slices + parts
-    if slices is not None:
-        content = assembled(slices, array.shape, array.width)
+        chunks = None if chunks is None or parts is None else chunks + parts
+    if chunks is not None:
+        content = gridded(chunks, array.inner or array.chunk, array.shape, array.width)
         if content is not None:
             return StoredTensor(name, array.dtype, array.shape, content)
     return StoredTensor(name, array.dtype, array.shape, tuple(code)) if code else None
@@ -200,12 +200,12 @@ def _tensor(name: str, array: _Array, beside: Beside) -> StoredTensor | None:
 
 def _parts(
     array: _Array, offsets: tuple[int, ...], path: str, opened: tuple[ReadAt, int]
-) -> list[tuple[Slice, Range]] | None:
-    """The chunk, or the smaller ones in it. None where it is in code."""
+) -> list[tuple[tuple[int, ...], Range]] | None:
+    """The chunk, or the smaller ones in it, by where they begin. None where it is in code."""
     read_at, size = opened
     if array.inner is None:
-        part = _part(array, offsets, array.chunk, Range(0, size, path), read_at)
-        return None if part is None else [part]
+        whole = _elements(array, array.chunk, Range(0, size, path), read_at)
+        return None if whole is None else [(offsets, whole)]
     steps = [range(0, n, s) for n, s in zip(array.chunk, array.inner, strict=True)]
     count = prod(map(len, steps))
     start = size - count * _INDEX_BYTES - _CHECKSUM_BYTES
@@ -221,34 +221,25 @@ def _parts(
         place, length = (int.from_bytes(index[i : i + 8], "little") for i in (at, at + 8))
         if place + length > start:
             return None
-        part = _part(array, tuple(begin), array.inner, Range(place, length, path), read_at)
+        part = _elements(array, array.inner, Range(place, length, path), read_at)
         if part is None:
             return None
-        found.append(part)
+        found.append((tuple(begin), part))
     return found
 
 
-def _part(
-    array: _Array, offsets: tuple[int, ...], sides: tuple[int, ...], stored: Range, read_at: ReadAt
-) -> tuple[Slice, Range] | None:
-    extents = tuple(
-        [(at, min(side, n - at)) for at, side, n in zip(offsets, sides, array.shape, strict=True)]
-    )
-    if any(n < side for (_, n), side in zip(extents[1:], sides[1:], strict=True)):
-        return None
-    place = _elements(array.codec, stored, prod(n for _, n in extents) * array.width, read_at)
-    return None if place is None else (extents, place)
-
-
-def _elements(codec: str, stored: Range, length: int, read_at: ReadAt) -> Range | None:
-    """The first `length` bytes of a chunk; None where they cannot be had."""
+def _elements(
+    array: _Array, sides: tuple[int, ...], stored: Range, read_at: ReadAt
+) -> Range | None:
+    """All elements of a chunk; None where they cannot be had."""
     at, size, path = stored.offset, stored.size, stored.beside
+    codec, length = array.codec, prod(sides) * array.width
     if codec == "plain":
         return Range(at, length, path) if length <= size else None
     if codec == "zstd":
-        return Range(at, size, path, deflated=length, zstd=True)
+        return Range(at, size, path, unpacked=length, codec="zstd")
     if codec == "zlib" and size > _ZLIB_BYTES and read_at(at, 1) == b"\x78":
-        return Range(at + _ZLIB_HEAD_BYTES, size - _ZLIB_BYTES, path, deflated=length)
+        return Range(at + _ZLIB_HEAD_BYTES, size - _ZLIB_BYTES, path, unpacked=length)
     if codec == "gzip" and size > _GZIP_BYTES and read_at(at, 4) == b"\x1f\x8b\x08\0":
-        return Range(at + _GZIP_HEAD_BYTES, size - _GZIP_BYTES, path, deflated=length)
+        return Range(at + _GZIP_HEAD_BYTES, size - _GZIP_BYTES, path, unpacked=length)
     return None

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mvcd.inspect import _compare, compare, gguf
-from mvcd.inspect.blocks import BLOCKS, four_bit_floats
+from mvcd.inspect import _compare, compare, gguf, onnx
+from mvcd.inspect.blocks import BLOCKS, four_bit_floats, six_bit_floats
 from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 from mvcd.inspect.statistics import Statistics, Sums, is_number, unit
 
@@ -109,6 +109,29 @@ def test_four_bit_floats_have_the_values_of_their_specification() -> None:
     assert four_bit_floats(bytes([0x98, 0xBA, 0xDC, 0xFE])) == [-x for x in positive]
 
 
+def test_six_bit_floats_have_the_values_of_their_specification() -> None:
+    """OCP Microscaling Formats 1.0, 5.3.2, and as onnx wrote them."""
+
+    def packed(codes: range) -> bytes:
+        return sum(code << 6 * i for i, code in enumerate(codes)).to_bytes(24, "little")
+
+    steps = (
+        [i / 8 for i in range(16)] + [2 + i / 4 for i in range(8)] + [4 + i / 2 for i in range(8)]
+    )
+    assert six_bit_floats(packed(range(32)), 2) == steps
+    assert six_bit_floats(packed(range(32, 64)), 2) == [-x for x in steps]
+    halves = [i / 16 for i in range(4)] + [
+        (1 + i / 4) * 2.0**power for power in range(-2, 5) for i in range(4)
+    ]
+    assert six_bit_floats(packed(range(32)), 3) == halves
+    assert six_bit_floats(packed(range(32, 64)), 3) == [-x for x in halves]
+    data = (Path(__file__).parent / "data" / "odd.onnx").read_bytes()
+    found = onnx.read(lambda at, size: data[at : at + size], len(data))
+    tensor = found.tensors["F6_E2M3.typed"]
+    assert tensor.dtype == "FLOAT6E2M3" and isinstance(tensor.content, bytes)
+    assert six_bit_floats(tensor.content[:3], 2) == [0.5, -7.5, 1.0, 0.125]
+
+
 def test_quantising_tells_its_error() -> None:
     """F16 on one side, blocks on the other."""
     weights = np.random.default_rng(1).standard_normal(4096).astype("<f2")
@@ -130,7 +153,7 @@ def q8_0(weights: np.ndarray) -> tuple[bytes, np.ndarray]:
     return data, (scale.astype("f4") * codes).astype("f8").ravel()
 
 
-@pytest.mark.parametrize("old", ["Q4_K", "Q8_0", "F4"])
+@pytest.mark.parametrize("old", ["Q4_K", "Q8_0", "F4", "FLOAT6E2M3", "FLOAT6E3M2"])
 @pytest.mark.parametrize("new", ["Q4_0", "NVFP4", "Q6_K", "BF16"])
 def test_equals_the_reference_over_many_blocks(old: str, new: str) -> None:
     """The kernel works by 1024 elements: some such blocks, and a part of one."""

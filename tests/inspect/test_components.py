@@ -1,10 +1,8 @@
-"""Which component a path belongs to, as a table of examples; globs against pathspec's gitignore."""
+"""Which component a path belongs to, as a table of examples."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
 
 from mvcd.inspect.components import ComponentRules
 from mvcd.objects.version import Component
@@ -129,38 +127,3 @@ def test_digest_tells_rules_apart() -> None:
     assert len(digests | {default.digest}) == 5
     assert default.with_overrides(tables[0]).digest in digests
     assert default.with_overrides({}).digest == default.digest == ComponentRules.default().digest
-
-
-def test_a_negated_class_stays_within_one_part() -> None:
-    rules = ComponentRules.default().with_overrides({"results": ["a[!a]a", "[]b]x"]})
-    names = ("aba", "aaa", "a/a", "bx", "]x", "ax")
-    assert [rules.component_of(name) is Component.RESULTS for name in names] == [
-        True, False, False, True, True, False,
-    ]  # fmt: skip
-
-
-part = st.lists(
-    st.sampled_from(["a", "b", "c", "*", "?", "**", "[ab]", "[a-c]"]),
-    min_size=1,
-    max_size=3,
-)
-globs = st.builds(
-    lambda parts, lead, trail: lead + "/".join(map("".join, parts)) + trail,
-    st.lists(part, min_size=1, max_size=3),
-    st.sampled_from(["", "/"]),
-    st.sampled_from(["", "/"]),
-)
-paths = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4).map("/".join)
-
-
-@settings(deadline=None)
-@given(glob=globs, path=paths)
-def test_globs_read_as_gitignore_does(glob: str, path: str) -> None:
-    from pathspec import GitIgnoreSpec
-
-    assume("***" not in glob)
-    assume(not glob.endswith("**/"))  # git: directories only; pathspec: files too
-    expected = GitIgnoreSpec.from_lines([glob]).match_file(path)
-    rules = ComponentRules.default().with_overrides({"results": [glob]})
-    assume(ComponentRules.default().component_of(path) is not Component.RESULTS)
-    assert (rules.component_of(path) is Component.RESULTS) == expected, (glob, path)

@@ -94,6 +94,7 @@ def test_a_plain_log_has_no_metrics_and_no_fault(text: str) -> None:
     assert metrics("train.log", text) == {}
 
 
+@pytest.mark.thorough
 def test_no_size_at_which_metrics_vanish() -> None:
     names = [f"m{n}" for n in range(50)]
     rows = b"0.5," + b",".join([b"0.123456"] * 50) + b"\n"

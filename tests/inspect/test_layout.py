@@ -130,6 +130,7 @@ def flipped(sample: Path, most: int) -> Iterator[bytes]:
         data[at] ^= 0xFF
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda s: s.name)
 def test_flipped_bytes(sample: Path) -> None:
     for data in flipped(sample, 1000):
@@ -145,7 +146,7 @@ def test_of_other_formats_each_tensor_in_one_piece_has_a_span(sample: Path) -> N
     places: set[int] = set()
     for name, tensor in listed.tensors.items():
         match tensor.content:
-            case (Range(beside="", deflated=None, coded=False) as place,) if place.size:
+            case (Range(beside="", unpacked=None, coded=False) as place,) if place.size:
                 if place.offset in places:
                     assert name not in spans, "the same bytes"
                     continue
@@ -176,7 +177,7 @@ def test_tensors_that_overlap_are_cut_by_the_first() -> None:
 def test_without_a_tensor_in_one_piece_there_is_no_layout() -> None:
     scattered = StoredTensor("a", "U8", (4,), (Range(0, 2), Range(4, 2)))
     elsewhere = StoredTensor("b", "U8", (4,), (Range(0, 4, beside="x.data"),))
-    packed = StoredTensor("c", "U8", (4,), (Range(0, 3, deflated=4),))
+    packed = StoredTensor("c", "U8", (4,), (Range(0, 3, unpacked=4),))
     held = StoredTensor("d", "U8", (1,), b"1")
     file = TensorFile("x", {each.name: each for each in (scattered, elsewhere, packed, held)})
     assert along(file, 10) is None

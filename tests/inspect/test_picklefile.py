@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mvcd.inspect import packedpickle
+from mvcd.inspect import packedpickle, picklefile, torchpickle
 from mvcd.inspect.layout import layout
+from mvcd.inspect.spans import NotThisFormat
 from mvcd.inspect.tensorfile import Range, StoredTensor
 from mvcd.inspect.turning import turned
 from tests.support.reading import tensors_of
@@ -87,6 +88,17 @@ def test_without_arrays_it_is_no_tensor_file(value: object) -> None:
     assert found is None or not any(t.dtype.startswith("F") for t in found.tensors.values())
 
 
+def test_objects_that_refer_to_each_other_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of Ray Tune's searcher, 7 kB, had more paths than the 8 million that are followed: 14 s."""
+    rows: list[dict[str, object]] = [{} for _ in range(20)]
+    for row in rows:
+        row |= {str(n): other for n, other in enumerate(rows)}
+    monkeypatch.setattr(torchpickle, "_MAX_VISITS", 100_000)
+    data = pickle.dumps(rows)
+    with pytest.raises(NotThisFormat, match="without arrays"):
+        picklefile.read(lambda at, count: data[at : at + count], len(data))
+
+
 def test_an_array_whose_bytes_do_not_fit_its_shape_is_left_out() -> None:
     data = pickle.dumps({"a": np.ones(70, "f4"), "b": np.ones(3, "f4")}, 4)
     shape = b"K\x46\x85"
@@ -118,7 +130,7 @@ def test_arrays_in_zlib_are_what_joblib_loads(suffix: str) -> None:
         lying = b""
         for place in tensor.content:
             inflated = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[place.offset :])
-            lying += inflated[place.skip : place.deflated]
+            lying += inflated[place.skip : place.unpacked]
         assert len(lying) == tensor.size
         lying = turned(lying, tensor.shape, tensor.order) if tensor.order else lying
         told[name] = [tensor.dtype, list(tensor.shape), hashlib.sha256(lying).hexdigest()]
@@ -149,8 +161,8 @@ def test_a_gzip_header_with_a_name_and_a_comment() -> None:
     found = tensors_of(head + deflated + tail)
     assert found is not None
     (place,) = found.tensors["w"].content
-    assert isinstance(place, Range) and place.offset == len(head) and place.deflated is not None
-    assert pickled[place.skip : place.deflated] == np.arange(4.0).tobytes()
+    assert isinstance(place, Range) and place.offset == len(head) and place.unpacked is not None
+    assert pickled[place.skip : place.unpacked] == np.arange(4.0).tobytes()
 
 
 def test_a_large_packed_pickle_is_read_from_front_to_back(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import numpy as np
@@ -25,7 +26,7 @@ from mvcd.inspect import columns
 from mvcd.inspect.arrow import ABSENT
 from mvcd.inspect.columns import Column, ColumnSummary
 from mvcd.inspect.table import Table
-from mvcd.inspect.tables import format_of, read_table
+from mvcd.inspect.tables import format_of, read_shards, read_table
 
 
 def read(path: str, data: bytes, *, summaries: bool = False) -> Table:
@@ -349,7 +350,7 @@ def test_decimals_are_numbers(path: str) -> None:
 def test_without_pyarrow_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert read("x.parquet", arrow_files()["x.parquet"]).problem == ABSENT
-    assert "pip install 'mvc[tables]'" in ABSENT
+    assert "pip install 'mvcd[tables]'" in ABSENT
 
 
 def test_json_values_of_any_kind() -> None:
@@ -373,3 +374,56 @@ def test_json_values_of_any_kind() -> None:
 def test_the_samples_of_a_tar(members: tuple[str, ...], rows: int, columns: list[str]) -> None:
     table = read("train-0000.tar", tar_of(*members))
     assert (table.rows, names(table), table.problem) == (rows, columns, None)
+
+
+cells = st.one_of(st.integers(-9, 9).map(str), st.sampled_from(["", "x", "1.5", "true", "nan"]))
+table_rows = st.lists(st.tuples(cells, cells), min_size=1, max_size=30)
+
+
+@given(table_rows, st.integers(1, 5), st.sampled_from(["csv", "jsonl", "parquet", "arrow"]))
+def test_shards_are_the_table_that_they_were_cut_from(
+    rows: list[tuple[str, str]], count: int, kind: str
+) -> None:
+    def written(part: list[tuple[str, str]]) -> bytes:
+        columns = {"a": [a or None for a, _ in part], "b": [float(len(b)) for _, b in part]}
+        match kind:
+            case "csv":
+                return ("a,b\n" + "".join(f"{a},{b}\n" for a, b in part)).encode()
+            case "jsonl":
+                return "".join(json.dumps({"a": a, "b": len(b)}) + "\n" for a, b in part).encode()
+        table, out = (
+            pa.table(columns, pa.schema([("a", pa.string()), ("b", pa.float64())])),
+            io.BytesIO(),
+        )
+        if kind == "parquet":
+            pq.write_table(table, out)
+        else:
+            with pa.ipc.new_stream(out, table.schema) as stream:
+                stream.write_table(table)
+        return out.getvalue()
+
+    step = -(-len(rows) // count)
+    parts = [rows[at : at + step] for at in range(0, len(rows), step)]
+    path = f"t.{kind}"
+    for summaries in (False, True):
+        files = [(path, io.BytesIO(written(part))) for part in parts]
+        found = read_shards(files, summaries=summaries)
+        whole = read(path, written(rows), summaries=summaries)
+        assert (found.rows, found.columns) == (whole.rows, whole.columns)
+        for name, summary in whole.summaries.items():
+            mine = found.summaries[name]
+            if summary.mean is not None:  # of shards it is merged, and rounded once for each
+                assert mine.mean == pytest.approx(summary.mean, rel=1e-9, abs=1e-9)
+                mine = replace(mine, mean=summary.mean)
+            assert mine == summary
+
+
+def test_shards_with_other_columns() -> None:
+    files = {"a.csv": b"y,x\n1,2\n", "b.csv": b"x,z\nu,\n"}
+    found = read_shards([(p, io.BytesIO(d)) for p, d in files.items()], summaries=True)
+    assert (found.rows, found.columns) == (
+        2, (Column("y", "int"), Column("x", "mixed"), Column("z", "empty")),
+    )  # fmt: skip
+    assert [found.summaries[name].missing for name in "yxz"] == [1, 0, 2]
+    broken = read_shards([("d/a.csv", io.BytesIO(b"x\n1\n")), ("d/b.jsonl", io.BytesIO(b"no"))])
+    assert broken == Table(problem="b.jsonl: line 1 is no JSON")

@@ -33,9 +33,9 @@ def bytes_of(tensor: StoredTensor, data: bytes, directory: Path = DATA) -> bytes
     for place in tensor.content:
         file = (directory / place.beside).read_bytes() if place.beside else data
         part = file[place.offset : place.offset + place.size]
-        if place.deflated is not None:
+        if place.unpacked is not None:
             part = zlib.decompress(part, -15)
-            assert len(part) == place.deflated
+            assert len(part) == place.unpacked
         found += part[place.skip :]
     assert len(found) == tensor.size
     return found

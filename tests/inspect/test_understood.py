@@ -46,6 +46,14 @@ def test_the_reason_of_a_refusal_is_told() -> None:
     assert hdf5 is not None and hdf5.format == "hdf5"
 
 
+def test_tensors_whose_elements_are_not_read_are_told() -> None:
+    found = understood((DATA / "filters.h5").read_bytes())
+    assert found is not None and found.tensors == 52
+    assert found.problem is not None and found.problem.startswith("the elements of a tensor are")
+    whole = understood((DATA / "adamw.pt").read_bytes())
+    assert whole is not None and whole.problem is None
+
+
 def test_an_object_without_tensors_is_nothing_that_was_not_understood() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:

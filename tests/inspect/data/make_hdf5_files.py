@@ -87,6 +87,52 @@ def fill_chunked(file: h5py.File) -> None:
     file.create_dataset("code/unwritten", (10, 6), "f4", chunks=(4, 6))
 
 
+EACH = ("f2", "f4", "f8", "i8", "u1")
+FILTERS = {
+    "shuffle": {"shuffle": True}, "gzip": {"compression": "gzip", "shuffle": True},
+    "lzf": {"compression": "lzf"},
+    "lzf_shuffle": {"compression": "lzf", "shuffle": True},
+    "all": {"compression": 9, "shuffle": True, "fletcher32": True},
+    "checked": {"compression": "lzf", "fletcher32": True}, "sum": {"shuffle": True, "fletcher32": True},
+}  # fmt: skip
+
+
+def fill_filtered(file: h5py.File) -> None:
+    """Numbers that repeat and numbers that do not; 70 rows in chunks of 32, so that the last juts out below;
+    what LZF cannot make smaller is stored as it is."""
+    rng = np.random.default_rng(6)
+    for name, options in FILTERS.items():
+        for kind in EACH:
+            steps = np.arange(210).reshape(70, 3) // 10
+            file.create_dataset(
+                f"{name}/{kind}", data=steps.astype(kind), chunks=(32, 3), **options
+            )
+        noise = rng.standard_normal((40, 3))
+        file.create_dataset(f"{name}/noise", data=noise, chunks=(16, 3), **options)
+        file.create_dataset(f"{name}/short", data=np.arange(6, dtype="i4"), chunks=(4,), **options)
+    file.create_dataset("code/scaled", data=np.arange(60, dtype="i4"), chunks=(20,), scaleoffset=0)
+    wide = np.zeros((100, 6), "f4")
+    file.create_dataset("code/jutting", data=wide, chunks=(50, 4), **FILTERS["gzip"])
+    file.create_dataset("code/columns", data=wide, chunks=(50, 3), **FILTERS["lzf"])
+
+
+GRIDS = {
+    "read/wide": ((7, 50), (3, 16)), "read/auto": ((500, 300), True), "read/single": ((5, 6, 8), (1, 3, 5)),
+    "read/deep": ((40, 30, 3, 3), True), "read/middle": ((6, 5, 9), (2, 5, 4)),
+    "read/long": ((3, 1000), (3, 64)), "read/sheets": ((4, 6, 6), (2, 3, 6)),
+    "read/cube": ((8, 12, 12), (4, 6, 6)),
+}  # fmt: skip
+"""Shapes, and chunks that divide their rows; True for those that h5py chooses."""
+
+
+def fill_grids(file: h5py.File) -> None:
+    rng = np.random.default_rng(8)
+    for number, (name, (shape, chunks)) in enumerate(GRIDS.items()):
+        options = list(FILTERS.values())[number % len(FILTERS)]
+        data = (rng.integers(0, 9, shape) // 8).astype(EACH[number % 4])
+        file.create_dataset(name, data=data, chunks=chunks, **options)
+
+
 def main() -> None:
     answers = {}
     for name, libver in (
@@ -104,6 +150,16 @@ def main() -> None:
         with h5py.File(HERE / name, "w", libver=libver) as file:
             fill_chunked(file)
             chunked = say(file)
+    filtered = {}
+    for name, libver in (("filters.h5", "earliest"), ("filters_latest.h5", "latest")):
+        with h5py.File(HERE / name, "w", libver=libver) as file:
+            fill_filtered(file)
+            filtered = say(file)
+    with h5py.File(HERE / "grids.h5", "w") as file:
+        fill_grids(file)
+        grids = say(file)
+    (HERE / "hdf5_grids.json").write_text(json.dumps(grids, indent=1) + "\n")
+    (HERE / "hdf5_filters.json").write_text(json.dumps(filtered, indent=1) + "\n")
     (HERE / "hdf5_chunks.json").write_text(json.dumps(chunked, indent=1) + "\n")
     (HERE / "hdf5.json").write_text(json.dumps(answers, indent=1) + "\n")
 

@@ -167,7 +167,11 @@ def make_odd_onnx() -> dict[str, list[object]]:
     for name, tensor in constants.items():
         raw = numpy_helper.from_array(numpy_helper.to_array(tensor)).raw_data
         kind = TensorProto.DataType.Name(tensor.data_type)
-        dtype = name.split(".")[0] if name.endswith((".raw", ".typed")) else DTYPES[kind]
+        dtype = (
+            name.split(".")[0].replace("F6_", "FLOAT6")
+            if name.endswith((".raw", ".typed"))
+            else DTYPES[kind]
+        )
         found[name] = say(dtype, tuple(tensor.dims), raw)
     return found
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from mvcd.codec.encoded import Codec
 from mvcd.objects.version import Component
-from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.joining.threeway import Choices
 from mvcd.store.record import PACK_HEADER, scan
 from tests.codec.samples import PACK, noise, table, weights
 from tests.repo.keys import make_key
