@@ -2,7 +2,11 @@
 
 encoded     the stored form of one object, and the numbers of the codecs
 encode      which codec, by a sample
+recode      in fewer bytes than an older encoder made
+widened     F32 elements beside a BF16 copy of them
+likeness    how large a difference would be, guessed
 decode      raw bytes again, within the size that was declared
 planes, tiers    elements by the significance of their bytes: the definition, and the oracle of the tests
-_planes     what both compute, in C
+rans        differences by their size and what the base leads one to expect: the same
+_planes, _rans    what they compute, in C
 """

@@ -1,3 +1,5 @@
+from typing import Literal, overload
+
 from mvcd.ids import Bytes
 
 def split(
@@ -13,6 +15,20 @@ def join(
     /,
 ) -> bytes | None: ...
 def decode_bodies(items: list[tuple[int, int, Bytes]], /) -> list[bytes | None]: ...
+@overload
+def decode_body(
+    width: int, size: int, body: Bytes, out: None, scratch: bytearray | memoryview, /
+) -> bytes | None: ...
+@overload
+def decode_body(
+    width: int,
+    size: int,
+    body: Bytes,
+    out: bytearray | memoryview,
+    scratch: bytearray | memoryview,
+    /,
+) -> Literal[True] | None: ...
+def body_scratch(size: int, /) -> int: ...
 def period(data: Bytes, /) -> int: ...
 def probe(data: Bytes, /) -> tuple[int, int]: ...
 def lanes(data: Bytes, /) -> tuple[int, int, int, int]: ...

@@ -241,6 +241,72 @@ release:
     return result;
 }
 
+/* Room for `size` bytes: in `object`, a buffer of so many, or if that is None in new bytes, which
+ * are then `*result`. */
+static uint8_t *room(PyObject *object, Py_buffer *view, Py_ssize_t size, PyObject **result)
+{
+    if (object == Py_None) {
+        *result = PyBytes_FromStringAndSize(NULL, size);
+        return *result == NULL ? NULL : (uint8_t *)PyBytes_AsString(*result);
+    }
+    if (PyObject_GetBuffer(object, view, PyBUF_WRITABLE) < 0)
+        return NULL;
+    if (view->len == size) {
+        *result = Py_NewRef(Py_True);
+        return view->buf;
+    }
+    PyErr_Format(PyExc_ValueError, "out has %zd bytes, not %zd", view->len, size);
+    PyBuffer_Release(view);
+    return NULL;
+}
+
+PyDoc_STRVAR(decode_body_doc,
+             "decode_body(width, size, body, out, scratch)\n--\n\n"
+             "The raw bytes of a body; with out, not None, they are written there and True is\n"
+             "returned. None for a body that is malformed or has planes in zstd.");
+
+static PyObject *py_decode_body(PyObject *module, PyObject *args)
+{
+    (void)module;
+    int width, bad = 1;
+    Py_ssize_t size;
+    Py_buffer body, scratch, out = {0};
+    PyObject *out_object, *result = NULL;
+    if (!PyArg_ParseTuple(args, "iny*Ow*:decode_body", &width, &size, &body, &out_object, &scratch))
+        return NULL;
+    if ((width != 2 && width != 4 && width != 8) || size < 0) {
+        PyErr_SetString(PyExc_ValueError, "the width is 2, 4 or 8, the size not negative");
+    } else if ((size_t)scratch.len < body_scratch((size_t)size)) {
+        PyErr_SetString(PyExc_ValueError, "scratch is too short");
+    } else {
+        uint8_t *to = room(out_object, &out, size, &result);
+        if (to != NULL) {
+            Py_BEGIN_ALLOW_THREADS
+            bad = body_decode(scratch.buf, to, (size_t)size, (unsigned)width, body.buf,
+                              (size_t)body.len);
+            Py_END_ALLOW_THREADS
+            PyBuffer_Release(&out);
+        }
+    }
+    PyBuffer_Release(&body);
+    PyBuffer_Release(&scratch);
+    if (result != NULL && bad) {
+        Py_DecRef(result);
+        result = Py_NewRef(Py_None);
+    }
+    return result;
+}
+
+PyDoc_STRVAR(body_scratch_doc,
+             "body_scratch(size)\n--\n\nBytes of scratch for a body of size raw bytes.");
+
+static PyObject *py_body_scratch(PyObject *module, PyObject *size_object)
+{
+    (void)module;
+    size_t size = PyLong_AsSize_t(size_object);
+    return PyErr_Occurred() ? NULL : PyLong_FromSize_t(body_scratch(size));
+}
+
 PyDoc_STRVAR(period_doc,
              "period(data)\n--\n\n"
              "The smallest of 1, 2, 4, 8 such that data repeats its first bytes, else 0.");
@@ -392,6 +458,8 @@ static PyMethodDef methods[] = {
     {"split", py_split, METH_VARARGS, split_doc},
     {"join", py_join, METH_VARARGS, join_doc},
     {"decode_bodies", py_decode_bodies, METH_O, decode_bodies_doc},
+    {"decode_body", py_decode_body, METH_VARARGS, decode_body_doc},
+    {"body_scratch", py_body_scratch, METH_O, body_scratch_doc},
     {"period", py_period, METH_O, period_doc},
     {"probe", py_probe, METH_O, probe_doc},
     {"lanes", py_lanes, METH_O, lanes_doc},

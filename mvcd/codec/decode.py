@@ -10,13 +10,14 @@ from __future__ import annotations
 import struct
 import threading
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, Literal, overload
 
 import zstandard
 
-from mvcd.codec import _planes
+from mvcd.codec import _planes, _rans
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
-from mvcd.errors import CorruptObject
+from mvcd.codec.widened import START, widen
+from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import Bytes
 
 PLANE_RAW: Final = 0
@@ -29,6 +30,8 @@ FILL_SIZES: Final = (1, 2, 4, 8)
 
 PLANES_WIDTH: Final = {Codec.PLANES2: 2, Codec.PLANES4: 4, Codec.PLANES8: 8}
 DELTA_WIDTH: Final = {Codec.DELTA1: 1, Codec.DELTA2: 2, Codec.DELTA4: 4, Codec.DELTA8: 8}
+RANS_WIDTH: Final = {Codec.RANS1: 1, Codec.RANS2: 2, Codec.RANS4: 4, Codec.RANS8: 8}
+JOINED: Final = frozenset({*PLANES_WIDTH, *DELTA_WIDTH, Codec.WIDENED4})
 HEADERS: Final = {width: struct.Struct(f"<B{width}I") for width in (1, 2, 4, 8)}
 """Flags, then per plane: kind in the low byte, stored size in the high three."""
 
@@ -45,8 +48,8 @@ _thread = _PerThread()
 def decode(encoded: Encoded, base: Bytes | None = None) -> bytes:
     """The raw bytes. `base` holds the raw bytes of chunk `encoded.base`, for the delta codecs.
 
-    Raises CorruptObject when the body is not what CODEC.md allows, ValueError when a base is needed and
-    not given.
+    Raises CorruptObject when the body is not what CODEC.md allows, Failure for a codec of later versions,
+    ValueError when a base is needed and not given.
     """
     size, body = encoded.raw_size, encoded.body
     _check_size(size)
@@ -57,10 +60,24 @@ def decode(encoded: Encoded, base: Bytes | None = None) -> bytes:
             return _inflate(body, size, "body")
         case Codec.FILL:
             return _fill(body, size)
-        case _:
+        case Codec.PATCH:
+            return _inflate(body, size, "body", _given(base))
+        case codec if codec in PLANES_WIDTH:
+            data = _planar(encoded)
+            data = _join(encoded, base, None) if data is None else data
+        case codec if codec in RANS_WIDTH:
+            data = _unclass(encoded, base, None)
+        case codec if codec in JOINED:
             data = _join(encoded, base, None)
-            assert data is not None
-            return data
+        case codec:
+            raise Failure(
+                "a stored object cannot be read by this version of mvc",
+                kind="unknown-codec",
+                cause=f"it is in codec {int(codec)}, which only later versions know",
+                help="upgrade mvc",
+            )
+    assert data is not None
+    return data
 
 
 def decode_many(encoded: Sequence[Encoded]) -> list[bytes]:
@@ -80,8 +97,8 @@ def decode_many(encoded: Sequence[Encoded]) -> list[bytes]:
 
 
 def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) -> None:
-    """Decodes like `decode`, into `out` of exactly `raw_size` writable bytes; planes are joined there without a
-    copy.
+    """Decodes like `decode`, into `out` of exactly `raw_size` writable bytes; elements are made there without a
+    copy. `out` must not share memory with `base`.
 
     When it raises, what `out` holds is undefined.
     """
@@ -89,9 +106,13 @@ def decode_into(encoded: Encoded, out: memoryview, base: Bytes | None = None) ->
         raise ValueError(f"out has {len(out)} bytes, not {encoded.raw_size}")
     if encoded.codec is Codec.RAW:
         out[:] = _exact(encoded.body, encoded.raw_size, "raw body")
-    elif encoded.codec in PLANES_WIDTH or encoded.codec in DELTA_WIDTH:
+    elif encoded.codec in JOINED:
         _check_size(encoded.raw_size)
-        _join(encoded, base, out)
+        if encoded.codec not in PLANES_WIDTH or not _planar(encoded, out):
+            _join(encoded, base, out)
+    elif encoded.codec in RANS_WIDTH:
+        _check_size(encoded.raw_size)
+        _unclass(encoded, base, out)
     else:
         out[:] = decode(encoded, base)
 
@@ -111,9 +132,9 @@ def _exact(data: Bytes, size: int, what: str) -> Bytes:
     return data
 
 
-def _inflate(frame: Bytes, size: int, what: str) -> bytes:
-    """One zstd frame of exactly `size` > 0 bytes. Its header is checked first: zstandard would allocate
-    whatever content size a frame claims."""
+def _inflate(frame: Bytes, size: int, what: str, prefix: Bytes | None = None) -> bytes:
+    """One zstd frame of exactly `size` > 0 bytes, whose matches may begin in `prefix`. Its header is checked
+    first: zstandard would allocate whatever content size a frame claims."""
     if size == 0:
         raise _corrupt(f"{what}: a zstd frame for no bytes")
     try:
@@ -126,7 +147,12 @@ def _inflate(frame: Bytes, size: int, what: str) -> bytes:
             raise _corrupt(
                 f"{what}: the zstd frame wants a large window, a dictionary or a checksum"
             )
-        data = _thread.zstd.decompress(frame, max_output_size=size, allow_extra_data=False)
+        zstd = _thread.zstd
+        if prefix is not None:
+            if not prefix or header.window_size < size:
+                raise _corrupt(f"{what}: no prefix, or one beyond the window")
+            zstd = zstandard.ZstdDecompressor(dict_data=as_prefix(prefix))
+        data = zstd.decompress(frame, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError as error:
         if "Allocation error" in str(
             error
@@ -137,11 +163,30 @@ def _inflate(frame: Bytes, size: int, what: str) -> bytes:
     return data
 
 
-def _untier(stored: Bytes, size: int, what: str) -> bytes:
-    needed = _planes.tiers_scratch(size)
+def as_prefix(base: Bytes) -> zstandard.ZstdCompressionDict:
+    """A base for zstd to begin matches in."""
+    return zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+
+
+@overload
+def _planar(encoded: Encoded) -> bytes | None: ...
+@overload
+def _planar(encoded: Encoded, out: memoryview) -> Literal[True] | None: ...
+def _planar(encoded: Encoded, out: memoryview | None = None) -> bytes | Literal[True] | None:
+    """What planes without zstd are joined to, in C alone. None for a body with others, or a malformed one."""
+    size = encoded.raw_size
+    scratch = _scratch(_planes.body_scratch(size))
+    return _planes.decode_body(PLANES_WIDTH[encoded.codec], size, encoded.body, out, scratch)
+
+
+def _scratch(needed: int) -> bytearray:
     if len(_thread.scratch) < needed:
         _thread.scratch = bytearray(needed)
-    plane = _planes.untier(stored, size, _thread.scratch)
+    return _thread.scratch
+
+
+def _untier(stored: Bytes, size: int, what: str) -> bytes:
+    plane = _planes.untier(stored, size, _scratch(_planes.tiers_scratch(size)))
     if plane is None:
         raise _corrupt(f"{what}: its tiers do not make up {size} bytes")
     return plane
@@ -155,17 +200,44 @@ def _fill(element: Bytes, size: int) -> bytes:
 
 
 def _join(encoded: Encoded, base: Bytes | None, out: memoryview | None) -> bytes | None:
-    size = encoded.raw_size
+    size, body = encoded.raw_size, memoryview(encoded.body)
     if encoded.codec in DELTA_WIDTH:
-        if base is None:
-            raise ValueError("a delta codec is decoded with its base")
-        base, width = fit(base, size), DELTA_WIDTH[encoded.codec]
-    elif encoded.codec in PLANES_WIDTH:
-        base, width = None, PLANES_WIDTH[encoded.codec]
+        base, width = _needed(base, size), DELTA_WIDTH[encoded.codec]
+    elif encoded.codec is Codec.WIDENED4:
+        base, body, width = _widened(body, base, size), body[START.size :], 4
     else:
-        raise _corrupt(f"codec {int(encoded.codec)} is unknown to this version of mvc")
-    planes, tail, floats = _read_planes(memoryview(encoded.body), size, width)
+        base, width = None, PLANES_WIDTH[encoded.codec]
+    planes, tail, floats = _read_planes(body, size, width)
     return _planes.join(size, planes, tail, floats, base, out)
+
+
+def _widened(body: memoryview, base: Bytes | None, size: int) -> bytearray:
+    base = _given(base)
+    if len(body) < START.size:
+        raise _corrupt(f"widened: {len(body)} bytes cannot hold a header")
+    (start,) = START.unpack_from(body)
+    if start > len(base) // 2:
+        raise _corrupt(f"widened: it begins with element {start} of {len(base) // 2}")
+    return widen(base, start, size)
+
+
+def _unclass(encoded: Encoded, base: Bytes | None, out: memoryview | None) -> bytes | None:
+    size = encoded.raw_size
+    base, width = _needed(base, size), RANS_WIDTH[encoded.codec]
+    try:
+        return _rans.decode(encoded.body, size, base, width, out)
+    except ValueError as error:
+        raise _corrupt(f"a body of {len(encoded.body)} bytes for {size}: {error}") from error
+
+
+def _needed(base: Bytes | None, size: int) -> Bytes:
+    return fit(_given(base), size)
+
+
+def _given(base: Bytes | None) -> Bytes:
+    if base is None:
+        raise ValueError("a delta codec is decoded with its base")
+    return base
 
 
 def fit(base: Bytes, size: int) -> Bytes:

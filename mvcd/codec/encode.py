@@ -16,7 +16,7 @@ from zstandard import (
     ZstdCompressor,
 )
 
-from mvcd.codec import _planes
+from mvcd.codec import _planes, _rans, widened
 from mvcd.codec.decode import (
     DELTA_WIDTH,
     FLAG_FLOATS,
@@ -26,13 +26,15 @@ from mvcd.codec.decode import (
     PLANE_TIERS,
     PLANE_ZSTD,
     PLANES_WIDTH,
+    RANS_WIDTH,
+    as_prefix,
     fit,
 )
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.ids import Bytes, ChunkId
 
-FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
-"""dtypes (safetensors' names) of sign, exponent and mantissa that the planes know how to part."""
+EXPONENT_SHIFT: Final = {"F64": 52, "F32": 23, "F16": 10, "BF16": 7}
+"""dtypes (safetensors' names) of sign, exponent and mantissa, and the bits of the mantissa."""
 
 TINY_BYTES: Final = 64
 """Bytes up to which nothing is tried: a frame's header eats the gain."""
@@ -55,13 +57,19 @@ TIERS_PAY_PER_CENT: Final = 108
 coding 105 at a twentieth of the speed, and the probe itself errs by 2."""
 TRIAL_EVERY_CHUNKS: Final = 16
 """Chunks between two trials of all three."""
-DELTA_PAYS_SHARE: Final = 0.8
-"""A delta costs the reader a second chunk: it is taken below this share of the other way's size."""
+DELTA_SAVES_SHARE: Final = 0.03
+"""A delta costs the reader a second chunk, about 0.6 CPU-seconds a GB of raw bytes. It is taken where it saves
+at least this share of them, so that a GB less on disk costs 20 CPU-seconds at most each time all is read."""
+WIDENED_PAYS_SHARE: Final = 0.7
+"""Share of F32 elements up to which what their BF16 copy lacks is stored. It is half, as a rule."""
+RANS_FIXED_BYTES: Final = 450
+"""Bytes of a body in classes that do not grow with it: states and tables."""
 TRIAL_BYTES: Final = 16384
 """Bytes of a chunk that two ways are tried on when statistics cannot decide."""
 
 PLANES_CODEC: Final = {width: codec for codec, width in PLANES_WIDTH.items()}
 DELTA_CODEC: Final = {width: codec for codec, width in DELTA_WIDTH.items()}
+RANS_CODEC: Final = {width: codec for codec, width in RANS_WIDTH.items()}
 
 
 def _parameters(strategy: int, **settings: int) -> ZstdCompressionParameters:
@@ -78,6 +86,11 @@ THOROUGH: Final = _parameters(
     STRATEGY_LAZY, min_match=5, hash_log=16, chain_log=15, search_log=3, target_length=8
 )
 """Parameters for text: about level 6, which wins back what cutting loses, at a quarter of the speed."""
+PATCH: Final = ZstdCompressionParameters(
+    strategy=STRATEGY_FAST, min_match=6, hash_log=17, chain_log=16, search_log=1, window_log=21,
+    write_content_size=True, write_dict_id=False,
+)  # fmt: skip
+"""Parameters for what was there before but for edits: long matches, and a table that holds all of a base."""
 
 
 class Encoder:
@@ -93,6 +106,7 @@ class Encoder:
         self._until_trial = 0
         self._scratch = bytearray()
         self._tier_scratch = bytearray()
+        self._class_scratch = bytearray()
 
     def encode(
         self,
@@ -101,11 +115,15 @@ class Encoder:
         element_size: int = 1,
         dtype: str | None = None,
         base: tuple[ChunkId, Bytes] | None = None,
+        pays: float = 1.0,
+        widen: int | None = None,
     ) -> Encoded:
         """The stored form of `data`, at most MAX_RAW_BYTES bytes (else ValueError).
 
         `element_size` (bytes) and `dtype` (safetensors' name) describe a tensor's elements, which start
-        at byte 0; 1 and None let the content decide. `base` is offered for a delta, and taken if it pays.
+        at byte 0; 1 and None let the content decide. `base` is offered for a delta, and taken if that
+        takes less than `pays` of what the chunk takes alone. With `widen` the base holds BF16, `data` F32
+        elements: the first goes with element number `widen` of the base.
         The body may be `data` itself: it is valid as long as `data` does not change.
         """
         view = memoryview(data).cast("B")
@@ -116,14 +134,22 @@ class Encoder:
             return Encoded(Codec.RAW, size, view)
         if period := _planes.period(view):
             return Encoded(Codec.FILL, size, bytes(view[:period]))
-        width, floats = gcd(element_size, 8), dtype in FLOATS
-        if base is not None:
-            base_id, base_view = base[0], memoryview(fit(base[1], size)).cast("B")
-            if self._delta_pays(view, base_view, width, floats):
-                delta = self._planes(view, width, floats, base_view)
-                return Encoded(DELTA_CODEC[width], size, delta, base_id)
-        codec, body = self._alone(view, width, floats)
-        return Encoded(codec, size, body)
+        width = gcd(element_size, 8)
+        shift = min(EXPONENT_SHIFT.get(dtype or "", 0), 8 * width - 1) if width > 1 else 0
+        if base is not None and widen is not None:
+            wide = memoryview(widened.widen(base[1], widen, size))
+            body = widened.START.pack(widen) + self._planes(view, 4, True, wide)
+            if len(body) < WIDENED_PAYS_SHARE * size:
+                return Encoded(Codec.WIDENED4, size, body, base[0])
+        elif base is not None:
+            plain = width == 1 and dtype is None
+            delta = self._delta(
+                view, memoryview(base[1]).cast("B"), width, shift, pays, plain=plain
+            )
+            if delta is not None:
+                return Encoded(delta[0], size, delta[1], base[0])
+        codec, stored = self._alone(view, width, shift > 0)
+        return Encoded(codec, size, stored)
 
     def _alone(self, data: memoryview, width: int, floats: bool) -> tuple[Codec, Bytes]:
         """Without a base, as elements of `width` bytes. Raw unless at least 1/64 is saved."""
@@ -235,10 +261,77 @@ class Encoder:
         as_planes = len(self._planes(sample, width, False, None))
         return width if as_planes < len(self._quick.compress(sample)) else 1
 
-    def _delta_pays(self, data: memoryview, base: memoryview, width: int, floats: bool) -> bool:
-        sample = _sample(data)
-        delta = len(self._planes(sample, width, floats, _sample(base)))
-        return delta < DELTA_PAYS_SHARE * len(self._alone(sample, width, floats)[1])
+    def _delta(
+        self,
+        data: memoryview,
+        offered: memoryview,
+        width: int,
+        shift: int,
+        pays: float,
+        *,
+        plain: bool,
+    ) -> tuple[Codec, Bytes] | None:
+        """The smallest delta, if it pays, by a sample. Of floats, classes always are it: steps without change
+        cost them nothing. Bytes of unknown kind are patched as a whole: edits move what follows them."""
+        sample, part = _sample(data), min(1.0, TRIAL_BYTES / len(data))
+        patch: Bytes = b""
+        if plain and offered:
+            patch = self._patch(data, offered)
+            rough = len(self._quick.compress(sample))
+            if 4 * len(patch) * part < rough and _delta_pays(
+                len(patch) * part, rough, sample, pays
+            ):
+                return Codec.PATCH, patch
+        base = memoryview(fit(offered, len(data)))
+        codec, size = self._best_by_element(sample, _sample(base), width, shift, part)
+        if patch and len(patch) * part < size:
+            codec, size = Codec.PATCH, len(patch) * part
+        alone: float = len(self._alone(sample, width, shift > 0)[1])
+        if codec is Codec.PATCH:  # text repeats itself over more than a sample
+            alone = min(alone, len(self._alone(data, 1, False)[1]) * part)
+        if not _delta_pays(size, alone, sample, pays):
+            return None
+        if codec in RANS_WIDTH:
+            body: Bytes = self._classes(data, base, width, shift)
+        else:
+            body = patch if codec is Codec.PATCH else self._planes(data, width, False, base)
+        return (codec, body) if _pays(body, data) else None
+
+    def _best_by_element(
+        self, sample: memoryview, base: memoryview, width: int, shift: int, part: float
+    ) -> tuple[Codec, float]:
+        """The better delta of elements, and its bytes for this `part` of a chunk."""
+        classes = len(self._classes(sample, base, width, shift)) - RANS_FIXED_BYTES * (1 - part)
+        planes = classes if shift else len(self._planes(sample, width, False, base))
+        return (DELTA_CODEC[width], planes) if planes < classes else (RANS_CODEC[width], classes)
+
+    def _patch(self, data: memoryview, base: memoryview) -> bytes:
+        zstd = ZstdCompressor(dict_data=as_prefix(base), compression_params=PATCH)
+        return zstd.compress(data)
+
+    def _classes(self, data: memoryview, base: memoryview, width: int, shift: int) -> bytes:
+        needed = _rans.scratch(len(data), width)
+        if len(self._class_scratch) < needed:
+            self._class_scratch = bytearray(needed)
+        return _rans.encode(data, base, width, shift > 0, shift, self._class_scratch)
+
+
+def elements_of(encoded: Encoded) -> tuple[int, str | None]:
+    """What the body of a later delta tells of its elements: their size in bytes, and a dtype of floats that
+    have their exponent in the same place."""
+    if encoded.codec is Codec.WIDENED4:
+        return 4, "F32"
+    if encoded.codec not in RANS_WIDTH:
+        return 1, None
+    width, (flags, shift) = RANS_WIDTH[encoded.codec], bytes(encoded.body[:2])
+    dtypes = (
+        (d for d, s in EXPONENT_SHIFT.items() if s == shift) if flags & FLAG_FLOATS else iter(())
+    )
+    return width, next(dtypes, None)
+
+
+def _delta_pays(size: float, alone: float, data: Bytes, pays: float) -> bool:
+    return size <= min(pays * alone, alone - DELTA_SAVES_SHARE * len(data))
 
 
 def _pays(body: Bytes, data: memoryview) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
@@ -24,6 +26,27 @@ class Codec(IntEnum):
     DELTA2 = 7
     DELTA4 = 8
     DELTA8 = 9
+    RANS1 = (
+        10  # difference from a base chunk, in classes coded by rANS, of 1-, 2-, 4-, 8-byte elements
+    )
+    RANS2 = 11
+    RANS4 = 12
+    RANS8 = 13
+    PATCH = 14  # one zstd frame with a base chunk as prefix
+    WIDENED4 = 20  # F32 elements as differences from a chunk of BF16 ones
+
+
+CODEC_FEATURES: Mapping[Codec, str] = MappingProxyType(
+    {
+        Codec.RANS1: "rans",
+        Codec.RANS2: "rans",
+        Codec.RANS4: "rans",
+        Codec.RANS8: "rans",
+        Codec.PATCH: "patch",
+        Codec.WIDENED4: "widened",
+    }
+)
+"""Features of peers (proto/README.md) that say which codecs they read of those that version 1 began without."""
 
 
 class Encoded(NamedTuple):

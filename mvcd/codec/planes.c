@@ -8,29 +8,9 @@
  * for AVX2 and AVX-512 where the loader can choose among them at run time (ifunc). */
 #include "planes.h"
 
+#include "portable.h"
+
 #include <string.h>
-
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && __GNUC__ >= 12
-#define CLONED __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define CLONED
-#endif
-
-#if defined(__GNUC__) || defined(__clang__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-#define LITTLE16(x) __builtin_bswap16(x)
-#define LITTLE32(x) __builtin_bswap32(x)
-#define LITTLE64(x) __builtin_bswap64(x)
-#else
-#define LITTLE16(x) (x)
-#define LITTLE32(x) (x)
-#define LITTLE64(x) (x)
-#endif
 
 /* ---------------------------------------------------------------- split and join */
 

@@ -5,7 +5,10 @@ content     one file, read in any place
 flatvalues  settings and metrics, from the files that hold them
 drafts      the recipe of a file in the making
 pieces      the bytes of tensors, chunk by chunk
+wholefiles  files read whole, for checkout and for digests
+digests     by which others name files: sha256, git, md5
+unpacking   what a packed range of a file holds
 tensors     of a file, by recipe and header
-bases       what a chunk may be stored as a difference from
+overlaps    what splits of the data share
 pipeline    work done by several threads, answered in order
 """

@@ -10,12 +10,12 @@ from mvcd.errors import AuthError, CorruptObject, MissingObject, RemoteUnreachab
 from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import Entry
-from mvcd.objects.manifest import entries, find
+from mvcd.objects.manifest import entries, find, look_up, names_in
 from mvcd.objects.recipe import Part, Recipe, parts
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Version
 
-_FULL_SCAN_LOOKUPS = 512
+FULL_SCAN_LOOKUPS = 512
 """Look-ups from which one pass over all entries beats walking down for each: a node holds about 100."""
 
 
@@ -52,9 +52,31 @@ class VersionFiles:
                 return Placed(component, entry)
         return None
 
+    def look_up(self, path: str) -> Placed | bool:
+        """The file at `path`, else whether it is a directory, of any component. Reads one or two nodes of each
+        level of the lists."""
+        directory = False
+        for component, root in self._version.components.items():
+            found = look_up(root.root, self._fetch, path)
+            if isinstance(found, Entry):
+                return Placed(component, found)
+            directory = directory or found
+        return directory
+
+    def directory(
+        self, path: str, components: Collection[Component] | None = None
+    ) -> dict[str, Placed | None]:
+        """What lies directly in a directory ("" is the top), by name, in order: None for a directory."""
+        found: dict[str, Placed | None] = {}
+        for component, root in self._version.components.items():
+            if components is None or component in components:
+                for name, entry in names_in(root.root, self._fetch, path):
+                    found[name] = None if entry is None else Placed(component, entry)
+        return dict(sorted(found.items()))
+
     def lookup(self, paths: Collection[str]) -> dict[str, Placed]:
         """Returns those of `paths` that the version has."""
-        if len(paths) < _FULL_SCAN_LOOKUPS:
+        if len(paths) < FULL_SCAN_LOOKUPS:
             found = ((path, self.find(path)) for path in paths)
             return {path: placed for path, placed in found if placed is not None}
         wanted = paths if isinstance(paths, (set, frozenset, dict)) else set(paths)

@@ -23,7 +23,15 @@ from blake3 import blake3
 from mvcd.ids import RecipeId
 from mvcd.inspect import recorded
 from mvcd.inspect.recorded import Recorded
-from mvcd.inspect.runfiles import Place, RunFile, kind_of, mlflow_key, place_of, run_of
+from mvcd.inspect.runfiles import (
+    Place,
+    RunFile,
+    dvclive_metric,
+    kind_of,
+    mlflow_key,
+    place_of,
+    run_of,
+)
 from mvcd.inspect.values import merge_values
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
@@ -40,7 +48,7 @@ MAX_WHOLE_BYTES = 8 << 20
 MAX_FILES = 2000
 """Files whose values go into a version, in path order; the rest are still versioned, and it is told."""
 
-EDITION = b"4"
+EDITION = b"5"
 """Part of every cache key: raise it when parsing answers differently."""
 
 MAX_RECORD_BYTES = 256 << 10
@@ -148,6 +156,7 @@ def _sort_in(
     states = _run_directories(read, RunFile.TRAINER_STATE)
     runs: dict[str, tuple[str, tuple[float, ...]]] = {}
     told = {RunFile.TRAINER_STATE: arguments, RunFile.EVENTS: _beside_hparams(read)}
+    measured = {placed.entry.path: found.metrics for _, placed, found in read}
     for place, placed, found in read:
         path = placed.entry.path
         directory = path.rpartition("/")[0]
@@ -157,11 +166,19 @@ def _sort_in(
         runs[place.source] = run_of(path)
         if found.settings and (kind is None or directory not in told.get(kind, ())):
             result.settings.setdefault(place.source, {}).update(found.settings)
+        if kind is RunFile.DVCLIVE and _repeats(path, found, measured):
+            continue
         if found.metrics and not (kind is RunFile.EVENTS and _is_trainers_own(directory, states)):
             result.metrics.setdefault(place.source, {}).update(found.metrics)
             result.measuring.append((place.source, placed))
     for values in (result.settings, result.metrics):
         _leave_newest(values, runs)
+
+
+def _repeats(path: str, found: Recorded, measured: Mapping[str, Mapping[str, Value]]) -> bool:
+    """Whether a file of DVCLive's says nothing but what the metrics.json above it says."""
+    summary, key = dvclive_metric(path)
+    return found.metrics.keys() <= {key} and key in measured.get(summary, ())
 
 
 def _leave_newest(

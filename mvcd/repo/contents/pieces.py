@@ -8,15 +8,12 @@ itself; runs of the same chunks need not be read to be known as equal.
 from __future__ import annotations
 
 import os
-import zlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-
-import zstandard
 
 from mvcd.codec.decode import decode_into
 from mvcd.errors import CorruptObject, Failure, IntegrityError
@@ -26,6 +23,7 @@ from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Part, Segment, parts, segment_parts
 from mvcd.objects.tree import Fetch
 from mvcd.repo.contents.files import recipe_of
+from mvcd.repo.contents.unpacking import DamagedStream, assembled, unpacked
 from mvcd.store.api import ObjectReader
 
 _WINDOW_ELEMENTS = 256 << 10
@@ -34,18 +32,18 @@ _WINDOW_ELEMENTS = 256 << 10
 _AHEAD_PARTS = 256
 """Parts of a file kept after a walk: a node's."""
 
+_PIECE_BYTES = 256 << 10
+"""Bytes of rows that are taken as one piece."""
+
 _KEPT_FILES = 64
 """Files whose recipes and parts are kept."""
-
-_INFLATED_BYTES = 256 << 10
-"""Bytes of a compressed member taken as one piece."""
-
-_WINDOW_BYTES = 128 << 20
-"""The largest window of a Zstandard frame that is read; `zstd --long` has as much."""
 
 
 class UnreadableContent(Exception):
     """Content that was stored whole is no tensor: its text says why. Never leaves this package."""
+
+    LARGE = "large, not read"
+    """To tell whether it changed it would have to be read, and that was too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +132,29 @@ class Content:
 
         Raises Unreadable where a compressed range breaks off or is damaged.
         """
-        pieces = self._plain(entry, place.offset, place.size)
-        return self._inflated(pieces, place) if inflate and place.deflated is not None else pieces
+        pieces = (
+            self.literal(entry.path, place.literal)
+            if place.literal
+            else self._plain(entry, place.offset, place.size)
+        )
+        return self._unpacked(pieces, place) if inflate and place.unpacked is not None else pieces
+
+    def placed(
+        self, entries: Sequence[Entry], place: Range, *, inflate: bool = True
+    ) -> Iterator[ContentPiece]:
+        """The same of a range in several places, whose files are `entries`."""
+        parts = list(zip(entries, place.parts, strict=True))
+        if not place.tiles or not inflate:
+            for entry, part in parts:
+                yield from self.range(entry, part, inflate=inflate)
+            return
+        held = [self.join(list(self.range(entry, part))) for entry, part in parts]
+        try:
+            rows = assembled(list(zip(place.tiles, held, strict=True)), place.length)
+        except DamagedStream as error:
+            raise UnreadableContent(str(error)) from error
+        for at in range(0, len(rows), _PIECE_BYTES):
+            yield from self.literal(entries[0].path, rows[at : at + _PIECE_BYTES])
 
     def literal(self, path: str, data: bytes) -> Iterator[ContentPiece]:
         """Bytes that a header holds itself."""
@@ -171,29 +190,20 @@ class Content:
             yield from ahead[start:]
             offset = ahead[-1].offset + ahead[-1].size
 
-    def _inflated(self, pieces: Iterator[ContentPiece], place: Range) -> Iterator[ContentPiece]:
-        stored, path = iter(pieces), ""
+    def _unpacked(self, pieces: Iterator[ContentPiece], place: Range) -> Iterator[ContentPiece]:
+        path = ""
 
         def loaded() -> Iterator[Bytes]:
             nonlocal path
-            for piece in stored:
+            for piece in pieces:
                 path = piece.path
                 yield self.load(piece)
 
-        at, last = 0, place.deflated or 0
         try:
-            for data in _unzstd(loaded()) if place.zstd else _inflate(loaded()):
-                skip = min(max(place.skip - at, 0), len(data))
-                at += len(data)
-                if len(data) > skip:
-                    part = Part(at, len(data), None, data)
-                    yield ContentPiece(path, part, skip, len(data) - max(at - last, 0))
-                if at >= last:
-                    return
-        except (zlib.error, zstandard.ZstdError) as error:
-            raise UnreadableContent(f"it cannot be decompressed: {error}") from error
-        if at < last:
-            raise UnreadableContent("its compressed data ends early")
+            for data in unpacked(loaded(), place):
+                yield from self.literal(path, data)
+        except DamagedStream as error:
+            raise UnreadableContent(str(error)) from error
 
     @staticmethod
     def _from_workspace(place: str, path: str, id: ChunkId, part: Part) -> bytes:
@@ -205,37 +215,6 @@ class Content:
         if ChunkId.of(data) != id:
             raise _moved(path)
         return data
-
-
-def _inflate(stored: Iterator[Bytes]) -> Iterator[bytes]:
-    """What a raw DEFLATE stream holds, by pieces of bounded size."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    for rest in stored:
-        while data := inflater.decompress(rest, _INFLATED_BYTES):
-            rest = inflater.unconsumed_tail  # noqa: PLW2901
-            yield data
-
-
-def _unzstd(stored: Iterator[Bytes]) -> Iterator[bytes]:
-    """What a frame of Zstandard holds, by pieces of bounded size, from a window of bounded size."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
-    with decompressor.stream_reader(_Source(stored)) as reader:  # type: ignore[arg-type]
-        while data := reader.read(_INFLATED_BYTES):
-            yield data
-
-
-class _Source:
-    """Pieces as the file that zstandard reads from."""
-
-    def __init__(self, pieces: Iterator[Bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def read(self, size: int) -> bytes:
-        if not self._rest:
-            self._rest = memoryview(next(self._pieces, b""))
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(data)
 
 
 def _moved(path: str) -> Failure:

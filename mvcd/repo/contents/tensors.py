@@ -7,15 +7,15 @@ header; a tensor that is exactly one of the recipe's segments keeps that segment
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from mvcd.chunking.chunker import piece_points
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.ids import ChunkId
 from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
+from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Beside, Range, StoredTensor, is_told_beside
+from mvcd.objects.entry import Mode
 from mvcd.objects.recipe import (
     LITERAL_BYTES,
     Recipe,
@@ -24,7 +24,8 @@ from mvcd.objects.recipe import (
     parts,
 )
 from mvcd.objects.tree import Fetch
-from mvcd.repo.contents.files import ABSENT
+from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of
+from mvcd.repo.contents.unpacking import DamagedStream, assembled, unpacked
 
 
 class Held(NamedTuple):
@@ -49,7 +50,7 @@ class Segments:
         if isinstance(tensor.content, bytes) or len(tensor.content) != 1:
             return None
         (place,) = tensor.content
-        plain = not place.beside and place.deflated is None
+        plain = not (place.beside or place.literal) and place.unpacked is None
         return self._found.get((place.offset, place.size)) if plain else None
 
 
@@ -68,8 +69,22 @@ def read_at_of(recipe: Recipe, fetch: Fetch) -> ReadAt:
     return read_at
 
 
-def held(recipe: Recipe, read_at: ReadAt, name: str) -> list[Held]:
+def beside_of(files: VersionFiles, fetch: Fetch, path: str) -> Beside:
+    """Opens what lies in the directory of a version's file `path`, or below it."""
+    directory = path[: path.rfind("/") + 1]
+
+    def opened(name: str) -> tuple[ReadAt, int] | None:
+        placed = files.find(directory + name)
+        if placed is None or placed.entry.mode is Mode.SYMLINK:
+            return None
+        return read_at_of(recipe_of(placed.entry, fetch), fetch), placed.entry.size
+
+    return opened
+
+
+def held(recipe: Recipe, read_at: ReadAt, name: str, beside: Beside | None = None) -> list[Held]:
     """Every tensor of a file called `name`, without directories; none of one whose tensors an index lists.
+    `beside` opens files that a format keeps its tensors in.
 
     Where the header is needed and not here, what the recipe tells; raises what is in ABSENT where that is
     nothing.
@@ -81,7 +96,7 @@ def held(recipe: Recipe, read_at: ReadAt, name: str) -> list[Held]:
     from mvcd.inspect import tensorfiles  # late: start-up
 
     try:
-        found = tensorfiles.read(read_at, recipe.size, name)
+        found = tensorfiles.read(read_at, recipe.size, name, beside)
     except ABSENT:
         if not recipe.format:
             raise
@@ -107,13 +122,13 @@ def alone(tensor: StoredTensor, read_at: ReadAt) -> Segment | None:
     file, and for a damaged stream."""
     if isinstance(tensor.content, bytes):
         source: Iterator[bytes] = iter([tensor.content])
-    elif any(place.beside for place in tensor.content):
+    elif any(part.beside for place in tensor.content for part in place.parts):
         return None
     else:
         source = _pieces(tensor.content, read_at)
     try:
         return _segment(source, tensor.size)
-    except zlib.error:
+    except DamagedStream:
         return None
 
 
@@ -135,21 +150,14 @@ def _segment(source: Iterator[bytes], size: int) -> Segment | None:
 
 def _pieces(places: tuple[Range, ...], read_at: ReadAt) -> Iterator[bytes]:
     for place in places:
-        lying = (
+        if place.tiles:
+            held = [(tile, b"".join(_pieces((tile.place,), read_at))) for tile in place.tiles]
+            yield assembled(held, place.length)
+            continue
+        lying: Iterator[bytes] = (
             read_at(place.offset + at, min(TENSOR_PIECE_BYTES, place.size - at))
             for at in range(0, place.size, TENSOR_PIECE_BYTES)
         )
-        yield from lying if place.deflated is None else _inflated(lying, place.deflated, place.skip)
-
-
-def _inflated(stored: Iterable[bytes], last: int, skip: int) -> Iterator[bytes]:
-    """Bytes `skip` to `last` of a raw DEFLATE stream. Raises zlib.error, also where it breaks off."""
-    inflater, at = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    for data in stored:
-        rest = data
-        while at < last and (piece := inflater.decompress(rest, TENSOR_PIECE_BYTES)):
-            rest = inflater.unconsumed_tail
-            yield piece[max(skip - at, 0) : last - at]
-            at += len(piece)
-    if at < last:
-        raise zlib.error("a stream that breaks off")
+        if place.literal:
+            lying = iter([place.literal])
+        yield from lying if place.unpacked is None else unpacked(lying, place)

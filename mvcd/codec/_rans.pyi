@@ -1,0 +1,16 @@
+from mvcd.ids import Bytes
+
+def encode(
+    data: Bytes,
+    base: Bytes,
+    width: int,
+    floats: bool,
+    shift: int,
+    scratch: bytearray | memoryview,
+    /,
+) -> bytes: ...
+def decode(
+    body: Bytes, size: int, base: Bytes, width: int, out: bytearray | memoryview | None, /
+) -> bytes | None: ...
+def scratch(size: int, width: int, /) -> int: ...
+def select(level: int, /) -> int: ...

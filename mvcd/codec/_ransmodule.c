@@ -1,0 +1,178 @@
+/* Python's view of rans.h: buffers in, buffers out, the GIL released while bytes are touched.
+ * Limited API 3.11, so that one wheel serves every later Python. */
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030b0000
+#include <Python.h>
+
+#include <string.h>
+
+#include "rans.h"
+
+static int check_width(int width)
+{
+    if (width == 1 || width == 2 || width == 4 || width == 8)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "the width is 1, 2, 4 or 8, not %d", width);
+    return -1;
+}
+
+static int check_length(const Py_buffer *view, Py_ssize_t size, const char *what)
+{
+    if (view->len == size)
+        return 0;
+    PyErr_Format(PyExc_ValueError, "%s has %zd bytes, not %zd", what, view->len, size);
+    return -1;
+}
+
+PyDoc_STRVAR(scratch_doc, "scratch(size, width)\n--\n\n"
+                          "Bytes of scratch to encode size bytes in elements of width bytes.");
+
+static PyObject *py_scratch(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_ssize_t size;
+    int width;
+    if (!PyArg_ParseTuple(args, "ni:scratch", &size, &width) || check_width(width) < 0)
+        return NULL;
+    if (size < 0) {
+        PyErr_SetString(PyExc_ValueError, "a negative size");
+        return NULL;
+    }
+    return PyLong_FromSize_t(rans_scratch((size_t)size, (unsigned)width));
+}
+
+static PyObject *joined(const struct rans_body *body)
+{
+    size_t length = body->length[0] + body->length[1] + body->length[2];
+    PyObject *result = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)length);
+    char *at = result == NULL ? NULL : PyBytes_AsString(result);
+    for (int k = 0; k < 3 && at != NULL; k++) {
+        memcpy(at, body->part[k], body->length[k]);
+        at += body->length[k];
+    }
+    return result;
+}
+
+PyDoc_STRVAR(encode_doc, "encode(data, base, width, floats, shift, scratch)\n--\n\n"
+                         "The body of data against a base of the same length; see rans.py.");
+
+static PyObject *py_encode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer data, base, scratch;
+    PyObject *result = NULL;
+    int width, floats, shift;
+    if (!PyArg_ParseTuple(args, "y*y*ipiw*:encode", &data, &base, &width, &floats, &shift,
+                          &scratch))
+        return NULL;
+    if (check_width(width) < 0 || check_length(&base, data.len, "the base") < 0)
+        goto release;
+    if (shift < 0 || shift >= 8 * width || (floats && width == 1)) {
+        PyErr_SetString(PyExc_ValueError, "no such shift, or floats of one byte");
+    } else if ((size_t)scratch.len < rans_scratch((size_t)data.len, (unsigned)width)) {
+        PyErr_SetString(PyExc_ValueError, "scratch is too short");
+    } else {
+        struct rans_body body;
+        Py_BEGIN_ALLOW_THREADS
+        rans_encode(&body, scratch.buf, data.buf, base.buf, (size_t)data.len, (unsigned)width,
+                    floats, (unsigned)shift);
+        Py_END_ALLOW_THREADS
+        result = joined(&body);
+    }
+release:
+    PyBuffer_Release(&data);
+    PyBuffer_Release(&base);
+    PyBuffer_Release(&scratch);
+    return result;
+}
+
+/* 0, or -1 with an error set. */
+static int decode_to(uint8_t *out, Py_ssize_t size, int width, const Py_buffer *base,
+                     const Py_buffer *body)
+{
+    int bad;
+    Py_BEGIN_ALLOW_THREADS
+    bad = rans_decode(out, (size_t)size, (unsigned)width, base->buf, body->buf, (size_t)body->len);
+    Py_END_ALLOW_THREADS
+    if (bad)
+        PyErr_SetString(PyExc_ValueError, "its classes do not make up a body");
+    return bad;
+}
+
+PyDoc_STRVAR(
+    decode_doc,
+    "decode(body, size, base, width, out)\n--\n\n"
+    "The size bytes of a body: new bytes if out is None, else written there. ValueError if\n"
+    "the body is not of the form.");
+
+static PyObject *py_decode(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer body, base, out = {0};
+    PyObject *out_object, *result = NULL;
+    Py_ssize_t size;
+    int width;
+    if (!PyArg_ParseTuple(args, "y*ny*iO:decode", &body, &size, &base, &width, &out_object))
+        return NULL;
+    if (check_width(width) < 0 || check_length(&base, size, "the base") < 0)
+        goto release;
+    if (out_object == Py_None) {
+        result = PyBytes_FromStringAndSize(NULL, size);
+        if (result != NULL &&
+            decode_to((uint8_t *)PyBytes_AsString(result), size, width, &base, &body) < 0) {
+            Py_DecRef(result);
+            result = NULL;
+        }
+    } else if (PyObject_GetBuffer(out_object, &out, PyBUF_WRITABLE) == 0) {
+        if (check_length(&out, size, "out") == 0 &&
+            decode_to(out.buf, size, width, &base, &body) == 0)
+            result = Py_NewRef(Py_None);
+        PyBuffer_Release(&out);
+    }
+release:
+    PyBuffer_Release(&body);
+    PyBuffer_Release(&base);
+    return result;
+}
+
+PyDoc_STRVAR(select_doc,
+             "select(level)\n--\n\n"
+             "Uses AVX-512 (2), AVX2 (1) or portable C (0), or what comes nearest; returns what.");
+
+static PyObject *py_select(PyObject *module, PyObject *level)
+{
+    (void)module;
+    long wanted = PyLong_AsLong(level);
+    return PyErr_Occurred() ? NULL : PyLong_FromLong(rans_select((int)wanted));
+}
+
+static PyMethodDef methods[] = {
+    {"scratch", py_scratch, METH_VARARGS, scratch_doc},
+    {"encode", py_encode, METH_VARARGS, encode_doc},
+    {"decode", py_decode, METH_VARARGS, decode_doc},
+    {"select", py_select, METH_O, select_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int start(PyObject *module)
+{
+    (void)module;
+    rans_select(2);
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, start},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_rans",
+    .m_doc = "Classes of differences in C; see rans.py for what each function computes.",
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__rans(void) { return PyModuleDef_Init(&definition); }
