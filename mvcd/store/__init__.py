@@ -9,17 +9,23 @@ What a store is, and the two there are:
 
 The parts of an open store, and who works with them:
     parts       index, packs, journal, directories
-    reader      objects looked up, read, decoded, checked
+    reader, levels    objects looked up, read, decoded, checked | what they rest on
     session     objects appended; rows and refs in one transaction
     arrivals    checked objects on their way into a session
     reuse       packs that changed unseen are read before a session counts on them
     stamp, stretches    how a pack was when it was read | where it is bad
     check       every invariant
     collect, repack    what nothing needs goes | the disk space comes back
+    marking, idset    what that may be | sets of ids in few bytes
+    collected, placed    what the last collection knew | the objects of one pack
+    optimizer   what is there in fewer bytes
+    rebaser     other bases for chunks that rest on each other
+    lookedinto  packs where that was tried already
     salvage     what a killed writer left
 
 Packs:
     record, frames    the bytes of one | whole records in a row
+    older       records for peers that know fewer codecs
     pack        files of them
     writers     who may append to which
 
@@ -28,6 +34,7 @@ The index:
     opening, beside    for writing, or for reading | beside writers who cannot see us
     rows, meta  values of its tables | its counters
     refs        refs, operations and cache rows
+    refnames    names of refs, for completion: without opening the store
     audit       the audit chain
     damage      what is known to be damaged
 

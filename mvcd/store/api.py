@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from mvcd.codec.encoded import Encoded
-from mvcd.ids import Bytes, ChunkId, Digest, Kind
+from mvcd.codec.encoded import Codec, Encoded
+from mvcd.ids import DIGEST_BYTES, Bytes, ChunkId, Digest, Kind
 from mvcd.monitor import Monitor
-from mvcd.store.record import Record
+from mvcd.store.record import Record, record_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ class ObjectInfo:
     raw_size: int
     stored_size: int
     base: ChunkId | None
+
+    @property
+    def record_size(self) -> int:
+        """Bytes that it takes in a pack, with the head of its record."""
+        return record_size(self.stored_size, self.base is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,53 @@ class CollectReport:
     raw_bytes: int
     freed_bytes: int  # disk bytes, pack files that vanished or shrank
     kept_objects: int
+    stopped: bool = False  # before all packs were copied that are worth it
+
+
+@dataclass(frozen=True, slots=True)
+class GarbageBound:
+    """How much a collection can free at most, as far as that is known without looking (FORMAT.md, section
+    Collection)."""
+
+    came_bytes: int  # since the last collection
+    dead_bytes: int  # known, and left in the packs
+    kept_bytes: int  # that the last collection kept
+
+
+Stop = Callable[[], bool]
+"""Asked between two steps: whether to end now. What is done by then stays done."""
+
+
+def never() -> bool:
+    return False
+
+
+Recode = Callable[[Encoded, Bytes, Bytes | None], Encoded | None]
+"""`recode(encoded, raw, base)`: a smaller form of an object, from the same base or from none; None if there is
+none. `raw` is what it decodes to, `base` what its base does."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimizeReport:
+    """What writing packs anew did (or, on a dry run, would do, estimated from a few records of each)."""
+
+    packs: int
+    rewritten: int
+    freed_bytes: int
+    left: int = 0  # packs not looked into, for it was told to stop
+    rebased: int = 0  # chunks that rest on other ones than before, or on none
+
+
+Forms = Sequence[tuple[ChunkId, Encoded]]
+"""Other forms of chunks, to be had together or not at all. Each is whole or rests on one before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class RebaseReport:
+    """What giving chunks other bases did (or, on a dry run, would do)."""
+
+    chunks: int
+    freed_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +182,9 @@ class Session(Protocol):
     is put rests where it can be read after `flush` or `commit`. One session serves one piece of
     work: its lease grows by 32 bytes for each id asked or put.
     """
+
+    flushes: int
+    """How often it has been flushed, also by itself: what was put before the last time can be read."""
 
     def missing(self, ids: Sequence[Digest]) -> list[bool]:
         """True where neither the store nor this session has the object. Each False is a reuse that
@@ -187,6 +242,34 @@ times, and must not write to the store.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What the last collection kept for, and what came since."""
+
+    refs: Mapping[str, bytes]
+    operations: Iterable[bytes]  # those kept then that this collection drops
+    came: Sequence[Digest]  # objects that were reached then, absent, and are here now
+    unsettled: Callable[[Sequence[Digest]], list[Digest]]
+    """Returns those objects that were not reached then; the others were, and all that they reach."""
+
+
+MarkNew = Callable[
+    [Earlier, Mapping[str, bytes], Iterable[bytes], Iterable[Digest]],
+    Iterable[Digest] | None,
+]
+"""`mark_new(earlier, refs, operations, leased)`: what is reachable and was not when `earlier` was collected;
+`operations` are those since. None when something that was named then is named no more, so that all must be
+marked."""
+
+
+Given = Callable[[Mapping[str, bytes], Iterable[Digest]], bytes]
+"""`given(refs, leased)`: 32 bytes that tell what else than refs and operations decides what is marked."""
+
+
+def nothing_given(refs: Mapping[str, bytes], leased: Iterable[Digest]) -> bytes:  # noqa: ARG001
+    return bytes(DIGEST_BYTES)
+
+
 class Store(ObjectReader, Protocol):
     """A whole store. `stores.open_store` and `stores.create_store` make one; `with` closes it."""
 
@@ -236,7 +319,13 @@ class Store(ObjectReader, Protocol):
         """Every object in the index, in digest order. Read in batches, so that a long walk pins no
         pages: objects added or removed while it runs may or may not appear."""
 
-    def check(self, *, read_data: bool = True, monitor: Monitor | None = None) -> Iterator[Damage]:
+    def codecs(self, ids: Sequence[Digest]) -> dict[Digest, Codec]:
+        """How each of the objects is stored, from the heads of their records alone; those that are absent or
+        cannot be read are left out."""
+
+    def check(
+        self, *, read_data: bool = True, sample: float = 1.0, monitor: Monitor | None = None
+    ) -> Iterator[Damage]:
         """Verifies every invariant of FORMAT.md; with `read_data` every object is decoded and
         re-hashed."""
 
@@ -244,11 +333,45 @@ class Store(ObjectReader, Protocol):
         self,
         mark: Mark,
         *,
+        mark_new: MarkNew | None = None,
+        given: Given = nothing_given,
         dry_run: bool = False,
         drop_operations_below: int = 0,
+        stop: Stop = never,
         monitor: Monitor | None = None,
     ) -> CollectReport:
-        """Removes what `mark` does not name, safe beside any number of sessions."""
+        """Removes what `mark` does not name, safe beside any number of sessions. With `mark_new` it looks only
+        at what came since the last collection, where that is enough and `given` is as it was then. `stop` is
+        asked between two packs that are copied; who marks may raise, and nothing is changed."""
+
+    def garbage_bound(self) -> GarbageBound:
+        """How much a collection can free at most, told without looking for it."""
+
+    def optimize(
+        self,
+        recode: Recode,
+        *,
+        dry_run: bool = False,
+        edition: int = 0,
+        stop: Stop | None = None,
+        monitor: Monitor | None = None,
+    ) -> OptimizeReport:
+        """Stores objects in smaller forms where `recode` has them, safe beside any number of sessions. The disk
+        needs room for a pack more meanwhile. With `stop` it is done in portions, and packs are left out that
+        this `edition` of `recode` looked into before."""
+
+    def rebase(
+        self,
+        plans: Iterable[Forms],
+        *,
+        dry_run: bool = False,
+        stop: Stop = never,
+        monitor: Monitor | None = None,
+    ) -> RebaseReport:
+        """Gives chunks other forms, plan by plan, as long as all that were given are no larger than what was
+        there; safe beside any number of sessions. Plans are asked for under the collector's lock. `stop` is
+        asked between two. Raises Busy, ValueError for a plan in which a base does not come first, Failure when
+        the disk is full: it needs room for all that is written anew."""
 
     def damaged(self) -> list[Digest]:
         """Objects that are here and known to be damaged. `has` and sessions count them as absent, so that

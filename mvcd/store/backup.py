@@ -29,6 +29,7 @@ from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.lmdb_store import LmdbStore, write_format_file
 from mvcd.store.pack import pack_name
 from mvcd.store.refs import full_changes
+from mvcd.store.repack import WAIT_SECONDS
 from mvcd.store.writers import PackRow, pack_rows
 
 COPY_STEP_BYTES = 16 << 20
@@ -112,7 +113,7 @@ def require_empty(target: str) -> None:
 
 def _keep_collectors_out(store: LmdbStore) -> int:
     """A descriptor with a shared lock on what collectors lock exclusively."""
-    directory = lock_directory(store.pack_directory, shared=True)
+    directory = lock_directory(store.pack_directory, shared=True, seconds=WAIT_SECONDS)
     if directory is None:
         raise Busy("a collection is running", help="run the command again later")
     return directory

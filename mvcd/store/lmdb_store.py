@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Self
 
@@ -23,9 +23,19 @@ from mvcd.store.api import (
     AuditRow,
     CollectReport,
     Damage,
+    Forms,
+    GarbageBound,
+    Given,
     Mark,
+    MarkNew,
+    OptimizeReport,
+    RebaseReport,
+    Recode,
     RefUpdate,
+    Stop,
     StoreStats,
+    never,
+    nothing_given,
 )
 from mvcd.store.audit import read_head, read_rows
 from mvcd.store.index import Index
@@ -194,12 +204,15 @@ class LmdbStore(Parts):
     # ------------------------------------------------------------------ cache
 
     def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        with self.index.read() as txn:
-            stored = [txn.get(key, db=self.index.cache) for key in keys]
-        return [
-            None if value is None else unseal(key, value)
-            for key, value in zip(keys, stored, strict=True)
-        ]
+        with (
+            self.index.read() as txn
+        ):  # one after another, for a row may be large and there may be many
+            return [
+                None
+                if (stored := txn.get(key, db=self.index.cache)) is None
+                else unseal(key, stored)
+                for key in keys
+            ]
 
     def cache_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         start = prefix
@@ -225,23 +238,63 @@ class LmdbStore(Parts):
 
     # ------------------------------------------------------------------ maintenance
 
-    def check(self, *, read_data: bool = True, monitor: Monitor | None = None) -> Iterator[Damage]:
+    def check(
+        self, *, read_data: bool = True, sample: float = 1.0, monitor: Monitor | None = None
+    ) -> Iterator[Damage]:
         from mvcd.store.check import check  # late: start-up
 
-        return check(self, read_data=read_data, monitor=monitor or Silent())
+        return check(self, read_data=read_data, monitor=monitor or Silent(), sample=sample)
 
     def collect(
         self,
         mark: Mark,
         *,
+        mark_new: MarkNew | None = None,
+        given: Given = nothing_given,
         dry_run: bool = False,
         drop_operations_below: int = 0,
+        stop: Stop = never,
         monitor: Monitor | None = None,
     ) -> CollectReport:
         from mvcd.store.collect import Collector  # late: start-up
+        from mvcd.store.marking import Marker
 
-        with Collector(self, mark, monitor or Silent()) as collector:
-            return collector.run(dry_run=dry_run, drop_operations_below=drop_operations_below)
+        with Collector(self, Marker(self, mark, mark_new, given), monitor or Silent()) as collector:
+            return collector.run(
+                dry_run=dry_run, drop_operations_below=drop_operations_below, stop=stop
+            )
+
+    def garbage_bound(self) -> GarbageBound:
+        from mvcd.store.collected import garbage_bound  # late: start-up
+
+        return garbage_bound(self.index)
+
+    def optimize(
+        self,
+        recode: Recode,
+        *,
+        dry_run: bool = False,
+        edition: int = 0,
+        stop: Stop | None = None,
+        monitor: Monitor | None = None,
+    ) -> OptimizeReport:
+        from mvcd.store.optimizer import Optimizer  # late: start-up
+
+        with Optimizer(self, recode, edition, monitor or Silent()) as optimizer:
+            return optimizer.run(dry_run=dry_run, stop=stop)
+
+    def rebase(
+        self,
+        plans: Iterable[Forms],
+        *,
+        dry_run: bool = False,
+        stop: Stop = never,
+        monitor: Monitor | None = None,
+    ) -> RebaseReport:
+        from mvcd.store.rebaser import Rebaser  # late: start-up
+
+        with Rebaser(self, monitor or Silent()) as rebaser:
+            return rebaser.run(plans, dry_run=dry_run, stop=stop)
 
     def stats(self) -> StoreStats:
         with self.index.read() as txn:

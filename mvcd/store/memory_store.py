@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 from mvcd.codec.decode import decode
-from mvcd.codec.encoded import MAX_RAW_BYTES, Encoded
+from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.monitor import Monitor
@@ -17,16 +17,30 @@ from mvcd.store.api import (
     AuditRow,
     CollectReport,
     Damage,
+    Forms,
+    GarbageBound,
+    Given,
     Mark,
+    MarkNew,
     ObjectInfo,
+    OptimizeReport,
+    RebaseReport,
+    Recode,
     RefUpdate,
+    Stop,
     StoreStats,
+    never,
+    nothing_given,
 )
 from mvcd.store.audit import NO_ROWS, after, problems
 from mvcd.store.frames import gather
 from mvcd.store.reader import MIN_PREFIX_CHARACTERS
-from mvcd.store.record import MAX_BODY_BYTES, Record, record_head
+from mvcd.store.record import MAX_BODY_BYTES, Record, record_head, record_size
 from mvcd.store.refs import RefTransaction
+
+
+def _stored(encoded: Encoded) -> int:
+    return record_size(len(encoded.body), encoded.base is not None)
 
 
 class MemoryStore:
@@ -111,6 +125,10 @@ class MemoryStore:
             infos = [self.info(id) for id in ids]
         return iter(zip(ids, infos, strict=True))
 
+    def codecs(self, ids: Sequence[Digest]) -> dict[Digest, Codec]:
+        with self._lock:
+            return {id: self._objects[id].codec for id in ids if id in self._objects}
+
     # ------------------------------------------------------------------ refs and operations
 
     def ref(self, name: str) -> bytes | None:
@@ -164,6 +182,7 @@ class MemoryStore:
         self,
         *,
         read_data: bool = True,
+        sample: float = 1.0,  # noqa: ARG002 - and what may be read in part is read whole
         monitor: Monitor | None = None,  # noqa: ARG002 - the protocol's; here nothing takes long
     ) -> Iterator[Damage]:
         for problem in problems(self.audit(), self._head):
@@ -181,8 +200,11 @@ class MemoryStore:
         self,
         mark: Mark,
         *,
+        mark_new: MarkNew | None = None,  # noqa: ARG002
+        given: Given = nothing_given,  # noqa: ARG002
         dry_run: bool = False,
         drop_operations_below: int = 0,
+        stop: Stop = never,  # noqa: ARG002 - nothing takes long
         monitor: Monitor | None = None,  # noqa: ARG002
     ) -> CollectReport:
         with self._lock:
@@ -213,6 +235,51 @@ class MemoryStore:
                     del self._operations[n]
                 self._sweeps += bool(dead)
             return report
+
+    def garbage_bound(self) -> GarbageBound:
+        return GarbageBound(sum(len(e.body) for e in self._objects.values()), 0, 0)
+
+    def optimize(
+        self,
+        recode: Recode,
+        *,
+        dry_run: bool = False,
+        edition: int = 0,  # noqa: ARG002 - there are no packs
+        stop: Stop | None = None,  # noqa: ARG002
+        monitor: Monitor | None = None,  # noqa: ARG002
+    ) -> OptimizeReport:
+        freed = 0
+        with self._lock:
+            for id, encoded in list(self._objects.items()):
+                base = None if encoded.base is None else self.get(encoded.base)
+                smaller = recode(encoded, self.get(id), base)
+                if smaller is not None:
+                    freed += len(encoded.body) - len(smaller.body)
+                    if not dry_run:
+                        self._objects[id] = smaller._replace(body=bytes(smaller.body))
+        return OptimizeReport(0, 0, freed)
+
+    def rebase(
+        self,
+        plans: Iterable[Forms],
+        *,
+        dry_run: bool = False,
+        stop: Stop = never,
+        monitor: Monitor | None = None,  # noqa: ARG002
+    ) -> RebaseReport:
+        chunks = freed = 0
+        with self._lock:
+            for forms in plans:
+                saved = sum(_stored(self._objects[id]) - _stored(encoded) for id, encoded in forms)
+                if freed + saved >= 0:
+                    chunks, freed = chunks + len(forms), freed + saved
+                    if not dry_run:
+                        self._objects.update(
+                            {id: e._replace(body=bytes(e.body)) for id, e in forms}
+                        )
+                if stop():
+                    break
+        return RebaseReport(chunks, freed)
 
     def stats(self) -> StoreStats:
         return StoreStats(
@@ -264,6 +331,7 @@ class MemorySession:
         self._store = store
         self._new: dict[Digest, Encoded] = {}
         self.relied: set[Digest] = set()
+        self.flushes = 0
         self._sweeps = store._sweeps
         self._closed = False
         store._sessions.add(self)
@@ -315,6 +383,7 @@ class MemorySession:
             sequence = store._apply(what)
             for id, encoded in self._new.items():
                 store._objects.setdefault(id, encoded)
+            self.flushes += bool(self._new)
             self._new.clear()
             return sequence
 

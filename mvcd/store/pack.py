@@ -182,6 +182,12 @@ class PackFiles:
         places = [(files[number].descriptor, at, size) for number, at, size in stretches]
         return uncached.read(places, cached=self.cached)
 
+    def read_into(self, out: memoryview, stretch: Stretch) -> bool:
+        """Whether a pack has all of a stretch, which is in `out` then. Raises FileNotFoundError."""
+        number, at, size = stretch
+        file = self._acquire(number)
+        return uncached.read_into(file.descriptor, out, at, cached=self.cached) == size
+
     def forget(self, number: int) -> None:
         with self._lock:
             self._files.pop(number, None)

@@ -106,8 +106,15 @@ class Peer(Protocol):
 
 
 WORKSPACES = "workspaces/"
+NAMES = "names"
+"""The feature of a peer that takes all names of branches and tags (mvcd/repo/records/names.py), not only those
+of letters, digits and . _ / + -."""
+PRUNES = "pruned"
+"""The feature of a peer that knows of versions without content (mvcd/repo/records/PRUNED.md)."""
 STANDS = "stands"
 """The feature of a peer that tells where its workspace stands, by its refs below WORKSPACES."""
+TAKES_NOTES = "notes"
+"""The feature of a peer that takes annotations (mvcd/repo/records/ANNOTATIONS.md)."""
 
 
 def listed(name: str, prefix: str) -> bool:

@@ -9,21 +9,32 @@ from contextlib import suppress
 from itertools import accumulate, chain
 
 from mvcd.codec.decode import decode, decode_many
-from mvcd.codec.encoded import Encoded
+from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
 from mvcd.store.api import ObjectInfo
 from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import FRAME_END_BYTES, FRAME_RAW_END_BYTES, frame_by_frame, gather
 from mvcd.store.index import Index
+from mvcd.store.levels import Levels, Link
 from mvcd.store.pack import PackFiles, Stretch
-from mvcd.store.record import BadRecord, Record, is_record_of, parse_record, record_head
+from mvcd.store.record import (
+    RECORD_HEAD,
+    BadRecord,
+    Record,
+    codec_of,
+    is_record_of,
+    parse_record,
+    record_head,
+)
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, ObjectLocation, parse_location, typed_id
 
 MAX_DELTA_LEVELS = 64
 HOLE_BYTES = 4 << 10
 """Bytes between two records up to which both come in one read: copying them costs less than another call."""
+LARGE_BYTES = 64 << 10
+"""Bytes of a record from which a buffer for it is used again."""
 BATCH_OBJECTS = 4096
 MIN_PREFIX_CHARACTERS = 4
 
@@ -36,8 +47,34 @@ class PackedObjects:
     def __init__(self, index: Index, packs: PackFiles) -> None:
         self.index = index
         self.packs = packs
+        self._levels = Levels(packs)
 
     def get(self, id: Digest) -> bytes:
+        data = self._at_once(id)
+        return self._with_care(id) if data is None else data
+
+    def _at_once(self, id: Digest) -> bytes | None:
+        """What is large, or rests on something, if all is as the index says, and it has its digest."""
+        try:
+            chain = self._chain(id)
+        except (MissingObject, CorruptObject):
+            return None
+        if len(chain) == 1 and chain[0][1].size < LARGE_BYTES:
+            return None
+        data = self._levels.decode(chain)
+        return data if data is not None and type(id).of(data) == id else None
+
+    def _chain(self, id: Digest) -> list[Link]:
+        """It and what it rests on, down to what is whole. Raises MissingObject, CorruptObject."""
+        chain = [(id, self.location(id))]
+        while (base := chain[-1][1].base) is not None:
+            if len(chain) > MAX_DELTA_LEVELS:
+                raise CorruptObject("a chain of deltas does not end")
+            chain.append((base, self.location(base)))
+        return chain
+
+    def _with_care(self, id: Digest) -> bytes:
+        """Looks again for what was moved, and says of what is damaged where."""
         record = self._record(id, check_crc=False)
         try:
             data = self._decode(record, 0)
@@ -85,9 +122,11 @@ class PackedObjects:
         ]
 
     def _decoded(self, record: Record) -> bytes | None:
+        assert record.base is not None
         try:
-            return self._decode(record, 0)
-        except CorruptObject:
+            data = self._levels.decode(self._chain(record.base), record)
+            return self._decode(record, 0) if data is None else data
+        except IntegrityError:
             return None
 
     def get_encoded(self, id: Digest, *, check: bool = True) -> Encoded:
@@ -171,6 +210,16 @@ class PackedObjects:
             if isinstance(location, BadRow):
                 raise self._damaged_row(id, location)
             yield id, location.info()
+
+    def codecs(self, ids: Sequence[Digest]) -> dict[Digest, Codec]:
+        places = sorted(((at, id) for id, at in self._located(ids).items()), key=_order)
+        found: dict[Digest, Codec] = {}
+        for at, id in places:
+            head = self._read([(at.pack, at.offset, RECORD_HEAD.size)])
+            codec = codec_of(id, head)
+            if codec is not None:
+                found[id] = codec
+        return found
 
     def locations(self) -> Iterator[tuple[Digest, ObjectLocation | BadRow]]:
         """Every row, in digest order, in batches of one transaction each."""

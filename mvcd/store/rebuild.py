@@ -100,7 +100,7 @@ def _add_packs(index: Index, directory: str, report: RebuildReport) -> None:
 def _scan_pack(
     data: bytes | mmap.mmap, number: int, report: RebuildReport
 ) -> tuple[dict[Digest, bytes], int]:
-    """Rows of all valid records, and where the last of them ends."""
+    """Rows of all valid records, of each object the last one, and where the last of all ends."""
     rows: dict[Digest, bytes] = {}
     end = 0
     try:
@@ -111,7 +111,7 @@ def _scan_pack(
         if isinstance(record, BadRecord):
             report.damaged += 1
             continue
-        rows.setdefault(record.id, _location(number, offset, record).row())
+        rows[record.id] = _location(number, offset, record).row()
         end = offset + record.size
     return rows, end
 
@@ -124,7 +124,7 @@ def _location(number: int, offset: int, record: Record) -> ObjectLocation:
 def _put_pack(
     index: Index, txn: Transaction, number: int, rows: dict[Digest, bytes], end: int
 ) -> None:
-    txn.cursor(db=index.objects).putmulti(sorted(rows.items()), overwrite=False)
+    txn.cursor(db=index.objects).putmulti(sorted(rows.items()))
     put_pack_row(index, txn, number, end, True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from zlib_ng.zlib_ng import crc32
 
@@ -43,7 +43,7 @@ class Record(NamedTuple):
     """One record as parsed. `body` is a view into the bytes it was parsed from."""
 
     id: Digest
-    codec: Codec
+    codec: Codec | int  # int: one that only later versions know
     raw_size: int
     base: ChunkId | None
     body: memoryview
@@ -54,7 +54,7 @@ class Record(NamedTuple):
         return record_size(len(self.body), self.base is not None)
 
     def encoded(self) -> Encoded:
-        return Encoded(self.codec, self.raw_size, self.body, self.base)
+        return Encoded(cast(Codec, self.codec), self.raw_size, self.body, self.base)
 
 
 def pack_header(number: int) -> bytes:
@@ -90,28 +90,53 @@ def record_head(id: Digest, encoded: Encoded) -> bytes:
     return head + CRC.pack(crc32(body, crc32(head)))
 
 
-def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Record:
-    """The record at `offset`. Raises BadRecord. Without `check_crc` the caller checks the digest."""
-    view = memoryview(data)
-    if len(view) - offset < PLAIN_OVERHEAD_BYTES:
+class RecordHead(NamedTuple):
+    """The first bytes of a record; sizes in bytes."""
+
+    kind: int
+    codec: int
+    flags: int
+    raw_size: int
+    body_size: int
+    digest: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole record."""
+        return record_size(self.body_size, bool(self.flags))
+
+
+def parse_head(data: Bytes, offset: int = 0) -> RecordHead:
+    """The head of the record at `offset`, whose checksum is not asked for: so its codec may be one that we do
+    not know. Raises BadRecord."""
+    if len(data) - offset < PLAIN_OVERHEAD_BYTES:
         raise BadRecord("cut short")
-    magic, kind, codec, flags, zero, raw_size, size, digest = RECORD_HEAD.unpack_from(view, offset)
+    magic, kind, codec, flags, zero, raw_size, size, digest = RECORD_HEAD.unpack_from(data, offset)
     if magic != RECORD_MAGIC or zero or flags & ~HAS_BASE:
         raise BadRecord("no record here")
     if kind not in _TYPES:
         raise BadRecord(f"kind {kind} is not known")
-    if codec not in _CODECS:
-        raise BadRecord(f"codec {codec} is not known")
     if raw_size > MAX_RAW_BYTES or size > MAX_BODY_BYTES:
         raise BadRecord(f"sizes {raw_size} and {size} are beyond the limits")
+    return RecordHead(kind, codec, flags, raw_size, size, digest)
+
+
+def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Record:
+    """The record at `offset`. Raises BadRecord. Without `check_crc` the caller checks the digest.
+
+    A sound record may have a codec of later versions: it is moved and sent like any other, and `decode` says
+    that it cannot be read here."""
+    view = memoryview(data)
+    kind, codec, flags, raw_size, size, digest = parse_head(view, offset)
     end = offset + (BASE_OVERHEAD_BYTES if flags else PLAIN_OVERHEAD_BYTES)
     if len(view) < end + size:
         raise BadRecord("cut short")
     base = ChunkId(view[offset + RECORD_HEAD.size : end - CRC.size]) if flags else None
     body = view[end : end + size]
     # unpacked with 32 bytes: Digest's own check of the length would be a third of the time
-    record = Record(bytes.__new__(_TYPES[kind], digest), _CODECS[codec], raw_size, base, body)
-    if check_crc:
+    id = bytes.__new__(_TYPES[kind], digest)
+    record = Record(id, _CODECS.get(codec, codec), raw_size, base, body)
+    if check_crc or codec not in _CODECS:  # or it was a flipped bit
         require_crc(record, view[offset : end + size])
     return record
 
@@ -128,6 +153,14 @@ def is_record_of(id: Digest, data: bytes | bytearray, offset: int) -> bool:
     """Whether a record of this object begins there, as far as its head tells."""
     digest = offset + RECORD_HEAD.size - DIGEST_BYTES
     return data.startswith(RECORD_MAGIC, offset) and data[digest : digest + DIGEST_BYTES] == id
+
+
+def codec_of(id: Digest, head: Bytes) -> Codec | None:
+    """How a record is encoded, from the bytes before its CRC; None for what is no record of this object."""
+    if len(head) < RECORD_HEAD.size:
+        return None
+    magic, _, codec, _, _, _, _, digest = RECORD_HEAD.unpack_from(head)
+    return _CODECS.get(codec) if magic == RECORD_MAGIC and digest == id else None
 
 
 def scan(

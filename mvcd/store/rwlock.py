@@ -47,6 +47,20 @@ class ReadersWriterLock:
                 self._hosts -= 1
 
     @contextmanager
+    def alone_now(self) -> Iterator[bool]:
+        """The same without waiting. Yields whether nobody was inside: else others stay in."""
+        with self._lock:
+            free = not (self.inside or self._alone or self._waiting)
+            self._alone = self._alone or free
+        try:
+            yield free
+        finally:
+            if free:
+                with self._lock:
+                    self._alone = False
+                    self._changed.notify_all()
+
+    @contextmanager
     def alone(self) -> Iterator[None]:
         """Waits until nobody is inside, then keeps everybody out."""
         with self._lock:

@@ -32,6 +32,12 @@ from mvcd.store.writers import open_writer, put_pack_row
 T = TypeVar("T")
 MAX_ROWS = 1 << 17
 """Rows that wait for a flush, about 200 bytes each."""
+PART_PAGES = 1 << 13
+"""Pages of the objects table, 32 MiB, that one of several transactions touches (FORMAT.md, "Write order")."""
+FAULT_PAGES = 16
+"""Pages that come into the map with each that is touched: what Linux does for files that are in its cache."""
+LOOKED_IDS = 1 << 10
+"""Objects that are looked up before the index may let go of the pages that they lie in: about 64 MB."""
 MAX_FULL_PACKS = 8
 """Full packs that wait for a flush: a commit cut short loses at most as much of its work. More would
 lose more, fewer would let the disk rest more often."""
@@ -50,6 +56,8 @@ class LmdbSession:
         self._lease: Lease | None = None
         self._rows: dict[bytes, bytes] = {}
         self._absent: set[bytes] = set()
+        self._looked = 0
+        self.flushes = 0
         self._failure: MvcError | None = None
         self._reuse = Reuse(store)
         with self._index.read() as txn:
@@ -75,6 +83,7 @@ class LmdbSession:
                 self._absent.add(id)
                 answer.append(True)
         self._rely_on(reused)
+        self._has_looked_up(len(ids))
         return answer
 
     def put(self, id: Digest, encoded: Encoded) -> int:
@@ -100,9 +109,11 @@ class LmdbSession:
         self._require_usable()
         if id in self._absent:
             self._absent.discard(id)
-        elif self._reuse.present((id,)):
-            self._rely_on((id,))
-            return 0
+        else:
+            self._has_looked_up(1)
+            if self._reuse.present((id,)):
+                self._rely_on((id,))
+                return 0
         if body_size > MAX_BODY_BYTES or raw_size > MAX_RAW_BYTES:
             raise UsageError(f"an object of {max(body_size, raw_size)} bytes is too large")
         if base is not None and base not in self._rows:
@@ -186,7 +197,7 @@ class LmdbSession:
         if rows:
             self._rely_on(rows)
             self._sync(writers)
-        ordered = sorted(rows.items())
+        ordered = self._write_ahead(sorted(rows.items()), writers)
 
         def work(txn: Transaction) -> tuple[T | None, int]:
             sweeps = number(index, txn, SWEEPS)
@@ -195,9 +206,8 @@ class LmdbSession:
             result = more(txn) if more else None
             replace_damaged(index, txn, rows)
             txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
-            for writer in writers if ordered else ():
-                put_pack_row(index, txn, writer.number, writer.end, writer.end >= SEAL_BYTES)
-                self._reuse.wrote(txn, writer.number, writer.file)
+            if rows:
+                self._put_pack_rows(txn, writers)
             return result, sweeps
 
         try:
@@ -206,11 +216,43 @@ class LmdbSession:
             self._start_over()
             raise
         self._store.reached(steps.ROWS_COMMITTED)
+        self.flushes += bool(rows)
         rows.clear()
         self._absent.clear()
         while self._full:
             self._full.pop().close()
         return result
+
+    def _write_ahead(
+        self, ordered: list[tuple[bytes, bytes]], writers: list[PackWriter]
+    ) -> list[tuple[bytes, bytes]]:
+        """Commits rows without a base where all at once would touch too many pages; returns those that are
+        left."""
+        index, touched = self._index, FAULT_PAGES * len(ordered)
+        if touched <= PART_PAGES:
+            return ordered
+        with index.read() as txn:
+            touched = min(touched, txn.stat(index.objects)["leaf_pages"])
+        if touched <= PART_PAGES:
+            return ordered
+        free = [item for item in ordered if len(item[1]) == LOCATION.size]
+        size = max(1, len(free) * PART_PAGES // touched)
+        for at in range(0, len(free), size):
+            part = free[at : at + size]
+
+            def work(txn: Transaction, part: list[tuple[bytes, bytes]] = part) -> None:
+                txn.cursor(db=index.objects).putmulti(part, overwrite=False)
+                self._put_pack_rows(txn, writers)
+
+            index.write(work)
+            index.let_go()
+            self._store.reached(steps.ROWS_BEGUN)
+        return [item for item in ordered if len(item[1]) != LOCATION.size]
+
+    def _put_pack_rows(self, txn: Transaction, writers: list[PackWriter]) -> None:
+        for writer in writers:
+            put_pack_row(self._index, txn, writer.number, writer.end, writer.end >= SEAL_BYTES)
+            self._reuse.wrote(txn, writer.number, writer.file)
 
     def _sync(self, writers: list[PackWriter]) -> None:
         try:
@@ -223,6 +265,12 @@ class LmdbSession:
         except (OSError, SyncFailed) as error:
             self._fail(error)
         self._store.reached(steps.PACK_SYNCED)
+
+    def _has_looked_up(self, count: int) -> None:
+        self._looked += count
+        if self._looked >= LOOKED_IDS:
+            self._looked = 0
+            self._index.let_go()
 
     def _require_present(self, txn: Transaction) -> None:
         """A collection ran since this session began: all it relies on must still be there."""

@@ -13,6 +13,7 @@ Reached = Callable[[str], None]
 PACK_OPENED = "pack-opened"
 PACK_WRITTEN = "pack-written"
 PACK_SYNCED = "pack-synced"
+ROWS_BEGUN = "rows-begun"
 ROWS_COMMITTED = "rows-committed"
 JOURNAL_WRITTEN = "journal-written"
 MARKED = "marked"
@@ -20,11 +21,14 @@ SWEPT = "swept"
 LIVE_COPIED = "live-copied"
 LIVE_REPOINTED = "live-repointed"
 PACKS_UNLINKED = "packs-unlinked"
+FORMS_WRITTEN = "forms-written"
+FORMS_REPOINTED = "forms-repointed"
 
 STEPS = (
     PACK_OPENED,
     PACK_WRITTEN,
     PACK_SYNCED,
+    ROWS_BEGUN,
     ROWS_COMMITTED,
     JOURNAL_WRITTEN,
     MARKED,
@@ -32,6 +36,8 @@ STEPS = (
     LIVE_COPIED,
     LIVE_REPOINTED,
     PACKS_UNLINKED,
+    FORMS_WRITTEN,
+    FORMS_REPOINTED,
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import IntegrityError
@@ -14,6 +15,9 @@ from mvcd.store.refs import scan
 from mvcd.store.rows import PACK_KEY, PACK_ROW, seal, unseal_or_raise
 
 SEALED = 1
+
+LOOKED_PACKS = 256
+"""Newest packs among which a writer looks for one that is not full: more than write at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +47,8 @@ def create_writer(index: Index, directory: str) -> PackWriter:
 
 def _resume_some(index: Index, directory: str) -> PackWriter | None:
     with index.read() as txn:
-        unsealed = [row for row in pack_rows(index, txn) if not row.sealed]
-    for row in reversed(unsealed):
+        unsealed = _newest_unsealed(index, txn)
+    for row in unsealed:
         file = try_lock(os.path.join(directory, pack_name(row.number)))
         if file is None:
             continue
@@ -56,6 +60,14 @@ def _resume_some(index: Index, directory: str) -> PackWriter | None:
                 return writer
         unlock(file)
     return None
+
+
+def _newest_unsealed(index: Index, txn: Transaction) -> list[PackRow]:
+    """Those among the newest packs, the newest first. Older ones stay as they are: with 10^5 packs, 13 TB, the
+    whole table cost each writer 0.16 s."""
+    newest = islice(txn.cursor(db=index.packs).iterprev(), LOOKED_PACKS)
+    rows = [parse_pack_row(bytes(key), bytes(row)) for key, row in newest]
+    return [row for row in rows if not row.sealed]
 
 
 def _next_number(index: Index) -> int:

@@ -17,7 +17,7 @@ from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, Usag
 from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
 from mvcd.store.api import AuditHead, RefUpdate, Store
 from mvcd.store.audit import row_digest
-from tests.store.objects import delta, mark_values, node_of, plain, revisions, some
+from tests.store.objects import compressed, delta, mark_values, node_of, plain, revisions, some
 from tests.store.shared import SharedContract
 
 
@@ -109,6 +109,17 @@ class StoreContract(SharedContract):
         listed = list(store.ids())
         assert [bytes(id) for id, _ in listed] == sorted(bytes(id) for id, _, _ in objects)
         assert all(info == store.info(id) for id, info in listed)
+
+    def test_codecs_are_told_of_what_is_here(self, store):
+        noise, as_it_is = plain(b"not much to be won")
+        text, smaller = compressed(b"again and again " * 500)
+        with store.session() as session:
+            session.put(noise, as_it_is)
+            session.put(text, smaller)
+            session.commit()
+        absent = ChunkId.of(b"absent")
+        assert store.codecs([noise, absent, text]) == {noise: Codec.RAW, text: Codec.ZSTD}
+        assert store.codecs([]) == {}
 
     def test_find_by_prefix(self, store):
         objects = some(seed=5, count=200, size=20)

@@ -79,7 +79,8 @@ def test_every_copy_made_under_load_is_one_moment(store, tmp_path):
         writer.join()
 
 
-def test_no_collection_runs_meanwhile(store, tmp_path):
+def test_no_collection_runs_meanwhile(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("mvcd.store.backup.WAIT_SECONDS", 0.0)
     busy = []
 
     def collect_too(step):

@@ -121,6 +121,7 @@ def reader(store: LmdbStore) -> Iterator[Reader]:
     made.close()
 
 
+@pytest.mark.thorough
 def test_each_state_is_seen_whole_while_it_is_written(store: LmdbStore, reader: Reader) -> None:
     reader.tell("look_until_last")
     for number in range(60):

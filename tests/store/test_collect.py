@@ -12,6 +12,7 @@ from mvcd.store import steps
 from mvcd.store.api import RefUpdate
 from mvcd.store.collect import OPTIMISTIC_ROUNDS
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.record import PACK_HEADER
 from tests.store.objects import mark_values, plain
 
 LIVE = [plain(b"live %d" % n * 100) for n in range(10)]
@@ -52,9 +53,58 @@ def test_mostly_dead_packs_are_rewritten_and_readers_follow(store):
 
 def test_mostly_live_packs_stay(store):
     fill(store, LIVE, "keep")
-    fill(store, DEAD[:1])
+    fill(store, [plain(b"d" * 300)])
     assert store.collect(mark_values).freed_bytes == 0
     assert packs(store) == ["00000000.pack"]
+
+
+def test_what_is_left_of_many_packs_is_little(store, monkeypatch):
+    """A fifth of each is dead: no pack passes 30 %, all of them together pass 8 %."""
+    monkeypatch.setattr("mvcd.store.session.SEAL_BYTES", 5_000)
+    monkeypatch.setattr("mvcd.store.repack.SEAL_BYTES", 5_000)
+    kept = []
+    for n in range(20):
+        live = [plain(b"live %d %d" % (n, i) * 90) for i in range(4)]
+        fill(store, [plain(b"dead %d" % n * 110), *live])
+        kept += live
+    store.update_refs([RefUpdate("keep", None, b"".join(id for id, _ in kept))])
+    live_bytes = sum(store.location(id).size for id, _ in kept)
+    assert store.stats().pack_bytes > 1.2 * live_bytes
+    assert store.collect(mark_values).objects == 20
+    assert store.stats().pack_bytes < 1.1 * live_bytes
+    assert len(packs(store)) > 5, "and not all was written anew"
+    assert list(store.check()) == []
+
+
+def test_one_that_is_told_to_stop_ends_with_the_pack_at_hand(store, monkeypatch):
+    monkeypatch.setattr("mvcd.store.session.SEAL_BYTES", 3_000)
+    kept = []
+    for n in range(6):
+        live = [plain(b"live %d %d" % (n, i) * 90) for i in range(2)]
+        fill(store, [plain(b"dead %d" % n * 300), *live])
+        kept += live
+    store.update_refs([RefUpdate("keep", None, b"".join(id for id, _ in kept))])
+
+    def mark_new(earlier, *words):
+        return earlier.unsettled([*mark_values(*words)])
+
+    kept_bytes = sum(store.location(id).size for id, _ in kept)
+    bound = store.garbage_bound()
+    assert (bound.dead_bytes, bound.kept_bytes) == (0, 0)
+    assert bound.came_bytes == store.stats().pack_bytes - 6 * PACK_HEADER.size
+    before = store.stats().pack_bytes
+    first = store.collect(mark_values, mark_new=mark_new, stop=lambda: True)
+    assert first.stopped and first.objects == 6
+    assert 0 < first.freed_bytes == before - store.stats().pack_bytes
+    bound = store.garbage_bound()
+    assert (bound.came_bytes, bound.kept_bytes) == (0, kept_bytes)
+    held = store.stats().pack_bytes - store.stats().packs * PACK_HEADER.size
+    assert bound.dead_bytes == held - kept_bytes > kept_bytes / 2
+    second = store.collect(mark_values, mark_new=mark_new)
+    assert not second.stopped and second.objects == 0
+    assert second.freed_bytes > first.freed_bytes
+    assert store.garbage_bound().dead_bytes == 0
+    assert list(store.check()) == []
 
 
 def test_wholly_dead_packs_are_unlinked(store):

@@ -15,11 +15,13 @@ from itertools import pairwise
 import pytest
 
 from mvcd.errors import IntegrityError, MvcError
+from mvcd.ids import Digest, Kind
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.rebuild import rebuild_index
 from tests.store.children import Child
 from tests.store.objects import delta, plain, revisions, some
+from tests.support.spoiling import spoil_store
 
 
 @pytest.fixture(scope="module")
@@ -328,3 +330,17 @@ def test_a_newer_format_is_refused(copy):
         LmdbStore.open(copy)
     assert caught.value.kind == "newer-format"
     assert caught.value.help == "upgrade mvc"
+
+
+def test_a_sample_reads_other_objects_each_time(copy) -> None:
+    with LmdbStore.open(copy) as store:
+        everything = set(spoil_store(store, set(Kind)))
+        found: set[Digest] = set()
+        rounds = 0
+        while found != everything:
+            share = {d.id for d in store.check(sample=0.2) if d.id is not None}
+            assert 0 < len(share) < len(everything) / 2
+            found |= share
+            rounds += 1
+            assert rounds < 200
+        assert {d.id for d in store.check()} == everything

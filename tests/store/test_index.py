@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
 from mvcd.errors import Failure, IntegrityError, UsageError
+from mvcd.store import index as index_module
 from mvcd.store.api import RefUpdate
 from mvcd.store.index import Index
 from mvcd.store.lmdb_store import LmdbStore
@@ -66,6 +68,59 @@ def test_the_map_grows_while_others_read(index):
     stop.set()
     reader.join()
     assert seen == {b"v"}
+
+
+def mapped_pages(path):
+    """Pages of the index that this process has in its map now."""
+    size = here = 0
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            name, _, rest = line.partition(":")
+            if not name.isalpha():
+                here = line.rstrip().endswith(f"{path}/data.mdb")
+            elif name == "Rss" and here:
+                size += int(rest.split()[0])
+    return size // 4
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="only Linux tells")
+def test_pages_that_were_read_are_let_go_unless_somebody_reads(tmp_path, index, monkeypatch):
+    monkeypatch.setattr(index_module, "KEPT_PAGES", 500)
+    keys = [b"%032d" % n for n in range(20_000)]
+
+    def fill(txn):
+        for key in keys:
+            txn.put(key, bytes(64), db=index.objects)
+
+    def all_read():
+        assert len(index.rows(keys)) == len(keys)
+        return mapped_pages(tmp_path)
+
+    index.write(fill)
+    many = all_read()
+    assert many > 500
+    inside, leave = threading.Event(), threading.Event()
+
+    def stay():
+        with index.read():
+            inside.set()
+            leave.wait()
+
+    reader = threading.Thread(target=stay)
+    reader.start()
+    inside.wait()
+    index.let_go()
+    assert mapped_pages(tmp_path) == many, "a reader's pages stay where they are"
+    leave.set()
+    reader.join()
+    index.let_go()
+    assert mapped_pages(tmp_path) < many / 10
+    assert all_read() == many
+    monkeypatch.setattr(index_module, "KEPT_PAGES", 1 << 14)
+    index.let_go()
+    assert mapped_pages(tmp_path) == many, "a small map stays"
+    index.write(lambda txn: txn.put(b"k" * 32, b"v", db=index.objects))
+    assert index.lookup(b"k" * 32) == b"v"
 
 
 def test_an_exception_aborts(index):

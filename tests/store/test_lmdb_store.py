@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mvcd.errors import Failure
-from mvcd.store import collect
+from mvcd.store import collect, marking
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.contract import StoreContract
@@ -20,7 +20,8 @@ class TestLmdbStore(StoreContract):
 
     def sweep_regardless_of_leases(self, store: LmdbStore, monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(collect, "leased_ids", lambda directory: set())
+            for module in (collect, marking):
+                patch.setattr(module, "leased_ids", lambda directory: set())
             store.collect(mark_values)
 
 

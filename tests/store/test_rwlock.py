@@ -82,3 +82,29 @@ def test_a_crowd_that_comes_and_goes_does_not_keep_anybody_waiting():
     stop.set()
     for thread in threads:
         thread.join()
+
+
+def test_alone_now_waits_for_nobody():
+    lock = ReadersWriterLock()
+    lock.enter()
+    with lock.alone_now() as alone:
+        assert not alone
+        lock.enter()  # others come and go
+        lock.leave()
+    lock.leave()
+    inside = threading.Event()
+
+    def enter():
+        lock.enter()
+        inside.set()
+        lock.leave()
+
+    with lock.alone_now() as alone:
+        assert alone
+        with lock.alone_now() as other:
+            assert not other
+        guest = threading.Thread(target=enter)
+        guest.start()
+        assert not inside.is_set()
+    guest.join()
+    assert inside.is_set()

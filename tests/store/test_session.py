@@ -11,7 +11,7 @@ from mvcd.codec.encoded import Codec, Encoded
 from mvcd.disk import writeback
 from mvcd.errors import StaleReuse
 from mvcd.ids import ChunkId
-from mvcd.store import collect, session, writers
+from mvcd.store import collect, index, marking, session, steps, writers
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from tests.store.objects import delta, mark_values, plain, revisions, some
@@ -132,7 +132,8 @@ def test_a_base_that_was_collected_is_no_base(store, monkeypatch):
     with store.session() as writer:
         writer.put(*delta(changed, base))
         with monkeypatch.context() as patch:
-            patch.setattr(collect, "leased_ids", lambda directory: set())
+            for module in (collect, marking):
+                patch.setattr(module, "leased_ids", lambda directory: set())
             assert store.collect(mark_values).objects == 1
         with pytest.raises(StaleReuse):
             writer.flush()
@@ -182,4 +183,41 @@ def test_a_pack_that_was_sealed_while_we_waited_for_its_lock(store, monkeypatch)
         session.commit()
     assert len(os.listdir(store.pack_directory)) == 2
     assert store.get(ChunkId.of(b"other" * 100)) == b"other" * 100
+    assert list(store.check()) == []
+
+
+def test_rows_of_one_flush_may_be_parts(store, monkeypatch):
+    """Each part is a transaction; rows with a base, refs and the rest are in the last, and the packs' lengths
+    in the first."""
+    seen = []
+
+    def reached(step):
+        if step in (steps.ROWS_BEGUN, steps.ROWS_COMMITTED):
+            assert list(store.check()) == []
+            seen.append((step, store.stats().objects, store.ref("main")))
+
+    monkeypatch.setattr(session, "PART_PAGES", 1)
+    monkeypatch.setattr(index, "KEPT_PAGES", 0)
+    store.reached = reached
+    with store.session() as writer:
+        for n in range(300):
+            writer.put(*plain(b"before %d" % n))
+        writer.commit()
+    assert {objects for _, objects, _ in seen} == {300}, "a small table takes all at once"
+    del seen[:]
+    with store.session() as writer:
+        first, second = revisions(1, 2)
+        objects = [plain(first), delta(second, first), *(plain(b"%d" % n) for n in range(90))]
+        for id, encoded in objects:
+            writer.put(id, encoded)
+        writer.commit([RefUpdate("main", None, b"x")], operation=b"op")
+    *begun, done = seen
+    assert len(begun) > 5
+    assert [step for step, _, _ in begun] == [steps.ROWS_BEGUN] * len(begun)
+    assert {ref for _, _, ref in begun} == {None}
+    counts = [objects for _, objects, _ in begun]
+    assert counts == sorted(set(counts))
+    assert counts[-1] == 300 + 91
+    assert done == (steps.ROWS_COMMITTED, 300 + 92, b"x")
+    assert all(store.has([id for id, _ in objects]))
     assert list(store.check()) == []

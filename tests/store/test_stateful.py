@@ -44,6 +44,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = LmdbStore.create(self.path)
         self.model = MemoryStore()
         self.open: list[tuple] = []
+        self.refused: set[bytes] = (
+            set()
+        )  # put for commits that were refused: durable, and named by nothing
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -110,6 +113,7 @@ class StoreMachine(RuleBasedStateMachine):
                 )
             except Conflict as error:
                 answers.append(error.kind)
+                self.refused |= pair[1]._new.keys()
         assert answers[0] == answers[1]
 
     @rule(pair=sessions)
@@ -137,9 +141,14 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule()
     def reopen(self) -> None:
+        """What refused commits had made durable is found again."""
         self._drop_sessions()
         self.store.close()
         self.store = LmdbStore.open(self.path)
+        self.store.salvage()
+        found = {id for id, _ in self.store.ids()} - self.model._objects.keys()
+        assert found <= self.refused
+        self.model._objects.update((id, self.store.get_encoded(id)) for id in found)
 
     @precondition(lambda self: not self.open)
     @rule()
