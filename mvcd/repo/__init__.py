@@ -8,6 +8,7 @@ mvcd/errors.py. One that changes something takes a `Context` and holds the works
     share/      other repositories, and other workspaces on the same store
     release/    what goes out: stages and their gates, deployment copies, model cards
     history/    questions over many versions, and runs
+    joining/    what other lines and single versions did, taken over; unsaved work put aside
     change/     verbs that make versions, move names and rewrite files
     compare/    what differs between two versions
     restore/    from versions to files
@@ -15,6 +16,7 @@ mvcd/errors.py. One that changes something takes a `Context` and holds the works
     core/       what every verb stands on: where a repository lives, its settings, its store, its remotes
     trust/      signatures, and what is demanded of refs that others push
     intake/     files into objects
+    bases/      what a chunk may be stored as a difference from
     contents/   the files of a version, and their bytes as chunks
     records/    refs and the operation log: what their bytes mean
     ondisk/     files and directories as the system has them

@@ -1,5 +1,5 @@
 """Undo: an operation's ref moves are taken back, and its files if it rewrote any. That is an operation too.
-A promotion's record stays, and another takes it back (promotion.py).
+A promotion's record stays, and another takes it back (promotion.py); so it is with annotations (annotating.py).
 
 Which files? Those that the operation wrote or removed; what else lies in the workspace stays. A checkout,
 switch or rollback says by HEAD's two versions what it wrote. What a restore wrote is not written down, nor
@@ -13,6 +13,8 @@ from collections.abc import Mapping
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
+from mvcd.repo.care.prune import keep_again, unmarked
+from mvcd.repo.change.annotating import taken_back
 from mvcd.repo.change.rewriting import Rewrite, carry_out, settle_interrupted
 from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
@@ -62,7 +64,10 @@ def undo(core: Core, number: int | None = None, *, context: Context) -> Operatio
             _undo_files(core, target, context, detail)
         else:
             updates += compensation(core, target, context)
-            core.record(context, "undo", detail, updates, undoes=target.number)
+            updates += taken_back(core, target, context)
+            with core.store.session() as session:
+                keep_again(core, session, unmarked(core, updates))
+                core.record(context, "undo", detail, updates, undoes=target.number, session=session)
         return next(core.operations())
 
 

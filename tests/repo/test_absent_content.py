@@ -12,8 +12,9 @@ from mvcd.monitor import Silent
 from mvcd.objects.version import Component
 from mvcd.repo.care.gc import reach
 from mvcd.repo.compare.architecture import compare_architecture
-from mvcd.repo.compare.data import NOT_HERE, compare_data
+from mvcd.repo.compare.data import compare_data
 from mvcd.repo.compare.diff import diff_sides
+from mvcd.repo.compare.tablechanges import NOT_HERE
 from mvcd.repo.contents.files import VersionFiles, recipe_of
 from tests.support.pruning import prune
 from tests.support.workspace import Bench
@@ -78,7 +79,7 @@ def lose(bench: Bench, path: str, rev: str) -> None:
     core = bench.repo._core
     placed = VersionFiles(core.version(bench.repo.resolve(rev)), core.fetch).find(path)
     assert placed is not None
-    gone = reach([placed.entry.recipe], core.fetch)
+    gone = set(reach([placed.entry.recipe], core.store.get_many))
     everything = {id for id, _ in core.store.ids()}
     core.store.collect(lambda *_: everything - gone)
     with pytest.raises(MissingObject):

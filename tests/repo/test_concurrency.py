@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from mvcd.codec.encode import Encoder
+from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import Busy, Failure
-from mvcd.ids import VersionId
+from mvcd.ids import Bytes, VersionId
 from mvcd.repo.records.results import Context
 from tests.store.children import Child
 from tests.support.engine import Repository
@@ -129,6 +132,50 @@ def test_readers_beside_commits_and_collections(root: str) -> None:
     reports = {name: finish([child]) for name, child in writers.items()}
     assert finish(others).count("looked") == 20
     check_acknowledged(root, reports)
+
+
+def test_optimizing_beside_commits_readers_and_collections(
+    root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of them store text as it is, so that there is something to gain again and again."""
+
+    def hasty(self: Encoder, data: Bytes, **options: object) -> Encoded:
+        return Encoded(Codec.RAW, len(data), bytes(data))
+
+    done = Path(root).parent / "done"
+    monkeypatch.setattr(f"{__name__}.noise", lambda seed, size: f"{seed} ".encode() * (size // 10))
+
+    def commit(report: Report) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Encoder, "encode", hasty)
+            commit_own_file(root, "file", 30)(report)
+        done.touch()
+
+    def optimize(report: Report) -> None:
+        with Repository.open(root) as repo:
+            last = False
+            while not last:
+                last = done.exists()
+                with suppress(Busy):  # a collection is running
+                    report(f"{repo.optimize().rewritten}")
+
+    def collect(report: Report) -> None:
+        with Repository.open(root) as repo:
+            while not done.exists():
+                with suppress(Busy):
+                    repo.gc(context=context(10**6), keep_operations_us=0)
+
+    writer, optimizer = Child(commit), Child(optimize)
+    others = [Child(collect), Child(read_everything(root, 8))]
+    lines = finish([writer])
+    assert sum(map(int, finish([optimizer]))) > 0
+    assert finish(others) == ["looked"] * 8
+    for line in lines:
+        id, turn = line.split()
+        with Repository.open(root) as repo:
+            assert repo.read("file", id) == noise(("file", int(turn)), 30_000)
+    with Repository.open(root) as repo:
+        assert repo.verify().ok
 
 
 def test_collections_beside_forced_moves(root: str) -> None:

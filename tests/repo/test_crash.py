@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from mvcd.repo.records.results import Context, Head
 from mvcd.store import steps
 from tests.repo.dying import Moments, open_listening
 from tests.store.children import Child
+from tests.support import threads
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
@@ -126,10 +126,7 @@ class World:
     # ---------------------------------------------------------------- a death, and what is left
 
     def child(self, job: Job, fatal: int | str = 0) -> Child:
-        # Servers of earlier tests leave the loop and poller of gRPC: they sleep, and hold no lock of ours.
-        names = {t.name for t in threading.enumerate()} - {"MainThread", "grpc-loop"}
-        others = {name for name in names if "_poll_wrapper" not in name}
-        assert not others, "a fork would copy another thread's locks"
+        assert not threads.others(), "a fork would copy another thread's locks"
         context = self.bench.context()
 
         def work(report: Callable[[str], None]) -> None:
@@ -263,6 +260,14 @@ class Rounds:
 
 
 VERBS = ("commit", "checkout", "rollback", "restore", "undo", "gc")
+
+
+def thorough_but(*quick: str) -> list[object]:
+    """The verbs as parameters; all but `quick` ones are left to the thorough run."""
+    thorough = pytest.mark.thorough
+    return [verb if verb in quick else pytest.param(verb, marks=thorough) for verb in VERBS]
+
+
 POINTS = {
     "commit": ("pwrite", "fsync", steps.PACK_SYNCED, steps.ROWS_COMMITTED, steps.JOURNAL_WRITTEN),
     "checkout": ("replace", "unlink", "pwrite", "fsync", steps.ROWS_COMMITTED),
@@ -284,7 +289,7 @@ def test_death_at_named_points(scratch: Path, name: str) -> None:
     assert rounds.deaths[name] == set(POINTS[name])
 
 
-@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("name", thorough_but("commit", "checkout"))
 def test_death_at_each_change_of_the_disk(scratch: Path, name: str) -> None:
     rounds = Rounds(scratch, seed=50 + VERBS.index(name))
     rounds.at_moments(name, 30)

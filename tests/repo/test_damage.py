@@ -258,6 +258,7 @@ def flips_in_the_index(patient: Patient, seed: int, rounds: int) -> None:
     assert outcomes.count("sound") < len(outcomes) * 0.9, "most bytes in use should matter"
 
 
+@pytest.mark.thorough
 def test_a_flipped_bit_in_the_index(patient: Patient) -> None:
     flips_in_the_index(patient, seed=10, rounds=60)
 

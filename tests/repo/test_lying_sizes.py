@@ -203,6 +203,7 @@ PEAK = 100
 """MiB; a run of equal chunks once was joined, and a clone of 5 GiB of zeros took 5.2 GiB."""
 
 
+@pytest.mark.thorough
 def test_runs_of_equal_chunks_take_no_memory(tmp_path: Path) -> None:
     """Every verb that reads or writes a file, on 384 MiB of zeros: as a plain file and as one tensor."""
     size = 384 * MIB

@@ -10,8 +10,8 @@ import pytest
 from mvcd.errors import Failure, MvcError
 from mvcd.ids import VersionId
 from mvcd.objects.entry import Mode
-from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.core import no_secret
+from mvcd.repo.joining.threeway import Choices
 from mvcd.repo.records.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore

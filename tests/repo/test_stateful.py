@@ -287,8 +287,11 @@ class Histories(RuleBasedStateMachine):
             return
         before, now = self._at_head(), self.disk
         status = self.repo.status()
-        assert {c.path for c in status.added} == now.keys() - before.keys()
-        assert {c.path for c in status.deleted} == before.keys() - now.keys()
+        # told by inode, size and time: what was changed in place, its time set back, a commit reads
+        assert all(len(before[one.old]) == len(now[one.new]) for one in status.renamed)
+        came, went = ({getattr(r, side) for r in status.renamed} for side in ("new", "old"))
+        assert {c.path for c in status.added} | came == now.keys() - before.keys()
+        assert {c.path for c in status.deleted} | went == before.keys() - now.keys()
         assert {c.path for c in status.modified} == {
             p for p in before.keys() & now.keys() if before[p] != now[p]
         }

@@ -7,7 +7,7 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -316,11 +316,13 @@ def test_a_file_that_goes_while_it_is_read_is_not_unreadable(
     bench.write({"d/one": "22", "a": "2"})
     real, left = ingest.Ingest.run, [1]
 
-    def disturbed(self: ingest.Ingest, sources: list[ingest.Source]) -> object:
+    def disturbed(
+        self: ingest.Ingest, sources: Iterable[ingest.Source], *, several: bool = False
+    ) -> object:
         if left:
             left.pop()
             bench.remove("d/one")
-        return real(self, sources)
+        return real(self, sources, several=several)
 
     monkeypatch.setattr(ingest.Ingest, "run", disturbed)
     assert bench.commit().skipped == ()

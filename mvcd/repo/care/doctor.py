@@ -11,15 +11,28 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from importlib import metadata
 
 from mvcd.chunking import _cut
 from mvcd.disk.filesystem import filesystem_type
 from mvcd.errors import MvcError, NoRepository, with_cause
 from mvcd.repo.change.captures import Captures
+from mvcd.repo.core.configkeys import known
 from mvcd.repo.core.core import open_at
 from mvcd.repo.core.location import Location, find_remains
+from mvcd.repo.core.settingskeys import unknown_keys
 from mvcd.repo.records.results import Check
-from mvcd.repo.restore.early_home import abandoned
+from mvcd.repo.restore.early_home import EARLY, WRITTEN, abandoned
+from mvcd.repo.workspace.settings import (
+    FILE,
+    component_rules,
+    followed_links,
+    load,
+    main_metrics,
+    metric_rules,
+    stated_bases,
+    wanted_digests,
+)
 from mvcd.store.repair import find_store, survey
 from mvcd.store.stores import open_store
 
@@ -42,14 +55,33 @@ def checks(path: str) -> Iterator[Check]:
     store = root
     if place is not None:
         yield from _guarded("settings", lambda: _settings(place))
+        if not place.bare:
+            yield from _guarded(FILE, lambda: [_project_settings(place.root)])
         store = _store_path(place)
     yield from _guarded("store", lambda: _store(store, root))
     yield from _guarded("disk", lambda: [_disk(store)])
+    yield from _installation()
     yield Check("rolling hash", True, f"kernel {_cut.kernels()[0]} of {', '.join(_cut.kernels())}")
     if place is not None:
         yield from _guarded("staging", lambda: [_leftovers(place)])
         yield from _guarded("early files", lambda: [_early_files(place)])
         yield from _guarded("captures", lambda: [_captures(place.root)])
+
+
+def _installation() -> Iterator[Check]:
+    """Another project's distribution is called mvc, and installs a package of that name where ours lies."""
+    try:
+        other = metadata.distribution("mvc")
+    except metadata.PackageNotFoundError:
+        return
+    if not any(entry.value.startswith("mvc.cli.") for entry in other.entry_points):
+        problem = f"another project's package mvc {other.version} is installed over this one's"
+        yield Check(
+            "installation",
+            False,
+            problem,
+            "pip uninstall mvc && pip install --force-reinstall mvcd",
+        )
 
 
 def _guarded(name: str, check: Callable[[], Iterable[Check]]) -> Iterator[Check]:
@@ -69,6 +101,27 @@ def _settings(place: Location) -> Iterator[Check]:
         yield Check("settings", False, f"{path} has no workspace.id", _REPAIR)
     else:
         yield Check("settings", True, path)
+        for key, _ in place.config().items():
+            if known(key) is None:
+                problem = f"{key} in {path} means nothing"
+                yield Check("settings", False, problem, f"mvc config unset {key}")
+
+
+def _project_settings(root: str) -> Check:
+    """Those of `mvc.toml`, its tables as their readers have them."""
+    found = load(root)
+    for said in unknown_keys(found):
+        return Check(FILE, False, said, "correct it: docs/guide/settings.md lists its tables")
+    for read in (
+        component_rules,
+        followed_links,
+        metric_rules,
+        main_metrics,
+        stated_bases,
+        wanted_digests,
+    ):
+        read(found)
+    return Check(FILE, True, f"{len(found)} tables" if found else "there is none")
 
 
 def _store_path(place: Location) -> str:
@@ -129,10 +182,10 @@ def _leftovers(place: Location) -> Check:
 
 
 def _early_files(place: Location) -> Check:
-    left = list(abandoned(place.directory))
+    left = [path for prefix in (EARLY, WRITTEN) for path in abandoned(place.directory, prefix)]
     if not left:
-        return Check("early files", True, "no interrupted clone or pull")
-    cause = "a clone or pull was interrupted and left what it had written early"
+        return Check("early files", True, "no interrupted clone, pull or transaction")
+    cause = "a clone, pull or transaction was interrupted and left what it had written so far"
     return Check("early files", False, cause, "rm -r " + " ".join(map(shlex.quote, left)))
 
 

@@ -8,7 +8,7 @@ to the versions and files that can no longer be read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -23,14 +23,15 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.core.wanted import is_partial
 from mvcd.repo.records import stages
 from mvcd.repo.records.operations import decode, versions_named
-from mvcd.repo.records.refs import EMPTY_ID, REMOTES, SAVED, SHARED, versions_of_refs
+from mvcd.repo.records.pruned import marked_by
+from mvcd.repo.records.refs import EMPTY_ID, REMOTES, SAVED, SHARED, STASH, versions_of_refs
 from mvcd.repo.records.results import Harm, VerifyError, VerifyReport
 from mvcd.store.apart import apart
 from mvcd.store.api import Damage, Store
 from mvcd.store.repair import survey
 from mvcd.store.stores import open_store
 
-SPACES = (*SHARED, SAVED, REMOTES, "workspaces/")
+SPACES = (*SHARED, SAVED, STASH, REMOTES, "workspaces/")
 MAX_HARMS = 1000
 """Files named per damaged object: one lost chunk of a shared base can hurt every version there is."""
 
@@ -54,18 +55,31 @@ class LinkWalker:
         self._told = frozenset(self._walk.broken)
         self._known = frozenset(store.damaged())
         self.versions: dict[VersionId, Version | None] = {}
+        self.let_go: list[Digest] = []  # what pruned versions lack
 
-    def walk(self, roots: Iterable[VersionId]) -> None:
+    def walk(self, roots: Iterable[VersionId], pruned: Collection[VersionId] = ()) -> None:
+        """Walks all versions before `roots` too. Of those that were `pruned` the content comes last: what of it
+        is missing, and nothing else reaches, counts as left out."""
         stack = [r for r in roots if r != EMPTY_ID]
+        later: dict[VersionId, bytes] = {}
         while stack:
             id = stack.pop()
             if id in self.versions:
                 continue
             data = self._read(id)
             self.versions[id] = None if data is None else Version.decode(data)
-            self._below(id, data)
+            if data is not None and id in pruned:
+                later[id] = data
+            else:
+                self._below(id, data)
             if data is not None:
                 stack.extend(parents(data))
+        known = set(self._walk.broken)
+        for id, data in later.items():
+            self._below(id, data)
+        self.let_go = [i for i, _ in self.missing() if i not in known]
+        for absent in self.let_go:
+            del self._walk.broken[absent]
 
     def missing(self) -> list[tuple[Digest, str]]:
         """Objects that something names and the store does not have."""
@@ -167,35 +181,45 @@ class LinkWalker:
 _NOTHING: frozenset[Digest] = frozenset()
 
 
-def verify(core: Core, *, read_data: bool = True) -> VerifyReport:
-    """Re-hashes every stored object, if `read_data`, then walks every link from refs and the operation log."""
+def verify(core: Core, *, read_data: bool = True, sample: float = 1.0) -> VerifyReport:
+    """Re-hashes every stored object, if `read_data`, or a share of them chosen anew each time, then walks every
+    link from refs and the operation log."""
     partial = is_partial(core.config)
-    return verify_store(core.store, read_data=read_data, monitor=core.monitor, partial=partial)
+    return verify_store(
+        core.store, read_data=read_data, sample=sample, monitor=core.monitor, partial=partial
+    )
 
 
 def verify_store(
-    store: Store, *, read_data: bool, monitor: Monitor, partial: bool = False
+    store: Store,
+    *,
+    read_data: bool,
+    monitor: Monitor,
+    partial: bool = False,
+    sample: float = 1.0,
 ) -> VerifyReport:
     """The same of a store without a workspace, as servers have them. `partial`: content may be absent by
     choice."""
-    damage = list(store.check(read_data=read_data, monitor=monitor))
+    damage = list(store.check(read_data=read_data, sample=sample, monitor=monitor))
     walker = LinkWalker(store, damage)
     apart_from: list[VerifyError] = []  # parts that cannot be read at all
     roots: set[VersionId] = set()
+    pruned: set[VersionId] = set()
     for name, value in _good_refs(store).items():
         with _told(apart_from, f"ref {name}"):
             roots.update(versions_of_refs({name: value}))
+            pruned.update(marked_by({name: value}))
     with _told(apart_from, "operations"):
         for number, data in store.operations():
             roots |= versions_named(decode(number, data))
     with _told(apart_from, "links"):
-        walker.walk(roots)
+        walker.walk(roots, pruned)
     objects = size = 0
     with _told(apart_from, "objects"):
         for _, info in store.ids():
             objects += 1
             size += info.raw_size
-    absent = walker.leave_out_content() if partial else 0
+    absent = len(walker.let_go) + (walker.leave_out_content() if partial else 0)
     found = [*errors(damage, walker), *apart_from]
     with _told(found, "stages"):
         found += _broken_histories(store)
@@ -223,7 +247,9 @@ def _told(found: list[VerifyError], where: str) -> Iterator[None]:
         found.append(VerifyError(with_cause(error), where, None))
 
 
-def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool) -> VerifyReport:
+def verify_apart(
+    path: str, *, read_data: bool, monitor: Monitor, partial: bool, sample: float = 1.0
+) -> VerifyReport:
     """The same of the store in a directory, by a child process: a damaged page of the index ends who reads it,
     and is one finding more.
 
@@ -232,7 +258,7 @@ def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool)
     problem: VerifyError
     try:
         report: VerifyReport = apart(
-            __name__, "verify_at", path, read_data, partial, monitor=monitor
+            __name__, "verify_at", path, read_data, partial, sample, monitor=monitor
         )
         return report
     except IntegrityError as error:
@@ -245,10 +271,14 @@ def verify_apart(path: str, *, read_data: bool, monitor: Monitor, partial: bool)
     return VerifyReport(0, 0, 0, (problem, *found))
 
 
-def verify_at(monitor: Monitor, path: str, read_data: bool, partial: bool) -> VerifyReport:
+def verify_at(
+    monitor: Monitor, path: str, read_data: bool, partial: bool, sample: float
+) -> VerifyReport:
     """In the child."""
     with open_store(path, as_it_is=True) as store:
-        return verify_store(store, read_data=read_data, monitor=monitor, partial=partial)
+        return verify_store(
+            store, read_data=read_data, sample=sample, monitor=monitor, partial=partial
+        )
 
 
 def _broken_histories(store: Store) -> Iterator[VerifyError]:

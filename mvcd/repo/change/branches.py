@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.kept_here import is_here, require_here, roots_of
+from mvcd.repo.core.wanted import is_partial
+from mvcd.repo.records.names import known_name, new_name, written
 from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
     STAGES,
     TAGS,
     HeadValue,
-    check_name,
     tag_message,
     target_of,
 )
@@ -34,25 +36,28 @@ def branches(core: Core) -> tuple[Branch, ...]:
     found = []
     for ref, value in sorted(core.store.refs(HEADS).items()):
         name, id = ref.removeprefix(HEADS), target_of(value)
-        found.append(Branch(name, id, core.version(id).generation, name == current))
+        found.append(_branch(core, name, id, current=name == current))
     return tuple(found)
 
 
 def create_branch(core: Core, name: str, rev: str = "HEAD", *, context: Context) -> Branch:
     """Makes a branch at a version, without going there. Raises Failure(kind="branch-exists")."""
-    check_name(name, "branch")
+    name = new_name(name, HEADS)
     with core.lock.hold():
         id = _stored(core, rev, "branch")
         if core.store.ref(HEADS + name) is not None:
             raise Failure(
-                f"branch {name!r} exists", kind="branch-exists", help=f"mvc switch {name}"
+                f"branch {name!r} exists",
+                kind="branch-exists",
+                help=f"mvc switch {written(HEADS + name)}",
             )
         core.record(context, "branch", f"branch {name}", [RefUpdate(HEADS + name, None, bytes(id))])
-        return Branch(name, id, core.version(id).generation, current=False)
+        return _branch(core, name, id, current=False)
 
 
 def delete_branch(core: Core, name: str, *, context: Context, force: bool = False) -> Branch:
     """Deletes a branch. Unless forced, refuses when no other branch, tag or stage reaches its tip."""
+    name = known_name(name, HEADS, core.revisions.has)
     with core.lock.hold():
         value = _existing(core, HEADS + name, "branch", name)
         if core.head_value().branch == name:
@@ -66,15 +71,18 @@ def delete_branch(core: Core, name: str, *, context: Context, force: bool = Fals
             raise Conflict(
                 f"branch {name!r} has versions that no other branch, tag or stage has",
                 kind="unmerged-branch",
-                help=f"mvc branch -d --force {name}  (mvc undo takes it back)",
+                help=f"mvc branch -d --force {written(HEADS + name)}  (mvc undo takes it back)",
             )
         core.record(context, "branch", f"branch -d {name}", [RefUpdate(HEADS + name, value, None)])
-        return Branch(name, id, core.version(id).generation, current=False)
+        return _branch(core, name, id, current=False)
 
 
 def rename_branch(core: Core, old: str, new: str, *, context: Context) -> Branch:
     """Gives a branch another name, under HEAD too."""
-    check_name(new, "branch")
+    old, new = (
+        known_name(old, HEADS, core.revisions.has),
+        new_name(new, HEADS, f"mvc branch -m {old} "),
+    )
     with core.lock.hold():
         value = _existing(core, HEADS + old, "branch", old)
         if core.store.ref(HEADS + new) is not None:
@@ -86,7 +94,7 @@ def rename_branch(core: Core, old: str, new: str, *, context: Context) -> Branch
             updates.append(core.move_head(HeadValue(new)))
         core.record(context, "branch", f"branch -m {old} {new}", updates)
         id = target_of(value)
-        return Branch(new, id, core.version(id).generation, current)
+        return _branch(core, new, id, current=current)
 
 
 def tags(core: Core) -> tuple[Tag, ...]:
@@ -106,7 +114,7 @@ def create_tag(
     signer: Signer | None = None,
 ) -> Tag:
     """Makes a tag, signed if there is a `signer`. It never moves: delete it first to give its name away."""
-    check_name(name, "tag")
+    name = new_name(name, TAGS)
     if len(message.encode()) > MAX_TAG_MESSAGE_BYTES:
         raise Failure(
             f"a tag's message may have {MAX_TAG_MESSAGE_BYTES >> 10} KiB", kind="too-long"
@@ -116,7 +124,7 @@ def create_tag(
         if core.store.ref(TAGS + name) is not None:
             raise Failure(
                 f"tag {name!r} exists", kind="tag-exists", cause="a tag never moves",
-                help=f"mvc tag -d {name}",
+                help=f"mvc tag -d {written(TAGS + name)}",
             )  # fmt: skip
         value = bytes(id) + message.encode()
         signature = None if signer is None else signer.tag(core, name, value)
@@ -127,6 +135,7 @@ def create_tag(
 
 def delete_tag(core: Core, name: str, *, context: Context) -> Tag:
     """Deletes a tag and its signatures."""
+    name = known_name(name, TAGS, core.revisions.has)
     with core.lock.hold():
         value = _existing(core, TAGS + name, "tag", name)
         gone = [RefUpdate(TAGS + name, value, None), *removals(core.store, name)]
@@ -134,9 +143,14 @@ def delete_tag(core: Core, name: str, *, context: Context) -> Tag:
         return _tag(core, name, value)
 
 
+def _branch(core: Core, name: str, id: VersionId, *, current: bool) -> Branch:
+    return Branch(name, id, core.version(id).generation, current, written(HEADS + name))
+
+
 def _tag(core: Core, name: str, value: bytes) -> Tag:
     id = target_of(value)
-    return Tag(name, id, core.version(id).generation, tag_message(value))
+    rev = written(TAGS + name, core.revisions.has)
+    return Tag(name, id, core.version(id).generation, tag_message(value), rev=rev)
 
 
 def _existing(core: Core, ref: str, what: str, name: str) -> bytes:
@@ -153,6 +167,9 @@ def _stored(core: Core, rev: str, what: str) -> VersionId:
             f"a {what} needs a version to point to", kind="no-versions",
             cause=f"{rev} is the empty version v0", help="mvc commit -m '...'",
         )  # fmt: skip
+    require_here(core, id)
+    if core.promised is not None and not is_partial(core.config) and not is_here(core, id):
+        core.promised.bring(roots_of(core, id))  # what a name points to has its content
     return id
 
 

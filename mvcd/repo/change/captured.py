@@ -25,17 +25,17 @@ from mvcd.repo.change.captures import Capture, Captures, Taken, digest_of
 from mvcd.repo.change.commit import CommitTarget
 from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.sides import Side, Sides
-from mvcd.repo.contents.bases import ParentTensors
-from mvcd.repo.contents.files import CachingFetch, VersionFiles
+from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.keeping import Kept, alike
 from mvcd.repo.ondisk.statcache import FINE_SLACK_NS, FileStat
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, HeadValue, target_of
 from mvcd.repo.records.results import CommitResult, Context, Diff, Head
-from mvcd.repo.workspace.candidates import Candidate, CandidateState
+from mvcd.repo.workspace.found import CacheRows, Candidate, CandidateState
 from mvcd.repo.workspace.left_out import kept
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan
+from mvcd.repo.workspace.settings import wanted_digests
 from mvcd.repo.workspace.snapshot import Snapshot
 from mvcd.repo.workspace.workspace import Known, ScannedWorkspace
 from mvcd.store.api import Session
@@ -113,6 +113,7 @@ class _Save:
         self._core = core
         self._captures = captures
         self._capture = capture
+        self._files = sorted(capture.files, key=lambda file: file.path)
         self._context = context
         self._describe = describe
         self._confirm = confirm
@@ -147,17 +148,18 @@ class _Save:
         core = self._core
         if torn := self._torn():
             raise Broken(torn)
-        bases = ParentTensors(known.version, core.store, CachingFetch(core.store.get))
+        bases = commit.bases_of(core, known.version, workspace.settings)
         snapshotter = workspace.snapshotter(
-            bases.for_path, _Kept(self._captures.place(self._capture), core.root, self._capture)
+            bases.for_path,
+            _Kept(self._captures.place(self._capture), core.root, self._capture),
+            wanted_digests(workspace.settings),
         )
-        files = sorted(self._capture.files, key=lambda f: f.path)
         scan = Scan(
-            [Candidate(f.path, f.stat, CandidateState.NEW) for f in files],
+            [Candidate(f.path, f.stat, CandidateState.NEW) for f in self._files],
             sorted(self._capture.gone), (), False, 0, core.clock(), {}, (),
         )  # fmt: skip
         try:
-            return snapshotter.take(known, scan, workspace.tracked, target)
+            snapshot = snapshotter.take(known, scan, workspace.tracked, target)
         except Failure as failure:
             if failure.kind not in ("unstable-file", "vanished-file", "unreadable-file"):
                 raise
@@ -165,14 +167,19 @@ class _Save:
             if not broken:
                 raise
             raise Broken(broken) from failure
+        snapshot.unfound_bases = bases.unfound
+        return snapshot
 
     def _prove(self, snapshot: Snapshot) -> None:
         """All bytes that were read are those that were taken. Raises Broken."""
+        settled = {
+            file.path for file, held in zip(self._files, snapshot.settled, strict=True) if held
+        }
         broken = {
             found.name: f"{file.path} changed while it was read"
             for found in self._capture.sets
             for file in found.files
-            if file.path not in snapshot.settled
+            if file.path not in settled
         }
         broken |= self._moved()
         broken |= self._confirm()
@@ -252,16 +259,17 @@ class _Save:
             bytes_new=snapshot.bytes_new,
             bytes_stored=snapshot.bytes_stored + stored,
             skipped=tuple(now.scan.skipped),
+            unfound_bases=snapshot.unfound_bases,
         )
         return SavedCapture(id, version.generation, result)
 
     def _rows(
         self, now: ScannedWorkspace, head: Head, here: bool, id: VersionId, snapshot: Snapshot
-    ) -> dict[bytes, bytes | None]:
+    ) -> CacheRows:
         """Rows that describe the workspace against version `id`: none if it stands elsewhere, or if what it
         was compared with is not the parent."""
         if not here or not (now.scan.fresh or now.known.id == head.version):
-            return {}
+            return CacheRows()
         shown = {c.path: c.stat for c in now.scan.candidates}
         taken = {f.path: f.stat for f in self._capture.files}
         settled = {p: CandidateOutcome.CLEAN for p, stat in taken.items() if shown.get(p) == stat}
@@ -269,7 +277,9 @@ class _Save:
         unseen = {p for p in taken.keys() - shown.keys() if not now.scan.unreadable.above(p)}
         clean = {p for p in unseen if os.path.lexists(os.path.join(self._core.root, p))}
         if self._edits(clean, head, snapshot):
-            return {}  # a version by hand had a later state, and the workspace is as that has it
+            return (
+                CacheRows()
+            )  # a version by hand had a later state, and the workspace is as that has it
         missing |= unseen - clean
         if now.scan.fresh:
             missing = set(_gone_of(snapshot.version, snapshot.fetch, shown, now.left_out))
@@ -316,6 +326,9 @@ class _Kept:
     def at(self, path: str) -> str:
         file = self._files[path]
         return os.path.join(self._place, file.at) if file.at else ""
+
+    def data(self, path: str) -> None:
+        """All lie in files."""
 
     def held_still(self, candidate: Candidate, read: FileStat) -> bool:
         kept = self._files[candidate.path].kept

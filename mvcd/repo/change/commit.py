@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, StaleReuse, UsageError
 from mvcd.ids import VersionId
+from mvcd.inspect.dubious import dubious as dubious_among
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Provenance, Trigger, Version
+from mvcd.repo.bases.finding import TensorBases
+from mvcd.repo.bases.stated import StatedBases
 from mvcd.repo.change import anew
-from mvcd.repo.contents.bases import ParentTensors
 from mvcd.repo.contents.files import CachingFetch, VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.settingskeys import require_known
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.folding import on_disk
 from mvcd.repo.ondisk.ground import Ground
-from mvcd.repo.records.refs import HEADS, HeadValue, check_name
+from mvcd.repo.records.refs import HEADS, HeadValue
 from mvcd.repo.records.results import CommitResult, ComponentCommit, Context, Head
 from mvcd.repo.workspace import ignore
-from mvcd.repo.workspace.scan import CandidateOutcome, Scan, unsafe_link
+from mvcd.repo.workspace.scan import unsafe_link
+from mvcd.repo.workspace.settings import FILE, Settings, load, stated_bases, wanted_digests
 from mvcd.repo.workspace.snapshot import Snapshot
 from mvcd.repo.workspace.workspace import ScannedWorkspace, relative
 from mvcd.store.api import RefUpdate, Session
@@ -141,6 +145,8 @@ def _commit(
     signer: Signer | None,
 ) -> CommitResult:
     damaged = anew.worth_reading_all(core)
+    if trigger is Trigger.MANUAL:  # what saves by itself saves, and status tells
+        require_known(load(core.root), FILE)
     head, workspace = core.head(), ScannedWorkspace(core, fresh=bool(damaged))
     parent = core.version(head.version)
     if not workspace.tracked and not parent.tracked:
@@ -155,9 +161,7 @@ def _commit(
         if not damaged and anew.worth_reading_all(core):
             raise StaleReuse("damage was found on the way", help="run the command again")
         skipped = tuple(sorted({*workspace.scan.skipped, *snapshot.unreadable.items()}))
-        clean = dict.fromkeys(
-            snapshot.settled, CandidateOutcome.CLEAN
-        )  # every file that held still
+        clean = snapshot.settled  # every file that held still
         healed = anew.stored_anew(core, session, damaged)
         if same_content(snapshot.version, parent) and not allow_empty:
             core.store.cache_put(workspace.rows(head.version, clean, snapshot.kept))
@@ -189,10 +193,22 @@ def _commit(
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
         skipped=skipped,
-        leading_out=tuple(_leading_out(core.root, workspace.scan, snapshot, parent)),
+        leading_out=tuple(_leading_out(core.root, snapshot, parent)),
         signature=signature,
         unparsed=tuple(_newly(snapshot.unparsed, version, parent, snapshot.fetch)),
+        unfound_bases=snapshot.unfound_bases,
+        dubious=tuple(_dubious(workspace, parent, snapshot.fetch)),
     )
+
+
+def _dubious(
+    workspace: ScannedWorkspace, parent: Version, fetch: Fetch
+) -> Iterator[tuple[str, str]]:
+    """Of what is seldom meant to be versioned that which the parent has not: it is told once."""
+    files = VersionFiles(parent, fetch)
+    for path, what in sorted(dubious_among(c.path for c in workspace.scan.candidates).items()):
+        if next(iter(files.all(prefix=path.rstrip("/"))), None) is None:
+            yield path, what
 
 
 def _newly(
@@ -220,6 +236,8 @@ def committed(
     leading_out: tuple[tuple[str, str], ...] = (),
     signature: RefUpdate | None = None,
     unparsed: tuple[tuple[str, str], ...] = (),
+    unfound_bases: tuple[tuple[str, str], ...] = (),
+    dubious: tuple[tuple[str, str], ...] = (),
 ) -> CommitResult:
     """The answer of a verb that made `version` as the child of `parent`."""
     signer = None
@@ -242,14 +260,14 @@ def committed(
         leading_out=leading_out,
         signer=signer,
         unparsed=unparsed,
+        unfound_bases=unfound_bases,
+        dubious=dubious,
     )
 
 
-def _leading_out(
-    root: str, scan: Scan, snapshot: Snapshot, parent: Version
-) -> Iterator[tuple[str, str]]:
+def _leading_out(root: str, snapshot: Snapshot, parent: Version) -> Iterator[tuple[str, str]]:
     """Links that the parent has not, and whose targets lie outside: what is there is in no version."""
-    links = [c.path for c in scan.candidates if c.stat.is_symlink and c.path in snapshot.settled]
+    links = snapshot.links
     before = VersionFiles(parent, snapshot.fetch).lookup(links)
     now = VersionFiles(snapshot.version, snapshot.fetch).lookup(links)
     for path in links:
@@ -263,12 +281,30 @@ def _leading_out(
 def take(workspace: ScannedWorkspace, session: Session, parent: Version) -> Snapshot:
     """Reads the workspace into a session."""
     core = workspace.core
-    bases = ParentTensors(
-        parent, core.store, CachingFetch(core.store.get)
-    )  # nothing is fetched for it
-    snapshotter = workspace.snapshotter(bases.for_path)
+    bases = bases_of(core, parent, workspace.settings)
+    wanted = wanted_digests(workspace.settings)
+    snapshotter = workspace.snapshotter(bases.for_path, digests=wanted)
     target = StoreTarget(core.store, session)
-    return snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
+    snapshot = snapshotter.take(workspace.known, workspace.scan, workspace.tracked, target)
+    snapshot.unfound_bases = bases.unfound
+    return snapshot
+
+
+def bases_of(core: Core, parent: Version, settings: Settings) -> TensorBases:
+    """Where what is committed after `parent` finds its bases. Nothing is fetched for it. Raises Failure where
+    the settings are wrong."""
+    fetch = CachingFetch(core.store.get)
+    table = stated_bases(settings)
+    stated = StatedBases(
+        table,
+        parent,
+        fetch,
+        lookup=lambda rev: core.version(core.resolve(rev)),
+        way_to_absent=core.way_to_absent,
+    )
+    return TensorBases(
+        parent, core.store, fetch, stated=stated if table else None, load=core.version
+    )
 
 
 def derived(
@@ -316,7 +352,6 @@ def place_for(core: Core, head: Head) -> CommitTarget:
     number = 2
     while HEADS + name in taken:
         name, number = f"{base}-{number}", number + 1
-    check_name(name, "branch")
     return CommitTarget(name, True, [core.move_head(HeadValue(name))])
 
 

@@ -22,16 +22,18 @@ from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.version import Component, Trigger
 from mvcd.repo.change.choosing import chooser, refuse_unknown
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
+from mvcd.repo.change.placebefore import DASH, place_before
 from mvcd.repo.change.rewriting import Rewrite, carry_out, refuse_unsaved, settle_interrupted
 from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.kept_here import require_here
 from mvcd.repo.intake.targets import StoreTarget
+from mvcd.repo.records.names import known_name, new_name, read_as, written
 from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
     REMOTES,
     HeadValue,
-    check_name,
     target_of,
 )
 from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
@@ -59,13 +61,14 @@ def checkout(
     force: bool = False,
     components: Collection[Component] | None = None,
 ) -> CheckoutResult:
-    """Moves HEAD and the files to a branch (attached) or to any other version (detached). Nothing is left out
-    any more. A branch that only a remote has is made here first. With `components`, only these are brought
-    back, as `restore` does, and HEAD stays."""
+    """Moves HEAD and the files to a branch (attached) or to any other version (detached); `-` is where HEAD
+    was before. Nothing is left out any more. A branch that only a remote has is made here first. With
+    `components`, only these are brought back, as `restore` does, and HEAD stays."""
     if components is not None:
         return restore(core, rev, context=context, components=components)
     with core.lock.hold():
         settle_interrupted(core, context)
+        rev = place_before(core) if rev == DASH else rev
         value, born = _meant(core, core.head(), rev)
         return _go(
             core, value, context, "checkout", f"checkout {rev}",
@@ -75,15 +78,17 @@ def checkout(
 
 def _meant(core: Core, head: Head, rev: str) -> tuple[HeadValue, list[RefUpdate]]:
     """Where a checkout of `rev` puts HEAD, and the branch that is made for it."""
-    if core.store.ref(HEADS + rev) is not None:
-        return HeadValue(rev), []
-    if rev == head.branch:  # not born yet
-        return HeadValue(rev), _born(core, rev)
+    name = known_name(rev, HEADS, core.revisions.has)
+    free = rev.startswith(HEADS) or read_as(name) is None
+    if free and core.revisions.has(HEADS + name):
+        return HeadValue(name), []
+    if free and name == head.branch:  # not born yet
+        return HeadValue(name), _born(core, name)
     try:
         id = core.resolve(rev)
     except Failure:
-        if born := _born(core, rev):
-            return HeadValue(rev), born
+        if free and (born := _born(core, name)):
+            return HeadValue(name), born
         raise
     attached = head.branch is not None and id == head.version
     return HeadValue(head.branch) if attached else HeadValue(None, id), []
@@ -95,7 +100,6 @@ def _born(core: Core, name: str) -> list[RefUpdate]:
     found = {value for ref, value in named if ref.split("/", 2)[2] == HEADS + name}
     if len(found) != 1:
         return []
-    check_name(name, "branch")
     return [RefUpdate(HEADS + name, None, bytes(target_of(found.pop())))]
 
 
@@ -144,7 +148,14 @@ def switch(
     force: bool = False,
 ) -> CheckoutResult:
     """Moves HEAD and the files to a branch; `create` makes it first, at `start`. One that only a remote has is
-    made as it is there."""
+    made as it is there; `-` is where HEAD was before, also if that was a version."""
+    if name == DASH and not create:
+        return _back(core, context, force=force)
+    name = (
+        new_name(name, HEADS, "mvc switch -c ")
+        if create
+        else known_name(name, HEADS, core.revisions.has)
+    )
     with core.lock.hold():
         settle_interrupted(core, context)
         ref = HEADS + name
@@ -153,23 +164,30 @@ def switch(
             if core.store.ref(ref) is None and not made:
                 raise Failure(
                     f"there is no branch {name!r}", kind="unknown-branch",
-                    help=f"mvc switch -c {name}  (to make it), or: mvc branch",
+                    help=f"mvc switch -c {written(ref)}  (to make it), or: mvc branch",
                 )  # fmt: skip
             return _go(
                 core, HeadValue(name), context, "switch", f"switch {name}",
                 force=force, updates=made, target=_target(made),
             )  # fmt: skip
-        check_name(name, "branch")
         id = core.resolve(start)
         if core.store.ref(ref) is not None:
             raise Failure(
-                f"branch {name!r} exists", kind="branch-exists", help=f"mvc switch {name}"
+                f"branch {name!r} exists", kind="branch-exists", help=f"mvc switch {written(ref)}"
             )
         born = [] if id == EMPTY_ID else [RefUpdate(ref, None, bytes(id))]
         return _go(
             core, HeadValue(name), context, "switch", f"switch -c {name}",
             force=force, updates=born, target=id,
         )  # fmt: skip
+
+
+def _back(core: Core, context: Context, *, force: bool) -> CheckoutResult:
+    with core.lock.hold():
+        settle_interrupted(core, context)
+        before = place_before(core)
+        value, _ = _meant(core, core.head(), before)
+        return _go(core, value, context, "switch", f"switch {before}", force=force)
 
 
 def _go(
@@ -189,6 +207,7 @@ def _go(
     leaving = out if leaving is None else leaving
     id = target if target is not None else _version_of(core, value)
     version = core.version(id)
+    require_here(core, id)
     workspace = ScannedWorkspace(core)
     dirty = workspace.differences(head.version)
     if core.promised is not None and not left_out.untouched(core.root, leaving):
@@ -228,6 +247,7 @@ def restore(
     with core.lock.hold():
         settle_interrupted(core, context)
         id = core.resolve(rev)
+        require_here(core, id)
         version, head = core.version(id), core.head()
         inside = [relative(core.root, p) for p in paths]
         chosen = chooser(inside, components)
@@ -270,6 +290,7 @@ def rollback(
     with core.lock.hold():
         settle_interrupted(core, context)
         id = core.resolve(rev)
+        require_here(core, id)
         old, head = core.version(id), core.head()
         parent = core.version(head.version)
         if old.components == parent.components and old.tracked == parent.tracked:

@@ -20,6 +20,7 @@ from mvcd.repo.restore.checkout import Checkout, why_reserved
 from mvcd.repo.restore.early import Begun
 from mvcd.repo.restore.planning import CheckoutPlan, refuse_alike, some
 from mvcd.repo.workspace import left_out
+from mvcd.repo.workspace.found import CacheRows
 from mvcd.repo.workspace.left_out import Components, changes_here
 from mvcd.repo.workspace.scan import CandidateOutcome
 from mvcd.repo.workspace.workspace import ScannedWorkspace
@@ -38,6 +39,7 @@ class Rewrite:
     undoes: int | None = None
     leaving: Components | None = None  # what is left out afterwards; None: what is now
     early: Begun | None = None  # files that were begun before
+    stash: tuple[str, str] | None = None  # ref and message under which work put aside stays
 
 
 FORCED = {"checkout", "switch", "rollback"}
@@ -97,9 +99,9 @@ def carry_out(
                 _forget(core, saved)
             raise
         stats = {w.path: w.stat for w in written}
-        done = None if saved is None else RefUpdate(saved_name(core.workspace), saved, None)
+        refs = [*move.refs, *_kept(core, move, saved)]
         core.record(
-            context, move.verb, move.detail, [*move.refs, done], session=session, files=True,
+            context, move.verb, move.detail, refs, session=session, files=True,
             saved=saved, undoes=move.undoes,
             cache=_rows_after(core, move.id, move.version, planned, stats, leaving),
         )  # fmt: skip
@@ -125,12 +127,23 @@ def _put_aside(
     """Stores the workspace as a version that the ref `saved/ID` names until the verb has ended."""
     head = core.head()
     snapshot = take(workspace, session, core.version(head.version))
-    version = derived(snapshot.version, head, f"work before {move.verb}", Trigger.AUTO, context)
+    said, trigger = f"work before {move.verb}", Trigger.AUTO
+    if move.stash is not None:
+        said, trigger = move.stash[1], Trigger.MANUAL  # which no retention takes
+    version = derived(snapshot.version, head, said, trigger, context)
     data = version.encode()
     id = VersionId.of(data)
     StoreTarget(core.store, session).put_object(id, data)
     session.commit([RefUpdate(saved_name(core.workspace), None, bytes(id))])
     return id
+
+
+def _kept(core: Core, move: Rewrite, saved: VersionId | None) -> Sequence[RefUpdate]:
+    """The end of a verb's own note about work put aside, which a stash goes on holding."""
+    if saved is None:
+        return []
+    stash = [] if move.stash is None else [RefUpdate(move.stash[0], None, bytes(saved))]
+    return [*stash, RefUpdate(saved_name(core.workspace), saved, None)]
 
 
 def _forget(core: Core, saved: VersionId | None) -> None:
@@ -147,10 +160,10 @@ def _rows_after(
     planned: CheckoutPlan,
     stats: Mapping[str, FileStat],
     leaving: Components,
-) -> dict[bytes, bytes | None]:
+) -> CacheRows:
     """Cache rows after the files were written; none where the old rows cannot be turned into new ones."""
     if id == EMPTY_ID:
-        return {}
+        return CacheRows()
     ended = core.left_out() - leaving
     gone = next(left_out.not_here(core.root, version, ended, core.fetch), None)
     workspace = ScannedWorkspace(
@@ -165,7 +178,7 @@ def _rows_after(
     else:
         moved = changes_here(core.root, workspace.known.version, version, leaving, core.fetch)
         if not moved.keys() <= here.keys() | set(scan.vanished):
-            return {}
+            return CacheRows()
         entries = files.lookup(stats.keys() | set(scan.vanished))
         missing = [path for path in scan.vanished if path in entries]
     settled: dict[str, CandidateOutcome | RecipeId] = {}

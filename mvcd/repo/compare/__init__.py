@@ -6,11 +6,12 @@ earlier     which checkpoint went before one that came
 diff        the five differences, from records and manifests
 tensorchanges  which tensors changed, names and counts
 weights     what became of every tensor
-tensortable  the tensors of one side
-tensorform  a tensor's dtype and shape, and whether it has figures
+tensortable  the tensors of one side, and whether they have figures
 tensormatch  which tensor of one side is which of the other
 tensorrows  both sides' tensors, gathered
 modelfiles  what weight files say of a network
 architecture  what changed in the network
+dumped      settings that a library wrote down whole
 data        what changed in the data
+tablechanges  tables before and after
 """

@@ -16,7 +16,7 @@ from mvcd.repo.compare.sides import Sides
 from mvcd.repo.contents.files import ABSENT, Change, Placed
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import Diff, FileChanges, ValueChange, WeightChanges
-from mvcd.repo.workspace.settings import metric_rules
+from mvcd.repo.workspace.settings import current, metric_rules
 
 MAX_TEXT_BYTES = 4 << 20
 """Bytes of the largest file shown line by line."""
@@ -31,7 +31,7 @@ def diff(
     paths: Collection[str] = (),
 ) -> Diff:
     """Compares `old` (None: HEAD) with `new` (None: the workspace), or parts of them (narrowing.py)."""
-    rules = metric_rules(core.root)
+    rules = metric_rules(current(core))
     sides = parts_of(core, old, new, paths)
     return diff_sides(sides, components=components, metrics=rules)
 
@@ -63,6 +63,7 @@ def diff_sides(
         absent=tensors.absent,
         totals={c: (old.components[c], new.components[c]) for c in wanted},
         came=tensors.came,
+        unread=tensors.unread,
     )
 
 

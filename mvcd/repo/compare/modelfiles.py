@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from functools import partial
-from typing import BinaryIO
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.flatten import flatten
 from mvcd.inspect.layers import Keyed, Layer, layers_in
-from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.spans import ReadAt, reading
 from mvcd.inspect.tensorfile import (
     TOLD_BY_RECIPES,
     WITHOUT_METADATA,
@@ -73,7 +72,7 @@ class ModelFiles:
         if key not in self._headers:
             beside = partial(self._beside, entry.path) if is_headed_beside(name) else None
             with self._side.open(entry) as file:
-                self._headers[key] = tensorfiles.read(_ReadAt(file), entry.size, name, beside)
+                self._headers[key] = tensorfiles.read(reading(file), entry.size, name, beside)
         return self._headers[key]
 
     def _beside(self, path: str, name: str) -> tuple[ReadAt, int] | None:
@@ -85,18 +84,9 @@ class ModelFiles:
 
         def read_at(offset: int, length: int) -> bytes:
             with self._side.open(entry) as file:
-                return _ReadAt(file)(offset, length)
+                return reading(file)(offset, length)
 
         return read_at, entry.size
-
-
-class _ReadAt:
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def __call__(self, offset: int, length: int) -> bytes:
-        self._file.seek(offset)
-        return self._file.read(length)
 
 
 def _nothing(offset: int, length: int) -> bytes:

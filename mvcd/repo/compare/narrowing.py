@@ -20,6 +20,7 @@ from mvcd.repo.compare.sides import Side, Sides, sides_of
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import ABSENT, Placed
 from mvcd.repo.core.core import Core
+from mvcd.repo.records.revisions import split_path
 
 
 class ComparedPart(NamedTuple):
@@ -30,13 +31,11 @@ class ComparedPart(NamedTuple):
 
     @classmethod
     def of(cls, text: str | None) -> ComparedPart:
-        """Splits at the first colon that is not within braces, as those of `main@{10:30}` are."""
-        depth = 0
-        for at, sign in enumerate(text or ""):
-            depth += (sign == "{") - (sign == "}")
-            if sign == ":" and not depth and text is not None:
-                return cls(text[:at] or "HEAD", text[at + 1 :].strip("/") or ".")
-        return cls(text)
+        """Splits as `split_path` does; the path is from the top of the workspace, which is "."."""
+        if text is None:
+            return cls(None)
+        rev, path = split_path(text)
+        return cls(rev, None if path is None else path.strip("/") or ".")
 
     @property
     def shown(self) -> str:
@@ -146,13 +145,13 @@ def _narrow(core: Core, side: Side, files: Mapping[str, Placed], made: dict[Dige
 
 
 def _with_values(core: Core, side: Side) -> Version:
-    gathered = flatvalues.gather(side.files.all(), lambda placed: _told(core, side, placed))
+    gathered = flatvalues.gather(side.files.all(), lambda placed: values_of(core, side, placed))
     settings, _ = flatvalues.merged(gathered.settings)
     metrics, _ = flatvalues.merged(gathered.metrics)
     return replace(side.version, hyperparameters=settings, metrics=metrics)
 
 
-def _told(core: Core, side: Side, placed: Placed) -> Recorded | None:
+def values_of(core: Core, side: Side, placed: Placed) -> Recorded | None:
     component, entry = placed
     key = flatvalues.cache_key(component, entry.path, entry.recipe)
     (row,) = core.store.cache_get([key])

@@ -10,7 +10,7 @@ from mvcd.monitor import Silent
 from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.compare.tensortable import TensorSide
 from mvcd.repo.compare.weights import TensorDiff, Weights
-from mvcd.repo.contents.pieces import Content
+from mvcd.repo.contents.pieces import Content, UnreadableContent
 from mvcd.repo.records.results import WeightChanges
 
 READ_BYTES = 64 << 20
@@ -46,6 +46,7 @@ def compare_tensors(sides: Sides) -> WeightChanges:
         _changes(across) if across else None,
         tuple(path for path in table.absent if path),
         came,
+        any(tensor.problem == UnreadableContent.LARGE for tensor in table.values()),
     )
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain
+from math import prod
 
 from mvcd.inspect import turning
 from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.statistics import is_number, unit
 from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
@@ -124,24 +126,31 @@ class TensorSide:
 
     def _located(
         self, entry: Entry, directory: str, tensor: StoredTensor
-    ) -> bytes | list[tuple[Entry, Range]] | None:
+    ) -> bytes | list[tuple[tuple[Entry, ...], Range]] | None:
         """None when a file that should hold the data is not there, or too short."""
         if isinstance(tensor.content, bytes):
             return tensor.content
-        located: list[tuple[Entry, Range]] = []
+        located: list[tuple[tuple[Entry, ...], Range]] = []
         for place in tensor.content:
-            file = self._beside(directory, place.beside) if place.beside else entry
-            if file is None or place.offset + place.size > file.size:
-                return None
-            located.append((file, place))
+            files: list[Entry] = []
+            for part in place.parts:
+                file = self._beside(directory, part.beside) if part.beside else entry
+                if file is None or (not part.literal and part.offset + part.size > file.size):
+                    return None
+                files.append(file)
+            located.append((tuple(files), place))
         return located
 
     def _walk(
-        self, path: str, located: bytes | list[tuple[Entry, Range]], *, inflate: bool = True
+        self,
+        path: str,
+        located: bytes | list[tuple[tuple[Entry, ...], Range]],
+        *,
+        inflate: bool = True,
     ) -> Iterator[ContentPiece]:
         if isinstance(located, bytes):
             return self.content.literal(path, located)
-        ranges = (self.content.range(file, place, inflate=inflate) for file, place in located)
+        ranges = (self.content.placed(files, place, inflate=inflate) for files, place in located)
         return chain.from_iterable(ranges)
 
     def _opened(self, directory: str, name: str) -> tuple[ReadAt, int] | None:
@@ -154,3 +163,28 @@ class TensorSide:
             placed = self._files.find(path)
             self._companions[path] = None if placed is None else placed.entry
         return self._companions[path]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorForm:
+    """A tensor on one side: the file it lies in, its dtype and shape."""
+
+    path: str
+    dtype: str
+    shape: tuple[int, ...]
+    size: int  # bytes
+
+    @property
+    def readable(self) -> bool:
+        """Whether its bytes are numbers to us. Where elements are packed together, their shape has to be whole
+        blocks of them: half a byte of padding is no number."""
+        if not is_number(self.dtype):
+            return False
+        width, elements = unit(self.dtype)
+        blocks, rest = divmod(self.size, width)
+        told = prod(self.shape) * (2 if self.dtype == "F4_X2" else 1)  # which are pairs
+        return elements == 1 or (blocks * elements, rest) == (told, 0)
+
+
+def form_of(row: TensorRow | None) -> TensorForm | None:
+    return None if row is None else TensorForm(row.path, row.dtype, row.shape, row.size)

@@ -25,10 +25,9 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.version import EMPTY
 from mvcd.repo.compare.sides import Sides
-from mvcd.repo.compare.tensorform import form_of
 from mvcd.repo.compare.tensormatch import matched, present
 from mvcd.repo.compare.tensorrows import Rows, gather
-from mvcd.repo.compare.tensortable import TensorRow, TensorSide
+from mvcd.repo.compare.tensortable import TensorRow, TensorSide, form_of
 from mvcd.repo.contents.files import ABSENT
 from mvcd.repo.contents.pieces import Content, Run, UnreadableContent, blaming, same, windows
 from mvcd.repo.contents.pipeline import Pipeline
@@ -364,7 +363,7 @@ class Weights(Mapping[str, TensorDiff]):
         if self._left is not None:
             self._left -= size
             if self._left < 0:
-                raise UnreadableContent("large, not read")
+                raise UnreadableContent(UnreadableContent.LARGE)
 
     def _submit(self, pipeline: Pipeline, tensor: TensorDiff) -> None:
         old, new = tensor.pair

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, UsageError
+from mvcd.repo.core.configkeys import FALSE, TRUE, require_known
 from mvcd.wire.address import require_no_secret, shown
 
 Setting = str | int | float | bool
@@ -26,6 +27,11 @@ class Config:
         self._path = path
         self._values: dict[str, Setting] | None = None
         self._instead: str | None = None
+
+    @property
+    def path(self) -> str:
+        """Where the file is, or would be."""
+        return self._path
 
     @classmethod
     def of_text(cls, path: str, text: str) -> Self:
@@ -43,11 +49,25 @@ class Config:
         value = self._load().get(key)
         return None if value is None else _shown(key, value)
 
+    def flag(self, key: str, *, default: bool) -> bool:
+        """What a key says that is true or false. Raises UsageError for anything else."""
+        value = self.get(key)
+        word = (value or "").lower()
+        if value is None or word in TRUE | FALSE:
+            return default if value is None else word in TRUE
+        raise UsageError(
+            f"{key} is {value!r}, neither true nor false",
+            kind="bad-config",
+            help=f"mvc config set {key} {str(default).lower()}",
+        )
+
     def items(self) -> Iterator[tuple[str, str]]:
         for key, value in sorted(self._load().items()):
             yield key, _shown(key, value)
 
     def set(self, key: str, value: str) -> None:
+        """Sets a key as people do. Raises UsageError for one that is none, and for a value that cannot be."""
+        require_known(key, value)
         self.write({key: value})
 
     def unset(self, key: str) -> None:

@@ -28,10 +28,12 @@ from mvcd.repo.core.location import Location
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.ondisk.folding import FoldedNames
 from mvcd.repo.records import operations
+from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import (
     DEFAULT_BRANCH,
     EMPTY_ID,
     HEADS,
+    PRUNED,
     STAGES,
     HeadValue,
     decode_components,
@@ -141,7 +143,7 @@ class Core:
         """The exact command by which content that is not here comes."""
         from mvcd.repo.core import wanted  # late: start-up
 
-        return wanted.way_to_absent(self.config)
+        return wanted.way_to_absent(self.config, pruned=bool(self.store.refs(PRUNED)))
 
     def fetch_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         """Fetches objects like `fetch`, each of them once, in any order."""
@@ -163,19 +165,17 @@ class Core:
 
     @cached_property
     def promised(self) -> Promised | None:
-        """Where content rests that is absent here by choice; None in a complete repository."""
+        """Where content rests that was left out here or pruned; None if nothing was, or nobody can be asked."""
         from mvcd.repo.core import wanted  # late: start-up
 
-        if not wanted.is_partial(self.config):
+        name = wanted.asked(self.config, pruned=bool(self.store.refs(PRUNED)))
+        if name is None:
             return None
         from mvcd.repo.core.promised import Promised  # late: start-up
 
+        told = lambda url: self.secret(url)  # noqa: E731, PLW0108 - it may be told later
         return Promised(
-            self.store,
-            self.config,
-            secret=lambda url: self.secret(url),  # noqa: PLW0108 - it may be told later
-            clock=self.clock,
-            monitor=self.monitor,
+            self.store, self.config, name, secret=told, clock=self.clock, monitor=self.monitor
         )
 
     def _load_version(self, id: VersionId) -> Version:
@@ -187,7 +187,7 @@ class Core:
     @cached_property
     def revisions(self) -> Revisions:
         head = HEADS + self._main() if self._workspace is None else head_name(self._workspace)
-        return Revisions(self.store, head, self.version, self.operations)
+        return Revisions(self.store, head, self.version, self.operations, self.monitor)
 
     def resolve(self, rev: str) -> VersionId:
         """Finds the version that a person means, as of now. Raises Failure(kind="unknown-revision")."""
@@ -344,6 +344,11 @@ class Core:
         for id, missing in zip(ids, session.missing(ids), strict=True):
             if missing:
                 raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
+        for id in marked_by(self.store.refs(PRUNED)).keys() & set(
+            ids
+        ):  # else nothing holds its content
+            parts = self.version(id).components.values()
+            session.missing([part.root for part in parts if part.root is not None])
 
     def close(self) -> None:
         if "promised" in self.__dict__ and self.promised is not None:
@@ -380,8 +385,6 @@ def create(
     people of the directory's group may write it too (mvcd/disk/group.py).
     """
     require_utf8()
-    if not os.path.isdir(root):
-        raise Failure(f"{root} is not a directory", kind="no-directory", help=f"mkdir -p {root}")
     place = location.prepare(root, group=group)
     settings, again = location.new_settings(place, store)
     workspace = settings["workspace.id"]

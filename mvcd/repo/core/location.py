@@ -5,6 +5,7 @@
 .mvc/lock          held (flock) by the verb that changes the workspace
 .mvc/staging/      files being written by a checkout, renamed into place when they are verified
 .mvc/early-*/      files being written by a fetch, for the checkout that follows it
+.mvc/written-*/    files being written in a transaction, for the version that it makes
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shlex
 from dataclasses import dataclass
 
 from mvcd.disk.directories import make_directories
 from mvcd.disk.group import share_directory
+from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository
 from mvcd.repo.core.config import Config
 from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, remedy
@@ -94,6 +97,12 @@ def _nothing_at(start: str) -> NoRepository:
             cause=f"{remains.config_path} is missing",
             help="mvc repair",
         )
+    if not os.path.lexists(start):
+        return NoRepository(
+            f"there is no directory {start}",
+            cause="so no repository is there",
+            help=f"mkdir -p {shlex.quote(start)} && mvc init {shlex.quote(start)}",
+        )
     return NoRepository(
         f"no mvc repository at {start} or above",
         cause=f"no directory on the way up holds {DIRECTORY}/config.toml",
@@ -151,7 +160,13 @@ def _is_store(path: str) -> bool:
 
 
 def prepare(root: str, *, group: bool = False) -> Location:
-    """Makes `.mvc/` without settings, the group's or not: no repository yet. Raises Failure where one is."""
+    """Makes `.mvc/` without settings, the group's or not: no repository yet. Raises Failure where one is, and
+    where there is no directory."""
+    if not os.path.isdir(root):
+        there = os.path.abspath(root)
+        said = "is not a directory" if os.path.lexists(root) else "does not exist"
+        help = None if os.path.lexists(root) else f"mkdir -p {shlex.quote(there)}"
+        raise Failure(f"{there} {said}", kind="no-directory", help=help)
     location = Location(os.path.realpath(root))
     if os.path.exists(location.config_path) or _is_store(location.root):
         raise Failure(
@@ -162,6 +177,8 @@ def prepare(root: str, *, group: bool = False) -> Location:
     make_directories(location.directory)
     if group:
         share_directory(location.directory)
+    # so that git beside us does not save our store as well
+    replace_file(os.path.join(location.directory, ".gitignore"), b"*\n", durable=False)
     return location
 
 

@@ -13,9 +13,9 @@ from mvcd.objects.entry import Entry
 from mvcd.repo.core import connecting, remotes
 from mvcd.repo.core.config import Config
 from mvcd.repo.core.remotes import Secret
-from mvcd.store.api import ObjectReader, Store
+from mvcd.store.api import Store
 from mvcd.store.peer import Peer
-from mvcd.sync.walk import difference
+from mvcd.sync.whole import whole
 
 PAUSE_SECONDS = 30
 
@@ -28,6 +28,7 @@ class Promised:
         self,
         store: Store,
         config: Config,
+        name: str,
         *,
         secret: Secret,
         clock: Callable[[], int],
@@ -35,6 +36,7 @@ class Promised:
     ) -> None:
         self._store = store
         self._config = config
+        self._name = name
         self._secret = secret
         self._clock = clock
         self._monitor = monitor
@@ -56,7 +58,7 @@ class Promised:
 
         stop = Kind.RECIPE if lists_only else Kind.VERSION
         wanted = list(dict.fromkeys(roots))
-        if _all_here(self._store, wanted, stop):
+        if whole(self._store, wanted, stop):
             return
         with self._lock, self._once(), self._store.session() as session:
             fetch_below(session, self._store, [self._connected()], wanted, self._monitor, stop=stop)
@@ -93,14 +95,10 @@ class Promised:
             except MissingObject as error:
                 raise MissingObject(
                     str(error),
-                    cause=f"this clone left it out, and {self._name} does not have it",
+                    cause=f"it was left out here or pruned, and {self._name} does not have it",
                     help="mvc verify --remote",
                 ) from error
             session.flush()
-
-    @property
-    def _name(self) -> str:
-        return self._config.get("partial.remote") or ""
 
     def _connected(self) -> Peer:
         if self._peer is None:
@@ -110,7 +108,7 @@ class Promised:
                     found, self._secret, self._clock, self._monitor.warn
                 )
             except MvcError as error:
-                error.cause = error.cause or "content that this clone left out is needed"
+                error.cause = error.cause or "content that was left out here or pruned is needed"
                 raise
         return self._peer
 
@@ -118,21 +116,3 @@ class Promised:
         if self._peer is not None:
             self._peer.close()
             self._peer = None
-
-
-def _all_here(store: ObjectReader, roots: Sequence[Digest], stop: Kind) -> bool:
-    """Whether nothing has to be fetched: then a clone works without its remote."""
-
-    def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        wanted = [id for id in ids if id.kind is not stop]
-        if not all(store.has(wanted)):
-            raise MissingObject("some of it is not here")
-        return store.get_many(wanted)
-
-    try:
-        for group in difference(roots, (), read, read):
-            if not all(store.has([id for id in group if id.kind is Kind.CHUNK])):
-                return False
-    except MissingObject:
-        return False
-    return True

@@ -65,8 +65,10 @@ class Wanted:
         new: Sequence[VersionId],
         heads: Collection[VersionId],
         read: Callable[[Digest], bytes],
+        pruned: Collection[VersionId] = (),
     ) -> frozenset[Digest]:
-        """Component roots of new versions (parents first) whose content does not come."""
+        """Component roots of new versions (parents first) whose content does not come, that of the `pruned`
+        ones with it."""
         leave: set[Digest] = set()
         keep: set[Digest] = set()
         deep = dict.fromkeys(heads, 1)
@@ -75,7 +77,7 @@ class Wanted:
             depth = deep.get(id, 1)
             for parent in version.parents:
                 deep[parent] = min(deep.get(parent, depth + 1), depth + 1)
-            wanted = self.depth is None or depth <= self.depth
+            wanted = id not in pruned and (self.depth is None or depth <= self.depth)
             for component, root in version.components.items():
                 if root.root is not None:
                     here = wanted and (self.only is None or component in self.only)
@@ -105,13 +107,27 @@ def wanted(config: Config) -> Wanted:
         ) from None
 
 
-def way_to_absent(config: Config) -> str:
-    """The exact command by which content that is not here comes, in the form of an error's `help`."""
+def asked(config: Config, *, pruned: bool) -> str | None:
+    """The remote that is asked for content that is not here; None if none is. `pruned`: some was let go of."""
     name = config.get("partial.remote")
+    return _default(config) if name is None and pruned else name
+
+
+def _default(config: Config) -> str | None:
+    names = remotes.remotes(config)
+    return remotes.DEFAULT if remotes.DEFAULT in names else min(names, default=None)
+
+
+def way_to_absent(config: Config, *, pruned: bool) -> str:
+    """The exact command by which content that is not here comes, in the form of an error's `help`."""
+    name = asked(config, pruned=pruned)
     if name is not None:
         return f"mvc verify --remote {name}  (tells why {name} did not give it)"
-    names = remotes.remotes(config)
-    if names:
-        name = remotes.DEFAULT if remotes.DEFAULT in names else min(names)
+    name = _default(config)
+    if name is not None:
         return f"mvc config set partial.remote {name}  (fetches it when it is asked for)"
+    if pruned:
+        return (
+            "mvc remote add origin URL  (of a repository that has it: then it comes when asked for)"
+        )
     return "mvc remote add origin URL && mvc config set partial.remote origin"

@@ -1,5 +1,6 @@
 """Questions over many versions, and runs.
 
+whereabouts  pruned versions, and who has their content
 walk        versions at a glance, for questions that look at all of them
 history     versions in the order people read them
 listing     the files of one version, and their bytes

@@ -18,8 +18,10 @@ from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.kept_here import not_to_be_had
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.walk import ancestors
+from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import Context, HistoryEntry
 
@@ -175,6 +177,7 @@ def _stand(core: Core, state: BisectState) -> Bisection:
     candidates = _candidates(core, state)
     bad = VersionId.parse(state.bad)
     skipped = set(map(VersionId.parse, state.skipped))
+    skipped |= not_to_be_had(core, [version.id for version in candidates]).keys()
     if len(candidates) == 1:
         return Bisection(state, 1, first_bad=_entry(core, bad))
     midpoint = _midpoint(candidates, bad, skipped)
@@ -248,7 +251,8 @@ def _counts(candidates: Sequence[Glance]) -> Iterator[tuple[VersionId, int]]:
 
 
 def _entry(core: Core, id: VersionId) -> HistoryEntry:
-    return HistoryEntry(id, core.version(id), tuple(names_by_version(core).get(id, ())))
+    names, texts = names_by_version(core), texts_of(core.store, id)
+    return HistoryEntry(id, core.version(id), tuple(names.get(id, ())), annotations=texts)
 
 
 def _path(core: Core) -> str:

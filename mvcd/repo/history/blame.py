@@ -9,6 +9,7 @@ from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.subject import SubjectKind, Untold, subject_of
+from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.records.results import HistoryEntry
 
@@ -47,8 +48,10 @@ def blame(core: Core, name: str, rev: str = "HEAD") -> Blame:
         if same is None:
             break
         version, unchanged = same, unchanged + 1
-    names = names_by_version(core)
-    entry = HistoryEntry(version.id, core.version(version.id), tuple(names.get(version.id, ())))
+    names, texts = names_by_version(core), texts_of(core.store, version.id)
+    entry = HistoryEntry(
+        version.id, core.version(version.id), tuple(names.get(version.id, ())), annotations=texts
+    )
     return Blame(
         subject.name,
         subject.kind,

@@ -11,6 +11,7 @@ from mvcd.inspect.axes import is_axis, is_same_figure, short_name
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.query.evaluate import known_keys, unknown_key, value_finder
 from mvcd.repo.history.query.tree import Key
@@ -33,6 +34,7 @@ class ComparedRow:
     version: Glance
     refs: tuple[str, ...]
     cells: tuple[Value, ...]
+    numbered: bool = True  # whether vN names it here
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,14 @@ def compare_versions(
     known = _columns(values)
     main = [column for column in known if column.differs and not _is_minor(column, values)]
     shown = _chosen(known, main, columns, every_column or len(found) == 1) if found else []
-    names = names_by_version(core)
+    names, numbers = names_by_version(core), Numbers(core)
     places = [(column.kind is SubjectKind.METRIC, column.key) for column in shown]
     rows = [
         ComparedRow(
             version,
             tuple(names.get(version.id, ())),
             tuple(mine[area].get(key) for area, key in places),
+            numbers.names(version.id, version.generation),
         )
         for version, mine in zip(found, values, strict=True)
     ]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from mvcd.inspect import recorded
 from mvcd.inspect.axes import is_same_figure
 from mvcd.inspect.recorded import Recorded
-from mvcd.inspect.runfiles import place_of
-from mvcd.inspect.values import read_metrics
-from mvcd.objects.version import Component, Value, Version
+from mvcd.inspect.runfiles import RunFile, dvclive_metric, kind_of, place_of, steps_beside
+from mvcd.objects.version import Value, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.content import VersionFile
-from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, read_entry
+from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles
 from mvcd.repo.core.core import Core
-
-_DVCLIVE = "plots/metrics/"
 
 
 def history(core: Core, version: Version, metric: str) -> tuple[tuple[float, float], ...]:
@@ -46,12 +43,18 @@ def _history(core: Core, version: Version, name: str) -> tuple[tuple[float, floa
         key = name
     value = version.metrics[name]
     for one in (source, *_others(sources, source, key, value)):
-        mine = (placed for known, placed in gathered.measuring if known == one)
-        points = [point for placed in mine for point in _read(core, placed, key)]
-        points = points or list(_of_dvclive(core, version, one, key))
-        if len(set(points)) > 1:
-            return tuple(sorted(dict(points).items()))
+        mine = [placed for known, placed in gathered.measuring if known == one]
+        points = _points(core, mine, key)
+        points = (
+            points if len(points) > 1 else _points(core, _beside(core, version, mine, key), key)
+        )
+        if points:
+            return tuple(sorted(points.items()))
     return ()
+
+
+def _points(core: Core, files: Iterable[Placed], key: str) -> dict[float, float]:
+    return dict(point for placed in files for point in _read(core, placed, key))
 
 
 def _others(
@@ -83,13 +86,17 @@ def _read(core: Core, placed: Placed, key: str) -> tuple[tuple[float, float], ..
     return recorded.read(component, entry.path, file, entry.size, wanted=key).points
 
 
-def _of_dvclive(
-    core: Core, version: Version, source: str, key: str
-) -> Iterator[tuple[float, float]]:
-    """DVCLive keeps the steps of `train.loss` in `plots/metrics/train/loss.tsv` beside its metrics.json."""
-    directory = source.removesuffix("metrics.json")
-    path = f"{directory}{_DVCLIVE}{key.replace('.', '/')}.tsv"
-    placed = VersionFiles(version, core.fetch).find(path) if directory != source else None
-    if placed is not None and placed.component is Component.RESULTS:
-        data = read_entry(placed.entry, core.fetch)
-        yield from read_metrics(path, io.BytesIO(data), len(data), key.rpartition(".")[2]).points
+def _beside(core: Core, version: Version, files: Iterable[Placed], key: str) -> Iterator[Placed]:
+    """The histories that are kept beside a metrics.json, which has the last values alone."""
+    every = VersionFiles(version, core.fetch)
+    for placed in files:
+        beside = steps_beside(placed.entry.path)
+        if beside is None:
+            continue
+        history, directory = beside
+        if (found := every.find(history)) is not None:
+            yield found
+        for found in every.all(prefix=directory):
+            path = found.entry.path
+            if kind_of(path) is RunFile.DVCLIVE and dvclive_metric(path)[1] == key:
+                yield found

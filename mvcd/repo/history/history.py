@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.refs import EMPTY_ID, HEADS, REMOTES, STAGES, TAGS, target_of
+from mvcd.repo.core.numbers import Numbers
+from mvcd.repo.history.whereabouts import Whereabouts
+from mvcd.repo.records.annotations import texts_of
+from mvcd.repo.records.names import written
+from mvcd.repo.records.refs import EMPTY_ID, HEADS, PRUNED, REMOTES, STAGES, TAGS, target_of
 from mvcd.repo.records.results import HistoryEntry
 
 
@@ -21,29 +25,40 @@ def history(
     component: Component | None = None,
     all_refs: bool = False,
     first_parent: bool = False,
+    starts: Collection[VersionId] | None = None,
 ) -> Iterator[HistoryEntry]:
-    """Yields ancestors of `start` (or of every ref), a child always before its parents, then newest first.
+    """Yields ancestors of `start` (or of every ref, or of `starts`), a child always before its parents, then
+    newest first.
 
     With `component`, only versions that changed it against their first parent.
     """
-    names = names_by_version(core)
-    starts = {core.resolve(start)}
-    if all_refs:
-        starts |= set(names)
+    names, where, numbers = names_by_version(core), Whereabouts(core), Numbers(core)
+    if starts is None:
+        starts = heads(core, start, all_refs=all_refs)
     count = 0
-    for id, version in _walk(core, starts, first_parent=first_parent):
+    for id, version in _walk(core, set(starts), first_parent=first_parent):
         if limit is not None and count >= limit:
             return
         if component is not None and not _touches(core, version, component):
             continue
         count += 1
-        yield HistoryEntry(id, version, tuple(names.get(id, ())))
+        texts = texts_of(core.store, id)
+        numbered = numbers.names(id, version.generation)
+        yield HistoryEntry(id, version, tuple(names.get(id, ())), where.of(id), texts, numbered)
+
+
+def heads(core: Core, start: str = "HEAD", *, all_refs: bool = False) -> set[VersionId]:
+    """Finds the versions that a history begins with. Raises Failure(kind="unknown-revision")."""
+    return {core.resolve(start), *(names_by_version(core) if all_refs else ())}
 
 
 def show(core: Core, rev: str = "HEAD") -> HistoryEntry:
     """Finds one version, with the names that point to it."""
     id = core.resolve(rev)
-    return HistoryEntry(id, core.version(id), tuple(names_by_version(core).get(id, ())))
+    names, where = names_by_version(core), Whereabouts(core)
+    texts, version = texts_of(core.store, id), core.version(id)
+    numbered = Numbers(core).names(id, version.generation)
+    return HistoryEntry(id, version, tuple(names.get(id, ())), where.of(id), texts, numbered)
 
 
 def names_by_version(core: Core) -> dict[VersionId, list[str]]:
@@ -53,14 +68,15 @@ def names_by_version(core: Core) -> dict[VersionId, list[str]]:
     if head.version is not None and head.version != EMPTY_ID:
         found[head.version].append("HEAD")
     for ref, value in sorted(core.store.refs(HEADS).items()):
-        name = ref.removeprefix(HEADS)
-        found[target_of(value)].append(f"HEAD -> {name}" if name == head.branch else name)
+        shown = written(ref)
+        current = ref == f"{HEADS}{head.branch}"
+        found[target_of(value)].append(f"HEAD -> {shown}" if current else shown)
     for ref, value in sorted(core.store.refs(TAGS).items()):
-        found[target_of(value)].append(f"tag: {ref.removeprefix(TAGS)}")
+        found[target_of(value)].append(f"tag: {written(ref, core.revisions.has)}")
     for ref, value in sorted(core.store.refs(REMOTES).items()):
         remote, space, name = ref.removeprefix(REMOTES).split("/", 2)
-        if f"{space}/" != TAGS:
-            found[target_of(value)].append(f"{remote}/{name}")
+        if f"{space}/" not in (TAGS, PRUNED):
+            found[target_of(value)].append(f"{remote}/{written(HEADS + name).removeprefix(HEADS)}")
     if core.store.refs(STAGES):
         from mvcd.repo.records.stages import holders  # late: start-up
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from mvcd.errors import Failure, UsageError
@@ -11,14 +11,18 @@ from mvcd.inspect.direction import Direction
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Component
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.history import names_by_version
-from mvcd.repo.history.query.evaluate import Evaluator, known_keys, unknown_key, value_finder
+from mvcd.repo.history.query.evaluate import NOTE, Evaluator, known_keys, unknown_key, value_finder
 from mvcd.repo.history.query.parse import parse
 from mvcd.repo.history.query.tree import Key
-from mvcd.repo.history.subject import Subject, subject_of
+from mvcd.repo.history.subject import PathsSubject, Subject, subject_of
 from mvcd.repo.history.walk import RefNames, ancestors, selected
+from mvcd.repo.history.whereabouts import Whereabouts
+from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.results import HistoryEntry
-from mvcd.repo.workspace.settings import metric_rules
+from mvcd.repo.workspace.settings import current, metric_rules
+from mvcd.repo.workspace.workspace import relative
 
 _NAMED_VERSIONS = 5
 """Versions named in a warning."""
@@ -31,8 +35,9 @@ class Filter:
         """Raises ExpressionError."""
         self._core = core
         self._expression = expression
+        self._names = RefNames(core)
         self._evaluator = Evaluator(
-            parse(expression), expression, RefNames(core), now_us=core.clock() // 1000
+            parse(expression), expression, self._names, now_us=core.clock() // 1000
         )
         self.matches = self._evaluator.matches
 
@@ -52,6 +57,7 @@ class Filter:
             return
         everything = list(selected(self._core, [], all_refs=True))
         known = set(known_keys(everything))
+        known |= {NOTE + key for version in everything for key in self._names.annotations(version)}
         for key in self._evaluator.unknown if everything else ():
             area, _, rest = key.name.partition(".")
             named = (
@@ -69,6 +75,7 @@ def find(
     best: str | None = None,
     lowest: bool | None = None,
     touching: str | None = None,
+    paths: Sequence[str] = (),
     component: Component | None = None,
     limit: int | None = None,
     all_refs: bool = False,
@@ -76,8 +83,8 @@ def find(
 ) -> Iterator[HistoryEntry]:
     """Yields ancestors of `start` (or of every ref) that meet conditions, newest first; by `best`, the best 10.
 
-    `where` is in the language of query/__init__.py. `lowest` says which way is better when the name of the
-    metric does not.
+    `where` is in the language of query/__init__.py. `paths` are files and directories, of which one changed.
+    `lowest` says which way is better when the name of the metric does not.
     """
     starts = {core.resolve(start)}
     if all_refs:
@@ -87,13 +94,21 @@ def find(
         versions = (v for v in versions if _changed(core, v, component))
     if touching is not None:
         versions = _touching(core, subject_of(core, touching, start), versions)
+    if paths:
+        inside = [relative(core.root, path) for path in paths]
+        versions = _touching(core, PathsSubject(core, inside), versions)
     if where is not None:
         versions = Filter(core, where)(versions)
     if best is not None:
         versions = iter(_best(core, versions, best, lowest, limit if limit is not None else 10))
-    names = names_by_version(core)
+    names, known, numbers = names_by_version(core), Whereabouts(core), Numbers(core)
     for version in islice(versions, limit):
-        yield HistoryEntry(version.id, core.version(version.id), tuple(names.get(version.id, ())))
+        id = version.id
+        texts = texts_of(core.store, id)
+        numbered = numbers.names(id, version.generation)
+        yield HistoryEntry(
+            id, core.version(id), tuple(names.get(id, ())), known.of(id), texts, numbered
+        )
 
 
 def _touching(core: Core, subject: Subject, versions: Iterable[Glance]) -> Iterator[Glance]:
@@ -118,7 +133,7 @@ def _changed(core: Core, version: Glance, component: Component) -> bool:
 
 def is_lowest(core: Core, key: str) -> bool:
     """Whether less of a metric is better. Raises UsageError when nothing says so."""
-    direction = metric_rules(core.root).direction(key)
+    direction = metric_rules(current(core)).direction(key)
     if direction is Direction.NEITHER:
         raise UsageError(
             f"is more of {key} better, or less?",

@@ -47,7 +47,8 @@ def series(
 ) -> tuple[Series, ...]:
     """Reads metrics along the first parents of each of `revs`, oldest first.
 
-    With `steps`, the points of a metric are those that the newest version's file has, where it has several.
+    With `steps`, the points of a metric are those that the newest version's file has, where it has several, or
+    where the versions do not say their steps themselves.
 
     Raises ExpressionError (kind "unknown-key") for a metric that none of the versions has.
     """
@@ -85,7 +86,8 @@ def _points(line: Sequence[Glance], metric: str) -> tuple[Point, ...]:
 def _with_steps(core: Core, found: Series, line: Sequence[Glance]) -> Series:
     newest = line[-1] if line else None
     within = history(core, core.version(newest.id), found.metric) if newest else ()
-    if newest is None or len(within) < 2:
+    alone = any(point.step is not None for point in found.points)
+    if newest is None or len(within) < (2 if alone else 1):
         return found
     points = (
         Point(newest.id, newest.generation, newest.time_us, step, value)

@@ -11,11 +11,11 @@ A name is looked up in the version asked from, then, for what is gone meanwhile,
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 
 from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
@@ -253,6 +253,24 @@ class TensorSubject(Subject):
             return None
         assert isinstance(state, tuple)
         return ", ".join(state) or None
+
+
+class PathsSubject(Subject):
+    """Several files or directories as one subject, which changes when any of them does."""
+
+    def __init__(self, core: Core, names: Sequence[str]) -> None:
+        super().__init__(SubjectKind.PATH, ", ".join(names))
+        self._each = [PathSubject(core, name) for name in names]
+
+    def state(self, version: Glance) -> State:
+        states = [each.state(version) for each in self._each]
+        untold = [state.roots for state in states if isinstance(state, Untold)]
+        return Untold(tuple(chain.from_iterable(untold))) if untold else tuple(states)
+
+    def shown(self, state: State) -> Value:
+        assert isinstance(state, tuple)
+        each = zip(self._each, state, strict=True)
+        return next((value for one, s in each if (value := one.shown(s)) is not None), None)
 
 
 def subject_of(core: Core, name: str, rev: str = "HEAD") -> Subject:

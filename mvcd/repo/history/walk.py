@@ -10,7 +10,8 @@ from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.objects.glance import Glance
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.refs import EMPTY_ID, HEADS, TAGS, target_of
+from mvcd.repo.records.annotations import texts_by_version
+from mvcd.repo.records.refs import EMPTY_ID, HEADS, NOTES, TAGS, target_of
 
 RANGE = ".."
 
@@ -75,7 +76,7 @@ def _tip(core: Core, branch: str) -> VersionId:
 
 
 class RefNames:
-    """What branches, tags and stages say of versions; worked out when it is first asked for."""
+    """What branches, tags, stages and annotations say of versions; worked out when it is first asked for."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -88,6 +89,13 @@ class RefNames:
 
     def stages(self, version: Glance) -> Sequence[str]:
         return self._stages.get(version.id, ())
+
+    def annotations(self, version: Glance) -> Mapping[str, str]:
+        return self._annotations.get(version.id, {})
+
+    @cached_property
+    def _annotations(self) -> Mapping[VersionId, Mapping[str, str]]:
+        return texts_by_version(self._core.store.refs(NOTES))
 
     @cached_property
     def _branches(self) -> Mapping[VersionId, Sequence[str]]:

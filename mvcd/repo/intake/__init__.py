@@ -1,6 +1,8 @@
 """Files into objects: read, cut, digested, encoded, and given to a store or to nobody.
 
-ingest      all of it, for many files
-targets     where the objects go
-recut       whether a file is what a recipe says that was cut along other lines
+ingest       all of it, for many files
+loading      what is read of one file, and what comes back
+copiesfirst  the order of large files: copies before their masters
+targets      where the objects go
+recut        whether a file is what a recipe says that was cut along other lines
 """

@@ -15,34 +15,40 @@ What must not live here: which files are read (scan.py) and what becomes of reci
 
 from __future__ import annotations
 
-import errno
 import functools
-import io
 import os
-import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import count, repeat
+from typing import Protocol
 
 from mvcd.chunking.chunker import StreamCutter
+from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
-from mvcd.ids import ChunkId, Digest, RecipeId
+from mvcd.errors import MissingObject
+from mvcd.ids import Bytes, ChunkId, Digest
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.layout import Layout, ReadAt, TensorInfo
+from mvcd.inspect.layout import Layout, TensorInfo
 from mvcd.monitor import Monitor
-from mvcd.objects.entry import Mode
+from mvcd.repo.bases.chains import Base
+from mvcd.repo.contents.digests import DigestAlgorithm, RunningDigests
 from mvcd.repo.contents.drafts import (
     Done,
     Draft,
     DraftPiece,
-    cut_in_memory,
     digested,
-    plain,
     shape_of,
 )
 from mvcd.repo.contents.pipeline import Pipeline
+from mvcd.repo.intake.loading import (
+    Ingested,
+    LoadedFile,
+    Source,
+    digest_file,
+    open_regular,
+    read_by,
+)
 from mvcd.repo.ondisk.reading import MAX_ATTEMPTS, Unread, read_group, unread, unstable
 from mvcd.repo.ondisk.statcache import FileStat, stat_matches
 
@@ -80,13 +86,28 @@ class Target(Protocol):
         """A node or recipe that was put here and perhaps cannot be fetched yet."""
 
 
+_EDITED_BYTES = 8 << 10
+"""Bytes of new pieces from which it is asked what a file without tensors was before."""
+
+
 class BaseFinder(Protocol):
-    """Proposes a base chunk for the piece at `index` of a tensor, for delta encoding."""
+    """Proposes base chunks for the pieces of one file's tensors, for delta encoding."""
 
-    def base(self, tensor: TensorInfo, index: int) -> tuple[ChunkId, bytes] | None: ...
+    def begin(self, place: str, shape: Layout) -> bool:
+        """The file, which lies at `place`, is read from now on. Returns whether all that was read before must
+        have been put first."""
 
-    def taken(self, tensor: TensorInfo, *, paid: bool) -> None:
-        """Hears whether the difference to the base was worth it."""
+    def base(self, tensor: TensorInfo, index: int, data: Bytes) -> Base | None:
+        """For `data`, the piece at `index` of a tensor. From any thread."""
+
+    def edited(self, chunks: Sequence[tuple[ChunkId, int]], start: int) -> Iterator[Base | None]:
+        """For consecutive chunks (id, size in bytes) of a file without tensors, from offset `start` on."""
+
+    def taken(self, base: Base, *, paid: bool) -> None:
+        """Hears whether the difference to a base was worth it."""
+
+    def put(self, id: ChunkId, base: ChunkId | None, offset: int, size: int) -> None:
+        """Hears that a tensor's chunk was put, the `size` bytes at `offset` of the file."""
 
 
 Bases = Callable[[str], BaseFinder | None]
@@ -95,43 +116,6 @@ Bases = Callable[[str], BaseFinder | None]
 
 def no_bases(_path: str) -> None:
     """For those who store nothing, or nothing as a difference."""
-
-
-Reader = Callable[[BinaryIO, int], object]
-"""Reads a file of so many bytes from its start. It runs between the two looks at the file's stats, so it has
-seen what is stored, if it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file to read: path relative to the root, and its stat as the scan saw it."""
-
-    path: str
-    stat: FileStat
-    reader: Reader | None = None  # what it makes of the content comes back with the result
-    wants_kind: bool = False  # what its content says of the part it is comes back too
-    at: str = ""  # where its bytes lie, relative to the root, if not at its path
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    path: str
-    recipe: RecipeId
-    size: int
-    mode: Mode
-    stat: FileStat  # as it was read: differs from the scan's if the file changed in between
-    told: object = None  # by the source's reader
-    kind: ContentKind = UNKNOWN
-
-
-@dataclass(slots=True)
-class _Loaded:
-    """A small file as its worker leaves it: pieces to put, then nodes and the recipe."""
-
-    result: Ingested
-    layout: Layout
-    done: list[Done]
-    objects: list[tuple[Digest, bytes]]
 
 
 class Ingest:
@@ -146,9 +130,12 @@ class Ingest:
         bases: Bases = no_bases,
         workers: int | None = None,
         unread: dict[str, str] | None = None,
+        digests: Collection[DigestAlgorithm] = (),
     ) -> None:
-        """`unread` takes the files that cannot be read, and why; without it they raise."""
+        """`unread` takes the files that cannot be read, and why; without it they raise. `digests` come back
+        with each result; the workers compute them of the bytes that they have at hand."""
         self._root = root
+        self._digests = digests
         self._unread = unread
         self._target = target
         self._monitor = monitor
@@ -157,6 +144,7 @@ class Ingest:
         self._local = threading.local()
         self._buffers: list[bytearray] = []
         self._results: list[Ingested] = []
+        self._several = False  # large files: one may be the base of another
         self.bytes_new = 0  # raw bytes of chunks the target did not have
         self.bytes_stored = 0  # bytes the target added for them, their nodes and recipes
 
@@ -166,13 +154,14 @@ class Ingest:
     def __exit__(self, *exc: object) -> None:
         self._pipeline.__exit__(None, None, None)
 
-    def run(self, sources: Iterable[Source]) -> Iterator[Ingested]:
-        """Results in the order of the sources; none for what goes to `unread`. Raises Failure of the kinds that
-        `read_group` has."""
+    def run(self, sources: Iterable[Source], *, several: bool = False) -> Iterator[Ingested]:
+        """Results in the order of the sources; none for what goes to `unread`. `several`: more than one of them
+        is larger than SMALL_FILE_BYTES. Raises Failure of the kinds that `read_group` has."""
+        self._several = several
         group: list[Source] = []
         group_bytes = 0
         for source in sources:
-            if source.stat.is_symlink or source.stat.size <= SMALL_FILE_BYTES:
+            if source.stat.is_symlink or source.stat.size <= SMALL_FILE_BYTES or source.data:
                 group.append(source)
                 group_bytes += source.stat.size
                 if len(group) >= _GROUP_FILES or group_bytes >= BATCH_BYTES:
@@ -202,25 +191,28 @@ class Ingest:
         else:
             self._pipeline.submit(functools.partial(self._load_group, group), self._receive_group)
 
-    def _load_group(self, group: Sequence[Source]) -> list[_Loaded | Unread]:
+    def _load_group(self, group: Sequence[Source]) -> list[LoadedFile | Unread]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
-        places = [(s.at or s.path, s.stat.is_symlink) for s in group]
-        contents = read_group(self._root, places, _MAX_WHOLE_BYTES)
         results = [
-            read if isinstance(read, Unread) else _digest_file(source, *read)
-            for source, read in zip(group, contents, strict=True)
+            read if isinstance(read, Unread) else digest_file(source, *read, self._digests)
+            for source, read in zip(group, self._read_group(group), strict=True)
         ]
-        loaded = [file for file in results if isinstance(file, _Loaded)]
-        chunks = [(f, d) for f in loaded for d in f.done if d.id is not None]
-        known = self._target.known([d.id for _, d in chunks if d.id is not None])
-        for (file, item), have in zip(chunks, known, strict=True):
-            if not have:
-                item.encoded = self.encode_piece(file.result.path, file.layout, item.piece)
+        loaded = [file for file in results if isinstance(file, LoadedFile)]
+        chunks = [d.id for f in loaded for d in f.done if d.id is not None]
+        known = iter(self._target.known(chunks))
+        for file in loaded:
+            self._encode_absent(file.result.path, file.layout, file.done, known, 0)
         return results
 
-    def _receive_group(self, results: list[_Loaded | Unread]) -> None:
+    def _read_group(self, group: Sequence[Source]) -> Iterator[tuple[FileStat, bytes] | Unread]:
+        places = [(s.at or s.path, s.stat.is_symlink) for s in group if s.data is None]
+        read = iter(read_group(self._root, places, _MAX_WHOLE_BYTES))
+        for source in group:
+            yield next(read) if source.data is None else (source.stat, source.data)
+
+    def _receive_group(self, results: list[LoadedFile | Unread]) -> None:
         """One question to the target for the whole group: 128 files cost little more than one."""
-        files = [file for file in results if isinstance(file, _Loaded)]
+        files = [file for file in results if isinstance(file, LoadedFile)]
         for problem in results:
             if isinstance(problem, Unread):
                 self._pass_over(problem)
@@ -253,16 +245,17 @@ class Ingest:
     def _read_stream(self, source: Source) -> None:
         path = os.path.join(self._root, source.at or source.path)
         for _ in range(MAX_ATTEMPTS):
-            fd = _open(path, source.path)
+            fd = open_regular(path, source.path)
             try:
                 before = FileStat.of(os.fstat(fd))
-                draft, kind = self._stream_once(fd, before.size, source)
-                told = _read_by(source, fd, before.size)
+                digests = RunningDigests(self._digests, before.size)
+                draft, kind = self._stream_once(fd, before.size, source, digests)
+                told = read_by(source, fd, before.size)
                 if stat_matches(fd, before) and stat_matches(path, before):
                     self._pipeline.submit(
                         _nothing,
                         functools.partial(
-                            self._finish_stream, source.path, draft, before, told, kind
+                            self._finish_stream, source.path, draft, before, told, kind, digests
                         ),
                     )
                     return
@@ -274,24 +267,35 @@ class Ingest:
                 os.close(fd)
         raise unstable(source.path)
 
-    def _stream_once(self, fd: int, size: int, source: Source) -> tuple[Draft, ContentKind]:
+    def _stream_once(
+        self, fd: int, size: int, source: Source, digests: RunningDigests
+    ) -> tuple[Draft, ContentKind]:
         def read_at(offset: int, length: int) -> bytes:
             return os.pread(fd, length, offset)
 
         shape = shape_of(read_at, size)
         kind = kind_of(read_at, size, shape) if source.wants_kind else UNKNOWN
+        finder = self._bases(source.path) if shape.format else None
+        if finder is not None and finder.begin(
+            os.path.join(self._root, source.at or source.path), shape
+        ):
+            self._pipeline.drain()
         draft = Draft(shape)
         cutter = StreamCutter(lambda view: os.readv(fd, [view]), shape.spans)
-        span = index = 0
+        span = index = offset = 0
+        turns = count()
         while chunks := cutter.fill(buffer := self._take_buffer()):
             pieces = []
             for chunk in chunks:
                 span, index = (span, index + 1) if chunk.span == span else (chunk.span, 0)
                 pieces.append(DraftPiece(span, index, chunk.data))
+            size = sum(len(piece.data) for piece in pieces)
+            bring = functools.partial(digests.bring, next(turns), memoryview(buffer)[:size])
             self._pipeline.submit(
-                functools.partial(self._encode, source.path, shape, pieces),
+                functools.partial(self._encode, source.path, shape, pieces, offset, bring),
                 functools.partial(self._receive_batch, source.path, draft, buffer),
             )
+            offset += size
         return draft, kind
 
     def _receive_batch(self, path: str, draft: Draft, buffer: bytearray, done: list[Done]) -> None:
@@ -307,12 +311,20 @@ class Ingest:
         self._buffers.append(buffer)
 
     def _finish_stream(
-        self, path: str, draft: Draft, now: FileStat, told: object, kind: ContentKind, _: None
+        self,
+        path: str,
+        draft: Draft,
+        now: FileStat,
+        told: object,
+        kind: ContentKind,
+        digests: RunningDigests,
+        _: None,
     ) -> None:
         recipe = draft.finish()
         self._put_objects(draft.take_objects())
         self._monitor.advance(items_done=1)
-        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, told, kind))
+        found = digests.finish()
+        self._results.append(Ingested(path, recipe, draft.size, now.mode, now, told, kind, found))
 
     def _take_buffer(self) -> bytearray:
         return self._buffers.pop() if self._buffers else bytearray(BATCH_BYTES)
@@ -326,26 +338,52 @@ class Ingest:
             encoder = self._local.encoder = Encoder()
         return encoder
 
-    def _encode(self, path: str, shape: Layout, pieces: Sequence[DraftPiece]) -> list[Done]:
+    def _encode(
+        self,
+        path: str,
+        shape: Layout,
+        pieces: Sequence[DraftPiece],
+        start: int,
+        bring: Callable[[], None],
+    ) -> list[Done]:
         done = [digested(piece, shape) for piece in pieces]
-        chunks = [item for item in done if item.id is not None]
-        known = self._target.known([item.id for item in chunks if item.id is not None])
-        for item, have in zip(chunks, known, strict=True):
-            if not have:
-                item.encoded = self.encode_piece(path, shape, item.piece)
+        known = self._target.known([item.id for item in done if item.id is not None])
+        self._encode_absent(path, shape, done, iter(known), start)
+        if self._digests:
+            bring()
         return done
 
-    def encode_piece(self, path: str, shape: Layout, piece: DraftPiece) -> Encoded:
+    def _encode_absent(
+        self, path: str, shape: Layout, done: Sequence[Done], known: Iterator[bool], start: int
+    ) -> None:
+        """Encodes those of a file's consecutive pieces, from offset `start` on, that the target has not."""
+        chunks = [(d, d.id, next(known)) for d in done if d.id is not None]
+        bases: Iterator[Base | None] = repeat(None)
+        size = sum(len(d.piece.data) for d, _, _ in chunks)
+        if not shape.format and size >= _EDITED_BYTES and not all(have for _, _, have in chunks):
+            finder = self._bases(path)
+            if finder is not None:
+                bases = finder.edited([(id, len(d.piece.data)) for d, id, _ in chunks], start)
+        for (item, _, have), base in zip(chunks, bases, strict=False):
+            if not have:
+                item.encoded = self.encode_piece(path, shape, item.piece, base)
+
+    def encode_piece(
+        self, path: str, shape: Layout, piece: DraftPiece, base: Base | None = None
+    ) -> Encoded:
+        """With this base, or with one that is found for it."""
         tensor = shape.spans[piece.span].tensor
-        if tensor is None:
-            return self._encoder.encode(piece.data)
-        finder = self._bases(path)
-        base = None if finder is None else finder.base(tensor, piece.index)
+        size, dtype = (1, None) if tensor is None else (tensor.element_size, tensor.dtype)
+        finder = None if tensor is None and base is None else self._bases(path)
+        if tensor is not None and finder is not None:
+            base = finder.base(tensor, piece.index, piece.data)
+        if finder is None or base is None:
+            return self._encoder.encode(piece.data, element_size=size, dtype=dtype)
         encoded = self._encoder.encode(
-            piece.data, element_size=tensor.element_size, dtype=tensor.dtype, base=base
-        )
-        if finder is not None and base is not None:
-            finder.taken(tensor, paid=encoded.base is not None)
+            piece.data, element_size=size, dtype=dtype,
+            base=(base.chunk, base.data), pays=base.pays, widen=base.widen,
+        )  # fmt: skip
+        finder.taken(base, paid=encoded.base is not None)
         return encoded
 
     # ---------------------------------------------------------------- in the receiving thread
@@ -354,53 +392,30 @@ class Ingest:
         """Raw bytes that were new: none if another file of this run brought the chunk."""
         assert item.id is not None
         encoded = item.encoded or self.encode_piece(path, shape, item.piece)
-        stored = self._target.put_chunk(item.id, encoded)
+        try:
+            stored = self._target.put_chunk(item.id, encoded)
+        except (
+            MissingObject
+        ):  # a base that another file held, which was written over before it was put
+            encoded = self._encoder.encode(item.piece.data)
+            stored = self._target.put_chunk(item.id, encoded)
         self.bytes_stored += stored
+        if stored and self._several and shape.format:
+            self._tell(path, shape, item, encoded.base)
         return len(item.piece.data) if stored else 0
+
+    def _tell(self, path: str, shape: Layout, item: Done, base: ChunkId | None) -> None:
+        span = shape.spans[item.piece.span]
+        if span.tensor is not None and item.id is not None:
+            finder = self._bases(path)
+            if finder is not None:
+                offset = span.offset + item.piece.index * TENSOR_PIECE_BYTES
+                finder.put(item.id, base, offset, len(item.piece.data))
 
     def _put_objects(self, objects: Iterable[tuple[Digest, bytes]]) -> None:
         for id, data in objects:
             self.bytes_stored += self._target.put_object(id, data)
 
 
-def _digest_file(source: Source, now: FileStat, data: bytes) -> _Loaded:
-    shape = plain(len(data)) if now.is_symlink else shape_of(_reader(data), len(data))
-    done = [digested(p, shape) for p in cut_in_memory(memoryview(data), shape)]
-    draft = Draft(shape)
-    draft.accept(done)
-    recipe = draft.finish()
-    told = None
-    if source.reader is not None and not now.is_symlink:
-        told = source.reader(io.BytesIO(data), len(data))
-    looked = source.wants_kind and not now.is_symlink
-    kind = kind_of(_reader(data), len(data), shape) if looked else UNKNOWN
-    result = Ingested(source.path, recipe, len(data), now.mode, now, told, kind)
-    return _Loaded(result, shape, done, draft.take_objects())
-
-
-def _read_by(source: Source, fd: int, size: int) -> object:
-    if source.reader is None:
-        return None
-    with os.fdopen(os.dup(fd), "rb") as file:
-        file.seek(0)
-        return source.reader(file, size)
-
-
-def _open(path: str, name: str) -> int:
-    """Does not wait for the other end should the file be a pipe by now."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise unread(name, error.errno or 0) from error
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        return fd
-    os.close(fd)
-    raise unread(name, errno.EISDIR)
-
-
 def _nothing() -> None:
     """The work of a task that only marks a place in the order of results."""
-
-
-def _reader(data: bytes) -> ReadAt:
-    return lambda offset, length: data[offset : offset + length]

@@ -7,6 +7,7 @@ it is, by reading the file once and nothing that is stored.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -19,7 +20,7 @@ from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
 from mvcd.repo.contents.drafts import recipe_along
 from mvcd.repo.contents.files import ABSENT, recipe_of
-from mvcd.repo.intake.ingest import Ingested
+from mvcd.repo.intake.loading import Ingested
 
 
 def as_before(
@@ -27,12 +28,12 @@ def as_before(
     before: Callable[[str], Entry | None],
     fetch: Fetch,
     target: Recent,
-    place: Callable[[str], str],
+    place: Callable[[str], str | bytes],
 ) -> Iterator[Ingested]:
     """The results, with the recipe of the entry before where the content is that entry's.
 
-    `fetch` reads recipes of entries before, `target` has those of the results, `place` is where a path's bytes
-    lie, absolute.
+    `fetch` reads recipes of entries before, `target` has those of the results, `place` tells where a path's
+    bytes lie, absolute, or the bytes.
     """
     for now in results:
         old = before(now.path)
@@ -47,7 +48,8 @@ def as_before(
         data = target.recent(now.recipe)
         alike = data is not None and is_cut_alike(recipe, Recipe.decode(data))
         same = not alike and has_content(place(now.path), recipe)
-        yield replace(now, recipe=old.recipe) if same else now
+        # the file was read twice: the other digests are of the first time, this recipe of the second
+        yield replace(now, recipe=old.recipe, digests=()) if same else now
 
 
 class Recent(Protocol):
@@ -62,8 +64,11 @@ def is_cut_alike(one: Recipe, other: Recipe) -> bool:
     return _lines(one) == _lines(other)
 
 
-def has_content(path: str, recipe: Recipe) -> bool:
-    """Whether the file at `path` has the bytes that the recipe is of. A file that cannot be read has not."""
+def has_content(path: str | bytes, recipe: Recipe) -> bool:
+    """Whether the file at `path` has the bytes that the recipe is of, or bytes themselves are these. A file
+    that cannot be read has not."""
+    if isinstance(path, bytes):
+        return _is_of(recipe, io.BytesIO(path).readinto)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
@@ -71,12 +76,15 @@ def has_content(path: str, recipe: Recipe) -> bool:
     try:
         if os.fstat(fd).st_size != recipe.size:
             return False
-        again = recipe_along(lambda view: os.readv(fd, [view]), _layout(recipe))
-        return again == RecipeId.of(recipe.encode())
+        return _is_of(recipe, lambda view: os.readv(fd, [view]))
     except (OSError, EOFError):
         return False
     finally:
         os.close(fd)
+
+
+def _is_of(recipe: Recipe, read_into: Callable[[memoryview], int]) -> bool:
+    return recipe_along(read_into, _layout(recipe)) == RecipeId.of(recipe.encode())
 
 
 def _lines(recipe: Recipe) -> tuple[object, ...]:

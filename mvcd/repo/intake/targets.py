@@ -9,8 +9,8 @@ from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import ChunkId, Digest, Kind
 from mvcd.store.api import ObjectReader, Session
 
-_RECENT_BYTES = 64 << 20
-"""Of nodes and recipes kept until they can be read from the store; more than a commit of 10^6 files makes."""
+_RECENT_BYTES = 16 << 20
+"""Of nodes and recipes kept until they can be read from the store: the nodes of 250,000 files."""
 
 _MOSTLY_DIGESTS_BYTES = 256
 """Bytes up to which a recipe or node is digests with little between: not worth an attempt to compress it."""
@@ -25,6 +25,7 @@ class StoreTarget:
         self._encoder = Encoder()
         self._recent: dict[Digest, bytes] = {}
         self._recent_bytes = 0
+        self._flushes = session.flushes
 
     def known(self, ids: Sequence[ChunkId]) -> list[bool]:
         return self._store.has(ids) if ids else []
@@ -45,9 +46,14 @@ class StoreTarget:
         return self._recent.get(id)
 
     def _remember(self, id: Digest, data: bytes) -> None:
+        if self._flushes != self._session.flushes:
+            self._flushes = self._session.flushes
+            self._recent.clear()
+            self._recent_bytes = 0
         self._recent_bytes += len(data)
         if self._recent_bytes > _RECENT_BYTES:
             self._session.flush()
+            self._flushes = self._session.flushes
             self._recent.clear()
             self._recent_bytes = len(data)
         self._recent[id] = data

@@ -67,6 +67,8 @@ class Flag(IntEnum):
 
 OURS = frozenset({Flag.CLEAN, Flag.KNOWN, Flag.LOOK})
 """Flags of files whose disappearance is a change."""
+AS_VERSION = frozenset({Flag.CLEAN, Flag.LOOK})
+"""Flags of files that have the version's content, or of which nothing else is known."""
 
 
 class FileStat(NamedTuple):
@@ -210,6 +212,15 @@ class StatRow:
         """Names of the files under care, and relative paths of those that were missing."""
         entries = zip(self.listing.names, self.file_flags, strict=True)
         return [name.decode() for name, flag in entries if flag in OURS] + list(self.missing)
+
+    def stats(self) -> dict[str, FileStat]:
+        """How the files under care were of which nothing is known but that they may be the version's."""
+        entries = enumerate(zip(self.listing.names, self.file_flags, strict=True))
+        return {
+            name.decode(): self.listing.stat(at)
+            for at, (name, flag) in entries
+            if flag in AS_VERSION
+        }
 
 
 def pack(

@@ -14,7 +14,7 @@ from typing import Any
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
-from mvcd.repo.records.refs import SAVED, STAGES, root_name, version_named
+from mvcd.repo.records.refs import NOTES, SAVED, STAGES, root_name, version_named
 from mvcd.repo.records.results import Context, Operation, RefMove
 from mvcd.store.api import RefUpdate
 
@@ -86,10 +86,13 @@ def versions_named(operation: Operation) -> set[VersionId]:
 def inverse(operation: Operation) -> list[RefUpdate]:
     """The updates that take an operation's ref moves back, provided nothing moved since.
 
-    Records of promotion stay: the history of a stage only grows (`promotion.compensation`).
+    Records of promotion stay: the history of a stage only grows (`promotion.compensation`). Annotations are
+    written again (`annotating.taken_back`).
     """
     return [
-        RefUpdate(m.name, m.new, m.old) for m in operation.moves if not m.name.startswith(STAGES)
+        RefUpdate(m.name, m.new, m.old)
+        for m in operation.moves
+        if not m.name.startswith((STAGES, NOTES))
     ]
 
 

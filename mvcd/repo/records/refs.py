@@ -2,7 +2,7 @@
 
 The store keeps opaque bytes under names; here they get their meaning:
 
-    heads/NAME                     32 bytes, the branch's newest version
+    heads/NAME                     32 bytes, the branch's newest version; what a NAME may be: names.py
     tags/NAME                      32 bytes, then an optional UTF-8 message
     stages/NAME/00000001, ...      32 bytes, then a record of promotion (mvcd/objects/promotion.py); never moved
     workspaces/ID/head             "branch NAME" (attached) or "version " + 32 bytes (detached)
@@ -10,9 +10,12 @@ The store keeps opaque bytes under names; here they get their meaning:
     workspaces/ID/root             where it lies, once there are several on the store (workspaces.py)
     workspaces/ID/left-out         components that are not among its files (left_out.py), separated by spaces
     saved/ID                       32 bytes: unsaved work put aside by a verb that has not ended yet
+    stash/NUMBER                   32 bytes: unsaved work that `mvc stash` put aside (stash.py)
     auto/USER/HOST/RUN             32 bytes: what a training box pushed by itself
+    pruned/HEX                     versions whose content is not kept (PRUNED.md); they keep nothing alive
     signatures/...                 signatures of versions and tags (signatures.py); they keep nothing alive
-    remotes/REMOTE/heads/NAME      a remote's ref as it was when it was last heard of; so for tags/ and auto/
+    notes/VERSION/KEY=             an annotation of a version (ANNOTATIONS.md); it keeps nothing alive
+    remotes/REMOTE/heads/NAME      a remote's ref when it was last heard of; so for tags/, auto/ and pruned/
 
 A branch that HEAD is attached to need not exist yet: it is born with its first version.
 """
@@ -23,7 +26,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mvcd.errors import CorruptObject, UsageError
+from mvcd.errors import CorruptObject
 from mvcd.ids import DIGEST_BYTES, VersionId
 from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.version import EMPTY, Component
@@ -32,20 +35,19 @@ HEADS = "heads/"
 TAGS = "tags/"
 STAGES = "stages/"
 SAVED = "saved/"
+STASH = "stash/"
 SIGNATURES = "signatures/"
+PRUNED = "pruned/"
+NOTES = "notes/"
 AUTO = "auto/"
 REMOTES = "remotes/"
-SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO)
+SHARED = (HEADS, TAGS, STAGES, SIGNATURES, AUTO, PRUNED, NOTES)
 """Namespaces that travel; the others belong to one workspace."""
 DEFAULT_BRANCH = "main"
 
 _HEAD = re.compile(r"workspaces/[^/]+/head")
 _BRANCH = b"branch "
 _VERSION = b"version "
-
-# git's rules (git-check-ref-format) less its historic corners, and no name that reads as a revision.
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/+-]{0,199}")
-_LOOKS_LIKE_REVISION = re.compile(r"HEAD|v[0-9]+|[0-9a-f]{64}|@.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +68,6 @@ class HeadValue:
         if value.startswith(_BRANCH):
             return cls(value[len(_BRANCH) :].decode())
         return cls(None, VersionId(value[len(_VERSION) :]))
-
-
-def check_name(name: str, what: str) -> None:
-    """Raises UsageError unless `name` may name a branch or tag."""
-    bad = (
-        not _NAME.fullmatch(name)
-        or _LOOKS_LIKE_REVISION.fullmatch(name)
-        or ".." in name
-        or "//" in name
-        or name.endswith(("/", ".", ".lock"))
-    )
-    if bad:
-        raise UsageError(
-            f"{name!r} cannot name a {what}",
-            cause="names use letters, digits and . _ / + -, and must not read as a revision (HEAD, v12)",
-        )
 
 
 def head_name(workspace: str) -> str:
@@ -129,9 +115,9 @@ def version_named(name: str, value: bytes) -> VersionId | None:
     found = None
     if name.startswith(REMOTES):
         name = name.split("/", 2)[2]
-    if name.startswith((HEADS, TAGS, STAGES, SAVED, AUTO)):
+    if name.startswith((HEADS, TAGS, STAGES, SAVED, STASH, AUTO)):
         found = target_of(value)
-    elif name.endswith("/head") and not name.startswith(SIGNATURES):
+    elif name.endswith("/head") and not name.startswith((SIGNATURES, NOTES)):
         found = HeadValue.decode(value).version
     return None if found == EMPTY_ID else found
 

@@ -51,11 +51,22 @@ class CommitResult:
     unparsed: tuple[
         tuple[str, str], ...
     ] = ()  # new files with settings or metrics not understood, why
+    unfound_bases: tuple[
+        tuple[str, str], ...
+    ] = ()  # lines of [bases] in mvc.toml that were of no use, and why
+    dubious: tuple[tuple[str, str], ...] = ()  # new (path, what it seems to be), seldom meant
 
 
 @dataclass(frozen=True, slots=True)
 class PathChange:
     path: str
+    component: Component
+
+
+@dataclass(frozen=True, slots=True)
+class PathRename:
+    old: str
+    new: str
     component: Component
 
 
@@ -72,10 +83,24 @@ class Status:
     unparsed: tuple[
         tuple[str, str], ...
     ] = ()  # of HEAD's files: settings or metrics not understood
+    unknown_settings: tuple[str, ...] = ()  # what mvc.toml has that means nothing, in words
+    renamed: tuple[PathRename, ...] = ()  # by their stats (found.py); neither added nor deleted
 
     @property
     def clean(self) -> bool:
-        return not (self.added or self.modified or self.deleted)
+        return not (self.added or self.modified or self.deleted or self.renamed)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A version whose content is not kept here: since when, by which rules, and until when nevertheless, as
+    long as the operation is remembered. `here`: it still is. `remotes` are known to have it."""
+
+    time_us: int
+    until_us: int
+    rule: str
+    here: bool
+    remotes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +110,9 @@ class HistoryEntry:
     id: VersionId
     version: Version
     refs: tuple[str, ...] = ()  # branch and tag names that point here
+    pruned: Pruned | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    numbered: bool = True  # whether vN, with its generation, names it here
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +173,13 @@ class WeightChanges:
     """`files`: by path, the tensors that stayed in a file that changed. `across`: those that lie in another
     file than before, as when a model is sharded anew, with what came and went; None if there are none.
     `absent`: changed files of which it is not here what tensors they have. `came`: by path, how many tensors
-    a file has that was not there before."""
+    a file has that was not there before. `unread`: to tell whether some changed was too much to read."""
 
     files: Mapping[str, TensorChanges] = field(default_factory=dict)
     across: TensorChanges | None = None
     absent: tuple[str, ...] = ()
     came: Mapping[str, int] = field(default_factory=dict)
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +198,7 @@ class Diff:
     came: Mapping[str, int] = field(
         default_factory=dict
     )  # by path, tensors of weight files that came
+    unread: bool = False  # to tell whether some tensors changed was too much to read
 
     @property
     def changed(self) -> bool:
@@ -262,6 +292,7 @@ class Branch:
     version: VersionId
     number: int
     current: bool
+    rev: str = ""  # how it is written as a revision: "heads/v1" of v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +302,7 @@ class Tag:
     number: int
     message: str = ""
     signer: str | None = None  # fingerprint of the key that signed it just now
+    rev: str = ""  # how it is written as a revision: "tags/v1" of v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +314,20 @@ class Listed:
     size: int
     mode: str  # "file", "executable", "symlink"
     recipe: str  # hex
+    digest: str | None = None  # hex, by the algorithm that was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class PathEntry:
+    """What lies at one path of a version: a file, a link or a directory."""
+
+    path: str  # "" is the top
+    kind: str  # "file", "symlink", "directory"
+    size: int = 0  # bytes; of a link its text's, of a directory 0
+    executable: bool = False
+    component: Component | None = None  # None of a directory, which may have files of several
+    recipe: str | None = None  # hex
+    digest: str | None = None  # hex, by the algorithm that was asked for
 
 
 @dataclass(frozen=True, slots=True)

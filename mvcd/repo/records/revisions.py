@@ -1,7 +1,8 @@
 """Revisions: how people name a version.
 
 HEAD  @              where the workspace stands
-main, tags/v1.0      a branch or tag, alone or with heads/ or tags/ before it (branch first)
+main, tags/v1        a branch or tag, alone or with heads/ or tags/ before it (branch first); one that reads as
+                     another kind of revision (v1, HEAD) only in this long form; %XX is a byte (names.py)
 origin/main          a remote's branch or tag, as it was at the last fetch, pull or push
 production           who holds a stage, where no branch or tag is called so; @production, in any case
 v12                  generation 12 on the first-parent line of HEAD, or of the only branch that has it
@@ -15,13 +16,16 @@ production@{...}     the same for a stage, from its own history
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure
 from mvcd.ids import Kind, VersionId
+from mvcd.monitor import Monitor, Silent
 from mvcd.objects.version import Version
 from mvcd.repo.records import moments
+from mvcd.repo.records.line import on_line
+from mvcd.repo.records.names import known_name, read_as, ref_meant, unescaped, written
 from mvcd.repo.records.refs import (
     AUTO,
     EMPTY_ID,
@@ -44,6 +48,19 @@ _WHEN = "times are written like @{90s}, @{2h}, @{3d}, @{2026-11-01}; moves like 
 _HEX = re.compile(r"[0-9a-fA-F]{4,64}")
 
 
+def split_path(text: str) -> tuple[str, str | None]:
+    """Splits `REV:PATH` at the first colon outside braces, as those of `main@{2026-11-01T10:30}` are within.
+
+    Without a path that is None; without a version it is HEAD.
+    """
+    depth = 0
+    for at, sign in enumerate(text):
+        depth += (sign == "{") - (sign == "}")
+        if sign == ":" and depth <= 0:
+            return text[:at] or "HEAD", text[at + 1 :]
+    return text, None
+
+
 class Revisions:
     """Resolves names against one store; `head` is the ref that HEAD means.
 
@@ -56,17 +73,31 @@ class Revisions:
         head: str,
         load: Callable[[VersionId], Version],
         operations: Callable[[], Iterator[Operation]],
+        monitor: Monitor | None = None,
     ) -> None:
+        """`monitor` hears of a branch or tag that may have been meant by a text that means a version."""
+        self._monitor = monitor or Silent()
         self._store = store
         self._head = head
         self._load = load
         self._operations = operations
 
     def head(self) -> VersionId:
-        return self._target(self._head, self._store.refs()) or EMPTY_ID
+        """Reads the refs that tell and no others, again where HEAD moved meanwhile."""
+        while True:
+            value = self._store.ref(self._head)
+            found = self._target(self._head, self._store.ref) or EMPTY_ID
+            if self._store.ref(self._head) == value:
+                return found
 
     def resolve(self, text: str, *, now_us: int | None = None) -> VersionId:
         """Raises Failure(kind="unknown-revision" or "ambiguous-revision")."""
+        found = self._resolve(text, now_us)
+        if (ref := self._overlooked(text)) and self._target(ref, self._store.ref) != found:
+            self._monitor.warn(f"{text} is not the {_told(ref)}")
+        return found
+
+    def _resolve(self, text: str, now_us: int | None) -> VersionId:
         name, steps = text.strip(), []
         while match := _SUFFIX.search(name):
             steps.append(match.group(0))
@@ -85,11 +116,10 @@ class Revisions:
     def _named(self, name: str, text: str) -> VersionId:
         if name in ("", "HEAD", "@"):
             return self.head()
-        for prefix in ("", HEADS, TAGS):
-            ref = prefix + name
-            if ref.startswith((HEADS, TAGS)) and (value := self._store.ref(ref)) is not None:
-                return target_of(value)
-        remote, _, rest = name.removeprefix(REMOTES).partition("/")
+        ref = ref_meant(name, self.has)
+        if ref is not None and (value := self._store.ref(ref)) is not None:
+            return target_of(value)
+        remote, _, rest = unescaped(name).removeprefix(REMOTES).partition("/")
         for prefix in ("", HEADS, TAGS, AUTO):
             value = self._store.ref(tracking_name(remote, prefix + rest)) if rest else None
             if value is not None:
@@ -97,10 +127,23 @@ class Revisions:
         if found := self._staged(name):
             return found
         if match := _NUMBER.fullmatch(name):
-            return self._numbered(int(match.group(1)), text)
+            return self.numbered(int(match.group(1)))
         if _HEX.fullmatch(name):
             return self._prefixed(name.lower(), text)
         raise _unknown(text, self._suggestion(name))
+
+    def has(self, ref: str) -> bool:
+        return self._store.ref(ref) is not None
+
+    def _overlooked(self, text: str) -> str | None:
+        """The branch or tag that only its long form names, and whose name this is."""
+        name = text.strip()
+        while match := _SUFFIX.search(name):
+            name = name[: match.start()]
+        name = unescaped(name)
+        if read_as(name) is None or name == "HEAD" or name.startswith("@"):
+            return None
+        return next((s + name for s in (TAGS, HEADS) if self.has(s + name)), None)
 
     def _staged(self, name: str) -> VersionId | None:
         """Who holds the stage of this name, if there is one. Raises Failure when nobody does."""
@@ -111,33 +154,27 @@ class Revisions:
 
         return stages.holder(self._store, stage)
 
-    def _numbered(self, number: int, text: str) -> VersionId:
+    def numbered(self, number: int) -> VersionId:
         """On HEAD's line; else, since HEAD may stand on an old version, on the one line that has the number."""
         if number == 0:
             return EMPTY_ID
-        if found := self._on_line(self.head(), number):
+        if found := on_line(self._store, self.head(), number):
             return found
         tips = [target_of(v) for prefix in (HEADS, TAGS) for v in self._store.refs(prefix).values()]
-        matches = {found for tip in tips if (found := self._on_line(tip, number))}
+        matches = {found for tip in tips if (found := on_line(self._store, tip, number))}
         if len(matches) > 1:
             raise Failure(
-                f"{text!r} names several versions",
+                f"'v{number}' names several versions",
                 kind="ambiguous-revision",
                 cause="HEAD's line has no version of that number, several branches have one",
                 help="mvc log --all",
             )
         if not matches:
-            raise _unknown(text, "no line has a version of that number; see: mvc log --all")
+            why = "no line has a version of that number; see: mvc log --all"
+            if other := self._overlooked(f"v{number}"):
+                why = f"no line has a version of that number; there is a {_told(other)}"
+            raise _unknown(f"v{number}", why)
         return matches.pop()
-
-    def _on_line(self, current: VersionId, number: int) -> VersionId | None:
-        """Walks first parents: generation falls by at least one a step, so this ends at v0."""
-        while current != EMPTY_ID:
-            version = self._load(current)
-            if version.generation <= number:
-                return current if version.generation == number else None
-            current = version.parents[0] if version.parents else EMPTY_ID
-        return None
 
     def _prefixed(self, prefix: str, text: str) -> VersionId:
         if len(prefix) == 64:
@@ -176,7 +213,7 @@ class Revisions:
         raise _unknown(text, f"{of.short()} has {max(1, len(parents))} parent(s)")
 
     def _at(self, name: str, when: str, text: str, now_us: int | None) -> VersionId:
-        ref = self._head if name in ("HEAD", "@") else HEADS + name
+        ref = self._head if name in ("HEAD", "@") else HEADS + known_name(name, HEADS, self.has)
         if self._store.ref(ref) is None:
             stage = name.removeprefix("@")
             if stage and self._store.refs(f"{STAGES}{stage}/"):
@@ -223,19 +260,19 @@ class Revisions:
     def _positions(self, ref: str) -> Iterator[tuple[int, int, VersionId]]:
         """(since when, minutes from UTC, where) of a ref, newest first: the log is played backwards."""
         state: dict[str, bytes | None] = dict(self._store.refs())
-        current = self._target(ref, state)
+        current = self._target(ref, state.get)
         for operation in self._operations():
             for move in operation.moves:
                 state[move.name] = move.old
-            before = self._target(ref, state)
+            before = self._target(ref, state.get)
             if before != current and current is not None:
                 yield operation.time_us, operation.utc_offset_minutes, current
             current = before
         if current is not None:
             yield 0, 0, current
 
-    def _target(self, ref: str, state: Mapping[str, bytes | None]) -> VersionId | None:
-        value = state.get(ref)
+    def _target(self, ref: str, value_of: Callable[[str], bytes | None]) -> VersionId | None:
+        value = value_of(ref)
         if value is None:
             return None
         if ref.startswith((HEADS, TAGS)):
@@ -243,14 +280,14 @@ class Revisions:
         head = HeadValue.decode(value)
         if head.version is not None:
             return head.version
-        return self._target(f"{HEADS}{head.branch}", state) or EMPTY_ID
+        return self._target(f"{HEADS}{head.branch}", value_of) or EMPTY_ID
 
     def _suggestion(self, name: str) -> str:
         import difflib  # late: start-up
 
         from mvcd.repo.records import stages
 
-        known = [r.split("/", 1)[1] for p in (HEADS, TAGS) for r in self._store.refs(p)]
+        known = [written(r) for p in (HEADS, TAGS) for r in self._store.refs(p)]
         known += stages.names(self._store)
         remote = [r.removeprefix(REMOTES) for r in self._store.refs(REMOTES) if f"/{HEADS}" in r]
         known += [
@@ -262,6 +299,10 @@ class Revisions:
             if near
             else "no branch, tag, stage or id is called so"
         )
+
+
+def _told(ref: str) -> str:
+    return f"{'tag' if ref.startswith(TAGS) else 'branch'} of that name, which is written {written(ref)}"
 
 
 def _unknown(text: str, why: str) -> Failure:

@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from mvcd.errors import Conflict, Failure, MvcError
+from mvcd.errors import Conflict, Failure, MvcError, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion, Step, digest_of
 from mvcd.repo.records.moments import Moment
+from mvcd.repo.records.names import read_as, rule_broken
 from mvcd.repo.records.refs import STAGES
 from mvcd.store.api import RefUpdate, Store
 
 _REF = re.compile(re.escape(STAGES) + r"([A-Za-z0-9_][A-Za-z0-9._+-]*)/([0-9]{8})")
-"""What a stage may be called (`check_name`), and no other ref: names go to screens as they are."""
+"""Its name: fewer characters than a branch may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,21 @@ class ChainReport:
     @property
     def ok(self) -> bool:
         return not self.problems
+
+
+def check_stage(stage: str) -> None:
+    """Raises UsageError unless `stage` may name one."""
+    if not is_record(ref_name(stage, 1)):
+        raise UsageError(
+            f"{stage!r} cannot name a stage",
+            cause="a stage's name has letters, digits and . _ + -, and must not read as a revision (HEAD, v12)",
+        )
+
+
+def is_record(ref: str) -> bool:
+    """Whether a ref has the name of a stage's record."""
+    match = _REF.fullmatch(ref)
+    return match is not None and rule_broken(match[1]) is None and read_as(match[1]) is None
 
 
 def ref_name(stage: str, number: int) -> str:

@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from mvcd.ids import VersionId
 from mvcd.inspect.checkpoints import leading
 from mvcd.inspect.layers import Layer, layers_in, model_of
-from mvcd.inspect.tables import format_of, read_table
+from mvcd.inspect.shardsets import MAX_STATE_BYTES, ShardSet, by_member, problem_of, shard_sets
+from mvcd.inspect.table import Table
+from mvcd.inspect.tables import format_of, read_shards, read_table
 from mvcd.inspect.tensorfile import StoredTensor
 from mvcd.inspect.trainingstate import all_state, is_state_file
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Recipe
 from mvcd.objects.version import Component, Version
+from mvcd.repo.compare.dumped import background
+from mvcd.repo.compare.sides import Side
 from mvcd.repo.contents.content import VersionFile
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, recipe_of
-from mvcd.repo.contents.tensors import held, read_at_of
+from mvcd.repo.contents.overlaps import SplitOverlaps, overlaps
+from mvcd.repo.contents.tensors import beside_of, held, read_at_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.history import history
 from mvcd.repo.records import stages
+from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.refs import STAGES, TAGS, target_of
 from mvcd.repo.records.results import HistoryEntry
 from mvcd.repo.records.stages import StageRecord
@@ -97,19 +104,22 @@ class DataKind:
 
 @dataclass(frozen=True, slots=True)
 class DataTable:
-    """A table among the data. `problem` says why it was not counted."""
+    """A table among the data. `problem` says why it was not counted; `shards` counts the files of one that has
+    several."""
 
     path: str
     rows: int | None
     columns: tuple[str, ...]
     problem: str | None
+    shards: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """`tables` were counted where that was asked for. `stages` has the records by which the version came to a
-    stage or left it, newest first by stage. Of components in `absent` no files are named: their lists are not
-    here, pruned or never fetched.
+    """`tables` were counted, and looked for what splits share, where that was asked for. `stages` has the
+    records by which the version came to a stage or left it, newest first by stage. Of components in `absent` no
+    files are named: their lists are not here, pruned or never fetched. `background`: settings that only a
+    library wrote down (compare/dumped.py).
     """
 
     history: HistoryEntry
@@ -118,8 +128,10 @@ class CardFacts:
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     tables: tuple[DataTable, ...]
+    shared: SplitOverlaps
     stages: tuple[StageRecord, ...]
     absent: tuple[Component, ...] = ()
+    background: frozenset[str] = frozenset()
 
 
 def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
@@ -129,17 +141,22 @@ def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[Car
     for id in ids:
         version = core.version(id)
         here = _Here(core, version)
+        texts = texts_of(core.store, id)
         none: tuple[tuple[NetworkSummary, ...], tuple[WeightFile, ...]] = ((), ())
         networks, weights = here.look(Component.WEIGHTS, _weights, none)
         yield CardFacts(
-            history=HistoryEntry(id, version, tuple(names.get(id, ()))),
+            history=HistoryEntry(id, version, tuple(names.get(id, ())), annotations=texts),
             architecture=here.look(Component.ARCHITECTURE, _architecture, ()),
             networks=networks,
             weights=weights,
             data=here.look(Component.DATA, _data, ()),
             tables=here.look(Component.DATA, _tables, ()) if tables else (),
+            shared=here.look(Component.DATA, _shared, SplitOverlaps())
+            if tables
+            else SplitOverlaps(),
             stages=tuple(steps.get(id, ())),
             absent=tuple(c for c in Component if c in here.absent),
+            background=background(core, Side(id, version, core.fetch), version.hyperparameters),
         )
 
 
@@ -184,6 +201,7 @@ def _architecture(core: Core, version: Version) -> tuple[CardFile, ...]:
 def _weights(
     core: Core, version: Version
 ) -> tuple[tuple[NetworkSummary, ...], tuple[WeightFile, ...]]:
+    files_of = VersionFiles(version, core.fetch)
     files: list[WeightFile] = []
     layers: dict[str, dict[str, Layer]] = defaultdict(dict)
     for placed in _files(core, version, Component.WEIGHTS):
@@ -191,7 +209,7 @@ def _weights(
         if entry.mode is Mode.SYMLINK:
             continue
         recipe = recipe_of(entry, core.fetch)
-        found = _tensors(core, entry, recipe)
+        found = _tensors(core, files_of, entry, recipe)
         names = [t.name for t in found]
         state = is_state_file(entry.path) or all_state(names)
         id, count = entry.recipe.hex(), len(found)
@@ -211,11 +229,12 @@ def _weights(
     return tuple(networks), tuple(files)
 
 
-def _tensors(core: Core, entry: Entry, recipe: Recipe) -> list[StoredTensor]:
+def _tensors(core: Core, files: VersionFiles, entry: Entry, recipe: Recipe) -> list[StoredTensor]:
     """None where only the header tells, and is not here."""
     name = entry.path.rpartition("/")[2]
     try:
-        return [h.tensor for h in held(recipe, read_at_of(recipe, core.fetch), name)]
+        beside = beside_of(files, core.fetch, entry.path)
+        return [h.tensor for h in held(recipe, read_at_of(recipe, core.fetch), name, beside)]
     except ABSENT:
         return []
 
@@ -250,6 +269,11 @@ def _data(core: Core, version: Version) -> tuple[DataKind, ...]:
     return tuple(sorted(found, key=lambda k: (-k.size, k.kind)))
 
 
+def _shared(core: Core, version: Version) -> SplitOverlaps:
+    files = _files(core, version, Component.DATA)
+    return overlaps((p for p in files if p.entry.mode is not Mode.SYMLINK), core.fetch)
+
+
 def _tables(core: Core, version: Version) -> tuple[DataTable, ...]:
     """In the order of their paths."""
     return tuple(_each_table(core, version))
@@ -257,21 +281,47 @@ def _tables(core: Core, version: Version) -> tuple[DataTable, ...]:
 
 def _each_table(core: Core, version: Version) -> Iterator[DataTable]:
     found = [p.entry for p in VersionFiles(version, core.fetch).all([Component.DATA])]
-    tables = [e for e in found if e.mode is not Mode.SYMLINK and format_of(e.path) is not None]
-    left = MAX_TABLE_BYTES
-    for entry in tables[:MAX_TABLES]:
-        if entry.size > left:
-            yield DataTable(entry.path, None, (), "too large to be counted for a card")
-            continue
-        left -= entry.size
+    files = {e.path: e for e in found if e.mode is not Mode.SYMLINK}
+
+    def read(path: str) -> bytes | None:
         try:
-            with io.BufferedReader(VersionFile(entry, core.fetch)) as file:
-                table = read_table(entry.path, file)
+            with VersionFile(files[path], core.fetch) as file:
+                return file.read(MAX_STATE_BYTES + 1)
         except ABSENT:
-            yield DataTable(entry.path, None, (), "content not here")
+            return None
+
+    sets = shard_sets(files, read)
+    within = by_member(sets)
+    tables: dict[str, ShardSet | None] = dict(sets)
+    tables |= {p: None for p in files if format_of(p) is not None and p not in within}
+    left = MAX_TABLE_BYTES
+    for path, shards in sorted(tables.items())[:MAX_TABLES]:
+        members = [files[member] for member in (shards.members if shards else (path,))]
+        size = sum(entry.size for entry in members)
+        problem = problem_of(shards) if shards else None
+        if problem is None and size > left:
+            problem = "too large to be counted for a card"
+        if problem is None:
+            left -= size
+            table = _counted(core, members, in_shards=shards is not None)
         else:
-            columns = tuple(column.name for column in table.columns)
-            yield DataTable(entry.path, table.rows, columns, table.problem)
+            table = Table(problem=problem)
+        columns = tuple(column.name for column in table.columns)
+        count = len(members) if shards else None
+        yield DataTable(path, table.rows, columns, table.problem, count)
+
+
+def _counted(core: Core, members: Sequence[Entry], *, in_shards: bool) -> Table:
+    def opened() -> Generator[tuple[str, BinaryIO]]:
+        for entry in members:
+            with io.BufferedReader(VersionFile(entry, core.fetch)) as file:
+                yield entry.path, cast(BinaryIO, file)
+
+    try:
+        with closing(opened()) as files:
+            return read_shards(files) if in_shards else read_table(*next(files))
+    except ABSENT:
+        return Table(problem="content not here")
 
 
 def published(core: Core) -> list[VersionId]:

@@ -28,9 +28,12 @@ from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import Placed, VersionFiles, recipe_of
 from mvcd.repo.contents.pipeline import worker_count
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.kept_here import require_here
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.folding import FoldedNames, refuse_twins
-from mvcd.repo.records.refs import EMPTY_ID, HEADS, STAGES, TAGS
+from mvcd.repo.records.annotations import texts_of
+from mvcd.repo.records.names import ref_meant
+from mvcd.repo.records.refs import EMPTY_ID, STAGES
 from mvcd.repo.release import export_manifest, gate
 from mvcd.repo.release.export_manifest import ExportedFile, ExportManifest
 from mvcd.repo.restore.checkout import Checkout
@@ -64,6 +67,7 @@ def export(
     id = core.resolve(rev)
     if id == EMPTY_ID:
         raise Failure(f"{rev} is the empty version v0", kind="no-versions", help="mvc log")
+    require_here(core, id)
     target = os.path.abspath(directory)
     before = _judge(target, replace=replace)
     version = core.version(id)
@@ -80,7 +84,8 @@ def export(
         _write(core, files, place, os.path.join(beside, _STAGING))
         rows = _listed(place, files)
         rest = tuple(ExportedFile(p.component, p.entry, "") for p in others)
-        made = ExportManifest(id, version, chosen, rows, _promotion(core, rev, id), rest)
+        promotion, texts = _promotion(core, rev, id), texts_of(core.store, id)
+        made = ExportManifest(id, version, chosen, rows, promotion, rest, texts)
         _write_manifest(place, made.encode())
         _settle(place, target, beside, replaces=before is not None)
     return ExportResult(made, target, sum(p.entry.size for p in files), before)
@@ -255,8 +260,11 @@ def _promotion(core: Core, rev: str, id: VersionId) -> Promotion | None:
     from mvcd.repo.records import stages  # late: start-up
 
     name = rev.removeprefix("@")
-    branch_or_tag = any(core.store.ref(p + rev) is not None for p in (HEADS, TAGS))
-    if branch_or_tag or not name or not core.store.refs(f"{STAGES}{name}/"):
+    if (
+        ref_meant(rev, core.revisions.has) is not None
+        or not name
+        or not core.store.refs(f"{STAGES}{name}/")
+    ):
         return None
     newest = stages.records(core.store, name)[0].promotion
     return newest if newest.version == id else None

@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mvcd.errors import CorruptObject, Failure, MvcError
@@ -48,6 +48,7 @@ class ExportedFile:
 class ExportManifest:
     """`only` has the components that were exported; `promotion` is the record of the stage, if by stage.
     `left_out`: files of these components that were not, so that the others still prove to be the version's.
+    `annotations`: text by key that stood beside the version; nothing proves it.
     """
 
     version: VersionId
@@ -56,6 +57,7 @@ class ExportManifest:
     files: tuple[ExportedFile, ...]  # by path
     promotion: Promotion | None = None
     left_out: tuple[ExportedFile, ...] = ()  # by path, without SHA-256
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self) -> bytes:
         """JSON with one line a file."""
@@ -72,6 +74,8 @@ class ExportManifest:
         }
         if self.left_out:
             head["left_out"] = [_file(f) for f in self.left_out]
+        if self.annotations:
+            head["annotations"] = dict(self.annotations)
         lines = [json.dumps(_file(f), sort_keys=True) for f in self.files]
         text = json.dumps(head, indent=1)[:-2]
         files = ",\n".join(f"  {line}" for line in lines)
@@ -179,7 +183,15 @@ def _read(document: dict[str, Any]) -> ExportManifest:
         files=tuple(map(_read_file, listed)),
         promotion=promotion,
         left_out=tuple(map(_read_left_out, document.get("left_out", ()))),
+        annotations=_read_annotations(document.get("annotations", {})),
     )
+
+
+def _read_annotations(found: Any) -> dict[str, str]:
+    texts = dict(found)
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise ValueError("its annotations are no texts")
+    return texts
 
 
 def _read_left_out(row: dict[str, Any]) -> ExportedFile:

@@ -15,7 +15,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.promotion import MAX_REQUIREMENTS, Promotion, Requirement, Step
 from mvcd.repo.core.core import Core
 from mvcd.repo.records import stages
-from mvcd.repo.records.refs import EMPTY_ID, STAGES, check_name
+from mvcd.repo.records.refs import EMPTY_ID, STAGES
 from mvcd.repo.records.results import Context, Operation
 from mvcd.repo.records.stages import StageRecord
 from mvcd.repo.release import gate
@@ -41,7 +41,7 @@ def promote(
     `trust` says whose signatures count; it is asked if a rule demands one. By default no signature is good.
     Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict.
     """
-    _check_stage(stage)
+    stages.check_stage(stage)
     if len(require) > MAX_REQUIREMENTS:
         raise UsageError(f"a promotion may have {MAX_REQUIREMENTS} requirements")
     with core.lock.hold():
@@ -181,12 +181,6 @@ def _require_content(core: Core, id: VersionId, stage: str) -> None:
             if core.promised is None
             else f"mvc export {id.hex()[:10]} DIR  (fetches it)",
         )
-
-
-def _check_stage(stage: str) -> None:
-    check_name(stage, "stage")
-    if "/" in stage or "@" in stage:
-        raise UsageError(f"{stage!r} cannot name a stage", cause="a stage's name has no '/'")
 
 
 # -------------------------------------------------------------------- records

@@ -19,7 +19,8 @@ from mvcd.objects.entry import Mode
 from mvcd.objects.version import Component
 from mvcd.repo.contents.drafts import plain, recipe_along
 from mvcd.repo.contents.pipeline import worker_count
-from mvcd.repo.intake.ingest import Ingest, Source
+from mvcd.repo.intake.ingest import Ingest
+from mvcd.repo.intake.loading import Source
 from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.statcache import FileStat

@@ -1,4 +1,4 @@
-"""Where early files lie until a checkout takes them: a directory for each fetch, which no dead one keeps."""
+"""Where files lie until somebody takes them: a directory for each who makes some, which no dead one keeps."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from contextlib import suppress
 
 from mvcd.disk.locks import try_lock, unlock
 
-_PREFIX = "early-"
+EARLY = "early-"
+"""Begins the names of directories of fetches, whose files a checkout takes."""
+WRITTEN = "written-"
+"""The same of transactions, whose files a version takes."""
 
 
 class Home:
     """A directory that is ours while we live, and made when it is first asked for. Those of processes that died
     are removed then."""
 
-    def __init__(self, parent: str) -> None:
+    def __init__(self, parent: str, prefix: str = EARLY) -> None:
         self.parent = parent
+        self._prefix = prefix
         self._lock: int | None = None
         self._making = threading.Lock()
         self._path = ""
@@ -29,10 +33,10 @@ class Home:
         """Raises OSError. Thread-safe."""
         with self._making:
             if self._lock is None:
-                for left in abandoned(self.parent):
+                for left in abandoned(self.parent, self._prefix):
                     shutil.rmtree(left, ignore_errors=True)
             while self._lock is None:  # None again: taken for a dead one's before it was locked
-                self._path = tempfile.mkdtemp(prefix=_PREFIX, dir=self.parent)
+                self._path = tempfile.mkdtemp(prefix=self._prefix, dir=self.parent)
                 self._lock = _lock_of(self._path)
             return self._path
 
@@ -43,12 +47,12 @@ class Home:
             self._lock = None
 
 
-def abandoned(parent: str) -> Iterator[str]:
-    """Directories of fetches that died. Each is locked until the next is asked for."""
+def abandoned(parent: str, prefix: str = EARLY) -> Iterator[str]:
+    """Directories of those who died. Each is locked until the next is asked for."""
     for name in os.listdir(parent):
         path = os.path.join(parent, name)
         with suppress(OSError):  # not one of ours, or not ours to look at
-            if name.startswith(_PREFIX) and (lock := _lock_of(path)) is not None:
+            if name.startswith(prefix) and (lock := _lock_of(path)) is not None:
                 try:
                     yield path
                 finally:

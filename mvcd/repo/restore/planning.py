@@ -16,7 +16,8 @@ from mvcd.objects.reserved import reserved
 from mvcd.objects.version import Version
 from mvcd.repo.contents.files import Change, Placed, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.intake.ingest import Ingest, Source
+from mvcd.repo.intake.ingest import Ingest
+from mvcd.repo.intake.loading import Source
 from mvcd.repo.intake.recut import as_before
 from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.folding import Respelling, in_the_way, refuse_twins, respellings

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from mvcd.disk.writeback import SyncFailed, WriteBack
-from mvcd.errors import CorruptObject
-from mvcd.ids import ChunkId, Digest
+from mvcd.ids import ChunkId
 from mvcd.monitor import Monitor
 from mvcd.objects.entry import Entry, Mode
-from mvcd.objects.recipe import Part, parts
-from mvcd.repo.contents.files import Contents, checked_recipe, content_parts, recipe_of
+from mvcd.objects.recipe import Part
+from mvcd.repo.contents.files import Contents, content_parts, recipe_of
 from mvcd.repo.contents.pipeline import Pipeline
+from mvcd.repo.contents.wholefiles import TASK_BYTES, check_size, decoded, read_together, tasks
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.writing import (
     GROUP_FILES,
@@ -31,10 +31,6 @@ from mvcd.repo.ondisk.writing import (
     make_files,
     write_pieces,
 )
-
-_TASK_BYTES = 4 << 20
-_TASK_PARTS = 4096
-"""Chunks at most, for lists whose chunks are a byte each."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,7 +74,7 @@ def _groups(staged: Sequence[StagedFile]) -> Iterator[list[StagedFile]]:
     for item in tiny:
         group.append(item)
         size += item.entry.size
-        if size >= _TASK_BYTES or len(group) >= GROUP_FILES:
+        if size >= TASK_BYTES or len(group) >= GROUP_FILES:
             yield group
             group, size = [], 0
     if group:
@@ -101,20 +97,11 @@ class _Writing:
             os.close(file)
 
     def tiny(self, group: Sequence[StagedFile], pipeline: Pipeline) -> None:
-        """Recipes and chunks of all of them are read at once, and their files made in one call."""
-        many, fetch = self._contents.fetch_many, self._contents.fetch
-        recipes = dict(many([item.entry.recipe for item in group]))
-        files = [
-            (item, list(parts(checked_recipe(item.entry, recipes[item.entry.recipe]), fetch)))
-            for item in group
-        ]
-        wanted = [part.chunk for _, found in files for part in found if part.chunk is not None]
-        chunks: dict[Digest, bytes] = dict(many(wanted))
+        """All of them are read at once, and their files made in one call."""
+        found = read_together([item.entry for item in group], self._contents)
         made: list[StagedFile] = []
         regular: list[tuple[str, Mode, bytes]] = []
-        for item, found in files:
-            data = b"".join([_checked(item, part, chunks.get) for part in found])
-            _check_size(item.entry, len(data))
+        for item, data in zip(group, found, strict=True):
             if item.entry.mode is Mode.SYMLINK:
                 os.symlink(data, item.temporary)
             else:
@@ -140,7 +127,7 @@ class _Writing:
             if item.written
             else create(item.temporary, item.entry.mode)
         )
-        for task in _tasks(self._lacking(item)):
+        for task in tasks(self._lacking(item)):
             pipeline.submit(
                 lambda t=task: self._decoded(item, t),  # type: ignore[misc]
                 lambda data: self._write(file, data),
@@ -156,12 +143,11 @@ class _Writing:
                 yield part
             else:
                 self._monitor.advance(bytes_done=part.size)
-        _check_size(item.entry, end)
+        check_size(item.entry, end)
 
     def _decoded(self, item: StagedFile, task: Sequence[Part]) -> list[tuple[int, bytes]]:
-        wanted = list(dict.fromkeys(part.chunk for part in task if part.chunk is not None))
-        chunks: dict[Digest, bytes] = dict(self._contents.fetch_many(wanted))
-        return [(part.offset, _checked(item, part, chunks.get)) for part in task]
+        found = decoded(item.entry, task, self._contents)
+        return [(part.offset, data) for part, data in zip(task, found, strict=True)]
 
     def _write(self, file: int, data: Sequence[tuple[int, bytes]]) -> None:
         write_pieces(file, data)
@@ -177,31 +163,3 @@ class _Writing:
         finally:
             os.close(file)
         self._monitor.advance(items_done=1)
-
-
-def _checked(item: StagedFile, part: Part, chunk: Callable[[ChunkId], bytes | None]) -> bytes:
-    data = part.literal if part.chunk is None else chunk(part.chunk)
-    assert data is not None
-    if len(data) != part.size:
-        raise CorruptObject(
-            f"a chunk of {item.entry.path} has {len(data)} bytes, its recipe says {part.size}"
-        )
-    return data
-
-
-def _check_size(entry: Entry, size: int) -> None:
-    if size != entry.size:
-        raise CorruptObject(f"{entry.path} has {size} bytes, its manifest says {entry.size}")
-
-
-def _tasks(content: Iterable[Part]) -> Iterator[list[Part]]:
-    task: list[Part] = []
-    size = 0
-    for part in content:
-        task.append(part)
-        size += part.size
-        if size >= _TASK_BYTES or len(task) >= _TASK_PARTS:
-            yield task
-            task, size = [], 0
-    if task:
-        yield task

@@ -1,25 +1,32 @@
 """`fetch` and `pull`: what a remote has comes here, is verified, and only then has a name.
 
 A remote's branches and tags are remembered below `remotes/NAME/`. Tags, records of stages and signatures
-that are new come to their own places too; what is here and differs stays as it is, with a warning.
+that are new come to their own places too; what is here and differs stays as it is, with a warning. Of
+annotations the later one holds.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from mvcd.errors import Conflict, CorruptObject, Failure, StaleReuse
-from mvcd.ids import VersionId
+from mvcd.ids import Digest, VersionId
 from mvcd.repo.change import moves
 from mvcd.repo.core import connecting, remotes, wanted
 from mvcd.repo.core.core import Core
+from mvcd.repo.joining.merge import MergeResult, merge
+from mvcd.repo.joining.threeway import Choices
+from mvcd.repo.records.names import known_name, written
+from mvcd.repo.records.pruned import Pruning, encode, marked_by, name_of, only
 from mvcd.repo.records.refs import (
     AUTO,
     EMPTY_ID,
     HEADS,
+    NOTES,
+    PRUNED,
     SIGNATURES,
     STAGES,
     TAGS,
@@ -30,7 +37,8 @@ from mvcd.repo.records.refs import (
 )
 from mvcd.repo.records.results import CheckoutResult, Context
 from mvcd.repo.restore.early import EarlyFiles
-from mvcd.repo.trust.incoming import is_ancestor
+from mvcd.repo.share import noting
+from mvcd.repo.trust.incoming import is_ancestor, name_problem
 from mvcd.repo.trust.receiving import shared
 from mvcd.repo.trust.signatures import TAG_SIGNATURES
 from mvcd.store.api import RefUpdate, Session
@@ -71,13 +79,15 @@ class FetchResult:
 
 @dataclass(frozen=True, slots=True)
 class PullResult:
-    """What came, and what became of the current branch; `checkout` is None when it was up to date."""
+    """What came, and what became of the current branch; it was up to date where there is neither `checkout` nor
+    `merged`."""
 
     fetched: FetchResult
     branch: str
     old: VersionId
     new: VersionId
     checkout: CheckoutResult | None
+    merged: MergeResult | None = None
 
 
 @contextlib.contextmanager
@@ -108,7 +118,7 @@ def fetch_from(
 ) -> FetchResult:
     """`refs` are the first peer's, if they were just asked for; `also` are versions wanted besides theirs."""
     found = peers[0].refs() if refs is None else refs
-    theirs = {name: value for name, value in found.items() if shared(name)}
+    theirs = {name: value for name, value in found.items() if _may_come(core, name)}
     for attempt in range(_MAX_ATTEMPTS):
         try:
             # Once: a second walk would begin the same files again.
@@ -120,6 +130,16 @@ def fetch_from(
             if attempt == _MAX_ATTEMPTS - 1 or not core.store.damaged():
                 raise
     raise AssertionError("unreachable")
+
+
+def _may_come(core: Core, name: str) -> bool:
+    """Whether a ref of a remote is one that travels. A name that nobody could write is told, and left out; of
+    annotations, of which there may be many, `noting` tells."""
+    if not shared(name) or name.startswith(NOTES):
+        return shared(name)
+    if problem := name_problem(name):
+        core.monitor.warn(f"{name!r} is left out: {problem}")
+    return not problem
 
 
 def _fetch(
@@ -135,18 +155,26 @@ def _fetch(
     named = [version_named(name, value) for name, value in theirs.items()]
     heads = list(dict.fromkeys(id for id in (*named, *also) if id is not None))
     haves = list(dict.fromkeys(versions_of_refs(mine)))
+    hollow: dict[VersionId, Pruning] = {}
     with store.session() as session:
         received = _heal(core, session, peers)
         if set(heads) - set(haves):
             choice = wanted.wanted(core.config)
+            theirs_pruned, mine_pruned = marked_by(theirs), marked_by(mine)
+            whole = choice.everything and mine_pruned.keys().isdisjoint(haves)
+
+            def leave(
+                new: Sequence[VersionId], read: Callable[[Digest], bytes]
+            ) -> frozenset[Digest]:
+                hollow.update(only(theirs_pruned, set(new) - set(heads)))  # refs keep content
+                return choice.left_out(new, heads, read, hollow)
+
             core.monitor.begin("fetch")
             try:
                 came = pull(
                     store, session, peers, heads, haves, monitor=core.monitor,
-                    leave=None if choice.everything else lambda new, read: choice.left_out(
-                        new, heads, read
-                    ),
-                    passes_over=choice.passes_over, complete=choice.everything, onlooker=onlooker,
+                    leave=None if choice.everything and not theirs_pruned else leave,
+                    passes_over=choice.passes_over, complete=whole, onlooker=onlooker,
                 )  # fmt: skip
             finally:
                 core.monitor.finish()
@@ -160,9 +188,11 @@ def _fetch(
             *_tags(core, theirs, mine),
             *_stages(core, theirs, mine),
             *_signatures(core, theirs, mine),
+            *noting.arriving(core, _below(NOTES, theirs), mine),
+            *_marks(hollow, mine),
         ]
         session.commit(updates)
-    moved = tuple(RefChange.of(u) for u in updates)
+    moved = tuple(RefChange.of(u) for u in updates if f"/{PRUNED}" not in f"/{u.name}")
     return FetchResult(
         remote.name, remote.url, moved, received.versions, received.objects, received.bytes
     )
@@ -186,7 +216,7 @@ def _tracking(
     remote: str, theirs: Mapping[str, bytes], mine: Mapping[str, bytes]
 ) -> Iterator[RefUpdate]:
     """Makes what is remembered of a remote equal to what it has; a branch that is gone there is forgotten."""
-    followed = (HEADS, TAGS, AUTO)
+    followed = (HEADS, TAGS, AUTO, PRUNED)
     wanted = {tracking_name(remote, n): v for n, v in theirs.items() if n.startswith(followed)}
     prefix = tracking_name(remote, "")
     for name, value in wanted.items():
@@ -204,9 +234,7 @@ def _tags(
         if not name.startswith(TAGS) or mine.get(name) == value:
             continue
         if name in mine:
-            core.monitor.warn(
-                f"tag {name.removeprefix(TAGS)} is another version there; yours stays"
-            )
+            core.monitor.warn(f"tag {written(name)} is another version there; yours stays")
         else:
             yield RefUpdate(name, None, value)
 
@@ -249,6 +277,18 @@ def _signatures(
             yield RefUpdate(name, None, value)
 
 
+def _below(prefix: str, refs: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: value for name, value in refs.items() if name.startswith(prefix)}
+
+
+def _marks(hollow: Mapping[VersionId, Pruning], mine: Mapping[str, bytes]) -> Iterator[RefUpdate]:
+    """Marks of versions that came without their content, since it was pruned there."""
+    for value in encode(hollow):
+        name = name_of(value)
+        if name not in mine:
+            yield RefUpdate(name, None, value)
+
+
 # -------------------------------------------------------------------- pull
 
 
@@ -258,10 +298,12 @@ def pull_branch(
     branch: str | None = None,
     *,
     context: Context,
+    choices: Choices | None = None,
 ) -> PullResult:
     """Fetches, then moves the current branch and the files forward to the remote's branch of that name.
 
-    Raises Conflict(kind="diverged") when both have versions that the other has not.
+    When both have versions that the other has not, they are merged as `choices` say. Without these, raises
+    Conflict(kind="diverged").
     """
     head = core.head_value()  # not its version, which may be damaged and come anew
     if head.branch is None:
@@ -273,6 +315,7 @@ def pull_branch(
     wanted = branch or head.branch
     with connected(core, found) as peers:
         theirs = peers[0].refs()
+        wanted = known_name(wanted, HEADS, theirs.__contains__) if branch else wanted
         value = theirs.get(HEADS + wanted)
         new = None if value is None else target_of(value)
         with EarlyFiles(core.place.directory, new) as early:
@@ -282,7 +325,7 @@ def pull_branch(
                     f"{found[0].name or found[0].url} has no branch {wanted!r}", kind="unknown-branch",
                     help=f"mvc ls-remote {found[0].name}".rstrip(),
                 )  # fmt: skip
-            return _forward(core, fetched, head.branch, wanted, new, context, early)
+            return _forward(core, fetched, head.branch, wanted, new, context, early, choices)
 
 
 def _forward(
@@ -293,17 +336,23 @@ def _forward(
     new: VersionId,
     context: Context,
     early: EarlyFiles,
+    choices: Choices | None,
 ) -> PullResult:
     with core.lock.hold():
         old = core.head().version
         if old == new or (old != EMPTY_ID and is_ancestor(core.store, new, old)):
             return PullResult(fetched, branch, old, old, None)
         name = f"{fetched.remote}/{wanted}" if fetched.remote else new.short()
-        if old != EMPTY_ID and not is_ancestor(core.store, old, new):
+        diverged = old != EMPTY_ID and not is_ancestor(core.store, old, new)
+        if diverged and choices is not None:
+            merged = merge(core, name, choices, context=context)
+            assert merged.commit is not None
+            return PullResult(fetched, branch, old, merged.commit.version, None, merged)
+        if diverged:
             raise Conflict(
                 f"{branch} and {name} have diverged", kind="diverged",
                 cause="each has versions that the other has not; everything is fetched, no file was changed",
-                help=f"mvc merge {name}",
+                help=f"mvc merge {name}  (or at once: mvc pull --merge)",
             )  # fmt: skip
         done = moves.forward(core, branch, new, context, f"pull {name}", early=early.ready())
     return PullResult(fetched, branch, old, new, done)

@@ -22,7 +22,8 @@ from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion, Step
 from mvcd.repo.core import remotes
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.refs import AUTO, EMPTY_ID, HEADS, SHARED, STAGES, TAGS, target_of
+from mvcd.repo.records.names import ref_meant
+from mvcd.repo.records.refs import AUTO, EMPTY_ID, STAGES, target_of
 from mvcd.repo.release.export import export
 from mvcd.repo.share.fetching import connected, fetch_from
 from mvcd.store.peer import Peer
@@ -126,10 +127,9 @@ def _update(
 
 def pointed(refs: Mapping[str, bytes], ref: str) -> VersionId:
     """The version that a branch, tag or stage of a remote points to. Raises Failure."""
-    for space in ("", HEADS, TAGS, AUTO):
-        name = space + ref
-        if name in refs and name.startswith(SHARED):
-            return target_of(refs[name])
+    meant = ref_meant(ref, refs.__contains__) or AUTO + ref.removeprefix(AUTO)
+    if meant in refs:
+        return target_of(refs[meant])
     records = {n: v for n, v in refs.items() if n.startswith(f"{STAGES}{ref}/")}
     if records:
         newest = Promotion.decode(records[max(records)])

@@ -7,35 +7,41 @@ reach. With versions and tags go their signatures, and the records of stages tha
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mvcd.errors import Conflict, Failure, MissingObject, StaleReuse, UsageError
 from mvcd.ids import VersionId
+from mvcd.objects.ancestry import between
 from mvcd.repo.core import remotes
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.wanted import is_partial
+from mvcd.repo.core.kept_here import hold, is_here
+from mvcd.repo.core.wanted import Wanted, is_partial
 from mvcd.repo.history.walk import ancestors
+from mvcd.repo.records.names import check_name, is_earlier, known_name, new_name, ref_meant, written
+from mvcd.repo.records.pruned import Pruning, encode, marked_by, name_of, only
 from mvcd.repo.records.refs import (
     AUTO,
     EMPTY_ID,
     HEADS,
+    NOTES,
+    PRUNED,
     SIGNATURES,
     STAGES,
     TAGS,
-    check_name,
     target_of,
     tracking_name,
     version_named,
 )
 from mvcd.repo.records.results import Context
+from mvcd.repo.share import noting
 from mvcd.repo.share.fetching import RefChange, connected
 from mvcd.repo.share.remote_damage import RemoteDamage
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.trust.receiving import shared
 from mvcd.repo.trust.signatures import travelling
-from mvcd.store.api import RefUpdate
-from mvcd.store.peer import Peer, Receipt
+from mvcd.store.api import RefUpdate, Session
+from mvcd.store.peer import NAMES, PRUNES, Peer, Receipt
 from mvcd.sync.push import Sent
 from mvcd.sync.push import push as send
 
@@ -83,22 +89,26 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
             for ref, value in wanted.items()
             if theirs.get(ref) != value
         ]
+        _require_takes_names(peer, updates)
         force = _forced(core, remote, updates, asked, theirs)
         updates += _companions(core, wanted, theirs)
         done = PushResult(
             remote.name, remote.url, tuple(map(RefChange.of, updates)), dry_run=asked.dry_run
         )
         if asked.dry_run:
-            return done
+            return _with(done, _notes_to_go(core, peer, updates, theirs, context))
         damage = RemoteDamage(core, peer, wanted, peer.told().damaged)
         damage.heal(theirs, context.author, moving=bool(updates))
         sent, receipt = Sent(), Receipt(0, 0, 0)
         if updates:
             sent, receipt = _send(core, peer, updates, force, theirs, context)
             _remember(core, remote, updates)
+            notes = noting.outgoing_with(core, peer, theirs, context)
+        else:
+            notes = noting.outgoing(core, peer, theirs, context)
         left = damage.left()
     return replace(
-        done, versions=sent.versions, objects=sent.objects, bytes=sent.bytes,
+        _with(done, notes), versions=sent.versions, objects=sent.objects, bytes=sent.bytes,
         verified_objects=receipt.objects, verified_bytes=receipt.verified_bytes,
         healed=max(0, damage.known - left), damaged=left,
     )  # fmt: skip
@@ -118,13 +128,25 @@ def _send(
     haves = list(dict.fromkeys(id for id in known if id is not None))
     less = is_partial(core.config)
     detail = "push " + " ".join(u.name for u in updates[:8])
+    lacks = frozenset(marked_by(theirs))
+    here = [id for id, found in zip(haves, core.store.has(haves), strict=True) if found]
+    keep = contextlib.ExitStack()  # what was pruned and is here stays until it is sent
+    session = keep.enter_context(core.store.session()) if core.store.refs(PRUNED) else None
 
     def once(haves: Sequence[VersionId]) -> tuple[Sent, Receipt]:
-        sent = send(core.store, peer, heads, haves, monitor=core.monitor, partial=less)
-        return sent, peer.update_refs(updates, force=force, author=context.author, detail=detail)
+        new, gone = hollow(core, heads, haves, session)
+        marked = only(gone, set(between(heads, here, core.version)))
+        if marked and PRUNES not in peer.told().features:
+            raise _knows_no_pruning(core, peer, marked)
+        marks = [RefUpdate(name_of(value), None, value) for value in encode(marked)]
+        moves = [*updates, *(mark for mark in marks if mark.name not in theirs)]
+        sent = send(
+            core.store, peer, heads, haves, monitor=core.monitor, partial=less, lacks=lacks,
+            leave=Wanted().left_out(new, heads, core.store.get, gone) if gone else frozenset(),
+        )  # fmt: skip
+        return sent, peer.update_refs(moves, force=force, author=context.author, detail=detail)
 
     core.monitor.begin("push")
-    here = [id for id, found in zip(haves, core.store.has(haves), strict=True) if found]
     try:
         return once(here)
     except StaleReuse:
@@ -133,6 +155,63 @@ def _send(
         return once([])  # so it was, or it lacks what its own refs reach: ask it about everything
     finally:
         core.monitor.finish()
+        keep.close()
+
+
+def hollow(
+    core: Core, heads: Sequence[VersionId], haves: Sequence[VersionId], session: Session | None
+) -> tuple[list[VersionId], dict[VersionId, Pruning]]:
+    """Versions that go to who has `haves`, parents first, and those of them that were pruned here and whose
+    content is gone; that of the others no collection takes while the session lasts."""
+    new = list(between(heads, haves, core.version))[::-1]
+    marked = only(marked_by(core.store.refs(PRUNED)), set(new))
+    if session is not None:
+        hold(core, session, marked)
+    return new, {id: pruning for id, pruning in marked.items() if not is_here(core, id)}
+
+
+def _knows_no_pruning(core: Core, peer: Peer, marked: Collection[VersionId]) -> Failure:
+    oldest = min(core.version(id).generation for id in marked)
+    return Failure(
+        f"{peer.url} takes only versions with their content",
+        kind="newer-format",
+        cause=f"v{oldest} and others were pruned here, and the mvc there is too old to be told",
+        help="upgrade mvc there, or push before versions are pruned",
+    )
+
+
+def _require_takes_names(peer: Peer, updates: Sequence[RefUpdate]) -> None:
+    """Raises Failure where the peer is of a release that would refuse a name, before anything is sent."""
+    wide = [u.name for u in updates if not is_earlier(u.name.split("/", 1)[1])]
+    if wide and NAMES not in peer.told().features:
+        raise Failure(
+            f"{peer.url} does not take the name {written(wide[0])}",
+            kind="newer-format",
+            cause="the mvc there is older and knows only names of letters, digits and . _ / + -"
+            " that do not read as a revision",
+            help="upgrade mvc there, or push under another name",
+        )
+
+
+def _with(done: PushResult, notes: Sequence[RefUpdate]) -> PushResult:
+    return replace(done, moved=(*done.moved, *map(RefChange.of, notes)))
+
+
+def _notes_to_go(
+    core: Core,
+    peer: Peer,
+    updates: Sequence[RefUpdate],
+    theirs: Mapping[str, bytes],
+    context: Context,
+) -> list[RefUpdate]:
+    """The annotations that would go there with or after these updates."""
+    if not core.store.refs(NOTES):
+        return []
+    named = [version_named(u.name, u.target) for u in updates if u.target is not None]
+    haves = [id for id in map(version_named, theirs.keys(), theirs.values()) if id is not None]
+    here = [id for id, found in zip(haves, core.store.has(haves), strict=True) if found]
+    coming = set(between([id for id in named if id is not None], here, core.version))
+    return noting.outgoing(core, peer, theirs, context, coming=coming, dry_run=True)
 
 
 # -------------------------------------------------------------------- what is to move
@@ -166,28 +245,39 @@ def _wanted(core: Core, asked: Asked) -> dict[str, bytes | None]:
 def _spec(core: Core, spec: str) -> tuple[str, bytes | None]:
     source, colon, there = spec.partition(":")
     if not colon:
-        for space in (HEADS, TAGS):
-            name = source if source.startswith(space) else space + source
-            if (value := core.store.ref(name)) is not None:
-                return name, value
+        name = ref_meant(source, core.revisions.has)
+        if name is not None and (value := core.store.ref(name)) is not None:
+            return name, value
         raise Failure(
             f"there is no branch or tag {source!r}", kind="unknown-branch",
             help=f"mvc branch  (or push any version: mvc push REMOTE {source}:BRANCH)",
         )  # fmt: skip
-    name = there if shared(there) else HEADS + there
-    if not name.startswith((HEADS, TAGS, AUTO)):
-        raise UsageError(f"{there!r} cannot be pushed to", kind="bad-name")
-    check_name(name.split("/", 1)[1], "branch")
+    name = _named_there(there)
     if not source:
         return name, None
-    if name.startswith(TAGS) and (value := core.store.ref(TAGS + source.removeprefix(TAGS))):
-        return name, value
+    if name.startswith(TAGS):
+        tag = known_name(source, TAGS, core.revisions.has)
+        if (value := core.store.ref(TAGS + tag)) is not None:
+            return name, value
     id = core.resolve(source)
     if id == EMPTY_ID:
         raise Failure(
             "there is nothing to push yet", kind="no-versions", help="mvc commit -m '...'"
         )
     return name, bytes(id)
+
+
+def _named_there(there: str) -> str:
+    """The ref that the right side of SOURCE:NAME means. Raises UsageError."""
+    for space in (HEADS, TAGS):
+        if there.startswith(space):
+            return space + new_name(there, space)
+    if not shared(there):
+        return HEADS + new_name(there, HEADS, "mvc push REMOTE REV:")
+    if not there.startswith(AUTO):
+        raise UsageError(f"{there!r} cannot be pushed to", kind="bad-name")
+    check_name(there.removeprefix(AUTO), "ref")
+    return there
 
 
 def _forced(
@@ -207,7 +297,7 @@ def _forced(
         if update.target is not None and not asked.force_with_lease:
             if update.name.startswith(TAGS):
                 raise Conflict(
-                    f"tag {update.name.removeprefix(TAGS)} is another version there",
+                    f"tag {written(update.name)} is another version there",
                     kind="tag-exists", cause="a tag never moves",
                     help="give yours another name  (or: mvc push --force-with-lease)",
                 )  # fmt: skip

@@ -6,8 +6,10 @@ re-hashed, which is a whole clone's worth of bytes and leaves nothing here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from mvcd.errors import CorruptObject, MissingObject, UsageError
 from mvcd.ids import ChunkId, Digest, VersionId
@@ -15,11 +17,14 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.repo.core import remotes
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import version_named
 from mvcd.repo.share.fetching import connected
 from mvcd.repo.trust.receiving import shared
 from mvcd.store.frames import check_frame
 from mvcd.store.peer import Peer
+from mvcd.store.reader import MAX_DELTA_LEVELS
 from mvcd.sync.walk import difference
 
 _ASKED_OBJECTS = 16 << 10
@@ -60,7 +65,7 @@ def verify_remote(core: Core, name: str | None = None, *, read_data: bool = Fals
         known = [id for id, found in zip(heads, here, strict=True) if found]
         core.monitor.begin("verify")
         try:
-            for ids in _batches(core, known, report):
+            for ids in _batches(core, known, report, marked_by(refs)):
                 _check(core, peer, ids, report, read_data=read_data)
         finally:
             core.monitor.finish()
@@ -68,12 +73,14 @@ def verify_remote(core: Core, name: str | None = None, *, read_data: bool = Fals
 
 
 def _batches(
-    core: Core, heads: Sequence[VersionId], report: RemoteReport
+    core: Core, heads: Sequence[VersionId], report: RemoteReport, pruned: Collection[VersionId]
 ) -> Iterator[list[Digest]]:
-    """All that is reached and can be walked here."""
+    """All that is reached and can be walked here, but for what was pruned there."""
     versions = list(between(heads, (), lambda id: Version.decode(core.store.get(id))))
     report.versions = len(versions)
-    for group in difference(versions, (), _Here(core), _Here(core)):
+    hollow = set(pruned) - set(heads)  # what a ref points to is whole
+    leave = Wanted().left_out(versions[::-1], heads, core.store.get, hollow)
+    for group in difference(versions, (), _Here(core), _Here(core), leave=leave):
         for start in range(0, len(group), _ASKED_OBJECTS):
             yield group[start : start + _ASKED_OBJECTS]
 
@@ -106,12 +113,9 @@ def _check(
 def _read(core: Core, peer: Peer, ids: list[Digest], report: RemoteReport) -> None:
     """Has objects sent and re-hashes them; a bad frame is looked at object by object."""
 
-    def base(id: ChunkId) -> bytes:
-        return core.store.get(id)
-
     try:
         for frame in peer.records(ids):
-            raw = sum(len(one.raw) for one in check_frame(frame, base))
+            raw = sum(len(one.raw) for one in check_frame(frame, partial(_base, core, peer)))
             report.bytes += raw
             core.monitor.advance(bytes_done=raw, bytes_new=0)
     except (CorruptObject, MissingObject, UsageError):
@@ -122,6 +126,19 @@ def _read(core: Core, peer: Peer, ids: list[Digest], report: RemoteReport) -> No
         middle = len(ids) // 2
         _read(core, peer, ids[:middle], report)
         _read(core, peer, ids[middle:], report)
+
+
+def _base(core: Core, peer: Peer, id: ChunkId, levels: int = MAX_DELTA_LEVELS) -> bytes:
+    """What a difference there rests on: stored otherwise here, it may rest on what is not here."""
+    with suppress(MissingObject):
+        return core.store.get(id)
+    if not levels:
+        raise CorruptObject("a chain of deltas does not end")
+    further = partial(_base, core, peer, levels=levels - 1)
+    for frame in peer.records([id]):
+        for found in check_frame(frame, further):
+            return found.raw
+    raise MissingObject(f"its base {id.short()} is not there")
 
 
 def _name(id: Digest) -> str:

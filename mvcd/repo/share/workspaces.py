@@ -25,11 +25,11 @@ from mvcd.repo.core.location import Location
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.statcache import prefix
+from mvcd.repo.records.names import new_name, ref_meant, written
 from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
     HeadValue,
-    check_name,
     head_name,
     known_workspaces,
     root_name,
@@ -125,20 +125,21 @@ def _branch(core: Core, root: str, rev: str | None, branch: str | None) -> tuple
     if branch is None and rev is None:
         name = os.path.basename(root)
         if core.store.ref(HEADS + name) is not None:
-            rev = name
+            rev = written(HEADS + name)
         else:
             branch = name
     if branch is not None:
-        check_name(branch, "branch")
+        branch = new_name(branch, HEADS)
         if core.store.ref(HEADS + branch) is not None:
             raise Failure(
                 f"branch {branch!r} exists",
                 kind="branch-exists",
-                help=f"mvc workspace add {root} {branch}",
+                help=f"mvc workspace add {root} {written(HEADS + branch)}",
             )
     rev = rev or "HEAD"
-    if core.store.ref(HEADS + rev) is not None and branch is None:
-        core.require_free(rev)
+    meant = ref_meant(rev, core.revisions.has) or ""
+    if meant.startswith(HEADS) and branch is None:
+        core.require_free(meant.removeprefix(HEADS))
         return None, rev
     return branch, core.resolve(rev).hex()
 
@@ -222,6 +223,7 @@ def _require_expendable(core: Core, place: Location) -> None:
 def _require_saved(other: Core, paths: set[str]) -> None:
     found = status(other)
     unsaved = [c.path for c in (*found.added, *found.modified)]
+    unsaved += [renamed.new for renamed in found.renamed]
     strange = [p for p in _files(other.root) if p not in paths and p not in unsaved]
     if unsaved or strange:
         raise Conflict(

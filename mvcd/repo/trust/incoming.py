@@ -2,6 +2,7 @@
 
     require_shared     names and values are those of refs that travel
     loses_versions     whether a move is no fast-forward
+    require_marks      only versions that are new here are said to have no content
     require_closure    all that the new refs reach is here
     receive            all of that: for one's own repositories, where nobody has a role
 
@@ -19,21 +20,28 @@ from mvcd.ids import DIGEST_BYTES, Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.closure import require_allowed
 from mvcd.objects.version import Version
+from mvcd.repo.records.annotations import is_greater, is_whole, subject_of, subjects_of
+from mvcd.repo.records.names import rule_broken
+from mvcd.repo.records.pruned import marked_by, name_of
 from mvcd.repo.records.refs import (
     AUTO,
     EMPTY_ID,
     HEADS,
+    NOTES,
+    PRUNED,
     SHARED,
     SIGNATURES,
     STAGES,
     TAGS,
-    check_name,
     target_of,
 )
-from mvcd.repo.records.stages import require_appended
+from mvcd.repo.records.stages import is_record, require_appended
 from mvcd.repo.trust.signatures import TAG_SIGNATURES, of_tag, of_version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.sync.walk import difference
+
+_POINT_NOWHERE = (SIGNATURES, PRUNED, NOTES)
+"""Namespaces whose values are no versions."""
 
 MAX_KNOWN_VERSIONS = 8
 """Versions here whose content new ones are compared with; the nearest by history make the walk short."""
@@ -47,7 +55,7 @@ Missing = Callable[[list[Digest]], list[Digest]]
 """Finds the objects that are not here. A session's (`Arrivals.missing`) puts the others under its lease, so
 that no collection takes them before the commit."""
 
-_RECORD = re.compile(r"[^/]+/[0-9]{8}")
+_MARK = re.compile(r"[0-9a-f]{32}")
 _FINGERPRINT = re.compile(r"(?:tags/(?P<tag>.+)|(?P<version>[0-9a-f]{64}))/[0-9a-f]{64}")
 
 
@@ -60,10 +68,18 @@ def receive(
         if update.name not in force and loses_versions(store, update):
             raise not_forward(update.name)
     require_appended(store, updates)
+    require_marks(store, updates)
     require_closure(store, updates, missing)
 
 
 def not_forward(name: str) -> Conflict:
+    if name.startswith(NOTES):
+        return Conflict(
+            f"{name} was written again there, later",
+            kind="non-fast-forward",
+            cause="of two texts of one annotation the later one holds",
+            help="mvc fetch  (then push again)",
+        )
     return Conflict(
         f"{name} would lose versions",
         kind="non-fast-forward",
@@ -86,28 +102,51 @@ def require_shared(store: Store, updates: Iterable[RefUpdate]) -> None:
 
 def require_name(name: str) -> None:
     """Raises UsageError(kind="bad-name")."""
-    try:
-        space = next(space for space in SHARED if name.startswith(space))
-        rest = name.removeprefix(space)
-        if space == SIGNATURES:
-            match = _FINGERPRINT.fullmatch(rest)
-            rest = "" if match is None else match["tag"] or match["version"][:8]
-        elif space == STAGES and not _RECORD.fullmatch(rest):
-            rest = ""
-        check_name(rest, "ref")
-    except (StopIteration, UsageError) as error:
-        raise UsageError(
-            f"{name!r} is not a ref that can be pushed",
-            kind="bad-name",
-            cause=f"refs that travel are below {' '.join(SHARED)}",
-        ) from error
+    if cause := name_problem(name):
+        raise UsageError(f"{name!r} is not a ref that can be pushed", kind="bad-name", cause=cause)
+
+
+def name_problem(name: str) -> str | None:
+    """Why no ref of this name travels; None if it may."""
+    space = next((space for space in SHARED if name.startswith(space)), None)
+    strange = f"refs that travel are below {' '.join(SHARED)}"
+    if space is None:
+        return strange
+    rest = name.removeprefix(space)
+    if space in (STAGES, PRUNED, NOTES):
+        return None if _is_record(name) else strange
+    if space == SIGNATURES:
+        match = _FINGERPRINT.fullmatch(rest)
+        if match is None:
+            return strange
+        rest = match["tag"] or match["version"]
+    return rule_broken(rest)
+
+
+def _is_record(name: str) -> bool:
+    if name.startswith(STAGES):
+        return is_record(name)
+    if name.startswith(NOTES):
+        return subject_of(name) is not None
+    return name.startswith(PRUNED) and _MARK.fullmatch(name.removeprefix(PRUNED)) is not None
 
 
 def _fits(store: Store, targets: dict[str, bytes | None], name: str, value: bytes) -> bool:
     if name.startswith((HEADS, AUTO)):
         return len(value) == DIGEST_BYTES
-    if not name.startswith(SIGNATURES):
-        return len(value) >= DIGEST_BYTES
+    if name.startswith(PRUNED):
+        return name_of(value) == name
+    if name.startswith(NOTES):
+        return is_whole(value)
+    return (
+        _signs(store, targets, name, value)
+        if name.startswith(SIGNATURES)
+        else len(value) >= DIGEST_BYTES
+    )
+
+
+def _signs(store: Store, targets: dict[str, bytes | None], name: str, value: bytes) -> bool:
+    """Whether a signature is of what its name says, by the key that its name says."""
     subject = name.removeprefix(SIGNATURES).rpartition("/")[0]
     try:
         if not name.startswith(TAG_SIGNATURES):
@@ -123,12 +162,16 @@ def _fits(store: Store, targets: dict[str, bytes | None], name: str, value: byte
 
 
 def loses_versions(store: Store, update: RefUpdate) -> bool:
-    """Whether a branch or an automatic ref leaves its history, or another ref that is there changes at all.
+    """Whether a branch or an automatic ref leaves its history, an annotation gives way to one that does not
+    hold over it, or another ref that is there changes at all.
 
     Deleting is another question. Raises MissingObject, CorruptObject.
     """
     if update.expect is None or update.target is None or update.expect == update.target:
         return False
+    if update.name.startswith(NOTES):
+        whole = is_whole(update.target)  # if not, `require_shared` says so
+        return whole and not is_greater(update.target, update.expect)
     if not update.name.startswith((HEADS, AUTO)):
         return True
     if min(len(update.expect), len(update.target)) < DIGEST_BYTES:
@@ -162,14 +205,36 @@ def _read(store: Store, id: VersionId) -> Version:
 # ---------------------------------------------------------------------- closure
 
 
+def require_marks(store: Store, updates: Iterable[RefUpdate]) -> None:
+    """A mark of pruned versions (PRUNED.md) names only versions that no ref here reached before: whoever has
+    content is not told by others that he has not. Raises UsageError(kind="bad-value"), CorruptObject."""
+    updates = list(updates)
+    values = {u.name: u.target for u in updates if u.name.startswith(PRUNED) and u.target}
+    if not values:
+        return
+    moves = [u for u in updates if u.target is not None and not u.name.startswith(_POINT_NOWHERE)]
+    heads = {target_of(u.target) for u in moves if u.target is not None} - {EMPTY_ID}
+    here = _versions(store)
+    new = set(between(heads, sorted(here), lambda id: Version.decode(store.get(id))))
+    if not marked_by(values).keys() <= new:
+        raise UsageError(
+            "what was pushed says of versions that are here that they were pruned",
+            kind="bad-value",
+            help="mvc fetch  (then push again)",
+        )
+
+
 def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing) -> None:
-    """Every version that the new values reach is here, and all content of those they point to.
+    """Every version that the new values reach, or are about, is here, and all content of those they point to.
 
     Walks what is new against what refs reach here (sync/walk.py), so it costs what the change costs. Versions
     on the way need their records only: their content may be absent by choice. Raises MissingObject,
     CorruptObject, Failure(kind="reserved-path").
     """
-    moves = [u for u in updates if u.target is not None and not u.name.startswith(SIGNATURES)]
+    updates = list(updates)
+    noted = subjects_of(u.name for u in updates if u.target is not None)
+    _require(missing, sorted(noted))
+    moves = [u for u in updates if u.target is not None and not u.name.startswith(_POINT_NOWHERE)]
     pointed = {target_of(u.target) for u in moves if u.target is not None} - {EMPTY_ID}
     here = _versions(store)
     heads = sorted(pointed - here)
@@ -189,7 +254,7 @@ def _versions(store: Store) -> set[VersionId]:
     """What shared refs point to now; their content is complete, by this very check."""
     found: set[VersionId] = set()
     for space in SHARED:
-        if space != SIGNATURES:
+        if space not in _POINT_NOWHERE:
             found.update(target_of(value) for value in store.refs(space).values())
     return found - {EMPTY_ID}
 

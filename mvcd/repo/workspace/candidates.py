@@ -8,52 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 
 from blake3 import blake3
 
 from mvcd.ids import RecipeId
 from mvcd.objects.reserved import reserved
-from mvcd.repo.ondisk.statcache import OURS, RULES_DIGEST_BYTES, FileStat, Flag, Listing, StatRow
+from mvcd.repo.ondisk.statcache import (
+    AS_VERSION,
+    OURS,
+    RULES_DIGEST_BYTES,
+    FileStat,
+    Flag,
+    Listing,
+    StatRow,
+)
 from mvcd.repo.workspace import ignore
-
-
-class CandidateState(Enum):
-    """Why a file must be looked at."""
-
-    NEW = "new"  # the cache has no row for it
-    TOUCHED = "touched"  # its stat is not the cached one
-    RACY = "racy"  # its stat is the cached one, which proves nothing
-    KNOWN = "known"  # its content is known without reading and is not the version's
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A file or symbolic link that may differ from the version. `recipe` is given iff `state` is KNOWN."""
-
-    path: str
-    stat: FileStat
-    state: CandidateState
-    recipe: RecipeId | None = None
-
-
-@dataclass(slots=True)
-class Directory:
-    """A directory that is looked through entry by entry, and whose row may have to be written anew."""
-
-    path: str
-    key: bytes
-    rules: bytes
-    listing: Listing
-    old: bytes | None
-    flags: bytes = b""
-    candidates: list[tuple[int, Candidate]] = field(default_factory=list)
-
-    def bar(self, name: str) -> None:
-        """The subdirectory `name` was not entered after all, and has no row."""
-        flags = bytearray(self.flags)
-        flags[self.listing.directories.index(name.encode())] = Flag.SKIPPED
-        self.flags = bytes(flags)
+from mvcd.repo.workspace.found import CandidateState, Directory
 
 
 @dataclass(slots=True)
@@ -136,6 +106,7 @@ class ListingComparison:
     def __init__(
         self,
         directory: Directory,
+        listing: Listing,
         visit: Visit,
         rules: ignore.IgnoreRules,
         old: StatRow | None,
@@ -143,6 +114,7 @@ class ListingComparison:
         closed: Callable[[str], str | None],
     ) -> None:
         self._directory = directory
+        self._listing = listing
         self._visit = visit
         self._rules = rules
         self._old = old
@@ -150,6 +122,7 @@ class ListingComparison:
         self._closed = closed
         self.unreadable: dict[str, str] = {}  # files, and why
         self.vanished = [visit.inside(path) for path in old.missing] if old else []
+        self.gone: dict[str, FileStat] = {}  # how files were whose names are gone
         self.skipped: list[tuple[str, str]] = []
         self.left: list[str] = []  # subdirectories that were entered and are not now
 
@@ -163,7 +136,7 @@ class ListingComparison:
         before = set(old.entered()) if old else set()
         below: list[Visit] = []
         flags = bytearray()
-        for raw in self._directory.listing.directories:
+        for raw in self._listing.directories:
             name = raw.decode(errors="backslashreplace")
             wanted = self._visit.wanted.directory(name, self._rules)
             flag = self._flag_directory(name, raw, wanted)
@@ -187,11 +160,11 @@ class ListingComparison:
         return self._skip(name, reason) if reason else Flag.CLEAN
 
     def _all_new(self) -> bytes:
-        names = self._directory.listing.names
+        names = self._listing.names
         return bytes(self._judge(index, raw, CandidateState.NEW) for index, raw in enumerate(names))
 
     def _files(self, old: StatRow) -> bytes:
-        listing = self._directory.listing
+        listing = self._listing
         same_rules = old.rules == self._directory.rules
         old_flags = old.file_flags
         flags = bytearray()
@@ -218,6 +191,11 @@ class ListingComparison:
             flags.append(flag)
         gone = (raw.decode() for raw, at in before.items() if old_flags[at] in OURS)
         self.vanished += map(self._visit.inside, gone)
+        self.gone = {
+            self._visit.inside(raw.decode()): old.listing.stat(at)
+            for raw, at in before.items()
+            if old_flags[at] in AS_VERSION
+        }
         return bytes(flags)
 
     def _judge(
@@ -229,7 +207,7 @@ class ListingComparison:
             return self._unless_taken_for(name)
         if name.encode() != raw:
             return self._skip(name, "name is not UTF-8")
-        listing = self._directory.listing
+        listing = self._listing
         path = self._visit.inside(name)
         reason = self._problem(path, listing.kind(index))
         if reason:
@@ -237,8 +215,7 @@ class ListingComparison:
         if listing.kind(index) != b"l" and (why := self._closed(path)):
             self.unreadable[path] = why
             return Flag.LOOK
-        candidate = Candidate(path, listing.stat(index), state, recipe)
-        self._directory.candidates.append((index, candidate))
+        self._directory.add(index, state, recipe)
         return Flag.LOOK
 
     def _unless_taken_for(self, name: str) -> Flag:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from io import BufferedReader
 from typing import BinaryIO
 
@@ -12,18 +13,21 @@ from mvcd.errors import Failure
 from mvcd.inspect import understood
 from mvcd.inspect.company import COMPANY
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
+from mvcd.inspect.spans import ReadAt, reading
+from mvcd.inspect.tensorfile import Beside
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.content import VersionFile
 from mvcd.repo.contents.drafts import shape_of
 from mvcd.repo.contents.files import ABSENT, VersionFiles
+from mvcd.repo.contents.tensors import beside_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.ondisk.reading import unread
 from mvcd.repo.records.results import Explained
 from mvcd.repo.workspace.left_out import is_out
-from mvcd.repo.workspace.settings import component_rules
-from mvcd.repo.workspace.sorting import Kinds, PartSorter, reading
+from mvcd.repo.workspace.settings import component_rules, current
+from mvcd.repo.workspace.sorting import Kinds, PartSorter, PathsCame
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 _BUFFER_BYTES = 1 << 20
@@ -60,7 +64,7 @@ class _InVersion:
         self._files = VersionFiles(version, core.fetch)
         kinds = Kinds(core.store, core.fetch)
         self._kinds = kinds
-        self._sorter = PartSorter(component_rules(core.root), version, core.fetch, kinds)
+        self._sorter = PartSorter(component_rules(current(core)), version, core.fetch, kinds)
         self._placed: dict[str, tuple[Component, Entry]] = {}
 
     def below(self, path: str) -> Collection[str]:
@@ -79,7 +83,8 @@ class _InVersion:
             return Explained(path, component, False, rule, component, problem=rule)
         try:
             file = VersionFile(entry, self._fetch)
-            return _explained(self._sorter, path, kind, component, entry.size, file)
+            beside = beside_of(self._files, self._fetch, path)
+            return _explained(self._sorter, path, kind, component, entry.size, file, beside)
         except ABSENT:
             return _explained(self._sorter, path, kind, component, entry.size, None)
 
@@ -100,7 +105,8 @@ class _InWorkspace:
         workspace = self._workspace
         kinds = Kinds(self._core.store, workspace.fetch)
         sorter = PartSorter(
-            workspace.rules, workspace.known.version, workspace.fetch, kinds, came, workspace.scan.vanished
+            workspace.rules, workspace.known.version, workspace.fetch, kinds, PathsCame(came),
+            workspace.scan.vanished,
         )  # fmt: skip
         for path in came:
             if path.lower().endswith(".onnx"):
@@ -127,7 +133,23 @@ class _InWorkspace:
         if file is None:
             return _explained(self._sorter, path, kind, recorded, size, None)
         with file:
-            return _explained(self._sorter, path, kind, recorded, size, file)
+            beside = partial(self._beside, path)
+            return _explained(self._sorter, path, kind, recorded, size, file, beside)
+
+    def _beside(self, path: str, name: str) -> tuple[ReadAt, int] | None:
+        """Opened for each reading, of which there are few: thousands of files cannot be open at once."""
+        full = os.path.join(self._root, os.path.dirname(path), name)
+        if os.path.islink(full) or not os.path.isfile(full):
+            return None
+
+        def read_at(offset: int, length: int) -> bytes:
+            try:
+                with open(full, "rb") as file:
+                    return reading(file)(offset, length)
+            except OSError as error:
+                raise unread(os.path.relpath(full, self._root), error.errno or 0) from error
+
+        return read_at, os.path.getsize(full)
 
     def _look(self, path: str) -> tuple[ContentKind, int, BufferedReader | None]:
         full = os.path.join(self._root, path)
@@ -155,7 +177,7 @@ def _on_disk(root: str, path: str) -> Iterator[str]:
 
 def _explained(
     sorter: PartSorter, path: str, kind: ContentKind, recorded: Component | None, size: int,
-    file: BinaryIO | VersionFile | None,
+    file: BinaryIO | VersionFile | None, beside: Beside | None = None,
 ) -> Explained:  # fmt: skip
     component, state, rule = sorter.ruling(path, kind)
     said = Explained(path, component, state, rule, recorded, kind.format)
@@ -170,7 +192,7 @@ def _explained(
         )
     if component is not Component.WEIGHTS and not kind.says:
         return said
-    found = understood.tensors(reading(file), size, path, kind)
+    found = understood.tensors(reading(file), size, path, kind, beside)
     if found is None:
         needed = component is Component.WEIGHTS and not rule.startswith(COMPANY)
         return _with(said, problem=_NO_FORMAT if needed else None)

@@ -33,6 +33,8 @@ from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.unreadable import SHORTAGE, reason
 
 IGNORE_FILE = ".mvcignore"
+GIT_FILE = ".gitignore"
+"""Git's own, read where `[ignore] gitignore` of mvc.toml says so; ours beside it comes first."""
 MAX_FILE_BYTES = 1 << 20
 """Bytes of one ignore file; a larger one is refused."""
 
@@ -96,10 +98,11 @@ class _Pattern:
 
 @dataclass(frozen=True)
 class _File:
-    """One `.mvcignore`. Its patterns are compiled on first use: a scan without changes needs none."""
+    """One ignore file. Its patterns are compiled on first use: a scan without changes needs none."""
 
     base: str  # the directory it stands in, "" or with a trailing slash
     text: str
+    name: str
 
     @cached_property
     def patterns(self) -> list[_Pattern]:
@@ -140,29 +143,40 @@ class IgnoreRules:
     `digest` (16 bytes) changes whenever any of these files, or the built-in list, does.
     """
 
-    __slots__ = ("_files", "digest", "directory")
+    __slots__ = ("_files", "digest", "directory", "names")
 
-    def __init__(self, directory: str, files: tuple[_File, ...], digest: bytes) -> None:
+    def __init__(
+        self, directory: str, files: tuple[_File, ...], digest: bytes, names: tuple[str, ...]
+    ) -> None:
         self.directory = directory  # "" for the root, otherwise with a trailing slash
         self._files = files  # the deepest first
         self.digest = digest
+        self.names = names  # of the files that have rules, the weightier last
 
     @classmethod
-    def top(cls) -> Self:
-        """At the workspace's root, before its own `.mvcignore` is looked at."""
-        return cls("", (), _BUILT_IN_DIGEST)
+    def top(cls, *, git: bool = False) -> Self:
+        """At the workspace's root, before its own files are looked at; `git`: `.gitignore` counts too."""
+        return cls("", (), _BUILT_IN_DIGEST, (GIT_FILE, IGNORE_FILE) if git else (IGNORE_FILE,))
 
     def inside(self, name: str) -> Self:
         """In the subdirectory `name`, before its own `.mvcignore` is looked at."""
-        return type(self)(f"{self.directory}{name}/", self._files, self.digest)
+        return type(self)(f"{self.directory}{name}/", self._files, self.digest, self.names)
 
-    def here(self, text: str | None) -> Self:
-        """With this directory's own `.mvcignore`, which reads `text` (None: there is none)."""
+    def here(self, text: str | None, name: str = IGNORE_FILE) -> Self:
+        """With a file of this directory's own, which reads `text` (None: there is none)."""
         if text is None:
             return self
-        file = _File(self.directory, text)
+        file = _File(self.directory, text, name)
         said = b"\0".join((self.digest, self.directory.encode(), text.encode()))
-        return type(self)(self.directory, (file, *self._files), blake3(said).digest(length=16))
+        digest = blake3(said).digest(length=16)
+        return type(self)(self.directory, (file, *self._files), digest, self.names)
+
+    def read(self, directory: str) -> Self:
+        """With all files of this directory, which lies at `directory`. Raises as `read` does."""
+        rules = self
+        for name in self.names:
+            rules = rules.here(read(directory, name), name)
+        return rules
 
     def match(self, name: str, *, directory: bool) -> IgnoreMatch | None:
         """What leaves the entry `name` of this directory out; None if it is under care."""
@@ -173,26 +187,26 @@ class IgnoreRules:
                 if pattern:
                     if pattern.negated:
                         return None
-                    return IgnoreMatch(pattern.text, file.base + IGNORE_FILE, pattern.line)
+                    return IgnoreMatch(pattern.text, file.base + file.name, pattern.line)
         default = built_in(name, directory=directory)
         return IgnoreMatch(default, None, 0) if default else None
 
 
-def check(root: str, path: str) -> IgnoreMatch | None:
+def check(root: str, path: str, top: IgnoreRules | None = None) -> IgnoreMatch | None:
     """What leaves `path` (relative to the workspace `root`, `/`-separated) out: a rule that matches it or
     a directory above it. A path that does not exist is judged as a file, or as a directory if it ends in `/`.
 
-    Raises UnusableRules when an ignore file cannot be read.
+    `top` has the rules before any file is looked at. Raises UnusableRules when an ignore file cannot be read.
     """
     *above, last = path.rstrip("/").split("/")
-    rules = IgnoreRules.top().here(read(root))
+    rules = (top or IgnoreRules.top()).read(root)
     at = root
     for name in above:
         match = rules.match(name, directory=True)
         if match:
             return match
         at = os.path.join(at, name)
-        rules = rules.inside(name).here(read(at))
+        rules = rules.inside(name).read(at)
     try:
         directory = stat.S_ISDIR(os.lstat(os.path.join(at, last)).st_mode)
     except OSError:
@@ -202,21 +216,22 @@ def check(root: str, path: str) -> IgnoreMatch | None:
 
 class UnusableRules(Failure):
     """An ignore file whose rules nobody can tell: to go on without them might version what was meant to stay
-    out. `why` goes behind "its .mvcignore"."""
+    out. `why` goes behind "its .mvcignore", or whichever `name` it has."""
 
     def __init__(self, path: str, why: str, *, cause: str | None = None) -> None:
         help = f"correct it, or make it readable: chmod u+r {shlex.quote(path)}"
         super().__init__(f"{path} {why}", kind="unusable-rules", cause=cause, help=help)
         self.why = why
+        self.name = os.path.basename(path)
 
 
-def read(directory: str) -> str | None:
-    """The text of the directory's own `.mvcignore`; None if there is none or it is no regular file.
+def read(directory: str, name: str = IGNORE_FILE) -> str | None:
+    """The text of the directory's own file of rules; None if there is none or it is no regular file.
 
     Raises UnusableRules when it cannot be read, is no UTF-8 or larger than MAX_FILE_BYTES, and OSError when
     this process is out of file descriptors or memory.
     """
-    path = os.path.join(directory, IGNORE_FILE)
+    path = os.path.join(directory, name)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

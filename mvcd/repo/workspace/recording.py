@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mvcd.errors import MissingObject
@@ -14,7 +14,6 @@ from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, is_listed
 from mvcd.repo.core.core import Core
 from mvcd.repo.workspace.left_out import is_out
-from mvcd.repo.workspace.settings import main_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,15 @@ class Told:
 
 @dataclass(slots=True)
 class Recording:
-    """Gathers for one snapshot. `parsed` is what was read now, by path; `cache` takes what is parsed
-    besides."""
+    """Gathers for one snapshot. `before` is the version that it follows, `main` are the globs of files whose
+    metrics have the short names, `parsed` is what was read now, by path; `cache` takes what is parsed besides.
+    """
 
     core: Core
     fetch: Fetch  # reads the snapshot's nodes and recipes, and content that is stored
     left_out: Collection[Component | SubPart]
+    before: Version
+    main: Sequence[str] = ()
     parsed: Mapping[str, Recorded] = field(default_factory=dict)
     cache: dict[bytes, bytes | None] = field(default_factory=dict)
 
@@ -43,8 +45,7 @@ class Recording:
         unlisted = self._unlisted(known)
         found = flatvalues.gather(self._files(version, unlisted), self._told)
         found.partial |= bool(unlisted)
-        before = self._before()
-        main = main_metrics(self.core.root)
+        before = self.before
         settings, no_settings = flatvalues.merged(
             found.settings,
             absent=known.hyperparameters if found.partial else None,
@@ -56,7 +57,7 @@ class Recording:
             found.metrics,
             absent=known.metrics if found.partial else None,
             before=flatvalues.Before(before.metrics, lambda: self._gathered(before).metrics),
-            main=main,
+            main=self.main,
         )
         problems = [
             *found.problems,
@@ -92,9 +93,6 @@ class Recording:
     def _files(self, version: Version, unlisted: Collection[Component]) -> Iterator[Placed]:
         here = [c for c in flatvalues.COMPONENTS if c not in unlisted]
         return VersionFiles(version, self.fetch).all(here)
-
-    def _before(self) -> Version:
-        return self.core.version(self.core.head().version)
 
     def _gathered(self, version: Version) -> flatvalues.Gathered:
         """Gathers from HEAD's version; what is not here of it says nothing."""

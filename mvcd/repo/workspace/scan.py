@@ -23,11 +23,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 from mvcd.errors import Failure
 from mvcd.ids import RecipeId
@@ -35,22 +36,36 @@ from mvcd.objects.entry import check_path
 from mvcd.repo.ondisk import statcache
 from mvcd.repo.ondisk._scan import list_directory
 from mvcd.repo.ondisk.folding import is_spelled_so
-from mvcd.repo.ondisk.statcache import Flag, Listing
+from mvcd.repo.ondisk.statcache import FileStat, Flag, Listing
 from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, GONE, SHORTAGE, Unreadable, reason, remedy
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.candidates import (
-    Candidate,
-    CandidateState,
-    Directory,
     ListingComparison,
     TrackedNames,
     Visit,
     unfit_link,
     unsafe_link,
 )
+from mvcd.repo.workspace.found import (
+    CacheRows,
+    Candidate,
+    Candidates,
+    CandidateState,
+    Directory,
+    MakeRow,
+)
 from mvcd.repo.workspace.linked import Follow, Links
 
-__all__ = ["Candidate", "CandidateOutcome", "CandidateState", "Rows", "Scan", "scan", "unsafe_link"]
+__all__ = [
+    "Candidate",
+    "CandidateOutcome",
+    "CandidateState",
+    "Outcomes",
+    "Rows",
+    "Scan",
+    "scan",
+    "unsafe_link",
+]
 
 MAX_PATH_BYTES = 4000
 """Longest path, relative to the root; Linux opens at most 4095 bytes with the root in front."""
@@ -73,11 +88,16 @@ class CandidateOutcome(Enum):
     UNKNOWN = "unknown"  # not read, or it changed meanwhile: look again next time
 
 
+Outcomes = Mapping[str, CandidateOutcome | RecipeId] | bytearray
+"""What became of candidates: by path, where one that is not in it is UNKNOWN; or a byte for each in their
+order, 1 where it is CLEAN and 0 where it is UNKNOWN."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scan:
     """What one scan found. Lists are in ascending order of paths; paths are relative and use `/`."""
 
-    candidates: Sequence[Candidate]
+    candidates: Collection[Candidate]
     vanished: Sequence[str]
     """Files that were under care and are no longer there. Empty, and meaningless, if `fresh`."""
     skipped: Sequence[tuple[str, str]]
@@ -90,19 +110,20 @@ class Scan:
     _gone_keys: Sequence[bytes]
     unreadable: Unreadable = field(default_factory=Unreadable)
     """The part of `skipped` that cannot be read: what the version has at or below these paths is to stay."""
+    gone: Mapping[str, FileStat] = field(default_factory=dict)
+    """How vanished files were when they were last known, unless their content was known not to be the
+    version's."""
     _unseen: Sequence[str] = ()  # were missing, and are perhaps there: they cannot be looked at
+    _clean_root: tuple[bytes, bytes, bytes, bytes] | None = None  # its key, rules, listing, flags
 
     @property
     def clean(self) -> bool:
         """Nothing differs from the version. (False does not mean that something does.)"""
         return not (self.candidates or self.vanished or self.fresh)
 
-    def new_rows(
-        self, outcomes: Mapping[str, CandidateOutcome | RecipeId], *, missing: Iterable[str]
-    ) -> dict[bytes, bytes | None]:
-        """The cache rows to write (None: delete), for a cache that stands for the version at hand.
+    def new_rows(self, outcomes: Outcomes, *, missing: Iterable[str]) -> CacheRows:
+        """The cache rows to write, for a cache that stands for the version at hand.
 
-        `outcomes` tells by path what became of the candidates; one without an outcome is UNKNOWN.
         `missing` are all paths that the version has and the workspace has not; the next scan reports
         them as vanished again. Write all rows in one transaction, or none.
         """
@@ -111,11 +132,20 @@ class Scan:
             home = self._home(path)
             gone.setdefault(home, []).append(path[len(home) + 1 :] if home else path)
         rows: dict[bytes, bytes | None] = dict.fromkeys(self._gone_keys)
+        if self._clean_root is not None and "" in gone:
+            key, rules, listing, flags = (
+                self._clean_root
+            )  # no row at hand lies above what is missing
+            rows[key] = statcache.pack(rules, listing, flags, missing=gone[""])
+        made: dict[bytes, MakeRow] = {}
+        told = self._told(outcomes)
         for directory in self._directories.values():
-            row = self._row(directory, outcomes, gone.get(directory.path, ()))
-            if row != directory.old:
+            make = partial(self._row, directory, told, gone.get(directory.path, ()))
+            if directory.old is None:
+                made[directory.key] = make
+            elif (row := make()) != directory.old:
                 rows[directory.key] = row
-        return rows
+        return CacheRows(rows, made)
 
     def _home(self, path: str) -> str:
         """The nearest directory above `path` whose row is at hand."""
@@ -125,25 +155,40 @@ class Scan:
                 break
         return path
 
-    def _row(
-        self,
-        directory: Directory,
-        outcomes: Mapping[str, CandidateOutcome | RecipeId],
-        missing: Sequence[str],
-    ) -> bytes:
-        flags = bytearray(directory.flags)
-        first_file = len(directory.listing.directories)
+    def _told(self, outcomes: Outcomes) -> _Told:
+        """The outcomes by directory."""
+        if not isinstance(outcomes, bytearray):
+            unknown, by_path = CandidateOutcome.UNKNOWN, outcomes
+            return lambda directory, listing: (
+                by_path.get(candidate.path, unknown) for candidate in directory.candidates(listing)
+            )
+        found: dict[str, bytearray] = {}
+        at = 0
+        if isinstance(self.candidates, Candidates):
+            for directory, _, start, stop in self.candidates.stretches():
+                own = outcomes[at : (at := at + stop - start)]
+                found.setdefault(directory.path, bytearray()).extend(own)
+        either = (CandidateOutcome.UNKNOWN, CandidateOutcome.CLEAN)
+        return lambda directory, _: (either[one] for one in found.get(directory.path, b""))
+
+    def _row(self, directory: Directory, told: _Told, missing: Sequence[str]) -> bytes:
+        flags, listing = bytearray(directory.flags), Listing(directory.listing)
+        first_file = len(listing.directories)
         known = []
-        for index, candidate in directory.candidates:
-            outcome = outcomes.get(candidate.path, CandidateOutcome.UNKNOWN)
+        for place, outcome in zip(directory.places, told(directory, listing), strict=True):
             flag = Flag.LOOK
-            if outcome is not CandidateOutcome.UNKNOWN and not candidate.stat.racy(self.now_ns):
+            if outcome is not CandidateOutcome.UNKNOWN and not listing.stat(place).racy(
+                self.now_ns
+            ):
                 flag = Flag.CLEAN
                 if not isinstance(outcome, CandidateOutcome):
                     flag = Flag.KNOWN
                     known.append(outcome)
-            flags[first_file + index] = flag
-        return statcache.pack(directory.rules, directory.listing.raw, flags, known, missing)
+            flags[first_file + place] = flag
+        return statcache.pack(directory.rules, directory.listing, flags, known, missing)
+
+
+_Told = Callable[[Directory, Listing], Iterable[CandidateOutcome | RecipeId]]
 
 
 def scan(
@@ -155,24 +200,27 @@ def scan(
     now_ns: int,
     fresh: bool = False,
     follow: Follow | None = None,
+    top: ignore.IgnoreRules | None = None,
 ) -> Scan:
     """Compares the files below `root` with the stat cache of `workspace`.
 
     `tracked` are relative paths of files and directories ("." for everything). What stands below a
     tracked directory is under care unless `.mvcignore` leaves it out; a path that is itself tracked is
     not asked. `now_ns` is the time just before the call, `time.time_ns()`; `fresh` ignores all rows.
-    `follow` tells which links to directories count as directories (linked.py).
+    `follow` tells which links to directories count as directories (linked.py). `top` has the rules before any
+    file of the workspace is looked at.
 
     Raises Failure when the root or its `.mvcignore` cannot be read, and OSError when this process is out of
     file descriptors or memory.
     """
     wanted = TrackedNames.of(tracked)
+    top = top or ignore.IgnoreRules.top()
     if not fresh:
         try:
-            return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=True)
+            return _Walk(root, workspace, rows, now_ns, follow, top).run(wanted, trusted=True)
         except _RowLost:
             pass
-    return _Walk(root, workspace, rows, now_ns, follow).run(wanted, trusted=False)
+    return _Walk(root, workspace, rows, now_ns, follow, top).run(wanted, trusted=False)
 
 
 class _RowLost(Exception):
@@ -181,8 +229,15 @@ class _RowLost(Exception):
 
 class _Walk:
     def __init__(
-        self, root: str, workspace: bytes, rows: Rows, now_ns: int, follow: Follow | None
+        self,
+        root: str,
+        workspace: bytes,
+        rows: Rows,
+        now_ns: int,
+        follow: Follow | None,
+        top: ignore.IgnoreRules,
     ) -> None:
+        self._top = top
         self._root = os.path.join(root, "")
         self._links = None if follow is None else Links(self._root, follow)
         self._longest = min(MAX_PATH_BYTES, _OPEN_PATH_BYTES - len(os.fsencode(self._root)))
@@ -192,12 +247,14 @@ class _Walk:
         self._unchanged = 0
         self._directories: dict[str, Directory] = {}
         self._vanished: list[str] = []
+        self._gone: dict[str, FileStat] = {}
         self._skipped: list[tuple[str, str]] = []
         self._unreadable: dict[str, str] = {}
         self._gone_keys: list[bytes] = []
+        self._clean_root: tuple[bytes, bytes, bytes, bytes] | None = None
 
     def run(self, wanted: TrackedNames, *, trusted: bool) -> Scan:
-        level = [Visit("", ignore.IgnoreRules.top(), wanted, trusted)]
+        level = [Visit("", self._top, wanted, trusted)]
         while level:
             below: list[Visit] = []
             for start in range(0, len(level), _BATCH_DIRECTORIES):
@@ -208,8 +265,7 @@ class _Walk:
                     ):
                         below += self._visit(visit, row, listing)
             level = below
-        candidates = [c for d in self._directories.values() for _, c in d.candidates]
-        candidates.sort(key=lambda candidate: candidate.path)
+        candidates = Candidates(self._directories.values())
         vanished = set(self._vanished)
         if vanished:
             vanished.difference_update(candidate.path for candidate in candidates)
@@ -218,6 +274,7 @@ class _Walk:
         return Scan(
             candidates=candidates,
             vanished=sorted(vanished - unseen),
+            gone=self._gone,
             skipped=sorted([*self._skipped, *self._unreadable.items()]),
             unreadable=unreadable,
             fresh=not trusted,
@@ -226,6 +283,7 @@ class _Walk:
             _directories=self._directories,
             _gone_keys=self._gone_keys,
             _unseen=sorted(unseen),
+            _clean_root=self._clean_root,
         )
 
     @contextmanager
@@ -259,11 +317,14 @@ class _Walk:
         except ignore.UnusableRules as problem:
             if not visit.path:
                 raise
-            return self._pass_over(visit, f"its {ignore.IGNORE_FILE} {problem.why}")
+            return self._pass_over(visit, f"its {problem.name} {problem.why}")
         digest = visit.wanted.digest(rules)
         flags = None if row is None else statcache.clean_flags(row, digest, listing)
         if flags is not None:
             self._unchanged += 1
+            if not visit.path:
+                key = statcache.key(self._workspace, "")
+                self._clean_root = (key, digest, listing, flags)
             entered = zip(statcache.listed_directories(listing), flags, strict=False)
             names = [name.decode() for name, flag in entered if flag == Flag.CLEAN]
             return list(visit.entered(names, rules))
@@ -271,11 +332,14 @@ class _Walk:
         if row is not None and old is None:
             raise _RowLost
         key = statcache.key(self._workspace, visit.path)
-        directory = Directory(visit.path, key, digest, Listing(listing), row)
-        comparison = ListingComparison(directory, visit, rules, old, self._problem, self._closed)
+        directory = Directory(visit.path, key, digest, listing, row)
+        comparison = ListingComparison(
+            directory, Listing(listing), visit, rules, old, self._problem, self._closed
+        )
         below = comparison.run()
         self._directories[visit.path] = directory
         self._vanished += comparison.vanished
+        self._gone |= comparison.gone
         self._skipped += comparison.skipped
         self._unreadable |= comparison.unreadable
         for name in comparison.left:
@@ -283,9 +347,11 @@ class _Walk:
         return below
 
     def _rules(self, visit: Visit, listing: bytes) -> ignore.IgnoreRules:
-        if not statcache.lists_file(listing, ignore.IGNORE_FILE.encode()):
-            return visit.rules
-        return visit.rules.here(ignore.read(self._root + visit.path))
+        rules = visit.rules
+        for name in rules.names:
+            if statcache.lists_file(listing, name.encode()):
+                rules = rules.here(ignore.read(self._root + visit.path, name), name)
+        return rules
 
     def _pass_over(self, visit: Visit, why: str) -> list[Visit]:
         """A directory that cannot be looked into. Rows that it has stay; its parent says if it has none."""
@@ -301,7 +367,7 @@ class _Walk:
         if not visit.wanted.whole:
             here = self._root + visit.path
             named = {name for name in visit.wanted.names if is_spelled_so(here, name)}
-            wanted = {*named, ignore.IGNORE_FILE}
+            wanted = {*named, *visit.rules.names}
             names = b"".join(name.encode() + b"\0" for name in wanted)
         try:
             links = self._links
@@ -371,4 +437,5 @@ class _Walk:
                 raise _RowLost
             self._gone_keys.append(key)
             self._vanished += (f"{path}/{name}" for name in row.files())
+            self._gone |= {f"{path}/{name}": stat for name, stat in row.stats().items()}
             left += (f"{path}/{name}" for name in row.entered())

@@ -9,33 +9,40 @@ HEAD's version has it.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
+from types import MappingProxyType
 from typing import Protocol
 
 from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
-from mvcd.inspect.kinds import ContentKind
+from mvcd.inspect.kinds import UNKNOWN, ContentKind
 from mvcd.inspect.recorded import Recorded
 from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
-from mvcd.objects.manifest import edit_manifest
+from mvcd.objects.manifest import edit_in_order
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, ComponentRoot, Version
 from mvcd.repo.contents import flatvalues
+from mvcd.repo.contents.digests import DigestAlgorithm, rows
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.intake.ingest import Bases, Ingest, Ingested, Source, Target, no_bases
+from mvcd.repo.intake.copiesfirst import copies_first
+from mvcd.repo.intake.ingest import SMALL_FILE_BYTES, Bases, Ingest, Target, no_bases
+from mvcd.repo.intake.loading import Ingested, Source
 from mvcd.repo.intake.recut import as_before
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
-from mvcd.repo.workspace.candidates import Candidate
+from mvcd.repo.workspace.filesread import FilesRead, with_others
+from mvcd.repo.workspace.found import Candidate, Candidates
 from mvcd.repo.workspace.left_out import is_out
 from mvcd.repo.workspace.recording import Recording
 from mvcd.repo.workspace.scan import Scan
-from mvcd.repo.workspace.sorting import Kinds, PartSorter
+from mvcd.repo.workspace.sorting import AllCame, Came, Kinds, PartSorter, PathsCame, may_tie
 
 
 @dataclass(slots=True)
@@ -44,7 +51,10 @@ class Snapshot:
 
     version: Version
     fetch: Fetch  # reads the version's nodes and recipes, stored yet or not
-    settled: set[str] = field(default_factory=set)  # files read that are still as they were scanned
+    settled: bytearray = field(
+        default_factory=bytearray
+    )  # for each candidate: 1 if it was read and is still as it was scanned
+    links: list[str] = field(default_factory=list)  # those of them that are symbolic links
     bytes_changed: int = 0  # raw bytes of files whose content is new or changed
     bytes_new: int = 0
     bytes_stored: int = 0
@@ -56,6 +66,9 @@ class Snapshot:
     unparsed: tuple[
         tuple[str, str], ...
     ] = ()  # whose settings or metrics are not understood, and why
+    unfound_bases: tuple[
+        tuple[str, str], ...
+    ] = ()  # lines of [bases] in mvc.toml that were of no use, and why
 
 
 class KnownVersion(Protocol):
@@ -71,7 +84,10 @@ class CandidatePlaces(Protocol):
     """Where the bytes of candidates lie, and whether they still were those of the candidate when read."""
 
     def at(self, path: str) -> str:
-        """Relative to the root; "" is the path itself."""
+        """Relative to the root, or absolute; "" is the path itself."""
+
+    def data(self, path: str) -> bytes | None:
+        """The bytes themselves, where they lie in no file."""
 
     def held_still(self, candidate: Candidate, read: FileStat) -> bool:
         """`read`: the stats under which the bytes were read."""
@@ -83,12 +99,15 @@ class InPlace:
     def at(self, path: str) -> str:  # noqa: ARG002
         return ""
 
+    def data(self, path: str) -> None:
+        """All lie in files."""
+
     def held_still(self, candidate: Candidate, read: FileStat) -> bool:
         return read == candidate.stat
 
 
 Edits = dict[Component, dict[str, Entry | None]]
-"""By component and path: the entry that a file gets, or None where it goes."""
+"""By component and path, of files that were not read: the entry that a file gets, or None where it goes."""
 
 
 class Snapshotter:
@@ -99,12 +118,19 @@ class Snapshotter:
         core: Core,
         rules: ComponentRules,
         fetch: Fetch,
+        head: Version,
         *,
         bases: Bases = no_bases,
         left_out: Collection[Component | SubPart] = (),
         places: CandidatePlaces | None = None,
+        main: Sequence[str] = (),
+        digests: Collection[DigestAlgorithm] = (),
     ) -> None:
+        """`head`: the version that the new one follows, whatever version is known. `main`: globs of the files
+        whose metrics have the short names."""
         self._core = core
+        self._head, self._main = head, main
+        self._digests = digests
         self._left_out = left_out
         self._places = places or InPlace()
         self._rules = rules
@@ -112,64 +138,104 @@ class Snapshotter:
         self._bases = bases
 
     def take(
-        self, known: KnownVersion, scan: Scan, tracked: Sequence[str], target: Target
+        self,
+        known: KnownVersion,
+        scan: Scan,
+        tracked: Sequence[str],
+        target: Target,
+        entries: Mapping[str, Entry] = MappingProxyType({}),
     ) -> Snapshot:
-        """`known` is the version that the scan's cache rows describe."""
+        """`known` is the version that the scan's cache rows describe. `entries` come too, by path: their
+        content is known."""
         version = known.version
         files = VersionFiles(version, self._fetch)
-        paths = [c.path for c in scan.candidates]
-        before = files.lookup({*paths, *scan.vanished})
+        candidates = scan.candidates
+        before: dict[str, Placed] = {}
+        if any(root.root is not None for root in version.components.values()):
+            before = files.lookup({*(c.path for c in candidates), *entries, *scan.vanished})
         through = _Through(target, self._fetch)
         result = Snapshot(replace(version, tracked=tuple(tracked)), through)
-        edits: Edits = {c: {} for c in Component}
-        read = self._read(scan, before, target, result)
+        others: Edits = {c: {} for c in Component}
+        read = self._read(candidates, before, target, result)
         kinds = Kinds(self._core.store, through)
-        came = [path for path in paths if path not in result.unreadable]
+        came = self._came(candidates, entries, result.unreadable)
         sorter = PartSorter(self._rules, version, self._fetch, kinds, came, scan.vanished)
-        for file in read:
-            sorter.note(file.entry.path, file.kind)
+        placed_now = [(entry, self._kind(entry, kinds)) for entry in entries.values()]
+        ties = {entry.path: kind for entry, kind in placed_now if may_tie(entry.path)}
+        for path, kind in (read.ties | ties).items():
+            sorter.note(path, kind)
         if known.same_rules:
             for placed, component in sorter.neighbours(before):
-                self._move(placed, component, edits)
+                self._move(placed, component, others)
         else:
-            self._reroute(files, sorter, {*paths, *scan.vanished}, edits)
+            self._reroute(files, sorter, {*came, *result.unreadable, *scan.vanished}, others)
         for path in scan.vanished:
             if path in before:
-                edits[before[path].component][path] = None
-        parsed: dict[str, Recorded] = {}
-        for file in read:
-            self._account(file, sorter, before, edits, result, parsed)
-        self._keep(version, scan.unreadable | result.unreadable, sorter, edits, result)
+                others[before[path].component][path] = None
+        parsed = self._account(read, sorter, before, others, result)
+        for entry, kind in placed_now:
+            component = sorter.component(entry.path, kind)
+            if self._differs(entry, component, before, others, result):
+                others[component][entry.path] = entry
+        self._keep(version, scan.unreadable | result.unreadable, sorter, others, result)
         result.cache |= kinds.read
         components = dict(version.components)
-        for component, changes in edits.items():
-            if changes:
+        for component in Component:
+            if others[component] or read.brings(component):
+                changes = with_others(read.edits(component), others[component])
                 components[component] = self._edit(version, component, changes, target)
         draft = replace(result.version, components=components)
-        recording = Recording(self._core, through, self._left_out, parsed, result.cache)
+        recording = Recording(
+            self._core, through, self._left_out, self._head, self._main, parsed, result.cache
+        )
         told = recording.tell(draft, version)
         result.unparsed = told.problems
         result.version = replace(draft, hyperparameters=told.hyperparameters, metrics=told.metrics)
         return result
 
+    def _came(
+        self,
+        candidates: Collection[Candidate],
+        entries: Collection[str],
+        unreadable: Collection[str],
+    ) -> Came:
+        if isinstance(candidates, Candidates) and not unreadable and not entries:
+            return AllCame(candidates)
+        paths = chain((candidate.path for candidate in candidates), entries)
+        return PathsCame(path for path in paths if path not in unreadable)
+
     def _read(
-        self, scan: Scan, before: Mapping[str, Placed], target: Target, result: Snapshot
-    ) -> list[_Read]:
+        self,
+        candidates: Collection[Candidate],
+        before: Mapping[str, Placed],
+        target: Target,
+        result: Snapshot,
+    ) -> FilesRead:
         """All candidates that can be read. What they tell is parsed as it comes, so that no file is kept."""
-        read = []
-        candidates = iter(scan.candidates)
+        read = FilesRead(candidates, self._rules)
+        result.settled = bytearray(len(candidates))
+        begun: deque[tuple[int, Candidate]] = deque()  # whose results have not come
         for ingested in as_before(
-            self._ingest(scan.candidates, target, result),
+            self._ingest(candidates, begun, target, result),
             lambda path: before[path].entry if path in before else None,
             self._fetch,
             target,
-            lambda path: os.path.join(self._core.root, self._places.at(path) or path),
+            self._place,
         ):
-            candidate = next(c for c in candidates if c.path == ingested.path)
+            place, candidate = begun.popleft()
+            while candidate.path != ingested.path:  # could not be read
+                place, candidate = begun.popleft()
             if self._places.held_still(candidate, ingested.stat):
-                result.settled.add(ingested.path)
-            read.append(_Read.of(ingested, self._rules))
+                result.settled[place] = 1
+                if candidate.stat.is_symlink:
+                    result.links.append(candidate.path)
+            result.cache |= rows(ingested.recipe, ingested.digests)
+            read.put(place, candidate, ingested)
         return read
+
+    def _kind(self, entry: Entry, kinds: Kinds) -> ContentKind:
+        """Of a file that is not read now; where its content is not here, its name has to do."""
+        return UNKNOWN if self._rules.names_decide(entry.path) else kinds.of(entry) or UNKNOWN
 
     def _move(self, placed: Placed, component: Component, edits: Edits) -> None:
         path = placed.entry.path
@@ -195,12 +261,12 @@ class Snapshotter:
         result: Snapshot,
     ) -> None:
         """What cannot be read is as HEAD's version has it, also where another one is known."""
-        if not unreadable or known == (head := self._core.version(self._core.head().version)):
+        if not unreadable or known == self._head:
             return
         for path in unreadable.reasons:
             for placed in VersionFiles(known, self._fetch).all(prefix=path):
                 edits[placed.component][placed.entry.path] = None
-            for placed in VersionFiles(head, self._fetch).all(prefix=path):
+            for placed in VersionFiles(self._head, self._fetch).all(prefix=path):
                 kept = placed.entry.path
                 edits[sorter.component_of_entry(placed)][kept] = placed.entry
                 result.kept.add(kept)
@@ -211,12 +277,18 @@ class Snapshotter:
         )
 
     def _ingest(
-        self, candidates: Sequence[Candidate], target: Target, result: Snapshot
+        self,
+        candidates: Collection[Candidate],
+        begun: deque[tuple[int, Candidate]],
+        target: Target,
+        result: Snapshot,
     ) -> Iterable[Ingested]:
-        sources = [self._source(c) for c in candidates]
-        self._core.monitor.begin(
-            "snapshot", total_bytes=sum(s.stat.size for s in sources), total_items=len(sources)
-        )
+        total, large = 0, 0
+        for candidate in candidates:
+            total += candidate.stat.size
+            large += candidate.stat.size > SMALL_FILE_BYTES
+        self._core.monitor.begin("snapshot", total_bytes=total, total_items=len(candidates))
+        ordered = copies_first(candidates, self._place) if large > 1 else enumerate(candidates)
         try:
             with Ingest(
                 self._core.root,
@@ -224,12 +296,26 @@ class Snapshotter:
                 monitor=self._core.monitor,
                 bases=self._bases,
                 unread=result.unreadable,
+                digests=self._digests,
             ) as ingest:
-                yield from ingest.run(sources)
+                yield from ingest.run(self._sources(ordered, begun), several=large > 1)
                 result.bytes_new += ingest.bytes_new
                 result.bytes_stored += ingest.bytes_stored
         finally:
             self._core.monitor.finish()
+
+    def _place(self, path: str) -> str | bytes:
+        data = self._places.data(path)
+        return (
+            os.path.join(self._core.root, self._places.at(path) or path) if data is None else data
+        )
+
+    def _sources(
+        self, ordered: Iterable[tuple[int, Candidate]], begun: deque[tuple[int, Candidate]]
+    ) -> Iterator[Source]:
+        for place, candidate in ordered:
+            begun.append((place, candidate))
+            yield self._source(candidate)
 
     def _source(self, candidate: Candidate) -> Source:
         path, stat = candidate.path, candidate.stat
@@ -239,66 +325,60 @@ class Snapshotter:
             if flatvalues.carries_values(component, path, stat.size):
                 reader = partial(flatvalues.parse_file, component, path)
         looks = not self._rules.names_decide(path)
-        return Source(path, stat, reader, looks, self._places.at(path))
+        places = self._places
+        return Source(path, stat, reader, looks, places.at(path), places.data(path))
 
     def _account(
         self,
-        file: _Read,
+        read: FilesRead,
         sorter: PartSorter,
         before: Mapping[str, Placed],
-        edits: Edits,
+        others: Edits,
         result: Snapshot,
-        parsed: dict[str, Recorded],
-    ) -> None:
-        entry, path = file.entry, file.entry.path
-        component = sorter.component(path, file.kind)
-        if (
-            file.told is not None
-            and file.named is not None
-            and flatvalues.reads_alike(path, file.named, component)
-        ):
-            parsed[path] = file.told
-            key = flatvalues.cache_key(component, path, entry.recipe)
-            result.cache[key] = flatvalues.pack(file.told)
-        old = before.get(path)
+    ) -> dict[str, Recorded]:
+        """Sorts what was read, and notes what differs from before. Returns what files record, by path."""
+        parsed: dict[str, Recorded] = {}
+        for place, entry, kind in read.files():
+            path = entry.path
+            component = sorter.component(path, kind)
+            named, told = read.told(place)
+            if told is not None and flatvalues.reads_alike(path, named, component):
+                parsed[path] = told
+                key = flatvalues.cache_key(component, path, entry.recipe)
+                result.cache[key] = flatvalues.pack(told)
+            if self._differs(entry, component, before, others, result):
+                read.bring(place, component)
+        return parsed
+
+    def _differs(
+        self,
+        entry: Entry,
+        component: Component,
+        before: Mapping[str, Placed],
+        others: Edits,
+        result: Snapshot,
+    ) -> bool:
+        """Whether a file is to come into a component's list; where it was in another, it goes from there."""
+        old = before.get(entry.path)
         if old is not None and old.entry == entry and old.component is component:
-            return
+            return False
         if old is not None and old.component is not component:
-            edits[old.component][path] = None
-        edits[component][path] = entry
+            others[old.component][entry.path] = None
         if old is None or old.entry.recipe != entry.recipe:
             result.bytes_changed += entry.size
+        return True
 
     def _edit(
         self,
         known: Version,
         component: Component,
-        changes: Mapping[str, Entry | None],
+        changes: Iterable[tuple[str, Entry | None]],
         target: Target,
     ) -> ComponentRoot:
         def sink(id: Digest, data: bytes) -> None:
             target.put_object(id, data)
 
-        return edit_manifest(known.components[component].root, changes, self._fetch, sink)
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A file that was read: its entry, its kind, and what it records, read as one of `named`, the component
-    that its name says."""
-
-    entry: Entry
-    kind: ContentKind
-    named: Component | None = None
-    told: Recorded | None = None
-
-    @classmethod
-    def of(cls, ingested: Ingested, rules: ComponentRules) -> _Read:
-        path = ingested.path
-        entry = Entry(path, ingested.mode, ingested.size, ingested.recipe)
-        if not isinstance(ingested.told, Recorded):
-            return cls(entry, ingested.kind)
-        return cls(entry, ingested.kind, rules.component_of(path), ingested.told)
+        return edit_in_order(known.components[component].root, changes, self._fetch, sink)
 
 
 class _Through:

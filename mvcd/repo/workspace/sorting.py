@@ -11,28 +11,77 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from itertools import chain
+from typing import Protocol
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import kinds
 from mvcd.inspect.company import heeds, is_anchor, spans_below, tokenizers_below
 from mvcd.inspect.components import ComponentRules, Ruling
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.layout import Layout, ReadAt, Span, TensorInfo
+from mvcd.inspect.layout import Layout, Span, TensorInfo
+from mvcd.inspect.spans import reading
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.manifest import names_in
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.drafts import shape_of
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, recipe_of
+from mvcd.repo.workspace.found import Candidates, children
 from mvcd.store.api import Store
-
-if TYPE_CHECKING:
-    from mvcd.repo.contents.content import VersionFile
 
 _TIES = ".onnx"
 """How names of files end whose data may lie in files that their names do not tell."""
+
+_KEPT_NAMES = 1 << 16
+"""Names in directories that are kept for the next file, 8 MB. Files are asked for in the order of their
+paths."""
+
+
+def may_tie(path: str) -> bool:
+    """Whether a file of this path may name others beside it as the place of its data."""
+    return path.lower().endswith(_TIES)
+
+
+class Came(Protocol):
+    """Paths that are new or changed."""
+
+    def __iter__(self) -> Iterator[str]: ...
+    def names(self, directory: str) -> frozenset[str]:
+        """The names of those in a directory ("" is the root), and of the directories in it on the way to
+        others."""
+
+
+class PathsCame:
+    """Some paths, by directory."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._paths = list(paths)
+        self._names = _by_directory(self._paths)
+        for directory, names in children(list(self._names)).items():
+            self._names[directory] |= names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def names(self, directory: str) -> frozenset[str]:
+        return frozenset(self._names.get(directory, ()))
+
+
+class AllCame:
+    """All candidates of a scan."""
+
+    def __init__(self, candidates: Candidates) -> None:
+        self._candidates = candidates
+
+    def __iter__(self) -> Iterator[str]:
+        return (candidate.path for candidate in self._candidates)
+
+    def names(self, directory: str) -> frozenset[str]:
+        return self._candidates.names(directory)
+
+
+NOTHING_CAME: Came = AllCame(Candidates())
 
 
 class Kinds:
@@ -95,20 +144,6 @@ def kind_on_disk(path: str) -> ContentKind:
         return kind_of(read_at, size, shape_of(read_at, size))
 
 
-def reading(file: BinaryIO | VersionFile) -> ReadAt:
-    """Reads of an open file, at any place."""
-    return partial(_read_at, file)
-
-
-def _read_at(file: BinaryIO | VersionFile, offset: int, length: int) -> bytes:
-    file.seek(offset)
-    pieces = []
-    while length > 0 and (piece := file.read(length)):
-        pieces.append(piece)
-        length -= len(piece)
-    return b"".join(pieces)
-
-
 class VersionCompany:
     """What lies around a file in a version that is edited: `came` and `went` are paths."""
 
@@ -117,27 +152,39 @@ class VersionCompany:
         version: Version,
         fetch: Fetch,
         kinds: Kinds,
-        came: Iterable[str] = (),
+        came: Came = NOTHING_CAME,
         went: Iterable[str] = (),
     ) -> None:
         self._version = version
         self._fetch = fetch
         self._kinds = kinds
-        self._came = _by_directory(came, directories=True)
+        self._came = came
         self._went = _by_directory(went)
         self._fresh: dict[str, ContentKind] = {}
         self._names: dict[str, frozenset[str]] = {}
+        self._kept = 0  # names in all of them
         self._tied: dict[str, frozenset[str]] = {}
 
     def note(self, path: str, kind: ContentKind) -> None:
-        """The kind of a file that came or changed. All are noted before the company is asked for."""
+        """The kind of a file that came or changed, if it `may_tie`. All are noted before the company is asked
+        for."""
         self._fresh[path] = kind
 
     def names(self, directory: str) -> frozenset[str]:
         found = self._names.get(directory)
         if found is None:
-            found = self._names[directory] = self.listed(directory) | self._came[directory]
+            if self._kept > _KEPT_NAMES:
+                self._forget(directory)
+            found = self._names[directory] = self.listed(directory) | self._came.names(directory)
+            self._kept += len(found)
         return found
+
+    def _forget(self, directory: str) -> None:
+        """Keeps only what lies on the way to a directory, which may be asked for again and again."""
+        self._names = {
+            d: n for d, n in self._names.items() if not d or directory.startswith(d + "/")
+        }
+        self._kept = sum(map(len, self._names.values()))
 
     def tied(self, directory: str) -> frozenset[str]:
         found = self._tied.get(directory)
@@ -152,8 +199,8 @@ class VersionCompany:
         roots = (root.root for root in self._version.components.values())
         found: set[str] = set()
         for root in roots:
-            found.update(names_in(root, self._fetch, directory))
-        return frozenset(found - self._went[directory])
+            found.update(name for name, _ in names_in(root, self._fetch, directory))
+        return frozenset(found.difference(self._went.get(directory, ())))
 
     def _ties(self, path: str) -> tuple[str, ...]:
         if path in self._fresh:
@@ -168,7 +215,7 @@ class PartSorter:
 
     def __init__(
         self, rules: ComponentRules, version: Version, fetch: Fetch, kinds: Kinds,
-        came: Collection[str] = (), went: Collection[str] = (),
+        came: Came = NOTHING_CAME, went: Collection[str] = (),
     ) -> None:  # fmt: skip
         """`came`: paths that are new or changed; `went`: those that the version has no longer."""
         self._rules = rules
@@ -179,7 +226,7 @@ class PartSorter:
         self._company = VersionCompany(version, fetch, kinds, came, went)
 
     def note(self, path: str, kind: ContentKind) -> None:
-        """The kind of a file that came. All are noted before the first question."""
+        """The kind of a file that came, if it `may_tie`. All are noted before the first question."""
         self._company.note(path, kind)
 
     def ruling(self, path: str, kind: ContentKind) -> Ruling:
@@ -199,6 +246,8 @@ class PartSorter:
     def neighbours(self, before: Mapping[str, Placed]) -> Iterator[tuple[Placed, Component]]:
         """Files that did not change themselves, whose component others changed by coming, going, or being
         written anew. `before`: what the version has of all paths that came or went."""
+        if all(root.root is None for root in self._version.components.values()):
+            return
         for path in sorted(self._beside(before)):
             placed = self._files.find(path)
             if placed is not None:
@@ -208,9 +257,9 @@ class PartSorter:
 
     def _beside(self, before: Mapping[str, Placed]) -> set[str]:
         """Paths of files that may be such."""
-        moved = {path for path in self._came if path not in before} | {*self._went}
+        moved = chain((path for path in self._came if path not in before), self._went)
         anchors = _by_directory(path for path in moved if is_anchor(path.rpartition("/")[2]))
-        ties = _by_directory(p for p in (*self._came, *self._went) if p.lower().endswith(_TIES))
+        ties = _by_directory(filter(may_tie, chain(self._came, self._went)))
         found: set[str] = set()
         for directory, names in anchors.items():
             if any(map(spans_below, names)):
@@ -224,7 +273,7 @@ class PartSorter:
                 kind = None if placed is None else self._kinds.of(placed.entry)
                 tied.update(() if kind is None else kind.tied)
             found.update(_join(directory, name) for name in tied)
-        return found.difference(self._came, self._went)
+        return found.difference(self._came, self._went) if found else found
 
     def _heeding(self, directory: str) -> Iterator[str]:
         """Files of the known version; those that came are sorted anyway."""
@@ -240,17 +289,10 @@ def _join(directory: str, name: str) -> str:
     return f"{directory}/{name}" if directory else name
 
 
-def _by_directory(paths: Iterable[str], *, directories: bool = False) -> dict[str, set[str]]:
-    """Names of files by directory; with `directories` also the names of those on the way to them."""
+def _by_directory(paths: Iterable[str]) -> dict[str, set[str]]:
+    """Names of files by directory."""
     found: dict[str, set[str]] = defaultdict(set)
     for path in paths:
         directory, _, name = path.rpartition("/")
         found[directory].add(name)
-    for directory in list(found) if directories else ():
-        while directory:
-            above, _, name = directory.rpartition("/")
-            if name in found[above]:
-                break
-            found[above].add(name)
-            directory = above  # noqa: PLW2901
     return found

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
+from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.results import PathChange, Status
-from mvcd.repo.workspace import ignore
+from mvcd.repo.core.settingskeys import unknown_keys
+from mvcd.repo.records.results import PathChange, PathRename, Status
+from mvcd.repo.workspace.ignore import IgnoreRules
 from mvcd.repo.workspace.left_out import named
 from mvcd.repo.workspace.recording import known_problems
+from mvcd.repo.workspace.settings import top_rules
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 
@@ -16,7 +20,12 @@ def status(core: Core) -> Status:
     head = core.head()
     workspace = ScannedWorkspace(core)
     added, modified, deleted = [], [], []
-    for path, (before, after) in sorted(workspace.quick_differences(head.version).items()):
+    differences = workspace.quick_differences(head.version)
+    renamed = _renamed(workspace, differences) if workspace.known.id == head.version else []
+    moved = {path for one in renamed for path in (one.old, one.new)}
+    for path, (before, after) in sorted(differences.items()):
+        if path in moved:
+            continue
         if before is None and after is not None:
             added.append(PathChange(path, after.component))
         elif after is None and before is not None:
@@ -29,21 +38,40 @@ def status(core: Core) -> Status:
         added=tuple(added),
         modified=tuple(modified),
         deleted=tuple(deleted),
-        untracked=tuple(_untracked(core.root, workspace.tracked)),
+        untracked=tuple(_untracked(core.root, workspace.tracked, top_rules(workspace.settings))),
         skipped=workspace.skipped,
         tracked=workspace.tracked,
         left_out=named(version, workspace.left_out),
         unparsed=known_problems(core, version, workspace.left_out),
+        unknown_settings=tuple(unknown_keys(workspace.settings)),
+        renamed=tuple(renamed),
     )
 
 
-def _untracked(root: str, tracked: tuple[str, ...]) -> list[str]:
+def _renamed(workspace: ScannedWorkspace, differences: Mapping[str, Change]) -> list[PathRename]:
+    """The renames of files that the version has as they are now, as far as names and sizes can tell.
+
+    Content that was changed in place within a rename, its time set back, looks the same; a commit reads it.
+    """
+    found = []
+    for old, new in sorted(workspace.renamed.items()):
+        before, gone = differences.get(old, (None, None))
+        nothing, after = differences.get(new, (None, None))
+        if before is None or gone is not None or nothing is not None or after is None:
+            continue
+        was, now = before.entry, after.entry
+        if (was.size, was.mode) == (now.size, now.mode):
+            found.append(PathRename(old, new, after.component))
+    return found
+
+
+def _untracked(root: str, tracked: tuple[str, ...], top: IgnoreRules) -> list[str]:
     """Top-level names that nothing under care touches and no rule leaves out; directories end in "/"."""
     if "." in tracked:
         return []
     cared = {path.split("/", 1)[0] for path in tracked}
     found = []
-    rules = ignore.IgnoreRules.top().here(ignore.read(root))
+    rules = top.read(root)
     with os.scandir(root) as entries:
         for entry in entries:
             directory = entry.is_dir(follow_symlinks=False)

@@ -20,19 +20,27 @@ from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.repo.contents.digests import DigestAlgorithm
 from mvcd.repo.contents.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.core.core import Core
-from mvcd.repo.intake.ingest import Bases, Ingest, Source, no_bases
+from mvcd.repo.intake.ingest import Bases, Ingest, no_bases
+from mvcd.repo.intake.loading import Source
 from mvcd.repo.intake.recut import as_before
 from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.records.refs import EMPTY_ID, encode_components
 from mvcd.repo.workspace import left_out
-from mvcd.repo.workspace.candidates import Candidate, CandidateState
-from mvcd.repo.workspace.scan import CandidateOutcome, Scan, scan
-from mvcd.repo.workspace.settings import component_rules, followed_links
+from mvcd.repo.workspace.found import CacheRows, Candidate, CandidateState, renames
+from mvcd.repo.workspace.scan import CandidateOutcome, Outcomes, Scan, scan
+from mvcd.repo.workspace.settings import (
+    component_rules,
+    followed_links,
+    load,
+    main_metrics,
+    top_rules,
+)
 from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
-from mvcd.repo.workspace.sorting import Kinds, PartSorter, kind_on_disk
+from mvcd.repo.workspace.sorting import Kinds, PartSorter, PathsCame, kind_on_disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ class ScannedWorkspace:
         self.fetch = CachingFetch(core.fetch)
         self.tracked = core.tracked()
         self.left_out = core.left_out()
-        self.rules = component_rules(core.root)
+        self.settings = load(core.root)
+        self.rules = component_rules(self.settings)
         marker = NOTHING_KNOWN if fresh else self._marked()
         if self.left_out and marker.id != core.head().version:
             marker = NOTHING_KNOWN  # its files that are left out are not those of HEAD
@@ -78,7 +87,8 @@ class ScannedWorkspace:
             rows=self.core.store.cache_get,
             now_ns=self.core.clock(),
             fresh=fresh,
-            follow=followed_links(self.core.root),
+            follow=followed_links(self.settings),
+            top=top_rules(self.settings),
         )
 
     def _out_of_step(self, marker: Known, unreadable: Unreadable) -> bool:
@@ -103,6 +113,11 @@ class ScannedWorkspace:
     def clean(self) -> bool:
         """Whether every file that can be read is exactly as the known version has it."""
         return self.scan.clean and self.known.same_rules
+
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """New paths of files that were moved since the known version, by their old ones."""
+        return renames(self.scan.gone, self.scan.candidates)
 
     def _only_left_out(self) -> Known:
         """What is known without the cache: what is left out is as HEAD has it."""
@@ -131,11 +146,16 @@ class ScannedWorkspace:
         return replace(found, vanished=[path for path in found.vanished if path in gone])
 
     def snapshotter(
-        self, bases: Bases = no_bases, places: CandidatePlaces | None = None
+        self,
+        bases: Bases = no_bases,
+        places: CandidatePlaces | None = None,
+        digests: Collection[DigestAlgorithm] = (),
     ) -> Snapshotter:
+        core = self.core
         return Snapshotter(
-            self.core, self.rules, self.fetch, bases=bases, left_out=self.left_out, places=places
-        )
+            core, self.rules, self.fetch, core.version(core.head().version), bases=bases,
+            left_out=self.left_out, places=places, main=main_metrics(self.settings), digests=digests,
+        )  # fmt: skip
 
     @cached_property
     def unsaved(self) -> tuple[Version, Fetch]:
@@ -173,21 +193,24 @@ class ScannedWorkspace:
             return self.differences(id)
         version = self.core.version(id)
         found = changes(version, self.known.version, self.fetch) if id != self.known.id else {}
-        paths = {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+        candidates = list(
+            self.scan.candidates
+        )  # asked often; all that differ are in the answer anyway
+        paths = {c.path for c in candidates} | set(self.scan.vanished)
         before = VersionFiles(version, self.fetch).lookup(paths)
         for path in self.scan.vanished:
             found.pop(path, None)
             if path in before:
                 found[path] = (before[path], None)
-        undecided = [c for c in self.scan.candidates if _undecided(c, before.get(c.path))]
+        undecided = [c for c in candidates if _undecided(c, before.get(c.path))]
         recipes = self._read(undecided, before)
-        sort = self._quick_sorter(before)
-        for candidate in self.scan.candidates:
+        sort = self._quick_sorter(candidates, before)
+        for candidate in candidates:
             old, now = before.get(candidate.path), self._placed(candidate, recipes, sort)
             found.pop(candidate.path, None)
             if old != now:
                 found[candidate.path] = (old, now)
-        self._note(before, recipes)
+        self._note(candidates, before, recipes)
         return self._without_unreadable(found, id)
 
     def _without_unreadable(self, found: dict[str, Change], id: VersionId) -> dict[str, Change]:
@@ -201,19 +224,21 @@ class ScannedWorkspace:
             kept |= {path: change for path, change in between.items() if unreadable.above(path)}
         return kept
 
-    def _quick_sorter(self, before: Mapping[str, Placed]) -> Callable[[Candidate], Component]:
+    def _quick_sorter(
+        self, candidates: Collection[Candidate], before: Mapping[str, Placed]
+    ) -> Callable[[Candidate], Component]:
         """Sorts candidates as commit does, without reading more of them than their beginning; past
         _LOOKED_AT_FILES of them by names alone. Of neighbours that did not change it tells nothing: that takes
         `differences`."""
         kinds = Kinds(self.core.store, self.fetch)
-        paths = [c.path for c in self.scan.candidates]
+        if len(candidates) > _LOOKED_AT_FILES:
+            return lambda candidate: self.rules.component_of(candidate.path)
+        came = PathsCame(c.path for c in candidates)
         sorter = PartSorter(
-            self.rules, self.known.version, self.fetch, kinds, paths, self.scan.vanished
+            self.rules, self.known.version, self.fetch, kinds, came, self.scan.vanished
         )
         looked: dict[str, ContentKind] = {}
-        if len(paths) > _LOOKED_AT_FILES:
-            return lambda candidate: self.rules.component_of(candidate.path)
-        for candidate in self.scan.candidates:
+        for candidate in candidates:
             placed = before.get(candidate.path)
             if (
                 candidate.recipe is not None
@@ -269,17 +294,22 @@ class ScannedWorkspace:
             )
             return {r.path: r.recipe for r in found}
 
-    def _note(self, before: Mapping[str, Placed], recipes: Mapping[str, RecipeId]) -> None:
+    def _note(
+        self,
+        candidates: Collection[Candidate],
+        before: Mapping[str, Placed],
+        recipes: Mapping[str, RecipeId],
+    ) -> None:
         """Remembers what was read, unless the rows at hand stand for another version, or somebody writes."""
-        if self.scan.fresh or not recipes:
-            return
+        if self.scan.fresh or not recipes or self.renamed:
+            return  # new rows would know no more how the renamed files were
         known = before
         if self.core.head().version != self.known.id:
             known = VersionFiles(self.known.version, self.fetch).lookup(
-                {c.path for c in self.scan.candidates} | set(self.scan.vanished)
+                {c.path for c in candidates} | set(self.scan.vanished)
             )
         settled: dict[str, CandidateOutcome | RecipeId] = {}
-        for candidate in self.scan.candidates:
+        for candidate in candidates:
             recipe = recipes.get(candidate.path) or candidate.recipe
             if recipe is not None:
                 placed, mode = known.get(candidate.path), candidate.stat.mode
@@ -296,11 +326,11 @@ class ScannedWorkspace:
     def rows(
         self,
         id: VersionId,
-        settled: Mapping[str, CandidateOutcome | RecipeId],
+        settled: Outcomes,
         missing: Iterable[str],
         *,
         leaving: left_out.Components | None = None,
-    ) -> dict[bytes, bytes | None]:
+    ) -> CacheRows:
         """Cache rows that describe the workspace, as scanned, against version `id`, and their marker.
 
         `settled` has the candidates whose content is known for certain, `missing` all paths that the version
@@ -308,9 +338,8 @@ class ScannedWorkspace:
         were no candidates must be as the version has them.
         """
         out = self.left_out if leaving is None else leaving
-        rows = self.scan.new_rows(settled, missing=missing)
-        rows[self._marker] = bytes(id) + self.rules.digest + encode_components(out)
-        return rows
+        marker = bytes(id) + self.rules.digest + encode_components(out)
+        return self.scan.new_rows(settled, missing=missing) | {self._marker: marker}
 
     def _marked(self) -> Known:
         (row,) = self.core.store.cache_get([self._marker])
@@ -318,7 +347,8 @@ class ScannedWorkspace:
             try:
                 id = VersionId(row[:DIGEST_BYTES])
                 size = DIGEST_BYTES + len(self.rules.digest)
-                if row[size:] == encode_components(self.left_out):
+                here = id == EMPTY_ID or self.core.store.has([id])[0]  # or else it was collected
+                if here and row[size:] == encode_components(self.left_out):
                     same_rules = row[DIGEST_BYTES:size] == self.rules.digest
                     return Known(id, self.core.version(id), same_rules)
             except IntegrityError:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mvcd.objects.version import Trigger
@@ -336,6 +336,10 @@ OPERATIONS = st.lists(
 
 @settings(deadline=None, max_examples=40)
 @given(OPERATIONS)
+@example([
+    ("write", "a", 1), ("take", {"a"}), ("remove", "a"), ("read",),
+    ("write", "c", 1), ("take", {"c"}), ("remove", "c"), ("commit",),
+])  # fmt: skip
 def test_any_order_of_taking_and_reading_saves_what_was_taken(
     tmp_path_factory: pytest.TempPathFactory, operations: list[tuple[object, ...]]
 ) -> None:

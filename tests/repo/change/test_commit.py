@@ -178,3 +178,11 @@ def test_two_writers_of_one_workspace_take_turns(bench: Bench, tmp_path: Path) -
         thread.join()
     assert not errors
     assert [h.version.generation for h in bench.repo.history()] == list(range(16, 0, -1))
+
+
+def test_it_is_told_at_the_commit_that_brings_it_and_saved(bench: Bench) -> None:
+    made = bench.save({".env": "TOKEN=1", "mlruns/0/meta.yaml": "x: 1\n", "a": "1"})
+    assert [path for path, _ in made.dubious] == [".env", "mlruns/"]
+    assert made.files == 3
+    bench.write({".env": "TOKEN=2", "mlruns/0/more.yaml": "x: 1\n"})
+    assert bench.commit().dubious == ()

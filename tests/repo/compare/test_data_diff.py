@@ -10,8 +10,10 @@ import pytest
 from mvcd.errors import Failure
 from mvcd.inspect.columns import Column
 from mvcd.monitor import Silent
-from mvcd.repo.compare import data as module
-from mvcd.repo.compare.data import DataChange, Overlap, TableChange, compare_data, summarise_tables
+from mvcd.repo.compare import data
+from mvcd.repo.compare import tablechanges as module
+from mvcd.repo.compare.data import DataChange, Overlap, compare_data, summarise_tables
+from mvcd.repo.compare.tablechanges import TableChange
 from tests.support.workspace import Bench
 
 
@@ -181,3 +183,30 @@ def test_only_new_duplicates_are_told(bench: Bench) -> None:
     first, then = (compare_data(bench.repo.sides(a, b)) for a, b in (("v1", "v2"), ("v2", "v3")))
     assert (first.duplicates, first.repeated) == ((), 0)
     assert (then.duplicates, then.repeated) == ((("data/other.png", "data/twice.png"),), 1)
+
+
+def test_of_too_many_files_only_those_like_changed_ones_are_looked_at(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changed is told as of few files; what stayed as it was is not looked through."""
+    files: dict[str, bytes | str] = {f"train/cat/{n:03}.png": f"cat {n}" for n in range(300)}
+    files |= {f"train/dog/{n:03}.png": f"dog {n}" for n in range(20)}
+    files |= {"val/cat/a.png": "cat 5", "val/cat/b.png": "alone"}
+    bench.save(files)
+    bench.save({"train/dog/new.png": "cat 7", "train/cat/new.png": "new", "val/cat/c.png": "cat 9"})
+    whole = compare_data(bench.repo.sides("v1", "v2"))
+    monkeypatch.setattr(data, "MAX_LISTED_FILES", 100)
+    few = compare_data(bench.repo.sides("v1", "v2"))
+    assert (whole.unlisted, few.unlisted) == (0, 325)
+    assert few.duplicates == whole.duplicates == (("train/cat/007.png", "train/dog/new.png"),)
+    assert few.repeated == whole.repeated == 1
+    assert whole.images == {"train/cat": (300, 301), "train/dog": (20, 21), "val/cat": (2, 3)}
+    assert few.images == {"train/dog": (20, 21), "val/cat": (2, 3)}, (
+        "the large class is not counted"
+    )
+    assert [overlap.files for overlap in whole.overlaps] == [2]
+    assert [overlap.examples for overlap in few.overlaps] == [
+        (("train/cat/009.png", "val/cat/c.png"),)
+    ]
+    monkeypatch.setattr(data, "MAX_LISTED_FILES", 0)
+    assert compare_data(bench.repo.sides("v1", "v2")).images == {}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import pickle
+import shutil
 import zlib
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from mvcd.inspect import tensorfiles
 from mvcd.inspect.layers import Layer
 from mvcd.repo.compare.architecture import compare_architecture
 from mvcd.repo.compare.tensorchanges import compare_tensors
+from mvcd.repo.release import card
 from tests.support.workspace import Bench
 
 DATA = Path(__file__).parents[2] / "inspect" / "data"
@@ -60,10 +63,10 @@ def test_chunks_of_hdf5_have_figures_and_code_only_a_change(bench: Bench) -> Non
     found = tensorfiles.read(lambda at, size: old[at : at + size], len(old))
     assert found is not None
     new = bytearray(old)
-    for name in ("read.plain", "read.columns", "code.shuffled"):
+    for name in ("read.plain", "read.columns", "code.jutting"):
         content = found.tensors[name].content
         assert not isinstance(content, bytes)
-        new[content[-1].offset + 7] ^= 1
+        new[content[-1].parts[-1].offset + 7] ^= 1
     bench.save({"w.h5": old})
     bench.save({"w.h5": bytes(new)})
     repo = bench.reopen()
@@ -72,13 +75,45 @@ def test_chunks_of_hdf5_have_figures_and_code_only_a_change(bench: Bench) -> Non
     changed = {t.name: t.problem for t in weights.of_kind("changed")}
     code = "it is stored in a code that is not read"
     whole = dict.fromkeys(["code.partly", "code.unwritten"], code)
-    assert changed == whole | {"read.plain": None, "read.columns": None, "code.shuffled": code}
+    assert changed == whole | {"read.plain": None, "read.columns": None, "code.jutting": None}
     assert weights["read.plain"].statistics.changed == 1
     assert weights["read.columns"].statistics.elements == 60
-    assert not weights["code.shuffled"].comparable
+    jutting = weights["code.jutting"].statistics
+    assert (jutting.changed, jutting.elements) == (1, 60)
+    assert not weights["code.partly"].comparable
     told = compare_tensors(sides).files["w.h5"]
-    assert told.changed == ("read.columns", "read.plain")
-    assert set(told.uncompared) == {"code.partly", "code.shuffled", "code.unwritten"}
+    assert told.changed == ("code.jutting", "read.columns", "read.plain")
+    assert set(told.uncompared) == {"code.partly", "code.unwritten"}
+
+
+def test_arrays_in_a_database_are_compared_by_what_they_hold(bench: Bench) -> None:
+    """Checkpoints of one tree in zarr 2 and 3: all files differ, and no array."""
+    answers = json.loads((DATA / "ocdbt" / "ocdbt.json").read_text())["arrays"]
+    for kind in ("zarr2", "zarr3"):
+        shutil.rmtree(bench.path("ckpt"), ignore_errors=True)
+        shutil.copytree(DATA / "ocdbt" / kind, bench.path("ckpt"))
+        bench.add()
+        bench.commit()
+    repo = bench.reopen()
+    sides = repo.sides("HEAD~1", "HEAD")
+    told = compare_tensors(sides).files["ckpt/_METADATA"]
+    assert set(told.unchanged) == answers.keys() and not told.changed and not told.uncompared
+    assert {name: t.kind for name, t in repo.weights(sides).items()} == dict.fromkeys(
+        answers, "unchanged"
+    )
+    (facts,) = card.facts(repo._core, [repo._core.resolve("HEAD")], tables=False)
+    assert {n.name: sum(n.parameters.values()) for n in facts.networks} == {
+        "ckpt/_METADATA": 10_625
+    }
+    for rev in (None, "HEAD"):
+        found = {each.path: each for each in repo.explain(["ckpt"], rev)}
+        index = found["ckpt/_METADATA"]
+        assert (index.format, index.tensors, index.problem) == ("orbax", len(answers), None)
+        assert found["ckpt/manifest.ocdbt"].format == "ocdbt"
+        assert not any(each.problem for each in found.values())
+    os.remove(bench.path("ckpt/manifest.ocdbt"))
+    (index,) = (each for each in repo.explain(["ckpt/_METADATA"], None))
+    assert (index.tensors, index.problem) == (None, "no manifest")
 
 
 @pytest.mark.parametrize("name", ["binary.ubj", "binary.json", "light.txt"])

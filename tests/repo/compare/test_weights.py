@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import ChunkId, Digest
 from mvcd.inspect.gguf import BLOCKS
-from mvcd.repo.compare.tensorform import TensorForm
+from mvcd.repo.compare.tensortable import TensorForm
 from mvcd.repo.compare.weights import TensorDiff, Weights
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
@@ -377,6 +377,7 @@ def test_a_dtype_that_only_says_so_is_no_block(bench: Bench) -> None:
         ("Q4_K", (128,), 72, False), ("Q4_K", (0, 256), 0, True), ("Q4_K_BE", (256,), 144, False),
         ("F4", (4,), 2, True), ("F4", (3,), 2, False), ("F4_X2", (2,), 2, True), ("C64", (3,), 24, True),
         ("Q8_1", (32,), 40, False), ("F6_E2M3", (4,), 3, False),
+        ("FLOAT6E2M3", (2, 4), 6, True), ("FLOAT6E3M2", (5,), 4, False),
     ],
 )  # fmt: skip
 def test_what_is_whole_blocks_is_numbers(

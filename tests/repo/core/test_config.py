@@ -65,7 +65,7 @@ def test_what_is_set_is_read(
     path = str(tmp_path_factory.mktemp("config") / "config.toml")
     config = Config(path)
     for key, value in values.items():
-        config.set(key, value)
+        config.write({key: value})
     assert dict(Config(path).items()) == values
     for key in values:
         config.unset(key)
@@ -77,18 +77,18 @@ def test_what_is_set_is_read(
 @pytest.mark.parametrize("key", ["", "name", ".name", "section.", ".", "a..b"])
 def test_keys_have_a_section(config: Config, key: str) -> None:
     with pytest.raises(UsageError):
-        config.set(key, "x")
+        config.write({key: "x"})
 
 
 def test_sections_may_be_nested(config: Config, tmp_path: Path) -> None:
-    config.set("a.b.c", "x")
-    config.set("a.d", "y")
+    config.write({"a.b.c": "x"})
+    config.write({"a.d": "y"})
     again = Config(str(tmp_path / "config.toml"))
     assert (again.get("a.b.c"), again.get("a.d")) == ("x", "y")
     again.unset("a.b.c")
     assert Config(str(tmp_path / "config.toml")).get("a.b.c") is None
     with pytest.raises(Failure) as caught:
-        config.set("workspace.id.deeper", "x")
+        config.write({"workspace.id.deeper": "x"})
     assert caught.value.kind == "bad-config"
     assert config.get("workspace.id") == "0123"
 

@@ -8,6 +8,9 @@ import pytest
 
 from mvcd.errors import Conflict, Failure
 from mvcd.repo.history.bisect import Bisection
+from mvcd.repo.records.pruned import Pruning, encode, name_of
+from mvcd.store.api import RefUpdate
+from tests.support.pruning import prune
 from tests.support.workspace import Bench
 
 
@@ -124,3 +127,19 @@ def test_where_a_metric_turned(line: Bench) -> None:
     assert (late.before, late.first and late.first.version.generation) == (None, 9)
     with pytest.raises(Failure, match="not on the line"):
         line.repo.bisect_metric("acc < 0.9", good="v12", bad="v3")
+
+
+def test_versions_that_were_pruned_are_not_tried(line: Bench) -> None:
+    ids = [line.repo.resolve(f"v{number}") for number in (4, 5, 6, 7)]
+    (value,) = encode(dict.fromkeys(ids, Pruning(1, 2, "keep_last 1")))
+    line.repo.store.update_refs([RefUpdate(name_of(value), None, value)])
+    for number in (5, 6):
+        prune(line.repo, f"v{number}")
+    stand = line.repo.bisect_start("HEAD", ["v1"], context=line.context())
+    tried = []
+    while stand.testing is not None:
+        tried.append(stand.testing.version.generation)
+        stand = mark(line, answer(line))
+    assert stand.first_bad is not None and stand.first_bad.version.message == "run 8"
+    assert not {5, 6} & set(tried)
+    assert 7 in tried, "its content is here"

@@ -50,6 +50,50 @@ def test_files_of_libraries(bench: Bench) -> None:
     assert steps(bench, "train.auc") == [5, 6]
 
 
+def of_dvclive(directory: str) -> dict[str, bytes | str]:
+    """What dvclive 3.49.1 leaves of two steps: `log_metric("acc", timestamp=True)`, `log_metric("train/loss")`,
+    `log_plot`, `log_sklearn_plot`, `log_params`, `next_step`."""
+    summary = {"acc": 0.75, "train": {"loss": 0.5}, "step": 1}
+    rows = ("timestamp\tstep\tacc", "1764400000000\t0\t0.5", "1764400001000\t1\t0.75", "")
+    return {
+        f"{directory}/metrics.json": json.dumps(summary, indent=4) + "\n",
+        f"{directory}/params.yaml": "lr: 0.1\n",
+        f"{directory}/plots/metrics/acc.tsv": "\n".join(rows),
+        f"{directory}/plots/metrics/train/loss.tsv": "step\tloss\n0\t0.9\n1\t0.5\n",
+        f"{directory}/plots/custom/points.json": '[{"step": 1, "y": 2}, {"step": 2, "y": 3}]',
+        f"{directory}/plots/sklearn/roc.json": '{"roc": [{"fpr": 0.0, "tpr": 0.5, "threshold": 1}]}',
+    }
+
+
+@pytest.mark.parametrize("directory", ["dvclive", "runs/7", "models/a", "results"])
+def test_a_directory_of_dvclives_whatever_its_name(bench: Bench, directory: str) -> None:
+    """Not a metric for each path, and neither `timestamp` nor `step` of each file."""
+    bench.save(of_dvclive(directory))
+    core = bench.repo._core
+    last = core.version(core.head().version)
+    assert last.metrics == {"acc": 0.75, "train.loss": 0.5, "step": 1}
+    assert last.hyperparameters == {"lr": 0.1}
+    assert history(core, last, "acc") == ((0, 0.5), (1, 0.75))
+    assert history(core, last, "train.loss") == ((0, 0.9), (1, 0.5))
+
+
+def test_dvclive_without_its_summary_keeps_the_names(bench: Bench) -> None:
+    files = of_dvclive("dvclive")
+    del files["dvclive/metrics.json"]
+    bench.save(files)
+    core = bench.repo._core
+    assert core.version(core.head().version).metrics == {"acc": 0.75, "train.loss": 0.5}
+    assert steps(bench, "train.loss") == [0, 1]
+
+
+def test_a_metric_whose_name_has_a_dot_and_a_slash(bench: Bench) -> None:
+    bench.save({
+        "dvclive/metrics.json": '{"val": {"top.5": 0.5}, "step": 1}',
+        "dvclive/plots/metrics/val/top.5.tsv": "step\ttop.5\n0\t0.25\n1\t0.5\n",
+    })  # fmt: skip
+    assert steps(bench, "val.top.5") == [0, 1]
+
+
 def test_steps_are_those_of_the_newest_run_alone(bench: Bench) -> None:
     older, newer = f"mlruns/0/{'b' * 32}", f"mlruns/0/{'a' * 32}"
     bench.save({f"{older}/metrics/loss": "10 0.5 1\n20 0.4 2\n30 0.3 3\n"})

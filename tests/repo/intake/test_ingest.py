@@ -16,11 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import Failure
-from mvcd.ids import RecipeId
+from mvcd.ids import ChunkId, Kind, RecipeId
 from mvcd.monitor import Silent
 from mvcd.objects.recipe import Recipe, parts
 from mvcd.repo.intake import ingest
-from mvcd.repo.intake.ingest import Ingest, Reader, Source
+from mvcd.repo.intake.ingest import Ingest
+from mvcd.repo.intake.loading import Reader, Source
 from mvcd.repo.intake.targets import DryTarget, StoreTarget
 from mvcd.repo.ondisk import reading
 from mvcd.repo.ondisk.statcache import FileStat
@@ -114,7 +115,7 @@ def test_a_file_that_is_gone_when_it_is_read_is_looked_for_again(
     bench.write({"f": b"x" * size, "g": "new"})
     real, path, left = Ingest.run, bench.path("f"), [1]
 
-    def disturbed(self: Ingest, sources: list[Source]) -> object:
+    def disturbed(self: Ingest, sources: list[Source], **options: bool) -> object:
         if left.pop() if left else 0:
             os.unlink(path)
             make: dict[str, Callable[[], None]] = {
@@ -123,7 +124,7 @@ def test_a_file_that_is_gone_when_it_is_read_is_looked_for_again(
                 "a pipe": lambda: os.mkfifo(path),
             }
             make.get(turned, lambda: None)()
-        return real(self, sources)
+        return real(self, sources, **options)
 
     monkeypatch.setattr(Ingest, "run", disturbed)
     result = bench.commit()
@@ -219,3 +220,36 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
         )
         assert ran.returncode == 0, ran.stderr
         assert int(ran.stdout) < 300 << 10, verb
+
+
+def test_an_edited_table_is_stored_as_patches_of_what_it_was(bench: Bench) -> None:
+    """One row of a thousand differs, some by their length, so that chunks begin elsewhere."""
+    source = random.Random(6)
+    rows = [f"{n},{source.random():.6f},name{source.randrange(99)}\n" for n in range(60_000)]
+    saved = [bench.save({"rows.csv": "".join(rows)})]
+    for version in range(3):
+        for _ in range(60):
+            row = source.randrange(len(rows))
+            rows[row] = f"{row},{source.random()},edited in {version}\n"
+        saved.append(bench.save({"rows.csv": "".join(rows)}))
+        assert saved[-1].bytes_stored < 0.1 * saved[0].bytes_stored
+        assert bench.repo.read("rows.csv") == "".join(rows).encode()
+    assert bench.repo.verify().ok
+
+
+def test_what_is_like_nothing_before_is_not_tried_for_ever(bench: Bench) -> None:
+    bench.save({"a.zip": random.Random(1).randbytes(4 << 20)})
+    reads: list[ChunkId] = []
+    store = bench.repo._core.store
+    real = store.get
+
+    def get(id: ChunkId) -> bytes:
+        if id.kind is Kind.CHUNK:
+            reads.append(id)
+        return real(id)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "get", get)
+        bench.save({"a.zip": random.Random(2).randbytes(4 << 20)})
+    assert 0 < len(reads) < 40
+    assert bench.repo.verify().ok

@@ -17,7 +17,8 @@ from mvcd.inspect.spans import Layout
 from mvcd.monitor import Silent
 from mvcd.objects.recipe import Recipe
 from mvcd.repo.contents import drafts
-from mvcd.repo.intake.ingest import Ingest, Source
+from mvcd.repo.intake.ingest import Ingest
+from mvcd.repo.intake.loading import Source
 from mvcd.repo.intake.recut import has_content, is_cut_alike
 from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.statcache import FileStat

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import Conflict, Failure
-from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.core import no_secret
+from mvcd.repo.joining.threeway import Choices
 from mvcd.repo.ondisk import folding
 from tests.support.engine import Repository
 from tests.support.folding import folded, mounted

@@ -7,6 +7,7 @@ import pytest
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.repo.records.refs import EMPTY_ID
+from mvcd.repo.records.revisions import split_path
 from tests.support.workspace import Bench
 
 MINUTE_US = 60_000_000
@@ -111,3 +112,16 @@ def test_where_a_branch_stood(bench: Bench) -> None:
     assert bench.repo.resolve("main@{0}") == ids[3]
     bench.repo.undo(context=bench.context())
     assert bench.repo.resolve("HEAD@{1}") == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("v3", ("v3", None)), ("v3:a/b", ("v3", "a/b")), (":a", ("HEAD", "a")), ("v3:", ("v3", "")),
+        ("main@{2026-11-01T10:30}", ("main@{2026-11-01T10:30}", None)), ("", ("", None)),
+        ("main@{2026-11-01T10:30}:a:b", ("main@{2026-11-01T10:30}", "a:b")), ("v3:a{b:c", ("v3", "a{b:c")),
+        ("}:a", ("}", "a")),
+    ],
+)  # fmt: skip
+def test_a_path_follows_the_first_colon(text: str, parts: tuple[str, str | None]) -> None:
+    assert split_path(text) == parts

@@ -346,6 +346,8 @@ def row(document: dict[str, Any], path: str) -> dict[str, Any]:
         lambda d: d["stage"].update(name="staging"),
         lambda d: d["stage"].update(record=2),
         lambda d: d["stage"].update(record_bytes="AAAA"),
+        lambda d: d.update(annotations={"k": 1}),
+        lambda d: d.update(annotations="text"),
     ],
 )
 def test_a_manifest_that_was_edited_is_refused(
@@ -420,3 +422,14 @@ def test_the_manifest_reads_back(model: Bench, out: str) -> None:
     made = export(model, "HEAD", out).manifest
     assert ExportManifest.decode(made.encode()) == made
     assert Path(out, NAME).read_bytes() == made.encode()
+
+
+def test_annotations_are_told_and_prove_nothing(model: Bench, out: str) -> None:
+    model.repo.annotate("HEAD", {"acc": "0.93", "gone": "x"}, context=model.context())
+    model.repo.annotate("HEAD", {"gone": None}, context=model.context())
+    made = export(model, "HEAD", out).manifest
+    assert made.annotations == {"acc": "0.93"}
+    assert ExportManifest.decode(made.encode()) == made
+    assert json.loads(Path(out, NAME).read_bytes())["annotations"] == {"acc": "0.93"}
+    edit(out, lambda d: d.update(annotations={"acc": "1.0"}))
+    assert problems(out) == []

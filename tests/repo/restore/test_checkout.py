@@ -12,6 +12,7 @@ import pytest
 from mvcd.disk import writeback
 from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.objects.entry import Mode
+from mvcd.repo.contents import wholefiles
 from mvcd.repo.core.core import no_secret
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.restore import staging
@@ -168,7 +169,7 @@ def test_paths_that_leave_the_workspace_are_no_entries(bench: Bench, path: str) 
 def test_large_files_are_put_together_from_pieces(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staging, "_TASK_BYTES", 100_000)
+    monkeypatch.setattr(wholefiles, "TASK_BYTES", 100_000)
     source = random.Random(1)
     files = {
         "plain.bin": source.randbytes(1_500_000),

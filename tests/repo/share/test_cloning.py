@@ -71,6 +71,7 @@ def finished(target: Path) -> bool:
     return path.exists() and "unfinished" not in path.read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("detached", [False, True])
 def test_a_clone_that_was_killed_anywhere_is_repeated_as_it_stands(
     pair: Pair, scratch: Path, detached: bool

@@ -14,11 +14,11 @@ from safetensors.numpy import save
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
 from mvcd.inspect.trainingstate import SubPart
-from mvcd.repo.change.merge import Choices
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core import connecting
 from mvcd.repo.core.wanted import Wanted
 from mvcd.repo.core.wanted import wanted as wanted_of
+from mvcd.repo.joining.threeway import Choices
 from mvcd.repo.workspace.left_out import is_out
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 from tests.repo.capturing import save as save_capture

@@ -659,7 +659,7 @@ def test_what_cannot_be_read_is_neither_a_candidate_nor_vanished() -> None:
             (root / closed).chmod(0)
         found = workspace.scan()
         why = "cannot be read: Permission denied"
-        assert (found.candidates, found.vanished) == ([], [])
+        assert (list(found.candidates), found.vanished) == ([], [])
         assert found.skipped == [("a", why), ("c/four", why)]
         assert found.unreadable.above("a/b/three") == "a"
         assert found.unreadable.above("c") is None

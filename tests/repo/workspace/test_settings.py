@@ -14,16 +14,16 @@ from tests.support.workspace import Bench
 
 def test_none_is_as_good_as_empty(tmp_path: Path) -> None:
     assert load(str(tmp_path)) == {}
-    plain = component_rules(str(tmp_path))
+    plain = component_rules(load(str(tmp_path)))
     (tmp_path / "mvc.toml").write_text("[other]\nkey = 1\n")
-    assert component_rules(str(tmp_path)).digest == plain.digest
+    assert component_rules(load(str(tmp_path))).digest == plain.digest
 
 
 def test_rules_come_before_the_built_in_ones(tmp_path: Path) -> None:
     (tmp_path / "mvc.toml").write_text(
         '[components]\nresults = ["*.pt"]\ndata = ["runs/**/*.py"]\n'
     )
-    rules = component_rules(str(tmp_path))
+    rules = component_rules(load(str(tmp_path)))
     assert rules.component_of("a.pt") is Component.RESULTS
     assert rules.component_of("runs/x/y.py") is Component.DATA
     assert rules.component_of("y.py") is Component.ARCHITECTURE

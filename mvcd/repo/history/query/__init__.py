@@ -13,9 +13,11 @@
                 characters stand in double quotes
     value       a number, `true`, `false`, `null`, a bare word, or text in single or double quotes
 
-    fields      version, generation, id, branch, tag, stage, author, message, trigger, time (date is the same)
+    fields      version, generation, id, branch, tag, stage, author, message, trigger, time (date is the same),
+                and `note.KEY`, an annotation
 
 Times are dates (`2026-11-01`, `2026-11-01T12:00`), or ages: `time > 2h` is what happened in the last two hours.
+An annotation is text: `note.accuracy > 0.9` holds where its text is such a number.
 `branch = main` is every version that branch main reaches. Numbers are compared with numbers, text with text;
 what is compared with a key that a version lacks is false, so `not (lr > 1)` holds for a version without lr.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fnmatch import translate
 from typing import Any, Protocol
 
@@ -29,6 +29,8 @@ from mvcd.repo.records import moments
 from mvcd.repo.records.moments import Moment
 
 FIELDS = "version generation id branch tag stage author message trigger time date".split()
+NOTE = "note."
+"""Before the key of an annotation."""
 
 Test = Callable[[Glance], bool]
 
@@ -50,6 +52,9 @@ class NamedVersions(Protocol):
 
     def stages(self, version: Glance) -> Iterable[str]:
         """Names of the stages that a version holds now."""
+
+    def annotations(self, version: Glance) -> Mapping[str, str]:
+        """The texts of a version's annotations by key."""
 
 
 class Evaluator:
@@ -91,6 +96,8 @@ class Evaluator:
             texts = self._texts(name)
             decide = _of_texts(leaf)
             return lambda version: decide(texts(version))
+        if name.startswith(NOTE):
+            return self._noted(leaf)
         value_of = self._value_of(leaf)
         if isinstance(leaf, Has):
             return lambda version: value_of(version) is not MISSING
@@ -99,6 +106,24 @@ class Evaluator:
         def test(version: Glance) -> bool:
             value = value_of(version)
             return value is not MISSING and holds(value)  # type: ignore[arg-type]
+
+        return test
+
+    def _noted(self, leaf: Leaf) -> Test:
+        """An annotation is text; compared with a number, true, false or null, it is what its text says."""
+        name, of, unseen = leaf.key.name, self._names.annotations, self._unseen
+        key = name.removeprefix(NOTE)
+        if isinstance(leaf, Has):
+            return lambda version: key in of(version)
+        unseen.setdefault(name, leaf.key)
+        holds = _of_note(leaf)
+
+        def test(version: Glance) -> bool:
+            text = of(version).get(key)
+            if text is None:
+                return False
+            unseen.pop(name, None)
+            return holds(text)
 
         return test
 
@@ -227,6 +252,34 @@ def _of_value(leaf: Leaf) -> Callable[[Value], bool]:
             return lambda value: _compare(value, sign, wanted)
         case _:
             raise AssertionError(leaf)
+
+
+def _of_note(leaf: Leaf) -> Callable[[str], bool]:
+    match leaf:
+        case KeyMatch(_, pattern):
+            return _matcher(pattern)
+        case Among(_, values):
+            return lambda text: any(_equal(_as(text, wanted), wanted) for wanted in values)
+        case KeyComparison(_, sign, wanted):
+            return lambda text: _compare(_as(text, wanted), sign, wanted)
+        case _:
+            raise AssertionError(leaf)
+
+
+_SAID: dict[str, Value] = {"true": True, "false": False, "null": None}
+
+
+def _as(text: str, wanted: Value) -> Value:
+    """A text as the kind of value that it is compared with, if it says one."""
+    if isinstance(wanted, str):
+        return text
+    said = text.strip()
+    if isinstance(wanted, bool) or wanted is None:
+        return _SAID.get(said.lower(), text)
+    try:
+        return float(said) if not said.lstrip("+-").isdecimal() else int(said)
+    except ValueError:
+        return text
 
 
 def _compare(value: Value, sign: str, wanted: Value) -> bool:

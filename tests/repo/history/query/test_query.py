@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pytest
 from hypothesis import given
@@ -21,8 +21,14 @@ DAY = 86400 * 1_000_000
 NOW = 1_800_000_000_000_000
 
 
+NOTED = {
+    "acc": "0.93", "run": "007", "ok": "true", "eval/f1@5": " 1e-3 ", "description": "Line one\nTwo",
+    "big": "9" * 5000, "empty": "",
+}  # fmt: skip
+
+
 class Refs:
-    """Every version is on two branches and has a tag."""
+    """Every version is on two branches, has a tag and the same annotations."""
 
     def branches(self, version: Glance) -> Iterable[str]:
         return ("main", "wide/a")
@@ -32,6 +38,9 @@ class Refs:
 
     def stages(self, version: Glance) -> Iterable[str]:
         return ()
+
+    def annotations(self, version: Glance) -> Mapping[str, str]:
+        return NOTED
 
 
 def glanced(**fields: object) -> Glance:
@@ -58,6 +67,20 @@ VERSION = glanced(
     ("expression", "expected"),
     [
         ("val_acc>0.8", True),
+        ("note.acc > 0.9 and note.acc < 1", True),
+        ("note.acc = 0.93 and note.acc = '0.93'", True),
+        ("note.acc != 0.93 or note.acc != '0.93'", False),
+        ("note.acc = 0.930 and not note.acc = '0.930'", True),
+        ("note.run = 7 and note.run = '007' and not note.run = '7'", True),
+        ("note.run in (7, 8) and note.run in (a, '007') and not note.run in ('7', 8)", True),
+        ("note.ok = true and note.ok != false and not note.ok = 1", True),
+        ("note.eval/f1@5 = 0.001", True),
+        ("note.description ~ two and note.description ~ /^Line/", True),
+        ("note.description > 5 or note.empty > 0 or note.big < 0", False),
+        ("note.big = 5 or note.description = true or note.empty = null", False),
+        ("note.description != 5", True),
+        ("has note.empty and not has note.more and not has acc", True),
+        ("note.more = 1 or note.more != 1 or note.more ~ x", False),
         ("val_acc > 9e-1", False),
         ("val_acc >= .9 and steps == 1000", True),
         ("val_acc < 0.5 or steps <= 1_000", True),

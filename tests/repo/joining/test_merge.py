@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mvcd.errors import Conflict
 from mvcd.objects.version import Trigger
-from mvcd.repo.change.merge import Choices, MergeConflict
+from mvcd.repo.joining.threeway import Choices, MergeConflict
 from tests.support.workspace import Bench
 
 BASE = {

@@ -1,0 +1,91 @@
+"""The keys of `.mvc/config.toml` and of a person's own settings: what each means, its kind and its default.
+
+A key that is not here is a mistake, and `mvc config set` says so with the nearest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from mvcd.errors import UsageError
+
+TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKey:
+    """A setting. In `name` a part in capitals stands for any text; `internal` keys are written by verbs."""
+
+    name: str
+    help: str
+    default: str = ""
+    flag: bool = False
+    internal: bool = False
+
+    @property
+    def glob(self) -> str:
+        return ".".join("*" if part.isupper() else part for part in self.name.split("."))
+
+
+KEYS: tuple[ConfigKey, ...] = (
+    ConfigKey("user.name", "who you are in versions", "git's, or the login"),
+    ConfigKey("user.email", "your mail address in versions", "git's, or login@host"),
+    ConfigKey("signing.key", "the SSH key of mvc commit -S, mvc tag -s, mvc sign", "git's"),
+    ConfigKey("signing.allowed_signers", "a file that says whose signatures are good", "git's"),
+    ConfigKey("signing.revoked", "a file of keys whose signatures are not good", "git's"),
+    ConfigKey("commit.sign", "sign every version that you make", "false", flag=True),
+    ConfigKey("store.path", "where the content of this repository is", ".mvc/store"),
+    ConfigKey("gc.auto", "mvcd frees by itself what nothing reaches", "true", flag=True),
+    ConfigKey(
+        "optimize.auto", "mvcd stores anew, when idle, what that makes smaller", "true", flag=True
+    ),
+    ConfigKey("watch.hook", "a command that mvcd runs after each version that it saves"),
+    ConfigKey("watch.push", "the remote that mvcd pushes its versions to"),
+    ConfigKey("alias.NAME", "a verb of your own: words that NAME stands for"),
+    ConfigKey("remote.NAME.url", "the address of a remote: mvc remote add"),
+    ConfigKey("remote.NAME.mvcd", "how ssh starts mvcd on that machine", "mvcd"),
+    ConfigKey(
+        "remote.NAME.ca", "a file of certificates that its server's is checked by", "the system's"
+    ),
+    ConfigKey("remote.NAME.certificate", "your certificate for its server"),
+    ConfigKey("remote.NAME.key", "the key of that certificate"),
+    ConfigKey("remote.NAME.insecure", "talk to it without TLS", "false", flag=True),
+    ConfigKey("partial.remote", "where content comes from that a clone left out", "origin"),
+    ConfigKey("partial.KEY", "what a partial clone leaves out", internal=True),
+    ConfigKey("workspace.id", "which workspace this is", internal=True),
+    ConfigKey("clone.KEY", "a clone that has not ended yet", internal=True),
+    ConfigKey("import.KEY", "what an import has done so far", internal=True),
+)
+
+
+def known(key: str) -> ConfigKey | None:
+    """The setting of this name, None if there is none."""
+    return next((one for one in KEYS if fnmatchcase(key, one.glob)), None)
+
+
+def nearest(name: str, names: Sequence[str]) -> str | None:
+    """The name that was probably meant."""
+    return next(iter(get_close_matches(name, names, 1, 0.6)), None)
+
+
+def require_known(key: str, value: str) -> None:
+    """Raises UsageError: kind "unknown-key" for a key that is none, "bad-config" for a value that cannot be."""
+    found = known(key)
+    if found is None:
+        names = [one.name for one in KEYS if not one.internal]
+        near = nearest(key, names)
+        raise UsageError(
+            f"no setting is called {key!r}",
+            kind="unknown-key",
+            cause=f"did you mean {near}?" if near else "mvc.toml has the settings of a project",
+            help="mvc config --help  (lists all)",
+        )
+    if found.flag and value.lower() not in TRUE | FALSE:
+        raise UsageError(
+            f"{key} is true or false, not {value!r}",
+            kind="bad-config",
+            help=f"mvc config set {key} true",
+        )

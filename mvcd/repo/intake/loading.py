@@ -1,0 +1,100 @@
+"""One file on its way into objects: what is read of it, and what comes back."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from mvcd.ids import Digest, RecipeId
+from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
+from mvcd.inspect.layout import Layout, ReadAt
+from mvcd.objects.entry import Mode
+from mvcd.repo.contents.digests import DigestAlgorithm, FileDigests, digests_of
+from mvcd.repo.contents.drafts import Done, Draft, cut_in_memory, digested, plain, shape_of
+from mvcd.repo.ondisk.reading import unread
+from mvcd.repo.ondisk.statcache import FileStat
+
+Reader = Callable[[BinaryIO, int], object]
+"""Reads a file of so many bytes from its start. It runs between the two looks at the file's stats, so it has
+seen what is stored, if it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read: path relative to the root, and its stat as the scan saw it."""
+
+    path: str
+    stat: FileStat
+    reader: Reader | None = None  # what it makes of the content comes back with the result
+    wants_kind: bool = False  # what its content says of the part it is comes back too
+    at: str = ""  # where its bytes lie, relative to the root, if not at its path
+    data: bytes | None = None  # its bytes, where they lie in no file
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    path: str
+    recipe: RecipeId
+    size: int
+    mode: Mode
+    stat: FileStat  # as it was read: differs from the scan's if the file changed in between
+    told: object = None  # by the source's reader
+    kind: ContentKind = UNKNOWN
+    digests: FileDigests = ()  # of the bytes that the recipe was made of
+
+
+@dataclass(slots=True)
+class LoadedFile:
+    """A small file as its worker leaves it: pieces to put, then nodes and the recipe."""
+
+    result: Ingested
+    layout: Layout
+    done: list[Done]
+    objects: list[tuple[Digest, bytes]]
+
+
+def digest_file(
+    source: Source, now: FileStat, data: bytes, algorithms: Collection[DigestAlgorithm] = ()
+) -> LoadedFile:
+    shape = plain(len(data)) if now.is_symlink else shape_of(_reader(data), len(data))
+    done = [digested(p, shape) for p in cut_in_memory(memoryview(data), shape)]
+    draft = Draft(shape)
+    draft.accept(done)
+    recipe = draft.finish()
+    told = None
+    if source.reader is not None and not now.is_symlink:
+        told = source.reader(io.BytesIO(data), len(data))
+    looked = source.wants_kind and not now.is_symlink
+    kind = kind_of(_reader(data), len(data), shape) if looked else UNKNOWN
+    found = digests_of(data, algorithms)
+    result = Ingested(source.path, recipe, len(data), now.mode, now, told, kind, found)
+    return LoadedFile(result, shape, done, draft.take_objects())
+
+
+def read_by(source: Source, fd: int, size: int) -> object:
+    if source.reader is None:
+        return None
+    with os.fdopen(os.dup(fd), "rb") as file:
+        file.seek(0)
+        return source.reader(file, size)
+
+
+def open_regular(path: str, name: str) -> int:
+    """Does not wait for the other end should the file be a pipe by now."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise unread(name, error.errno or 0) from error
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        return fd
+    os.close(fd)
+    raise unread(name, errno.EISDIR)
+
+
+def _reader(data: bytes) -> ReadAt:
+    return lambda offset, length: data[offset : offset + length]

@@ -1,0 +1,53 @@
+"""Where objects go: what was put can be read at once, however often the session is flushed."""
+
+from __future__ import annotations
+
+import pytest
+
+from mvcd.codec.encoded import Codec, Encoded
+from mvcd.ids import ChunkId, NodeId, RecipeId
+from mvcd.repo.intake import targets
+from mvcd.repo.intake.targets import DryTarget, StoreTarget
+from mvcd.store import session
+from mvcd.store.lmdb_store import LmdbStore
+from tests.support.memory import in_memory
+
+OBJECTS = [b"%d" % n * 50 for n in range(60)]
+
+
+@pytest.mark.parametrize("most_bytes", [1, 500, 1 << 20])
+@pytest.mark.parametrize("most_rows", [1, 7, 1 << 20])
+def test_what_was_put_can_be_read(
+    most_bytes: int, most_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_RECENT_BYTES", most_bytes)
+    monkeypatch.setattr(session, "MAX_ROWS", most_rows)
+    with in_memory() as path, LmdbStore.create(path) as store, store.session() as writer:
+        target = StoreTarget(store, writer)
+        for number, data in enumerate(OBJECTS):
+            kind = NodeId if number % 2 else RecipeId
+            target.put_object(kind.of(data), data)
+            target.put_chunk(ChunkId.of(data), Encoded(Codec.RAW, len(data), data))
+            for earlier, put in enumerate(OBJECTS[: number + 1]):
+                id = (NodeId if earlier % 2 else RecipeId).of(put)
+                recent = target.recent(id)
+                assert put == (store.get(id) if recent is None else recent)
+
+
+def test_what_can_be_read_from_the_store_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "MAX_ROWS", 4)
+    with in_memory() as path, LmdbStore.create(path) as store, store.session() as writer:
+        target = StoreTarget(store, writer)
+        ids = [NodeId.of(data) for data in OBJECTS]
+        for id, data in zip(ids, OBJECTS, strict=True):
+            target.put_object(id, data)
+        assert sum(target.recent(id) is not None for id in ids) <= 4
+
+
+def test_a_dry_target_keeps_objects_and_no_chunks() -> None:
+    target = DryTarget()
+    id = NodeId.of(b"x")
+    assert target.put_object(id, b"x") == 0
+    assert target.recent(id) == b"x"
+    assert target.known([ChunkId.of(b"y")]) == [True]
+    assert target.absent([ChunkId.of(b"y"), id]) == [False, True]
