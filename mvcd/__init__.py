@@ -1,6 +1,7 @@
 """The engine of mvc. Upper layers import lower ones, never back; those in one line are strangers.
 
     daemon      saving by itself; and repositories on the network (`serve`)
+    hub         a team server for clients of the Hugging Face Hub and of Git LFS
     team        who may do what on a team server
     repo        policy: what a repository promises
     inspect     what a file means: tensors, hyperparameters, metrics

@@ -22,6 +22,8 @@
     reading     the reader process as the daemon sees it
     hearing     what it tells of a workspace
     reader      the program of that process: versions of what was taken
+    tending     retention, collection and optimizing, by it at a quiet moment
+    resting     whose turn that is when nothing is to be saved
     ledger      what was saved, what was missed and why
     state       what the status tells
     message     what a version says of itself

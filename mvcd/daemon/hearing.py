@@ -44,6 +44,18 @@ class Hearing:
                 self._acknowledge(told)
             case "broken":
                 self._account(told)
+            case "pruned":
+                log.info("%s: pruned %d versions (%s)", self._root, told["versions"], told["rules"])
+                self._cared(told)
+                return False
+            case "collected":
+                done = "%s: collected %d objects, freed %d bytes: %s"
+                log.info(done, self._root, told["objects"], told["bytes"], told["why"])
+                self._cared(told)
+                return False
+            case "optimized":
+                self._optimized(told)
+                return False
             case _:
                 if self._state.reader != told["message"]:
                     log.warning("%s: %s", self._root, told["message"])
@@ -71,6 +83,22 @@ class Hearing:
                     self._ledger.missed(found.name, _late(capture, sets[found.name]), number)
         if told["dropped"]:
             self._ledger.dropped(number, next(iter(sets.values()), "it changed before it was read"))
+
+    def _cared(self, told: Told, **more: int) -> None:
+        """Keeps it for the status."""
+        known = {key: value for key, value in told.items() if key not in ("root", "state")}
+        self._state.care[told["state"]] = {**known, **more, "time_us": time.time_ns() // 1000}
+
+    def _optimized(self, told: Told) -> None:
+        """A pass over a store is told of in many turns, and is one to people."""
+        before = self._state.care.get("optimized", {"left": 0})
+        goes_on = before["left"] > 0
+        packs = told["packs"] + (before["packs"] if goes_on else 0)
+        freed = told["bytes"] + (before["bytes"] if goes_on else 0)
+        if packs or goes_on:
+            self._cared(told, packs=packs, bytes=freed)
+        if packs and not told["left"]:
+            log.info("%s: optimized %d packs, freed %d bytes", self._root, packs, freed)
 
     def _acknowledge(self, told: Told) -> None:
         number = int(told["number"])

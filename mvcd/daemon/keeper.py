@@ -28,6 +28,7 @@ from dataclasses import replace
 from typing import Any
 
 from mvcd.daemon import limits as limits_file
+from mvcd.daemon import tending
 from mvcd.daemon.accidents import refuse_emptiness, refuse_interrupted_checkout
 from mvcd.daemon.bell import Bell, Ring
 from mvcd.daemon.claims import Claims
@@ -50,7 +51,7 @@ from mvcd.repo.change.captures import Changed, Kept, Maker, in_directory
 from mvcd.repo.core.core import Core, open_at
 from mvcd.repo.history.history import history
 from mvcd.repo.workspace.scan import Scan
-from mvcd.repo.workspace.settings import component_rules
+from mvcd.repo.workspace.settings import component_rules, load
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 log = logging.getLogger(__name__)
@@ -218,6 +219,8 @@ class WorkspaceKeeper:
             if ring.rewatch or self._clock() >= rescan:
                 self._vigil.renew()
                 rescan = self._next_rescan()
+                if tending.may_be_wanted(self.root):
+                    self._read(self.root, self._clock())
             began = time.thread_time()
             wake, sound = self._look(ring)
             self._hand_over()
@@ -340,7 +343,7 @@ class WorkspaceKeeper:
 
     def _see(self, core: Core) -> tuple[Sorter, Scan, dict[str, Found]]:
         """The workspace as it is now, sorted into sets."""
-        rules, claims = component_rules(self.root), self.claims.now()
+        rules, claims = component_rules(load(self.root)), self.claims.now()
         sorter = Sorter(self.root, self._limits, rules, claims, self._mounts.away)
         away = self._mounts.away()
         scan = ScannedWorkspace(core).scan

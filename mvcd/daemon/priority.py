@@ -55,6 +55,14 @@ def lift(pid: int) -> bool:
     return True
 
 
+def loaded() -> bool:
+    """Whether more processes want to run than half of our processors are for, and more than one does."""
+    try:
+        return os.getloadavg()[0] > max(1.0, len(os.sched_getaffinity(0)) / 2)
+    except (OSError, AttributeError):
+        return False
+
+
 def processor_seconds(pid: int) -> float | None:
     """What a process has used so far (proc_pid_stat(5): utime and stime); None if it is gone, or no /proc."""
     try:

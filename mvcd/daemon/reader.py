@@ -2,8 +2,10 @@
 
 A process of its own, so that encoding neither holds up the interpreter in which captures are made nor decides
 how important they are: it runs below training, and the daemon replaces it by a more important one when it
-starves (reading.py). It speaks JSON lines: a root comes in on standard input, a line goes out for each capture
-of it, and a last one, `{"state": "idle"}`. At the end of its input it finishes the capture under way.
+starves (reading.py). It speaks JSON lines: `{"root": ROOT, "rest": BOOL}` comes in on standard input, a line
+goes out for each capture of it, and a last one, `{"state": "idle", "left": BOOL}`. At the end of its input it
+finishes the capture under way. Once it has said `{"state": "tending"}` anything that comes in, an empty line
+say, has it end what it is at (tending.py) before the next step.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Any
 
 from mvcd.daemon import message, openfiles, surroundings
 from mvcd.daemon.openfiles import Writer
+from mvcd.daemon.tending import Tending
 from mvcd.disk.locks import lock_within
 from mvcd.errors import Busy, MvcError, with_cause
 from mvcd.repo.change import captured
@@ -35,6 +38,9 @@ LOCK_SECONDS = 60.0
 
 _READER_SECONDS = 3600.0
 
+_OURSELVES = "mvcd"
+"""Who prunes, where nobody asked for it."""
+
 
 def serve() -> None:
     """Serves roots from standard input until it ends."""
@@ -45,29 +51,50 @@ def serve() -> None:
 
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         for line in sys.stdin:
-            root = json.loads(line)["root"]
-            drain(root, tell, ended=_input_ended)
-            tell({"root": root, "state": "idle"})
+            if not line.strip():
+                continue  # it came when what it was to stop had ended
+            asked = json.loads(line)
+            root, rest = asked["root"], asked["rest"]
+            left = drain(root, tell, rest=rest, ended=_input_ended, wanted=_input_waits)
+            tell({"root": root, "state": "idle", "left": left})
 
 
-def drain(root: str, tell: Tell, *, ended: Callable[[], bool] = lambda: False) -> None:
-    """Makes versions of all captures of a workspace, the oldest first; `ended` is asked between two.
+def drain(
+    root: str,
+    tell: Tell,
+    *,
+    rest: bool = False,
+    ended: Callable[[], bool] = lambda: False,
+    wanted: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Makes versions of all captures of a workspace, the oldest first; `ended` is asked between two. Then it
+    tends the repository until there is nothing to do or `wanted`; with `rest` as far as there is time for.
+    Answers whether something is left of that.
 
     What fails is told and ends it; the captures stay.
     """
     try:
-        with (
-            _alone(root, _READER_SECONDS),
-            open_at(root, lock_timeout=LOCK_SECONDS) as core,
-        ):
-            captures = Captures(core.root)
-            while not ended() and (queued := captures.queued()):
-                told = _save(core, captures, queued[0])
-                tell({"root": root, "capture": queued[0].number, **told})
+        with open_at(root, lock_timeout=LOCK_SECONDS) as core:
+            with _alone(root, _READER_SECONDS):
+                captures = Captures(core.root)
+                while not ended() and (queued := captures.queued()):
+                    told = _save(core, captures, queued[0])
+                    tell({"root": root, "capture": queued[0].number, **told})
+            tend = Tending(
+                core,
+                tell,
+                now=lambda: surroundings.context(core.root, _OURSELVES),
+                now_us=time.time_ns() // 1000,
+                stop=wanted,
+            )
+            if rest:
+                return tend.at_rest() or wanted()
+            tend.at_a_pause()
     except Exception as error:
         if not isinstance(error, (MvcError, OSError)):
             traceback.print_exc()
         tell({"root": root, "state": "failed", "message": with_cause(error)})
+    return False
 
 
 def settle(core: Core, *, wait: bool) -> int:
@@ -176,6 +203,15 @@ def _being_written(root: str, captures: Captures, capture: Capture) -> dict[str,
 
 def _input_ended() -> bool:
     """Whether whoever asks is gone: the other end of standard input was closed."""
+    return bool(_input() & select.POLLHUP)
+
+
+def _input_waits() -> bool:
+    """Whether a line waits to be read, or whoever asks is gone."""
+    return bool(_input())
+
+
+def _input() -> int:
     poll = select.poll()
-    poll.register(sys.stdin.fileno(), 0)
-    return any(event & select.POLLHUP for _, event in poll.poll(0))
+    poll.register(sys.stdin.fileno(), select.POLLIN)
+    return next((event for _, event in poll.poll(0)), 0)

@@ -1,6 +1,7 @@
 """The reader process (reader.py) as the daemon sees it: started when there is work, fed, lifted, ended.
 
 One for all workspaces, so that two saves do not compete; roots are served in the order in which they asked.
+When none has asked for a while their repositories are tended (resting.py); who asks then ends that.
 A reader that dies is started again; what it was at is read again, for a capture stays until it is a version.
 """
 
@@ -17,9 +18,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvcd.daemon import priority
+from mvcd.daemon.resting import Rests
 from mvcd.errors import with_cause
 from mvcd.store.apart import Died, death
 
@@ -37,12 +39,22 @@ _STARVED_SHARE = 0.5
 _GLANCE_SECONDS = 1.0
 _RETRY, _MAX_RETRY = 1.0, 60.0
 _END_SECONDS = 600.0
+_PROGRAM = ("-P", "-m", "mvcd.daemon", "read")
 
 Heard = Callable[[Mapping[str, Any]], None]
 
 
+class _Task(NamedTuple):
+    """`root` is "" when a reader has just been started for what will come."""
+
+    root: str
+    since: float
+    rest: bool = False
+
+
 class Reading:
-    """`want` and `warm` are cheap and may come from any thread; `heard` is called by a thread of its own."""
+    """`want`, `rest`, `forget` and `warm` are cheap and may come from any thread; `heard` is called by a thread
+    of its own."""
 
     def __init__(
         self,
@@ -50,6 +62,7 @@ class Reading:
         *,
         awaited: bool = False,
         clock: Callable[[], float] = time.monotonic,
+        loaded: Callable[[], bool] = priority.loaded,
     ) -> None:
         """`awaited`: the reader is as important as any program from the start."""
         self._heard = heard
@@ -57,10 +70,13 @@ class Reading:
         self._clock = clock
         self._changed = threading.Condition()
         self._wanted: dict[str, float] = {}
+        self._rests = Rests()
+        self._loaded = loaded
+        self._tending = False
         self._warm_until = float("-inf")
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
-        self._rest = b""
+        self._unread = b""
         self._lifted = False
         self._pause = 0.0
         self._thread = threading.Thread(target=self._run, name="reading", daemon=True)
@@ -70,13 +86,35 @@ class Reading:
         """Something of `root`, taken at `since`, is to be read."""
         with self._changed:
             self._wanted.setdefault(root, since)
+            self._rests.worked(root, self._clock())
+            self._disturb()
             self._changed.notify_all()
+
+    def rest(self, root: str) -> None:
+        """The repository of `root` is tended from now on, when there is nothing to do."""
+        with self._changed:
+            self._rests.add(root, self._clock())
+            self._changed.notify_all()
+
+    def forget(self, root: str) -> None:
+        with self._changed:
+            self._rests.forget(root)
 
     def warm(self) -> None:
         """Starts a reader ahead of work that will come soon: a start takes long on a busy machine."""
         with self._changed:
             self._warm_until = self._clock() + KEPT_SECONDS
+            self._rests.disturbed(self._clock())
+            self._disturb()
             self._changed.notify_all()
+
+    def _disturb(self) -> None:
+        """Has the reader end what nobody waits for."""
+        if self._tending and self._process is not None and self._process.stdin is not None:
+            self._tending = False
+            with contextlib.suppress(OSError, ValueError):
+                self._process.stdin.write(b"\n")
+                self._process.stdin.flush()
 
     def close(self) -> None:
         """Waits for the capture under way; the others stay for the next daemon."""
@@ -92,13 +130,12 @@ class Reading:
 
     def _run(self) -> None:
         while (task := self._next()) is not None:
-            root, since = task
             try:
-                done = not root or self._serve(root, since)
+                done = not task.root or self._serve(task)
             except OSError as error:
                 self._heard(
                     {
-                        "root": root,
+                        "root": task.root,
                         "state": "failed",
                         "message": f"the reader did not start: {error}",
                     }
@@ -106,27 +143,36 @@ class Reading:
                 done = False
             if done:
                 self._pause = 0.0
+            elif task.rest:
+                self._rested(task.root, left=False)
             else:
-                self._again(root, since)
+                self._again(task.root, task.since)
         self._end()
 
-    def _next(self) -> tuple[str, float] | None:
-        """The next root to serve, or "" when a reader has just been started for what will come."""
+    def _next(self) -> _Task | None:
         with self._changed:
             while not self._closed:
                 if self._wanted:
-                    root = next(iter(self._wanted))
-                    return root, self._wanted.pop(root)
+                    first = next(iter(self._wanted))
+                    return _Task(first, self._wanted.pop(first))
                 now = self._clock()
                 if self._process is None and now < self._warm_until:
                     with contextlib.suppress(OSError):
                         self._start()
-                    return "", now
+                    return _Task("", now)
+                root = None if self._awaited else self._rests.next(now, self._loaded)
+                if root is not None:  # a reader that yields to nobody has no business there
+                    return _Task(root, float("inf"), rest=True)
                 if self._process is not None and now >= self._warm_until:
                     self._end()
-                left = self._warm_until - now
-                self._changed.wait(left if left > 0 else None)
+                ends = self._warm_until if now < self._warm_until else float("inf")
+                wake = ends if self._awaited else min(ends, self._rests.wake)
+                self._changed.wait(None if wake == float("inf") else max(0.0, wake - now))
             return None
+
+    def _rested(self, root: str, *, left: bool) -> None:
+        with self._changed:
+            self._rests.rested(root, self._clock(), left=left)
 
     def _again(self, root: str, since: float) -> None:
         self._pause = min(_MAX_RETRY, max(_RETRY, 2 * self._pause))
@@ -134,15 +180,16 @@ class Reading:
             self._wanted.setdefault(root, since)
             self._changed.wait_for(lambda: self._closed, self._pause)
 
-    def _serve(self, root: str, since: float) -> bool:
+    def _serve(self, task: _Task) -> bool:
         """Whether all of it was read. Tells what comes in."""
+        root, since = task.root, task.since
         process = self._process if self._process is not None else self._start()
         assert process.stdin is not None and process.stdout is not None
         before = priority.processor_seconds(process.pid) or 0.0
         began = self._clock()
         failed = False
         with contextlib.suppress(OSError):
-            process.stdin.write(json.dumps({"root": root}).encode() + b"\n")
+            process.stdin.write(json.dumps({"root": root, "rest": task.rest}).encode() + b"\n")
             process.stdin.flush()
         while True:
             line = self._line(process.stdout.fileno())
@@ -157,13 +204,25 @@ class Reading:
                 return False
             told = json.loads(line)
             if told["state"] == "idle":
+                with self._changed:
+                    self._tending = False
+                if task.rest:
+                    self._rested(root, left=told["left"])
                 self._warm_until = self._clock() + KEPT_SECONDS
                 if self._lifted:
                     self._end()  # what comes next is not late
                 return not failed
+            if told["state"] == "tending":  # all is read: from now on there is no hurry
+                since = float("inf")
+                with self._changed:
+                    self._tending = True
+                    if self._wanted or self._closed:
+                        self._disturb()
+                continue
             failed = told["state"] == "failed"
             self._heard(told)
-            since, began = self._clock(), self._clock()
+            began = self._clock()
+            since = since if since == float("inf") else began
             before = priority.processor_seconds(process.pid) or 0.0
 
     def _died(self, root: str, code: int) -> None:
@@ -176,24 +235,24 @@ class Reading:
 
     def _line(self, fd: int) -> bytes | None:
         """A line of the reader's; empty at its end, None if none came for a moment."""
-        while b"\n" not in self._rest:
+        while b"\n" not in self._unread:
             ready, _, _ = select.select([fd], [], [], _GLANCE_SECONDS)
             if not ready:
                 return None
             data = os.read(fd, 1 << 16)
             if not data:
                 return b""
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
+            self._unread += data
+        line, _, self._unread = self._unread.partition(b"\n")
         return line
 
     # ---------------------------------------------------------------- the process
 
     def _start(self) -> subprocess.Popen[bytes]:
         arguments = ["--lifted"] if self._lifted or self._awaited else []
-        self._rest = b""
+        self._unread = b""
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mvcd.daemon", "read", *arguments],
+            [sys.executable, *_PROGRAM, *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True, bufsize=-1,
         )  # fmt: skip
         return self._process
@@ -222,7 +281,9 @@ class Reading:
         return False
 
     def _end(self, *, lifted: bool = False) -> None:
-        process, self._process = self._process, None
+        with self._changed:
+            process, self._process = self._process, None
+            self._tending = False
         self._lifted = lifted
         if process is None:
             return

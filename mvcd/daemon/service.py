@@ -119,6 +119,7 @@ class Service:
         self._keepers[entry.root] = keeper
         self._pushes[entry.root] = Pushing(entry.root)
         keeper.start()
+        self._reading.rest(entry.root)
         self._pushes[entry.root].want()  # what the daemon before did not get through with
 
     def _keeper(self, request: Request) -> WorkspaceKeeper:
@@ -185,6 +186,7 @@ class Service:
             self._keepers.pop(keeper.root, None)
             pushing = self._pushes.pop(keeper.root, None)
         keeper.stop()
+        self._reading.forget(keeper.root)
         if pushing is not None:
             pushing.close()
         return {"root": keeper.root}

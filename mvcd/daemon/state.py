@@ -31,6 +31,8 @@ class WatchState:
     directories: int = 0
     full: str = ""  # why what is ready cannot be taken
     reader: str = ""  # why what was taken cannot be made a version
+    care: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By what was done (pruned, collected, optimized): the last time, and what came of it."""
 
     def report(self, now: float, queued: Sequence[Capture], ledger: Ledger) -> dict[str, Any]:
         """Plain values; ages in seconds."""
@@ -57,5 +59,6 @@ class WatchState:
             "leaving_count": len(plan.leaving),
             "skipped": [{"path": p, "reason": r} for p, r in self.skipped[:_MAX_REPORTED]],
             "skipped_count": len(self.skipped),
+            "care": dict(self.care),
             "ledger": ledger.report(),
         }  # fmt: skip

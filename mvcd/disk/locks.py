@@ -30,14 +30,14 @@ def lock_now(file: int, *, shared: bool = False) -> bool:
     return True
 
 
-def lock_within(file: int, seconds: float, *, poll: float = 0.02) -> bool:
-    """Takes the exclusive lock of a descriptor; answers whether it was to be had within `seconds`, asked every
-    `poll` seconds.
+def lock_within(file: int, seconds: float, *, shared: bool = False, poll: float = 0.02) -> bool:
+    """Takes the lock of a descriptor; answers whether it was to be had within `seconds`, asked every `poll`
+    seconds.
 
     flock(2) itself waits for ever or not at all.
     """
     deadline = time.monotonic() + seconds
-    while not lock_now(file):
+    while not lock_now(file, shared=shared):
         if time.monotonic() >= deadline:
             return False
         time.sleep(poll)
@@ -71,13 +71,15 @@ def try_lock(path: str, *, create: bool = False) -> int | None:
     return None
 
 
-def lock_directory(path: str, *, shared: bool = False, wait: bool = False) -> int | None:
-    """A descriptor that holds the lock of a directory, or None where it is not to be had; with `wait` it is
-    waited for. It may be closed as it is. Raises OSError."""
+def lock_directory(
+    path: str, *, shared: bool = False, wait: bool = False, seconds: float = 0.0
+) -> int | None:
+    """A descriptor that holds the lock of a directory, or None where it is not to be had within `seconds`; with
+    `wait` it is waited for. It may be closed as it is. Raises OSError."""
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if wait:
         lock(directory, shared=shared)
-    elif not lock_now(directory, shared=shared):
+    elif not lock_within(directory, seconds, shared=shared):
         os.close(directory)
         return None
     return directory

@@ -82,6 +82,24 @@ def read(stretches: list[tuple[int, int, int]], *, cached: bool = False) -> byte
     return read_stretches(stretches, 0 if cached else _FLAGS, LEAST_BYTES)
 
 
+def read_into(file: int, out: memoryview, offset: int, *, cached: bool = False) -> int:
+    """Fills `out` from `offset` on, as `read` reads. Returns how many bytes there were. Raises OSError."""
+    flags = _FLAGS if not cached and len(out) >= LEAST_BYTES else 0
+    done = 0
+    while done < len(out):
+        try:
+            count = os.preadv(file, [out[done:]], offset + done, flags)
+        except OSError as error:
+            if not flags or error.errno != errno.EOPNOTSUPP:  # as on tmpfs
+                raise
+            flags = 0
+            continue
+        if count == 0:
+            break
+        done += count
+    return done
+
+
 def _flags() -> int:
     found = re.match(r"(\d+)\.(\d+)", os.uname().release)
     if sys.platform != "linux" or found is None:

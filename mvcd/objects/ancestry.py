@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from mvcd.errors import MissingObject
 from mvcd.ids import VersionId
-from mvcd.objects.version import EMPTY, Version
+from mvcd.objects.version import EMPTY
 
-ReadVersion = Callable[[VersionId], Version]
+
+class Descendant(Protocol):
+    """What the walk asks of a version: a `Version`, or a glance at one."""
+
+    @property
+    def generation(self) -> int: ...
+
+    @property
+    def parents(self) -> tuple[VersionId, ...]: ...
+
+
+ReadVersion = Callable[[VersionId], Descendant]
 
 
 def between(
@@ -20,7 +32,7 @@ def between(
     Walks both from the top and stops as soon as everything left is known, so its cost is the distance between
     the two. Haves that cannot be read are ignored. Raises MissingObject for a head.
     """
-    generations: dict[VersionId, Version] = {}
+    generations: dict[VersionId, Descendant] = {}
     known: set[VersionId] = set()
     queue: list[tuple[int, VersionId]] = []
 

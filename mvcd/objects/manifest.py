@@ -1,8 +1,9 @@
 """Manifests: the sorted entries of one component, as a hash-cut tree (TREE.md).
 
     build    ManifestBuilder, from all entries in order
-    change   edit_manifest, from an older manifest and what differs: writes O(changes * depth) nodes
-    read     entries, find, diff_entries: each reads only the nodes it needs
+    change   edit_manifest, from an older manifest and what differs: writes O(changes * depth) nodes;
+             edit_in_order, where what differs comes one after the other
+    read     entries, find, look_up, names_in, diff_entries: each reads only the nodes it needs
 
 A manifest without entries has no nodes: its root is None.
 """
@@ -10,7 +11,7 @@ A manifest without entries has no nodes: its root is None.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -26,15 +27,13 @@ __all__ = [
     "Mode",
     "check_path",
     "diff_entries",
+    "edit_in_order",
     "edit_manifest",
     "entries",
     "find",
+    "look_up",
     "names_in",
 ]
-
-
-_PASSED_ENTRIES = 256
-"""Entries of one directory read in order before the way down from the root is shorter: about three nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,51 +73,84 @@ def edit_manifest(
     for an illegal path, CorruptObject, and what `fetch` raises.
     """
     for path, entry in changes.items():
-        (check_known_path if entry is None else check_path)(path)
-        if entry is not None and entry.path != path:
-            raise ValueError(f"the entry under {path!r} names {entry.path!r}")
+        _check_change(path, entry)
+    return _edited(root, sorted(changes.items()), fetch, sink)
+
+
+def edit_in_order(
+    root: NodeId | None, changes: Iterable[tuple[str, Entry | None]], fetch: Fetch, sink: Sink
+) -> ComponentRoot:
+    """The same of changes that come in ascending order of path; memory does not grow with their number.
+
+    Raises ValueError also for one that does not follow the last; nodes may have gone to `sink` by then.
+    """
+    return _edited(root, _checked(changes), fetch, sink)
+
+
+def _edited(
+    root: NodeId | None, changes: Iterable[tuple[str, Entry | None]], fetch: Fetch, sink: Sink
+) -> ComponentRoot:
     editor = _Editor(changes, fetch, sink)
     if root is not None:
         editor.merge_node(*open_root(PATH_MAP, root, fetch), is_last=True)
     return _component(editor.finish())
 
 
+def _checked(changes: Iterable[tuple[str, Entry | None]]) -> Iterator[tuple[str, Entry | None]]:
+    last = ""
+    for path, entry in changes:
+        _check_change(path, entry)
+        if path <= last:
+            raise ValueError(f"path {path!r} does not follow {last!r}")
+        last = path
+        yield path, entry
+
+
+def _check_change(path: str, entry: Entry | None) -> None:
+    (check_known_path if entry is None else check_path)(path)
+    if entry is not None and entry.path != path:
+        raise ValueError(f"the entry under {path!r} names {entry.path!r}")
+
+
 class _Editor:
     """Streams an old tree and sorted changes into a builder, whole nodes where nothing changes."""
 
-    def __init__(self, changes: Mapping[str, Entry | None], fetch: Fetch, sink: Sink) -> None:
-        self._changes = sorted(changes.items(), reverse=True)  # the next one last
+    def __init__(
+        self, changes: Iterable[tuple[str, Entry | None]], fetch: Fetch, sink: Sink
+    ) -> None:
+        self._changes = iter(changes)
+        self._path: str | None = None  # of the next change, if there is one
+        self._entry: Entry | None = None
         self._fetch = fetch
         self._sink = sink
         self._old: set[NodeId] = set()  # nodes that were read, so need not be written
         self._new: set[NodeId] = set()
         self._tree = TreeBuilder(PATH_MAP, self._emit)
+        self._advance()
 
     def merge(self, child: Child, is_last: bool) -> None:
         """Adds what is below `child` with its changes: those up to its last path, or all for the last."""
-        pending = self._changes
-        touched = bool(pending) and (is_last or pending[-1][0] <= child.last)
+        touched = self._path is not None and (is_last or self._path <= child.last)
         if not touched and self._tree.is_cut(child.level):
             self._tree.add_node(child)
             return
         self.merge_node(child, open_node(PATH_MAP, child, self._fetch), is_last)
 
     def merge_node(self, child: Child, node: Node[Entry], is_last: bool) -> None:
-        pending = self._changes
         self._old.add(child.node)
         for entry in node.items:
-            while pending and pending[-1][0] < entry.path:
-                self._add(pending.pop()[1])
-            if pending and pending[-1][0] == entry.path:
-                self._add(pending.pop()[1])
+            while self._path is not None and self._path < entry.path:
+                self._take()
+            if self._path == entry.path:
+                self._take()
             else:
                 self._tree.add(entry)
         for position, below in enumerate(node.children, 1):
             self.merge(below, is_last and position == len(node.children))
 
     def finish(self) -> Child | None:
-        while self._changes:
-            self._add(self._changes.pop()[1])
+        while self._path is not None:
+            self._take()
         root = self._tree.finish()
         # A reused last node may have only one child; as a root it would stand above the lowest level
         # that has just one node.
@@ -129,9 +161,14 @@ class _Editor:
             root = node.children[0]
         return root
 
-    def _add(self, entry: Entry | None) -> None:
-        if entry is not None:
-            self._tree.add(entry)
+    def _take(self) -> None:
+        """Adds what the next change brings."""
+        if self._entry is not None:
+            self._tree.add(self._entry)
+        self._advance()
+
+    def _advance(self) -> None:
+        self._path, self._entry = next(self._changes, (None, None))
 
     def _emit(self, node_id: Digest, data: bytes) -> None:
         assert isinstance(node_id, NodeId)
@@ -168,23 +205,75 @@ def find(root: NodeId | None, fetch: Fetch, path: str) -> Entry | None:
     return first if first is not None and first.path == path else None
 
 
-def names_in(root: NodeId | None, fetch: Fetch, directory: str) -> Iterator[str]:
-    """The names of what lies in a directory ("" is the root), in order, those of directories too. Large
-    directories in it are passed over. Raises CorruptObject, and what `fetch` raises."""
+def names_in(
+    root: NodeId | None, fetch: Fetch, directory: str
+) -> Iterator[tuple[str, Entry | None]]:
+    """The names of what lies in a directory ("" is the root), in order of paths: each with its entry, or with
+    None if it is a directory. Reads the nodes in which something lies directly, and those on the way to them.
+    Raises CorruptObject, and what `fetch` raises."""
+    if root is None:
+        return
     below = directory + "/" if directory else ""
-    start: str | None = below
-    while root is not None and start is not None:
-        last, passed, begin, start = "", 0, start, None
-        for entry in _entries_from(root, fetch, begin):
-            if not entry.path.startswith(below):
-                return
-            name, slash, _ = entry.path[len(below) :].partition("/")
-            if name != last:
-                last, passed = name, 0
-                yield name
-            elif slash and (passed := passed + 1) > _PASSED_ENTRIES:
-                start = below + name + "0"  # "0" follows "/"
-                break
+    cursor = EntryCursor(root, fetch)
+    cursor.seek(below)
+    while (entry := cursor.entry()) is not None and entry.path.startswith(below):
+        name, slash, _ = entry.path[len(below) :].partition("/")
+        if slash:
+            yield name, None
+            cursor.seek(below + name + "0")  # "0" follows "/"
+        else:
+            yield name, entry
+            cursor.advance()
+
+
+def look_up(root: NodeId | None, fetch: Fetch, path: str) -> Entry | bool:
+    """The entry at `path`, else whether there is one below, so that it is a directory. Raises CorruptObject,
+    and what `fetch` raises."""
+    if root is None:
+        return False
+    cursor = EntryCursor(root, fetch)
+    cursor.seek(path)
+    entry = cursor.entry()
+    if entry is not None and entry.path == path:
+        return entry
+    cursor.seek(path + "/")
+    entry = cursor.entry()
+    return entry is not None and entry.path.startswith(path + "/")
+
+
+class EntryCursor:
+    """A place in a manifest, which moves forward. A node that it moves over is not read."""
+
+    def __init__(self, root: NodeId, fetch: Fetch) -> None:
+        """Raises CorruptObject, and what `fetch` raises; so do `seek` and `entry`."""
+        self._fetch = fetch
+        node = open_root(PATH_MAP, root, fetch)[1]
+        self._items: Sequence[Entry] = node.items
+        self._at = 0
+        self._ahead = list(reversed(node.children))  # nodes still to read, the next one last
+
+    def seek(self, path: str) -> None:
+        """Moves to the first entry whose path is `path` or greater; stays where it is that already."""
+        self._at = bisect_left(self._items, path, self._at, key=_path)
+        while self._at == len(self._items) and self._ahead:
+            child = self._ahead.pop()
+            if child.last >= path:
+                self._open(child)
+                self._at = bisect_left(self._items, path, key=_path)
+
+    def entry(self) -> Entry | None:
+        """The entry here; None at the end."""
+        while self._at == len(self._items) and self._ahead:
+            self._open(self._ahead.pop())
+        return self._items[self._at] if self._at < len(self._items) else None
+
+    def advance(self) -> None:
+        self._at += 1
+
+    def _open(self, child: Child) -> None:
+        node = open_node(PATH_MAP, child, self._fetch)
+        self._items, self._at = node.items, 0
+        self._ahead.extend(reversed(node.children))
 
 
 def _entries_from(root: NodeId, fetch: Fetch, start: str) -> Iterator[Entry]:

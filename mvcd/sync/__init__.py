@@ -1,6 +1,7 @@
 """Moving closures between a store here and a peer.
 
     walk        which objects one side has and the other may lack
+    whole       whether all that roots reach is here
     push        objects first, then refs in one update
     pull        versions, then what they reach; nothing is visible before it was checked
     window      how many frames fly at once

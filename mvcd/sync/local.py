@@ -6,13 +6,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+from mvcd.codec.encoded import CODEC_FEATURES
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import RecordFrame, parse_frame
-from mvcd.store.peer import STANDS, Hello, Receipt, RefsChanged, changed_refs, listed, require_all
+from mvcd.store.peer import (
+    NAMES,
+    PRUNES,
+    STANDS,
+    TAKES_NOTES,
+    Hello,
+    Receipt,
+    RefsChanged,
+    changed_refs,
+    listed,
+    require_all,
+)
 
 Visible = Callable[[str], bool]
 Missing = Callable[[list[Digest]], list[Digest]]
@@ -41,7 +53,12 @@ class LocalPeer:
         self.url = url
         self._store = store
         self._hello = Hello(
-            repo_id, complete, server="this machine", features=frozenset({"watch", STANDS})
+            repo_id,
+            complete,
+            server="this machine",
+            features=frozenset(
+                {"watch", NAMES, PRUNES, STANDS, TAKES_NOTES, *CODEC_FEATURES.values()}
+            ),
         )
         self._visible = visible
         self._judge = judge

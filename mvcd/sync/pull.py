@@ -24,6 +24,7 @@ from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals
 from mvcd.store.frames import CheckedRecord, RecordFrame
 from mvcd.store.peer import Peer
+from mvcd.store.reader import MAX_DELTA_LEVELS
 from mvcd.sync.walk import PassesOver, difference
 
 BATCH_OBJECTS = 2048
@@ -32,6 +33,8 @@ LEAST_OBJECTS = 64
 """Objects of one request at least, where there is enough for every stream."""
 MAX_STREAMS = 4
 """Requests for chunks at once, and for what names them; each holds one frame (3 MiB, 6 MiB raw at most)."""
+_LATE_FRAMES = 16
+"""Frames whose bases are fetched together: one by one each would cost a line's delay for each level of them."""
 
 
 @dataclass(slots=True)
@@ -164,20 +167,27 @@ def pull(
         return fetcher.finish(len(new))
 
 
-Work = Callable[[list[Digest], "Future[None] | None"], None]
-"""What is done with a batch, and the one before it."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Objects that one request brings, and its end."""
+
+    ids: frozenset[Digest]
+    done: Future[None]
+
+
+Work = Callable[[list[Digest], Sequence[_Batch]], None]
+"""What is done with the objects of a batch, and the batches before it that were under way when it was sent."""
 
 
 class _Lane:
-    """Requests side by side, of which each knows the one before. With `staggered` the first ones grow, else all
+    """Requests side by side, of which each knows those before. With `staggered` the first ones grow, else all
     would end together and leave the line idle."""
 
     def __init__(self, streams: int, *, staggered: bool) -> None:
         self._streams = streams
         self._small = streams if staggered else 0
         self._pool = ThreadPoolExecutor(streams, "mvc-pull")
-        self._flying: deque[Future[None]] = deque()
-        self._last: Future[None] | None = None
+        self._flying: deque[_Batch] = deque()
 
     def send(self, ids: Sequence[Digest], work: Work) -> None:
         """Begins `work` on batches of these; waits while there are enough. Raises what it raised before."""
@@ -186,20 +196,21 @@ class _Lane:
         while start < len(ids):
             share = size - size * self._small // (self._streams + 1)
             self._small = max(0, self._small - 1)
-            self._last = self._pool.submit(work, list(ids[start : start + share]), self._last)
-            self._flying.append(self._last)
+            batch = list(ids[start : start + share])
+            done = self._pool.submit(work, batch, tuple(self._flying))
+            self._flying.append(_Batch(frozenset(batch), done))
             start += share
             if len(self._flying) > 2 * self._streams:
-                self._flying.popleft().result()
+                self._flying.popleft().done.result()
 
     def drain(self) -> None:
         """Waits for all that was begun. Raises what it raised."""
         while self._flying:
-            self._flying.popleft().result()
+            self._flying.popleft().done.result()
 
     def close(self) -> None:
-        for future in self._flying:
-            future.cancel()
+        for batch in self._flying:
+            batch.done.cancel()
         self._pool.shutdown(cancel_futures=True)
 
 
@@ -278,14 +289,14 @@ class _Fetcher:
         self._monitor.expect(more_items=len(lacking))
         lane.send(lacking, work or self._batch)
 
-    def _batch(self, ids: list[Digest], before: Future[None] | None) -> None:
+    def _batch(self, ids: list[Digest], earlier: Sequence[_Batch]) -> None:
         try:
-            self._bring(ids, before)
+            self._bring(ids, earlier)
         finally:
             with self._lock:
                 self._coming.difference_update(ids)
 
-    def _batch_below(self, ids: list[Digest], _: Future[None] | None) -> None:
+    def _batch_below(self, ids: list[Digest], _: Sequence[_Batch]) -> None:
         """Each object that nobody asked for must be named by one that came before it, or a peer could fill our
         disk. One that is not costs a frame at most, which nothing will reach."""
         asked = frozenset(ids)
@@ -304,19 +315,36 @@ class _Fetcher:
                 below = children(record.id.kind, self._arrivals.read(record.id))
                 named.update(id for id in below if id.kind is not Kind.CHUNK)
 
-    def _bring(self, ids: list[Digest], before: Future[None] | None) -> None:
+    def _bring(self, ids: list[Digest], earlier: Sequence[_Batch]) -> None:
+        """Differences wait for what brings their bases, if it was sent before: nobody waits in a circle.
+        What came as a base of another batch is not asked for again."""
         late: list[RecordFrame] = []
-        for frame in self._from_any(ids):
+        for frame in self._from_any(self._arrivals.missing(ids)):
             if self._bases_here(frame):
                 self._take(frame)
             else:
                 late.append(frame)
         if late:
-            if before is not None:
-                before.result()
-            for frame in late:
-                self._fetch_bases(frame)
-                self._take(frame)
+            lacking = self._arrivals.missing(list[Digest](self._bases(late)))
+            for batch in earlier:
+                if not batch.ids.isdisjoint(lacking):
+                    batch.done.result()
+            for start in range(0, len(late), _LATE_FRAMES):
+                self._take_late(late[start : start + _LATE_FRAMES])
+
+    def _take_late(self, frames: list[RecordFrame], levels: int = MAX_DELTA_LEVELS) -> None:
+        """Frames after what they rest on and is not here, which may rest on more: one request a level."""
+        lacking = self._arrivals.missing(list[Digest](self._bases(frames)))
+        if lacking:
+            if not levels:
+                raise Failure(
+                    f"{self._peers[0].url} sent differences that rest on no whole chunk",
+                    kind="bad-reply",
+                    cause=f"a chain of them goes on after {MAX_DELTA_LEVELS} steps",
+                )
+            self._take_late(list(self._from_any(lacking)), levels - 1)
+        for frame in frames:
+            self._take(frame)
 
     def _from_any(self, ids: list[Digest]) -> Iterator[RecordFrame]:
         """The records of these from one peer after another, beginning with the next in turn."""
@@ -334,24 +362,20 @@ class _Fetcher:
                 return
         yield from order[-1].records(left)
 
-    def _bases(self, frame: RecordFrame) -> list[ChunkId]:
-        inside: set[Digest] = set()
+    def _bases(self, frames: Sequence[RecordFrame]) -> list[ChunkId]:
+        """What their records rest on and no record before brings."""
+        brought: set[Digest] = set()
         wanted: dict[ChunkId, None] = {}
-        for record, _ in frame.records:
-            inside.add(record.id)
-            if record.base is not None:
-                wanted[record.base] = None
-        return [base for base in wanted if base not in inside]
+        for frame in frames:
+            for record, _ in frame.records:
+                if record.base is not None and record.base not in brought:
+                    wanted[record.base] = None
+                brought.add(record.id)
+        return list(wanted)
 
     def _bases_here(self, frame: RecordFrame) -> bool:
-        bases = self._bases(frame)
+        bases = self._bases([frame])
         return not bases or not self._arrivals.missing(list(bases))
-
-    def _fetch_bases(self, frame: RecordFrame) -> None:
-        lacking = self._arrivals.missing(list[Digest](self._bases(frame)))
-        if lacking:
-            for found in self._from_any(lacking):
-                self._take(found)
 
     def _take(self, frame: RecordFrame) -> None:
         self._arrivals.receive(frame)

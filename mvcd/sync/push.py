@@ -15,11 +15,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mvcd.errors import IntegrityError
-from mvcd.ids import Bytes, Digest, Kind, VersionId
+from mvcd.ids import Bytes, ChunkId, Digest, Kind, VersionId
 from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import ObjectInfo, ObjectReader
+from mvcd.store.older import readable
 from mvcd.store.peer import CallLimits, Peer
 from mvcd.store.record import record_size
 from mvcd.sync.walk import difference
@@ -68,8 +69,11 @@ def push(
     *,
     monitor: Monitor,
     partial: bool = False,
+    leave: frozenset[Digest] = frozenset(),
+    lacks: frozenset[VersionId] = frozenset(),
 ) -> Sent:
-    """Sends everything below `heads` that the peer may lack, `haves` being what its refs name and we have.
+    """Sends everything below `heads` that the peer may lack, `haves` being what its refs name and we have, but
+    for what only objects in `leave` reach. Of versions that it `lacks` it has the records alone.
 
     With `partial`, content absent here is left out (the peer must have it, and will say so if not). Raises
     MissingObject for absent content otherwise, and what the peer raises.
@@ -82,11 +86,13 @@ def push(
     if not new:
         return Sent()
     parents = {p for id in new for p in version(id).parents} - set(new)
-    known = list(dict.fromkeys([*haves, *parents]))
+    known = [id for id in dict.fromkeys([*haves, *parents]) if id not in lacks]
     with _Sender(store, peer, monitor) as sender:
         later: list[Digest] = []
         read = _Reading(store, partial=partial)
-        for group in difference(reversed(new), known, read, _Reading(store, partial=True)):
+        for group in difference(
+            reversed(new), known, read, _Reading(store, partial=True), leave=leave
+        ):
             sender.send([id for id in group if id.kind is Kind.CHUNK])
             later.extend(id for id in group if id.kind is not Kind.CHUNK)
         later.reverse()
@@ -242,14 +248,16 @@ class _Sender:
             ready = [id for id in lacking if base[id] not in left]
             if any(base[id] in flying for id in ready):
                 self._drain()
-            self._stream(ready)
+            self._stream(ready, base)
             flying = set(ready)
             lacking = [id for id in lacking if base[id] in left]
 
-    def _stream(self, ids: list[Digest]) -> None:
+    def _stream(self, ids: list[Digest], base: Mapping[Digest, ChunkId | None]) -> None:
+        """`base`: what each rests on, as far as the order was made by that."""
         for start in range(0, len(ids), RECORD_BATCH_OBJECTS):
             batch = ids[start : start + RECORD_BATCH_OBJECTS]
-            for frame in self._store.records(batch):
+            features = self._peer.told().features
+            for frame in readable(self._store.records(batch), features, self._store, base):
                 self._launch(frame)
             self.sent.objects += len(batch)
             self._monitor.advance(items_done=len(batch))

@@ -10,6 +10,7 @@
     auditlog    rows of the audit log, and whether they hold
     seals       signed heads of it, to be kept elsewhere
     host        all of it behind `mvcd.wire.host.Host`
+    teamcore    a repository of it for the verbs of mvcd.repo, on behalf of a caller
 
 No process of its own: the server and `mvc admin` open the same directory, and what one changes the other obeys
 at its next call.

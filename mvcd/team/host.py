@@ -70,21 +70,29 @@ class TeamHost:
     def open(self, repo: str, caller: wire.Caller, action: wire.Access) -> TeamRepository:
         """Raises AuthError(kind="unauthenticated") for nobody, whatever `repo` is; NoRepository for what is not
         there or not to be read; AuthError(kind="scope")."""
-        identity = identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
+        identity = self.identity(caller)
         role = authorize(identity, NEEDED[action], repo)
         found = self._repository(repo)
         return TeamRepository(self, repo, found, identity, role.word, caller.peer)
 
+    def identity(self, caller: wire.Caller) -> Identity:
+        """Who calls. Raises AuthError(kind="unauthenticated")."""
+        return identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
+
     def admit(self, caller: wire.Caller) -> str:
         """See `mvcd.wire.host.Doorkeeper`."""
-        accounts = self.root.accounts
-        return identify(accounts, caller.token, caller.certificate, self.now_us()).principal
+        return self.identity(caller).principal
 
     def untidy(self) -> set[str]:
         """See `mvcd.wire.host.Caretaker`."""
         with self._lock:
             owing, self._owing = self._owing, set()
             return owing
+
+    def leave_untidy(self, repo: str) -> None:
+        """Tells the caretaker that something was put there that no ref will name."""
+        with self._lock:
+            self._owing.add(repo)
 
     def tidy(self, repo: str, owners: Collection[str]) -> bool:
         """See `mvcd.wire.host.Caretaker`. Keeps all operations, and what they name."""
@@ -93,7 +101,9 @@ class TeamHost:
         except NoRepository:
             return True  # it was removed meanwhile
         try:
-            report = collect_store(found.store, dry_run=False, oldest_us=0, monitor=Silent())
+            report = collect_store(
+                found.store, dry_run=False, oldest_us=0, now_us=self.now_us(), monitor=Silent()
+            )
         except Busy:
             return False
         found.usage.collected(owners)
@@ -154,6 +164,14 @@ class TeamRepository:
 
     def visible(self, name: str) -> bool:
         return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
+
+    def leave_untidy(self) -> None:
+        """What was put here just now was for nothing: it is collected by and by."""
+        self._host.leave_untidy(self._name)
+
+    def require_quota(self, size: int) -> None:
+        """Raises Failure(kind="quota") where `size` bytes more would be too many; counts nothing."""
+        self._usage.require(self.principal, size, self._quotas())
 
     def check_put(self, size: int) -> None:
         self.store.require_room(size, "what is pushed", reserve=RESERVE_BYTES)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import AuthError
 from mvcd.ids import Digest
-from mvcd.repo.records.refs import SIGNATURES, TAGS, target_of
+from mvcd.repo.records.refs import NOTES, PRUNED, SIGNATURES, TAGS, target_of
 from mvcd.repo.records.stages import require_appended
 from mvcd.repo.trust.incoming import (
     Missing,
     loses_versions,
     not_forward,
     require_closure,
+    require_marks,
     require_name,
     require_shared,
 )
@@ -47,6 +48,7 @@ class Judge:
         require_shared(self.store, updates)
         require_appended(self.store, updates)
         self._require_signed(updates)
+        require_marks(self.store, updates)
         require_closure(self.store, updates, missing)
 
     def _one(self, update: RefUpdate, *, force: bool) -> None:
@@ -68,7 +70,7 @@ class Judge:
     def _require_signed(self, moves: Sequence[RefUpdate]) -> None:
         overlay = Overlay(self.store, moves)
         for move in moves:
-            if move.target is None or move.name.startswith(SIGNATURES):
+            if move.target is None or move.name.startswith((SIGNATURES, PRUNED, NOTES)):
                 continue
             for rule in covering(self.rules, self.repo, move.name):
                 if rule.signers is None:

@@ -3,8 +3,9 @@
     role       may, besides what the roles before it may
     read       see a repository that the grant names
     append     add content; create refs below auto/ and move them forward
-    write      create refs, move them forward; delete or force branches and auto/
-    maintain   delete or force tags; delete signatures
+    write      create refs, move them forward (an annotation: to one that holds over it); delete or force
+               branches and auto/
+    maintain   delete or force tags; delete signatures and annotations
     admin      nothing more on the wire: accounts are changed on the server itself (`mvc admin`)
 
 Protected refs (`values.Rule`) bind every role, admins too: who must break a rule removes it first, and that is
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from mvcd.errors import AuthError, NoRepository
-from mvcd.repo.records.refs import AUTO, HEADS, SHARED, SIGNATURES, STAGES
+from mvcd.repo.records.refs import AUTO, HEADS, NOTES, PRUNED, SHARED, SIGNATURES, STAGES
 from mvcd.team.globs import ANY, matches
 
 
@@ -107,11 +108,13 @@ def required(action: Permission, ref: str | None) -> Role | None:
         return Role.APPEND
     if ref is None or not ref.startswith(SHARED):
         return None
-    if action is Permission.ADVANCE and not ref.startswith((HEADS, AUTO)):
+    if action is Permission.ADVANCE and not ref.startswith((HEADS, AUTO, NOTES)):
         action = Permission.FORCE  # tags, stages and signatures do not move forward: they change
     if action in (Permission.CREATE, Permission.ADVANCE):
-        return Role.APPEND if ref.startswith(AUTO) else Role.WRITE
-    if ref.startswith(STAGES) or (ref.startswith(SIGNATURES) and action is Permission.FORCE):
+        return Role.APPEND if ref.startswith((AUTO, PRUNED)) else Role.WRITE
+    if ref.startswith(STAGES) or (
+        ref.startswith((SIGNATURES, PRUNED, NOTES)) and action is Permission.FORCE
+    ):
         return None
     return Role.WRITE if ref.startswith((HEADS, AUTO)) else Role.MAINTAIN
 

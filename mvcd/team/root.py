@@ -4,6 +4,7 @@ DIR/repos/NAME/     one store a repository, no workspace; names may have slashes
 DIR/accounts/       the accounts, in a store of their own
 DIR/admin.token     the first administrator's token, 0600, made at the first start
 DIR/seal.key, .pub  what the server seals its logs with, if it does (seals.py)
+DIR/uploads/        what came over HTTP and waits for its commit (mvcd/hub/spool.py)
 DIR/removed/        repositories that were removed; delete them when nobody misses them
 """
 
@@ -30,6 +31,7 @@ _OWN = frozenset(
         "accounts",
         "repos",
         "removed",
+        "uploads",
         "admin.token",
         "seal.key",
         "seal.key.pub",
@@ -137,6 +139,10 @@ class Root:
         replace_file(self.admin_token, f"{secret}\n".encode(), secret=True)
         self.accounts.add_token(by, ADMIN, note="made at the first start", secret=secret)
         return self.admin_token
+
+    @property
+    def uploads(self) -> str:
+        return os.path.join(self.path, "uploads")
 
     # ------------------------------------------------------------------ repositories
 

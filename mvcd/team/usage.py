@@ -56,15 +56,23 @@ class Usage:
     def put(self, principal: str, size: int, quotas: Iterable[Quota]) -> None:
         """Counts `size` bytes. Raises Failure(kind="quota") when a quota is used up; counts nothing then."""
         with self._lock:
-            self._catch_up()
-            for quota in quotas:
-                used = self._used(quota, principal)
-                if used + size > quota.limit:
-                    raise _used_up(quota, used)
+            self._require(principal, size, quotas)
             self._owed[principal] += size
             self._fresh += size
             if self._owed[principal] - self._written[principal] >= STEP_BYTES:
                 self._write([principal])
+
+    def require(self, principal: str, size: int, quotas: Iterable[Quota]) -> None:
+        """Raises Failure(kind="quota") where `size` bytes more would use one up; counts nothing."""
+        with self._lock:
+            self._require(principal, size, quotas)
+
+    def _require(self, principal: str, size: int, quotas: Iterable[Quota]) -> None:
+        self._catch_up()
+        for quota in quotas:
+            used = self._used(quota, principal)
+            if used + size > quota.limit:
+                raise _used_up(quota, used)
 
     def owed(self, principal: str) -> int:
         """What was put and no ref names yet; it is for the row of an update, which takes it over."""

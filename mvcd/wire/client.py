@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import grpc
 
 from mvcd import __version__
+from mvcd.codec.encoded import CODEC_FEATURES
 from mvcd.errors import Conflict, Failure, MvcError, RemoteUnreachable
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.store.api import RefUpdate
@@ -36,7 +37,9 @@ __all__ = ["Patience", "RemotePeer"]
 
 T = TypeVar("T")
 PROTOCOL = 1
-FEATURES = ("below", "stands", "watch")
+CODECS = tuple(sorted(set(CODEC_FEATURES.values())))
+"""Features of the codecs that we read, told in each Get too."""
+FEATURES = ("below", "names", "notes", "pruned", "stands", "watch", *CODECS)
 SHORT_SECONDS = 15.0
 """Seconds for a call that looks things up."""
 LONG_SECONDS = 120.0
@@ -227,7 +230,10 @@ class RemotePeer:
         waits = Waits(self)
         while left:
             request = pb.GetRequest(
-                repo=self._repo, ids=packed.pack(left.values()), below=bool(more)
+                repo=self._repo,
+                ids=packed.pack(left.values()),
+                below=bool(more),
+                features=CODECS,
             )
             try:
                 for reply in self._stream(request):

@@ -18,6 +18,7 @@ from typing import NoReturn
 import grpc
 
 from mvcd import __version__
+from mvcd.codec.encoded import CODEC_FEATURES
 from mvcd.errors import Failure, MvcError, StaleReuse, UsageError
 from mvcd.heap import Relief
 from mvcd.ids import Digest, VersionId
@@ -25,6 +26,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.frames import parse_frame
+from mvcd.store.older import readable
 from mvcd.store.peer import STANDS, WORKSPACES, changed_refs, listed
 from mvcd.wire import ids as packed
 from mvcd.wire import limits
@@ -44,7 +46,9 @@ from mvcd.wire.v1 import remote_pb2_grpc
 log = logging.getLogger(__name__)
 
 PROTOCOL = 1
-FEATURES = frozenset({"below", "stands", "watch"})
+FEATURES = frozenset(
+    {"below", "names", "notes", "pruned", "stands", "watch", *CODEC_FEATURES.values()}
+)
 REF_PAGE_BYTES = 512 << 10
 """Bytes of refs in one reply or event."""
 MAX_THREADS = 32
@@ -247,11 +251,12 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
             ids = packed.unpack(request.ids, AnyId, limits.GET_IDS)
             there = hosted.store.has(ids)
             found = [id for id, here in zip(ids, there, strict=True) if here]
-            for frame in (
+            frames = (
                 records_below(hosted.store, found, limits.GET_IDS)
                 if request.below
                 else hosted.store.records(found)
-            ):
+            )
+            for frame in readable(frames, request.features, hosted.store):
                 if not context.is_active():
                     return
                 yield GetReply(records=frame)

@@ -130,6 +130,7 @@ CHANGES: dict[str, Change] = {
 }  # fmt: skip
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("asleep", [False, True], ids=["awake", "told late"])
 def test_every_change_of_the_tree_is_saved_soon(
     daemon: Daemon, workspace: Make, tmp_path: Path, asleep: bool

@@ -16,6 +16,8 @@ from tests.daemon.daemons import Daemon, Trainer, versions
 from tests.support.engine import Repository
 from tests.support.workspace import Bench
 
+pytestmark = pytest.mark.thorough
+
 Make = Callable[..., Bench]
 
 HASTY = "[watch]\nsettle = 0.05\n"

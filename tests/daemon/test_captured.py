@@ -235,14 +235,14 @@ def test_the_block_of_a_process_that_is_gone_is_not_open(daemon: Daemon, bench: 
                           stdin=subprocess.PIPE) as trainer:  # fmt: skip
         assert trainer.wait(30) == 0
         bench.write({"runs/a.bin": b"half"})
-        until(daemon, bench, lambda report: bool(report["waiting"]))
-        (waiting,) = daemon.report(bench)["waiting"]
-    assert waiting["reason"] == "its checkpoint block ended without finishing"
+        ended = "its checkpoint block ended without finishing"
+        until(daemon, bench, lambda report: [w["reason"] for w in report["waiting"]] == [ended])
 
 
 # -------------------------------------------------------------------- busy machines
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("blocks", "size", "gap", "rounds"),
     [(4, LARGE, 0.5, 1), full(6, 2 << 20, 3.0, 50), full(6, 200 << 20, 3.0, 50)],
@@ -284,6 +284,7 @@ def test_blocks_with_rotation_on_a_busy_machine(
         shutil.rmtree(bench.root)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("saves", "size", "lives", "limits"),
     [(4, LARGE, 1.5, "settle = 0.5"), full(100, 20 << 20, 3.0, "settle = 2")],
@@ -315,6 +316,7 @@ def test_rotation_without_blocks_on_a_busy_machine(
         assert len(numbers) == 1, f"v{entry.version.generation} holds {numbers}"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("saves", "size", "every", "limits", "least"),
     [(5, 4 << 20, 2.0, "settle = 0.5", 3), full(100, 100 << 20, 5.0, "settle = 2", 95)],
@@ -340,6 +342,7 @@ def test_the_same_file_again_and_again_on_a_busy_machine(
     assert len(states) >= least, ledger
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("rounds", "seconds", "settle"), [(2, 2.0, 0.5), full(20, 5.0, 2.0)])
 def test_a_daemon_that_was_stopped_goes_on_at_once(
     daemon: Daemon, workspace: Make, rounds: int, seconds: float, settle: float
@@ -364,6 +367,7 @@ def test_a_daemon_that_was_stopped_goes_on_at_once(
             assert time.monotonic() - began <= settle + 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("loaded", [False, True], ids=["idle", "loaded"])
 @pytest.mark.parametrize(("size", "rounds"), [(4 << 20, 1), full(100 << 20, 10)])
 def test_how_long_until_a_closed_checkpoint_is_a_version(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from mvcd.daemon import priority, reading
+from mvcd.codec.encode import Encoder
+from mvcd.codec.encoded import Codec, Encoded
+from mvcd.daemon import priority, reader, reading, resting
 from mvcd.daemon.reading import Reading
 from tests.repo.capturing import take
 from tests.support.workspace import Bench
@@ -27,7 +31,8 @@ class World:
         self.bench = Bench(root)
         self.bench.save({"x": "1"})
         self.told: queue.Queue[Mapping[str, Any]] = queue.Queue()
-        self.reading = Reading(self.told.put)
+        self.loaded = False
+        self.reading = Reading(self.told.put, loaded=lambda: self.loaded)
 
     def capture(self, name: str) -> None:
         self.bench.write({name: LARGE + name.encode()})
@@ -51,6 +56,104 @@ def world(tmp_path: Path) -> Iterator[World]:
     with made.bench:
         yield made
     made.reading.close()
+
+
+def hasty_texts(world: World, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content that optimizing makes smaller, in so many packs."""
+    with monkeypatch.context() as patch:
+        patch.setattr("mvcd.store.session.SEAL_BYTES", 1000)
+        patch.setattr(
+            Encoder, "encode", lambda _, data, **__: Encoded(Codec.RAW, len(data), bytes(data))
+        )
+        for number in range(count):
+            world.bench.save({"text": f"again and again {number}, " * 500})
+
+
+@pytest.fixture
+def restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resting, "IDLE_SECONDS", 0.3)
+    monkeypatch.setattr(resting, "PAUSE_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("restless")
+def test_when_nobody_wants_anything_repositories_are_tended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hasty_texts(world, 3, monkeypatch)
+    world.reading.rest(str(world.bench.root))
+    told = world.told.get(timeout=60)
+    assert (told["state"], told["packs"] >= 3, told["left"]) == ("optimized", True, 0)
+    assert os.getpriority(os.PRIO_PROCESS, world.process) == priority.NICE
+    world.capture("a")
+    world.want()
+    assert world.told.get(timeout=60)["state"] == "saved"
+    assert world.bench.reopen().verify().ok
+
+
+@pytest.mark.usefixtures("restless")
+def test_a_machine_at_work_tends_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    hasty_texts(world, 1, monkeypatch)
+    asked = threading.Event()
+
+    def busy() -> bool:
+        asked.set()
+        return world.loaded
+
+    world.loaded, world.reading._loaded = True, busy
+    world.reading.rest(str(world.bench.root))
+    assert asked.wait(60)
+    assert world.reading._process is None
+    world.loaded = False
+    assert world.told.get(timeout=60)["state"] == "optimized"
+
+
+SLOW = """
+import json, sys
+asked = json.loads(sys.stdin.readline())
+def tell(state, **more):
+    print(json.dumps({"root": asked["root"], "state": state, **more}), flush=True)
+tell("tending")
+tell("untended", message="it goes on until somebody wants something")
+assert sys.stdin.readline() == "\\n"
+tell("idle", left=True)
+asked = json.loads(sys.stdin.readline())
+tell("untended", message="rest" if asked["rest"] else "work")
+tell("idle", left=False)
+"""
+"""A reader that is never through with what nobody waits for."""
+
+
+@pytest.mark.usefixtures("restless")
+def test_who_wants_something_ends_what_nobody_waits_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_PROGRAM", ("-c", SLOW))
+    world.reading.rest(str(world.bench.root))
+    assert "until somebody wants" in world.told.get(timeout=60)["message"]
+    world.want()
+    assert world.told.get(timeout=60)["message"] == "work"
+
+
+def test_the_reader_sees_a_line_that_waits_and_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading_end, writing_end = os.pipe()
+    with open(reading_end) as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert (reader._input_waits(), reader._input_ended()) == (False, False)
+        os.write(writing_end, b"\n")
+        assert (reader._input_waits(), reader._input_ended()) == (True, False)
+        os.close(writing_end)
+        assert reader._input_ended()
+        assert stdin.read() == "\n"
+        assert reader._input_waits(), "who asks is gone"
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_what_is_left_is_told(world: World, monkeypatch: pytest.MonkeyPatch, wanted: bool) -> None:
+    hasty_texts(world, 3, monkeypatch)
+    told: list[Mapping[str, Any]] = []
+    left = reader.drain(str(world.bench.root), told.append, rest=True, wanted=lambda: wanted)
+    assert left is wanted
+    assert [line["state"] for line in told] == ([] if wanted else ["tending", "optimized"])
 
 
 def test_it_tells_of_each_capture_and_is_kept(world: World) -> None:
@@ -137,3 +240,14 @@ def test_it_ends_when_whoever_asks_is_gone(world: World) -> None:
     pid = world.process
     world.reading.close()
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_it_prunes_when_all_is_read_and_is_not_lifted_for_that(world: World) -> None:
+    world.bench.write({"mvc.toml": "[retention]\nkeep_last = 1\n"})
+    for name in ("a", "b"):
+        world.capture(name)
+    world.want(since=reading.LATE_SECONDS + 1)
+    told = [world.told.get(timeout=60) for _ in range(3)]
+    assert [t["state"] for t in told] == ["saved", "saved", "pruned"]
+    assert told[2]["versions"] == 1
+    assert os.getpriority(os.PRIO_PROCESS, world.process) == priority.NICE

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from mvcd.codec.encoded import CODEC_FEATURES
 from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, Digest
 from mvcd.monitor import Silent
 from mvcd.store.frames import parse_frame
 from mvcd.store.memory_store import MemoryStore
+from mvcd.store.peer import Hello
 from mvcd.sync import push as pushing
 from mvcd.sync.push import _Sender
 from tests.store.objects import delta, plain, revisions
@@ -36,6 +38,9 @@ class LatePeer:
         self._random = random.Random(seed)
         self._changed = threading.Condition()
         self._begun = 0
+
+    def told(self) -> Hello:
+        return Hello("0" * 32, True, features=frozenset(CODEC_FEATURES.values()))
 
     def has(self, ids: Sequence[Digest]) -> list[bool]:
         with self._changed:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable
+from mvcd.errors import Conflict, Failure, MissingObject, RemoteUnreachable, UsageError
 from mvcd.inspect.components import Component
 from mvcd.repo.core import connecting
 from mvcd.repo.core.promised import Promised
 from mvcd.repo.core.remotes import Remote
 from mvcd.repo.core.wanted import Wanted
+from mvcd.store.api import RefUpdate
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.peer import Peer
+from mvcd.sync.local import LocalPeer
 from tests.sync.people import Pair, Person, noise
 
 MODEL = {"model.bin": noise(3 << 20, 1), "params.yaml": "lr: 0.1\n", "data/a.csv": "a,b\n1,2\n"}
@@ -70,7 +73,7 @@ def test_diverged_branches_are_told_apart_and_nothing_moves(pair: Pair) -> None:
     before = bob.files()
     with pytest.raises(Conflict, match="diverged") as apart:
         bob.pull()
-    assert apart.value.help == "mvc merge origin/main"
+    assert apart.value.help == "mvc merge origin/main  (or at once: mvc pull --merge)"
     assert bob.files() == before
     assert bob.repo.resolve("origin/main") == pair.ada.repo.head.version
 
@@ -276,3 +279,67 @@ def test_a_partial_clone_goes_on_without_its_remote_where_it_can(pair: Pair) -> 
     with pytest.raises((RemoteUnreachable, MissingObject)):
         bob.checkout("v1")
     assert bob.repo.head.number == 2
+
+
+# -------------------------------------------------------------------- names of others
+
+
+def test_names_of_others_travel(pair: Pair) -> None:
+    pair.ada.save({"a": "1"})
+    names = ("v1", "x y", "été", "a:b", "HEAD", "feature/#12")
+    for name in names:
+        pair.ada.repo.create_tag(f"tags/{name}", context=pair.ada.context())
+    pair.ada.repo.create_branch("heads/v7", context=pair.ada.context())
+    pair.ada.push("main", "tags/v1", "heads/v7")
+    pair.ada.push(tags=True)
+    pair.ada.push("a%3Ab:tags/c%3Ad", "main:x%20z")
+    bob = pair.join()
+    assert {tag.name for tag in bob.repo.tags()} == {*names, "c:d"}
+    assert (
+        bob.repo.resolve("origin/x%20z")
+        == bob.repo.resolve("tags/v1")
+        == pair.ada.repo.head.version
+    )
+    bob.repo.checkout("heads/v7", context=bob.context())
+    assert bob.repo.head.branch == "v7"
+    bob.repo.switch("x%20z", context=bob.context())
+    assert bob.repo.head.branch == "x z"
+    pair.ada.push(":tags/c%3Ad", ":heads/v7")
+    assert {"tags/c:d", "heads/v7"} & pair.ada.repo.remote_refs("origin").keys() == set()
+    for spec in ("main:v7", "main:a..b", "main:tags/v7 ", "main:stages/x"):
+        with pytest.raises(UsageError):
+            pair.ada.push(spec)
+
+
+def test_an_older_peer_is_sent_no_name_that_it_refuses(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.ada.save({"a": "1"})
+    pair.ada.repo.create_tag("tags/v1", context=pair.ada.context())
+    pair.ada.repo.create_tag("v1.0", context=pair.ada.context())
+    told = LocalPeer.hello
+    monkeypatch.setattr(
+        LocalPeer, "hello", lambda self: replace(told(self), features=frozenset({"watch"}))
+    )
+    with pytest.raises(Failure, match=r"does not take the name tags/v1$") as caught:
+        pair.ada.push(tags=True)
+    assert caught.value.kind == "newer-format"
+    with LmdbStore.open(pair.url) as shared:
+        assert shared.refs() == {}
+    pair.ada.push("main", "v1.0")
+    pair.ada.push()
+
+
+def test_names_that_nobody_could_write_are_left_out(pair: Pair) -> None:
+    pair.ada.save({"a": "1"})
+    pair.ada.push()
+    head = bytes(pair.ada.repo.head.version)
+    with LmdbStore.open(pair.url) as shared:
+        planted = ("tags/\x1b[2J", "heads/a..b", "tags/e\u0301", "tags/good one")
+        shared.update_refs([RefUpdate(name, None, head) for name in planted])
+    bob = pair.join()
+    assert {tag.name for tag in bob.repo.tags()} == {"good one"}
+    warnings = bob.repo._core.monitor.warnings
+    assert len(warnings) == 3
+    assert "'tags/\\x1b[2J' is left out: it has the character U+001B" in " ".join(warnings)
+    assert not any("a..b" in name for name in bob.repo._core.store.refs())

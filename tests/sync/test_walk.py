@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,7 @@ def test_absent_known_content_cancels_nothing(state: State, gone: int) -> None:
     assert seen | reached(objects, [theirs]) >= reached(objects, [ours])
 
 
+@pytest.mark.thorough
 def test_one_changed_chunk_of_a_hundred_gibibytes_costs_a_path() -> None:
     count = (100 << 30) // (256 << 10)
     objects = Objects()

@@ -70,6 +70,7 @@ def use_300(server: str) -> None:
         host.close()
 
 
+@pytest.mark.thorough
 def test_the_300th_repository_of_a_server_with_1024_descriptors_works(memory: Path) -> None:
     """In a process that begins with no descriptors and no threads of other tests."""
     called = f"from tests.team.test_many import use_300; use_300({str(memory / 'server')!r})"

@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from mvcd.errors import AuthError, Conflict, MvcError, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.promotion import Promotion, Step
+from mvcd.repo.records.annotations import Annotation
+from mvcd.repo.records.annotations import encode as encode_note
+from mvcd.repo.records.annotations import name_of as name_of_note
+from mvcd.repo.records.pruned import Pruning, encode, name_of
 from mvcd.repo.trust.incoming import is_ancestor, require_name
 from mvcd.repo.trust.signatures import of_version
 from mvcd.store.api import RefUpdate
@@ -59,6 +63,65 @@ class Pushed:
 @pytest.fixture(scope="module")
 def pushed() -> Pushed:
     return Pushed()
+
+
+def mark(*versions: VersionId) -> tuple[str, bytes]:
+    (value,) = encode(dict.fromkeys(versions, Pruning(1, 2, "told")))
+    return name_of(value), value
+
+
+def test_marks_of_pruned_versions_by_role_and_only_of_what_is_new(pushed: Pushed) -> None:
+    name, value = mark(pushed.v2)
+    for role in Role:
+        judge = pushed.judge(role)
+        branch = RefUpdate("auto/ada/box/1", None, bytes(pushed.v3))
+        try:
+            push(judge, branch, RefUpdate(name, None, value))
+            assert role >= Role.APPEND
+        except AuthError:
+            assert role < Role.APPEND
+        expected = "yes" if role >= Role.MAINTAIN else "scope"
+        assert pushed.verdict(judge, name, value, None) == expected
+        assert pushed.verdict(judge, name, value, value + b" ", force=True) != "yes"
+    writer = pushed.judge(Role.WRITE)
+    assert pushed.verdict(writer, name, None, value) == "bad-value", "no ref brings it"
+    assert pushed.verdict(writer, name, None, mark(pushed.v1)[1]) == "bad-value", "another's name"
+    pushed.store.update_refs([RefUpdate("heads/known", None, bytes(pushed.v2))])
+    try:
+        with pytest.raises(UsageError, match="that are here"):
+            push(writer, RefUpdate("heads/x", None, bytes(pushed.v3)), RefUpdate(name, None, value))
+    finally:
+        pushed.store.update_refs([RefUpdate("heads/known", bytes(pushed.v2), None)])
+
+
+def test_annotations_by_role_and_only_by_one_that_holds(pushed: Pushed) -> None:
+    name = name_of_note(pushed.v1, "accuracy")
+    one, other = (encode_note(Annotation(time, "ada", "0.9")) for time in (1, 2))
+    for role in Role:
+        verdict, judge = pushed.verdict, pushed.judge(role)
+        writes = "yes" if role >= Role.WRITE else "scope"
+        assert verdict(judge, name, None, one) == writes
+        assert verdict(judge, name, one, other) == writes
+        assert verdict(judge, name, other, one, force=True) == "scope", "nobody may"
+        deletes = "yes" if role >= Role.MAINTAIN else "scope"
+        assert verdict(judge, name, one, None) == deletes
+        wrong = "bad-value" if role >= Role.WRITE else "scope"
+        assert verdict(judge, name, None, one + b" ") == wrong
+        assert verdict(judge, name, one, b"", force=True) == wrong
+        assert verdict(judge, name.removesuffix("="), None, one) == "bad-name"
+    absent = name_of_note(VersionId.of(b"nothing"), "accuracy")
+    assert pushed.verdict(pushed.judge(Role.ADMIN), absent, None, one) == "missing-object"
+
+
+def test_rules_for_annotations(pushed: Pushed) -> None:
+    name, value = name_of_note(pushed.v1, "k"), encode_note(Annotation(1, "ada", "x"))
+    signed = ProtectionRule("r", "**", signers="ada ssh-ed25519 AAAA\n")
+    assert pushed.verdict(pushed.judge(Role.WRITE, signed), name, None, value) == "yes"
+    bob = ProtectionRule("r", "notes/**", allow=("bob",))
+    assert pushed.verdict(pushed.judge(Role.ADMIN, bob), name, None, value) == "protected-ref"
+    assert pushed.verdict(pushed.judge(Role.WRITE, bob, who="bob"), name, None, value) == "yes"
+    only_main = pushed.judge(Role.WRITE, refs="heads/*")
+    assert pushed.verdict(only_main, name, None, value) == "scope"
 
 
 def test_branches_by_role(pushed: Pushed) -> None:
@@ -118,8 +181,9 @@ def test_protection_binds_everybody(pushed: Pushed, role: Role) -> None:
     "name",
     [
         "", "heads/", "heads", "main", "saved/1", "workspaces/1/head", "remotes/o/heads/m", "heads/../x",
-        "heads/a b", "heads/a\0", "heads/HEAD", "heads/v12", "tags/a//b", "heads/x.lock", "signatures/x",
-        "signatures/" + "0" * 64 + "/zz", "heads/é", "/heads/x", "auto/-x", "refs/heads/x", "stages/prod",
+        "heads/a ", "heads/a\0", "heads/e\u0301", "tags/\u200b", "tags/a//b", "heads/x.lock", "signatures/x",
+        "signatures/" + "0" * 64 + "/zz", "tags/" + "é" * 101, "/heads/x", "stages/v1/00000001",
+        "stages/a b/00000001", f"signatures/tags/a..b/{'a' * 64}", "auto/-x", "refs/heads/x", "stages/prod",
         "stages/prod/1", "stages/prod/00000001/x",
     ],
 )  # fmt: skip
@@ -128,7 +192,15 @@ def test_names_that_do_not_travel(pushed: Pushed, name: str) -> None:
 
 
 def test_names_that_travel() -> None:
-    for name in ("heads/a/b", "auto/ada/box/run-1", "tags/1.0", "stages/prod/00000001"):
+    for name in (
+        "heads/a/b",
+        "auto/ada/box/run-1",
+        "tags/1.0",
+        "stages/prod/00000001",
+        "tags/v1",
+        "heads/é",
+        "tags/x y",
+    ):
         require_name(name)
     require_name(f"signatures/{'0' * 64}/{'a' * 64}")
     require_name(f"signatures/tags/rel/1.0/{'a' * 64}")

@@ -49,7 +49,8 @@ class Hostile:
         self.calls: dict[str, int] = dict.fromkeys(REQUESTS, 0)
         self.end = threading.Event()
         self._answers = {"Hello": hello, **answers}
-        self._server = grpc.server(ThreadPoolExecutor(32))
+        self._pool = ThreadPoolExecutor(32)
+        self._server = grpc.server(self._pool)
         methods = {name: self._handler(name) for name in REQUESTS}
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(SERVICE, methods)]
@@ -84,6 +85,7 @@ class Hostile:
         self._peer.close()
         self.end.set()
         self._server.stop(0).wait()
+        self._pool.shutdown()
 
 
 def page(count: int, token: str, refs: int = 1) -> pb.ListRefsReply:

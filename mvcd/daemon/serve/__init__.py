@@ -16,6 +16,7 @@
     metrics    counters in Prometheus' text format
     probe      a call to itself, for /readyz
     web        /healthz /readyz /metrics
+    hubserver  clients of the Hugging Face Hub and of Git LFS (mvcd.hub)
     sealing    signed heads of the audit logs, to a place elsewhere
     lock       one server a directory
     backup     a copy of a server directory while it serves, and the way back

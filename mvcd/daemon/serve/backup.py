@@ -28,7 +28,7 @@ from mvcd.store.backup import Backup, back_up_at, require_empty
 NAME = "backup.json"
 FORMAT = 1
 _FIRST = "accounts"
-_LEFT_OUT = {"removed"}
+_LEFT_OUT = {"removed", "uploads"}
 _NO_FILES = {"serve.lock", NAME}
 
 

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from mvcd.daemon.serve.listen import Listen
     from mvcd.daemon.serve.peer import PeerHost
     from mvcd.daemon.serve.remote import Repositories
-    from mvcd.daemon.serve.run import ServerPlan
+    from mvcd.daemon.serve.run import Beside, ServerPlan
     from mvcd.daemon.serve.sealing import Sealing
+    from mvcd.team.host import TeamHost
     from mvcd.team.root import Root
 
 PLAIN_LISTEN = f"127.0.0.1:{GRPC.port}"
@@ -68,6 +69,8 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     where.add_argument(
         "--http", metavar="HOST:PORT", help="serve /healthz, /readyz and /metrics on this address"
     )
+    where.add_argument("--hub", metavar="HOST:PORT",
+                       help="serve clients of the Hugging Face Hub and of Git LFS on this address")  # fmt: skip
     where.add_argument(
         "--reflection", action="store_true", help="let tools such as grpcurl list the calls"
     )
@@ -107,6 +110,8 @@ def _serve(_: object, options: argparse.Namespace) -> int:
     plan = _plan(options)
     if options.root is None and options.seal_to is not None:
         raise UsageError("--seal-to goes with --root: only a team server keeps an audit log")
+    if options.root is None and options.hub is not None:
+        raise UsageError("--hub goes with --root: its clients need accounts")
     if options.root is None:
         _serve_peer(options, plan, Notifier(config.notify_socket()))
     elif options.workspace or options.write:
@@ -140,12 +145,16 @@ def _plan(options: argparse.Namespace) -> ServerPlan:
 
 
 def _run(
-    served: Repositories, plan: ServerPlan, notifier: Notifier, started: Callable[[Listen], None]
+    served: Repositories,
+    plan: ServerPlan,
+    notifier: Notifier,
+    started: Callable[[Listen], None],
+    beside: Beside | None = None,
 ) -> None:
     from mvcd.daemon import config  # late: start-up
     from mvcd.daemon.serve.run import ServerRun
 
-    process = ServerRun(served, plan, notifier)
+    process = ServerRun(served, plan, notifier, beside)
     process.hear_signals()
     try:
         started(process.start())
@@ -192,10 +201,23 @@ def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifie
         try:
             if sealing is not None:
                 sealing.start()
-            _run(served, plan, notifier, started)
+            _run(served, plan, notifier, started, _hub(options, plan, host))
         finally:
             if sealing is not None:
                 sealing.end()
+
+
+def _hub(options: argparse.Namespace, plan: ServerPlan, host: TeamHost) -> Beside | None:
+    """Raises UsageError, and Failure where the extra is not installed."""
+    from mvcd.daemon.serve.hubserver import HubServer, require_extra  # late: start-up
+    from mvcd.daemon.serve.listen import Listen, require_safe
+
+    if options.hub is None:
+        return None
+    require_extra()
+    listen = Listen.parse(options.hub)
+    require_safe(listen, tls=plan.certificates is not None, insecure=options.insecure)
+    return lambda metrics: HubServer(listen, host, plan.certificates, metrics)
 
 
 def _sealing(options: argparse.Namespace, root: Root) -> Sealing | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,20 @@ class ServedHost(Protocol):
     def repositories(self) -> int: ...
 
 
+class ServedBeside(Protocol):
+    """Another way in to the same repositories, on an address of its own."""
+
+    listen: Listen
+
+    def start(self) -> None: ...
+
+    def end(self, seconds: float) -> None:
+        """Returns when no request is left, after `seconds` at the latest."""
+
+
+Beside = Callable[[ServerMetrics], ServedBeside]
+
+
 @dataclass(frozen=True, slots=True)
 class ServerPlan:
     """`drain` in seconds."""
@@ -63,7 +77,9 @@ class ServerPlan:
 class ServerRun:
     """One run, from `start` to the return of `wait`."""
 
-    def __init__(self, served: ServedHost, plan: ServerPlan, notifier: Notifier) -> None:
+    def __init__(
+        self, served: ServedHost, plan: ServerPlan, notifier: Notifier, beside: Beside | None = None
+    ) -> None:
         self._served = served
         self._plan = plan
         self._notifier = notifier
@@ -77,6 +93,7 @@ class ServerRun:
         )
         self._web: Web | None = None
         self._probe: Probe | None = None
+        self._beside = None if beside is None else beside(self.metrics)
 
     def start(self) -> Listen:
         """Serves when it returns. Raises MvcError."""
@@ -90,11 +107,14 @@ class ServerRun:
             self._probe = Probe()
             self._frame.listen_unix(self._probe.path)
         self._frame.start()
+        if self._beside is not None:
+            self._beside.start()
         self._state = None
         fields = {
             "listen": str(where),
             "tls": plan.certificates is not None,
             "http": str(self._web.listen) if self._web else None,
+            "hub": str(self._beside.listen) if self._beside else None,
             "version": __version__,
             "pid": os.getpid(),
         }
@@ -120,6 +140,8 @@ class ServerRun:
         if served:
             log.info("draining", extra={"fields": {"calls": self.metrics.in_flight}})
         self._served.end_streams()
+        if self._beside is not None:
+            self._beside.end(self._plan.drain)
         self._frame.drain(self._plan.drain)
         self._served.close()
         if self._web is not None:

@@ -67,6 +67,23 @@ class Certificates:
             self._files.client_ca is not None,
         )
 
+    def context(self) -> ssl.SSLContext:
+        """For servers that are not gRPC's: each handshake looks at the files again, as gRPC's do."""
+        kept = [_stamp(self._files), _context(self._files)]
+
+        def chosen(handshake: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
+            try:
+                stamp = _stamp(self._files)
+                if stamp != kept[0]:
+                    kept[:] = stamp, _context(self._files)
+            except (OSError, ValueError) as error:
+                log.warning("the new certificate is not taken: %s", error)
+            handshake.context = kept[1]  # type: ignore[assignment]
+
+        first = _context(self._files)
+        first.sni_callback = chosen  # called without a name, too
+        return first
+
     def renewed(self) -> grpc.ServerCertificateConfiguration | None:
         """The files' content if it changed since the last call, else None. Never raises: that would end
         the handshake, where the certificate at hand may be good for weeks."""
@@ -101,15 +118,22 @@ def _stamp(files: CertificateFiles) -> Stamp:
 
 def _read(files: CertificateFiles) -> tuple[bytes, bytes, bytes | None]:
     """Raises ValueError when key and certificate do not belong together, or are no PEM files."""
+    _context(files)
+    chain, key = _content(files.certificate), _content(files.key)
+    return chain, key, None if files.client_ca is None else _content(files.client_ca)
+
+
+def _context(files: CertificateFiles) -> ssl.SSLContext:
+    """Raises ValueError as `_read` does."""
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(files.certificate, files.key, password="")
         if files.client_ca is not None:
             context.load_verify_locations(files.client_ca)
+            context.verify_mode = ssl.CERT_REQUIRED
     except ssl.SSLError as error:
         raise ValueError(f"{files.certificate}: {error.reason or error}") from None
-    chain, key = _content(files.certificate), _content(files.key)
-    return chain, key, None if files.client_ca is None else _content(files.client_ca)
+    return context
 
 
 def _content(path: str) -> bytes:

@@ -145,14 +145,16 @@ class HasReply(_message.Message):
     def __init__(self, missing: _Optional[bytes] = ..., frames: _Optional[int] = ...) -> None: ...
 
 class GetRequest(_message.Message):
-    __slots__ = ("repo", "ids", "below")
+    __slots__ = ("repo", "ids", "below", "features")
     REPO_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     BELOW_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
     repo: str
     ids: bytes
     below: bool
-    def __init__(self, repo: _Optional[str] = ..., ids: _Optional[bytes] = ..., below: bool = ...) -> None: ...
+    features: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, repo: _Optional[str] = ..., ids: _Optional[bytes] = ..., below: bool = ..., features: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetReply(_message.Message):
     __slots__ = ("records", "missing")

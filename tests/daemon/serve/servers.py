@@ -56,10 +56,12 @@ class Server:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._ready.wait(SECONDS)
-        if not self.log or self.log[-1]["message"] != "serving":
+        serving = next((line for line in self.log if line["message"] == "serving"), None)
+        if serving is None:
             raise AssertionError("".join(self.raw))
-        self.listen = str(self.log[-1]["listen"])
-        self.http = self.log[-1]["http"]
+        self.listen = str(serving["listen"])
+        self.http = serving["http"]
+        self.hub = serving["hub"]
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.daemon.serve.servers import ENVIRONMENT, SOURCES
 
 README = (SOURCES / "deploy" / "README.md").read_text()
@@ -31,6 +33,7 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+@pytest.mark.thorough
 def test_from_nothing_to_three_users(tmp_path: Path) -> None:
     grpc, http = free_ports(2)
     script = commands()
