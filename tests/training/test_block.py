@@ -446,14 +446,14 @@ def test_values_are_added_to_the_workspace_files(alone: Bench) -> None:
     path = mvc.log_metrics({"loss": Tensor(0.5), "acc": 1}, step=3, directory=alone.root / "deep")
     mvc.log_metrics({"acc": 2}, directory=alone.root)
     assert path == str(alone.root / "metrics.json")
-    assert json.loads(Path(path).read_text()) == {"loss": 0.5, "acc": 2, "step": 3}
+    assert json.loads(Path(path).read_text()) == {"loss": 0.5, "acc": 2}
     params = mvc.log_params(
         {"opt": {"lr": Tensor(0.1), "betas": (0.9, 0.99)}}, directory=alone.root
     )
     assert json.loads(Path(params).read_text()) == {"opt": {"lr": 0.1, "betas": [0.9, 0.99]}}
     alone.commit()
     last = versions(alone)[-1].version
-    assert last.metrics == {"loss": 0.5, "acc": 2, "step": 3}
+    assert last.metrics == {"loss": 0.5, "acc": 2}
     assert last.hyperparameters == {"opt.lr": 0.1, "opt.betas.0": 0.9, "opt.betas.1": 0.99}
 
 

@@ -114,6 +114,21 @@ def test_settings_that_differ_are_seen(project: Project) -> None:
         assert project.versions()[0]["hyperparameters"]["optimizer"] == "torch.optim.adam.Adam"
 
 
+def test_of_all_arguments_those_that_were_set_are_shown(project: Project) -> None:
+    rows = project.screen("show", "v2")
+    rows = [row.split() for row in rows[rows.index("hyperparameters") + 1 :]]
+    if project.library != "transformers":
+        assert rows[-1][0] != "..."
+        return
+    assert {row[0] for row in rows[:-1]} == {
+        "output_dir", "learning_rate", "max_steps", "per_device_train_batch_size", "eval_strategy",
+        "eval_steps",
+        "logging_steps", "save_steps", "save_total_limit", "report_to.0", "disable_tqdm", "use_cpu",
+    }  # fmt: skip
+    assert ["learning_rate", "0.01", "was", "0.001"] in rows
+    assert rows[-1][0] == "..." and int(rows[-1][1]) > 40
+
+
 def test_the_best_is_first(project: Project) -> None:
     losses = [said["metrics"][project.metric] for said in project.said]
     best = [f"v{losses.index(loss) + 1}" for loss in sorted(losses)]

@@ -7,6 +7,8 @@
 
     block       that block
     values      metrics and settings in files
+    steps       metrics over the steps of training, in a file that grows
+    tracking    what a training writes is put under care
     outcome     what becomes of a checkpoint
     unsaved     what is told of one that is no version
 
