@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Layer,
         ModelChange,
         ModuleParameters,
+        NearOverlap,
         Overlap,
         PackageChange,
         SourceChange,
@@ -59,7 +60,22 @@ if TYPE_CHECKING:
         TensorChanges,
         ValueChange,
     )
+    from mvc.api.diskuse import (
+        ComponentUse,
+        DiskShares,
+        DiskUse,
+        FormUse,
+        Growth,
+        KeeperUse,
+        PathUse,
+        VersionUse,
+    )
+    from mvc.api.feed import Feed
+    from mvc.api.import_verbs import ImportedNames
     from mvc.api.lineage import Kin, Lineage, Origin
+    from mvc.api.log import Log
+    from mvc.api.pick_verbs import Picked, Stash, StashResult
+    from mvc.api.pruning import PrunedVersion, PruneResult
     from mvc.api.remotes import (
         Clash,
         Clone,
@@ -76,6 +92,8 @@ if TYPE_CHECKING:
     )
     from mvc.api.repo import Repo
     from mvc.api.results import (
+        Annotation,
+        Annotations,
         Branch,
         Check,
         CheckoutResult,
@@ -91,8 +109,12 @@ if TYPE_CHECKING:
         Listed,
         Monitor,
         Operation,
+        OptimizeReport,
         PathChange,
+        PathEntry,
+        PathRename,
         Provenance,
+        Pruned,
         Status,
         StoreStats,
         SubPart,
@@ -125,113 +147,87 @@ if TYPE_CHECKING:
         TokenScope,
     )
     from mvc.api.weights import TensorDiff, TensorForm, TensorStatistics, Weights
+    from mvc.api.write_verbs import Executable, Symlink, Transaction
+    from mvc.importers.folders import import_folders
+    from mvc.importers.hfsnapshots import import_hf
+    from mvc.importers.history import GitImport, import_git
+    from mvc.importers.mlflowruns import import_mlflow
+    from mvc.importers.results import AbsentContent, ImportResult
+    from mvc.importers.tfsteps import import_tf
+    from mvc.integrations.attestations import Attestation, attest, verify_attestation
+    from mvc.integrations.autolog import autolog
+    from mvc.integrations.oci import (
+        PulledArtifact,
+        PushedArtifact,
+        pull_artifact,
+        push_artifact,
+    )
     from mvc.training import checkpoint, log_metrics, log_params
 
 _LAZY = {
     "mvc.api.diff": (
-        "ArchitectureChange",
-        "Column",
-        "ColumnSummary",
-        "DataChange",
-        "Diff",
-        "FileChanges",
-        "Layer",
-        "ModelChange",
-        "ModuleParameters",
-        "Overlap",
-        "PackageChange",
-        "SourceChange",
-        "Table",
-        "TableChange",
-        "TensorChanges",
-        "ValueChange",
+        "ArchitectureChange Column ColumnSummary DataChange Diff FileChanges Layer ModelChange "
+        "ModuleParameters NearOverlap Overlap PackageChange SourceChange Table TableChange "
+        "TensorChanges ValueChange"
     ),
     "mvc.api.remotes": (
-        "Clash",
-        "Clone",
-        "Fetch",
-        "Followed",
-        "Merge",
-        "MergeConflict",
-        "MovedRef",
-        "Pull",
-        "Push",
-        "Remote",
-        "RemoteRef",
-        "RemoteReport",
+        "Clash Clone Fetch Followed Merge MergeConflict MovedRef Pull Push Remote RemoteRef "
+        "RemoteReport"
     ),
-    "mvc.api.repo": ("Repo",),
+    "mvc.api.repo": "Repo",
     "mvc.api.results": (
-        "Branch",
-        "Check",
-        "CheckoutResult",
-        "CollectReport",
-        "CommitResult",
-        "Component",
-        "ComponentCommit",
-        "ComponentRoot",
-        "Explained",
-        "Harm",
-        "Head",
-        "IgnoreMatch",
-        "Listed",
-        "Monitor",
-        "Operation",
-        "PathChange",
-        "Provenance",
-        "Status",
-        "StoreStats",
-        "SubPart",
-        "Tag",
-        "VerifyError",
-        "VerifyReport",
-        "Version",
+        "Annotation Annotations Branch Check CheckoutResult CollectReport CommitResult "
+        "Component ComponentCommit ComponentRoot Explained Harm Head IgnoreMatch Listed Monitor "
+        "Operation OptimizeReport PathChange PathEntry PathRename Provenance Pruned Status StoreStats "
+        "SubPart Tag VerifyError VerifyReport Version"
     ),
-    "mvc.api.signatures": ("SignatureReport", "SignatureStatus"),
-    "mvc.api.audit": ("AuditEntry", "AuditState"),
-    "mvc.api.backup": ("StoreBackup",),
-    "mvc.api.card": ("Card", "Catalogue"),
-    "mvc.api.credentials": ("Login", "login", "logout", "whoami"),
-    "mvc.api.deploy": ("DeployProblem", "DeployReport", "Export", "verify_deploy"),
-    "mvc.api.lineage": ("Kin", "Lineage", "Origin"),
-    "mvc.api.runs": ("ReproducedFile", "ReproducedMetric", "Reproduction", "RunResult"),
-    "mvc.api.search": (
-        "Bisection",
-        "Blame",
-        "ComparedColumn",
-        "ComparedRow",
-        "Comparison",
-        "Point",
-        "Series",
-        "Turning",
+    "mvc.api.signatures": "SignatureReport SignatureStatus",
+    "mvc.api.audit": "AuditEntry AuditState",
+    "mvc.api.backup": "StoreBackup",
+    "mvc.api.card": "Card Catalogue",
+    "mvc.api.credentials": "Login login logout whoami",
+    "mvc.api.deploy": "DeployProblem DeployReport Export verify_deploy",
+    "mvc.api.diskuse": (
+        "ComponentUse DiskShares DiskUse FormUse Growth KeeperUse PathUse VersionUse"
     ),
-    "mvc.api.stages": (
-        "ChainReport",
-        "CheckedRequirement",
-        "GateFailed",
-        "Requirement",
-        "StageRecord",
-    ),
+    "mvc.api.import_verbs": "ImportedNames",
+    "mvc.api.lineage": "Kin Lineage Origin",
+    "mvc.api.log": "Log",
+    "mvc.api.pick_verbs": "Picked Stash StashResult",
+    "mvc.api.pruning": "PruneResult PrunedVersion",
+    "mvc.api.runs": "ReproducedFile ReproducedMetric Reproduction RunResult",
+    "mvc.api.search": "Bisection Blame ComparedColumn ComparedRow Comparison Point Series Turning",
+    "mvc.api.stages": "ChainReport CheckedRequirement GateFailed Requirement StageRecord",
     "mvc.api.team": (
-        "Account",
-        "AccountGrant",
-        "AccountToken",
-        "HostedRepository",
-        "RefRule",
-        "StorageQuota",
-        "TeamServer",
-        "TokenScope",
+        "Account AccountGrant AccountToken HostedRepository RefRule StorageQuota TeamServer "
+        "TokenScope"
     ),
-    "mvc.api.weights": ("TensorDiff", "TensorForm", "TensorStatistics", "Weights"),
-    "mvc.training": ("checkpoint", "log_metrics", "log_params"),
+    "mvc.api.weights": "TensorDiff TensorForm TensorStatistics Weights",
+    "mvc.api.feed": "Feed",
+    "mvc.api.write_verbs": "Executable Symlink Transaction",
+    "mvc.importers.folders": "import_folders",
+    "mvc.importers.hfsnapshots": "import_hf",
+    "mvc.importers.history": "GitImport import_git",
+    "mvc.importers.mlflowruns": "import_mlflow",
+    "mvc.importers.results": "AbsentContent ImportResult",
+    "mvc.importers.tfsteps": "import_tf",
+    "mvc.integrations.attestations": "Attestation attest verify_attestation",
+    "mvc.integrations.autolog": "autolog",
+    "mvc.integrations.oci": "PulledArtifact PushedArtifact pull_artifact push_artifact",
+    "mvc.training": "checkpoint log_metrics log_params",
 }
-_HOME = {name: module for module, names in _LAZY.items() for name in names}
+"""Names by the module that they come from when they are first used."""
+_HOME = {name: module for module, names in _LAZY.items() for name in names.split()}
 
 __all__ = [
+    "AbsentContent",
     "Account",
     "AccountGrant",
     "AccountToken",
+    "Annotation",
+    "Annotations",
     "ArchitectureChange",
+    "Attestation",
     "AuditEntry",
     "AuditState",
     "AuthError",
@@ -257,6 +253,7 @@ __all__ = [
     "Component",
     "ComponentCommit",
     "ComponentRoot",
+    "ComponentUse",
     "Conflict",
     "CorruptObject",
     "DaemonError",
@@ -264,23 +261,34 @@ __all__ = [
     "DeployProblem",
     "DeployReport",
     "Diff",
+    "DiskShares",
+    "DiskUse",
+    "Executable",
     "Explained",
     "Export",
     "ExpressionError",
     "Failure",
+    "Feed",
     "Fetch",
     "FileChanges",
     "Followed",
+    "FormUse",
     "GateFailed",
+    "GitImport",
+    "Growth",
     "Harm",
     "Head",
     "HostedRepository",
     "IgnoreMatch",
+    "ImportResult",
+    "ImportedNames",
     "IntegrityError",
+    "KeeperUse",
     "Kin",
     "Layer",
     "Lineage",
     "Listed",
+    "Log",
     "Login",
     "Merge",
     "MergeConflict",
@@ -290,17 +298,28 @@ __all__ = [
     "Monitor",
     "MovedRef",
     "MvcError",
+    "NearOverlap",
     "NoRepository",
     "NotPermitted",
     "Operation",
+    "OptimizeReport",
     "Origin",
     "Overlap",
     "PackageChange",
     "PathChange",
+    "PathEntry",
+    "PathRename",
+    "PathUse",
+    "Picked",
     "Point",
     "Provenance",
+    "PruneResult",
+    "Pruned",
+    "PrunedVersion",
     "Pull",
+    "PulledArtifact",
     "Push",
+    "PushedArtifact",
     "RefRule",
     "Remote",
     "RemoteRef",
@@ -318,11 +337,14 @@ __all__ = [
     "SourceChange",
     "StageRecord",
     "StaleReuse",
+    "Stash",
+    "StashResult",
     "Status",
     "StorageQuota",
     "StoreBackup",
     "StoreStats",
     "SubPart",
+    "Symlink",
     "Table",
     "TableChange",
     "Tag",
@@ -332,22 +354,41 @@ __all__ = [
     "TensorForm",
     "TensorStatistics",
     "TokenScope",
+    "Transaction",
     "Turning",
     "UsageError",
     "ValueChange",
     "VerifyError",
     "VerifyReport",
     "Version",
+    "VersionUse",
     "Weights",
     "__version__",
+    "attest",
+    "autolog",
     "checkpoint",
+    "import_folders",
+    "import_git",
+    "import_hf",
+    "import_mlflow",
+    "import_tf",
     "log_metrics",
     "log_params",
     "login",
     "logout",
+    "pull_artifact",
+    "push_artifact",
+    "verify_attestation",
     "verify_deploy",
     "whoami",
 ]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Adds `%mvc` to a notebook: `%load_ext mvc`. Raises ImportError where IPython is not installed."""
+    from mvc.integrations.jupyter import register  # late: start-up
+
+    register(shell)
 
 
 def __getattr__(name: str) -> Any:

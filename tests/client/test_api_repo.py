@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import subprocess
 import sys
@@ -112,9 +113,39 @@ def test_results_are_frozen(repo: mvc.Repo) -> None:
             setattr(value, dataclasses.fields(value)[0].name, None)
 
 
+def test_one_directory_at_a_time(repo: mvc.Repo, work: Path) -> None:
+    assert [(e.path, e.kind) for e in repo.ls(recursive=False)] == [
+        ("data", "directory"), ("metrics.json", "file"), ("model.py", "file"),
+        ("model.safetensors", "file"), ("params.yaml", "file"),
+    ]  # fmt: skip
+    assert [e.path for e in repo.ls("v1", "data", recursive=False)] == ["data/train.csv"]
+    found = repo.stat(work / "data" / "train.csv", "v1")
+    assert (found.size, found.component, found.executable) == (8, mvc.Component.DATA, False)
+    assert repo.stat("").kind == repo.stat("data").kind == "directory"
+    assert repo.exists("data/more.csv")
+    assert not repo.exists("data/more.csv", "v1")
+    with pytest.raises(mvc.Failure, match="v1 has no data/more"):
+        repo.stat("data/more.csv", "v1")
+
+
+def test_digests_of_files(repo: mvc.Repo, work: Path) -> None:
+    files = {path: (work / path).read_bytes() for path in {**FIRST, **SECOND}}
+    sha256 = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+    assert repo.file_digests() == sha256
+    assert repo.file_digest("model.py") == sha256["model.py"]
+    assert repo.file_digest("model.py", "v1") == hashlib.sha256(b"layers = 2\n").hexdigest()
+    paths = ["data/more.csv", "data/train.csv", "model.py"]
+    md5 = {path: hashlib.md5(files[path]).hexdigest() for path in paths}
+    assert repo.file_digests("v2", ["data", work / "model.py"], "md5") == md5
+    with pytest.raises(mvc.UsageError, match="no digest is called 'sha-256'"):
+        repo.file_digest("model.py", algorithm="sha-256")
+    with pytest.raises(mvc.Failure, match="HEAD has no data"):
+        repo.file_digest("data")
+
+
 def test_the_log_is_lazy_and_can_be_narrowed(repo: mvc.Repo) -> None:
-    versions = repo.log()
-    assert iter(versions) is versions
+    with pytest.raises(mvc.Failure, match="no version is named 'nothing'"):
+        repo.log("nothing")
     assert [v.number for v in repo.log(limit=1)] == [2]
     assert [v.number for v in repo.log(component="weights")] == [1]
     assert [v.number for v in repo.log("HEAD~1")] == [1]

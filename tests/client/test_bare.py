@@ -17,7 +17,8 @@ from tests.team.acts import put_version
 
 LOOKING = (
     ("log",), ("log", "--all", "--oneline"), ("show",), ("ls", "v1"), ("cat", "v1:params.yaml"),
-    ("diff", "v1", "v2"), ("verify",), ("verify", "--quick"), ("doctor",), ("branch",), ("tag",),
+    ("ls", "v1", "--digest", "md5"),
+    ("diff", "v1", "v2"), ("verify",), ("verify", "--quick"), ("doctor",), ("du",), ("branch",), ("tag",),
     ("op", "log"), ("gc", "-n"), ("gc",), ("log", "--where", "lr<1"), ("blame", "params.yaml"),
     ("lineage",), ("card",), ("compare", "v1", "v2"), ("stage",), ("config", "list"), ("remote",),
     ("export", "HEAD", "../out"), ("log", "HEAD~1"), ("audit", "verify"),

@@ -161,6 +161,7 @@ def test_care_for_a_repository(mvc: Mvc, root: Path) -> None:
         kept, lost = put_version(store), put_version(store, message="given up")
         store.update_refs([RefUpdate("heads/main", None, kept)])
     assert "2 objects" in mvc("admin", "repo", "verify", "r").out
+    assert mvc("admin", "repo", "optimize", "r", "-n").out.startswith("Nothing to gain: ")
     found = mvc("admin", "repo", "gc", "r", "--dry-run", "--json").json
     assert (found["objects"], found["objects_kept"]) == (1, 1)
     assert "1 object" in mvc("admin", "repo", "gc", "r", "--expire-operations", "1h").out

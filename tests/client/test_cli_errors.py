@@ -114,8 +114,8 @@ def test_one_object_for_programs(failing: Any) -> None:
 def test_a_usage_error_has_the_same_shapes(mvc: Mvc) -> None:
     ran = mvc("log", "--jsno", code=2)
     assert ran.err == "error: no such option '--jsno'\nhelp: did you mean --json?\n"
-    ran = mvc("--json", "stauts", code=2)
-    assert json.loads(ran.err)["help"] == "did you mean mvc status?"
+    ran = mvc("--json", "bisec", code=2)
+    assert json.loads(ran.err)["help"] == "did you mean mvc bisect?"
     assert json.loads(ran.err)["kind"] == "usage"
     assert mvc("cat", code=2).err.endswith("help: mvc cat --help\n")
 

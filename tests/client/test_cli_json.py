@@ -38,6 +38,7 @@ def test_commit(mvc: Mvc, saved: Path) -> None:
         "started_branch": "bool", "files": "int", "bytes_total": "int", "bytes_changed": "int",
         "bytes_new": "int", "bytes_stored": "int",
         "components": dict.fromkeys(COMPONENTS, part), "skipped": [], "unsaved": [], "links_out": [],
+        "unfound_bases": [], "dubious": [],
         "signer": "NoneType",
     }  # fmt: skip
     assert (document["schema_version"], document["number"], document["files"]) == (1, 3, 6)
@@ -55,8 +56,8 @@ def test_status(mvc: Mvc, saved: Path) -> None:
     change = {"path": "str", "component": "str"}
     assert shape(document) == {
         "schema_version": "int", "head": {"ref": "str", "version": "id", "number": "int"},
-        "clean": "bool", "added": [change], "modified": [change], "deleted": [change],
-        "untracked": [], "tracked": ["str"], "skipped": [], "left_out": [],
+        "clean": "bool", "added": [change], "modified": [change], "deleted": [change], "renamed": [],
+        "untracked": [], "tracked": ["str"], "skipped": [], "left_out": [], "unknown_settings": [],
     }  # fmt: skip
     assert document["head"]["ref"] == "main"
     assert document["clean"] is False
@@ -79,6 +80,7 @@ def test_log(mvc: Mvc, saved: Path) -> None:
     assert shape({**new, "hyperparameters": {}, "metrics": {}}) == {
         "version": "id", "number": "int", "parents": ["id"], "time": "str", "author": "str",
         "message": "str", "trigger": "str", "refs": ["str"], "hyperparameters": {}, "metrics": {},
+        "pruned": "NoneType", "annotations": {},
     }  # fmt: skip
     assert new["parents"] == [old["version"]]
     assert (new["number"], new["author"], new["trigger"]) == (2, AUTHOR, "manual")
@@ -116,8 +118,10 @@ def test_diff(mvc: Mvc, saved: Path) -> None:
                 "columns": [{"name": n, "type": None, "summary": None} for n in "xy"],
             },
             "columns_added": [], "columns_removed": [], "columns_retyped": [], "columns_reordered": False,
+            "shards": None,
         }],
         "images": {}, "duplicates": [], "repeated": 0, "overlaps": [],
+            "near_overlaps": [], "not_looked_at": 0, "not_listed": 0,
     }  # fmt: skip
     assert document["architecture"] == {
         "models": [], "config": {}, "environment": [], "packages_differ": False,
@@ -154,7 +158,7 @@ def test_verify(mvc: Mvc, saved: Path) -> None:
     document = mvc("verify", "--json").json
     assert shape(document) == {
         "schema_version": "int", "ok": "bool", "objects": "int", "bytes": "int",
-        "versions": "int", "absent": "int", "errors": [],
+        "versions": "int", "absent": "int", "errors": [], "sample": "float",
     }  # fmt: skip
     assert (document["ok"], document["versions"]) == (True, 2)
 
@@ -194,7 +198,12 @@ def test_verify_of_damage_is_14_and_names_whom_it_hurts(mvc: Mvc, saved: Path) -
         (["doctor"], {"ok", "checks"}),
         (["version"], {"versions"}),
         (["completion", "bash"], {"shell", "script"}),
+        (
+            ["optimize", "-n"],
+            {"dry_run", "packs", "packs_rewritten", "bytes_freed", "chunks_turned"},
+        ),
         (["gc", "-n"], {"dry_run", "objects", "bytes", "bytes_freed", "objects_kept"}),
+        (["du"], {"total", "disk", "versions", "components", "keepers", "forms", "growth"}),
         (["add", "model.py"], {"added", "tracked"}),
         (["untrack", "."], {"untracked", "tracked"}),
         (["checkout", "v1"], {"head", "written", "removed", "bytes_written", "kept", "saved"}),

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import random
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save
 
+from mvc import Repo
+from mvc.cli.options import OPERATIONS_KEPT
+from mvcd.objects.version import Trigger
+from mvcd.repo.care import gc
+from mvcd.repo.change import commit
 from tests.support.commandline import FIRST, SECOND, Mvc, write
 
 
@@ -109,6 +119,22 @@ def test_links_that_lead_out_are_named_once_but_not_at_length(mvc: Mvc, saved: P
     assert mvc("commit", "--allow-empty", "-m", "again").err == ""
 
 
+def test_bases_that_lead_nowhere_are_named(mvc: Mvc, saved: Path) -> None:
+    lines = "".join(f'"tunes/{n}.*" = "gone{n}:."\n' for n in range(7))
+    write(saved, {"mvc.toml": f"[bases]\n{lines}"})
+    for number in range(7):
+        write(saved, {f"tunes/{number}.safetensors": save({"w": np.full(64, number, "f4")})})
+    done = mvc("commit", "-m", "tunes", "--json")
+    warnings = done.err.splitlines()
+    assert warnings[0] == (
+        'warning: no base by [bases] in mvc.toml, "tunes/0.*" = "gone0:.": no version is named '
+        "'gone0': no branch, tag, stage or id is called so (help: mvc log)"
+    )
+    assert warnings[5:] == ["warning: 2 more lines of [bases] lead to no base"]
+    assert [found["line"] for found in done.json["unfound_bases"]][6] == '"tunes/6.*" = "gone6:."'
+    assert mvc("commit", "--allow-empty", "-m", "again").err == ""
+
+
 def test_saved_in_part_has_a_code_of_its_own(mvc: Mvc, saved: Path) -> None:
     for number in range(7):
         (saved / os.fsdecode(b"%d\xff\x1b[31m" % number)).write_text("x")
@@ -168,7 +194,7 @@ def test_show(mvc: Mvc, saved: Path) -> None:
     lines = [line.split() for line in out.splitlines()]
     assert ["data", "2", "files", "16", "B", "+1"] in lines
     assert ["weights", "1", "file", "16", "B"] in lines
-    assert ["lr", "0.05"] in lines and ["val.accuracy", "0.75"] in lines
+    assert ["lr", "0.05", "was", "0.1"] in lines and ["val.accuracy", "0.75"] in lines
     assert "+5" not in out and "+1" in mvc("show", "v1").out
     assert mvc("show", "v0").out.endswith("\n    The empty version, before the first.\n")
     mvc("show", "nothing", code=1)
@@ -291,6 +317,16 @@ def test_branches(mvc: Mvc, saved: Path) -> None:
     mvc("switch", "-c", "third", "main")
     mvc("branch", "-m", "side", "aside")
     assert mvc("branch", "-d", "aside").out.startswith("Deleted branch aside (was v1, ")
+    mvc("switch", "-c", "fourth")
+    (saved / "model.py").write_text("x = 4\n")
+    mvc("commit", "-m", "only here")
+    mvc("switch", "main")
+    said = mvc("branch", "-d", "--force", "fourth").out
+    assert "mvc undo  brings it back; what only it had stays until " in said
+    assert "mvc gc --expire-operations 0s  frees that now" in said
+    assert OPERATIONS_KEPT // timedelta(microseconds=1) == gc.KEEP_OPERATIONS_US
+    mvc("tag", "later")  # the newest operation always stays
+    assert mvc("gc", "--expire-operations", "0s", "--json").json["objects"] > 0
     assert mvc("switch", "nowhere", code=1).err.startswith("error: there is no branch 'nowhere'\n")
     mvc("switch", "main", "v1", code=2)
     mvc("branch", "a", "v1", "c", code=2)
@@ -308,6 +344,32 @@ def test_tags(mvc: Mvc, saved: Path) -> None:
     mvc("tag", "-m", "nothing", code=2)
 
 
+def test_names_of_other_people(mvc: Mvc, saved: Path) -> None:
+    refused = mvc("tag", "v1", code=2).err.splitlines()
+    assert refused[:2] == ["error: 'v1' alone cannot name a tag", "cause: v1 is version 1"]
+    assert refused[2].startswith("help: mvc tag tags/v1  ")
+    assert mvc("tag", "tags/v1").out == "Tagged v2 as tags/v1\n"
+    for name in ("model@v1", "feature/#12", "x y", "été", "a:b"):
+        mvc("tag", name, "v1")
+    shown = [line.split()[0] for line in mvc("tag", "-l").out.splitlines()]
+    assert shown == ["a%3Ab", "feature/#12", "model@v1", "tags/v1", "x%20y", "été"]
+    tags = mvc("tag", "--json").json["tags"]
+    assert [t["rev"] for t in tags] == shown
+    assert [t["name"] for t in tags] == ["a:b", "feature/#12", "model@v1", "v1", "x y", "été"]
+    for tag in tags:
+        assert mvc("show", tag["rev"], "--json").json["version"] == tag["version"]
+        assert f"tag: {tag['rev']}" in mvc("show", tag["rev"], "--json").json["refs"]
+    assert mvc("cat", "a%3Ab:model.py").out == mvc("cat", "x y:model.py").out == FIRST["model.py"]
+    told = mvc("show", "v1")
+    assert told.out.startswith("v1 ")
+    assert told.err == "warning: v1 is not the tag of that name, which is written tags/v1\n"
+    mvc("branch", "heads/v2")
+    assert mvc("switch", "heads/v2").out.startswith("On branch ")
+    assert "* heads/v2" in mvc("branch").out
+    assert mvc("tag", "-d", "x%20y").out.startswith("Deleted tag x%20y ")
+    mvc("tag", "-l", "name", code=2)
+
+
 def test_ls_and_cat(mvc: Mvc, saved: Path) -> None:
     assert mvc("ls", "v1", "--component", "data").out == "data/train.csv\n"
     assert mvc("ls", "HEAD", "-l").out.splitlines()[0] == "     11 B  architecture     model.py"
@@ -320,8 +382,36 @@ def test_ls_and_cat(mvc: Mvc, saved: Path) -> None:
     assert binary.stdout == FIRST["model.safetensors"]
 
 
+def test_digests_that_other_programs_check(mvc: Mvc, saved: Path) -> None:
+    write(saved, {"a\\b\nc": "odd", "empty": ""})
+    (saved / "link").symlink_to("model.py")
+    mvc("commit", "-m", "third")
+    for digest, program in (("sha256", "sha256sum"), ("md5", "md5sum")):
+        listed = mvc("ls", "--digest", digest).out
+        check = [program, "-c", "--strict"]
+        done = subprocess.run(check, input=listed, capture_output=True, text=True, cwd=saved)
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 8, "all but the link"
+        changed = listed.replace(listed[:4], "0000" if listed[:4] != "0000" else "1111", 1)
+        assert subprocess.run(
+            check, input=changed, capture_output=True, text=True, cwd=saved
+        ).returncode
+    hashed = subprocess.run(
+        ["git", "hash-object", "model.py"], capture_output=True, text=True, cwd=saved
+    )
+    assert (
+        mvc("ls", "HEAD", "model.py", "--digest", "git-sha1").out.split()[0]
+        == hashed.stdout.strip()
+    )
+    (file,) = mvc("ls", "HEAD", "link", "--digest", "md5", "--json").json["files"]
+    assert file["digests"] == {"md5": hashlib.md5(b"model.py").hexdigest()}
+    mvc("ls", "-l", "--digest", "sha256", code=2)
+    mvc("ls", "--digest", "sha512", code=2)
+
+
 def test_gc(mvc: Mvc, saved: Path) -> None:
     assert mvc("gc", "-n").out.startswith("Would free 0 B")
+    assert mvc("optimize").out.startswith("Nothing to gain: 1 pack ")
     write(saved, {"big.bin": os.urandom(300_000)})
     mvc("commit", "-m", "a mistake")
     mvc("undo")
@@ -359,6 +449,13 @@ def test_doctor_verify_version(mvc: Mvc, saved: Path) -> None:
     assert mvc("verify").out.startswith("ok  2 versions, ")
     assert "not read" in mvc("verify", "--quick").out
     assert mvc("verify", "-q").out == ""
+    assert (
+        "of which 25 %, chosen anew each time, were re-hashed"
+        in mvc("verify", "--sample", "25%").out
+    )
+    assert mvc("verify", "--sample", "0.5", "--json").json["sample"] == 0.5
+    for share in ("0", "2", "150%", "much"):
+        assert "is no share of the content" in mvc("verify", "--sample", share, code=2).err
     assert mvc("version").out.startswith("mvc ")
 
 
@@ -369,7 +466,12 @@ def test_completion_knows_verbs_and_options(mvc: Mvc) -> None:
         [sys.executable, "-m", "mvc"], capture_output=True, text=True,
         env=environment | {"COMP_WORDS": "mvc che"},
     )  # fmt: skip
-    assert [line.split(",")[1] for line in done.stdout.split()] == ["checkout", "check-ignore"]
+    assert [line.split(",")[1] for line in done.stdout.split()] == [
+        "che",
+        "checkout",
+        "cherry-pick",
+        "check-ignore",
+    ]
 
 
 def test_names_of_files_cannot_steer_the_terminal(mvc: Mvc, saved: Path) -> None:
@@ -439,3 +541,99 @@ def test_explain(mvc: Mvc, saved: Path) -> None:
         ("checkpoint/optimizer.pt", None, "weights", True), ("model.py", "v1", "architecture", False),
     ]  # fmt: skip
     assert "has no nowhere" in mvc("explain", "nowhere", code=1).err
+
+
+def test_du_shows_what_is_big_first(mvc: Mvc, saved: Path) -> None:
+    write(saved, {"data/large.bin": random.Random(1).randbytes(200_000)})
+    mvc("commit", "-m", "third")
+    lines = mvc("du").out.splitlines()
+    assert lines[0].endswith("on disk")
+    assert lines[1].startswith("  needed by versions  ")
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[-1] for line in lines if line.startswith("195 KiB")][:1] == ["data"]
+    assert lines[-1].endswith("are free; there is too little history to tell how fast it grows")
+    by = mvc("du", "--by", "version").out.splitlines()
+    assert by[0].split() == ["files", "stored", "unique", "version"]
+    assert by[1].split()[6] == "v3"
+    assert len(mvc("du", "--by", "version", "-n", "2").out.splitlines()) == 4
+    assert mvc("du", "data").out.splitlines()[1].endswith("data/large.bin")
+    assert mvc("du", "--by", "path").out.splitlines()[1].endswith("data/")
+    assert {line.split()[-1] for line in mvc("du", "--by", "component").out.splitlines()} >= {
+        "data"
+    }
+    assert "main, 3 versions" in mvc("du", "--by", "branch").out
+    assert "no version has a file" in mvc("du", "nowhere", code=1).err
+    assert "exclude each other" in mvc("du", "--by", "branch", "data", code=2).err
+
+
+def test_du_tells_what_the_operation_log_holds(mvc: Mvc, saved: Path) -> None:
+    mvc("switch", "-c", "try")
+    write(saved, {"data/large.bin": random.Random(1).randbytes(200_000)})
+    mvc("commit", "-m", "tried")
+    mvc("switch", "main")
+    mvc("branch", "-d", "try", "--force")
+    document = mvc("du", "--json").json
+    log = document["keepers"][-1]
+    assert (log["kind"], log["versions"]) == ("operations", 1)
+    assert 200_000 < log["unique"] < 202_000
+    assert datetime.fromisoformat(document["log_until"]).tzinfo is not None
+    shown = mvc("du").out
+    assert re.search(r"19\d KiB by the operation log only, until \d{4}-\d\d-\d\d\n", shown), shown
+    assert "operation log only, 1 version" in shown
+
+
+def test_prune_says_what_goes_and_versions_say_that_they_went(mvc: Mvc, saved: Path) -> None:
+    assert "has no [retention] table" in mvc("prune", code=1).err
+    write(saved, {"mvc.toml": "[retention]\nkeep_last = 1\n"})
+    assert mvc("prune").out.splitlines() == ["No version goes"], "both were saved by hand"
+    with Repo(saved) as repo:
+        for number in range(4):
+            write(saved, {"model.bin": random.Random(number).randbytes(50_000)})
+            commit.commit(
+                repo._core, "saved by itself", context=repo._context(), trigger=Trigger.AUTO
+            )
+    told = mvc("prune", "-n").out.splitlines()
+    assert [line.split()[0] for line in told[:3]] == ["v3", "v4", "v5"]
+    assert re.fullmatch(r"3 versions would lose content that takes 14\d KiB; records stay", told[3])
+    assert told[4] == "Automatic versions that stay: 1 by keep_last"
+    assert mvc("prune", "-n", "--json").json["operation"] is None
+    done = mvc("prune").out.splitlines()
+    assert done[3] == told[3].replace("would lose", "lose")
+    assert done[5].startswith("mvc undo brings it back until ")
+    shown = mvc("show", "v4").out
+    assert re.search(r"^pruned   just now by keep_last 1$", shown, re.MULTILINE)
+    assert re.search(
+        r"^content  still here, kept until .*; no remote is known to have it$", shown, re.MULTILINE
+    )
+    assert "[pruned] saved by itself" in mvc("log", "--oneline").out
+    assert "pruned just now by keep_last 1" in mvc("log").out
+    assert [bool(v["pruned"]) for v in mvc("log", "--json").json["versions"]] == [
+        False,
+        *[True] * 3,
+        False,
+        False,
+    ]
+    mvc("undo")
+    assert "pruned" not in mvc("show", "v4").out
+    mvc("prune", "-q")
+    mvc("tag", "later")
+    assert mvc("gc", "--expire-operations", "0s").out.startswith("Freed 14")
+    refused = mvc("checkout", "v4", code=1).err
+    assert "the content of v4" in refused and "none of these rules keeps it: keep_last 1" in refused
+    assert "left out or pruned" in mvc("verify").out
+    assert mvc("show", "v4", "--json").json["pruned"]["here"] is False
+
+
+def test_a_rename_is_one_in_status(mvc: Mvc, saved: Path) -> None:
+    mvc("status")  # a copy of a repository has other inodes, which it takes note of
+    (saved / "metrics.json").rename(saved / "scores.json")
+    assert "  renamed   results         metrics.json -> scores.json\n" in mvc("status").out
+    assert mvc("status", "-s").out == "R  metrics.json -> scores.json\n"
+    document = mvc("status", "--json").json
+    assert document["renamed"] == [
+        {"from": "metrics.json", "to": "scores.json", "component": "results"}
+    ]
+    assert (document["added"], document["deleted"], document["clean"]) == ([], [], False)
+    mvc("status", "--exit-code", code=1)
+    mvc("commit", "-m", "renamed")
+    assert mvc("status", "--json").json["clean"] is True

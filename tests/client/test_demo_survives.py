@@ -21,6 +21,8 @@ from tests.client.demos import DAEMON, FOLLOWER, SERVER, Demo
 from tests.daemon.daemons import short_directory
 from tests.support.busy import busy
 
+pytestmark = pytest.mark.thorough
+
 STORY = [
     "mvc log --metrics", "mvc diff v2 v5   the five differences", "mvc push", "mvc clone",
     "mvc follow origin main --to live", "mvc rollback", "mvc push", "mvc verify", "What it takes",

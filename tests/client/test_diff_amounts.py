@@ -13,6 +13,7 @@ from safetensors.numpy import save
 from mvc.cli.screens.diff import amounts
 from mvcd.inspect.spans import DTYPE_BITS
 from tests.support.commandline import Mvc
+from tests.support.reading import tensors_of
 
 Save = Callable[[Mapping[str, np.ndarray]], None]  # type: ignore[type-arg]
 ONES = np.ones(1000, "f4")
@@ -106,3 +107,23 @@ def test_nearly_all_is_no_power_of_ten(mvc: Mvc, write: Save) -> None:
     write({"a": ONES, "b": ONES})
     write({"a": ONES * np.float32(1.996), "b": ONES * np.float32(1.99)})
     assert below(mvc("diff", "v1", "v2").out) == ["~ a  by 100 %", "~ b  by 99 %"]
+
+
+def test_what_lies_in_a_code_holds_up_no_other(mvc: Mvc, work: Path) -> None:
+    """A dataset behind a filter that is not read: the others tell by how much they changed."""
+    data = (Path(__file__).parents[1] / "inspect/data/filters.h5").read_bytes()
+    found = tensors_of(data)
+    assert found is not None and found.tensors["code.scaled"].coded
+    changed = bytearray(data)
+    for name, at in (("code.scaled", 3), ("shuffle.f8", 32 * 3 * 8 - 1)):
+        content = found.tensors[name].content
+        assert not isinstance(content, bytes)
+        changed[content[0].offset + at] ^= 1
+    mvc("init")
+    mvc("add", ".")
+    for content in (data, bytes(changed)):
+        (work / "m.h5").write_bytes(content)
+        mvc("commit", "-m", "m")
+    screen = mvc("diff", "v1", "v2").out
+    assert "takes reading" not in screen and "1 not compared" in screen
+    assert "~ shuffle.f8  by " in screen, screen

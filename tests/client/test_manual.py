@@ -88,7 +88,7 @@ def test_pages_hold_all_options_and_exit_codes_of_their_commands() -> None:
     assert {i.term for i in whole["push",].sections["Options"]} >= {"--tags", "--dry-run"}
     assert Item("13", "the remote does not answer") in whole["push",].sections["Exit status"]
     assert Item("10", "no repository here") not in whole["version",].sections["Exit status"]
-    assert whole["checkout",].see == ("undo",)
+    assert whole["checkout",].see == ("restore", "undo")
 
 
 def family(page: ManualPage) -> list[ManualPage]:

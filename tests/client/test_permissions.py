@@ -28,7 +28,7 @@ def tmp_path() -> Iterator[Path]:
 
 READING = (
     ("log",), ("show", "v1"), ("ls", "v1"), ("cat", "v1:params.yaml"), ("diff", "v1", "v2"), ("diff",),
-    ("status",), ("verify",), ("doctor",), ("branch",), ("gc", "-n"), ("blame", "params.yaml"),
+    ("status",), ("verify",), ("doctor",), ("du",), ("branch",), ("gc", "-n"), ("blame", "params.yaml"),
     ("export", "v1", "../out"), ("clone", ".", "../mine"),
 )  # fmt: skip
 WRITING = (
@@ -50,6 +50,7 @@ def theirs(saved: Path) -> Iterator[Path]:
     take_back(saved)
 
 
+@pytest.mark.thorough
 def test_what_may_be_read_can_be_read(theirs: Path) -> None:
     for words in READING:
         done = as_reader(*words, cwd=theirs)
@@ -57,6 +58,7 @@ def test_what_may_be_read_can_be_read(theirs: Path) -> None:
     assert (theirs.parent / "mine" / "params.yaml").read_text() == "lr: 0.05\nepochs: 3\n"
 
 
+@pytest.mark.thorough
 def test_writing_it_is_refused_as_a_lack_of_permission(theirs: Path) -> None:
     for words in WRITING:
         done = as_reader(*words, cwd=theirs)

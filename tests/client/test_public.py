@@ -21,7 +21,11 @@ from mvc.api import (
     care,
     deploy,
     diff,
+    diskuse,
+    import_verbs,
     lineage,
+    pick_verbs,
+    pruning,
     remotes,
     results,
     runs,
@@ -35,15 +39,17 @@ from mvc.api.public import made_from, maker, moment, public
 from mvcd.daemon.serve import backup as served
 from mvcd.ids import NodeId, VersionId
 from mvcd.objects.version import Component, ComponentRoot, Provenance, Trigger, Version
-from mvcd.repo.change import merge
+from mvcd.repo.care import diskuse as usage
+from mvcd.repo.care import prune
 from mvcd.repo.history import bisect, blame, comparison, series
 from mvcd.repo.history import lineage as kinship
 from mvcd.repo.history import runs as ran
+from mvcd.repo.joining import merge, stash, takeover
 from mvcd.repo.records import results as engine
 from mvcd.repo.records import stages as staged
 from mvcd.repo.release import card as facts
 from mvcd.repo.release import export, verify_deploy
-from mvcd.repo.share import cloning, fetching, follow, pushing
+from mvcd.repo.share import bringing, cloning, fetching, follow, pushing
 from mvcd.store import repair
 from mvcd.team import auditlog, records
 
@@ -64,8 +70,14 @@ PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
     (remotes.Pull, fetching.PullResult, ()),
     (remotes.Push, pushing.PushResult, ()),
     (remotes.Clone, cloning.CloneResult, ()),
+    (import_verbs.ImportedNames, bringing.BroughtNames, ()),
     (remotes.Merge, merge.MergeResult, ()),
     (remotes.Followed, follow.Followed, ()),
+    (pick_verbs.Picked, takeover.TakenOver, ()),
+    (pick_verbs.Stash, stash.Stashed, ()),
+    (pick_verbs.StashResult, stash.StashResult, ()),
+    (diskuse.DiskUse, usage.DiskUse, ()),
+    (pruning.PruneResult, prune.PruneResult, ()),
     (lineage.Lineage, kinship.Lineage, ()),
     (runs.ReproducedFile, ran.FileOutcome, ()),
     (runs.ReproducedMetric, ran.MetricOutcome, ()),

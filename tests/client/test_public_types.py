@@ -27,6 +27,7 @@ from mvcd.repo.core.config import Config
 from mvcd.repo.records.results import Branch
 from mvcd.repo.release.card import ModuleSummary
 from mvcd.repo.trust.signatures import SignatureState
+from mvcd.store.api import OptimizeReport
 
 CLIENT = Path(mvc.__file__).parent
 
@@ -46,14 +47,24 @@ SHARED: dict[type, str] = {
     mvc.Provenance: RECORDED,
     mvc.Requirement: RECORDED,
     mvc.PathChange: WORKSPACE,
+    mvc.PathRename: WORKSPACE,
     mvc.Check: WORKSPACE,
     mvc.IgnoreMatch: WORKSPACE,
     Config: SETTINGS,
     mvc.Remote: SETTINGS,
     mvc.ComponentCommit: COUNTS,
     mvc.CollectReport: COUNTS,
+    mvc.OptimizeReport: COUNTS,
     mvc.StoreStats: COUNTS,
+    OptimizeReport: COUNTS,
+    mvc.DiskShares: COUNTS,
+    mvc.Growth: COUNTS,
+    mvc.ComponentUse: COUNTS,
+    mvc.KeeperUse: COUNTS,
+    mvc.PathUse: COUNTS,
+    mvc.FormUse: COUNTS,
     mvc.Listed: CONTENT,
+    mvc.PathEntry: CONTENT,
     mvc.Explained: CONTENT,
     card.CardFile: CONTENT,
     card.DataKind: CONTENT,
@@ -75,6 +86,8 @@ SHARED: dict[type, str] = {
     mvc.Table: COMPARED,
     mvc.DataChange: COMPARED,
     mvc.Overlap: COMPARED,
+    mvc.NearOverlap: COMPARED,
+    card.SplitOverlaps: COMPARED,
     mvc.TableChange: COMPARED,
     mvc.TensorStatistics: COMPARED,
     mvc.TensorForm: COMPARED,

@@ -164,7 +164,7 @@ def test_a_log_without_versions_names_what_was_fetched(
     assert (
         said == "No versions here yet; fetched: origin/main.  mvc log origin/main, or: mvc pull\n"
     )
-    assert "v2" in mvc(*here, "log", "origin/main", "--oneline").out
+    assert "(origin/main) second" in mvc(*here, "log", "origin/main", "--oneline").out
 
 
 def test_a_remote_that_is_not_there(saved: Path, mvc: Mvc, tmp_path: Path) -> None:

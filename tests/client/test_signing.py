@@ -90,7 +90,8 @@ def test_commit_sign_always(mvc: Mvc, saved: Path, set_up: None) -> None:
     write(saved, {"params.yaml": "lr: 2\n"})
     mvc("commit", "--no-sign", "-m", "fifth")
     mvc("verify-signature", code=1)
-    mvc("config", "set", "commit.sign", "perhaps")
+    settings = saved / ".mvc" / "config.toml"
+    settings.write_text(settings.read_text().replace('sign = "true"', 'sign = "perhaps"'))
     assert "neither true nor false" in mvc("rollback", "v1", code=2).err
 
 

@@ -83,9 +83,9 @@ VARIABLES = (
 VERBS: tuple[tuple[str, ...], ...] = (
     ("commit", "-m", "x", "--allow-empty"), ("status",), ("log",), ("log", "--json"), ("show",), ("diff", "v1"),
     ("run", "-m", "m", "--", "true"), ("watch", "--status"), ("config", "list"), ("whoami",), ("doctor",),
-    ("verify",), ("gc",), ("plot", "lr"), ("card",), ("catalogue",), ("compare", "v1", "v2"), ("lineage",),
-    ("export", "v1", "OUT"), ("branch",), ("check-ignore", "a"), ("config", "set", "--user", "user.name", "N"),
-    ("completion", "bash"), ("--help",), ("--version",),
+    ("verify",), ("gc",), ("du",), ("plot", "lr"), ("card",), ("catalogue",), ("compare", "v1", "v2"),
+    ("lineage",), ("export", "v1", "OUT"), ("branch",), ("check-ignore", "a"),
+    ("config", "set", "--user", "user.name", "N"), ("completion", "bash"), ("--help",), ("--version",),
 )  # fmt: skip
 QUICK = [
     (variable, ODD[(3 * at) % len(ODD)], VERBS[at % len(VERBS)])
@@ -173,6 +173,7 @@ def latin1(tmp_path: Path, surroundings: dict[str, str]) -> dict[str, str]:
     return env
 
 
+@pytest.mark.thorough
 def test_names_are_the_same_bytes_in_every_locale(
     tmp_path: Path, surroundings: dict[str, str], latin1: dict[str, str]
 ) -> None:

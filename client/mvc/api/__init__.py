@@ -3,7 +3,13 @@
 The repository:
     repo        Repo, one method a verb
     opened      what its parts stand on: the engine's Core, held
-    move_verbs, name_verbs, release_verbs, remote_verbs, run_verbs, search_verbs, workspace_verbs    its parts
+    file_verbs, move_verbs, name_verbs, note_verbs, release_verbs, remote_verbs    its parts
+    run_verbs, search_verbs, workspace_verbs    more of them
+    pick_verbs  its part that takes over what single versions did, and puts work aside
+    write_verbs  its part that makes versions without a workspace
+    feed        operations as they happen
+    places      repositories by their address; of servers, clones of the records in the cache
+    import_verbs  its part that importers stand on
     signing     which key signs, which keys are trusted; signatures
     audit       the audit log of a repository
     team        the accounts of a team server
@@ -12,14 +18,19 @@ The repository:
 What it answers; ids are hex strings, times are aware datetimes:
     public      one function that makes these values of the engine's
     results     of the verbs of every day
+    log         of `log`: a sequence that is read as it is asked for
+    diskuse, pruning    of `disk_use` | of `prune`
     diff, weights    of `diff`; the second only it needs
     search, lineage, runs, stages, signatures, remotes, deploy, card    of the verbs of these names
+    version_paths   REV:PATH taken apart; how the name of a ref is written
     metric_names    which are axes, and which several files have
     page        cards as Markdown and HTML
+    shown       values in one line, as a small table in HTML, as a frame of pandas
 
 Who acts, and how:
     context     who, when and from where: environment, configuration, git, clock
     settings    the person's own settings file
+    glimpse     what can be named in a repository, read without opening it
     credentials  tokens, by server
     components  components by name
 

@@ -14,9 +14,20 @@ from mvc.api.stages import StageRecord
 from mvcd import __version__
 from mvcd.inspect.checkpoints import leading
 from mvcd.objects.version import Component
+from mvcd.repo.contents.overlaps import SplitOverlaps
+from mvcd.repo.records.annotations import DESCRIPTION
 from mvcd.repo.release.card import CardFile, DataKind, DataTable, NetworkSummary, WeightFile
 
-__all__ = ["Card", "CardFile", "Catalogue", "DataKind", "DataTable", "NetworkSummary", "WeightFile"]
+__all__ = [
+    "Card",
+    "CardFile",
+    "Catalogue",
+    "DataKind",
+    "DataTable",
+    "NetworkSummary",
+    "SplitOverlaps",
+    "WeightFile",
+]
 
 _ABSENT = "Its files are not here: pruned, or never fetched. The digest above still names them."
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -35,8 +46,9 @@ class Card:
 
     `networks` are the models in its files, largest first, and then their other checkpoints. `stages` has the
     records by which it came to a stage or left it; `signatures` is None where nobody looked; `project` is the
-    name of the workspace's directory. Of components in `absent` no files are named: their lists are not here,
-    pruned or never fetched.
+    name of the workspace's directory; `shared` tells which files of its data two splits have;
+    `background` are settings that only a library wrote down, as transformers does all its defaults. Of
+    components in `absent` no files are named: their lists are not here, pruned or never fetched.
     """
 
     project: str
@@ -46,9 +58,11 @@ class Card:
     weights: tuple[WeightFile, ...]
     data: tuple[DataKind, ...]
     tables: tuple[DataTable, ...]
+    shared: SplitOverlaps
     stages: tuple[StageRecord, ...]
     signatures: SignatureReport | None
     absent: tuple[Component, ...] = ()
+    background: frozenset[str] = frozenset()
 
     @property
     def parameters(self) -> Mapping[str, int]:
@@ -93,15 +107,19 @@ def _card_page(card: Card) -> Page:
         Section("Weights", list(_weights(card))),
         Section(
             "Hyperparameters",
-            [_values(without_copies(version.hyperparameters), "none were recorded")],
+            list(_settings(card)),
         ),
         Section("Data", list(_data(card))),
         Section("Results", [_values(_results(version), "none were recorded")]),
+        *_annotations(version),
         Section("Provenance", [PageTable(list(_provenance(version)))]),
         Section("Stages", [_stages(card)]),
         Section("Signatures", [_signatures(card)]),
     ]
-    lead: list[Block] = [version.message.strip() or "(no message)", PageTable(list(_facts(card)))]
+    lead: list[Block] = [version.message.strip() or "(no message)"]
+    if said := version.annotations.get(DESCRIPTION, "").strip():
+        lead.append(said)
+    lead.append(PageTable(list(_facts(card))))
     foot = f"Made by mvc {__version__} from the version's record; every digest can be checked."
     return Page(f"{card.project} v{version.number}", lead, sections, foot)
 
@@ -195,11 +213,33 @@ def _data(card: Card) -> Iterator[Block]:
     ]
     yield PageTable(kinds, head=["kind", "files", "size"])
     tables: list[tuple[Cell, ...]] = [
-        (t.path, "-" if t.rows is None else f"{t.rows:,}", t.problem or _columns(t.columns))
+        (_table_name(t), "-" if t.rows is None else f"{t.rows:,}", t.problem or _columns(t.columns))
         for t in card.tables
     ]
     if tables:
         yield PageTable(tables, head=["table", "rows", "columns"])
+    yield from _shared(card.shared)
+
+
+def _shared(found: SplitOverlaps) -> Iterator[Block]:
+    for equal in found.equal:
+        a, b = equal.splits
+        rest = "; ".join(f"{one} = {other}" for one, other in equal.examples)
+        yield f"{a} and {b} share {_plural(equal.files, 'file')}: {rest}"
+    for near in found.near:
+        a, b = near.splits
+        which = "file shares" if near.files == 1 else "files share"
+        rest = "; ".join(f"{one} ~ {other} ({int(100 * s)} %)" for one, other, s in near.examples)
+        yield f"{near.files:,} {which} most bytes between {a} and {b}: {rest}"
+    if found.unlooked:
+        count = f"{found.unlooked:,}"
+        yield f"Near-equal files between splits: {count} files are too many to look for them."
+
+
+def _table_name(table: DataTable) -> str:
+    return (
+        table.path if table.shards is None else f"{table.path} ({_plural(table.shards, 'shard')})"
+    )
 
 
 def _columns(names: Sequence[str]) -> str:
@@ -214,10 +254,34 @@ def _results(version: Version) -> dict[str, Value]:
     return {key: found[key] for key in ranked(found) if not is_aside(key, found)}
 
 
+def _chosen(card: Card) -> dict[str, Value]:
+    """Settings without what only a library wrote down."""
+    found = without_copies(card.version.hyperparameters)
+    return {key: value for key, value in found.items() if key not in card.background}
+
+
+def _settings(card: Card) -> Iterator[Block]:
+    chosen = _chosen(card)
+    left = len(without_copies(card.version.hyperparameters)) - len(chosen)
+    if chosen or not left:
+        yield _values(chosen, "none were recorded")
+    if left:
+        yield f"... and {left:,} more that a library wrote down and no source sets: mvc show -v."
+
+
 def _values(values: Mapping[str, Value], none: str) -> Block:
     if not values:
         return none[:1].upper() + none[1:] + "."
     return PageTable([(key, _value(value)) for key, value in values.items()])
+
+
+def _annotations(version: Version) -> Iterator[Section]:
+    """What was written beside the version, less the description, which stands at the top."""
+    rows: list[tuple[Cell, ...]] = [
+        (key, said) for key, said in version.annotations.items() if key != DESCRIPTION
+    ]
+    if rows:
+        yield Section("Annotations", [PageTable(rows)])
 
 
 def _provenance(version: Version) -> Iterator[tuple[Cell, Cell]]:
@@ -308,7 +372,7 @@ def _row(card: Card) -> tuple[Cell, ...]:
         (f"v{version.number}", Code(version.id[:_SHORT_CHARACTERS]), f"{version.time:%Y-%m-%d}"),
         (_parameters(card.parameters) or "-", digest(Component.ARCHITECTURE)),
         (_size(version.components[Component.WEIGHTS].size), digest(Component.WEIGHTS)),
-        _some(without_copies(version.hyperparameters)),
+        _some(_chosen(card)),
         (_files(data), digest(Component.DATA)),
         _some(_results(version)),
         Code(_download(card)),

@@ -144,7 +144,11 @@ def doctor(path: str | os.PathLike[str] = ".") -> tuple[Check, ...]:
 
 
 def verify(
-    path: str | os.PathLike[str] = ".", *, read_data: bool = True, monitor: Monitor | None = None
+    path: str | os.PathLike[str] = ".",
+    *,
+    read_data: bool = True,
+    sample: float = 1.0,
+    monitor: Monitor | None = None,
 ) -> VerifyReport:
     """Verifies like `Repo.verify`, but a repository that does not open too: what cannot be read is a finding.
 
@@ -155,6 +159,7 @@ def verify(
     report = verify_apart(
         place.store_path(config),
         read_data=read_data,
+        sample=sample,
         monitor=monitor or Silent(),
         partial=is_partial(config),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mvc.api.public import made_from, public
 from mvc.api.results import ComponentRoot
+from mvc.api.shown import Grid, Shown
 from mvcd.errors import Failure
 from mvcd.inspect.checkpoints import family_of, leading
 from mvcd.inspect.columns import Column, ColumnSummary
@@ -21,23 +22,16 @@ from mvcd.inspect.tensors import TensorChanges
 from mvcd.inspect.trainingstate import all_state, is_state_file, state_names
 from mvcd.objects.version import Component
 from mvcd.repo.compare.architecture import ArchitectureChange, SourceChange, compare_architecture
-from mvcd.repo.compare.data import (
-    NOT_COUNTED,
-    NOT_HERE,
-    DataChange,
-    Overlap,
-    TableChange,
-    compare_data,
-    problems,
-    summarise_tables,
-)
+from mvcd.repo.compare.data import DataChange, compare_data, summarise_tables
 from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.earlier import earlier, since
 from mvcd.repo.compare.narrowing import parts_of
 from mvcd.repo.compare.sides import Sides
+from mvcd.repo.compare.tablechanges import NOT_COUNTED, NOT_HERE, TableChange, problems
+from mvcd.repo.contents.overlaps import NearOverlap, Overlap
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.results import FileChanges, ValueChange
-from mvcd.repo.workspace.settings import metric_rules
+from mvcd.repo.workspace.settings import current, metric_rules
 
 if TYPE_CHECKING:
     from mvc.api.weights import Weights
@@ -54,6 +48,7 @@ __all__ = [
     "Layer",
     "ModelChange",
     "ModuleParameters",
+    "NearOverlap",
     "Overlap",
     "PackageChange",
     "SourceChange",
@@ -66,9 +61,9 @@ __all__ = [
 ]
 
 
-@made_from(_absent_weights="absent")
-@dataclass(frozen=True)
-class Diff:
+@made_from(_absent_weights="absent", _unread="unread")
+@dataclass(frozen=True, repr=False)
+class Diff(Shown):
     """The five differences. `new` is None when the right side is the workspace.
 
     `hyperparameters` and `metrics` have an entry per key that differs; `tensors` one per weight file that
@@ -93,8 +88,34 @@ class Diff:
     across: TensorChanges | None
     totals: Mapping[Component, tuple[ComponentRoot, ComponentRoot]]
     _absent_weights: tuple[str, ...] = field(repr=False)
+    _unread: bool = field(repr=False)
     _sides: Sides = field(repr=False, compare=False)
     _core: Core = field(repr=False, compare=False)
+
+    def _brief(self) -> str:
+        files = sum(c.changed for c in self.components.values())
+        counts = (
+            f"{files} of {len(self.components)} parts differ, {len(self.hyperparameters)} settings,"
+            f" {len(self.metrics)} metrics"
+        )
+        return f"{self._sides_named()}: {counts}"
+
+    def _sides_named(self) -> str:
+        return f"{self.old[:10]}..{'workspace' if self.new is None else self.new[:10]}"
+
+    def _grid(self) -> Grid:
+        """What is known without reading content: values and files."""
+        rows: list[tuple[object, ...]] = []
+        for kind, values in (("hyperparameter", self.hyperparameters), ("metric", self.metrics)):
+            rows += [(kind, key, _change(v), v.old, v.new) for key, v in values.items()]
+        for component, files in self.components.items():
+            part = component.value
+            rows += [(part, path, "added", None, None) for path in files.added]
+            rows += [(part, path, "modified", None, None) for path in files.modified]
+            rows += [(part, path, "deleted", None, None) for path in files.deleted]
+            rows += [(part, new, "renamed", old, new) for old, new in files.renamed]
+            rows += [(part, path, "moved", was.value, part) for path, was in files.moved]
+        return Grid(self._sides_named(), ("part", "name", "change", "old", "new"), rows)
 
     @property
     def changed(self) -> bool:
@@ -134,6 +155,17 @@ class Diff:
         return self.metrics
 
     @cached_property
+    def background(self) -> frozenset[str]:
+        """Keys of the new side's hyperparameters that a library wrote down by itself, as transformers'
+        `training_args.bin` has all its defaults: that no source sets, and that are no others than before."""
+        from mvcd.repo.compare import dumped  # late: start-up
+
+        side = self._sides.new
+        found = dumped.background(self._core, side, side.version.hyperparameters)
+        before = self._sides.old.version.hyperparameters
+        return frozenset(k for k in found if not (k in before and k in self.hyperparameters))
+
+    @cached_property
     def weights(self) -> Weights:
         """Tensors by name; empty if the component was not asked for."""
         from mvcd.repo.compare import weights  # late: start-up
@@ -164,7 +196,7 @@ class Diff:
         found = [each for each in (*files, self.across) if each is not None]
         if not any(each.changed for each in found) or self._core.promised is not None:
             return 0
-        if any(each.uncompared for each in found):
+        if self._unread:
             return limit + 1  # even to tell whether they changed was too much
         wanted = self.weights.to_measure(None if paths is None else {*paths, *self._across_paths()})
         size = self.weights.bytes_of(wanted)
@@ -189,18 +221,25 @@ class Diff:
     @cached_property
     def data(self) -> DataChange:
         """Rows and columns of tables (up to 64 MiB in all, but Parquet files always), images by class, equal
-        files, splits that share files; empty if the component was not asked for."""
+        files, splits that share files or most bytes of some; empty if the component was not asked for."""
 
         return compare_data(self._sides) if Component.DATA in self.components else DataChange()
 
     @cached_property
     def columns(self) -> Mapping[str, TableChange]:
-        """Changed tables by path, each read whole, with a summary of each column on both sides:
+        """Changed tables by path, shards of one table together, each read whole, with a summary of each column
+        on both sides:
         `diff.columns["data/train.csv"].new.summaries["age"].mean`."""
 
         if Component.DATA not in self.components:
             return {}
         return {table.path: table for table in summarise_tables(self._sides)}
+
+
+def _change(value: ValueChange) -> str:
+    if value.better is not None:
+        return "better" if value.better else "worse"
+    return "added" if value.old is None else "deleted" if value.new is None else "changed"
 
 
 def names_of(changes: TensorChanges) -> list[str]:
@@ -240,5 +279,5 @@ def difference(
 
 
 def _public(core: Core, sides: Sides, components: Collection[Component] | None = None) -> Diff:
-    diff = diff_sides(sides, components=components, metrics=metric_rules(core.root))
+    diff = diff_sides(sides, components=components, metrics=metric_rules(current(core)))
     return public(Diff, diff, _sides=sides, _core=core)

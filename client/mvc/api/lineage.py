@@ -57,10 +57,12 @@ class Kin:
     command=lambda found: (found.run or found.provenance).command,
     seconds=lambda found: found.run and found.run.seconds,  # only a run has these two
     seed=lambda found: found.run and found.run.seed,
+    environment=lambda found: dict(found.run.environment) if found.run else {},
 )
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """`command` is what made the version, `seconds` how long it ran (None: not by `mvc run`)."""
+    """`command` is what made the version, `seconds` how long it ran (None: not by `mvc run`), `environment` the
+    variables that were recorded of it."""
 
     version: str
     number: int
@@ -71,6 +73,7 @@ class Lineage:
     command: tuple[str, ...]
     seconds: float | None
     seed: int | None
+    environment: Mapping[str, str]
     git_commit: str
     git_dirty: bool
     host: str

@@ -73,6 +73,6 @@ def is_aside(key: str, keys: Collection[str]) -> bool:
 
 def is_settled(root: str) -> bool:
     """Whether the workspace at `root` says whose names are short. Raises Failure on a bad `mvc.toml`."""
-    from mvcd.repo.workspace.settings import main_metrics  # late: start-up
+    from mvcd.repo.workspace.settings import load, main_metrics  # late: start-up
 
-    return bool(main_metrics(root))
+    return bool(main_metrics(load(root)))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from mvc.api.components import components_of
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
 from mvc.api.results import CheckoutResult, CommitResult, Operation
 from mvc.api.signing import signer_for
+
+if TYPE_CHECKING:
+    from mvc.api.feed import Feed
 
 
 class MoveVerbs(Opened):
@@ -75,6 +79,16 @@ class MoveVerbs(Opened):
         from mvcd.repo import undo  # late: start-up
 
         return public(Operation, undo.undo(self._core, number, context=self._context()))
+
+    def feed(self, *, after: int | None = None, timeout: float | None = None) -> Feed:
+        """Follows the operation log: operations as they are recorded, whoever does, for `for` and `async for`.
+
+        It begins behind operation number `after`, by default with the next one. It ends when `timeout` seconds
+        passed without one; without a timeout it does not end.
+        """
+        from mvc.api.feed import Feed  # late: start-up
+
+        return Feed(self, after, timeout)
 
     def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
         """Yields the entries of the operation log, newest first."""

@@ -96,9 +96,9 @@ class Page:
 
     def html(self) -> str:
         """One self-contained page."""
-        body = [f"<h1>{_text(self.title)}</h1>", *map(_html_block, self.lead)]
+        body = [f"<h1>{html_text(self.title)}</h1>", *map(_html_block, self.lead)]
         for section in self.sections:
-            body += [f"<h2>{_text(section.title)}</h2>", *map(_html_block, section.blocks)]
+            body += [f"<h2>{html_text(section.title)}</h2>", *map(_html_block, section.blocks)]
         style = ' class="wide"' if self.wide else ""
         return "\n".join(
             [
@@ -106,10 +106,10 @@ class Page:
                 '<html lang="en"><head><meta charset="utf-8">',
                 f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
                 '<meta name="viewport" content="width=device-width, initial-scale=1">',
-                f"<title>{_text(self.title)}</title>",
+                f"<title>{html_text(self.title)}</title>",
                 f"<style>{_STYLE}</style></head><body{style}>",
                 *body,
-                f"<footer>{_text(self.foot)}</footer>",
+                f"<footer>{html_text(self.foot)}</footer>",
                 "</body></html>",
                 "",
             ]
@@ -177,14 +177,16 @@ def _html_block(block: Block) -> str:
         return _html_table(block)
     if isinstance(block, Code):
         return f"<p>{_html_cell(block)}</p>"
-    return f"<p>{_text(block.strip())}</p>"
+    return f"<p>{html_text(block.strip())}</p>"
 
 
 def _html_table(table: PageTable) -> str:
     head = ""
     if table.head:
         cells = [
-            f'<th class="n">{_text(t)}</th>' if _numeric(table, i) else f"<th>{_text(t)}</th>"
+            f'<th class="n">{html_text(t)}</th>'
+            if _numeric(table, i)
+            else f"<th>{html_text(t)}</th>"
             for i, t in enumerate(table.head)
         ]
         head = f"<thead><tr>{''.join(cells)}</tr></thead>"
@@ -206,11 +208,12 @@ def _html_cell(cell: Cell) -> str:
         return f"{cell:,}"
     if isinstance(cell, Code):
         style = ' class="s"' if len(cell.text) <= _UNBROKEN_CHARACTERS else ""
-        return f"<code{style}>{_text(cell.text)}</code>"
-    return _text(cell)
+        return f"<code{style}>{html_text(cell.text)}</code>"
+    return html_text(cell)
 
 
-def _text(text: str) -> str:
+def html_text(text: str) -> str:
+    """Text that is nothing else in HTML."""
     return html.escape(_visible(text), quote=True)
 
 

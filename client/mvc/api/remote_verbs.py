@@ -149,15 +149,28 @@ class RemoteVerbs(Opened):
 
         return public(Fetch, fetching.fetch(self._core, remotes))
 
-    def pull(self, *remotes: str, branch: str | None = None) -> Pull:
+    def pull(
+        self,
+        *remotes: str,
+        branch: str | None = None,
+        merge: bool = False,
+        ours: Iterable[str] = (),
+        theirs: Iterable[str] = (),
+    ) -> Pull:
         """Fetches, then moves the current branch and the files forward.
 
-        Raises Conflict: kind "diverged" when both sides have versions of their own, "would-overwrite".
+        With `merge`, a branch of which both sides have versions of their own is merged; `ours` and `theirs` are
+        those of `Repo.merge`. Raises Conflict: kind "diverged" without it, "would-overwrite"; MergeConflict.
         """
         from mvc.api.remotes import Pull  # late: start-up
+        from mvcd.repo.joining.threeway import Choices
         from mvcd.repo.share import fetching
 
-        done = fetching.pull_branch(self._core, remotes, branch, context=self._context())
+        done = fetching.pull_branch(
+            self._core, remotes, branch,
+            context=self._context(full=merge),
+            choices=Choices(tuple(ours), tuple(theirs)) if merge else None,
+        )  # fmt: skip
         return public(Pull, done)
 
     @property
@@ -201,10 +214,11 @@ class RemoteVerbs(Opened):
         `clashes` has the others; nothing was changed then.
         """
         from mvc.api.remotes import Merge  # late: start-up
-        from mvcd.repo.change import merge
+        from mvcd.repo.joining import merge
+        from mvcd.repo.joining.threeway import Choices
 
         made = merge.merge(
-            self._core, rev, merge.Choices(tuple(ours), tuple(theirs)),
+            self._core, rev, Choices(tuple(ours), tuple(theirs)),
             context=self._context(author, full=True), message=message,
         )  # fmt: skip
         return public(Merge, made)

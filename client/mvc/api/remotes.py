@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mvc.api.results import CheckoutResult, CommitResult, Head
-from mvcd.repo.change.merge import Clash, MergeConflict
 from mvcd.repo.core.remotes import Remote
+from mvcd.repo.joining.threeway import Clash, MergeConflict
 from mvcd.repo.share.verify_remote import RemoteReport
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class MovedRef:
-    """A ref before and after. Both are None if it points to no version (a signature)."""
+    """A ref before and after. Both are None if it points to no version (a signature, an annotation)."""
 
     name: str
     old: str | None
@@ -36,7 +36,7 @@ class MovedRef:
 
 @dataclass(frozen=True, slots=True)
 class RemoteRef:
-    """A ref of a remote and the version it points to; None for a signature."""
+    """A ref of a remote and the version it points to; None for a signature or an annotation."""
 
     name: str
     version: str | None
@@ -56,13 +56,15 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Pull:
-    """Result of a pull, and the move of the current branch; `checkout` is None when it was up to date."""
+    """Result of a pull, and the move of the current branch, which was up to date where neither `checkout` nor
+    `merged` is there."""
 
     fetched: Fetch
     branch: str
     old: str
     new: str
     checkout: CheckoutResult | None
+    merged: Merge | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Self, overload
 from mvc.api.audit import AuditVerbs
 from mvc.api.components import component_of, components_of
 from mvc.api.context import context_of
+from mvc.api.file_verbs import FileVerbs
+from mvc.api.import_verbs import ImportVerbs
 from mvc.api.move_verbs import MoveVerbs
 from mvc.api.name_verbs import NameVerbs
+from mvc.api.note_verbs import NoteVerbs
 from mvc.api.opened import Path
+from mvc.api.pick_verbs import PickVerbs
 from mvc.api.public import public
 from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.remote_verbs import RemoteVerbs
@@ -24,7 +28,7 @@ from mvc.api.results import (
     Explained,
     Head,
     IgnoreMatch,
-    Listed,
+    OptimizeReport,
     Status,
     StoreStats,
     VerifyReport,
@@ -34,13 +38,18 @@ from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
 from mvc.api.signing import signer_for
 from mvc.api.workspace_verbs import WorkspaceVerbs
+from mvc.api.write_verbs import WriteVerbs
 from mvcd.errors import NoRepository
 from mvcd.repo.change import commit
 from mvcd.repo.core.core import create, open_at
 from mvcd.repo.workspace import ignore, status
+from mvcd.repo.workspace.settings import load, top_rules
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
+    from mvc.api.diskuse import DiskUse
+    from mvc.api.log import Log
+    from mvc.api.pruning import PruneResult
     from mvcd.monitor import Monitor
 
 
@@ -87,14 +96,19 @@ class _OpenFile:
 
 
 class Repo(
+    FileVerbs,
+    ImportVerbs,
     MoveVerbs,
     NameVerbs,
+    NoteVerbs,
+    PickVerbs,
     ReleaseVerbs,
     SearchVerbs,
     RunVerbs,
     AuditVerbs,
     RemoteVerbs,
     WorkspaceVerbs,
+    WriteVerbs,
 ):
     """A repository and its workspace.
 
@@ -122,6 +136,8 @@ class Repo(
         try:
             core = open_at(where, monitor=monitor, lock_timeout=lock_timeout)
         except NoRepository:
+            core = None
+        if core is None:  # outside of the handler: what is wrong now has nothing to do with it
             context = context_of(where, None, author=author, full=False)
             core = create(where, context=context, monitor=monitor)
         self._hold(core, author)
@@ -153,6 +169,11 @@ class Repo(
 
     def __repr__(self) -> str:
         return f"mvc.Repo({self.root!r})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Opens the repository again where the copy arrives: in a process of `spawn`, of Dask or Ray. The copy
+        holds no lock and reports to no monitor."""
+        return _opened_again, (type(self), self.root, self._author, self._core.lock.timeout)
 
     @property
     def head(self) -> Head:
@@ -213,15 +234,25 @@ class Repo(
         component: str | None = None,
         all_refs: bool = False,
         first_parent: bool = False,
-    ) -> Iterator[Version]:
-        """Yields the versions that `rev` grew from, newest first; with `component`, those that changed it."""
-        from mvcd.repo.history import history  # late: start-up
+    ) -> Log:
+        """Returns the versions that `rev` grew from, newest first; with `component`, those that changed it.
 
-        found = history.history(
-            self._core, rev, limit=limit, component=component_of(component), all_refs=all_refs,
-            first_parent=first_parent,
-        )  # fmt: skip
-        return (public(Version, entry) for entry in found)
+        They are read as they are asked for, from the versions that are the newest now. Raises Failure: kind
+        "unknown-revision".
+        """
+        from mvc.api.log import Log  # late: start-up
+        from mvcd.repo.history import history
+
+        core, part = self._core, component_of(component)
+        starts = history.heads(core, rev, all_refs=all_refs)
+
+        def read() -> Iterator[Version]:
+            found = history.history(
+                core, starts=starts, limit=limit, component=part, first_parent=first_parent
+            )
+            return (public(Version, entry) for entry in found)
+
+        return Log(read)
 
     def show(self, rev: str = "HEAD") -> Version:
         """Returns one version."""
@@ -258,15 +289,6 @@ class Repo(
 
         return patch(diff._sides, diff.components)
 
-    def ls(
-        self, rev: str = "HEAD", path: Path | None = None, *, component: str | None = None
-    ) -> Iterator[Listed]:
-        """Yields the files of a version, by component and path."""
-        from mvcd.repo.history import listing  # late: start-up
-
-        inside = None if path is None else self._inside(path)
-        return listing.ls(self._core, rev, inside, component=component_of(component))
-
     def explain(self, *paths: Path, rev: str | None = None) -> Iterator[Explained]:
         """Yields, for each file at or below `paths` (by default all), which part it is, by which rule, how it
         was read and what was not understood: of the workspace, or of version `rev`.
@@ -278,20 +300,14 @@ class Repo(
         inside = [self._inside(path) for path in paths] or ["."]
         return explaining.explain(self._core, inside, rev)
 
-    def read(self, path: Path, rev: str = "HEAD") -> bytes:
-        """Returns the bytes of a file of a version."""
-        from mvcd.repo.history import listing  # late: start-up
-
-        return listing.read(self._core, self._inside(path), rev)
-
     # ---------------------------------------------------------------- care
 
-    def verify(self, *, read_data: bool = True) -> VerifyReport:
-        """Re-hashes every object (unless told not to) and follows every link, in a process of its own, since a
-        damaged index may end the process that reads it."""
+    def verify(self, *, read_data: bool = True, sample: float = 1.0) -> VerifyReport:
+        """Re-hashes every object (unless told not to), or a `sample` of them, and follows every link, in a
+        process of its own, since a damaged index may end the process that reads it."""
         from mvc.api.care import verify  # late: start-up
 
-        return verify(self.root, read_data=read_data, monitor=self._core.monitor)
+        return verify(self.root, read_data=read_data, sample=sample, monitor=self._core.monitor)
 
     def gc(
         self, *, dry_run: bool = False, expire_operations: timedelta | None = None
@@ -304,9 +320,38 @@ class Repo(
             kept = expire_operations // timedelta(microseconds=1)
         return gc.gc(self._core, context=self._context(), dry_run=dry_run, keep_operations_us=kept)
 
+    def optimize(self, *, dry_run: bool = False) -> OptimizeReport:
+        """Stores what is there in fewer bytes, with the codecs of this release; digests stay."""
+        from mvcd.repo.care import optimize  # late: start-up
+
+        return optimize.optimize(self._core, dry_run=dry_run)
+
+    def prune(self, *, dry_run: bool = False) -> PruneResult:
+        """Lets go of the content of automatic versions that no rule of `[retention]` in `mvc.toml` keeps; their
+        records stay. `undo` takes it back until the time of grace is over, and `gc` frees it then.
+
+        Raises Failure: kind "no-rules" without such a table.
+        """
+        from mvc.api.pruning import PruneResult  # late: start-up
+        from mvcd.repo.care import prune
+
+        done = prune.prune(self._core, context=self._context(), dry_run=dry_run)
+        return public(PruneResult, done)
+
+    def disk_use(self, below: Path | None = None) -> DiskUse:
+        """Tells what takes which bytes, and what removing it would free: by version, component and branch; with
+        `below`, also by what lies directly in that directory, or of that file. Reads all lists and no content.
+        """
+        from mvc.api.diskuse import DiskUse  # late: start-up
+        from mvcd.repo.care import diskuse
+
+        inside = None if below is None else self._inside(below)
+        return public(DiskUse, diskuse.disk_use(self._core, context=self._context(), below=inside))
+
     def check_ignore(self, *paths: Path) -> tuple[tuple[str, IgnoreMatch | None], ...]:
         """Finds for each path the rule that leaves it out of versions, if any."""
-        return tuple((os.fspath(p), ignore.check(self.root, self._inside(p))) for p in paths)
+        top = top_rules(load(self.root))
+        return tuple((os.fspath(p), ignore.check(self.root, self._inside(p), top)) for p in paths)
 
     def doctor(self) -> tuple[Check, ...]:
         """Checks what the repository stands on: store, file system, free space, kernels."""
@@ -317,3 +362,7 @@ class Repo(
     def stats(self) -> StoreStats:
         """Counts what the store holds."""
         return self._core.store.stats()
+
+
+def _opened_again(kind: type[Repo], root: str, author: str | None, lock_timeout: float) -> Repo:
+    return kind._around(open_at(root, lock_timeout=lock_timeout), author)

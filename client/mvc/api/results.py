@@ -6,11 +6,12 @@ Values that hold no id are the engine's own and only re-exported.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from mvc.api.public import made_from
+from mvc.api.shown import Grid, Shown, first_line, html_table, labels
 from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Provenance, Value
@@ -20,11 +21,15 @@ from mvcd.repo.records.results import (
     Explained,
     Listed,
     PathChange,
+    PathEntry,
+    PathRename,
 )
 from mvcd.repo.workspace.ignore import IgnoreMatch
-from mvcd.store.api import CollectReport, StoreStats
+from mvcd.store.api import CollectReport, OptimizeReport, StoreStats
 
 __all__ = [
+    "Annotation",
+    "Annotations",
     "Branch",
     "Check",
     "CheckoutResult",
@@ -40,8 +45,12 @@ __all__ = [
     "Listed",
     "Monitor",
     "Operation",
+    "OptimizeReport",
     "PathChange",
+    "PathEntry",
+    "PathRename",
     "Provenance",
+    "Pruned",
     "Status",
     "StoreStats",
     "SubPart",
@@ -63,9 +72,21 @@ class ComponentRoot:
     size: int
 
 
-@made_from("version", number="version.generation")
 @dataclass(frozen=True, slots=True)
-class Version:
+class Pruned:
+    """A version whose content is not kept here, since `time`, by the rules `rule`. `here`: it still is, and
+    stays until `until`. `remotes` are known to have it."""
+
+    time: datetime
+    until: datetime
+    rule: str
+    here: bool
+    remotes: tuple[str, ...]
+
+
+@made_from("version", number="version.generation")
+@dataclass(frozen=True, slots=True, repr=False)
+class Version(Shown):
     """An immutable point of history. `number` is its generation: `v12` is 12 steps from the empty version."""
 
     id: str
@@ -81,6 +102,13 @@ class Version:
     provenance: Provenance
     tracked: tuple[str, ...]
     refs: tuple[str, ...] = ()  # "HEAD -> main", "main", "tag: v1.0", ...
+    pruned: Pruned | None = None  # its content is not kept here
+    annotations: Mapping[str, str] = field(
+        default_factory=dict
+    )  # text under keys, written beside it
+    numbered: bool = (
+        True  # whether vN names it here; what a merge brought in has its own line's number
+    )
 
     @property
     def size(self) -> int:
@@ -91,6 +119,80 @@ class Version:
     def files(self) -> int:
         """Number of files."""
         return sum(c.files for c in self.components.values())
+
+    def _brief(self) -> str:
+        more = [f"+{len(self.refs) - 2}"] if len(self.refs) > 2 else []
+        names = f" ({', '.join([*self.refs[:2], *more])})" if self.refs else ""
+        return f"v{self.number} {self.id[:10]}{names} {first_line(self.message)!r}"
+
+    def _grid(self) -> Grid:
+        return versions_grid(f"v{self.number} {self.id[:10]}", [self])
+
+    def _repr_html_(self) -> str:
+        """Shows the version in a notebook, a line for each thing that it records."""
+        grid = self._grid()
+        title = f"{grid.title} {first_line(self.message)}"
+        rows = [*zip(grid.columns, grid.rows[0], strict=True), ("names", ", ".join(self.refs))]
+        return html_table(Grid(title, ("", "value"), rows))
+
+
+_VERSION_COLUMNS = ("number", "version", "time", "author", "message", "trigger", "files", "size")
+
+
+def versions_grid(title: str, versions: Sequence[Version]) -> Grid:
+    """A row for each version: what it is, then its settings and metrics, None where it has none of the name."""
+    keys = [
+        (kind, key)
+        for version in versions
+        for kind, values in _recorded(version).items()
+        for key in values
+    ]
+    named = labels(sorted(set(keys)), _VERSION_COLUMNS)
+    rows = []
+    for version in versions:
+        values = _recorded(version)
+        about = (
+            version.number, version.id, version.time, version.author, version.message,
+            version.trigger, version.files, version.size,
+        )  # fmt: skip
+        rows.append((*about, *(values[kind].get(key) for kind, key in named)))
+    return Grid(title, (*_VERSION_COLUMNS, *named.values()), rows)
+
+
+def _recorded(version: Version) -> Mapping[str, Mapping[str, Value]]:
+    return {"hyperparameter": version.hyperparameters, "metric": version.metrics}
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """Text under a key of a version, when it was written there and by whom."""
+
+    key: str
+    text: str
+    time: datetime
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations(Mapping[str, str]):
+    """A version's annotations, a mapping of key to text: `repo.annotations("v3")["accuracy"]`. `entries` tell
+    by whom and when each was written, in the order of keys."""
+
+    version: str
+    number: int
+    entries: tuple[Annotation, ...]
+
+    def __getitem__(self, key: str) -> str:
+        for entry in self.entries:
+            if entry.key == key:
+                return entry.text
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry.key for entry in self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +217,13 @@ class Status:
     tracked: tuple[str, ...]
     left_out: tuple[Component | SubPart, ...] = ()  # absent here by choice, and not deleted
     unparsed: tuple[tuple[str, str], ...] = ()  # (path, why its settings or metrics are not known)
+    unknown_settings: tuple[str, ...] = ()  # what mvc.toml has that means nothing, in words
+    renamed: tuple[PathRename, ...] = ()  # same inode, size and time; neither added nor deleted
 
     @property
     def clean(self) -> bool:
         """Whether nothing differs from the version."""
-        return not (self.added or self.modified or self.deleted)
+        return not (self.added or self.modified or self.deleted or self.renamed)
 
 
 WITHOUT_CONTENT = frozenset({"a fifo", "a socket", "a device", "metadata of another repository"})
@@ -146,6 +250,10 @@ class CommitResult:
     ] = ()  # (path, target) of new links out of the workspace
     signer: str | None = None  # fingerprint of the key that signed the version
     unparsed: tuple[tuple[str, str], ...] = ()  # (path, why its settings or metrics are not known)
+    unfound_bases: tuple[
+        tuple[str, str], ...
+    ] = ()  # (line of [bases] in mvc.toml, why it was of no use and what helps)
+    dubious: tuple[tuple[str, str], ...] = ()  # new (path, what it seems to be), seldom meant
 
     @property
     def unsaved(self) -> tuple[tuple[str, str], ...]:
@@ -175,6 +283,7 @@ class Branch:
     version: str
     number: int
     current: bool
+    rev: str = ""  # how it is written as a revision: "heads/v1" of v1
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +295,7 @@ class Tag:
     number: int
     message: str = ""
     signer: str | None = None  # fingerprint of the key that signed it, of a tag just made
+    rev: str = ""  # how it is written as a revision: "tags/v1" of v1
 
 
 @made_from(refs=lambda operation: tuple(move.name for move in operation.moves))

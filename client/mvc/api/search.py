@@ -7,6 +7,7 @@ from datetime import datetime
 
 from mvc.api.public import made_from
 from mvc.api.results import Value, Version
+from mvc.api.shown import Grid, Shown, labels
 
 __all__ = [
     "Bisection",
@@ -41,16 +42,26 @@ class ComparedRow:
     message: str
     refs: tuple[str, ...]
     cells: tuple[Value, ...]
+    numbered: bool = True  # whether vN names it here
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Shown):
     """A table of versions. `columns`: the keys that differ, or those asked for; `hidden` counts the others."""
 
     columns: tuple[ComparedColumn, ...]
     rows: tuple[ComparedRow, ...]
     hidden: int
     alike: int = 0  # of the hidden ones, those that are alike in all versions
+
+    def _brief(self) -> str:
+        return f"of {len(self.rows)} versions in {len(self.columns)} columns"
+
+    def _grid(self) -> Grid:
+        about = ("number", "version", "time", "author", "message")
+        named = labels(((column.kind, column.key) for column in self.columns), about)
+        rows = [(r.number, r.version, r.time, r.author, r.message, *r.cells) for r in self.rows]
+        return Grid(f"{len(rows)} versions compared", (*about, *named.values()), rows)
 
 
 @made_from(version="entry")
@@ -123,10 +134,25 @@ class Point:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
+@dataclass(frozen=True, slots=True, repr=False)
+class Series(Shown):
     """One metric along one line of history, oldest first."""
 
     metric: str
     rev: str
     points: tuple[Point, ...]
+
+    def _brief(self) -> str:
+        count = len(self.points)
+        if not count:
+            return f"{self.metric} of {self.rev}: no points"
+        first, last = self.points[0].value, self.points[-1].value
+        return f"{self.metric} of {self.rev}: {count} points, {first:.6g} to {last:.6g}"
+
+    def _grid(self) -> Grid:
+        rows = [
+            (self.rev, self.metric, p.number, p.version, p.time, p.step, p.value)
+            for p in self.points
+        ]
+        columns = ("rev", "metric", "number", "version", "time", "step", "value")
+        return Grid(f"{self.metric} of {self.rev}", columns, rows)

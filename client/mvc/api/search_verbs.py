@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mvc.api.components import component_of
-from mvc.api.opened import Opened
+from mvc.api.opened import Opened, Path
 from mvc.api.public import public
 from mvc.api.results import Version
 
@@ -26,6 +26,7 @@ class SearchVerbs(Opened):
         best: str | None = None,
         lowest: bool | None = None,
         touching: str | None = None,
+        paths: Iterable[Path] = (),
         component: str | None = None,
         limit: int | None = None,
         all_refs: bool = False,
@@ -33,7 +34,8 @@ class SearchVerbs(Opened):
     ) -> Iterator[Version]:
         """Finds versions that meet a condition such as "val_acc>0.9 and lr<1e-3", newest first.
 
-        `touching`: those that changed a path, tensor, hyperparameter or metric. `best`: by this metric, the
+        `touching`: those that changed a path, tensor, hyperparameter or metric. `paths`: those that changed one
+        of these files or directories. `best`: by this metric, the
         best (10) first; `lowest` says which way is better where the name does not tell. `mvc log --help`
         explains conditions. Raises ExpressionError, which knows the place of the mistake, and UsageError: kind
         "no-direction".
@@ -41,8 +43,9 @@ class SearchVerbs(Opened):
         from mvcd.repo.history import search  # late: start-up
 
         found = search.find(
-            self._core, rev, where=where, best=best, lowest=lowest, touching=touching, limit=limit,
-            component=component_of(component), all_refs=all_refs, first_parent=first_parent,
+            self._core, rev, where=where, best=best, lowest=lowest, touching=touching,
+            paths=self._absolute(paths), limit=limit, component=component_of(component),
+            all_refs=all_refs, first_parent=first_parent,
         )  # fmt: skip
         return (public(Version, entry) for entry in found)
 

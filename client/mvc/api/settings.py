@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mvcd.repo.core.config import Config
 
-__all__ = ["Config", "user_config", "user_config_path", "user_setting"]
+__all__ = ["Config", "setting_at", "user_config", "user_config_path", "user_setting"]
 
 
 def user_config_path() -> str | None:
@@ -51,3 +52,23 @@ def user_setting(key: str) -> str | None:
         return user_config().get(key)
     except (MvcError, OSError):
         return None
+
+
+def setting_at(directory: str, key: str) -> str | None:
+    """Reads a setting of the repository at or above a directory, else your own; None where neither has it.
+
+    Opens no store, and loads nothing of the engine where there are no settings. Raises Failure where the
+    repository's cannot be read.
+    """
+    above = [directory, *map(str, pathlib.Path(directory).parents)]
+    if not any(os.path.exists(os.path.join(place, ".mvc")) for place in above):
+        mine = user_config_path()
+        return user_setting(key) if mine is not None and os.path.exists(mine) else None
+    from mvcd.errors import NoRepository  # late: start-up
+    from mvcd.repo.core.location import find
+
+    try:
+        found = find(directory).config().get(key)
+    except NoRepository:
+        found = None
+    return user_setting(key) if found is None else found

@@ -19,6 +19,7 @@ from mvc.api.context import git_settings
 from mvc.api.opened import Opened
 from mvc.api.settings import user_setting
 from mvcd.errors import AuthError, Failure, UsageError
+from mvcd.repo.records.names import known_name, read_as
 from mvcd.repo.records.refs import SIGNATURES, TAGS
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class SignatureVerbs(Opened):
         from mvc.api.signatures import SignatureReport  # late: start-up
 
         store, id = self._core.store, self._core.resolve(rev)
-        tag = rev if store.ref(TAGS + rev) is not None else None
+        name = known_name(rev, TAGS, self._core.revisions.has)
+        free = rev.startswith(TAGS) or read_as(name) is None
+        tag = name if free and self._core.revisions.has(TAGS + name) else None
         found: list[SignatureStatus] = []
         if store.refs(f"{SIGNATURES}tags/{tag}/" if tag else f"{SIGNATURES}{id}/"):
             from mvcd.repo.trust import judging  # late: start-up

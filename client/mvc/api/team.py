@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from mvc.api.audit import AuditEntry, AuditState, check_audit, read_audit
 from mvc.api.public import made_from, public
-from mvc.api.results import CollectReport, Monitor, VerifyReport
+from mvc.api.results import CollectReport, Monitor, OptimizeReport, VerifyReport
 from mvcd.errors import UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.care.gc import collect_store
+from mvcd.repo.care.optimize import optimize_store
 from mvcd.repo.care.verify import verify_apart
 from mvcd.team import records
 from mvcd.team.auditlog import By
@@ -328,18 +329,37 @@ class TeamServer:
     ) -> CollectReport:
         """Frees content of a repository here, like `Repo.gc`; the server may run."""
         age = _KEEP if expire_operations is None else expire_operations
-        oldest = _by().time_us - age // timedelta(microseconds=1)
+        now = _by().time_us
+        oldest = now - age // timedelta(microseconds=1)
         with self._root.open_repository(name) as store:
             return collect_store(
-                store, dry_run=dry_run, oldest_us=oldest, monitor=monitor or Silent()
+                store, dry_run=dry_run, oldest_us=oldest, now_us=now, monitor=monitor or Silent()
             )
 
+    def optimize(
+        self, name: str, *, dry_run: bool = False, monitor: Monitor | None = None
+    ) -> OptimizeReport:
+        """Stores what a repository here has in fewer bytes, like `Repo.optimize`; the server may run."""
+        with self._root.open_repository(name) as store:
+            return optimize_store(store, dry_run=dry_run, monitor=monitor or Silent())
+
     def verify(
-        self, name: str, *, read_data: bool = True, monitor: Monitor | None = None
+        self,
+        name: str,
+        *,
+        read_data: bool = True,
+        sample: float = 1.0,
+        monitor: Monitor | None = None,
     ) -> VerifyReport:
         """Verifies a repository here, like `Repo.verify`, and its audit log."""
         path = self._root.listed_path(name)
-        report = verify_apart(path, read_data=read_data, monitor=monitor or Silent(), partial=False)
+        report = verify_apart(
+            path,
+            read_data=read_data,
+            sample=sample,
+            monitor=monitor or Silent(),
+            partial=False,
+        )
         return public(VerifyReport, report)
 
     # ---------------------------------------------------------------- the audit log

@@ -1,7 +1,7 @@
 """Tensors compared: the engine's own values, in a module of their own since only `diff` needs them."""
 
 from mvcd.inspect.statistics import Statistics as TensorStatistics
-from mvcd.repo.compare.tensorform import TensorForm
+from mvcd.repo.compare.tensortable import TensorForm
 from mvcd.repo.compare.weights import TensorDiff, Weights
 
 __all__ = ["TensorDiff", "TensorForm", "TensorStatistics", "Weights"]

@@ -2,6 +2,12 @@
 
 start       `mvc --version`, before anything is imported
 main        entry point: parses, runs, turns every error into a message and an exit code
+examples    an example of each verb, for its help
+habits      words of git, DVC and others, and the command here
+aliases     verbs of one's own, from the settings
+picked      conflicts, and options about them
+completing, shells    what may stand at the cursor | how shells ask for it
+words       which words of a command line are versions, and which paths
 verbs       the table of verbs in workflow order, one line each
 commands/   one file a verb: arguments, help and run together
 options     options that every verb takes, and the class of a verb

@@ -96,14 +96,10 @@ def data(found: DataChange, summarised: Mapping[str, TableChange] | None) -> Jso
         "images": {path: {"old": a, "new": b} for path, (a, b) in found.images.items()},
         "duplicates": [list(paths) for paths in found.duplicates],
         "repeated": found.repeated,
-        "overlaps": [
-            {
-                "splits": list(overlap.splits),
-                "files": overlap.files,
-                "examples": [list(pair) for pair in overlap.examples],
-            }
-            for overlap in found.overlaps
-        ],
+        "overlaps": [documents.overlap(overlap) for overlap in found.overlaps],
+        "near_overlaps": [documents.near_overlap(near) for near in found.near],
+        "not_looked_at": found.unlooked,
+        "not_listed": found.unlisted,
     }
 
 
@@ -117,6 +113,9 @@ def _table_change(found: TableChange) -> Json:
         "columns_removed": [column.name for column in found.columns_removed],
         "columns_retyped": [column.name for _, column in found.columns_retyped],
         "columns_reordered": found.reordered,
+        "shards": None
+        if found.shards is None
+        else {"old": found.shards[0], "new": found.shards[1], "changed": list(found.files)},
     }
 
 

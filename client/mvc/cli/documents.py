@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.diff import Diff, FileChanges, TensorChanges, ValueChange
+    from mvc.api.diff import (
+        Diff,
+        FileChanges,
+        NearOverlap,
+        Overlap,
+        TensorChanges,
+        ValueChange,
+    )
     from mvc.api.lineage import Lineage
     from mvc.api.repo import Repo
     from mvc.api.results import (
@@ -64,10 +71,15 @@ def status(status: Status) -> Json:
         "added": listed(status.added),
         "modified": listed(status.modified),
         "deleted": listed(status.deleted),
+        "renamed": [
+            {"from": one.old, "to": one.new, "component": one.component.value}
+            for one in status.renamed
+        ],
         "untracked": list(status.untracked),
         "tracked": list(status.tracked),
         "skipped": _skipped(status.skipped),
         "left_out": [c.value for c in status.left_out],
+        "unknown_settings": list(status.unknown_settings),
     }
 
 
@@ -89,6 +101,10 @@ def commit(result: CommitResult) -> Json:
         "skipped": _skipped(result.skipped),
         "unsaved": _skipped(result.unsaved),
         "links_out": [{"path": path, "target": target} for path, target in result.leading_out],
+        "dubious": [{"path": path, "what": what} for path, what in result.dubious],
+        "unfound_bases": [
+            {"line": line, "reason": reason} for line, reason in result.unfound_bases
+        ],
         "signer": result.signer,
     }
 
@@ -127,6 +143,22 @@ def version(version: Version) -> Json:
         "refs": list(version.refs),
         "hyperparameters": _values(version.hyperparameters),
         "metrics": _values(version.metrics),
+        "pruned": pruned(version),
+        "annotations": dict(version.annotations),
+    }
+
+
+def pruned(version: Version) -> Json | None:
+    """Null for a version whose content is kept; `here`: it still is."""
+    found = version.pruned
+    if found is None:
+        return None
+    return {
+        "time": found.time.isoformat(),
+        "until": found.until.isoformat(),
+        "rule": found.rule,
+        "here": found.here,
+        "remotes": list(found.remotes),
     }
 
 
@@ -171,6 +203,25 @@ def diff(diff: Diff) -> Json:
         "metrics": {k: {**change(c), "better": c.better} for k, c in diff.metrics.items()},
         "tensors": {path: _tensors(changes) for path, changes in diff.tensors.items()},
         "tensors_across": None if diff.across is None else _tensors(diff.across),
+    }
+
+
+def overlap(found: Overlap) -> Json:
+    return {
+        "splits": list(found.splits),
+        "files": found.files,
+        "examples": [list(pair) for pair in found.examples],
+    }
+
+
+def near_overlap(found: NearOverlap) -> Json:
+    """`share`: of the larger file's bytes."""
+    return {
+        "splits": list(found.splits),
+        "files": found.files,
+        "examples": [
+            {"paths": [first, second], "share": share} for first, second, share in found.examples
+        ],
     }
 
 

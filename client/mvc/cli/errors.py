@@ -194,7 +194,7 @@ def _unforeseen(code: int, error: BaseException, words: Sequence[str]) -> Report
             code,
             "installation",
             f"mvc is not installed whole: {error}",
-            help="pip install --force-reinstall mvc  (or, in a clone: pip install .)",
+            help="pip install --force-reinstall mvcd  (or, in a clone: pip install .)",
         )
     return Report(
         code,
@@ -211,9 +211,21 @@ def _usage(code: int, error: click.ClickException) -> Report:
     help: str | None = None
     if isinstance(error, click.UsageError) and error.ctx is not None:
         help = f"{error.ctx.command_path} --help"
+    habit = getattr(error, "habit", None) or _habit(error)
+    if habit is not None:
+        return Report(code, "usage", _sentence(text), help=habit)
     if near:
         help = "did you mean " + " or ".join(sorted(near)) + "?"
     return Report(code, "usage", _sentence(text), help=help)
+
+
+def _habit(error: click.ClickException) -> str | None:
+    """What does here what an option of another tool does there."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return None
+    from mvc.cli import habits  # late: start-up
+
+    return habits.of_option(error.ctx.command_path.removeprefix("mvc "), error.option_name)
 
 
 def _sentence(text: str) -> str:

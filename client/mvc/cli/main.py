@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,6 +21,9 @@ from mvc.cli import errors
 from mvc.cli.face import Face
 from mvc.cli.options import global_options, not_text
 from mvc.cli.verbs import SECTIONS, SUMMARIES
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _HELP = """Version control for machine-learning models.
 
@@ -37,7 +41,8 @@ class Mvc(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in SUMMARIES:
             return None
-        module = import_module(f"mvc.cli.commands.{cmd_name.replace('-', '_')}")
+        name = cmd_name.replace("-", "_")
+        module = import_module(f"mvc.cli.commands.{name}{'_' * iskeyword(name)}")
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -46,9 +51,20 @@ class Mvc(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in SUMMARIES and not name.startswith("-") and not ctx.resilient_parsing:
-            raise no_such_verb(name, ctx)
+        if name not in SUMMARIES and not name.startswith("-"):
+            from mvc.cli.aliases import expanded  # late: start-up
+
+            args = [*expanded(name, ctx.ensure_object(Face).directories), *args[1:]]
+            if args[0] not in SUMMARIES and not ctx.resilient_parsing:
+                raise no_such_verb(args[0], ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        from mvc.cli import completing  # late: start-up
+
+        return completing.verbs(ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         width = max(map(len, SUMMARIES))
@@ -60,7 +76,9 @@ class Mvc(click.Group):
         """Never returns: ends in SystemExit, with a code of errors.EXIT_CODES."""
         words = list(sys.argv[1:] if args is None else args)
         if "_MVC_COMPLETE" in os.environ:
-            self._main_shell_completion({}, "mvc", "_MVC_COMPLETE")
+            from mvc.cli.shells import answer  # late: start-up
+
+            answer(self, os.environ["_MVC_COMPLETE"])
         face = Face()
         try:
             code = self._run(words, face)
@@ -90,10 +108,14 @@ def _require_text(words: Sequence[str]) -> None:
 
 
 def no_such_verb(name: str, context: click.Context) -> click.UsageError:
-    """The error about a verb that does not exist, with verbs of a similar name."""
+    """The error about a verb that does not exist: what does here what it does elsewhere, or verbs of a similar
+    name."""
     from difflib import get_close_matches  # late: start-up
 
+    from mvc.cli import habits
+
     error = click.UsageError(f"there is no verb {name!r}", context)
+    error.habit = habits.of_verb(name)  # type: ignore[attr-defined]
     error.possibilities = [f"mvc {n}" for n in get_close_matches(name, SUMMARIES)]  # type: ignore[attr-defined]
     return error
 
@@ -184,6 +206,9 @@ def _prepare_last_words() -> None:
         return
     from mvc.api.faults import last_words  # late: start-up
 
+    if "_MVC_COMPLETE" in os.environ:  # nothing is printed into a line that somebody types
+        last_words("", errors.OK)
+        return
     report = errors.FAULT
     text = "".join(f"{label}: {said}\n" for label, said in report.lines())
     last_words(f"{report.document()}\n" if "--json" in sys.argv else text, report.code)

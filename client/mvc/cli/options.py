@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import click
@@ -120,7 +121,12 @@ class Verb(click.Command):
         """What each exit code means, for this verb."""
         return {code: text for code, text in sorted({**self.common, **self.exits}.items()) if text}
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from mvc.cli.examples import examples  # late: start-up
+
+        if found := examples(ctx.command_path.partition(" ")[2]):
+            with formatter.section("Examples"):
+                formatter.write_dl(list(found.items()), col_max=44)
         with formatter.section("Exit status"):
             formatter.write_dl([(str(code), text) for code, text in self.exit_status().items()])
         with formatter.section("Everywhere"):
@@ -185,6 +191,9 @@ def instead(context: click.Context, command: click.Command, **values: Any) -> An
 
 
 BUSY = {11: EXIT_HELP[11], 12: EXIT_HELP[12]}
+
+OPERATIONS_KEPT = timedelta(days=30)
+"""How long `mvc gc` keeps what only the operation log reaches, unless it is told otherwise."""
 """Exit codes of verbs that change something: another may be at it, or it may not be ours to change."""
 DAMAGE = {14: EXIT_HELP[14]}
 REMOTE_EXITS = BUSY | DAMAGE | {12: EXIT_HELP[12], 13: EXIT_HELP[13]}

@@ -30,10 +30,11 @@ def main() -> None:
     # The process is short and makes next to no cycles: looking for them every 700 objects is a tenth of the
     # time of a commit of 100,000 files.
     gc.set_threshold(100_000, 50, 100)
-    from mvc.api.heap import keep_blocks  # late: start-up
-    from mvc.cli.main import main as run
+    if "_MVC_COMPLETE" not in os.environ:  # who completes a word allocates little, and waits for it
+        from mvc.api.heap import keep_blocks  # late: start-up
 
-    keep_blocks(heaps=max(2, os.cpu_count() or 2))
+        keep_blocks(heaps=max(2, os.cpu_count() or 2))
+    from mvc.cli.main import main as run  # late: start-up
 
     try:
         run()

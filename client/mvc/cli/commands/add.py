@@ -27,6 +27,11 @@ def command(face: Face, paths: tuple[str, ...]) -> None:
     for path in paths:
         if not _readable(path):
             face.warn(f"{path} cannot be read: it is skipped until it can")
+    for path, match in face.repo.check_ignore(*(p for p in added if p != ".")):
+        if match is not None:
+            face.warn(
+                f"{path} is left out by {match}, and tracked since you name it: mvc untrack {path}"
+            )
     for path in added:
         face.say(f"Tracking {text.safe(path) if path != '.' else 'everything here'}")
     if not added:

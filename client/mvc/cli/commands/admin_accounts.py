@@ -196,8 +196,9 @@ def grant() -> None:
     \b
     read       see it
     append     add content, and refs below auto/: right for training boxes
-    write      move branches, add tags, signatures and stage records
-    maintain   move and delete tags, delete signatures
+    write      move branches, add tags, signatures and stage records,
+               annotate versions
+    maintain   move and delete tags, delete signatures and annotations
     admin      as maintain; accounts are changed here, on the server
     """
 

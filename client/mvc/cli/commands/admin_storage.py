@@ -7,7 +7,7 @@ from typing import TextIO
 import click
 
 from mvc.cli import text
-from mvc.cli.commands import gc, verify
+from mvc.cli.commands import gc, optimize, verify
 from mvc.cli.commands.admin_accounts import (
     NO_REPOSITORY,
     ServerGroup,
@@ -154,16 +154,29 @@ def repo_gc(face: Face, name: str, dry_run: bool, age: str | None, root: str | N
     gc.answer(face, report, dry_run=dry_run)
 
 
-@repo.command("verify", exits=DAMAGE | NO_REPOSITORY)
+@repo.command("optimize", exits=NO_REPOSITORY)
 @click.argument("name")
-@click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
+@click.option("-n", "--dry-run", is_flag=True, help="Only estimate what would be freed.")
 @root_option
 @click.pass_obj
-def repo_verify(face: Face, name: str, quick: bool, root: str | None) -> int:
+def repo_optimize(face: Face, name: str, dry_run: bool, root: str | None) -> None:
+    """Store what NAME has in fewer bytes, with the codecs of this release; the server may run."""
+    with server(root) as team:
+        report = team.optimize(name, dry_run=dry_run, monitor=face.monitor())
+    optimize.answer(face, report, dry_run=dry_run)
+
+
+@repo.command("verify", exits=DAMAGE | NO_REPOSITORY)
+@click.argument("name")
+@click.option("--quick", is_flag=True, help="Check the index and all links, but decode no content.")
+@verify.sample_option
+@root_option
+@click.pass_obj
+def repo_verify(face: Face, name: str, quick: bool, sample: float, root: str | None) -> int:
     """Re-hash the content of NAME and follow every link, also the audit log's; the server may run."""
     with server(root) as team:
-        report = team.verify(name, read_data=not quick, monitor=face.monitor())
-    return verify.answer(face, report, quick=quick)
+        report = team.verify(name, read_data=not quick, sample=sample, monitor=face.monitor())
+    return verify.answer(face, report, quick=quick, sample=sample)
 
 
 @click.group("quota", cls=ServerGroup)

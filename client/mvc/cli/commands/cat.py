@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from mvc.api.version_paths import split_path
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE, verb
 
@@ -23,11 +24,15 @@ def command(face: Face, file: str, rev: str | None) -> None:
 
     With --rev the whole argument is the path, colons included. With --json the answer has its size and its
     bytes in base64.
+
+    \b
+    mvc cat v12:params.yaml      a file as version 12 has it
+    mvc cat model.pt > last.pt   as last saved
     """
     path = file
     if rev is None:
-        before, colon, after = file.partition(":")
-        rev, path = (before or "HEAD", after) if colon else ("HEAD", file)
+        before, after = split_path(file)
+        rev, path = ("HEAD", file) if after is None else (before, after)
     with face.repo.open(os.path.abspath(path), rev) as source:
         if face.json:
             import base64  # late: start-up

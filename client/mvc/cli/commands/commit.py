@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from mvc.cli import documents
+from mvc.api.errors import Failure
+from mvc.cli import documents, text
 from mvc.cli.errors import EXIT_HELP, OK, PARTIAL
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
 from mvc.cli.screens.commit import lines, warnings
+from mvc.cli.screens.notes import DESCRIPTION
 
 if TYPE_CHECKING:
     from mvc.api.results import CommitResult
@@ -34,6 +36,11 @@ if TYPE_CHECKING:
     type=click.File("r", encoding="utf-8"),
     help="Read the message from FILE; - is stdin.",
 )
+@click.option(
+    "--amend",
+    is_flag=True,
+    help="Give the last version another message: its description; see mvc describe.",
+)
 @click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")
 @click.option("--allow-empty", is_flag=True, help="Save a version even if nothing changed.")
 @click.option("-S", "--sign/--no-sign", default=None,
@@ -43,6 +50,7 @@ def command(
     face: Face,
     messages: tuple[str, ...],
     file: TextIO | None,
+    amend: bool,
     author: str | None,
     allow_empty: bool,
     sign: bool | None,
@@ -53,15 +61,56 @@ def command(
     does not have yet is stored. If an old version is checked out, a branch is made for the new one.
 
     Without -m or -F, on a terminal, an editor opens for the message.
+
+    A version never changes, so --amend writes the message beside it. To save other content in place of the last
+    version: mvc undo, which leaves the files as they are, then mvc commit. Where mvcd has saved this very state
+    by itself, the message is written beside that version.
     """
-    result = face.repo.commit(
-        _message(messages, file), author=author, allow_empty=allow_empty, sign=sign
-    )
+    if amend:
+        return _amend(face, _message(messages, file))
+    message = _message(messages, file)
+    try:
+        result = face.repo.commit(message, author=author, allow_empty=allow_empty, sign=sign)
+    except Failure as error:
+        if error.kind == "nothing-to-commit" and _saved_by_itself(face):
+            return _described(face, message, "This state is saved already: your message is on")
+        raise
     if face.json:
         face.answer(documents.commit(result))
     else:
         face.say(*lines(result, verbose=face.verbose > 0))
     return warn(face, result)
+
+
+def _amend(face: Face, message: str) -> int:
+    """Describes HEAD. Raises Failure(kind="changes-to-amend") where the files differ from it."""
+    status = face.repo.status()
+    if not status.head.number:
+        raise Failure("there is no version to amend", kind="no-versions", help="mvc commit -m TEXT")
+    if not status.clean:
+        raise Failure(
+            "there are changes, and --amend takes only a message",
+            kind="changes-to-amend",
+            cause="a version never changes",
+            help="mvc commit -m TEXT  (another version); or in its place: mvc undo, then mvc commit",
+        )
+    return _described(face, message, "Its message stays beside it. Described")
+
+
+def _saved_by_itself(face: Face) -> bool:
+    """Whether HEAD is a version that mvcd made and nobody has described yet."""
+    if not face.repo.head.number:
+        return False
+    head = face.repo.show("HEAD")
+    return head.trigger == "auto" and DESCRIPTION not in head.annotations
+
+
+def _described(face: Face, message: str, said: str) -> int:
+    found = face.repo.annotate("HEAD", {DESCRIPTION: message})
+    if face.json:
+        face.answer({"version": found.version, "number": found.number, "description": message})
+    face.say(f"{said} v{found.number} {text.short(found.version)}")
+    return OK
 
 
 def warn(face: Face, result: CommitResult) -> int:
@@ -75,7 +124,7 @@ def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
     if messages and file is not None:
         raise click.UsageError("-m and -F exclude each other", click.get_current_context())
     if file is not None:
-        message = _read(file)
+        message = read_text(file)
     elif messages:
         message = "\n\n".join(messages)
     elif sys.stdin.isatty() and sys.stdout.isatty():
@@ -87,7 +136,8 @@ def _message(messages: tuple[str, ...], file: TextIO | None) -> str:
     return str(message).strip()
 
 
-def _read(file: TextIO) -> str:
+def read_text(file: TextIO) -> str:
+    """The text of a file that was named for a message. Raises UsageError unless it is UTF-8."""
     try:
         return file.read()
     except UnicodeDecodeError:

@@ -22,14 +22,13 @@ def command(face: Face, shell: str) -> None:
     fish        mvc completion fish > ~/.config/fish/completions/mvc.fish
     powershell  mvc completion powershell | Out-String | Invoke-Expression
     """
-    from click.shell_completion import get_completion_class  # late: start-up
-
+    from mvc.cli import shells  # late: start-up
     from mvc.cli.main import cli
 
-    kind = get_completion_class(shell)
-    if kind is None:
+    completion = shells.shell(shell, cli)
+    if completion is None:
         raise click.UsageError(
             f"click {click.__version__} has no completion for {shell}", click.get_current_context()
         )
-    script = kind(cli, {}, "mvc", "_MVC_COMPLETE").source()
+    script = completion.source()
     face.answer({"shell": shell, "script": script}, [script])

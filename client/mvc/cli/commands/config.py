@@ -22,14 +22,34 @@ _USER = click.option(
 def command() -> None:
     """Read and write settings of this repository, or with --user your own.
 
+    The repository's settings come before your own. Settings of a project, which are versioned with it, are in
+    mvc.toml.
+
     \b
-    user.name, user.email    who you are in versions; the repository's
-                             setting comes before your own
-    signing.key              the SSH key of mvc commit -S, mvc tag -s, mvc sign
+    user.name, user.email    who you are in versions [git's, or the login]
+    signing.key              the SSH key of mvc commit -S, mvc tag -s,
+                             mvc sign [git's]
     signing.allowed_signers  a file that says whose signatures are good
+                             [git's]
     signing.revoked          a file of keys whose signatures are not good
-    commit.sign              true: sign every version that you make
-    store.path               where the content of this repository is
+                             [git's]
+    commit.sign              sign every version that you make [false]
+    store.path               where the content is [.mvc/store]
+    gc.auto                  mvcd frees by itself what nothing reaches [true]
+    optimize.auto            mvcd stores anew, when idle, what that makes
+                             smaller [true]
+    watch.hook               a command that mvcd runs after each version
+    watch.push               the remote that mvcd pushes its versions to
+    alias.NAME               a verb of your own: words that NAME stands for
+    remote.NAME.url          the address of a remote: mvc remote add
+    remote.NAME.mvcd         how ssh starts mvcd on that machine [mvcd]
+    remote.NAME.ca           certificates that its server's is checked by
+                             [the system's]
+    remote.NAME.certificate, remote.NAME.key
+                             your certificate for its server, and its key
+    remote.NAME.insecure     talk to it without TLS [false]
+    partial.remote           where content comes from that a clone left out
+                             [origin]
     """
 
 
@@ -80,8 +100,30 @@ def unset(face: Face, key: str, user: bool) -> None:
 
 @command.command("list")
 @_USER
+@click.option(
+    "--show-origin",
+    is_flag=True,
+    help="Print the file that each is from; of one key the first counts.",
+)
 @click.pass_obj
-def list_(face: Face, user: bool) -> None:
-    """Print all settings."""
+def list_(face: Face, user: bool, show_origin: bool) -> None:
+    """Print all settings; with --show-origin, your own too."""
+    if show_origin:
+        _origins(face, user=user)
+        return
     settings = dict(_chosen(face, user=user).items())
     face.answer({"settings": settings}, (f"{k} = {text.safe(v)}" for k, v in settings.items()))
+
+
+def _origins(face: Face, *, user: bool) -> None:
+    from mvc.api.settings import user_config, user_config_path  # late: start-up
+
+    configs = [] if user else [face.repo.config]
+    if user_config_path() is not None:
+        configs.append(user_config())
+    rows = [(c.path, key, value) for c in configs for key, value in c.items()]
+    document = [{"origin": path, "key": key, "value": value} for path, key, value in rows]
+    lines = text.table(
+        [(text.safe(path), f"{key} = {text.safe(value)}") for path, key, value in rows]
+    )
+    face.answer({"settings": document}, lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mvc.api.errors import Failure
+from mvc.api.version_paths import split_path
 from mvc.cli import diff_document, documents, text
 from mvc.cli.face import Face
 from mvc.cli.options import Option, after_dashes, component_option, verb
@@ -18,6 +18,7 @@ from mvc.cli.screens.patch import styled
 from mvc.cli.screens.tensors import TOP_TENSORS
 from mvc.cli.screens.tensors import markdown as tensor_markdown
 from mvc.cli.screens.tensors import whole as tensor_screen
+from mvc.cli.words import first_path
 
 if TYPE_CHECKING:
     from mvc import Repo
@@ -91,7 +92,7 @@ def command(
     difference divided by the norm of the old tensor), share of elements changed, largest difference, cosine,
     mean and standard deviation before and after (if the terminal is wide enough), grouped by module, the
     largest change first. Quantised tensors are compared by value; where their packing is not read (IQ1 to IQ3,
-    F6), the share of changed bytes is shown. --plot draws the relative changes, layer by layer.
+    safetensors' F6), the share of changed bytes is shown. --plot draws the relative changes, layer by layer.
     """
     if top is not None and not tensors:
         raise click.UsageError("--top goes with --tensors", click.get_current_context())
@@ -169,10 +170,10 @@ def _screen(
 def _sides(repo: Repo, words: Sequence[str]) -> tuple[str | None, str | None, list[str]]:
     """Up to two versions, and paths. What is no version is a path if there is such a file, here or in HEAD."""
     context = click.get_current_context()
-    at = next((at for at, word in enumerate(words[:3]) if _is_path(repo, word)), len(words))
+    at = first_path(repo, words, 2)
     paths = [os.path.abspath(word) for word in (*words[at:], *after_dashes(context))]
     revs = list(words[:at])
-    if revs and ".." in revs[0] and ":" not in revs[0]:
+    if revs and ".." in revs[0] and split_path(revs[0])[1] is None:
         if len(revs) > 1:
             raise click.UsageError("give A..B, or A and B", context)
         old, _, new = revs[0].partition("..")
@@ -181,20 +182,3 @@ def _sides(repo: Repo, words: Sequence[str]) -> tuple[str | None, str | None, li
         raise click.UsageError(f"{revs[2]} is no path, here or in HEAD", context)
     a, b = (*revs, None, None)[:2]
     return a, b, paths
-
-
-def _is_path(repo: Repo, word: str) -> bool:
-    if not os.path.lexists(word) and (":" in word or ".." in word):
-        return False
-    try:
-        repo.resolve(word)
-    except Failure:
-        return os.path.lexists(word) or _is_saved(repo, word)
-    return False
-
-
-def _is_saved(repo: Repo, word: str) -> bool:
-    try:
-        return any(True for _ in repo.ls("HEAD", os.path.abspath(word)))
-    except Failure:
-        return False

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mvc.api.version_paths import split_path
 from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import COMPONENTS as _ORDER
@@ -45,9 +46,9 @@ def command(face: Face, paths: tuple[str, ...]) -> None:
 def _asked(paths: tuple[str, ...]) -> Iterator[tuple[str | None, str]]:
     """What lies in the workspace goes before a version of that name."""
     for path in paths:
-        rev, colon, inside = path.partition(":")
-        versioned = colon and not os.path.lexists(path)
-        yield (rev or "HEAD", inside or ".") if versioned else (None, path)
+        rev, inside = split_path(path)
+        here = inside is None or os.path.lexists(path)
+        yield (None, path) if here else (rev, inside or ".")
 
 
 def _found(face: Face, rev: str | None, path: str) -> Iterator[Explained]:

@@ -28,7 +28,8 @@ def command(face: Face, dry_run: bool, age: str | None) -> None:
     """Free content that nothing reaches.
 
     Kept is everything that a branch, a tag or an operation that can still be undone reaches. Other commands may
-    save at the same time.
+    save at the same time. In workspaces that it watches mvcd does it too, at most daily, where enough may be
+    freed: mvc config set gc.auto false leaves it to you.
     """
     answer(face, face.repo.gc(dry_run=dry_run, expire_operations=parse_age(age)), dry_run=dry_run)
 

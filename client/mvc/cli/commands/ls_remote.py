@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mvc.api.errors import NoRepository
+from mvc.api.version_paths import long_form
 from mvc.cli import text
 from mvc.cli.face import Face
 from mvc.cli.options import REMOTE_EXITS, verb
@@ -25,7 +26,7 @@ def command(face: Face, remote: str | None) -> None:
     """
     refs = _refs(face, remote)
     rows = [
-        (click.style(text.short(r.version), fg="yellow"), text.safe(r.name))
+        (click.style(text.short(r.version), fg="yellow"), text.safe(long_form(r.name)))
         for r in refs
         if r.version is not None
     ]

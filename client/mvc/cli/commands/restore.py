@@ -10,9 +10,10 @@ from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, DAMAGE, component_option, verb
 from mvc.cli.screens.moved import lines
+from mvc.cli.words import is_version, version_and_paths
 
 
-@verb("restore", exits=BUSY | DAMAGE)
+@verb("restore", exits=BUSY | DAMAGE, dashes=True)
 @click.argument("words", nargs=-1, metavar="[REV] PATH...")
 @click.option(
     "-s",
@@ -25,24 +26,26 @@ from mvc.cli.screens.moved import lines
 def command(
     face: Face, words: tuple[str, ...], source: str | None, components: tuple[str, ...]
 ) -> None:
-    """Restore single files, directories or components as they are in version REV.
+    """Restore single files, directories or components as they are in version REV (by default HEAD).
 
     HEAD stays. The files' previous content is kept: mvc undo brings it back.
 
     \b
+    mvc restore params.yaml              a file, as last saved
     mvc restore HEAD~1 model.pt          one file, as it was one version ago
     mvc restore --source HEAD data       a directory, as last saved
     mvc restore v12 --component weights  all weights of version 12
     """
-    rev, paths = (source, words) if source is not None else (words[:1] and words[0], words[1:])
-    if not rev:
-        raise click.UsageError(
-            "which version? mvc restore REV PATH...", click.get_current_context()
-        )
+    context = click.get_current_context()
+    rev, paths = (source, words) if source is not None else version_and_paths(face.repo, words)
+    if rev is None and not (paths or components):
+        raise click.UsageError("which paths? mvc restore PATH...   (. for everything)", context)
+    rev = rev or "HEAD"
+    if not paths and not components and source is None and not is_version(face.repo, rev):
+        raise click.UsageError(f"{rev} is no version, and no file here or in HEAD", context)
     if not paths and not components:
         raise click.UsageError(
-            f"which paths? mvc restore {rev} PATH...   (. for everything)",
-            click.get_current_context(),
+            f"which paths? mvc restore {rev} PATH...   (. for everything)", context
         )
     result = face.repo.restore(rev, *map(os.path.abspath, paths), components=components or None)
     if face.json:

@@ -17,7 +17,9 @@ def command(face: Face, rev: str) -> None:
     """Show one version in full.
 
     Shows its five parts with their sizes, hyperparameters, metrics, where it came from, and what it changed
-    against its first parent.
+    against its first parent. Of settings that a library wrote down with all its defaults (transformers'
+    training_args.bin) those are shown that differ from the parent, or that a source of the version sets; -v
+    shows all.
     """
     version = face.repo.show(rev)
     changes = face.repo.diff(version.parents[0] if version.parents else "v0", version.id)
@@ -26,4 +28,4 @@ def command(face: Face, rev: str) -> None:
         document = documents.version_whole(version, changes)
         face.answer({**document, "signatures": [documents.signature(s) for s in signatures]})
     else:
-        face.page(lines(version, changes, signatures))
+        face.page(lines(version, changes, signatures, verbose=face.verbose > 0))

@@ -24,7 +24,7 @@ def command(face: Face, name: str, start: str, create: bool, force: bool) -> Non
     """Switch to branch NAME: the files become those of its newest version.
 
     If only a remote has the branch, it is made here first. In a partial clone, content that was left out stays
-    away.
+    away. NAME - is the branch, or the version, where HEAD was before.
     """
     if start != "HEAD" and not create:
         raise click.UsageError("START goes with --create", click.get_current_context())

@@ -20,8 +20,28 @@ if TYPE_CHECKING:
 _SHOWN_LINES = 10
 
 
+def _share(context: click.Context, option: click.Parameter, given: str) -> float:
+    """1%, 0.5 % or 0.01."""
+    try:
+        share = float(given.strip().rstrip("% ")) / (100 if "%" in given else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise click.BadParameter(
+            f"{given!r} is no share of the content (1%, 25%, 0.01)", context, option
+        )
+    return share
+
+
+sample_option = click.option(
+    "--sample", callback=_share, default="100%", metavar="SHARE",
+    help="Read only so much of the content, 1% for instance, other objects each time.",
+)  # fmt: skip
+
+
 @verb("verify", exits=REMOTE_EXITS | {11: ""})
-@click.option("--quick", is_flag=True, help="Check the index and all links, but read no content.")
+@click.option("--quick", is_flag=True, help="Check the index and all links, but decode no content.")
+@sample_option
 @click.option(
     "--remote",
     is_flag=False,
@@ -31,7 +51,7 @@ _SHOWN_LINES = 10
 )
 @click.option("--read-data", is_flag=True, help="With --remote: fetch all content and re-hash it.")
 @click.pass_obj
-def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int:
+def command(face: Face, quick: bool, sample: float, remote: str | None, read_data: bool) -> int:
     """Re-hash all stored content and follow every link between versions, files and chunks.
 
     Each damaged object is named, with the versions and files that it affects. Content that a clone left out by
@@ -44,14 +64,17 @@ def command(face: Face, quick: bool, remote: str | None, read_data: bool) -> int
         return _remote(face, remote or None, read_data=read_data)
     from mvc.api.care import verify  # late: start-up
 
-    return answer(face, verify(read_data=not quick, monitor=face.monitor()), quick=quick)
+    report = verify(read_data=not quick, sample=sample, monitor=face.monitor())
+    return answer(face, report, quick=quick, sample=sample)
 
 
-def answer(face: Face, report: VerifyReport, *, quick: bool) -> int:
+def answer(face: Face, report: VerifyReport, *, quick: bool, sample: float) -> int:
     if face.json or not (face.quiet and report.ok):
-        face.answer(
-            documents.verify(report), _lines(report, quick=quick, all_harms=face.verbose > 0)
-        )
+        read = "not read" if quick else "re-hashed"
+        if sample < 1:
+            read = f"of which {100 * sample:g} %, chosen anew each time, were {read}"
+        lines = _lines(report, read, all_harms=face.verbose > 0)
+        face.answer(documents.verify(report) | {"sample": sample}, lines)
     return 0 if report.ok else exit_code(IntegrityError("damaged"))
 
 
@@ -62,16 +85,13 @@ def _remote(face: Face, name: str | None, *, read_data: bool) -> int:
     return 0 if report.ok else exit_code(IntegrityError("damaged"))
 
 
-def _lines(report: VerifyReport, *, quick: bool, all_harms: bool) -> Iterator[str]:
-    read = "not read" if quick else "re-hashed"
+def _lines(report: VerifyReport, read: str, *, all_harms: bool) -> Iterator[str]:
     what = (
         f"{text.plural(report.versions, 'version')}, {text.plural(report.objects, 'object')}, "
         f"{text.size(report.bytes)} {read}"
     )
     if report.absent:
-        what += (
-            f"; {text.plural(report.absent, 'object')} and what they reach left out by this clone"
-        )
+        what += f"; {text.plural(report.absent, 'object')} and what they reach left out or pruned"
     if report.ok:
         yield f"{click.style('ok', fg='green', bold=True)}  {what}"
         return

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import click
 
 from mvc.cli import errors
+from mvc.cli.examples import examples
 from mvc.cli.main import cli, no_such_verb
 from mvc.cli.manual import surroundings
 from mvc.cli.manual.page import EXITS, OPTIONS, Block, Item, ManualPage, Paragraph, Verbatim
@@ -43,6 +44,8 @@ def page(*words: str) -> ManualPage:
     command = context.command
     text = inspect.cleandoc(command.help or "")
     sections = {OPTIONS: _options(context)}
+    if shown := examples(" ".join(words)):
+        sections["Examples"] = _items(shown)
     assert isinstance(command, (Verb, VerbGroup))
     sections[EXITS] = tuple(Item(str(code), said) for code, said in command.exit_status().items())
     below = tuple(page(*words, name) for name in _names(context))

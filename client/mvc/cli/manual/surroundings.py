@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 ENVIRONMENT = {
+    "DOCKER_CONFIG": (
+        "Directory of config.json, where mvc oci finds logins for registries. [default: ~/.docker]"
+    ),
     "MVC_AUTHOR": "Author of new versions, as 'NAME <MAIL>'; overrides user.name and user.email.",
     "MVC_CONFIG": "File of your own settings. Empty: none is read.",
     "MVC_DEBUG": "Set: errors show a Python traceback, and a fault of the system its signal.",
+    "MVC_KEY_PASSWORD": "Password of the key that mvc attest signs with.",
     "MVC_NO_DAEMON": "Set to 1: nothing starts mvcd. mvc watch refuses, mvc demo commits by itself.",
     "MVC_ROOT": "Directory of the team server that mvc admin works on.",
     "MVC_RUNTIME_DIR": (

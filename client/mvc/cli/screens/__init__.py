@@ -2,9 +2,13 @@
 
 status, log, show, blame, compare, plot, tensors    looking
 diff/, patch    the differences | as a unified diff
-commit, moved, bisect    saving | moving | looking for a culprit
+graph       the lanes beside a log
+commit, moved, stash, bisect    saving | moving | work put aside | looking for a culprit
 transfer, verified, login, admin    remotes and servers
-stages, deploy, cards, signature    releases
+imports, artifacts    other tools
+stages, deploy, cards, signature, attestations    releases
 lineage, reproduce    runs
+notes    text beside a version
 watch, demo    the daemon | the demo's story
+diskuse, pruning    what takes how many bytes | what goes of it
 """

@@ -62,9 +62,20 @@ def document(card: Card) -> dict[str, Any]:
             for f in card.weights
         ],
         "data_tables": [
-            {"path": t.path, "rows": t.rows, "columns": list(t.columns), "problem": t.problem}
+            {
+                "path": t.path,
+                "rows": t.rows,
+                "columns": list(t.columns),
+                "problem": t.problem,
+                "shards": t.shards,
+            }
             for t in card.tables
         ],
+        "data_shared": {
+            "overlaps": [documents.overlap(each) for each in card.shared.equal],
+            "near_overlaps": [documents.near_overlap(each) for each in card.shared.near],
+            "not_looked_at": card.shared.unlooked,
+        },
         "data_kinds": [{"kind": k.kind, "files": k.files, "bytes": k.size} for k in card.data],
         "provenance": documents.provenance(card.version),
         "stages": [stages.document(r) for r in card.stages],

@@ -23,10 +23,22 @@ def warnings(result: CommitResult) -> Iterator[str]:
         yield f"{path} is saved as a link; what it leads to, {target}, is in no version"
     if len(result.leading_out) > _SHOWN_FILES:
         yield f"{len(result.leading_out) - _SHOWN_FILES} more links lead out of the workspace"
+    for path, what in result.dubious[:_SHOWN_FILES]:
+        shown = text.safe(path)
+        yield (
+            f"{shown} is saved too: {what}. To leave it out: mvc undo,"
+            f" add the line /{shown} to .mvcignore, and commit again"
+        )
+    if len(result.dubious) > _SHOWN_FILES:
+        yield f"{len(result.dubious) - _SHOWN_FILES} more that are seldom meant are saved"
     for path, reason in result.skipped[:_SHOWN_FILES]:
         yield f"skipped {path}: {reason}"
     if len(result.skipped) > _SHOWN_FILES:
         yield f"{len(result.skipped) - _SHOWN_FILES} more are skipped; mvc status names them"
+    for line, why in result.unfound_bases[:_SHOWN_FILES]:
+        yield f"no base by [bases] in mvc.toml, {text.safe(line)}: {text.safe(why)}"
+    if len(result.unfound_bases) > _SHOWN_FILES:
+        yield f"{len(result.unfound_bases) - _SHOWN_FILES} more lines of [bases] lead to no base"
     if result.unparsed:
         path, why = result.unparsed[0]
         more = len(result.unparsed) - 1

@@ -14,7 +14,7 @@ from mvc.api.metric_names import has_direction, held_out_first, short_name
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
-    from mvc.api.search import ComparedColumn, Comparison
+    from mvc.api.search import ComparedColumn, ComparedRow, Comparison
 
 _MESSAGE_COLUMNS = 32
 """Columns of the message at most; where the terminal has less room, it gets what is left, at least this:"""
@@ -97,13 +97,18 @@ def _is_aside(key: str) -> bool:
     return short_name(key) != key
 
 
+def _number(row: ComparedRow) -> str:
+    """Its number where that names it here."""
+    return f"v{row.number}" if row.numbered else ""
+
+
 def table(found: Comparison) -> list[str]:
     if not found.rows:
         return ["No version"]
     head = [click.style(t, bold=True) for t in ("version", "", *map(text.safe, titles(found)))]
     facts = [
         [
-            f"v{row.number}",
+            _number(row),
             click.style(text.short(row.version), fg="yellow"),
             *map(text.number, row.cells),
         ]
@@ -165,7 +170,7 @@ def markdown(found: Comparison) -> list[str]:
     head = ["version", *titles(found), "message"]
     rules = ["--:" if index in right else "---" for index in range(len(head))]
     rows = [
-        [f"v{r.number}", *map(text.number, r.cells), text.first_line(r.message)] for r in found.rows
+        [_number(r), *map(text.number, r.cells), text.first_line(r.message)] for r in found.rows
     ]
     lines = [list(map(_escaped, head)), rules, *(list(map(_escaped, row)) for row in rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
@@ -183,7 +188,7 @@ def csv(found: Comparison) -> str:
     writer = csv_format.writer(out, lineterminator="\n")
     writer.writerow(["version", "id", "time", "author", *titles(found), "message"])
     for row in found.rows:
-        facts = [f"v{row.number}", row.version, row.time.isoformat(), row.author]
+        facts = [_number(row), row.version, row.time.isoformat(), row.author]
         writer.writerow([*facts, *map(_cell, row.cells), row.message.strip()])
     return out.getvalue()
 

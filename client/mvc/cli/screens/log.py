@@ -12,7 +12,7 @@ import click
 
 from mvc.api.metric_names import by_weight, is_axis, ranked, short_name, without_copies
 from mvc.cli import text
-from mvc.cli.screens import signature
+from mvc.cli.screens import notes, pruning, signature
 
 if TYPE_CHECKING:
     from mvc.api.results import Version
@@ -32,8 +32,9 @@ _BESIDE_COLUMNS = 41
 
 
 def heading(version: Version) -> str:
-    """ "v12 1f2e3d4c5b (HEAD -> main, tag: best)"."""
-    name = click.style(f"v{version.number} {text.short(version.id)}", fg="yellow")
+    """ "v12 1f2e3d4c5b (HEAD -> main, tag: best)"; without the number where that names another version."""
+    number = f"v{version.number} " if version.numbered else ""
+    name = click.style(f"{number}{text.short(version.id)}", fg="yellow")
     if not version.refs:
         return name
     return f"{name} ({', '.join(map(_ref, version.refs))})"
@@ -100,10 +101,14 @@ def full(
         trigger = "" if version.trigger == "manual" else f"  [{version.trigger}]"
         time = text.moment(version.time) if verbose else text.when(version.time, now)
         yield click.style(f"    {time}  {text.safe(version.author)}{trigger}", dim=True)
+        if version.pruned is not None:
+            for name, said in pruning.facts(version.pruned, now):
+                yield click.style(f"    {name} {said}", dim=True)
         if signatures is not None:
             yield from (f"    {line}" for line in signature.lines(signatures(version)))
         for line in version.message.strip().split("\n"):
             yield f"    {text.safe(line)}".rstrip()
+        yield from (f"    {line}" for line in notes.short(version.annotations))
         if metrics := _some_metrics(version, None if verbose else _MAX_METRICS):
             yield f"    {metrics}"
 
@@ -135,7 +140,9 @@ def oneline(
             yield str(version)
         else:
             signed = "" if signatures is None else f" [{signature.best(signatures(version))}]"
-            yield f"{heading(version)}{signed} {text.first_line(version.message)}"
+            gone = " [pruned]" if version.pruned is not None else ""
+            noted = " [annotated]" if version.annotations else ""
+            yield f"{heading(version)}{signed}{gone}{noted} {text.first_line(version.message)}"
 
 
 def metrics(
@@ -161,7 +168,8 @@ def metrics(
     for version in versions:
         message = text.cut(text.first_line(version.message), message_columns)
         name = click.style(text.short(version.id), fg="yellow")
-        rows.append([f"v{version.number}", name, *_cells(version, shown), message])
+        number = f"v{version.number}" if version.numbered else ""
+        rows.append([number, name, *_cells(version, shown), message])
     lines = text.table(rows, right=range(2, 2 + len(shown)))
     if more := len(titles) - len(shown):
         lines.append(click.style(f"{text.plural(more, 'more metric')}: mvc show", dim=True))

@@ -30,10 +30,29 @@ def lines(status: Status, *, verbose: bool, quiet: bool) -> Iterator[str]:
     yield from _names("Skipped:", [f"{p}: {why}" for p, why in status.skipped], verbose=verbose)
     unparsed = [f"{path}: {why}" for path, why in status.unparsed]
     yield from _names("Not understood, so without settings or metrics:", unparsed, verbose=verbose)
+    unknown = list(status.unknown_settings)
+    yield from _names("In mvc.toml, so mvc commit refuses:", unknown, verbose=verbose)
     if not quiet:
         yield from _names("Not under care:", status.untracked, verbose=verbose)
         yield from left_out(status.head, status.left_out)
         yield from _advice(status)
+
+
+def brief(status: Status) -> Iterator[str]:
+    """A line a file, as git's `status -s`: a sign, then the path."""
+    signs = (
+        ("M", "yellow", status.modified),
+        ("A", "green", status.added),
+        ("D", "red", status.deleted),
+    )
+    for sign, color, changes in signs:
+        for change in changes:
+            yield f"{click.style(sign, fg=color)}  {text.safe(change.path)}"
+    yield from (
+        f"{click.style('R', fg='cyan')}  {text.safe(one.old)} -> {text.safe(one.new)}"
+        for one in status.renamed
+    )
+    yield from (f"{click.style('?', fg='red')}  {text.safe(name)}" for name in status.untracked)
 
 
 def place(head: Head) -> str:
@@ -58,16 +77,18 @@ def left_out(head: Head, components: Sequence[StrEnum]) -> Iterator[str]:
 
 
 def _changes(status: Status, *, verbose: bool) -> Iterator[str]:
+    renamed = [(one.component, (one.old, one.new)) for one in status.renamed]
     kinds = (
-        ("modified", "yellow", status.modified),
-        ("added", "green", status.added),
-        ("deleted", "red", status.deleted),
+        ("modified", "yellow", [(c.component, (c.path,)) for c in status.modified]),
+        ("added", "green", [(c.component, (c.path,)) for c in status.added]),
+        ("deleted", "red", [(c.component, (c.path,)) for c in status.deleted]),
+        ("renamed", "cyan", renamed),
     )
     for kind, color, changes in kinds:
         shown = changes if verbose else changes[:_SHOWN_LINES]
-        for change in shown:
+        for component, paths in shown:
             label = click.style(f"{kind:<9}", fg=color)
-            yield f"  {label} {change.component.value:<15} {text.safe(change.path)}"
+            yield f"  {label} {component.value:<15} {' -> '.join(map(text.safe, paths))}"
         if len(changes) > len(shown):
             yield f"  {kind:<9} ... {len(changes) - len(shown):,} more (mvc status -v)"
 

@@ -7,29 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mvc.api.version_paths import long_form, written
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
+    from mvc.api.pick_verbs import Picked
     from mvc.api.remotes import Clash, Clone, Fetch, Merge, MovedRef, Pull, Push
 
 _SPACES = ("heads/", "tags/", "stages/", "signatures/", "auto/")
+_COUNTED = {"signatures/": "signature", "notes/": "annotation"}
 _SHOWN_LINES = 20
 
 
 def moved(refs: Iterable[MovedRef], place: str) -> list[str]:
-    """One line a ref; signatures only by number."""
+    """One line a ref; signatures and annotations only by number."""
     rows = []
-    signatures = 0
+    counts = dict.fromkeys(_COUNTED, 0)
     for ref in refs:
-        if ref.name.startswith("signatures/"):
-            signatures += 1
+        space = f"{ref.name.partition('/')[0]}/"
+        if space in counts:
+            counts[space] += 1
             continue
         rows.append((*_step(ref), text.safe(_named(ref.name, place))))
     lines = text.table(rows[:_SHOWN_LINES])
     if len(rows) > _SHOWN_LINES:
         lines.append(f"  ... and {len(rows) - _SHOWN_LINES:,} more refs")
-    if signatures:
-        lines.append(f"  {text.plural(signatures, 'signature')}")
+    lines += [f"  {text.plural(n, _COUNTED[space])}" for space, n in counts.items() if n]
     return lines
 
 
@@ -45,7 +48,7 @@ def _named(name: str, place: str) -> str:
     if name.startswith("remotes/"):
         remote, space, rest = name.removeprefix("remotes/").split("/", 2)
         return f"{remote}/{rest}" if space == "heads" else f"{remote}/{space}/{rest}"
-    short = name.removeprefix("heads/")
+    short = written(name) if name.startswith("heads/") else long_form(name)
     return f"{short}  ({place})" if place else short
 
 
@@ -113,6 +116,7 @@ def pull_document(done: Pull) -> dict[str, Any]:
         "old": done.old,
         "new": done.new,
         "checkout": None if done.checkout is None else documents.checkout(done.checkout),
+        "merge": None if done.merged is None else merge_document(done.merged),
     }
 
 
@@ -169,6 +173,13 @@ def clash_document(clash: Clash) -> dict[str, str]:
 
 def resolved(found: Iterable[tuple[Clash, str]]) -> list[str]:
     return text.table((f"  {side}", text.safe(c.path), c.component.value) for c, side in found)
+
+
+def picked_document(done: Picked) -> dict[str, Any]:
+    return {
+        "commit": documents.commit(done.commit),
+        "resolved": [{**clash_document(clash), "side": side} for clash, side in done.resolved],
+    }
 
 
 def merge_document(done: Merge) -> dict[str, Any]:

@@ -31,6 +31,7 @@ def _workspace(found: Mapping[str, Any]) -> Iterator[str]:
         yield f"  saved v{last['number']} {_ago(last['time_us'])}: {said}"
     if found.get("push") is not None:
         yield f"  {_push(found['push'])}"
+    yield from _care(found.get("care", {}))
     for captured in found["captured"][:_SHOWN_LINES]:
         names = text.safe(", ".join(captured["sets"])) or "what was removed"
         size, age = text.size(captured["bytes"]), captured["age"]
@@ -50,6 +51,22 @@ def _workspace(found: Mapping[str, Any]) -> Iterator[str]:
     for skipped in found["skipped"][:_SHOWN_LINES]:
         yield f"  not saved by itself: {text.safe(skipped['path'])}: {text.safe(skipped['reason'])}"
     yield from _more(found["skipped_count"] - _SHOWN_LINES, "not saved by itself")
+
+
+def _care(care: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What mvcd did to the repository by itself."""
+    for did, last in care.items():
+        ago = _ago(last["time_us"])
+        match did:
+            case "pruned":
+                versions = text.plural(last["versions"], "version")
+                yield f"  pruned {versions} {ago}: {text.safe(last['rules'])}"
+            case "collected":
+                yield f"  freed {text.size(last['bytes'])} {ago}: {text.safe(last['why'])}"
+            case "optimized":
+                left = f", {last['left']:,} are left" if last["left"] else ""
+                packs = text.plural(last["packs"], "pack")
+                yield f"  optimized {packs} {ago}: {text.size(last['bytes'])} less{left}"
 
 
 def _looks(found: Mapping[str, Any]) -> str:

@@ -11,7 +11,15 @@ from mvc.cli import text
 from mvc.cli.screens.diff.marks import RowLimits, change, cut, mark, more, sentence
 
 if TYPE_CHECKING:
-    from mvc.api.diff import Column, ColumnSummary, DataChange, Overlap, Table, TableChange
+    from mvc.api.diff import (
+        Column,
+        ColumnSummary,
+        DataChange,
+        NearOverlap,
+        Overlap,
+        Table,
+        TableChange,
+    )
 
 _WHOLE = 1e12
 _MAX_COLUMNS = 4
@@ -21,6 +29,11 @@ _MAX_COLUMNS = 4
 def notes(found: DataChange) -> dict[str, str]:
     """What is said of each table on its line."""
     return {table.path: note(table) for table in found.tables}
+
+
+def in_shards(found: DataChange) -> dict[str, str]:
+    """The table that each changed file is a shard of, by its path."""
+    return {path: table.path for table in found.tables for path in table.files}
 
 
 def lines(found: DataChange, limits: RowLimits) -> Iterator[str]:
@@ -37,8 +50,18 @@ def lines(found: DataChange, limits: RowLimits) -> Iterator[str]:
         yield f"    {click.style(shared(overlap), fg='red', bold=True)}"
         examples = [f"      {text.safe(a)} = {text.safe(b)}" for a, b in overlap.examples]
         yield from examples[: 1 if limits.names else None]
+    for near in found.near:
+        yield f"    {click.style(nearly(near), fg='red', bold=True)}"
+        pairs = [
+            f"      {text.safe(a)} ~ {text.safe(b)}  {percent(s)}" for a, b, s in near.examples
+        ]
+        yield from pairs[: 1 if limits.names else None]
+    if found.unlooked:
+        yield f"    {unlooked(found.unlooked)}"
     if found.duplicates:
         yield f"    {duplicates(found)}"
+    if found.unlisted:
+        yield f"    {unlisted(found.unlisted)}"
         whole = limits.names is None
         for paths in found.duplicates if whole else found.duplicates[:1]:
             shown = paths if whole else paths[:2]
@@ -54,6 +77,7 @@ def summary(found: DataChange) -> str:
             f"rows {change(*rows)}" if rows is not None else "",
             images(found) if found.images else "",
             *(shared(overlap) for overlap in found.overlaps),
+            *(nearly(near) for near in found.near),
             duplicates(found) if found.duplicates else "",
         ]
     )
@@ -70,6 +94,26 @@ def shared(overlap: Overlap) -> str:
     return f"{a} and {b} share {text.plural(overlap.files, 'file')}"
 
 
+def nearly(near: NearOverlap) -> str:
+    """Not "are near-equal": bytes are what was compared."""
+    a, b = near.splits
+    which = text.plural(near.files, "file shares", "files share")
+    return f"{which} most bytes between {a} and {b}"
+
+
+def percent(share: float) -> str:
+    """Rounded down: what differs is not the same to 100 %."""
+    return f"{int(100 * share)} %"
+
+
+def unlooked(files: int) -> str:
+    return f"near-equal files between splits: {files:,} files are too many to look for them"
+
+
+def unlisted(files: int) -> str:
+    return f"{files:,} files: equal ones are looked for only where one of them changed"
+
+
 def duplicates(found: DataChange) -> str:
     """Files that only repeat another, and that the old side did not have."""
     return text.plural(found.repeated, "more file repeats another", "more files repeat others")
@@ -80,12 +124,28 @@ def note(table: TableChange) -> str:
     old, new = table.old, table.new
     here = new if new is not None else old
     if here is None or here.problem:
-        return _problem(here)
+        return sentence([_shards(table), _problem(here)])
     if old is None or new is None:
-        return f"{rows(here)}, {text.plural(len(here.columns), 'column')}"
+        told = f"{rows(here)}, {text.plural(len(here.columns), 'column')}"
+        return sentence([_shards(table), told])
     return sentence(
-        [_rows(old, new), columns(table), "columns reordered" if table.reordered else ""]
+        [
+            _shards(table),
+            _rows(old, new),
+            columns(table),
+            "columns reordered" if table.reordered else "",
+        ]
     )
+
+
+def _shards(table: TableChange) -> str:
+    """ "4 shards", "shards 2 -> 4"; empty for a table in one file."""
+    if table.shards is None:
+        return ""
+    old, new = table.shards
+    if old and new and old != new:
+        return f"shards {change(old, new)}"
+    return text.plural(new or old, "shard")
 
 
 def _problem(table: Table | None) -> str:

@@ -121,12 +121,17 @@ def _architecture(diff: Diff) -> Iterator[str]:
 
 
 def _data(found: DataChange) -> Iterator[str]:
-    if not (found.tables or found.images or found.overlaps):
+    if not (found.tables or found.images or found.overlaps or found.near):
         return
     yield from ("", "#### Data", "")
     for overlap in found.overlaps:
         examples = ", ".join(f"{code(a)} = {code(b)}" for a, b in overlap.examples)
         yield from (f"⚠️ {data.shared(overlap)}: {examples}", "")
+    for near in found.near:
+        examples = ", ".join(
+            f"{code(a)} ~ {code(b)} ({data.percent(share)})" for a, b, share in near.examples
+        )
+        yield from (f"⚠️ {data.nearly(near)}: {examples}", "")
     if found.tables:
         rows = ([code(table.path), *_table(table)] for table in found.tables)
         yield from table(["table", "rows before", "after", "columns"], rows, right=(1, 2))

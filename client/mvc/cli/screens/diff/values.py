@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -28,14 +28,17 @@ def lines(
     indent: str = "    ",
     *,
     metrics: bool = False,
+    background: Collection[str] = (),
 ) -> Iterator[str]:
-    """With `metrics` those of which it is known what is better come first, and steps and times last."""
+    """With `metrics` those of which it is known what is better come first, and steps and times last. Keys in
+    `background` come last."""
     rows = []
     folded = limits.values is not None
     shown = without_copies(values, _is_same) if folded else dict(values)
     keys = list(shown)
     if metrics and folded:
         keys = ranked(distinct(values))
+    keys.sort(key=lambda key: key in background)
     for key in keys[: limits.values]:
         change = shown[key]
         row = [text.safe(key), _short(change.old, limits), "->", _short(change.new, limits)]

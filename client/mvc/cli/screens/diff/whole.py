@@ -53,7 +53,9 @@ def lines(diff: Diff, old: str, new: str, *, verbose: bool) -> Iterator[str]:
         yield _title(diff, name, files, shown=bool(below))
         state = diff.is_state if name == "weights" else _never
         below_file = _names(diff, limits, amounts)
-        yield from _files(files, _notes(diff, name, limits), limits, below_file, state)
+        tables = data.in_shards(diff.data) if name == "data" else {}
+        notes = _notes(diff, name, limits)
+        yield from _files(files, notes, limits, below_file, state, tables)
         yield from below
     yield from absent.lines(diff, old, new)
 
@@ -84,12 +86,16 @@ def _files(
     limits: RowLimits,
     below: Callable[[str], Iterator[str]],
     state: Callable[[str], bool],
+    tables: Mapping[str, str],
 ) -> Iterator[str]:
+    """`tables`: what files that are shards of one are shown as."""
     rows = [("modified", p, p) for p in files.modified]
     rows += [("added", p, p) for p in files.added]
     rows += [("deleted", p, p) for p in files.deleted]
     rows += [("renamed", f"{a} -> {b}", b) for a, b in files.renamed]
     rows += [("moved", f"{path}  ({part.value} before)", path) for path, part in files.moved]
+    members = [(kind, label, tables[path]) for kind, label, path in rows if path in tables]
+    rows = _as_tables(rows, tables)
     aside = [row for row in rows if state(row[2])]
     rows = [row for row in rows if not state(row[2])]
     others: dict[str, int] = {}
@@ -108,10 +114,37 @@ def _files(
         note = more_of_it if alone else said
         yield from fitting(f"  {mark(kind)} {text.safe(label)} ", note or "", " " * 6)
         yield from names
+        if limits.paths is None:
+            yield from _members(path, members)
         if more_of_it and not alone:
             yield f"      {more_of_it}"
     yield from more(len(shown), limits.paths)
     yield from _folded(aside)
+
+
+def _members(table: str, members: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    """The files of a table in shards."""
+    for kind, label, of in members:
+        if of == table:
+            yield f"      {mark(kind)} {text.safe(label)}"
+
+
+def _as_tables(
+    rows: Sequence[tuple[str, str, str]], tables: Mapping[str, str]
+) -> list[tuple[str, str, str]]:
+    """Rows with shards as the tables that they are, at the place of the first of each."""
+    kinds: dict[str, set[str]] = {}
+    for kind, _, path in rows:
+        kinds.setdefault(tables.get(path, ""), set()).add(kind)
+    found: dict[str, tuple[str, str, str]] = {}
+    for row in rows:
+        table = tables.get(row[2])
+        if table is None:
+            found[row[1]] = row
+        else:
+            kind = row[0] if len(kinds[table]) == 1 else "modified"
+            found.setdefault(table, (kind, table, table))
+    return list(found.values())
 
 
 def _folded(rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
@@ -162,7 +195,9 @@ _BELOW: Mapping[str, Below] = {
     "weights": lambda diff, limits, amounts: weights.elsewhere(
         diff, limits, amounts, forms=not _forms_shown(diff)
     ),
-    "hyperparameters": lambda diff, limits, _: values.lines(diff.hyperparameters, limits),
+    "hyperparameters": lambda diff, limits, _: values.lines(
+        diff.hyperparameters, limits, background=diff.background if diff.hyperparameters else ()
+    ),
     "data": lambda diff, limits, _: data.lines(diff.data, limits),
     "results": lambda diff, limits, _: values.lines(diff.metrics, limits, metrics=True),
 }

@@ -1,0 +1,154 @@
+"""Names in a repository, for completion: read in some 10 ms, where opening one takes 100 and more.
+
+Nothing is locked and nothing written. Whatever cannot be read is taken for absent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+
+__all__ = ["Glimpse"]
+
+
+class Glimpse:
+    """The repository at or above a directory; an empty one where there is none."""
+
+    def __init__(self, directory: str = ".") -> None:
+        self._start = os.path.realpath(directory)
+
+    @cached_property
+    def root(self) -> str | None:
+        """The directory of the workspace, None where there is none."""
+        place = self._start
+        while not os.path.isfile(os.path.join(place, ".mvc", "config.toml")):
+            above = os.path.dirname(place)
+            if above == place:
+                return None
+            place = above
+        return place
+
+    @cached_property
+    def settings(self) -> Mapping[str, Any]:
+        """The tables of the repository's settings."""
+        return {} if self.root is None else _tables(_config(self.root))
+
+    @cached_property
+    def own_settings(self) -> Mapping[str, Any]:
+        """The tables of the person's settings."""
+        from mvc.api.settings import user_config_path  # late: start-up
+
+        path = user_config_path()
+        return {} if path is None else _tables(path)
+
+    def branches(self) -> list[str]:
+        return self._names("heads/")
+
+    def tags(self) -> list[str]:
+        return self._names("tags/")
+
+    def stages(self) -> list[str]:
+        return sorted({name.rpartition("/")[0] for name in self._names("stages/")})
+
+    def fetched(self) -> list[str]:
+        """Branches of remotes as they are named here: origin/main."""
+        names = (name.partition("/heads/") for name in self._names("remotes/"))
+        return [f"{remote}/{branch}" for remote, _, branch in names if branch]
+
+    def remotes(self) -> list[str]:
+        return sorted(_table(self.settings, "remote"))
+
+    def aliases(self) -> dict[str, str]:
+        """The verbs of one's own, and the words that each stands for."""
+        tables = (self.own_settings, self.settings)
+        return {
+            name: str(words) for said in tables for name, words in _table(said, "alias").items()
+        }
+
+    def metrics(self) -> list[str]:
+        """Metrics of HEAD's version."""
+        return self._ask(lambda repo: list(repo.show("HEAD").metrics))
+
+    def hyperparameters(self) -> list[str]:
+        """Hyperparameters of HEAD's version."""
+        return self._ask(lambda repo: list(repo.show("HEAD").hyperparameters))
+
+    def numbers(self) -> list[str]:
+        """Versions of HEAD's line as v12, the newest first; no more than 1,000."""
+        return self._ask(lambda repo: [f"v{n}" for n in _last(repo.head.number, 1000)])
+
+    def paths(self, rev: str) -> list[str]:
+        """Paths of the files of a version."""
+        return self._ask(lambda repo: [entry.path for entry in repo.ls(rev)])
+
+    def _names(self, prefix: str) -> list[str]:
+        if self.root is None:
+            return []
+        from mvcd.store.refnames import ref_names  # late: start-up
+
+        return [name.removeprefix(prefix) for name in ref_names(self._store(self.root), [prefix])]
+
+    def _store(self, root: str) -> str:
+        inside = os.path.join(root, ".mvc", "store")
+        if not _mentions(_config(root), b"path"):
+            return inside  # most often; a parser for TOML takes 4 ms to load
+        elsewhere = _table(self.settings, "store").get("path")
+        return inside if elsewhere is None else os.path.join(root, str(elsewhere))
+
+    def _ask(self, question: Callable[[Repo], list[str]]) -> list[str]:
+        if self.root is None:
+            return []
+        from mvc.api.errors import MvcError  # late: start-up
+        from mvc.api.repo import Repo
+
+        try:
+            repo = Repo.open(self.root)
+            try:
+                return question(repo)
+            finally:
+                repo.close()
+        except (MvcError, OSError):
+            return []
+
+
+def setting_keys() -> Iterator[tuple[str, str, bool]]:
+    """Lists the settings that people set: key, meaning, and whether it is true or false."""
+    from mvcd.repo.core.configkeys import KEYS  # late: start-up
+
+    return ((key.name, key.help, key.flag) for key in KEYS if not key.internal)
+
+
+def _last(number: int, most: int) -> range:
+    return range(number, max(0, number - most), -1)
+
+
+def _config(root: str) -> str:
+    return os.path.join(root, ".mvc", "config.toml")
+
+
+def _mentions(path: str, word: bytes) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return word in file.read()
+    except OSError:
+        return False
+
+
+def _tables(path: str) -> Mapping[str, Any]:
+    import tomllib  # late: start-up
+
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
+    except (OSError, ValueError):
+        return {}
+
+
+def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = settings.get(name)
+    return found if isinstance(found, dict) else {}
