@@ -1,16 +1,56 @@
-"""What holds for all tests: nothing of the terminal that they run in, and no clock that rules.
+"""What holds for all tests: nothing of the terminal that they run in, no clock that rules, no thread left.
 
 Hypothesis gives an example 200 ms; on a busy machine that fails what is right. The timeout of pytest stays.
+The tests that every change has to pass try the same examples each time, so that what fails is the change.
+Campaigns look for new ones, and so does `pytest --hypothesis-profile=new`.
 """
 
 from __future__ import annotations
 
+import gc
 import os
+import threading
+import time
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+
+from tests.support import threads
 
 for name in ("COLUMNS", "LINES"):  # xdist sets them for its workers
     os.environ.pop(name, None)
 
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("new", deadline=None)
+settings.load_profile("same")
+
+# A forked child collects no garbage of its parent's: to let go of a channel or a server of gRPC it would wait
+# for threads that it does not have.
+os.register_at_fork(after_in_child=gc.freeze)
+
+THREADS_END_SECONDS = 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "campaign":
+        settings.load_profile("new")
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays until the end: no collection of garbage has to look at it again, and no forked
+    child touches it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def threads_end() -> Iterator[None]:
+    """Fails the file that leaves threads behind, not the one that cannot fork beside them later."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + THREADS_END_SECONDS
+    left = [t for t in threading.enumerate() if t not in before and not threads.lasting(t)]
+    for thread in left:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    assert not threads.names(left)

@@ -196,6 +196,8 @@ def test_a_small_verb_is_written_in_the_five_files_of_its_table() -> None:
     told = {row.split("](")[1].partition(")")[0] for row in table.split("\n")}
     written = {"README.md"} if "`cat`" in (ROOT / "README.md").read_text() else set()
     for path in sources():
+        if path.name == "habits.py":
+            continue  # what other tools' words mean here may name any verb, and has to name none
         text = path.read_text()
         if '"cat"' in text or re.search(r"\b(def |listing\.)open_file\b|\bmvc cat\b", text):
             written.add(str(path.relative_to(ROOT)))

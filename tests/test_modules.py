@@ -198,7 +198,10 @@ def test_each_verb_of_the_table_is_called_by_a_test() -> None:
 def test_each_verb_is_called_by_a_test_of_the_command_line() -> None:
     said = "\n".join(path.read_text() for path in sorted((TESTS / "client").glob("test_*.py")))
     commands = {name.rpartition(".")[2] for name in SOURCES if name.startswith(f"{BY_VERB}.")}
-    verbs = {"admin" if name.startswith("admin_") else name.replace("_", "-") for name in commands}
+    verbs = {
+        "admin" if name.startswith("admin_") else name.rstrip("_").replace("_", "-")
+        for name in commands
+    }
     assert [verb for verb in sorted(verbs) if f'"{verb}"' not in said] == []
 
 

@@ -48,6 +48,10 @@ def plain(output: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
+QUICK = ("README.md", "docs/guide/first-hour.md")
+"""Pages whose sessions the default run has; those of the others are in the thorough one."""
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """An empty directory, and an environment with a daemon of its own, which ends with the test."""
@@ -69,8 +73,12 @@ def place(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if session(page.read_text())],
-    ids=lambda page: str(page.relative_to(ROOT)),
+    [
+        pytest.param(page, id=name, marks=[] if name in QUICK else pytest.mark.thorough)
+        for page in PAGES
+        if session(page.read_text())
+        for name in [str(page.relative_to(ROOT))]
+    ],
 )
 def test_the_sessions_of_a_page_are_what_a_reader_gets(
     page: Path, place: tuple[Path, dict[str, str]]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import sys
 import tempfile
 import time
@@ -60,6 +61,17 @@ def bf16(values: np.ndarray) -> bytes:
     return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype("<u2").tobytes()
 
 
+def edited(table: bytes) -> bytes:
+    """One row in a thousand with another value in one of its columns."""
+    chance = random.Random(1)
+    rows = table.split(b"\n")
+    for at in chance.sample(range(len(rows)), len(rows) // 1000):
+        cells = rows[at].split(b",")
+        cells[chance.randrange(len(cells))] = b"%.6f" % chance.random()
+        rows[at] = b",".join(cells)
+    return b"\n".join(rows)
+
+
 def samples(size: int, scratch: Path) -> Iterator[tuple[str, Sample]]:
     rng = np.random.default_rng(1)
     weights = rng.standard_normal(size // 4, dtype=np.float32) * np.float32(0.02)
@@ -77,9 +89,16 @@ def samples(size: int, scratch: Path) -> Iterator[tuple[str, Sample]]:
     yield "int64 tokens", Sample(rng.zipf(1.3, size // 8).clip(0, 50000).tobytes(), 8, "I64")
     yield "delta bf16", Sample(bf16(weights + step), 2, "BF16", bf16(weights))
     yield "delta fp32", Sample((weights + step).tobytes(), 4, "F32", weights.tobytes())
+    moved = np.where(rng.random(size) < 0.02, rng.choice([-1, 1], size), 0).astype("i1")
+    q = (rng.standard_normal(size) * 30).round().clip(-126, 126).astype("i1")
+    yield "delta int8", Sample((q + moved).tobytes(), 1, "I8", q.tobytes())
+    rows = np.where(np.repeat(rng.random(size // 2048) < 0.1, 512), weights + step, weights)
+    yield "delta rows", Sample(bf16(rows), 2, "BF16", bf16(weights))
     yield "bf16, plain", Sample(b"?" + bf16(weights))
     yield "fp32, plain", Sample(b"?" + weights.tobytes())
     yield "csv", Sample(make("csv", scratch / "table.csv", size).read_bytes())
+    table = (scratch / "table.csv").read_bytes()
+    yield "csv edited", Sample(edited(table), base=table)
     make("small", scratch / "small", max(2, size // 2560))
     records = sorted((scratch / "small").rglob("*.json"))
     yield "json", Sample(b"\n".join(path.read_bytes() for path in records))

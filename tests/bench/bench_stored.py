@@ -2,7 +2,8 @@
 
 BF16 and FP32 weights (normally distributed, safetensors) are held against fixed shares of their raw
 size; a CSV log and source code against `zstd -3` of each file as a whole, which sees further back
-than one chunk does. That yardstick comes from the zstandard package that mvc itself uses.
+than one chunk does. That yardstick comes from the zstandard package that mvc itself uses. Then one row in a
+thousand of the CSV log is edited, and what its next version takes is held against its raw size.
 """
 
 from __future__ import annotations
@@ -77,9 +78,32 @@ def measure(bench: Bench, case: Case) -> None:
     shutil.rmtree(workspace)
 
 
+def edited(bench: Bench) -> None:
+    """The next version of a CSV file of which one row in a thousand differs, and not always by its length."""
+    mvc, workspace = bench.programs.mvc, bench.scratch / "edited"
+    path = data.make("csv", workspace / "data" / "readings.csv", min(bench.size, 32 << 20))
+    mvc.init(workspace)
+    mvc.add(workspace)
+    mvc.commit(workspace)
+    rows = path.read_bytes().splitlines(keepends=True)
+    for number in range(500, len(rows), 1000):
+        rows[number] = rows[number][: number % 9] + b"edited" + rows[number][number % 9 :]
+    path.write_bytes(b"".join(rows))
+    raw = path.stat().st_size
+    cost = mvc.commit(workspace)
+    bench.at_most(
+        "Stored: CSV, one row in a thousand edited",
+        0.01,
+        "of raw",
+        lambda: (cost.stored or 0) / raw,
+    )
+    shutil.rmtree(workspace)
+
+
 def body(bench: Bench) -> None:
     for case in CASES:
         measure(bench, case)
+    edited(bench)
 
 
 if __name__ == "__main__":

@@ -154,10 +154,16 @@ class Restic(Program):
 
     def backup(self, directory: Path, source: Path) -> Cost:
         """`restic backup` of `source` into a new repository in `directory`."""
-        repository = directory / "restic"
-        self.run("init", "--repo", repository, "--quiet", cwd=directory, settle=False)
+        self.create(directory / "restic")
+        return self.add(directory / "restic", source)
+
+    def create(self, repository: Path) -> None:
+        self.run("init", "--repo", repository, "--quiet", cwd=repository.parent, settle=False)
+
+    def add(self, repository: Path, source: Path) -> Cost:
+        """`restic backup`; `stored` is what the repository grew by."""
         before = allocated(repository)
-        cost = self.run("backup", "--repo", repository, "--quiet", source, cwd=directory)
+        cost = self.run("backup", "--repo", repository, "--quiet", source, cwd=repository.parent)
         return replace(cost, stored=allocated(repository) - before)
 
 
@@ -166,11 +172,29 @@ class Borg(Program):
 
     def create(self, directory: Path, source: Path) -> Cost:
         """`borg create -C zstd,1` of `source` into a new repository in `directory`."""
-        repository = directory / "borg"
-        self.run("init", "-e", "none", repository, cwd=directory, settle=False)
-        before = allocated(repository)
-        cost = self.run("create", "-C", "zstd,1", f"{repository}::a", source, cwd=directory)
+        self.begin(directory / "borg")
+        return self.add(directory / "borg", source, "a")
+
+    def begin(self, repository: Path) -> None:
+        self.run("init", "-e", "none", repository, cwd=repository.parent, settle=False)
+
+    def add(self, repository: Path, source: Path, name: str) -> Cost:
+        """`borg create`; `stored` is what the repository grew by."""
+        before, archive = allocated(repository), f"{repository}::{name}"
+        cost = self.run("create", "-C", "zstd,1", archive, source, cwd=repository.parent)
         return replace(cost, stored=allocated(repository) - before)
+
+
+class Zstd(Program):
+    """zstd, which takes one file as the dictionary of another."""
+
+    def patch(self, source: Path, bases: Sequence[Path], target: Path) -> Cost:
+        """`zstd -3` of `source`, with `--patch-from` the base if there is one."""
+        wide = ["--long=31"] if source.stat().st_size > 128 << 20 else ["--long=27"]
+        given = [f"--patch-from={base}" for base in bases]
+        return self.run(
+            "-3", "-q", "-f", *wide, *given, source, "-o", target, cwd=target.parent, settle=False
+        )
 
 
 class Git(Program):
@@ -207,12 +231,15 @@ class Programs:
     dvc: Dvc
     restic: Restic
     borg: Borg
+    zstd: Zstd
     git: Git
     shell: Shell
     python: Program
 
     def versions(self) -> dict[str, str]:
-        every: list[Program] = [self.mvc, self.dvc, self.restic, self.borg, self.git, self.shell]
+        every: list[Program] = [
+            self.mvc, self.dvc, self.restic, self.borg, self.zstd, self.git, self.shell,
+        ]  # fmt: skip
         return {program.name: program.version() for program in every}
 
 
@@ -244,6 +271,7 @@ def find(
         dvc=Dvc("dvc", dvc_hint, env, where("dvc"), memory),
         restic=Restic("restic", "apt-get install restic", env, where("restic"), memory),
         borg=Borg("borg", "apt-get install borgbackup", env, where("borg"), memory),
+        zstd=Zstd("zstd", "apt-get install zstd", env, where("zstd"), memory),
         git=Git("git", "apt-get install git", env, where("git"), memory),
         shell=Shell("cp", "apt-get install coreutils", env, sync, memory),
         python=Program("python", "this interpreter", env, [sys.executable], memory),

@@ -24,6 +24,10 @@ from statistics import median
 from measure import Cost, Rounds, Unmeasured
 from peers import Programs, find
 
+ROOT = Path(__file__).parents[2]
+if str(ROOT) not in sys.path:
+    sys.path.append(str(ROOT))  # scripts that import `tests` are run from anywhere
+
 _MEMORY_BESIDE = 256 << 20
 """Bytes made ready beside the size of what is copied: the largest working set of the programs."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}

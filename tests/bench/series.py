@@ -1,20 +1,25 @@
 """A training run's checkpoints, one after another: a small network that learns with Adam, in numpy.
 
 Run as a program, `python series.py DIRECTORY COUNT WIDTH`: writes `001.safetensors`, ... with FP32 weights,
-`bf16-001.safetensors` with the same rounded, and `adam-001.safetensors` with both moments. Its gradients are
-real, so what changes from one checkpoint to the next is what training changes.
+`bf16-001.safetensors` with the same rounded, and `adam-001.safetensors` with both moments; and from the last
+`tune-1.safetensors` and `bf16-tune-1.safetensors` to 4, which learned from another teacher each at a low rate.
+Its gradients are real, so what changes from one checkpoint to the next is what training changes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two on a busy machine wait for each other
 
 import numpy as np
 
 Array = np.ndarray
 STEPS_BETWEEN = 40
-_BATCH, _RATE = 64, 1e-3
+TUNES = 4
+_BATCH, _RATE, _TUNE_RATE = 64, 1e-3, 2e-5
 _LAYERS = 4
 
 
@@ -42,39 +47,69 @@ def _write(path: Path, tensors: dict[str, Array], *, bf16: bool = False) -> None
     path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(bodies))
 
 
-def train(directory: Path, count: int, width: int) -> None:
-    rng = np.random.default_rng(1)
-    teacher = rng.standard_normal((width, width), dtype=np.float32) / np.sqrt(width)
-    names = [f"layers.{layer}.weight" for layer in range(_LAYERS)]
-    weights = {
-        n: rng.standard_normal((width, width), dtype=np.float32) / np.sqrt(width) for n in names
-    }
-    first = {n: np.zeros_like(w) for n, w in weights.items()}
-    second = {n: np.zeros_like(w) for n, w in weights.items()}
-    for step in range(1, count * STEPS_BETWEEN + 1):
-        x = rng.standard_normal((_BATCH, width), dtype=np.float32)
+class Run:
+    """A network that learns from a teacher, with Adam."""
+
+    def __init__(self, weights: dict[str, Array], teacher: Array, rate: float, steps: int) -> None:
+        self.weights, self.teacher, self.rate, self.steps, self.step = (
+            weights,
+            teacher,
+            rate,
+            steps,
+            0,
+        )
+        self.first = {n: np.zeros_like(w) for n, w in weights.items()}
+        self.second = {n: np.zeros_like(w) for n, w in weights.items()}
+
+    def learn(self, rng: np.random.Generator) -> None:
+        """One step."""
+        self.step += 1
+        x = rng.standard_normal((_BATCH, len(self.teacher)), dtype=np.float32)
         inputs = [x]
-        for name in names:
-            inputs.append(np.tanh(inputs[-1] @ weights[name]))
-        delta = (inputs[-1] - np.tanh(x @ teacher)) / _BATCH
-        rate = np.float32(_RATE * 0.5 * (1 + np.cos(np.pi * step / (count * STEPS_BETWEEN))))
-        for at in reversed(range(_LAYERS)):
-            name = names[at]
+        for weight in self.weights.values():
+            inputs.append(np.tanh(inputs[-1] @ weight))
+        delta = (inputs[-1] - np.tanh(x @ self.teacher)) / _BATCH
+        rate = np.float32(self.rate * 0.5 * (1 + np.cos(np.pi * self.step / self.steps)))
+        for at, name in reversed(list(enumerate(self.weights))):
             delta = delta * (1 - inputs[at + 1] ** 2)
             gradient = inputs[at].T @ delta
-            delta = delta @ weights[name].T
-            first[name] += np.float32(0.1) * (gradient - first[name])
-            second[name] += np.float32(0.001) * (gradient**2 - second[name])
-            mean = first[name] / np.float32(1 - 0.9**step)
-            spread = np.sqrt(second[name] / np.float32(1 - 0.999**step)) + np.float32(1e-8)
-            weights[name] -= rate * mean / spread
-        if step % STEPS_BETWEEN == 0:
-            number = f"{step // STEPS_BETWEEN:03}.safetensors"
-            _write(directory / number, weights)
-            _write(directory / f"bf16-{number}", weights, bf16=True)
-            moments = {f"{n}.exp_avg": m for n, m in first.items()}
-            moments |= {f"{n}.exp_avg_sq": v for n, v in second.items()}
-            _write(directory / f"adam-{number}", moments)
+            delta = delta @ self.weights[name].T
+            self.first[name] += np.float32(0.1) * (gradient - self.first[name])
+            self.second[name] += np.float32(0.001) * (gradient**2 - self.second[name])
+            mean = self.first[name] / np.float32(1 - 0.9**self.step)
+            spread = np.sqrt(self.second[name] / np.float32(1 - 0.999**self.step))
+            self.weights[name] -= rate * mean / (spread + np.float32(1e-8))
+
+
+def train(directory: Path, count: int, width: int) -> None:
+    rng = np.random.default_rng(1)
+    root = np.float32(np.sqrt(width))  # of 64 bits it would make all that it divides so
+
+    def matrix() -> Array:
+        return rng.standard_normal((width, width), dtype=np.float32) / root
+
+    teacher = matrix()
+    run = Run(
+        {f"layers.{n}.weight": matrix() for n in range(_LAYERS)},
+        teacher,
+        _RATE,
+        count * STEPS_BETWEEN,
+    )
+    for number in range(1, count + 1):
+        for _ in range(STEPS_BETWEEN):
+            run.learn(rng)
+        _write(directory / f"{number:03}.safetensors", run.weights)
+        _write(directory / f"bf16-{number:03}.safetensors", run.weights, bf16=True)
+        moments = {f"{n}.exp_avg": m for n, m in run.first.items()}
+        moments |= {f"{n}.exp_avg_sq": v for n, v in run.second.items()}
+        _write(directory / f"adam-{number:03}.safetensors", moments)
+    for number in range(1, TUNES + 1):
+        weights = {name: values.copy() for name, values in run.weights.items()}
+        tune = Run(weights, teacher + np.float32(0.1) * matrix(), _TUNE_RATE, STEPS_BETWEEN)
+        for _ in range(STEPS_BETWEEN):
+            tune.learn(rng)
+        _write(directory / f"tune-{number}.safetensors", weights)
+        _write(directory / f"bf16-tune-{number}.safetensors", weights, bf16=True)
 
 
 if __name__ == "__main__":

@@ -193,6 +193,25 @@ def test_sizes(text: str, size: int) -> None:
     assert report.parse_size(text) == size
 
 
+PEERS_OF_THEIR_OWN = {"bench_cut.py": "hf_xet", "bench_dedup.py": "pyfastcdc"}
+"""Libraries that scripts are held against, which not every machine has."""
+
+
+@pytest.mark.parametrize(
+    "script", sorted(Path(__file__).parent.glob("bench_*.py")), ids=lambda p: p.name
+)
+def test_each_script_says_what_it_measures_wherever_it_is_called(script: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, script, "-h"], cwd="/", capture_output=True, text=True, check=False
+    )
+    lacking = PEERS_OF_THEIR_OWN.get(script.name)
+    if lacking is not None and done.returncode:
+        assert f"No module named '{lacking}'" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("usage: ")
+
+
 def test_a_script_runs_as_a_program(tmp_path: Path) -> None:
     """As a person starts it, from anywhere; its scratch directory is gone afterwards."""
     argv = [sys.executable, str(_HERE / "bench_start.py"), "--json", "--rounds=1"]

@@ -111,3 +111,16 @@ def test_which_kernels_know_it(monkeypatch, release, known):
     monkeypatch.setattr(os, "uname", lambda: uname)
     monkeypatch.setattr(uncached.sys, "platform", "linux")
     assert bool(uncached._flags()) is known
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize("size", [0, 1, 5000, LEAST_BYTES + 1])
+def test_what_is_read_into_a_buffer_is_what_is_there(file, cached, size):
+    data = random.Random(1).randbytes(size + 100)
+    uncached.write(file, [data], 0)
+    out = bytearray(size)
+    assert uncached.read_into(file, memoryview(out), 50, cached=cached) == size
+    assert out == data[50 : 50 + size]
+    longer = bytearray(size + 100)
+    assert uncached.read_into(file, memoryview(longer), 50, cached=cached) == size + 50
+    assert longer[: size + 50] == data[50:]

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import Conflict
-from mvcd.repo.change.merge import Choices
+from mvcd.repo.joining.threeway import Choices
 from mvcd.repo.records.results import Context
 from mvcd.store.lmdb_store import LmdbStore
 from tests.support.engine import Repository

@@ -196,6 +196,7 @@ def test_an_honest_tree_is_taken(way: Callable[[Tree, Ground], None], prepared: 
     assert strike(prepared, lambda ground: way(Tree((Row("a"), Row("b/c", 1)), True, 0), ground))
 
 
+@pytest.mark.thorough
 def test_every_illegal_path_is_refused_by_all(prepared: Ground) -> None:
     """Each rule at each depth, alone in a tree: what the rule of paths refuses, no receiver takes."""
     illegal = []

@@ -11,7 +11,6 @@ import copy
 import os
 import random
 import shutil
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from tests.daemon.daemons import Daemon, short_directory
 from tests.faults import scenes
 from tests.faults.scenes import BY_ITSELF, SCENES, Scene, State
 from tests.store.children import Child
-from tests.support import powercut
+from tests.support import powercut, threads
 from tests.support.faults import Host, library
 from tests.support.memory import in_memory
 from tests.support.powercut import Disk, Model, Record
@@ -157,10 +156,7 @@ def strike(story: Story, chosen: list[Cut], report: Callable[[str], None]) -> No
 
 def judged(story: Story, chosen: list[Cut]) -> list[str]:
     """What is wrong, a text for each image. In a process of its own: a torn index may end it."""
-    # Servers of earlier tests leave the loop and poller of gRPC: they sleep, and hold no lock of ours.
-    names = {t.name for t in threading.enumerate()} - {"MainThread", "grpc-loop"}
-    others = {name for name in names if "_poll_wrapper" not in name}
-    assert not others, "a fork would copy another thread's locks"
+    assert not threads.others(), "a fork would copy another thread's locks"
     status, reports = Child(lambda report: strike(story, chosen, report)).end()
     wrong, last = [], ""
     for line in reports:

@@ -39,7 +39,7 @@ STAYS = re.compile(
 )
 """Files of a server at rest (FORMAT.md, TEAM.md)."""
 OWN = re.compile(
-    r"config\.toml|lock|store/(format|data\.mdb|lock\.mdb|refs\.journal|packs/[0-9a-f]{8}\.pack)"
+    r"config\.toml|\.gitignore|lock|store/(format|data\.mdb|lock\.mdb|refs\.journal|packs/[0-9a-f]{8}\.pack)"
 )
 """Files below .mvc of a workspace at rest."""
 

@@ -19,8 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
-from mvcd.repo.change.merge import Choices
 from mvcd.repo.core.core import no_secret
+from mvcd.repo.joining.threeway import Choices
 from mvcd.repo.records.refs import EMPTY_ID
 from mvcd.repo.share.pushing import Asked
 from mvcd.store.lmdb_store import LmdbStore

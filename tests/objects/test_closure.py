@@ -7,6 +7,7 @@ import pytest
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId, Digest, Kind, NodeId, RecipeId, VersionId
 from mvcd.objects.closure import children, parents
+from mvcd.objects.glance import names
 from mvcd.objects.manifest import Entry, Mode
 from mvcd.objects.recipe import Recipe, Segment, literal_segment
 from mvcd.objects.version import EMPTY, Component, Version
@@ -43,7 +44,11 @@ def test_closure_of_a_version_is_all_that_was_written() -> None:
         id = ahead.pop()
         if id not in met:
             met.add(id)
-            ahead.extend(children(id.kind, objects[id] if id.kind != Kind.CHUNK else b""))
+            below = list(children(id.kind, objects[id] if id.kind != Kind.CHUNK else b""))
+            if id.kind in (Kind.NODE, Kind.RECIPE):
+                glanced = names(id.kind, objects[id])
+                assert (glanced, [*map(type, glanced)]) == (below, [*map(type, below)])
+            ahead.extend(below)
     chunks = {id for id, _ in numbered_chunks(3000)} | {some_id(i) for i in range(5000, 5005)}
     assert met == objects.keys() | chunks
     assert {id for id in met if id.kind == Kind.CHUNK} == chunks

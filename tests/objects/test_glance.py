@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import Digest, NodeId, RecipeId, VersionId
-from mvcd.objects.glance import Glance, TensorGlance, entries_at, tensor_in
+from mvcd.objects.glance import Glance, TensorGlance, entries_at, entries_with, tensor_in
 from mvcd.objects.manifest import Entry, ManifestBuilder, Mode, entries
 from mvcd.objects.recipe import Recipe, Segment, Tensor
 
@@ -35,6 +35,15 @@ def test_entries_at_a_path(files: set[str], path: str) -> None:
     found = entries_at(root, path, stored.__getitem__)
     assert [name for name, *_ in found] == expected
     assert [r for _, r, _, _ in found] == [RecipeId.of(name.encode()) for name in expected]
+
+
+@given(st.sets(paths, max_size=30), st.sets(paths, max_size=6))
+def test_entries_with_a_content(files: set[str], wanted: set[str]) -> None:
+    names = {*files, *(f"more/{n}" for n in range(400))}
+    root, stored = manifest(names)
+    recipes = {RecipeId.of(path.encode()) for path in wanted}
+    found = [name for name, *_ in entries_with(root, recipes, stored.__getitem__)]
+    assert found == sorted(files & wanted)
 
 
 def test_entries_of_a_deep_manifest() -> None:

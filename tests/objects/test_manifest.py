@@ -13,9 +13,12 @@ from mvcd.objects.manifest import (
     Entry,
     ManifestBuilder,
     diff_entries,
+    edit_in_order,
     edit_manifest,
     entries,
     find,
+    look_up,
+    names_in,
 )
 from tests.objects.reference import data as field
 from tests.objects.reference import manifest, number, packed, some_id
@@ -96,7 +99,11 @@ def test_edits_give_what_a_rebuild_gives(history: list[list[dict[str, Entry | No
         together: dict[str, Entry | None] = {}
         for change in step:
             together.update(change)
+        streamed = edit_in_order(
+            root.root, iter(sorted(together.items())), objects.fetch, objects.sink
+        )
         root = edit_manifest(root.root, together, objects.fetch, objects.sink)
+        assert streamed == root
         for path, entry in together.items():
             if entry is None:
                 after.pop(path, None)
@@ -181,6 +188,19 @@ def test_edit_refuses_illegal_changes() -> None:
         edit_manifest(None, {"a": new("b")}, OBJECTS.fetch, OBJECTS.sink)
 
 
+def test_edits_in_order_are_checked_as_they_come() -> None:
+    def edit(*changes: tuple[str, Entry | None]) -> ComponentRoot:
+        return edit_in_order(ROOT.root, changes, OBJECTS.fetch, OBJECTS.sink)
+
+    with pytest.raises(ValueError, match="part"):
+        edit(("a", None), ("b/../a", None))
+    with pytest.raises(ValueError, match="names 'c'"):
+        edit(("a", new("a")), ("b", new("c")))
+    for second in ("a", "b"):
+        with pytest.raises(ValueError, match=f"'{second}' does not follow 'b'"):
+            edit(("b", new("b")), (second, new(second)))
+
+
 # ---------------------------------------------------------------- costs
 
 
@@ -260,6 +280,39 @@ def test_prefix_is_a_path_or_a_directory(paths: list[str], prefix: str) -> None:
     root = build_manifest(objects, [new(path) for path in sorted(paths)])
     found = [entry.path for entry in entries(root.root, objects.fetch, prefix)]
     assert found == sorted(p for p in paths if p == prefix or p.startswith(prefix + "/"))
+
+
+@settings(deadline=None)
+@given(names, st.sampled_from(["", "a", "a/a", "a-", "b/a-", "é", "c"]))
+def test_what_lies_in_a_directory(paths: list[str], directory: str) -> None:
+    """Also where a name is a file's and a directory's, which no file system has."""
+    objects = Objects()
+    with small_nodes():
+        root = build_manifest(objects, [new(path) for path in sorted(paths)])
+        found = list(names_in(root.root, objects.fetch, directory))
+        looked = look_up(root.root, objects.fetch, directory)
+    below = directory + "/" if directory else ""
+    inside = [path.removeprefix(below) for path in sorted(paths) if path.startswith(below)]
+    expected = dict.fromkeys((path.partition("/")[0], "/" in path) for path in inside)
+    assert [(name, entry is None) for name, entry in found] == list(expected)
+    assert all(entry == new(below + name) for name, entry in found if entry is not None)
+    if directory:
+        assert looked == (new(directory) if directory in paths else bool(inside))
+
+
+def test_a_directory_is_listed_without_reading_those_below(
+    large: tuple[Objects, ComponentRoot],
+) -> None:
+    objects, root = large
+    extra = {f"m/{n}/{i:04}": new(f"m/{n}/{i:04}") for n in range(3) for i in range(2000)}
+    root = edit_manifest(root.root, extra | {"m/x": new("m/x")}, objects.fetch, objects.sink)
+    for directory, names in (("", ["data", "m"]), ("m", ["0", "1", "2", "x"])):
+        found = list(names_in(root.root, objects.fetch, directory))
+        assert [name for name, _ in found] == names
+        reads = objects.reads_of(lambda d=directory: list(names_in(root.root, objects.fetch, d)))
+        assert reads <= 2 * LEVELS * len(names)
+    for path in ("data", "m", "m/1", "m/x", "data/015000.bin", "nothing"):
+        assert objects.reads_of(lambda p=path: look_up(root.root, objects.fetch, p)) <= 2 * LEVELS
 
 
 def test_a_parent_that_lies_about_its_child_is_refused() -> None:

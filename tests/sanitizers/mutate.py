@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mvcd.chunking import _cut
-from mvcd.codec import _planes
+from mvcd.codec import _planes, _rans
 from mvcd.codec.decode import decode, decode_into, decode_many
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
@@ -125,6 +125,25 @@ def planes(known: list[Case], source: random.Random) -> None:
         _planes.lanes(data)
 
 
+def classes(known: list[Case], source: random.Random) -> None:
+    """Honest bodies of every width, and mutated ones, each by any set of instructions."""
+    width, change = source.choice((1, 2, 4, 8)), source.choice((0, 1, 3, 255))
+    base = source.randbytes(source.choice((0, 1, 63, 300, 9000, 20_000)))
+    kept = source.randrange(len(base) + 1)
+    data = base[:kept] + bytes(b ^ source.randrange(change + 1) for b in base[kept:])
+    scratch = bytearray(_rans.scratch(len(data), width))
+    _rans.select(source.randrange(3))
+    shift = source.randrange(8 * width)
+    body = _rans.encode(data, base, width, width > 1 and source.random() < 0.5, shift, scratch)
+    _rans.select(source.randrange(3))
+    assert _rans.decode(body, len(data), base, width, None) == data
+    for _ in range(20):
+        bad = mutated(body, source)
+        size = source.choice((len(data), size_near(len(data), source) % 50_000))
+        with suppress(*REFUSED):
+            _rans.decode(bad, size, (base + bytes(size))[:size], width, bytearray(size))
+
+
 def cutting(known: list[Case], source: random.Random) -> None:
     data = source.randbytes(source.choice((0, 1, 31, 64, 5000, 300_000))) * source.choice((1, 3))
     start = source.randrange(65)
@@ -190,7 +209,7 @@ def files(known: list[Case], source: random.Random) -> None:
 
 
 KINDS: tuple[Callable[[list[Case], random.Random], None], ...] = (
-    decoding, decoding, decoding, planes, planes, cutting, comparing, files,
+    decoding, decoding, decoding, planes, planes, classes, classes, cutting, comparing, files,
 )  # fmt: skip
 
 
@@ -216,7 +235,7 @@ def prove() -> None:
         libc.memcmp(ctypes.c_void_p(block), ctypes.c_void_p(block), ctypes.c_size_t(101))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] != 0, "AddressSanitizer is not in force"
-    for module in (_cut, _planes, _compare, _read, _scan, _write, _io, _faults):
+    for module in (_cut, _planes, _rans, _compare, _read, _scan, _write, _io, _faults):
         assert b"__asan_init" in Path(str(module.__file__)).read_bytes(), module
 
 

@@ -13,18 +13,23 @@ import random
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import zstandard
 from safetensors.numpy import save
 
-from mvcd.inspect import tensorfiles
+from mvcd.inspect import ocdbt, tensorfiles
+from mvcd.inspect.crc32c import crc32c
 from mvcd.inspect.layout import layout
-from mvcd.inspect.spans import Layout
+from mvcd.inspect.spans import Layout, NotThisFormat, ReadAt
 from mvcd.inspect.tables import read_table
 from mvcd.inspect.tensorfile import TensorFile
+from mvcd.repo.contents.unpacking import DamagedStream
+from tests.support.reading import elements, reading
 
 DATA = Path(__file__).parents[1] / "inspect" / "data"
 ENDINGS = (
@@ -49,6 +54,18 @@ ENDINGS = (
     ".h5",
     ".pdparams",
 )
+NODE = b"\x0c\xdb\x20\xde"
+DATABASES = {
+    root.name: {
+        p.relative_to(root).as_posix(): p.read_bytes()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
+    for root in (DATA / "ocdbt").iterdir()
+    if root.is_dir()
+}
+"""By name the files of each database of TensorStore."""
+
 PATCHES = (
     b"\xff" * 4,
     b"\xff" * 8,
@@ -76,10 +93,62 @@ def seeds() -> list[tuple[str, bytes]]:
         file = io.BytesIO()
         write(file, **arrays)
         found.append(("m.npz", file.getvalue()))
+    found += databases()
     file = io.BytesIO()
     np.save(file, arrays["a"])
     found += [("m.npy", file.getvalue()), ("m.safetensors", save(arrays, metadata={"a": "b"}))]
     return [*found, *tables()]
+
+
+def databases() -> list[tuple[str, bytes]]:
+    """Bodies of manifests, and of nodes that are not compressed; `check` puts them into envelopes again."""
+    found = []
+    for kind in ("plain", "inner", "zarr2", "zarr3"):
+        data = DATABASES[kind]["manifest.ocdbt"]
+        body = data[14:-4]
+        if data[13]:
+            body = zstandard.ZstdDecompressor().decompress(body, 1 << 20)
+        found.append((f"ocdbt/{kind}/manifest.ocdbt/0/{len(data)}", body))
+    for name, data in DATABASES["plain"].items():
+        at = data.find(NODE)
+        while at >= 0:
+            size = int.from_bytes(data[at + 4 : at + 12], "little")
+            found.append((f"ocdbt/plain/{name}/{at}/{size}", data[at + 14 : at + size - 4]))
+            at = data.find(NODE, at + size)
+    return found
+
+
+def check_database(name: str, body: bytes) -> None:
+    """Nodes keep their length, which their parents know."""
+    _, kind, *parts, start, length = name.split("/")
+    files, file, at, size = dict(DATABASES[kind]), "/".join(parts), int(start), int(length)
+    whole = files[file]
+    if file.startswith("d/"):
+        body = body[: size - 18].ljust(size - 18, b"\0")
+    made = whole[at : at + 4] + (len(body) + 18).to_bytes(8, "little") + b"\0\0" + body
+    made += crc32c(made).to_bytes(4, "little")
+    files[file] = whole[:at] + made + whole[at + size :]
+
+    def beside(path: str) -> tuple[ReadAt, int] | None:
+        assert not path.startswith("/") and ".." not in path.split("/")
+        return (reading(files[path]), len(files[path])) if path in files else None
+
+    with suppress(NotThisFormat):
+        for value in ocdbt.read(beside).values():
+            assert value.inline is not None or value.path
+    if "_METADATA" in files:
+        data = files["_METADATA"]
+        found = tensorfiles.read(reading(data), len(data), "_METADATA", beside)
+        for tensor in found.tensors.values() if found is not None else ():
+            with suppress(DamagedStream):
+                assert tensor.coded or len(elements(tensor, files)) == tensor.size
+
+
+def check_elements(found: TensorFile | None, data: bytes) -> None:
+    """Of formats with packed elements that are unpacked whole."""
+    for tensor in found.tensors.values() if found is not None and found.format == "hdf5" else ():
+        with suppress(DamagedStream):
+            assert tensor.coded or len(elements(tensor, {"": data})) == tensor.size
 
 
 def tables() -> list[tuple[str, bytes]]:
@@ -139,8 +208,13 @@ def check(name: str, data: bytes) -> None:
     if name.startswith("t."):
         read_table(name, io.BytesIO(data), summaries=True)
         return
+    if name.startswith("ocdbt/"):
+        check_database(name, data)
+        return
     sane_layout(layout(read_at, len(data)), len(data))
-    sane_file(tensorfiles.read(read_at, len(data), name), len(data))
+    found = tensorfiles.read(read_at, len(data), name)
+    sane_file(found, len(data))
+    check_elements(found, data)
 
 
 def sane_layout(found: Layout | None, size: int) -> None:
@@ -158,7 +232,8 @@ def sane_file(found: TensorFile | None, size: int) -> None:
         assert tensor.name == name and name.encode() and tensor.dtype
         assert all(extent >= 0 for extent in tensor.shape)
         assert sorted(tensor.order) in ([], list(range(len(tensor.shape))))
-        for place in tensor.content if not isinstance(tensor.content, bytes) else ():
+        places = tensor.content if not isinstance(tensor.content, bytes) else ()
+        for place in (part for each in places for part in each.parts):
             assert place.offset >= 0 and place.size >= 0
             assert place.beside or place.offset + place.size <= size
 

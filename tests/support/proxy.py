@@ -22,6 +22,10 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of no time: closing sends RST, as a network that is gone does."""
 
 
+_Line = queue.Queue[tuple[float, bytes | None]]
+"""What is under way, and when it is due; an end that is passed on is empty, one that is swallowed is None."""
+
+
 class Proxy:
     """Listens on `port` of loopback and passes on to `target`, another port there.
 
@@ -42,7 +46,8 @@ class Proxy:
         self.swallowing = False
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def cut_after(self, *, up: int | None = None, down: int | None = None) -> None:
         """Resets every connection once this many more bytes went to the server or came from it. Later ones are
@@ -66,6 +71,7 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._acceptor.join()  # it may hold a connection that nobody would cut
         self.cut()
 
     def __enter__(self) -> Self:
@@ -95,13 +101,11 @@ class Proxy:
             self._start(server, client, "down")
 
     def _start(self, source: socket.socket, sink: socket.socket, way: str) -> None:
-        line: queue.Queue[tuple[float, bytes]] = queue.Queue()
+        line: _Line = queue.Queue()
         threading.Thread(target=self._read, args=(source, line, way), daemon=True).start()
         threading.Thread(target=self._write, args=(line, sink), daemon=True).start()
 
-    def _read(
-        self, source: socket.socket, line: queue.Queue[tuple[float, bytes]], way: str
-    ) -> None:
+    def _read(self, source: socket.socket, line: _Line, way: str) -> None:
         while True:
             try:
                 data = source.recv(PIECE)
@@ -113,6 +117,8 @@ class Proxy:
             data, last = self._allowed(way, data)
             if not (way == "down" and self.swallowing):
                 line.put((time.monotonic() + self._delay, data))
+            elif ended:
+                line.put((0.0, None))
             if last:
                 self.cut()
             if ended:
@@ -136,11 +142,13 @@ class Proxy:
             self.carried[way] += len(data)
             return data, last
 
-    def _write(self, line: queue.Queue[tuple[float, bytes]], sink: socket.socket) -> None:
+    def _write(self, line: _Line, sink: socket.socket) -> None:
         while True:
             due, data = line.get()
             if (pause := due - time.monotonic()) > 0:
                 time.sleep(pause)
+            if data is None:
+                return
             try:
                 if not data:
                     sink.shutdown(socket.SHUT_WR)

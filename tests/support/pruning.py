@@ -29,6 +29,6 @@ def prune(repo: Repository, rev: str, components: Collection[Component] = tuple(
             if part.root is not None
             and not (version == core.version(pruned) and component in components)
         ]
-        return {*ids, *reach(roots, core.store.get)}
+        return {*ids, *reach(roots, core.store.get_many)}
 
     return core.store.collect(live).objects

@@ -30,7 +30,11 @@ _ENGINE: Table = {
         "store/test_session": "writeback",
     },
     "mvcd.chunking": {"chunking/test_cut": "_cut"},
-    "mvcd.codec": {"codec/test_decode": "encoded", "codec/test_planes": "_planes"},
+    "mvcd.codec": {
+        "codec/test_decode": "encoded",
+        "codec/test_planes": "_planes",
+        "codec/test_rans": "_rans",
+    },
     "mvcd.objects": {"objects/test_entry": "reserved"},
     "mvcd.inspect": {
         "inspect/test_tables": "arrow columns samples table",
@@ -44,6 +48,7 @@ _ENGINE: Table = {
         "inspect/test_tflite": "flatbuffer",
         "inspect/test_trees": "jsonwalk lightgbm xgboost",
         "inspect/test_tensorfiles": "cursor gguf npz onnx onnxtensor protowire tensorfile tfcheckpoint",
+        "inspect/test_parquetfooter": "thriftwire",
         "inspect/test_torchzip": "zipmembers",
         "inspect/test_safetensors": "spans",
         "inspect/test_compare": "_compare",
@@ -51,27 +56,36 @@ _ENGINE: Table = {
         "repo/compare/test_tensor_changes": "tensors",
     },
     "mvcd.store": {
+        "client/test_completing": "refnames",
         "store/test_lmdb_store": "api meta parts writers",
         "store/test_session": "arrivals refs",
         "store/test_memory_store": "reader",
         "store/test_repair": "check harvest",
         "store/test_damage": "_faults",
         "store/test_journal": "journal_check",
-        "store/test_collect": "repack",
+        "store/test_collect": "marking placed repack",
         "store/test_audit": "rows",
         "store/test_crash": "steps",
         "store/test_faults": "trouble",
         "store/test_index": "opening",
         "team/test_many": "opened",
         "wire/test_contract": "peer",
+        "wire/test_older": "older",
         "store/test_reuse": "stamp stretches",
+        "store/test_optimizer": "lookedinto",
     },
 }
 
 _REPO: Table = {
     "mvcd.repo": {"repo/change/test_moves": "undo"},
-    "mvcd.repo.care": {"client/test_repair": "doctor repair"},
+    "mvcd.repo.care": {
+        "client/test_repair": "doctor repair",
+        "repo/care/test_diskuse": "disk growth keepers owners",
+        "daemon/test_tending": "due",
+    },
+    "mvcd.repo.bases": {"repo/bases/test_finding": "others"},
     "mvcd.repo.share": {
+        "client/test_import_git": "bringing",
         "sync/test_verbs": "addresses fetching pushing",
         "repo/care/test_healing": "remote_damage",
         "sync/test_remote_state": "verify_remote",
@@ -82,16 +96,19 @@ _REPO: Table = {
         "client/test_cards": "card",
     },
     "mvcd.repo.history": {
-        "repo/change/test_commit": "listing",
         "repo/history/test_search": "blame comparison series subject walk",
         "client/test_lineage": "lineage",
         "client/test_runs": "runs",
+        "sync/test_pruned": "whereabouts",
     },
     "mvcd.repo.history.query": {"repo/history/query/test_query": "evaluate parse tree"},
+    "mvcd.repo.joining": {"repo/joining/test_picking": "takeover threeway"},
     "mvcd.repo.change": {
         "repo/care/test_healing": "anew",
         "repo/change/test_captured": "captures",
+        "client/test_habits": "placebefore",
         "repo/change/test_moves": "choosing rewriting",
+        "repo/change/test_outside": "edits",
         "repo/trust/test_signatures": "signing",
     },
     "mvcd.repo.compare": {
@@ -99,7 +116,7 @@ _REPO: Table = {
         "repo/compare/test_data_diff": "data",
         "repo/compare/test_diff": "sides",
         "repo/compare/test_tensor_changes": "tensorchanges tensortable",
-        "repo/compare/test_weights": "tensorform tensormatch tensorrows",
+        "repo/compare/test_weights": "tensormatch tensorrows",
     },
     "mvcd.repo.restore": {
         "repo/restore/test_early": "early_home",
@@ -110,9 +127,10 @@ _REPO: Table = {
         "repo/workspace/test_scan": "candidates",
         "repo/change/test_commit": "snapshot status workspace",
     },
-    "mvcd.repo.intake": {"repo/intake/test_ingest": "targets"},
+    "mvcd.repo.intake": {"repo/intake/test_ingest": "loading"},
     "mvcd.repo.core": {
         "repo/core/test_creation": "core location",
+        "sync/test_pruned": "kept_here",
         "sync/test_verbs": "connecting promised remotes wanted",
     },
     "mvcd.repo.trust": {
@@ -122,6 +140,7 @@ _REPO: Table = {
     "mvcd.repo.contents": {
         "repo/change/test_commit": "files flatvalues",
         "repo/intake/test_ingest": "drafts pipeline",
+        "repo/restore/test_checkout": "wholefiles",
     },
     "mvcd.repo.records": {
         "repo/records/test_revisions": "refs",
@@ -140,7 +159,11 @@ _REPO: Table = {
 }
 
 _NETWORK: Table = {
-    "mvcd.sync": {"sync/test_sending": "push", "sync/test_interrupted": "local pull"},
+    "mvcd.sync": {
+        "sync/test_sending": "push",
+        "sync/test_interrupted": "local pull",
+        "sync/test_pruned": "whole",
+    },
     "mvcd.wire": {
         "client/test_first_day": "address diagnosis dial patience",
         "daemon/serve/test_pressure": "admission front",
@@ -149,9 +172,17 @@ _NETWORK: Table = {
         "wire/test_uploads": "tidying",
     },
     "mvcd.team": {
+        "hub/test_commits": "teamcore",
         "team/test_accounts": "auditlog records",
         "team/test_host": "root",
         "team/test_quota": "usage",
+    },
+    "mvcd.hub": {
+        "hub/test_commits": "commitroutes digested lookups making payload pullroutes refroutes",
+        "hub/test_files": "filestream repoids resolveroutes told treeroutes",
+        "hub/test_repositories": "answers app bodies callers groups reporoutes site whoroutes",
+        "hub/test_xetroutes": "xetcontents",
+        "hub/test_xetuploads": "xetbuild xetnotes xetshelf",
     },
     "mvcd.daemon": {
         "daemon/test_message": "cells headline measures phrases",
@@ -178,25 +209,35 @@ _NETWORK: Table = {
 _CLIENT: Table = {
     "mvc": {"daemon/test_service": "daemon_client"},
     "mvc.api": {
+        "client/test_completing": "glimpse",
         "client/test_api_context": "context settings",
-        "client/test_api_repo": "components diff move_verbs name_verbs opened remote_verbs repo results",
+        "client/test_api_repo": (
+            "components diff file_verbs move_verbs name_verbs opened remote_verbs repo results"
+        ),
         "client/test_bare": "audit",
+        "client/test_habits": "pick_verbs",
+        "client/test_shown": "log",
+        "client/test_notes": "note_verbs",
         "client/test_metric_screens": "metric_names",
         "client/test_cards": "card page",
         "client/test_cli_admin": "backup team",
         "client/test_cli_errors": "errors faults",
+        "integrations/test_fsspec": "places",
         "client/test_cli_login": "credentials",
         "client/test_cli_start": "heap process",
+        "client/test_import_git": "import_verbs",
         "client/test_repair": "care durable",
         "client/test_runs": "run_verbs",
         "client/test_search": "search_verbs",
         "client/test_signing": "signatures",
         "client/test_stages": "release_verbs",
         "client/test_tensors": "weights",
-        "client/test_cli_verbs": "workspace_verbs",
+        "client/test_cli_verbs": "diskuse pruning workspace_verbs",
     },
     "mvc.cli": {
+        "client/test_completing": "shells",
         "client/test_cli_errors": "errors main signals",
+        "client/test_habits": "aliases examples picked words",
         "client/test_cli_face": "face progress",
         "client/test_cli_help": "options verbs",
         "client/test_cli_json": "documents",
@@ -211,9 +252,12 @@ _CLIENT: Table = {
     "mvc.cli.screens": {
         "client/test_cli_admin": "admin",
         "client/test_cli_login": "login",
-        "client/test_cli_verbs": "commit moved show status",
+        "client/test_cli_verbs": "commit diskuse moved pruning show status",
         "client/test_demo_survives": "demo",
+        "client/test_import_git": "imports",
+        "client/test_oci": "artifacts",
         "client/test_diff_screens": "patch",
+        "client/test_habits": "graph stash",
         "client/test_log_folding": "log",
         "client/test_remotes": "transfer verified",
         "client/test_runs": "reproduce",
@@ -227,13 +271,40 @@ _CLIENT: Table = {
             "absent architecture data folding markdown marks stat values weights whole"
         ),
     },
+    "mvc.importers": {
+        "client/test_import_git": "commits fetched gitrecords gitsource history lines results target",
+        "client/test_import_dvc": "dvcconfig dvcfiles pointers",
+        "client/test_import_folders": "folders",
+        "client/test_import_hf": "hfcache hfsnapshots",
+        "client/test_import_lfs": "lfsfiles",
+        "client/test_import_mlflow": "mlflowruns mlflowstore",
+        "client/test_import_tf": "tfcheckpoints tfsteps",
+    },
     "mvc.demo": {"client/test_demo_training": "architecture dataset network tensorfile training"},
     "mvc.pictures": {
         "client/test_chart": "axis",
         "client/test_lineage": "family",
         "client/test_pictures": "drawing files font page raster scale strip",
     },
-    "mvc.training": {"training/test_block": "outcome unsaved values"},
+    "mvc.integrations": {
+        "integrations/test_fsspec": "addresses fsspec_files upath",
+        "integrations/test_fsspec_contract": "fsspec_fs",
+        "integrations/test_mlflow": "mlflow",
+        "integrations/test_mlflow_aliases": "mlflowaliases",
+        "integrations/test_jupyter": "jupyter",
+        "client/test_attestations": "bundles statements",
+        "client/test_oci": "ociartifact ociregistry",
+        "client/test_oci_hosts": "ociconnection",
+        "client/test_oci_logins": "ocilogins ocitokens",
+        "training/test_integrations": (
+            "accelerate autolog keras lightgbm lightning needed sklearn trainees transformers xgboost"
+        ),
+    },
+    "mvc.live": {"client/test_live": "forms images plots run"},
+    "mvc.training": {
+        "training/test_block": "outcome unsaved values",
+        "client/test_live": "tracking",
+    },
 }
 
 TABLE: Table = {**_ENGINE, **_REPO, **_NETWORK, **_CLIENT}

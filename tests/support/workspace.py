@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
 
 from mvcd.repo.records.results import CommitResult, Context
 from tests.support.engine import Repository
@@ -153,3 +157,14 @@ class Bench:
 
     def __exit__(self, *exc: object) -> None:
         self.repo.close()
+
+
+@contextmanager
+def experiment_without_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """A workspace with one version, where we are, and no daemon."""
+    monkeypatch.setenv("MVC_RUNTIME_DIR", str(tmp_path / "no-daemon"))
+    monkeypatch.setenv("MVC_AUTHOR", "Ada <ada@example.org>")
+    with Bench(tmp_path / "experiment") as made:
+        made.save({"train.py": "pass\n"})
+        monkeypatch.chdir(made.root)
+        yield made
