@@ -2,7 +2,7 @@
 PYTHON ?= python
 PROTOC := build/proto/bin/python -m grpc_tools.protoc -I proto
 
-.PHONY: check test style types c-check campaign trainers bench proto docs
+.PHONY: check test style types c-check thorough campaign tools trainers bench proto docs
 
 check: style types test
 
@@ -21,8 +21,14 @@ types:
 c-check:
 	$(PYTHON) tests/sanitizers/run.py
 
+thorough:
+	pytest -m 'thorough and not campaign' -n 2
+
 campaign:
 	pytest -m campaign
+
+tools:
+	pytest -m tools -n 2
 
 trainers:
 	pytest -m trainers

@@ -2,10 +2,19 @@
 
 import os
 import shutil
+import sys
 import sysconfig
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+
+if sys.platform == "win32":
+    raise SystemExit(
+        "\nerror: mvc runs on Linux and macOS\n"
+        "cause: it counts on atomic renames over open files, flock and file descriptors of POSIX\n"
+        "help: install it in the Windows Subsystem for Linux: wsl --install, then pip install there; "
+        "docs/install.md says what of it could run on Windows\n"
+    )
 
 
 class BuildKernels(build_ext):
