@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from mvc.api.results import (
         Annotation,
         Annotations,
+        Apart,
         Branch,
         Check,
         CheckoutResult,
@@ -176,7 +177,7 @@ _LAZY = {
     ),
     "mvc.api.repo": "Repo",
     "mvc.api.results": (
-        "Annotation Annotations Branch Check CheckoutResult CollectReport CommitResult "
+        "Annotation Annotations Apart Branch Check CheckoutResult CollectReport CommitResult "
         "Component ComponentCommit ComponentRoot Explained Harm Head IgnoreMatch Listed Monitor "
         "Operation OptimizeReport PathChange PathEntry PathRename Provenance Pruned Status StoreStats "
         "SubPart Tag VerifyError VerifyReport Version"
@@ -226,6 +227,7 @@ __all__ = [
     "AccountToken",
     "Annotation",
     "Annotations",
+    "Apart",
     "ArchitectureChange",
     "Attestation",
     "AuditEntry",

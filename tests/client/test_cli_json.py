@@ -58,6 +58,7 @@ def test_status(mvc: Mvc, saved: Path) -> None:
         "schema_version": "int", "head": {"ref": "str", "version": "id", "number": "int"},
         "clean": "bool", "added": [change], "modified": [change], "deleted": [change], "renamed": [],
         "untracked": [], "tracked": ["str"], "skipped": [], "left_out": [], "unknown_settings": [],
+        "remotes": [],
     }  # fmt: skip
     assert document["head"]["ref"] == "main"
     assert document["clean"] is False

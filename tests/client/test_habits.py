@@ -146,6 +146,24 @@ def test_what_is_neither_version_nor_file_is_said_so(mvc: Mvc, saved: Path) -> N
     )
     assert "no version is named 'nothere'" in mvc("checkout", "nothere", code=1).err
     assert "which paths?" in mvc("restore", "v1", code=2).err
+    assert "mvc cat REV:PATH" in mvc("show", "HEAD:params.yaml", code=1).err
+
+
+def test_a_file_that_was_deleted_is_found_again(mvc: Mvc, saved: Path) -> None:
+    (saved / "params.yaml").unlink()
+    mvc("commit", "-m", "gone")
+    said = mvc("restore", "params.yaml", code=1).err
+    assert "HEAD has no params.yaml" in said
+    assert "v2 had it last" in said
+    assert "mvc log params.yaml" in mvc("cat", "params.yaml", code=1).err
+    command = said.split("help: mvc ")[1].split("  (")[0]
+    assert "1 file written" in mvc(*command.split()).out
+    assert "kept" not in mvc(*command.split()).out  # the second time there is nothing to overwrite
+    mvc("restore", "v1", ".")
+    assert "HEAD has no nowhere" in mvc("restore", "--source", "HEAD", "nowhere", code=1).err
+
+
+def test_which_paths(mvc: Mvc, saved: Path) -> None:
     assert "which version?" in mvc("checkout", code=2).err
 
 
@@ -153,6 +171,11 @@ def test_a_branch_goes_before_a_file_of_its_name(mvc: Mvc, saved: Path) -> None:
     mvc("branch", "params.yaml", "v1")
     assert "On branch params.yaml, at v1" in mvc("checkout", "params.yaml").out
     assert "On branch main" in mvc("switch", "-").out
+
+
+def test_a_version_is_no_branch(mvc: Mvc, saved: Path) -> None:
+    assert "mvc checkout v1  (that version)" in mvc("switch", "v1", code=1).err
+    assert "mvc switch -c nowhere" in mvc("switch", "nowhere", code=1).err
 
 
 def test_a_branch_of_a_remote_goes_before_a_file_of_its_name(

@@ -129,6 +129,7 @@ _REPO: Table = {
     },
     "mvcd.repo.intake": {"repo/intake/test_ingest": "loading"},
     "mvcd.repo.core": {
+        "client/test_habits": "lastwith",
         "repo/core/test_creation": "core location",
         "sync/test_pruned": "kept_here",
         "sync/test_verbs": "connecting promised remotes wanted",

@@ -16,6 +16,7 @@ from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor
 from mvcd.objects.version import Component, Provenance, Value
 from mvcd.repo.records.results import (
+    Apart,
     Check,
     ComponentCommit,
     Explained,
@@ -30,6 +31,7 @@ from mvcd.store.api import CollectReport, OptimizeReport, StoreStats
 __all__ = [
     "Annotation",
     "Annotations",
+    "Apart",
     "Branch",
     "Check",
     "CheckoutResult",
@@ -219,6 +221,7 @@ class Status:
     unparsed: tuple[tuple[str, str], ...] = ()  # (path, why its settings or metrics are not known)
     unknown_settings: tuple[str, ...] = ()  # what mvc.toml has that means nothing, in words
     renamed: tuple[PathRename, ...] = ()  # same inode, size and time; neither added nor deleted
+    apart: tuple[Apart, ...] = ()  # remotes whose branch of HEAD's name stands elsewhere
 
     @property
     def clean(self) -> bool:

@@ -80,6 +80,9 @@ def status(status: Status) -> Json:
         "skipped": _skipped(status.skipped),
         "left_out": [c.value for c in status.left_out],
         "unknown_settings": list(status.unknown_settings),
+        "remotes": [
+            {"name": one.remote, "ahead": one.ahead, "behind": one.behind} for one in status.apart
+        ],
     }
 
 

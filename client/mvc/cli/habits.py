@@ -77,6 +77,12 @@ VERBS: dict[str, str] = {
     "backup": "mvc commit, mvc push; of a server: mvc admin backup",
     "snapshots": "mvc log",
     "search": "mvc log --where EXPR",
+    "find": "mvc log --where EXPR  (versions), mvc ls  (files)",
+    "best": "mvc log --best METRIC",
+    "top": "mvc log --best METRIC",
+    "leaderboard": "mvc log --best METRIC",
+    "df": "mvc du",
+    "size": "mvc du",
     "list": "mvc ls, mvc log",
     "history": "mvc log",
     "save": "mvc commit",
@@ -122,8 +128,21 @@ OPTIONS: dict[tuple[str, str], str] = {
     ("merge", "--squash"): "mvc merge REV  (a version with two parents)",
     ("clone", "--depth"): "mvc clone --depth-of-content N  (history is always whole: it is small)",
     ("gc", "--aggressive"): "mvc optimize",
+    (
+        "gc",
+        "--prune",
+    ): "mvc gc frees all that nothing reaches; mvc prune lets go of old versions' content",
+    ("prune", "--keep-last"): "[retention] in mvc.toml says what stays: mvc help prune",
+    ("restore", "--from"): "mvc restore REV PATH",
+    (
+        "restore",
+        "--staged",
+    ): "nothing is staged first: mvc restore PATH brings a file back as last saved",
 }
 """An option of another tool for a verb that is here too, and the command here."""
+
+FILE_OF_A_VERSION = "mvc cat REV:PATH"
+"""What git's `show REV:PATH` is here."""
 
 
 def of_verb(name: str) -> str | None:

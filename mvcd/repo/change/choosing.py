@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from mvcd.errors import Failure
-from mvcd.objects.version import Component, Version
+from mvcd.ids import VersionId
+from mvcd.objects.version import Component
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
+from mvcd.repo.core.lastwith import no_such_path
 
 
 def chooser(
@@ -21,8 +22,9 @@ def chooser(
     return chosen
 
 
-def refuse_unknown(core: Core, version: Version, paths: Sequence[str], rev: str) -> None:
-    files = VersionFiles(version, core.fetch)
+def refuse_unknown(core: Core, id: VersionId, paths: Sequence[str], rev: str) -> None:
+    """Raises Failure(kind="no-such-path") for a path of which the version has nothing."""
+    files = VersionFiles(core.version(id), core.fetch)
     for path in paths:
         if path != "." and next(iter(files.all(prefix=path)), None) is None:
-            raise Failure(f"{rev} has no {path}", kind="no-such-path", help=f"mvc ls {rev}")
+            raise no_such_path(core, id, rev, path)

@@ -13,10 +13,11 @@ was interrupted, and logs the work under an operation of its own, which `undo` t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mvcd.errors import Failure
+from mvcd.errors import Failure, MvcError
 from mvcd.ids import VersionId
 from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.version import Component, Trigger
@@ -162,10 +163,7 @@ def switch(
         if not create:
             made = [] if core.store.ref(ref) is not None else _born(core, name)
             if core.store.ref(ref) is None and not made:
-                raise Failure(
-                    f"there is no branch {name!r}", kind="unknown-branch",
-                    help=f"mvc switch -c {written(ref)}  (to make it), or: mvc branch",
-                )  # fmt: skip
+                raise _no_branch(core, name)
             return _go(
                 core, HeadValue(name), context, "switch", f"switch {name}",
                 force=force, updates=made, target=_target(made),
@@ -180,6 +178,15 @@ def switch(
             core, HeadValue(name), context, "switch", f"switch -c {name}",
             force=force, updates=born, target=id,
         )  # fmt: skip
+
+
+def _no_branch(core: Core, name: str) -> Failure:
+    """A name that is no branch: it may be a version's, which `checkout` goes to."""
+    help = f"mvc switch -c {written(HEADS + name)}  (to make it), or: mvc branch"
+    with suppress(MvcError):
+        core.resolve(name)
+        help = f"mvc checkout {name}  (that version), or mvc switch -c BRANCH {name}"
+    return Failure(f"there is no branch {name!r}", kind="unknown-branch", help=help)
 
 
 def _back(core: Core, context: Context, *, force: bool) -> CheckoutResult:
@@ -264,7 +271,7 @@ def restore(
         wanted |= {p: (now, then) for p, (now, then) in here.items() if chosen(p, then or now)}
         wanted |= spelled_otherwise(core, wanted, here)
         if not wanted:
-            refuse_unknown(core, version, inside, rev)
+            refuse_unknown(core, id, inside, rev)
         asked = wanted.keys() | {p for p in inside if p != "."}
         refuse_unreadable(asked, workspace.unreadable)
         planned = plan(core, wanted, {}, unreadable=workspace.unreadable, everything=True)
@@ -274,7 +281,8 @@ def restore(
             "restore", f"restore {rev} {what}", head.version, core.version(head.version),
             [core.move_left_out(leaving)], leaving=leaving,
         )  # fmt: skip
-        return carry_out(core, workspace, planned, move, context, keep=bool(dirty))
+        keep = bool(dirty) and bool(planned.write or planned.remove or planned.respell)
+        return carry_out(core, workspace, planned, move, context, keep=keep)
 
 
 def rollback(

@@ -7,6 +7,8 @@ configkeys  which settings there are, and what each means
 settingskeys  which tables and keys `mvc.toml` may have
 numbers     whether vN names a version
 lock        one verb at a time
+upstream    how far a branch and that of a remote are apart
+lastwith    which version had a path last
 remotes     names for other repositories' addresses
 connecting  from an address to a peer
 wanted      which content a clone brings, and which it leaves out

@@ -187,4 +187,5 @@ def _listed(placed: Placed) -> Listed:
 
 
 def _no_such_path(rev: str, path: str | None) -> Failure:
-    return Failure(f"{rev} has no {path}", kind="no-such-path", help=f"mvc ls {rev}")
+    help = f"mvc ls {rev}, or: mvc log {path}  (where it was)"
+    return Failure(f"{rev} has no {path}", kind="no-such-path", help=help)

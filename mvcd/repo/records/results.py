@@ -25,6 +25,16 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Apart:
+    """How many versions only a branch has (`ahead`), and only that of `remote` when it was last heard of
+    (`behind`); at most 1,000 of each are counted."""
+
+    remote: str
+    ahead: int
+    behind: int
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentCommit:
     changed: bool
     files: int
@@ -85,6 +95,7 @@ class Status:
     ] = ()  # of HEAD's files: settings or metrics not understood
     unknown_settings: tuple[str, ...] = ()  # what mvc.toml has that means nothing, in words
     renamed: tuple[PathRename, ...] = ()  # by their stats (found.py); neither added nor deleted
+    apart: tuple[Apart, ...] = ()  # of remotes whose branch stands elsewhere
 
     @property
     def clean(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.settingskeys import unknown_keys
+from mvcd.repo.core.upstream import apart
 from mvcd.repo.records.results import PathChange, PathRename, Status
 from mvcd.repo.workspace.ignore import IgnoreRules
 from mvcd.repo.workspace.left_out import named
@@ -45,6 +46,7 @@ def status(core: Core) -> Status:
         unparsed=known_problems(core, version, workspace.left_out),
         unknown_settings=tuple(unknown_keys(workspace.settings)),
         renamed=tuple(renamed),
+        apart=tuple(apart(core, head.branch, head.version)) if head.branch and head.number else (),
     )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from typing import NoReturn
 
 import click
 
+from mvc.api.errors import Failure
 from mvc.cli import documents
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, DAMAGE, component_option, verb
@@ -42,7 +44,7 @@ def command(
         raise click.UsageError("which paths? mvc restore PATH...   (. for everything)", context)
     rev = rev or "HEAD"
     if not paths and not components and source is None and not is_version(face.repo, rev):
-        raise click.UsageError(f"{rev} is no version, and no file here or in HEAD", context)
+        _refuse(face, rev)
     if not paths and not components:
         raise click.UsageError(
             f"which paths? mvc restore {rev} PATH...   (. for everything)", context
@@ -52,3 +54,15 @@ def command(
         face.answer(documents.checkout(result))
     else:
         face.say(*lines(result, moved=False))
+
+
+def _refuse(face: Face, word: str) -> NoReturn:
+    """A single word that is no version and no file: it may be one that was deleted and saved so."""
+    try:
+        face.repo.restore("HEAD", os.path.abspath(word))
+    except Failure as failure:
+        if failure.cause is not None:
+            raise
+    raise click.UsageError(
+        f"{word} is no version, and no file here or in HEAD", click.get_current_context()
+    )

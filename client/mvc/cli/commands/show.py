@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import click
 
+from mvc.api.errors import Failure
 from mvc.cli import documents
 from mvc.cli.face import Face
+from mvc.cli.habits import FILE_OF_A_VERSION
 from mvc.cli.options import verb
 from mvc.cli.screens.show import lines
 
@@ -21,7 +23,12 @@ def command(face: Face, rev: str) -> None:
     training_args.bin) those are shown that differ from the parent, or that a source of the version sets; -v
     shows all.
     """
-    version = face.repo.show(rev)
+    try:
+        version = face.repo.show(rev)
+    except Failure as failure:
+        if ":" in rev:
+            failure.help = FILE_OF_A_VERSION
+        raise
     changes = face.repo.diff(version.parents[0] if version.parents else "v0", version.id)
     signatures = face.repo.signatures(version.id).signatures
     if face.json:

@@ -11,7 +11,9 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.results import Head, Status
+    from mvc.api.results import Apart, Head, Status
+
+_MAX_APART_VERSIONS = 1000  # as many as are counted
 
 _SHOWN_LINES = 40
 """Lines of each list; --verbose shows all."""
@@ -20,6 +22,7 @@ _SHOWN_LINES = 40
 def lines(status: Status, *, verbose: bool, quiet: bool) -> Iterator[str]:
     if not quiet:
         yield place(status.head)
+        yield from (_apart(status.head, one) for one in status.apart)
     if not status.tracked and not status.head.number:
         yield "Nothing is under care yet"
     elif status.clean:
@@ -64,6 +67,25 @@ def place(head: Head) -> str:
     if not head.number:
         return f"{where}, no versions yet"
     return f"{where}, at v{head.number} {click.style(text.short(head.version), fg='yellow')}"
+
+
+def _apart(head: Head, one: Apart) -> str:
+    """How far the branch and a remote's are apart, and the command that brings them together."""
+    there = f"{text.safe(one.remote)}/{text.safe(head.branch or '')}"
+    ahead, behind = _count(one.ahead), _count(one.behind)
+    if not one.behind:
+        return f"{ahead} ahead of {there}: mvc push"
+    if not one.ahead:
+        return f"{behind} behind {there}: mvc pull"
+    return f"{ahead} ahead of {there}, {behind} behind: mvc pull --merge"
+
+
+def _count(versions: int) -> str:
+    return (
+        "1,000 or more versions"
+        if versions >= _MAX_APART_VERSIONS
+        else text.plural(versions, "version")
+    )
 
 
 def left_out(head: Head, components: Sequence[StrEnum]) -> Iterator[str]:
