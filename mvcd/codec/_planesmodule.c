@@ -9,7 +9,6 @@
 #include "body.h"
 #include "planes.h"
 #include "tiers.h"
-#include "tierscalls.h"
 
 static int check_width(int width)
 {
@@ -369,6 +368,8 @@ static PyMethodDef methods[] = {
     {"lanes", py_lanes, METH_O, lanes_doc},
     {NULL, NULL, 0, NULL},
 };
+
+extern PyMethodDef tiers_calls[]; /* _tiersmodule.c */
 
 static int start(PyObject *module)
 {

@@ -1,7 +1,8 @@
-/* Python's view of tiers.c; what belongs to the module `_planes` besides is in _planesmodule.c. */
+/* Python's view of tiers.c: the functions of the module `_planes` about tiers, which
+ * _planesmodule.c adds to its own. */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030b0000
-#include "tierscalls.h"
+#include <Python.h>
 
 #include "tiers.h"
 
@@ -97,6 +98,8 @@ static PyObject *py_tiers_select(PyObject *module, PyObject *level)
     long wanted = PyLong_AsLong(level);
     return PyErr_Occurred() ? NULL : PyLong_FromLong(tiers_select((int)wanted));
 }
+
+extern PyMethodDef tiers_calls[];
 
 PyMethodDef tiers_calls[] = {
     {"tiers", py_tiers, METH_VARARGS, tiers_doc},
