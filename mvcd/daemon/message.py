@@ -12,6 +12,9 @@ from mvcd.daemon import phrases
 from mvcd.daemon.headline import headline
 from mvcd.repo.records.results import Diff
 
+_BODY_CELLS = 76
+"""Cells of a line of the body: `mvc log` indents it by four, and terminals have 80 columns."""
+
 
 def describe(diff: Diff, names: Sequence[str] = ()) -> str:
     """The first line, of 1 to 72 cells, and after an empty one what it does not tell, a line a component.
@@ -23,5 +26,5 @@ def describe(diff: Diff, names: Sequence[str] = ()) -> str:
     for component in diff.components:
         of_it = phrases.parts(diff, component)
         if any((component, part) not in told for part in of_it):
-            body.append(f"{phrases.title(diff, component)}: {', '.join(of_it)}")
+            body.append(phrases.line(diff, component, _BODY_CELLS))
     return "\n".join([first, "", *body] if body else [first])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from mvcd.daemon.cells import safe, shorten
+from mvcd.daemon.cells import cells, safe, shorten
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.version import Component, Value
@@ -41,7 +41,17 @@ def parts(diff: Diff, component: Component) -> Sequence[str]:
 def values_of(diff: Diff, component: Component) -> Mapping[str, ValueChange]:
     if component is Component.HYPERPARAMETERS:
         return diff.hyperparameters
-    return diff.metrics if component is Component.RESULTS else {}
+    return _without_copies(diff.metrics) if component is Component.RESULTS else {}
+
+
+def _without_copies(changes: Mapping[str, ValueChange]) -> Mapping[str, ValueChange]:
+    """Without `runs/*/trainer_state.json:loss` where `loss` says the same: a training writes a metric into
+    several files."""
+    return {
+        key: change
+        for key, change in changes.items()
+        if (name := key.rpartition(":")[2]) == key or changes.get(name) != change
+    }
 
 
 def values(changes: Mapping[str, ValueChange], named: int = NAMED_VALUES) -> str:
@@ -63,6 +73,26 @@ def _text(value: Value) -> str:
     if isinstance(value, float):
         return "NaN" if value != value else f"{value:.6g}"  # noqa: PLR0124 - only NaN differs from itself
     return shorten(safe(" ".join(str(value).split())), _TEXT_CELLS)
+
+
+def line(diff: Diff, component: Component, room: int) -> str:
+    """ "weights: 3 files added (148 tensors)": what changed in it, within `room` cells. Fewer values are told
+    where all three have no room, and a single file is counted where its name has none."""
+    head = title(diff, component)
+    if changes := values_of(diff, component):
+        ways = [values(changes, named) for named in range(NAMED_VALUES, 0, -1)]
+    else:
+        whole = parts(diff, component)
+        paths = {path for _, some_paths in kinds(diff.components[component]) for path in some_paths}
+        ways = [", ".join(whole), ", ".join(_counted(part, paths) for part in whole)]
+    fitting = (way for way in ways if cells(f"{head}: {way}") <= room)
+    return shorten(f"{head}: {next(fitting, ways[-1])}", room)
+
+
+def _counted(part: str, paths: Iterable[str]) -> str:
+    """ "1 file added" of "runs/a/b.bin added"."""
+    name = max((safe(p) for p in paths if part.startswith(f"{safe(p)} ")), key=len, default="")
+    return f"1 file{part[len(name) :]}" if name else part
 
 
 # -------------------------------------------------------------------- files

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fnmatch import fnmatchcase
 
+from mvcd.amounts import size
 from mvcd.daemon import openfiles
 from mvcd.daemon.formats import PROVEN, UNKNOWN, SaveState, Verdict, check_file, incomplete
 from mvcd.daemon.limits import DaemonLimits
@@ -238,7 +239,7 @@ class Sorter:
             return "a temporary name"
         cap = self._limits.max_size
         if cap is not None and stat is not None and stat.size > cap:
-            return f"larger than max_size ({cap} bytes) in mvc.toml"
+            return f"{size(stat.size)}, more than max_size = {size(cap)} in mvc.toml"
         return self._limits.left_alone(path)
 
     def _is_log(self, path: str) -> bool:

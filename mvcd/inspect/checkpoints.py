@@ -67,6 +67,16 @@ def family_of(path: str) -> str:
     return "/".join([*kept, name])
 
 
+def directory_of(path: str) -> str | None:
+    """The outermost directory above a file that is one checkpoint, as `out/checkpoint-500`; None where none
+    is."""
+    parts = path.split("/")
+    for depth, part in enumerate(parts[:-1], 1):
+        if _DIRECTORY.fullmatch(part):
+            return "/".join(parts[:depth])
+    return None
+
+
 @lru_cache(maxsize=8192)
 def rank_of(path: str) -> Rank:
     """Which of a family speaks for it, the largest: of the newest run the final model, then the last

@@ -111,7 +111,7 @@ def test_a_team_s_repository_is_read_and_freed_and_not_changed(mvc: Mvc, tmp_pat
         root.create_repository(by, "team/iris")
         place = root.repository_path("team/iris")
     with LmdbStore.open(place) as store:
-        id = put_version(store)
+        id = put_version(store, time_us=1_700_000_000_000_000)
         with store.session() as session:
             session.commit([RefUpdate("heads/main", None, bytes(id))], audit=b"{}")
     for words in (("log",), ("verify",), ("gc", "-n"), ("gc",), ("doctor",), ("branch",)):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mvc.cli.documents import scalar
-from tests.support.commandline import AUTHOR, Mvc, write
+from tests.support.commandline import AUTHOR, SECOND, Mvc, write
 
 ID = re.compile(r"[0-9a-f]{64}")
 COMPONENTS = ["architecture", "weights", "hyperparameters", "data", "results"]
@@ -53,7 +53,7 @@ def test_status(mvc: Mvc, saved: Path) -> None:
     write(saved, {"new.bin": "x", "model.py": "changed\n"})
     (saved / "metrics.json").unlink()
     document = mvc("status", "--json").json
-    change = {"path": "str", "component": "str"}
+    change = {"path": "str", "component": "str", "bytes": "int"}
     assert shape(document) == {
         "schema_version": "int", "head": {"ref": "str", "version": "id", "number": "int"},
         "clean": "bool", "added": [change], "modified": [change], "deleted": [change], "renamed": [],
@@ -62,8 +62,10 @@ def test_status(mvc: Mvc, saved: Path) -> None:
     }  # fmt: skip
     assert document["head"]["ref"] == "main"
     assert document["clean"] is False
-    assert document["deleted"] == [{"path": "metrics.json", "component": "results"}]
-    assert document["added"] == [{"path": "new.bin", "component": "weights"}]
+    assert document["deleted"] == [
+        {"path": "metrics.json", "component": "results", "bytes": len(SECOND["metrics.json"])}
+    ]
+    assert document["added"] == [{"path": "new.bin", "component": "weights", "bytes": 1}]
 
 
 def test_status_before_the_first_version_and_on_an_old_one(mvc: Mvc, saved: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+import time
+from datetime import UTC, datetime, timedelta, timezone
 
 import click
 import pytest
@@ -37,6 +38,13 @@ def test_a_size_is_never_wide(count: int) -> None:
         (timedelta(seconds=3), "just now"),
         (timedelta(seconds=50), "1 min ago"),
         (timedelta(minutes=59), "59 min ago"),
+        (timedelta(minutes=59, seconds=50), "59 min ago"),
+        (timedelta(hours=1), "1 h ago"),
+        (timedelta(hours=14, minutes=29), "14 h ago"),
+        (timedelta(hours=14, minutes=31), "yesterday 23:59"),
+        (timedelta(days=1, hours=14), "yesterday 00:30"),
+        (timedelta(days=1, hours=15), "2026-11-21 23:30"),
+        (timedelta(seconds=-30), "just now"),
         (timedelta(hours=3), "3 h ago"),
         (timedelta(hours=20), "yesterday 18:30"),
         (timedelta(days=3), "2026-11-20 14:30"),
@@ -46,6 +54,44 @@ def test_a_size_is_never_wide(count: int) -> None:
 def test_when(age: timedelta, shown: str) -> None:
     there = timezone(timedelta(hours=-8))
     assert text.when((NOW - age).astimezone(there), NOW) == shown
+
+
+def test_times_are_those_that_clocks_here_showed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        winter, summer = (
+            datetime(2026, 11, 23, 12, tzinfo=UTC),
+            datetime(2026, 7, 1, 12, tzinfo=UTC),
+        )
+        assert text.when(summer, winter.astimezone()) == "2026-07-01 14:00"
+        assert text.when(summer, winter) == "2026-07-01 12:00"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("said", "columns"),
+    [
+        ("model", 5), ("模型", 4), ("naïve", 5), ("nai\u0308ve", 5), ("🎉", 2),
+        ("👩\u200d🔬", 2), ("👍\U0001f3fd", 2),
+        ("❤\ufe0f", 2), ("❤", 1), ("🇩🇪", 2), ("\x1b[31mred\x1b[0m", 3), ("ｱ", 1), ("\u200b", 0),
+    ],
+)  # fmt: skip
+def test_widths(said: str, columns: int) -> None:
+    assert text.width(said) == columns
+
+
+@given(st.text("ab模🎉\u0308\u200d\ufe0f👩", max_size=20), st.integers(2, 20))
+def test_what_is_cut_fits_and_is_not_torn(line: str, columns: int) -> None:
+    for short in (text.cut(line, columns), text.middle(line, columns)):
+        assert text.width(short) <= columns
+        assert (short == line) == (text.width(line) <= columns) or short == line
+    if text.width(line) > columns:
+        head = text.cut(line, columns)[:-1]
+        assert line.startswith(head)
+        assert line[len(head)] not in "\u0308\u200d\ufe0f"
 
 
 def test_a_moment_keeps_its_zone() -> None:

@@ -444,7 +444,8 @@ def test_check_ignore(mvc: Mvc, saved: Path) -> None:
 
 
 def test_doctor_verify_version(mvc: Mvc, saved: Path) -> None:
-    assert all(line.startswith("ok ") for line in mvc("doctor").out.splitlines())
+    lines = mvc("doctor").out.splitlines()
+    assert all(line.startswith(("ok ", "     help: mvc ")) for line in lines)
     assert mvc("doctor", "-q").out == ""
     assert mvc("verify").out.startswith("ok  2 versions, ")
     assert "not read" in mvc("verify", "--quick").out

@@ -103,8 +103,7 @@ def test_an_older_checkpoint_that_went_does_not_make_the_new_one_a_change(bench:
     assert told.split("\n") == [
         "checkpoint-40: 148 tensors",
         "",
-        "weights: 3 of 148 tensors, checkpoint-40/model.safetensors added (148 tensors), "
-        "checkpoint-20/model.safetensors deleted",
+        "weights: 3 of 148 tensors, 1 file added (148 tensors), 1 file deleted",
     ]
 
 
@@ -319,6 +318,7 @@ def test_the_first_line_is_bounded_and_harmless_whatever_the_names(
     assert 1 <= cells(first) <= WIDTH
     assert len(first) <= WIDTH
     assert first.strip()
+    assert all(cells(line) <= 76 for line in body)
     assert not body or (body[0] == "" and all(line.strip() for line in body[1:]))
     assert len(body) <= 1 + len(Component)
     told.encode()  # no lone surrogates: it goes into a record

@@ -18,6 +18,7 @@ _ENGINE: Table = {
         "client/test_waiting": "waiting",
         "client/test_cli_face": "monitor",
         "daemon/test_deploy": "process",
+        "client/test_cli_text": "amounts",
     },
     "mvcd.disk": {
         "store/test_repair": "aside",
@@ -210,6 +211,8 @@ _NETWORK: Table = {
 _CLIENT: Table = {
     "mvc": {"daemon/test_service": "daemon_client"},
     "mvc.api": {
+        "client/test_cli_text": "amounts",
+        "client/test_footing": "checkpoints",
         "client/test_completing": "glimpse",
         "client/test_api_context": "context settings",
         "client/test_api_repo": (

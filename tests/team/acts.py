@@ -12,10 +12,12 @@ NOW = 1_800_000_000_000_000
 BY = By("operator", NOW)
 
 
-def put_version(store: Store, *parents: VersionId, message: str = "") -> VersionId:
+def put_version(
+    store: Store, *parents: VersionId, message: str = "", time_us: int = NOW
+) -> VersionId:
     """A version without content, in the store."""
     generations = [Version.decode(store.get(id)).generation for id in parents]
-    version = Version(parents, max(generations, default=0) + 1, time_us=NOW, message=message)
+    version = Version(parents, max(generations, default=0) + 1, time_us=time_us, message=message)
     with store.session() as session:
         session.put(*plain(version.encode(), Kind.VERSION))
         session.commit()

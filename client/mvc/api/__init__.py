@@ -30,12 +30,14 @@ What it answers; ids are hex strings, times are aware datetimes:
 Who acts, and how:
     context     who, when and from where: environment, configuration, git, clock
     settings    the person's own settings file
+    footing     what doctor looks at beside the repository
     glimpse     what can be named in a repository, read without opening it
     credentials  tokens, by server
-    components  components by name
+    components, checkpoints    components by name | which files are one checkpoint
 
 Of the engine, for the faces:
     errors      the exceptions; light, loaded by `import mvc`
+    amounts     numbers of bytes in units
     durable, process, heap    directories | what a program sees to as it starts | the C heap
     faults, waiting    what is said of a crash | what a person sees while a program waits
 

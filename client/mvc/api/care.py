@@ -140,7 +140,10 @@ def _tell(report: Repaired, healed: healing.Healed, source: str) -> None:
 
 def doctor(path: str | os.PathLike[str] = ".") -> tuple[Check, ...]:
     """Checks what a repository stands on, one result per check; none needs it to open. Raises NoRepository."""
-    return tuple(doctor_checks.checks(os.fspath(path)))
+    from mvc.api import footing  # late: start-up
+
+    place = os.fspath(path)
+    return *doctor_checks.checks(place), *footing.checks(place)
 
 
 def verify(

@@ -65,6 +65,11 @@ def as_text(word: str) -> str:
 
 def author_of(root: str, config: Config | None) -> str:
     """Returns the author to record where the caller names none."""
+    return named_author(root, config) or f"{_login()}@{os.uname().nodename}"
+
+
+def named_author(root: str, config: Config | None) -> str | None:
+    """Returns whom the environment, the settings or git name as the author; None where nobody is named."""
     if named := os.environ.get("MVC_AUTHOR"):
         return named
     name = (config.get("user.name") if config else None) or user_setting("user.name")
@@ -73,7 +78,7 @@ def author_of(root: str, config: Config | None) -> str:
         name, email = _git_identity(root)
     if name and email:
         return f"{name} <{email}>"
-    return name or email or f"{_login()}@{os.uname().nodename}"
+    return name or email or None
 
 
 def _login() -> str:

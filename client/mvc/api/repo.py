@@ -354,10 +354,10 @@ class Repo(
         return tuple((os.fspath(p), ignore.check(self.root, self._inside(p), top)) for p in paths)
 
     def doctor(self) -> tuple[Check, ...]:
-        """Checks what the repository stands on: store, file system, free space, kernels."""
-        from mvcd.repo.care import doctor  # late: start-up
+        """Checks what the repository stands on: store, file system, free space, clock, git, remotes, limits."""
+        from mvc.api import care  # late: start-up
 
-        return tuple(doctor.checks(self.root))
+        return care.doctor(self.root)
 
     def stats(self) -> StoreStats:
         """Counts what the store holds."""

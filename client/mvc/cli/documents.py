@@ -63,7 +63,7 @@ def _skipped(pairs: Iterable[tuple[str, str]]) -> list[Json]:
 
 def status(status: Status) -> Json:
     def listed(changes: Iterable[PathChange]) -> list[Json]:
-        return [{"path": c.path, "component": c.component.value} for c in changes]
+        return [{"path": c.path, "component": c.component.value, "bytes": c.size} for c in changes]
 
     return {
         "head": head(status.head),

@@ -116,9 +116,11 @@ class Report:
             return []
         expression, start, length = self.place
         left = max(0, min(start - 30, len(expression) - 70)) if len(expression) > 76 else 0
+        from mvc.cli.text import width  # late: start-up
+
         shown = expression[left : left + 76]
-        room = len(shown) - (start - left)
-        return [shown, " " * (start - left) + "^" * max(1, min(length, room))]
+        before, wrong = shown[: start - left], shown[start - left :][:length]
+        return [shown, " " * width(before) + "^" * max(1, width(wrong))]
 
     def document(self) -> str:
         return json.dumps(

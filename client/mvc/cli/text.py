@@ -13,21 +13,16 @@ from datetime import datetime, timedelta
 
 import click
 
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+from mvc.api import amounts
+
+size = amounts.size
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_LITTLE_SECONDS = 45
+_JOINER, _WIDE_FORM = "\u200d", "\ufe0f"
+_NO_ROOM = frozenset(("Mn", "Me", "Cf"))
 SHORT_ID_CHARACTERS = 10
 """Hex digits of an id on a screen: 40 bits, unique by far in any one repository."""
-
-
-def size(count: float) -> str:
-    """1 B, 1.5 KiB, 12.3 MiB, 123 GiB: three digits where there is a choice."""
-    value, unit = float(count), 0
-    while value >= 999.5 and unit < len(_UNITS) - 1:
-        value /= 1024
-        unit += 1
-    if unit == 0:
-        return f"{int(value)} B"
-    return f"{value:.1f} {_UNITS[unit]}" if value < 99.95 else f"{value:.0f} {_UNITS[unit]}"
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -39,18 +34,25 @@ def percent(part: float, whole: float) -> str:
 
 
 def when(time: datetime, now: datetime) -> str:
-    """ "just now", "5 min ago", "3 h ago", "yesterday 14:05", then the date; in the reader's zone."""
+    """ "just now", "5 min ago", "3 h ago", "yesterday 14:05", then the date; in the reader's zone, as clocks
+    there went at that time. A time that is to come, as of a clock that is ahead, is said whole."""
     age = (now - time).total_seconds()
-    if 0 <= age < 45:
+    if -_LITTLE_SECONDS < age < _LITTLE_SECONDS:
         return "just now"
-    if 0 <= age < _HOUR:
-        return f"{max(1, round(age / _MINUTE))} min ago"
-    local = time.astimezone(now.tzinfo)
-    if 0 <= age < _DAY and local.date() == now.date():
-        return f"{age / _HOUR:.0f} h ago"
-    if local.date() == (now - timedelta(days=1)).date():
+    if 0 < age < _HOUR:
+        return f"{min(max(1, round(age / _MINUTE)), 59)} min ago"
+    local, today = _on_the_clock_of(now, time), now.date()
+    if 0 < age < _DAY and local.date() == today:
+        return f"{int(age / _HOUR + 0.5)} h ago"
+    if local.date() == today - timedelta(days=1):
         return f"yesterday {local:%H:%M}"
     return f"{local:%Y-%m-%d %H:%M}"
+
+
+def _on_the_clock_of(now: datetime, time: datetime) -> datetime:
+    """`now` knows what the offset is today, not when the clock changed: that, this machine knows."""
+    here = now.astimezone().utcoffset() == now.utcoffset()
+    return time.astimezone(None if here else now.tzinfo)
 
 
 def moment(time: datetime) -> str:
@@ -102,16 +104,39 @@ def first_line(message: str) -> str:
 
 
 def cut(line: str, columns: int) -> str:
-    """With an ellipsis where it is longer."""
-    return line if len(line) <= columns else line[: columns - 1] + "…"
+    """With an ellipsis where it is wider than `columns`. It has no styles."""
+    return line if width(line) <= columns else _beginning(line, columns - 1) + "…"
 
 
 def middle(line: str, columns: int) -> str:
-    """With an ellipsis in its middle where it is longer: beginning and end of a path or key say most."""
-    if len(line) <= columns:
+    """With an ellipsis in its middle where it is wider: beginning and end of a path or key say most."""
+    if width(line) <= columns:
         return line
-    head = (columns - 1) // 3
-    return f"{line[:head]}…{line[len(line) - (columns - 1 - head) :]}"
+    head = _beginning(line, (columns - 1) // 3)
+    return f"{head}…{_ending(line, columns - 1 - width(head))}"
+
+
+def _beginning(line: str, columns: int) -> str:
+    """As much as fits; what belongs to the character before it, as an accent, stays with it."""
+    if line.isascii():
+        return line[:columns]
+    end, taken = 0, 0
+    while end < len(line):
+        after = _next(line, end)
+        taken += width(line[end:after])
+        if taken > columns:
+            break
+        end = after
+    return line[:end]
+
+
+def _ending(line: str, columns: int) -> str:
+    if line.isascii():
+        return line[len(line) - columns :]
+    start = 0
+    while start < len(line) and width(line[start:]) > columns:
+        start = _next(line, start)
+    return line[start:]
 
 
 def room() -> int | None:
@@ -126,13 +151,35 @@ def short(id: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns on a terminal: styles take none, wide characters two, combining ones none."""
+    """Columns on a terminal: styles take none, wide characters and emoji two, what is joined to them none.
+
+    Widths are of Unicode's annex 11, and of its technical standard 51 for emoji: a selector asks for the wide
+    form, joiners and tones of skin make one picture of several characters.
+    """
     bare = click.unstyle(text) if "\x1b" in text else text
     if bare.isascii():
         return len(bare)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in bare
+    found, start = 0, 0
+    while start < len(bare):
+        end = _next(bare, start)
+        wide = _WIDE_FORM in bare[start:end] or unicodedata.east_asian_width(bare[start]) in "WF"
+        found += 2 if wide else 0 if _is_joined(bare[start]) else 1
+        start = end
+    return found
+
+
+def _next(text: str, start: int) -> int:
+    """Where the character after the one at `start` begins, as people count them."""
+    end = start + 1
+    while end < len(text) and (_is_joined(text[end]) or text[end - 1] == _JOINER):
+        end += 1
+    return end
+
+
+def _is_joined(character: str) -> bool:
+    """Whether it takes no room of its own: accents, selectors, joiners, tones of skin."""
+    return not character.isascii() and (
+        unicodedata.category(character) in _NO_ROOM or "\U0001f3fb" <= character <= "\U0001f3ff"
     )
 
 

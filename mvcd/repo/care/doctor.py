@@ -11,8 +11,10 @@ import shlex
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from importlib import metadata
 
+from mvcd.amounts import size
 from mvcd.chunking import _cut
 from mvcd.disk.filesystem import filesystem_type
 from mvcd.errors import MvcError, NoRepository, with_cause
@@ -21,6 +23,7 @@ from mvcd.repo.core.configkeys import known
 from mvcd.repo.core.core import open_at
 from mvcd.repo.core.location import Location, find_remains
 from mvcd.repo.core.settingskeys import unknown_keys
+from mvcd.repo.records.refs import HEADS, REMOTES, versions_of_refs
 from mvcd.repo.records.results import Check
 from mvcd.repo.restore.early_home import EARLY, WRITTEN, abandoned
 from mvcd.repo.workspace.settings import (
@@ -40,6 +43,12 @@ _LOW_DISK_BYTES = 1 << 30
 _LATE_US = 600_000_000
 """Age of a captured state that nobody makes a version of."""
 _REPAIR = "mvc repair"
+_SKEW_SECONDS = 60
+"""Seconds that clocks of machines which nobody synchronises drift apart in a month or so."""
+_FIRST_US = 1_664_582_400_000_000
+"""2022-10-01: no version is older than Python 3.11, and a clock without a battery begins at 1970."""
+_CLOCK_VERSIONS = 1000
+"""Ends of branches that are looked at, 0.1 ms each."""
 
 
 def checks(path: str) -> Iterator[Check]:
@@ -152,16 +161,38 @@ def _store(path: str, root: str) -> Iterator[Check]:
     yield Check(
         "store",
         True,
-        f"{stats.objects} objects in {stats.packs} packs, {stats.pack_bytes} bytes, "
-        f"index {stats.index_bytes} bytes",
+        f"{stats.objects:,} objects in {stats.packs:,} packs, {size(stats.pack_bytes)}, "
+        f"index {size(stats.index_bytes)}",
     )
-    yield from _guarded("head", lambda: [_head(root)])
+    yield from _guarded("head", lambda: _head_and_clock(root))
 
 
-def _head(root: str) -> Check:
+def _head_and_clock(root: str) -> Iterator[Check]:
     with open_at(root, lock_timeout=0) as core:
         head = core.head()
-    return Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
+        yield Check("head", True, f"{head.branch or 'detached'} at v{head.number}")
+        refs = {**core.store.refs(HEADS), **core.store.refs(REMOTES)}
+        ends = list({*versions_of_refs(refs), head.version})[:_CLOCK_VERSIONS]
+        yield clock_check((core.version(id).time_us for id in ends), time.time_ns() // 1000)
+
+
+def clock_check(times_us: Iterable[int], now_us: int) -> Check:
+    """Whether this machine's clock is behind versions that exist, its own or a remote's, or before all of
+    them. Ages, `@{2h}` and retention count by it."""
+    newest = max(times_us, default=0)
+    told = datetime.fromtimestamp(now_us / 1e6).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    ahead_seconds = (newest - now_us) / 1e6
+    if now_us < _FIRST_US or ahead_seconds > _SKEW_SECONDS:
+        amount = f", {_long(ahead_seconds)} before the newest version" if ahead_seconds > 0 else ""
+        return Check("clock", False, f"it is {told} here{amount}", "sudo timedatectl set-ntp true")
+    return Check("clock", True, told)
+
+
+def _long(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _disk(path: str) -> Check:
@@ -169,7 +200,7 @@ def _disk(path: str) -> Check:
         path = os.path.dirname(path)
     free = shutil.disk_usage(path).free
     ok = free >= _LOW_DISK_BYTES
-    return Check("disk", ok, f"{free} bytes free", "" if ok else "free some space, or: mvc gc")
+    return Check("disk", ok, f"{size(free)} free", "" if ok else "free some space, or: mvc gc")
 
 
 def _leftovers(place: Location) -> Check:

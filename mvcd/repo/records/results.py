@@ -71,6 +71,7 @@ class CommitResult:
 class PathChange:
     path: str
     component: Component
+    size: int = 0  # bytes; of what is gone, as they were
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ def status(core: Core) -> Status:
         if path in moved:
             continue
         if before is None and after is not None:
-            added.append(PathChange(path, after.component))
+            added.append(PathChange(path, after.component, after.entry.size))
         elif after is None and before is not None:
-            deleted.append(PathChange(path, before.component))
+            deleted.append(PathChange(path, before.component, before.entry.size))
         elif after is not None:
-            modified.append(PathChange(path, after.component))
+            modified.append(PathChange(path, after.component, after.entry.size))
     version = core.version(head.version)
     return Status(
         head=head,

@@ -79,7 +79,19 @@ def command(
         face.answer(documents.commit(result))
     else:
         face.say(*lines(result, verbose=face.verbose > 0))
+        if result.number == 1 and author is None:
+            _introduce(face)
     return warn(face, result)
+
+
+def _introduce(face: Face) -> None:
+    """Tells once, with the first version, that nobody is named as its author."""
+    from mvc.api.context import author_of, named_author  # late: start-up
+
+    repo = face.repo
+    if not face.quiet and named_author(repo.root, repo.config) is None:
+        who = text.safe(author_of(repo.root, repo.config))
+        face.hint(f"Its author is {who}; to be named: mvc config set user.name 'YOUR NAME'")
 
 
 def _amend(face: Face, message: str) -> int:

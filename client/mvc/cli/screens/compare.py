@@ -149,10 +149,10 @@ def without_room(found: Comparison, shown: Comparison) -> str:
         named = ", ".join(map(text.safe, gone[:count]))
         more = f" and {len(gone) - count:,} more" if len(gone) > count else ""
         said = f"no room for {named}{more}"
-        if len(said) <= room or count == 1:
+        if text.width(said) <= room or count == 1:
             break
     way = "(--full shows them, --columns KEY,... chooses)"
-    return f"{said}  {way}" if len(said) + 2 + len(way) <= room else f"{said}\n{way}"
+    return f"{said}  {way}" if text.width(said) + 2 + len(way) <= room else f"{said}\n{way}"
 
 
 def hidden(found: Comparison) -> str:

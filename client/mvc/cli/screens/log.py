@@ -100,7 +100,7 @@ def full(
         yield heading(version)
         trigger = "" if version.trigger == "manual" else f"  [{version.trigger}]"
         time = text.moment(version.time) if verbose else text.when(version.time, now)
-        yield click.style(f"    {time}  {text.safe(version.author)}{trigger}", dim=True)
+        yield click.style(_made(time, version.author, trigger, whole=verbose), dim=True)
         if version.pruned is not None:
             for name, said in pruning.facts(version.pruned, now):
                 yield click.style(f"    {name} {said}", dim=True)
@@ -111,6 +111,16 @@ def full(
         yield from (f"    {line}" for line in notes.short(version.annotations))
         if metrics := _some_metrics(version, None if verbose else _MAX_METRICS):
             yield f"    {metrics}"
+
+
+def _made(time: str, author: str, trigger: str, *, whole: bool) -> str:
+    """When, by whom and how; an author's mail address only where it has room, or if the `whole` is wanted."""
+    columns = text.room()
+    line = f"    {time}  {text.safe(author)}{trigger}"
+    if whole or columns is None or text.width(line) <= columns:
+        return line
+    name = author.partition(" <")[0] or author
+    return f"    {time}  {text.safe(name)}{trigger}"
 
 
 def _some_metrics(version: Version, limit: int | None) -> str:
@@ -142,7 +152,14 @@ def oneline(
             signed = "" if signatures is None else f" [{signature.best(signatures(version))}]"
             gone = " [pruned]" if version.pruned is not None else ""
             noted = " [annotated]" if version.annotations else ""
-            yield f"{heading(version)}{signed}{gone}{noted} {text.first_line(version.message)}"
+            head = f"{heading(version)}{signed}{gone}{noted}"
+            yield f"{head} {_fitting(text.first_line(version.message), text.width(head))}"
+
+
+def _fitting(message: str, taken: int) -> str:
+    """As much as a terminal has beside what is taken; half of it at least, on a next line if need be."""
+    columns = text.room()
+    return message if columns is None else text.cut(message, max(columns - taken - 1, columns // 2))
 
 
 def metrics(

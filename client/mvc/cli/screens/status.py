@@ -11,10 +11,12 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.results import Apart, Head, Status
+    from mvc.api.results import Apart, Head, PathChange, Status
 
 _MAX_APART_VERSIONS = 1000  # as many as are counted
 
+_FOLDED_FILES = 3
+"""From so many changed files of one checkpoint on, they are one line."""
 _SHOWN_LINES = 40
 """Lines of each list; --verbose shows all."""
 
@@ -99,20 +101,43 @@ def left_out(head: Head, components: Sequence[StrEnum]) -> Iterator[str]:
 
 
 def _changes(status: Status, *, verbose: bool) -> Iterator[str]:
-    renamed = [(one.component, (one.old, one.new)) for one in status.renamed]
+    renamed = [
+        (one.component.value, f"{text.safe(one.old)} -> {text.safe(one.new)}")
+        for one in status.renamed
+    ]
     kinds = (
-        ("modified", "yellow", [(c.component, (c.path,)) for c in status.modified]),
-        ("added", "green", [(c.component, (c.path,)) for c in status.added]),
-        ("deleted", "red", [(c.component, (c.path,)) for c in status.deleted]),
+        ("modified", "yellow", folded(status.modified, fold=not verbose)),
+        ("added", "green", folded(status.added, fold=not verbose)),
+        ("deleted", "red", folded(status.deleted, fold=not verbose)),
         ("renamed", "cyan", renamed),
     )
     for kind, color, changes in kinds:
         shown = changes if verbose else changes[:_SHOWN_LINES]
-        for component, paths in shown:
-            label = click.style(f"{kind:<9}", fg=color)
-            yield f"  {label} {component.value:<15} {' -> '.join(map(text.safe, paths))}"
+        for what, said in shown:
+            yield f"  {click.style(f'{kind:<9}', fg=color)} {what:<15} {said}"
         if len(changes) > len(shown):
             yield f"  {kind:<9} ... {len(changes) - len(shown):,} more (mvc status -v)"
+
+
+def folded(changes: Sequence[PathChange], *, fold: bool) -> list[tuple[str, str]]:
+    """(component, path), in order; what lies in the directory of one checkpoint is one row, with `fold`:
+    "checkpoint-500/  14 files, 240 MiB", in the place of its first."""
+    from mvc.api.checkpoints import directory_of  # late: start-up
+
+    groups: dict[str, list[PathChange]] = {}
+    for change in changes:
+        directory = directory_of(change.path) if fold else None
+        groups.setdefault(change.path if directory is None else f"{directory}/", []).append(change)
+    found = []
+    for name, members in groups.items():
+        if len(members) < _FOLDED_FILES:
+            found += [(one.component.value, text.safe(one.path)) for one in members]
+            continue
+        parts = {one.component.value for one in members}
+        extent = f"{len(members):,} files, {text.size(sum(one.size for one in members))}"
+        what = parts.pop() if len(parts) == 1 else "checkpoint"
+        found.append((what, f"{text.safe(name)}  {extent}"))
+    return found
 
 
 def _names(title: str, names: tuple[str, ...] | list[str], *, verbose: bool) -> Iterator[str]:

@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 _SPACES = ("heads/", "tags/", "stages/", "signatures/", "auto/")
 _COUNTED = {"signatures/": "signature", "notes/": "annotation"}
 _SHOWN_LINES = 20
+_LINE_COLUMNS = 76
+"""Columns of a line that names all stages."""
 
 
 def moved(refs: Iterable[MovedRef], place: str) -> list[str]:
-    """One line a ref; signatures and annotations only by number."""
+    """One line a ref; signatures and annotations only by number, and so the records of stages, with the
+    stages' names."""
     rows = []
     counts = dict.fromkeys(_COUNTED, 0)
+    records: list[str] = []
     for ref in refs:
+        if (stage := _stage_of(ref)) is not None:
+            records.append(stage)
+            continue
         space = f"{ref.name.partition('/')[0]}/"
         if space in counts:
             counts[space] += 1
@@ -32,8 +39,20 @@ def moved(refs: Iterable[MovedRef], place: str) -> list[str]:
     lines = text.table(rows[:_SHOWN_LINES])
     if len(rows) > _SHOWN_LINES:
         lines.append(f"  ... and {len(rows) - _SHOWN_LINES:,} more refs")
+    if records:
+        said = f"{text.plural(len(records), 'stage record')}: {', '.join(dict.fromkeys(records))}"
+        lines.append("  " + text.cut(text.safe(said), _LINE_COLUMNS))
     lines += [f"  {text.plural(n, _COUNTED[space])}" for space, n in counts.items() if n]
     return lines
+
+
+def _stage_of(ref: MovedRef) -> str | None:
+    """The stage that a new record is of: `stages/production/00000003`, of a remote or not."""
+    parts = ref.name.split("/")
+    if parts[0] == "remotes":
+        parts = parts[2:]
+    new = ref.old is None and len(parts) > 2 and parts[0] == "stages"
+    return "/".join(parts[1:-1]) if new else None
 
 
 def _step(ref: MovedRef) -> tuple[str, str]:
