@@ -211,7 +211,7 @@ _NETWORK: Table = {
 _CLIENT: Table = {
     "mvc": {"daemon/test_service": "daemon_client"},
     "mvc.api": {
-        "client/test_cli_text": "amounts",
+        "client/test_cli_text": "amounts cells",
         "client/test_footing": "checkpoints",
         "client/test_completing": "glimpse",
         "client/test_api_context": "context settings",
@@ -287,6 +287,7 @@ _CLIENT: Table = {
     "mvc.demo": {"client/test_demo_training": "architecture dataset network tensorfile training"},
     "mvc.pictures": {
         "client/test_chart": "axis",
+        "client/test_figures": "figure ink letters",
         "client/test_lineage": "family",
         "client/test_pictures": "drawing files font page raster scale strip",
     },

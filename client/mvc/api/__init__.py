@@ -37,7 +37,7 @@ Who acts, and how:
 
 Of the engine, for the faces:
     errors      the exceptions; light, loaded by `import mvc`
-    amounts     numbers of bytes in units
+    amounts, cells    numbers of bytes in units | columns that text takes
     durable, process, heap    directories | what a program sees to as it starts | the C heap
     faults, waiting    what is said of a crash | what a person sees while a program waits
 

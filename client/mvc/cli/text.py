@@ -13,14 +13,12 @@ from datetime import datetime, timedelta
 
 import click
 
-from mvc.api import amounts
+from mvc.api import amounts, cells
 
 size = amounts.size
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _LITTLE_SECONDS = 45
-_JOINER, _WIDE_FORM = "\u200d", "\ufe0f"
-_NO_ROOM = frozenset(("Mn", "Me", "Cf"))
 SHORT_ID_CHARACTERS = 10
 """Hex digits of an id on a screen: 40 bits, unique by far in any one repository."""
 
@@ -105,38 +103,15 @@ def first_line(message: str) -> str:
 
 def cut(line: str, columns: int) -> str:
     """With an ellipsis where it is wider than `columns`. It has no styles."""
-    return line if width(line) <= columns else _beginning(line, columns - 1) + "…"
+    return line if width(line) <= columns else cells.beginning(line, columns - 1) + "…"
 
 
 def middle(line: str, columns: int) -> str:
     """With an ellipsis in its middle where it is wider: beginning and end of a path or key say most."""
     if width(line) <= columns:
         return line
-    head = _beginning(line, (columns - 1) // 3)
-    return f"{head}…{_ending(line, columns - 1 - width(head))}"
-
-
-def _beginning(line: str, columns: int) -> str:
-    """As much as fits; what belongs to the character before it, as an accent, stays with it."""
-    if line.isascii():
-        return line[:columns]
-    end, taken = 0, 0
-    while end < len(line):
-        after = _next(line, end)
-        taken += width(line[end:after])
-        if taken > columns:
-            break
-        end = after
-    return line[:end]
-
-
-def _ending(line: str, columns: int) -> str:
-    if line.isascii():
-        return line[len(line) - columns :]
-    start = 0
-    while start < len(line) and width(line[start:]) > columns:
-        start = _next(line, start)
-    return line[start:]
+    head = cells.beginning(line, (columns - 1) // 3)
+    return f"{head}…{cells.ending(line, columns - 1 - width(head))}"
 
 
 def room() -> int | None:
@@ -151,36 +126,8 @@ def short(id: str) -> str:
 
 
 def width(text: str) -> int:
-    """Columns on a terminal: styles take none, wide characters and emoji two, what is joined to them none.
-
-    Widths are of Unicode's annex 11, and of its technical standard 51 for emoji: a selector asks for the wide
-    form, joiners and tones of skin make one picture of several characters.
-    """
-    bare = click.unstyle(text) if "\x1b" in text else text
-    if bare.isascii():
-        return len(bare)
-    found, start = 0, 0
-    while start < len(bare):
-        end = _next(bare, start)
-        wide = _WIDE_FORM in bare[start:end] or unicodedata.east_asian_width(bare[start]) in "WF"
-        found += 2 if wide else 0 if _is_joined(bare[start]) else 1
-        start = end
-    return found
-
-
-def _next(text: str, start: int) -> int:
-    """Where the character after the one at `start` begins, as people count them."""
-    end = start + 1
-    while end < len(text) and (_is_joined(text[end]) or text[end - 1] == _JOINER):
-        end += 1
-    return end
-
-
-def _is_joined(character: str) -> bool:
-    """Whether it takes no room of its own: accents, selectors, joiners, tones of skin."""
-    return not character.isascii() and (
-        unicodedata.category(character) in _NO_ROOM or "\U0001f3fb" <= character <= "\U0001f3ff"
-    )
+    """Columns on a terminal: styles take none, wide characters and emoji two, what is joined to them none."""
+    return cells.columns(click.unstyle(text) if "\x1b" in text else text)
 
 
 def table(

@@ -1,9 +1,10 @@
-"""Small pictures without a plotting library: shapes in a `Drawing`, written as PNG or as HTML with SVG.
+"""Small pictures without a plotting library: shapes in a `Drawing`, written as PNG, SVG or HTML.
 
 drawing     shapes
-chart       metrics as lines
+chart, figure    metrics as lines, in a fixed pitch | as papers print them
 family      lineage
 strip       how much each tensor changed
 axis, scale, font    where values lie | colours and marks | letters
-raster, page, files    pixels and PNG | HTML | which of them, by name
+letters     how wide proportional text is
+raster, ink, page, files    PNG of our own | by Pillow | SVG and HTML | which of them, by name
 """

@@ -90,6 +90,8 @@ def draw(panels: Sequence[Panel], title: str) -> Drawing:
 def _legend(drawing: Drawing, labels: Sequence[str], top: float) -> float:
     x = float(_MARGIN)
     for index, label in enumerate(labels):
+        if index and x + 30 + text_width(label) > _MARGIN + _WIDTH:
+            x, top = float(_MARGIN), top + 22
         drawing.rect(x, top + 6, 22, 5, PALETTE[index % len(PALETTE)])
         drawing.text(x + 30, top + 16, label, colour=PALE)
         x += 30 + text_width(label) + 30

@@ -1,6 +1,7 @@
 """A picture as shapes, before it is pixels or SVG. Coordinates in pixels from the top left corner.
 
-Text is set in a fixed pitch (`text_width`), so both forms have the same layout.
+Text is set in a fixed pitch (`text_width`), so both forms have the same layout; but for figures (figure.py),
+which leave room for any proportional font.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
+
+from mvc.api.cells import columns
 
 Colour = tuple[int, int, int]
 """Red, green, blue; 0 to 255."""
@@ -39,6 +42,7 @@ class Polyline:
     colour: Colour
     width: float = 2.0
     title: str = ""
+    dash: tuple[float, ...] = ()  # pixels in turns drawn and not
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Label:
     y: float
     text: str
     colour: Colour = INK
-    size: int = 2
+    size: float = 2  # of the font, in tens of pixels
     anchor: Anchor = "start"
 
 
@@ -64,6 +68,7 @@ class Drawing:
     width: int = 0
     height: int = 0
     shapes: list[Shape] = field(default_factory=list)
+    fixed: bool = True  # whether text is set in a fixed pitch
 
     def rect(
         self, x: float, y: float, width: float, height: float, fill: Colour, title: str = ""
@@ -76,8 +81,9 @@ class Drawing:
         colour: Colour,
         width: float = 2.0,
         title: str = "",
+        dash: tuple[float, ...] = (),
     ) -> None:
-        self.shapes.append(Polyline(tuple(points), colour, width, title))
+        self.shapes.append(Polyline(tuple(points), colour, width, title, dash))
 
     def text(
         self,
@@ -86,14 +92,15 @@ class Drawing:
         text: str,
         *,
         colour: Colour = INK,
-        size: int = 2,
+        size: float = 2,
         anchor: Anchor = "start",
     ) -> None:
         self.shapes.append(Label(x, y, text, colour, size, anchor))
 
 
-def text_width(text: str, size: int = 2) -> int:
-    return PITCH_PIXELS * size * len(text)
+def text_width(text: str, size: float = 2) -> int:
+    """A pitch for each column: wide characters take two."""
+    return round(PITCH_PIXELS * size * columns(text))
 
 
 def blend(below: Colour, above: Colour, share: float) -> Colour:

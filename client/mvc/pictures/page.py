@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from mvc.pictures.drawing import (
+    PAPER,
     PITCH_PIXELS,
     Colour,
     Drawing,
@@ -15,8 +16,10 @@ from mvc.pictures.drawing import (
     Shape,
     text_width,
 )
+from mvc.pictures.letters import FAMILY
 
 _STYLE = "body{margin:16px;background:#fff}svg{max-width:100%;height:auto}text{white-space:pre}"
+_FIXED = "ui-monospace,Menlo,Consolas,monospace"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
@@ -29,20 +32,27 @@ def html(drawing: Drawing) -> str:
     )
 
 
+def picture(drawing: Drawing) -> str:
+    """A file of its own: an SVG on white paper, whose text stays text."""
+    paper = f'<rect width="100%" height="100%" fill="{_colour(PAPER)}"/>'
+    head, rest = svg(drawing).split("\n", 1)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}\n{paper}\n{rest}\n'
+
+
 def svg(drawing: Drawing) -> str:
     box = f"0 0 {drawing.width} {drawing.height}"
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{drawing.width}" height="{drawing.height}" '
-            f'viewBox="{box}" role="img" font-family="ui-monospace,Menlo,Consolas,monospace">',
+            f'viewBox="{box}" role="img" font-family="{_FIXED if drawing.fixed else FAMILY}">',
             f"<title>{escape(drawing.title)}</title>",
-            *(_shape(shape) for shape in drawing.shapes),
+            *(_shape(shape, fixed=drawing.fixed) for shape in drawing.shapes),
             "</svg>",
         ]
     )
 
 
-def _shape(shape: Shape) -> str:
+def _shape(shape: Shape, *, fixed: bool) -> str:
     match shape:
         case Rect():
             place = (
@@ -53,19 +63,24 @@ def _shape(shape: Shape) -> str:
             points = " ".join(f"{x:g},{y:g}" for x, y in shape.points)
             stroke = f'stroke="{_colour(shape.colour)}" stroke-width="{shape.width:g}"'
             ends = 'fill="none" stroke-linejoin="round" stroke-linecap="round"'
+            if shape.dash:
+                lengths = ",".join(f"{length:g}" for length in shape.dash)
+                ends = f'fill="none" stroke-linejoin="round" stroke-dasharray="{lengths}"'
             return f'<polyline points="{points}" {stroke} {ends}>{_title(shape.title)}</polyline>'
         case Label():
-            return "".join(_text(shape))
+            return "".join(_text(shape, fixed=fixed))
 
 
-def _text(text: Label) -> Iterator[str]:
-    """Set to exactly the width that the pixel font takes, whatever font the reader has."""
+def _text(text: Label, *, fixed: bool) -> Iterator[str]:
+    """If `fixed`, set to exactly the width that the pixel font takes, whatever font the reader has."""
     if not text.text:
         return
     size = text.size * PITCH_PIXELS / 0.6
     yield f'<text x="{text.x:g}" y="{text.y:g}" font-size="{size:g}" fill="{_colour(text.colour)}"'
-    yield f' text-anchor="{text.anchor}" textLength="{text_width(text.text, text.size)}"'
-    yield f' lengthAdjust="spacingAndGlyphs">{escape(text.text)}</text>'
+    yield f' text-anchor="{text.anchor}"'
+    if fixed:
+        yield f' textLength="{text_width(text.text, text.size):g}" lengthAdjust="spacingAndGlyphs"'
+    yield f">{escape(text.text)}</text>"
 
 
 def _title(title: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 import zlib
+from dataclasses import replace
 
+from mvc.api.cells import columns
 from mvc.pictures import font
 from mvc.pictures.drawing import (
     PAPER,
@@ -22,20 +25,25 @@ from mvc.pictures.drawing import (
 MAX_PIXELS = 64_000_000
 
 
-def png(drawing: Drawing) -> bytes:
-    """Raises ValueError for a drawing beyond MAX_PIXELS."""
-    if drawing.width * drawing.height > MAX_PIXELS:
-        raise ValueError(f"{drawing.width} x {drawing.height} pixels are too many for a PNG")
-    pixels = Pixels(drawing.width, drawing.height)
+def png(drawing: Drawing, scale: float = 1.0) -> bytes:
+    """`scale`: pixels for each of the drawing's. Raises ValueError for more than MAX_PIXELS."""
+    wide, high = round(drawing.width * scale), round(drawing.height * scale)
+    if wide * high > MAX_PIXELS:
+        raise ValueError(f"{wide} x {high} pixels are too many for a PNG")
+    pixels = Pixels(wide, high)
     for shape in drawing.shapes:
         match shape:
             case Rect():
-                pixels.rect(shape.x, shape.y, shape.width, shape.height, shape.fill)
+                sides = shape.x, shape.y, shape.width, shape.height
+                left, top, width, height = (side * scale for side in sides)
+                pixels.rect(left, top, width, height, shape.fill)
             case Polyline():
-                for a, b in zip(shape.points, shape.points[1:], strict=False):
-                    pixels.segment(a, b, shape.colour, shape.width)
+                points = [(x * scale, y * scale) for x, y in shape.points]
+                for a, b in itertools.pairwise(points):
+                    pixels.segment(a, b, shape.colour, shape.width * scale)
             case Label():
-                pixels.text(shape)
+                size = max(1, round(shape.size * scale))
+                pixels.text(replace(shape, x=shape.x * scale, y=shape.y * scale, size=size))
     return encode(pixels)
 
 
@@ -61,12 +69,12 @@ class Pixels:
         x = text.x - shift * text_width(text.text, text.size)
         top = text.y - 7 * text.size
         for character in text.text:
-            for column, bits in enumerate(font.columns(character)):
+            for at_column, bits in enumerate(font.columns(character)):
                 for row in range(font.HEIGHT_PIXELS):
                     if bits >> row & 1:
-                        at = x + column * text.size, top + row * text.size
+                        at = x + at_column * text.size, top + row * text.size
                         self.rect(*at, text.size, text.size, text.colour)
-            x += PITCH_PIXELS * text.size
+            x += PITCH_PIXELS * text.size * columns(character)
 
     def segment(
         self, a: tuple[float, float], b: tuple[float, float], colour: Colour, width: float

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "--plot",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Draw how much each tensor changed, layer by layer, as FILE.png or FILE.html.",
+    help="Draw how much each tensor changed, layer by layer, as FILE.png, FILE.svg or FILE.html.",
 )
 @click.option("--stat", "form", flag_value="stat", help="Show one line per component.")
 @click.option("--md", "form", flag_value="md", help="Write Markdown, for a pull request.")

@@ -17,7 +17,7 @@ from mvc.cli.screens.lineage import boxes, lines
 @verb("lineage")
 @click.argument("rev", default="HEAD")
 @click.option("--plot", type=click.Path(dir_okay=False), metavar="FILE",
-              help="Draw the lineage as FILE.png or FILE.html.")  # fmt: skip
+              help="Draw the lineage as FILE.png, FILE.svg or FILE.html.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["prov", "openlineage"]),
               help="Write W3C PROV-JSON, or an OpenLineage event.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",

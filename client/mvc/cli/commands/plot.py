@@ -12,7 +12,7 @@ import click
 
 from mvc.api.errors import Failure
 from mvc.cli.face import Face
-from mvc.cli.options import verb
+from mvc.cli.options import Option, verb
 
 if TYPE_CHECKING:
     from mvc.api.search import Point, Series
@@ -43,7 +43,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False), metavar="FILE",
-    help="Write the picture to FILE.png or FILE.html.",
+    help="Write the picture to FILE.png, FILE.svg or FILE.html.",
+)  # fmt: skip
+@click.option(
+    "--scale", cls=Option, type=click.FloatRange(0.5, 8), default=1.0, metavar="N",
+    help="Draw a PNG with N times as many pixels each way. [default: 1]",
 )  # fmt: skip
 @click.pass_obj
 def command(
@@ -55,12 +59,17 @@ def command(
     log: bool,
     where: str | None,
     output: str | None,
+    scale: float,
 ) -> None:
     """Draw metrics or numeric hyperparameters over history, in the terminal or as a picture.
 
     \b
     mvc plot val_acc loss
     mvc plot loss --branch main --branch wide --x step --log -o loss.png
+
+    An SVG has its text as text, in the font that the reader has. A PNG has the letters of a real font where
+    Pillow is installed (pip install 'mvcd[plots]'), else small ones of mvc's own; --scale 2 is sharp on fine
+    screens and in print.
     """
     from mvc.cli.screens import plot as screen  # late: start-up
 
@@ -73,10 +82,11 @@ def command(
     assert zone is not None
     panels = _panels(found, kind, zone, log=log)
     if output is not None:
-        from mvc.pictures import chart  # late: start-up
-        from mvc.pictures.files import write
+        from mvc.pictures.files import has_fonts  # late: start-up
 
-        write(chart.draw(panels, f"{', '.join(metrics)}: {', '.join(branches or (rev,))}"), output)
+        real = has_fonts(output)
+        title = f"{', '.join(metrics)}: {', '.join(branches or (rev,))}"
+        _write(panels, title, kind, output, real=real, scale=scale)
     if face.json:
         document = {"x": kind, "series": screen.document(found)}
         face.answer(document if output is None else {**document, "plot": output})
@@ -86,6 +96,18 @@ def command(
         face.page(screen.lines(panels, width, dots=dots))
     else:
         face.say(f"Drawn as {output}")
+        if not real and output.lower().endswith(".png"):
+            face.hint("pip install 'mvcd[plots]'  draws it with the letters of a real font")
+
+
+def _write(
+    panels: Sequence[Panel], title: str, kind: Kind, path: str, *, real: bool, scale: float
+) -> None:
+    from mvc.pictures import chart, figure  # late: start-up
+    from mvc.pictures.files import write
+
+    drawing = figure.draw(panels, title, kind) if real else chart.draw(panels, title)
+    write(drawing, path, scale=scale)
 
 
 def _panels(found: Sequence[Series], kind: Kind, zone: tzinfo, *, log: bool) -> list[Panel]:
