@@ -37,6 +37,7 @@ VERBS = {
     "checkout": "change.moves:checkout",
     "cherry_pick": "joining.picking:cherry_pick",
     "commit": "change.commit:commit",
+    "commit_some": "change.partly:commit_some",
     "create_branch": "change.branches:create_branch",
     "create_tag": "change.branches:create_tag",
     "delete_branch": "change.branches:delete_branch",

@@ -201,13 +201,27 @@ class Repo(
         author: str | None = None,
         allow_empty: bool = False,
         sign: bool | None = None,
+        only: Iterable[Path] | None = None,
     ) -> CommitResult:
         """Saves all that is tracked as a new version, signed if `sign`, or (None) as `commit.sign` says.
+
+        With `only`, saves just what changed at or below these paths; the other changes stay unsaved.
 
         Raises Failure: kind "nothing-tracked", "nothing-to-commit", or "unstable-file" when a file kept
         changing while it was read; AuthError when it cannot be signed: then there is no version.
         """
         self._settle_captures()
+        if only is not None:
+            from mvcd.repo.change import partly  # late: start-up
+
+            some = partly.commit_some(
+                self._core,
+                message,
+                self._absolute(only),
+                context=self._context(author, full=True),
+                signer=signer_for(self, sign),
+            )
+            return public(CommitResult, some)
         result = commit.commit(
             self._core,
             message,

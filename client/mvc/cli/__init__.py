@@ -6,6 +6,7 @@ examples    an example of each verb, for its help
 habits      words of git, DVC and others, and the command here
 aliases     verbs of one's own, from the settings
 picked      conflicts, and options about them
+asking      choosing at a terminal
 completing, shells    what may stand at the cursor | how shells ask for it
 words       which words of a command line are versions, and which paths
 verbs       the table of verbs in workflow order, one line each

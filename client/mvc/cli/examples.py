@@ -20,7 +20,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "add": {"mvc add .": "everything here", "mvc add data params.yaml": "these"},
     "untrack": {"mvc untrack data/raw": "in the next version it is not"},
     "status": {"mvc status": "what changed", "mvc status -s": "a line for each file"},
-    "commit": {"mvc commit -m 'Half the learning rate'": "save everything under care"},
+    "commit": {
+        "mvc commit -m 'Half the learning rate'": "save everything under care",
+        "mvc commit -i -m 'Only the settings'": "ask which parts and files",
+    },
     "run": {"mvc run -m 'lr 0.01' -- python train.py --lr 0.01": "run it, and save what it did"},
     "watch": {
         "mvc watch": "this workspace, until mvc unwatch",

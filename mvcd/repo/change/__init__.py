@@ -1,6 +1,7 @@
 """Verbs that make versions, move names and rewrite files.
 
 commit      versions of the workspace's state, and of old content again
+partly      a version of some of the workspace's changes
 anew        what a commit does about content that is known to be damaged
 outside     versions that are made without a workspace: of files from anywhere, on any branch
 edits       what such a version is edited by

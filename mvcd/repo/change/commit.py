@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -48,9 +48,9 @@ def add(core: Core, paths: Sequence[str], *, context: Context) -> tuple[str, ...
     with core.lock.hold():
         tracked = set(core.tracked())
         wanted = {_existing(core, path) for path in paths}
-        covered = {p for p in wanted if any(_covers(t, p) for t in tracked)}
+        covered = {p for p in wanted if any(covers(t, p) for t in tracked)}
         new = wanted - covered
-        result = {t for t in tracked if not any(_covers(n, t) for n in new)} | new
+        result = {t for t in tracked if not any(covers(n, t) for n in new)} | new
         if len("\n".join(result).encode()) > _MAX_TRACKED_BYTES:
             raise Failure(
                 f"{len(result)} paths are too many to track one by one",
@@ -69,7 +69,7 @@ def untrack(core: Core, paths: Sequence[str], *, context: Context) -> tuple[str,
         tracked = set(core.tracked())
         gone = {relative(core.root, path) for path in paths}
         for path in sorted(gone - tracked):
-            above = next((t for t in tracked if _covers(t, path)), None)
+            above = next((t for t in tracked if covers(t, path)), None)
             raise Failure(
                 f"{path} is not a tracked path",
                 kind="not-tracked",
@@ -95,7 +95,7 @@ def _existing(core: Core, path: str) -> str:
     return inside
 
 
-def _covers(root: str, path: str) -> bool:
+def covers(root: str, path: str) -> bool:
     return root in (".", path) or path.startswith(root + "/")
 
 
@@ -193,25 +193,23 @@ def _commit(
         bytes_new=snapshot.bytes_new,
         bytes_stored=snapshot.bytes_stored + stored,
         skipped=skipped,
-        leading_out=tuple(_leading_out(core.root, snapshot, parent)),
+        leading_out=tuple(leading_out(core.root, snapshot, parent)),
         signature=signature,
-        unparsed=tuple(_newly(snapshot.unparsed, version, parent, snapshot.fetch)),
+        unparsed=tuple(newly(snapshot.unparsed, version, parent, snapshot.fetch)),
         unfound_bases=snapshot.unfound_bases,
-        dubious=tuple(_dubious(workspace, parent, snapshot.fetch)),
+        dubious=tuple(dubious((c.path for c in workspace.scan.candidates), parent, snapshot.fetch)),
     )
 
 
-def _dubious(
-    workspace: ScannedWorkspace, parent: Version, fetch: Fetch
-) -> Iterator[tuple[str, str]]:
-    """Of what is seldom meant to be versioned that which the parent has not: it is told once."""
+def dubious(paths: Iterable[str], parent: Version, fetch: Fetch) -> Iterator[tuple[str, str]]:
+    """Names what is seldom meant to be versioned and the parent has not: it is told once."""
     files = VersionFiles(parent, fetch)
-    for path, what in sorted(dubious_among(c.path for c in workspace.scan.candidates).items()):
+    for path, what in sorted(dubious_among(paths).items()):
         if next(iter(files.all(prefix=path.rstrip("/"))), None) is None:
             yield path, what
 
 
-def _newly(
+def newly(
     unparsed: Sequence[tuple[str, str]], version: Version, parent: Version, fetch: Fetch
 ) -> Iterator[tuple[str, str]]:
     """What was told before, at the commit that brought the file, is not told again: status keeps it."""
@@ -265,7 +263,7 @@ def committed(
     )
 
 
-def _leading_out(root: str, snapshot: Snapshot, parent: Version) -> Iterator[tuple[str, str]]:
+def leading_out(root: str, snapshot: Snapshot, parent: Version) -> Iterator[tuple[str, str]]:
     """Links that the parent has not, and whose targets lie outside: what is there is in no version."""
     links = snapshot.links
     before = VersionFiles(parent, snapshot.fetch).lookup(links)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from mvc.api.errors import Failure
+from mvc.api.results import Component
 from mvc.cli import documents, text
+from mvc.cli.asking import choose, component_items, require_terminal, shower
 from mvc.cli.errors import EXIT_HELP, OK, PARTIAL
 from mvc.cli.face import Face
 from mvc.cli.options import BUSY, verb
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Give the last version another message: its description; see mvc describe.",
 )
+@click.option("-i", "--interactive", is_flag=True,
+              help="Ask which parts and files are saved; the others stay unsaved.")  # fmt: skip
 @click.option("--author", metavar="'NAME <MAIL>'", help="Record this author. [env: MVC_AUTHOR]")
 @click.option("--allow-empty", is_flag=True, help="Save a version even if nothing changed.")
 @click.option("-S", "--sign/--no-sign", default=None,
@@ -51,6 +55,7 @@ def command(
     messages: tuple[str, ...],
     file: TextIO | None,
     amend: bool,
+    interactive: bool,
     author: str | None,
     allow_empty: bool,
     sign: bool | None,
@@ -65,12 +70,17 @@ def command(
     A version never changes, so --amend writes the message beside it. To save other content in place of the last
     version: mvc undo, which leaves the files as they are, then mvc commit. Where mvcd has saved this very state
     by itself, the message is written beside that version.
+
+    With -i, each of the five parts that changed is asked about; s asks about its files one by one.
     """
+    only = _asked(face, amend=amend) if interactive else None
     if amend:
         return _amend(face, _message(messages, file))
     message = _message(messages, file)
     try:
-        result = face.repo.commit(message, author=author, allow_empty=allow_empty, sign=sign)
+        result = face.repo.commit(
+            message, author=author, allow_empty=allow_empty, sign=sign, only=only
+        )
     except Failure as error:
         if error.kind == "nothing-to-commit" and _saved_by_itself(face):
             return _described(face, message, "This state is saved already: your message is on")
@@ -82,6 +92,31 @@ def command(
         if result.number == 1 and author is None:
             _introduce(face)
     return warn(face, result)
+
+
+def _asked(face: Face, *, amend: bool) -> list[str] | None:
+    """The paths that are chosen at the terminal, None for all. Raises Failure(kind="nothing-to-commit") where
+    nothing is."""
+    if amend:
+        raise click.UsageError("-i and --amend exclude each other", click.get_current_context())
+    require_terminal("-i", "mvc commit -m TEXT  (which saves all that changed)")
+    repo = face.repo
+    status = repo.status()
+    kinds = (("modified", status.modified), ("added", status.added), ("deleted", status.deleted))
+    changes: list[tuple[str, str, tuple[str, ...]]] = []
+    changes += [(kind, c.component.value, (c.path,)) for kind, some in kinds for c in some]
+    changes += [("renamed", one.component.value, (one.old, one.new)) for one in status.renamed]
+    order = [component.value for component in Component]
+    changes.sort(key=lambda change: order.index(change[1]))
+    show = shower(repo, "HEAD", color=face.colored(sys.stderr))
+    chosen = choose(component_items(changes), "Save", show)
+    if not chosen:
+        raise Failure(
+            "nothing was chosen" if changes else "nothing to commit",
+            kind="nothing-to-commit", help="mvc status",
+        )  # fmt: skip
+    every = [path for _, _, some in changes for path in some]
+    return None if len(chosen) == len(every) else chosen
 
 
 def _introduce(face: Face) -> None:
