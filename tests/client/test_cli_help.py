@@ -18,8 +18,9 @@ from tests.support.commandline import Mvc
 
 PINNED = Path(__file__).parent / "data" / "help.txt"
 ASKED = """init add untrack status commit log show diff checkout restore rollback branch switch tag cat ls
-explain verify repair gc prune optimize du undo op config check-ignore doctor completion demo version workspace
-help watch unwatch run reproduce lineage promote stage export verify-deploy card catalogue sign verify-signature
+explain verify repair gc prune optimize du undo op config check-ignore doctor completion prompt demo version
+workspace help watch unwatch run reproduce lineage promote stage export verify-deploy card catalogue sign
+verify-signature
 compare plot blame bisect stash revert cherry-pick admin audit login logout whoami
 describe note remote clone fetch pull merge push follow ls-remote import oci
 attest verify-attestation"""

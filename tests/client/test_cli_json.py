@@ -201,6 +201,8 @@ def test_verify_of_damage_is_14_and_names_whom_it_hurts(mvc: Mvc, saved: Path) -
         (["doctor"], {"ok", "checks"}),
         (["version"], {"versions"}),
         (["completion", "bash"], {"shell", "script"}),
+        (["prompt", "bash"], {"shell", "script"}),
+        (["prompt"], {"head"}),
         (
             ["optimize", "-n"],
             {"dry_run", "packs", "packs_rewritten", "bytes_freed", "chunks_turned"},

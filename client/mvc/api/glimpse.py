@@ -1,4 +1,4 @@
-"""Names in a repository, for completion: read in some 10 ms, where opening one takes 100 and more.
+"""Names in a repository, for completion and prompts: read in some 10 ms, where opening one takes 100 and more.
 
 Nothing is locked and nothing written. Whatever cannot be read is taken for absent.
 """
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from mvc.api.repo import Repo
 
 __all__ = ["Glimpse"]
+
+_ID_CHARACTERS = 10
+"""Hex digits of an id, as on every screen."""
 
 
 class Glimpse:
@@ -45,6 +48,21 @@ class Glimpse:
 
         path = user_config_path()
         return {} if path is None else _tables(path)
+
+    def head(self) -> str | None:
+        """The branch of HEAD, or the beginning of the version's id where HEAD is on none; None where there is
+        no workspace."""
+        workspace = _table(self.settings, "workspace").get("id")
+        if self.root is None or not isinstance(workspace, str):
+            return None
+        from mvcd.store.refnames import ref_value  # late: start-up
+
+        kind, _, at = (
+            ref_value(self._store(self.root), f"workspaces/{workspace}/head") or b""
+        ).partition(b" ")
+        if kind == b"branch":
+            return at.decode("utf-8", "replace")
+        return at.hex()[:_ID_CHARACTERS] if kind == b"version" else None
 
     def branches(self) -> list[str]:
         return self._names("heads/")

@@ -7,6 +7,7 @@ habits      words of git, DVC and others, and the command here
 aliases     verbs of one's own, from the settings
 picked      conflicts, and options about them
 asking      choosing at a terminal
+prompting   where HEAD is, for the prompt of a shell
 completing, shells    what may stand at the cursor | how shells ask for it
 words       which words of a command line are versions, and which paths
 verbs       the table of verbs in workflow order, one line each

@@ -90,6 +90,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "config": "read and write settings",
         "check-ignore": "show which rule ignores a path",
         "completion": "print a completion script for your shell",
+        "prompt": "print the branch, for your shell's prompt",
         "version": "show the versions of mvc and its parts",
         "help": "show the manual page of a verb",
     },
