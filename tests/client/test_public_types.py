@@ -52,6 +52,7 @@ SHARED: dict[type, str] = {
     mvc.IgnoreMatch: WORKSPACE,
     Config: SETTINGS,
     mvc.Remote: SETTINGS,
+    mvc.Apart: COUNTS,
     mvc.ComponentCommit: COUNTS,
     mvc.CollectReport: COUNTS,
     mvc.OptimizeReport: COUNTS,
