@@ -110,6 +110,7 @@ PATTERN = re.compile(r"-?0[xob]")
 NUMBERED = re.compile(r"(^|_)(FORMAT|VERSION|PROTOCOL|SCHEMA|EDITION|FLAG|MASK)(_|\d*$)")
 """Formats, protocols and flags are numbered, not measured."""
 MEASURES_NOTHING = {
+    "mvc.api.runs": "TIMED_OUT",
     "mvc.cli.errors": "OK FAILURE USAGE PARTIAL INTERRUPTED BROKEN_PIPE",
     "mvc.cli.commands.demo": "_CARD_AT",
     "mvc.demo.network": "_FIRST_GAIN",

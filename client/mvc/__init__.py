@@ -72,6 +72,7 @@ if TYPE_CHECKING:
     )
     from mvc.api.feed import Feed
     from mvc.api.import_verbs import ImportedNames
+    from mvc.api.interpreters import PackageDifference
     from mvc.api.lineage import Kin, Lineage, Origin
     from mvc.api.log import Log
     from mvc.api.pick_verbs import Picked, Stash, StashResult
@@ -196,6 +197,7 @@ _LAZY = {
     "mvc.api.log": "Log",
     "mvc.api.pick_verbs": "Picked Stash StashResult",
     "mvc.api.pruning": "PruneResult PrunedVersion",
+    "mvc.api.interpreters": "PackageDifference",
     "mvc.api.runs": "ReproducedFile ReproducedMetric Reproduction RunResult",
     "mvc.api.search": "Bisection Blame ComparedColumn ComparedRow Comparison Point Series Turning",
     "mvc.api.stages": "ChainReport CheckedRequirement GateFailed Requirement StageRecord",
@@ -308,6 +310,7 @@ __all__ = [
     "Origin",
     "Overlap",
     "PackageChange",
+    "PackageDifference",
     "PathChange",
     "PathEntry",
     "PathRename",

@@ -29,6 +29,7 @@ What it answers; ids are hex strings, times are aware datetimes:
 
 Who acts, and how:
     context     who, when and from where: environment, configuration, git, clock
+    interpreters  the Python that a command runs on, and its packages
     settings    the person's own settings file
     footing     what doctor looks at beside the repository
     glimpse     what can be named in a repository, read without opening it

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from mvc.api.settings import user_setting
@@ -148,21 +148,34 @@ def _git(root: str, *arguments: str) -> str | None:
 
 
 def packages_digest() -> str:
-    """Hex SHA-256 over the sorted "name==version" lines of what is installed beside this interpreter.
+    """Hex SHA-256 over the sorted "name==version" lines of what is installed beside this interpreter."""
+    return digest_of(f"{name}=={version}" for name, version in _installed(sys.path))
 
-    Read off the names of the `*.dist-info` directories (PyPA's recording specification): a listing costs 1 ms
-    where importlib.metadata opens a file per package. Names are normalised as PEP 503 says.
-    """
+
+def digest_of(lines: Iterable[str]) -> str:
+    """Hex SHA-256 over "name==version" lines, sorted, each once."""
     from hashlib import sha256  # late: start-up
 
-    lines = set()
-    for directory in dict.fromkeys(sys.path):
+    return sha256("\n".join(sorted(set(lines))).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def installed(path: Iterable[str]) -> dict[str, str]:
+    """Lists what is installed in the directories of a `sys.path`: name -> version, of two the one that is
+    imported."""
+    found: dict[str, str] = {}
+    for name, version in _installed(path):
+        found.setdefault(name, version)
+    return found
+
+
+def _installed(path: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Read off the names of the `*.dist-info` directories (PyPA's recording specification): a listing costs
+    1 ms where importlib.metadata opens a file per package. Names are normalised as PEP 503 says."""
+    for directory in dict.fromkeys(path):
         try:
             names = os.listdir(directory or ".")
         except OSError:
             continue
         for entry in names:
             if match := _DIST_INFO.fullmatch(entry):
-                name = re.sub(r"[-_.]+", "-", match["name"]).lower()
-                lines.add(f"{name}=={match['version']}")
-    return sha256("\n".join(sorted(lines)).encode("utf-8", "surrogateescape")).hexdigest()
+                yield re.sub(r"[-_.]+", "-", match["name"]).lower(), match["version"]

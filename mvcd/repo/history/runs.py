@@ -14,6 +14,11 @@ spaces), all of these keys:
     outputs         paths named as outputs, or null: everything tracked that it changed
     edited          files that no version had when the run began: path -> recipe id (hex) they had then
 
+and, which records of before have not, and readers of before pass over:
+
+    program         the command's first word relative to the root, where it is a path below it; else null
+    packages        what was installed for the Python that it ran on: name -> version; null: not known
+
 It is a file and no field of the version record, so that ids of versions stay what they are and any reader can
 keep it. What a file was before the run overwrote it comes from the parent version, unless `edited` says that
 the parent had something else; then that content is lost, and `reproduce` says so. The engine starts no
@@ -59,6 +64,8 @@ class RunRecord:
     inputs: tuple[str, ...] | None = None
     outputs: tuple[str, ...] | None = None
     edited: Mapping[str, str] = field(default_factory=dict)
+    program: str | None = None
+    packages: Mapping[str, str] | None = None
 
     def encode(self) -> bytes:
         document = {"schema_version": SCHEMA, **asdict(self)}
@@ -78,14 +85,18 @@ class RunRecord:
                 found["seed"], float(found["seconds"]), found["status"],
                 None if found["inputs"] is None else _words(found["inputs"]),
                 None if found["outputs"] is None else _words(found["outputs"]),
-                _texts(found["edited"]),
+                _texts(found["edited"]), found.get("program"),
+                None if found.get("packages") is None else _texts(found["packages"]),
             )  # fmt: skip
             if not record.command or not isinstance(record.directory, str):
                 raise ValueError("no command")
             if not isinstance(record.status, int) or not isinstance(record.seed, int | None):
                 raise ValueError("seed and status are integers")
-            if os.path.isabs(record.directory) or ".." in record.directory.split("/"):
-                raise ValueError("the directory is outside the workspace")
+            if not isinstance(record.program, str | None):
+                raise ValueError("the program is no path")
+            for path in (record.directory, record.program or ""):
+                if os.path.isabs(path) or ".." in path.split("/") or "\0" in path:
+                    raise ValueError(f"{path!r} is outside the workspace")
             return record
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise CorruptObject(f"{NAME} cannot be read", cause=str(error)) from error
@@ -116,9 +127,14 @@ def record_of(core: Core, id: VersionId) -> RunRecord:
     if placed is None or placed.entry.size > MAX_RECORD_BYTES:
         raise Failure(
             f"v{version.generation} {id.short(10)} was not made by a run",
-            kind="no-run", cause=f"it has no {NAME}", help="mvc run -- COMMAND",
+            kind="no-run", cause=f"it has no {NAME}", help=f"mvc log -- {NAME}  (lists those that were)",
         )  # fmt: skip
     return RunRecord.decode(read_entry(placed.entry, core.fetch))
+
+
+def holds(core: Core, id: VersionId, path: str) -> bool:
+    """Whether a version has a file of this path, relative to the root."""
+    return VersionFiles(core.version(id), core.fetch).find(path) is not None
 
 
 @dataclass(frozen=True, slots=True)

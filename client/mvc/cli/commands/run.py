@@ -49,6 +49,11 @@ from mvc.cli.screens.commit import lines
     metavar="PATH",
     help="Record PATH as an output. [default: what changed]",
 )
+@click.option(
+    "--python",
+    metavar="PATH",
+    help="Run on another Python: an interpreter, or a virtual environment.",
+)
 @click.option("--keep-failed", is_flag=True, help="Save a version even if the command fails.")
 @click.pass_obj
 def command(
@@ -59,13 +64,14 @@ def command(
     env: tuple[str, ...],
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
+    python: str | None,
     keep_failed: bool,
 ) -> int:
     """Run a command and save what it did as one version.
 
     The version records the command, its directory and seed, the variables that decide on threads, devices and
-    hashing, Python and its packages, the git commit, and what the command read and wrote, so that mvc reproduce
-    can run it again. If the command fails, nothing is saved, and mvc exits with its status.
+    hashing, the Python that it ran on and its packages, the git commit, and what the command read and wrote, so
+    that mvc reproduce can run it again. If the command fails, nothing is saved, and mvc exits with its status.
 
     While it runs, mvcd saves nothing in this workspace: the run becomes one version, not many.
     """
@@ -76,7 +82,7 @@ def command(
             command_line, message=message, seed=seed, env=_variables(env),
             inputs=[_relative(repo.root, p) for p in inputs],
             outputs=[_relative(repo.root, p) for p in outputs],
-            directory=here, keep_failed=keep_failed,
+            directory=here, keep_failed=keep_failed, python=python,
         )  # fmt: skip
     if face.json:
         saved = None if result.commit is None else documents.commit(result.commit)

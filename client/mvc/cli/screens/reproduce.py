@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +10,7 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
+    from mvc.api.interpreters import PackageDifference
     from mvc.api.runs import ReproducedFile, Reproduction
 
 _SHOWN_LINES = 5
@@ -35,8 +36,45 @@ def lines(result: Reproduction) -> Iterator[str]:
         yield _bad(f"{text.safe(path)} was overwritten by the run, and no version had it before")
     for what, recorded, now in result.environment:
         yield f"  {text.safe(what)} was {text.safe(recorded)}, now it is {text.safe(now) or 'not set'}"
+    yield from _packages(result.packages or ())
     yield ""
     yield _verdict(result)
+
+
+def headline(found: Sequence[PackageDifference]) -> str:
+    """Says before a run how its packages differ from the recorded ones, in a line."""
+    missing = [d.name for d in found if d.present is None]
+    other = [f"{d.name} {d.recorded} -> {d.present}" for d in found if d.recorded and d.present]
+    new = len(found) - len(missing) - len(other)
+    parts = [f"missing: {_some(missing)}"] if missing else []
+    parts += [_some(other)] if other else []
+    parts += [f"{new} more than then"] if new else []
+    return "the packages are not those of the run: " + "; ".join(parts)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_LINES} more" if len(names) > _SHOWN_LINES else ""
+    return ", ".join(text.safe(name) for name in names[:_SHOWN_LINES]) + more
+
+
+def _packages(found: Sequence[PackageDifference]) -> Iterator[str]:
+    """The packages that were recorded and are others now, by name; what came since is counted."""
+    then = [d for d in found if d.recorded is not None]
+    if then:
+        yield "  packages that are not as they were:"
+        rows = [
+            (
+                f"    {text.safe(d.name)}",
+                text.safe(d.recorded or ""),
+                "->",
+                text.safe(d.present or "missing"),
+            )
+            for d in then
+        ]
+        yield from text.table(rows)
+    if len(then) < len(found):
+        came = [d.name for d in found if d.recorded is None]
+        yield f"  {text.plural(len(came), 'package')} that the run had not: {_some(came)}"
 
 
 def _verdict(result: Reproduction) -> str:
