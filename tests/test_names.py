@@ -133,6 +133,7 @@ MEASURES_NOTHING = {
     "mvcd.inspect.zipmembers": "_STORED _DEFLATED",
     "mvcd.objects.canonical": "U64_MAX",
     "mvcd.repo.history.query.parse": "_INT64",
+    "mvcd.wire.address": "PROXY_PORT",
     "mvcd.repo.ondisk.reading": "_CHANGED",
     "mvcd.store.record": "HAS_BASE",
     "mvcd.store.writers": "SEALED",

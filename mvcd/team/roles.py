@@ -149,5 +149,13 @@ def _denied(
         cause="nobody may"
         if needed is None
         else f"it takes the role {needed.word}; yours there is {held.word if held else 'none'}",
-        help="ask an administrator for a grant" if needed is not None else None,
+        help=None if needed is None else _way_to(identity, needed, repo, ref),
     )
+
+
+def _way_to(identity: Identity, needed: Role, repo: str, ref: str | None) -> str:
+    """What an administrator types so that it may be done: a grant, or a token that is cut down less."""
+    granted = _highest(identity.grants, repo, ref)
+    if granted is not None and granted >= needed:
+        return f"ask an administrator for another token: mvc admin token add {identity.principal}"
+    return f"ask an administrator: mvc admin grant add {identity.principal} {needed.word} --repos {repo}"

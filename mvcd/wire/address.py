@@ -9,15 +9,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mvcd.errors import UsageError
 from mvcd.wire.schemes import GRPCS, Carrier, known_scheme
 
 _TOKEN = re.compile(r"mvct_[A-Za-z0-9_-]{6,}")
 _HIDDEN = "***"
-PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+PROXIES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY")
 """Variables that name a proxy, in the order of gRPC (doc/environment_variables.md there): the first that is
-set."""
+set. gRPC does not read the last one, which git, curl and pip do."""
+NO_PROXIES = ("no_grpc_proxy", "no_proxy", "NO_PROXY")
+"""Variables that name hosts which are reached without it, likewise."""
+PROXY_PORT = 80
+"""Port of a proxy that names none, as gRPC takes it."""
 
 
 def require_no_secret(url: str) -> None:
@@ -95,22 +100,55 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def proxy_for(host: str, environment: Mapping[str, str] | None = None) -> str | None:
-    """The proxy through which gRPC reaches a host, as `http://proxy:3128, which https_proxy names`; None for
-    none. A loopback address has none: what is for this machine only must not leave it."""
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy on the way to a server. `variable` names it, with the value `url`, which may hold a password."""
+
+    variable: str
+    url: str
+    host: str
+    port: int
+
+    @property
+    def shown(self) -> str:
+        """How it may be told, as in `http://proxy:3128, which https_proxy names`."""
+        from urllib.parse import urlsplit  # late: start-up
+
+        parts = urlsplit(self.url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname or ''}{port}, which {self.variable} names"
+
+    @property
+    def authorization(self) -> str:
+        """The header by which its user is known there, with its line's end; "" where the variable names
+        none (RFC 9110, section 11.7.2)."""
+        from base64 import b64encode  # late: start-up
+        from urllib.parse import unquote, urlsplit
+
+        user, at, _ = urlsplit(self.url).netloc.rpartition("@")
+        word = b64encode(unquote(user).encode()).decode()
+        return f"Proxy-Authorization: Basic {word}\r\n" if at else ""
+
+
+def proxy_for(host: str, environment: Mapping[str, str] | None = None) -> Proxy | None:
+    """The proxy through which a host is reached; None for none. A loopback address has none: what is for this
+    machine only must not leave it."""
     given = os.environ if environment is None else environment
     named = next(((n, given[n]) for n in PROXIES if given.get(n)), None)
     if named is None or is_loopback(host):
         return None
-    except_for = given.get("no_grpc_proxy") or given.get("no_proxy") or ""
+    except_for = next((given[n] for n in NO_PROXIES if given.get(n)), "")
     if any(_covers(entry.strip(), host) for entry in except_for.split(",")):
         return None
     from urllib.parse import urlsplit  # late: start-up
 
     name, value = named
-    parts = urlsplit(value if "://" in value else f"http://{value}")
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}, which {name} names"
+    url = value if "://" in value else f"http://{value}"
+    try:
+        parts = urlsplit(url)
+        return Proxy(name, url, parts.hostname or "", parts.port or PROXY_PORT)
+    except ValueError:
+        return None  # nobody understands it, gRPC neither
 
 
 def _covers(entry: str, host: str) -> bool:

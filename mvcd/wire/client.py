@@ -28,7 +28,7 @@ from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.diagnosis import Endpoint, diagnose
 from mvcd.wire.ids import AnyId
-from mvcd.wire.patience import Patience, Waits
+from mvcd.wire.patience import Patience, Waits, first_answer
 from mvcd.wire.status import to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
@@ -53,6 +53,8 @@ MAX_PAGES = 4096
 MAX_REFS = 1 << 20
 MAX_VERSIONS = 1 << 22
 """Most versions of one log; one a minute for eight years."""
+_ADDRESSED = ("mvc login URL", "mvc whoami", "mvc whoami URL")
+"""What servers say helps, without knowing under which address they were called."""
 EVENT_PAUSE_SECONDS = 0.05
 """Seconds between two events at least; what comes faster waits with the server."""
 
@@ -340,15 +342,17 @@ class RemotePeer:
         found = to_error(error, self.url)
         via = None if self._place is None else proxy_for(self._place.host)
         if isinstance(found, RemoteUnreachable) and via is not None:
-            found.cause = f"{found.cause or 'no answer'}; asked through the proxy {via}"
-            found.help = "check the proxy, or go without it: no_proxy=" + (
-                self._place.host if self._place else ""
-            )
+            found.cause = f"{found.cause or 'no answer'}; asked through the proxy {via.shown}"
+            host = self._place.host if self._place else ""
+            found.help = f"check the proxy, or go without it: no_proxy={host}"
+        if found.help in _ADDRESSED:
+            server = "/".join(self.url.split("/", 3)[:3])
+            found.help = f"{found.help.removesuffix(' URL')} {server}"
         return found
 
     def hopeless(self, error: grpc.RpcError) -> MvcError | None:
         """What no repetition mends, found out once: after a first answer everything was right before."""
-        if self._answered or self._place is None or proxy_for(self._place.host) is not None:
+        if self._answered or self._place is None:
             return None
         if not isinstance(to_error(error, self.url), RemoteUnreachable):
             return None
@@ -371,7 +375,15 @@ class RemotePeer:
             self._greet()
         while True:
             try:
-                reply = method(request, timeout=seconds, metadata=self._metadata)
+                reply = (
+                    method(request, timeout=seconds, metadata=self._metadata)
+                    if self._answered or self._place is None
+                    else first_answer(
+                        method.future(request, timeout=seconds, metadata=self._metadata),  # type: ignore[attr-defined]
+                        self._place,
+                        self.patience,
+                    )
+                )
             except grpc.RpcError as error:
                 waits.again(error)
             else:

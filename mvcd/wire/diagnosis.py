@@ -2,25 +2,34 @@
 after a minute of trying again.
 
 What no repetition mends is told at once, with the command that does: a certificate that is not trusted, has
-expired or is for another name; TLS where there is none, and none where there is; a port where nobody listens.
+expired or is for another name; TLS where there is none, and none where there is; a port where nobody listens,
+or from where nothing comes back; a name that nobody knows; a proxy that lets nobody through. Where the
+environment names a proxy, the knocking goes through it.
 """
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 
 from mvcd.errors import RemoteUnreachable
+from mvcd.wire.address import Proxy, proxy_for
+from mvcd.wire.schemes import GRPC, GRPCS
 
-KNOCK_SECONDS = 2.5
-"""For each knock."""
+KNOCK_SECONDS = 1.6
+"""For each knock: time for a packet that was lost, which is sent again after 1 s."""
+MAX_PROXY_HEAD_BYTES = 8 << 10
+"""Bytes of what a proxy answers."""
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
 """How an HTTP/2 client begins (RFC 9113, section 3.4), with empty settings."""
 _ALERT = 0x15
 """First byte of a TLS alert (RFC 8446, section 5.1)."""
 
+_NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 _EXPIRED, _EARLY, _NAME, _ADDRESS = 10, 9, 62, 64
 """OpenSSL's verify codes; all others mean that the issuer is not trusted."""
 
@@ -40,21 +49,121 @@ class Endpoint:
 
 def diagnose(place: Endpoint, seconds: float = KNOCK_SECONDS) -> RemoteUnreachable | None:
     """What is wrong for good; None when it may well be better in a moment."""
+    proxy = proxy_for(place.host)
     try:
-        with socket.create_connection((place.host, place.port), seconds) as connection:
-            connection.settimeout(seconds)
-            return _secure(place, connection) if place.secure else _plain(place, connection)
-    except ConnectionRefusedError:
+        if proxy is not None:
+            found = _through(place, proxy, seconds)
+            return _talk(place, found) if isinstance(found, socket.socket) else found
+        address = _resolved(place.host, place.port, seconds)
+        return _talk(place, socket.create_connection(address, seconds))
+    except (OSError, ValueError) as error:
+        return _unconnected(place, error)
+
+
+def _unconnected(place: Endpoint, error: Exception) -> RemoteUnreachable | None:
+    way = "check host and port, and whether a VPN or a proxy (https_proxy) is needed to get there"
+    if isinstance(error, ConnectionRefusedError):
         return _unreachable(
             place, "refused", f"nobody listens on port {place.port} of {place.host}",
             "check the port, and that the server runs: mvcd serve",
         )  # fmt: skip
-    except socket.gaierror as error:
+    if isinstance(error, socket.gaierror):
         return _unreachable(
-            place, "unknown-host", f"{place.host} is not known: {error.strerror}", "check the name"
+            place, "unknown-host", f"{place.host} is not known: {error.strerror}",
+            "check the name; a remote's: mvc remote set-url NAME URL",
+        )  # fmt: skip
+    if isinstance(error, TimeoutError):
+        why = f"nothing comes back from port {place.port} of {place.host}: a firewall, or nobody is there"
+        return _unreachable(place, "no-answer", why, way)
+    if isinstance(error, OSError) and error.errno in _NO_WAY:
+        why = f"{place.host} cannot be reached from here: {error.strerror}"
+        return _unreachable(place, "no-route", why, way)
+    return None
+
+
+def _talk(place: Endpoint, connection: socket.socket) -> RemoteUnreachable | None:
+    """What is wrong beyond the connection. One that says nothing may only be busy."""
+    with connection:
+        try:
+            return _secure(place, connection) if place.secure else _plain(place, connection)
+        except (OSError, ValueError):
+            return None
+
+
+def _resolved(host: str, port: int, seconds: float) -> tuple[str, int]:
+    """An address of a host. A name server that is silent takes 10 s and more to give up, so a thread asks.
+    Raises socket.gaierror."""
+    found: list[tuple[str, int]] = []
+    failed: list[socket.gaierror] = []
+
+    def ask() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found.append((str(answers[0][4][0]), port))
+        except socket.gaierror as error:
+            failed.append(error)
+        except (OSError, UnicodeError, IndexError):
+            pass
+
+    thread = threading.Thread(target=ask, name="mvc-resolve", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if found:
+        return found[0]
+    raise (
+        failed[0]
+        if failed
+        else socket.gaierror(socket.EAI_AGAIN, "the name server does not answer")
+    )
+
+
+def _through(
+    place: Endpoint, proxy: Proxy, seconds: float
+) -> socket.socket | RemoteUnreachable | None:
+    """A connection through a proxy, by its own method CONNECT (RFC 9110, section 9.3.6)."""
+    try:
+        connection = socket.create_connection(_resolved(proxy.host, proxy.port, seconds), seconds)
+    except OSError as error:
+        why = (
+            "nothing comes back"
+            if isinstance(error, TimeoutError)
+            else error.strerror or str(error)
         )
-    except (OSError, ValueError):
+        return _stopped(place, proxy, f"the proxy {proxy.shown}, does not answer: {why}")
+    try:
+        host = f"[{place.host}]" if ":" in place.host else place.host
+        line = f"{host}:{place.port}"
+        head = f"CONNECT {line} HTTP/1.1\r\nHost: {line}\r\n{proxy.authorization}\r\n"
+        connection.sendall(head.encode("ascii"))
+        said = _proxy_head(connection)
+    except (OSError, UnicodeError):
+        connection.close()
         return None
+    status = said.partition(b"\r\n")[0].decode("ascii", "replace").split(" ", 1)[-1]
+    if status.startswith("2"):
+        return connection
+    connection.close()
+    if status.startswith(("502", "503", "504")):
+        return None  # what is behind it may come back
+    said_no = f"says {status}" if said.startswith(b"HTTP/") else "speaks no HTTP"
+    return _stopped(place, proxy, f"the proxy {proxy.shown}, lets nobody through: it {said_no}")
+
+
+def _proxy_head(connection: socket.socket) -> bytes:
+    said = b""
+    while b"\r\n\r\n" not in said and len(said) < MAX_PROXY_HEAD_BYTES:
+        more = connection.recv(1024)
+        if not more:
+            break
+        said += more
+    return said
+
+
+def _stopped(place: Endpoint, proxy: Proxy, cause: str) -> RemoteUnreachable:
+    return _unreachable(
+        place, "proxy", cause,
+        f"set {proxy.variable} right, or go without it: no_proxy={place.host} mvc ...",
+    )  # fmt: skip
 
 
 def _unreachable(place: Endpoint, kind: str, cause: str, help: str) -> RemoteUnreachable:
@@ -145,6 +254,8 @@ def _unsecured(place: Endpoint, error: ssl.SSLError) -> RemoteUnreachable | None
     ):
         return _needed(place)
     if any(word in reason for word in ("WRONG_VERSION", "RECORD_LAYER", "HTTP_REQUEST", "PACKET")):
+        if _speaks_http(place):
+            return _stranger(place)
         return _unreachable(
             place, "no-tls", f"port {place.port} of {place.host} speaks no TLS",
             f"use {_server(place, 'grpc')}, if that is meant  (beyond this machine: --insecure); else the port "
@@ -189,12 +300,23 @@ def _speaks_tls(place: Endpoint) -> bool:
         return False
 
 
+def _speaks_http(place: Endpoint) -> bool:
+    """Whether what speaks no TLS is some HTTP server and none of ours."""
+    try:
+        with socket.create_connection((place.host, place.port), KNOCK_SECONDS) as connection:
+            connection.sendall(_PREFACE)
+            return connection.recv(16).startswith(b"HTTP/1")
+    except OSError:
+        return False
+
+
 def _stranger(place: Endpoint) -> RemoteUnreachable:
     return _unreachable(
         place,
         "no-mvc-server",
-        f"something else answers on port {place.port} of {place.host}",
-        "check the port",
+        f"something else answers on port {place.port} of {place.host}, no mvcd",
+        f"check the port: mvcd serve listens on {GRPCS.port} (grpcs) and {GRPC.port} (grpc) unless it is told "
+        "otherwise",
     )
 
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
 import grpc
 
 from mvcd.errors import Failure, UsageError
-from mvcd.wire.address import is_loopback, require_no_secret
+from mvcd.wire.address import is_loopback, proxy_for, require_no_secret
 from mvcd.wire.client import Patience, RemotePeer
 from mvcd.wire.diagnosis import Endpoint
 from mvcd.wire.schemes import scheme_of
@@ -51,7 +51,7 @@ def dial(
         repo,
         url,
         credentials=_credentials(options, roots) if secure else None,
-        options=_DIRECT if is_loopback(host) else (),
+        options=_way(host),
         token=token,
         patience=patience,
         place=Endpoint(host, port, url, secure, roots, bool(options.get("certificate"))),
@@ -60,6 +60,12 @@ def dial(
 
 _DIRECT = (("grpc.enable_http_proxy", 0),)
 """What is for this machine only goes through no proxy, whatever the environment names."""
+
+
+def _way(host: str) -> Sequence[tuple[str, object]]:
+    """Through the proxy that `address.proxy_for` finds, or none: gRPC reads no HTTPS_PROXY and no NO_PROXY."""
+    proxy = proxy_for(host)
+    return _DIRECT if proxy is None else (("grpc.http_proxy", proxy.url),)
 
 
 def dial_ssh(url: str, *, program: str = "mvcd", patience: Patience | None = None) -> RemotePeer:

@@ -6,17 +6,21 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import grpc
 
 from mvcd.errors import MvcError
+from mvcd.wire.diagnosis import KNOCK_SECONDS, Endpoint, diagnose
 from mvcd.wire.status import may_repeat, retrying
 
 MAX_REFUSALS = 3
 """Times that nobody listens before it is taken for a wrong port: a server that starts takes a second."""
 SOON_SECONDS = 2.0
 """Seconds that this takes."""
+
+KNOCK_AFTER_SECONDS = 0.4
+"""Seconds after which a first call without an answer is looked into; one over 200 ms and TLS takes 0.8."""
 
 
 def _unheard(why: str) -> None:
@@ -81,3 +85,23 @@ class Waits:
             patience.tell(retrying(peer.why(error), seconds))
         patience.sleep(self._pause * (0.5 + patience.jitter() / 2))
         self._pause = min(self._pause * 2, patience.most)
+
+
+def first_answer(call: Any, place: Endpoint, patience: Patience) -> Any:
+    """What a call (grpc.Future) to somebody answers of whom nobody has heard yet. While it waits, there is a
+    knock at the port: gRPC would try for a minute to connect to where packets vanish."""
+    try:
+        return call.result(timeout=KNOCK_AFTER_SECONDS)
+    except grpc.FutureTimeoutError:
+        begun = time.monotonic()
+        found = diagnose(place)
+        mute = found is None and time.monotonic() - begun >= KNOCK_SECONDS
+    if found is not None and not call.done():
+        call.cancel()
+        raise found
+    if mute and not call.done():
+        patience.tell(
+            f"{place.url} takes the connection and says nothing yet; waiting for up to "
+            f"{patience.total:.0f} s"
+        )
+    return call.result()

@@ -6,6 +6,7 @@ Nothing of gRPC is needed to know them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -63,9 +64,37 @@ def scheme_of(url: str) -> Scheme:
     found = known_scheme(url)
     if found is None:
         *most, last = (scheme.example for scheme in SCHEMES)
+        given = url.partition("://")[0].lower()
+        meant = meant_by(url)
         raise UsageError(
             f"{url!r} is no address of a repository",
-            cause=f"{url.partition('://')[0].lower()}:// is not known",
-            help=f"{', '.join(most)}, or {last}",
+            cause=f"{given}:// is not known"
+            if given not in _WEB
+            else f"servers of mvc speak gRPC and not {given}",
+            help=f"{', '.join(most)}, or {last}" if meant is None else f"did you mean {meant} ?",
         )
     return found
+
+
+_WEB = frozenset({"http", "https"})
+_ONE_SLASH = re.compile(r"(grpcs?|ssh):/?([^/].*)")
+_SCP = re.compile(r"([\w.-]+@)([\w.-]+):(?!//)(.+)")
+_HOST = re.compile(r"((?:localhost|[\w-]+(?:\.[\w-]+)+|[\w.-]+(?=:\d))(?::\d{1,5})?)/(.+)")
+
+
+def meant_by(word: str) -> str | None:
+    """The address that somebody may have meant who wrote no scheme, or a web page's: a guess, for an error to
+    make. None for what looks like a path."""
+    scheme, separator, rest = word.partition("://")
+    if separator:
+        secure = scheme.lower() == "https" or not rest.startswith(("localhost", "127."))
+        return f"{'grpcs' if secure else 'grpc'}://{rest}" if scheme.lower() in _WEB else None
+    if found := _ONE_SLASH.fullmatch(word):
+        return f"{found[1]}://{found[2]}"
+    if found := _SCP.fullmatch(word):
+        path = found[3] if found[3].startswith("/") else f"/~/{found[3]}"
+        return f"ssh://{found[1]}{found[2]}{path}"
+    if found := _HOST.fullmatch(word):
+        near = found[1].startswith(("localhost", "127."))
+        return f"{'grpc' if near else 'grpcs'}://{found[1]}/{found[2]}"
+    return None

@@ -105,9 +105,15 @@ def may_repeat(error: grpc.RpcError) -> bool:
 
 def retrying(error: MvcError, seconds: float) -> str:
     """What to say while the call that ended so is made again. Of gRPC's chain of causes the last one tells."""
-    last = (error.cause or "").rpartition(": ")[2]
-    cause = f" ({last[:1].lower()}{last[1:]})" if last else ""
+    last = _last(error.cause or "")
+    cause = f" ({last})" if last else ""
     return f"{error}{cause}; trying again for up to {seconds:.0f} s"
+
+
+def _last(text: str) -> str:
+    """The last of gRPC's chain of causes, within a sentence."""
+    last = text.rpartition(": ")[2]
+    return last if last[1:2].isupper() else last[:1].lower() + last[1:]
 
 
 def _detail(error: grpc.RpcError) -> tuple[status_pb2.Status, error_details_pb2.ErrorInfo | None]:
@@ -146,5 +152,7 @@ def to_error(error: grpc.RpcError, url: str) -> MvcError:
         )  # fmt: skip
     cls = _BY_CODE.get(code, errors.Failure)
     if cls is errors.RemoteUnreachable:
-        return cls(f"{url} does not answer", cause=text, help="check the address and the network")
+        return cls(
+            f"{url} does not answer", cause=_last(text), help="check the address and the network"
+        )
     return cls(f"{url} refused: {text}", cause=code.name.lower().replace("_", " "))

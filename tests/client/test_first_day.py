@@ -79,7 +79,7 @@ def test_an_untrusted_certificate(tmp_path: Path, authority: Authority) -> None:
             "is not trusted", f"mvc login grpcs://{server.listen} --ca"
         )
         trusted = Said(tmp_path, "login", url, "--ca", str(authority.certificate))
-        trusted.named("the token is not one", "mvc login", code=12)
+        trusted.named("the token is not one", "mvc admin token add NAME", code=12)
 
 
 def test_a_name_that_does_not_match(tmp_path: Path, authority: Authority) -> None:
@@ -198,23 +198,30 @@ def test_loopback_goes_through_no_proxy(tmp_path: Path, monkeypatch: pytest.Monk
         far.close()
         proxy.shutdown(socket.SHUT_RDWR)
     assert caught.value.cause is not None
-    assert f"through the proxy {address}, which https_proxy names" in caught.value.cause
+    assert f"the proxy {address}, which https_proxy names" in caught.value.cause
     assert "hush" not in caught.value.cause
     assert seen and all(b"models.example.org" in line for line in seen), "the other host's only"
 
 
 def test_which_proxy() -> None:
+    def named(host: str, environment: dict[str, str]) -> str | None:
+        found = proxy_for(host, environment)
+        return None if found is None else found.shown
+
     both = {"https_proxy": "http://u:p@proxy.example:3128", "http_proxy": "other:1"}
-    assert proxy_for("far.example", both) == "http://proxy.example:3128, which https_proxy names"
+    assert named("far.example", both) == "http://proxy.example:3128, which https_proxy names"
     assert (
-        proxy_for("far.example", {"http_proxy": "other:1"})
-        == "http://other:1, which http_proxy names"
+        named("far.example", {"http_proxy": "other:1"}) == "http://other:1, which http_proxy names"
     )
-    assert proxy_for("far.example", {**both, "no_proxy": "near.example,far.example"}) is None
-    assert proxy_for("10.1.2.3", {**both, "no_proxy": "10.0.0.0/8"}) is None
-    assert proxy_for("far.example", {}) is None
+    loud = {"HTTPS_PROXY": "other", "NO_PROXY": "near.example"}
+    assert named("far.example", loud) == "http://other, which HTTPS_PROXY names"
+    assert named("near.example", loud) is None
+    assert named("far.example", {**both, "no_proxy": "near.example,far.example"}) is None
+    assert named("10.1.2.3", {**both, "no_proxy": "10.0.0.0/8"}) is None
+    assert named("far.example", {}) is None
+    assert named("far.example", {"https_proxy": "http://proxy:port"}) is None
     for host in ("localhost", "127.0.0.1", "127.8.8.8", "::1", "LocalHost"):
-        assert is_loopback(host) and proxy_for(host, both) is None
+        assert is_loopback(host) and named(host, both) is None
     assert not is_loopback("localhost.example")
 
 

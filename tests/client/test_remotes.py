@@ -34,7 +34,8 @@ def test_remotes_by_name(shared: Path, mvc: Mvc) -> None:
     assert mvc("remote", "list", "--json").json["remotes"] == []
     assert "mvc remote add" in mvc("push", code=1).err
     assert "mvc login" in mvc("remote", "add", "x", "grpcs://a:secret@b/c", code=2).err
-    assert "not known" in mvc("remote", "add", "x", "http://b/c", code=2).err
+    assert "mean grpcs://b/c ?" in mvc("remote", "add", "x", "http://b/c", code=2).err
+    assert "not known" in mvc("remote", "add", "x", "s3://b/c", code=2).err
 
 
 def test_a_push_gives_a_receipt(shared: Path, mvc: Mvc) -> None:
@@ -178,7 +179,7 @@ def test_a_remote_that_is_not_there(saved: Path, mvc: Mvc, tmp_path: Path) -> No
 def test_a_server_that_does_not_answer_is_said_to_be_asked_again(
     saved: Path, mvc: Mvc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "Patience", partial(client.Patience, first=0.01, total=0.1))
+    monkeypatch.setattr(client, "Patience", partial(client.Patience, first=0.01, total=0.4))
     with socket.socket() as held:  # bound, but nobody listens
         held.bind(("127.0.0.1", 0))
         url = f"grpc://127.0.0.1:{held.getsockname()[1]}/iris"

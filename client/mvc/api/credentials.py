@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from mvc.api.settings import user_config_path
 from mvcd.errors import AuthError, Failure, NoRepository, UsageError
 from mvcd.wire.address import require_no_secret
-from mvcd.wire.schemes import GRPCS, Carrier, known_scheme
+from mvcd.wire.schemes import GRPCS, Carrier, known_scheme, meant_by
 
 if TYPE_CHECKING:
     from mvcd.monitor import Monitor
@@ -117,7 +117,8 @@ def _parts(url: str) -> tuple[str, str]:
     if scheme is None or scheme.carrier is not Carrier.SERVER or not host:
         raise UsageError(
             f"{url!r} is not the address of a server",
-            help=f"mvc login {GRPCS.name}://host:port/team/name",
+            cause="servers of mvc are at grpcs://, or on this machine at grpc://",
+            help=f"mvc login {meant_by(url) or f'{GRPCS.name}://host:port/team/name'}",
         )
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme.name}://{shown}:{port or scheme.port}", parts.path.strip("/")
@@ -142,6 +143,10 @@ def _ask(server: str, repo: str, kept: dict[str, Any], monitor: Monitor | None) 
         if repo:
             raise
         return Login(server, "", "", "", public, "")
+    except AuthError as error:
+        if error.kind == "unauthenticated":
+            error.help = "ask an administrator for a token: mvc admin token add NAME"
+        raise
     finally:
         peer.close()
     return Login(server, repo, hello.principal, hello.role, public, hello.server)

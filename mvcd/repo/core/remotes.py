@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from mvcd.errors import Failure, UsageError
 from mvcd.repo.core.config import Config
 from mvcd.wire.address import require_no_secret
-from mvcd.wire.schemes import scheme_of
+from mvcd.wire.schemes import meant_by, scheme_of
 
 DEFAULT = "origin"
 
@@ -83,4 +83,11 @@ def absolute(url: str) -> str:
 def _absolute(path: str) -> str:
     if not path:
         raise UsageError("an empty path is no address")
+    meant = meant_by(path)
+    if meant is not None and not os.path.exists(path):
+        raise UsageError(
+            f"{path!r} is no address of a repository",
+            cause="there is no such directory here, and an address of a server begins with its scheme",
+            help=f"did you mean {meant} ?",
+        )
     return os.path.abspath(path)
