@@ -67,6 +67,10 @@ class Peer(Protocol):
     def hello(self) -> Hello:
         """What it says of itself now."""
 
+    def create(self) -> None:
+        """Has the repository made there, empty, if it is absent: before the first push of it. Raises
+        NoRepository where it is absent still, AuthError where the caller may not."""
+
     def told(self) -> Hello:
         """What it said of itself when it was first asked; seldom waits."""
 

@@ -68,6 +68,9 @@ class LocalPeer:
     def hello(self) -> Hello:
         return replace(self._hello, damaged=len(self._store.damaged()))
 
+    def create(self) -> None:
+        """It is there, or this peer were not."""
+
     def told(self) -> Hello:
         return self.hello()
 

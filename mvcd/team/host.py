@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from mvcd.disk.room import RESERVE_BYTES
-from mvcd.errors import Busy, NoRepository, UsageError
+from mvcd.errors import Busy, Conflict, Failure, NoRepository, UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.care.gc import collect_store
 from mvcd.repo.records import operations
@@ -21,9 +21,16 @@ from mvcd.store.opened import MAX_PACKS, OpenedByName, room
 from mvcd.store.stores import open_store
 from mvcd.team.accounts import identify
 from mvcd.team.auditlog import By, ref_changes
+from mvcd.team.globs import require_glob
 from mvcd.team.policy import Judge
 from mvcd.team.records import Quota
-from mvcd.team.roles import Identity, Permission, authorize, no_such_repository
+from mvcd.team.roles import (
+    Identity,
+    Permission,
+    authorize,
+    no_such_repository,
+    require_may_create,
+)
 from mvcd.team.root import Root, require_repository_name
 from mvcd.team.usage import UPDATED, Usage
 from mvcd.wire import host as wire
@@ -32,6 +39,7 @@ log = logging.getLogger("mvcd.team")
 
 NEEDED = {
     wire.Access.READ: Permission.READ,
+    wire.Access.CREATE: Permission.READ,  # whether one is made is judged apart
     wire.Access.WATCH: Permission.READ,
     wire.Access.PUT: Permission.PUT,
     wire.Access.UPDATE: Permission.PUT,  # which refs it may move is judged one by one
@@ -51,14 +59,23 @@ class TeamHost:
     """See `mvcd.wire.host.Host`. Owns what it opens; `root` stays the caller's.
 
     `now_us` is the server's clock, microseconds since 1970; `keygen` checks signatures where a rule demands
-    them.
+    them. `create` are globs: a repository of such a name is made by the first push of whoever has the role
+    write there.
     """
 
-    def __init__(self, root: Root, now_us: Callable[[], int], keygen: Keygen | None = None) -> None:
+    def __init__(
+        self,
+        root: Root,
+        now_us: Callable[[], int],
+        keygen: Keygen | None = None,
+        create: Sequence[str] = (),
+    ) -> None:
         self.root = root
+        self.create = tuple(require_glob(pattern, "repositories") for pattern in create)
         self.now_us = now_us
         self.keygen = keygen or Keygen()
         self._lock = threading.Lock()
+        self._making = threading.Lock()
         self._owing: set[str] = set()
         self._open = OpenedByName(
             self._opened,
@@ -72,8 +89,31 @@ class TeamHost:
         there or not to be read; AuthError(kind="scope")."""
         identity = self.identity(caller)
         role = authorize(identity, NEEDED[action], repo)
+        if action is wire.Access.CREATE:
+            self._require_made(repo, identity, caller)
         found = self._repository(repo)
         return TeamRepository(self, repo, found, identity, role.word, caller.peer)
+
+    def _require_made(self, name: str, identity: Identity, caller: wire.Caller) -> None:
+        """Makes the repository of a first push if it is absent, in one row of the audit log by the caller's
+        name. Of two at once, one makes it, and both find it. Raises what keeps it from being made, to who may
+        read it."""
+        accounts = self.root.accounts
+        if accounts.repository(require_repository_name(name)) is not None:
+            return
+        require_may_create(identity, name, self.create)
+        by = By(identity.principal, self.now_us(), caller.peer, identity.token)
+        with self._making:
+            try:
+                self.root.create_repository(by, name)
+            except (
+                Conflict,
+                Failure,
+            ):  # another process makes repositories too (mvc admin repo add)
+                if accounts.repository(name) is None:
+                    raise
+            else:
+                log.info("created", extra={"fields": {"repo": name, "by": identity.principal}})
 
     def identity(self, caller: wire.Caller) -> Identity:
         """Who calls. Raises AuthError(kind="unauthenticated")."""

@@ -119,6 +119,29 @@ def required(action: Permission, ref: str | None) -> Role | None:
     return Role.WRITE if ref.startswith((HEADS, AUTO)) else Role.MAINTAIN
 
 
+def require_may_create(identity: Identity, repo: str, patterns: Iterable[str]) -> None:
+    """Whether the first push of `identity` may make this repository, which is absent and which it may read. It
+    takes the role write on some branch of it, and a pattern of the server's that its name matches. Raises
+    NoRepository where the server makes none of that name, AuthError(kind="scope") for too low a role.
+    """
+    help = f"ask an administrator: mvc admin repo add {repo}"
+    if not any(matches(pattern, repo) for pattern in patterns):
+        raise NoRepository(
+            f"there is no repository {repo!r}",
+            kind="no-such-repository",
+            cause="it does not exist, and the first push makes none of that name here",
+            help=help,
+        )
+    role = identity.role(repo)
+    if role is None or role < Role.WRITE:
+        raise AuthError(
+            f"{identity.principal} may not make the repository {repo}",
+            kind="scope",
+            cause=f"it takes the role write; yours there is {role.word if role else 'none'}",
+            help=help,
+        )
+
+
 def unauthenticated(cause: str) -> AuthError:
     return AuthError(
         "the server does not know who you are",

@@ -28,7 +28,7 @@ from mvcd.wire.address import proxy_for
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.diagnosis import Endpoint, diagnose
 from mvcd.wire.ids import AnyId
-from mvcd.wire.patience import Patience, Waits, first_answer
+from mvcd.wire.patience import Patience, Waits, first_answer, reconnecting
 from mvcd.wire.status import to_error
 from mvcd.wire.v1 import remote_pb2 as pb
 from mvcd.wire.v1 import remote_pb2_grpc
@@ -92,7 +92,7 @@ class RemotePeer:
         self._repo = repo
         self.patience = patience or Patience()
         self._metadata = [("authorization", f"Bearer {token}")] if token else []
-        every = [*OPTIONS, *_reconnecting(self.patience), *options]
+        every = [*OPTIONS, *reconnecting(self.patience), *options]
         self._channel = (
             grpc.insecure_channel(target, every)
             if credentials is None
@@ -118,6 +118,11 @@ class RemotePeer:
 
     def hello(self) -> Hello:
         return self._heard(self._call(self._stub.Hello, self._greeting, SHORT_SECONDS))
+
+    def create(self) -> None:
+        greeting = pb.HelloRequest(create=True)
+        greeting.MergeFrom(self._greeting)
+        self._heard(self._call(self._stub.Hello, greeting, SHORT_SECONDS))
 
     def told(self) -> Hello:
         """It was asked beside the first call."""
@@ -409,15 +414,6 @@ class RemotePeer:
         finally:
             watch.end()
             call.cancel()
-
-
-def _reconnecting(patience: Patience) -> list[tuple[str, int]]:
-    """gRPC connects anew as often as calls are made anew. By itself it waits 1 s, then up to 120 s, and calls
-    fail meanwhile without a try: a server that was away for 20 s is found after 27."""
-    return [
-        ("grpc.initial_reconnect_backoff_ms", int(1000 * patience.first)),
-        ("grpc.max_reconnect_backoff_ms", int(1000 * patience.most)),
-    ]
 
 
 def _limit(usual: int, told: int) -> int:

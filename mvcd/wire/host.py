@@ -25,6 +25,7 @@ class Access(Enum):
     """What a call is about to do."""
 
     READ = "read"
+    CREATE = "create"  # a push is about to begin: what is absent may be made; else as READ
     WATCH = "watch"
     PUT = "put"
     UPDATE = "update"

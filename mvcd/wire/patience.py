@@ -105,3 +105,12 @@ def first_answer(call: Any, place: Endpoint, patience: Patience) -> Any:
             f"{patience.total:.0f} s"
         )
     return call.result()
+
+
+def reconnecting(patience: Patience) -> list[tuple[str, int]]:
+    """gRPC connects anew as often as calls are made anew. By itself it waits 1 s, then up to 120 s, and calls
+    fail meanwhile without a try: a server that was away for 20 s is found after 27."""
+    return [
+        ("grpc.initial_reconnect_backoff_ms", int(1000 * patience.first)),
+        ("grpc.max_reconnect_backoff_ms", int(1000 * patience.most)),
+    ]

@@ -151,7 +151,8 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
             server.guard(SERVICE.full_name, lambda context: admit(caller_of(context)))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
-        with self._opened(request.repo, context, Access.READ) as hosted:
+        access = Access.CREATE if request.create else Access.READ
+        with self._opened(request.repo, context, access) as hosted:
             if not request.protocol_min <= PROTOCOL <= request.protocol_max:
                 raise UsageError(
                     f"this server speaks protocol {PROTOCOL}, the caller "

@@ -70,7 +70,8 @@ class Pull:
 @dataclass(frozen=True, slots=True)
 class Push:
     """The receipt of a push: refs moved, what travelled, what the remote verified of it. `healed` objects were
-    damaged there and came anew; so many `damaged` ones are left."""
+    damaged there and came anew; so many `damaged` ones are left. `made`: the repository was absent as this push
+    began, and the server made it."""
 
     remote: str
     url: str
@@ -83,6 +84,7 @@ class Push:
     dry_run: bool
     healed: int
     damaged: int
+    made: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,9 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
         action="store_true",
         help="accept pushes too, to branches that are not checked out here",
     )
+    what.add_argument("--create", metavar="GLOB", action="append", default=[],
+                      help="the first push makes repositories of such names, for who has the role write there; "
+                      "may be given again")  # fmt: skip
     what.add_argument("--stdio", metavar="PATH", help=argparse.SUPPRESS)  # what ssh:// starts
     where = serve.add_argument_group("addresses")
     where.add_argument("--listen", metavar="HOST:PORT",
@@ -112,6 +115,8 @@ def _serve(_: object, options: argparse.Namespace) -> int:
         raise UsageError("--seal-to goes with --root: only a team server keeps an audit log")
     if options.root is None and options.hub is not None:
         raise UsageError("--hub goes with --root: its clients need accounts")
+    if options.root is None and options.create:
+        raise UsageError("--create goes with --root: it takes accounts to say who may")
     if options.root is None:
         _serve_peer(options, plan, Notifier(config.notify_socket()))
     elif options.workspace or options.write:
@@ -190,7 +195,7 @@ def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifie
 
         sealing = _sealing(options, root)
         raise_descriptors()  # before the host counts how many stores it may keep open
-        host = TeamHost(root, _now_us)
+        host = TeamHost(root, _now_us, create=options.create)
         served = Repositories(
             host,
             root.path,

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mvcd.errors import Conflict, Failure, MissingObject, StaleReuse, UsageError
+from mvcd.errors import Conflict, Failure, MissingObject, NoRepository, StaleReuse, UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.ancestry import between
 from mvcd.repo.core import remotes
@@ -49,7 +49,8 @@ from mvcd.sync.push import push as send
 @dataclass(frozen=True, slots=True)
 class PushResult:
     """The receipt. `bytes` travelled; `verified_*` is what the remote decoded and re-hashed of them. `healed`:
-    objects that were damaged there and came anew; `damaged`: those that are left."""
+    objects that were damaged there and came anew; `damaged`: those that are left. `made`: the repository
+    was absent as this push began, and the server made it."""
 
     remote: str
     url: str
@@ -62,6 +63,7 @@ class PushResult:
     dry_run: bool = False
     healed: int = 0
     damaged: int = 0
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,8 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
     remote = remotes.remote(core.config, name)
     wanted = _wanted(core, asked)
     with connected(core, [remote]) as (peer,):
-        theirs = {ref: value for ref, value in peer.refs().items() if shared(ref)}
+        found, made = _refs_there(peer, asked)
+        theirs = {ref: value for ref, value in found.items() if shared(ref)}
         updates = [
             RefUpdate(ref, theirs.get(ref), value)
             for ref, value in wanted.items()
@@ -93,8 +96,9 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
         force = _forced(core, remote, updates, asked, theirs)
         updates += _companions(core, wanted, theirs)
         done = PushResult(
-            remote.name, remote.url, tuple(map(RefChange.of, updates)), dry_run=asked.dry_run
-        )
+            remote.name, remote.url, tuple(map(RefChange.of, updates)), dry_run=asked.dry_run,
+            made=made,
+        )  # fmt: skip
         if asked.dry_run:
             return _with(done, _notes_to_go(core, peer, updates, theirs, context))
         damage = RemoteDamage(core, peer, wanted, peer.told().damaged)
@@ -112,6 +116,18 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
         verified_objects=receipt.objects, verified_bytes=receipt.verified_bytes,
         healed=max(0, damage.known - left), damaged=left,
     )  # fmt: skip
+
+
+def _refs_there(peer: Peer, asked: Asked) -> tuple[dict[str, bytes], bool]:
+    """The remote's refs, and whether the repository was made for this push: reading never makes one, so it is
+    read first, and asked for where it is not there."""
+    try:
+        return peer.refs(), False
+    except NoRepository:
+        if asked.dry_run:
+            raise
+    peer.create()
+    return peer.refs(), True
 
 
 def _send(

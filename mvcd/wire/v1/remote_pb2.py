@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mvcd/wire/v1/remote.proto\x12\x0cmvcd.wire.v1\"j\n\x0cHelloRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x02 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x03 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\x12\x0e\n\x06\x63lient\x18\x05 \x01(\t\"\xcc\x01\n\nHelloReply\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12$\n\x06limits\x18\x03 \x01(\x0b\x32\x14.mvcd.wire.v1.Limits\x12\x0f\n\x07repo_id\x18\x04 \x01(\t\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\x12\x0e\n\x06server\x18\x06 \x01(\t\x12\x0f\n\x07time_us\x18\x07 \x01(\x12\x12\x11\n\tprincipal\x18\x08 \x01(\t\x12\x0c\n\x04role\x18\t \x01(\t\x12\x0f\n\x07\x64\x61maged\x18\n \x01(\x04\"j\n\x06Limits\x12\x13\n\x0b\x66rame_bytes\x18\x01 \x01(\r\x12\x0f\n\x07has_ids\x18\x02 \x01(\r\x12\x0f\n\x07get_ids\x18\x03 \x01(\r\x12\x14\n\x0clog_versions\x18\x04 \x01(\r\x12\x13\n\x0bref_updates\x18\x05 \x01(\r\"1\n\x03Ref\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x42\x08\n\x06_value\"C\n\x0fListRefsRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\rListRefsReply\x12\x1f\n\x04refs\x18\x01 \x03(\x0b\x32\x11.mvcd.wire.v1.Ref\x12\x0f\n\x07\x63hanges\x18\x02 \x01(\x04\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10WatchRefsRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x0f\n\x07repo_id\x18\x03 \x01(\t\x12\r\n\x05since\x18\x04 \x01(\x04\"K\n\x08RefEvent\x12\x0f\n\x07\x63hanges\x18\x01 \x01(\x04\x12\r\n\x05\x66resh\x18\x02 \x01(\x08\x12\x1f\n\x04refs\x18\x03 \x03(\x0b\x32\x11.mvcd.wire.v1.Ref\"8\n\nLogRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\r\n\x05heads\x18\x02 \x01(\x0c\x12\r\n\x05haves\x18\x03 \x01(\x0c\".\n\x08LogReply\x12\x10\n\x08versions\x18\x01 \x01(\x0c\x12\x10\n\x08\x66rontier\x18\x02 \x01(\x0c\"8\n\nHasRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\x0c\x12\x0b\n\x03ids\x18\x03 \x01(\x0c\"+\n\x08HasReply\x12\x0f\n\x07missing\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\"H\n\nGetRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\r\n\x05\x62\x65low\x18\x03 \x01(\x08\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\",\n\x08GetReply\x12\x0f\n\x07records\x18\x01 \x01(\x0c\x12\x0f\n\x07missing\x18\x02 \x01(\x0c\"<\n\nPutRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\x0c\x12\x0f\n\x07records\x18\x03 \x01(\x0c\"9\n\x08PutReply\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\r\n\x05known\x18\x02 \x01(\r\x12\x0e\n\x06\x66rames\x18\x03 \x01(\r\"h\n\tRefUpdate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06\x65xpect\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x13\n\x06target\x18\x03 \x01(\x0cH\x01\x88\x01\x01\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\x42\t\n\x07_expectB\t\n\x07_target\"\x90\x01\n\x11UpdateRefsRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\x0c\x12\x12\n\nrequest_id\x18\x03 \x01(\x0c\x12(\n\x07updates\x18\x04 \x03(\x0b\x32\x17.mvcd.wire.v1.RefUpdate\x12\x0e\n\x06\x61uthor\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"K\n\x0fUpdateRefsReply\x12\x0f\n\x07\x63hanges\x18\x01 \x01(\x04\x12\x0f\n\x07objects\x18\x02 \x01(\x04\x12\x16\n\x0everified_bytes\x18\x03 \x01(\x04\x32\x8a\x04\n\x06Remote\x12=\n\x05Hello\x12\x1a.mvcd.wire.v1.HelloRequest\x1a\x18.mvcd.wire.v1.HelloReply\x12\x46\n\x08ListRefs\x12\x1d.mvcd.wire.v1.ListRefsRequest\x1a\x1b.mvcd.wire.v1.ListRefsReply\x12\x45\n\tWatchRefs\x12\x1e.mvcd.wire.v1.WatchRefsRequest\x1a\x16.mvcd.wire.v1.RefEvent0\x01\x12\x37\n\x03Log\x12\x18.mvcd.wire.v1.LogRequest\x1a\x16.mvcd.wire.v1.LogReply\x12\x37\n\x03Has\x12\x18.mvcd.wire.v1.HasRequest\x1a\x16.mvcd.wire.v1.HasReply\x12\x39\n\x03Get\x12\x18.mvcd.wire.v1.GetRequest\x1a\x16.mvcd.wire.v1.GetReply0\x01\x12\x37\n\x03Put\x12\x18.mvcd.wire.v1.PutRequest\x1a\x16.mvcd.wire.v1.PutReply\x12L\n\nUpdateRefs\x12\x1f.mvcd.wire.v1.UpdateRefsRequest\x1a\x1d.mvcd.wire.v1.UpdateRefsReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19mvcd/wire/v1/remote.proto\x12\x0cmvcd.wire.v1\"z\n\x0cHelloRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x14\n\x0cprotocol_min\x18\x02 \x01(\r\x12\x14\n\x0cprotocol_max\x18\x03 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\x12\x0e\n\x06\x63lient\x18\x05 \x01(\t\x12\x0e\n\x06\x63reate\x18\x06 \x01(\x08\"\xcc\x01\n\nHelloReply\x12\x10\n\x08protocol\x18\x01 \x01(\r\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12$\n\x06limits\x18\x03 \x01(\x0b\x32\x14.mvcd.wire.v1.Limits\x12\x0f\n\x07repo_id\x18\x04 \x01(\t\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\x12\x0e\n\x06server\x18\x06 \x01(\t\x12\x0f\n\x07time_us\x18\x07 \x01(\x12\x12\x11\n\tprincipal\x18\x08 \x01(\t\x12\x0c\n\x04role\x18\t \x01(\t\x12\x0f\n\x07\x64\x61maged\x18\n \x01(\x04\"j\n\x06Limits\x12\x13\n\x0b\x66rame_bytes\x18\x01 \x01(\r\x12\x0f\n\x07has_ids\x18\x02 \x01(\r\x12\x0f\n\x07get_ids\x18\x03 \x01(\r\x12\x14\n\x0clog_versions\x18\x04 \x01(\r\x12\x13\n\x0bref_updates\x18\x05 \x01(\r\"1\n\x03Ref\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\x05value\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x42\x08\n\x06_value\"C\n\x0fListRefsRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x12\n\npage_token\x18\x03 \x01(\t\"Z\n\rListRefsReply\x12\x1f\n\x04refs\x18\x01 \x03(\x0b\x32\x11.mvcd.wire.v1.Ref\x12\x0f\n\x07\x63hanges\x18\x02 \x01(\x04\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"P\n\x10WatchRefsRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x0f\n\x07repo_id\x18\x03 \x01(\t\x12\r\n\x05since\x18\x04 \x01(\x04\"K\n\x08RefEvent\x12\x0f\n\x07\x63hanges\x18\x01 \x01(\x04\x12\r\n\x05\x66resh\x18\x02 \x01(\x08\x12\x1f\n\x04refs\x18\x03 \x03(\x0b\x32\x11.mvcd.wire.v1.Ref\"8\n\nLogRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\r\n\x05heads\x18\x02 \x01(\x0c\x12\r\n\x05haves\x18\x03 \x01(\x0c\".\n\x08LogReply\x12\x10\n\x08versions\x18\x01 \x01(\x0c\x12\x10\n\x08\x66rontier\x18\x02 \x01(\x0c\"8\n\nHasRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\x0c\x12\x0b\n\x03ids\x18\x03 \x01(\x0c\"+\n\x08HasReply\x12\x0f\n\x07missing\x18\x01 \x01(\x0c\x12\x0e\n\x06\x66rames\x18\x02 \x01(\r\"H\n\nGetRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x01(\x0c\x12\r\n\x05\x62\x65low\x18\x03 \x01(\x08\x12\x10\n\x08\x66\x65\x61tures\x18\x04 \x03(\t\",\n\x08GetReply\x12\x0f\n\x07records\x18\x01 \x01(\x0c\x12\x0f\n\x07missing\x18\x02 \x01(\x0c\"<\n\nPutRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\x0c\x12\x0f\n\x07records\x18\x03 \x01(\x0c\"9\n\x08PutReply\x12\x0e\n\x06stored\x18\x01 \x01(\r\x12\r\n\x05known\x18\x02 \x01(\r\x12\x0e\n\x06\x66rames\x18\x03 \x01(\r\"h\n\tRefUpdate\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x06\x65xpect\x18\x02 \x01(\x0cH\x00\x88\x01\x01\x12\x13\n\x06target\x18\x03 \x01(\x0cH\x01\x88\x01\x01\x12\r\n\x05\x66orce\x18\x04 \x01(\x08\x42\t\n\x07_expectB\t\n\x07_target\"\x90\x01\n\x11UpdateRefsRequest\x12\x0c\n\x04repo\x18\x01 \x01(\t\x12\x0f\n\x07session\x18\x02 \x01(\x0c\x12\x12\n\nrequest_id\x18\x03 \x01(\x0c\x12(\n\x07updates\x18\x04 \x03(\x0b\x32\x17.mvcd.wire.v1.RefUpdate\x12\x0e\n\x06\x61uthor\x18\x05 \x01(\t\x12\x0e\n\x06\x64\x65tail\x18\x06 \x01(\t\"K\n\x0fUpdateRefsReply\x12\x0f\n\x07\x63hanges\x18\x01 \x01(\x04\x12\x0f\n\x07objects\x18\x02 \x01(\x04\x12\x16\n\x0everified_bytes\x18\x03 \x01(\x04\x32\x8a\x04\n\x06Remote\x12=\n\x05Hello\x12\x1a.mvcd.wire.v1.HelloRequest\x1a\x18.mvcd.wire.v1.HelloReply\x12\x46\n\x08ListRefs\x12\x1d.mvcd.wire.v1.ListRefsRequest\x1a\x1b.mvcd.wire.v1.ListRefsReply\x12\x45\n\tWatchRefs\x12\x1e.mvcd.wire.v1.WatchRefsRequest\x1a\x16.mvcd.wire.v1.RefEvent0\x01\x12\x37\n\x03Log\x12\x18.mvcd.wire.v1.LogRequest\x1a\x16.mvcd.wire.v1.LogReply\x12\x37\n\x03Has\x12\x18.mvcd.wire.v1.HasRequest\x1a\x16.mvcd.wire.v1.HasReply\x12\x39\n\x03Get\x12\x18.mvcd.wire.v1.GetRequest\x1a\x16.mvcd.wire.v1.GetReply0\x01\x12\x37\n\x03Put\x12\x18.mvcd.wire.v1.PutRequest\x1a\x16.mvcd.wire.v1.PutReply\x12L\n\nUpdateRefs\x12\x1f.mvcd.wire.v1.UpdateRefsRequest\x1a\x1d.mvcd.wire.v1.UpdateRefsReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,43 +32,43 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'mvcd.wire.v1.remote_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HELLOREQUEST']._serialized_start=43
-  _globals['_HELLOREQUEST']._serialized_end=149
-  _globals['_HELLOREPLY']._serialized_start=152
-  _globals['_HELLOREPLY']._serialized_end=356
-  _globals['_LIMITS']._serialized_start=358
-  _globals['_LIMITS']._serialized_end=464
-  _globals['_REF']._serialized_start=466
-  _globals['_REF']._serialized_end=515
-  _globals['_LISTREFSREQUEST']._serialized_start=517
-  _globals['_LISTREFSREQUEST']._serialized_end=584
-  _globals['_LISTREFSREPLY']._serialized_start=586
-  _globals['_LISTREFSREPLY']._serialized_end=676
-  _globals['_WATCHREFSREQUEST']._serialized_start=678
-  _globals['_WATCHREFSREQUEST']._serialized_end=758
-  _globals['_REFEVENT']._serialized_start=760
-  _globals['_REFEVENT']._serialized_end=835
-  _globals['_LOGREQUEST']._serialized_start=837
-  _globals['_LOGREQUEST']._serialized_end=893
-  _globals['_LOGREPLY']._serialized_start=895
-  _globals['_LOGREPLY']._serialized_end=941
-  _globals['_HASREQUEST']._serialized_start=943
-  _globals['_HASREQUEST']._serialized_end=999
-  _globals['_HASREPLY']._serialized_start=1001
-  _globals['_HASREPLY']._serialized_end=1044
-  _globals['_GETREQUEST']._serialized_start=1046
-  _globals['_GETREQUEST']._serialized_end=1118
-  _globals['_GETREPLY']._serialized_start=1120
-  _globals['_GETREPLY']._serialized_end=1164
-  _globals['_PUTREQUEST']._serialized_start=1166
-  _globals['_PUTREQUEST']._serialized_end=1226
-  _globals['_PUTREPLY']._serialized_start=1228
-  _globals['_PUTREPLY']._serialized_end=1285
-  _globals['_REFUPDATE']._serialized_start=1287
-  _globals['_REFUPDATE']._serialized_end=1391
-  _globals['_UPDATEREFSREQUEST']._serialized_start=1394
-  _globals['_UPDATEREFSREQUEST']._serialized_end=1538
-  _globals['_UPDATEREFSREPLY']._serialized_start=1540
-  _globals['_UPDATEREFSREPLY']._serialized_end=1615
-  _globals['_REMOTE']._serialized_start=1618
-  _globals['_REMOTE']._serialized_end=2140
+  _globals['_HELLOREQUEST']._serialized_end=165
+  _globals['_HELLOREPLY']._serialized_start=168
+  _globals['_HELLOREPLY']._serialized_end=372
+  _globals['_LIMITS']._serialized_start=374
+  _globals['_LIMITS']._serialized_end=480
+  _globals['_REF']._serialized_start=482
+  _globals['_REF']._serialized_end=531
+  _globals['_LISTREFSREQUEST']._serialized_start=533
+  _globals['_LISTREFSREQUEST']._serialized_end=600
+  _globals['_LISTREFSREPLY']._serialized_start=602
+  _globals['_LISTREFSREPLY']._serialized_end=692
+  _globals['_WATCHREFSREQUEST']._serialized_start=694
+  _globals['_WATCHREFSREQUEST']._serialized_end=774
+  _globals['_REFEVENT']._serialized_start=776
+  _globals['_REFEVENT']._serialized_end=851
+  _globals['_LOGREQUEST']._serialized_start=853
+  _globals['_LOGREQUEST']._serialized_end=909
+  _globals['_LOGREPLY']._serialized_start=911
+  _globals['_LOGREPLY']._serialized_end=957
+  _globals['_HASREQUEST']._serialized_start=959
+  _globals['_HASREQUEST']._serialized_end=1015
+  _globals['_HASREPLY']._serialized_start=1017
+  _globals['_HASREPLY']._serialized_end=1060
+  _globals['_GETREQUEST']._serialized_start=1062
+  _globals['_GETREQUEST']._serialized_end=1134
+  _globals['_GETREPLY']._serialized_start=1136
+  _globals['_GETREPLY']._serialized_end=1180
+  _globals['_PUTREQUEST']._serialized_start=1182
+  _globals['_PUTREQUEST']._serialized_end=1242
+  _globals['_PUTREPLY']._serialized_start=1244
+  _globals['_PUTREPLY']._serialized_end=1301
+  _globals['_REFUPDATE']._serialized_start=1303
+  _globals['_REFUPDATE']._serialized_end=1407
+  _globals['_UPDATEREFSREQUEST']._serialized_start=1410
+  _globals['_UPDATEREFSREQUEST']._serialized_end=1554
+  _globals['_UPDATEREFSREPLY']._serialized_start=1556
+  _globals['_UPDATEREFSREPLY']._serialized_end=1631
+  _globals['_REMOTE']._serialized_start=1634
+  _globals['_REMOTE']._serialized_end=2156
 # @@protoc_insertion_point(module_scope)

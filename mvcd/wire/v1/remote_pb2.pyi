@@ -7,18 +7,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class HelloRequest(_message.Message):
-    __slots__ = ("repo", "protocol_min", "protocol_max", "features", "client")
+    __slots__ = ("repo", "protocol_min", "protocol_max", "features", "client", "create")
     REPO_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_MIN_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_MAX_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
+    CREATE_FIELD_NUMBER: _ClassVar[int]
     repo: str
     protocol_min: int
     protocol_max: int
     features: _containers.RepeatedScalarFieldContainer[str]
     client: str
-    def __init__(self, repo: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ...) -> None: ...
+    create: bool
+    def __init__(self, repo: _Optional[str] = ..., protocol_min: _Optional[int] = ..., protocol_max: _Optional[int] = ..., features: _Optional[_Iterable[str]] = ..., client: _Optional[str] = ..., create: bool = ...) -> None: ...
 
 class HelloReply(_message.Message):
     __slots__ = ("protocol", "features", "limits", "repo_id", "complete", "server", "time_us", "principal", "role", "damaged")

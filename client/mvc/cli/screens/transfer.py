@@ -103,6 +103,8 @@ def receipt(done: Push) -> Iterator[str]:
             f"  verified there: {text.plural(done.verified_objects, 'object')}, "
             f"{text.size(done.verified_bytes)} unpacked; what these refs point to is there whole"
         )
+    if done.made:
+        yield f"  the repository is new there: {text.safe(done.url)}"
     if done.healed:
         yield f"  healed {text.plural(done.healed, 'damaged object')} at {where}"
     if done.damaged:
@@ -161,6 +163,7 @@ def push_document(done: Push) -> dict[str, Any]:
         "verified_bytes": done.verified_bytes,
         "healed": done.healed,
         "damaged": done.damaged,
+        "made": done.made,
     }
 
 
