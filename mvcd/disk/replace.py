@@ -43,9 +43,11 @@ def replacing(path: str, *, durable: bool = True, secret: bool = False) -> Itera
             if durable:
                 sync_file(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.filename == temporary:
+            error.filename = path  # whoever reads this knows no other name
         raise
     if durable:
         sync_directory(os.path.dirname(path) or ".")

@@ -338,7 +338,7 @@ class RemotePeer:
                 refs = {r.name: r.value if r.HasField("value") else None for r in event.refs}
                 yield RefsChanged(event.changes, event.fresh, refs)
         except grpc.RpcError as error:
-            raise self.why(error) from error
+            raise self.why(error) from None
         finally:
             call.cancel()
 
@@ -404,12 +404,12 @@ class RemotePeer:
             for reply in call:
                 watch.moved()
                 yield reply
-        except grpc.RpcError as error:
+        except grpc.RpcError:
             if watch.fired:
                 raise RemoteUnreachable(
                     f"{self.url} sent nothing for {STALL_SECONDS:.0f} s",
                     help="run the command again",
-                ) from error
+                ) from None
             raise
         finally:
             watch.end()

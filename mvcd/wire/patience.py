@@ -73,12 +73,12 @@ class Waits:
         there is something that no waiting mends."""
         patience, peer = self._patience, self._peer
         if not may_repeat(error):
-            raise peer.why(error) from error
+            raise peer.why(error) from None
         hopeless = peer.hopeless(error)
         if hopeless is not None and (hopeless.kind != "refused" or self.count >= MAX_REFUSALS):
-            raise hopeless from error
+            raise hopeless from None
         if patience.clock() + self._pause > self._end:
-            raise peer.why(error) from error
+            raise peer.why(error) from None
         self.count += 1
         if self.count == 1:
             seconds = patience.total if hopeless is None else min(patience.total, SOON_SECONDS)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 import pytest
 
-from mvc import Failure, Repo
+from mvc import Failure, NoRepository, RemoteUnreachable, Repo
 from mvc.cli import habits
 from mvc.cli.examples import EXAMPLES
 from mvc.cli.main import cli
@@ -361,6 +361,27 @@ def test_a_missing_directory_is_said_to_be_missing(mvc: Mvc, work: Path) -> None
         Repo("gone")
     assert caught.value.help == f"mkdir -p {work}/gone"
     assert caught.value.__context__ is None
+
+
+def test_a_misspelt_directory_does_not_mean_the_workspace(saved: Path, mvc: Mvc) -> None:
+    with pytest.raises(NoRepository, match="there is no directory"):
+        Repo.open(saved / "mising")
+    assert "there is no directory" in mvc("watch", "mising", code=10).err
+
+
+def test_a_written_page_makes_its_directory(saved: Path, mvc: Mvc) -> None:
+    mvc("card", "-o", "../a/b/card.md")
+    assert (saved / "../a/b/card.md").is_file()
+    (saved / "../a/file").write_text("")
+    refused = mvc("card", "-o", "../a/file/card.md", code=1).err
+    assert "a/file" in refused and ".tmp" not in refused
+
+
+def test_no_error_brings_another_librarys_along(saved: Path) -> None:
+    """What a library raised is told in the cause; a traceback of two errors tells none."""
+    with pytest.raises(RemoteUnreachable) as caught, Repo.open(saved) as repo:
+        repo.push(remote="grpc://127.0.0.1:9/iris")
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
 
 
 def test_doctor_tells_of_another_projects_mvc(

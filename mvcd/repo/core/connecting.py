@@ -59,7 +59,7 @@ def local(path: str, url: str, clock: Callable[[], int]) -> Peer:
             f"{url} is no repository",
             kind="no-such-repository",
             cause="there is no such directory" if not os.path.isdir(path) else None,
-            help=f"mvc init --bare {path}  (makes one without a workspace)",
+            help=f"check the path; to push to a new one: mvc init --bare {path}",
         )
     store = open_store(where)
     return LocalPeer(

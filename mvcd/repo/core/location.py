@@ -70,6 +70,10 @@ class Location:
 def find(path: str) -> Location:
     """The repository at or above `path`. Raises NoRepository, and Failure where one cannot be looked into."""
     start = os.path.realpath(path)
+    if not os.path.lexists(
+        start
+    ):  # a misspelt directory in a workspace does not mean the workspace
+        raise _nothing_at(start)
     current = start
     while True:
         if os.path.isfile(os.path.join(current, DIRECTORY, "config.toml")):
@@ -82,6 +86,12 @@ def find(path: str) -> Location:
 
 
 def _nothing_at(start: str) -> NoRepository:
+    if not os.path.lexists(start):
+        return NoRepository(
+            f"there is no directory {start}",
+            cause="so no repository is there",
+            help=f"mkdir -p {shlex.quote(start)} && mvc init {shlex.quote(start)}",
+        )
     remains = find_remains(start)
     if remains is not None and (
         os.path.exists(remains.beginning) or not _holds_packs(remains.store_named(None))
@@ -96,12 +106,6 @@ def _nothing_at(start: str) -> NoRepository:
             f"the repository in {remains.root} has lost its settings",
             cause=f"{remains.config_path} is missing",
             help="mvc repair",
-        )
-    if not os.path.lexists(start):
-        return NoRepository(
-            f"there is no directory {start}",
-            cause="so no repository is there",
-            help=f"mkdir -p {shlex.quote(start)} && mvc init {shlex.quote(start)}",
         )
     return NoRepository(
         f"no mvc repository at {start} or above",

@@ -47,8 +47,9 @@ def command(
     if output is None:
         click.echo(made)
         return
-    from mvc.api.durable import replace_file  # late: start-up
+    from mvc.api.durable import make_directories, replace_file  # late: start-up
 
+    make_directories(os.path.dirname(os.path.abspath(output)))
     replace_file(output, made + b"\n")
     face.say(f"Wrote {output}")
     if os.path.realpath(output).startswith(os.path.realpath(face.repo.root) + os.sep):

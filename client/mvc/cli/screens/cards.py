@@ -141,7 +141,8 @@ def put(face: Face, page: str, output: str | None) -> None:
         with open(output, "wb") as file:  # /dev/stdout, a pipe: not to be replaced
             file.write(content)
     else:
-        from mvc.api.durable import replace_file  # late: start-up
+        from mvc.api.durable import make_directories, replace_file  # late: start-up
 
+        make_directories(os.path.dirname(os.path.abspath(output)))
         replace_file(output, content)
     face.say(f"Wrote {text.safe(output)} ({text.size(len(page.encode()))})")
