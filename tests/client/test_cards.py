@@ -161,7 +161,9 @@ def test_files_and_json(mvc: Mvc, model: Repo, tmp_path: Path) -> None:
     assert network["modules"] == [{"module": "", "tensors": 3, "parameters": 24}]
     assert document["stages"][0]["reason"] == "the best"
     assert "-o needs --md or --html" in mvc("catalogue", "-o", "x", code=2).err
-    assert mvc("card", "-o", str(tmp_path / "no" / "card.md"), code=1).err.startswith("error: ")
+    assert mvc("card", "-o", str(target / "card.md"), code=1).err.startswith("error: ")
+    mvc("card", "-o", str(tmp_path / "new" / "card.md"))
+    assert (tmp_path / "new" / "card.md").read_text().startswith("# work v3")
 
 
 # -------------------------------------------------------------------- hostile words
