@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mvc.api.audit import AuditEntry, AuditState
     from mvc.api.backup import StoreBackup
     from mvc.api.card import Card, Catalogue
+    from mvc.api.commits import CommitResult
     from mvc.api.credentials import Login, login, logout, whoami
     from mvc.api.deploy import DeployProblem, DeployReport, Export, verify_deploy
     from mvc.api.diff import (
@@ -71,11 +72,11 @@ if TYPE_CHECKING:
         VersionUse,
     )
     from mvc.api.feed import Feed
-    from mvc.api.import_verbs import ImportedNames
+    from mvc.api.imported import ImportedNames
     from mvc.api.interpreters import PackageDifference
     from mvc.api.lineage import Kin, Lineage, Origin
     from mvc.api.log import Log
-    from mvc.api.pick_verbs import Picked, Stash, StashResult
+    from mvc.api.picks import Picked, Stash, StashResult
     from mvc.api.pruning import PrunedVersion, PruneResult
     from mvc.api.remotes import (
         Clash,
@@ -95,18 +96,13 @@ if TYPE_CHECKING:
     from mvc.api.results import (
         Annotation,
         Annotations,
-        Apart,
-        Branch,
         Check,
         CheckoutResult,
         CollectReport,
-        CommitResult,
         Component,
         ComponentCommit,
-        ComponentRoot,
         Explained,
         Harm,
-        Head,
         IgnoreMatch,
         Listed,
         Monitor,
@@ -116,14 +112,10 @@ if TYPE_CHECKING:
         PathEntry,
         PathRename,
         Provenance,
-        Pruned,
-        Status,
         StoreStats,
         SubPart,
-        Tag,
         VerifyError,
         VerifyReport,
-        Version,
     )
     from mvc.api.runs import ReproducedFile, ReproducedMetric, Reproduction, RunResult
     from mvc.api.search import (
@@ -138,6 +130,7 @@ if TYPE_CHECKING:
     )
     from mvc.api.signatures import SignatureReport, SignatureStatus
     from mvc.api.stages import ChainReport, CheckedRequirement, GateFailed, Requirement, StageRecord
+    from mvc.api.standing import Apart, Branch, Head, Status, Tag
     from mvc.api.team import (
         Account,
         AccountGrant,
@@ -148,6 +141,7 @@ if TYPE_CHECKING:
         TeamServer,
         TokenScope,
     )
+    from mvc.api.versions import ComponentRoot, Pruned, Version
     from mvc.api.weights import TensorDiff, TensorForm, TensorStatistics, Weights
     from mvc.api.write_verbs import Executable, Symlink, Transaction
     from mvc.importers.folders import import_folders
@@ -178,11 +172,13 @@ _LAZY = {
     ),
     "mvc.api.repo": "Repo",
     "mvc.api.results": (
-        "Annotation Annotations Apart Branch Check CheckoutResult CollectReport CommitResult "
-        "Component ComponentCommit ComponentRoot Explained Harm Head IgnoreMatch Listed Monitor "
-        "Operation OptimizeReport PathChange PathEntry PathRename Provenance Pruned Status StoreStats "
-        "SubPart Tag VerifyError VerifyReport Version"
+        "Annotation Annotations Check CheckoutResult CollectReport Component ComponentCommit Explained "
+        "Harm IgnoreMatch Listed Monitor Operation OptimizeReport PathChange PathEntry PathRename "
+        "Provenance StoreStats SubPart VerifyError VerifyReport"
     ),
+    "mvc.api.commits": "CommitResult",
+    "mvc.api.standing": "Apart Branch Head Status Tag",
+    "mvc.api.versions": "ComponentRoot Pruned Version",
     "mvc.api.signatures": "SignatureReport SignatureStatus",
     "mvc.api.audit": "AuditEntry AuditState",
     "mvc.api.backup": "StoreBackup",
@@ -192,10 +188,10 @@ _LAZY = {
     "mvc.api.diskuse": (
         "ComponentUse DiskShares DiskUse FormUse Growth KeeperUse PathUse VersionUse"
     ),
-    "mvc.api.import_verbs": "ImportedNames",
+    "mvc.api.imported": "ImportedNames",
     "mvc.api.lineage": "Kin Lineage Origin",
     "mvc.api.log": "Log",
-    "mvc.api.pick_verbs": "Picked Stash StashResult",
+    "mvc.api.picks": "Picked Stash StashResult",
     "mvc.api.pruning": "PruneResult PrunedVersion",
     "mvc.api.interpreters": "PackageDifference",
     "mvc.api.runs": "ReproducedFile ReproducedMetric Reproduction RunResult",

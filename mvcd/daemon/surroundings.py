@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 
-from mvcd.repo.records.results import Context
+from mvcd.repo.records.committed import Context
 
 _GIT_SECONDS = 5.0
 SAFE_GIT = (

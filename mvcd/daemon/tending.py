@@ -21,7 +21,7 @@ from mvcd.repo.care.due import collection_due
 from mvcd.repo.care.optimize import optimize_at_leisure
 from mvcd.repo.care.prune import prune
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.results import Context
+from mvcd.repo.records.committed import Context
 from mvcd.repo.workspace import settings
 from mvcd.store.api import Stop, never
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.errors import Failure, MvcError, NotPermitted
 
@@ -17,8 +17,7 @@ ROOM = "free some disk space, then run the command again"
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """What one error number means; in `help`, `{path}` stands for the file that it is about."""
 
     kind: str

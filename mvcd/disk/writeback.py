@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 from mvcd.disk.sync import sync_file
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 WRITE_BACK_STEP_BYTES = 64 << 20
 """Bytes between two starts of write-back."""
@@ -34,6 +37,8 @@ class WriteBack:
 
     def start(self, file: int) -> bool:
         """Starts on a file; False when busy with the one before. Raises SyncFailed."""
+        from concurrent.futures import ThreadPoolExecutor  # late: start-up
+
         if self._running is not None and not self._running.done():
             return False
         self.finish()

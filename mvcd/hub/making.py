@@ -11,9 +11,9 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import Trigger
 from mvcd.repo.change.edits import Content
 from mvcd.repo.change.outside import WriteOptions, write
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.names import long_form
 from mvcd.repo.records.refs import EMPTY_ID, HEADS
-from mvcd.repo.records.results import Context
 
 
 def context_of(asked: AskedRepo) -> Context:

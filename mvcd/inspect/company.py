@@ -59,36 +59,30 @@ COMPANY = "company: "
 _SPACY = frozenset({"meta.json", "config.cfg", "tokenizer"})
 """A spaCy pipeline has all three at its top."""
 
-_MODEL = re.compile(
-    r".+\.(?:safetensors|bin|pth?|onnx|gguf|h5|keras|msgpack|ckpt|tflite|pdparams|pt2|ort|engine)"
-    r"(?:\.index\.json)?",
-    re.IGNORECASE,
+# Patterns are compiled when they are first used, which few commands do.
+
+_MODEL = (
+    r"(?i).+\.(?:safetensors|bin|pth?|onnx|gguf|h5|keras|msgpack|ckpt|tflite|pdparams|pt2|ort|engine)"
+    r"(?:\.index\.json)?"
 )
-_NO_MODEL = re.compile(
-    r"(?:optim|sched|rng_state|random_state|scaler|training_args|trainer|tokenizer|spiece|vocab|sampler).*",
-    re.IGNORECASE,
-)
-_TOKENIZER = re.compile(
-    r"(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|merges|chat_template|encoder|spiece"
+_NO_MODEL = r"(?i)(?:optim|sched|rng_state|random_state|scaler|training_args|trainer|tokenizer|spiece|vocab|sampler).*"
+_TOKENIZER = (
+    r"(?i)(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|merges|chat_template|encoder|spiece"
     r"|processor_config|vocabulary|bpe|sentencepiece(?:\.bpe)?|source|target|tekken)"
-    r"\.(?:json|txt|model|bpe|jinja|codes|spm)|tokenizer|.+\.tiktoken",
-    re.IGNORECASE,
+    r"\.(?:json|txt|model|bpe|jinja|codes|spm)|tokenizer|.+\.tiktoken"
 )
-_TEXT = re.compile(
-    r".*\.(?:log|txt|md|rst|csv|tsv|png|jpe?g|svg|pdf|html?|ya?ml|toml|py|ipynb|out|err)",
-    re.IGNORECASE,
-)
+_TEXT = r"(?i).*\.(?:log|txt|md|rst|csv|tsv|png|jpe?g|svg|pdf|html?|ya?ml|toml|py|ipynb|out|err)"
 _PAIRS = (
-    (re.compile(r"(.+)\.xml", re.IGNORECASE), (".bin",)),
-    (re.compile(r"(.+)\.param", re.IGNORECASE), (".bin",)),
-    (re.compile(r"(.+)-symbol\.json", re.IGNORECASE), ("-0000.params", ".params")),
-    (re.compile(r"(.+)\.meta", re.IGNORECASE), (".index", ".data-00000-of-00001")),
+    (r"(?i)(.+)\.xml", (".bin",)),
+    (r"(?i)(.+)\.param", (".bin",)),
+    (r"(?i)(.+)-symbol\.json", ("-0000.params", ".params")),
+    (r"(?i)(.+)\.meta", (".index", ".data-00000-of-00001")),
 )
 
 
 @lru_cache(maxsize=1024)
 def is_tokenizer(name: str) -> bool:
-    return bool(_TOKENIZER.fullmatch(name))
+    return bool(re.fullmatch(_TOKENIZER, name))
 
 
 def is_anchor(name: str) -> bool:
@@ -106,7 +100,7 @@ def heeds(name: str) -> bool:
     return (
         is_tokenizer(name)
         or name.lower() == COUNTERS
-        or any(pattern.fullmatch(name) for pattern, _ in _PAIRS)
+        or any(re.fullmatch(pattern, name) for pattern, _ in _PAIRS)
         or any(_weighs(name[:at]) for at in range(1, len(name)) if name[at] in "._-")
     )
 
@@ -135,10 +129,10 @@ def _with_another(name: str, names: frozenset[str]) -> str | None:
     """What one file beside it makes of it."""
     if name.lower() == COUNTERS and any(map(_resumes, names)):
         return "the counters of a training, beside what it goes on with"
-    if not _TEXT.fullmatch(name) and (shorter := _shorter(name, names)) is not None:
+    if not re.fullmatch(_TEXT, name) and (shorter := _shorter(name, names)) is not None:
         return f"it goes with {shorter}"
     for pattern, ends in _PAIRS:
-        if (match := pattern.fullmatch(name)) and any(match[1] + end in names for end in ends):
+        if (match := re.fullmatch(pattern, name)) and any(match[1] + end in names for end in ends):
             return "one model in two files"
     return None
 
@@ -170,7 +164,7 @@ def _first_model(names: frozenset[str]) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _is_model(name: str) -> bool:
-    return bool(_MODEL.fullmatch(name)) and not _NO_MODEL.fullmatch(name)
+    return bool(re.fullmatch(_MODEL, name)) and not re.fullmatch(_NO_MODEL, name)
 
 
 @lru_cache(maxsize=4096)

@@ -147,6 +147,7 @@ MEDIA_SUFFIXES = """
 """
 """Pictures, sound and films: their content is never looked at, for it says nothing of the part they are."""
 
+_FLAGS = re.VERBOSE | re.IGNORECASE
 _EDITION = 6
 """Raised when the code below decides otherwise over the same tables."""
 
@@ -160,13 +161,11 @@ _WEIGHTS_NAMES = frozenset(WEIGHTS_NAMES.split())
 _OF_WEIGHTS = frozenset((".tar", ".data"))
 """Suffixes that say nothing of what a file is when one of weights stands before them."""
 
-_WEIGHTS_PATTERN = re.compile(WEIGHTS_PATTERN, re.VERBOSE)
-_WEIGHTS_PLACES = re.compile(WEIGHTS_PLACES, re.VERBOSE | re.IGNORECASE)
 _NOTES, _NOTES_SUFFIXES = frozenset(NOTES.split()), frozenset(NOTES_SUFFIXES.split())
 _BY_NAME, _BY_DIRECTORY, _BY_SUFFIX = _table(NAMES), _table(DIRECTORIES), _table(SUFFIXES)
 _MEDIA = frozenset(MEDIA_SUFFIXES.split())
 _IS_SOURCE, _IS_MEDIA, _IS_NOTE = "program source", "pictures, sound and films", "notes, a licence"
-_MLFLOW = re.compile(r"(?:^|/)artifacts/(?:[^/]+/)+data$", re.IGNORECASE)
+_MLFLOW = r"(?i)(?:^|/)artifacts/(?:[^/]+/)+data$"
 _WHAT = {
     Says.MODEL: "a model ({})",
     Says.TENSORS: "tensors ({})",
@@ -280,7 +279,7 @@ def _by_content(
 
 def _by_company(path: str, named: _Named, company: Company) -> tuple[Component, str] | None:
     """Names that are certain go before company, but for those that company gives another meaning."""
-    if _WEIGHTS_PLACES.fullmatch(path):
+    if re.fullmatch(WEIGHTS_PLACES, path, _FLAGS):
         return _W, "a directory that is one checkpoint"
     name = path.rpartition("/")[2]
     known = named.certain and not (is_tokenizer(name) or name.lower() == COUNTERS)
@@ -299,7 +298,7 @@ def _settled(
         return likely, f"most likely a name of {likely.value}"
     if named.rule == _IS_NOTE:
         place = _R if place is _R else None
-    elif named.component is _W and (place is not _D or _MLFLOW.search(directory)):
+    elif named.component is _W and (place is not _D or re.search(_MLFLOW, directory)):
         place = None
     if named.certain or place is None:
         return named.component, named.rule
@@ -319,7 +318,7 @@ def _by_name(name: str) -> _Named:
         return _Named(_W, False, f"{suffix} is a suffix of weights")
     within = "." + stem.rpartition(".")[2]  # checkpoint.pth.tar, model.onnx.data
     twice = within in _WEIGHTS and suffix in _OF_WEIGHTS
-    if twice or name in _WEIGHTS_NAMES or _WEIGHTS_PATTERN.fullmatch(name):
+    if twice or name in _WEIGHTS_NAMES or re.fullmatch(WEIGHTS_PATTERN, name, re.VERBOSE):
         return _Named(_W, False, "a name of checkpoints")
     if stem in _NOTES or name in _NOTES or suffix in _NOTES_SUFFIXES:
         return _Named(_D, False, _IS_NOTE)

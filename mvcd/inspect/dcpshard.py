@@ -7,7 +7,6 @@ here they are numbered as they come. Objects among them, which are saved as zips
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 
 from mvcd.inspect import torchzip
@@ -57,7 +56,7 @@ def spans(read_at: ReadAt, size: int) -> tuple[Span, ...]:
         raise NotThisFormat("no saved tensor")
     found.reverse()
     named = [
-        replace(span, tensor=replace(span.tensor, name=str(number)))
+        span._replace(tensor=span.tensor._replace(name=str(number)))
         for number, span in enumerate(found)
         if span.tensor is not None
     ]

@@ -7,9 +7,8 @@ get equal recipes whatever they are called and whoever reads them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from io import RawIOBase
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 ReadAt = Callable[[int, int], bytes]
 """`read_at(offset, length)` returns that many bytes, fewer only where the file ends."""
@@ -50,8 +49,7 @@ DTYPE_BITS: dict[str, int] = {
 """Bits per element of every dtype of safetensors 0.8, under the names it writes."""
 
 
-@dataclass(frozen=True, slots=True)
-class TensorInfo:
+class TensorInfo(NamedTuple):
     """A tensor's name, dtype (safetensors' spelling), shape, and bytes per element.
 
     `element_size` is the stride at which byte planes are worth splitting: 1, 2, 4 or 8. It is 1 for
@@ -64,8 +62,7 @@ class TensorInfo:
     element_size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """`size` > 0 bytes at `offset`: one tensor's data, or glue (headers, padding) when `tensor` is None."""
 
     offset: int
@@ -73,8 +70,7 @@ class Span:
     tensor: TensorInfo | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """Spans in file order, without gaps or overlap, at least one of them a tensor with a name of its own.
 
     Tensors without elements have no bytes, so they have no span.

@@ -9,18 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from enum import StrEnum
 from functools import lru_cache
 
+# Patterns are compiled when they are first used, which few commands do: that takes 4 ms.
 
-class SubPart(StrEnum):
-    """What is told apart within a component, where people name components."""
-
-    STATE = "state"  # of weights: training state
-
-
-_FILES = re.compile(
-    r"""
+_FILES = r"""(?ix)
       (?:.*[-_.])?optim(?:izer)?s?(?:[-_]?states?)?(?:[-_]?dict)?(?:[-_.]?\d+)*(?:\..*)?   # optimizer_1.bin
     | optim(?:izer)?s?[-_.].*
     | (?:bf16_|fp16_)?zero_pp_rank_\d+_.*optim_states\.pt                # DeepSpeed
@@ -32,14 +25,9 @@ _FILES = re.compile(
     | (?:dl_state_dict|dataloader(?:[-_]states?)?|sampler|sampler_state)(?:[-_]\d+)?\.(?:pt|pth|bin|pkl|json)
     | custom_checkpoint_\d+\.pkl                                          # Accelerate
     | .*\.pdopt                                                           # PaddlePaddle
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+"""
 
-_DIRECTORIES = re.compile(
-    r"(?:^|/)(?:optim(?:izer)?s?(?:[-_]?\d+)?|opt_state[^/]*|rng(?:_states?)?|random_states?|lr_scheduler)/",
-    re.IGNORECASE,
-)
+_DIRECTORIES = r"(?i)(?:^|/)(?:optim(?:izer)?s?(?:[-_]?\d+)?|opt_state[^/]*|rng(?:_states?)?|random_states?|lr_scheduler)/"
 """Parts of a checkpoint that is a directory: `optimizer_0/__0_0.distcp` of FSDP, Orbax' items."""
 
 _SLOTS = """
@@ -47,27 +35,22 @@ _SLOTS = """
     exp_avg_diff neg_grad_or_diff exp_avg_sq_row exp_avg_sq_col exp_avg_res master_param fp32_master
 """.split()
 
-_SLOT = re.compile(
-    rf"(?:^|.*\.)(?:state\.\d+\.[^.]+|(?:{'|'.join(_SLOTS)})(?:\.[^.]+)?)$"  # torch.optim: state.N.slot
+_SLOT = (
+    rf"(?i)(?:^|.*\.)(?:state\.\d+\.[^.]+|(?:{'|'.join(_SLOTS)})(?:\.[^.]+)?)$"  # torch.optim: state.N.slot
     r"|.*\.optimizer_slot\..*"  # TensorFlow, by objects
     r"|.*\.(?:adam|adamw|adagrad|momentum|rmsprop|ftrl|lamb)(?:_\d+)?$"  # and by names
-    r"|(?:beta[12]_power|global_step|save_counter(?:\..*)?|_checkpointable_object_graph)$",
-    re.IGNORECASE,
+    r"|(?:beta[12]_power|global_step|save_counter(?:\..*)?|_checkpointable_object_graph)$"
 )
 
-_ALWAYS = re.compile(
-    r"(?:.*_)?(?:optim|optimizer|opt_state)s?(?:_(?:states?|state_dicts?|weights|variables|\d+))*"
+_ALWAYS = (
+    r"(?i)(?:.*_)?(?:optim|optimizer|opt_state)s?(?:_(?:states?|state_dicts?|weights|variables|\d+))*"
     r"|_optimizer|lr_schedulers?(?:_states?|_state_dicts?)?|scheduler_(?:states?|state_dict)"
     r"|(?:grad_)?scaler_(?:states?|state_dict)|grad_scaler|(?:rng|random)_states?(?:_.*)?|rng"
-    r"|train(?:ing|er)?_state|mixedprecision[a-z]*|(?:native_)?amp_scaling_state",
-    re.IGNORECASE,
+    r"|train(?:ing|er)?_state|mixedprecision[a-z]*|(?:native_)?amp_scaling_state"
 )
 """First parts of names that say it by themselves: of torch's usual loops, Lightning, Accelerate, Flax."""
 
-_WHOLE = re.compile(
-    r"(?:native_)?amp_scaling_state|(?:[a-z]+_)?(?:rng|random)_states?(?:_[a-z0-9]+)*|best_[a-z0-9_]+",
-    re.IGNORECASE,
-)
+_WHOLE = r"(?i)(?:native_)?amp_scaling_state|(?:[a-z]+_)?(?:rng|random)_states?(?:_[a-z0-9]+)*|best_[a-z0-9_]+"
 """Whole names: tensors at the top of a file, as random numbers and the best score are."""
 
 _BESIDE_A_MODEL = frozenset(
@@ -86,9 +69,9 @@ _MODELS = frozenset(
 def is_state_file(path: str) -> bool:
     """Whether a file of the weights holds training state, by its path."""
     directory, slash, name = path.rpartition("/")
-    if _FILES.fullmatch(name):
+    if re.fullmatch(_FILES, name):
         return True
-    return bool(_DIRECTORIES.search(directory + slash))
+    return bool(re.search(_DIRECTORIES, directory + slash))
 
 
 def state_names(names: Collection[str]) -> frozenset[str]:
@@ -117,9 +100,9 @@ def _is_state(dotted: str, beside: bool) -> bool:
     top, dot, _ = dotted.partition(".")
     if dot and (_is_top(top) or (beside and top.lower() in _BESIDE_A_MODEL)):
         return True
-    return bool(_SLOT.match(dotted) or (not dot and _WHOLE.fullmatch(top)))
+    return bool(re.match(_SLOT, dotted) or (not dot and re.fullmatch(_WHOLE, top)))
 
 
 @lru_cache(maxsize=1024)
 def _is_top(part: str) -> bool:
-    return bool(_ALWAYS.fullmatch(part))
+    return bool(re.fullmatch(_ALWAYS, part))

@@ -11,9 +11,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
@@ -167,14 +166,13 @@ def entries_with(root: NodeId, recipes: Collection[RecipeId], fetch: Fetch) -> I
         ahead.extend(reversed([NodeId(id) for id in _ids(NodeId, node.entry_branch.ids)]))
 
 
-@dataclass(frozen=True, slots=True)
-class TensorGlance:
-    """`content` is equal for equal data cut alike, and only for that; `index` is where it was found."""
+class TensorGlance(NamedTuple):
+    """`content` is equal for equal data cut alike, and only for that; `place` is where it was found."""
 
     dtype: str
     shape: tuple[int, ...]
     content: bytes
-    index: int
+    place: int
 
 
 def tensor_in(data: bytes, name: str, hint: int = 0) -> TensorGlance | None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
@@ -36,8 +36,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentRoot:
+class ComponentRoot(NamedTuple):
     """A component's manifest, its number of files and their raw bytes."""
 
     root: NodeId | None = None

@@ -27,8 +27,7 @@ INLINE_CHUNKS = 16
 """A segment of up to this many chunks lists them in the recipe."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(NamedTuple):
     """What a segment's bytes mean. `dtype` in safetensors' names (BF16, F32, ...)."""
 
     name: str

@@ -19,7 +19,16 @@ from mvcd.objects.entry import check_known_path
 from mvcd.objects.manifest import ComponentRoot
 from mvcd.objects.v1 import objects_pb2 as pb
 
-__all__ = ["EMPTY", "Component", "ComponentRoot", "Provenance", "Trigger", "Value", "Version"]
+__all__ = [
+    "EMPTY",
+    "Component",
+    "ComponentRoot",
+    "Provenance",
+    "SubPart",
+    "Trigger",
+    "Value",
+    "Version",
+]
 
 MAX_PARENTS = 2
 
@@ -37,6 +46,12 @@ class Component(StrEnum):
     HYPERPARAMETERS = "hyperparameters"
     DATA = "data"
     RESULTS = "results"
+
+
+class SubPart(StrEnum):
+    """What is told apart within a component, where people name components."""
+
+    STATE = "state"  # of weights: training state (mvcd/inspect/trainingstate.py)
 
 
 class Trigger(IntEnum):

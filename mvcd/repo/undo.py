@@ -18,7 +18,8 @@ from mvcd.repo.change.annotating import taken_back
 from mvcd.repo.change.rewriting import Rewrite, carry_out, settle_interrupted
 from mvcd.repo.contents.files import Change, changes
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.operations import inverse
+from mvcd.repo.records.committed import Context
+from mvcd.repo.records.operations import Operation, inverse
 from mvcd.repo.records.refs import (
     EMPTY_ID,
     HEADS,
@@ -28,7 +29,6 @@ from mvcd.repo.records.refs import (
     left_out_name,
     target_of,
 )
-from mvcd.repo.records.results import Context, Operation
 from mvcd.repo.release.promotion import compensation
 from mvcd.repo.restore.planning import plan
 from mvcd.repo.workspace.left_out import changes_here

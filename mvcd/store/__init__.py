@@ -2,6 +2,7 @@
 
 What a store is, and the two there are:
     api         a store and its session, as protocols
+    reports     what looking after a store answers
     stores      one opened or made by its address
     lmdb_store  on a local disk
     memory_store  in memory, what the other is compared with

@@ -12,17 +12,18 @@ Promises (FORMAT.md derives the write order from them):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import DIGEST_BYTES, Bytes, ChunkId, Digest, Kind
 from mvcd.monitor import Monitor
 from mvcd.store.record import Record, record_size
 
+if TYPE_CHECKING:
+    from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
 
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
+
+class RefUpdate(NamedTuple):
     """Moves one ref. `expect` is its value now (None: must not exist), `target` its new one (None:
     delete).
 
@@ -34,8 +35,7 @@ class RefUpdate:
     target: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(NamedTuple):
     """What the index knows of an object without reading it; sizes in bytes."""
 
     kind: Kind
@@ -49,17 +49,7 @@ class ObjectInfo:
         return record_size(self.stored_size, self.base is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """One broken invariant found by `check`. `id` is None when damage hits no single object."""
-
-    id: Digest | None
-    problem: str  # the invariant's name in FORMAT.md and what was found
-    where: str  # "pack 7 at 1234", "index", ...
-
-
-@dataclass(frozen=True, slots=True)
-class AuditRow:
+class AuditRow(NamedTuple):
     """One row of the audit chain. `previous` is the digest of the row before it, 32 zero bytes for the
     first (FORMAT.md, section Audit)."""
 
@@ -68,8 +58,7 @@ class AuditRow:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AuditHead:
+class AuditHead(NamedTuple):
     """The newest row's number and digest; who keeps a copy elsewhere can tell later that nobody has cut
     or rewritten what led to it."""
 
@@ -77,19 +66,7 @@ class AuditHead:
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class CollectReport:
-    """What a collection removed (or, on a dry run, would remove)."""
-
-    objects: int
-    raw_bytes: int
-    freed_bytes: int  # disk bytes, pack files that vanished or shrank
-    kept_objects: int
-    stopped: bool = False  # before all packs were copied that are worth it
-
-
-@dataclass(frozen=True, slots=True)
-class GarbageBound:
+class GarbageBound(NamedTuple):
     """How much a collection can free at most, as far as that is known without looking (FORMAT.md, section
     Collection)."""
 
@@ -111,35 +88,8 @@ Recode = Callable[[Encoded, Bytes, Bytes | None], Encoded | None]
 none. `raw` is what it decodes to, `base` what its base does."""
 
 
-@dataclass(frozen=True, slots=True)
-class OptimizeReport:
-    """What writing packs anew did (or, on a dry run, would do, estimated from a few records of each)."""
-
-    packs: int
-    rewritten: int
-    freed_bytes: int
-    left: int = 0  # packs not looked into, for it was told to stop
-    rebased: int = 0  # chunks that rest on other ones than before, or on none
-
-
 Forms = Sequence[tuple[ChunkId, Encoded]]
 """Other forms of chunks, to be had together or not at all. Each is whole or rests on one before it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RebaseReport:
-    """What giving chunks other bases did (or, on a dry run, would do)."""
-
-    chunks: int
-    freed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoreStats:
-    objects: int
-    packs: int
-    pack_bytes: int  # bytes of pack files
-    index_bytes: int  # bytes of the index environment in use
 
 
 class ObjectReader(Protocol):
@@ -242,8 +192,7 @@ times, and must not write to the store.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
+class Earlier(NamedTuple):
     """What the last collection kept for, and what came since."""
 
     refs: Mapping[str, bytes]

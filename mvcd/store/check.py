@@ -16,7 +16,6 @@ from itertools import takewhile
 from mvcd.errors import CorruptObject, Failure, IntegrityError, MissingObject
 from mvcd.ids import Digest, Kind
 from mvcd.monitor import Monitor
-from mvcd.store.api import Damage
 from mvcd.store.audit import problems, read_head, read_rows
 from mvcd.store.damage import clear, clear_stale, mark
 from mvcd.store.journal_check import journal_problem
@@ -26,6 +25,7 @@ from mvcd.store.parts import Parts
 from mvcd.store.reader import MAX_DELTA_LEVELS
 from mvcd.store.record import PACK_HEADER, BadRecord, check_pack_header
 from mvcd.store.refs import scan
+from mvcd.store.reports import Damage
 from mvcd.store.rows import (
     PACK_KEY,
     BadRow,

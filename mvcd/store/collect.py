@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from mvcd.monitor import Monitor
 from mvcd.store import steps
-from mvcd.store.api import CollectReport, Stop, never
+from mvcd.store.api import Stop, never
 from mvcd.store.collected import put_collected
 from mvcd.store.index import Transaction
 from mvcd.store.lease import leased_ids
@@ -19,6 +19,7 @@ from mvcd.store.meta import CHANGES, SWEEPS, number, put_number
 from mvcd.store.parts import Parts
 from mvcd.store.refs import full_changes
 from mvcd.store.repack import PackMover, Repacker
+from mvcd.store.reports import CollectReport
 from mvcd.store.rows import sequence_of
 
 OPTIMISTIC_ROUNDS = 3

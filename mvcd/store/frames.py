@@ -7,8 +7,7 @@ bytes to a pack of its own. Nothing is encoded anew on the way.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mvcd.codec.decode import decode, decode_many
 from mvcd.errors import CorruptObject, UsageError
@@ -31,8 +30,7 @@ MAX_FRAME_RAW_BYTES = 8 << 20
 """Raw bytes that a frame may declare. Without it 3 MiB of fills would decode to 100 GiB."""
 
 
-@dataclass(slots=True)
-class CheckedRecord:
+class CheckedRecord(NamedTuple):
     """A record whose checksum, sizes and digest were found right. `data` is a view into its frame."""
 
     record: Record
@@ -44,8 +42,7 @@ BaseOf = Callable[[ChunkId], bytes]
 """The raw bytes of a delta's base. Raises MissingObject."""
 
 
-@dataclass(slots=True)
-class RecordFrame:
+class RecordFrame(NamedTuple):
     """Whole records as they came, each with its bytes; nothing is checked but that they are records."""
 
     data: Bytes

@@ -30,8 +30,7 @@ _NULS = re.compile(rb"\0+")
 _FULL = re.compile(rb'[0-9a-f]{8} \{"changes":\d+,"full":true,')
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One line: refs (None: deleted), operations and audit rows after transaction number `changes`.
 
     `audited` is the number of the last audit row told up to here. Lines with `changes` 0 tell nothing

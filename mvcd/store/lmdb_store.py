@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from mvcd.disk import group as groups
 from mvcd.disk.directories import make_directories
@@ -21,19 +20,14 @@ from mvcd.store import steps
 from mvcd.store.api import (
     AuditHead,
     AuditRow,
-    CollectReport,
-    Damage,
     Forms,
     GarbageBound,
     Given,
     Mark,
     MarkNew,
-    OptimizeReport,
-    RebaseReport,
     Recode,
     RefUpdate,
     Stop,
-    StoreStats,
     never,
     nothing_given,
 )
@@ -52,8 +46,10 @@ from mvcd.store.refs import (
     scan,
 )
 from mvcd.store.rows import unseal
-from mvcd.store.session import LmdbSession
-from mvcd.store.writers import pack_rows
+
+if TYPE_CHECKING:
+    from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
+    from mvcd.store.session import LmdbSession
 
 FORMAT_NAME = "mvc-store"
 FORMAT_VERSION = 1
@@ -94,6 +90,8 @@ class LmdbStore(Parts):
 
         Raises Failure when one is there, or on a network file system.
         """
+        import secrets  # late: start-up
+
         path = os.path.abspath(path)
         require_local(path)
         if os.path.exists(os.path.join(path, "format")):
@@ -155,6 +153,8 @@ class LmdbStore(Parts):
         return read_format(self.path)
 
     def session(self) -> LmdbSession:
+        from mvcd.store.session import LmdbSession  # late: start-up
+
         self.salvage()
         return LmdbSession(self)
 
@@ -297,6 +297,9 @@ class LmdbStore(Parts):
             return rebaser.run(plans, dry_run=dry_run, stop=stop)
 
     def stats(self) -> StoreStats:
+        from mvcd.store.reports import StoreStats  # late: start-up
+        from mvcd.store.writers import pack_rows
+
         with self.index.read() as txn:
             objects = txn.stat(self.index.objects)["entries"]
             packs = pack_rows(self.index, txn)

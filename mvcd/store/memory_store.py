@@ -15,20 +15,15 @@ from mvcd.monitor import Monitor
 from mvcd.store.api import (
     AuditHead,
     AuditRow,
-    CollectReport,
-    Damage,
     Forms,
     GarbageBound,
     Given,
     Mark,
     MarkNew,
     ObjectInfo,
-    OptimizeReport,
-    RebaseReport,
     Recode,
     RefUpdate,
     Stop,
-    StoreStats,
     never,
     nothing_given,
 )
@@ -37,6 +32,7 @@ from mvcd.store.frames import gather
 from mvcd.store.reader import MIN_PREFIX_CHARACTERS
 from mvcd.store.record import MAX_BODY_BYTES, Record, record_head, record_size
 from mvcd.store.refs import RefTransaction
+from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
 
 
 def _stored(encoded: Encoded) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import lmdb
 
@@ -14,8 +13,7 @@ from mvcd.store.beside import DataLock
 from mvcd.store.trouble import damaged, trouble
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedIndex:
+class OpenedIndex(NamedTuple):
     """`unseen`: without a place in the lock file, so that writers do not see us (beside.py)."""
 
     env: Any

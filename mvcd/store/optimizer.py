@@ -10,7 +10,7 @@ from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import CorruptObject, MissingObject
 from mvcd.ids import Digest
 from mvcd.monitor import Monitor
-from mvcd.store.api import OptimizeReport, Recode, Stop, never
+from mvcd.store.api import Recode, Stop, never
 from mvcd.store.collected import read_collected
 from mvcd.store.lookedinto import put_looked_into, was_looked_into
 from mvcd.store.pack import pack_name
@@ -18,6 +18,7 @@ from mvcd.store.parts import Parts
 from mvcd.store.placed import placed
 from mvcd.store.record import BadRecord, Record
 from mvcd.store.repack import PackMover, Repacker
+from mvcd.store.reports import OptimizeReport
 from mvcd.store.rows import BadRow, ObjectLocation
 from mvcd.store.writers import PackRow, pack_rows
 

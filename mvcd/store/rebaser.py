@@ -12,13 +12,14 @@ from mvcd.errors import IntegrityError
 from mvcd.ids import ChunkId
 from mvcd.monitor import Monitor
 from mvcd.store import steps
-from mvcd.store.api import Forms, RebaseReport, Stop
+from mvcd.store.api import Forms, Stop
 from mvcd.store.collected import put_collected
 from mvcd.store.index import Transaction
 from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
 from mvcd.store.record import record_size
 from mvcd.store.repack import Moves, PackMover, Repacker
+from mvcd.store.reports import RebaseReport
 from mvcd.store.rows import ObjectLocation
 from mvcd.store.writers import create_writer, put_pack_row
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.errors import Conflict, UsageError
 from mvcd.store import audit
 from mvcd.store.api import AuditRow, RefUpdate
+from mvcd.store.audit import require_row_size
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import Change, Journal
 from mvcd.store.meta import CHANGES, OPERATION, number, put_number
@@ -19,24 +20,29 @@ MAX_CACHE_KEY_BYTES = 500
 BATCH_ROWS = 1024
 
 
-@dataclass(frozen=True, slots=True)
 class RefTransaction:
     """Everything of a commit but its objects."""
 
-    updates: Sequence[RefUpdate] = ()
-    operation: bytes | None = None
-    cache: Mapping[bytes, bytes | None] | None = None
-    audit: bytes | None = None
-
-    def __post_init__(self) -> None:
-        for update in self.updates:
+    def __init__(
+        self,
+        updates: Sequence[RefUpdate] = (),
+        operation: bytes | None = None,
+        cache: Mapping[bytes, bytes | None] | None = None,
+        audit: bytes | None = None,
+    ) -> None:
+        """Raises UsageError for a name, a value or a row that is too long."""
+        for update in updates:
             require_ref_name(update.name)
             if update.target is not None and len(update.target) > MAX_VALUE_BYTES:
                 raise UsageError(f"the value of {update.name!r} is too long")
-        for key in self.cache or ():
+        for key in cache or ():
             require_cache_key(key)
-        if self.audit is not None:
-            audit.require_row_size(self.audit)
+        if audit is not None:
+            require_row_size(audit)
+        self.updates = updates
+        self.operation = operation
+        self.cache = cache
+        self.audit = audit
 
     @property
     def recorded(self) -> bool:
@@ -44,8 +50,7 @@ class RefTransaction:
         return bool(self.updates) or self.operation is not None or self.audit is not None
 
 
-@dataclass(frozen=True, slots=True)
-class RefReceipt:
+class RefReceipt(NamedTuple):
     """The numbers a move was given."""
 
     changes: int

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import IntegrityError
@@ -20,8 +20,7 @@ LOOKED_PACKS = 256
 """Newest packs among which a writer looks for one that is not full: more than write at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class PackRow:
+class PackRow(NamedTuple):
     number: int
     length: int  # committed bytes
     sealed: bool

@@ -12,8 +12,8 @@ from mvcd.errors import Busy, Conflict, Failure, NoRepository, UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.care.gc import collect_store
 from mvcd.repo.records import operations
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import SHARED
-from mvcd.repo.records.results import Context
 from mvcd.repo.trust.incoming import Missing
 from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import Store

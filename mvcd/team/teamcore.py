@@ -15,7 +15,7 @@ from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Silent
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.location import Location
-from mvcd.repo.records.results import Context
+from mvcd.repo.records.committed import Context
 from mvcd.store.api import RefUpdate, Session, Store
 from mvcd.team.host import TeamRepository
 from mvcd.wire.host import Update

@@ -7,8 +7,8 @@ Nothing of gRPC is needed to know them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from mvcd.errors import UsageError
 
@@ -21,8 +21,7 @@ class Carrier(Enum):
     SSH = "the system's ssh, which starts a server there"
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(NamedTuple):
     """One kind of address. `name` is what stands before `://`; it is empty for a plain path.
 
     `port` is the one that an address without a port means, and where a server listens unless it is told

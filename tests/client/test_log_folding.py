@@ -20,7 +20,7 @@ def version(number: int, trigger: str, *refs: str) -> Version:
 
 
 def shape(shown: Sequence[Version | Folded]) -> list[int | tuple[int, int, int]]:
-    return [(v.count, v.newest, v.oldest) if isinstance(v, Folded) else v.number for v in shown]
+    return [(v.versions, v.newest, v.oldest) if isinstance(v, Folded) else v.number for v in shown]
 
 
 def history(triggers: str) -> list[Version]:

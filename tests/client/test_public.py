@@ -22,9 +22,9 @@ from mvc.api import (
     deploy,
     diff,
     diskuse,
-    import_verbs,
+    imported,
     lineage,
-    pick_verbs,
+    picks,
     pruning,
     remotes,
     results,
@@ -32,7 +32,7 @@ from mvc.api import (
     search,
     stages,
     team,
-    workspace_verbs,
+    workspaces,
 )
 from mvc.api import public as module
 from mvc.api.public import made_from, maker, moment, public
@@ -64,18 +64,18 @@ PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
     (results.Tag, engine.Tag, ()),
     (results.Operation, engine.Operation, ()),
     (results.VerifyReport, engine.VerifyReport, ()),
-    (workspace_verbs.Workspace, engine.WorkspaceInfo, ()),
+    (workspaces.Workspace, engine.WorkspaceInfo, ()),
     (diff.Diff, engine.Diff, ("_sides", "_core")),
     (remotes.Fetch, fetching.FetchResult, ()),
     (remotes.Pull, fetching.PullResult, ()),
     (remotes.Push, pushing.PushResult, ()),
     (remotes.Clone, cloning.CloneResult, ()),
-    (import_verbs.ImportedNames, bringing.BroughtNames, ()),
+    (imported.ImportedNames, bringing.BroughtNames, ()),
     (remotes.Merge, merge.MergeResult, ()),
     (remotes.Followed, follow.Followed, ()),
-    (pick_verbs.Picked, takeover.TakenOver, ()),
-    (pick_verbs.Stash, stash.Stashed, ()),
-    (pick_verbs.StashResult, stash.StashResult, ()),
+    (picks.Picked, takeover.TakenOver, ()),
+    (picks.Stash, stash.Stashed, ()),
+    (picks.StashResult, stash.StashResult, ()),
     (diskuse.DiskUse, usage.DiskUse, ()),
     (pruning.PruneResult, prune.PruneResult, ()),
     (lineage.Lineage, kinship.Lineage, ()),
@@ -311,7 +311,12 @@ VERSIONS = st.builds(
 )
 
 
-@given(st.builds(engine.HistoryEntry, IDS.map(VersionId), VERSIONS, st.just(("main",))))
+ENTRIES = st.builds(
+    lambda id, version: engine.HistoryEntry(id, version, ("main",)), IDS.map(VersionId), VERSIONS
+)
+
+
+@given(ENTRIES)
 def test_a_version_says_what_the_record_says(entry: engine.HistoryEntry) -> None:
     record, made = entry.version, public(results.Version, entry)
     assert (made.id, made.number) == (str(entry.id), record.generation)

@@ -27,7 +27,7 @@ from mvcd.repo.core.config import Config
 from mvcd.repo.records.results import Branch
 from mvcd.repo.release.card import ModuleSummary
 from mvcd.repo.trust.signatures import SignatureState
-from mvcd.store.api import OptimizeReport
+from mvcd.store.reports import OptimizeReport
 
 CLIENT = Path(mvc.__file__).parent
 

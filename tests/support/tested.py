@@ -58,7 +58,7 @@ _ENGINE: Table = {
     },
     "mvcd.store": {
         "client/test_completing": "refnames",
-        "store/test_lmdb_store": "api meta parts writers",
+        "store/test_lmdb_store": "api meta parts reports writers",
         "store/test_session": "arrivals refs",
         "store/test_memory_store": "reader",
         "store/test_repair": "check harvest",
@@ -141,12 +141,15 @@ _REPO: Table = {
     },
     "mvcd.repo.contents": {
         "repo/change/test_commit": "files flatvalues",
+        "repo/workspace/test_recording": "problems",
         "repo/intake/test_ingest": "drafts pipeline",
         "repo/restore/test_checkout": "wholefiles",
     },
     "mvcd.repo.records": {
         "repo/records/test_revisions": "refs",
         "repo/compare/test_diff": "results",
+        "repo/change/test_commit": "committed",
+        "repo/history/test_history": "standing versionentry",
         "repo/release/test_stages": "stages",
     },
     "mvcd.repo.ondisk": {
@@ -218,8 +221,9 @@ _CLIENT: Table = {
         "client/test_api_repo": (
             "components diff file_verbs move_verbs name_verbs opened remote_verbs repo results"
         ),
-        "client/test_bare": "audit",
+        "client/test_bare": "audit audit_verbs",
         "client/test_habits": "pick_verbs",
+        "client/test_public": "commits imported picks standing versions workspaces",
         "client/test_shown": "log",
         "client/test_notes": "note_verbs",
         "client/test_metric_screens": "metric_names",

@@ -6,6 +6,7 @@ The repository:
     file_verbs, move_verbs, name_verbs, note_verbs, release_verbs, remote_verbs    its parts
     run_verbs, search_verbs, workspace_verbs    more of them
     pick_verbs  its part that takes over what single versions did, and puts work aside
+    audit_verbs  its part that reads the audit log
     write_verbs  its part that makes versions without a workspace
     feed        operations as they happen
     places      repositories by their address; of servers, clones of the records in the cache
@@ -17,7 +18,9 @@ The repository:
 
 What it answers; ids are hex strings, times are aware datetimes:
     public      one function that makes these values of the engine's
-    results     of the verbs of every day
+    results     of the verbs of every day, those of every minute by themselves:
+    standing, versions, commits    where a workspace stands | versions | what became of a commit
+    picks, workspaces, imported    of the verbs of these parts
     log         of `log`: a sequence that is read as it is asked for
     diskuse, pruning    of `disk_use` | of `prune`
     diff, weights    of `diff`; the second only it needs

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from mvc.api.errors import Failure, UsageError
-from mvc.api.opened import Opened
 from mvc.api.public import public
 
 if TYPE_CHECKING:
@@ -49,20 +48,6 @@ class AuditState:
     def ok(self) -> bool:
         """Whether the chain holds, and everything that was asked for."""
         return not self.problems
-
-
-class AuditVerbs(Opened):
-    """The part of `Repo` that reads the audit log. It has rows where a team server wrote them."""
-
-    def audit(self, *, limit: int | None = None) -> list[AuditEntry]:
-        """Reads the last `limit` rows, oldest first. Raises IntegrityError at a damaged row."""
-        return read_audit(self._core.store, limit)
-
-    def audit_check(self, *, seal: str | None = None, key: str | None = None) -> AuditState:
-        """Follows the chain from its first row. `seal` is a digest that has to be in it, or a file of seals
-        that have to hold, by `key`: the public key that they are signed with."""
-        log = self._core.store
-        return check_audit(log, seal, key=key, id=str(getattr(log, "id", "")))
 
 
 def read_audit(store: Audited, limit: int | None) -> list[AuditEntry]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from mvc.api.metric_names import is_aside, ranked, without_copies
 from mvc.api.page import Block, Cell, Code, Page, PageTable, Section
 from mvc.api.public import made_from
-from mvc.api.results import ComponentRoot, Value, Version
+from mvc.api.results import Value
 from mvc.api.signatures import SignatureReport
 from mvc.api.stages import StageRecord
+from mvc.api.versions import ComponentRoot, Version
 from mvcd import __version__
 from mvcd.inspect.checkpoints import leading
 from mvcd.objects.version import Component

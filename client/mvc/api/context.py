@@ -27,7 +27,7 @@ _DIST_INFO = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)\.dist-info")
 def context_of(root: str, config: Config | None, *, author: str | None, full: bool) -> Context:
     """Collects author and time; `full` adds what a version records about its making: command, host, Python,
     packages, git."""
-    from mvcd.repo.records.results import Context  # late: start-up
+    from mvcd.repo.records.committed import Context  # late: start-up
 
     now_ns = time.time_ns()
     who = author or author_of(root, config)

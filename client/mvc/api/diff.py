@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mvc.api.public import made_from, public
-from mvc.api.results import ComponentRoot
 from mvc.api.shown import Grid, Shown
+from mvc.api.versions import ComponentRoot
 from mvcd.errors import Failure
 from mvcd.inspect.checkpoints import family_of, leading
 from mvcd.inspect.columns import Column, ColumnSummary

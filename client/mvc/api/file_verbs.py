@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 from mvc.api.components import component_of
 from mvc.api.opened import Opened, Path
-from mvc.api.results import Listed, PathEntry
-from mvcd.repo.contents.digests import algorithm_named
+
+if TYPE_CHECKING:
+    from mvc.api.results import Listed, PathEntry
 
 
 class FileVerbs(Opened):
@@ -49,7 +50,8 @@ class FileVerbs(Opened):
         Unless `recursive`, it yields what lies directly in the directory `path`, directories too, by name, and
         reads only what it needs for that. Raises Failure when `path` names nothing.
         """
-        from mvcd.repo.history import listing  # late: start-up
+        from mvcd.repo.contents.digests import algorithm_named  # late: start-up
+        from mvcd.repo.history import listing
 
         top = None if path is None else self._inside(path)
         part = component_of(component)
@@ -88,7 +90,8 @@ class FileVerbs(Opened):
         compute it. Raises Failure when the version has no such file, IntegrityError when its bytes are damaged,
         UsageError for another algorithm.
         """
-        from mvcd.repo.history import listing  # late: start-up
+        from mvcd.repo.contents.digests import algorithm_named  # late: start-up
+        from mvcd.repo.history import listing
 
         wanted = algorithm_named(algorithm)
         return listing.file_digest(self._core, self._inside(path), rev, algorithm=wanted)

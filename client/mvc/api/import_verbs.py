@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mvc.api.context import author_of
 from mvc.api.opened import Opened
 from mvc.api.public import public
-from mvc.api.results import CheckoutResult
-from mvcd.daemon.surroundings import SAFE_GIT
 from mvcd.errors import UsageError
 from mvcd.ids import VersionId
-from mvcd.inspect import yaml12
 from mvcd.objects.entry import check_path
 from mvcd.objects.version import Trigger
-from mvcd.repo.records.names import check_name
 from mvcd.repo.records.refs import HEADS, TAGS, target_of
 
-
-@dataclass(frozen=True, slots=True)
-class ImportedNames:
-    """Outcome of bringing names: branches and tags that are new or moved; those that were left as they are,
-    with the reason; and lines that nothing else reaches."""
-
-    branches: tuple[str, ...]
-    tags: tuple[str, ...]
-    left: Mapping[str, str]
-    kept: tuple[str, ...]
+if TYPE_CHECKING:
+    from mvc.api.imported import ImportedNames
+    from mvc.api.results import CheckoutResult
 
 
 class ImportVerbs(Opened):
@@ -67,7 +56,8 @@ class ImportVerbs(Opened):
         A branch only moves forward, a tag never, and the branch that a workspace stands on is left. Raises
         UsageError for a name that none may have.
         """
-        from mvcd.repo.share import bringing  # late: start-up
+        from mvc.api.imported import ImportedNames  # late: start-up
+        from mvcd.repo.share import bringing
 
         done = bringing.bring_names(
             self._core,
@@ -81,7 +71,8 @@ class ImportVerbs(Opened):
 
     def forward(self, rev: str, *, detail: str) -> CheckoutResult:
         """Moves the current branch and the files to a version that comes after it, as a pull does."""
-        from mvcd.repo.change import moves  # late: start-up
+        from mvc.api.results import CheckoutResult  # late: start-up
+        from mvcd.repo.change import moves
 
         id, branch = self._core.resolve(rev), self._core.head_value().branch
         done = moves.forward(self._core, branch, id, self._context(), detail)
@@ -99,19 +90,19 @@ class ImportVerbs(Opened):
         return self._author or author_of(self.root, self.config)
 
 
-SAFE_GIT_OPTIONS = SAFE_GIT[1:]
-"""Options with which git runs nothing that a repository brings."""
-
-
 def yaml_document(text: str) -> object:
     """Returns what a YAML 1.2 document says: dicts with text keys, lists and scalars, in bounded time and
     memory. Raises ValueError."""
+    from mvcd.inspect import yaml12  # late: start-up
+
     document: object = yaml12.load(text)
     return document
 
 
 def may_name(name: str, what: str) -> bool:
     """Whether a branch or tag (`what`) may have this name."""
+    from mvcd.repo.records.names import check_name  # late: start-up
+
     try:
         check_name(name, what)
     except UsageError:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import overload
 
-from mvc.api.results import Version, versions_grid
 from mvc.api.shown import MAX_SHOWN_ROWS, Grid, Shown, html_table
+from mvc.api.versions import Version, versions_grid
 
 _LISTED_VERSIONS = 5
 """Versions that the text form shows."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from mvc.api.components import components_of
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
-from mvc.api.results import CheckoutResult, CommitResult, Operation
 from mvc.api.signing import signer_for
 
 if TYPE_CHECKING:
+    from mvc.api.commits import CommitResult
     from mvc.api.feed import Feed
+    from mvc.api.results import CheckoutResult, Operation
 
 
 class MoveVerbs(Opened):
@@ -26,7 +27,8 @@ class MoveVerbs(Opened):
 
         Raises Conflict when unsaved work would be overwritten; `force` keeps it aside for `undo` instead.
         """
-        from mvcd.repo.change import moves  # late: start-up
+        from mvc.api.results import CheckoutResult  # late: start-up
+        from mvcd.repo.change import moves
 
         chosen = components_of(components)
         done = moves.checkout(
@@ -38,7 +40,8 @@ class MoveVerbs(Opened):
         self, rev: str, *paths: Path, components: Iterable[str] | None = None
     ) -> CheckoutResult:
         """Restores paths or components as a version has them. `undo` brings their content before back."""
-        from mvcd.repo.change import moves  # late: start-up
+        from mvc.api.results import CheckoutResult  # late: start-up
+        from mvcd.repo.change import moves
 
         inside, chosen = self._absolute(paths), components_of(components)
         done = moves.restore(self._core, rev, inside, context=self._context(), components=chosen)
@@ -54,7 +57,8 @@ class MoveVerbs(Opened):
         sign: bool | None = None,
     ) -> CommitResult:
         """Commits an old version's content as a new version, and brings the files to it."""
-        from mvcd.repo.change import moves  # late: start-up
+        from mvc.api.commits import CommitResult  # late: start-up
+        from mvcd.repo.change import moves
 
         context = self._context(author, full=True)
         signer = signer_for(self, sign)
@@ -67,7 +71,8 @@ class MoveVerbs(Opened):
         self, name: str, *, create: bool = False, start: str = "HEAD", force: bool = False
     ) -> CheckoutResult:
         """Moves to a branch; `create` makes it first, at `start`."""
-        from mvcd.repo.change import moves  # late: start-up
+        from mvc.api.results import CheckoutResult  # late: start-up
+        from mvcd.repo.change import moves
 
         done = moves.switch(
             self._core, name, context=self._context(), create=create, start=start, force=force
@@ -76,7 +81,8 @@ class MoveVerbs(Opened):
 
     def undo(self, number: int | None = None) -> Operation:
         """Undoes the last operation (or operation `number`); returns the operation that did so."""
-        from mvcd.repo import undo  # late: start-up
+        from mvc.api.results import Operation  # late: start-up
+        from mvcd.repo import undo
 
         return public(Operation, undo.undo(self._core, number, context=self._context()))
 
@@ -92,4 +98,6 @@ class MoveVerbs(Opened):
 
     def operations(self, *, limit: int | None = None) -> Iterator[Operation]:
         """Yields the entries of the operation log, newest first."""
+        from mvc.api.results import Operation  # late: start-up
+
         return (public(Operation, found) for found in islice(self._core.operations(), limit))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from mvc.api.opened import Opened
 from mvc.api.public import moment
-from mvc.api.results import Annotation, Annotations
 from mvcd.ids import VersionId
-from mvcd.repo.records.annotations import of_version
+
+if TYPE_CHECKING:
+    from mvc.api.results import Annotations
 
 
 class NoteVerbs(Opened):
@@ -33,6 +35,9 @@ class NoteVerbs(Opened):
         return self._annotations(annotate(self._core, rev, texts, context=self._context()))
 
     def _annotations(self, id: VersionId) -> Annotations:
+        from mvc.api.results import Annotation, Annotations  # late: start-up
+        from mvcd.repo.records.annotations import of_version
+
         found = of_version(self._core.store, id)
         entries = tuple(
             Annotation(key, each.text, moment(each.time_us), each.author)

@@ -9,11 +9,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mvc.api.context import context_of
-from mvcd.repo.core.core import Core
-from mvcd.repo.workspace.workspace import relative
 
 if TYPE_CHECKING:
     from mvcd.repo.core.config import Config
+    from mvcd.repo.core.core import Core
     from mvcd.repo.records.results import Context
 
 Path = str | os.PathLike[str]
@@ -77,6 +76,8 @@ class Opened:
 
     def _inside(self, path: Path) -> str:
         """A path in a version, which need not exist in the workspace."""
+        from mvcd.repo.workspace.workspace import relative  # late: start-up
+
         return relative(self.root, os.path.join(self.root, path))
 
 

@@ -3,44 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mvc.api.opened import Opened
-from mvc.api.public import made_from, public
-from mvc.api.results import CheckoutResult, CommitResult
-from mvcd.repo.joining.threeway import Choices, Clash
+from mvc.api.public import public
 
-
-@dataclass(frozen=True, slots=True)
-class Picked:
-    """Result of a cherry-pick or a revert: the version that was made. `resolved`: conflicts and whose side was
-    taken, "ours" or "theirs"."""
-
-    commit: CommitResult
-    resolved: tuple[tuple[Clash, str], ...]
-
-
-@made_from("version", version="id")
-@dataclass(frozen=True, slots=True)
-class Stash:
-    """Unsaved work that was put aside. `version` holds it, and `base` is the version that it was done on."""
-
-    number: int
-    version: str
-    base: str
-    message: str
-    author: str
-    time: datetime
-
-
-@made_from(stash="stashed")
-@dataclass(frozen=True, slots=True)
-class StashResult:
-    """A stash that was made, taken up or dropped, and what became of the files."""
-
-    stash: Stash
-    checkout: CheckoutResult | None
+if TYPE_CHECKING:
+    from mvc.api.picks import Picked, Stash, StashResult
 
 
 class PickVerbs(Opened):
@@ -60,7 +29,9 @@ class PickVerbs(Opened):
         `ours` and `theirs` are as in `merge`. Raises MergeConflict, Conflict (kind "would-overwrite") and
         Failure (kind "nothing-to-commit"); nothing was changed then.
         """
-        from mvcd.repo.joining import picking  # late: start-up
+        from mvc.api.picks import Picked  # late: start-up
+        from mvcd.repo.joining import picking
+        from mvcd.repo.joining.threeway import Choices
 
         done = picking.cherry_pick(
             self._core, rev, Choices(tuple(ours), tuple(theirs)),
@@ -81,7 +52,9 @@ class PickVerbs(Opened):
 
         Raises as `cherry_pick` does.
         """
-        from mvcd.repo.joining import picking  # late: start-up
+        from mvc.api.picks import Picked  # late: start-up
+        from mvcd.repo.joining import picking
+        from mvcd.repo.joining.threeway import Choices
 
         done = picking.revert(
             self._core, rev, Choices(tuple(ours), tuple(theirs)),
@@ -92,19 +65,22 @@ class PickVerbs(Opened):
     def stash(self, message: str | None = None) -> StashResult:
         """Puts unsaved work aside and brings the files to HEAD's version. Raises Failure: kind
         "nothing-to-stash"."""
-        from mvcd.repo.joining import stash  # late: start-up
+        from mvc.api.picks import StashResult  # late: start-up
+        from mvcd.repo.joining import stash
 
         return public(StashResult, stash.put_aside(self._core, message, context=self._context()))
 
     def stashes(self) -> tuple[Stash, ...]:
         """Lists work that was put aside, newest first."""
-        from mvcd.repo.joining import stash  # late: start-up
+        from mvc.api.picks import Stash  # late: start-up
+        from mvcd.repo.joining import stash
 
         return tuple(public(Stash, found) for found in stash.stashes(self._core))
 
     def stashed(self, number: int | None = None) -> Stash:
         """Finds work that was put aside, by default the newest. Raises Failure: kind "unknown-stash"."""
-        from mvcd.repo.joining import stash  # late: start-up
+        from mvc.api.picks import Stash  # late: start-up
+        from mvcd.repo.joining import stash
 
         return public(Stash, stash.find(self._core, number))
 
@@ -120,7 +96,9 @@ class PickVerbs(Opened):
 
         Raises MergeConflict, Conflict (kind "would-overwrite"), Failure (kind "unknown-stash").
         """
-        from mvcd.repo.joining import stash  # late: start-up
+        from mvc.api.picks import StashResult  # late: start-up
+        from mvcd.repo.joining import stash
+        from mvcd.repo.joining.threeway import Choices
 
         done = stash.take_up(
             self._core, number, Choices(tuple(ours), tuple(theirs)),
@@ -130,6 +108,7 @@ class PickVerbs(Opened):
 
     def drop_stash(self, number: int | None = None) -> Stash:
         """Lets go of work that was put aside, by default the newest. Raises Failure: kind "unknown-stash"."""
-        from mvcd.repo.joining import stash  # late: start-up
+        from mvc.api.picks import Stash  # late: start-up
+        from mvcd.repo.joining import stash
 
         return public(Stash, stash.drop(self._core, number, context=self._context()).stashed)

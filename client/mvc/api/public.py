@@ -15,12 +15,12 @@ at the first value; a field that nothing explains is a TypeError then, and a tes
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import cache, cached_property, lru_cache
-from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from types import MappingProxyType, NoneType, UnionType
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from mvcd.ids import Digest
 
@@ -33,12 +33,11 @@ Source = str | Change
 """Source of a field: the dotted name of a field of the engine's value, or a function of the value."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Origins:
+class _Origins(NamedTuple):
     """What a class says of its fields."""
 
     parts: tuple[str, ...] = ()
-    fields: Mapping[str, Source] = field(default_factory=dict)
+    fields: Mapping[str, Source] = MappingProxyType({})
 
 
 _ORIGINS: dict[type, _Origins] = {}
@@ -176,11 +175,16 @@ def _change(to: Any, of: Any) -> Change | None:
         change = of.hex
     elif to is str and isinstance(of, type) and issubclass(of, Enum):
         change = _word
-    elif isinstance(of, type) and is_dataclass(of) and isinstance(to, type) and is_dataclass(to):
+    elif isinstance(of, type) and _has_fields(of) and isinstance(to, type) and is_dataclass(to):
         change = maker(to, of)
     else:
         raise TypeError(f"a {of} is no {to}")
     return change
+
+
+def _has_fields(of: type) -> bool:
+    """Whether a class is a dataclass or a named tuple."""
+    return is_dataclass(of) or hasattr(of, "_fields")
 
 
 def _members(of: Any) -> set[Any]:

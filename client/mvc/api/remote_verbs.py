@@ -11,8 +11,6 @@ from mvc.api.context import context_of
 from mvc.api.opened import Opened, secret
 from mvc.api.public import public
 from mvcd.errors import UsageError
-from mvcd.repo.records.refs import version_named
-from mvcd.store.stores import create_store
 
 if TYPE_CHECKING:
     from mvc.api.remotes import (
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
 def _named(refs: Mapping[str, bytes]) -> tuple[RemoteRef, ...]:
     from mvc.api.remotes import RemoteRef  # late: start-up
+    from mvcd.repo.records.refs import version_named
 
     named = ((name, version_named(name, value)) for name, value in refs.items())
     return tuple(RemoteRef(n, None if v is None else v.hex()) for n, v in named)
@@ -91,6 +90,8 @@ class RemoteVerbs(Opened):
 
         Raises Failure: kind "store-exists".
         """
+        from mvcd.store.stores import create_store  # late: start-up
+
         create_store(os.fspath(path), group=shared).close()
 
     def remotes(self) -> tuple[Remote, ...]:

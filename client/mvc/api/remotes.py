@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mvc.api.results import CheckoutResult, CommitResult, Head
+from mvc.api.commits import CommitResult
+from mvc.api.results import CheckoutResult
+from mvc.api.standing import Head
 from mvcd.repo.core.remotes import Remote
 from mvcd.repo.joining.threeway import Clash, MergeConflict
 from mvcd.repo.share.verify_remote import RemoteReport

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING, Self, overload
 
-from mvc.api.audit import AuditVerbs
+from mvc.api.audit_verbs import AuditVerbs
 from mvc.api.components import component_of, components_of
 from mvc.api.context import context_of
 from mvc.api.file_verbs import FileVerbs
@@ -21,35 +21,31 @@ from mvc.api.pick_verbs import PickVerbs
 from mvc.api.public import public
 from mvc.api.release_verbs import ReleaseVerbs
 from mvc.api.remote_verbs import RemoteVerbs
-from mvc.api.results import (
-    Check,
-    CollectReport,
-    CommitResult,
-    Explained,
-    Head,
-    IgnoreMatch,
-    OptimizeReport,
-    Status,
-    StoreStats,
-    VerifyReport,
-    Version,
-)
 from mvc.api.run_verbs import RunVerbs
 from mvc.api.search_verbs import SearchVerbs
 from mvc.api.signing import signer_for
 from mvc.api.workspace_verbs import WorkspaceVerbs
 from mvc.api.write_verbs import WriteVerbs
 from mvcd.errors import NoRepository
-from mvcd.repo.change import commit
 from mvcd.repo.core.core import create, open_at
-from mvcd.repo.workspace import ignore, status
-from mvcd.repo.workspace.settings import load, top_rules
 
 if TYPE_CHECKING:
+    from mvc.api.commits import CommitResult
     from mvc.api.diff import Diff
     from mvc.api.diskuse import DiskUse
     from mvc.api.log import Log
     from mvc.api.pruning import PruneResult
+    from mvc.api.results import (
+        Check,
+        CollectReport,
+        Explained,
+        IgnoreMatch,
+        OptimizeReport,
+        StoreStats,
+        VerifyReport,
+    )
+    from mvc.api.standing import Head, Status
+    from mvc.api.versions import Version
     from mvcd.monitor import Monitor
 
 
@@ -178,20 +174,29 @@ class Repo(
     @property
     def head(self) -> Head:
         """The position of HEAD: branch, version and number."""
+        from mvc.api.standing import Head  # late: start-up
+
         return public(Head, self._core.head())
 
     # ---------------------------------------------------------------- saving
 
     def add(self, *paths: Path) -> tuple[str, ...]:
         """Starts tracking files or directories; returns those that were not tracked yet."""
+        from mvcd.repo.change import commit  # late: start-up
+
         return commit.add(self._core, self._absolute(paths), context=self._context())
 
     def untrack(self, *paths: Path) -> tuple[str, ...]:
         """Stops tracking paths. The files stay, and so do the versions that have them."""
+        from mvcd.repo.change import commit  # late: start-up
+
         return commit.untrack(self._core, self._absolute(paths), context=self._context())
 
     def status(self) -> Status:
         """Compares the workspace with its version."""
+        from mvc.api.standing import Status  # late: start-up
+        from mvcd.repo.workspace import status
+
         return public(Status, status.status(self._core))
 
     def commit(
@@ -210,6 +215,9 @@ class Repo(
         Raises Failure: kind "nothing-tracked", "nothing-to-commit", or "unstable-file" when a file kept
         changing while it was read; AuthError when it cannot be signed: then there is no version.
         """
+        from mvc.api.commits import CommitResult  # late: start-up
+        from mvcd.repo.change import commit
+
         self._settle_captures()
         if only is not None:
             from mvcd.repo.change import partly  # late: start-up
@@ -255,6 +263,7 @@ class Repo(
         "unknown-revision".
         """
         from mvc.api.log import Log  # late: start-up
+        from mvc.api.versions import Version
         from mvcd.repo.history import history
 
         core, part = self._core, component_of(component)
@@ -270,7 +279,8 @@ class Repo(
 
     def show(self, rev: str = "HEAD") -> Version:
         """Returns one version."""
-        from mvcd.repo.history import history  # late: start-up
+        from mvc.api.versions import Version  # late: start-up
+        from mvcd.repo.history import history
 
         return public(Version, history.show(self._core, rev))
 
@@ -364,6 +374,9 @@ class Repo(
 
     def check_ignore(self, *paths: Path) -> tuple[tuple[str, IgnoreMatch | None], ...]:
         """Finds for each path the rule that leaves it out of versions, if any."""
+        from mvcd.repo.workspace import ignore  # late: start-up
+        from mvcd.repo.workspace.settings import load, top_rules
+
         top = top_rules(load(self.root))
         return tuple((os.fspath(p), ignore.check(self.root, self._inside(p), top)) for p in paths)
 

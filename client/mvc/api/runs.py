@@ -23,11 +23,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mvc.api import interpreters
+from mvc.api.commits import CommitResult
 from mvc.api.context import as_text
 from mvc.api.errors import Failure
 from mvc.api.interpreters import PackageDifference, PythonFound
 from mvc.api.public import public
-from mvc.api.results import CommitResult, Component
+from mvc.api.results import Component
 from mvcd.disk.replace import replace_file
 from mvcd.repo.change import commit
 from mvcd.repo.history import runs

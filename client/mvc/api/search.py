@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mvc.api.public import made_from
-from mvc.api.results import Value, Version
+from mvc.api.results import Value
 from mvc.api.shown import Grid, Shown, labels
+from mvc.api.versions import Version
 
 __all__ = [
     "Bisection",

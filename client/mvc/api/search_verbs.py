@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from mvc.api.components import component_of
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
-from mvc.api.results import Version
 
 if TYPE_CHECKING:
     from mvc.api.search import Bisection, Blame, Comparison, Series, Turning
+    from mvc.api.versions import Version
 
 
 class SearchVerbs(Opened):
@@ -40,7 +40,8 @@ class SearchVerbs(Opened):
         explains conditions. Raises ExpressionError, which knows the place of the mistake, and UsageError: kind
         "no-direction".
         """
-        from mvcd.repo.history import search  # late: start-up
+        from mvc.api.versions import Version  # late: start-up
+        from mvcd.repo.history import search
 
         found = search.find(
             self._core, rev, where=where, best=best, lowest=lowest, touching=touching,

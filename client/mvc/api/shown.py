@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from mvcd.errors import Failure
 
@@ -16,8 +15,7 @@ _SHOWN_CHARACTERS = 120
 """Characters of a cell."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
+class Grid(NamedTuple):
     """Rows under columns of different names; `title` is what it is of, in a few words."""
 
     title: str

@@ -19,8 +19,6 @@ from mvc.api.context import git_settings
 from mvc.api.opened import Opened
 from mvc.api.settings import user_setting
 from mvcd.errors import AuthError, Failure, UsageError
-from mvcd.repo.records.names import known_name, read_as
-from mvcd.repo.records.refs import SIGNATURES, TAGS
 
 if TYPE_CHECKING:
     from mvc.api.signatures import SignatureReport, SignatureStatus
@@ -63,6 +61,8 @@ class SignatureVerbs(Opened):
 
     def _judged(self, rev: str, *, required: bool) -> SignatureReport:
         from mvc.api.signatures import SignatureReport  # late: start-up
+        from mvcd.repo.records.names import known_name, read_as
+        from mvcd.repo.records.refs import SIGNATURES, TAGS
 
         store, id = self._core.store, self._core.resolve(rev)
         name = known_name(rev, TAGS, self._core.revisions.has)

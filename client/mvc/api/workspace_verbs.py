@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mvc.api.opened import Opened
 from mvc.api.public import public
-from mvc.api.results import CheckoutResult, Head
 
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """One of the workspaces on a store.
-
-    `root` is None where its place is not known; `there`: whether the directory still is it.
-    """
-
-    id: str
-    root: str | None
-    head: Head
-    current: bool
-    there: bool
+if TYPE_CHECKING:
+    from mvc.api.results import CheckoutResult
+    from mvc.api.workspaces import Workspace
 
 
 class WorkspaceVerbs(Opened):
@@ -29,7 +18,8 @@ class WorkspaceVerbs(Opened):
 
     def workspaces(self) -> tuple[Workspace, ...]:
         """Lists all workspaces on this store, this one first."""
-        from mvcd.repo.share import workspaces  # late: start-up
+        from mvc.api.workspaces import Workspace  # late: start-up
+        from mvcd.repo.share import workspaces
 
         return tuple(public(Workspace, info) for info in workspaces.workspaces(self._core))
 
@@ -44,7 +34,8 @@ class WorkspaceVerbs(Opened):
         content with this one, takes over its settings, and has HEAD and files of its own. Raises Failure: kind
         "not-empty", "inside", "branch-exists"; Conflict: kind "checked-out".
         """
-        from mvcd.repo.share import workspaces  # late: start-up
+        from mvc.api.results import CheckoutResult  # late: start-up
+        from mvcd.repo.share import workspaces
 
         where, context = os.fspath(path), self._context()
         root, done = workspaces.add(self._core, where, rev, branch=branch, context=context)

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Literal, Self
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, Self
 
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
-from mvc.api.results import CommitResult
 from mvc.api.signing import signer_for
 from mvcd.errors import Failure, UsageError
 from mvcd.objects.entry import Mode
 from mvcd.objects.version import Trigger
 
 if TYPE_CHECKING:
+    from mvc.api.commits import CommitResult
     from mvcd.repo.change.edits import Content
     from mvcd.repo.records.results import Context
     from mvcd.repo.restore.early_home import Home
@@ -77,7 +77,8 @@ class WriteVerbs(Opened):
         "nothing-to-commit", "no-such-path", "unreadable-file", "unstable-file"; UsageError for a path that no
         version may have.
         """
-        from mvcd.repo.change import outside  # late: start-up
+        from mvc.api.commits import CommitResult  # late: start-up
+        from mvcd.repo.change import outside
 
         context = self._context(author, full=trigger != "import")
         how = outside.WriteOptions(
@@ -140,8 +141,7 @@ def _made(context: Context, time: datetime | None, git_commit: str | None) -> Co
     return context
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
+class _Written(NamedTuple):
     """How `write` is called at the end of a transaction."""
 
     expect: str | None

@@ -17,7 +17,8 @@ import json
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 import click
 
@@ -96,15 +97,14 @@ _CLOSER_HELP = {
 """What a command can advise where the table of refusals, which the store has too, has nothing as close."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     code: int
     kind: str
     message: str
     cause: str | None = None
     help: str | None = None
     place: tuple[str, int, int] | None = None  # an expression, and start and length of the mistake
-    more: Mapping[str, object] = field(default_factory=dict)  # fields of that kind of error
+    more: Mapping[str, object] = MappingProxyType({})  # fields of that kind of error
 
     def lines(self) -> list[tuple[str, str]]:
         found = [("error", self.message), ("cause", self.cause), ("help", self.help)]

@@ -15,7 +15,7 @@ from mvc.cli.screens import transfer as screen
 from mvc.cli.screens.commit import lines, warnings
 
 if TYPE_CHECKING:
-    from mvc.api.pick_verbs import Picked
+    from mvc.api.picks import Picked
 
 CONFLICTS = {1: "failure, or conflicts: then nothing was changed"}
 

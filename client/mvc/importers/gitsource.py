@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import IO, BinaryIO, Self
 
 from mvc.api.errors import Failure, IntegrityError
-from mvc.api.import_verbs import SAFE_GIT_OPTIONS
+from mvc.api.imported import SAFE_GIT_OPTIONS
 from mvc.importers.gitrecords import (
     SUBMODULE,
     Blob,

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from mvc.api.commits import CommitResult
 from mvc.api.repo import Repo
-from mvc.api.results import CommitResult
 from mvc.api.version_paths import long_form
 from mvc.api.write_verbs import Source
 

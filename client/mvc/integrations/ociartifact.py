@@ -21,7 +21,8 @@ from typing import Any
 
 from mvc.api.errors import Failure
 from mvc.api.import_verbs import unfit_path
-from mvc.api.results import Component, Listed, Version
+from mvc.api.results import Component, Listed
+from mvc.api.versions import Version
 from mvc.integrations.ociregistry import MANIFEST_TYPE, MAX_MANIFEST_BYTES
 
 MODEL_TYPE = "application/vnd.cncf.model.manifest.v1+json"

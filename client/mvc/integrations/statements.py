@@ -15,7 +15,8 @@ from typing import Any
 from mvc.api.errors import Failure, UsageError
 from mvc.api.lineage import Lineage
 from mvc.api.repo import Repo
-from mvc.api.results import Component, Listed, Value, Version
+from mvc.api.results import Component, Listed, Value
+from mvc.api.versions import Version
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 MODEL_PREDICATE = "https://model_signing/signature/v1.0"

@@ -24,9 +24,9 @@ from mvcd.repo.care.growth import Growth, growth
 from mvcd.repo.care.keepers import Keepers, KeptVersion
 from mvcd.repo.care.owners import Objects, Owner, OwnerWalk, Placing, Ranking
 from mvcd.repo.core.core import Core
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.pruned import let_go, marked_by
 from mvcd.repo.records.refs import versions_of_refs
-from mvcd.repo.records.results import Context
 from mvcd.store.api import Store
 
 

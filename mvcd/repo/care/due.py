@@ -7,10 +7,9 @@ from typing import Final
 from mvcd.errors import IntegrityError
 from mvcd.objects.glance import Glance
 from mvcd.repo.care.gc import KEEP_OPERATIONS_US, first_kept
-from mvcd.repo.records.operations import decode
+from mvcd.repo.records.operations import RefMove, decode
 from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import PRUNED, version_named
-from mvcd.repo.records.results import RefMove
 from mvcd.store.api import Store
 
 LEAST_BYTES: Final = 256 << 20

@@ -29,12 +29,13 @@ from mvcd.objects.glance import Glance, names
 from mvcd.objects.version import Version
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.annotations import subject_of, subjects_of
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.operations import decode, versions_named
 from mvcd.repo.records.pruned import let_go
 from mvcd.repo.records.refs import EMPTY_ID, NOTES, SIGNATURES, versions_of_refs
-from mvcd.repo.records.results import Context
 from mvcd.repo.trust.signatures import stale
-from mvcd.store.api import CollectReport, Earlier, RefUpdate, Stop, Store, never
+from mvcd.store.api import Earlier, RefUpdate, Stop, Store, never
+from mvcd.store.reports import CollectReport
 
 GetMany = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 

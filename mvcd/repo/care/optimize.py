@@ -9,7 +9,8 @@ from mvcd.codec.recode import EDITION, Recoder
 from mvcd.monitor import Monitor
 from mvcd.repo.bases import masters, newest
 from mvcd.repo.core.core import Core
-from mvcd.store.api import OptimizeReport, RebaseReport, Stop, Store
+from mvcd.store.api import Stop, Store
+from mvcd.store.reports import OptimizeReport, RebaseReport
 
 
 def optimize(core: Core, *, dry_run: bool = False) -> OptimizeReport:

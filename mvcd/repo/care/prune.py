@@ -23,9 +23,9 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.core.kept_here import is_here, roots_of
 from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records import pruned
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.pruned import Pruning, marked_by
 from mvcd.repo.records.refs import HEADS, PRUNED, SIGNATURES, target_of, versions_of_refs
-from mvcd.repo.records.results import Context
 from mvcd.repo.share.fetching import connected
 from mvcd.store.api import RefUpdate, Session
 from mvcd.store.peer import Peer

@@ -18,6 +18,7 @@ from mvcd.objects.closure import parents
 from mvcd.repo.core.config import Config, salvaged
 from mvcd.repo.core.location import Location, find_remains
 from mvcd.repo.records import operations
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import (
     DEFAULT_BRANCH,
     EMPTY_ID,
@@ -30,7 +31,6 @@ from mvcd.repo.records.refs import (
     version_named,
     versions_of_refs,
 )
-from mvcd.repo.records.results import Context
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.repair import Finding, Repaired, Survey, find_store, is_store, repair_store, survey
 from mvcd.store.stores import open_store

@@ -27,8 +27,9 @@ from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import EMPTY_ID, REMOTES, SAVED, SHARED, STASH, versions_of_refs
 from mvcd.repo.records.results import Harm, VerifyError, VerifyReport
 from mvcd.store.apart import apart
-from mvcd.store.api import Damage, Store
+from mvcd.store.api import Store
 from mvcd.store.repair import survey
+from mvcd.store.reports import Damage
 from mvcd.store.stores import open_store
 
 SPACES = (*SHARED, SAVED, STASH, REMOTES, "workspaces/")

@@ -20,8 +20,9 @@ from mvcd.repo.records.annotations import (
     require_text,
     written_by,
 )
+from mvcd.repo.records.committed import Context
+from mvcd.repo.records.operations import Operation
 from mvcd.repo.records.refs import EMPTY_ID, NOTES
-from mvcd.repo.records.results import Context, Operation
 from mvcd.store.api import RefUpdate
 
 _ATTEMPTS = 5

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Conflict, Failure
 from mvcd.ids import VersionId
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.kept_here import is_here, require_here, roots_of
-from mvcd.repo.core.wanted import is_partial
 from mvcd.repo.records.names import known_name, new_name, written
 from mvcd.repo.records.refs import (
     EMPTY_ID,
@@ -20,12 +17,12 @@ from mvcd.repo.records.refs import (
     tag_message,
     target_of,
 )
-from mvcd.repo.records.results import Branch, Context, Tag
-from mvcd.repo.trust.signatures import removals, signer_of
+from mvcd.repo.records.standing import Branch, Tag
 from mvcd.store.api import RefUpdate
 
 if TYPE_CHECKING:
     from mvcd.repo.change.signing import Signer
+    from mvcd.repo.records.committed import Context
 
 MAX_TAG_MESSAGE_BYTES = 16 << 10
 """Bytes."""
@@ -114,6 +111,8 @@ def create_tag(
     signer: Signer | None = None,
 ) -> Tag:
     """Makes a tag, signed if there is a `signer`. It never moves: delete it first to give its name away."""
+    from mvcd.repo.trust.signatures import signer_of  # late: start-up
+
     name = new_name(name, TAGS)
     if len(message.encode()) > MAX_TAG_MESSAGE_BYTES:
         raise Failure(
@@ -130,11 +129,13 @@ def create_tag(
         signature = None if signer is None else signer.tag(core, name, value)
         core.record(context, "tag", f"tag {name}", [RefUpdate(TAGS + name, None, value), signature])
         by = None if signature is None else signer_of(signature)
-        return replace(_tag(core, name, value), signer=by)
+        return _tag(core, name, value)._replace(signer=by)
 
 
 def delete_tag(core: Core, name: str, *, context: Context) -> Tag:
     """Deletes a tag and its signatures."""
+    from mvcd.repo.trust.signatures import removals  # late: start-up
+
     name = known_name(name, TAGS, core.revisions.has)
     with core.lock.hold():
         value = _existing(core, TAGS + name, "tag", name)
@@ -161,6 +162,9 @@ def _existing(core: Core, ref: str, what: str, name: str) -> bytes:
 
 
 def _stored(core: Core, rev: str, what: str) -> VersionId:
+    from mvcd.repo.core.kept_here import is_here, require_here, roots_of  # late: start-up
+    from mvcd.repo.core.wanted import is_partial
+
     id = core.resolve(rev)
     if id == EMPTY_ID:
         raise Failure(

@@ -17,9 +17,8 @@ from dataclasses import dataclass, replace
 
 from mvcd.errors import Failure, MissingObject, StaleReuse
 from mvcd.ids import VersionId
-from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, Trigger, Version
+from mvcd.objects.version import Component, SubPart, Trigger, Version
 from mvcd.repo.change import commit
 from mvcd.repo.change.captures import Capture, Captures, Taken, digest_of
 from mvcd.repo.change.commit import CommitTarget
@@ -30,8 +29,10 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.keeping import Kept, alike
 from mvcd.repo.ondisk.statcache import FINE_SLACK_NS, FileStat
+from mvcd.repo.records.committed import CommitResult, Context
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, HeadValue, target_of
-from mvcd.repo.records.results import CommitResult, Context, Diff, Head
+from mvcd.repo.records.results import Diff
+from mvcd.repo.records.standing import Head
 from mvcd.repo.workspace.found import CacheRows, Candidate, CandidateState
 from mvcd.repo.workspace.left_out import kept
 from mvcd.repo.workspace.scan import CandidateOutcome, Scan

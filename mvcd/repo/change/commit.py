@@ -22,8 +22,9 @@ from mvcd.repo.core.settingskeys import require_known
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.folding import on_disk
 from mvcd.repo.ondisk.ground import Ground
+from mvcd.repo.records.committed import CommitResult, ComponentCommit, Context
 from mvcd.repo.records.refs import HEADS, HeadValue
-from mvcd.repo.records.results import CommitResult, ComponentCommit, Context, Head
+from mvcd.repo.records.standing import Head
 from mvcd.repo.workspace import ignore
 from mvcd.repo.workspace.scan import unsafe_link
 from mvcd.repo.workspace.settings import FILE, Settings, load, stated_bases, wanted_digests

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, MvcError
 from mvcd.ids import VersionId
-from mvcd.inspect.trainingstate import SubPart
-from mvcd.objects.version import Component, Trigger
+from mvcd.objects.version import Component, SubPart, Trigger
 from mvcd.repo.change.choosing import chooser, refuse_unknown
 from mvcd.repo.change.commit import advance, committed, derived, first_line, place_for
 from mvcd.repo.change.placebefore import DASH, place_before
@@ -29,6 +28,7 @@ from mvcd.repo.contents.files import Change
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.kept_here import require_here
 from mvcd.repo.intake.targets import StoreTarget
+from mvcd.repo.records.committed import CommitResult, Context
 from mvcd.repo.records.names import known_name, new_name, read_as, written
 from mvcd.repo.records.refs import (
     EMPTY_ID,
@@ -37,7 +37,8 @@ from mvcd.repo.records.refs import (
     HeadValue,
     target_of,
 )
-from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
+from mvcd.repo.records.results import CheckoutResult
+from mvcd.repo.records.standing import Head
 from mvcd.repo.restore.early import Begun
 from mvcd.repo.restore.planning import (
     plan,

@@ -34,9 +34,10 @@ from mvcd.repo.contents.files import CachingFetch
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.intake.targets import StoreTarget
+from mvcd.repo.records.committed import CommitResult, Context
 from mvcd.repo.records.names import new_name
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, target_of
-from mvcd.repo.records.results import CommitResult, Context, Head
+from mvcd.repo.records.standing import Head
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.repo.workspace import settings
 from mvcd.repo.workspace.scan import Scan

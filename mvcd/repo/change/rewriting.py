@@ -14,8 +14,9 @@ from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.statcache import FileStat
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import EMPTY_ID, saved_name, target_of
-from mvcd.repo.records.results import CheckoutResult, Context
+from mvcd.repo.records.results import CheckoutResult
 from mvcd.repo.restore.checkout import Checkout, why_reserved
 from mvcd.repo.restore.early import Begun
 from mvcd.repo.restore.planning import CheckoutPlan, refuse_alike, some

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.repo.core.core import Core
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import Context
 from mvcd.repo.trust.keygen import Keygen
 from mvcd.repo.trust.signatures import Signable, of_tag, of_version, signer_of
 from mvcd.store.api import RefUpdate

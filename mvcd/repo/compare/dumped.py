@@ -18,7 +18,7 @@ from mvcd.objects.version import Component, Value
 from mvcd.repo.compare.narrowing import values_of
 from mvcd.repo.compare.sides import Side
 from mvcd.repo.contents.files import ABSENT
-from mvcd.repo.contents.flatvalues import COMPONENTS
+from mvcd.repo.contents.problems import COMPONENTS
 from mvcd.repo.core.core import Core
 
 _SOURCES = (".py", ".ipynb", ".sh", ".bash", ".yaml", ".yml", ".toml", ".json", ".cfg", ".ini")

@@ -3,6 +3,7 @@
 files       a version's files, looked up, listed and compared
 content     one file, read in any place
 flatvalues  settings and metrics, from the files that hold them
+problems    which of those files were not understood
 drafts      the recipe of a file in the making
 pieces      the bytes of tensors, chunk by chunk
 wholefiles  files read whole, for checkout and for digests

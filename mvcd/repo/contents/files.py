@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mvcd.errors import AuthError, CorruptObject, MissingObject, RemoteUnreachable
@@ -24,8 +23,7 @@ ABSENT = (MissingObject, RemoteUnreachable, AuthError)
 Questions that can say the rest without it do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """Where objects come from: `fetch` one, `fetch_many` in any order, each once."""
 
     fetch: Fetch

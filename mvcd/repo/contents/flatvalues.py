@@ -35,12 +35,9 @@ from mvcd.inspect.runfiles import (
 from mvcd.inspect.values import merge_values
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, Value, Version
+from mvcd.objects.version import Component, Value
 from mvcd.repo.contents.files import Placed
-
-COMPONENTS = (Component.HYPERPARAMETERS, Component.RESULTS, Component.WEIGHTS)
-"""Components whose files may record something; of weights only those with names of their own, as the state of a
-trainer has."""
+from mvcd.repo.contents.problems import COMPONENTS, EDITION, Problem
 
 MAX_WHOLE_BYTES = 8 << 20
 """Bytes; a larger file is read as a stream."""
@@ -48,14 +45,8 @@ MAX_WHOLE_BYTES = 8 << 20
 MAX_FILES = 2000
 """Files whose values go into a version, in path order; the rest are still versioned, and it is told."""
 
-EDITION = b"5"
-"""Part of every cache key: raise it when parsing answers differently."""
-
 MAX_RECORD_BYTES = 256 << 10
 """Most bytes of settings, and again of metrics, in one version record, which may have 1 MiB in all."""
-
-Problem = tuple[str, str]
-"""A path, and why nothing, or not all, is known of it."""
 
 
 def may_carry_values(path: str) -> bool:
@@ -300,23 +291,6 @@ def cache_key(component: Component, path: str, recipe: RecipeId) -> bytes:
     name = mlflow_key(path) if kind is not None else path.rpartition("/")[2].lower()
     form = blake3(f"{component.value}/{kind}/{name}".encode()).digest(length=16)
     return b"/".join((b"values", EDITION, form, recipe))
-
-
-def problems_key(version: Version) -> bytes:
-    """The row of all that is not understood of a version's files."""
-    roots = [version.components[component].root for component in COMPONENTS]
-    form = blake3(b"/".join(b"" if root is None else bytes(root) for root in roots)).digest(
-        length=16
-    )
-    return b"/".join((b"problems", EDITION, form))
-
-
-def pack_problems(problems: Sequence[Problem]) -> bytes:
-    return json.dumps(problems).encode()
-
-
-def unpack_problems(data: bytes) -> tuple[Problem, ...]:
-    return tuple((path, why) for path, why in json.loads(data))
 
 
 def pack(found: Recorded) -> bytes:

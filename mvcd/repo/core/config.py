@@ -14,8 +14,6 @@ from typing import Any, Self
 
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, UsageError
-from mvcd.repo.core.configkeys import FALSE, TRUE, require_known
-from mvcd.wire.address import require_no_secret, shown
 
 Setting = str | int | float | bool
 
@@ -51,6 +49,8 @@ class Config:
 
     def flag(self, key: str, *, default: bool) -> bool:
         """What a key says that is true or false. Raises UsageError for anything else."""
+        from mvcd.repo.core.configkeys import FALSE, TRUE  # late: start-up
+
         value = self.get(key)
         word = (value or "").lower()
         if value is None or word in TRUE | FALSE:
@@ -67,6 +67,8 @@ class Config:
 
     def set(self, key: str, value: str) -> None:
         """Sets a key as people do. Raises UsageError for one that is none, and for a value that cannot be."""
+        from mvcd.repo.core.configkeys import require_known  # late: start-up
+
         require_known(key, value)
         self.write({key: value})
 
@@ -80,6 +82,8 @@ class Config:
         """Sets (None: removes) keys of the form `section.name` (or deeper) in one atomic replacement."""
         import tomlkit  # late: start-up
         from tomlkit.exceptions import TOMLKitError
+
+        from mvcd.wire.address import require_no_secret
 
         for key, value in settings.items():
             if value is not None and _is_address(key):
@@ -190,7 +194,11 @@ def _is_address(key: str) -> bool:
 def _shown(key: str, value: Setting) -> str:
     """A secret that somebody wrote into an address by hand is not told; with what is told instead nobody can
     connect (wire/address.py)."""
-    return shown(_text(value)) if _is_address(key) else _text(value)
+    if not _is_address(key):
+        return _text(value)
+    from mvcd.wire.address import shown  # late: start-up
+
+    return shown(_text(value))
 
 
 def _text(value: Setting) -> str:

@@ -6,17 +6,15 @@ A key that is not here is a mistake, and `mvc config set` says so with the neare
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from mvcd.errors import UsageError
 
 TRUE, FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigKey:
+class ConfigKey(NamedTuple):
     """A setting. In `name` a part in capitals stands for any text; `internal` keys are written by verbs."""
 
     name: str
@@ -68,6 +66,8 @@ def known(key: str) -> ConfigKey | None:
 
 def nearest(name: str, names: Sequence[str]) -> str | None:
     """The name that was probably meant."""
+    from difflib import get_close_matches  # late: start-up
+
     return next(iter(get_close_matches(name, names, 1, 0.6)), None)
 
 

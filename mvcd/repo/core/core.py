@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Self
 
 from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest, VersionId
-from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.glance import Glance
-from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.objects.version import EMPTY, Component, SubPart, Version
 from mvcd.process import require_utf8
 from mvcd.repo.contents.files import Contents
 from mvcd.repo.core import location
@@ -27,7 +26,6 @@ from mvcd.repo.core.config import Config
 from mvcd.repo.core.location import Location
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.ondisk.folding import FoldedNames
-from mvcd.repo.records import operations
 from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import (
     DEFAULT_BRANCH,
@@ -46,14 +44,16 @@ from mvcd.repo.records.refs import (
     tracked_name,
     version_named,
 )
-from mvcd.repo.records.results import Context, Head, Operation
 from mvcd.repo.records.revisions import Revisions
+from mvcd.repo.records.standing import Head
 from mvcd.store.api import RefUpdate, Session, Store
 from mvcd.store.stores import create_store, open_store
 
 if TYPE_CHECKING:
     from mvcd.repo.core.promised import Promised
     from mvcd.repo.core.remotes import Secret
+    from mvcd.repo.records.committed import Context
+    from mvcd.repo.records.operations import Operation
 
 Clock = Callable[[], int]
 """Nanoseconds since the epoch: `time.time_ns`, or a test's own."""
@@ -254,6 +254,8 @@ class Core:
 
     def operations(self) -> Iterator[Operation]:
         """Newest first."""
+        from mvcd.repo.records import operations  # late: start-up
+
         for number, record in self.store.operations():
             yield operations.decode(number, record)
 
@@ -275,6 +277,8 @@ class Core:
         Raises Conflict when the history of a stage would do more than grow, MissingObject when a ref would name
         a version that is not in the store, StaleReuse when a collection took it away at this very moment.
         """
+        from mvcd.repo.records import operations  # late: start-up
+
         moves = [u for u in updates if u is not None]
         if self._workspace is None and self.store.audit_head().sequence:
             raise Failure(
@@ -384,6 +388,8 @@ def create(
     So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
     people of the directory's group may write it too (mvcd/disk/group.py).
     """
+    from mvcd.repo.records import operations  # late: start-up
+
     require_utf8()
     place = location.prepare(root, group=group)
     settings, again = location.new_settings(place, store)

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.disk.directories import make_directories
 from mvcd.disk.group import share_directory
@@ -26,8 +25,7 @@ from mvcd.repo.ondisk.unreadable import EFFECTIVE_IDS, remedy
 DIRECTORY = ".mvc"
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """An existing repository's places. `root` is the absolute real path of the workspace; of the store itself
     where there is no workspace (`bare`)."""
 
@@ -189,6 +187,8 @@ def prepare(root: str, *, group: bool = False) -> Location:
 def new_settings(place: Location, store: str | None) -> tuple[dict[str, str | None], bool]:
     """The settings that make a prepared directory a repository, and whether they are those of a creation that
     was cut short, which knows its store again."""
+    import secrets  # late: start-up
+
     began = Config(place.beginning)
     path = None if store is None else os.path.realpath(store)
     known = began.get("workspace.id")

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 from mvcd.errors import Failure, UsageError
 from mvcd.repo.core.config import Config
@@ -27,13 +28,12 @@ Secret = Callable[[str], Mapping[str, str]]
 """What is known of an address besides the remote's settings: its `token`, and options like `ca`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(NamedTuple):
     """A named address. `options` are its other settings, as text."""
 
     name: str
     url: str
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = MappingProxyType({})
 
 
 def remotes(config: Config) -> dict[str, Remote]:

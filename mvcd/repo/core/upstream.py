@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mvcd.ids import VersionId
 from mvcd.objects.ancestry import between
 from mvcd.repo.records.refs import HEADS, REMOTES, target_of
-from mvcd.repo.records.results import Apart
+from mvcd.repo.records.standing import Apart
 
 if TYPE_CHECKING:
     from mvcd.repo.core.core import Core

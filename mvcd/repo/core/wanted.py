@@ -12,7 +12,7 @@ the remote has it.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.errors import Failure
 from mvcd.ids import Digest, VersionId
@@ -27,8 +27,7 @@ _NOTHING = "-"
 _MODEL = "model"
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """Which content a fetch brings. `only` None: of all components; empty: of none. `depth` None: of all
     versions."""
 

@@ -22,8 +22,9 @@ from mvcd.repo.core.kept_here import not_to_be_had
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records.annotations import texts_of
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import Context, HistoryEntry
+from mvcd.repo.records.versionentry import HistoryEntry
 
 FILE = "bisect.json"
 MAX_FILE_BYTES = 8 << 20

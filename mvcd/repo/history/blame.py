@@ -11,7 +11,7 @@ from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.subject import SubjectKind, Untold, subject_of
 from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import HistoryEntry
+from mvcd.repo.records.versionentry import HistoryEntry
 
 
 @dataclass(frozen=True, slots=True)

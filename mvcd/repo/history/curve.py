@@ -13,6 +13,7 @@ from mvcd.objects.version import Value, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.content import VersionFile
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles
+from mvcd.repo.contents.problems import COMPONENTS
 from mvcd.repo.core.core import Core
 
 
@@ -32,7 +33,7 @@ def history(core: Core, version: Version, metric: str) -> tuple[tuple[float, flo
 
 
 def _history(core: Core, version: Version, name: str) -> tuple[tuple[float, float], ...]:
-    files = list(VersionFiles(version, core.fetch).all(flatvalues.COMPONENTS))
+    files = list(VersionFiles(version, core.fetch).all(COMPONENTS))
     gathered = flatvalues.gather(files, lambda placed: _recorded(core, placed))
     sources = gathered.metrics
     path, _, key = name.partition(":")

@@ -14,7 +14,7 @@ from mvcd.repo.history.whereabouts import Whereabouts
 from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.names import written
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, PRUNED, REMOTES, STAGES, TAGS, target_of
-from mvcd.repo.records.results import HistoryEntry
+from mvcd.repo.records.versionentry import HistoryEntry
 
 
 def history(

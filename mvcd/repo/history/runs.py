@@ -41,7 +41,7 @@ from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.contents.files import Placed, VersionFiles, changes, read_entry, recipe_of
 from mvcd.repo.core.core import Core, create
 from mvcd.repo.ondisk.folding import FoldedNames, refuse_twins
-from mvcd.repo.records.results import Context
+from mvcd.repo.records.committed import Context
 from mvcd.repo.restore.checkout import Checkout
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 

@@ -20,7 +20,7 @@ from mvcd.repo.history.subject import PathsSubject, Subject, subject_of
 from mvcd.repo.history.walk import RefNames, ancestors, selected
 from mvcd.repo.history.whereabouts import Whereabouts
 from mvcd.repo.records.annotations import texts_of
-from mvcd.repo.records.results import HistoryEntry
+from mvcd.repo.records.versionentry import HistoryEntry
 from mvcd.repo.workspace.settings import current, metric_rules
 from mvcd.repo.workspace.workspace import relative
 

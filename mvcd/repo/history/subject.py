@@ -225,7 +225,7 @@ class TensorSubject(Subject):
             found = tensor_in(data, self._tensor, self._hint)
             self._by_recipe[recipe] = None
             if found is not None:
-                self._hint = found.index
+                self._hint = found.place
             else:
                 found = self._by_header(path, Recipe.decode(data))
             if found is not None:

@@ -13,7 +13,7 @@ from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records.operations import decode
 from mvcd.repo.records.pruned import Pruning, marked_by
 from mvcd.repo.records.refs import PRUNED, REMOTES, version_named
-from mvcd.repo.records.results import Pruned
+from mvcd.repo.records.versionentry import Pruned
 
 
 class Whereabouts:

@@ -16,8 +16,10 @@ from mvcd.repo.change.commit import place_for
 from mvcd.repo.core.core import Core
 from mvcd.repo.joining.takeover import TakeOver, take_over
 from mvcd.repo.joining.threeway import Choices, Clash
+from mvcd.repo.records.committed import CommitResult, Context
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import CheckoutResult, CommitResult, Context, Head
+from mvcd.repo.records.results import CheckoutResult
+from mvcd.repo.records.standing import Head
 from mvcd.repo.trust.incoming import is_ancestor
 
 

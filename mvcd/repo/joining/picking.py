@@ -13,8 +13,8 @@ from mvcd.repo.change.commit import first_line
 from mvcd.repo.core.core import Core
 from mvcd.repo.joining.takeover import TakenOver, TakeOver, take_over
 from mvcd.repo.joining.threeway import Choices
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import EMPTY_ID
-from mvcd.repo.records.results import Context
 
 
 def cherry_pick(

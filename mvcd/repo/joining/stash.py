@@ -18,8 +18,9 @@ from mvcd.repo.contents.files import changes
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.kept_here import require_here
 from mvcd.repo.joining.threeway import Choices, decide
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import EMPTY_ID, STASH, target_of
-from mvcd.repo.records.results import CheckoutResult, Context
+from mvcd.repo.records.results import CheckoutResult
 from mvcd.repo.restore.planning import plan
 from mvcd.repo.workspace.left_out import changes_here
 from mvcd.repo.workspace.workspace import ScannedWorkspace

@@ -14,7 +14,8 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.core.kept_here import require_here
 from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.joining.threeway import Choices, Clash, decide, edited, with_values
-from mvcd.repo.records.results import CommitResult, Context, Head
+from mvcd.repo.records.committed import CommitResult, Context
+from mvcd.repo.records.standing import Head
 from mvcd.repo.restore.planning import plan
 from mvcd.repo.workspace.left_out import changes_here
 from mvcd.repo.workspace.workspace import ScannedWorkspace

@@ -33,7 +33,6 @@ import os
 import stat
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Self
 
@@ -189,8 +188,7 @@ def _split(section: bytes) -> list[bytes]:
     return section[1:-1].split(b"\0") if len(section) > 1 else []
 
 
-@dataclass(frozen=True, slots=True)
-class StatRow:
+class StatRow(NamedTuple):
     """A parsed row. `known` maps indices of `listing.names`; `missing` are relative paths."""
 
     rules: bytes

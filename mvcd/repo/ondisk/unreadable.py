@@ -13,7 +13,8 @@ import errno
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 """Errors that are this process's own: the same call succeeds once something is freed."""
@@ -25,11 +26,10 @@ EFFECTIVE_IDS = os.access in os.supports_effective_ids
 """Whether access(2) can be asked for the user that open(2) will see."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """Why files and directories could not be read, by path."""
 
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[str, str] = MappingProxyType({})
 
     def __bool__(self) -> bool:
         return bool(self.reasons)

@@ -9,5 +9,8 @@ operations  what every verb did, so that it can be undone
 line        the version of a number, in long steps
 revisions   how people name a version
 moments     how people name a point in time
-results     what verbs answer
+results     what verbs answer; of those of every minute:
+standing    HEAD, branches, tags, status
+versionentry  a version as history shows it
+committed   who commits, and what became of it
 """

@@ -6,8 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mvcd.errors import CorruptObject, UsageError
 from mvcd.ids import VersionId
@@ -31,8 +30,7 @@ _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]"
 """Patterns are compiled when they are first needed: 2 ms, which a log need not wait for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(NamedTuple):
     """The text under a key, None if the key was removed; microseconds since 1970."""
 
     time_us: int

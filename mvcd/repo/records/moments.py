@@ -8,8 +8,8 @@ day: what held "on" it is what held at its end.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 _AGE = re.compile(r"(\d{1,9})\s*(s|sec|m|min|h|d|w)")
 _SECONDS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -18,8 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE_US = 60_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """From `first_us` to `last_us`, microseconds since 1970: in UTC, or on each record's own clock."""
 
     first_us: int

@@ -10,15 +10,41 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import VersionId
 from mvcd.repo.records.refs import NOTES, SAVED, STAGES, root_name, version_named
-from mvcd.repo.records.results import Context, Operation, RefMove
 from mvcd.store.api import RefUpdate
 
+if TYPE_CHECKING:
+    from mvcd.repo.records.committed import Context
+
 _IS_ROOT = re.compile(re.escape(root_name("ID")).replace("ID", "[^/]+"))
+
+
+class RefMove(NamedTuple):
+    name: str
+    old: bytes | None
+    new: bytes | None
+
+
+class Operation(NamedTuple):
+    """One entry of the operation log."""
+
+    number: int
+    time_us: int
+    utc_offset_minutes: int
+    author: str
+    verb: str
+    detail: str  # what a person reads: "commit v12 'lower the rate'"
+    moves: tuple[RefMove, ...]
+    files: bool = False  # whether workspace files were rewritten
+    saved: VersionId | None = None  # the work that was overwritten
+    undoes: int | None = None
+    workspace: str | None = (
+        None  # the id of the one it was done in; None: it is of no workspace, or old
+    )
 
 
 def encode(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from blake3 import blake3
 
@@ -25,8 +24,7 @@ _VERSION_BYTES = 67
 _GROUP_BYTES = 4 * MAX_RULE_CHARACTERS + 120
 
 
-@dataclass(frozen=True, slots=True)
-class Pruning:
+class Pruning(NamedTuple):
     """Why and when content was let go of. It is kept until `until_us` nevertheless. Microseconds since 1970."""
 
     time_us: int

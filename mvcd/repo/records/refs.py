@@ -24,12 +24,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import DIGEST_BYTES, VersionId
-from mvcd.inspect.trainingstate import SubPart
-from mvcd.objects.version import EMPTY, Component
+from mvcd.objects.version import EMPTY, Component, SubPart
 
 HEADS = "heads/"
 TAGS = "tags/"
@@ -50,8 +49,7 @@ _BRANCH = b"branch "
 _VERSION = b"version "
 
 
-@dataclass(frozen=True, slots=True)
-class HeadValue:
+class HeadValue(NamedTuple):
     """Attached to `branch`, or detached at `version`; exactly one is set."""
 
     branch: str | None

@@ -31,8 +31,8 @@ from mvcd.repo.history import history
 from mvcd.repo.records import stages
 from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.refs import STAGES, TAGS, target_of
-from mvcd.repo.records.results import HistoryEntry
 from mvcd.repo.records.stages import StageRecord
+from mvcd.repo.records.versionentry import HistoryEntry
 
 MAX_MODULES = 40
 """Rows of a network's table; past it the table goes less deep."""

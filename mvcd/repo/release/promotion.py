@@ -15,8 +15,9 @@ from mvcd.ids import VersionId
 from mvcd.objects.promotion import MAX_REQUIREMENTS, Promotion, Requirement, Step
 from mvcd.repo.core.core import Core
 from mvcd.repo.records import stages
+from mvcd.repo.records.committed import Context
+from mvcd.repo.records.operations import Operation
 from mvcd.repo.records.refs import EMPTY_ID, STAGES
-from mvcd.repo.records.results import Context, Operation
 from mvcd.repo.records.stages import StageRecord
 from mvcd.repo.release import gate
 from mvcd.repo.trust.judging import Trust

@@ -14,9 +14,9 @@ from mvcd.errors import Conflict
 from mvcd.ids import VersionId
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.walk import ancestors
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.names import check_name
 from mvcd.repo.records.refs import HEADS, TAGS, target_of
-from mvcd.repo.records.results import Context
 from mvcd.repo.trust.incoming import is_ancestor
 from mvcd.store.api import RefUpdate
 

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from mvcd.disk.directories import make_directories
 from mvcd.errors import Failure
 from mvcd.ids import VersionId
-from mvcd.inspect.trainingstate import SubPart
 from mvcd.monitor import Monitor, Silent
+from mvcd.objects.version import SubPart
 from mvcd.repo.change import moves
 from mvcd.repo.core import connecting, remotes
 from mvcd.repo.core.core import Clock, Core, create, open_at
 from mvcd.repo.core.location import DIRECTORY
 from mvcd.repo.core.wanted import Wanted
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import DEFAULT_BRANCH, EMPTY_ID, HEADS, HeadValue, target_of
-from mvcd.repo.records.results import CheckoutResult, Context
+from mvcd.repo.records.results import CheckoutResult
 from mvcd.repo.restore.early import EarlyFiles
 from mvcd.repo.share.fetching import FetchResult, fetch_from
 from mvcd.repo.workspace import left_out

@@ -19,6 +19,7 @@ from mvcd.repo.core import connecting, remotes, wanted
 from mvcd.repo.core.core import Core
 from mvcd.repo.joining.merge import MergeResult, merge
 from mvcd.repo.joining.threeway import Choices
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.names import known_name, written
 from mvcd.repo.records.pruned import Pruning, encode, marked_by, name_of, only
 from mvcd.repo.records.refs import (
@@ -35,7 +36,7 @@ from mvcd.repo.records.refs import (
     version_named,
     versions_of_refs,
 )
-from mvcd.repo.records.results import CheckoutResult, Context
+from mvcd.repo.records.results import CheckoutResult
 from mvcd.repo.restore.early import EarlyFiles
 from mvcd.repo.share import noting
 from mvcd.repo.trust.incoming import is_ancestor, name_problem

@@ -8,8 +8,8 @@ from mvcd.errors import AuthError, Conflict
 from mvcd.ids import VersionId
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.annotations import is_greater, is_whole, subject_of
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import NOTES
-from mvcd.repo.records.results import Context
 from mvcd.store.api import RefUpdate
 from mvcd.store.peer import TAKES_NOTES, Peer
 

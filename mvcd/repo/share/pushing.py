@@ -18,6 +18,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.core.kept_here import hold, is_here
 from mvcd.repo.core.wanted import Wanted, is_partial
 from mvcd.repo.history.walk import ancestors
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.names import check_name, is_earlier, known_name, new_name, ref_meant, written
 from mvcd.repo.records.pruned import Pruning, encode, marked_by, name_of, only
 from mvcd.repo.records.refs import (
@@ -33,7 +34,6 @@ from mvcd.repo.records.refs import (
     tracking_name,
     version_named,
 )
-from mvcd.repo.records.results import Context
 from mvcd.repo.share import noting
 from mvcd.repo.share.fetching import RefChange, connected
 from mvcd.repo.share.remote_damage import RemoteDamage

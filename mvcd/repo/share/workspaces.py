@@ -25,6 +25,7 @@ from mvcd.repo.core.location import Location
 from mvcd.repo.ondisk.below import paths_below
 from mvcd.repo.ondisk.paths import directories_above
 from mvcd.repo.ondisk.statcache import prefix
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.names import new_name, ref_meant, written
 from mvcd.repo.records.refs import (
     EMPTY_ID,
@@ -35,7 +36,8 @@ from mvcd.repo.records.refs import (
     root_name,
     target_of,
 )
-from mvcd.repo.records.results import CheckoutResult, Context, Head, WorkspaceInfo
+from mvcd.repo.records.results import CheckoutResult, WorkspaceInfo
+from mvcd.repo.records.standing import Head
 from mvcd.repo.restore.planning import some
 from mvcd.repo.workspace.status import status
 from mvcd.store.api import RefUpdate

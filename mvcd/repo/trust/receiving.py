@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mvcd.errors import Conflict
 from mvcd.repo.records import operations
+from mvcd.repo.records.committed import Context
 from mvcd.repo.records.refs import HEADS, SHARED, HeadValue
-from mvcd.repo.records.results import Context
 from mvcd.repo.trust import incoming
 from mvcd.store.api import RefUpdate, Store
 from mvcd.sync.local import Judge

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -73,8 +74,7 @@ class TrackedNames:
 EVERYTHING = TrackedNames(whole=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(NamedTuple):
     """A directory to look at; `trusted`: the row that the cache has for it counts."""
 
     path: str

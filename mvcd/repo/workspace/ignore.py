@@ -22,7 +22,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 from blake3 import blake3
 
@@ -84,8 +84,7 @@ def built_in(name: str, *, directory: bool) -> str | None:
     return name if name in _NAMES else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(NamedTuple):
     text: str
     line: int
     negated: bool

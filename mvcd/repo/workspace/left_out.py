@@ -17,9 +17,9 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
 from mvcd.ids import NodeId
-from mvcd.inspect.trainingstate import SubPart, is_state_file
+from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import EMPTY, Component, Version
+from mvcd.objects.version import EMPTY, Component, SubPart, Version
 from mvcd.repo.contents.files import Change, Placed, VersionFiles, changes
 from mvcd.repo.ondisk.ground import Ground
 from mvcd.repo.workspace.ignore import IGNORE_FILE, NEVER

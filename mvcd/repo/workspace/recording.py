@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from mvcd.errors import MissingObject
 from mvcd.inspect.recorded import Recorded
-from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, Value, Version
+from mvcd.objects.version import Component, SubPart, Value, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import ABSENT, Placed, VersionFiles, is_listed
+from mvcd.repo.contents.problems import COMPONENTS, Problem, pack_problems, problems_key
 from mvcd.repo.core.core import Core
 from mvcd.repo.workspace.left_out import is_out
 
@@ -22,7 +22,7 @@ class Told:
 
     hyperparameters: Mapping[str, Value]
     metrics: Mapping[str, Value]
-    problems: tuple[flatvalues.Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,8 +65,8 @@ class Recording:
             *flatvalues.no_room("metrics", no_metrics),
         ]
         if not self.left_out:
-            key = flatvalues.problems_key(version)
-            self.cache[key] = flatvalues.pack_problems(sorted(problems))
+            key = problems_key(version)
+            self.cache[key] = pack_problems(sorted(problems))
         unmoved = self._unmoved(version, known)
         if Component.HYPERPARAMETERS in unmoved:
             settings = dict(known.hyperparameters)
@@ -85,13 +85,13 @@ class Recording:
         """Returns the components that are left out, and whose lists of files are not here."""
         return {
             component
-            for component in flatvalues.COMPONENTS
+            for component in COMPONENTS
             if component in self.left_out
             and not is_listed(known.components[component].root, self.core.store.get)
         }
 
     def _files(self, version: Version, unlisted: Collection[Component]) -> Iterator[Placed]:
-        here = [c for c in flatvalues.COMPONENTS if c not in unlisted]
+        here = [c for c in COMPONENTS if c not in unlisted]
         return VersionFiles(version, self.fetch).all(here)
 
     def _gathered(self, version: Version) -> flatvalues.Gathered:
@@ -130,29 +130,3 @@ class Recording:
             return None
         self.cache[key] = flatvalues.pack(found)
         return found
-
-
-def known_problems(
-    core: Core, version: Version, left_out: Collection[Component | SubPart]
-) -> tuple[flatvalues.Problem, ...]:
-    """What is remembered of a version as not understood: no file is read or fetched to find out.
-
-    The commit that made the version wrote it down as a whole. After a merge, what is remembered of each file is
-    gathered, and kept if that is all.
-    """
-    key = flatvalues.problems_key(version)
-    row = None if left_out else core.store.cache_get([key])[0]
-    if row is not None:
-        return flatvalues.unpack_problems(row)
-    here = [c for c in flatvalues.COMPONENTS if c not in left_out]
-    files = [
-        placed for _, placed in flatvalues.carrying(VersionFiles(version, core.fetch).all(here))
-    ]
-    keys = [flatvalues.cache_key(p.component, p.entry.path, p.entry.recipe) for p in files]
-    rows = core.store.cache_get(keys)
-    read = zip(files, rows, strict=True)
-    told = ((p.entry.path, flatvalues.unpack(row).problem) for p, row in read if row is not None)
-    found = tuple(sorted((path, why) for path, why in told if why is not None))
-    if not left_out and None not in rows:
-        core.store.cache_put({key: flatvalues.pack_problems(found)})
-    return found

@@ -27,22 +27,21 @@ signed = true
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mvcd.errors import Failure
 from mvcd.inspect.components import ComponentRules
-from mvcd.inspect.direction import MetricRules
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Version
-from mvcd.repo.bases import stated
-from mvcd.repo.contents.digests import DigestAlgorithm
 from mvcd.repo.contents.files import ABSENT, VersionFiles, read_entry
 from mvcd.repo.workspace.ignore import IgnoreRules
 from mvcd.repo.workspace.linked import Follow, rule
 
 if TYPE_CHECKING:
+    from mvcd.inspect.direction import MetricRules
+    from mvcd.repo.bases import stated
+    from mvcd.repo.contents.digests import DigestAlgorithm
     from mvcd.repo.core.core import Core
 
 FILE = "mvc.toml"
@@ -92,6 +91,8 @@ def current(core: Core) -> Settings:
 
 def parse(data: bytes, where: str) -> Settings:
     """Raises Failure, which says `where` the bytes are, when they cannot be understood."""
+    import tomllib  # late: start-up
+
     try:
         if len(data) > MAX_SETTINGS_BYTES:
             raise ValueError(f"it is larger than {MAX_SETTINGS_BYTES >> 20} MiB")
@@ -134,6 +135,8 @@ def top_rules(settings: Settings) -> IgnoreRules:
 
 def metric_rules(settings: Settings) -> MetricRules:
     """The built-in rules of what is better, overridden by the workspace's own. Raises Failure."""
+    from mvcd.inspect.direction import MetricRules  # late: start-up
+
     table = settings.get("metrics")
     if table is None:
         return MetricRules.default()
@@ -155,6 +158,8 @@ def main_metrics(settings: Settings) -> tuple[str, ...]:
 
 def stated_bases(settings: Settings) -> tuple[stated.StatedBase, ...]:
     """Where the bases of fine-tunes are. Raises Failure."""
+    from mvcd.repo.bases import stated  # late: start-up
+
     try:
         return stated.parse(settings.get("bases", {}))
     except ValueError as error:
@@ -163,6 +168,8 @@ def stated_bases(settings: Settings) -> tuple[stated.StatedBase, ...]:
 
 def wanted_digests(settings: Settings) -> tuple[DigestAlgorithm, ...]:
     """The digests that a commit computes of each file that it reads. Raises Failure."""
+    from mvcd.repo.contents.digests import DigestAlgorithm  # late: start-up
+
     table = settings.get("digests", {})
     known = set(DigestAlgorithm)
     if not isinstance(table, dict) or not all(type(asked) is bool for asked in table.values()):

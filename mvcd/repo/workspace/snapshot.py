@@ -21,12 +21,11 @@ from mvcd.ids import Digest
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.kinds import UNKNOWN, ContentKind
 from mvcd.inspect.recorded import Recorded
-from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
 from mvcd.objects.manifest import edit_in_order
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, ComponentRoot, Version
+from mvcd.objects.version import Component, ComponentRoot, SubPart, Version
 from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.digests import DigestAlgorithm, rows
 from mvcd.repo.contents.files import Placed, VersionFiles

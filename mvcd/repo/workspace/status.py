@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from mvcd.repo.contents.files import Change
+from mvcd.objects.version import Component, SubPart, Version
+from mvcd.repo.contents import problems
+from mvcd.repo.contents.files import Change, VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.settingskeys import unknown_keys
 from mvcd.repo.core.upstream import apart
-from mvcd.repo.records.results import PathChange, PathRename, Status
+from mvcd.repo.records.standing import PathChange, PathRename, Status
 from mvcd.repo.workspace.ignore import IgnoreRules
 from mvcd.repo.workspace.left_out import named
-from mvcd.repo.workspace.recording import known_problems
 from mvcd.repo.workspace.settings import top_rules
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
@@ -43,7 +44,7 @@ def status(core: Core) -> Status:
         skipped=workspace.skipped,
         tracked=workspace.tracked,
         left_out=named(version, workspace.left_out),
-        unparsed=known_problems(core, version, workspace.left_out),
+        unparsed=_known_problems(core, version, workspace.left_out),
         unknown_settings=tuple(unknown_keys(workspace.settings)),
         renamed=tuple(renamed),
         apart=tuple(apart(core, head.branch, head.version)) if head.branch and head.number else (),
@@ -81,3 +82,31 @@ def _untracked(root: str, tracked: tuple[str, ...], top: IgnoreRules) -> list[st
                 continue
             found.append(entry.name + "/" if directory else entry.name)
     return sorted(found)
+
+
+def _known_problems(
+    core: Core, version: Version, left_out: Collection[Component | SubPart]
+) -> tuple[problems.Problem, ...]:
+    """What is remembered of a version as not understood: no file is read or fetched to find out.
+
+    The commit that made the version wrote it down as a whole. After a merge, what is remembered of each file is
+    gathered, and kept if that is all.
+    """
+    key = problems.problems_key(version)
+    row = None if left_out else core.store.cache_get([key])[0]
+    if row is not None:
+        return problems.unpack_problems(row)
+    from mvcd.repo.contents import flatvalues  # late: start-up
+
+    here = [c for c in problems.COMPONENTS if c not in left_out]
+    files = [
+        placed for _, placed in flatvalues.carrying(VersionFiles(version, core.fetch).all(here))
+    ]
+    keys = [flatvalues.cache_key(p.component, p.entry.path, p.entry.recipe) for p in files]
+    rows = core.store.cache_get(keys)
+    read = zip(files, rows, strict=True)
+    told = ((p.entry.path, flatvalues.unpack(row).problem) for p, row in read if row is not None)
+    found = tuple(sorted((path, why) for path, why in told if why is not None))
+    if not left_out and None not in rows:
+        core.store.cache_put({key: problems.pack_problems(found)})
+    return found

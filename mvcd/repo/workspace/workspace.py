@@ -10,23 +10,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 from mvcd.errors import IntegrityError, UsageError
 from mvcd.ids import DIGEST_BYTES, Digest, RecipeId, VersionId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind
-from mvcd.inspect.trainingstate import SubPart
 from mvcd.objects.entry import Entry
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import EMPTY, Component, Version
-from mvcd.repo.contents.digests import DigestAlgorithm
+from mvcd.objects.version import EMPTY, Component, SubPart, Version
 from mvcd.repo.contents.files import CachingFetch, Change, Placed, VersionFiles, changes
 from mvcd.repo.core.core import Core
-from mvcd.repo.intake.ingest import Bases, Ingest, no_bases
-from mvcd.repo.intake.loading import Source
-from mvcd.repo.intake.recut import as_before
-from mvcd.repo.intake.targets import DryTarget
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.records.refs import EMPTY_ID, encode_components
 from mvcd.repo.workspace import left_out
@@ -39,12 +34,14 @@ from mvcd.repo.workspace.settings import (
     main_metrics,
     top_rules,
 )
-from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
-from mvcd.repo.workspace.sorting import Kinds, PartSorter, PathsCame, kind_on_disk
+
+if TYPE_CHECKING:
+    from mvcd.repo.contents.digests import DigestAlgorithm
+    from mvcd.repo.intake.ingest import Bases
+    from mvcd.repo.workspace.snapshot import CandidatePlaces, Snapshotter
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """The version that the stat cache describes, and whether its files were sorted by today's rules."""
 
     id: VersionId
@@ -147,19 +144,24 @@ class ScannedWorkspace:
 
     def snapshotter(
         self,
-        bases: Bases = no_bases,
+        bases: Bases | None = None,
         places: CandidatePlaces | None = None,
         digests: Collection[DigestAlgorithm] = (),
     ) -> Snapshotter:
+        from mvcd.repo.intake.ingest import no_bases  # late: start-up
+        from mvcd.repo.workspace.snapshot import Snapshotter
+
         core = self.core
         return Snapshotter(
-            core, self.rules, self.fetch, core.version(core.head().version), bases=bases,
+            core, self.rules, self.fetch, core.version(core.head().version), bases=bases or no_bases,
             left_out=self.left_out, places=places, main=main_metrics(self.settings), digests=digests,
         )  # fmt: skip
 
     @cached_property
     def unsaved(self) -> tuple[Version, Fetch]:
         """The workspace as a version that is stored nowhere, and what reads its manifests and recipes."""
+        from mvcd.repo.intake.targets import DryTarget  # late: start-up
+
         target = DryTarget()
 
         def fetch(id: Digest) -> bytes:
@@ -230,6 +232,8 @@ class ScannedWorkspace:
         """Sorts candidates as commit does, without reading more of them than their beginning; past
         _LOOKED_AT_FILES of them by names alone. Of neighbours that did not change it tells nothing: that takes
         `differences`."""
+        from mvcd.repo.workspace.sorting import Kinds, PartSorter, PathsCame  # late: start-up
+
         kinds = Kinds(self.core.store, self.fetch)
         if len(candidates) > _LOOKED_AT_FILES:
             return lambda candidate: self.rules.component_of(candidate.path)
@@ -259,6 +263,8 @@ class ScannedWorkspace:
         return sort
 
     def _look(self, candidate: Candidate) -> ContentKind:
+        from mvcd.repo.workspace.sorting import kind_on_disk  # late: start-up
+
         if candidate.stat.is_symlink or self.rules.names_decide(candidate.path):
             return UNKNOWN
         try:
@@ -280,6 +286,11 @@ class ScannedWorkspace:
         self, candidates: Collection[Candidate], before: Mapping[str, Placed]
     ) -> dict[str, RecipeId]:
         """Recipes by path, those of the files `before` where the content is theirs."""
+        from mvcd.repo.intake.ingest import Ingest  # late: start-up
+        from mvcd.repo.intake.loading import Source
+        from mvcd.repo.intake.recut import as_before
+        from mvcd.repo.intake.targets import DryTarget
+
         sources = [Source(c.path, c.stat) for c in candidates]
         target = DryTarget()
         with Ingest(

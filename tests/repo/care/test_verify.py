@@ -13,8 +13,8 @@ from mvcd.repo.care import verify
 from mvcd.repo.contents.files import VersionFiles, content_parts
 from mvcd.repo.records.results import Harm
 from mvcd.store import check
-from mvcd.store.api import Damage
 from mvcd.store.lmdb_store import LmdbStore
+from mvcd.store.reports import Damage
 from tests.support.workspace import Bench
 
 

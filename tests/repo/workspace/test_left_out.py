@@ -13,7 +13,7 @@ from safetensors.numpy import save
 
 from mvcd.errors import Conflict, Failure
 from mvcd.inspect.components import Component
-from mvcd.inspect.trainingstate import SubPart
+from mvcd.objects.version import SubPart
 from mvcd.repo.contents.files import VersionFiles
 from mvcd.repo.core import connecting
 from mvcd.repo.core.wanted import Wanted

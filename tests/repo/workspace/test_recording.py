@@ -9,7 +9,7 @@ import pytest
 
 from mvcd.errors import Failure
 from mvcd.objects.version import Value
-from mvcd.repo.contents import flatvalues
+from mvcd.repo.contents import flatvalues, problems
 from tests.support.workspace import Bench
 
 DATA = Path(__file__).parents[2] / "inspect" / "data" / "recorded"
@@ -180,7 +180,7 @@ def test_status_asks_no_file_of_a_version_that_was_committed_here(
     assert [path for path, _ in told] == ["params.yaml"]
     core = bench.repo._core
     version = core.version(core.head().version)
-    core.store.cache_put({flatvalues.problems_key(version): None})
+    core.store.cache_put({problems.problems_key(version): None})
     assert bench.repo.status().unparsed == told, "the files are asked again"
 
 

@@ -16,7 +16,7 @@ from mvc.cli.screens import stash as screen
 from mvc.cli.screens.moved import lines
 
 if TYPE_CHECKING:
-    from mvc.api.pick_verbs import StashResult
+    from mvc.api.picks import StashResult
 
 _MESSAGE = click.option("-m", "--message", metavar="TEXT", help="Say what it is.")
 

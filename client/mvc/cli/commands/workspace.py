@@ -12,7 +12,7 @@ from mvc.cli.options import BUSY, VerbGroup
 from mvc.cli.screens.moved import lines
 
 if TYPE_CHECKING:
-    from mvc.api.workspace_verbs import Workspace
+    from mvc.api.workspaces import Workspace
 
 
 @click.group("workspace", cls=VerbGroup)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -51,16 +50,15 @@ def _ref(ref: str) -> str:
     return click.style(ref, fg=color, bold=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Folded:
+class Folded(NamedTuple):
     """A run of automatic versions that no name points to, newest first."""
 
-    count: int
+    versions: int
     newest: int
     oldest: int
 
     def __str__(self) -> str:
-        run = f"{self.count} automatic versions, v{self.newest} to v{self.oldest}"
+        run = f"{self.versions} automatic versions, v{self.newest} to v{self.oldest}"
         return click.style(f"... {run}  (mvc log --every)", dim=True)
 
 

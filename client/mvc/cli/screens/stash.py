@@ -11,7 +11,7 @@ import click
 from mvc.cli import text
 
 if TYPE_CHECKING:
-    from mvc.api.pick_verbs import Stash
+    from mvc.api.picks import Stash
 
 
 def rows(found: Sequence[Stash], now: datetime) -> list[str]:

@@ -11,7 +11,7 @@ from mvc.api.version_paths import long_form, written
 from mvc.cli import documents, text
 
 if TYPE_CHECKING:
-    from mvc.api.pick_verbs import Picked
+    from mvc.api.picks import Picked
     from mvc.api.remotes import Clash, Clone, Fetch, Merge, MovedRef, Pull, Push
 
 _SPACES = ("heads/", "tags/", "stages/", "signatures/", "auto/")
