@@ -65,7 +65,10 @@ _MODEL = (
     r"(?i).+\.(?:safetensors|bin|pth?|onnx|gguf|h5|keras|msgpack|ckpt|tflite|pdparams|pt2|ort|engine)"
     r"(?:\.index\.json)?"
 )
-_NO_MODEL = r"(?i)(?:optim|sched|rng_state|random_state|scaler|training_args|trainer|tokenizer|spiece|vocab|sampler).*"
+_NO_MODEL = (
+    r"(?i)(?:optim|sched|rng_state|random_state|scaler|training_args|trainer|tokenizer|spiece|vocab"
+    r"|sampler).*"
+)
 _TOKENIZER = (
     r"(?i)(?:tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|merges|chat_template|encoder|spiece"
     r"|processor_config|vocabulary|bpe|sentencepiece(?:\.bpe)?|source|target|tekken)"

@@ -27,7 +27,10 @@ _FILES = r"""(?ix)
     | .*\.pdopt                                                           # PaddlePaddle
 """
 
-_DIRECTORIES = r"(?i)(?:^|/)(?:optim(?:izer)?s?(?:[-_]?\d+)?|opt_state[^/]*|rng(?:_states?)?|random_states?|lr_scheduler)/"
+_DIRECTORIES = (
+    r"(?i)(?:^|/)(?:optim(?:izer)?s?(?:[-_]?\d+)?|opt_state[^/]*|rng(?:_states?)?|random_states?"
+    r"|lr_scheduler)/"
+)
 """Parts of a checkpoint that is a directory: `optimizer_0/__0_0.distcp` of FSDP, Orbax' items."""
 
 _SLOTS = """

@@ -14,6 +14,8 @@ from contextlib import ExitStack, suppress
 
 from mvcd.disk.locks import try_lock, unlock
 from mvcd.errors import MvcError
+from mvcd.store.damage import mark
+from mvcd.store.frames import gather, parse_frame
 from mvcd.store.index import Index
 from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.parts import Parts
@@ -42,8 +44,6 @@ def salvage(store: Parts) -> None:
 def mark_lost(store: Parts) -> None:
     """Marks as damaged what rested in packs that are gone or were cut: one look at each file finds it, before
     anybody counts on it."""
-    from mvcd.store.damage import mark  # late: start-up
-
     with store.index.read() as txn:
         rows = pack_rows(store.index, txn)
     left: dict[int, int] = {}
@@ -93,7 +93,6 @@ def _save(store: Parts, file: int, start: int) -> None:
     import mmap  # late: start-up
 
     from mvcd.store.arrivals import Arrivals
-    from mvcd.store.frames import gather, parse_frame
     from mvcd.store.session import LmdbSession
 
     with (

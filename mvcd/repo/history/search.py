@@ -5,24 +5,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, UsageError
-from mvcd.inspect.direction import Direction
 from mvcd.objects.glance import MISSING, Glance
 from mvcd.objects.version import Component
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.history import names_by_version
-from mvcd.repo.history.query.evaluate import NOTE, Evaluator, known_keys, unknown_key, value_finder
-from mvcd.repo.history.query.parse import parse
-from mvcd.repo.history.query.tree import Key
-from mvcd.repo.history.subject import PathsSubject, Subject, subject_of
 from mvcd.repo.history.walk import RefNames, ancestors, selected
 from mvcd.repo.history.whereabouts import Whereabouts
 from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.versionentry import HistoryEntry
-from mvcd.repo.workspace.settings import current, metric_rules
-from mvcd.repo.workspace.workspace import relative
+
+if TYPE_CHECKING:
+    from mvcd.repo.history.subject import Subject
 
 _NAMED_VERSIONS = 5
 """Versions named in a warning."""
@@ -33,6 +30,9 @@ class Filter:
 
     def __init__(self, core: Core, expression: str) -> None:
         """Raises ExpressionError."""
+        from mvcd.repo.history.query.evaluate import Evaluator  # late: start-up
+        from mvcd.repo.history.query.parse import parse
+
         self._core = core
         self._expression = expression
         self._names = RefNames(core)
@@ -53,6 +53,8 @@ class Filter:
 
     def require_known_keys(self) -> None:
         """`or` may have hidden a key from every version asked so far: all of history is asked here."""
+        from mvcd.repo.history.query.evaluate import NOTE, known_keys, unknown_key  # late: start-up
+
         if not self._evaluator.unknown:
             return
         everything = list(selected(self._core, [], all_refs=True))
@@ -93,8 +95,13 @@ def find(
     if component is not None:
         versions = (v for v in versions if _changed(core, v, component))
     if touching is not None:
+        from mvcd.repo.history.subject import subject_of  # late: start-up
+
         versions = _touching(core, subject_of(core, touching, start), versions)
     if paths:
+        from mvcd.repo.history.subject import PathsSubject  # late: start-up
+        from mvcd.repo.workspace.workspace import relative
+
         inside = [relative(core.root, path) for path in paths]
         versions = _touching(core, PathsSubject(core, inside), versions)
     if where is not None:
@@ -133,6 +140,9 @@ def _changed(core: Core, version: Glance, component: Component) -> bool:
 
 def is_lowest(core: Core, key: str) -> bool:
     """Whether less of a metric is better. Raises UsageError when nothing says so."""
+    from mvcd.inspect.direction import Direction  # late: start-up
+    from mvcd.repo.workspace.settings import current, metric_rules
+
     direction = metric_rules(current(core)).direction(key)
     if direction is Direction.NEITHER:
         raise UsageError(
@@ -148,6 +158,8 @@ def _best(
     core: Core, versions: Iterable[Glance], key: str, lowest: bool | None, limit: int
 ) -> list[Glance]:
     """Of equal ones the older first: it was there before. Versions without the number, or NaN, do not count."""
+    from mvcd.repo.history.query.evaluate import value_finder  # late: start-up
+
     find, sign = value_finder(key), 0
     ranked = []
     for version in versions:
@@ -163,6 +175,13 @@ def _best(
 
 
 def _require_known(core: Core, key: str) -> None:
+    from mvcd.repo.history.query.evaluate import (  # late: start-up
+        known_keys,
+        unknown_key,
+        value_finder,
+    )
+    from mvcd.repo.history.query.tree import Key
+
     everything = list(selected(core, [], all_refs=True))
     find = value_finder(key)
     if any(find(version) is not MISSING for version in everything):

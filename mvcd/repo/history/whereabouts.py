@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from mvcd.ids import VersionId
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.kept_here import seems_here
 from mvcd.repo.history.walk import ancestors
-from mvcd.repo.records.operations import decode
 from mvcd.repo.records.pruned import Pruning, marked_by
 from mvcd.repo.records.refs import PRUNED, REMOTES, version_named
-from mvcd.repo.records.versionentry import Pruned
+
+if TYPE_CHECKING:
+    from mvcd.repo.records.versionentry import Pruned
 
 
 class Whereabouts:
@@ -29,6 +30,9 @@ class Whereabouts:
 
     def of(self, id: VersionId) -> Pruned | None:
         """What is known of a version; None of one that was not pruned."""
+        from mvcd.repo.core.kept_here import seems_here  # late: start-up
+        from mvcd.repo.records.versionentry import Pruned
+
         found = self.marked.get(id)
         if found is None:
             return None
@@ -40,6 +44,8 @@ class Whereabouts:
     @cached_property
     def _oldest_us(self) -> float:
         """The time of the oldest operation that is remembered: grace ends with the memory of the pruning."""
+        from mvcd.repo.records.operations import decode  # late: start-up
+
         for number, record in self._core.store.operations(newest_first=False):
             return decode(number, record).time_us
         return float("inf")

@@ -24,7 +24,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -293,6 +292,8 @@ class _Walk:
         if len(visits) < _PARALLEL_DIRECTORIES:
             yield map(self._list, visits)
             return
+        from concurrent.futures import ThreadPoolExecutor  # late: start-up
+
         with ThreadPoolExecutor(2, thread_name_prefix="mvc-scan") as pool:
             try:
                 yield pool.map(self._list, visits)

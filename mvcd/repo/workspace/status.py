@@ -9,12 +9,11 @@ from mvcd.objects.version import Component, SubPart, Version
 from mvcd.repo.contents import problems
 from mvcd.repo.contents.files import Change, VersionFiles
 from mvcd.repo.core.core import Core
-from mvcd.repo.core.settingskeys import unknown_keys
 from mvcd.repo.core.upstream import apart
 from mvcd.repo.records.standing import PathChange, PathRename, Status
 from mvcd.repo.workspace.ignore import IgnoreRules
 from mvcd.repo.workspace.left_out import named
-from mvcd.repo.workspace.settings import top_rules
+from mvcd.repo.workspace.settings import Settings, top_rules
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 
@@ -45,10 +44,18 @@ def status(core: Core) -> Status:
         tracked=workspace.tracked,
         left_out=named(version, workspace.left_out),
         unparsed=_known_problems(core, version, workspace.left_out),
-        unknown_settings=tuple(unknown_keys(workspace.settings)),
+        unknown_settings=_unknown_settings(workspace.settings),
         renamed=tuple(renamed),
         apart=tuple(apart(core, head.branch, head.version)) if head.branch and head.number else (),
     )
+
+
+def _unknown_settings(settings: Settings) -> tuple[str, ...]:
+    if not settings:
+        return ()
+    from mvcd.repo.core.settingskeys import unknown_keys  # late: start-up
+
+    return tuple(unknown_keys(settings))
 
 
 def _renamed(workspace: ScannedWorkspace, differences: Mapping[str, Change]) -> list[PathRename]:
