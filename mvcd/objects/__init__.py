@@ -9,6 +9,8 @@
     tree        one construction for long manifests and long chunk lists
     promotion   a step in the history of a stage
     canonical   protobuf messages with one form only
+    messages    their classes, loaded when the first is needed
+    versionrecord  the bytes of a version, read without them
     glance      one field of an object, without the rest
     closure     what an object refers to
     v1/         generated from proto/mvcd/objects/v1

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mvcd.ids import ChunkId, NodeId
+from mvcd.objects import messages as pb
 from mvcd.objects.canonical import corrupt, decode, encode, split_ids
 from mvcd.objects.tree import MAX_MEAN_TIMES, Child, Fetch, Node, check_branch, open_node
-from mvcd.objects.v1 import objects_pb2 as pb
 
 MAX_CHUNK_BYTES = 1 << 20
 """Raw bytes of the largest chunk a list may name; the cutters stay far below."""

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind, VersionId
+from mvcd.objects import messages as pb
 from mvcd.objects.canonical import corrupt, decode
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
 from mvcd.objects.entry import MAX_FILE_BYTES, MAX_VERSION_BYTES, PATH_MAP, Entry
 from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Node
-from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Version
 
 Opened = Version | Recipe | Node[Entry] | Node[Chunk]

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from mvcd.ids import NodeId, RecipeId
+from mvcd.objects import messages as pb
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import MAX_MEAN_TIMES, Child, Node, check_branch
-from mvcd.objects.v1 import objects_pb2 as pb
 
 MAX_PATH_BYTES = 4096
 """UTF-8 bytes; PATH_MAX of Linux."""

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError, Message
 
 from mvcd.ids import ChunkId, Digest, Kind, NodeId, RecipeId, VersionId
+from mvcd.objects import messages as pb
+from mvcd.objects import versionrecord
 from mvcd.objects.canonical import corrupt, split_ids
 from mvcd.objects.tree import Fetch
-from mvcd.objects.v1 import objects_pb2 as pb
 from mvcd.objects.version import Component, ComponentRoot, Trigger, Value
 
 MISSING = object()
@@ -31,19 +32,31 @@ _KEY, _PATH = attrgetter("key"), attrgetter("path")
 class Glance:
     """One version's record. Empty bytes are the empty version v0."""
 
-    __slots__ = ("_message", "id", "parents")
+    __slots__ = ("_data", "_read", "generation", "id", "parents", "time_us")
     id: VersionId
     parents: tuple[VersionId, ...]
+    generation: int
+    time_us: int
 
     def __init__(self, id: VersionId, data: bytes) -> None:
         """Raises CorruptObject for what is no message at all."""
-        self._message: pb.Version = _parsed(pb.Version, data, "a version")
         self.id = id
-        self.parents = tuple(map(VersionId, self._message.parents))
+        self._data = data
+        self._read: pb.Version | None = None
+        front = None if pb.loaded() else versionrecord.read_front(data)
+        if front is None:
+            message = self._message
+            parents: Iterable[bytes] = message.parents
+            self.generation, self.time_us = message.generation, message.time_us
+        else:
+            parents, self.generation, self.time_us = front
+        self.parents = tuple(map(VersionId, parents))
 
     @property
-    def generation(self) -> int:
-        return self._message.generation
+    def _message(self) -> pb.Version:
+        if self._read is None:
+            self._read = _parsed(pb.Version, self._data, "a version")
+        return self._read
 
     @property
     def author(self) -> str:
@@ -52,10 +65,6 @@ class Glance:
     @property
     def message(self) -> str:
         return self._message.message
-
-    @property
-    def time_us(self) -> int:
-        return self._message.time_us
 
     @property
     def utc_offset_minutes(self) -> int:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mvcd.ids import ChunkId, NodeId
+from mvcd.objects import messages as pb
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
 from mvcd.objects.chunklist import CHUNK_LIST, MAX_CHUNK_BYTES, Chunk, chunks_from
 from mvcd.objects.tree import Fetch, Node, Sink, TreeBuilder, open_root
-from mvcd.objects.v1 import objects_pb2 as pb
 
 LITERAL_BYTES = 128
 """Bytes; a segment up to this size is held in the recipe."""

@@ -14,10 +14,11 @@ from enum import IntEnum, StrEnum
 from itertools import pairwise
 
 from mvcd.ids import NodeId, VersionId
-from mvcd.objects.canonical import corrupt, decode, encode
+from mvcd.objects import messages as pb
+from mvcd.objects import versionrecord
+from mvcd.objects.canonical import MAX_OBJECT_BYTES, corrupt, decode, encode
 from mvcd.objects.entry import check_known_path
 from mvcd.objects.manifest import ComponentRoot
-from mvcd.objects.v1 import objects_pb2 as pb
 
 __all__ = [
     "EMPTY",
@@ -136,6 +137,9 @@ class Version:
     @classmethod
     def decode(cls, data: bytes) -> Version:
         """Raises CorruptObject unless `data` is the canonical form of a legal version."""
+        version = _of_record(data)
+        if version is not None:
+            return version
         message = decode(pb.Version, data)
         try:
             version = _read_version(message)
@@ -214,6 +218,37 @@ def read_values(field: Iterable[pb.KeyValue]) -> dict[str, Value]:
     if any(a >= b for a, b in pairwise(keys)):
         raise ValueError("keys are not in strictly ascending order")
     return values
+
+
+def _of_record(data: bytes) -> Version | None:
+    """A version whose bytes are as they have to be, without protobuf; None if that has to judge them."""
+    found = versionrecord.read(data)
+    if found is None or len(data) > MAX_OBJECT_BYTES:
+        return None
+    try:
+        roots = {
+            component: ComponentRoot(NodeId(root[0]), root[1], root[2])
+            for component, root in zip(Component, found.components, strict=True)
+            if root is not None
+        }
+        version = Version(
+            parents=tuple(map(VersionId, found.parents)),
+            generation=found.generation,
+            components=roots,
+            author=found.author,
+            time_us=found.time_us,
+            utc_offset_minutes=found.utc_offset_minutes,
+            message=found.message,
+            trigger=Trigger(found.trigger),
+            hyperparameters=found.hyperparameters,
+            metrics=found.metrics,
+            provenance=Provenance() if found.provenance is None else Provenance(*found.provenance),
+            tracked=found.tracked,
+        )
+        version._check()
+    except ValueError:
+        return None
+    return version
 
 
 def _read_version(message: pb.Version) -> Version:

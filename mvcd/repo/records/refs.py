@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import DIGEST_BYTES, VersionId
-from mvcd.objects.version import EMPTY, Component, SubPart
+from mvcd.objects.version import Component, SubPart
 
 HEADS = "heads/"
 TAGS = "tags/"
@@ -138,5 +138,5 @@ def tag_message(value: bytes) -> str:
     return value[DIGEST_BYTES:].decode("utf-8", "replace")
 
 
-EMPTY_ID: VersionId = EMPTY.id
+EMPTY_ID = VersionId.of(b"")
 """The virtual version v0, before the first commit; never stored."""
