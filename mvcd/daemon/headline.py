@@ -15,7 +15,7 @@ from functools import partial
 from mvcd.daemon import measures, phrases
 from mvcd.daemon.cells import cells, safe, shorten
 from mvcd.objects.version import Component
-from mvcd.repo.records.results import Diff, FileChanges
+from mvcd.repo.records.differences import Diff, FileChanges
 
 WIDTH_CELLS = 72
 """Cells."""

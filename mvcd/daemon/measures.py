@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mvcd.daemon.cells import cells, safe, shorten
 from mvcd.inspect.direction import Direction, MetricRules
-from mvcd.repo.records.results import ValueChange
+from mvcd.repo.records.differences import ValueChange
 
 _KEY_CELLS = 32
 """Cells of a metric's name."""

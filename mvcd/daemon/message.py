@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from mvcd.daemon import phrases
 from mvcd.daemon.headline import headline
-from mvcd.repo.records.results import Diff
+from mvcd.repo.records.differences import Diff
 
 _BODY_CELLS = 76
 """Cells of a line of the body: `mvc log` indents it by four, and terminals have 80 columns."""

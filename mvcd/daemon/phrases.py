@@ -8,7 +8,7 @@ from mvcd.daemon.cells import cells, safe, shorten
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.version import Component, Value
-from mvcd.repo.records.results import Diff, FileChanges, ValueChange
+from mvcd.repo.records.differences import Diff, FileChanges, ValueChange
 
 NAMED_VALUES = 3
 """Values told one by one; the rest are counted. More than three are not taken in at a glance."""

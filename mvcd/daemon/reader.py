@@ -29,7 +29,7 @@ from mvcd.repo.change import captured
 from mvcd.repo.change.captured import Broken, SavedCapture, follow_head
 from mvcd.repo.change.captures import READER_LOCK, Capture, Captures, Kept
 from mvcd.repo.core.core import Core, open_at
-from mvcd.repo.records.results import Diff
+from mvcd.repo.records.differences import Diff
 
 Tell = Callable[[Mapping[str, Any]], None]
 

@@ -7,34 +7,33 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mvc.api.public import made_from, public
 from mvc.api.shown import Grid, Shown
 from mvc.api.versions import ComponentRoot
 from mvcd.errors import Failure
-from mvcd.inspect.checkpoints import family_of, leading
-from mvcd.inspect.columns import Column, ColumnSummary
-from mvcd.inspect.environment import PackageChange
-from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
-from mvcd.inspect.table import Table
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.inspect.trainingstate import all_state, is_state_file, state_names
 from mvcd.objects.version import Component
-from mvcd.repo.compare.architecture import ArchitectureChange, SourceChange, compare_architecture
-from mvcd.repo.compare.data import DataChange, compare_data, summarise_tables
 from mvcd.repo.compare.diff import diff_sides
-from mvcd.repo.compare.earlier import earlier, since
 from mvcd.repo.compare.narrowing import parts_of
 from mvcd.repo.compare.sides import Sides
-from mvcd.repo.compare.tablechanges import NOT_COUNTED, NOT_HERE, TableChange, problems
-from mvcd.repo.contents.overlaps import NearOverlap, Overlap
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.results import FileChanges, ValueChange
+from mvcd.repo.records.differences import FileChanges, ValueChange
 from mvcd.repo.workspace.settings import current, metric_rules
 
 if TYPE_CHECKING:
     from mvc.api.weights import Weights
+    from mvcd.inspect.checkpoints import family_of, leading
+    from mvcd.inspect.columns import Column, ColumnSummary
+    from mvcd.inspect.environment import PackageChange
+    from mvcd.inspect.layers import Layer, ModelChange, ModuleParameters
+    from mvcd.inspect.table import Table
+    from mvcd.repo.compare.architecture import ArchitectureChange, SourceChange
+    from mvcd.repo.compare.data import DataChange
+    from mvcd.repo.compare.tablechanges import NOT_COUNTED, NOT_HERE, TableChange
+    from mvcd.repo.contents.overlaps import NearOverlap, Overlap
 
 __all__ = [
     "NOT_COUNTED",
@@ -59,6 +58,30 @@ __all__ = [
     "family_of",
     "leading",
 ]
+
+
+_LAZY = {
+    "mvcd.inspect.checkpoints": "family_of leading",
+    "mvcd.inspect.columns": "Column ColumnSummary",
+    "mvcd.inspect.environment": "PackageChange",
+    "mvcd.inspect.layers": "Layer ModelChange ModuleParameters",
+    "mvcd.inspect.table": "Table",
+    "mvcd.repo.compare.architecture": "ArchitectureChange SourceChange",
+    "mvcd.repo.compare.data": "DataChange",
+    "mvcd.repo.compare.tablechanges": "NOT_COUNTED NOT_HERE TableChange",
+    "mvcd.repo.contents.overlaps": "NearOverlap Overlap",
+}
+"""Names of the engine's that come when they are first used: reading networks and tables takes 70 modules."""
+_HOME = {name: module for module, names in _LAZY.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # late: start-up
+
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
 
 
 @made_from(_absent_weights="absent", _unread="unread")
@@ -135,6 +158,8 @@ class Diff(Shown):
     @cached_property
     def absent_files(self) -> tuple[str, ...]:
         """Changed files whose content is not here."""
+        from mvcd.repo.compare.tablechanges import NOT_HERE, problems  # late: start-up
+
         tables = [table for table in self.data.tables if NOT_HERE in problems(table)]
         paths = {*self.architecture.absent, *(table.path for table in tables)}
         return tuple(sorted(paths | set(self._absent_weights)))
@@ -182,6 +207,8 @@ class Diff(Shown):
         files = self.components.get(Component.WEIGHTS)
         if files is None or self._core.promised is not None:
             return {}
+        from mvcd.repo.compare.earlier import earlier, since  # late: start-up
+
         found = {}
         for new, old in earlier(self._sides, files.added, files.modified).items():
             with suppress(Failure):
@@ -213,6 +240,10 @@ class Diff(Shown):
     @cached_property
     def architecture(self) -> ArchitectureChange:
         """Layers, configuration, source and environment; empty if the component was not asked for."""
+        from mvcd.repo.compare.architecture import (  # late: start-up
+            ArchitectureChange,
+            compare_architecture,
+        )
 
         if Component.ARCHITECTURE not in self.components:
             return ArchitectureChange()
@@ -222,6 +253,7 @@ class Diff(Shown):
     def data(self) -> DataChange:
         """Rows and columns of tables (up to 64 MiB in all, but Parquet files always), images by class, equal
         files, splits that share files or most bytes of some; empty if the component was not asked for."""
+        from mvcd.repo.compare.data import DataChange, compare_data  # late: start-up
 
         return compare_data(self._sides) if Component.DATA in self.components else DataChange()
 
@@ -230,6 +262,7 @@ class Diff(Shown):
         """Changed tables by path, shards of one table together, each read whole, with a summary of each column
         on both sides:
         `diff.columns["data/train.csv"].new.summaries["age"].mean`."""
+        from mvcd.repo.compare.data import summarise_tables  # late: start-up
 
         if Component.DATA not in self.components:
             return {}

@@ -30,8 +30,8 @@ from mvcd.repo.intake.targets import StoreTarget
 from mvcd.repo.ondisk.keeping import Kept, alike
 from mvcd.repo.ondisk.statcache import FINE_SLACK_NS, FileStat
 from mvcd.repo.records.committed import CommitResult, Context
+from mvcd.repo.records.differences import Diff
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, HeadValue, target_of
-from mvcd.repo.records.results import Diff
 from mvcd.repo.records.standing import Head
 from mvcd.repo.workspace.found import CacheRows, Candidate, CandidateState
 from mvcd.repo.workspace.left_out import kept

@@ -21,7 +21,7 @@ from mvcd.repo.compare.diff import value_changes
 from mvcd.repo.compare.modelfiles import ModelFiles
 from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.contents.files import ABSENT, Placed
-from mvcd.repo.records.results import ValueChange
+from mvcd.repo.records.differences import ValueChange
 
 MAX_SOURCE_BYTES = 1 << 20
 """Bytes of a text file whose lines are counted."""

@@ -6,17 +6,19 @@ What the differences mean costs a little reading and is asked for by itself: arc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from mvcd.inspect.direction import MetricRules
-from mvcd.inspect.textdiff import SNIFF_BYTES, is_text, unified_diff
 from mvcd.objects.entry import Entry
 from mvcd.objects.version import Component, Value
 from mvcd.repo.compare.narrowing import parts_of
 from mvcd.repo.compare.sides import Sides
 from mvcd.repo.contents.files import ABSENT, Change, Placed
 from mvcd.repo.core.core import Core
-from mvcd.repo.records.results import Diff, FileChanges, ValueChange, WeightChanges
+from mvcd.repo.records.differences import Diff, FileChanges, ValueChange, WeightChanges
 from mvcd.repo.workspace.settings import current, metric_rules
+
+if TYPE_CHECKING:
+    from mvcd.inspect.direction import MetricRules
 
 MAX_TEXT_BYTES = 4 << 20
 """Bytes of the largest file shown line by line."""
@@ -43,6 +45,8 @@ def diff_sides(
     metrics: MetricRules | None = None,
 ) -> Diff:
     """Compares two sides. `metrics` decides what is better; by default the built-in rules do."""
+    from mvcd.inspect.direction import MetricRules  # late: start-up
+
     wanted = tuple(components) if components is not None else tuple(Component)
     old, new = sides.old.version, sides.new.version
     rules = metrics or MetricRules.default()
@@ -156,6 +160,8 @@ def _patch(
     sides: Sides, path: str, before: Placed | None, after: Placed | None
 ) -> Iterable[str] | None:
     """None for what is not text."""
+    from mvcd.inspect.textdiff import SNIFF_BYTES, is_text, unified_diff  # late: start-up
+
     present = [p for p in (before, after) if p is not None]
     if any(p.entry.size > MAX_TEXT_BYTES for p in present):
         return [f"{path}: too large to show line by line"]

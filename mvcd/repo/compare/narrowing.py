@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mvcd.errors import Failure, UsageError
 from mvcd.ids import Digest
-from mvcd.inspect.recorded import Recorded
-from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.compare.sides import Side, Sides, sides_of
-from mvcd.repo.contents import flatvalues
 from mvcd.repo.contents.files import ABSENT, Placed
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.revisions import split_path
+
+if TYPE_CHECKING:
+    from mvcd.inspect.recorded import Recorded
 
 
 class ComparedPart(NamedTuple):
@@ -124,6 +124,8 @@ def _narrowed(core: Core, sides: Sides, files: Sequence[Mapping[str, Placed]]) -
 
 
 def _narrow(core: Core, side: Side, files: Mapping[str, Placed], made: dict[Digest, bytes]) -> Side:
+    from mvcd.objects.manifest import edit_manifest  # late: start-up
+
     def fetch(id: Digest) -> bytes:
         data = made.get(id)
         return side.fetch(id) if data is None else data
@@ -145,6 +147,8 @@ def _narrow(core: Core, side: Side, files: Mapping[str, Placed], made: dict[Dige
 
 
 def _with_values(core: Core, side: Side) -> Version:
+    from mvcd.repo.contents import flatvalues  # late: start-up
+
     gathered = flatvalues.gather(side.files.all(), lambda placed: values_of(core, side, placed))
     settings, _ = flatvalues.merged(gathered.settings)
     metrics, _ = flatvalues.merged(gathered.metrics)
@@ -152,6 +156,8 @@ def _with_values(core: Core, side: Side) -> Version:
 
 
 def values_of(core: Core, side: Side, placed: Placed) -> Recorded | None:
+    from mvcd.repo.contents import flatvalues  # late: start-up
+
     component, entry = placed
     key = flatvalues.cache_key(component, entry.path, entry.recipe)
     (row,) = core.store.cache_get([key])

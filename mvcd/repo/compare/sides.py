@@ -19,7 +19,6 @@ from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Recipe
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Component, Version
-from mvcd.repo.contents.content import VersionFile
 from mvcd.repo.contents.files import (
     CachingFetch,
     Change,
@@ -29,8 +28,6 @@ from mvcd.repo.contents.files import (
     recipe_of,
 )
 from mvcd.repo.core.core import Core
-from mvcd.repo.ondisk.reading import unread
-from mvcd.repo.workspace.workspace import ScannedWorkspace
 
 _NAMED_PATHS = 5
 """Unreadable paths of which a comparison with the workspace warns."""
@@ -55,6 +52,9 @@ class Side:
     def open(self, entry: Entry) -> BinaryIO:
         """A file for reading from anywhere; of a symbolic link its text. Close it. Raises Failure when
         the workspace has lost it since, and what `VersionFile` raises."""
+        from mvcd.repo.contents.content import VersionFile  # late: start-up
+        from mvcd.repo.ondisk.reading import unread
+
         if self.place is None:
             return cast(BinaryIO, VersionFile(entry, self.fetch))
         path = self.place(entry.path)
@@ -117,6 +117,8 @@ class Sides:
 
 def sides_of(core: Core, old: str | None = None, new: str | None = None) -> Sides:
     """Takes up `old` (None: HEAD) and `new` (None: the workspace, as it is at this moment)."""
+    from mvcd.repo.workspace.workspace import ScannedWorkspace  # late: start-up
+
     fetch = CachingFetch(core.fetch)
     old_id = core.resolve(old or "HEAD")
     left = Side(old_id, core.version(old_id), fetch)

@@ -11,7 +11,7 @@ from mvcd.repo.compare.sides import Side, Sides
 from mvcd.repo.compare.tensortable import TensorSide
 from mvcd.repo.compare.weights import TensorDiff, Weights
 from mvcd.repo.contents.pieces import Content, UnreadableContent
-from mvcd.repo.records.results import WeightChanges
+from mvcd.repo.records.differences import WeightChanges
 
 READ_BYTES = 64 << 20
 """Read at most to tell whether tensors of formats that do not rule the cutting (npz, GGUF, ONNX, TensorFlow)

@@ -12,5 +12,6 @@ moments     how people name a point in time
 results     what verbs answer; of those of every minute:
 standing    HEAD, branches, tags, status
 versionentry  a version as history shows it
+differences  what differs between two versions
 committed   who commits, and what became of it
 """
