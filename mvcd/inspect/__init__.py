@@ -16,7 +16,8 @@ Tensors:
     layout      where they lie in a file, by its content
     spans       what a reader of a format reports
     tensorfile  one value for all formats
-    tensorfiles  reading it
+    tensorfiles, tensorreaders  reading it, if it may have any | the readers of all formats
+    beginnings  how files begin that may have tensors
     safetensors, gguf, npz, onnx, tfcheckpoint    formats
     torchzip, torchlegacy, torchexport    files of torch, since 1.6 | before | of torch.export
     dcp, dcpshard  torch.distributed.checkpoint: its index | what lies in its shards

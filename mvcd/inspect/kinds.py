@@ -12,10 +12,11 @@ import struct
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from mvcd.inspect.beginnings import may_hold_tensors
+from mvcd.inspect.spans import TOLD_BY_RECIPES, Layout, ReadAt
 from mvcd.inspect.trainingstate import all_state
 
 if TYPE_CHECKING:
-    from mvcd.inspect.spans import Layout, ReadAt
     from mvcd.inspect.tensorfile import TensorFile
 
 EDITION = 1
@@ -121,8 +122,6 @@ def kind_of(read_at: ReadAt, size: int, shape: Layout | None = None) -> ContentK
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
-    from mvcd.inspect.tensorfile import TOLD_BY_RECIPES  # late: start-up
-
     if size < _SMALLEST_BYTES:
         return UNKNOWN
     if shape is not None and shape.format in TOLD_BY_RECIPES:
@@ -157,9 +156,7 @@ def _by_signs(head: bytes, read_at: ReadAt, size: int) -> ContentKind | None:
 
 
 def _by_reader(head: bytes, read_at: ReadAt, size: int) -> ContentKind:
-    from mvcd.inspect.tensorfile import BEGINNINGS  # late: start-up
-
-    if re.match(BEGINNINGS, head) is None:
+    if not may_hold_tensors(head):
         return UNKNOWN  # for the price of one read
     from mvcd.inspect import tensorfiles, zipmembers  # late: start-up
 

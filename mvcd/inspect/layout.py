@@ -12,16 +12,16 @@ follow from its content.
 
 from __future__ import annotations
 
-import re
 from math import prod
+from typing import TYPE_CHECKING
 
-from mvcd.inspect import dcpshard, safetensors, tensorfiles, torchexport, torchlegacy, torchzip
+from mvcd.inspect.beginnings import HEAD_BYTES, may_hold_tensors
 from mvcd.inspect.spans import Layout, NotThisFormat, ReadAt, Span, TensorInfo, partition
-from mvcd.inspect.tensorfile import BEGINNINGS, StoredTensor, TensorFile
+
+if TYPE_CHECKING:
+    from mvcd.inspect.tensorfile import StoredTensor, TensorFile
 
 __all__ = ["Layout", "ReadAt", "Span", "TensorInfo", "layout"]
-
-_HEAD_BYTES = 16
 
 
 def layout(read_at: ReadAt, size: int) -> Layout | None:
@@ -29,9 +29,18 @@ def layout(read_at: ReadAt, size: int) -> Layout | None:
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
-    head = read_at(0, min(_HEAD_BYTES, size))
-    if re.match(BEGINNINGS, head) is None:
+    head = read_at(0, min(HEAD_BYTES, size))
+    if not may_hold_tensors(head):
         return None
+    from mvcd.inspect import (  # late: start-up
+        dcpshard,
+        safetensors,
+        tensorfiles,
+        torchexport,
+        torchlegacy,
+        torchzip,
+    )
+
     for reader in (safetensors, torchzip, torchexport, dcpshard, torchlegacy):
         if not reader.looks_like(head, size):
             continue

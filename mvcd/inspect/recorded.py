@@ -12,14 +12,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from mvcd.inspect import kerasconfig, lastrows, pickledargs, tfevents, yaml12
 from mvcd.inspect.flatten import flatten, scalar
-from mvcd.inspect.lastrows import LastValues, cell
 from mvcd.inspect.runfiles import RunFile, dvclive_metric, kind_of, mlflow_key
 from mvcd.inspect.spans import NotThisFormat, reading
-from mvcd.inspect.torchzip import looks_like
 from mvcd.inspect.values import (
     MAX_BYTES,
     MAX_ROWS_BYTES,
@@ -28,8 +25,10 @@ from mvcd.inspect.values import (
     parse_settings,
     read_metrics,
 )
-from mvcd.inspect.zipmembers import directory, located
 from mvcd.objects.version import Component, Value
+
+if TYPE_CHECKING:
+    from mvcd.inspect.lastrows import LastValues
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".conf")
 METRICS_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".log", ".txt")
@@ -77,6 +76,8 @@ def read(
     component: Component, path: str, file: BinaryIO, size: int, wanted: str | None = None
 ) -> Recorded:
     """`file` is seekable and at its start; `wanted` is a metric whose points are gathered. OSError passes."""
+    from mvcd.inspect import lastrows  # late: start-up
+
     kind = kind_of(path)
     try:
         if kind is not None:
@@ -107,6 +108,8 @@ _HISTORY = re.compile(r'"log_history"\s*:\s*\[')
 
 def _trainer_state(_path: str, file: BinaryIO, _size: int, wanted: str | None) -> Recorded:
     """`log_history` may have 100,000 entries, so it is decoded one entry at a time, and then the rest."""
+    from mvcd.inspect.lastrows import LastValues  # late: start-up
+
     text = _text(file, MAX_STATE_BYTES)
     rows = LastValues(wanted)
     if found := _HISTORY.search(text):
@@ -129,6 +132,8 @@ def _is_scalar(value: object) -> bool:
 
 def _entries(text: str, at: int, rows: LastValues) -> int:
     """Adds the objects of the list that began before `at`; answers where its end is."""
+    from mvcd.inspect import lastrows  # late: start-up
+
     decoder = json.JSONDecoder()
     space = re.compile(r"[\s,]*")
     while True:
@@ -143,6 +148,10 @@ def _entries(text: str, at: int, rows: LastValues) -> int:
 
 def _training_args(_path: str, file: BinaryIO, size: int, _wanted: str | None) -> Recorded:
     """A zip file of torch, of which only the pickle is taken: by its opcodes, nothing is run."""
+    from mvcd.inspect import pickledargs  # late: start-up
+    from mvcd.inspect.torchzip import looks_like
+    from mvcd.inspect.zipmembers import directory, located
+
     read_at = reading(file)
     if not looks_like(read_at(0, 4), size):
         raise NotThisFormat("not a zip file of torch")
@@ -184,6 +193,8 @@ def _generation(path: str, file: BinaryIO, _size: int, _wanted: str | None) -> R
 
 def _keras(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
     """How the model was compiled. A file of that name that is HDF5, as Keras 2 wrote, says nothing."""
+    from mvcd.inspect import kerasconfig  # late: start-up
+
     document = kerasconfig.read(file)
     return Recorded(settings={} if document is None else kerasconfig.settings(document))
 
@@ -192,6 +203,8 @@ def _keras(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recor
 
 
 def _events(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorded:
+    from mvcd.inspect import tfevents  # late: start-up
+
     if size > _MAX_EVENTS_BYTES:
         raise ValueError(f"larger than {_MAX_EVENTS_BYTES >> 30} GiB")
     found = tfevents.read(io.BufferedReader(_Raw(file), 1 << 20), wanted)
@@ -235,6 +248,9 @@ def _dvclive(path: str, file: BinaryIO, size: int, wanted: str | None) -> Record
 
 def _steps(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorded:
     """Only points: the last values are in the metrics.json beside it."""
+    from mvcd.inspect import lastrows  # late: start-up
+    from mvcd.inspect.lastrows import LastValues
+
     if size > MAX_ROWS_BYTES:
         raise ValueError(f"larger than {MAX_ROWS_BYTES >> 20} MiB")
     rows = LastValues(wanted)
@@ -244,6 +260,11 @@ def _steps(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorde
 
 def _mlflow_metric(path: str, file: BinaryIO, _size: int, wanted: str | None) -> Recorded:
     """Lines of time in milliseconds, value and step."""
+    from mvcd.inspect.lastrows import (  # late: start-up
+        LastValues,
+        cell,
+    )
+
     rows = LastValues(wanted)
     moment = 0
     key = mlflow_key(path)
@@ -260,12 +281,16 @@ def _mlflow_param(path: str, file: BinaryIO, _size: int, _wanted: str | None) ->
 
 def _typed(text: str) -> Value:
     """A number or boolean as such; text, also "None" and "", as it is."""
+    from mvcd.inspect.lastrows import cell  # late: start-up
+
     found = cell(text)
     return scalar(text) if found is None else found
 
 
 def _wandb_config(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
     """Each setting is a table of `value` and `desc`; `_wandb` is W&B's own."""
+    from mvcd.inspect import yaml12  # late: start-up
+
     found = yaml12.load(_text(file))
     if not isinstance(found, dict):
         raise ValueError("neither a table nor a list")
@@ -307,6 +332,8 @@ def _inserted(match: re.Match[str], values: Mapping[str, Value]) -> str:
 
 def _hydra_overrides(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
     """A list of `key=value` or, for a new key, `+key=value`; `overrides.` stands before each key."""
+    from mvcd.inspect import yaml12  # late: start-up
+
     found = yaml12.load(_text(file))
     pairs = [str(item).partition("=") for item in found] if isinstance(found, list) else []
     return Recorded(

@@ -49,6 +49,11 @@ DTYPE_BITS: dict[str, int] = {
 """Bits per element of every dtype of safetensors 0.8, under the names it writes."""
 
 
+TOLD_BY_RECIPES = frozenset({"safetensors"})
+"""Formats of which a recipe tells all tensors. Headers of the others know more: several names of one range,
+tensors in pieces, in other files or compressed, axes in another order."""
+
+
 class TensorInfo(NamedTuple):
     """A tensor's name, dtype (safetensors' spelling), shape, and bytes per element.
 

@@ -13,7 +13,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.spans import TOLD_BY_RECIPES, ReadAt
 
 Beside = Callable[[str], tuple[ReadAt, int] | None]
 """Opens the file of that name in the same directory: how it is read, and its size in bytes; None for none."""
@@ -170,19 +170,6 @@ class TensorFile:
     tensors: Mapping[str, StoredTensor]
     metadata: Mapping[str, Metadata] = field(default_factory=lambda: MappingProxyType({}))
 
-
-BEGINNINGS = (
-    rb"(?s)GGUF|\x93NUMPY|PK\x03\x04|\x89HDF|[\x80-\x8f\xde\xdf]|\x08[\x01-\x3f]|\0\0|.{8}[{ \t\r\n]|.{4}TFL3"
-    rb"|\{\"(?:learner|tree_metadata)|\{L|tree\n|\x1f\x8b|BZh|\xfd7zXZ|\]\0\0|x[\x01\x5e\x9c\xda]"
-    rb"|\n[\x80-\xff]{0,3}[\x02-\x7f]\n[\x01-\x7f]"
-)
-"""How files begin that a reader may take: GGUF, numpy, zip, HDF5, pickle and MessagePack, ONNX and SavedModel,
-TensorFlow's index, safetensors, TensorFlow Lite, Orbax and xgboost, LightGBM, what gzip, bzip2, xz and zlib
-pack, and a graph of TensorFlow. Most files begin otherwise, and are passed over for one match."""
-
-TOLD_BY_RECIPES = frozenset({"safetensors"})
-"""Formats of which a recipe tells all tensors. Headers of the others know more: several names of one range,
-tensors in pieces, in other files or compressed, axes in another order."""
 
 WITHOUT_METADATA = TOLD_BY_RECIPES | {
     "torch-zip", "torch-legacy", "torch-export", "torch-dcp-shard",

@@ -17,7 +17,7 @@ from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.codec.likeness import difference_bits
 from mvcd.codec.widened import widen
 from mvcd.ids import Bytes, ChunkId
-from mvcd.inspect.layout import TensorInfo
+from mvcd.inspect.spans import TensorInfo
 from mvcd.objects.recipe import Segment
 from mvcd.objects.tree import Fetch
 from mvcd.repo.bases.chains import MOST_LEVELS, Base, chain_of

@@ -23,7 +23,7 @@ from itertools import compress, islice, repeat
 from mvcd.codec.likeness import SAMPLE_BYTES, difference_bits
 from mvcd.errors import IntegrityError
 from mvcd.ids import Bytes, ChunkId, RecipeId, VersionId
-from mvcd.inspect.layout import Layout, Span, TensorInfo
+from mvcd.inspect.spans import Layout, Span, TensorInfo
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.recipe import Segment
 from mvcd.objects.tree import Fetch

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from mvcd.ids import Bytes, ChunkId
-from mvcd.inspect.layout import Span, TensorInfo
+from mvcd.inspect.spans import Span, TensorInfo
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Recipe, Segment, parts
 from mvcd.objects.tree import Fetch

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from mvcd.codec.encode import EXPONENT_SHIFT
 from mvcd.errors import IntegrityError
 from mvcd.ids import Bytes, ChunkId, RecipeId
-from mvcd.inspect.layout import TensorInfo
+from mvcd.inspect.spans import TensorInfo
 from mvcd.objects.entry import Entry
 from mvcd.objects.recipe import Recipe, Segment, parts
 from mvcd.objects.tree import Fetch

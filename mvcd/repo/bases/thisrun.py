@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.errors import MissingObject
 from mvcd.ids import ChunkId
-from mvcd.inspect.layout import Layout, Span
+from mvcd.inspect.spans import Layout, Span
 from mvcd.repo.bases.namesakes import TensorIndex
 
 MAX_FILES: Final = 64

@@ -14,9 +14,8 @@ from mvcd.ids import RecipeId
 from mvcd.inspect import tensorfiles
 from mvcd.inspect.flatten import flatten
 from mvcd.inspect.layers import Keyed, Layer, layers_in
-from mvcd.inspect.spans import ReadAt, reading
+from mvcd.inspect.spans import TOLD_BY_RECIPES, ReadAt, reading
 from mvcd.inspect.tensorfile import (
-    TOLD_BY_RECIPES,
     WITHOUT_METADATA,
     StoredTensor,
     TensorFile,

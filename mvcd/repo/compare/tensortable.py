@@ -9,9 +9,9 @@ from itertools import chain
 from math import prod
 
 from mvcd.inspect import turning
-from mvcd.inspect.spans import ReadAt
+from mvcd.inspect.spans import TOLD_BY_RECIPES, ReadAt
 from mvcd.inspect.statistics import is_number, unit
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Range, StoredTensor, is_told_beside
+from mvcd.inspect.tensorfile import Range, StoredTensor, is_told_beside
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.version import Component, Version
 from mvcd.repo.contents.files import ABSENT, VersionFiles, recipe_of

@@ -13,7 +13,8 @@ from mvcd.chunking.chunker import BUFFER_BYTES, ReadInto, StreamCutter, cut_poin
 from mvcd.chunking.params import DEFAULT, TENSOR_PIECE_BYTES
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, RecipeId
-from mvcd.inspect.layout import Layout, ReadAt, Span, layout
+from mvcd.inspect.layout import layout
+from mvcd.inspect.spans import Layout, ReadAt, Span
 from mvcd.objects.canonical import MAX_OBJECT_BYTES
 from mvcd.objects.recipe import (
     INLINE_CHUNKS,

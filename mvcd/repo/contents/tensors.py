@@ -13,8 +13,8 @@ from typing import NamedTuple
 from mvcd.chunking.chunker import piece_points
 from mvcd.chunking.params import TENSOR_PIECE_BYTES
 from mvcd.ids import ChunkId
-from mvcd.inspect.spans import ReadAt
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES, Beside, Range, StoredTensor, is_told_beside
+from mvcd.inspect.spans import TOLD_BY_RECIPES, ReadAt
+from mvcd.inspect.tensorfile import Beside, Range, StoredTensor, is_told_beside
 from mvcd.objects.entry import Mode
 from mvcd.objects.recipe import (
     LITERAL_BYTES,

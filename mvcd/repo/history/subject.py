@@ -19,7 +19,7 @@ from itertools import chain, islice
 
 from mvcd.errors import Failure
 from mvcd.ids import NodeId, RecipeId, VersionId
-from mvcd.inspect.tensorfile import TOLD_BY_RECIPES
+from mvcd.inspect.spans import TOLD_BY_RECIPES
 from mvcd.objects.glance import MISSING, Glance, TensorGlance, entries_at, tensor_in
 from mvcd.objects.manifest import entries
 from mvcd.objects.recipe import Recipe, Tensor

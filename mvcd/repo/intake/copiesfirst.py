@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, Protocol, TypeVar
 
 from mvcd.errors import MvcError
-from mvcd.inspect.layout import Layout
+from mvcd.inspect.spans import Layout
 from mvcd.repo.bases.casts import WIDE
 from mvcd.repo.contents.drafts import shape_of
 from mvcd.repo.intake.ingest import SMALL_FILE_BYTES

@@ -29,7 +29,7 @@ from mvcd.codec.encoded import Encoded
 from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, ChunkId, Digest
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.layout import Layout, TensorInfo
+from mvcd.inspect.spans import Layout, TensorInfo
 from mvcd.monitor import Monitor
 from mvcd.repo.bases.chains import Base
 from mvcd.repo.contents.digests import DigestAlgorithm, RunningDigests

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from mvcd.ids import Digest, RecipeId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.layout import Layout, ReadAt
+from mvcd.inspect.spans import Layout, ReadAt
 from mvcd.objects.entry import Mode
 from mvcd.repo.contents.digests import DigestAlgorithm, FileDigests, digests_of
 from mvcd.repo.contents.drafts import Done, Draft, cut_in_memory, digested, plain, shape_of

@@ -19,8 +19,7 @@ from mvcd.inspect import kinds
 from mvcd.inspect.company import heeds, is_anchor, spans_below, tokenizers_below
 from mvcd.inspect.components import ComponentRules, Ruling
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
-from mvcd.inspect.layout import Layout, Span, TensorInfo
-from mvcd.inspect.spans import reading
+from mvcd.inspect.spans import Layout, Span, TensorInfo, reading
 from mvcd.objects.entry import Entry, Mode
 from mvcd.objects.manifest import names_in
 from mvcd.objects.tree import Fetch
