@@ -10,13 +10,15 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mvcd.inspect.axes import STEPS, is_axis
-from mvcd.inspect.delimited import Sheet, TextLines, is_number, sheet
 from mvcd.inspect.flatten import MAX_KEYS, flatten, scalar
 from mvcd.inspect.table import NoTable, distinct_names
 from mvcd.objects.version import Value
+
+if TYPE_CHECKING:
+    from mvcd.inspect.delimited import Sheet
 
 MAX_POINTS_VALUES = 10_000
 """Points kept of one column over its steps; of more, every second one goes, and again."""
@@ -90,6 +92,8 @@ class LastValues:
 
 def read_delimited(file: BinaryIO, usual: str, into: LastValues) -> None:
     """Rows of a CSV or TSV file. Raises NoTable, ValueError and csv.Error."""
+    from mvcd.inspect.delimited import sheet  # late: start-up
+
     found = sheet(file, usual)
     rows = _complete(found)
     names = _names(found)
@@ -106,6 +110,8 @@ def read_delimited(file: BinaryIO, usual: str, into: LastValues) -> None:
 
 def read_json_lines(file: BinaryIO, into: LastValues) -> None:
     """Objects, one a line; other lines are passed over. Raises NoTable and ValueError."""
+    from mvcd.inspect.delimited import TextLines  # late: start-up
+
     lines = TextLines(file)
     for line in lines:
         lines.row_ended()
@@ -186,6 +192,8 @@ def _names(found: Sheet) -> list[str]:
 
 
 def _is_long(header: Sequence[str] | None, names: Sequence[str]) -> bool:
+    from mvcd.inspect.delimited import is_number  # late: start-up
+
     if header is None:
         return False
     if _long_columns(names) is not None:
@@ -224,6 +232,8 @@ def _read_labelled(
 ) -> None:
     """A first column without a name: the index that pandas writes if its cells are numbers, else labels, as in
     a classification report (`macro avg.precision`)."""
+    from mvcd.inspect.delimited import is_number  # late: start-up
+
     for cells in rows:
         label = cells[0].strip()
         values = dict(zip(names, (cell(c, delimiter) for c in cells), strict=False))

@@ -12,9 +12,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from mvcd.inspect import lastrows, yaml12
 from mvcd.inspect.flatten import flatten, scalar
+from mvcd.inspect.lastrows import LastValues, cell
 from mvcd.inspect.runfiles import RunFile, dvclive_metric, kind_of, mlflow_key
 from mvcd.inspect.spans import NotThisFormat, reading
 from mvcd.inspect.values import (
@@ -26,9 +28,6 @@ from mvcd.inspect.values import (
     read_metrics,
 )
 from mvcd.objects.version import Component, Value
-
-if TYPE_CHECKING:
-    from mvcd.inspect.lastrows import LastValues
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".conf")
 METRICS_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".log", ".txt")
@@ -76,8 +75,6 @@ def read(
     component: Component, path: str, file: BinaryIO, size: int, wanted: str | None = None
 ) -> Recorded:
     """`file` is seekable and at its start; `wanted` is a metric whose points are gathered. OSError passes."""
-    from mvcd.inspect import lastrows  # late: start-up
-
     kind = kind_of(path)
     try:
         if kind is not None:
@@ -108,8 +105,6 @@ _HISTORY = re.compile(r'"log_history"\s*:\s*\[')
 
 def _trainer_state(_path: str, file: BinaryIO, _size: int, wanted: str | None) -> Recorded:
     """`log_history` may have 100,000 entries, so it is decoded one entry at a time, and then the rest."""
-    from mvcd.inspect.lastrows import LastValues  # late: start-up
-
     text = _text(file, MAX_STATE_BYTES)
     rows = LastValues(wanted)
     if found := _HISTORY.search(text):
@@ -132,8 +127,6 @@ def _is_scalar(value: object) -> bool:
 
 def _entries(text: str, at: int, rows: LastValues) -> int:
     """Adds the objects of the list that began before `at`; answers where its end is."""
-    from mvcd.inspect import lastrows  # late: start-up
-
     decoder = json.JSONDecoder()
     space = re.compile(r"[\s,]*")
     while True:
@@ -148,8 +141,8 @@ def _entries(text: str, at: int, rows: LastValues) -> int:
 
 def _training_args(_path: str, file: BinaryIO, size: int, _wanted: str | None) -> Recorded:
     """A zip file of torch, of which only the pickle is taken: by its opcodes, nothing is run."""
-    from mvcd.inspect import pickledargs  # late: start-up
-    from mvcd.inspect.torchzip import looks_like
+    from mvcd.inspect import pickledargs
+    from mvcd.inspect.torchzip import looks_like  # late: start-up
     from mvcd.inspect.zipmembers import directory, located
 
     read_at = reading(file)
@@ -248,9 +241,6 @@ def _dvclive(path: str, file: BinaryIO, size: int, wanted: str | None) -> Record
 
 def _steps(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorded:
     """Only points: the last values are in the metrics.json beside it."""
-    from mvcd.inspect import lastrows  # late: start-up
-    from mvcd.inspect.lastrows import LastValues
-
     if size > MAX_ROWS_BYTES:
         raise ValueError(f"larger than {MAX_ROWS_BYTES >> 20} MiB")
     rows = LastValues(wanted)
@@ -260,11 +250,6 @@ def _steps(_path: str, file: BinaryIO, size: int, wanted: str | None) -> Recorde
 
 def _mlflow_metric(path: str, file: BinaryIO, _size: int, wanted: str | None) -> Recorded:
     """Lines of time in milliseconds, value and step."""
-    from mvcd.inspect.lastrows import (  # late: start-up
-        LastValues,
-        cell,
-    )
-
     rows = LastValues(wanted)
     moment = 0
     key = mlflow_key(path)
@@ -281,16 +266,12 @@ def _mlflow_param(path: str, file: BinaryIO, _size: int, _wanted: str | None) ->
 
 def _typed(text: str) -> Value:
     """A number or boolean as such; text, also "None" and "", as it is."""
-    from mvcd.inspect.lastrows import cell  # late: start-up
-
     found = cell(text)
     return scalar(text) if found is None else found
 
 
 def _wandb_config(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
     """Each setting is a table of `value` and `desc`; `_wandb` is W&B's own."""
-    from mvcd.inspect import yaml12  # late: start-up
-
     found = yaml12.load(_text(file))
     if not isinstance(found, dict):
         raise ValueError("neither a table nor a list")
@@ -332,8 +313,6 @@ def _inserted(match: re.Match[str], values: Mapping[str, Value]) -> str:
 
 def _hydra_overrides(_path: str, file: BinaryIO, _size: int, _wanted: str | None) -> Recorded:
     """A list of `key=value` or, for a new key, `+key=value`; `overrides.` stands before each key."""
-    from mvcd.inspect import yaml12  # late: start-up
-
     found = yaml12.load(_text(file))
     pairs = [str(item).partition("=") for item in found] if isinstance(found, list) else []
     return Recorded(

@@ -30,8 +30,9 @@ def read(
 
     `read_at` may raise OSError, which passes through; the content itself never makes this raise.
     """
-    if not may_hold_tensors(read_at(0, min(HEAD_BYTES, size))):
+    head = read_at(0, min(HEAD_BYTES, size))
+    if not may_hold_tensors(head):
         return None
     from mvcd.inspect import tensorreaders  # late: start-up
 
-    return tensorreaders.read(read_at, size, name, beside, cutting=cutting)
+    return tensorreaders.read(head, read_at, size, name, beside, cutting=cutting)

@@ -26,25 +26,23 @@ from mvcd.inspect import (
     xgboost,
     zipmembers,
 )
-from mvcd.inspect.beginnings import HEAD_BYTES
 from mvcd.inspect.spans import NotThisFormat, ReadAt
 from mvcd.inspect.tensorfile import Beside, Range, StoredTensor, TensorFile
 
 
 def read(
-    read_at: ReadAt, size: int, name: str, beside: Beside | None, *, cutting: bool
+    head: bytes, read_at: ReadAt, size: int, name: str, beside: Beside | None, *, cutting: bool
 ) -> TensorFile | None:
-    """Reads as `tensorfiles.read` does, which asks only about files that begin as one with tensors may."""
+    """Reads as `tensorfiles.read` does, which looked at the `head` and asks only if it may be one of these."""
     try:
-        return _read(read_at, size, name, beside, _BY_HEAD if cutting else _BY_HEAD + _WITHIN)
+        return _read(head, read_at, size, name, beside, _BY_HEAD if cutting else _BY_HEAD + _WITHIN)
     except NotThisFormat:
         return None
 
 
 def _read(
-    read_at: ReadAt, size: int, name: str, beside: Beside | None, readers: _Readers
+    head: bytes, read_at: ReadAt, size: int, name: str, beside: Beside | None, readers: _Readers
 ) -> TensorFile | None:
-    head = read_at(0, min(HEAD_BYTES, size))
     reader = next((read for looks_like, read in readers if looks_like(head, size)), None)
     found = None
     if reader is picklefile.read and dcp.looks_like(read_at, size):

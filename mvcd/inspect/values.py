@@ -15,15 +15,13 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, TypeGuard
+from typing import BinaryIO, TypeGuard
 
 from mvcd.inspect import inifile, lastrows, yaml12
 from mvcd.inspect.axes import is_axis
 from mvcd.inspect.flatten import flatten
+from mvcd.inspect.lastrows import UNREADABLE, LastValues
 from mvcd.objects.version import Value
-
-if TYPE_CHECKING:
-    from mvcd.inspect.lastrows import LastValues
 
 MAX_BYTES = 8 << 20
 """Largest document that is parsed (YAML, TOML and INI: 256 KiB, for their parsers are slow)."""
@@ -69,11 +67,6 @@ def parse_settings(path: str, data: bytes) -> Parsed:
 def read_metrics(path: str, file: BinaryIO, size: int, wanted: str | None = None) -> Parsed:
     """Metrics of a JSON, YAML, JSON lines, CSV or TSV file, or of a log of rows, by its suffix. `wanted` is one
     metric whose points are gathered too. OSError passes through."""
-    from mvcd.inspect.lastrows import (  # late: start-up
-        UNREADABLE,
-        LastValues,
-    )
-
     name = path.rpartition("/")[2].lower()
     stem, _, suffix = name.rpartition(".")
     rows = LastValues(wanted)
@@ -205,8 +198,6 @@ def _are_rows(found: object) -> TypeGuard[list[dict[str, object]]]:
 
 
 def _last_of_rows(value: object) -> object:
-    from mvcd.inspect.lastrows import LastValues  # late: start-up
-
     if not _are_rows(value):
         return value
     rows = LastValues()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mvcd.errors import Failure, UsageError
 from mvcd.ids import Digest
+from mvcd.objects.manifest import edit_manifest
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.compare.sides import Side, Sides, sides_of
 from mvcd.repo.contents.files import ABSENT, Placed
@@ -124,8 +125,6 @@ def _narrowed(core: Core, sides: Sides, files: Sequence[Mapping[str, Placed]]) -
 
 
 def _narrow(core: Core, side: Side, files: Mapping[str, Placed], made: dict[Digest, bytes]) -> Side:
-    from mvcd.objects.manifest import edit_manifest  # late: start-up
-
     def fetch(id: Digest) -> bytes:
         data = made.get(id)
         return side.fetch(id) if data is None else data

@@ -76,7 +76,7 @@ def test_the_renamed_file_is_not_read(files: Bench, monkeypatch: pytest.MonkeyPa
             read.update(source.path for source in known)
             return super().run(known, *rest, **more)
 
-    monkeypatch.setattr("mvcd.repo.workspace.workspace.Ingest", Noting)
+    monkeypatch.setattr("mvcd.repo.intake.ingest.Ingest", Noting)
     assert told(files.repo.status()) == {"renamed": ["lr.yaml -> rate.yaml"]}
     assert "model.bin" in read
     assert "rate.yaml" not in read
