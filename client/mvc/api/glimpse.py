@@ -1,4 +1,4 @@
-"""Names in a repository, for completion and prompts: read in some 10 ms, where opening one takes 100 and more.
+"""Names in a repository, for completion and prompts: those of refs are read in some 10 ms, without opening it.
 
 Nothing is locked and nothing written. Whatever cannot be read is taken for absent.
 """
@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mvc.api.repo import Repo
+    from mvcd.repo.core.core import Core
 
 __all__ = ["Glimpse"]
 
@@ -90,19 +90,19 @@ class Glimpse:
 
     def metrics(self) -> list[str]:
         """Metrics of HEAD's version."""
-        return self._ask(lambda repo: list(repo.show("HEAD").metrics))
+        return self._ask(lambda core: list(core.version(core.head().version).metrics))
 
     def hyperparameters(self) -> list[str]:
         """Hyperparameters of HEAD's version."""
-        return self._ask(lambda repo: list(repo.show("HEAD").hyperparameters))
+        return self._ask(lambda core: list(core.version(core.head().version).hyperparameters))
 
     def numbers(self) -> list[str]:
         """Versions of HEAD's line as v12, the newest first; no more than 1,000."""
-        return self._ask(lambda repo: [f"v{n}" for n in _last(repo.head.number, 1000)])
+        return self._ask(lambda core: [f"v{n}" for n in _last(core.head().number, 1000)])
 
     def paths(self, rev: str) -> list[str]:
         """Paths of the files of a version."""
-        return self._ask(lambda repo: [entry.path for entry in repo.ls(rev)])
+        return self._ask(lambda core: _paths(core, rev))
 
     def _names(self, prefix: str) -> list[str]:
         if self.root is None:
@@ -118,20 +118,26 @@ class Glimpse:
         elsewhere = _table(self.settings, "store").get("path")
         return inside if elsewhere is None else os.path.join(root, str(elsewhere))
 
-    def _ask(self, question: Callable[[Repo], list[str]]) -> list[str]:
+    def _ask(self, question: Callable[[Core], list[str]]) -> list[str]:
+        """Asks the engine, since all that `Repo` can do besides takes time to load."""
         if self.root is None:
             return []
-        from mvc.api.errors import MvcError  # late: start-up
-        from mvc.api.repo import Repo
+        from mvc.api.opened import secret  # late: start-up
+        from mvcd.errors import MvcError
+        from mvcd.repo.core.core import open_at
 
         try:
-            repo = Repo.open(self.root)
-            try:
-                return question(repo)
-            finally:
-                repo.close()
+            with open_at(self.root) as core:
+                core.secret = secret
+                return question(core)
         except (MvcError, OSError):
             return []
+
+
+def _paths(core: Core, rev: str) -> list[str]:
+    from mvcd.repo.history import listing  # late: start-up
+
+    return [entry.path for entry in listing.ls(core, rev)]
 
 
 def setting_keys() -> Iterator[tuple[str, str, bool]]:
