@@ -21,7 +21,7 @@ from mvcd.objects import messages as pb
 from mvcd.objects import versionrecord
 from mvcd.objects.canonical import corrupt, split_ids
 from mvcd.objects.tree import Fetch
-from mvcd.objects.version import Component, ComponentRoot, Trigger, Value
+from mvcd.objects.version import Component, ComponentRoot, Trigger, Value, Version
 
 MISSING = object()
 """What `hyperparameter` and `metric` answer for a key that is not there; None is a value."""
@@ -57,6 +57,10 @@ class Glance:
         if self._read is None:
             self._read = _parsed(pb.Version, self._data, "a version")
         return self._read
+
+    def whole(self) -> Version:
+        """Decodes all of it. Raises CorruptObject."""
+        return Version.decode(self._data)
 
     @property
     def author(self) -> str:

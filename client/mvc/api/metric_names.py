@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from mvcd.inspect.axes import is_axis, is_same_figure, short_name
@@ -40,6 +41,7 @@ def without_copies(
     }
 
 
+@lru_cache(maxsize=4096)
 def has_direction(key: str) -> bool:
     """Whether the name of a metric tells what is better, higher or lower."""
     from mvcd.inspect.direction import Direction, MetricRules  # late: start-up

@@ -11,7 +11,7 @@ from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.whereabouts import Whereabouts
-from mvcd.repo.records.annotations import texts_of
+from mvcd.repo.records.annotations import Texts, texts_of
 from mvcd.repo.records.names import written
 from mvcd.repo.records.refs import EMPTY_ID, HEADS, PRUNED, REMOTES, STAGES, TAGS, target_of
 from mvcd.repo.records.versionentry import HistoryEntry
@@ -33,6 +33,7 @@ def history(
     With `component`, only versions that changed it against their first parent.
     """
     names, where, numbers = names_by_version(core), Whereabouts(core), Numbers(core)
+    texts = Texts(core.store)
     if starts is None:
         starts = heads(core, start, all_refs=all_refs)
     count = 0
@@ -42,9 +43,8 @@ def history(
         if component is not None and not _touches(core, version, component):
             continue
         count += 1
-        texts = texts_of(core.store, id)
-        numbered = numbers.names(id, version.generation)
-        yield HistoryEntry(id, version, tuple(names.get(id, ())), where.of(id), texts, numbered)
+        numbered, refs = numbers.names(id, version.generation), tuple(names.get(id, ()))
+        yield HistoryEntry(id, version, refs, where.of(id), texts.of(id), numbered)
 
 
 def heads(core: Core, start: str = "HEAD", *, all_refs: bool = False) -> set[VersionId]:

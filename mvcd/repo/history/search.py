@@ -15,7 +15,7 @@ from mvcd.repo.core.numbers import Numbers
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.walk import RefNames, ancestors, selected
 from mvcd.repo.history.whereabouts import Whereabouts
-from mvcd.repo.records.annotations import texts_of
+from mvcd.repo.records.annotations import Texts
 from mvcd.repo.records.versionentry import HistoryEntry
 
 if TYPE_CHECKING:
@@ -109,13 +109,11 @@ def find(
     if best is not None:
         versions = iter(_best(core, versions, best, lowest, limit if limit is not None else 10))
     names, known, numbers = names_by_version(core), Whereabouts(core), Numbers(core)
+    texts = Texts(core.store)
     for version in islice(versions, limit):
         id = version.id
-        texts = texts_of(core.store, id)
-        numbered = numbers.names(id, version.generation)
-        yield HistoryEntry(
-            id, core.version(id), tuple(names.get(id, ())), known.of(id), texts, numbered
-        )
+        numbered, refs = numbers.names(id, version.generation), tuple(names.get(id, ()))
+        yield HistoryEntry(id, version.whole(), refs, known.of(id), texts.of(id), numbered)
 
 
 def _touching(core: Core, subject: Subject, versions: Iterable[Glance]) -> Iterator[Glance]:

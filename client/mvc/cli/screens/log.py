@@ -89,6 +89,7 @@ def full(
     verbose: bool,
     signatures: Signatures | None = None,
 ) -> Iterator[str]:
+    columns = text.room()
     for index, version in enumerate(versions):
         if index:
             yield ""
@@ -98,7 +99,9 @@ def full(
         yield heading(version)
         trigger = "" if version.trigger == "manual" else f"  [{version.trigger}]"
         time = text.moment(version.time) if verbose else text.when(version.time, now)
-        yield click.style(_made(time, version.author, trigger, whole=verbose), dim=True)
+        yield click.style(
+            _made(time, version.author, trigger, None if verbose else columns), dim=True
+        )
         if version.pruned is not None:
             for name, said in pruning.facts(version.pruned, now):
                 yield click.style(f"    {name} {said}", dim=True)
@@ -107,26 +110,24 @@ def full(
         for line in version.message.strip().split("\n"):
             yield f"    {text.safe(line)}".rstrip()
         yield from (f"    {line}" for line in notes.short(version.annotations))
-        if metrics := _some_metrics(version, None if verbose else _MAX_METRICS):
+        if metrics := _some_metrics(version, None if verbose else _MAX_METRICS, columns):
             yield f"    {metrics}"
 
 
-def _made(time: str, author: str, trigger: str, *, whole: bool) -> str:
-    """When, by whom and how; an author's mail address only where it has room, or if the `whole` is wanted."""
-    columns = text.room()
+def _made(time: str, author: str, trigger: str, columns: int | None) -> str:
+    """When, by whom and how; an author's mail address only where it has room."""
     line = f"    {time}  {text.safe(author)}{trigger}"
-    if whole or columns is None or text.width(line) <= columns:
+    if columns is None or text.width(line) <= columns:
         return line
     name = author.partition(" <")[0] or author
     return f"    {time}  {text.safe(name)}{trigger}"
 
 
-def _some_metrics(version: Version, limit: int | None) -> str:
+def _some_metrics(version: Version, limit: int | None, columns: int | None) -> str:
     """As many as `limit` allows and the terminal has room for, at least one, and how many more there are."""
     found = without_copies(version.metrics)
     keys = ranked(key for key in found if not is_axis(key))
     every = [f"{text.safe(k)} {click.style(text.number(found[k]), bold=True)}" for k in keys]
-    columns = text.room()
     shown = every[:limit]
     while limit is not None and columns and len(shown) > 1:
         if text.width(_counted(every, shown)) + _INDENT_COLUMNS <= columns:
@@ -143,6 +144,7 @@ def _counted(every: Sequence[str], shown: Sequence[str]) -> str:
 def oneline(
     versions: Iterable[Version | Folded], *, signatures: Signatures | None = None
 ) -> Iterator[str]:
+    columns = text.room()
     for version in versions:
         if isinstance(version, Folded):
             yield str(version)
@@ -151,12 +153,11 @@ def oneline(
             gone = " [pruned]" if version.pruned is not None else ""
             noted = " [annotated]" if version.annotations else ""
             head = f"{heading(version)}{signed}{gone}{noted}"
-            yield f"{head} {_fitting(text.first_line(version.message), text.width(head))}"
+            yield f"{head} {_fitting(text.first_line(version.message), text.width(head), columns)}"
 
 
-def _fitting(message: str, taken: int) -> str:
+def _fitting(message: str, taken: int, columns: int | None) -> str:
     """As much as a terminal has beside what is taken; half of it at least, on a next line if need be."""
-    columns = text.room()
     return message if columns is None else text.cut(message, max(columns - taken - 1, columns // 2))
 
 
