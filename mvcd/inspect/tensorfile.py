@@ -5,7 +5,6 @@ Unlike a `Layout` it rules no cut points, so it may say more: metadata, tensors 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -52,6 +51,8 @@ def number_in(text: str) -> str | int | float:
 
 def digested(texts: Sequence[str]) -> Metadata:
     """A list of texts as metadata: itself, or digested if it is long."""
+    import hashlib  # late: start-up
+
     if len(texts) <= LISTED_VALUES:
         return tuple(texts)
     digest = hashlib.blake2b(digest_size=16)

@@ -125,8 +125,8 @@ class Face:
 
 
 def _print(lines: Iterable[str]) -> None:
-    """Writes many lines at once: each by itself took a third of the time of a long log. Who reads a pipe has each
-    as it is found, and what was found before an error is there in any case."""
+    """Writes many lines at once: each by itself took a third of the time of a long log. Who reads a pipe has
+    each as it is found, and what was found before an error is there in any case."""
     most = 1 if _is_pipe(sys.stdout) else _BLOCK_LINES
     block: list[str] = []
     try:

@@ -7,6 +7,8 @@ would otherwise reach the terminal as commands.
 from __future__ import annotations
 
 import math
+import os
+import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -116,9 +118,14 @@ def middle(line: str, columns: int) -> str:
 
 def room() -> int | None:
     """Columns of the terminal; None where there is none, as in a pipe, unless COLUMNS says."""
-    from shutil import get_terminal_size  # late: start-up; it loads every compressor there is
-
-    return get_terminal_size(fallback=(0, 0)).columns or None
+    # As shutil.get_terminal_size does it, which loads every compressor there is.
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno()).columns or None  # type: ignore[union-attr]
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def short(id: str) -> str:

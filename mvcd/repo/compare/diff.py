@@ -128,10 +128,12 @@ def _same(old: Mapping[str, Value], new: Mapping[str, Value], key: str) -> bool:
 
 
 def _tensors(sides: Sides) -> WeightChanges:
+    weights = [side.version.components[Component.WEIGHTS].root for side in (sides.old, sides.new)]
+    if weights[0] == weights[1]:
+        return WeightChanges()
     from mvcd.repo.compare.tensorchanges import compare_tensors  # late: start-up
 
-    weights = [side.version.components[Component.WEIGHTS].root for side in (sides.old, sides.new)]
-    return compare_tensors(sides) if weights[0] != weights[1] else WeightChanges()
+    return compare_tensors(sides)
 
 
 def patch(sides: Sides, components: Collection[Component]) -> Iterator[str]:

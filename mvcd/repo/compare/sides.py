@@ -117,14 +117,14 @@ class Sides:
 
 def sides_of(core: Core, old: str | None = None, new: str | None = None) -> Sides:
     """Takes up `old` (None: HEAD) and `new` (None: the workspace, as it is at this moment)."""
-    from mvcd.repo.workspace.workspace import ScannedWorkspace  # late: start-up
-
     fetch = CachingFetch(core.fetch)
     old_id = core.resolve(old or "HEAD")
     left = Side(old_id, core.version(old_id), fetch)
     if new is not None:
         new_id = core.resolve(new)
         return Sides(left, Side(new_id, core.version(new_id), fetch), core.monitor)
+    from mvcd.repo.workspace.workspace import ScannedWorkspace  # late: start-up
+
     workspace = ScannedWorkspace(core)
     unsaved, through = workspace.unsaved
     for path, why in list(workspace.unreadable.reasons.items())[:_NAMED_PATHS]:

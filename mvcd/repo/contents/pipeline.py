@@ -11,9 +11,11 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -27,14 +29,18 @@ class Pipeline:
     """`submit(call, receive)` runs `call()` in a worker and later `receive(result)` in this thread."""
 
     def __init__(self, *, workers: int | None = None) -> None:
-        count = workers or worker_count()
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="mvc-encode")
-        self._limit = count + 2
+        self._workers = workers or worker_count()
+        self._limit = self._workers + 2
+        self._pool: ThreadPoolExecutor | None = None
         self._pending: deque[tuple[Future[Any], Callable[[Any], None]]] = deque()
 
     def submit(self, call: Callable[[], T], receive: Callable[[T], None]) -> None:
         while len(self._pending) >= self._limit:
             self._receive_oldest()
+        if self._pool is None:  # with the first call: where all is small there is none
+            from concurrent.futures import ThreadPoolExecutor  # late: start-up
+
+            self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="mvc-encode")
         self._pending.append((self._pool.submit(call), receive))
 
     def drain(self) -> None:
@@ -55,4 +61,5 @@ class Pipeline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)

@@ -31,18 +31,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mvcd.errors import Failure
-from mvcd.inspect.components import ComponentRules
 from mvcd.objects.tree import Fetch
 from mvcd.objects.version import Version
 from mvcd.repo.contents.files import ABSENT, VersionFiles, read_entry
-from mvcd.repo.workspace.ignore import IgnoreRules
-from mvcd.repo.workspace.linked import Follow, rule
 
 if TYPE_CHECKING:
+    from mvcd.inspect.components import ComponentRules
     from mvcd.inspect.direction import MetricRules
     from mvcd.repo.bases import stated
     from mvcd.repo.contents.digests import DigestAlgorithm
     from mvcd.repo.core.core import Core
+    from mvcd.repo.workspace.ignore import IgnoreRules
+    from mvcd.repo.workspace.linked import Follow
 
 FILE = "mvc.toml"
 MAX_SETTINGS_BYTES = 1 << 20
@@ -103,6 +103,8 @@ def parse(data: bytes, where: str) -> Settings:
 
 def component_rules(settings: Settings) -> ComponentRules:
     """The built-in rules, overridden by the workspace's own. Raises Failure on a bad table."""
+    from mvcd.inspect.components import ComponentRules  # late: start-up
+
     overrides = settings.get("components")
     rules = ComponentRules.default()
     if overrides is None:
@@ -115,6 +117,8 @@ def component_rules(settings: Settings) -> ComponentRules:
 
 def followed_links(settings: Settings) -> Follow | None:
     """Which links are followed; None if none is. Raises Failure."""
+    from mvcd.repo.workspace.linked import rule  # late: start-up
+
     table = settings.get("links")
     if table is None:
         return None
@@ -126,6 +130,8 @@ def followed_links(settings: Settings) -> Follow | None:
 
 def top_rules(settings: Settings) -> IgnoreRules:
     """What is left out before any ignore file is looked at, and which of these count. Raises Failure."""
+    from mvcd.repo.workspace.ignore import IgnoreRules  # late: start-up
+
     table = settings.get("ignore", {})
     git = table.get("gitignore", False) if isinstance(table, dict) else None
     if not isinstance(git, bool):

@@ -157,13 +157,16 @@ def _top(face: Face, top: int | None) -> int | None:
 def _screen(
     diff: Diff, names: tuple[str, str], form: str | None, *, verbose: bool
 ) -> Iterator[str]:
-    from mvc.cli.screens.diff import markdown, stat, whole  # late: start-up
+    if form == "stat":
+        from mvc.cli.screens.diff import stat  # late: start-up
 
-    match form:
-        case "stat":
-            return stat.lines(diff, *names)
-        case "md":
-            return markdown.lines(diff, *names)
+        return stat.lines(diff, *names)
+    if form == "md":
+        from mvc.cli.screens.diff import markdown  # late: start-up
+
+        return markdown.lines(diff, *names)
+    from mvc.cli.screens.diff import whole  # late: start-up
+
     return whole.lines(diff, *names, verbose=verbose)
 
 
