@@ -59,8 +59,10 @@ class Glance:
         return self._read
 
     def whole(self) -> Version:
-        """Decodes all of it. Raises CorruptObject."""
-        return Version.decode(self._data)
+        """All of it. Raises CorruptObject."""
+        if self._read is None or not self._data:
+            return Version.decode(self._data)
+        return Version.of_message(self._read)
 
     @property
     def author(self) -> str:

@@ -52,6 +52,14 @@ class Component(StrEnum):
     DATA = "data"
     RESULTS = "results"
 
+    __hash__ = (
+        str.__hash__
+    )  # that of enums is written in Python, and every version has dicts by component
+
+
+_COMPONENTS = tuple((component, component.value) for component in Component)
+_NO_FILES = ComponentRoot()
+
 
 class SubPart(StrEnum):
     """What is told apart within a component, where people name components."""
@@ -84,6 +92,9 @@ class Provenance:
     packages_digest: str = ""
 
 
+_UNKNOWN = Provenance()
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """`components` always has all five; `time_us` counts microseconds since 1970-01-01T00:00Z."""
@@ -103,9 +114,8 @@ class Version:
 
     def __post_init__(self) -> None:
         given = self.components
-        object.__setattr__(
-            self, "components", {c: given.get(c, ComponentRoot()) for c in Component}
-        )
+        whole = {component: given.get(component, _NO_FILES) for component, _ in _COMPONENTS}
+        object.__setattr__(self, "components", whole)
 
     def __hash__(self) -> int:
         return hash((self.parents, self.generation, self.author, self.time_us, self.message))
@@ -152,6 +162,15 @@ class Version:
         except ValueError as error:
             raise corrupt("a version", str(error)) from error
         return version
+
+    @classmethod
+    def of_message(cls, message: pb.Version) -> Version:
+        """A version that was found legal when it was stored, and whose digest was checked. Raises CorruptObject
+        for what no version could express."""
+        try:
+            return _read_version(message)
+        except ValueError as error:
+            raise corrupt("a version", str(error)) from error
 
     def _check(self) -> None:
         """Raises ValueError unless every rule that one version can break holds."""
@@ -233,7 +252,7 @@ def _of_record(data: bytes) -> Version | None:
     try:
         roots = {
             component: ComponentRoot(NodeId(root[0]), root[1], root[2])
-            for component, root in zip(Component, found.components, strict=True)
+            for (component, _), root in zip(_COMPONENTS, found.components, strict=True)
             if root is not None
         }
         version = Version(
@@ -259,17 +278,17 @@ def _of_record(data: bytes) -> Version | None:
 def _read_version(message: pb.Version) -> Version:
     """Raises ValueError for what a Version could not express; `_check` has the other rules."""
     components = {}
-    for component in Component:
-        if message.HasField(component.value):
-            field = getattr(message, component.value)
+    for component, name in _COMPONENTS:
+        if message.HasField(name):
+            field = getattr(message, name)
             components[component] = ComponentRoot(NodeId(field.root), field.files, field.size)
-    provenance = Provenance()
+    provenance = _UNKNOWN
     if message.HasField("provenance"):
         p = message.provenance
         provenance = Provenance(
             p.git_commit, p.git_dirty, tuple(p.command), p.host, p.python, p.packages_digest
         )
-        if provenance == Provenance():
+        if provenance == _UNKNOWN:
             raise ValueError("an empty provenance is written out")
     return Version(
         parents=tuple([VersionId(parent) for parent in message.parents]),
