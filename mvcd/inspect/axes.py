@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Any
 
 STEPS = ("step", "global_step", "iteration", "iter", "total_timesteps", "epoch")
@@ -17,6 +18,7 @@ _CLOCKS = frozenset(
 _PARTS = re.compile(r"[./]")
 
 
+@lru_cache(maxsize=4096)
 def is_axis(key: str) -> bool:
     """Whether `key` (`epoch`, `train/global_step`, `time`) counts steps or tells a time.
 

@@ -36,7 +36,7 @@ MAX_PARENTS = 2
 Value = str | float | int | bool | None
 """A flattened setting or metric. Integers have 64 bits; larger ones are kept as text by whoever reads them."""
 
-_PLAIN_RECORDS = 500
+_PLAIN_VERSIONS = 500
 """Records that are read without protobuf, before it pays to load it: it reads one in two thirds of the time."""
 _read_plainly = count()
 
@@ -151,7 +151,7 @@ class Version:
     @classmethod
     def decode(cls, data: bytes) -> Version:
         """Raises CorruptObject unless `data` is the canonical form of a legal version."""
-        if not pb.loaded() and next(_read_plainly) < _PLAIN_RECORDS:
+        if not pb.loaded() and next(_read_plainly) < _PLAIN_VERSIONS:
             version = _of_record(data)
             if version is not None:
                 return version

@@ -41,14 +41,19 @@ _OF_COMPONENT = frozenset((_ROOT, _FILES, _SIZE))
 _COMMIT, _DIRTY, _COMMAND = 1 << 3 | _BYTES, 2 << 3, 3 << 3 | _BYTES
 _HOST, _PYTHON, _PACKAGES = 4 << 3 | _BYTES, 5 << 3 | _BYTES, 6 << 3 | _BYTES
 _OF_PROVENANCE = frozenset((_COMMIT, _DIRTY, _COMMAND, _HOST, _PYTHON, _PACKAGES))
-_KEY = 1 << 3 | _BYTES
-_TEXT, _FLOAT, _INTEGER, _FLAG = 2 << 3 | _BYTES, 3 << 3 | _EIGHT_BYTES, 4 << 3, 5 << 3
+_KEY, _TEXT, _FLOAT, _INTEGER, _FLAG = (
+    1 << 3 | _BYTES,
+    2 << 3 | _BYTES,
+    3 << 3 | _EIGHT_BYTES,
+    4 << 3,
+    5 << 3,
+)
 
 _NAN = struct.pack("<d", math.nan)
 Scalar = str | float | int | bool | None
 
 
-class Provenance(NamedTuple):
+class PlainProvenance(NamedTuple):
     git_commit: str
     git_dirty: bool
     command: tuple[str, ...]
@@ -57,7 +62,7 @@ class Provenance(NamedTuple):
     packages_digest: str
 
 
-class Record(NamedTuple):
+class PlainRecord(NamedTuple):
     """What a record says. `components` are root, files and size of each, None of one that has no files."""
 
     parents: list[bytes]
@@ -70,7 +75,7 @@ class Record(NamedTuple):
     trigger: int
     hyperparameters: dict[str, Scalar]
     metrics: dict[str, Scalar]
-    provenance: Provenance | None
+    provenance: PlainProvenance | None
     tracked: tuple[str, ...]
 
 
@@ -78,12 +83,12 @@ class _OtherForm(Exception):
     """The bytes are not in canonical form, or not for certain."""
 
 
-def read(data: bytes) -> Record | None:
+def read(data: bytes) -> PlainRecord | None:
     """Reads a record; None if protobuf has to say what it is."""
     try:
         found, rows = _fields(data, _OF_VERSION, _REPEATED)
         provenance = found.get(_PROVENANCE)
-        return Record(
+        return PlainRecord(
             parents=rows[_PARENT],
             generation=found.get(_GENERATION, 0),
             components=[_component(found.get(tag)) for tag in _COMPONENTS],
@@ -183,7 +188,7 @@ def _component(data: bytes | None) -> tuple[bytes, int, int] | None:
     return found.get(_ROOT, b""), found.get(_FILES, 0), found.get(_SIZE, 0)
 
 
-def _provenance(data: bytes) -> Provenance:
+def _provenance(data: bytes) -> PlainProvenance:
     found, rows = _fields(data, _OF_PROVENANCE, (_COMMAND,))
     dirty = found.get(_DIRTY, 0)
     if dirty > 1:
@@ -191,7 +196,7 @@ def _provenance(data: bytes) -> Provenance:
     command = tuple([word.decode() for word in rows[_COMMAND]])
     host, python = found.get(_HOST, b"").decode(), found.get(_PYTHON, b"").decode()
     packages = found.get(_PACKAGES, b"").decode()
-    return Provenance(
+    return PlainProvenance(
         found.get(_COMMIT, b"").decode(), bool(dirty), command, host, python, packages
     )
 

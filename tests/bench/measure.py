@@ -142,6 +142,11 @@ class Rounds:
         pairs = zip(self.of(name), self.of(other), strict=True)
         return statistics.median(a.wall / b.wall for a, b in pairs)
 
+    def cpu_ratio(self, name: str, other: str) -> float:
+        """The median over the rounds of cpu(name) / cpu(other), both from the same round."""
+        pairs = zip(self.of(name), self.of(other), strict=True)
+        return statistics.median(a.cpu / b.cpu for a, b in pairs)
+
     def difference(self, name: str, other: str) -> float:
         """The median over the rounds of wall(name) - wall(other), in seconds."""
         pairs = zip(self.of(name), self.of(other), strict=True)

@@ -36,7 +36,7 @@ _ENGINE: Table = {
         "codec/test_planes": "_planes",
         "codec/test_rans": "_rans",
     },
-    "mvcd.objects": {"objects/test_entry": "reserved"},
+    "mvcd.objects": {"objects/test_entry": "reserved", "objects/test_versionrecord": "messages"},
     "mvcd.inspect": {
         "inspect/test_tables": "arrow columns samples table",
         "inspect/test_lastrows": "axes delimited",
@@ -48,7 +48,7 @@ _ENGINE: Table = {
         "inspect/test_picklefile": "packedpickle",
         "inspect/test_tflite": "flatbuffer",
         "inspect/test_trees": "jsonwalk lightgbm xgboost",
-        "inspect/test_tensorfiles": "cursor gguf npz onnx onnxtensor protowire tensorfile tfcheckpoint",
+        "inspect/test_tensorfiles": "beginnings cursor gguf npz onnx onnxtensor protowire tensorfile tensorreaders tfcheckpoint",
         "inspect/test_parquetfooter": "thriftwire",
         "inspect/test_torchzip": "zipmembers",
         "inspect/test_safetensors": "spans",
@@ -147,7 +147,7 @@ _REPO: Table = {
     },
     "mvcd.repo.records": {
         "repo/records/test_revisions": "refs",
-        "repo/compare/test_diff": "results",
+        "repo/compare/test_diff": "differences results",
         "repo/change/test_commit": "committed",
         "repo/history/test_history": "standing versionentry",
         "repo/release/test_stages": "stages",

@@ -1,4 +1,4 @@
-"""What importers need besides `Repo`: the outcome of bringing names, and git's options that are safe."""
+"""The outcome of bringing names, and the options of git that are safe: importers need them besides `Repo`."""
 
 from __future__ import annotations
 

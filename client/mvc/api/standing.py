@@ -1,4 +1,4 @@
-"""Where a workspace stands: HEAD, what differs from it, branches and tags."""
+"""The place where a workspace stands: HEAD, what differs from it, branches and tags."""
 
 from __future__ import annotations
 

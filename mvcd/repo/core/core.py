@@ -348,9 +348,8 @@ class Core:
         for id, missing in zip(ids, session.missing(ids), strict=True):
             if missing:
                 raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
-        for id in marked_by(self.store.refs(PRUNED)).keys() & set(
-            ids
-        ):  # else nothing holds its content
+        pruned = marked_by(self.store.refs(PRUNED)).keys()
+        for id in pruned & set(ids):  # else nothing holds its content
             parts = self.version(id).components.values()
             session.missing([part.root for part in parts if part.root is not None])
 
@@ -399,15 +398,13 @@ def create(
     try:
         start = RefUpdate(head_name(workspace), None, HeadValue(DEFAULT_BRANCH).encode())
         stale = [RefUpdate(name, value, None) for name, value in opened.refs().items()]
-        opened.update_refs(
-            [*stale, start], operation=operations.encode(context, "init", "init", [start])
-        )
+        record = operations.encode(context, "init", "init", [start])
+        opened.update_refs([*stale, start], operation=record)
         config = place.config()
         config.write(settings | dict(more or {}))
         os.unlink(place.beginning)
-        return Core(
-            place, opened, config, monitor=monitor or Silent(), lock_timeout=60.0, clock=clock
-        )
+        heard = monitor or Silent()
+        return Core(place, opened, config, monitor=heard, lock_timeout=60.0, clock=clock)
     except BaseException:
         opened.close()
         raise
@@ -449,6 +446,5 @@ def open_at(
     place = location.find_any(path)
     config = place.config()
     store = open_store(place.store_path(config))
-    return Core(
-        place, store, config, monitor=monitor or Silent(), lock_timeout=lock_timeout, clock=clock
-    )
+    heard = monitor or Silent()
+    return Core(place, store, config, monitor=heard, lock_timeout=lock_timeout, clock=clock)

@@ -20,7 +20,7 @@ MAX_KEYS = 1000
 """Keys of a version that have a value, for who writes."""
 END_US = 1 << 62
 """Microseconds since 1970 that no annotation reaches."""
-_MOST_LOOKS = 64
+_SINGLE_VERSIONS = 64
 """Versions whose annotations are looked up one by one."""
 DESCRIPTION = "description"
 """The key of a version's description."""
@@ -222,7 +222,7 @@ class Texts:
         self._all: Mapping[VersionId, dict[str, str]] | None = None
 
     def of(self, id: VersionId) -> dict[str, str]:
-        if self._all is None and self._looks < _MOST_LOOKS:
+        if self._all is None and self._looks < _SINGLE_VERSIONS:
             self._looks += 1
             return texts_of(self._store, id)
         if self._all is None:
