@@ -48,7 +48,9 @@ _ENGINE: Table = {
         "inspect/test_picklefile": "packedpickle",
         "inspect/test_tflite": "flatbuffer",
         "inspect/test_trees": "jsonwalk lightgbm xgboost",
-        "inspect/test_tensorfiles": "beginnings cursor gguf npz onnx onnxtensor protowire tensorfile tensorreaders tfcheckpoint",
+        "inspect/test_tensorfiles": (
+            "beginnings cursor gguf npz onnx onnxtensor protowire tensorfile tensorreaders tfcheckpoint"
+        ),
         "inspect/test_parquetfooter": "thriftwire",
         "inspect/test_torchzip": "zipmembers",
         "inspect/test_safetensors": "spans",
