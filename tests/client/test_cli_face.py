@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,15 @@ def test_what_a_terminal_cannot_show_does_not_end_a_command(saved: Path) -> None
         [sys.executable, "-m", "mvc", "status"], capture_output=True, env=environment, check=True
     )
     assert b"\\u6a21\\u578b.py" in done.stdout
+
+
+def test_lines_that_were_found_before_an_error_are_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def lines() -> Iterator[str]:
+        yield from map(str, range(300))
+        raise ValueError("the rest cannot be read")
+
+    with pytest.raises(ValueError, match="the rest"):
+        Face().page(lines())
+    assert capsys.readouterr().out == "".join(f"{number}\n" for number in range(300))
