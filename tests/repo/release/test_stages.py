@@ -262,7 +262,7 @@ def test_undo_of_another_verb_leaves_records_alone(three: Bench) -> None:
     """As a pull's: the records are other people's."""
     record = promote(three, "v1").promotion
     operation = next(three.repo.operations())
-    foreign = replace(operation, verb="pull")
+    foreign = operation._replace(verb="pull")
     assert compensation(three.repo._core, foreign, three.context()) == []
     assert stages.values(store(three), "production") == {1: record.encode()}
 
