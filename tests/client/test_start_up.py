@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from mvcd.repo.ondisk.statcache import FileStat
 from tests.support.commandline import Mvc
 
 _PROBE = """
@@ -57,7 +59,10 @@ def saved(mvc: Mvc, work: Path) -> Path:
     for number in range(3):
         (work / "metrics.json").write_text(json.dumps({"acc": number / 10}))
         mvc("commit", "-m", f"version {number}")
-    mvc("status")  # files are older than the clock's tick from the second look on, and known
+    files = [path for path in work.iterdir() if path.is_file()]
+    while any(FileStat.of(os.stat(path)).racy(time.time_ns()) for path in files):
+        time.sleep(0.01)  # for a tick of the clock: stamps prove nothing before
+    mvc("status")
     return work
 
 
