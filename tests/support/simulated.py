@@ -6,8 +6,8 @@
 
 All that happens follows from the random numbers, so what failed fails again. Hypothesis draws the seed, and
 not the numbers: its own `st.randoms` belongs to one thread. Clients are programs on machines of their own: each
-has objects of its own over its own `Blobs`, no lock is held by one while another waits for it, and only one runs
-at a time. At each call, the next to run is drawn. Time goes by only here: each call takes some, and
+has objects of its own over its own `Blobs`, no lock is held by one while another waits for it, and only one
+runs at a time. At each call, the next to run is drawn. Time goes by only here: each call takes some, and
 `bucket.now_ns` is the bucket's clock.
 
 What was seen of real buckets, and what a network does between them, is here:
@@ -36,11 +36,11 @@ from typing import Literal, TypeVar
 from mvcd.errors import IntegrityError, RemoteUnreachable
 from mvcd.ids import Bytes
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, BlobInfo, InDoubt, Tag
+from tests.support.turns import Turns
 
 T = TypeVar("T")
 
 START_NS = 1_800_000_000 * 10**9
-_WAIT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Bucket:
     _under_way: list[Callable[[], object]] = field(default_factory=list)
     _quorum_back_in: int = 0
     _writes: int = 0
-    _turns: _Turns | None = None
+    _turns: Turns | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     """Held for one call; threads that a program starts for itself are threads all the same."""
 
@@ -97,7 +97,7 @@ class Bucket:
 
     def together(self, programs: Sequence[Callable[[], object]]) -> list[BaseException | None]:
         """Runs the programs to their ends, by turns. Answers how each ended: None, or what it raised."""
-        self._turns = _Turns(self.random, len(programs))
+        self._turns = Turns(self.random, len(programs))
         try:
             return self._turns.run(programs)
         finally:
@@ -306,52 +306,3 @@ class SimulatedBlobs:
 
     def _unreachable(self, what: str, accident: str) -> RemoteUnreachable:
         return RemoteUnreachable(f"{self.url} does not answer", cause=f"{what}: {accident}")
-
-
-class _Turns:
-    """Threads of which one runs at a time; who is next is drawn. Threads that a program starts itself do not
-    take part: they go on while its turn lasts."""
-
-    def __init__(self, draw: random.Random, count: int) -> None:
-        self._random = draw
-        self._batons = [threading.Semaphore(0) for _ in range(count)]
-        self._alive = list(range(count))
-        self._ended = threading.Semaphore(0)
-        self._mine = threading.local()
-
-    def run(self, programs: Sequence[Callable[[], object]]) -> list[BaseException | None]:
-        ends: list[BaseException | None] = [None] * len(programs)
-
-        def go(number: int) -> None:
-            self._mine.number = number
-            self._wait(number)
-            try:
-                programs[number]()
-            except BaseException as error:  # told to the caller
-                ends[number] = error
-            self._alive.remove(number)
-            self._ended.release()
-            self._next()
-
-        threads = [threading.Thread(target=go, args=(n,), daemon=True) for n in self._alive]
-        for thread in threads:
-            thread.start()
-        self._next()
-        for thread in threads:
-            thread.join(_WAIT_SECONDS)
-            assert not thread.is_alive(), "a program waits for another one that has no turn"
-        return ends
-
-    def give(self) -> None:
-        number: int | None = getattr(self._mine, "number", None)
-        if number is None:
-            return
-        self._next()
-        self._wait(number)
-
-    def _next(self) -> None:
-        if self._alive:
-            self._batons[self._random.choice(self._alive)].release()
-
-    def _wait(self, number: int) -> None:
-        assert self._batons[number].acquire(timeout=_WAIT_SECONDS), "no turn came"

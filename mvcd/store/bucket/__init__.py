@@ -2,4 +2,6 @@
 (BUCKET.md).
 
     blobs       what a bucket has to do, as a protocol
+    directory   one in a directory of any file system, without locks
+    chain       one name of it whose content is swapped, with the proof
 """

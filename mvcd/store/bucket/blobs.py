@@ -1,7 +1,7 @@
 """What a bucket has to do, as a protocol: seven calls on named objects, two of them conditional.
 
-Nothing here tries again by itself where a second try could change the answer: a conditional write whose reply was
-lost may have landed, and only who wrote can tell by reading back (BUCKET.md, section Refs).
+Nothing here tries again by itself where a second try could change the answer: a conditional write whose reply
+was lost may have landed, and only who wrote can tell by reading back (BUCKET.md, section Refs).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class BlobInfo:
 
 
 class Blobs(Protocol):
-    """Objects by name below one place. Names are ASCII, parts joined by `/`, at most 500 bytes. Calls may come from
-    several threads at once.
+    """Objects by name below one place. Names are ASCII, parts joined by `/`, at most 500 bytes. Calls may come
+    from several threads at once.
 
     All calls raise RemoteUnreachable, after tries of their own where these are harmless, and AuthError.
     """
@@ -53,8 +53,8 @@ class Blobs(Protocol):
         """A whole object. Raises BlobAbsent."""
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
-        """Bytes of one object, from `start` up to `end`, in the order asked; neighbours may be read as one. Raises
-        BlobAbsent, IntegrityError when the object ends before."""
+        """Bytes of one object, from `start` up to `end`, in the order asked; neighbours may be read as one.
+        Raises BlobAbsent, IntegrityError when the object ends before."""
 
     def put(self, name: str, data: Bytes) -> None:
         """Writes an object whose name tells its content: a second one of that name is equal to the first."""
