@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from mvcd.errors import RemoteUnreachable
+from mvcd.store.bucket import objectstore
 from mvcd.store.bucket.blobs import BlobChanged, Blobs, InDoubt
 from tests.store.bucket.contract import BlobsContract
 from tests.support import cephcluster
@@ -151,7 +152,8 @@ DEATHS = {
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-def test_what_was_told_survives_the_death_of(death: Death, cluster: Cluster, opened):
+def test_what_was_told_survives_the_death_of(death: Death, cluster: Cluster, opened, monkeypatch):
+    monkeypatch.setattr(objectstore, "PATIENCE_SECONDS", 2.0)  # there is another gateway
     at = f"death-{os.urandom(4).hex()}/"
     opened(0).create(at + "refs", b"")
     writers = [Writer(name, opened, at) for name in "abc"]
