@@ -29,7 +29,7 @@ from mvcd.store.bucket.awsprofile import Profile
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, BlobInfo, InDoubt, Tag
 from mvcd.store.bucket.options import EtagStyle, Options
 from mvcd.store.bucket.ranges import plan
-from mvcd.store.bucket.replies import NO_BUCKET, NO_OBJECT, Place, Reply, refusal
+from mvcd.store.bucket.replies import NO_OBJECT, Place, Reply, refusal
 from mvcd.store.bucket.workers import Workers
 
 T = TypeVar("T")
@@ -177,7 +177,7 @@ class ObjectBlobs:
             try:
                 obstore.delete(self._asks, names)
             except FileNotFoundError as error:
-                if Reply.read(str(error)).code in NO_BUCKET:
+                if not self._is_absent(Reply.read(str(error))):
                     raise
                 for name in names:
                     self._delete_one(name)
@@ -188,7 +188,7 @@ class ObjectBlobs:
         try:
             obstore.delete(self._asks, name)
         except FileNotFoundError as error:
-            if Reply.read(str(error)).code in NO_BUCKET:
+            if not self._is_absent(Reply.read(str(error))):
                 raise
 
     # ------------------------------------------------------------------ calls
@@ -214,10 +214,12 @@ class ObjectBlobs:
 
     def _judge(self, error: Exception, reply: Reply, name: str) -> None:
         """Raises what a conditional write that failed has come to, unless it was refused or never sent."""
+        if reply.status == 404 and not self._is_absent(reply):
+            return
         late = isinstance(error, AlreadyExistsError | PreconditionError | FileNotFoundError)
-        if (late or reply.status in (409, 412)) and reply.code not in NO_BUCKET:
+        if late or reply.status in (409, 412):
             raise BlobChanged(name) from error
-        if late or reply.unsent:
+        if reply.unsent:
             return
         refused = reply.status is not None and 300 <= reply.status < 500 and not reply.passing
         if not refused and reply.status not in (501, 505, 507):
@@ -368,15 +370,15 @@ def _opened(
             raise UsageError(
                 f"the certificates in {ca} cannot be read", cause=str(error.strerror).lower()
             ) from error
-    once, some = {"max_retries": 0}, {"max_retries": 3}
-    limits: list[tuple[dict[str, Any], dict[str, int]]] = [
-        ({"timeout": f"{_QUESTION_SECONDS}s"}, once),
-        ({"timeout": f"{_TRANSFER_SECONDS}s", "read_timeout": f"{_SILENCE_SECONDS}s"}, once),
-        ({"timeout": f"{_TRANSFER_SECONDS}s"}, some),
+    limits: list[dict[str, Any]] = [
+        {"timeout": f"{_QUESTION_SECONDS}s"},
+        {"timeout": f"{_TRANSFER_SECONDS}s", "read_timeout": f"{_SILENCE_SECONDS}s"},
+        {"timeout": f"{_TRANSFER_SECONDS}s"},
     ]
     try:
         asks, reads, writes = (
-            make(client_options={**client, **more}, retry_config=retry) for more, retry in limits
+            make(client_options={**client, **more}, retry_config={"max_retries": 0})
+            for more in limits
         )
     except (BaseError, ValueError, TypeError) as error:
         raise UsageError(

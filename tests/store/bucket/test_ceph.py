@@ -16,6 +16,7 @@ import pytest
 from mvcd.errors import RemoteUnreachable
 from mvcd.store.bucket import objectstore
 from mvcd.store.bucket.blobs import BlobChanged, Blobs, InDoubt
+from mvcd.store.bucket.probe import probe
 from tests.store.bucket.contract import BlobsContract
 from tests.support import cephcluster
 from tests.support.cephcluster import Cluster
@@ -80,6 +81,11 @@ class TestCeph(BlobsContract):
         with pytest.raises(BlobChanged):
             blobs.swap(at + "refs", b"2", tag)
         blobs.close()
+
+
+def test_the_probe_finds_how_it_wants_its_tags(cluster, bucket):
+    url = cluster.endpoints[0].url
+    assert probe(f"s3://{bucket}/below", {"endpoint": url}).options == {"etags": "unquoted"}
 
 
 # ---------------------------------------------------------------------- deaths

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mvcd.store.bucket.probe import probe
 from tests.store.bucket.contract import BlobsContract
 from tests.support import motoserver
 from tests.support.s3buckets import Endpoint
@@ -26,6 +27,10 @@ def bucket(endpoint: Endpoint) -> str:
 def environment(monkeypatch, endpoint):
     for name, value in endpoint.environment().items():
         monkeypatch.setenv(name, value)
+
+
+def test_it_passes_the_probe(endpoint, bucket):
+    assert probe(f"s3://{bucket}/below", {"endpoint": endpoint.url}).options == {}
 
 
 class TestMoto(BlobsContract):
