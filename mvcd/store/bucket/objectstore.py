@@ -1,11 +1,11 @@
 """A bucket of S3 and what speaks it, of GCS, of Azure, or in memory: the protocol Blobs over obstore.
 
-This is the only module that knows the library, an extra (`pip install 'mvcd[s3]'`). Three of its stores look at
-one bucket, since its limits of time belong to a store: questions end after a minute; what is read may take as
-long as bytes come; what is written has no limit on the wait for the first byte of the answer, which the library
-counts from the first byte sent: 64 MiB over 10 Mbit/s take 54 s.
+This is the only module that knows the library, an extra (`pip install 'mvcd[s3]'`). Two of its stores look at
+one bucket, since limits of time belong to a store. The one for all but whole objects that are written gives up
+when nothing comes for a minute. The library counts that minute from the first byte sent, so the other one, for
+writing, has no such limit: 64 MiB over 10 Mbit/s take 54 s.
 
-No store repeats a call by itself under a condition (`max_retries=0`): the second try of a write that had landed
+Neither store repeats a call by itself (`max_retries=0`): the second try of a conditional write that had landed
 would be told that it came too late. Harmless calls are repeated here, for `PATIENCE_SECONDS` at most; where no
 connection ever came about, for `_UNREACHED_SECONDS`, since an address is more often wrong than just starting.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 import obstore
@@ -40,7 +40,6 @@ _UNREACHED_SECONDS = 1.0
 _CONNECT_SECONDS = 1.5
 _FIRST_PAUSE_SECONDS = 0.1
 _MOST_PAUSE_SECONDS = 3.0
-_QUESTION_SECONDS = 60
 _SILENCE_SECONDS = 60
 _TRANSFER_SECONDS = 3600
 _PART_BYTES = 16 << 20
@@ -56,19 +55,14 @@ _DELETE_NAMES = 1000
 
 
 class ObjectBlobs:
-    """The protocol Blobs over stores of obstore that look at one bucket below one prefix: for questions and
-    conditional writes, for reading, and for writing whole objects."""
+    """The protocol Blobs over stores of obstore that look at one bucket below one prefix: `store` for all calls
+    but `put`, for which `writes` makes another one when it is needed."""
 
     def __init__(
-        self,
-        asks: Any,
-        reads: Any,
-        writes: Any,
-        place: Place,
-        *,
-        etags: EtagStyle = "quoted",
+        self, store: Any, writes: Callable[[], Any], place: Place, *, etags: EtagStyle = "quoted"
     ) -> None:
-        self._asks, self._reads, self._writes = asks, reads, writes
+        self._store = store
+        self._writes = cache(writes)
         self._place = place
         self._etags = etags
         self._reached = False
@@ -87,7 +81,7 @@ class ObjectBlobs:
         return self._workers.call(partial(self._harmless, partial(self._get, name), name, "read"))
 
     def _get(self, name: str) -> tuple[bytes, Tag]:
-        found = obstore.get(self._reads, name)
+        found = obstore.get(self._store, name)
         return found.bytes().to_bytes(), self._tag(found.meta, name)
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
@@ -97,7 +91,7 @@ class ObjectBlobs:
 
     def _get_range(self, name: str, start: int, end: int) -> bytes:
         def get() -> bytes:
-            return bytes(obstore.get_range(self._reads, name, start=start, end=end))
+            return bytes(obstore.get_range(self._store, name, start=start, end=end))
 
         data = self._harmless(get, name, "read", short=IntegrityError)
         if len(data) != end - start:
@@ -133,7 +127,7 @@ class ObjectBlobs:
         """The next names, each page by a call of its own: one that breaks is asked for again, and nothing but
         names has to be kept between pages."""
         stream = obstore.list(
-            self._asks, prefix=folder or None, offset=after or None, chunk_size=_LIST_NAMES
+            self._store, prefix=folder or None, offset=after or None, chunk_size=_LIST_NAMES
         )
         return next(iter(stream), [])
 
@@ -142,7 +136,7 @@ class ObjectBlobs:
     def put(self, name: str, data: Bytes) -> None:
         write = partial(
             obstore.put,
-            self._writes,
+            self._writes(),
             name,
             data,
             use_multipart=memoryview(data).nbytes > _PARTS_FROM_BYTES,
@@ -175,7 +169,7 @@ class ObjectBlobs:
 
         def delete() -> None:
             try:
-                obstore.delete(self._asks, names)
+                obstore.delete(self._store, names)
             except FileNotFoundError as error:
                 if not self._is_absent(Reply.read(str(error))):
                     raise
@@ -186,7 +180,7 @@ class ObjectBlobs:
 
     def _delete_one(self, name: str) -> None:
         try:
-            obstore.delete(self._asks, name)
+            obstore.delete(self._store, name)
         except FileNotFoundError as error:
             if not self._is_absent(Reply.read(str(error))):
                 raise
@@ -200,7 +194,7 @@ class ObjectBlobs:
     def _try_conditional(self, name: str, data: bytes, mode: _Mode) -> Tag:
         for pause in self._pauses():
             try:
-                done = obstore.put(self._asks, name, data, mode=mode, use_multipart=False)
+                done = obstore.put(self._store, name, data, mode=mode, use_multipart=False)
             except (BaseError, OSError) as error:
                 reply = Reply.read(str(error))
                 self._reached = self._reached or reply.answered
@@ -350,7 +344,7 @@ def az_blobs(container: str, prefix: str, options: Options, *, ca: str | None) -
 def memory_blobs(name: str) -> ObjectBlobs:
     """A new bucket in this process's memory, for tests."""
     store = MemoryStore()
-    return ObjectBlobs(store, store, store, Place("s3", name, f"bucket+memory://{name}"))
+    return ObjectBlobs(store, lambda: store, Place("s3", name, f"bucket+memory://{name}"))
 
 
 def _opened(
@@ -370,21 +364,18 @@ def _opened(
             raise UsageError(
                 f"the certificates in {ca} cannot be read", cause=str(error.strerror).lower()
             ) from error
-    limits: list[dict[str, Any]] = [
-        {"timeout": f"{_QUESTION_SECONDS}s"},
-        {"timeout": f"{_TRANSFER_SECONDS}s", "read_timeout": f"{_SILENCE_SECONDS}s"},
-        {"timeout": f"{_TRANSFER_SECONDS}s"},
-    ]
-    try:
-        asks, reads, writes = (
-            make(client_options={**client, **more}, retry_config={"max_retries": 0})
-            for more in limits
-        )
-    except (BaseError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"{place.url} cannot be opened", cause=str(error).partition("\n")[0][:300]
-        ) from error
-    return ObjectBlobs(asks, reads, writes, place, etags=options.etags)
+
+    def store(**limits: str) -> Any:
+        try:
+            return make(client_options={**client, **limits}, retry_config={"max_retries": 0})
+        except (BaseError, ValueError, TypeError) as error:
+            raise UsageError(
+                f"{place.url} cannot be opened", cause=str(error).partition("\n")[0][:300]
+            ) from error
+
+    whole = f"{_TRANSFER_SECONDS}s"
+    questions = store(timeout=whole, read_timeout=f"{_SILENCE_SECONDS}s")
+    return ObjectBlobs(questions, lambda: store(timeout=whole), place, etags=options.etags)
 
 
 def _by_boto3(profile: Profile) -> Any:

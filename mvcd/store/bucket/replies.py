@@ -18,6 +18,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>\s*([A-Za-z0-9.]+)\s*</Code>")
 _WORDS = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _REGION = re.compile(r"<Region>([a-z0-9-]+)</Region>|expecting (?:'|&#39;|&apos;)([a-z0-9-]+)")
+_CONNECTING = re.compile(r"kind: Connect\b|legacy::Error\(\s*Connect,")
 _CREDENTIALS = re.compile(
     r"/latest/(api/token|meta-data)|169\.254\.170|metadata\.google|AssumeRoleWith|/oauth2?/"
 )
@@ -102,7 +103,9 @@ class Reply:
     @property
     def unsent(self) -> bool:
         """Whether no connection came about, so that nothing can have been carried out."""
-        return self.status is None and ("kind: Connect" in self.text or self.about_credentials)
+        return self.status is None and (
+            _CONNECTING.search(self.text) is not None or self.about_credentials
+        )
 
     @property
     def passing(self) -> bool:
@@ -232,7 +235,7 @@ def _unreachable(reply: Reply, place: Place) -> RemoteUnreachable:
         cause, help = f"{where} does not speak TLS", "use http:// in the endpoint"
     elif "kind: Timeout" in text or "TimedOut" in text:
         cause, help = f"{where} does not answer in time", f"curl -sv {shlex.quote(where)}"
-    elif "ConnectionRefused" in text or "kind: Connect" in text:
+    elif reply.unsent:
         cause, help = f"nobody listens at {where}", f"curl -sv {shlex.quote(where)}"
     elif reply.status is not None:
         cause, help = (

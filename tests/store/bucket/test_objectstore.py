@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -215,6 +216,25 @@ def test_where_nobody_listens_is_told_within_three_seconds(call):
         assert time.monotonic() - began < 3
         assert caught.value.cause == f"nobody listens at {endpoint}"
         assert caught.value.help == f"curl -sv {endpoint}"
+        blobs.close()
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_host_that_is_silent_is_told_within_three_seconds(call):
+    """A listener whose queue is full answers no more, like a host behind a wall."""
+    with ExitStack() as ends:
+        listener = ends.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = ends.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        blobs = open_blobs("s3://bucket", {"endpoint": endpoint})
+        began = time.monotonic()
+        with pytest.raises(RemoteUnreachable) as caught:
+            CALLS[call](blobs)
+        assert time.monotonic() - began < 3
+        assert caught.value.cause == f"{endpoint} does not answer in time"
         blobs.close()
 
 
