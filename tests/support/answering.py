@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
@@ -40,8 +41,11 @@ class Told:
 
 
 @contextmanager
-def answering(answer: Callable[[str, str], Answer]) -> Iterator[Told]:
-    """Runs a server until the block ends; `answer` is given a method and a path with its query."""
+def answering(
+    answer: Callable[[str, str], Answer], certificate: str | None = None
+) -> Iterator[Told]:
+    """Runs a server until the block ends; `answer` is given a method and a path with its query. With a
+    `certificate`, a file that has its key too, it speaks TLS."""
 
     class Handler(_Handler):
         told: ClassVar[Told]
@@ -49,7 +53,15 @@ def answering(answer: Callable[[str, str], Answer]) -> Iterator[Told]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = False
-    Handler.told = told = Told(f"http://127.0.0.1:{server.server_address[1]}")
+    scheme = "http"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        scheme = "https"
+    Handler.told = told = Told(f"{scheme}://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
@@ -65,6 +77,10 @@ class _Handler(BaseHTTPRequestHandler):
     told: ClassVar[Told]
     decide: ClassVar[Callable[[str, str], Answer]]
     timeout = 5
+
+    def handle(self) -> None:
+        with suppress(ssl.SSLError):  # who does not trust the certificate
+            super().handle()
 
     def _do(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))

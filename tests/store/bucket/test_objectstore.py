@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import itertools
 import signal
 import socket
@@ -10,8 +12,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from mvcd.errors import (
     AuthError,
@@ -204,7 +211,10 @@ def test_encryption_is_asked_for_at_each_write():
             assert sent["x-amz-server-side-encryption-aws-kms-key-id"] == "key-1"
 
 
-@pytest.mark.parametrize("call", CALLS)
+SOME = ("get", "get_ranges", "put", "create")
+
+
+@pytest.mark.parametrize("call", SOME)
 def test_where_nobody_listens_is_told_within_three_seconds(call):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -219,7 +229,7 @@ def test_where_nobody_listens_is_told_within_three_seconds(call):
         blobs.close()
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", SOME)
 def test_a_host_that_is_silent_is_told_within_three_seconds(call):
     """A listener whose queue is full answers no more, like a host behind a wall."""
     with ExitStack() as ends:
@@ -319,3 +329,52 @@ def test_an_interrupt_is_heard_while_a_store_is_silent():
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=20)
         assert (out.split(), process.returncode) == (["asking", "interrupted"], 0)
+
+
+def test_a_certificate_is_trusted_when_its_authority_is_named(tmp_path, monkeypatch):
+    certificate = own_certificate(tmp_path)
+    answer = Answer(
+        200, b"hello", {"ETag": '"1"', "Last-Modified": "Sun, 29 Nov 2026 17:00:00 GMT"}
+    )
+    with answering(lambda method, path: answer, certificate=certificate) as told:
+        blobs = open_blobs("s3://bucket", {"endpoint": told.url})
+        began = time.monotonic()
+        with pytest.raises(RemoteUnreachable) as caught:
+            blobs.get("refs")
+        assert time.monotonic() - began < 3
+        assert "is not trusted" in str(caught.value.cause)
+        assert "AWS_CA_BUNDLE" in str(caught.value.help)
+        blobs.close()
+        for given, bundle in (({"ca": certificate}, None), ({}, certificate)):
+            if bundle:
+                monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+            blobs = open_blobs("s3://bucket", {"endpoint": told.url, **given})
+            assert blobs.get("refs")[0] == b"hello"
+            blobs.close()
+
+
+def own_certificate(folder: Path) -> str:
+    """A file with a certificate for this machine that its own key has signed, and the key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a store")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "store.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
+    return str(path)
