@@ -93,7 +93,7 @@ class ObjectBlobs:
         def get() -> bytes:
             return bytes(obstore.get_range(self._store, name, start=start, end=end))
 
-        data = self._harmless(get, name, "read", short=IntegrityError)
+        data = self._harmless(get, name, "read", short=True)
         if len(data) != end - start:
             raise _short(name, start + len(data))
         return data
@@ -219,9 +219,7 @@ class ObjectBlobs:
         if not refused and reply.status not in (501, 505, 507):
             raise InDoubt(f"{name}: {str(error).partition(chr(10))[0][:300]}") from error
 
-    def _harmless(
-        self, call: Callable[[], T], name: str, doing: str, short: type[Exception] | None = None
-    ) -> T:
+    def _harmless(self, call: Callable[[], T], name: str, doing: str, short: bool = False) -> T:
         """Repeats a call that may be repeated, as long as it is worth it."""
         for pause in self._pauses():
             try:
@@ -229,7 +227,7 @@ class ObjectBlobs:
             except (BaseError, OSError) as error:
                 reply = Reply.read(str(error))
                 self._reached = self._reached or reply.answered
-                if short and (reply.status == 416 or "Invalid range" in reply.text):
+                if short and reply.beyond_end:
                     raise _short(name) from error
                 if isinstance(error, FileNotFoundError) and self._is_absent(reply):
                     raise BlobAbsent(name) from error

@@ -20,7 +20,7 @@ _WORDS = re.compile(r"<Message>(.*?)</Message>", re.DOTALL)
 _REGION = re.compile(r"<Region>([a-z0-9-]+)</Region>|expecting (?:'|&#39;|&apos;)([a-z0-9-]+)")
 _CONNECTING = re.compile(r"kind: Connect\b|legacy::Error\(\s*Connect,")
 _CREDENTIALS = re.compile(
-    r"/latest/(api/token|meta-data)|169\.254\.170|metadata\.google|AssumeRoleWith|/oauth2?/"
+    r"/latest/(api/token|meta-data)|169\.254\.170|metadata\.google|computeMetadata|AssumeRoleWith|/oauth2?/"
 )
 
 NO_BUCKET = {"NoSuchBucket", "ContainerNotFound", "NoSuchContainer"}
@@ -106,6 +106,11 @@ class Reply:
         return self.status is None and (
             _CONNECTING.search(self.text) is not None or self.about_credentials
         )
+
+    @property
+    def beyond_end(self) -> bool:
+        """Whether bytes were asked for that begin behind the end of the object."""
+        return self.status == 416 or "Wanted range starting at" in self.text
 
     @property
     def passing(self) -> bool:

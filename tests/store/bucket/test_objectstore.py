@@ -378,3 +378,22 @@ def own_certificate(folder: Path) -> str:
     )
     path.write_bytes(made.public_bytes(serialization.Encoding.PEM) + private)
     return str(path)
+
+
+def test_google_takes_generations_for_tags(monkeypatch):
+    free = '{"disable_oauth": true, "client_email": "", "private_key": "", "private_key_id": ""}'
+    monkeypatch.setenv("GOOGLE_SERVICE_ACCOUNT_KEY", free)
+    meta = {
+        "ETag": '"e"',
+        "x-goog-generation": "5",
+        "Last-Modified": "Sun, 29 Nov 2026 17:00:00 GMT",
+    }
+    with answering(lambda method, path: Answer(200, b"x", meta)) as told:
+        blobs = open_blobs("gs://models/at", {"endpoint": told.url})
+        assert blobs.create("refs", b"x") == "5"
+        assert blobs.get("refs") == (b"x", "5")
+        assert blobs.swap("refs", b"y", Tag("5")) == "5"
+        blobs.close()
+        sent = [each.get("x-goog-if-generation-match") for each in told.headers]
+        assert sent == ["0", None, "5"]
+        assert told.calls[0] == "PUT /models/at/refs"
