@@ -2,7 +2,7 @@
 PYTHON ?= python
 PROTOC := build/proto/bin/python -m grpc_tools.protoc -I proto
 
-.PHONY: check test style types c-check thorough campaign tools trainers bench proto docs
+.PHONY: check test style types c-check thorough campaign tools engine trainers bench proto docs
 
 check: style types test
 
@@ -29,6 +29,9 @@ campaign:
 
 tools:
 	pytest -m tools -n 2
+
+engine:
+	pytest -m engine
 
 trainers:
 	pytest -m trainers

@@ -60,6 +60,7 @@ def test_no_two_classes_of_the_client_share_a_name_and_only_its_api_repeats_the_
 # -------------------------------------------------------------------- modules
 
 TWICE = {
+    "addresses": "of remotes, by their names; of buckets",
     "backup": "of a store; of a whole server, which is its stores and its accounts",
     "config": "the daemon's places and settings; the settings of a repository",
     "host": "what serves repositories to callers: the interface, and a team's",
@@ -67,6 +68,7 @@ TWICE = {
     "limits": "of saving by itself; of the protocol",
     "lock": "one server a directory; one verb a workspace",
     "peer": "the other side of a transfer, as an interface; the program that is one",
+    "probe": "whether a server is well; whether a bucket can hold a repository",
     "promotion": "the record of one; the verb that makes it",
     "pushing": "`push`; pushes after automatic saves, which run it",
     "reader": "of objects; of captures, which is a program",
@@ -95,7 +97,7 @@ UNITS = set(
     """BYTES KIB BITS MILLIBITS CHARACTERS COLUMNS CELLS LINES ROWS PIXELS
     SECONDS DAYS US NS
     FILES PATHS NAMES DIRECTORIES PARTS PLACES ENTRIES TABLES PAGES
-    OBJECTS CHUNKS PACKS FRAMES IDS KEYS VALUES ITEMS NODES ELEMENTS BLOCKS RUNS TIERS LANES
+    OBJECTS CHUNKS PACKS STATES FRAMES IDS KEYS VALUES ITEMS NODES ELEMENTS BLOCKS RUNS TIERS LANES
     VERSIONS PARENTS CHILDREN COMPONENTS CONDITIONS CONTEXTS REQUIREMENTS SIGNATURES REFS HARMS SHARDS
     XORBS SESSIONS
     TENSORS MODELS MODULES METRICS NETWORKS PACKAGES DIMENSIONS LEVELS FEATURES FLOWERS ITERATIONS

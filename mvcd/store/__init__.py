@@ -6,6 +6,7 @@ What a store is, and the two there are:
     stores      one opened or made by its address
     lmdb_store  on a local disk
     memory_store  in memory, what the other is compared with
+    bucket/     in a bucket of objects
     peer        the other side of a transfer
 
 The parts of an open store, and who works with them:

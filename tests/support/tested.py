@@ -58,6 +58,11 @@ _ENGINE: Table = {
         "repo/compare/test_architecture_diff": "notebook",
         "repo/compare/test_tensor_changes": "tensors",
     },
+    "mvcd.store.bucket": {
+        "store/bucket/test_directory": "chain",
+        "store/bucket/test_simulated": "blobs",
+        "store/bucket/test_addresses": "options",
+    },
     "mvcd.store": {
         "client/test_completing": "refnames",
         "store/test_lmdb_store": "api meta parts reports writers",

@@ -1,7 +1,18 @@
 """A store in a bucket of objects: S3 and what speaks it, GCS, Azure, a directory of a network file system
 (BUCKET.md).
 
+What a bucket is, and the kinds there are (PROVIDERS.md):
     blobs       what a bucket has to do, as a protocol
-    directory   one in a directory of any file system, without locks
-    chain       one name of it whose content is swapped, with the proof
+    addresses   one opened by its address
+    probe       whether one keeps what a repository counts on
+    objectstore  over obstore: S3, GCS, Azure, memory
+    directory   in a directory of any file system, without locks
+    chain       one name there whose content is swapped, with the proof
+
+Their parts:
+    options     what an address does not say, and no secret
+    awsprofile  keys and settings in ~/.aws
+    failures    what a refusal means, in our words
+    ranges      what to read for the spans that are wanted
+    workers     threads for calls that wait for a network
 """

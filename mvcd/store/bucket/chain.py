@@ -25,8 +25,8 @@ believe that it had won. Here is why it cannot.
    place: since a slot that is gone does not come back (1), it was in place when the state was looked for, so
    nothing followed then. A state in there is the next to read; no slot, and the chain went on meanwhile: the
    reader begins again. A listing that is incomplete or late costs time and is never believed.
-4. *Only what nobody can need goes*: slots with states before the newest and its `_KEPT` predecessors, for
-   whoever is reading them; and empty slots up to the number after the newest state, but for the one that it
+4. *Only what nobody can need goes*: slots with states before the newest and its `_KEPT_STATES` predecessors,
+   for whoever is reading them; and empty slots up to the number after the newest state, but for the one that it
    names: that state has decided which of those it is.
 5. *A chain comes and goes as a whole.* It is made beside, with its first state, and takes its name by
    rename(2), which fails where there is a chain, for a directory that is not empty is never replaced. It goes
@@ -65,8 +65,8 @@ MARK = "~"
 _STATE = "state"
 _HEAD = b"mvc state 1\n"
 _SLOT = re.compile(r"([0-9]{16})-[0-9a-f]{16}")
-_KEPT = 2
-_TRIES = 1000
+_KEPT_STATES = 2
+_ATTEMPTS = 1000
 _NOT_DONE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EOPNOTSUPP)
 
 
@@ -93,7 +93,7 @@ class Chain:
 
     def newest(self) -> State:
         """Reads the newest state. Raises BlobAbsent."""
-        for _ in range(_TRIES):
+        for _ in range(_ATTEMPTS):
             slots = self._slots()
             found = next((s for s in map(self._read, sorted(slots, reverse=True)) if s), None)
             while found is not None:
@@ -241,7 +241,9 @@ class Chain:
             number = int(slot[:16])
             if number > newest + 1 or slot in (here, end):
                 continue
-            if number >= newest - _KEPT and os.path.exists(os.path.join(self._in(slot), _STATE)):
+            if number >= newest - _KEPT_STATES and os.path.exists(
+                os.path.join(self._in(slot), _STATE)
+            ):
                 continue
             gone = os.path.join(self._pending, slot)
             move(self._in(slot), gone)

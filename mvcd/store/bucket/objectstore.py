@@ -27,9 +27,9 @@ from mvcd.errors import AuthError, IntegrityError, NotPermitted, UsageError
 from mvcd.ids import Bytes
 from mvcd.store.bucket.awsprofile import Profile
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, BlobInfo, InDoubt, Tag
+from mvcd.store.bucket.failures import NO_OBJECT, BucketPlace, Reply, refusal
 from mvcd.store.bucket.options import EtagStyle, Options
 from mvcd.store.bucket.ranges import plan
-from mvcd.store.bucket.replies import NO_OBJECT, Place, Reply, refusal
 from mvcd.store.bucket.workers import Workers
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ _MOST_PAUSE_SECONDS = 3.0
 _SILENCE_SECONDS = 60
 _TRANSFER_SECONDS = 3600
 _PART_BYTES = 16 << 20
-_PARTS_AT_ONCE = 4
+_PARALLEL_PARTS = 4
 _PARTS_FROM_BYTES = 64 << 20
 """Objects over so many bytes are sent in parts. Packs of 16 to 64 MiB are not: on Ceph, parts of 8 and 16 MiB
 were no faster (52 to 75 MiB/s, 51 to 69 in one piece; size 3, 2 busy cores), and who dies leaves none of them
@@ -59,7 +59,12 @@ class ObjectBlobs:
     but `put`, for which `writes` makes another one when it is needed."""
 
     def __init__(
-        self, store: Any, writes: Callable[[], Any], place: Place, *, etags: EtagStyle = "quoted"
+        self,
+        store: Any,
+        writes: Callable[[], Any],
+        place: BucketPlace,
+        *,
+        etags: EtagStyle = "quoted",
     ) -> None:
         self._store = store
         self._writes = cache(writes)
@@ -141,7 +146,7 @@ class ObjectBlobs:
             data,
             use_multipart=memoryview(data).nbytes > _PARTS_FROM_BYTES,
             chunk_size=_PART_BYTES,
-            max_concurrency=_PARTS_AT_ONCE,
+            max_concurrency=_PARALLEL_PARTS,
         )
         self._workers.call(partial(self._harmless, write, name, "write"))
 
@@ -313,7 +318,7 @@ def s3_blobs(
             config["credential_provider"] = _by_boto3(profile)
     url = f"s3://{bucket}" + (f"/{prefix}" if prefix else "")
     make = partial(S3Store, bucket, prefix=prefix or None, **config)
-    return _opened(make, Place("s3", bucket, url, endpoint), options, ca)
+    return _opened(make, BucketPlace("s3", bucket, url, endpoint), options, ca)
 
 
 def gs_blobs(bucket: str, prefix: str, options: Options, *, ca: str | None) -> ObjectBlobs:
@@ -323,7 +328,7 @@ def gs_blobs(bucket: str, prefix: str, options: Options, *, ca: str | None) -> O
         config["base_url"] = options.endpoint
     url = f"gs://{bucket}" + (f"/{prefix}" if prefix else "")
     make = partial(GCSStore, bucket, prefix=prefix or None, **config)
-    return _opened(make, Place("gs", bucket, url, options.endpoint), options, ca)
+    return _opened(make, BucketPlace("gs", bucket, url, options.endpoint), options, ca)
 
 
 def az_blobs(container: str, prefix: str, options: Options, *, ca: str | None) -> ObjectBlobs:
@@ -336,17 +341,17 @@ def az_blobs(container: str, prefix: str, options: Options, *, ca: str | None) -
     config: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     url = f"az://{container}" + (f"/{prefix}" if prefix else "")
     make = partial(AzureStore, container, prefix=prefix or None, **config)
-    return _opened(make, Place("az", container, url, options.endpoint), options, ca)
+    return _opened(make, BucketPlace("az", container, url, options.endpoint), options, ca)
 
 
 def memory_blobs(name: str) -> ObjectBlobs:
     """A new bucket in this process's memory, for tests."""
     store = MemoryStore()
-    return ObjectBlobs(store, lambda: store, Place("s3", name, f"bucket+memory://{name}"))
+    return ObjectBlobs(store, lambda: store, BucketPlace("s3", name, f"bucket+memory://{name}"))
 
 
 def _opened(
-    make: Callable[..., Any], place: Place, options: Options, ca: str | None
+    make: Callable[..., Any], place: BucketPlace, options: Options, ca: str | None
 ) -> ObjectBlobs:
     client: dict[str, Any] = {
         "connect_timeout": f"{_CONNECT_SECONDS}s",

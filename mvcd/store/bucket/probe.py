@@ -21,15 +21,15 @@ from functools import partial
 from mvcd.errors import Failure, MvcError, NotPermitted, RemoteUnreachable
 from mvcd.store.bucket.addresses import open_blobs
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, Blobs, InDoubt, Tag
+from mvcd.store.bucket.failures import OTHER_STORE
 from mvcd.store.bucket.options import EtagStyle
-from mvcd.store.bucket.replies import OTHER_STORE
 
-RACERS = 8
+RACER_THREADS = 8
 PREFIX = "probe/"
 """Begins the names of what a probe writes; a killed one leaves a few small objects below."""
 _PLAIN = ("plain/a", "plain/a-b/c", "plain/a.b", "plain/b")
 _NAMES = (*_PLAIN, "create", "style", "swap", "absent", "race")
-_TRIES = 5
+_ATTEMPTS = 5
 
 Opener = Callable[[EtagStyle], Blobs]
 
@@ -70,7 +70,7 @@ def probe_with(opened: Opener) -> Probed:
         _require_plain(blobs, at)
         _require_create(blobs, at)
         style = _style(blobs, open_now, at)
-        racers = [open_now(style) for _ in range(RACERS)]
+        racers = [open_now(style) for _ in range(RACER_THREADS)]
         _require_swap(racers[0], at)
         _require_one_winner(racers, at)
         _require_deletion(blobs, at)
@@ -197,7 +197,7 @@ def _require_deletion(blobs: Blobs, at: str) -> None:
 
 def _happens(blobs: Blobs, name: str, data: bytes, write: Callable[[], Tag]) -> bool:
     """Whether a conditional write is carried out; where its reply is lost, whether `data` is there then."""
-    for _ in range(_TRIES):
+    for _ in range(_ATTEMPTS):
         try:
             write()
         except BlobChanged:
@@ -210,7 +210,7 @@ def _happens(blobs: Blobs, name: str, data: bytes, write: Callable[[], Tag]) -> 
         return True
     raise RemoteUnreachable(
         f"{blobs.url} does not answer reliably",
-        cause=f"{_TRIES} writes in a row had no certain outcome",
+        cause=f"{_ATTEMPTS} writes in a row had no certain outcome",
         help="run the command again when the store has recovered",
     )
 

@@ -21,7 +21,7 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RangePlan:
     """Ranges to read, in their order and without overlap, and the spans to cut from them."""
 
     reads: list[Span]
@@ -42,7 +42,7 @@ class Plan:
         return found
 
 
-def plan(spans: Sequence[Span], gap: int = GAP_BYTES, most: int = RANGE_BYTES) -> Plan:
+def plan(spans: Sequence[Span], gap: int = GAP_BYTES, most: int = RANGE_BYTES) -> RangePlan:
     """The ranges to read: joined where at most `gap` bytes lie between, at most `most` bytes each. Empty spans
     need none. Raises ValueError for a span that ends before it begins."""
     joined: list[list[int]] = []
@@ -56,4 +56,4 @@ def plan(spans: Sequence[Span], gap: int = GAP_BYTES, most: int = RANGE_BYTES) -
         else:
             joined.append([start, end])
     reads = [(at, min(at + most, end)) for start, end in joined for at in range(start, end, most)]
-    return Plan(reads, spans)
+    return RangePlan(reads, spans)

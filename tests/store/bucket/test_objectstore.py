@@ -396,4 +396,4 @@ def test_google_takes_generations_for_tags(monkeypatch):
         blobs.close()
         sent = [each.get("x-goog-if-generation-match") for each in told.headers]
         assert sent == ["0", None, "5"]
-        assert told.calls[0] == "PUT /models/at/refs"
+        assert told.calls[0] == "PUT /models/at%2Frefs"

@@ -11,7 +11,7 @@ import pytest
 from mvcd.errors import AuthError, MvcError, NotPermitted
 from mvcd.store.bucket.blobs import BlobChanged, BlobInfo
 from mvcd.store.bucket.objectstore import memory_blobs
-from mvcd.store.bucket.probe import RACERS, probe, probe_with
+from mvcd.store.bucket.probe import RACER_THREADS, probe, probe_with
 from tests.support.simulated import Bucket, SimulatedBlobs, Weather
 
 
@@ -120,7 +120,7 @@ class RefusesAndWrites(SimulatedBlobs):
 class LooksThenWrites(SimulatedBlobs):
     """Looks whether the condition holds, and writes later: all who look at once find that it does."""
 
-    looked = threading.Barrier(RACERS)
+    looked = threading.Barrier(RACER_THREADS)
 
     def create(self, name, data):
         if not name.endswith("race"):

@@ -68,7 +68,7 @@ _RIGHTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BucketPlace:
     """What an error has to name."""
 
     scheme: str
@@ -122,7 +122,7 @@ class Reply:
         return self.status >= 500 and self.status not in (501, 505, 507)
 
 
-def refusal(reply: Reply, place: Place, doing: str) -> MvcError:
+def refusal(reply: Reply, place: BucketPlace, doing: str) -> MvcError:
     """The error for a call that found neither success nor an absent object. `doing` is "read", "write" or
     "delete"."""
     code, status = reply.code or "", reply.status
@@ -139,7 +139,7 @@ def refusal(reply: Reply, place: Place, doing: str) -> MvcError:
     return _by_status(reply, place, doing)
 
 
-def _by_status(reply: Reply, place: Place, doing: str) -> MvcError:
+def _by_status(reply: Reply, place: BucketPlace, doing: str) -> MvcError:
     if reply.status == 403 or reply.code == "AccessDenied":
         return AuthError(
             f"this key may not {doing} in {place.url}",
@@ -164,7 +164,7 @@ def _by_status(reply: Reply, place: Place, doing: str) -> MvcError:
     )
 
 
-def _no_bucket(place: Place) -> Failure:
+def _no_bucket(place: BucketPlace) -> Failure:
     endpoint = f" --endpoint-url {place.endpoint}" if place.endpoint else ""
     return Failure(
         f"there is no bucket {place.bucket}",
@@ -174,7 +174,7 @@ def _no_bucket(place: Place) -> Failure:
     )
 
 
-def _skewed(place: Place) -> AuthError:
+def _skewed(place: BucketPlace) -> AuthError:
     return AuthError(
         "the clock of this machine is wrong",
         kind="clock",
@@ -196,7 +196,7 @@ def _told(reply: Reply) -> str:
     return " ".join(part for part in parts if part) or reply.text.partition("\n")[0][:200]
 
 
-def _about_keys(reply: Reply, place: Place) -> AuthError:
+def _about_keys(reply: Reply, place: BucketPlace) -> AuthError:
     if reply.about_credentials:
         return AuthError(
             f"there is no key for {place.url}",
@@ -212,7 +212,7 @@ def _about_keys(reply: Reply, place: Place) -> AuthError:
     )
 
 
-def _wrong_region(reply: Reply, place: Place) -> UsageError:
+def _wrong_region(reply: Reply, place: BucketPlace) -> UsageError:
     found = _REGION.search(reply.text)
     region = next((name for name in found.groups() if name), None) if found else None
     return UsageError(
@@ -223,7 +223,7 @@ def _wrong_region(reply: Reply, place: Place) -> UsageError:
     )
 
 
-def _unreachable(reply: Reply, place: Place) -> RemoteUnreachable:
+def _unreachable(reply: Reply, place: BucketPlace) -> RemoteUnreachable:
     where = place.endpoint or place.url
     text = reply.text
     if "BadScheme" in text:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import pytest
 
 from mvcd.errors import AuthError, Failure, RemoteUnreachable
-from mvcd.store.bucket.replies import Place, Reply, refusal
+from mvcd.store.bucket.failures import BucketPlace, Reply, refusal
 
-GOOGLE = Place("gs", "models", "gs://models/team")
-AZURE = Place("az", "models", "az://models/team")
+GOOGLE = BucketPlace("gs", "models", "gs://models/team")
+AZURE = BucketPlace("az", "models", "az://models/team")
 TOKEN = (
     "Generic GCS error: Error performing token request: Error performing GET "
     "http://169.254.169.254/computeMetadata/v1/instance/service-accounts/default/token in 14ms - "
