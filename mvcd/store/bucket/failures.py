@@ -108,6 +108,12 @@ class Reply:
         )
 
     @property
+    def undone(self) -> bool:
+        """Whether nothing was carried out, and the same call may be made again: it was never sent, or it was
+        one too many in a second, as Google has one a second for each object."""
+        return (self.unsent and not self.about_credentials) or self.status == 429
+
+    @property
     def beyond_end(self) -> bool:
         """Whether bytes were asked for that begin behind the end of the object."""
         return self.status == 416 or "Wanted range starting at" in self.text
@@ -117,7 +123,7 @@ class Reply:
         """Whether the same call may succeed later."""
         if self.about_credentials or "BadScheme" in self.text or _trust(self.text):
             return False
-        if self.code in _BUSY or self.status is None:
+        if self.code in _BUSY or self.status in (None, 408, 429):
             return True
         return self.status >= 500 and self.status not in (501, 505, 507)
 

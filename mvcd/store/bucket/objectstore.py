@@ -193,7 +193,7 @@ class ObjectBlobs:
     # ------------------------------------------------------------------ calls
 
     def _conditional(self, name: str, data: Bytes, mode: _Mode) -> Tag:
-        """Writes once. A try that found no connection is none."""
+        """Writes once. A try of which it is certain that nothing came of it is none."""
         return self._workers.call(partial(self._try_conditional, name, bytes(data), mode))
 
     def _try_conditional(self, name: str, data: bytes, mode: _Mode) -> Tag:
@@ -204,7 +204,7 @@ class ObjectBlobs:
                 reply = Reply.read(str(error))
                 self._reached = self._reached or reply.answered
                 self._judge(error, reply, name)
-                if not reply.unsent or reply.about_credentials or not pause(reply):
+                if not reply.undone or not pause(reply):
                     raise refusal(reply, self._place, "write") from error
             else:
                 self._reached = True
@@ -218,7 +218,7 @@ class ObjectBlobs:
         late = isinstance(error, AlreadyExistsError | PreconditionError | FileNotFoundError)
         if late or reply.status in (409, 412):
             raise BlobChanged(name) from error
-        if reply.unsent:
+        if reply.unsent or reply.undone:
             return
         refused = reply.status is not None and 300 <= reply.status < 500 and not reply.passing
         if not refused and reply.status not in (501, 505, 507):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -200,6 +201,47 @@ def stepping(turns: Turns, call):
         return call(*args, **kwargs)
 
     return step
+
+
+def test_bytes_are_durable_before_their_name_and_the_name_before_it_is_told(
+    tmp_path, blobs, monkeypatch
+):
+    """What is synced and named, in order. A slot's name is durable before the state that names the slot."""
+    tag = blobs.create("refs", b"0")
+    blobs.put("packs/first", b"x")
+    done: list[str] = []
+
+    def noted(name: str, call, of):
+        def note(*args, **kwargs):
+            done.append(of(name, *args))
+            return call(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, note)
+
+    def place(name: str, path: str, *more: object) -> str:
+        return f"{name} {'pending' if '.pending' in path else Path(path).name[:17]}"
+
+    def kind(name: str, file: int) -> str:
+        return "sync directory" if stat.S_ISDIR(os.fstat(file).st_mode) else "sync file"
+
+    noted("fsync", os.fsync, kind)
+    noted("mkdir", os.mkdir, place)
+    noted("link", os.link, lambda name, old, new: place(name, new))
+    noted("replace", os.replace, lambda name, old, new: place(name, new))
+    blobs.swap("refs", b"1", tag)
+    assert done == [
+        "mkdir pending", "mkdir 0000000000000002-", "sync directory",
+        "sync file", "link state", "sync directory",
+    ]  # fmt: skip
+    done.clear()
+    blobs.put("packs/a", b"x")
+    assert done == ["sync file", "replace a", "sync directory"]
+    done.clear()
+    blobs.create("other", b"0")
+    assert done == [
+        *["mkdir pending"] * 3, "sync file", *["sync directory"] * 2,
+        "replace other~", "sync directory",
+    ]  # fmt: skip
 
 
 def test_slots_of_writers_who_died_or_lost_go(tmp_path, blobs):

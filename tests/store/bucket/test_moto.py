@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from mvcd.store.bucket import objectstore
 from mvcd.store.bucket.blobs import BlobAbsent, InDoubt
 from mvcd.store.bucket.probe import probe
 from tests.store.bucket.contract import BlobsContract
@@ -39,8 +40,11 @@ def test_it_passes_the_probe(endpoint, bucket):
 
 @pytest.mark.parametrize("landed", [True, False])
 @pytest.mark.parametrize("call", ["create", "swap"])
-def test_a_lost_reply_leaves_it_in_doubt_and_reading_back_decides(endpoint, bucket, call, landed):
+def test_a_lost_reply_leaves_it_in_doubt_and_reading_back_decides(
+    endpoint, bucket, call, landed, monkeypatch
+):
     """The line breaks after the request, with the reply on its way back; or before the request is whole."""
+    monkeypatch.setattr(objectstore, "_SILENCE_SECONDS", 2)
     name = f"doubt-{call}-{landed}"
     with Proxy(int(endpoint.url.rpartition(":")[2])) as proxy:
         blobs = Endpoint(f"http://127.0.0.1:{proxy.port}").blobs(bucket)

@@ -174,6 +174,14 @@ def test_a_conditional_write_of_unknown_outcome_is_made_once_and_told(answer, ca
 
 
 @pytest.mark.parametrize("call", CONDITIONAL)
+def test_one_call_too_many_in_a_second_is_made_again(call):
+    answers = iter([error(429, "rateLimitExceeded"), error(429, "SlowDown"), DONE])
+    with answering(lambda method, path: next(answers)) as told, _Served(told) as (_, blobs):
+        assert CALLS[call](blobs) == '"1"'
+        assert len(told.calls) == 3
+
+
+@pytest.mark.parametrize("call", CONDITIONAL)
 @pytest.mark.parametrize(
     "answer",
     [
