@@ -31,7 +31,7 @@ def blobs(tmp_path):
 
 
 class TestDirectory(BlobsContract):
-    rounds = 40
+    rounds = 20
 
     @pytest.fixture
     def again(self, tmp_path):
