@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from mvcd.errors import RemoteUnreachable
+from mvcd.errors import AuthError, Failure, RemoteUnreachable
 from mvcd.store.bucket import objectstore
-from mvcd.store.bucket.blobs import BlobChanged, Blobs, InDoubt
+from mvcd.store.bucket.blobs import BlobChanged, Blobs, InDoubt, Tag
 from mvcd.store.bucket.probe import probe
 from tests.store.bucket.contract import BlobsContract
 from tests.support import cephcluster
@@ -86,6 +86,49 @@ class TestCeph(BlobsContract):
 def test_the_probe_finds_how_it_wants_its_tags(cluster, bucket):
     url = cluster.endpoints[0].url
     assert probe(f"s3://{bucket}/below", {"endpoint": url}).options == {"etags": "unquoted"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "cause"),
+    [
+        ("AWS_ACCESS_KEY_ID", "the store does not know this access key"),
+        ("AWS_SECRET_ACCESS_KEY", "the secret key does not belong to the access key"),
+    ],
+)
+def test_a_wrong_key_is_told(cluster, bucket, monkeypatch, variable, cause):
+    monkeypatch.setenv(variable, "wrong")
+    blobs = cluster.endpoints[0].blobs(bucket)
+    for call in (
+        lambda: blobs.get("refs"),
+        lambda: blobs.create("refs", b""),
+        lambda: list(blobs.list("")),
+    ):
+        with pytest.raises(AuthError, match="does not accept this key") as caught:
+            call()
+        assert caught.value.cause == cause
+    blobs.close()
+
+
+def test_a_bucket_that_is_not_there_is_told(cluster):
+    blobs = cluster.endpoints[0].blobs("mvc-none")
+    for call in (
+        lambda: blobs.get("refs"), lambda: blobs.create("refs", b""), lambda: list(blobs.list("")),
+        lambda: blobs.put("a", b""), lambda: blobs.swap("refs", b"", Tag("x")), lambda: blobs.delete(["a"]),
+    ):  # fmt: skip
+        with pytest.raises(Failure, match="there is no bucket mvc-none"):
+            call()
+    blobs.close()
+
+
+def test_a_bucket_that_may_not_be_written_is_told(cluster, bucket, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    blobs = cluster.endpoints[0].blobs(bucket, anonymous="yes")
+    for call in (lambda: blobs.put("a", b""), lambda: blobs.create("refs", b"")):
+        with pytest.raises(AuthError, match="this key may not write") as caught:
+            call()
+        assert "s3:PutObject" in str(caught.value.help)
+    blobs.close()
 
 
 # ---------------------------------------------------------------------- deaths
