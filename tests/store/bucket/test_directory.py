@@ -44,19 +44,22 @@ def files(root: Path) -> list[str]:
 
 COUNTING = """
 import sys
-from mvcd.store.bucket.blobs import BlobChanged
+from mvcd.store.bucket.blobs import BlobChanged, InDoubt
 from mvcd.store.bucket.directory import DirectoryBlobs
 
 blobs, who, times = DirectoryBlobs(sys.argv[1], "bucket+file:///x"), sys.argv[2], int(sys.argv[3])
-done = 0
-while done < times:
-    data, tag = blobs.get("refs")
-    try:
-        blobs.swap("refs", data + f"{who}{done} ".encode(), tag)
-    except BlobChanged:
-        continue
-    done += 1
-    print(done, flush=True)
+for number in range(times):
+    mark = f"{who}{number}"
+    while True:
+        data, tag = blobs.get("refs")
+        if mark in data.decode().split():
+            break
+        try:
+            blobs.swap("refs", data + f"{mark} ".encode(), tag)
+        except (BlobChanged, InDoubt):
+            continue
+        break
+    print(number, flush=True)
 """
 
 
