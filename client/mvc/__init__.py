@@ -126,6 +126,7 @@ if TYPE_CHECKING:
         Comparison,
         Point,
         Series,
+        SinceParent,
         Turning,
     )
     from mvc.api.signatures import SignatureReport, SignatureStatus
@@ -195,7 +196,9 @@ _LAZY = {
     "mvc.api.pruning": "PruneResult PrunedVersion",
     "mvc.api.interpreters": "PackageDifference",
     "mvc.api.runs": "ReproducedFile ReproducedMetric Reproduction RunResult",
-    "mvc.api.search": "Bisection Blame ComparedColumn ComparedRow Comparison Point Series Turning",
+    "mvc.api.search": (
+        "Bisection Blame ComparedColumn ComparedRow Comparison Point Series SinceParent Turning"
+    ),
     "mvc.api.stages": "ChainReport CheckedRequirement GateFailed Requirement StageRecord",
     "mvc.api.team": (
         "Account AccountGrant AccountToken HostedRepository RefRule StorageQuota TeamServer "
@@ -335,6 +338,7 @@ __all__ = [
     "Series",
     "SignatureReport",
     "SignatureStatus",
+    "SinceParent",
     "SourceChange",
     "StageRecord",
     "StaleReuse",

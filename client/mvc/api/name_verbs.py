@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 class NameVerbs(Opened):
     """Methods of `Repo` about branches and tags."""
 
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """Lists the names of versions, by id, as `refs` of a version has them: "HEAD -> main", "tag: v1.0"."""
+        from mvcd.repo.history.history import names_by_version  # late: start-up
+
+        return {id.hex(): tuple(names) for id, names in names_by_version(self._core).items()}
+
     def branches(self) -> tuple[Branch, ...]:
         """Lists the branches."""
         from mvc.api.standing import Branch  # late: start-up

@@ -14,7 +14,7 @@ from mvc.api.signing import SignatureVerbs, trust_for
 if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
     from mvc.api.deploy import Export
-    from mvc.api.stages import ChainReport, StageRecord
+    from mvc.api.stages import ChainReport, CheckedRequirement, StageRecord
 
 
 class ReleaseVerbs(SignatureVerbs):
@@ -43,6 +43,21 @@ class ReleaseVerbs(SignatureVerbs):
             trust=lambda: trust_for(self.config, self.root, required=True),
         )  # fmt: skip
         return public(StageRecord, made)
+
+    def promotion_check(
+        self, rev: str, stage: str, *, require: Iterable[str] = ()
+    ) -> tuple[CheckedRequirement, ...]:
+        """Tells whether a version may be promoted, and changes nothing: every requirement, with what was found.
+
+        Raises what `promote` would raise: GateFailed, Failure.
+        """
+        from mvcd.repo.release import promotion  # late: start-up
+
+        demanded = (require,) if isinstance(require, str) else tuple(require)
+        return promotion.check(
+            self._core, rev, stage, require=demanded,
+            trust=lambda: trust_for(self.config, self.root, required=True),
+        )  # fmt: skip
 
     def stages(self) -> tuple[StageRecord, ...]:
         """Returns the newest record of each stage; `live` says whether a version holds it."""

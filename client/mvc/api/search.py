@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from mvc.api.public import made_from
-from mvc.api.results import Value
+from mvc.api.results import Component, Value
 from mvc.api.shown import Grid, Shown, labels
 from mvc.api.versions import Version
 
@@ -18,6 +19,7 @@ __all__ = [
     "Comparison",
     "Point",
     "Series",
+    "SinceParent",
     "Turning",
 ]
 
@@ -63,6 +65,15 @@ class Comparison(Shown):
         named = labels(((column.kind, column.key) for column in self.columns), about)
         rows = [(r.number, r.version, r.time, r.author, r.message, *r.cells) for r in self.rows]
         return Grid(f"{len(rows)} versions compared", (*about, *named.values()), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class SinceParent:
+    """A version against its first parent, by their records alone. `better` has the metrics that moved and have
+    a direction: whether they got better."""
+
+    changed: tuple[Component, ...]
+    better: Mapping[str, bool]
 
 
 @made_from(version="entry")

@@ -11,7 +11,7 @@ from mvc.api.opened import Opened, Path
 from mvc.api.public import public
 
 if TYPE_CHECKING:
-    from mvc.api.search import Bisection, Blame, Comparison, Series, Turning
+    from mvc.api.search import Bisection, Blame, Comparison, Series, SinceParent, Turning
     from mvc.api.versions import Version
 
 
@@ -113,6 +113,44 @@ class SearchVerbs(Opened):
 
         found = series.series(self._core, metrics, _names(revs), where=where, steps=steps)
         return tuple(public(Series, one) for one in found)
+
+    def since_parent(self, version: Version, metrics: Iterable[str] | None = None) -> SinceParent:
+        """Compares a version with its first parent (or with none) by what their records say: which components
+        differ, and which of `metrics` (None: all) got better or worse. Reads no content."""
+        from mvc.api.search import SinceParent  # late: start-up
+        from mvcd.ids import VersionId
+        from mvcd.objects.version import EMPTY
+        from mvcd.repo.workspace.settings import current, metric_rules
+
+        core, parents = self._core, version.parents
+        before = core.version(VersionId.parse(parents[0])) if parents else EMPTY
+        roots = {part: root.root for part, root in before.components.items()}
+        changed = tuple(
+            part
+            for part, root in version.components.items()
+            if root.digest != (None if roots[part] is None else roots[part].hex())
+        )
+        rules = metric_rules(current(core))
+        moved = {
+            key: rules.better(key, before.metrics[key], version.metrics[key])
+            for key in (version.metrics if metrics is None else metrics)
+            if key in version.metrics and key in before.metrics
+        }
+        return SinceParent(changed, {key: it for key, it in moved.items() if it is not None})
+
+    def recorded(self, rev: str = "HEAD", *, all_refs: bool = False) -> dict[tuple[str, str], int]:
+        """Counts the versions that record each key: `{("metric", "val_acc"): 12}`, the other kind being
+        "hyperparameter". Reads the records of all of history, and no content."""
+        from collections import Counter  # late: start-up
+
+        from mvcd.repo.history.history import heads
+        from mvcd.repo.history.walk import ancestors
+
+        found: Counter[tuple[str, str]] = Counter()
+        for version in ancestors(self._core, heads(self._core, rev, all_refs=all_refs)):
+            found.update(("metric", key) for key, _ in version.metrics())
+            found.update(("hyperparameter", key) for key, _ in version.hyperparameters())
+        return dict(found)
 
     # ---------------------------------------------------------------- bisect
 

@@ -261,10 +261,10 @@ def _tensors(changes: TensorChanges) -> Json:
 
 def weights(weights: Weights) -> Json:
     """`weights` of `diff --tensors --json`: every tensor; `statistics` is null for what was not compared."""
-    return {label: _weight(tensor) for label, tensor in weights.items()}
+    return {label: weight(tensor) for label, tensor in weights.items()}
 
 
-def _weight(tensor: TensorDiff) -> Json:
+def weight(tensor: TensorDiff) -> Json:
     document: Json = {
         "name": tensor.name,
         "kind": tensor.kind,
@@ -275,11 +275,11 @@ def _weight(tensor: TensorDiff) -> Json:
         document[side] = None if form is None else {
             "path": form.path, "dtype": form.dtype, "shape": list(form.shape), "bytes": form.size,
         }  # fmt: skip
-    document["statistics"] = _statistics(tensor.statistics) if tensor.measured else None
+    document["statistics"] = statistics(tensor.statistics) if tensor.measured else None
     return document
 
 
-def _statistics(found: TensorStatistics) -> Json:
+def statistics(found: TensorStatistics) -> Json:
     """A figure that has no value is null; an infinite one is "Infinity"."""
     document: Json = {"changed_fraction": found.changed_fraction}
     for name in found.__dataclass_fields__:

@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "diff": "compare two versions in five parts",
         "compare": "table settings and metrics of many versions",
         "plot": "draw metrics over history",
+        "ui": "look at all of it in a browser",
         "blame": "show which version last changed something",
         "bisect": "find the version where something went wrong",
         "lineage": "show where a version came from",

@@ -20,6 +20,7 @@ from mvcd.repo.records.operations import Operation
 from mvcd.repo.records.refs import EMPTY_ID, STAGES
 from mvcd.repo.records.stages import StageRecord
 from mvcd.repo.release import gate
+from mvcd.repo.release.requirement import CheckedRequirement
 from mvcd.repo.trust.judging import Trust
 from mvcd.store.api import RefUpdate, Session
 
@@ -42,23 +43,8 @@ def promote(
     `trust` says whose signatures count; it is asked if a rule demands one. By default no signature is good.
     Raises GateFailed, Failure (kind "missing-content", "holds-already", "no-versions"), Conflict.
     """
-    stages.check_stage(stage)
-    if len(require) > MAX_REQUIREMENTS:
-        raise UsageError(f"a promotion may have {MAX_REQUIREMENTS} requirements")
     with core.lock.hold():
-        id = core.resolve(rev)
-        if id == EMPTY_ID:
-            raise Failure(
-                f"{rev} is the empty version v0", kind="no-versions", help="mvc commit -m '...'"
-            )
-        newest = _newest(core, stage)
-        current = newest.version if newest and newest.step is not Step.WITHDRAW else None
-        if current == id:
-            raise Failure(
-                f"v{core.version(id).generation} holds {stage} already",
-                kind="holds-already",
-                help=f"mvc stage history {stage}",
-            )
+        id, newest, current = _candidate(core, rev, stage, require)
         with _kept(core, id) as session:
             met, signatures = _pass(core, stage, id, current, require, trust)
             record = _following(
@@ -67,6 +53,44 @@ def promote(
             )  # fmt: skip
             detail = f"promote {_named(core, id)} {stage}"
             return _append(core, record, context, "promote", detail, session)
+
+
+def check(
+    core: Core,
+    rev: str,
+    stage: str,
+    *,
+    require: Sequence[str] = (),
+    trust: Callable[[], Trust] = Trust,
+) -> tuple[CheckedRequirement, ...]:
+    """Holds a version against the gate of a stage as `promote` would, and changes nothing. Returns every
+    requirement as it was checked, all met. Raises what `promote` raises before it writes."""
+    id, _, current = _candidate(core, rev, stage, require)
+    checked, _ = _gate(core, stage, id, current, require, trust)
+    return tuple(checked)
+
+
+def _candidate(
+    core: Core, rev: str, stage: str, require: Sequence[str]
+) -> tuple[VersionId, Promotion | None, VersionId | None]:
+    """The version, the newest record of the stage, and who holds it. Raises UsageError, Failure."""
+    stages.check_stage(stage)
+    if len(require) > MAX_REQUIREMENTS:
+        raise UsageError(f"a promotion may have {MAX_REQUIREMENTS} requirements")
+    id = core.resolve(rev)
+    if id == EMPTY_ID:
+        raise Failure(
+            f"{rev} is the empty version v0", kind="no-versions", help="mvc commit -m '...'"
+        )
+    newest = _newest(core, stage)
+    current = newest.version if newest and newest.step is not Step.WITHDRAW else None
+    if current == id:
+        raise Failure(
+            f"v{core.version(id).generation} holds {stage} already",
+            kind="holds-already",
+            help=f"mvc stage history {stage}",
+        )
+    return id, newest, current
 
 
 def rollback(
@@ -144,6 +168,19 @@ def _pass(
     trust: Callable[[], Trust],
 ) -> tuple[tuple[Requirement, ...], tuple[str, ...]]:
     """What was met, and the signatures that were demanded. Raises GateFailed, Failure."""
+    checked, signatures = _gate(core, stage, id, current, require, trust)
+    return tuple(Requirement(c.expression, c.found, c.rule) for c in checked), tuple(signatures)
+
+
+def _gate(
+    core: Core,
+    stage: str,
+    id: VersionId,
+    current: VersionId | None,
+    require: Sequence[str],
+    trust: Callable[[], Trust],
+) -> tuple[list[CheckedRequirement], list[str]]:
+    """Requirements that are all met, and good signatures if they are demanded. Raises GateFailed, Failure."""
     version, rules = core.version(id), gate.rules(core.root, stage)
     checked = gate.requirements(core, stage, id, current, require, rules.require)
     signatures, unsound = gate.signers(core, id, trust) if rules.signed else ([], [])
@@ -160,7 +197,7 @@ def _pass(
             f"(the rules: [stages.{stage}] in mvc.toml)",
         )
     _require_content(core, id, stage)
-    return tuple(Requirement(c.expression, c.found, c.rule) for c in checked), tuple(signatures)
+    return checked, signatures
 
 
 @contextlib.contextmanager

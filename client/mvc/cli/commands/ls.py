@@ -45,7 +45,7 @@ def command(
     top = None if path is None else os.path.abspath(path)
     found = face.repo.ls(rev, top, component=component, digest=digest)
     if face.json:
-        face.answer({"files": [_document(f, digest) for f in found]})
+        face.answer({"files": [file_document(f, digest) for f in found]})
     elif digest:
         face.page(_sum_line(f) for f in found if f.mode != "symlink")
     elif long or face.verbose:
@@ -54,7 +54,8 @@ def command(
         face.page(text.safe(f.path) for f in found)
 
 
-def _document(file: Listed, digest: str | None) -> dict[str, object]:
+def file_document(file: Listed, digest: str | None = None) -> dict[str, object]:
+    """Element of `ls --json`; `digest` names the algorithm of the digest that the file has."""
     document: dict[str, object] = {
         "path": file.path,
         "component": file.component.value,

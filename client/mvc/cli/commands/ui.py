@@ -1,0 +1,41 @@
+"""`mvc ui`."""
+
+from __future__ import annotations
+
+import webbrowser
+
+import click
+
+from mvc.cli.face import Face
+from mvc.cli.options import DAMAGE, Option, verb
+
+
+@verb("ui", exits=DAMAGE)
+@click.option(
+    "--port",
+    cls=Option,
+    type=click.IntRange(0, 65535),
+    default=0,
+    metavar="N",
+    help="Listen on this port. [default: one that is free]",
+)
+@click.option("--no-browser", is_flag=True, help="Print the address and open no browser.")
+@click.pass_obj
+def command(face: Face, port: int, no_browser: bool) -> None:
+    """Show the repository as a page in the browser: versions, differences, plots, stages, storage, the daemon.
+
+    It is served on this machine and for you alone: the address works once, in the browser that opens it first.
+    A version's row appears as soon as it is saved. Ctrl-C ends it. Needs the extra: pip install 'mvcd[web]'.
+    """
+    from mvc.web.server import require_extra, serve  # late: start-up
+
+    require_extra()
+    from mvc.cli.page_shapes import shapes  # late: an extra
+
+    def ready(address: str) -> None:
+        face.answer({"address": address}, [address])
+        opened = not no_browser and not face.json and webbrowser.open(address)
+        if not opened:
+            face.hint("Open this address in a browser, once; it is for you alone. Ctrl-C ends.")
+
+    serve(face.repo, shapes(), port=port, ready=ready)

@@ -1,0 +1,108 @@
+"""Routes that change something: each one action of the command line's, and as easy to undo.
+
+The page asks before; here only the front (app.py) stands before them. One action runs at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from mvc.api.errors import UsageError
+from mvc.api.stages import GateFailed
+from mvc.web.site import Json, Site, answer, body_of, site_of
+
+
+async def _act(site: Site, action: Callable[[], Json]) -> Response:
+    def alone() -> Json:
+        with site.writing:
+            return action()
+
+    return answer(await run_sync(alone))
+
+
+def _required(body: Json, name: str) -> Any:
+    if not body.get(name):
+        raise UsageError(f"the request's body has no {name}")
+    return body[name]
+
+
+async def undo(request: Request) -> Response:
+    """Undoes an operation."""
+    site, body = site_of(request), await body_of(request, number=int)
+    number = _required(body, "number")
+    return await _act(
+        site, lambda: {"operation": site.shapes.operation(site.repo.undo(number))}
+    )
+
+
+async def tag(request: Request) -> Response:
+    """Makes a tag."""
+    site, body = site_of(request), await body_of(request, name=str, rev=str, message=str)
+    name, rev = _required(body, "name"), _required(body, "rev")
+
+    def make() -> Json:
+        made = site.repo.tag(name, rev, message=body.get("message", ""))
+        return {"tag": made.name, "version": made.version, "number": made.number}
+
+    return await _act(site, make)
+
+
+async def annotate(request: Request) -> Response:
+    """Writes annotations of a version, and removes those whose text is null."""
+    site, body = site_of(request), await body_of(request, rev=str, texts=dict)
+    rev, texts = _required(body, "rev"), _required(body, "texts")
+    if not all(text is None or isinstance(text, str) for text in texts.values()):
+        raise UsageError("an annotation is text, or null to remove it")
+    return await _act(site, lambda: {"annotations": dict(site.repo.annotate(rev, texts))})
+
+
+async def promote(request: Request) -> Response:
+    """Promotes a version to a stage, or tells whether it may."""
+    site = site_of(request)
+    body = await body_of(request, rev=str, stage=str, reason=str, require=list, dry_run=bool)
+    rev, stage, require = _required(body, "rev"), _required(body, "stage"), body.get("require", [])
+    if not all(isinstance(one, str) for one in require):
+        raise UsageError("a requirement is text", help='["val_acc>=0.9"]')
+    repo, shape = site.repo, site.shapes.requirement
+
+    def check() -> Json:
+        try:
+            checked = repo.promotion_check(rev, stage, require=require)
+        except GateFailed as refused:
+            found, why = refused.checked, refused.cause
+            return {"allowed": False, "checked": [shape(one) for one in found], "why": why}
+        return {"allowed": True, "checked": [shape(one) for one in checked], "why": None}
+
+    def move() -> Json:
+        reason = body.get("reason", "")
+        return site.shapes.stage(repo.promote(rev, stage, require=require, reason=reason))
+
+    return await _act(site, check if body.get("dry_run") else move)
+
+
+async def rollback(request: Request) -> Response:
+    """Gives a stage back to its holder before."""
+    site, body = site_of(request), await body_of(request, stage=str, to=int, reason=str)
+    stage = _required(body, "stage")
+
+    def move() -> Json:
+        reason = body.get("reason", "")
+        return site.shapes.stage(
+            site.repo.stage_rollback(stage, to=body.get("to"), reason=reason)
+        )
+
+    return await _act(site, move)
+
+
+def routes() -> list[BaseRoute]:
+    """Routes of this module."""
+    return [
+        Route(f"/api/v1/r/{action.__name__}", action, methods=["POST"])
+        for action in (undo, tag, annotate, promote, rollback)
+    ]

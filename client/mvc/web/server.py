@@ -1,0 +1,85 @@
+"""Serves the page of one repository on this machine until it is told to end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mvc.api.errors import Failure, UsageError
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
+    from mvc.web.site import Shapes
+
+HOST = "127.0.0.1"
+LIBRARIES = ("starlette", "uvicorn")
+_BACKLOG_CONNECTIONS = 128
+_END_SECONDS = 2
+"""How long open answers have once the server ends: event streams never end by themselves."""
+
+
+def require_extra() -> None:
+    """Raises Failure(kind="needs-extra") where the libraries of the extra `web` are not installed."""
+    absent = [name for name in LIBRARIES if find_spec(name) is None]
+    if absent:
+        raise Failure(
+            "mvc ui needs the extra web",
+            kind="needs-extra",
+            cause=f"there is no {' and no '.join(absent)}",
+            help="pip install 'mvcd[web]'",
+        )
+
+
+def serve(
+    repo: Repo, shapes: Shapes, *, port: int, ready: Callable[[str], None] = lambda _: None
+) -> None:
+    """Serves until SIGINT or SIGTERM. `port` 0 is one that is free; `ready` gets the address to open, when
+    it answers.
+
+    Raises Failure when it cannot listen there, or the extra is not installed.
+    """
+    require_extra()
+    import uvicorn  # late: an extra
+
+    from mvc.web.app import make_app  # late: an extra
+    from mvc.web.door import Door
+    from mvc.web.site import Site
+
+    listening = _bound(port)
+    door = Door(HOST, listening.getsockname()[1])
+    config = uvicorn.Config(
+        make_app(Site(repo, shapes, door)),
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_END_SECONDS,
+    )
+
+    class Announcing(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            ready(door.address)
+
+    with listening:
+        asyncio.run(Announcing(config).serve(sockets=[listening]))
+
+
+def _bound(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port), backlog=_BACKLOG_CONNECTIONS)
+    except OverflowError:
+        raise UsageError(f"{port} is no port", help="--port 0, for one that is free") from None
+    except OSError as error:
+        raise Failure(
+            f"cannot listen on {HOST}:{port}",
+            kind="cannot-listen",
+            cause=str(error.strerror or error),
+            help="mvc ui --port 0, for one that is free",
+        ) from None

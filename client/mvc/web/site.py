@@ -1,0 +1,109 @@
+"""What all routes share: the repository that is served, and how its values are written as JSON."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from mvc.api.errors import UsageError
+
+if TYPE_CHECKING:
+    from mvc.api.diff import Diff
+    from mvc.api.diskuse import DiskUse
+    from mvc.api.lineage import Lineage
+    from mvc.api.repo import Repo
+    from mvc.api.results import Listed, Operation, Version
+    from mvc.api.search import Comparison, Series
+    from mvc.api.signatures import SignatureStatus
+    from mvc.api.stages import ChainReport, CheckedRequirement, StageRecord
+    from mvc.api.weights import TensorDiff, TensorStatistics
+    from mvc.web.door import Door
+
+Json = dict[str, Any]
+MAX_LIMIT_ROWS = 1000
+"""Rows that one answer has at most, whatever was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """How values become JSON: the command line's documents, which it hands in."""
+
+    version: Callable[[Version], Json]
+    whole: Callable[[Version, Diff, tuple[SignatureStatus, ...]], Json]
+    diff: Callable[[Diff, bool], Json]
+    markdown: Callable[[Repo, Diff], Iterable[str]]
+    tensor: Callable[[TensorDiff], Json]
+    statistics: Callable[[TensorStatistics], Json]
+    file: Callable[[Listed], Json]
+    lineage: Callable[[Lineage], Json]
+    comparison: Callable[[Comparison], Json]
+    series: Callable[[tuple[Series, ...]], list[Json]]
+    operation: Callable[[Operation], Json]
+    stage: Callable[[StageRecord], Json]
+    requirement: Callable[[CheckedRequirement], Json]
+    chain: Callable[[ChainReport], Json]
+    disk_use: Callable[[DiskUse], Json]
+    watched: Callable[[str], Json]
+    """State of the daemon for the workspace at a path. Raises DaemonError."""
+
+
+@dataclass(slots=True)
+class Site:
+    """One repository on one server. `writing` is held by the action under way; readers need nothing."""
+
+    repo: Repo
+    shapes: Shapes
+    door: Door
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    measuring: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
+    """Held while data is read for figures: a second reading would only halve the speed of the first."""
+
+
+def site_of(request: Request) -> Site:
+    """The site that a request is made to."""
+    found: Site = request.app.state.site
+    return found
+
+
+def answer(
+    document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """One JSON document, its schema first."""
+    text = json.dumps({"schema_version": 1, **document}, allow_nan=False, separators=(",", ":"))
+    return Response(text, status, headers, "application/json")
+
+
+def segment(request: Request, name: str) -> str:
+    """A part of the path, which was matched as it was sent."""
+    return unquote(request.path_params[name], errors="strict")
+
+
+def limit_of(request: Request, usual: int) -> int:
+    """The query's `limit`. Raises UsageError for what is no number above 0."""
+    said = request.query_params.get("limit")
+    if said is None:
+        return usual
+    if not said.isdecimal() or not int(said):
+        raise UsageError(f"limit is {said!r}, and not a number above 0")
+    return min(int(said), MAX_LIMIT_ROWS)
+
+
+async def body_of(request: Request, **kinds: type | tuple[type, ...]) -> Json:
+    """The JSON object that came, with no other fields than these. Raises UsageError."""
+    try:
+        found = json.loads(await request.body())
+    except ValueError as error:
+        raise UsageError("the request's body is no JSON", cause=str(error)) from None
+    if not isinstance(found, dict):
+        raise UsageError("the request's body is no JSON object")
+    for name, value in found.items():
+        if name not in kinds or not isinstance(value, kinds[name]):
+            raise UsageError(f"{name} is unknown, or of another type")
+    return found
