@@ -1,7 +1,8 @@
-"""The files of the page itself, read once from the package, each with its digest as ETag."""
+"""The files of the page itself, read and packed once, each with its digest as ETag."""
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
@@ -23,9 +24,10 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file of the page."""
+    """One file of the page; `packed` by gzip."""
 
     content: bytes
+    packed: bytes
     kind: str
     tag: str
 
@@ -44,16 +46,20 @@ def _gather(directory: Traversable, below: str, found: dict[str, Asset]) -> None
             _gather(entry, path + "/", found)
         elif (kind := _TYPES.get(entry.name[entry.name.rfind(".") :])) is not None:
             content = entry.read_bytes()
-            found[path] = Asset(content, kind, f'"{sha256(content).hexdigest()[:32]}"')
+            tag = f'"{sha256(content).hexdigest()[:32]}"'
+            found[path] = Asset(content, gzip.compress(content, mtime=0), kind, tag)
 
 
 def _send(request: Request, asset: Asset | None) -> Response:
     if asset is None:
         return Response("There is no such file.\n", 404, media_type="text/plain")
-    headers = {"ETag": asset.tag, "Cache-Control": "no-cache"}
+    headers = {"ETag": asset.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == asset.tag:
         return Response(status_code=304, headers=headers)
-    return Response(asset.content, headers=headers | {"Content-Type": asset.kind})
+    headers["Content-Type"] = asset.kind
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(asset.packed, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(asset.content, headers=headers)
 
 
 def asset(request: Request) -> Response:

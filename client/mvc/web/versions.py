@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from mvc.api.errors import Failure, UsageError
-from mvc.api.metric_names import held_out_first, ranked, without_copies
+from mvc.api.metric_names import held_out_first, is_axis, ranked, without_copies
 from mvc.api.repo import Repo
 from mvc.api.results import Version
 from mvc.api.search import Point, Series
@@ -93,7 +93,8 @@ def chosen_columns(rows: Sequence[Version]) -> tuple[str, ...]:
     if not rows:
         return ()
     newest = next((row for row in rows if row.metrics), rows[0])
-    metrics = held_out_first(ranked(without_copies(newest.metrics)))[:_AUTO_METRICS]
+    every = held_out_first(ranked(without_copies(newest.metrics)))
+    metrics = [key for key in every if not is_axis(key)][:_AUTO_METRICS] or every[:1]
     settings = [
         key
         for key in newest.hyperparameters

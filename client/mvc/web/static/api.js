@@ -1,0 +1,167 @@
+// Asks the server, hears its events, and knows where the page is.
+import { useEffect, useState, useCallback, useRef } from '/static/vendor/htm-preact-3.1.1.js';
+
+const BASE = '/api/v1';
+
+export class ApiError extends Error {
+  constructor(status, said) {
+    super(said.message || `the server answered ${status}`);
+    Object.assign(this, { status, said });
+  }
+}
+
+async function answered(response) {
+  if (response.ok) return response;
+  let said = {};
+  try { said = await response.json(); } catch { /* no JSON: the status has to do */ }
+  throw new ApiError(response.status, said);
+}
+
+export async function get(path, signal) {
+  return (await answered(await fetch(BASE + path, { signal }))).json();
+}
+
+export async function text(path, signal) {
+  return (await answered(await fetch(BASE + path, { signal }))).text();
+}
+
+export async function post(path, body) {
+  const response = await fetch(BASE + path, {
+    method: 'POST', body: JSON.stringify(body),
+    headers: { 'X-MVC': '1', 'Content-Type': 'application/json' },
+  });
+  return (await answered(response)).json();
+}
+
+// Calls `each` with one JSON document a line, as they come.
+export async function lines(path, each, signal) {
+  const response = await answered(await fetch(BASE + path, { signal }));
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const parts = (rest + value).split('\n');
+    rest = parts.pop();
+    parts.filter(Boolean).forEach((part) => each(JSON.parse(part)));
+  }
+}
+
+export const raw = (rev, path, range) =>
+  fetch(rawAddress(rev, path), range ? { headers: { Range: range } } : {}).then(answered);
+
+export const seg = encodeURIComponent;
+export const rawAddress = (rev, path) =>
+  `${BASE}/raw/${seg(rev)}/${path.split('/').map(seg).join('/')}`;
+
+export function query(fields) {
+  const found = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields))
+    for (const one of [value].flat()) if (one !== '' && one != null && one !== false) found.append(name, one);
+  const said = found.toString();
+  return said ? `?${said}` : '';
+}
+
+// ---------------------------------------------------------------- data
+
+export function useData(path, kinds = []) {
+  const [state, set] = useState({ data: null, error: null, loading: true, path: null });
+  const [turn, again] = useState(0);
+  useEffect(() => {
+    if (path == null) return undefined;
+    const leave = new AbortController();
+    set((old) => ({ ...old, data: old.path === path ? old.data : null, error: null, loading: true }));
+    get(path, leave.signal).then(
+      (data) => set({ data, error: null, loading: false, path }),
+      (error) => error.name === 'AbortError' || set({ data: null, error, loading: false, path }),
+    );
+    return () => leave.abort();
+  }, [path, turn]);
+  const reload = useCallback(() => again((n) => n + 1), []);
+  useEvents((event) => kinds.includes(event.kind) && reload());
+  return { ...state, data: state.path === path ? state.data : null, reload };
+}
+
+// ---------------------------------------------------------------- where the page is
+
+export const place = () => ({
+  path: location.pathname.split('/').filter(Boolean).map(decodeURIComponent),
+  query: new URLSearchParams(location.search),
+});
+
+const movers = new Set();
+
+export function go(address, { replace = false } = {}) {
+  history[replace ? 'replaceState' : 'pushState']({}, '', address);
+  movers.forEach((mover) => mover({ moved: !replace }));
+}
+
+export function usePlace() {
+  const [found, set] = useState(place);
+  useEffect(() => {
+    const mover = () => set(place());
+    movers.add(mover);
+    addEventListener('popstate', mover);
+    return () => { movers.delete(mover); removeEventListener('popstate', mover); };
+  }, []);
+  return found;
+}
+
+// Changes some fields of the address's query.
+export function ask(fields) {
+  const now = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(fields)) {
+    now.delete(name);
+    [value].flat().forEach((one) => one && now.append(name, one));
+  }
+  const said = now.toString();
+  go(location.pathname + (said ? `?${said}` : ''), { replace: true });
+}
+
+// ---------------------------------------------------------------- events
+
+// One page of a browser listens and tells the others: a browser has six connections to a server.
+const KINDS = ['version', 'stage', 'ref', 'operation'];
+const hearers = new Set();
+const channel = 'BroadcastChannel' in self ? new BroadcastChannel('mvc-events') : null;
+let last = 0;
+export const live = { on: false };
+
+function hear(event, told) {
+  if (event.kind === 'live') live.on = event.on;
+  else if (event.number <= last) return;
+  else last = event.number;
+  hearers.forEach((hearer) => hearer(event));
+  if (!told) channel?.postMessage(event);
+}
+
+function listen() {
+  return new Promise((end) => {
+    const source = new EventSource(BASE + '/events' + query({ after: last || null }));
+    source.onopen = () => hear({ kind: 'live', on: true });
+    source.onerror = () => hear({ kind: 'live', on: false });
+    KINDS.forEach((kind) => source.addEventListener(kind, (event) =>
+      hear({ kind, number: Number(event.lastEventId), operation: JSON.parse(event.data) })));
+    channel?.addEventListener('message', (event) => event.data.kind === 'asked' && hear({ kind: 'live', on: live.on }));
+    addEventListener('pagehide', () => { source.close(); end(); }, { once: true }); // the next page listens at once
+  });
+}
+
+export function begin(number) {
+  last = number;
+  channel?.addEventListener('message', (event) => event.data.kind !== 'asked' && hear(event.data, true));
+  addEventListener('pageshow', (event) => event.persisted && location.reload());
+  if (!navigator.locks) return listen();
+  channel?.postMessage({ kind: 'asked' });
+  return navigator.locks.request('mvc-events', listen);
+}
+
+export function useEvents(hearer) {
+  const kept = useRef(hearer);
+  kept.current = hearer;
+  useEffect(() => {
+    const one = (event) => kept.current(event);
+    hearers.add(one);
+    return () => hearers.delete(one);
+  }, []);
+}

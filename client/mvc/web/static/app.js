@@ -1,0 +1,88 @@
+// The frame around all screens: who we are, where we are, what is live, and the keys.
+import { render, useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
+import { begin, get, go, live, post, useEvents, usePlace } from '/static/api.js';
+import { Dialog, Empty, Failed, Waiting, html, safe, useKeys } from '/static/parts.js';
+import { Versions } from '/static/versions.js';
+
+const SCREENS = [['', 'Versions'], ['plots', 'Plots'], ['stages', 'Stages'], ['storage', 'Storage'], ['ops', 'Operations'], ['daemon', 'Daemon']];
+const LATE = {
+  v: () => import('/static/version.js'), diff: () => import('/static/diff.js'), plots: () => import('/static/plots.js'), compare: () => import('/static/compare.js'),
+  stages: () => import('/static/stages.js'), storage: () => import('/static/storage.js'), ops: () => import('/static/ops.js'), daemon: () => import('/static/daemon.js'),
+};
+
+function Late({ name, place }) {
+  const [screen, set] = useState(null), [error, fail] = useState(null);
+  useEffect(() => { set(null); LATE[name]().then((found) => set(() => found.default), fail); }, [name]);
+  if (error) return html`<${Failed} error=${error}/>`;
+  return screen ? html`<${screen} place=${place}/>` : html`<${Waiting}/>`;
+}
+
+function Frame({ repo }) {
+  const place = usePlace(), [help, tell] = useState(false), [on, light] = useState(live.on), [head, move] = useState(repo.head);
+  useEvents((event) => {
+    if (event.kind === 'live') light(event.on);
+    else get('/repos').then((found) => move(found.repos[0].head)).catch(() => {});
+  });
+  const [name = ''] = place.path;
+  useEffect(() => {
+    if (name === '') document.title = `${repo.name} · mvc`;
+  }, [name]);
+  const where = `${location.pathname}`;
+  useEffect(() => { document.querySelector('main')?.scrollTo(0, 0); }, [where]);
+  useKeys({ '?': () => tell(true), Escape: () => false });
+  return html`<a class="skip" href="#main">Skip to the content</a>
+    <header class="top"><a class="brand" href="/" title=${safe(repo.root)}><img src="/static/icon.svg" alt="" width="22" height="22"/> <b>${safe(repo.name)}</b></a>
+      <span class="at">${head.ref ? safe(head.ref) : 'detached'} · v${head.number}</span>
+      <nav aria-label="Screens">${SCREENS.map(([path, shown]) => html`<a href="/${path}" aria-current=${name === path || (path === '' && ['v', 'diff', 'compare'].includes(name)) ? 'page' : undefined}>${shown}</a>`)}</nav>
+      <span class="pill ${on ? 'on' : ''}" role="status" title=${on ? 'New versions appear by themselves' : 'The connection is lost; it is tried again'}><i aria-hidden="true"></i>${on ? 'Live' : 'Not live'}</span>
+      <${Theme}/><button class="quiet" aria-label="Keys" title="Keys ( ? )" onClick=${() => tell(true)}>?</button></header>
+    <main id="main" class=${name === '' ? 'full' : ''}>${name === '' ? html`<${Versions} place=${place}/>`
+      : LATE[name] ? html`<${Late} key=${where} name=${name} place=${place}/>` : html`<${Empty} title="There is no such screen"><p><a href="/">To the versions</a></p><//>`}</main>
+    ${help && html`<${Keys} onClose=${() => tell(false)}/>`}`;
+}
+
+const THEMES = { '': ['◐', 'As the system'], light: ['☀', 'Light'], dark: ['☾', 'Dark'] };
+
+function Theme() {
+  const [theme, set] = useState(localStorage.getItem('mvc-theme') || '');
+  useEffect(() => {
+    document.documentElement.style.colorScheme = theme || 'light dark';
+    localStorage.setItem('mvc-theme', theme);
+    dispatchEvent(new Event('themed'));
+  }, [theme]);
+  const next = { '': 'light', light: 'dark', dark: '' }[theme];
+  return html`<button class="quiet" aria-label="Colours: ${THEMES[theme][1]}" title="Colours: ${THEMES[theme][1]}" onClick=${() => set(next)}>${THEMES[theme][0]}</button>`;
+}
+
+const HELP = [['j  k', 'next and previous version'], ['Enter', 'open the version'], ['x', 'tick it'], ['d', 'what it changed; with two ticked, their difference'],
+  ['c', 'compare what is ticked'], ['/', 'filter'], ['g  G', 'first and last row'], ['?', 'this list']];
+
+const Keys = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}><dl class="keys">${HELP.map(([key, does]) => html`
+  <dt>${key.split('  ').map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${does}</dd>`)}</dl><//>`;
+
+addEventListener('click', (event) => {
+  const link = event.target.closest?.('a[href^="/"]');
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target || link.hasAttribute('download')) return;
+  event.preventDefault();
+  go(link.getAttribute('href'));
+});
+
+async function start() {
+  const root = document.getElementById('app');
+  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  try {
+    if (token) {
+      history.replaceState({}, '', location.pathname + location.search);
+      await post('/session', { token });
+    }
+    const { repos: [repo] } = await get('/repos');
+    begin(repo.operation);
+    render(html`<${Frame} repo=${repo}/>`, root);
+  } catch (error) {
+    const closed = error.status === 401;
+    render(html`<main class="closed">${closed
+      ? html`<${Empty} title="This page is for one browser only"><p>${safe(error.message)}.</p><p>A new address: <code>mvc ui</code></p><//>`
+      : html`<${Failed} error=${error} reload=${() => location.reload()}/>`}</main>`, root);
+  }
+}
+start();
