@@ -139,7 +139,10 @@ function listen() {
   return new Promise((end) => {
     const source = new EventSource(BASE + '/events' + query({ after: last || null }));
     source.onopen = () => hear({ kind: 'live', on: true });
-    source.onerror = () => hear({ kind: 'live', on: false });
+    source.onerror = () => {
+      hear({ kind: 'live', on: false });
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => listen().then(end), 3000); // a server that answers with an error ends it
+    };
     KINDS.forEach((kind) => source.addEventListener(kind, (event) =>
       hear({ kind, number: Number(event.lastEventId), operation: JSON.parse(event.data) })));
     channel?.addEventListener('message', (event) => event.data.kind === 'asked' && hear({ kind: 'live', on: live.on }));

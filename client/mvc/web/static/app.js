@@ -23,6 +23,7 @@ function Frame({ repo }) {
     if (event.kind === 'live') light(event.on);
     else get('/repos').then((found) => move(found.repos[0].head)).catch(() => {});
   });
+  useEffect(() => light(live.on), []); // it may have been told before this frame could hear it
   const [name = ''] = place.path;
   useEffect(() => {
     if (name === '') document.title = `${repo.name} · mvc`;

@@ -36,8 +36,8 @@ function Parallel({ data, rows, title, name, off, hide }) {
   const toggle = (id) => hide((old) => (old.includes(id) ? old.filter((one) => one !== id) : [...old, id]));
   return html`<section class="panel"><header><h2>Parallel coordinates</h2><span><button class="quiet" onClick=${() => hide([])}>All</button><button class="quiet" onClick=${() => hide(data.versions.map((v) => v.version))}>None</button></span></header>
     <div class="chips" role="group" aria-label="Versions">${data.versions.map((v, i) => html`<button class="chip ${off.includes(v.version) ? '' : 'on'}" aria-pressed=${!off.includes(v.version)} onClick=${() => toggle(v.version)}><i class="line-${i % 6}" aria-hidden="true"></i>${name(v)}</button>`)}</div>
-    <svg class="parallel" viewBox="0 0 ${width} ${height}" role="img" aria-label="Parallel coordinates; the table above has the same values">
+    <div class="scroll" tabindex="0" role="region" aria-label="Parallel coordinates"><svg class="parallel" viewBox="0 0 ${width} ${height}" role="img" aria-label="Parallel coordinates; the table above has the same values">
       ${axes.map(([c, values], i) => html`<g><line x1=${x(i)} x2=${x(i)} y1="40" y2=${height - 30}/><text x=${x(i)} y=${i % 2 ? 14 : 28} text-anchor="middle">${safe(title(c)).slice(0, 18)}</text></g>`)}
       ${data.versions.map((v, k) => !off.includes(v.version) && html`<polyline class="line-${k % 6}" points=${axes.map(([, values], i) => (typeof values[k] === 'number' ? `${x(i)},${scale[i](values[k])}` : null)).filter(Boolean).join(' ')}><title>${name(v)}</title></polyline>`)}
-    </svg></section>`;
+    </svg></div></section>`;
 }

@@ -170,7 +170,7 @@ export function Tabs({ names, current, pick, label }) {
 
 export function Table({ heads, rows, label, right = [] }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}><table>
-    <thead><tr>${heads.map((head, i) => html`<th scope="col" class=${right.includes(i) ? 'num' : ''}>${head}</th>`)}</tr></thead>
+    <thead><tr>${heads.map((head, i) => (head === '' ? html`<td></td>` : html`<th scope="col" class=${right.includes(i) ? 'num' : ''}>${head}</th>`))}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${row.map((cell, i) => html`<td class=${right.includes(i) ? 'num' : ''}>${cell}</td>`)}</tr>`)}</tbody>
   </table></div>`;
 }

@@ -1,0 +1,109 @@
+"""A small history served by `mvc ui`, once for all tests that only read; others get their own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from click.testing import CliRunner
+
+from mvc import Repo
+from mvc.cli.main import cli
+from tests.support.commandline import AUTHOR, write
+from tests.support.page import Served
+
+VERSIONS = 7
+HOSTILE_NAME = "data/a b%2F#?&\"'<img src=x onerror=alert(1)>\u202egpj.exe"
+HOSTILE_TEXT = "<script>document.title='taken'</script> \"'\u202e\u0007 &amp;"
+
+
+def experiment(root: Path) -> Repo:
+    """VERSIONS versions with all five parts, two branches, a tag, a stage, hostile texts."""
+    repo = Repo.init(root, author=AUTHOR)
+    rng = np.random.default_rng(1)
+    write(root, {"model.py": "layers = 2\n", "data/train.csv": "x,y\n1,2\n", HOSTILE_NAME: b"evil"})
+    weights = {f"layers.{i}.weight": rng.standard_normal((8, 4)).astype("f4") for i in range(4)}
+    repo.add(".")
+    for i in range(1, VERSIONS + 1):
+        weights["layers.1.weight"] = weights["layers.1.weight"] + np.float32(0.1)
+        metrics = {"val": {"accuracy": 0.5 + i / 20, "loss": 1 / i}, "epoch": i}
+        write(
+            root,
+            {
+                "model.safetensors": save(weights),
+                "metrics.json": json.dumps(metrics),
+                "params.yaml": f"lr: {0.1 if i < 4 else 0.05}\nnote: '<b>{i}</b>'\n",
+            },
+        )
+        repo.commit(f"run {i}" if i != 3 else HOSTILE_TEXT)
+    repo.branch("other/<i>", "v4")
+    repo.tag("v1.0", "v5", message=HOSTILE_TEXT)
+    repo.promote("v5", "production", reason=HOSTILE_TEXT)
+    return repo
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's settings, and an author."""
+    monkeypatch.setenv("MVC_CONFIG", "")
+    monkeypatch.setenv("MVC_AUTHOR", AUTHOR)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("page") / "iris"
+    root.mkdir()
+    experiment(root).close()
+    return root
+
+
+@pytest.fixture(scope="session")
+def page(made: Path) -> Iterator[Served]:
+    """The experiment, for those who only read."""
+    served = Served(made).let_in()
+    yield served
+    served.end()
+
+
+@pytest.fixture
+def said(made: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """What the command line says of the experiment, as JSON."""
+    monkeypatch.chdir(made)
+
+    def say(*words: str) -> Any:
+        result = CliRunner().invoke(cli, [*words, "--json"])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    return say
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    """Serves a repository of the test's own."""
+    begun: list[Served] = []
+
+    def begin(root: Path, *words: str, port: int = 0) -> Served:
+        begun.append(Served(root, *words, port=port))
+        return begun[-1]
+
+    yield begin
+    for served in begun:
+        served.end()
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Repo]:
+    """A repository of the test's own, of one version."""
+    repo = Repo.init(tmp_path, author=AUTHOR)
+    write(tmp_path, {"metrics.json": '{"val_acc": 0.5}'})
+    repo.add(".")
+    repo.commit("first")
+    yield repo
+    repo.close()
