@@ -2,7 +2,7 @@
 PYTHON ?= python
 PROTOC := build/proto/bin/python -m grpc_tools.protoc -I proto
 
-.PHONY: check test style types c-check thorough campaign tools engine trainers bench proto docs
+.PHONY: check test style types c-check thorough campaign tools engine page trainers bench proto docs
 
 check: style types test
 
@@ -32,6 +32,9 @@ tools:
 
 engine:
 	pytest -m engine
+
+page:
+	pytest -m page
 
 trainers:
 	pytest -m trainers

@@ -36,6 +36,7 @@ SCRIPTS = (
     "bench_remote",
     "bench_line",
     "bench_clients",
+    "bench_page",
 )
 
 

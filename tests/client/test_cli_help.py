@@ -23,7 +23,7 @@ workspace help watch unwatch run reproduce lineage promote stage export verify-d
 verify-signature
 compare plot blame bisect stash revert cherry-pick admin audit login logout whoami
 describe note remote clone fetch pull merge push follow ls-remote import oci
-attest verify-attestation"""
+attest verify-attestation ui"""
 
 
 def commands() -> list[tuple[str, ...]]:

@@ -30,7 +30,9 @@ def axe_source(directory: Path) -> str | None:
     """axe-core from npm, as a script; None where there is no npm."""
     if shutil.which("npm") is None:
         return None
-    done = subprocess.run(["npm", "pack", "--silent", AXE], cwd=directory, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["npm", "pack", "--silent", AXE], cwd=directory, capture_output=True, text=True, check=True
+    )
     with tarfile.open(directory / done.stdout.split()[-1]) as archive:
         script = archive.extractfile("package/axe.min.js")
         assert script is not None
@@ -54,7 +56,15 @@ class Browser:
     def __init__(self) -> None:
         options = Options()
         options.binary_location = CHROMIUM or ""
-        for word in ("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "window-size=1280,900", "enable-precise-memory-info", "js-flags=--expose-gc"):
+        for word in (
+            "headless=new",
+            "no-sandbox",
+            "disable-gpu",
+            "disable-dev-shm-usage",
+            "window-size=1280,900",
+            "enable-precise-memory-info",
+            "js-flags=--expose-gc",
+        ):
             options.add_argument(f"--{word}")
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(options=options, service=Service(DRIVER))
@@ -63,7 +73,13 @@ class Browser:
         return self.driver.execute_cdp_cmd(command, fields)
 
     def width(self, pixels: int, height: int = 900) -> None:
-        self.cdp("Emulation.setDeviceMetricsOverride", width=pixels, height=height, deviceScaleFactor=1, mobile=False)
+        self.cdp(
+            "Emulation.setDeviceMetricsOverride",
+            width=pixels,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def dark(self, on: bool) -> None:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if on else "light"}
@@ -76,7 +92,11 @@ class Browser:
 
     def settle(self) -> None:
         """Waits until a screen is there and nothing on it is still being fetched."""
-        until(lambda: self.script("return !!document.querySelector('#app h1, #app .empty') && !document.querySelector('.waiting')"))
+        until(
+            lambda: self.script(
+                "return !!document.querySelector('#app h1, #app .empty') && !document.querySelector('.waiting')"
+            )
+        )
 
     def script(self, text: str, *words: Any) -> Any:
         return self.driver.execute_script(text, *words)
@@ -92,7 +112,9 @@ class Browser:
 
     def button(self, text: str, within: str = "") -> WebElement:
         found = f"{within} button".strip()
-        return until(lambda: [b for b in self.all(found) if b.is_displayed() and b.text.strip() == text])[0]
+        return until(
+            lambda: [b for b in self.all(found) if b.is_displayed() and b.text.strip() == text]
+        )[0]
 
     def keys(self, *keys: str) -> None:
         for key in keys:
@@ -103,12 +125,22 @@ class Browser:
 
     def faults(self) -> list[str]:
         """What the console got since the last time: refused scripts and styles, errors."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] in ("SEVERE", "WARNING")
+        ]
 
     def received(self) -> int:
         """Bytes that came over the network since the last time, headers included."""
-        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return sum(round(e["params"]["encodedDataLength"]) for e in events if e["method"] == "Network.loadingFinished")
+        events = [
+            json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")
+        ]
+        return sum(
+            round(e["params"]["encodedDataLength"])
+            for e in events
+            if e["method"] == "Network.loadingFinished"
+        )
 
     def end(self) -> None:
         self.driver.quit()

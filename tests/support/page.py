@@ -78,9 +78,7 @@ class Served:
 
     def post(self, path: str, body: object) -> Answer:
         """As the page does it."""
-        return self.ask(
-            "POST", path, json.dumps(body).encode(), X_MVC="1", Origin=self.origin
-        )
+        return self.ask("POST", path, json.dumps(body).encode(), X_MVC="1", Origin=self.origin)
 
     def act(self, verb: str, **fields: object) -> Answer:
         return self.post(f"/api/v1/r/{verb}", fields)

@@ -262,6 +262,16 @@ _CLIENT: Table = {
             "demo_saves demo_shares own_daemon own_follower own_process own_server tethered"
         ),
         "client/test_diff_screens": "diff_document",
+        "client/test_ui": "page_shapes",
+    },
+    "mvc.web": {
+        "client/test_ui": "server",
+        "web/test_app": "app door site",
+        "web/test_actions": "actions",
+        "web/test_assets": "assets",
+        "web/test_contents": "contents differences releases",
+        "web/test_events": "events",
+        "web/test_versions": "versions",
     },
     "mvc.cli.manual": {"client/test_manual": "markdown page pages roff screen"},
     "mvc.cli.screens": {

@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save
-
 from click.testing import CliRunner
+from safetensors.numpy import save
 
 from mvc import Repo
 from mvc.cli.main import cli

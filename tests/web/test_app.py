@@ -8,15 +8,24 @@ from pathlib import Path
 import pytest
 
 from mvc import Repo
-from mvc.api.errors import AuthError, Busy, Conflict, CorruptObject, DaemonError, Failure, UsageError
+from mvc.api.errors import (
+    AuthError,
+    Busy,
+    Conflict,
+    CorruptObject,
+    DaemonError,
+    Failure,
+    UsageError,
+)
 from mvc.web.app import POLICY, status_of
 from mvc.web.door import Door
 from tests.support.page import Served
 
 ROUTES = [
-    "repos", "events", "r/versions", "r/names", "r/keys", "r/series?metric=epoch", "r/compare?v=v1", "r/v/v1",
-    "r/lineage/v1", "r/files/v1", "r/tensors/v1", "r/tensor/v1?label=layers.0.weight", "r/diff/v1", "r/diff/v1/v2",
-    "r/diff/v1/v2/tensors", "r/diff/v1/v2/markdown", "r/stages", "r/storage", "r/ops", "r/daemon", "raw/v1/model.py",
+    "repos", "events", "r/versions", "r/names", "r/keys", "r/series?metric=epoch", "r/compare?v=v1",
+    "r/v/v1", "r/lineage/v1", "r/files/v1", "r/tensors/v1", "r/tensor/v1?label=layers.0.weight",
+    "r/diff/v1", "r/diff/v1/v2", "r/diff/v1/v2/tensors", "r/diff/v1/v2/markdown", "r/stages",
+    "r/storage", "r/ops", "r/daemon", "raw/v1/model.py",
 ]  # fmt: skip
 ACTIONS = ["undo", "tag", "annotate", "promote", "rollback"]
 
@@ -77,7 +86,15 @@ def test_a_forged_request_changes_nothing(page: Served, action: str) -> None:
 
 
 def test_every_answer_has_the_policy(page: Served) -> None:
-    for path in ("/", "/v/v1", "/static/app.js", "/static/none.js", "/api/v1/repos", "/api/v1/none", "/none"):
+    for path in (
+        "/",
+        "/v/v1",
+        "/static/app.js",
+        "/static/none.js",
+        "/api/v1/repos",
+        "/api/v1/none",
+        "/none",
+    ):
         headers = page.get(path).headers
         assert headers["content-security-policy"] == POLICY, path
         assert headers["x-content-type-options"] == "nosniff"
@@ -92,7 +109,16 @@ def test_errors_say_what_why_and_what_helps(page: Served) -> None:
     assert (unknown.status, unknown.json["kind"]) == (404, "unknown-revision")
     wrong = page.get("/api/v1/r/versions?where=val.accuracy%3E%3D")
     assert wrong.status == 400
-    assert wrong.json.keys() >= {"schema_version", "kind", "message", "cause", "help", "expression", "start", "length"}
+    assert wrong.json.keys() >= {
+        "schema_version",
+        "kind",
+        "message",
+        "cause",
+        "help",
+        "expression",
+        "start",
+        "length",
+    }
     assert page.get("/api/v1/r/versions?limit=x").status == 400
     assert page.get("/api/v1/r/v/%ff").status == 400
     assert page.get("/api/v1/none").json["kind"] == "http"
@@ -104,7 +130,7 @@ def test_a_status_says_what_a_caller_does_next() -> None:
         Busy("x"): 409, Conflict("x"): 409, Failure("x", kind="gate-failed"): 409,
         Failure("x", kind="no-such-path"): 404, Failure("x", kind="no-cursor"): 410,
     }  # fmt: skip
-    assert {status_of(error): None for error in told} == {status: None for status in told.values()}
+    assert {status_of(error): None for error in told} == dict.fromkeys(told.values())
     assert [status_of(error) for error in told] == list(told.values())
 
 

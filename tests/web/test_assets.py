@@ -1,4 +1,4 @@
-"""The files of the page: others' as they were published, ours within their budget, and nothing from elsewhere."""
+"""The files of the page: others' as published, ours within their budget, and nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ VENDORED = {
     "uPlot-1.6.32.css": "df630c6a8d6f8eeaff264b50f73ce5b114f646ffd9a0bb74f049b0a00135fa04",
     "uPlot-LICENSE.txt": "8f989229699b4fe2f1a0432d0e9edc338a8a911e250e2d1b01ecd770a5f5b1bd",
 }
-"""SHA-256 of htm-3.1.1.tgz preact/standalone.module.js, uplot-1.6.32.tgz dist/uPlot.iife.min.js and uPlot.min.css,
-and of the licences in these packages and in preact's."""
+"""SHA-256 of preact/standalone.module.js of npm's htm 3.1.1, of dist/uPlot.iife.min.js and uPlot.min.css of its
+uplot 1.6.32, and of the licences in these packages and in preact's."""
 
 
 def own() -> dict[str, str]:
@@ -50,14 +50,20 @@ def test_a_cold_start_keeps_to_its_budget(page: Served) -> None:
 
 def test_nothing_is_asked_from_elsewhere() -> None:
     for name, text in own().items():
-        outside = [url for url in re.findall(r"\b(?:https?:)?//[\w.-]+\.[a-z]{2,}", text)]
+        outside = list(re.findall(r"\b(?:https?:)?//[\w.-]+\.[a-z]{2,}", text))
         assert outside == [], name
-        assert not re.search(r"\bstyle=\"|\bon\w+=\"|innerHTML|insertAdjacentHTML|\beval\(", text), name
+        assert not re.search(
+            r"\bstyle=\"|\bon\w+=\"|innerHTML|insertAdjacentHTML|\beval\(", text
+        ), name
 
 
 def test_what_is_imported_and_linked_is_there() -> None:
     found = page_files()
-    named = {path for text in own().values() for path in re.findall(r"['\"]/static/([\w./-]+)['\"]", text)}
+    named = {
+        path
+        for text in own().values()
+        for path in re.findall(r"['\"]/static/([\w./-]+)['\"]", text)
+    }
     assert named <= found.keys()
     assert {p.name for p in STATIC.glob("*.js")} | {"style.css", "icon.svg"} <= named
     late = re.search(r"const LATE = \{(.*?)\n\};", own()["app.js"], re.DOTALL)

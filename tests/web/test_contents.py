@@ -1,4 +1,4 @@
-"""One version, its files by range, its tensors; two versions; the whole. The documents are those of `--json`."""
+"""One version, its files by range, its tensors; two versions; the whole: the documents of `--json`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from mvc import Repo
 from mvc.web import releases
+from mvc.web.contents import EMPTY
 from mvc.web.differences import BATCH_BYTES, batches
 from tests.support.page import Served
 from tests.web.conftest import HOSTILE_NAME, HOSTILE_TEXT, VERSIONS
@@ -23,13 +24,16 @@ TEXT = b"layers = 2\n"
 @pytest.mark.parametrize(
     ("said", "status", "span"),
     [
-        (None, 200, (0, 11)), ("bytes=0-0", 206, (0, 1)), ("bytes=2-5", 206, (2, 6)), ("bytes=7-", 206, (7, 11)),
-        ("bytes=7-99", 206, (7, 11)), ("bytes=-3", 206, (8, 11)), ("bytes=-99", 206, (0, 11)), ("bytes=11-", 416, None),
-        ("bytes=5-2", 200, (0, 11)), ("bytes=0-1,3-4", 200, (0, 11)), ("lines=1-2", 200, (0, 11)), ("bytes=-", 200, (0, 11)),
+        (None, 200, (0, 11)), ("bytes=0-0", 206, (0, 1)), ("bytes=2-5", 206, (2, 6)),
+        ("bytes=7-", 206, (7, 11)), ("bytes=7-99", 206, (7, 11)), ("bytes=-3", 206, (8, 11)),
+        ("bytes=-99", 206, (0, 11)), ("bytes=11-", 416, None), ("bytes=5-2", 200, (0, 11)),
+        ("bytes=0-1,3-4", 200, (0, 11)), ("lines=1-2", 200, (0, 11)), ("bytes=-", 200, (0, 11)),
         ("bytes=-0", 416, None),
     ],
 )  # fmt: skip
-def test_bytes_by_range(page: Served, said: str | None, status: int, span: tuple[int, int] | None) -> None:
+def test_bytes_by_range(
+    page: Served, said: str | None, status: int, span: tuple[int, int] | None
+) -> None:
     answer = page.get(FILE, **({} if said is None else {"Range": said}))
     assert answer.status == status
     assert answer.body == (b"" if span is None else TEXT[slice(*span)])
@@ -54,7 +58,9 @@ def test_bytes_never_run(page: Served) -> None:
     answer = page.get(f"/api/v1/raw/v1/{quote(HOSTILE_NAME)}")
     assert answer.body == b"evil"
     said = answer.headers["content-disposition"]
-    assert said == f"attachment; filename*=UTF-8''{quote(HOSTILE_NAME.removeprefix('data/'), safe='')}"
+    assert (
+        said == f"attachment; filename*=UTF-8''{quote(HOSTILE_NAME.removeprefix('data/'), safe='')}"
+    )
     assert answer.headers["content-type"] == "application/octet-stream"
     assert page.get("/api/v1/raw/v1/data").status == 404
     assert page.get("/api/v1/raw/v1/none").status == 404
@@ -122,6 +128,11 @@ def test_tensors_of_a_difference_come_line_by_line(page: Served, said: Callable[
     assert page.get("/api/v1/r/diff/none/v5/tensors").status == 404
 
 
+def test_all_is_new_against_the_empty_version(page: Served) -> None:
+    found = page.api(f"/r/diff/{EMPTY}/v1")
+    assert found["components"]["weights"]["added"] == ["model.safetensors"]
+
+
 def test_batches_bound_what_is_read_before_somebody_may_leave(made: Path) -> None:
     with Repo.open(made) as repo:
         every = list(repo.diff("v1", "v5").weights.items())
@@ -153,4 +164,9 @@ def test_operations_come_in_pages(page: Served) -> None:
 
 
 def test_an_absent_daemon_is_no_error(page: Served) -> None:
-    assert page.api("/r/daemon") == {"schema_version": 1, "running": False, "workspaces": [], "help": "mvc watch"}
+    assert page.api("/r/daemon") == {
+        "schema_version": 1,
+        "running": False,
+        "workspaces": [],
+        "help": "mvc watch",
+    }

@@ -37,7 +37,9 @@ def save(repo: Repo, value: float) -> int:
     return next(repo.operations()).number
 
 
-def test_a_save_is_told_within_a_second_and_replayed(own: Repo, serve: Callable[..., Served]) -> None:
+def test_a_save_is_told_within_a_second_and_replayed(
+    own: Repo, serve: Callable[..., Served]
+) -> None:
     page = serve(Path(own.root)).let_in()
     connection, answer = page.open("GET", "/api/v1/events")
     assert answer.headers["content-type"].startswith("text/event-stream")

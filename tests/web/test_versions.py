@@ -12,7 +12,7 @@ import pytest
 
 from mvc import Repo
 from mvc.api.search import Point
-from mvc.web.versions import thinned
+from mvc.web.versions import RecordedKeys, thinned
 from tests.support.commandline import write
 from tests.support.page import Served
 from tests.web.conftest import VERSIONS
@@ -59,7 +59,13 @@ def test_rows_are_those_of_mvc_log_and_say_what_changed(
     assert [{key: row[key] for key in logged[0]} for row in rows] == logged
     assert rows[0]["better"] == {"val.accuracy": True, "val.loss": True}
     assert rows[0]["changed"] == ["weights", "hyperparameters", "results"]
-    assert set(rows[-1]["changed"]) == {"architecture", "weights", "hyperparameters", "data", "results"}
+    assert set(rows[-1]["changed"]) == {
+        "architecture",
+        "weights",
+        "hyperparameters",
+        "data",
+        "results",
+    }
     with_refs = {row["number"]: row["refs"] for row in rows}
     assert with_refs[5] == ["tag: v1.0", "stage: production"]
     assert rows[0]["bytes"] > rows[0]["files"] > 0
@@ -70,7 +76,12 @@ def test_columns_limit_what_rows_carry(page: Served) -> None:
     assert got["columns"] == ["val.loss", "lr"]
     assert all(row["metrics"].keys() == {"val.loss"} for row in got["versions"])
     assert all(row["hyperparameters"].keys() == {"lr"} for row in got["versions"])
-    assert page.api("/r/versions?columns=auto")["columns"] == ["val.accuracy", "val.loss", "lr", "note"]
+    assert page.api("/r/versions?columns=auto")["columns"] == [
+        "val.accuracy",
+        "val.loss",
+        "lr",
+        "note",
+    ]
 
 
 def test_keys_are_found_by_words(page: Served) -> None:
@@ -78,6 +89,14 @@ def test_keys_are_found_by_words(page: Served) -> None:
     assert found["keys"] == [{"key": "val.loss", "kind": "metric", "versions": VERSIONS}]
     assert {key["kind"] for key in page.api("/r/keys")["keys"]} == {"metric", "hyperparameter"}
     assert len(page.api("/r/keys?limit=1")["keys"]) == 1
+
+
+def test_keys_are_counted_anew_after_a_change(own: Repo) -> None:
+    known = RecordedKeys()
+    assert known.of(own, all_refs=False) == {("metric", "val_acc"): 1}
+    write(Path(own.root), {"metrics.json": '{"val_acc": 0.6, "f1": 0.2}'})
+    own.commit("second")
+    assert known.of(own, all_refs=False) == {("metric", "val_acc"): 2, ("metric", "f1"): 1}
 
 
 def test_names_change_without_new_versions(own: Repo, serve: Callable[..., Served]) -> None:
@@ -106,6 +125,11 @@ def test_a_thinned_line_keeps_its_peaks(count: int) -> None:
 
 def test_versions_are_compared(page: Served) -> None:
     found = page.api("/r/compare?v=v1&v=v7")
-    assert {column["key"] for column in found["columns"]} == {"lr", "note", "val.accuracy", "val.loss"}
+    assert {column["key"] for column in found["columns"]} == {
+        "lr",
+        "note",
+        "val.accuracy",
+        "val.loss",
+    }
     assert [version["number"] for version in found["versions"]] == [1, 7]
     assert page.get("/api/v1/r/compare").status == 400

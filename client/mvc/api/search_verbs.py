@@ -124,11 +124,12 @@ class SearchVerbs(Opened):
 
         core, parents = self._core, version.parents
         before = core.version(VersionId.parse(parents[0])) if parents else EMPTY
-        roots = {part: root.root for part, root in before.components.items()}
+        roots = {
+            part: None if root.root is None else root.root.hex()
+            for part, root in before.components.items()
+        }
         changed = tuple(
-            part
-            for part, root in version.components.items()
-            if root.digest != (None if roots[part] is None else roots[part].hex())
+            part for part, root in version.components.items() if root.digest != roots[part]
         )
         rules = metric_rules(current(core))
         moved = {

@@ -35,6 +35,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "mvc log --best val_loss -n 3": "the three best",
         "mvc log params.yaml": "versions that changed a file",
     },
+    "ui": {
+        "mvc ui": "in the browser, while it runs",
+        "mvc ui --no-browser --port 8080": "through a tunnel of ssh",
+    },
     "show": {"mvc show v12": "everything about version 12"},
     "blame": {"mvc blame lr": "which version last changed a setting"},
     "bisect start": {"mvc bisect start v40 v12": "between a bad and a good version"},

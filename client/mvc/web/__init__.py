@@ -6,7 +6,7 @@
     site        what all routes share: the repository and how its values are written as JSON
     versions    routes about many versions: pages of them, keys, series, comparisons
     contents    routes about one version: its record, files, bytes, tensors
-    differences routes about two versions; tensors are measured while the answer is sent
+    differences    routes about two versions; tensors are measured while the answer is sent
     releases    routes about stages, storage, operations, the daemon
     actions     routes that change something
     events      operations as they happen, as server-sent events

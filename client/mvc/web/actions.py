@@ -36,9 +36,7 @@ async def undo(request: Request) -> Response:
     """Undoes an operation."""
     site, body = site_of(request), await body_of(request, number=int)
     number = _required(body, "number")
-    return await _act(
-        site, lambda: {"operation": site.shapes.operation(site.repo.undo(number))}
-    )
+    return await _act(site, lambda: {"operation": site.shapes.operation(site.repo.undo(number))})
 
 
 async def tag(request: Request) -> Response:
@@ -93,9 +91,7 @@ async def rollback(request: Request) -> Response:
 
     def move() -> Json:
         reason = body.get("reason", "")
-        return site.shapes.stage(
-            site.repo.stage_rollback(stage, to=body.get("to"), reason=reason)
-        )
+        return site.shapes.stage(site.repo.stage_rollback(stage, to=body.get("to"), reason=reason))
 
     return await _act(site, move)
 

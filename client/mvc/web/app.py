@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mvc.api import errors
@@ -63,6 +63,7 @@ def make_app(site: Site) -> ASGIApp:
     app.router.redirect_slashes = False
     app.state.site = site
     app.state.walks = versions.Walks()
+    app.state.keys = versions.RecordedKeys()
     app.state.assets = assets.page_files()
     return _Front(app, site.door)
 

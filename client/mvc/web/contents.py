@@ -20,7 +20,13 @@ from mvc.web.site import Json, answer, limit_of, segment, site_of
 _FILES_ROWS = 500
 _PIECE_BYTES = 1 << 20
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_PICTURES = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp"}  # fmt: skip
+_PICTURES = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+}
 """What browsers may draw; everything else is bytes to them, so that nothing of a repository runs."""
 EMPTY = "v0"
 

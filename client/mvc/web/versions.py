@@ -40,7 +40,9 @@ class Question:
         """The query's."""
         asked = request.query_params
         return cls(
-            asked.get("where", "").strip() or None, asked.get("all") == "1", asked.get("sort") or None
+            asked.get("where", "").strip() or None,
+            asked.get("all") == "1",
+            asked.get("sort") or None,
         )
 
     def ask(self, repo: Repo) -> Iterator[Version]:
@@ -85,7 +87,25 @@ class Walks:
         walk = question.ask(repo)
         if any(version.id == cursor for version in walk):
             return walk
-        raise Failure("the version that the page ended with is not there any more", kind="no-cursor")
+        raise Failure(
+            "the version that the page ended with is not there any more", kind="no-cursor"
+        )
+
+
+class RecordedKeys:
+    """The keys that versions record, counted once for each state of the repository: that reads all records."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: dict[bool, tuple[int, dict[tuple[str, str], int]]] = {}
+
+    def of(self, repo: Repo, *, all_refs: bool) -> dict[tuple[str, str], int]:
+        """Kind and key, with the number of versions that record it."""
+        newest = next((operation.number for operation in repo.operations(limit=1)), 0)
+        with self._lock:
+            if (known := self._found.get(all_refs)) is None or known[0] != newest:
+                known = self._found[all_refs] = newest, repo.recorded(all_refs=all_refs)
+            return known[1]
 
 
 def chosen_columns(rows: Sequence[Version]) -> tuple[str, ...]:
@@ -160,7 +180,8 @@ def names(request: Request) -> Response:
 def keys(request: Request) -> Response:
     """Keys that versions record, those with the words of `q` in them, the most common first."""
     repo, words = site_of(request).repo, request.query_params.get("q", "").lower().split()
-    found = repo.recorded(all_refs=request.query_params.get("all") == "1")
+    recorded: RecordedKeys = request.app.state.keys
+    found = recorded.of(repo, all_refs=request.query_params.get("all") == "1")
     fitting = [
         (kind, key, count)
         for (kind, key), count in found.items()

@@ -24,9 +24,9 @@ export default function Diff({ place }) {
     ${data.changed && html`
       <${Part} id="architecture" d=${d}><${Architecture} found=${d.architecture}/><//>
       <${Part} id="weights" d=${d}>${data.new && d.components.weights?.changed && html`<${Tensors} path=${`${path}/tensors`}/>`}<//>
-      <${Part} id="hyperparameters" d=${d}><${Changes} values=${d.hyperparameters}/><//>
+      <${Part} id="hyperparameters" d=${d}><${Changes} label="Hyperparameters" values=${d.hyperparameters}/><//>
       <${Part} id="data" d=${d}><${Data} found=${d.data} read=${columns ? null : () => get(path + '?columns=1').then(read)}/><//>
-      <${Part} id="results" d=${d}><${Changes} values=${d.metrics}/>${data.new && html`<a href=${'/plots' + query({ metric: Object.keys(d.metrics).slice(0, 4), rev: data.new })}>Plot them over versions</a>`}<//>`}
+      <${Part} id="results" d=${d}><${Changes} label="Metrics" values=${d.metrics}/>${data.new && html`<a href=${'/plots' + query({ metric: Object.keys(d.metrics).slice(0, 4), rev: data.new })}>Plot them over versions</a>`}<//>`}
   <//>`;
 }
 
@@ -52,10 +52,10 @@ function Files({ files }) {
     ${rows.length > shown.length && html`<button class="quiet" onClick=${() => show(true)}>${rows.length - shown.length} more</button>`}`;
 }
 
-function Changes({ values }) {
+function Changes({ values, label }) {
   const keys = Object.keys(values);
   if (!keys.length) return null;
-  return html`<${Table} label="Values" heads=${['Key', 'Old', 'New', 'Difference', '']} right=${[1, 2, 3, 4]} rows=${keys.map((key) => {
+  return html`<${Table} label=${label} heads=${['Key', 'Old', 'New', 'Difference', '']} right=${[1, 2, 3, 4]} rows=${keys.map((key) => {
     const c = values[key];
     return [safe(key), c.old === null ? '–' : number(c.old), c.new === null ? '–' : number(c.new), c.diff == null ? '' : (c.diff > 0 ? '+' : '') + number(c.diff),
       html`${c.percent == null ? '' : `${c.percent > 0 ? '+' : ''}${c.percent.toFixed(1)} %`} <${Better} better=${c.better}/>${c.better != null && html` <small>${c.better ? 'better' : 'worse'}</small>`}`];
@@ -74,7 +74,7 @@ function Architecture({ found }) {
     return html`<h3>${safe(model.new || model.old || 'model')}: ${model.parameters.old.toLocaleString('en')} → ${model.parameters.new.toLocaleString('en')} parameters, ${l.same} layers the same</h3>
       <ul class="plain files">${rows.slice(0, 60).map(([sign, what, shown]) => html`<li class=${what}><b aria-label=${what}>${sign}</b> ${shown}</li>`)}</ul>${rows.length > 60 && html`<p class="sub">and ${rows.length - 60} more layers</p>`}`;
   })}
-  ${Object.entries(found.config).map(([path, keys]) => html`<h3>${safe(path)}</h3><${Changes} values=${keys}/>`)}
+  ${Object.entries(found.config).map(([path, keys]) => html`<h3>${safe(path)}</h3><${Changes} label=${safe(path)} values=${keys}/>`)}
   ${found.source.length > 0 && html`<h3>Source</h3><ul class="plain">${found.source.map((one) => html`<li><span class="mono">${safe(one.path)}</span> <span class="good">+${one.lines_added}</span> <span class="bad">−${one.lines_removed}</span> <small>lines</small></li>`)}</ul>`}
   ${found.environment.length > 0 && html`<h3>Packages</h3><${Table} label="Packages" heads=${['Package', 'Old', 'New']} rows=${found.environment.map((p) => [safe(p.package), safe(p.old || '–'), safe(p.new || '–')])}/>`}`;
 }
@@ -93,7 +93,7 @@ function Data({ found, read }) {
 function Summaries({ table }) {
   const before = Object.fromEntries((table.old?.columns || []).map((c) => [c.name, c.summary]));
   const kinds = ['missing', 'distinct', 'min', 'max', 'mean'];
-  return html`<${Table} label="Columns" heads=${['Column', 'Type', ...kinds]} right=${[2, 3, 4, 5, 6]} rows=${table.new.columns.map((c) => [safe(c.name), safe(c.type || ''), ...kinds.map((k) => {
+  return html`<${Table} label="Columns of ${safe(table.path)}" heads=${['Column', 'Type', ...kinds]} right=${[2, 3, 4, 5, 6]} rows=${table.new.columns.map((c) => [safe(c.name), safe(c.type || ''), ...kinds.map((k) => {
     const now = c.summary?.[k], was = before[c.name]?.[k];
     return was != null && was !== now ? html`${number(was)} → <b>${number(now)}</b>` : number(now);
   })])}/>`;
