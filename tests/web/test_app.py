@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,20 @@ def test_every_answer_has_the_policy(page: Served) -> None:
     assert page.get("/api/v1/repos").headers["cache-control"] == "no-store"
     raw = page.get("/api/v1/raw/v1/model.py").headers["content-security-policy"]
     assert "sandbox" in raw and "default-src 'none'" in raw
+
+
+def test_documents_are_packed_for_those_who_can_unpack(page: Served) -> None:
+    plain = page.get("/api/v1/r/versions")
+    packed = page.get("/api/v1/r/versions", Accept_Encoding="br, gzip")
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["content-length"] == str(len(packed.body))
+    assert gzip.decompress(packed.body) == plain.body
+    for path in (
+        "/api/v1/repos",
+        "/api/v1/raw/v1/model.safetensors",
+        "/api/v1/r/diff/v1/v5/tensors",
+    ):
+        assert "content-encoding" not in page.get(path, Accept_Encoding="gzip").headers
 
 
 def test_errors_say_what_why_and_what_helps(page: Served) -> None:

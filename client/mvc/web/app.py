@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from http import HTTPStatus
 
@@ -35,6 +36,8 @@ _STATUS: Sequence[tuple[type[errors.MvcError], int]] = (
     (errors.DaemonError, 503),
     (errors.RemoteUnreachable, 503),
 )
+_UNPACKED_BYTES = 1400
+"""Documents up to this go into one packet anyway."""
 _KINDS = {"no-cursor": 410}
 _ABSENT = ("unknown-", "no-such-", "ambiguous-")
 """How the kinds begin of failures that are about something that is not there."""
@@ -79,15 +82,25 @@ class _Front:
             return
         raw = scope.get("raw_path") or scope["path"].encode()
         scope["path"] = raw.decode("ascii", "replace")  # as it was sent: %2F divides nothing
-        refused = self._refusal(scope["method"], scope["path"], Headers(scope=scope))
+        asked = Headers(scope=scope)
+        refused = self._refusal(scope["method"], scope["path"], asked)
+        may_pack = "gzip" in asked.get("accept-encoding", "")
+        start: Message | None = None  # held back until it is known how long a document is
 
         async def guarded(message: Message) -> None:
+            nonlocal start
             if message["type"] == "http.response.start":
                 found = MutableHeaders(scope=message)
                 for name, value in _GUARDS:
                     found.setdefault(name, value)
                 if scope["path"].startswith("/api/"):
                     found.setdefault("Cache-Control", "no-store")
+                if may_pack and found.get("content-type") == "application/json":
+                    start = message
+                    return
+            elif start is not None:
+                begun, start = start, None
+                await send(_packed(begun, message))
             await send(message)
 
         await (refused or self._app)(scope, receive, guarded)
@@ -101,6 +114,16 @@ class _Front:
         if path.startswith("/api/") and path != "/api/v1/session" and not door.knows(headers):
             return _refused(401, "session", "this browser was not let in", "mvc ui")
         return None
+
+
+def _packed(start: Message, body: Message) -> Message:
+    """Packs a document that comes in one piece, in place; returns its head, which says so."""
+    if not body.get("more_body") and len(body.get("body", b"")) > _UNPACKED_BYTES:
+        body["body"] = gzip.compress(body["body"], 6, mtime=0)
+        found = MutableHeaders(scope=start)
+        found["Content-Encoding"], found["Content-Length"] = "gzip", str(len(body["body"]))
+        found.add_vary_header("Accept-Encoding")
+    return start
 
 
 def _refused(status: int, kind: str, message: str, help: str) -> Response:

@@ -62,12 +62,12 @@ def _send(request: Request, asset: Asset | None) -> Response:
     return Response(asset.content, headers=headers)
 
 
-def asset(request: Request) -> Response:
+async def asset(request: Request) -> Response:
     """A file of the page."""
     return _send(request, request.app.state.assets.get(request.path_params["path"]))
 
 
-def index(request: Request) -> Response:
+async def index(request: Request) -> Response:
     """The page, whose scripts read the rest of the address."""
     return _send(request, request.app.state.assets[INDEX])
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from mvc.api.errors import Failure, UsageError
+from mvc.api.errors import Failure, MvcError, UsageError
 
 if TYPE_CHECKING:
     from mvc.api.repo import Repo
@@ -49,6 +50,10 @@ def serve(
     from mvc.web.site import Site
 
     listening = _bound(port)
+    with suppress(MvcError):  # what is wrong with the repository, the page will say
+        next(
+            repo.find(limit=1), None
+        )  # loads what the first page needs: 0.1 s that nobody waits for then
     door = Door(HOST, listening.getsockname()[1])
     config = uvicorn.Config(
         make_app(Site(repo, shapes, door)),

@@ -17,6 +17,17 @@ async function answered(response) {
   throw new ApiError(response.status, said);
 }
 
+const early = new Map();
+
+// Asks for what the first screen shows, so that it is there when the screen is.
+export const ahead = (path) => get(path).then((found) => early.set(path, found), () => {});
+
+export function taken(path) {
+  const found = early.get(path);
+  early.delete(path);
+  return found;
+}
+
 export async function get(path, signal) {
   return (await answered(await fetch(BASE + path, { signal }))).json();
 }

@@ -1,8 +1,8 @@
 // The frame around all screens: who we are, where we are, what is live, and the keys.
 import { render, useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { begin, get, go, live, post, useEvents, usePlace } from '/static/api.js';
+import { ahead, begin, get, go, live, post, useEvents, usePlace } from '/static/api.js';
 import { Dialog, Empty, Failed, Waiting, html, safe, useKeys } from '/static/parts.js';
-import { Versions } from '/static/versions.js';
+import { Versions, firstPage } from '/static/versions.js';
 
 const SCREENS = [['', 'Versions'], ['plots', 'Plots'], ['stages', 'Stages'], ['storage', 'Storage'], ['ops', 'Operations'], ['daemon', 'Daemon']];
 const LATE = {
@@ -76,7 +76,7 @@ async function start() {
       history.replaceState({}, '', location.pathname + location.search);
       await post('/session', { token });
     }
-    const { repos: [repo] } = await get('/repos');
+    const [{ repos: [repo] }] = await Promise.all([get('/repos'), location.pathname === '/' && ahead(firstPage(new URLSearchParams(location.search)))]);
     begin(repo.operation);
     render(html`<${Frame} repo=${repo}/>`, root);
   } catch (error) {

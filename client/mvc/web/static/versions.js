@@ -1,14 +1,21 @@
 // The versions: rows as they are needed, a condition, columns, and new ones as they are saved.
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { ask, get, go, query, seg, useEvents } from '/static/api.js';
+import { ask, get, go, query, seg, taken, useEvents } from '/static/api.js';
 import { Age, Better, Dialog, Empty, Failed, Parts, Refs, Spark, Waiting, firstLine, html, number, person, plural, safe, short, size,
   useKeys, useNames, useWidth, versionLink } from '/static/parts.js';
 
 const ROW = 48, FIRST = 60, PAGE = 200, BEYOND = 12;
 
+const questionOf = (asked) => ({ where: asked.get('where') || '', all: asked.get('all') || '', sort: asked.get('sort') || '' });
+const columnsOf = (asked) => asked.get('cols') || 'auto';
+export const firstPage = (asked) => '/r/versions' + query({ ...questionOf(asked), columns: columnsOf(asked), limit: FIRST });
+
 // Rows of the answers to one question, page by page.
 function useRows(question, columns) {
-  const [state, set] = useState({ rows: [], next: null, columns: [], error: null, loading: true });
+  const [state, set] = useState(() => {
+    const found = taken('/r/versions' + query({ ...question, columns, limit: FIRST }));
+    return { rows: found?.versions || [], next: found?.next, columns: found?.columns || [], error: null, loading: !found };
+  });
   const key = query(question) + '|' + columns;
   const now = useRef();
   const busy = useRef(false);
@@ -22,7 +29,7 @@ function useRows(question, columns) {
       (error) => now.current === key && set({ rows: [], next: null, columns: [], error, loading: false }),
     ).finally(() => { busy.current = false; });
   };
-  useEffect(load, [key]);
+  useEffect(() => { if (now.current || state.loading) load(); else now.current = key; }, [key]);
   const more = () => {
     if (busy.current || !state.next) return;
     busy.current = true;
@@ -43,12 +50,12 @@ function useRows(question, columns) {
 
 export function Versions({ place }) {
   const asked = place.query;
-  const question = { where: asked.get('where') || '', all: asked.get('all') || '', sort: asked.get('sort') || '' };
-  const found = useRows(question, asked.get('cols') || 'auto');
+  const question = questionOf(asked);
+  const found = useRows(question, columnsOf(asked));
   const { rows, columns } = found;
   const box = useRef(), [view, look] = useState({ top: 0, height: 800 }), [active, move] = useState(0);
   const [ticked, tick] = useState([]), [waiting, wait] = useState([]), [picking, pick] = useState(false);
-  const names = useNames(), wide = useWidth(), [fresh, mark] = useState(new Set()), [sparks, draw] = useState({});
+  const names = useNames(), wide = useWidth(), [fresh, mark] = useState(new Set());
   const atTop = () => !box.current || box.current.scrollTop < 8;
   const show = (more) => {
     mark(new Set(more.map((row) => row.version)));
@@ -73,12 +80,8 @@ export function Versions({ place }) {
   const start = Math.max(0, Math.floor(view.top / ROW) - BEYOND);
   const stop = Math.min(rows.length, Math.ceil((view.top + view.height) / ROW) + BEYOND);
   useEffect(() => { if (stop > rows.length - PAGE / 2) found.more(); }, [stop, rows.length]);
-  const metrics = useMemo(() => columns?.filter((key) => rows.some((row) => typeof row.metrics[key] === 'number')) || [], [columns, rows.length > 0]);
-  useEffect(() => {
-    if (!metrics.length) return;
-    get('/r/series' + query({ metric: metrics, limit: 60 })).then((got) =>
-      draw(Object.fromEntries(got.series.map((one) => [one.metric, one.points.map((p) => p.value)]))), () => {});
-  }, [metrics.join()]);
+  const sparks = useMemo(() => (question.sort ? {} : Object.fromEntries((columns || []).map((key) =>
+    [key, rows.slice(0, FIRST).map((row) => row.metrics[key]).filter((value) => typeof value === 'number').reverse()]))), [columns, rows, question.sort]);
 
   const to = (index) => {
     const next = Math.max(0, Math.min(rows.length - 1, index));
