@@ -85,7 +85,7 @@ def test_a_request_without_sense_is_refused(
     before = page.api("/r/ops")
     assert f"/api/v1/r/{verb}" in {route.path for route in actions.routes()}  # type: ignore[attr-defined]
     assert page.act(verb, **fields).status == 400
-    for body in (b"", b"[]", b"{", b"\xff"):
+    for body in (b"", b"[]", b"{", b"\xff", b'{"rev": "\\ud800"}', b'"' + bytes(1 << 20) + b'"'):
         answer = page.ask("POST", f"/api/v1/r/{verb}", body, X_MVC="1", Origin=page.origin)
         assert answer.status == 400
     assert page.api("/r/ops") == before

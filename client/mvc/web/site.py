@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mvc.web.door import Door
 
 Json = dict[str, Any]
+MAX_BODY_BYTES = 1 << 20
+"""An annotation has 24 KiB at most; nothing else that is sent is longer."""
 MAX_LIMIT_ROWS = 1000
 """Rows that one answer has at most, whatever was asked."""
 
@@ -97,8 +99,14 @@ def limit_of(request: Request, usual: int) -> int:
 
 async def body_of(request: Request, **kinds: type | tuple[type, ...]) -> Json:
     """The JSON object that came, with no other fields than these. Raises UsageError."""
+    data = bytearray()
+    async for piece in request.stream():
+        data += piece
+        if len(data) > MAX_BODY_BYTES:
+            raise UsageError(f"the request's body has more than {MAX_BODY_BYTES:,} bytes")
     try:
-        found = json.loads(await request.body())
+        found = json.loads(data)
+        json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
     except ValueError as error:
         raise UsageError("the request's body is no JSON", cause=str(error)) from None
     if not isinstance(found, dict):

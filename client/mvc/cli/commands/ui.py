@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 import webbrowser
 
 import click
@@ -34,8 +37,17 @@ def command(face: Face, port: int, no_browser: bool) -> None:
 
     def ready(address: str) -> None:
         face.answer({"address": address}, [address])
-        opened = not no_browser and not face.json and webbrowser.open(address)
-        if not opened:
+        if no_browser or face.json or not _has_windows():
             face.hint("Open this address in a browser, once; it is for you alone. Ctrl-C ends.")
+        else:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+            face.hint("Ctrl-C ends.")
 
     serve(face.repo, shapes(), port=port, ready=ready)
+
+
+def _has_windows() -> bool:
+    """Whether a browser would open a window; one in the terminal would take it from us."""
+    if sys.platform == "darwin":
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"))

@@ -6,7 +6,7 @@ import { Bar, Failed, Screen, Table, Waiting, firstLine, html, percent, plural, 
 const FORMS = { difference: 'differences to other chunks', planes: 'byte planes', zstd: 'zstd', fill: 'one value over and over', raw: 'as they are', lists: 'lists and records' };
 
 export default function Storage() {
-  const { data: d, error, reload } = useData('/r/storage', ['version']);
+  const { data: d, error, reload } = useData('/r/storage');
   const [count, more] = useState(25);
   if (error) return html`<${Screen} title="Storage"><${Failed} error=${error} reload=${reload}/><//>`;
   if (!d) return html`<${Waiting} what="Counting bytes"/>`;
