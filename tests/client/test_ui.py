@@ -52,6 +52,27 @@ def test_outside_of_a_repository_it_says_so(mvc: Mvc, work: Path) -> None:
     assert "repository" in mvc("ui", "--no-browser", code=10).err
 
 
+@pytest.mark.thorough
+def test_the_demo_ends_with_its_page_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    page = Served(tmp_path, verb=("demo", "--ui", "--iterations", "5"))
+    try:
+        found = page.let_in().api("/r/versions")["versions"]
+        assert [row["number"] for row in found] == [6, 5, 4, 3, 2, 1]
+        assert list(tmp_path.glob("mvc-demo-*"))
+    finally:
+        page.process.send_signal(signal.SIGINT)
+        page.process.wait(60)
+        page.end()
+    assert list(tmp_path.glob("mvc-demo-*")) == []
+
+
+def test_the_demo_refuses_two_kinds_of_answer(mvc: Mvc, work: Path) -> None:
+    assert "exclude each other" in mvc("demo", "--ui", "--json", code=2).err
+
+
 def test_the_page_gets_every_document() -> None:
     made = shapes()
     assert all(callable(getattr(made, name)) for name in made.__slots__)

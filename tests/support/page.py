@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -32,15 +32,25 @@ class Answer:
 class Served:
     """A served repository. `let_in` opens the door; until then nobody has the cookie."""
 
-    def __init__(self, root: Path, *words: str, port: int = 0) -> None:
+    def __init__(self, root: Path, *, port: int = 0, verb: Sequence[str] = ()) -> None:
+        """`verb`: another command than `mvc ui` that ends with a page, and prints other lines before."""
         environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}
-        environment |= {"MVC_RUNTIME_DIR": str(root / ".no-daemon"), "MVC_CONFIG": ""}
+        environment |= {
+            "MVC_RUNTIME_DIR": str(root / ".no-daemon"),
+            "MVC_CONFIG": "",
+            "DISPLAY": "",
+        }
+        words = verb or ("ui", "--no-browser", "--port", str(port))
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "mvc", "ui", "--no-browser", "--port", str(port), *words],
-            cwd=root, env=environment, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            [sys.executable, "-P", "-m", "mvc", *words],
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         assert self.process.stdout is not None
-        self.address = self.process.stdout.readline().strip()
+        lines = iter(self.process.stdout.readline, "")
+        self.address = next(line.strip() for line in lines if line.startswith("http://"))
         self.origin, _, self.token = self.address.partition("/#token=")
         self.port = int(self.origin.rpartition(":")[2])
         self.cookie = ""

@@ -88,8 +88,8 @@ def serve() -> Iterator[Callable[..., Served]]:
     """Serves a repository of the test's own."""
     begun: list[Served] = []
 
-    def begin(root: Path, *words: str, port: int = 0) -> Served:
-        begun.append(Served(root, *words, port=port))
+    def begin(root: Path, *, port: int = 0) -> Served:
+        begun.append(Served(root, port=port))
         return begun[-1]
 
     yield begin

@@ -43,8 +43,11 @@ _AUTHOR = "mvc demo"
     metavar="N",
     help=f"Train for N iterations, at least {_CARD_AT}. [default: {_MAX_ITERATIONS}]",
 )
+@click.option(
+    "--ui", is_flag=True, help="Show the experiment in the browser at the end, until Ctrl-C."
+)
 @click.pass_obj
-def command(face: Face, keep: str | None, iterations: int) -> int:
+def command(face: Face, keep: str | None, iterations: int, ui: bool) -> int:
     """Watch mvc at work on a real training.
 
     A small network, in plain Python, learns Fisher's Iris while the daemon mvcd watches and saves a version of
@@ -53,12 +56,20 @@ def command(face: Face, keep: str | None, iterations: int) -> int:
     It needs no network and leaves a daemon of yours alone. Where a daemon or a server cannot run, it goes on
     without. When it ends, early or not, it leaves no process and no file behind, except for what is in DIR.
     """
+    if ui:
+        if face.json:
+            raise click.UsageError(
+                "--json and --ui exclude each other", click.get_current_context()
+            )
+        from mvc.web.server import require_extra  # late: start-up
+
+        require_extra()
     with unwinding(), _directory(keep) as directory:
         face.say(
             "A small network learns Fisher's Iris; every iteration becomes a version.",
             f"Everything happens in {directory}",
         )
-        return _play(face, directory, iterations)
+        return _play(face, directory, iterations, ui=ui)
 
 
 @contextmanager
@@ -98,7 +109,7 @@ def _holds(path: str) -> str:
     return f"a repository of {text.plural(count, 'version')} (mvc -C {text.safe(path)} log)"
 
 
-def _play(face: Face, directory: str, iterations: int) -> int:
+def _play(face: Face, directory: str, iterations: int, *, ui: bool) -> int:
     from mvc.api.repo import Repo  # late: start-up
     from mvc.cli.demo_shares import Impatient
 
@@ -122,6 +133,11 @@ def _play(face: Face, directory: str, iterations: int) -> int:
         report = repo.verify()
         _show(face, [verified(report)])
         _totals(face, repo, list(repo.log()), rolled_back_to=best, deployed=live, keep=directory)
+        if ui:
+            from mvc.cli.commands.ui import show_page  # late: start-up
+
+            _chapter(face, "mvc ui", "the same in the browser; Ctrl-C ends the demo")
+            show_page(face, repo)
     finally:
         repo.close()
     return 0 if report.ok and same else exit_code(IntegrityError("damaged"))

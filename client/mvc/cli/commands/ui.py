@@ -6,11 +6,15 @@ import os
 import sys
 import threading
 import webbrowser
+from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli.face import Face
 from mvc.cli.options import DAMAGE, Option, verb
+
+if TYPE_CHECKING:
+    from mvc.api.repo import Repo
 
 
 @verb("ui", exits=DAMAGE)
@@ -30,10 +34,16 @@ def command(face: Face, port: int, no_browser: bool) -> None:
     It is served on this machine and for you alone: the address works once, in the browser that opens it first.
     A version's row appears as soon as it is saved. Ctrl-C ends it. Needs the extra: pip install 'mvcd[web]'.
     """
-    from mvc.web.server import require_extra, serve  # late: start-up
+    from mvc.web.server import require_extra  # late: start-up
 
     require_extra()
+    show_page(face, face.repo, port=port, no_browser=no_browser)
+
+
+def show_page(face: Face, repo: Repo, *, port: int = 0, no_browser: bool = False) -> None:
+    """Serves the page of a repository until Ctrl-C, once `require_extra` has been asked."""
     from mvc.cli.page_shapes import shapes  # late: an extra
+    from mvc.web.server import serve
 
     def ready(address: str) -> None:
         face.answer({"address": address}, [address])
@@ -43,7 +53,7 @@ def command(face: Face, port: int, no_browser: bool) -> None:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             face.hint("Ctrl-C ends.")
 
-    serve(face.repo, shapes(), port=port, ready=ready)
+    serve(repo, shapes(), port=port, ready=ready)
 
 
 def _has_windows() -> bool:
