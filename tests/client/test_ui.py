@@ -21,9 +21,12 @@ def test_it_prints_an_address_and_ends_when_told(saved: Path) -> None:
     try:
         assert page.address.startswith("http://127.0.0.1:") and len(page.token) > 40
         assert page.let_in().api("/repos")["repos"][0]["name"] == saved.name
-    finally:
+        connection, stream = page.open("GET", "/api/v1/events")
         page.process.send_signal(signal.SIGINT)
+        assert b": begun" in stream.read()  # a stream ends with the server, and does not hold it
+        connection.close()
         page.process.wait(60)
+    finally:
         page.end()
     assert page.process.returncode == 130
 

@@ -14,6 +14,8 @@ from mvc.api.results import Operation
 from mvc.web.site import Site, site_of
 
 PING_SECONDS = 15.0
+_TURN_SECONDS = 0.5
+"""How long a stream goes on at most, once the server ends."""
 RETRY_SECONDS = 1.0
 """How long a browser waits before it connects again."""
 
@@ -33,12 +35,17 @@ def _text(site: Site, operation: Operation) -> str:
 
 
 async def _told(site: Site, after: int | None) -> AsyncIterator[str]:
-    feed = site.repo.feed(after=after, timeout=PING_SECONDS)
+    feed = site.repo.feed(after=after, timeout=_TURN_SECONDS)
     yield f"retry: {round(RETRY_SECONDS * 1000)}\nid: {feed.number}\n: begun\n\n"
-    while True:
+    quiet_seconds = 0.0
+    while not site.ending:
         async for operation in feed:
+            quiet_seconds = 0.0
             yield _text(site, operation)
-        yield ": ping\n\n"
+        quiet_seconds += _TURN_SECONDS
+        if quiet_seconds >= PING_SECONDS:
+            quiet_seconds = 0.0
+            yield ": ping\n\n"
 
 
 async def events(request: Request) -> Response:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 LIBRARIES = ("starlette", "uvicorn")
 _BACKLOG_CONNECTIONS = 128
-_END_SECONDS = 2
-"""How long open answers have once the server ends: event streams never end by themselves."""
+_END_SECONDS = 5
+"""How long answers that are under way have once the server ends."""
 
 
 def require_extra() -> None:
@@ -55,8 +55,9 @@ def serve(
             repo.find(limit=1), None
         )  # loads what the first page needs: 0.1 s that nobody waits for then
     door = Door(HOST, listening.getsockname()[1])
+    site = Site(repo, shapes, door)
     config = uvicorn.Config(
-        make_app(Site(repo, shapes, door)),
+        make_app(site),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -71,6 +72,10 @@ def serve(
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             ready(door.address)
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            site.ending = True
+            await super().shutdown(sockets)
 
     with listening:
         asyncio.run(Announcing(config).serve(sockets=[listening]))

@@ -66,6 +66,8 @@ class Site:
     writing: threading.Lock = field(default_factory=threading.Lock)
     measuring: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     """Held while data is read for figures: a second reading would only halve the speed of the first."""
+    ending: bool = False
+    """Whether the server ends, and streams with it."""
 
 
 def site_of(request: Request) -> Site:

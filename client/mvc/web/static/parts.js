@@ -13,7 +13,8 @@ export const safe = (text) =>
 export const firstLine = (text) => safe(text.split('\n', 1)[0]);
 export const short = (id) => id.slice(0, 10);
 export const person = (author) => safe(author.split(' <')[0]);
-export const plural = (n, word) => `${n.toLocaleString('en')} ${word}${n === 1 ? '' : 's'}`;
+export const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ','); // toLocaleString takes 20 times as long
+export const plural = (n, word) => `${grouped(n)} ${word}${n === 1 ? '' : 's'}`;
 
 export function size(bytes) {
   if (bytes == null) return '';
@@ -26,7 +27,7 @@ export function size(bytes) {
 export function number(value) {
   if (value == null) return '';
   if (typeof value !== 'number') return safe(typeof value === 'string' ? value : JSON.stringify(value));
-  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? value.toLocaleString('en') : value.toExponential(3);
+  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? grouped(value) : value.toExponential(3);
   const small = Math.abs(value);
   return small < 1e-4 || small >= 1e7 ? value.toExponential(3) : String(+value.toPrecision(6));
 }

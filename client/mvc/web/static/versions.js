@@ -1,5 +1,5 @@
 // The versions: rows as they are needed, a condition, columns, and new ones as they are saved.
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
+import { useEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { ask, get, go, query, seg, taken, useEvents } from '/static/api.js';
 import { Age, Better, Dialog, Empty, Failed, Parts, Refs, Spark, Waiting, firstLine, html, number, person, plural, safe, short, size,
   useKeys, useNames, useWidth, versionLink } from '/static/parts.js';
@@ -71,7 +71,7 @@ export function Versions({ place }) {
     return atTop() ? show(more) : wait(more);
   });
   useEffect(() => { wait([]); tick([]); move(0); if (box.current) box.current.scrollTop = 0; }, [question.where, question.all, question.sort]);
-  useLayoutEffect(() => {
+  useEffect(() => {
     const seen = () => box.current && look({ top: box.current.scrollTop, height: box.current.clientHeight });
     seen();
     addEventListener('resize', seen);
