@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from mvc.api.components import component_of
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
+from mvcd.ids import VersionId
+from mvcd.objects.version import EMPTY
 
 if TYPE_CHECKING:
     from mvc.api.search import Bisection, Blame, Comparison, Series, SinceParent, Turning
@@ -118,8 +120,6 @@ class SearchVerbs(Opened):
         """Compares a version with its first parent (or with none) by what their records say: which components
         differ, and which of `metrics` (None: all) got better or worse. Reads no content."""
         from mvc.api.search import SinceParent  # late: start-up
-        from mvcd.ids import VersionId
-        from mvcd.objects.version import EMPTY
         from mvcd.repo.workspace.settings import current, metric_rules
 
         core, parents = self._core, version.parents

@@ -16,9 +16,9 @@ from mvc.web.site import Shapes
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
     from mvc.api.repo import Repo
-    from mvc.api.results import Version
     from mvc.api.signatures import SignatureStatus
     from mvc.api.stages import CheckedRequirement
+    from mvc.api.versions import Version
 
 
 def shapes() -> Shapes:

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from mvc.api.diskuse import DiskUse
     from mvc.api.lineage import Lineage
     from mvc.api.repo import Repo
-    from mvc.api.results import Listed, Operation, Version
+    from mvc.api.results import Listed, Operation
     from mvc.api.search import Comparison, Series
     from mvc.api.signatures import SignatureStatus
     from mvc.api.stages import ChainReport, CheckedRequirement, StageRecord
+    from mvc.api.versions import Version
     from mvc.api.weights import TensorDiff, TensorStatistics
     from mvc.web.door import Door
 

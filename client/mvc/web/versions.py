@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute, Route
 from mvc.api.errors import Failure, UsageError
 from mvc.api.metric_names import held_out_first, is_axis, ranked, without_copies
 from mvc.api.repo import Repo
-from mvc.api.results import Version
 from mvc.api.search import Point, Series
+from mvc.api.versions import Version
 from mvc.web.site import Json, Site, answer, limit_of, site_of
 
 PAGE_ROWS = 100
