@@ -51,6 +51,11 @@ class Digest(bytes):
         return bytes.__new__(cls, blake3(data, derive_key_context=cls._context).digest())
 
     @classmethod
+    def context(cls) -> str:
+        """The context string of the kind."""
+        return cls._context
+
+    @classmethod
     def parse(cls, text: str) -> Self:
         """From 64 hex digits. Raises ValueError."""
         return cls(bytes.fromhex(text))

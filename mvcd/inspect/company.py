@@ -27,6 +27,9 @@ class Company(Protocol):
     def tied(self, directory: str) -> frozenset[str]:
         """Names of files in `directory` where another file there keeps its data."""
 
+    def tree(self, directory: str) -> str | None:
+        """`tree_around` the directory: one answer for all files in it."""
+
 
 class _Alone:
     """No company that anybody knows of."""
@@ -36,6 +39,9 @@ class _Alone:
 
     def tied(self, directory: str) -> frozenset[str]:  # noqa: ARG002
         return frozenset()
+
+    def tree(self, directory: str) -> None:
+        """No file is a piece of one."""
 
 
 ALONE = _Alone()
@@ -49,6 +55,7 @@ MARKERS = {
     "MLmodel": "MLflow",
 }
 """Names that make all below their directory pieces of one checkpoint."""
+_MARKERS = frozenset(MARKERS)
 
 COUNTERS = "trainer_state.json"
 """Results where it lies alone: a history of losses."""
@@ -81,6 +88,8 @@ _PAIRS = (
     (r"(?i)(.+)-symbol\.json", ("-0000.params", ".params")),
     (r"(?i)(.+)\.meta", (".index", ".data-00000-of-00001")),
 )
+_OF_PAIRS = (".xml", ".param", "-symbol.json", ".meta")
+"""How names end that _PAIRS may match."""
 
 
 @lru_cache(maxsize=1024)
@@ -124,7 +133,7 @@ def reason_beside(path: str, company: Company) -> str | None:
         reason = "a file beside it keeps its tensors here"
     elif is_tokenizer(name) and (model := _model_near(directory, names, company)) is not None:
         reason = f"the tokenizer of {model}"
-    reason = reason or _tree(directory, company)
+    reason = reason or company.tree(directory)
     return None if reason is None else COMPANY + reason
 
 
@@ -132,20 +141,23 @@ def _with_another(name: str, names: frozenset[str]) -> str | None:
     """What one file beside it makes of it."""
     if name.lower() == COUNTERS and any(map(_resumes, names)):
         return "the counters of a training, beside what it goes on with"
-    if not re.fullmatch(_TEXT, name) and (shorter := _shorter(name, names)) is not None:
+    if (shorter := _shorter(name, names)) is not None and not re.fullmatch(_TEXT, name):
         return f"it goes with {shorter}"
+    if not name.lower().endswith(_OF_PAIRS):
+        return None
     for pattern, ends in _PAIRS:
         if (match := re.fullmatch(pattern, name)) and any(match[1] + end in names for end in ends):
             return "one model in two files"
     return None
 
 
-def _tree(directory: str, company: Company) -> str | None:
+def tree_around(directory: str, company: Company) -> str | None:
+    """What checkpoint all below a directory are pieces of, for people; None if they are not."""
     for above in _upwards(directory):
         names = company.names(above)
-        for marker, what in MARKERS.items():
-            if marker in names:
-                return f"a piece of {what} ({marker})"
+        if not _MARKERS.isdisjoint(names):
+            marker = next(marker for marker in MARKERS if marker in names)
+            return f"a piece of {MARKERS[marker]} ({marker})"
         if names >= _SPACY:
             return "a piece of a spaCy pipeline (meta.json)"
     return None

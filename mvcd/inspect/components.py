@@ -237,7 +237,7 @@ class ComponentRules:
         self, path: str, kind: ContentKind = UNKNOWN, company: Company = ALONE
     ) -> Component:
         """The component of a path relative to the workspace root, `/` between its parts."""
-        return self.ruling(path, kind, company).component
+        return self._decide(path, kind, company)[0]
 
     def ruling(self, path: str, kind: ContentKind = UNKNOWN, company: Company = ALONE) -> Ruling:
         """The component with the rule that decided. `kind`: what the file's content says of it; `company`: what
@@ -252,6 +252,8 @@ class ComponentRules:
         suffix = path[path.rfind(".") :].lower()
         if suffix in _SOURCE or suffix in _MEDIA:
             return True
+        if not self._overrides:
+            return False
         return any(pattern.fullmatch(path) for pattern, _, _ in self._overrides)
 
     def _decide(self, path: str, kind: ContentKind, company: Company) -> tuple[Component, str]:
@@ -279,14 +281,20 @@ def _by_content(
 
 def _by_company(path: str, named: _Named, company: Company) -> tuple[Component, str] | None:
     """Names that are certain go before company, but for those that company gives another meaning."""
-    if re.fullmatch(WEIGHTS_PLACES, path, _FLAGS):
+    directory, _, name = path.rpartition("/")
+    if _may_be_place(directory) and re.fullmatch(WEIGHTS_PLACES, path, _FLAGS):
         return _W, "a directory that is one checkpoint"
-    name = path.rpartition("/")[2]
     known = named.certain and not (is_tokenizer(name) or name.lower() == COUNTERS)
     if named.component is _W or known or named.rule == _IS_NOTE:
         return None
     reason = reason_beside(path, company)
     return None if reason is None else (_W, reason)
+
+
+@lru_cache(maxsize=4096)
+def _may_be_place(directory: str) -> bool:
+    """Whether WEIGHTS_PLACES has any file that lies directly in a directory: one called `00000000`, if so."""
+    return re.fullmatch(WEIGHTS_PLACES, f"{directory}/00000000", _FLAGS) is not None
 
 
 def _settled(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from mvcd.inspect.beginnings import may_hold_tensors
@@ -129,6 +130,22 @@ def kind_of(read_at: ReadAt, size: int, shape: Layout | None = None) -> ContentK
         return ContentKind(shape.format, _of_tensors(shape.format, names))
     head = read_at(0, min(_HEAD_BYTES, size))
     return _by_start(head) or _by_signs(head, read_at, size) or _by_reader(head, read_at, size)
+
+
+def may_tell(data: bytes) -> bool:
+    """Whether `kind_of` has to look at a file of these bytes, for the price of two matches; or else it is
+    UNKNOWN."""
+    return _tellers().match(data) is not None or may_hold_tensors(data)
+
+
+@cache
+def _tellers() -> re.Pattern[bytes]:
+    """How files begin of which anything may be said, by `_by_start` or `_by_signs`."""
+    starts = b"|".join(map(re.escape, _ALL_STARTS))
+    at_four = b"|".join(map(re.escape, _AT_FOUR))
+    return re.compile(
+        rb"(?s)%b|.{4}(?:%b)|%b|\x80|\s{0,63}\{" % (starts, at_four, re.escape(_HDF5))
+    )
 
 
 def _by_start(head: bytes) -> ContentKind | None:

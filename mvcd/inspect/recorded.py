@@ -31,6 +31,7 @@ from mvcd.objects.version import Component, Value
 
 SETTINGS_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg", ".conf")
 METRICS_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".log", ".txt")
+_SUFFIXES = (*SETTINGS_SUFFIXES, *METRICS_SUFFIXES)
 
 MAX_STATE_BYTES = 64 << 20
 """Bytes of a `trainer_state.json`: a run of 100,000 logged steps has about 15 MB."""
@@ -55,9 +56,7 @@ class Recorded:
 
 def may_record(path: str) -> bool:
     """Whether a file of any component may record something, by its name."""
-    return (
-        path.lower().endswith((*SETTINGS_SUFFIXES, *METRICS_SUFFIXES)) or kind_of(path) is not None
-    )
+    return path.lower().endswith(_SUFFIXES) or kind_of(path) is not None
 
 
 def records(component: Component, path: str) -> bool:

@@ -71,6 +71,13 @@ _NAMES = {
 }
 
 
+_WORDS = (
+    "mlruns/", ".hydra/", "wandb", "metrics", "plots/", "dvc.y", "prediction", "submission", "outputs",
+    "confusion_matrix", ".index.json",
+)  # fmt: skip
+"""Words without one of which no pattern matches: the patterns take 2 us to fail, and are asked of each file."""
+
+
 def kind_of(path: str) -> RunFile | None:
     """None where component and suffix decide."""
     lowered = path.lower()
@@ -79,6 +86,8 @@ def kind_of(path: str) -> RunFile | None:
         return _NAMES[name]
     if "tfevents" in name or name.endswith(".keras"):
         return RunFile.EVENTS if "tfevents" in name else RunFile.KERAS
+    if not any(map(lowered.__contains__, _WORDS)):
+        return None
     if found := _MLFLOW.fullmatch(lowered):
         return RunFile.MLFLOW_METRIC if found[1] == "metrics" else RunFile.MLFLOW_PARAM
     if found := _HYDRA.fullmatch(lowered):

@@ -7,6 +7,7 @@
     reserved    names that no version may hold
     recipe, chunklist    the segments of a file | long lists of their chunks
     tree        one construction for long manifests and long chunk lists
+    _small      ids and recipes of many small files, and what cuts manifests, in C
     promotion   a step in the history of a stage
     canonical   protobuf messages with one form only
     messages    their classes, loaded when the first is needed

@@ -31,6 +31,9 @@ class ChunkList:
     def point(self, key: bytes) -> int:
         return int.from_bytes(key[:8], "little")  # ids are uniform already
 
+    def points(self, keys: Sequence[bytes]) -> list[int]:
+        return [self.point(key) for key in keys]
+
     def total(self, items: Sequence[Chunk]) -> tuple[int, str]:
         return sum(size for _, size in items), ""
 

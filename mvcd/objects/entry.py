@@ -10,6 +10,7 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from mvcd.ids import NodeId, RecipeId
+from mvcd.objects import _small
 from mvcd.objects import messages as pb
 from mvcd.objects.canonical import U64_MAX, corrupt, decode, encode, split_ids
 from mvcd.objects.reserved import reserved
@@ -105,6 +106,9 @@ class PathMap:
 
     def point(self, key: bytes) -> int:
         return int.from_bytes(blake3(key).digest()[:8], "little")
+
+    def points(self, keys: Sequence[bytes]) -> list[int]:
+        return _small.points(keys)
 
     def total(self, items: Sequence[Entry]) -> tuple[int, str]:
         return sum([entry.size for entry in items]), items[-1].path

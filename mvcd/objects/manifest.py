@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -19,6 +20,9 @@ from mvcd.ids import Digest, NodeId
 from mvcd.objects.difference import diff_entries
 from mvcd.objects.entry import PATH_MAP, Entry, Mode, check_known_path, check_path
 from mvcd.objects.tree import Child, Fetch, Node, Sink, TreeBuilder, open_node, open_root
+
+_BATCH_ENTRIES = 1024
+"""Entries added at once where nothing else comes in between."""
 
 __all__ = [
     "ComponentRoot",
@@ -148,8 +152,10 @@ class _Editor:
             self.merge(below, is_last and position == len(node.children))
 
     def finish(self) -> Child | None:
-        while self._path is not None:
-            self._take()
+        while self._path is not None:  # all that was there before lies before what is left
+            batch = [self._entry, *(entry for _, entry in islice(self._changes, _BATCH_ENTRIES))]
+            self._tree.extend([entry for entry in batch if entry is not None])
+            self._advance()
         root = self._tree.finish()
         # A reused last node may have only one child; as a root it would stand above the lowest level
         # that has just one node.

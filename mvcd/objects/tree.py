@@ -102,6 +102,9 @@ class Form(Protocol[Item]):
     def point(self, key: bytes) -> int:
         """64 uniform bits of a key."""
 
+    def points(self, keys: Sequence[bytes]) -> Sequence[int]:
+        """`point` of each, in one call."""
+
     def total(self, items: Sequence[Item]) -> tuple[int, str]:
         """Raw bytes of the items, and the last one's path (empty in chunk lists)."""
 
@@ -134,6 +137,23 @@ class TreeBuilder(Generic[Item]):
 
     def add(self, item: Item) -> None:
         self._append(0, item, self._form.key(item))
+
+    def extend(self, items: Sequence[Item]) -> None:
+        """`add` for each, in order, with one call for all points."""
+        form, most, limit = self._form, self._max_entries, (1 << 64) // self._form.mean
+        keys = [form.key(item) for item in items]
+        open_node = self._levels[0]
+        for item, key, point in zip(items, keys, form.points(keys), strict=True):
+            entries = open_node.entries
+            entries.append(item)
+            open_node.key_bytes += len(key)
+            if len(entries) >= MIN_ENTRIES and (  # ends_node at level 0, whose salt is 0
+                point * _MULTIPLIER & _MASK < limit
+                or len(entries) >= most
+                or open_node.key_bytes >= MAX_KEY_BYTES
+            ):
+                self._end_node(0)
+                open_node = self._levels[0]
 
     def add_node(self, child: Child) -> None:
         """Appends all items below `child` without reading it. Only when `is_cut(child.level)`.

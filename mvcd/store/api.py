@@ -146,6 +146,10 @@ class Session(Protocol):
         base is neither stored nor put before, UsageError when the body or `raw_size` is beyond the
         limits."""
 
+    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
+        """`put` for each, in order, in one call; what the session flushes by itself it flushes after the
+        last."""
+
     def put_record(self, record: Record, data: Bytes) -> int:
         """Appends a record that the caller has checked (frames.check_frame): `data`, its bytes, are written as
         they are, and must never change. Returns the bytes added."""

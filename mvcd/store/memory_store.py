@@ -350,6 +350,9 @@ class MemorySession:
         self.relied.add(id)
         return len(encoded.body)
 
+    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
+        return [self.put(id, encoded) for id, encoded in objects]
+
     def put_record(self, record: Record, data: Bytes) -> int:
         return len(data) if self.put(record.id, record.encoded()) else 0
 

@@ -24,6 +24,7 @@ from mvcd.store.record import (
     BadRecord,
     check_pack_header,
     pack_header,
+    plain_record,
     record_head,
 )
 
@@ -110,6 +111,17 @@ class PackWriter:
             self._add(head)
             self._add(body if type(body) is bytes else bytes(body))
         return len(head) + size
+
+    def append_many(self, items: Sequence[tuple[Digest, Encoded]], until: int) -> list[int]:
+        """Appends records without a base until the pack has so many bytes; the offsets of those that it took,
+        one at least. Raises OSError (disk full)."""
+        offsets = []
+        for id, encoded in items:
+            offsets.append(self.end)
+            self._add(plain_record(id, encoded))
+            if self.end >= until:
+                break
+        return offsets
 
     def append_raw(self, record: Bytes) -> int:
         """Appends the bytes of a whole record, which must never change; returns its offset. Raises OSError."""

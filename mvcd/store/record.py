@@ -90,6 +90,13 @@ def record_head(id: Digest, encoded: Encoded) -> bytes:
     return head + CRC.pack(crc32(body, crc32(head)))
 
 
+def plain_record(id: Digest, encoded: Encoded) -> bytes:
+    """All of a record without a base, in one piece: for small ones, of which there are many."""
+    codec, raw_size, body, _ = encoded
+    head = RECORD_HEAD.pack(RECORD_MAGIC, id.kind, codec, 0, 0, raw_size, len(body), id)
+    return b"".join((head, CRC.pack(crc32(body, crc32(head))), body))
+
+
 class RecordHead(NamedTuple):
     """The first bytes of a record; sizes in bytes."""
 

@@ -23,7 +23,7 @@ from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
-from mvcd.store.record import MAX_BODY_BYTES, Record
+from mvcd.store.record import MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES, Record
 from mvcd.store.refs import RefReceipt, RefTransaction, move, write_journal
 from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
@@ -87,14 +87,65 @@ class LmdbSession:
         return answer
 
     def put(self, id: Digest, encoded: Encoded) -> int:
+        size = self._put_encoded(id, encoded)
+        self._flush_if_full()
+        return size
+
+    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
+        self._require_usable()
+        rows, absent = self._rows, self._absent
+        added: list[int] = []
+        new: dict[
+            Digest, Encoded
+        ] = {}  # those that follow each other and need no look at the store
+        for id, encoded in objects:
+            if (
+                id in absent
+                and id not in rows
+                and encoded.base is None
+                and len(encoded.body) <= MAX_BODY_BYTES
+                and encoded.raw_size <= MAX_RAW_BYTES
+            ):
+                absent.discard(id)
+                new[id] = encoded
+                added.append(PLAIN_OVERHEAD_BYTES + len(encoded.body))
+            elif id in new:
+                added.append(0)
+            else:
+                self._append_new(new)
+                added.append(self._put_encoded(id, encoded))
+        self._append_new(new)
+        self._flush_if_full()
+        return added
+
+    def _append_new(self, new: dict[Digest, Encoded]) -> None:
+        """Appends objects without a base that are not here, and forgets them."""
+        items = list(new.items())
+        new.clear()
+        while items:
+            try:
+                writer = self._writer or self._open_writer()
+                offsets = writer.append_many(items, SEAL_BYTES)
+                writer.write_back(self._write_back)
+            except (OSError, SyncFailed) as error:
+                self._fail(error)
+            number, rows, pack = writer.number, self._rows, LOCATION.pack
+            for (id, (_, raw_size, body, _)), at in zip(items, offsets, strict=False):
+                rows[id] = pack(number, at, len(body), raw_size, id.kind)
+            del items[: len(offsets)]
+            self._seal_if_full(writer)
+
+    def _put_encoded(self, id: Digest, encoded: Encoded) -> int:
         body_size, raw_size, base = len(encoded.body), encoded.raw_size, encoded.base
         return self._put(id, body_size, raw_size, base, lambda writer: writer.append(id, encoded))
 
     def put_record(self, record: Record, data: Bytes) -> int:
         body_size, raw_size, base = len(record.body), record.raw_size, record.base
-        return self._put(
+        size = self._put(
             record.id, body_size, raw_size, base, lambda writer: writer.append_raw(data)
         )
+        self._flush_if_full()
+        return size
 
     def _put(
         self,
@@ -128,12 +179,17 @@ class LmdbSession:
         row = LOCATION.pack(writer.number, offset, body_size, raw_size, id.kind)
         self._rows[id] = row if base is None else row + base
         size = writer.end - offset
+        self._seal_if_full(writer)
+        return size
+
+    def _seal_if_full(self, writer: PackWriter) -> None:
         if writer.end >= SEAL_BYTES:
             self._full.append(writer)
             self._writer = None
+
+    def _flush_if_full(self) -> None:
         if len(self._rows) >= MAX_ROWS or len(self._full) >= MAX_FULL_PACKS:
             self.flush()
-        return size
 
     def drain(self) -> None:
         self._require_usable()
@@ -197,7 +253,9 @@ class LmdbSession:
         if rows:
             self._rely_on(rows)
             self._sync(writers)
-        ordered = self._write_ahead(sorted(rows.items()), writers)
+        # plain bytes, of one type, are sorted in two thirds of the time
+        items = sorted(zip(map(bytes.__bytes__, rows), rows.values(), strict=True))
+        ordered = self._write_ahead(items, writers)
 
         def work(txn: Transaction) -> tuple[T | None, int]:
             sweeps = number(index, txn, SWEEPS)

@@ -237,3 +237,17 @@ def test_encoders_and_decoding_in_many_threads():
 
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(work, range(5)))
+
+
+SMALL = st.one_of(
+    st.binary(max_size=300),
+    st.builds(noise, st.integers(0, 5000)),
+    st.builds(lambda n, m: table(200)[n : n + m], st.integers(0, 50), st.integers(0, 5000)),
+    st.builds(lambda unit, n: unit * n, st.binary(min_size=1, max_size=3), st.integers(0, 900)),
+)
+
+
+@given(data=SMALL)
+def test_small_bytes_are_encoded_as_all_are(data: bytes) -> None:
+    small = ENCODER.encode_small(data)
+    assert small._replace(body=bytes(small.body)) == Encoder().encode(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mvcd.inspect.company import ALONE
+from mvcd.inspect.company import ALONE, tree_around
 from mvcd.inspect.components import ComponentRules
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
 from mvcd.objects.version import Component
@@ -25,6 +25,9 @@ class Tree:
     def tied(self, directory: str) -> frozenset[str]:
         split = (path.rpartition("/") for path in self._ties)
         return frozenset(name for where, _, name in split if where == directory)
+
+    def tree(self, directory: str) -> str | None:
+        return tree_around(directory, self)
 
 
 RULES = ComponentRules.default()

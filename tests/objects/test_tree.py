@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.errors import CorruptObject, MissingObject
-from mvcd.ids import ChunkId, Digest, NodeId
+from mvcd.ids import ChunkId, Digest, NodeId, RecipeId
 from mvcd.objects.chunklist import CHUNK_LIST, Chunk
-from mvcd.objects.entry import PATH_MAP
+from mvcd.objects.entry import PATH_MAP, Entry, Mode
 from mvcd.objects.tree import MAX_LEVELS, TreeBuilder, ends_node, open_node, open_root
 from tests.objects import reference
 from tests.objects.reference import some_id
@@ -136,3 +136,28 @@ def test_what_fetch_raises_passes() -> None:
 
     with pytest.raises(MissingObject):
         open_root(CHUNK_LIST, built()[1], nothing)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    numbers=st.sets(st.integers(0, 5000), max_size=600),
+    length=st.sampled_from([5, 900, 4000]),
+    steps=st.lists(st.integers(1, 300), min_size=1, max_size=5),
+)
+def test_items_added_together_make_the_nodes_of_those_added_one_by_one(
+    numbers: set[int], length: int, steps: list[int]
+) -> None:
+    """Long paths end nodes by the bytes of their keys."""
+    paths = [f"{'d' * length}/{number:05d}" for number in sorted(numbers)]
+    items = [Entry(path, Mode.FILE, 1, RecipeId(some_id(0))) for path in paths]
+    alone, together = Objects(), Objects()
+    one, other = TreeBuilder(PATH_MAP, alone.sink), TreeBuilder(PATH_MAP, together.sink)
+    for item in items:
+        one.add(item)
+    at = 0
+    while at < len(items):
+        for step in steps:
+            other.extend(items[at : at + step])
+            at += step
+    assert other.finish() == one.finish()
+    assert together == alone

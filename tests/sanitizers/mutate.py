@@ -29,6 +29,7 @@ from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId
 from mvcd.inspect import _compare
 from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
+from mvcd.objects import _small
 from mvcd.repo.ondisk import _read, _scan, _write
 from mvcd.store import _faults
 from tests.codec.samples import PACK, noise, table, weights
@@ -208,8 +209,27 @@ def files(known: list[Case], source: random.Random) -> None:
         os.close(fd)
 
 
+def small(known: list[Case], source: random.Random) -> None:
+    """Ids and recipes of small files: odd sizes, and what is no bytes."""
+    sizes = (0, 1, 63, 64, 65, 128, 129, 1023, 1024, 1025, 5000, 8191, 8192, 8193)
+    contents: list[bytes] = [
+        source.randbytes(source.choice(sizes)) for _ in range(source.randrange(20))
+    ]
+    if source.random() < 0.1:
+        contents += source.choice(([None], ["x"], [5]))  # type: ignore[arg-type]
+    context = "c" * source.choice((0, 5, 64, 65))
+    for kernel in (*_small.kernels(), "none"):
+        for call in (
+            lambda k=kernel: _small.digests(contents, source.choice((None, context)), k),
+            lambda k=kernel: _small.points(contents, k),
+            lambda k=kernel: _small.recipes(contents, context, "r", k),
+        ):
+            with suppress(*REFUSED):
+                call()
+
+
 KINDS: tuple[Callable[[list[Case], random.Random], None], ...] = (
-    decoding, decoding, decoding, planes, planes, classes, classes, cutting, comparing, files,
+    decoding, decoding, decoding, planes, planes, classes, classes, cutting, comparing, files, small,
 )  # fmt: skip
 
 
@@ -235,7 +255,7 @@ def prove() -> None:
         libc.memcmp(ctypes.c_void_p(block), ctypes.c_void_p(block), ctypes.c_size_t(101))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] != 0, "AddressSanitizer is not in force"
-    for module in (_cut, _planes, _rans, _compare, _read, _scan, _write, _io, _faults):
+    for module in (_cut, _planes, _rans, _compare, _read, _scan, _small, _write, _io, _faults):
         assert b"__asan_init" in Path(str(module.__file__)).read_bytes(), module
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.disk import writeback
-from mvcd.errors import StaleReuse
+from mvcd.errors import MissingObject, StaleReuse, UsageError
 from mvcd.ids import ChunkId
 from mvcd.store import collect, index, marking, session, steps, writers
 from mvcd.store.api import RefUpdate
@@ -221,3 +222,46 @@ def test_rows_of_one_flush_may_be_parts(store, monkeypatch):
     assert done == (steps.ROWS_COMMITTED, 300 + 92, b"x")
     assert all(store.has([id for id, _ in objects]))
     assert list(store.check()) == []
+
+
+@pytest.mark.parametrize("sealed", [200, 3000, 1 << 27])
+@pytest.mark.parametrize("rows", [1, 7, 1 << 17])
+def test_many_put_together_leave_what_each_put_leaves(tmp_path, monkeypatch, sealed, rows):
+    """New ones, known ones, the same twice, differences, more than a pack takes; asked for first, or not."""
+    monkeypatch.setattr(session, "SEAL_BYTES", sealed)
+    monkeypatch.setattr(session, "MAX_ROWS", rows)
+    objects = [plain(b"%d" % (n % 40) * (1 + n % 60)) for n in range(50)]
+    base, edited = revisions(1, 2)
+    objects[20:20] = [plain(base), delta(edited, base), objects[4]]
+    stores = []
+    for name in ("one", "many"):
+        with LmdbStore.create(tmp_path / name) as made, made.session() as writer:
+            writer.put(*objects[0])
+            writer.flush()
+            writer.missing([id for id, _ in objects[:30]])
+            if name == "one":
+                added = [writer.put(id, encoded) for id, encoded in objects]
+            else:
+                parts = objects[:17], objects[17:40], objects[40:]
+                added = [size for part in parts for size in writer.put_many(part)]
+            writer.commit()
+            packs = sorted(os.listdir(made.pack_directory))
+            data = [Path(made.pack_directory, pack).read_bytes() for pack in packs]
+            read = [made.get(id) for id, encoded in objects if encoded.base is None]
+            stores.append((added, data, read))
+    (one, one_packs, one_read), (many, many_packs, many_read) = stores
+    assert many == one
+    assert many_read == one_read
+    if rows > 50 or sealed > 3000:  # else a flush ends packs elsewhere
+        assert many_packs == one_packs
+
+
+def test_what_is_too_large_is_refused_among_many(store):
+    with store.session() as writer:
+        large = Encoded(Codec.RAW, (2 << 20) + 1, b"x")
+        with pytest.raises(UsageError):
+            writer.put_many([plain(b"a"), (ChunkId.of(b"large"), large)])
+        with pytest.raises(MissingObject):
+            writer.put_many(
+                [(ChunkId.of(b"y"), Encoded(Codec.DELTA1, 1, b"x", ChunkId.of(b"none")))]
+            )

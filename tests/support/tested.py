@@ -36,7 +36,11 @@ _ENGINE: Table = {
         "codec/test_planes": "_planes",
         "codec/test_rans": "_rans",
     },
-    "mvcd.objects": {"objects/test_entry": "reserved", "objects/test_versionrecord": "messages"},
+    "mvcd.objects": {
+        "objects/test_entry": "reserved",
+        "objects/test_small": "_small",
+        "objects/test_versionrecord": "messages",
+    },
     "mvcd.inspect": {
         "inspect/test_tables": "arrow columns samples table",
         "inspect/test_lastrows": "axes delimited",

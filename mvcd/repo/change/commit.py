@@ -26,6 +26,7 @@ from mvcd.repo.records.committed import CommitResult, ComponentCommit, Context
 from mvcd.repo.records.refs import HEADS, HeadValue
 from mvcd.repo.records.standing import Head
 from mvcd.repo.workspace import ignore
+from mvcd.repo.workspace.found import paths_of
 from mvcd.repo.workspace.scan import unsafe_link
 from mvcd.repo.workspace.settings import FILE, Settings, load, stated_bases, wanted_digests
 from mvcd.repo.workspace.snapshot import Snapshot
@@ -198,7 +199,7 @@ def _commit(
         signature=signature,
         unparsed=tuple(newly(snapshot.unparsed, version, parent, snapshot.fetch)),
         unfound_bases=snapshot.unfound_bases,
-        dubious=tuple(dubious((c.path for c in workspace.scan.candidates), parent, snapshot.fetch)),
+        dubious=tuple(dubious(paths_of(workspace.scan.candidates), parent, snapshot.fetch)),
     )
 
 

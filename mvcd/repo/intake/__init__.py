@@ -1,6 +1,7 @@
 """Files into objects: read, cut, digested, encoded, and given to a store or to nobody.
 
 ingest       all of it, for many files
+smallfiles   small files without tensors, many in one call
 loading      what is read of one file, and what comes back
 copiesfirst  the order of large files: copies before their masters
 targets      where the objects go

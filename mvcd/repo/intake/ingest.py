@@ -33,13 +33,7 @@ from mvcd.inspect.spans import Layout, TensorInfo
 from mvcd.monitor import Monitor
 from mvcd.repo.bases.chains import Base
 from mvcd.repo.contents.digests import DigestAlgorithm, RunningDigests
-from mvcd.repo.contents.drafts import (
-    Done,
-    Draft,
-    DraftPiece,
-    digested,
-    shape_of,
-)
+from mvcd.repo.contents.drafts import Done, Draft, DraftPiece, digested, shape_of
 from mvcd.repo.contents.pipeline import Pipeline
 from mvcd.repo.intake.loading import (
     Ingested,
@@ -49,6 +43,8 @@ from mvcd.repo.intake.loading import (
     open_regular,
     read_by,
 )
+from mvcd.repo.intake.smallfiles import EDITED_BYTES, ReadFile, SmallFile, is_small, small_files
+from mvcd.repo.intake.targets import Target
 from mvcd.repo.ondisk.reading import MAX_ATTEMPTS, Unread, read_group, unread, unstable
 from mvcd.repo.ondisk.statcache import FileStat, stat_matches
 
@@ -65,29 +61,6 @@ time whoever does it, and handing it over costs a quarter more CPU (40,000 files
 
 _MAX_WHOLE_BYTES = 64 << 20
 """Bytes a file may grow to between the scan and its reading as a small one; beyond it counts as unstable."""
-
-
-class Target(Protocol):
-    """Where objects go: a store's session, or nowhere (status, diff against the workspace)."""
-
-    def known(self, ids: Sequence[ChunkId]) -> list[bool]:
-        """From any thread; may be out of date."""
-
-    def absent(self, ids: Sequence[Digest]) -> list[bool]:
-        """From the receiving thread; the truth. What is absent is put next."""
-
-    def put_chunk(self, id: ChunkId, encoded: Encoded) -> int:
-        """Stored bytes added, 0 if it was known."""
-
-    def put_object(self, id: Digest, data: bytes) -> int:
-        """A node or recipe, raw; stored bytes added."""
-
-    def recent(self, id: Digest) -> bytes | None:
-        """A node or recipe that was put here and perhaps cannot be fetched yet."""
-
-
-_EDITED_BYTES = 8 << 10
-"""Bytes of new pieces from which it is asked what a file without tensors was before."""
 
 
 class BaseFinder(Protocol):
@@ -171,7 +144,8 @@ class Ingest:
                 self._submit_group(group)
                 group, group_bytes = [], 0
                 self._stream(source)
-            yield from self._take_results()
+            if self._results:
+                yield from self._take_results()
         self._submit_group(group)
         self._pipeline.drain()
         yield from self._take_results()
@@ -187,21 +161,42 @@ class Ingest:
             return
         if sum(source.stat.size for source in group) < _THREADS_PAY_BYTES * len(group):
             self._pipeline.drain()  # what was submitted before comes first
-            self._receive_group(self._load_group(group))
+            self._receive_group(self._digest_group(group))
         else:
             self._pipeline.submit(functools.partial(self._load_group, group), self._receive_group)
 
-    def _load_group(self, group: Sequence[Source]) -> list[LoadedFile | Unread]:
+    def _load_group(self, group: Sequence[Source]) -> list[ReadFile]:
         """Reads and digests all files, asks once which chunks are known, encodes the others."""
-        results = [
-            read if isinstance(read, Unread) else digest_file(source, *read, self._digests)
-            for source, read in zip(group, self._read_group(group), strict=True)
-        ]
-        loaded = [file for file in results if isinstance(file, LoadedFile)]
+        results = self._digest_group(group)
+        small = [(at, f) for at, f in enumerate(results) if isinstance(f, SmallFile)]
+        known = iter(self._target.known([f.chunk for _, f in small if f.chunk is not None]))
+        for at, file in small:
+            if file.chunk is not None and not next(known):
+                results[at] = file._replace(encoded=self._encoder.encode_small(file.data))
+        return results
+
+    def _digest_group(self, group: Sequence[Source]) -> list[ReadFile]:
+        """Reads and digests all files, the small ones in one call; encodes what is new of the others."""
+        results: list[ReadFile] = []
+        small: list[tuple[Source, FileStat, bytes]] = []
+        places: list[int] = []
+        loaded: list[LoadedFile] = []
+        for source, read in zip(group, self._read_group(group), strict=True):
+            if isinstance(read, Unread):
+                results.append(read)
+            elif not self._digests and is_small(source, *read):
+                places.append(len(results))
+                small.append((source, *read))
+                results.append(_TO_COME)
+            else:
+                loaded.append(digest_file(source, *read, self._digests))
+                results.append(loaded[-1])
+        for at, file in zip(places, small_files(small), strict=True):
+            results[at] = file
         chunks = [d.id for f in loaded for d in f.done if d.id is not None]
         known = iter(self._target.known(chunks))
-        for file in loaded:
-            self._encode_absent(file.result.path, file.layout, file.done, known, 0)
+        for one in loaded:
+            self._encode_absent(one.result.path, one.layout, one.done, known, 0)
         return results
 
     def _read_group(self, group: Sequence[Source]) -> Iterator[tuple[FileStat, bytes] | Unread]:
@@ -210,23 +205,54 @@ class Ingest:
         for source in group:
             yield next(read) if source.data is None else (source.stat, source.data)
 
-    def _receive_group(self, results: list[LoadedFile | Unread]) -> None:
+    def _receive_group(self, results: list[ReadFile]) -> None:
         """One question to the target for the whole group: 128 files cost little more than one."""
-        files = [file for file in results if isinstance(file, LoadedFile)]
-        for problem in results:
-            if isinstance(problem, Unread):
-                self._pass_over(problem)
-        pieces = [(f, d) for f in files for d in f.done if d.id is not None]
-        objects = [o for f in files for o in f.objects]
-        ids: list[Digest] = [d.id for _, d in pieces if d.id is not None]
+        files: list[Ingested] = []
+        pieces: list[tuple[ChunkId, SmallFile | tuple[LoadedFile, Done]]] = []
+        objects: list[tuple[Digest, bytes]] = []
+        for one in results:
+            if isinstance(one, SmallFile):
+                files.append(one.result)
+                if one.chunk is not None:
+                    pieces.append((one.chunk, one))
+                objects.append(one.recipe)
+            elif isinstance(one, Unread):
+                self._pass_over(one)
+            else:
+                files.append(one.result)
+                pieces += [(d.id, (one, d)) for d in one.done if d.id is not None]
+                objects += one.objects
+        ids: list[Digest] = [id for id, _ in pieces]
         absent = iter(self._target.absent([*ids, *(id for id, _ in objects)]))
-        new = sum(self._put(f.result.path, f.layout, d) for f, d in pieces if next(absent))
+        new = self._put_pieces([piece for piece in pieces if next(absent)])
         self._put_objects([o for o in objects if next(absent)])
         self.bytes_new += new
         self._monitor.advance(
-            bytes_done=sum(f.result.size for f in files), items_done=len(files), bytes_new=new
+            bytes_done=sum([f.size for f in files]), items_done=len(files), bytes_new=new
         )
-        self._results += [f.result for f in files]
+        self._results += files
+
+    def _put_pieces(
+        self, pieces: Iterable[tuple[ChunkId, SmallFile | tuple[LoadedFile, Done]]]
+    ) -> int:
+        """Puts absent pieces in order, those of small files together; raw bytes that were new."""
+        encode, new = self._encoder.encode_small, 0
+        together: list[tuple[ChunkId, Encoded]] = []
+        for id, what in pieces:
+            if isinstance(what, SmallFile):
+                together.append((id, what.encoded or encode(what.data)))
+            else:
+                file, piece = what
+                new += self._put_together(together)
+                new += self._put(file.result.path, file.layout, piece)
+        return new + self._put_together(together)
+
+    def _put_together(self, chunks: list[tuple[ChunkId, Encoded]]) -> int:
+        added = self._target.put_chunks(chunks) if chunks else []
+        self.bytes_stored += sum(added)
+        new = sum([e.raw_size for (_, e), size in zip(chunks, added, strict=True) if size])
+        chunks.clear()
+        return new
 
     def _pass_over(self, problem: Unread) -> None:
         if self._unread is None:
@@ -360,7 +386,7 @@ class Ingest:
         chunks = [(d, d.id, next(known)) for d in done if d.id is not None]
         bases: Iterator[Base | None] = repeat(None)
         size = sum(len(d.piece.data) for d, _, _ in chunks)
-        if not shape.format and size >= _EDITED_BYTES and not all(have for _, _, have in chunks):
+        if not shape.format and size >= EDITED_BYTES and not all(have for _, _, have in chunks):
             finder = self._bases(path)
             if finder is not None:
                 bases = finder.edited([(id, len(d.piece.data)) for d, id, _ in chunks], start)
@@ -412,9 +438,11 @@ class Ingest:
                 offset = span.offset + item.piece.index * TENSOR_PIECE_BYTES
                 finder.put(item.id, base, offset, len(item.piece.data))
 
-    def _put_objects(self, objects: Iterable[tuple[Digest, bytes]]) -> None:
-        for id, data in objects:
-            self.bytes_stored += self._target.put_object(id, data)
+    def _put_objects(self, objects: Sequence[tuple[Digest, bytes]]) -> None:
+        self.bytes_stored += self._target.put_objects(objects)
+
+
+_TO_COME = Unread("", 0)  # keeps the place of a small file until its group is digested
 
 
 def _nothing() -> None:

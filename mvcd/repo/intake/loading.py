@@ -8,7 +8,7 @@ import os
 import stat
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from mvcd.ids import Digest, RecipeId
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
@@ -24,8 +24,7 @@ Reader = Callable[[BinaryIO, int], object]
 seen what is stored, if it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file to read: path relative to the root, and its stat as the scan saw it."""
 
     path: str
@@ -36,8 +35,9 @@ class Source:
     data: bytes | None = None  # its bytes, where they lie in no file
 
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
+class Ingested(NamedTuple):
+    """What came of a file. A tuple like `Source`: one of each is made for every file, in half the time."""
+
     path: str
     recipe: RecipeId
     size: int

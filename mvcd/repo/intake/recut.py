@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from mvcd.ids import Digest, RecipeId
@@ -49,7 +48,7 @@ def as_before(
         alike = data is not None and is_cut_alike(recipe, Recipe.decode(data))
         same = not alike and has_content(place(now.path), recipe)
         # the file was read twice: the other digests are of the first time, this recipe of the second
-        yield replace(now, recipe=old.recipe, digests=()) if same else now
+        yield now._replace(recipe=old.recipe, digests=()) if same else now
 
 
 class Recent(Protocol):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure
@@ -32,13 +33,18 @@ def read_group(
     "vanished-file" for one that is gone or something else now, "unreadable-file" when this process is short
     of something.
     """
-    regular = [os.fsencode(os.path.join(root, path)) for path, link in files if not link]
+    above = os.path.join(root, "")
+    regular = [
+        os.fsencode(path if path[:1] == "/" else above + path) for path, link in files if not link
+    ]
     found = iter(read_files(regular, limit))
     result: list[tuple[FileStat, bytes] | Unread] = []
     for path, link in files:
         first = None if link else next(found)
         if isinstance(first, tuple):
-            result.append(_parsed(first))
+            data, size, mtime, ctime, inode, executable = first
+            now = _file_stat((size, mtime, ctime, inode, bool(executable), False))
+            result.append((now, data))
         else:
             try:
                 absolute = os.path.join(root, path)
@@ -46,6 +52,9 @@ def read_group(
             except Unread as problem:
                 result.append(problem)
     return result
+
+
+_file_stat: Callable[[tuple[object, ...]], FileStat] = partial(tuple.__new__, FileStat)
 
 
 def _read_again(

@@ -32,8 +32,9 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple, Self
 
 from blake3 import blake3
@@ -120,6 +121,8 @@ def stat_matches(file: int | str, expected: FileStat) -> bool:
 
 _HEADER = struct.Struct("<IIII")
 _RECORD = struct.Struct("<cQqqQ")
+_SIZE = struct.Struct("<xQ")
+"""The second field of a record."""
 _NAMES_AT = _HEADER.size
 
 EMPTY_LISTING = _HEADER.pack(0, 0, 1, 1) + b"\0\0"
@@ -154,6 +157,21 @@ class Listing:
     def stat(self, index: int) -> FileStat:
         kind, size, mtime, ctime, inode = _RECORD.unpack_from(self.records, index * _RECORD.size)
         return FileStat(size, mtime, ctime, inode, kind == b"x", kind == b"l")
+
+    def stats(self, indices: Iterable[int]) -> Iterator[FileStat]:
+        """`stat` of each, for half the price."""
+        unpack, records, step = _RECORD.unpack_from, self.records, _RECORD.size
+        for index in indices:
+            kind, size, mtime, ctime, inode = unpack(records, index * step)
+            yield _file_stat((size, mtime, ctime, inode, kind == b"x", kind == b"l"))
+
+    def sizes(self, indices: Iterable[int]) -> Iterator[int]:
+        """The size of each, in bytes."""
+        unpack, records, step = _SIZE.unpack_from, self.records, _RECORD.size
+        return (unpack(records, index * step)[0] for index in indices)
+
+
+_file_stat: Callable[[tuple[object, ...]], FileStat] = partial(tuple.__new__, FileStat)
 
 
 def join_listing(listing: Listing, directories: Sequence[int]) -> bytes:

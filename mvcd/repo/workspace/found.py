@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
@@ -39,6 +40,10 @@ class Candidate(NamedTuple):
     stat: FileStat
     state: CandidateState
     recipe: RecipeId | None = None
+
+
+_candidate: Callable[[tuple[object, ...]], Candidate] = partial(tuple.__new__, Candidate)
+"""Makes one in half the time of a call of the class: a commit goes through all of them several times."""
 
 
 def _none() -> array[int]:
@@ -72,10 +77,18 @@ class Directory:
     ) -> Iterator[Candidate]:
         """Makes those from the `start`-th on. `listing` is this directory's."""
         before = self.path + "/" if self.path else ""
-        names, stat, known = listing.names, listing.stat, self._known
-        for place, number in zip(self.places[start:stop], self._states[start:stop], strict=True):
+        names, known = listing.names, self._known
+        places = self.places[start:stop]
+        states = map(_STATES.__getitem__, self._states[start:stop])
+        for place, state, stat in zip(places, states, listing.stats(places), strict=True):
             path = before + names[place].decode()
-            yield Candidate(path, stat(place), _STATES[number], known.get(place))
+            yield _candidate((path, stat, state, known.get(place) if known else None))
+
+    def paths(self, listing: Listing, start: int, stop: int) -> Iterator[str]:
+        """The paths of these candidates."""
+        before = self.path + "/" if self.path else ""
+        names = listing.names
+        return (before + names[place].decode() for place in self.places[start:stop])
 
     def bar(self, name: str) -> None:
         """The subdirectory `name` was not entered after all, and has no row."""
@@ -110,6 +123,16 @@ class Candidates(Collection[Candidate]):
     def __iter__(self) -> Iterator[Candidate]:
         for directory, listing, start, stop in self.stretches():
             yield from directory.candidates(listing, start, stop)
+
+    def paths(self) -> Iterator[str]:
+        """Their paths, in order."""
+        for directory, listing, start, stop in self.stretches():
+            yield from directory.paths(listing, start, stop)
+
+    def sizes(self) -> Iterator[int]:
+        """Their sizes in bytes, in order."""
+        for directory, listing, start, stop in self.stretches():
+            yield from listing.sizes(directory.places[start:stop])
 
     def stretches(self) -> Iterator[Stretch]:
         """All candidates, in order. Files of a directory come between those of its subdirectories, so it may
@@ -180,6 +203,20 @@ def children(directories: Iterable[str]) -> dict[str, set[str]]:
             names.add(name)
             below = above
     return found
+
+
+def paths_of(candidates: Iterable[Candidate]) -> Iterator[str]:
+    """The paths of candidates, without making them where that can be."""
+    if isinstance(candidates, Candidates):
+        return candidates.paths()
+    return (candidate.path for candidate in candidates)
+
+
+def sizes_of(candidates: Iterable[Candidate]) -> Iterator[int]:
+    """Their sizes in bytes likewise."""
+    if isinstance(candidates, Candidates):
+        return candidates.sizes()
+    return (candidate.stat.size for candidate in candidates)
 
 
 MakeRow = Callable[[], bytes]

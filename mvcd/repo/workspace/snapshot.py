@@ -31,13 +31,14 @@ from mvcd.repo.contents.digests import DigestAlgorithm, rows
 from mvcd.repo.contents.files import Placed, VersionFiles
 from mvcd.repo.core.core import Core
 from mvcd.repo.intake.copiesfirst import copies_first
-from mvcd.repo.intake.ingest import SMALL_FILE_BYTES, Bases, Ingest, Target, no_bases
+from mvcd.repo.intake.ingest import SMALL_FILE_BYTES, Bases, Ingest, no_bases
 from mvcd.repo.intake.loading import Ingested, Source
 from mvcd.repo.intake.recut import as_before
+from mvcd.repo.intake.targets import Target
 from mvcd.repo.ondisk.statcache import FileStat
 from mvcd.repo.ondisk.unreadable import Unreadable
 from mvcd.repo.workspace.filesread import FilesRead, with_others
-from mvcd.repo.workspace.found import Candidate, Candidates
+from mvcd.repo.workspace.found import Candidate, Candidates, paths_of, sizes_of
 from mvcd.repo.workspace.left_out import is_out
 from mvcd.repo.workspace.recording import Recording
 from mvcd.repo.workspace.scan import Scan
@@ -151,7 +152,7 @@ class Snapshotter:
         candidates = scan.candidates
         before: dict[str, Placed] = {}
         if any(root.root is not None for root in version.components.values()):
-            before = files.lookup({*(c.path for c in candidates), *entries, *scan.vanished})
+            before = files.lookup({*paths_of(candidates), *entries, *scan.vanished})
         through = _Through(target, self._fetch)
         result = Snapshot(replace(version, tracked=tuple(tracked)), through)
         others: Edits = {c: {} for c in Component}
@@ -200,7 +201,7 @@ class Snapshotter:
     ) -> Came:
         if isinstance(candidates, Candidates) and not unreadable and not entries:
             return AllCame(candidates)
-        paths = chain((candidate.path for candidate in candidates), entries)
+        paths = chain(paths_of(candidates), entries)
         return PathsCame(path for path in paths if path not in unreadable)
 
     def _read(
@@ -214,21 +215,30 @@ class Snapshotter:
         read = FilesRead(candidates, self._rules)
         result.settled = bytearray(len(candidates))
         begun: deque[tuple[int, Candidate]] = deque()  # whose results have not come
-        for ingested in as_before(
-            self._ingest(candidates, begun, target, result),
-            lambda path: before[path].entry if path in before else None,
-            self._fetch,
-            target,
-            self._place,
-        ):
+        results = self._ingest(candidates, begun, target, result)
+        if before:
+            results = as_before(
+                results,
+                lambda path: before[path].entry if path in before else None,
+                self._fetch,
+                target,
+                self._place,
+            )
+        in_place, settled = isinstance(self._places, InPlace), result.settled
+        for ingested in results:
             place, candidate = begun.popleft()
             while candidate.path != ingested.path:  # could not be read
                 place, candidate = begun.popleft()
-            if self._places.held_still(candidate, ingested.stat):
-                result.settled[place] = 1
+            if (
+                ingested.stat == candidate.stat
+                if in_place
+                else self._places.held_still(candidate, ingested.stat)
+            ):
+                settled[place] = 1
                 if candidate.stat.is_symlink:
                     result.links.append(candidate.path)
-            result.cache |= rows(ingested.recipe, ingested.digests)
+            if ingested.digests:
+                result.cache |= rows(ingested.recipe, ingested.digests)
             read.put(place, candidate, ingested)
         return read
 
@@ -283,9 +293,9 @@ class Snapshotter:
         result: Snapshot,
     ) -> Iterable[Ingested]:
         total, large = 0, 0
-        for candidate in candidates:
-            total += candidate.stat.size
-            large += candidate.stat.size > SMALL_FILE_BYTES
+        for size in sizes_of(candidates):
+            total += size
+            large += size > SMALL_FILE_BYTES
         self._core.monitor.begin("snapshot", total_bytes=total, total_items=len(candidates))
         ordered = copies_first(candidates, self._place) if large > 1 else enumerate(candidates)
         try:
@@ -325,6 +335,8 @@ class Snapshotter:
                 reader = partial(flatvalues.parse_file, component, path)
         looks = not self._rules.names_decide(path)
         places = self._places
+        if isinstance(places, InPlace):
+            return Source(path, stat, reader, looks)
         return Source(path, stat, reader, looks, places.at(path), places.data(path))
 
     def _account(

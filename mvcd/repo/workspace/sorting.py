@@ -16,7 +16,7 @@ from typing import Protocol
 
 from mvcd.ids import RecipeId
 from mvcd.inspect import kinds
-from mvcd.inspect.company import heeds, is_anchor, spans_below, tokenizers_below
+from mvcd.inspect.company import heeds, is_anchor, spans_below, tokenizers_below, tree_around
 from mvcd.inspect.components import ComponentRules, Ruling
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, kind_of
 from mvcd.inspect.spans import Layout, Span, TensorInfo, reading
@@ -74,7 +74,7 @@ class AllCame:
         self._candidates = candidates
 
     def __iter__(self) -> Iterator[str]:
-        return (candidate.path for candidate in self._candidates)
+        return self._candidates.paths()
 
     def names(self, directory: str) -> frozenset[str]:
         return self._candidates.names(directory)
@@ -163,6 +163,7 @@ class VersionCompany:
         self._names: dict[str, frozenset[str]] = {}
         self._kept = 0  # names in all of them
         self._tied: dict[str, frozenset[str]] = {}
+        self._trees: dict[str, str | None] = {}
 
     def note(self, path: str, kind: ContentKind) -> None:
         """The kind of a file that came or changed, if it `may_tie`. All are noted before the company is asked
@@ -184,6 +185,7 @@ class VersionCompany:
             d: n for d, n in self._names.items() if not d or directory.startswith(d + "/")
         }
         self._kept = sum(map(len, self._names.values()))
+        self._trees.clear()
 
     def tied(self, directory: str) -> frozenset[str]:
         found = self._tied.get(directory)
@@ -192,6 +194,11 @@ class VersionCompany:
             ties = (self._ties(directory + "/" + name if directory else name) for name in names)
             found = self._tied[directory] = frozenset(name for tied in ties for name in tied)
         return found
+
+    def tree(self, directory: str) -> str | None:
+        if directory not in self._trees:
+            self._trees[directory] = tree_around(directory, self)
+        return self._trees[directory]
 
     def listed(self, directory: str) -> frozenset[str]:
         """What the known version has there. A directory stays listed whose last file went: no rule minds."""

@@ -51,3 +51,23 @@ def test_a_dry_target_keeps_objects_and_no_chunks() -> None:
     assert target.recent(id) == b"x"
     assert target.known([ChunkId.of(b"y")]) == [True]
     assert target.absent([ChunkId.of(b"y"), id]) == [False, True]
+
+
+@pytest.mark.parametrize("most_bytes", [1, 3000, 1 << 24])
+@pytest.mark.parametrize("most_rows", [1, 7, 1 << 20])
+@pytest.mark.parametrize("step", [1, 9, 60])
+def test_what_was_put_together_can_be_read(
+    most_bytes: int, most_rows: int, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "_RECENT_BYTES", most_bytes)
+    monkeypatch.setattr(session, "MAX_ROWS", most_rows)
+    with in_memory() as path, LmdbStore.create(path) as store, store.session() as writer:
+        target = StoreTarget(store, writer)
+        ids = [RecipeId.of(data) for data in OBJECTS]
+        for at in range(0, len(OBJECTS), step):
+            some = list(zip(ids, OBJECTS, strict=True))[at : at + step]
+            target.put_chunks([(ChunkId.of(d), Encoded(Codec.RAW, len(d), d)) for _, d in some])
+            assert target.put_objects(some) > sum(len(data) for _, data in some)
+            for id, put in zip(ids[: at + step], OBJECTS, strict=False):
+                recent = target.recent(id)
+                assert put == (store.get(id) if recent is None else recent)

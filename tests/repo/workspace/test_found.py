@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mvcd.ids import RecipeId
-from mvcd.repo.workspace.found import CacheRows
+from mvcd.repo.workspace.found import CacheRows, paths_of, sizes_of
 from mvcd.repo.workspace.scan import CandidateOutcome, CandidateState, Scan, scan
 from mvcd.repo.workspace.sorting import PathsCame
 from tests.support.memory import MEMORY
@@ -61,6 +61,9 @@ def test_candidates_come_in_the_order_of_their_paths(
         found = look(root, {})
         assert [c.path for c in found.candidates] == old
         assert len(found.candidates) == len(old)
+        for candidates in (found.candidates, list(found.candidates)):
+            assert list(paths_of(candidates)) == old
+            assert list(sizes_of(candidates)) == [len(path.encode()) for path in old]
         came = PathsCame(old)
         for above in {"", "a", *(os.path.dirname(path) for path in old)}:
             assert found.candidates.names(above) == came.names(above)  # type: ignore[attr-defined]
