@@ -1,11 +1,12 @@
 """Where objects and refs rest: packs of records, and an index in LMDB (FORMAT.md).
 
-What a store is, and the two there are:
+What a store is, and the three there are:
     api         a store and its session, as protocols
     reports     what looking after a store answers
     stores      one opened or made by its address
     lmdb_store  on a local disk
-    memory_store  in memory, what the other is compared with
+    memory_store  in memory, what the others are compared with
+    bucket      in a bucket of objects, where nothing runs
     bucket/     in a bucket of objects
     peer        the other side of a transfer
 
@@ -38,6 +39,7 @@ The index:
     refs        refs, operations and cache rows
     refnames    names of refs, for completion: without opening the store
     audit       the audit chain
+    cacherows   the cache table as users see it
     damage      what is known to be damaged
 
 The second copy, and recovery:

@@ -13,7 +13,7 @@ from typing import Final
 from mvcd.codec.decode import decode, decode_into
 from mvcd.errors import CorruptObject
 from mvcd.ids import Bytes, Digest
-from mvcd.store.pack import PackFiles
+from mvcd.store.pack import PackBytes
 from mvcd.store.record import BadRecord, Record, parse_record
 from mvcd.store.rows import ObjectLocation
 
@@ -45,7 +45,7 @@ class _Room:
 class Levels:
     """Decodes chains. Thread-safe."""
 
-    def __init__(self, packs: PackFiles) -> None:
+    def __init__(self, packs: PackBytes) -> None:
         self._packs = packs
         self._rooms: list[_Room] = []
 

@@ -14,9 +14,9 @@ from mvcd.disk.locks import lock_directory, lock_now
 from mvcd.disk.replace import place_file, replace_file
 from mvcd.disk.room import require_room
 from mvcd.disk.sync import sync_directory
-from mvcd.errors import Busy, Failure, IntegrityError, MvcError
+from mvcd.errors import Busy, Failure, IntegrityError
 from mvcd.monitor import Monitor, Silent
-from mvcd.store import steps
+from mvcd.store import cacherows, steps
 from mvcd.store.api import (
     AuditHead,
     AuditRow,
@@ -37,15 +37,7 @@ from mvcd.store.journal import JOURNAL, Journal
 from mvcd.store.meta import CHANGES, FORMAT, create_numbers, number
 from mvcd.store.pack import OPEN_FILES, pack_name
 from mvcd.store.parts import Parts
-from mvcd.store.refs import (
-    put_cache,
-    read_operations,
-    read_ref,
-    read_refs,
-    require_cache_key,
-    scan,
-)
-from mvcd.store.rows import unseal
+from mvcd.store.refs import read_operations, read_ref, read_refs
 
 if TYPE_CHECKING:
     from mvcd.store.reports import CollectReport, Damage, OptimizeReport, RebaseReport, StoreStats
@@ -53,7 +45,6 @@ if TYPE_CHECKING:
 
 FORMAT_NAME = "mvc-store"
 FORMAT_VERSION = 1
-BATCH_IDS = 1024
 
 
 class LmdbStore(Parts):
@@ -204,37 +195,13 @@ class LmdbStore(Parts):
     # ------------------------------------------------------------------ cache
 
     def cache_get(self, keys: Sequence[bytes]) -> list[bytes | None]:
-        with (
-            self.index.read() as txn
-        ):  # one after another, for a row may be large and there may be many
-            return [
-                None
-                if (stored := txn.get(key, db=self.index.cache)) is None
-                else unseal(key, stored)
-                for key in keys
-            ]
+        return cacherows.cache_get(self.index, keys)
 
     def cache_scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        start = prefix
-        while True:
-            with self.index.read() as txn:
-                rows = scan(txn, self.index.cache, prefix, start)
-                batch = [row for row, _ in zip(rows, range(BATCH_IDS), strict=False)]
-            for key, stored in batch:
-                value = unseal(key, stored)
-                if value is not None:
-                    yield key, value
-            if len(batch) < BATCH_IDS:
-                return
-            start = batch[-1][0] + b"\0"
+        return cacherows.cache_scan(self.index, prefix)
 
     def cache_put(self, rows: Mapping[bytes, bytes | None]) -> None:
-        for key in rows:
-            require_cache_key(key)
-        if self.index.writing:
-            return
-        with suppress(MvcError):
-            self.index.write(lambda txn: put_cache(self.index, txn, rows))
+        cacherows.cache_put(self.index, rows)
 
     # ------------------------------------------------------------------ maintenance
 

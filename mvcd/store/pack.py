@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Protocol
 
 from mvcd.codec.encoded import Encoded
 from mvcd.disk import uncached, writeback
@@ -37,6 +38,22 @@ OPEN_FILES = 64
 
 Stretch = tuple[int, int, int]
 """A stretch of a pack: its number, offset, size in bytes."""
+
+
+class PackBytes(Protocol):
+    """Reads from packs, wherever they are. Thread-safe."""
+
+    def read(self, stretches: Sequence[Stretch]) -> bytes:
+        """One after another; ends where a pack ends before its stretch does. Raises FileNotFoundError."""
+
+    def read_into(self, out: memoryview, stretch: Stretch) -> bool:
+        """Whether a pack has all of a stretch, which is in `out` then. Raises FileNotFoundError."""
+
+    def forget(self, number: int) -> None:
+        """Called by who found that a pack is not as the index says: reads it anew next time."""
+
+    def close(self) -> None: ...
+
 
 _NAME = re.compile(r"([0-9a-f]{8})\.pack")
 

@@ -14,6 +14,8 @@ from mvcd.store.reader import PackedObjects
 class Parts(PackedObjects):
     """The index, the packs, the journal and the directories of a store in `path`. `reached` hears of steps."""
 
+    packs: PackFiles
+
     def __init__(
         self,
         path: str,

@@ -17,7 +17,7 @@ from mvcd.store.damage import all_damaged, mark, present
 from mvcd.store.frames import FRAME_END_BYTES, FRAME_RAW_END_BYTES, frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.levels import Levels, Link
-from mvcd.store.pack import PackFiles, Stretch
+from mvcd.store.pack import PackBytes, Stretch
 from mvcd.store.record import (
     RECORD_HEAD,
     BadRecord,
@@ -44,7 +44,7 @@ _Place = tuple[ObjectLocation, Digest]
 class PackedObjects:
     """`api.ObjectReader` over an index and packs. Thread-safe."""
 
-    def __init__(self, index: Index, packs: PackFiles) -> None:
+    def __init__(self, index: Index, packs: PackBytes) -> None:
         self.index = index
         self.packs = packs
         self._levels = Levels(packs)

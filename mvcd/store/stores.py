@@ -1,15 +1,17 @@
 """Stores by their address: the one place outside an implementation that knows which there are.
 
-An address is a directory of a local disk; what is there is a `LmdbStore` (FORMAT.md).
+An address is a directory of a local disk, where a `LmdbStore` is (FORMAT.md), or that of a bucket, with a
+scheme, where a `BucketStore` is (bucket/BUCKET.md).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 
 from mvcd.errors import MvcError
-from mvcd.store.api import Store
+from mvcd.store.api import ObjectReader, Store
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.pack import OPEN_FILES
 
@@ -25,8 +27,10 @@ def open_store(
 
     With `as_it_is` nothing is salvaged before the first session: for who only looks. What cannot be salvaged
     now, on a full disk say, does not keep anybody from reading; the first session tries again, and tells. For
-    `cached`, `pack_files` and what is raised see `LmdbStore.open`.
+    `cached`, `pack_files` and what is raised see `LmdbStore.open`. A bucket is opened like by `open_bucket`.
     """
+    if is_bucket(address):
+        return open_bucket(os.fspath(address), {})
     store = LmdbStore.open(address, cached=cached, pack_files=pack_files)
     if as_it_is:
         return store
@@ -46,4 +50,44 @@ def open_store(
 def create_store(address: str | os.PathLike[str], *, group: bool = False) -> Store:
     """A new, empty store at an address. With `group`, people of its directory's group may write it too. Raises
     Failure where there is one already, or where none can be (`LmdbStore.create`)."""
+    if is_bucket(address):
+        from mvcd.store.bucket.bucketopening import create_store_in  # late: start-up
+
+        return create_store_in(os.fspath(address))
     return LmdbStore.create(address, group=group)
+
+
+# ---------------------------------------------------------------------- buckets
+
+
+def is_bucket(address: str | os.PathLike[str]) -> bool:
+    """Whether an address is that of a bucket."""
+    text = os.fspath(address)
+    return isinstance(text, str) and "://" in text
+
+
+def open_bucket(
+    url: str,
+    options: Mapping[str, str],
+    *,
+    nearby: ObjectReader | None = None,
+    begin: bool = False,
+) -> Store:
+    """The store in a bucket; with `begin` also one that is not there yet, and is made by its first write.
+
+    Of the options, `cache` is the directory of this client's indexes and `grace` the seconds, or 2h, 30d, that
+    a collection leaves things alone; others are the bucket's (bucket/options.py), and what is none of these is
+    left out of account. A bucket in which a store is to begin is probed before. What `nearby` has too is read
+    from there. Raises Failure(kind="no-store"), UsageError, RemoteUnreachable, AuthError, NotPermitted.
+    """
+    from mvcd.store.bucket.bucketopening import open_store_in  # late: start-up
+
+    return open_store_in(url, options, nearby=nearby, begin=begin)
+
+
+def probe_bucket(url: str, options: Mapping[str, str]) -> None:
+    """Finds out whether a repository is in a bucket, or can be (bucket/probe.py). Raises NotPermitted where it
+    does not keep what one counts on, and what reading and writing raise."""
+    from mvcd.store.bucket.bucketopening import look_into  # late: start-up
+
+    look_into(url, options)

@@ -66,10 +66,14 @@ _ENGINE: Table = {
         "store/bucket/test_directory": "chain",
         "store/bucket/test_simulated": "blobs",
         "store/bucket/test_addresses": "options",
+        "store/bucket/test_bucket_clients": "bucketparts bucketstate swapping bucket_session packing indexrun"
+        " merging runindex blobpacks logsegments bucket_check",
+        "client/test_bucket_remote": "bucketopening",
+        "store/bucket/test_bucket_collect": "moving",
     },
     "mvcd.store": {
         "client/test_completing": "refnames",
-        "store/test_lmdb_store": "api meta parts reports writers",
+        "store/test_lmdb_store": "api cacherows meta parts reports writers",
         "store/test_session": "arrivals refs",
         "store/test_memory_store": "reader",
         "store/test_repair": "check harvest",

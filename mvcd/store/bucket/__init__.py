@@ -15,4 +15,16 @@ Their parts:
     failures    what a refusal means, in our words
     ranges      what to read for the spans that are wanted
     workers     threads for calls that wait for a network
+
+The store there (BUCKET.md):
+    bucketopening  one opened or made by its address
+    bucket_store  the store
+    bucketparts  its parts: state, index, packs; what swaps do
+    bucketstate, swapping  the one object that is swapped | how it is
+    bucket_session, packing  objects sent, then refs | packs on their way
+    indexrun, merging  which object rests where | few runs instead of many
+    runindex, blobpacks  this client's index of them | packs read by ranges
+    logsegments  operations and audit rows
+    bucket_collect, moving  what nothing needs goes | what stays of packs that go
+    bucket_check  every invariant
 """

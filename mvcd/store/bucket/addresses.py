@@ -59,6 +59,12 @@ def open_blobs(
     return _open_objects(scheme, bucket, _prefix(url, bucket, prefix), parsed, given)
 
 
+def directory_of(url: str) -> str | None:
+    """The directory that an address names; None for other buckets. Raises UsageError."""
+    scheme, _, rest = url.partition("://")
+    return _directory(url, rest) if scheme.lower() == DIRECTORY else None
+
+
 def _open_objects(
     scheme: str, bucket: str, prefix: str, options: Options, environment: Mapping[str, str]
 ) -> Blobs:

@@ -1,0 +1,111 @@
+"""Stores in buckets, opened and made by their address and options."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+
+from mvcd.disk.directories import make_directories
+from mvcd.errors import Failure, UsageError
+from mvcd.store.api import ObjectReader
+from mvcd.store.bucket.addresses import directory_of, open_blobs
+from mvcd.store.bucket.blobs import Blobs
+from mvcd.store.bucket.bucket_store import GRACE_SECONDS, BucketStore
+from mvcd.store.bucket.options import NAMES
+from mvcd.store.bucket.probe import probe
+from mvcd.store.bucket.swapping import StateHead
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def open_store_in(
+    url: str, options: Mapping[str, str], *, nearby: ObjectReader | None = None, begin: bool = False
+) -> BucketStore:
+    """See `stores.open_bucket`."""
+    used = _of_buckets(options)
+    while True:
+        store = _opened(url, used, options, nearby, begin=begin)
+        told = store.state.options
+        if all(used.get(name) == value for name, value in told.items()):
+            return store
+        used = {**used, **told}
+        store.close()
+
+
+def create_store_in(url: str) -> BucketStore:
+    """A new, empty store in a bucket, which is probed before."""
+    _make_directory(url)
+    if _is_store(url, {}):
+        raise Failure(f"{url} holds a store already", kind="store-exists")
+    found = probe(url, {}).options
+    return BucketStore.create(open_blobs(url, found), options=found)
+
+
+def look_into(url: str, options: Mapping[str, str]) -> None:
+    """See `stores.probe_bucket`."""
+    used = _of_buckets(options)
+    path = directory_of(url)
+    if path is not None and not os.path.isdir(path):
+        return  # the first push makes it, and probes it then
+    if not _is_store(url, used):
+        probe(url, used)
+
+
+def _opened(
+    url: str,
+    used: Mapping[str, str],
+    options: Mapping[str, str],
+    nearby: ObjectReader | None,
+    *,
+    begin: bool,
+) -> BucketStore:
+    if begin:
+        _make_directory(url)
+    grace = options.get("grace")
+    seconds = GRACE_SECONDS if grace is None else _seconds(grace)
+    blobs: Blobs = open_blobs(url, used)
+
+    def opened(begin: Mapping[str, str] | None) -> BucketStore:
+        return BucketStore.open(
+            blobs, cache=options.get("cache"), grace_seconds=seconds, nearby=nearby, begin=begin
+        )
+
+    try:
+        try:
+            return opened(None)
+        except Failure as error:
+            if not begin or error.kind != "no-store":
+                raise
+        return opened(probe(url, used).options)
+    except BaseException:
+        blobs.close()
+        raise
+
+
+def _is_store(url: str, used: Mapping[str, str]) -> bool:
+    with closing(open_blobs(url, used)) as blobs:
+        return StateHead.read(blobs) is not None
+
+
+def _of_buckets(options: Mapping[str, str]) -> dict[str, str]:
+    """Those options that say how a bucket is reached."""
+    return {name: value for name, value in options.items() if name in NAMES}
+
+
+def _make_directory(url: str) -> None:
+    """The last directory of one on a file system. What is above it has to be there: otherwise it may only not
+    be mounted."""
+    path = directory_of(url)
+    if path is not None and os.path.isdir(os.path.dirname(path)):
+        make_directories(path)
+
+
+def _seconds(text: str) -> float:
+    """Seconds of a time such as 90, 12h or 30d. Raises UsageError."""
+    number, unit = text[:-1], text[-1:]
+    if text.isdigit():
+        return float(text)
+    if not number.isdigit() or unit not in _UNITS:
+        raise UsageError(f"{text!r} is no time of grace", help="such as 12h, 1d or 0s")
+    return float(int(number) * _UNITS[unit])

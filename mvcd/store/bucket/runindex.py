@@ -1,0 +1,232 @@
+"""A client's own index of a bucket: the rows of all live runs, in LMDB (BUCKET.md, section The client's index).
+
+It is no truth and may go at any time. Its tables are those of a store's index, used so:
+
+    objects     digest -> place, as in a store on a disk; packs have numbers that mean something here only
+    packs       number -> hash and size; never used anew for another pack, since others may have it open
+    refs        pack and offset -> records that are held whole
+    operations  name -> bytes of small live runs, which are merged soon
+    cache       rows of `cache_put`, and what is known to be damaged
+    meta        up to which state it has come
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import struct
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mvcd.errors import IntegrityError, MvcError
+from mvcd.store.bucket.bucketstate import BucketState
+from mvcd.store.bucket.indexrun import IndexRun, NamedPack, decode_run
+from mvcd.store.damage import replace_damaged
+from mvcd.store.index import Index, Transaction
+from mvcd.store.pack import Stretch
+from mvcd.store.refs import scan
+from mvcd.store.rows import PACK_KEY, seal, unseal
+
+CACHE_VERSION = "1"
+KEPT_RUN_BYTES = 64 << 10
+"""Bytes of a run up to which it is kept here too: it is to be merged, and need not be fetched for that."""
+
+_APPLIED = b"applied"
+_PACK_ROW = struct.Struct("<32sQ")
+_PLACE_KEY = struct.Struct(">II")
+
+Fetch = Callable[[Sequence[str]], Mapping[str, bytes]]
+"""Brings the objects of runs of these names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The state that the index has the rows of."""
+
+    generation: int
+    epoch: int
+    write: str
+    runs: frozenset[str]
+
+
+class RunIndex:
+    """Thread-safe; several processes share one directory."""
+
+    def __init__(self, directory: str | None, store_id: str) -> None:
+        """`directory` holds the indexes of all stores; None makes one that goes with this object."""
+        self._temporary: str | None = None
+        self._packs: list[NamedPack] = []
+        self._numbers: dict[bytes, int] = {}
+        self._lock = threading.Lock()
+        self.index = self._opened(directory, store_id)
+
+    def _opened(self, directory: str | None, store_id: str) -> Index:
+        if directory is not None:
+            with suppress(OSError, MvcError):
+                return _opened_in(os.path.join(directory, store_id, CACHE_VERSION))
+        self._temporary = tempfile.mkdtemp(prefix="mvc-bucket-")
+        return Index.acquire(self._temporary, create=True)
+
+    def close(self) -> None:
+        self.index.release()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    # ------------------------------------------------------------------ where things are
+
+    def pack(self, number: int) -> NamedPack:
+        """The pack of a number. Raises IndexError."""
+        if number >= len(self._packs):
+            with self.index.read() as txn:
+                self._load(txn)
+        return self._packs[number]
+
+    def held(self, stretches: Sequence[Stretch]) -> dict[tuple[int, int], bytes]:
+        """Finds the records that are held here, by pack and offset."""
+        keys = {_PLACE_KEY.pack(pack, offset): (pack, offset) for pack, offset, _ in stretches}
+        with self.index.read() as txn, txn.cursor(db=self.index.refs) as cursor:
+            return {keys[bytes(key)]: bytes(data) for key, data in cursor.getmulti(list(keys))}
+
+    def applied(self) -> Applied | None:
+        with self.index.read() as txn:
+            return self._read_applied(txn)
+
+    # ------------------------------------------------------------------ brought up to date
+
+    def bring(self, state: BucketState, fetch: Fetch, *, anew: bool = False) -> None:
+        """Applies the rows of a state; with `anew`, though it is older than what is here. Raises what `fetch`
+        does, IntegrityError for a damaged run."""
+        while True:
+            before = self.applied()
+            fresh = anew or _is_other_history(before, state) or before is None
+            if not fresh and before is not None and before.generation >= state.generation:
+                return
+            fresh = fresh or before is None or before.epoch != state.epoch
+            known = frozenset[str]() if fresh or before is None else before.runs
+            names = [run.name for run in state.runs if run.name not in known]
+            data = dict(fetch(names)) if names else {}
+            runs = [(name, decode_run(name, data[name])) for name in names]
+
+            def work(
+                txn: Transaction,
+                before: Applied | None = before,
+                fresh: bool = fresh,
+                runs: list[tuple[str, IndexRun]] = runs,
+                data: Mapping[str, bytes] = data,
+            ) -> bool:
+                if self._read_applied(txn) != before:
+                    return False
+                self._apply(txn, state, runs, data, fresh=fresh)
+                return True
+
+            if self.index.write(work):
+                return
+
+    def lend(self, name: str, data: bytes) -> None:
+        """Applies one run that is in the bucket, before the state that names it can be applied."""
+        run = decode_run(name, data)
+        self.index.write(lambda txn: self._put_run(txn, run, self._all_numbers(txn)))
+
+    def kept_runs(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Finds the bytes of the runs that are kept here, by name."""
+        keys = [name.encode() for name in names]
+        with self.index.read() as txn, txn.cursor(db=self.index.operations) as cursor:
+            return {bytes(key).decode(): bytes(data) for key, data in cursor.getmulti(keys)}
+
+    # ------------------------------------------------------------------ inside
+
+    def _apply(
+        self,
+        txn: Transaction,
+        state: BucketState,
+        runs: list[tuple[str, IndexRun]],
+        data: Mapping[str, bytes],
+        *,
+        fresh: bool,
+    ) -> None:
+        index = self.index
+        if fresh:
+            for table in (index.objects, index.refs, index.operations):
+                txn.drop(table, delete=False)
+        numbers = self._all_numbers(txn)
+        for _, run in runs:
+            self._put_run(txn, run, numbers)
+        live = {run.name.encode() for run in state.runs}
+        for key in [bytes(key) for key, _ in scan(txn, index.operations)]:
+            if key not in live:
+                txn.delete(key, db=index.operations)
+        for name, _ in runs:
+            if len(data[name]) <= KEPT_RUN_BYTES:
+                txn.put(name.encode(), data[name], db=index.operations)
+        applied = [state.generation, state.epoch, state.writes[-1] if state.writes else "",
+                   [run.name for run in state.runs]]  # fmt: skip
+        txn.put(_APPLIED, seal(_APPLIED, json.dumps(applied).encode()), db=index.meta)
+
+    def _put_run(self, txn: Transaction, run: IndexRun, known: dict[bytes, int]) -> None:
+        index = self.index
+        numbers = [self._number(txn, pack, known) for pack in run.packs]
+        items = [(digest, at.row(numbers[at.pack])) for digest, at in run.rows.items()]
+        replace_damaged(index, txn, dict(items))
+        txn.cursor(db=index.objects).putmulti(items, overwrite=True)
+        for digest, record in run.held.items():
+            at = run.rows.get(digest)
+            if at is not None:
+                key = _PLACE_KEY.pack(numbers[at.pack], at.offset)
+                txn.put(key, record, db=index.refs)
+
+    def _number(self, txn: Transaction, pack: NamedPack, known: dict[bytes, int]) -> int:
+        number = known.get(pack.hash)
+        if number is None:
+            number = known[pack.hash] = int(txn.stat(self.index.packs)["entries"])
+            row = _PACK_ROW.pack(*pack)
+            txn.put(PACK_KEY.pack(number), row, db=self.index.packs, append=True)
+        return number
+
+    def _all_numbers(self, txn: Transaction) -> dict[bytes, int]:
+        """Of a transaction's own: what it adds may be aborted, and is not remembered before it is read."""
+        tail = scan(txn, self.index.packs, start=PACK_KEY.pack(len(self._packs)))
+        new = {_PACK_ROW.unpack(row)[0]: PACK_KEY.unpack(key)[0] for key, row in tail}
+        return self._numbers | new
+
+    def _load(self, txn: Transaction) -> None:
+        """Reads what was added to the pack table since it was read last."""
+        with self._lock:
+            for _, row in scan(txn, self.index.packs, start=PACK_KEY.pack(len(self._packs))):
+                pack = NamedPack(*_PACK_ROW.unpack(row))
+                self._numbers[pack.hash] = len(self._packs)
+                self._packs.append(pack)
+
+    def _read_applied(self, txn: Transaction) -> Applied | None:
+        stored = txn.get(_APPLIED, db=self.index.meta)
+        value = None if stored is None else unseal(_APPLIED, bytes(stored))
+        if value is None:
+            return None
+        generation, epoch, write, runs = json.loads(value)
+        return Applied(generation, epoch, write, frozenset(runs))
+
+
+def _opened_in(path: str) -> Index:
+    """A damaged one is made anew. Raises OSError, MvcError."""
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    try:
+        found = Index.acquire(path, create=True)
+    except IntegrityError:
+        shutil.rmtree(path)
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        found = Index.acquire(path, create=True)
+    if found.read_only:
+        found.release()
+        raise PermissionError(path)
+    return found
+
+
+def _is_other_history(applied: Applied | None, state: BucketState) -> bool:
+    """Whether what is here did not lead to this state: somebody put back older objects."""
+    if applied is None:
+        return False
+    behind = state.generation - applied.generation
+    return 0 <= behind < len(state.writes) and state.writes[-1 - behind] != applied.write
