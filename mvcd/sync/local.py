@@ -1,10 +1,11 @@
-"""A store on this machine as a peer: `file://` remotes, and what every other peer is compared with."""
+"""A store that this process opens as a peer: `file://` remotes, buckets, and what every other peer is compared
+with."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mvcd.codec.encoded import CODEC_FEATURES
 from mvcd.ids import Bytes, Digest, VersionId
@@ -35,6 +36,15 @@ what refuses it."""
 
 POLL_SECONDS = 0.5
 """Seconds between two looks at the refs while watching."""
+GROWING_TIMES = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Seconds between two looks while watching: from `first` after a change up to `longest` without one."""
+
+    first: float = POLL_SECONDS
+    longest: float = POLL_SECONDS
 
 
 class LocalPeer:
@@ -49,19 +59,22 @@ class LocalPeer:
         visible: Visible,
         judge: Judge,
         complete: bool = True,
+        server: str = "this machine",
+        pauses: Pauses = Pauses(),
     ) -> None:
         self.url = url
         self._store = store
         self._hello = Hello(
             repo_id,
             complete,
-            server="this machine",
+            server=server,
             features=frozenset(
                 {"watch", NAMES, PRUNES, STANDS, TAKES_NOTES, *CODEC_FEATURES.values()}
             ),
         )
         self._visible = visible
         self._judge = judge
+        self._pauses = pauses
         self._session = store.session()
         self._arrivals = Arrivals(store, self._session)
 
@@ -117,6 +130,7 @@ class LocalPeer:
         repo_id: str = "",  # noqa: ARG002 - the list comes anyway
     ) -> Iterator[RefsChanged]:
         seen: dict[str, bytes] | None = None
+        pause = self._pauses.first
         while True:
             changes = self._store.changes()
             if changes != since or seen is None:
@@ -125,8 +139,9 @@ class LocalPeer:
                     yield RefsChanged(changes, True, dict(refs))
                 elif changed := changed_refs(seen, refs):
                     yield RefsChanged(changes, False, changed)
-                seen, since = refs, changes
-            time.sleep(POLL_SECONDS)
+                seen, since, pause = refs, changes, self._pauses.first
+            time.sleep(pause)
+            pause = min(self._pauses.longest, pause * GROWING_TIMES)
 
     def close(self) -> None:
         self._session.close()

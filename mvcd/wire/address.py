@@ -54,7 +54,7 @@ def _secret(url: str) -> str | None:
     if _TOKEN.search(_decoded(url)):
         return "it has a token"
     scheme, (_, separator, rest) = known_scheme(url), url.partition("://")
-    if not separator or (scheme is not None and scheme.carrier is Carrier.DISK):
+    if not separator or (scheme is not None and scheme.path):
         return None
     place = re.split(r"[/?#]", rest, maxsplit=1)[0]
     user, at, _ = _decoded(place).rpartition("@")

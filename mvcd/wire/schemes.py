@@ -19,6 +19,7 @@ class Carrier(Enum):
     DISK = "a directory of this machine"
     SERVER = "a server's port, spoken to over gRPC"
     SSH = "the system's ssh, which starts a server there"
+    BUCKET = "objects by name in a bucket, where nothing runs"
 
 
 class Scheme(NamedTuple):
@@ -26,7 +27,8 @@ class Scheme(NamedTuple):
 
     `port` is the one that an address without a port means, and where a server listens unless it is told
     otherwise. A `secure` scheme is encrypted: only such a one carries a token beyond this machine, unless a
-    person chose so. With `user`, a name before the @ is a login name; elsewhere it may be a secret.
+    person chose so. With `user`, a name before the @ is a login name; elsewhere it may be a secret. With
+    `path`, the rest is a path of a file system, which may hold any sign.
     """
 
     name: str
@@ -35,14 +37,19 @@ class Scheme(NamedTuple):
     port: int | None = None
     secure: bool = False
     user: bool = False
+    path: bool = False
 
 
 SCHEMES = (
     Scheme("grpcs", Carrier.SERVER, "grpcs://host/repo", port=7443, secure=True),
     Scheme("grpc", Carrier.SERVER, "grpc://localhost:port/repo", port=7400),
     Scheme("ssh", Carrier.SSH, "ssh://host/path", secure=True, user=True),
-    Scheme("file", Carrier.DISK, "file:///path"),
-    Scheme("", Carrier.DISK, "a path"),
+    Scheme("s3", Carrier.BUCKET, "s3://bucket/path", secure=True),
+    Scheme("gs", Carrier.BUCKET, "gs://bucket/path", secure=True),
+    Scheme("az", Carrier.BUCKET, "az://container/path", secure=True),
+    Scheme("bucket+file", Carrier.BUCKET, "bucket+file:///path", path=True),
+    Scheme("file", Carrier.DISK, "file:///path", path=True),
+    Scheme("", Carrier.DISK, "a path", path=True),
 )
 """In the order in which a person should think of them."""
 

@@ -35,7 +35,7 @@ def test_remotes_by_name(shared: Path, mvc: Mvc) -> None:
     assert "mvc remote add" in mvc("push", code=1).err
     assert "mvc login" in mvc("remote", "add", "x", "grpcs://a:secret@b/c", code=2).err
     assert "mean grpcs://b/c ?" in mvc("remote", "add", "x", "http://b/c", code=2).err
-    assert "not known" in mvc("remote", "add", "x", "s3://b/c", code=2).err
+    assert "not known" in mvc("remote", "add", "x", "ftp://b/c", code=2).err
 
 
 def test_a_push_gives_a_receipt(shared: Path, mvc: Mvc) -> None:

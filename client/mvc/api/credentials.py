@@ -96,7 +96,15 @@ def servers() -> list[str]:
 
 
 def kept_for(url: str) -> dict[str, str]:
-    """Returns the token to send to a URL, with the other settings of the login: `ca`, `insecure`."""
+    """Returns the token to send to a URL, with the other settings of the login: `ca`, `insecure`; for a bucket,
+    `cache`, the directory of its clients' indexes, which may be deleted."""
+    scheme = known_scheme(url)
+    if scheme is not None and scheme.carrier is Carrier.BUCKET:
+        import platformdirs  # late: start-up
+
+        return {
+            "cache": os.path.join(platformdirs.user_cache_dir("mvc", appauthor=False), "buckets")
+        }
     server, _ = _parts(url)
     kept = _kept(server) or {}
     return {name: str(kept[name]) for name in ("token", "ca", "insecure") if kept.get(name)}

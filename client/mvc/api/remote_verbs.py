@@ -49,6 +49,7 @@ class RemoteVerbs(Opened):
         *,
         only: Iterable[str] | None = None,
         depth: int | None = None,
+        options: Mapping[str, str] | None = None,
         author: str | None = None,
         monitor: Monitor | None = None,
     ) -> tuple[Self, Clone]:
@@ -57,8 +58,8 @@ class RemoteVerbs(Opened):
         `only` these components' content comes, or none with `only=()`; "weights" is then the model, which
         training state goes with by "state"; with `depth`, that of so many newest
         versions. The rest comes when it is asked for; files of components that did not come are left out of the
-        workspace, which is no deletion, until `checkout` (`status().left_out`). What an interrupted clone left
-        is completed. Raises Failure: kind "not-empty".
+        workspace, which is no deletion, until `checkout` (`status().left_out`). `options` are those of
+        `add_remote`. What an interrupted clone left is completed. Raises Failure: kind "not-empty".
         """
         from mvc.api.remotes import Clone  # late: start-up
         from mvcd.repo.core.wanted import Wanted
@@ -79,6 +80,7 @@ class RemoteVerbs(Opened):
             wanted=Wanted(None if chosen is None else frozenset(chosen), depth, state is None),
             context=context,
             secret=secret,
+            options=options,
             monitor=monitor,
         )
         return cls._around(core, author), public(Clone, result)
@@ -100,11 +102,18 @@ class RemoteVerbs(Opened):
 
         return tuple(remotes.remotes(self.config).values())
 
-    def add_remote(self, name: str, url: str) -> Remote:
-        """Adds a remote. Raises Failure: kind "remote-exists"; UsageError for an invalid address."""
+    def add_remote(
+        self, name: str, url: str, *, options: Mapping[str, str] | None = None
+    ) -> Remote:
+        """Adds a remote, with settings below `remote.NAME` as `options`. A bucket is probed: whether it keeps
+        what several that push count on.
+
+        Raises Failure: kind "remote-exists"; UsageError for an invalid address or option; NotPermitted for a
+        bucket that cannot hold a repository.
+        """
         from mvcd.repo.share import addresses  # late: start-up
 
-        return addresses.add_remote(self._core, name, url)
+        return addresses.add_remote(self._core, name, url, options)
 
     def set_remote_url(self, name: str, url: str) -> Remote:
         """Changes the address of a remote."""

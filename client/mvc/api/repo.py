@@ -334,14 +334,27 @@ class Repo(
         return verify(self.root, read_data=read_data, sample=sample, monitor=self._core.monitor)
 
     def gc(
-        self, *, dry_run: bool = False, expire_operations: timedelta | None = None
+        self,
+        *,
+        dry_run: bool = False,
+        expire_operations: timedelta | None = None,
+        remote: str | None = None,
     ) -> CollectReport:
-        """Frees content that no ref and no operation younger than `expire_operations` (30 days) reaches."""
+        """Frees content that no ref and no operation younger than `expire_operations` (30 days) reaches; with
+        `remote`, that of a remote in a bucket or a directory instead.
+
+        Raises Failure: kind "not-supported" for a remote that a server looks after.
+        """
         from mvcd.repo.care import gc  # late: start-up
 
         kept = gc.KEEP_OPERATIONS_US
         if expire_operations is not None:
             kept = expire_operations // timedelta(microseconds=1)
+        if remote is not None:
+            return gc.gc_there(
+                self._core, remote or None, context=self._context(), dry_run=dry_run,
+                keep_operations_us=kept,
+            )  # fmt: skip
         return gc.gc(self._core, context=self._context(), dry_run=dry_run, keep_operations_us=kept)
 
     def optimize(self, *, dry_run: bool = False) -> OptimizeReport:

@@ -218,3 +218,26 @@ def limit_option(what: str) -> Callable[[Function], Function]:
         metavar="N",
         help=f"Show at most N {what}.",
     )
+
+
+def _pairs(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """KEY=VALUE, each."""
+    for text in given:
+        if not text.partition("=")[0] or "=" not in text:
+            raise click.BadParameter(f"{text!r} is not of the form KEY=VALUE", context, parameter)
+    return dict(text.split("=", 1) for text in given)
+
+
+def remote_option(function: Function) -> Function:
+    """Adds --option, which says how a remote is reached."""
+    return click.option(
+        "-o",
+        "--option",
+        "options",
+        multiple=True,
+        callback=_pairs,
+        metavar="KEY=VALUE",
+        help="Set remote.NAME.KEY, for instance endpoint=https://HOST; may be repeated.",
+    )(function)

@@ -27,6 +27,7 @@ from mvcd.objects.ancestry import between
 from mvcd.objects.closure import named
 from mvcd.objects.glance import Glance, names
 from mvcd.objects.version import Version
+from mvcd.repo.core import connecting, remotes
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.annotations import subject_of, subjects_of
 from mvcd.repo.records.committed import Context
@@ -72,6 +73,27 @@ def gc(
         stop=stop,
         monitor=core.monitor,
     )
+
+
+def gc_there(
+    core: Core,
+    name: str | None,
+    *,
+    context: Context,
+    dry_run: bool = False,
+    keep_operations_us: int = KEEP_OPERATIONS_US,
+) -> CollectReport:
+    """The same for a remote in a bucket or a directory, by who may write there. Versions that are here too are
+    not fetched. Raises what `connecting.store_of` raises."""
+    found = remotes.remote(core.config, name)
+    with connecting.store_of(found, core.secret, nearby=core.store) as store:
+        return collect_store(
+            store,
+            dry_run=dry_run,
+            oldest_us=context.time_us - keep_operations_us,
+            now_us=context.time_us,
+            monitor=core.monitor,
+        )
 
 
 def collect_store(

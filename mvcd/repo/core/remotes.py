@@ -4,6 +4,9 @@
     grpcs://host:port/repo     a server over TLS; `remote.NAME.ca` names a file of certificates to trust
     ssh://[user@]host/path     a workspace there, through the system's ssh; `remote.NAME.mvcd` names the
                                program there, where it is not on the PATH
+    s3://bucket/path           a bucket, where nothing runs; gs:// and az:// too. `remote.NAME.endpoint` and so
+                               on say how it is reached, `remote.NAME.grace` how long a collection waits
+    bucket+file:///path        the same in a directory of a network file system
     file:///path, /path        a repository on this machine: a workspace, or a store without one
 
 Settings are `remote.NAME.url` and so on in `.mvc/config.toml`. Secrets are in neither: whoever opens the

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Mapping
 
 from mvcd.errors import Failure, UsageError
 from mvcd.monitor import Monitor, Silent
 from mvcd.repo.core.config import Config
-from mvcd.repo.core.connecting import connect
+from mvcd.repo.core.configkeys import require_known
+from mvcd.repo.core.connecting import connect, look_at
 from mvcd.repo.core.core import Clock, Core
 from mvcd.repo.core.remotes import Remote, Secret, absolute, remote, remotes
 from mvcd.repo.records.refs import HEADS, REMOTES, tracking_name
@@ -21,10 +23,18 @@ from mvcd.store.api import RefUpdate
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 
 
-def add_remote(core: Core, name: str, url: str) -> Remote:
-    """Gives an address a name. Raises UsageError; Failure(kind="remote-exists")."""
+def add_remote(core: Core, name: str, url: str, options: Mapping[str, str] | None = None) -> Remote:
+    """Gives an address a name, and writes down the options by which it is reached. A bucket is looked at
+    first. Raises UsageError; Failure(kind="remote-exists"); NotPermitted for a bucket that cannot hold a
+    repository."""
+    given = Remote(name, absolute(url), dict(options or {}))
+    for key, value in given.options.items():
+        require_known(f"remote.{name}.{key}", value)
     with core.lock.hold():
-        return _added(core.config, name, url)
+        _require_free(core.config, name)
+        look_at(given, core.secret, core.monitor.warn)
+        core.config.write(_keys(given, ""))
+        return given
 
 
 def set_remote_url(core: Core, name: str, url: str) -> Remote:
@@ -39,8 +49,8 @@ def rename_remote(core: Core, old: str, new: str) -> Remote:
     """Gives a remote another name, and its refs here with it. Raises what `add_remote` does."""
     with core.lock.hold():
         found = _existing(core.config, old)
-        made = _added(core.config, new, found.url)
-        renamed = Remote(made.name, made.url, found.options)
+        _require_free(core.config, new)
+        renamed = Remote(new, found.url, found.options)
         core.config.write({**_keys(found, None), **_keys(renamed, "")})
         moved = core.store.refs(tracking_name(old, ""))
         updates = [RefUpdate(ref, value, None) for ref, value in moved.items()]
@@ -87,7 +97,7 @@ def fetched_branches(core: Core) -> tuple[str, ...]:
     return tuple(n.replace(f"/{HEADS}", "/", 1) for n in names if f"/{HEADS}" in n)
 
 
-def _added(config: Config, name: str, url: str) -> Remote:
+def _require_free(config: Config, name: str) -> None:
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot name a remote", cause="names use letters, digits, _ and -"
@@ -96,9 +106,6 @@ def _added(config: Config, name: str, url: str) -> Remote:
         raise Failure(
             f"remote {name!r} exists", kind="remote-exists", help=f"mvc remote set-url {name} URL"
         )
-    made = Remote(name, absolute(url))
-    config.write({f"remote.{name}.url": made.url})
-    return made
 
 
 def _keys(of: Remote, value: str | None) -> dict[str, str | None]:

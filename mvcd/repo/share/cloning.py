@@ -17,6 +17,7 @@ from mvcd.monitor import Monitor, Silent
 from mvcd.objects.version import SubPart
 from mvcd.repo.change import moves
 from mvcd.repo.core import connecting, remotes
+from mvcd.repo.core.configkeys import require_known
 from mvcd.repo.core.core import Clock, Core, create, open_at
 from mvcd.repo.core.location import DIRECTORY
 from mvcd.repo.core.wanted import Wanted
@@ -47,6 +48,7 @@ def clone(
     *,
     context: Context,
     secret: remotes.Secret,
+    options: Mapping[str, str] | None = None,
     wanted: Wanted | None = None,
     monitor: Monitor | None = None,
     lock_timeout: float = 60.0,
@@ -57,11 +59,13 @@ def clone(
     Answers the open repository and what came. Raises Failure(kind="not-empty"), and what remotes raise."""
     wanted = wanted or Wanted()
     address = remotes.absolute(url)
-    found = remotes.Remote(remotes.DEFAULT, address)
+    found = remotes.Remote(remotes.DEFAULT, address, dict(options or {}))
+    for key, value in found.options.items():
+        require_known(f"remote.{remotes.DEFAULT}.{key}", value)
     peer = connecting.connect(found, secret, clock, (monitor or Silent()).warn)
     try:
         hello = peer.hello()  # before anything is made here
-        core = _prepared(directory, address, wanted, context, monitor, clock, lock_timeout)
+        core = _prepared(directory, found, wanted, context, monitor, clock, lock_timeout)
         try:
             core.secret = secret
             refs = peer.refs()
@@ -81,7 +85,7 @@ def clone(
 
 def _prepared(
     directory: str,
-    url: str,
+    remote: remotes.Remote,
     wanted: Wanted,
     context: Context,
     monitor: Monitor | None,
@@ -94,22 +98,28 @@ def _prepared(
     if os.path.isfile(os.path.join(directory, DIRECTORY, "config.toml")):
         core = open_at(directory, monitor=monitor, lock_timeout=lock_timeout, clock=clock)
         known = remotes.remotes(core.config).get(remotes.DEFAULT)
-        if core.config.get(_UNFINISHED) and known is not None and known.url == url:
-            core.config.write(wanted.settings(remotes.DEFAULT))
+        if core.config.get(_UNFINISHED) and known is not None and known.url == remote.url:
+            core.config.write({**_reached(remote), **wanted.settings(remotes.DEFAULT)})
             return core
         core.close()
     if inside - {DIRECTORY} or os.path.isfile(os.path.join(directory, DIRECTORY, "config.toml")):
         raise Failure(
             f"{directory} is not empty",
             kind="not-empty",
-            help=f"mvc clone {url} ANOTHER-DIRECTORY",
+            help=f"mvc clone {remote.url} ANOTHER-DIRECTORY",
         )
     settings = {
         _UNFINISHED: "yes",  # from the first moment on: a crash must not leave a repository that is no clone
-        f"remote.{remotes.DEFAULT}.url": url,
+        **_reached(remote),
         **wanted.settings(remotes.DEFAULT),
     }
     return create(directory, context=context, monitor=monitor, clock=clock, more=settings)
+
+
+def _reached(remote: remotes.Remote) -> dict[str, str]:
+    """The settings by which the remote is reached."""
+    options = {"url": remote.url, **remote.options}
+    return {f"remote.{remotes.DEFAULT}.{key}": value for key, value in options.items()}
 
 
 @dataclass(frozen=True, slots=True)

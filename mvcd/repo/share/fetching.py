@@ -92,11 +92,16 @@ class PullResult:
 
 
 @contextlib.contextmanager
-def connected(core: Core, found: Sequence[remotes.Remote]) -> Iterator[list[Peer]]:
+def connected(
+    core: Core, found: Sequence[remotes.Remote], *, begin: bool = False
+) -> Iterator[list[Peer]]:
+    """Peers for these remotes. With `begin`, a bucket without a repository gets one by what is pushed."""
     with contextlib.ExitStack() as stack:
         peers = []
         for one in found:
-            peer = connecting.connect(one, core.secret, core.clock, core.monitor.warn)
+            peer = connecting.connect(
+                one, core.secret, core.clock, core.monitor.warn, nearby=core.store, begin=begin
+            )
             stack.callback(peer.close)
             peers.append(peer)
         yield peers

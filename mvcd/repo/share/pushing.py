@@ -84,7 +84,7 @@ def push(core: Core, name: str | None, asked: Asked, *, context: Context) -> Pus
     """
     remote = remotes.remote(core.config, name)
     wanted = _wanted(core, asked)
-    with connected(core, [remote]) as (peer,):
+    with connected(core, [remote], begin=not asked.dry_run) as (peer,):
         found, made = _refs_there(peer, asked)
         theirs = {ref: value for ref, value in found.items() if shared(ref)}
         updates = [

@@ -8,7 +8,7 @@ import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
-from mvc.cli.options import PARTS, REMOTE_EXITS, Option, verb
+from mvc.cli.options import PARTS, REMOTE_EXITS, Option, remote_option, verb
 from mvc.cli.screens import transfer as screen
 from mvc.cli.screens.moved import lines
 
@@ -45,6 +45,7 @@ def _components(
     metavar="N",
     help="Fetch only the content of the N newest versions.",
 )
+@remote_option
 @click.pass_obj
 def command(
     face: Face,
@@ -53,6 +54,7 @@ def command(
     records_only: bool,
     only: tuple[str, ...] | None,
     depth: int | None,
+    options: dict[str, str],
 ) -> None:
     """Copy the repository at URL into DIR, with all its versions, and check it out.
 
@@ -72,8 +74,8 @@ def command(
         )
     where = directory or os.path.basename(url.rstrip("/")) or "clone"
     repo, done = Repo.clone(
-        url, where, only=() if records_only else only, depth=depth, monitor=face.monitor()
-    )
+        url, where, only=() if records_only else only, depth=depth, options=options, monitor=face.monitor()
+    )  # fmt: skip
     repo.close()
     if face.json:
         face.answer(screen.clone_document(done))

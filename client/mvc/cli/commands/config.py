@@ -48,6 +48,9 @@ def command() -> None:
     remote.NAME.certificate, remote.NAME.key
                              your certificate for its server, and its key
     remote.NAME.insecure     talk to it without TLS [false]
+    remote.NAME.grace        how long mvc gc --remote waits in a bucket [1d]
+    remote.NAME.endpoint, remote.NAME.region, remote.NAME.profile
+                             where a bucket is, and whose keys are used
     partial.remote           where content comes from that a clone left out
                              [origin]
     """

@@ -10,7 +10,7 @@ import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
-from mvc.cli.options import BUSY, verb
+from mvc.cli.options import BUSY, REMOTE_EXITS, verb
 
 if TYPE_CHECKING:
     from mvc.api.results import CollectReport
@@ -19,19 +19,25 @@ _AGE = re.compile(r"(\d+)\s*(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-@verb("gc", exits=BUSY)
+@verb("gc", exits=BUSY | REMOTE_EXITS)
 @click.option("-n", "--dry-run", is_flag=True, help="Only show what would be freed.")
 @click.option("--expire-operations", "age", metavar="AGE",
               help="Forget operations older than AGE (90m, 12h, 30d, 0s). [default: 30d]")  # fmt: skip
+@click.option("--remote", is_flag=False, flag_value="", metavar="[NAME]",
+              help="Free it at a remote (by default origin) in a bucket or a directory instead.")  # fmt: skip
 @click.pass_obj
-def command(face: Face, dry_run: bool, age: str | None) -> None:
+def command(face: Face, dry_run: bool, age: str | None, remote: str | None) -> None:
     """Free content that nothing reaches.
 
     Kept is everything that a branch, a tag or an operation that can still be undone reaches. Other commands may
     save at the same time. In workspaces that it watches mvcd does it too, at most daily, where enough may be
     freed: mvc config set gc.auto false leaves it to you.
+
+    In a bucket, where others may be pushing, what is given up is deleted by a later mvc gc --remote, after a
+    day: mvc config set remote.NAME.grace 12h changes that.
     """
-    answer(face, face.repo.gc(dry_run=dry_run, expire_operations=parse_age(age)), dry_run=dry_run)
+    report = face.repo.gc(dry_run=dry_run, expire_operations=parse_age(age), remote=remote)
+    answer(face, report, dry_run=dry_run)
 
 
 def answer(face: Face, report: CollectReport, *, dry_run: bool) -> None:

@@ -8,7 +8,7 @@ import click
 
 from mvc.cli import text
 from mvc.cli.face import Face
-from mvc.cli.options import BUSY, VerbGroup
+from mvc.cli.options import BUSY, VerbGroup, remote_option
 
 if TYPE_CHECKING:
     from mvc.api.remotes import Remote
@@ -40,14 +40,21 @@ def list_(face: Face) -> None:
 @command.command("add", exits=BUSY)
 @click.argument("name")
 @click.argument("url")
+@remote_option
 @click.pass_obj
-def add(face: Face, name: str, url: str) -> None:
+def add(face: Face, name: str, url: str, options: dict[str, str]) -> None:
     """Add remote NAME for the repository at URL.
 
-    URL is grpcs://host/repo (over TLS), grpc://localhost:port/repo, ssh://host/path, file:///path, or a path. A
-    relative path is stored as an absolute one.
+    URL is grpcs://host/repo (over TLS), grpc://localhost:port/repo, ssh://host/path, s3://bucket/path,
+    gs://bucket/path, az://container/path, bucket+file:///path, file:///path, or a path. A relative path is
+    stored as an absolute one.
+
+    In a bucket nothing has to run: mvc push makes the repository there. Adding it tries out whether it keeps
+    what several that push count on. Where it is, and by which keys it is reached, is taken from the
+    environment and from AWS profiles, or from --option. bucket+file:// is the same in a
+    directory of a network file system.
     """
-    _told(face, face.repo.add_remote(name, url), "Added")
+    _told(face, face.repo.add_remote(name, url, options=options), "Added")
 
 
 @command.command("set-url", exits=BUSY)
