@@ -158,7 +158,7 @@ class Program:
         self._grace = seed % 2
 
     def run(self) -> None:
-        for n in range(18):
+        for n in range(12):
             mark = f"{self.name}{n}"
             try:
                 with BucketStore.open(
@@ -230,7 +230,7 @@ def storm(seed: int, dies_at: int | None) -> None:
 
 
 @given(st.integers(0, 1 << 32), st.integers(0, 40) | st.none())
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 def test_in_a_storm(seed: int, dies_at: int | None) -> None:
     """What was acknowledged is there, whole, whoever collects or dies beside."""
     storm(seed, dies_at)
