@@ -29,6 +29,8 @@ KEPT_WRITE_IDS = 64
 """Write-ids of so many swaps stay: who is in doubt for longer is told that nobody can know."""
 
 _MAGIC = b"mvc-bucket "
+SEALED_MAGIC = b"mvc-sealed 1\n"
+"""What a state begins with that is encrypted (SEALED.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,10 @@ def encode_state(state: BucketState) -> bytes:
 
 
 def decode_state(data: Bytes) -> BucketState:
-    """Raises Failure for a newer format, IntegrityError for what is no state of a store."""
+    """Raises Failure for a newer format, and with kind="sealed" for an encrypted state; IntegrityError for what
+    is no state of a store."""
+    if bytes(data[: len(SEALED_MAGIC)]) == SEALED_MAGIC:
+        raise Failure("this bucket is encrypted", kind="sealed")
     first, _, packed = bytes(data).partition(b"\n")
     version = first.removeprefix(_MAGIC)
     if not first.startswith(_MAGIC) or not version.isdigit():

@@ -1,0 +1,104 @@
+"""Which buckets are sealed, and how one becomes so (SEALED.md). Those that are not ask for no library."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mvcd.errors import AuthError, Conflict, Failure
+from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, Blobs
+from mvcd.store.bucket.bucketstate import REFS
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+KEY = "key"
+"""The object that holds the bucket's key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What sealing did: `fresh` if the bucket was not sealed before, else its recipients were replaced."""
+
+    fresh: bool
+
+
+def unsealed(blobs: Blobs, identity: str | None) -> Blobs:
+    """Returns the bucket in the clear, by a private key of this machine. Raises AuthError where none fits, or
+    where the bucket has no key; Failure(kind="missing-extra")."""
+    agekey, sealed = _libraries()
+    try:
+        data, _ = blobs.get(KEY)
+    except BlobAbsent:
+        raise AuthError(
+            f"{blobs.url} is not encrypted, as it should be",
+            kind="not-sealed",
+            cause="it has no object 'key': it was never encrypted, or somebody put another store in its place",
+            help="mvc remote encrypt NAME RECIPIENT...  (on an empty bucket)",
+        ) from None
+    key = agekey.unwrap(data, identity, os.environ)
+    return sealed.SealedBlobs(blobs, key)  # type: ignore[no-any-return]
+
+
+def seal(blobs: Blobs, recipients: Sequence[str], identity: str | None) -> SealReport:
+    """Makes an empty bucket one that is sealed, to the recipients; gives a sealed one these recipients instead.
+
+    Raises Failure(kind="not-empty") for a bucket with a store in the clear, Conflict where somebody else does
+    that at the same time, UsageError, AuthError.
+    """
+    agekey, sealed = _libraries()
+    try:
+        data, tag = blobs.get(KEY)
+    except BlobAbsent:
+        _require_empty(blobs)
+        made = agekey.wrap(secrets.token_bytes(sealed.KEY_BYTES), recipients)
+        try:
+            blobs.create(KEY, made)
+        except BlobChanged:
+            raise _raced(blobs) from None
+        return SealReport(fresh=True)
+    key = agekey.unwrap(data, identity, os.environ)
+    try:
+        blobs.swap(KEY, agekey.wrap(key, recipients), tag)
+    except BlobChanged:
+        raise _raced(blobs) from None
+    return SealReport(fresh=False)
+
+
+def _require_empty(blobs: Blobs) -> None:
+    try:
+        blobs.get_ranges(REFS, [(0, 1)])
+    except BlobAbsent:
+        return
+    raise Failure(
+        f"{blobs.url} has a repository already, which is not encrypted",
+        kind="not-empty",
+        cause="what is there stays readable for whoever has the bucket",
+        help="mvc remote add OTHER URL, mvc remote encrypt OTHER RECIPIENT..., mvc push OTHER",
+    )
+
+
+def _raced(blobs: Blobs) -> Conflict:
+    return Conflict(
+        f"somebody else gave {blobs.url} its key just now",
+        kind="key-changed",
+        help="run the command again",
+    )
+
+
+def _libraries() -> tuple[ModuleType, ModuleType]:
+    try:
+        from mvcd.store.bucket import agekey, sealed  # late: an extra
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("pyrage", "cryptography"):
+            raise
+        raise Failure(
+            "encrypted buckets need libraries that are not installed",
+            kind="missing-extra",
+            cause=f"{error.name} is not there",
+            help="pip install 'mvcd[encrypt]'",
+        ) from None
+    return agekey, sealed
