@@ -117,6 +117,8 @@ PRUNES = "pruned"
 """The feature of a peer that knows of versions without content (mvcd/repo/records/PRUNED.md)."""
 STANDS = "stands"
 """The feature of a peer that tells where its workspace stands, by its refs below WORKSPACES."""
+SEALED = "sealed"
+"""The feature of a bucket whose objects are encrypted (mvcd/store/bucket/SEALED.md)."""
 TAKES_NOTES = "notes"
 """The feature of a peer that takes annotations (mvcd/repo/records/ANNOTATIONS.md)."""
 

@@ -7,7 +7,7 @@ scheme, where a `BucketStore` is (bucket/BUCKET.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from mvcd.errors import MvcError
@@ -75,9 +75,9 @@ def open_bucket(
 ) -> Store:
     """The store in a bucket; with `begin` also one that is not there yet, and is made by its first write.
 
-    Of the options, `cache` is the directory of this client's indexes and `grace` the seconds, or 2h, 30d, that
-    a collection leaves things alone; others are the bucket's (bucket/options.py), and what is none of these is
-    left out of account. A bucket in which a store is to begin is probed before. What `nearby` has too is read
+    Of the options, `cache` is the directory of this client's indexes, `grace` the seconds, or 2h, 30d, that a
+    collection leaves things alone, `identity` the file of a private key; with `encrypt` only a sealed bucket will
+    do. Others are the bucket's (bucket/options.py), and what is none of these is left out of account. A bucket in which a store is to begin is probed before. What `nearby` has too is read
     from there. Raises Failure(kind="no-store"), UsageError, RemoteUnreachable, AuthError, NotPermitted.
     """
     from mvcd.store.bucket.bucketopening import open_store_in  # late: start-up
@@ -91,3 +91,18 @@ def probe_bucket(url: str, options: Mapping[str, str]) -> None:
     from mvcd.store.bucket.bucketopening import look_into  # late: start-up
 
     look_into(url, options)
+
+
+def is_sealed(store: Store) -> bool:
+    """Whether a store lies in a bucket whose objects are encrypted."""
+    from mvcd.store.bucket.bucket_store import BucketStore  # late: start-up
+
+    return isinstance(store, BucketStore) and store.blobs.sealed
+
+
+def seal_bucket(url: str, options: Mapping[str, str], recipients: Sequence[str]) -> bool:
+    """Seals an empty bucket to recipients, or gives a sealed one these instead (bucket/SEALED.md). Returns True for
+    the former. Raises Failure(kind="not-empty"), Conflict, UsageError, AuthError, what `open_bucket` does."""
+    from mvcd.store.bucket.bucketopening import seal_store_in  # late: start-up
+
+    return seal_store_in(url, options, recipients)

@@ -4,7 +4,7 @@ with."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mvcd.codec.encoded import CODEC_FEATURES
@@ -61,6 +61,7 @@ class LocalPeer:
         complete: bool = True,
         server: str = "this machine",
         pauses: Pauses = Pauses(),
+        features: Collection[str] = (),
     ) -> None:
         self.url = url
         self._store = store
@@ -69,7 +70,7 @@ class LocalPeer:
             complete,
             server=server,
             features=frozenset(
-                {"watch", NAMES, PRUNES, STANDS, TAKES_NOTES, *CODEC_FEATURES.values()}
+                {"watch", NAMES, PRUNES, STANDS, TAKES_NOTES, *CODEC_FEATURES.values(), *features}
             ),
         )
         self._visible = visible

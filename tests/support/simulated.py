@@ -214,6 +214,8 @@ class SimulatedBlobs:
         self.calls = 0
         self.dies_at: int | None = None
 
+    sealed = False
+
     @property
     def url(self) -> str:
         return "simulated://bucket"

@@ -127,6 +127,18 @@ class RemoteVerbs(Opened):
 
         return addresses.rename_remote(self._core, old, new)
 
+    def encrypt_remote(self, name: str, *recipients: str) -> bool:
+        """Encrypts what goes to the bucket of a remote, to age or SSH public keys, or files of such; from then
+        on nothing goes there in the clear. Returns True for a bucket that was empty, False for one that was
+        encrypted before and has these recipients now.
+
+        Raises Failure: kind "not-empty" for one with a repository in the clear, "missing-extra"; UsageError for
+        a remote that is no bucket and a word that is no key; AuthError for who cannot open it.
+        """
+        from mvcd.repo.share import addresses  # late: start-up
+
+        return addresses.encrypt_remote(self._core, name, recipients)
+
     def remove_remote(self, name: str) -> Remote:
         """Forgets a remote and its branches here."""
         from mvcd.repo.share import addresses  # late: start-up

@@ -81,6 +81,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "describe": {"mvc describe v12 -m 'The one that we published'": "write it beside the version"},
     "verify-signature": {"mvc verify-signature v12": "who signed it"},
     "remote add": {"mvc remote add origin grpcs://models.example.org/team/iris": "a team's server"},
+    "remote encrypt": {"mvc remote encrypt origin ~/.ssh/id_ed25519.pub": "only that key opens it"},
     "remote list": {"mvc remote list": "names and addresses"},
     "remote remove": {"mvc remote remove old": "its branches here go too"},
     "remote rename": {"mvc remote rename origin upstream": "its branches follow"},

@@ -50,6 +50,17 @@ KEYS: tuple[ConfigKey, ...] = (
     ),
     ConfigKey("remote.NAME.certificate", "your certificate for its server"),
     ConfigKey("remote.NAME.key", "the key of that certificate"),
+    ConfigKey(
+        "remote.NAME.encrypt",
+        "accept only an encrypted bucket: mvc remote encrypt",
+        "false",
+        flag=True,
+    ),
+    ConfigKey(
+        "remote.NAME.identity",
+        "your private age or SSH key, for an encrypted bucket",
+        "~/.ssh/id_ed25519",
+    ),
     ConfigKey("remote.NAME.insecure", "talk to it without TLS", "false", flag=True),
     ConfigKey(
         "remote.NAME.grace", "how long mvc gc --remote leaves things alone in a bucket", "1d"

@@ -133,12 +133,14 @@ def in_bucket(
     """The repository in a bucket. Looking at it costs a request, so who watches it looks more seldom the longer
     nothing happens."""
     from mvcd.repo.trust.receiving import judge, shared  # late: start-up
+    from mvcd.store.peer import SEALED
+    from mvcd.store.stores import is_sealed
     from mvcd.sync.local import LocalPeer, Pauses
 
     store = _bucket(remote, options, nearby, begin=begin)
     return LocalPeer(
         store, remote.url, repo_id=store.id, visible=shared, judge=judge(store, clock),
-        server="a bucket", pauses=Pauses(*WATCH_SECONDS),
+        server="a bucket", pauses=Pauses(*WATCH_SECONDS), features=[SEALED] if is_sealed(store) else (),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mvcd.errors import Failure, UsageError
 from mvcd.monitor import Monitor, Silent
@@ -19,6 +19,7 @@ from mvcd.repo.core.remotes import Remote, Secret, absolute, remote, remotes
 from mvcd.repo.records.refs import HEADS, REMOTES, tracking_name
 from mvcd.repo.share.fetching import connected
 from mvcd.store.api import RefUpdate
+from mvcd.wire.schemes import Carrier, scheme_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
 
@@ -61,6 +62,26 @@ def rename_remote(core: Core, old: str, new: str) -> Remote:
         ]
         core.store.update_refs(updates)
         return renamed
+
+
+def encrypt_remote(core: Core, name: str, recipients: Sequence[str]) -> bool:
+    """Seals the bucket of a remote to public keys, or gives a sealed one these instead; from then on nothing
+    goes there in the clear. Returns True for one that was empty. Raises UsageError for a remote that is no
+    bucket, and what `seal_bucket` does."""
+    from mvcd.store.stores import seal_bucket  # late: start-up
+
+    with core.lock.hold():
+        found = _existing(core.config, name)
+        if scheme_of(found.url).carrier is not Carrier.BUCKET:
+            raise UsageError(
+                f"{found.url} is no bucket",
+                cause="only what lies in a bucket is encrypted before it goes there",
+                help="a server's or a machine's disk is encrypted by its system",
+            )
+        options = {**core.secret(found.url), **found.options}
+        fresh = seal_bucket(found.url, options, recipients)
+        core.config.write({f"remote.{name}.encrypt": "true"})
+        return fresh
 
 
 def remove_remote(core: Core, name: str) -> Remote:

@@ -27,7 +27,7 @@ from mvcd.repo.records.results import CheckoutResult
 from mvcd.repo.restore.early import EarlyFiles
 from mvcd.repo.share.fetching import FetchResult, fetch_from
 from mvcd.repo.workspace import left_out
-from mvcd.store.peer import STANDS, WORKSPACES
+from mvcd.store.peer import SEALED, STANDS, WORKSPACES
 
 _UNFINISHED = "clone.unfinished"
 
@@ -68,6 +68,8 @@ def clone(
         core = _prepared(directory, found, wanted, context, monitor, clock, lock_timeout)
         try:
             core.secret = secret
+            if SEALED in hello.features:
+                core.config.write({f"remote.{remotes.DEFAULT}.encrypt": "true"})
             refs = peer.refs()
             stands = _stands(refs, peer.refs(WORKSPACES) if STANDS in hello.features else {})
             with EarlyFiles(core.place.directory, stands.version) as early:

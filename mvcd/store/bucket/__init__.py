@@ -27,4 +27,9 @@ The store there (BUCKET.md):
     logsegments  operations and audit rows
     bucket_collect, moving  what nothing needs goes | what stays of packs that go
     bucket_check  every invariant
+
+Where whoever has the bucket is to read nothing in it (SEALED.md):
+    sealing     which are so, and how one becomes so
+    sealed      objects encrypted and decrypted
+    agekey      the bucket's key, for people's age or SSH keys
 """

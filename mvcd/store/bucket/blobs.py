@@ -45,6 +45,9 @@ class Blobs(Protocol):
     All calls raise RemoteUnreachable, after tries of their own where these are harmless, and AuthError.
     """
 
+    sealed: bool
+    """Whether objects are encrypted on their way (SEALED.md)."""
+
     @property
     def url(self) -> str:
         """The place, without any secret."""

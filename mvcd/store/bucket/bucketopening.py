@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 from mvcd.disk.directories import make_directories
@@ -14,6 +14,7 @@ from mvcd.store.bucket.blobs import Blobs
 from mvcd.store.bucket.bucket_store import GRACE_SECONDS, BucketStore
 from mvcd.store.bucket.options import NAMES
 from mvcd.store.bucket.probe import probe
+from mvcd.store.bucket.sealing import has_key, seal, unsealed
 from mvcd.store.bucket.swapping import StateHead
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -40,6 +41,21 @@ def create_store_in(url: str) -> BucketStore:
         raise Failure(f"{url} holds a store already", kind="store-exists")
     found = probe(url, {}).options
     return BucketStore.create(open_blobs(url, found), options=found)
+
+
+def seal_store_in(url: str, options: Mapping[str, str], recipients: Sequence[str]) -> bool:
+    """See `stores.seal_bucket`."""
+    _make_directory(url)
+    used = _of_buckets(options)
+    try:
+        with open_store_in(url, {n: v for n, v in options.items() if n != "encrypt"}) as store:
+            used |= store.state.options
+    except Failure as error:
+        if error.kind != "no-store":
+            raise
+        used |= probe(url, used).options
+    with closing(open_blobs(url, used)) as blobs:
+        return seal(blobs, recipients, options.get("identity"))
 
 
 def look_into(url: str, options: Mapping[str, str]) -> None:
@@ -72,11 +88,18 @@ def _opened(
         )
 
     try:
+        if options.get("encrypt") == "true":
+            blobs = unsealed(blobs, options.get("identity"))
         try:
             return opened(None)
         except Failure as error:
+            if error.kind == "sealed":
+                blobs = unsealed(blobs, options.get("identity"))
+                return opened(None)
             if not begin or error.kind != "no-store":
                 raise
+        if not blobs.sealed and has_key(blobs):  # and nothing was pushed to it yet
+            blobs = unsealed(blobs, options.get("identity"))
         return opened(probe(url, used).options)
     except BaseException:
         blobs.close()
@@ -85,7 +108,12 @@ def _opened(
 
 def _is_store(url: str, used: Mapping[str, str]) -> bool:
     with closing(open_blobs(url, used)) as blobs:
-        return StateHead.read(blobs) is not None
+        try:
+            return StateHead.read(blobs) is not None
+        except Failure as error:
+            if error.kind != "sealed":
+                raise
+            return True
 
 
 def _of_buckets(options: Mapping[str, str]) -> dict[str, str]:

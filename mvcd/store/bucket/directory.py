@@ -54,6 +54,8 @@ class DirectoryBlobs:
                 help=f"mkdir -p {shlex.quote(self._root)}",
             )
 
+    sealed = False
+
     @property
     def url(self) -> str:
         return self._url

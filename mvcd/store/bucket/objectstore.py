@@ -73,6 +73,8 @@ class ObjectBlobs:
         self._reached = False
         self._workers = Workers(_THREADS, "bucket")
 
+    sealed = False
+
     @property
     def url(self) -> str:
         return self._place.url

@@ -31,6 +31,8 @@ class SealedBlobs:
         self._blobs = blobs
         self._key = key
 
+    sealed = True
+
     @property
     def url(self) -> str:
         return self._blobs.url

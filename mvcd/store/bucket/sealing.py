@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mvcd.errors import AuthError, Conflict, Failure
@@ -19,11 +18,13 @@ KEY = "key"
 """The object that holds the bucket's key."""
 
 
-@dataclass(frozen=True, slots=True)
-class SealReport:
-    """What sealing did: `fresh` if the bucket was not sealed before, else its recipients were replaced."""
-
-    fresh: bool
+def has_key(blobs: Blobs) -> bool:
+    """Whether the bucket is sealed, also before anything was put into it."""
+    try:
+        blobs.get_ranges(KEY, [(0, 1)])
+    except BlobAbsent:
+        return False
+    return True
 
 
 def unsealed(blobs: Blobs, identity: str | None) -> Blobs:
@@ -43,8 +44,9 @@ def unsealed(blobs: Blobs, identity: str | None) -> Blobs:
     return sealed.SealedBlobs(blobs, key)  # type: ignore[no-any-return]
 
 
-def seal(blobs: Blobs, recipients: Sequence[str], identity: str | None) -> SealReport:
+def seal(blobs: Blobs, recipients: Sequence[str], identity: str | None) -> bool:
     """Makes an empty bucket one that is sealed, to the recipients; gives a sealed one these recipients instead.
+    Returns True for the former.
 
     Raises Failure(kind="not-empty") for a bucket with a store in the clear, Conflict where somebody else does
     that at the same time, UsageError, AuthError.
@@ -59,13 +61,13 @@ def seal(blobs: Blobs, recipients: Sequence[str], identity: str | None) -> SealR
             blobs.create(KEY, made)
         except BlobChanged:
             raise _raced(blobs) from None
-        return SealReport(fresh=True)
+        return True
     key = agekey.unwrap(data, identity, os.environ)
     try:
         blobs.swap(KEY, agekey.wrap(key, recipients), tag)
     except BlobChanged:
         raise _raced(blobs) from None
-    return SealReport(fresh=False)
+    return False
 
 
 def _require_empty(blobs: Blobs) -> None:

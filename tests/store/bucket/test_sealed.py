@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mvc import Repo
 from mvcd.errors import AuthError, Failure, IntegrityError, UsageError
 from mvcd.ids import ChunkId
 from mvcd.store.bucket.agekey import IDENTITY_VARIABLE, unwrap, wrap
@@ -136,7 +138,7 @@ def test_a_bucket_is_sealed_to_a_key_and_opened_by_it(
     bucket: Bucket, identity: tuple[Path, str]
 ) -> None:
     path, public = identity
-    assert seal(bucket.client(), [public], None).fresh
+    assert seal(bucket.client(), [public], None)
     blobs = unsealed(bucket.client(), str(path))
     BucketStore.create(blobs).close()
     with pytest.raises(Failure) as caught:  # who does not know that it is sealed
@@ -153,7 +155,7 @@ def test_recipients_are_replaced_and_the_key_stays(
     other = pyrage.x25519.Identity.generate()
     mine = path.with_name("other.key")
     mine.write_text(str(other))
-    assert not seal(bucket.client(), [str(other.to_public())], str(path)).fresh
+    assert not seal(bucket.client(), [str(other.to_public())], str(path))
     BucketStore.open(unsealed(bucket.client(), str(mine))).close()
     with pytest.raises(AuthError, match="you cannot open it"):
         unsealed(bucket.client(), str(path))
@@ -207,3 +209,69 @@ def test_what_is_no_key_is_said_so(identity: tuple[Path, str], tmp_path: Path) -
     subprocess.run(make, check=True)
     with pytest.raises(UsageError, match="holds no private key that can be used"):
         unwrap(wrap(KEY, [identity[1]]), str(locked), {})
+
+
+# ---------------------------------------------------------------------- as a person does it
+
+
+def _made(place: Path) -> Repo:
+    place.mkdir()
+    return Repo.init(place)
+
+
+def test_push_clone_and_a_plain_store_put_in_its_place(
+    tmp_path: Path, identity: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, public = identity
+    url = f"bucket+file://{tmp_path}/bucket"
+    one = _made(tmp_path / "one")
+    (tmp_path / "one" / "params.json").write_text('{"lr": 1}')
+    one.add(".")
+    one.commit("first")
+    one.add_remote("origin", url)
+    with pytest.raises(UsageError, match="no recipient"):
+        one.encrypt_remote("origin", "not-a-key")
+    assert one.encrypt_remote("origin", public)
+    with pytest.raises(AuthError):  # its own key is nowhere where it is looked for
+        one.push()
+    one.config.set("remote.origin.identity", str(path))
+    one.push()
+    with pytest.raises(AuthError):
+        Repo.clone(url, tmp_path / "two")
+    monkeypatch.setenv(IDENTITY_VARIABLE, str(path))
+    two, _ = Repo.clone(url, tmp_path / "two")
+    assert two.config.get("remote.origin.encrypt") == "true"
+    shutil.rmtree(tmp_path / "bucket")
+    plain = _made(tmp_path / "plain")
+    plain.add_remote("origin", url)
+    (tmp_path / "plain" / "x.json").write_text("{}")
+    plain.add(".")
+    plain.commit("plain")
+    plain.push()
+    with pytest.raises(AuthError, match="is not encrypted, as it should be"):
+        two.fetch()
+    with pytest.raises(Failure, match="has a repository already"):
+        plain.encrypt_remote("origin", public)
+    plain.add_remote("path", str(tmp_path / "two"))
+    with pytest.raises(UsageError, match="is no bucket"):
+        plain.encrypt_remote("path", public)
+    for repo in (one, two, plain):
+        repo.close()
+
+
+def test_who_does_not_know_of_the_key_pushes_nothing_in_the_clear(
+    tmp_path: Path, identity: tuple[Path, str]
+) -> None:
+    url = f"bucket+file://{tmp_path}/bucket"
+    one, two = _made(tmp_path / "one"), _made(tmp_path / "two")
+    for repo in (one, two):
+        repo.add_remote("origin", url)
+    one.encrypt_remote("origin", identity[1])
+    Path(two.root, "x.json").write_text("{}")
+    two.add(".")
+    two.commit("second")
+    with pytest.raises(AuthError, match="cannot open"):
+        two.push()
+    assert not list((tmp_path / "bucket").glob("packs/*"))
+    for repo in (one, two):
+        repo.close()

@@ -83,6 +83,26 @@ def remove(face: Face, name: str) -> None:
     _told(face, face.repo.remove_remote(name), "Removed")
 
 
+@command.command("encrypt", exits=BUSY)
+@click.argument("name")
+@click.argument("recipients", metavar="RECIPIENT...", nargs=-1, required=True)
+@click.pass_obj
+def encrypt(face: Face, name: str, recipients: tuple[str, ...]) -> None:
+    """Encrypt what goes to the bucket of remote NAME, before it leaves this machine.
+
+    RECIPIENT is a public key, of age (age1...) or SSH (ssh-ed25519 ...), or a file of such. Whoever has the
+    private key of one reads and writes the bucket as before: mvc takes the file that remote.NAME.identity or
+    MVC_AGE_IDENTITY names, or ~/.ssh/id_ed25519. The bucket must be empty; one that is encrypted already gets
+    these recipients instead of those it had.
+    """
+    fresh = face.repo.encrypt_remote(name, *recipients)
+    if face.json:
+        face.answer({"name": name, "recipients": len(recipients), "fresh": fresh})
+        return
+    what = "is encrypted from now on" if fresh else "has other recipients now"
+    face.say(f"{name} {what}  ({text.plural(len(recipients), 'recipient')})")
+
+
 def _told(face: Face, remote: Remote, done: str) -> None:
     if face.json:
         face.answer({"name": remote.name, "url": remote.url})
