@@ -76,9 +76,10 @@ def open_bucket(
     """The store in a bucket; with `begin` also one that is not there yet, and is made by its first write.
 
     Of the options, `cache` is the directory of this client's indexes, `grace` the seconds, or 2h, 30d, that a
-    collection leaves things alone, `identity` the file of a private key; with `encrypt` only a sealed bucket will
-    do. Others are the bucket's (bucket/options.py), and what is none of these is left out of account. A bucket in which a store is to begin is probed before. What `nearby` has too is read
-    from there. Raises Failure(kind="no-store"), UsageError, RemoteUnreachable, AuthError, NotPermitted.
+    collection leaves things alone, `identity` the file of a private key; with `encrypt` only a sealed bucket
+    will do. Others are the bucket's (bucket/options.py), and what is none of these is left out of account. A
+    bucket in which a store is to begin is probed before. What `nearby` has too is read from there.
+    Raises Failure(kind="no-store"), UsageError, RemoteUnreachable, AuthError, NotPermitted.
     """
     from mvcd.store.bucket.bucketopening import open_store_in  # late: start-up
 
@@ -101,8 +102,8 @@ def is_sealed(store: Store) -> bool:
 
 
 def seal_bucket(url: str, options: Mapping[str, str], recipients: Sequence[str]) -> bool:
-    """Seals an empty bucket to recipients, or gives a sealed one these instead (bucket/SEALED.md). Returns True for
-    the former. Raises Failure(kind="not-empty"), Conflict, UsageError, AuthError, what `open_bucket` does."""
+    """Seals an empty bucket to recipients, or gives a sealed one these instead (bucket/SEALED.md). Returns True
+    for the former. Raises Failure(kind="not-empty"), Conflict, UsageError, AuthError, what `open_bucket` does."""
     from mvcd.store.bucket.bucketopening import seal_store_in  # late: start-up
 
     return seal_store_in(url, options, recipients)
