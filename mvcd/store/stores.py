@@ -103,7 +103,7 @@ def is_sealed(store: Store) -> bool:
 
 def seal_bucket(url: str, options: Mapping[str, str], recipients: Sequence[str]) -> bool:
     """Seals an empty bucket to recipients, or gives a sealed one these instead (bucket/SEALED.md). Returns True
-    for the former. Raises Failure(kind="not-empty"), Conflict, UsageError, AuthError, what `open_bucket` does."""
+    for the former. Raises Failure(kind="not-empty"), Conflict, UsageError, AuthError, and as `open_bucket`."""
     from mvcd.store.bucket.bucketopening import seal_store_in  # late: start-up
 
     return seal_store_in(url, options, recipients)

@@ -70,6 +70,7 @@ _ENGINE: Table = {
         " merging runindex blobpacks logsegments bucket_check",
         "client/test_bucket_remote": "bucketopening",
         "store/bucket/test_bucket_collect": "moving",
+        "store/bucket/test_sealed": "agekey sealing",
     },
     "mvcd.store": {
         "client/test_completing": "refnames",

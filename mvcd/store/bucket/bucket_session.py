@@ -71,6 +71,9 @@ class BucketSession:
             id, len(body), encoded.raw_size, encoded.base, lambda: record_head(id, encoded) + body
         )
 
+    def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
+        return [self.put(id, encoded) for id, encoded in objects]
+
     def put_record(self, record: Record, data: Bytes) -> int:
         return self._put(record.id, len(record.body), record.raw_size, record.base, lambda: data)
 
