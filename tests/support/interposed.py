@@ -26,6 +26,10 @@ class Interposed:
     def url(self) -> str:
         return self.below.url
 
+    @property
+    def sealed(self) -> bool:
+        return self.below.sealed
+
     def get(self, name: str) -> tuple[bytes, Tag]:
         self._count("get", name)
         return self.below.get(name)
