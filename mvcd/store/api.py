@@ -337,3 +337,23 @@ class Store(ObjectReader, Protocol):
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *exc: object) -> None: ...
+
+
+class LookedStore(Store, Protocol):
+    """A store that other processes change elsewhere, and that is told as it was when it was last looked at, or
+    when this process last wrote it."""
+
+    @property
+    def looked(self) -> float:
+        """When the newest look began that ended well, by `time.monotonic`."""
+
+    @property
+    def bucket_options(self) -> Mapping[str, str]:
+        """Options with which its bucket has to be used, as they were found when the store began."""
+
+    def look_since(self, since: float) -> None:
+        """From now on it is told as it was at `since`, a time of `time.monotonic`, or later. Looks only where
+        nobody has looked since then. Raises RemoteUnreachable, AuthError, IntegrityError, Failure."""
+
+    def self_test(self) -> None:
+        """Writes something and removes it. Raises what the place of the store does."""

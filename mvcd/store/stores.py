@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from mvcd.errors import MvcError
-from mvcd.store.api import ObjectReader, Store
+from mvcd.store.api import LookedStore, ObjectReader, Store
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.pack import OPEN_FILES
 
@@ -107,3 +107,24 @@ def seal_bucket(url: str, options: Mapping[str, str], recipients: Sequence[str])
     from mvcd.store.bucket.bucketopening import seal_store_in  # late: start-up
 
     return seal_store_in(url, options, recipients)
+
+
+def open_served(
+    url: str, options: Mapping[str, str], *, begin: str | None = None, probed: bool = False
+) -> LookedStore:
+    """The store in a bucket, for a server that has it open beside other servers; like `open_bucket` otherwise.
+
+    With `begin`, the address of the root that it lies below, it is made where there is none: one, also when
+    several do that at once. The bucket is probed before, unless its options are known to be good (`probed`).
+    """
+    from mvcd.store.bucket.bucketopening import open_served_in  # late: start-up
+
+    return open_served_in(url, options, begin=begin, probed=probed)
+
+
+def trim_indexes(directory: str, most_bytes: int) -> None:
+    """Removes clients' indexes of buckets below a cache directory, the longest unused first, until the others
+    have no more bytes than that. One that somebody has open is of use to them to the end."""
+    from mvcd.store.bucket.runindex import trim  # late: start-up
+
+    trim(directory, most_bytes)

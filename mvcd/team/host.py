@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mvcd.disk.room import RESERVE_BYTES
 from mvcd.errors import Busy, Conflict, Failure, NoRepository, UsageError
@@ -47,7 +48,7 @@ NEEDED = {
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
-class _Open:
+class Open:
     """A repository as it is kept open between calls: one of each, as long as a call has it."""
 
     id: str
@@ -69,7 +70,10 @@ class TeamHost:
         now_us: Callable[[], int],
         keygen: Keygen | None = None,
         create: Sequence[str] = (),
+        *,
+        most: int | None = None,
     ) -> None:
+        """`most` stores are open between calls, else as many as there are descriptors for."""
         self.root = root
         self.create = tuple(require_glob(pattern, "repositories") for pattern in create)
         self.now_us = now_us
@@ -81,7 +85,7 @@ class TeamHost:
             self._opened,
             busy=lambda found: found.usage.pending,
             let_go=lambda found: found.usage.save(),
-            most=room(),
+            most=room() if most is None else min(most, room()),
         )
 
     def open(self, repo: str, caller: wire.Caller, action: wire.Access) -> TeamRepository:
@@ -92,7 +96,12 @@ class TeamHost:
         if action is wire.Access.CREATE:
             self._require_made(repo, identity, caller)
         found = self._repository(repo)
-        return TeamRepository(self, repo, found, identity, role.word, caller.peer)
+        return self._hosted(repo, found, identity, role.word, caller.peer)
+
+    def _hosted(
+        self, name: str, found: Open, identity: Identity, role: str, peer: str
+    ) -> TeamRepository:
+        return TeamRepository(self, name, found, identity, role, peer)
 
     def _require_made(self, name: str, identity: Identity, caller: wire.Caller) -> None:
         """Makes the repository of a first push if it is absent, in one row of the audit log by the caller's
@@ -163,7 +172,7 @@ class TeamHost:
             found.usage.save()
             found.store.close()
 
-    def _repository(self, name: str) -> _Open:
+    def _repository(self, name: str) -> Open:
         try:
             hosted = self.root.accounts.repository(require_repository_name(name))
         except UsageError:
@@ -172,7 +181,7 @@ class TeamHost:
             raise no_such_repository(name)
         return self._open.get(f"{hosted.id} {name}")
 
-    def _opened(self, key: str) -> _Open:
+    def _opened(self, key: str) -> Open:
         id, name = key.split(" ", 1)
         path = self.root.repository_path(name)
         store = open_store(path, cached=True, pack_files=MAX_PACKS)
@@ -180,7 +189,7 @@ class TeamHost:
         if usage.owing:
             with self._lock:
                 self._owing.add(name)
-        return _Open(id, store, usage)
+        return Open(id, store, usage)
 
 
 class TeamRepository:
@@ -189,7 +198,7 @@ class TeamRepository:
     complete = True
 
     def __init__(
-        self, host: TeamHost, name: str, found: _Open, identity: Identity, role: str, peer: str
+        self, host: TeamHost, name: str, found: Open, identity: Identity, role: str, peer: str
     ) -> None:
         self._found = found
         self.store = found.store
@@ -228,11 +237,20 @@ class TeamRepository:
         detail = {
             "repo": self._name,
             "refs": ref_changes(update.updates),
-            "bytes": self._usage.owed(self.principal),
+            "bytes": self._named_bytes(),
+            **self._remark(update),
         }
         return wire.Judgement(
             operation, by.row(UPDATED, detail), self._usage.settled(self.principal)
         )
+
+    def _named_bytes(self) -> int:
+        """Bytes that the update names and that count for whoever calls."""
+        return self._usage.owed(self.principal)
+
+    def _remark(self, update: wire.Update) -> dict[str, Any]:  # noqa: ARG002 - see BucketRepository
+        """What else the row says."""
+        return {}
 
     def _quotas(self) -> list[Quota]:
         found = self._host.root.accounts.quotas()

@@ -226,18 +226,21 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class HostedRepository:
-    """A repository of the server. `id` is its store's."""
+    """A repository of the server. `id` is its store's; `place` says where in a bucket that is
+    (STATELESS.md)."""
 
     name: str
     id: str
     created_us: int
+    place: str = ""
 
     def encode(self) -> bytes:
-        return encode({"name": self.name, "id": self.id, "created_us": self.created_us})
+        fields = {"name": self.name, "id": self.id, "created_us": self.created_us}
+        return encode({**fields, "place": self.place} if self.place else fields)
 
     @classmethod
     def of(cls, value: dict[str, Any]) -> HostedRepository:
-        return cls(value["name"], value["id"], value["created_us"])
+        return cls(value["name"], value["id"], value["created_us"], value.get("place", ""))
 
 
 def covering(rules: Iterable[ProtectionRule], repo: str, ref: str) -> list[ProtectionRule]:

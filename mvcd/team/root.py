@@ -20,7 +20,7 @@ from mvcd.disk.renames import move_durably
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, NoRepository, UsageError
 from mvcd.store.api import Store
-from mvcd.store.stores import create_store, open_store
+from mvcd.store.stores import create_store, is_bucket, open_store
 from mvcd.team.accounts import Accounts, new_secret
 from mvcd.team.auditlog import By
 from mvcd.team.records import HostedRepository
@@ -85,6 +85,17 @@ def make_private(path: str) -> None:
             cause=f"{error.strerror}; a server's directory must be its own alone (0700)",
             help=f"chown and chmod 700 {path}, or name a new directory: --root DIR",
         ) from None
+
+
+def require_directory(address: str | os.PathLike[str], what: str) -> None:
+    """Raises Failure where a root is in a bucket, which cannot be `what`."""
+    if is_bucket(address):
+        raise Failure(
+            f"{os.fspath(address)} is a bucket, and cannot be {what} here",
+            kind="not-supported",
+            cause="this is for a server's directory",
+            help="copy the bucket, or keep versions of its objects, with its provider's means",
+        )
 
 
 class Root:
@@ -152,6 +163,16 @@ class Root:
     def create_repository(self, by: By, name: str) -> HostedRepository:
         """An empty one. Raises Failure(kind="exists"), also where one repository would lie inside another."""
         path = self.repository_path(name)
+        self._require_free(name)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        if not os.path.exists(os.path.join(path, "format")):  # or a creation was cut short here
+            create_store(path).close()
+        with open_store(path) as store:
+            hosted = HostedRepository(name, store.id, by.time_us)
+        self.accounts.add_repository(by, hosted)
+        return hosted
+
+    def _require_free(self, name: str) -> None:
         others = [hosted.name for hosted in self.accounts.repositories()]
         nested = [o for o in others if o.startswith(f"{name}/") or name.startswith(f"{o}/")]
         if name in others or nested:
@@ -160,13 +181,6 @@ class Root:
                 kind="exists",
                 cause="no repository can lie inside another" if nested else None,
             )
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        if not os.path.exists(os.path.join(path, "format")):  # or a creation was cut short here
-            create_store(path).close()
-        with open_store(path) as store:
-            hosted = HostedRepository(name, store.id, by.time_us)
-        self.accounts.add_repository(by, hosted)
-        return hosted
 
     def remove_repository(self, by: By, name: str) -> str:
         """Unlists it, which every call from then on obeys; its files are put aside under the path answered."""
@@ -197,6 +211,9 @@ class Root:
                 help="mvc admin repo list",
             )
         return self.repository_path(name)
+
+    def refresh(self) -> None:
+        """Sees to it that the accounts are told as they are now: here they always are."""
 
     def close(self) -> None:
         self.store.close()

@@ -7,6 +7,7 @@ The server:
     front       calls that wait for messages and readers without a thread
     admission   how many calls there may be, and whose
     uploads     what clients have put and not yet named
+    together    puts of one upload that become durable together
     replies     what updates were answered, for a week
     tidying     what uploads leave, freed
 

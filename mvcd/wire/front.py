@@ -22,6 +22,7 @@ import contextlib
 import contextvars
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -81,6 +82,7 @@ class CallContext:
         self._metadata = tuple(call.invocation_metadata() or ())
         self._peer = call.peer() or ""
         self._identities = call.peer_identities()
+        self.began = time.monotonic()
         self.active = True
         self.status: grpc.Status | None = None
 

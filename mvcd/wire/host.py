@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from mvcd.ids import Digest
 from mvcd.store.api import RefUpdate, Store
@@ -19,6 +19,7 @@ class Caller:
     token: str | None = None
     certificate: tuple[str, ...] = ()  # verified names of a client certificate
     loopback: bool = False
+    began: float | None = None  # when the call did, by `time.monotonic`
 
 
 class Access(Enum):
@@ -40,6 +41,7 @@ class Update:
     author: str
     detail: str
     request_id: str  # hex
+    reply: bytes = b""  # what will be answered when it is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,24 @@ class CallRepository(Protocol):
     def check_update(self, update: Update, missing: Missing) -> Judgement:
         """After everything put rests in the store: names, rights, rules, fast-forward, and the closure of every
         target, each object of it asked of `missing`. Raises AuthError, Conflict, MissingObject, UsageError."""
+
+
+class Everywhere(Protocol):
+    """A CallRepository may be one, too: other servers serve the repository as well. Then nothing is
+    acknowledged that only this server knows of, and what another one answered is found here."""
+
+    def answered(self, request_id: str, *, thoroughly: bool) -> bytes | None:
+        """The `reply` of an update that was done, here or elsewhere. Not `thoroughly` it is found for as long
+        as clients insist."""
+
+    def require_visible(self, ids: Sequence[Digest]) -> None:
+        """Raises StaleReuse unless all objects are where every server finds them."""
+
+
+def everywhere(hosted: CallRepository) -> Everywhere | None:
+    """See `Everywhere`; None where this server alone has the repository."""
+    found: Any = hosted
+    return found if hasattr(hosted, "answered") else None
 
 
 class Host(Protocol):

@@ -13,13 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NoReturn
 
 import grpc
 
 from mvcd import __version__
 from mvcd.codec.encoded import CODEC_FEATURES
-from mvcd.errors import Failure, MvcError, StaleReuse, UsageError
+from mvcd.errors import Failure, MvcError, RemoteUnreachable, StaleReuse, UsageError
 from mvcd.heap import Relief
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.ancestry import between
@@ -33,7 +34,7 @@ from mvcd.wire import limits
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.front import CallContext, Front, Pause
 from mvcd.wire.handlers import SERVICE, handlers
-from mvcd.wire.host import Access, Caller, CallRepository, Host, Update
+from mvcd.wire.host import Access, Caller, CallRepository, Host, Update, everywhere
 from mvcd.wire.ids import AnyId
 from mvcd.wire.lookahead import records_below
 from mvcd.wire.replies import Replies
@@ -237,10 +238,12 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
         with self._opened(request.repo, context, Access.READ) as hosted:
             ids = packed.unpack(request.ids, AnyId, limits.HAS_IDS)
             session = _identifier(request.session, "session") if request.session else b""
-            self.uploads.settle(request.repo, session)
+            alone = everywhere(hosted) is None
+            if alone:
+                self.uploads.settle(request.repo, session)
             frames = self.uploads.announce(request.repo, session) if session else 0
             with self.uploads.known(request.repo, session) as upload:
-                if upload is not None:
+                if upload is not None and alone:
                     gone = set(upload.arrivals.missing(list(ids)))
                     missing = [id in gone for id in ids]
                 else:
@@ -273,12 +276,12 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
                 with self.uploads.using(
                     request.repo, session, hosted.store, hosted.principal
                 ) as upload:
-                    stored, known = upload.put(parse_frame(request.records))
+                    stored, known = upload.put(parse_frame(request.records), everywhere(hosted))
                     frames = self.uploads.frames()
                     if frames <= CROWDED_FRAMES:
                         upload.drain()
                         self._relief.moved(len(request.records))
-            except (Failure, StaleReuse):
+            except (Failure, RemoteUnreachable, StaleReuse):
                 self.uploads.end(request.repo, session)  # it has failed for good: begin anew
                 raise
             return pb.PutReply(stored=stored, known=known, frames=frames)
@@ -288,7 +291,7 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
     ) -> pb.UpdateRefsReply:
         with self._opened(request.repo, context, Access.UPDATE) as hosted:
             update = _update(request)
-            if (reply := self._remembered(hosted.store, request)) is not None:
+            if (reply := self._remembered(hosted, request)) is not None:
                 return reply
             own = not request.session  # nothing was put
             session = (
@@ -303,14 +306,19 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
                 if own or isinstance(error, StaleReuse):
                     self.uploads.end(request.repo, session, named=own)  # own: nothing was put
                 # The first try of this very request may have ended while we worked.
-                if (reply := self._remembered(hosted.store, request)) is not None:
+                if (reply := self._remembered(hosted, request, thoroughly=True)) is not None:
                     return reply
                 raise
             self.uploads.end(request.repo, session, named=True)
             return answer
 
-    def _remembered(self, store: Store, request: pb.UpdateRefsRequest) -> pb.UpdateRefsReply | None:
-        reply = self._replies.find(store, request.request_id)
+    def _remembered(
+        self, hosted: CallRepository, request: pb.UpdateRefsRequest, *, thoroughly: bool = False
+    ) -> pb.UpdateRefsReply | None:
+        reply = self._replies.find(hosted.store, request.request_id)
+        others = everywhere(hosted)
+        if reply is None and others is not None:
+            reply = others.answered(request.request_id.hex(), thoroughly=thoroughly)
         return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
     def _move(
@@ -318,15 +326,14 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
     ) -> pb.UpdateRefsReply:
         """One transaction: refs, operation, audit row, and the reply for whoever asks again."""
         upload.flush()
-        judgement = hosted.check_update(update, upload.arrivals.missing)
         answer = pb.UpdateRefsReply(
             changes=hosted.store.changes() + 1,
             objects=upload.arrivals.objects,
             verified_bytes=upload.arrivals.raw_bytes,
         )
-        remembered = self._replies.rows(
-            hosted.store, request.request_id, answer.SerializeToString()
-        )
+        update = replace(update, reply=answer.SerializeToString())
+        judgement = hosted.check_update(update, upload.arrivals.missing)
+        remembered = self._replies.rows(hosted.store, request.request_id, update.reply)
         upload.arrivals.run(
             lambda work: work.commit(
                 update.updates,
@@ -372,7 +379,7 @@ def caller_of(context: grpc.ServicerContext | CallContext) -> Caller:
     peer = context.peer() or ""
     names = tuple(name.decode("utf-8", "replace") for name in context.peer_identities() or ())
     loopback = peer.startswith(("ipv4:127.", "ipv6:[::1]", "ipv6:%5B::1%5D", "unix:"))
-    return Caller(peer, token, names, loopback)
+    return Caller(peer, token, names, loopback, getattr(context, "began", None))
 
 
 def _visible(hosted: CallRepository, prefix: str) -> dict[str, bytes]:

@@ -18,6 +18,8 @@ from mvcd.errors import Busy, MvcError, UsageError
 from mvcd.store.api import Session, Store
 from mvcd.store.arrivals import Arrivals, Checks
 from mvcd.store.frames import RecordFrame
+from mvcd.wire.host import Everywhere
+from mvcd.wire.together import Together
 
 QUIET_SECONDS = 0.3
 """Seconds without a put after which an upload counts as interrupted and is flushed for others to see."""
@@ -67,8 +69,19 @@ class Upload:
     closed: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, frame: RecordFrame) -> tuple[int, int]:
-        """(objects stored, objects known). Raises what `check_frame` does."""
+    def __post_init__(self) -> None:
+        self._together = Together(self.flush)
+
+    def put(self, frame: RecordFrame, others: Everywhere | None = None) -> tuple[int, int]:
+        """(objects stored, objects known). With `others`, every server finds all of them when this returns.
+        Raises what `check_frame` does, and then what `flush` does."""
+        if others is None:
+            return self._put(frame)
+        counts = self._together.put(len(frame.data), lambda: self._put(frame))
+        others.require_visible([record.id for record, _ in frame.records])
+        return counts
+
+    def _put(self, frame: RecordFrame) -> tuple[int, int]:
         stored = self.arrivals.receive(frame)
         with self.lock:
             self.dirty += len(frame.data)

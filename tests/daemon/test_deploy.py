@@ -22,6 +22,7 @@ from mvcd.daemon.serve.listen import Listen
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy/systemd/mvcd.service"
 SERVER = ROOT / "deploy/systemd/mvcd-server.service"
+BUCKET = ROOT / "deploy/systemd/mvcd-bucket.service"
 PLIST = ROOT / "deploy/launchd/org.mvc.mvcd.plist"
 
 
@@ -47,7 +48,9 @@ def test_stopping_gives_a_save_its_time() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
-@pytest.mark.parametrize("words", [["--user", "verify", UNIT], ["verify", SERVER]])
+@pytest.mark.parametrize(
+    "words", [["--user", "verify", UNIT], ["verify", SERVER], ["verify", BUCKET]]
+)
 def test_systemd_finds_nothing_wrong(tmp_path: Path, words: list[object]) -> None:
     done = subprocess.run(
         ["systemd-analyze", *map(str, words)],
@@ -70,6 +73,13 @@ def stateful_set() -> dict[str, Any]:
     return found
 
 
+def deployment() -> dict[str, Any]:
+    """Of servers over a bucket."""
+    found = yaml("kubernetes/mvcd-bucket.yaml")
+    (found,) = [d for d in found if d["kind"] == "Deployment"]
+    return found
+
+
 def dockerfile() -> dict[str, Any]:
     """The last instruction of each kind, JSON forms parsed."""
     text = (ROOT / "deploy/Dockerfile").read_text().replace("\\\n", " ")
@@ -81,14 +91,20 @@ def dockerfile() -> dict[str, Any]:
 def commands() -> dict[str, list[str]]:
     docker = dockerfile()
     container = stateful_set()["spec"]["template"]["spec"]["containers"][0]
+    over_bucket = deployment()["spec"]["template"]["spec"]["containers"][0]
     return {
         "systemd": unit(SERVER)["Service"]["ExecStart"].split()[1:],
         "Dockerfile": [*docker["ENTRYPOINT"], *docker["CMD"]],
         "kubernetes": [*docker["ENTRYPOINT"], *container["args"]],
+        "systemd, bucket": unit(BUCKET)["Service"]["ExecStart"].split()[1:],
+        "kubernetes, bucket": [*docker["ENTRYPOINT"], *over_bucket["args"]],
     }
 
 
-@pytest.mark.parametrize("way", ["systemd", "Dockerfile", "kubernetes"])
+WAYS = ("systemd", "Dockerfile", "kubernetes", "systemd, bucket", "kubernetes, bucket")
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_each_way_starts_a_server_with_tls_and_probes(way: str) -> None:
     program, *words = commands()[way]
     options = main.parser().parse_args(words)
@@ -100,13 +116,35 @@ def test_each_way_starts_a_server_with_tls_and_probes(way: str) -> None:
     assert Listen.parse(options.http).port == 7480
     assert Listen.parse(options.listen).port == 7443
     assert options.log_format == "json"
+    over_bucket = "bucket" in way
+    assert (options.cache is not None, options.admin_token is not None) == (
+        over_bucket,
+        over_bucket,
+    )
+
+
+def test_servers_over_a_bucket_are_several_and_keep_caches_only() -> None:
+    found = deployment()
+    assert found["spec"]["replicas"] > 1
+    pod = found["spec"]["template"]["spec"]
+    assert all("persistentVolumeClaim" not in volume for volume in pod["volumes"])
+    container = pod["containers"][0]
+    options = main.parser().parse_args(commands()["kubernetes, bucket"][1:])
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert {options.cache, os.path.dirname(options.admin_token)} <= mounted
+    assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert {"name": "MVC_ROOT", "value": options.root} in container["env"]
+    service = unit(BUCKET)["Service"]
+    options = main.parser().parse_args(commands()["systemd, bucket"][1:])
+    assert options.cache == f"/var/cache/{service['CacheDirectory']}"
+    assert os.path.dirname(options.admin_token) == f"/run/{service['RuntimeDirectory']}"
 
 
 def test_each_way_gives_calls_under_way_their_time() -> None:
-    assert float(unit(SERVER)["Service"]["TimeoutStopSec"]) > DRAIN_SECONDS
-    assert (
-        stateful_set()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > DRAIN_SECONDS
-    )
+    for path in (SERVER, BUCKET):
+        assert float(unit(path)["Service"]["TimeoutStopSec"]) > DRAIN_SECONDS
+    for found in (stateful_set(), deployment()):
+        assert found["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > DRAIN_SECONDS
     (compose,) = yaml("compose.yaml")
     assert float(compose["services"]["mvcd"]["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS
 
@@ -114,11 +152,12 @@ def test_each_way_gives_calls_under_way_their_time() -> None:
 def test_nobody_serves_as_root_or_twice() -> None:
     uid = dockerfile()["USER"].split(":")[0]
     assert int(uid) > 0
-    pod = stateful_set()["spec"]["template"]["spec"]
-    assert pod["securityContext"]["runAsUser"] == int(uid)
-    assert pod["securityContext"]["runAsNonRoot"] is True
+    for found in (stateful_set(), deployment()):
+        pod = found["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsUser"] == int(uid)
+        assert pod["securityContext"]["runAsNonRoot"] is True
     assert stateful_set()["spec"]["replicas"] == 1
-    assert unit(SERVER)["Service"]["User"] == "mvc"
+    assert unit(SERVER)["Service"]["User"] == unit(BUCKET)["Service"]["User"] == "mvc"
 
 
 def test_what_the_image_is_built_from_is_there() -> None:
@@ -130,11 +169,12 @@ def test_what_the_image_is_built_from_is_there() -> None:
         assert f"!{name}" in let_in
 
 
-def test_volumes_that_are_mounted_are_declared() -> None:
-    spec = stateful_set()["spec"]
+@pytest.mark.parametrize("found", [stateful_set(), deployment()], ids=["directory", "bucket"])
+def test_volumes_that_are_mounted_are_declared(found: dict[str, Any]) -> None:
+    spec = found["spec"]
     pod = spec["template"]["spec"]
     declared = {v["name"] for v in pod["volumes"]}
-    declared |= {v["metadata"]["name"] for v in spec["volumeClaimTemplates"]}
+    declared |= {v["metadata"]["name"] for v in spec.get("volumeClaimTemplates", ())}
     assert {m["name"] for m in pod["containers"][0]["volumeMounts"]} == declared
     ports = {port["name"] for port in pod["containers"][0]["ports"]}
     probes = [pod["containers"][0][p] for p in ("startupProbe", "livenessProbe", "readinessProbe")]

@@ -71,6 +71,7 @@ _ENGINE: Table = {
         "client/test_bucket_remote": "bucketopening",
         "store/bucket/test_bucket_collect": "moving",
         "store/bucket/test_sealed": "agekey sealing",
+        "team/test_bucketroot": "served",
     },
     "mvcd.store": {
         "client/test_completing": "refnames",
@@ -194,6 +195,7 @@ _NETWORK: Table = {
     },
     "mvcd.team": {
         "hub/test_commits": "teamcore",
+        "team/test_bucketroot": "buckethost doneupdates",
         "team/test_accounts": "auditlog records",
         "team/test_host": "root",
         "team/test_quota": "usage",
@@ -223,6 +225,7 @@ _NETWORK: Table = {
         "daemon/test_deploy": "command",
         "daemon/serve/test_team_server": "remote",
         "daemon/serve/test_ssh": "stdio",
+        "daemon/serve/test_stateless": "inbucket",
         "team/test_seals": "sealing",
     },
 }

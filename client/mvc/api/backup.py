@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mvc.api.public import made_from, public
 from mvcd.daemon.serve import backup as engine
+from mvcd.team.root import require_directory
 
 if TYPE_CHECKING:
     from mvc.api.results import Monitor
@@ -38,6 +39,7 @@ def backup(
     directory."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     source = os.fspath(root or os.environ.get("MVC_ROOT") or ".")
+    require_directory(source, "backed up")
     made = engine.back_up_root(source, os.fspath(target), time=now, monitor=monitor)
     return [public(StoreBackup, copy) for copy in made]
 
@@ -49,5 +51,6 @@ def restore(
     monitor: Monitor | None = None,
 ) -> list[StoreBackup]:
     """Makes the server directory `target`, absent or empty, from a backup, and compares the two."""
+    require_directory(target, "restored to")
     made = engine.restore_root(os.fspath(source), os.fspath(target), monitor=monitor)
     return [public(StoreBackup, copy) for copy in made]

@@ -25,7 +25,7 @@ from mvcd.repo.core.location import find_any
 from mvcd.repo.core.wanted import is_partial
 from mvcd.store.repair import is_store, survey
 from mvcd.store.stores import open_store
-from mvcd.team.root import Root, require_repository_name
+from mvcd.team.root import Root, require_directory, require_repository_name
 
 if TYPE_CHECKING:
     from mvcd.store.repair import Repaired
@@ -178,6 +178,7 @@ def server_plans(
 
     Raises NoRepository, Failure.
     """
+    require_directory(root or os.environ.get("MVC_ROOT") or ".", "repaired")
     path = os.path.abspath(root or os.environ.get("MVC_ROOT") or ".")
     known = _known_ids(path)
     found = dict(_stores_below(path))

@@ -1,6 +1,7 @@
-"""The accounts of a team server, changed on the server itself: what `mvc admin` and `mvc audit` do.
+"""The accounts of a team server, changed where they are: what `mvc admin` and `mvc audit` do.
 
-Works on the server's directory, whether a server runs there or not; a running one obeys at its next call.
+Works on the server's directory or bucket, whether a server runs there or not; a running one obeys at its next
+call.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from mvc.api.audit import AuditEntry, AuditState, check_audit, read_audit
+from mvc.api.credentials import kept_for
 from mvc.api.public import made_from, public
 from mvc.api.results import CollectReport, Monitor, OptimizeReport, VerifyReport
 from mvcd.errors import UsageError
 from mvcd.monitor import Silent
 from mvcd.repo.care.gc import collect_store
 from mvcd.repo.care.optimize import optimize_store
-from mvcd.repo.care.verify import verify_apart
+from mvcd.repo.care.verify import verify_apart, verify_store
+from mvcd.store.stores import is_bucket
 from mvcd.team import records
 from mvcd.team.auditlog import By
 from mvcd.team.roles import Scope
@@ -145,18 +148,19 @@ class HostedRepository:
 
 
 class TeamServer:
-    """The directory of a team server. `root`: its path, else `MVC_ROOT`, else the current directory.
+    """The root of a team server. `root`: the path of a directory or the address of a bucket, else `MVC_ROOT`,
+    else the current directory.
 
     Raises Failure(kind="no-server-root").
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
-        self._root = Root.open(root or os.environ.get("MVC_ROOT") or ".")
+        self._root = _opened(root or os.environ.get("MVC_ROOT") or ".")
         self._accounts = self._root.accounts
 
     @property
     def path(self) -> str:
-        """The directory of the server."""
+        """The directory of the server, or its address in a bucket."""
         return self._root.path
 
     def close(self) -> None:
@@ -316,7 +320,8 @@ class TeamServer:
         return public(HostedRepository, self._root.create_repository(_by(), name))
 
     def remove_repository(self, name: str) -> str:
-        """Unlists a repository at once; returns the directory to which its files were moved."""
+        """Unlists a repository at once; returns the directory to which its files were moved, in a bucket the
+        address at which its objects stay."""
         return self._root.remove_repository(_by(), name)
 
     def gc(
@@ -352,14 +357,17 @@ class TeamServer:
         monitor: Monitor | None = None,
     ) -> VerifyReport:
         """Verifies a repository here, like `Repo.verify`, and its audit log."""
+        monitor = monitor or Silent()
         path = self._root.listed_path(name)
-        report = verify_apart(
-            path,
-            read_data=read_data,
-            sample=sample,
-            monitor=monitor or Silent(),
-            partial=False,
-        )
+        if is_bucket(path):
+            with self._root.open_repository(name) as store:
+                report = verify_store(
+                    store, read_data=read_data, sample=sample, monitor=monitor, partial=False
+                )
+        else:
+            report = verify_apart(
+                path, read_data=read_data, sample=sample, monitor=monitor, partial=False
+            )
         return public(VerifyReport, report)
 
     # ---------------------------------------------------------------- the audit log
@@ -374,7 +382,7 @@ class TeamServer:
         """Follows the chain of an audit log, like `Repo.audit_check`; without `key`, the server's own key
         counts."""
 
-        own = f"{key_path(self._root.path)}.pub"
+        own = f"{key_path(self._root.path)}.pub"  # in a bucket there is none
         own_key = own if os.path.exists(own) else None
         return self._with_log(
             repo, lambda store: check_audit(store, seal, id=store.id, key=key, own=own_key)
@@ -386,6 +394,15 @@ class TeamServer:
         store: Store
         with self._root.open_repository(repo) as store:
             return look(store)
+
+
+def _opened(root: str | os.PathLike[str]) -> Root:
+    if not is_bucket(root):
+        return Root.open(root)
+    from mvcd.team.bucketroot import BucketRoot  # late: start-up
+
+    address = os.fspath(root)
+    return BucketRoot.open(address, kept_for(address))
 
 
 def _by() -> By:

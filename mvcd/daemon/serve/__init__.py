@@ -18,6 +18,7 @@
     web        /healthz /readyz /metrics
     hubserver  clients of the Hugging Face Hub and of Git LFS (mvcd.hub)
     sealing    signed heads of the audit logs, to a place elsewhere
+    inbucket   what a server over a bucket needs of its machine
     lock       one server a directory
     backup     a copy of a server directory while it serves, and the way back
 

@@ -6,13 +6,14 @@ import argparse
 import os
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mvcd.errors import Failure, NoRepository, UsageError
 from mvcd.wire.schemes import GRPC, GRPCS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from mvcd.daemon.notify import Notifier
     from mvcd.daemon.serve.listen import Listen
@@ -50,7 +51,8 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     serve.set_defaults(verb=_serve)
     what = serve.add_argument_group("repositories")
-    what.add_argument("--root", metavar="DIR", help="a team server's directory; made if absent")
+    what.add_argument("--root", metavar="DIR|URL",
+                      help="a team server's directory, or the address of a bucket; made if absent")  # fmt: skip
     what.add_argument(
         "--workspace",
         metavar="DIR",
@@ -92,6 +94,13 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
                        help="the SSH key that signs (DIR/seal.key, made if absent)")  # fmt: skip
     audit.add_argument("--seal-every", metavar="SECONDS", type=float, default=3600.0,
                        help="seconds from one seal to the next (3600)")  # fmt: skip
+    bucket = serve.add_argument_group(
+        "a team server in a bucket (s3://, gs://, az://, bucket+file://)"
+    )
+    bucket.add_argument("--cache", metavar="DIR",
+                        help="a local directory for indexes, which may be deleted")  # fmt: skip
+    bucket.add_argument("--admin-token", metavar="FILE",
+                        help="a local file for the administrator's first token")  # fmt: skip
     life = serve.add_argument_group("process")
     life.add_argument("--drain", metavar="SECONDS", type=float, default=DRAIN_SECONDS,
                       help="time that calls in progress get when the server stops (30)")  # fmt: skip
@@ -178,14 +187,9 @@ def _url(where: Listen, plan: ServerPlan) -> str:
 
 def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifier) -> None:
     from mvcd.daemon.serve.connections import raise_descriptors  # late: start-up
-    from mvcd.daemon.serve.lock import RootLock
-    from mvcd.daemon.serve.remote import Repositories
     from mvcd.team.auditlog import By
-    from mvcd.team.host import TeamHost
-    from mvcd.team.root import Root, make_private
 
-    make_private(os.path.abspath(options.root))
-    with RootLock(options.root), Root.create(options.root) as root:
+    with _root(options) as root:
         secret = root.first_start(By("mvcd", _now_us()))
 
         def started(where: Listen) -> None:
@@ -195,14 +199,7 @@ def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifie
 
         sealing = _sealing(options, root)
         raise_descriptors()  # before the host counts how many stores it may keep open
-        host = TeamHost(root, _now_us, create=options.create)
-        served = Repositories(
-            host,
-            root.path,
-            count=host.repositories,
-            self_test=lambda: _self_test(root),
-            close=host.close,
-        )
+        host, served = _served(root, options.create)
         try:
             if sealing is not None:
                 sealing.start()
@@ -210,6 +207,58 @@ def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifie
         finally:
             if sealing is not None:
                 sealing.end()
+
+
+@contextmanager
+def _root(options: argparse.Namespace) -> Iterator[Root]:
+    """The root, made if absent: a directory for this server alone, or a bucket. Raises UsageError for options
+    that do not go with it."""
+    from mvcd.daemon.serve.lock import RootLock  # late: start-up
+    from mvcd.store.stores import is_bucket
+    from mvcd.team.root import Root, make_private
+
+    if is_bucket(options.root):
+        from mvcd.daemon.serve.inbucket import open_in_bucket, refuse_disk_options  # late: start-up
+
+        refuse_disk_options(hub=options.hub, seal_to=options.seal_to, seal_key=options.seal_key)
+        with open_in_bucket(
+            options.root, cache=options.cache, token_file=options.admin_token
+        ) as root:
+            yield root
+        return
+    if options.cache is not None or options.admin_token is not None:
+        raise UsageError("--cache and --admin-token go with the address of a bucket")
+    make_private(os.path.abspath(options.root))
+    with RootLock(options.root), Root.create(options.root) as root:
+        yield root
+
+
+def _served(root: Root, create: Sequence[str]) -> tuple[TeamHost, Repositories]:
+    """A root's repositories, as something to serve."""
+    from mvcd.daemon.serve.inbucket import BucketWatch  # late: start-up
+    from mvcd.daemon.serve.remote import Repositories
+    from mvcd.team.buckethost import BucketHost
+    from mvcd.team.bucketroot import BucketRoot
+    from mvcd.team.host import TeamHost
+
+    if isinstance(root, BucketRoot):
+        host: TeamHost = BucketHost(root, _now_us, create=create)
+        return host, Repositories(
+            host,
+            root.options["cache"],
+            count=host.repositories,
+            self_test=root.store.self_test,
+            close=host.close,
+            problem=BucketWatch(root.store).problem,
+        )
+    host = TeamHost(root, _now_us, create=create)
+    return host, Repositories(
+        host,
+        root.path,
+        count=host.repositories,
+        self_test=lambda: _self_test(root),
+        close=host.close,
+    )
 
 
 def _hub(options: argparse.Namespace, plan: ServerPlan, host: TeamHost) -> Beside | None:

@@ -24,10 +24,12 @@ class Repositories:
         count: Callable[[], int],
         self_test: Callable[[], None],
         close: Callable[[], None],
+        problem: Callable[[], str | None] = lambda: None,
     ) -> None:
         self.directory = directory
         self.repositories = count
         self.self_test = self_test
+        self.problem = problem
         self._close = close
         self._remote = RemoteService(_named(host))
 

@@ -40,6 +40,9 @@ class ServedHost(Protocol):
     def self_test(self) -> None:
         """Raises MvcError when it could not serve."""
 
+    def problem(self) -> str | None:
+        """Why calls are not welcome just now, as far as the host knows; None if they are."""
+
     def end_streams(self) -> None:
         """Streams without an end (WatchRefs) end now, so that a drain need not wait for them."""
 
@@ -156,6 +159,8 @@ class ServerRun:
             return self._state
         if self._disk_free() < LOW_DISK_BYTES:
             return "the disk is full"
+        if (problem := self._served.problem()) is not None:
+            return problem
         return None if self._probe is None else self._probe.problem()
 
     def _disk_free(self) -> float:

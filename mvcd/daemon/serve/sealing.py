@@ -79,6 +79,7 @@ class Sealing:
         return len(lines)
 
     def _stores(self) -> Iterator[tuple[str, Store]]:
+        self._root.refresh()
         yield seals.ACCOUNTS, self._root.store
         for hosted in self._root.accounts.repositories():
             try:

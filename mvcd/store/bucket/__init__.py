@@ -19,6 +19,7 @@ Their parts:
 The store there (BUCKET.md):
     bucketopening  one opened or made by its address
     bucket_store  the store
+    served      the same as a server has it open beside other servers
     bucketparts  its parts: state, index, packs; what swaps do
     bucketstate, swapping  the one object that is swapped | how it is
     bucket_session, packing  objects sent, then refs | packs on their way

@@ -48,6 +48,7 @@ class BlobPacks:
         self._named = named
         self._held = held
         self._lost = lost
+        self.kept_blocks = KEPT_BLOCKS
         self._lock = threading.Lock()
         self._blocks: OrderedDict[_Key, Future[bytes]] = OrderedDict()
         self._ahead: dict[int, tuple[int, int]] = {}
@@ -115,7 +116,7 @@ class BlobPacks:
             self._fetch(pack, ranges)
         blocks = {key: future.result() for key, future in found.items()}
         with self._lock:
-            while len(self._blocks) > KEPT_BLOCKS:
+            while len(self._blocks) > self.kept_blocks:
                 self._blocks.popitem(last=False)
         return blocks
 

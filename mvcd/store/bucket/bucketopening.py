@@ -15,6 +15,7 @@ from mvcd.store.bucket.bucket_store import GRACE_SECONDS, BucketStore
 from mvcd.store.bucket.options import NAMES
 from mvcd.store.bucket.probe import probe
 from mvcd.store.bucket.sealing import has_key, seal, unsealed
+from mvcd.store.bucket.served import ServedStore
 from mvcd.store.bucket.swapping import StateHead
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
@@ -32,6 +33,51 @@ def open_store_in(
             return store
         used = {**used, **told}
         store.close()
+
+
+def open_served_in(
+    url: str, options: Mapping[str, str], *, begin: str | None, probed: bool
+) -> ServedStore:
+    """See `stores.open_served`."""
+    used = _of_buckets(options)
+    while True:
+        store = _served(url, used, options, begin, probed=probed)
+        told = store.state.options
+        if all(used.get(name) == value for name, value in told.items()):
+            return store
+        used = {**used, **told}
+        store.close()
+
+
+def _served(
+    url: str,
+    used: Mapping[str, str],
+    options: Mapping[str, str],
+    begin: str | None,
+    *,
+    probed: bool,
+) -> ServedStore:
+    if begin is not None:
+        _make_below(begin, url)
+    grace, cache = options.get("grace"), options.get("cache")
+    seconds = GRACE_SECONDS if grace is None else _seconds(grace)
+    blobs = open_blobs(url, used)
+    try:
+        return ServedStore.open(blobs, cache=cache, grace_seconds=seconds)
+    except Failure as error:
+        blobs.close()
+        if begin is None or error.kind != "no-store":
+            raise
+    except BaseException:
+        blobs.close()
+        raise
+    found = used if probed else probe(url, used).options
+    return ServedStore.born(
+        lambda: open_blobs(url, {**used, **found}),
+        {name: value for name, value in found.items() if name == "etags"},
+        cache=cache,
+        grace_seconds=seconds,
+    )
 
 
 def create_store_in(url: str) -> BucketStore:
@@ -127,6 +173,13 @@ def _make_directory(url: str) -> None:
     path = directory_of(url)
     if path is not None and os.path.isdir(os.path.dirname(path)):
         make_directories(path)
+
+
+def _make_below(root: str, url: str) -> None:
+    """Makes the directories of an address below a root: the root's own last one too, and none above it."""
+    top, path = directory_of(root), directory_of(url)
+    if top is not None and path is not None and os.path.isdir(os.path.dirname(top)):
+        make_directories(path, 0o700)
 
 
 def _seconds(text: str) -> float:

@@ -209,6 +209,25 @@ class RunIndex:
         return Applied(generation, epoch, write, frozenset(runs))
 
 
+def trim(directory: str, most_bytes: int) -> None:
+    """See `stores.trim_indexes`."""
+    found: list[tuple[float, int, str]] = []
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            files = [
+                os.path.join(path, name) for path, _, names in os.walk(entry.path) for name in names
+            ]
+            with suppress(FileNotFoundError):
+                size = sum(os.stat(file).st_blocks * 512 for file in files)
+                found.append((entry.stat().st_mtime, size, entry.path))
+    left = sum(size for _, size, _ in found)
+    for _, size, path in sorted(found):
+        if left <= most_bytes:
+            return
+        shutil.rmtree(path, ignore_errors=True)
+        left -= size
+
+
 def _opened_in(path: str) -> Index:
     """A damaged one is made anew. Raises OSError, MvcError."""
     os.makedirs(path, mode=0o700, exist_ok=True)
@@ -221,6 +240,8 @@ def _opened_in(path: str) -> Index:
     if found.read_only:
         found.release()
         raise PermissionError(path)
+    with suppress(OSError):
+        os.utime(os.path.dirname(path))  # used now: `trim` takes others first
     return found
 
 

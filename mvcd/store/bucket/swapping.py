@@ -84,6 +84,8 @@ class StateHead:
                 f"the store in {self._blobs.url} is gone", kind="no-store",
                 cause="somebody deleted its object 'refs' while it was used",
             ) from None  # fmt: skip
+        if tag == self._tag:
+            return self.state  # no state comes twice, so no tag does
         state = decode_state(data)
         if state.id != self.state.id:
             raise Failure(

@@ -57,6 +57,9 @@ class Echo:
 
     def self_test(self) -> None: ...
 
+    def problem(self) -> str | None:
+        return None
+
     def end_streams(self) -> None:
         self.ended.append("streams")
 

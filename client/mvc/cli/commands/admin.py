@@ -11,9 +11,9 @@ from mvc.cli.commands import admin_accounts, admin_backup, admin_repair, admin_s
 def command() -> None:
     """Manage the accounts and repositories of a team server, on the server itself.
 
-    Works on the server's directory (--root, MVC_ROOT, or the current directory), whether or not a server runs
-    there. A running server obeys from its next call on. Each change is a row of the audit log (mvc audit log).
-    On a server, mvcd admin does the same.
+    Works on the server's directory or the address of its bucket (--root, MVC_ROOT, or the current directory),
+    whether or not a server runs there. A running server obeys from its next call on. Each change is a row of
+    the audit log (mvc audit log). On a server, mvcd admin does the same.
 
     \b
     mvc admin user add ada

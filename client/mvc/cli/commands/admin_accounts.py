@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 ROLES = ("read", "append", "write", "maintain", "admin")
 
 root_option = click.option(
-    "--root", metavar="DIR", envvar="MVC_ROOT", help="The server's directory. [env: MVC_ROOT]"
+    "--root",
+    metavar="DIR|URL",
+    envvar="MVC_ROOT",
+    help="The server's directory, or its address in a bucket. [env: MVC_ROOT]",
 )
 repos_option = click.option(
     "--repos", default="**", metavar="GLOB", help="Which repositories. [default: all]"

@@ -130,7 +130,7 @@ def repo_add(face: Face, name: str, root: str | None) -> None:
 @root_option
 @click.pass_obj
 def repo_remove(face: Face, name: str, root: str | None) -> None:
-    """Unlist the repository NAME at once; its files are moved aside, not deleted."""
+    """Unlist the repository NAME at once; its files are put aside, not deleted."""
     with server(root) as team:
         aside = team.remove_repository(name)
     if face.json:

@@ -12,8 +12,8 @@ from mvc.cli.screens import admin as screen
 
 _ROOT = click.option(
     "--root",
-    metavar="DIR",
-    help="Read the log of the team server in DIR: of its accounts, or with --repo of a repository.",
+    metavar="DIR|URL",
+    help="Read a team server's log, in a directory or a bucket: of its accounts, or of --repo.",
 )
 _REPO = click.option("--repo", metavar="NAME", help="With --root: read the log of this repository.")
 
