@@ -186,6 +186,24 @@ def test_answers_are_found_by_all_for_a_week(servers: Servers) -> None:
     assert weeks.find(first, "ada", NOW + doneupdates.KEPT_US + 1, thoroughly=True) is None
 
 
+def test_of_servers_that_make_a_repository_at_once_one_does(servers: Servers) -> None:
+    """Another one finds it, and both serve the same."""
+    servers.roots[0].accounts.set_grant(BY, "ada", Scope(role=Role.MAINTAIN))
+    hosts = [BucketHost(root, lambda: NOW, create=["new-*"]) for root in servers.roots]
+
+    def make(host: BucketHost, name: str) -> str:
+        return host.open(name, Caller("unix:", servers.token), Access.CREATE).repo_id
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(3):
+            ids = list(pool.map(lambda host, name=f"new-{number}": make(host, name), hosts))
+            assert ids[0] == ids[1]
+    for host in hosts:
+        host.close()
+    listed = [one.name for one in servers.roots[1].accounts.repositories()]
+    assert listed == ["iris", "new-0", "new-1", "new-2"]
+
+
 # -------------------------------------------------------------------- quotas, collections
 
 

@@ -14,6 +14,7 @@ from mvc.api.team import TeamServer
 from mvcd.daemon.serve.sealing import Sealing
 from mvcd.errors import Failure, UsageError
 from mvcd.team import seals
+from mvcd.team.bucketroot import BucketRoot
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
 from tests.daemon.serve.servers import Server
@@ -52,6 +53,23 @@ def test_a_log_that_only_grew_holds(tmp_path: Path, kept: Path) -> None:
     assert verify(tmp_path / "root").sealed == 0
     assert kept.stat().st_mode & 0o077 == 0
     assert json.loads(kept.read_text())["log"] == "accounts"
+
+
+def test_the_logs_of_a_bucket_are_sealed_as_they_are_now(tmp_path: Path) -> None:
+    url = f"bucket+file://{tmp_path / 'bucket'}"
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True
+    )
+    with BucketRoot.create(url) as root, BucketRoot.open(url) as other:
+        sealing = Sealing(root, str(tmp_path / "seals"), key=str(tmp_path / "key"))
+        other.accounts.add_user(BY, "ada")
+        other.create_repository(BY, "r")
+        assert sealing.seal() == 1
+        other.accounts.add_user(BY, "bob")  # by another server
+        assert sealing.seal() == 1
+    with TeamServer(url) as team:
+        state = team.verify_audit(seal=str(tmp_path / "seals"), key=str(tmp_path / "key.pub"))
+        assert (state.ok, state.rows, state.sealed) == (True, 3, 3)
 
 
 def test_a_tail_that_was_cut_off(tmp_path: Path, kept: Path) -> None:
