@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 
 import pytest
 from hypothesis import given, settings
@@ -246,7 +245,7 @@ def test_signed_only(pushed: Pushed, tmp_path) -> None:
         push(judge, move, signature(other))
     push(judge, move, signature(key))
     push(judge, RefUpdate("heads/other", None, pushed.v2))
-    misfiled = dataclasses.replace(signature(key), name=signature(other).name)
+    misfiled = signature(key)._replace(name=signature(other).name)
     with pytest.raises(UsageError) as bad:
         push(judge, misfiled)
     assert bad.value.kind == "bad-value"
