@@ -219,7 +219,7 @@ def test_real_bash(here: Path, tmp_path: Path, line: str, current: str, expected
 
 FREE = set(
     "NAME VALUE MAIL KEY TEXT AGE DATE DIGEST GLOB ID N NUMBER PREFIX REFS REGISTRY SECONDS SHARE SIZE "
-    "CERTIFICATE URI USER WHEN X NEW OLD".split()
+    "CERTIFICATE URI USER WHEN X NEW OLD RECIPIENT".split()
 )
 """What nobody can guess, or what stands for a name that `_PLACES` tells."""
 

@@ -89,7 +89,7 @@ def among(modules: set[str], unwanted: tuple[str, ...]) -> list[str]:
         (("log", "--oneline"), 165, READING),
         (("show",), 185, FILES),
         (("diff",), 195, FILES),
-        (("commit", "--allow-empty", "-m", "none"), 225, ("mvcd.inspect.tensorreaders", "rich")),
+        (("commit", "--allow-empty", "-m", "none"), 230, ("mvcd.inspect.tensorreaders", "rich")),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) and len(value) < 5 else "",
 )

@@ -104,7 +104,7 @@ def test_the_picture(mvc: Mvc, trained: Path) -> None:
 
 
 def test_a_picture_of_unknown_kind_is_refused_before_any_work(mvc: Mvc, trained: Path) -> None:
-    assert ".png or .html" in mvc("diff", "--plot", "change.gif", code=2).err
+    assert ".png, .svg or .html" in mvc("diff", "--plot", "change.gif", code=2).err
 
 
 def test_a_picture_that_cannot_be_written(mvc: Mvc, trained: Path) -> None:

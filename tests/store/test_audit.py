@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import shutil
 
 import pytest
@@ -40,8 +39,8 @@ def test_every_forgery_of_one_row_is_found(data, draw):
     forgeries = [
         rows[:at] + rows[at + 1 :],
         [*rows[: at + 1], *rows[at:]],
-        [*rows[:at], dataclasses.replace(rows[at], data=rows[at].data + b"!"), *rows[at + 1 :]],
-        [*rows[:at], dataclasses.replace(rows[at], previous=bytes(31) + b"!"), *rows[at + 1 :]],
+        [*rows[:at], rows[at]._replace(data=rows[at].data + b"!"), *rows[at + 1 :]],
+        [*rows[:at], rows[at]._replace(previous=bytes(31) + b"!"), *rows[at + 1 :]],
     ]
     for forged in forgeries:
         assert list(problems(forged, head))

@@ -70,7 +70,7 @@ _ENGINE: Table = {
         " merging runindex blobpacks logsegments bucket_check",
         "client/test_bucket_remote": "bucketopening",
         "store/bucket/test_bucket_collect": "moving",
-        "store/bucket/test_sealed": "agekey sealing",
+        "store/bucket/test_sealed": "agekey bucketseal",
         "team/test_bucketroot": "served",
     },
     "mvcd.store": {

@@ -76,8 +76,8 @@ def wire(monkeypatch: pytest.MonkeyPatch) -> Any:
     def put(fail_at: int = 0) -> list[Counting]:
         made: list[Counting] = []
 
-        def connect(*arguments: Any) -> Any:
-            made.append(Counting(real(*arguments), fail_at))
+        def connect(*arguments: Any, **named: Any) -> Any:
+            made.append(Counting(real(*arguments, **named), fail_at))
             return made[-1]
 
         monkeypatch.setattr(connecting, "connect", connect)

@@ -19,6 +19,7 @@ from mvcd.repo.core.remotes import Remote, Secret, absolute, remote, remotes
 from mvcd.repo.records.refs import HEADS, REMOTES, tracking_name
 from mvcd.repo.share.fetching import connected
 from mvcd.store.api import RefUpdate
+from mvcd.store.stores import seal_bucket
 from mvcd.wire.schemes import Carrier, scheme_of
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,99}")
@@ -68,8 +69,6 @@ def encrypt_remote(core: Core, name: str, recipients: Sequence[str]) -> bool:
     """Seals the bucket of a remote to public keys, or gives a sealed one these instead; from then on nothing
     goes there in the clear. Returns True for one that was empty. Raises UsageError for a remote that is no
     bucket, and what `seal_bucket` does."""
-    from mvcd.store.stores import seal_bucket  # late: start-up
-
     with core.lock.hold():
         found = _existing(core.config, name)
         if scheme_of(found.url).carrier is not Carrier.BUCKET:

@@ -30,7 +30,7 @@ The store there (BUCKET.md):
     bucket_check  every invariant
 
 Where whoever has the bucket is to read nothing in it (SEALED.md):
-    sealing     which are so, and how one becomes so
+    bucketseal  which are so, and how one becomes so
     sealed      objects encrypted and decrypted
     agekey      the bucket's key, for people's age or SSH keys
 """

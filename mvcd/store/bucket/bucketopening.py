@@ -12,9 +12,9 @@ from mvcd.store.api import ObjectReader
 from mvcd.store.bucket.addresses import directory_of, open_blobs
 from mvcd.store.bucket.blobs import Blobs
 from mvcd.store.bucket.bucket_store import GRACE_SECONDS, BucketStore
+from mvcd.store.bucket.bucketseal import has_key, seal, unsealed
 from mvcd.store.bucket.options import NAMES
 from mvcd.store.bucket.probe import probe
-from mvcd.store.bucket.sealing import has_key, seal, unsealed
 from mvcd.store.bucket.served import ServedStore
 from mvcd.store.bucket.swapping import StateHead
 

@@ -20,7 +20,7 @@ from mvcd.store.bucket.bucketstate import SEALED_MAGIC
 KEY_BYTES = 32
 _BLOCK_BYTES = 16
 _NONCE_BYTES = 12
-_HASH_DIGITS = 64
+_HASH_CHARACTERS = 64
 
 
 class SealedBlobs:
@@ -43,7 +43,7 @@ class SealedBlobs:
         if data.startswith(SEALED_MAGIC):
             return self._opened(name, data), tag
         digest = name.rpartition("/")[2]
-        if len(digest) != _HASH_DIGITS:
+        if len(digest) != _HASH_CHARACTERS:
             raise _changed(name, "it is not encrypted, as it was")
         plain = self._crypted(name, data, 0)
         if blake3(plain).hexdigest() != digest:

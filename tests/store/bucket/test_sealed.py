@@ -21,9 +21,9 @@ from mvcd.errors import AuthError, Failure, IntegrityError, UsageError
 from mvcd.ids import ChunkId
 from mvcd.store.bucket.agekey import IDENTITY_VARIABLE, unwrap, wrap
 from mvcd.store.bucket.bucket_store import BucketStore
+from mvcd.store.bucket.bucketseal import seal, unsealed
 from mvcd.store.bucket.indexrun import object_name
 from mvcd.store.bucket.sealed import SealedBlobs
-from mvcd.store.bucket.sealing import seal, unsealed
 from tests.store.contract import StoreContract
 from tests.store.objects import mark_values
 from tests.support.simulated import Bucket

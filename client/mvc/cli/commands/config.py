@@ -49,8 +49,18 @@ def command() -> None:
                              your certificate for its server, and its key
     remote.NAME.insecure     talk to it without TLS [false]
     remote.NAME.grace        how long mvc gc --remote waits in a bucket [1d]
-    remote.NAME.endpoint, remote.NAME.region, remote.NAME.profile
-                             where a bucket is, and whose keys are used
+    remote.NAME.endpoint, remote.NAME.region, remote.NAME.profile,
+    remote.NAME.account      where a bucket is, and whose keys are used
+    remote.NAME.encrypt      only an encrypted bucket will do [false]
+    remote.NAME.identity     your private key, for an encrypted bucket
+                             [~/.ssh/id_ed25519]
+    remote.NAME.encryption, remote.NAME.kms-key
+                             how the bucket encrypts by itself
+    remote.NAME.etags        how tags are sent to the bucket [quoted]
+    remote.NAME.virtual-hosted, remote.NAME.allow-http,
+    remote.NAME.anonymous, remote.NAME.requester-pays
+                             how the bucket is spoken to [false]
+    remote.NAME.bulk-delete  delete many objects at once [true]
     partial.remote           where content comes from that a clone left out
                              [origin]
     """

@@ -6,6 +6,9 @@ ENVIRONMENT = {
     "DOCKER_CONFIG": (
         "Directory of config.json, where mvc oci finds logins for registries. [default: ~/.docker]"
     ),
+    "MVC_AGE_IDENTITY": (
+        "File of your private age or SSH key, which opens encrypted buckets. [default: ~/.ssh/id_ed25519]"
+    ),
     "MVC_AUTHOR": "Author of new versions, as 'NAME <MAIL>'; overrides user.name and user.email.",
     "MVC_CONFIG": "File of your own settings. Empty: none is read.",
     "MVC_DEBUG": "Set: errors show a Python traceback, and a fault of the system its signal.",
