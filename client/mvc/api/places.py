@@ -91,15 +91,21 @@ class Place:
         raise AssertionError("unreachable")
 
     def _require_branch(self, name: str) -> None:
-        if name in {found.name for found in self.repo.branches()}:
+        if self._is_branch(name):
             return
-        with contextlib.suppress(Failure):
+        try:
             self.repo.resolve(name)
+        except Failure:
+            return
+        if not self._is_branch(name):  # it may have been made since, by another writer
             raise UsageError(
                 f"{name} is no branch, and nothing else can be written",
                 kind="not-a-branch",
                 help="write to a branch; one that is not there yet is made",
             )
+
+    def _is_branch(self, name: str) -> bool:
+        return name in {found.name for found in self.repo.branches()}
 
     def _forget_unsent(self, branch: str, theirs: str | None) -> None:
         """Drops versions here that did not get to the remote before somebody else's did."""
