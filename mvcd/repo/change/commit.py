@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -128,14 +128,20 @@ def commit(
     cannot sign: no version is there then.
     """
     with core.lock.hold():
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                return _commit(core, message, context, trigger, allow_empty, signer)
-            except (StaleReuse, Failure) as error:
-                moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
-                if not moved or attempt == _MAX_ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+        return tried_again(lambda: _commit(core, message, context, trigger, allow_empty, signer))
+
+
+def tried_again(save: Callable[[], CommitResult]) -> CommitResult:
+    """Returns what `save` does. It begins anew when a collection took what it relied on, or a file went away
+    while it was read; a few times at most."""
+    for attempt in range(_MAX_ATTEMPTS):
+        try:
+            return save()
+        except (StaleReuse, Failure) as error:
+            moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
+            if not moved or attempt == _MAX_ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
 
 
 def _commit(

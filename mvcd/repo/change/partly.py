@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mvcd.errors import Failure, StaleReuse
+from mvcd.errors import Failure
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Trigger, Version
 from mvcd.repo.change import commit
@@ -30,9 +30,6 @@ from mvcd.store.api import Session
 if TYPE_CHECKING:
     from mvcd.repo.change.signing import Signer
 
-_MAX_ATTEMPTS = 3
-"""Tries when a collection takes away what was to be reused, or a file goes before it is read."""
-
 
 def commit_some(
     core: Core,
@@ -48,14 +45,7 @@ def commit_some(
     """
     wanted = [relative(core.root, path) for path in paths]
     with core.lock.hold():
-        for attempt in range(_MAX_ATTEMPTS):
-            try:
-                return _commit(core, message, wanted, context, signer)
-            except (StaleReuse, Failure) as error:
-                moved = isinstance(error, StaleReuse) or error.kind == "vanished-file"
-                if not moved or attempt == _MAX_ATTEMPTS - 1:
-                    raise
-        raise AssertionError("unreachable")
+        return commit.tried_again(lambda: _commit(core, message, wanted, context, signer))
 
 
 def _commit(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from typing import TypeVar
 
 from mvcd.disk.directories import make_directories
 from mvcd.errors import Failure, UsageError
@@ -18,6 +19,8 @@ from mvcd.store.bucket.probe import probe
 from mvcd.store.bucket.served import ServedStore
 from mvcd.store.bucket.swapping import StateHead
 
+S = TypeVar("S", bound=BucketStore)
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -25,23 +28,24 @@ def open_store_in(
     url: str, options: Mapping[str, str], *, nearby: ObjectReader | None = None, begin: bool = False
 ) -> BucketStore:
     """See `stores.open_bucket`."""
-    used = _of_buckets(options)
-    while True:
-        store = _opened(url, used, options, nearby, begin=begin)
-        told = store.state.options
-        if all(used.get(name) == value for name, value in told.items()):
-            return store
-        used = {**used, **told}
-        store.close()
+    return _as_it_says(
+        lambda used: _opened(url, used, options, nearby, begin=begin), _of_buckets(options)
+    )
 
 
 def open_served_in(
     url: str, options: Mapping[str, str], *, begin: str | None, probed: bool
 ) -> ServedStore:
     """See `stores.open_served`."""
-    used = _of_buckets(options)
+    return _as_it_says(
+        lambda used: _served(url, used, options, begin, probed=probed), _of_buckets(options)
+    )
+
+
+def _as_it_says(open: Callable[[Mapping[str, str]], S], used: Mapping[str, str]) -> S:
+    """A store opened with the options that it says itself how to be reached; they come before those given."""
     while True:
-        store = _served(url, used, options, begin, probed=probed)
+        store = open(used)
         told = store.state.options
         if all(used.get(name) == value for name, value in told.items()):
             return store
