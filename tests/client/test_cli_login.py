@@ -83,6 +83,15 @@ def test_what_the_server_does_not_take_is_not_kept(mvc: Mvc, team: Team, tmp_pat
     assert not kept(tmp_path).exists()
 
 
+def test_the_name_of_a_remote_stands_for_its_address(mvc: Mvc, team: Team) -> None:
+    mvc("init")
+    mvc("remote", "add", "origin", f"{team.url}/team/iris")
+    assert "write in team/iris" in mvc("login", "origin", input=team.token).out
+    assert "write in team/iris" in mvc("whoami", "origin").out
+    assert mvc("logout", "origin").out == "Logged out.\n"
+    assert "there is no remote 'orign'" in mvc("whoami", "orign", code=1).err
+
+
 def test_a_revoked_token_is_told(mvc: Mvc, team: Team) -> None:
     mvc("login", team.url, input=team.token)
     team.root.accounts.revoke_token(BY, team.id)

@@ -102,6 +102,15 @@ class RemoteVerbs(Opened):
 
         return tuple(remotes.remotes(self.config).values())
 
+    def remote(self, name: str | None = None) -> Remote:
+        """Looks up a remote by its name, by default origin or the only one; an address stands for itself.
+
+        Raises Failure: kind "unknown-remote".
+        """
+        from mvcd.repo.core import remotes  # late: start-up
+
+        return remotes.remote(self.config, name)
+
     def add_remote(
         self, name: str, url: str, *, options: Mapping[str, str] | None = None
     ) -> Remote:
