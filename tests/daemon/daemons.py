@@ -88,10 +88,11 @@ class Daemon:
 
     def reader(self) -> int:
         """The process that makes versions of what was captured."""
-        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        for pid in [int(pid) for task in tasks for pid in task.read_text().split()]:
-            if b"read" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
-                return pid
+        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # the thread, or its child, ended
+                for pid in map(int, task.read_text().split()):
+                    if b"read" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                        return pid
         raise AssertionError("no reader")
 
     def log(self) -> str:
