@@ -95,7 +95,8 @@ class Taking:
         self._inodes: dict[str, tuple[int, int]] = {}
 
     def load(self) -> None:
-        """What a daemon before took; it is due at once. Called once, before anything else."""
+        """What a daemon before took; it is due at once. Called before anything else, until it succeeds.
+        Raises OSError."""
         now = self._clock()
         self._queued = [_Queued(capture, now, now) for capture in self.captures.queued()]
         for capture in self.captures.held():

@@ -177,15 +177,17 @@ def test_a_reader_that_is_killed_is_started_again(daemon: Daemon, bench: Bench) 
 def test_a_version_by_hand_comes_after_what_was_captured(daemon: Daemon, bench: Bench) -> None:
     """A capture is older: on top of it, it would bring an old state back."""
     with daemon.reader_stopped(bench) as go_on:
-        with daemon.block(bench, "c"):
+        with daemon.block(bench, "c") as end:
             bench.write({"c/w.safetensors": shard(1, LARGE)})
+            assert os.path.isdir(bench.path(f".mvc/captures/{end():08d}")), daemon.log()
         os.unlink(bench.path("c/w.safetensors"))  # so that the next one is another file
         bench.write({"c/w.safetensors": shard(2, LARGE)})
         daemon.kill()
         go_on()
     with mvc.Repo(bench.root, author="Ada <ada@example.org>") as repo:
         repo.commit("by hand")
-    assert [v.version.message.partition("\n")[0] for v in versions(bench)][-1] == "by hand"
+    messages = [v.version.message.partition("\n")[0] for v in versions(bench)]
+    assert (len(messages), messages[-1]) == (4, "by hand"), daemon.log()
     assert [content(bench, "c/w.safetensors", f"v{n}") for n in (3, 4)] == [
         shard(n, LARGE) for n in (1, 2)
     ]

@@ -169,7 +169,10 @@ class Captures:
     # ---------------------------------------------------------------- looking
 
     def queued(self) -> list[Capture]:
-        """In the order in which they were taken. What cannot be read is removed (a power cut left it so)."""
+        """In the order in which they were taken. What a power cut left without a whole document is removed.
+
+        Raises OSError when one cannot be read now: what comes after it must not become a version first.
+        """
         return list(self._load(""))
 
     def held(self) -> list[Capture]:
@@ -246,7 +249,7 @@ def _document(capture: Capture) -> dict[str, Any]:
 
 
 def _read(place: str) -> Capture:
-    """Raises CorruptObject, FileNotFoundError."""
+    """Raises CorruptObject for what a power cut left, OSError for what cannot be read now and may be whole."""
     path = os.path.join(place, DOCUMENT)
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
@@ -264,9 +267,7 @@ def _read(place: str) -> Capture:
             Maker(tuple(found["command"]), found["python"], found["directory"]),
             int(found["ahead"]),
         )
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise CorruptObject(f"{path} cannot be read", cause=str(error)) from None
 
 
