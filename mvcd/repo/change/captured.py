@@ -276,7 +276,11 @@ class _Save:
         settled = {p: CandidateOutcome.CLEAN for p, stat in taken.items() if shown.get(p) == stat}
         missing = set(now.scan.vanished).difference(self._capture.gone)
         unseen = {p for p in taken.keys() - shown.keys() if not now.scan.unreadable.above(p)}
-        clean = {p for p in unseen if os.path.lexists(os.path.join(self._core.root, p))}
+        clean = {
+            p
+            for p in unseen.union(self._capture.gone).difference(shown)
+            if os.path.lexists(os.path.join(self._core.root, p))
+        }
         if self._edits(clean, head, snapshot):
             return (
                 CacheRows()

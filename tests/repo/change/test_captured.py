@@ -322,6 +322,22 @@ def test_a_lost_cache_costs_nothing(bench: Bench) -> None:
     assert [c.path for c in bench.repo.status().deleted] == ["y"]
 
 
+def test_what_came_back_and_was_saved_by_hand_is_shown_where_a_capture_takes_it_away(
+    bench: Bench,
+) -> None:
+    """However long ago it came: its row in the cache says that it is as the version by hand has it."""
+    bench.save({"x": "1"})
+    bench.write({"b": "b"})
+    capture = take(bench, "b", gone=["a"])
+    bench.write({"a": "a"})
+    bench.commit()
+    while bench.repo.look().scan.candidates:
+        bench.repo.status()  # until the stamps are old enough to prove something
+    save(bench, capture)
+    assert saved(bench) == {"x": b"1", "b": b"b"}
+    assert [c.path for c in bench.repo.status().added] == ["a"]
+
+
 # -------------------------------------------------------------------- the directory
 
 
