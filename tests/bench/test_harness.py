@@ -101,6 +101,7 @@ def test_run_counts_cpu_and_memory_of_the_child(tmp_path: Path) -> None:
     assert cost.peak > 64 << 20
 
 
+@pytest.mark.thorough
 def test_settling_leaves_no_trace_in_the_peak_of_what_follows(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", "pass"]
     before = measure.run(argv, cwd=tmp_path, env=ENV).peak
@@ -212,6 +213,7 @@ def test_each_script_says_what_it_measures_wherever_it_is_called(script: Path) -
         assert done.stdout.startswith("usage: ")
 
 
+@pytest.mark.thorough
 def test_a_script_runs_as_a_program(tmp_path: Path) -> None:
     """As a person starts it, from anywhere; its scratch directory is gone afterwards."""
     argv = [sys.executable, str(_HERE / "bench_start.py"), "--json", "--rounds=1"]

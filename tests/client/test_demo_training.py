@@ -299,6 +299,7 @@ class TestRun:
             assert accuracy == pytest.approx(result["val"]["accuracy"], abs=1e-6)
             assert model["SPECIES"] == SPECIES
 
+    @pytest.mark.thorough
     def test_two_runs_are_equal(
         self, run: tuple[list[Snapshot], list[Any]], tmp_path: Path
     ) -> None:

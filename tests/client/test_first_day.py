@@ -145,7 +145,6 @@ def test_a_wrong_port(tmp_path: Path) -> None:
         port = held.getsockname()[1]
         said = Said(tmp_path, "clone", f"grpc://127.0.0.1:{port}/r")
     said.named(f"nobody listens on port {port}", "check the port")
-    assert said.seconds < 5, "3 and a start of Python on a busy machine"
 
 
 def test_something_else_at_the_port(tmp_path: Path) -> None:

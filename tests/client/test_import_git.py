@@ -391,6 +391,7 @@ def killed_imports(source: Path, to: Path, at: Sequence[int]) -> Iterator[int]:
         yield versions_in(to)
 
 
+@pytest.mark.thorough
 def test_killed_and_run_again(work: Path, tmp_path: Path) -> None:
     """The versions are those of an import that was left alone, to the last bit of their ids."""
     git = GitRepo(tmp_path / "source.git", bare=True)

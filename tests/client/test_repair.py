@@ -68,6 +68,7 @@ def examine(root: Path, seed: int, rounds: int, verbs: list[list[str]]) -> None:
             index.write_bytes(whole)
 
 
+@pytest.mark.thorough
 def test_no_verb_dies_of_a_damaged_index(saved: Path) -> None:
     examine(saved, seed=3, rounds=4, verbs=[["verify"], ["log"], ["doctor"], ["gc"]])
 
@@ -320,6 +321,7 @@ def test_repair_without_a_remote_takes_the_workspaces_files(mvc: Mvc, saved: Pat
     assert mvc("verify").out.startswith("ok  3 versions")
 
 
+@pytest.mark.thorough
 def test_a_kill_while_a_repository_is_repaired(saved: Path) -> None:
     """`mvc repair -y` killed again and again, by signals that come when they come, and ended by the last
     one."""

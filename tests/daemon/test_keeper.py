@@ -308,8 +308,12 @@ def test_an_emptied_workspace_is_not_saved(daemon: Daemon, bench: Bench) -> None
             WITHOUT_INOTIFY.format(error="ENOSPC", method="add_callback"),
             "fs.inotify.max_user_watches",
         ),
-        (WITHOUT_INOTIFY.format(error="EMFILE", method="__init__"), "no inotify"),
-        (ON_THE_NETWORK, "network file system (nfs4)"),
+        pytest.param(
+            WITHOUT_INOTIFY.format(error="EMFILE", method="__init__"),
+            "no inotify",
+            marks=pytest.mark.thorough,
+        ),
+        pytest.param(ON_THE_NETWORK, "network file system (nfs4)", marks=pytest.mark.thorough),
     ],
     ids=["limit", "none", "network"],
 )

@@ -26,6 +26,8 @@ PARTLY = 0
 """The error of a call that transfers only a part, which is none."""
 ERRORS = {"EIO": errno.EIO, "ENOSPC": errno.ENOSPC, "EINTR": errno.EINTR, "partly": PARTLY}
 MORE = ERRORS | {"EDQUOT": errno.EDQUOT}
+QUICK = ("ENOSPC", "partly")
+"""Errors of the default run; those of the others are in the thorough one."""
 TIMES = {"commit": 6, "checkout": 6}
 """Calls that fail, by scene; of others 4. With each error, 208 in all."""
 CODES = {
@@ -116,7 +118,9 @@ def fail_calls(ready: Set, host: Host, error: int, times: int) -> Counter[str]:
     return struck
 
 
-@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize(
+    "error", [pytest.param(e, marks=() if e in QUICK else pytest.mark.thorough) for e in ERRORS]
+)
 @pytest.mark.parametrize("name", SCENES)
 def test_a_failing_call_loses_nothing(
     name: str, error: str, ready: Callable[[str], Set], host: Host

@@ -219,6 +219,7 @@ def test_what_cannot_be_written(repo: mvc.Repo, fs: MvcFileSystem) -> None:
     assert [b.name for b in repo.branches()] == ["main"]
 
 
+@pytest.mark.thorough
 def test_writers_in_threads_and_processes(bare: str, fs: MvcFileSystem) -> None:
     def work(n: int) -> None:
         for k in range(5):

@@ -34,6 +34,7 @@ class Fixtures(abstract.AbstractFixtures):  # type: ignore[misc]
         return False
 
 
+@pytest.mark.thorough
 class TestCopy(Fixtures, abstract.AbstractCopyTests):  # type: ignore[misc]
     """Within the branch."""
 

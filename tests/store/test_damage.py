@@ -205,6 +205,7 @@ def damage_index(sound, tmp_path, seed: int, rounds: int) -> dict[str, int]:
     return seen
 
 
+@pytest.mark.thorough
 def test_flipped_bits_in_the_index(sound, tmp_path):
     """Reported, or without effect (free pages, unused space), or LMDB ends the process. Never believed."""
     seen = damage_index(sound, tmp_path, seed=1, rounds=60)

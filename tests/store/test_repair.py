@@ -142,6 +142,7 @@ def test_a_newer_format_is_not_repaired(store):
 
 
 @pytest.mark.parametrize("damage", ["all at once", "journal flipped"])
+@pytest.mark.thorough
 def test_a_kill_anywhere_leaves_what_another_repair_ends(healthy, tmp_path, damage):
     """kill -9 before each change of the disk in turn, until one repair goes through."""
     original = tmp_path / "original"

@@ -219,6 +219,7 @@ def test_a_failure_leaves_nothing(model: Bench, out: str, monkeypatch: pytest.Mo
 # -------------------------------------------------------------------- kill -9
 
 
+@pytest.mark.thorough
 def test_killed_at_any_step_it_is_old_or_new(model: Bench, out: str) -> None:
     old, new = model.repo.resolve("v1"), model.repo.resolve("v2")
     root = str(model.root)
