@@ -28,6 +28,7 @@ from mvcd.store.api import (
     Recode,
     RefUpdate,
     Stop,
+    Store,
     never,
     nothing_given,
 )
@@ -75,9 +76,11 @@ class LmdbStore(Parts):
         require_local: Callable[[str], None] = require_local,
         reached: steps.Reached = steps.unheard,
         group: bool = False,
+        id: str | None = None,
     ) -> LmdbStore:
         """A new, empty store; completes a creation that a crash cut short. With `group`, people of the group
-        that its directory belongs to may write it too, whatever their umask.
+        that its directory belongs to may write it too, whatever their umask. `id` is another store's, which
+        this one is to take over; else it gets one of its own.
 
         Raises Failure when one is there, or on a network file system.
         """
@@ -95,7 +98,7 @@ class LmdbStore(Parts):
         try:
             index.write(lambda txn: create_numbers(index, txn, FORMAT_VERSION))
             Journal(os.path.join(path, JOURNAL)).begin()
-            write_format_file(path, secrets.token_hex(16))
+            write_format_file(path, id or secrets.token_hex(16))
         finally:
             index.release()
         return cls.open(path, require_local=require_local, reached=reached)
@@ -177,6 +180,11 @@ class LmdbStore(Parts):
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         with self.session() as session:
             return session.commit(updates, operation=operation)
+
+    def take_over(self, other: Store, refs: Mapping[str, bytes]) -> None:
+        from mvcd.store.takeover import take_over  # late: start-up
+
+        take_over(self, other, refs)
 
     def operations(
         self, *, newest_first: bool = True, start: int | None = None

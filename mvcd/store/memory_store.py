@@ -24,6 +24,7 @@ from mvcd.store.api import (
     Recode,
     RefUpdate,
     Stop,
+    Store,
     never,
     nothing_given,
 )
@@ -121,6 +122,10 @@ class MemoryStore:
             infos = [self.info(id) for id in ids]
         return iter(zip(ids, infos, strict=True))
 
+    def placed_ids(self) -> list[Digest]:
+        with self._lock:
+            return list(self._objects)
+
     def codecs(self, ids: Sequence[Digest]) -> dict[Digest, Codec]:
         with self._lock:
             return {id: self._objects[id].codec for id in ids if id in self._objects}
@@ -141,6 +146,15 @@ class MemoryStore:
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         with self.session() as session:
             return session.commit(updates, operation=operation)
+
+    def take_over(self, other: Store, refs: Mapping[str, bytes]) -> None:
+        with self._lock:
+            self._refs = dict(refs)
+            self._operations = dict(other.operations(newest_first=False))
+            self._sequence = max(self._operations, default=0)
+            self._audit = list(other.audit())
+            self._head = other.audit_head()
+            self._changes = other.changes()
 
     def operations(
         self, *, newest_first: bool = True, start: int | None = None

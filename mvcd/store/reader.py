@@ -211,6 +211,15 @@ class PackedObjects:
                 raise self._damaged_row(id, location)
             yield id, location.info()
 
+    def placed_ids(self) -> list[Digest]:
+        places: list[_Place] = []
+        for id, location in self.locations():
+            if isinstance(location, BadRow):
+                raise self._damaged_row(id, location)
+            places.append((location, id))
+        places.sort(key=_order)
+        return [id for _, id in places]
+
     def codecs(self, ids: Sequence[Digest]) -> dict[Digest, Codec]:
         places = sorted(((at, id) for id, at in self._located(ids).items()), key=_order)
         found: dict[Digest, Codec] = {}

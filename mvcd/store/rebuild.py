@@ -14,12 +14,10 @@ from mvcd.disk.group import share
 from mvcd.disk.renames import move
 from mvcd.disk.sync import sync_directory
 from mvcd.ids import Digest
-from mvcd.store import audit
-from mvcd.store.api import AuditHead
 from mvcd.store.index import Index, Transaction
 from mvcd.store.journal import JOURNAL, Journal, JournalState
 from mvcd.store.lmdb_store import FORMAT_VERSION, lock_format, read_format
-from mvcd.store.meta import CHANGES, NEXT_PACK, OPERATION, create_numbers, put_number
+from mvcd.store.meta import NEXT_PACK, create_numbers, put_number
 from mvcd.store.pack import pack_name, pack_numbers
 from mvcd.store.record import (
     PACK_HEADER,
@@ -28,7 +26,8 @@ from mvcd.store.record import (
     check_pack_header,
     scan,
 )
-from mvcd.store.rows import SEQUENCE, ObjectLocation, seal
+from mvcd.store.rows import ObjectLocation
+from mvcd.store.takeover import History, put_history
 from mvcd.store.writers import put_pack_row
 
 
@@ -131,22 +130,13 @@ def _put_pack(
 def _add_history(index: Index, history: JournalState, report: RebuildReport) -> None:
     operations = _unbroken(history.operations)
 
-    def put(txn: Transaction) -> None:
-        for name, value in history.refs.items():
-            key = name.encode()
-            txn.put(key, seal(key, value), db=index.refs)
-        for sequence in operations:
-            key = SEQUENCE.pack(sequence)
-            txn.put(key, seal(key, history.operations[sequence]), db=index.operations)
-        for row in history.audit.values():
-            audit.put_row(index, txn, row)
-        if history.audit:
-            last = history.audit[max(history.audit)]
-            audit.put_head(index, txn, AuditHead(last.sequence, audit.row_digest(last)))
-        put_number(index, txn, OPERATION, max(history.operations, default=0))
-        put_number(index, txn, CHANGES, history.changes)
-
-    index.write(put)
+    whole = History(
+        history.changes,
+        history.refs,
+        [(sequence, history.operations[sequence]) for sequence in operations],
+        [history.audit[number] for number in sorted(history.audit)],
+    )
+    index.write(lambda txn: put_history(index, txn, whole))
     report.refs = len(history.refs)
     report.operations = len(operations)
     report.operations_lost = len(history.operations) - len(operations)

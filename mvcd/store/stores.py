@@ -7,7 +7,7 @@ scheme, where a `BucketStore` is (bucket/BUCKET.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from mvcd.errors import MvcError
@@ -47,14 +47,17 @@ def open_store(
     return store
 
 
-def create_store(address: str | os.PathLike[str], *, group: bool = False) -> Store:
-    """A new, empty store at an address. With `group`, people of its directory's group may write it too. Raises
-    Failure where there is one already, or where none can be (`LmdbStore.create`)."""
+def create_store(
+    address: str | os.PathLike[str], *, group: bool = False, id: str | None = None
+) -> Store:
+    """A new, empty store at an address. With `group`, people of its directory's group may write it too; in a
+    directory `id` may be that of another store, which it is to take over. Raises Failure where there is one
+    already, or where none can be (`LmdbStore.create`)."""
     if is_bucket(address):
         from mvcd.store.bucket.bucketopening import create_store_in  # late: start-up
 
         return create_store_in(os.fspath(address))
-    return LmdbStore.create(address, group=group)
+    return LmdbStore.create(address, group=group, id=id)
 
 
 # ---------------------------------------------------------------------- buckets
@@ -110,16 +113,29 @@ def seal_bucket(url: str, options: Mapping[str, str], recipients: Sequence[str])
 
 
 def open_served(
-    url: str, options: Mapping[str, str], *, begin: str | None = None, probed: bool = False
+    url: str,
+    options: Mapping[str, str],
+    *,
+    begin: str | None = None,
+    probed: bool = False,
+    id: str | None = None,
 ) -> LookedStore:
     """The store in a bucket, for a server that has it open beside other servers; like `open_bucket` otherwise.
 
     With `begin`, the address of the root that it lies below, it is made where there is none: one, also when
     several do that at once. The bucket is probed before, unless its options are known to be good (`probed`).
+    Then `id` is that of another store, which the new one is to take over.
     """
     from mvcd.store.bucket.bucketopening import open_served_in  # late: start-up
 
-    return open_served_in(url, options, begin=begin, probed=probed)
+    return open_served_in(url, options, begin=begin, probed=probed, id=id)
+
+
+def names_in_bucket(url: str, options: Mapping[str, str]) -> Iterator[str]:
+    """Names of all objects below an address, in order. Raises what reading a bucket raises."""
+    from mvcd.store.bucket.bucketopening import names_in  # late: start-up
+
+    return names_in(url, options)
 
 
 def trim_indexes(directory: str, most_bytes: int) -> None:

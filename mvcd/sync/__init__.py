@@ -6,6 +6,7 @@
     pull        versions, then what they reach; nothing is visible before it was checked
     window      how many frames fly at once
     local       a store on this machine as a peer
+    copying     a whole store, logs and all, made equal to another one
 
 One rule carries all of it: *being in a store proves nothing about what lies below, being reachable from a ref
 does*. So a transfer that was cut short, a concurrent one, or content absent by choice needs no quarantine:

@@ -48,7 +48,7 @@ class Pauses:
 
 
 class LocalPeer:
-    """See `mvcd.store.peer.Peer`. Owns the store it was given: `close` closes it."""
+    """See `mvcd.store.peer.Peer`. Owns the store it was given, unless that is `borrowed`: `close` closes it."""
 
     def __init__(
         self,
@@ -62,9 +62,11 @@ class LocalPeer:
         server: str = "this machine",
         pauses: Pauses = Pauses(),
         features: Collection[str] = (),
+        borrowed: bool = False,
     ) -> None:
         self.url = url
         self._store = store
+        self._borrowed = borrowed
         self._hello = Hello(
             repo_id,
             complete,
@@ -146,4 +148,5 @@ class LocalPeer:
 
     def close(self) -> None:
         self._session.close()
-        self._store.close()
+        if not self._borrowed:
+            self._store.close()

@@ -122,6 +122,17 @@ def heal(store: ObjectReader, peer: Peer, heads: Sequence[VersionId], *, monitor
         return sender.sent
 
 
+def send_objects(
+    store: ObjectReader, peer: Peer, ids: Sequence[Digest], *, monitor: Monitor
+) -> Sent:
+    """Sends what the peer lacks of these objects, whatever reaches them, in about this order. Raises
+    MissingObject, CorruptObject for what cannot be read here, and what the peer raises."""
+    with _Sender(store, peer, monitor) as sender:
+        sender.send(ids)
+        sender.finish()
+        return sender.sent
+
+
 def _reachable(store: ObjectReader, heads: Sequence[VersionId]) -> Iterator[list[Digest]]:
     """Groups of objects, as far as what names them can be read here."""
 

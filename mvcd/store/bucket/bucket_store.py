@@ -19,6 +19,7 @@ from mvcd.store.api import (
     Recode,
     RefUpdate,
     Stop,
+    Store,
     never,
     nothing_given,
 )
@@ -62,10 +63,12 @@ class BucketStore(BucketParts):
         grace_seconds: float = GRACE_SECONDS,
         nearby: ObjectReader | None = None,
         begin: Mapping[str, str] | None = None,
+        id: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> BucketStore:
         """The store that is there; with `begin` also one that is not yet, and begins with its first write: its
-        clients are to use the bucket with these options.
+        clients are to use the bucket with these options. Then `id` is another store's, which it is to take
+        over; else it gets one of its own.
 
         `cache` is the directory for clients' indexes. Objects that `nearby` has too are read from there. Raises
         Failure(kind="no-store"), and what reading the bucket raises.
@@ -74,8 +77,8 @@ class BucketStore(BucketParts):
         if head is None:
             if begin is None:
                 raise Failure(f"there is no store in {blobs.url}", kind="no-store")
-            head = StateHead.unborn(blobs, begin, sleep=sleep)
-        rows = RunIndex(cache, head.state.id)
+            head = StateHead.unborn(blobs, begin, copy_of=id, sleep=sleep)
+        rows = RunIndex(cache, head.state.instance)
         store = cls(blobs, head, rows, grace_seconds=grace_seconds, nearby=nearby)
         try:
             store.catch_up()
@@ -114,6 +117,11 @@ class BucketStore(BucketParts):
     def update_refs(self, updates: Sequence[RefUpdate], *, operation: bytes | None = None) -> int:
         with self.session() as session:
             return session.commit(updates, operation=operation)
+
+    def take_over(self, other: Store, refs: Mapping[str, bytes]) -> None:
+        from mvcd.store.bucket.bucket_takeover import take_over  # late: start-up
+
+        take_over(self, other, refs)
 
     # ------------------------------------------------------------------ maintenance
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TypeVar
 
@@ -34,11 +34,11 @@ def open_store_in(
 
 
 def open_served_in(
-    url: str, options: Mapping[str, str], *, begin: str | None, probed: bool
+    url: str, options: Mapping[str, str], *, begin: str | None, probed: bool, id: str | None
 ) -> ServedStore:
     """See `stores.open_served`."""
     return _as_it_says(
-        lambda used: _served(url, used, options, begin, probed=probed), _of_buckets(options)
+        lambda used: _served(url, used, options, begin, probed=probed, id=id), _of_buckets(options)
     )
 
 
@@ -60,6 +60,7 @@ def _served(
     begin: str | None,
     *,
     probed: bool,
+    id: str | None,
 ) -> ServedStore:
     if begin is not None:
         _make_below(begin, url)
@@ -81,6 +82,7 @@ def _served(
         {name: value for name, value in found.items() if name == "etags"},
         cache=cache,
         grace_seconds=seconds,
+        id=id,
     )
 
 
@@ -106,6 +108,15 @@ def seal_store_in(url: str, options: Mapping[str, str], recipients: Sequence[str
         used |= probe(url, used).options
     with closing(open_blobs(url, used)) as blobs:
         return seal(blobs, recipients, options.get("identity"))
+
+
+def names_in(url: str, options: Mapping[str, str]) -> Iterator[str]:
+    """See `stores.names_in_bucket`."""
+    path = directory_of(url)
+    if path is not None and not os.path.isdir(path):
+        return
+    with closing(open_blobs(url, _of_buckets(options))) as blobs:
+        yield from (one.name for one in blobs.list(""))
 
 
 def look_into(url: str, options: Mapping[str, str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
@@ -28,6 +29,8 @@ MAX_STATE_BYTES = 256 << 20
 KEPT_WRITE_IDS = 64
 """Write-ids of so many swaps stay: who is in doubt for longer is told that nobody can know."""
 
+_COPY_BITS = 32
+"""The bits of an epoch above these tell copies of a store apart (BUCKET.md, section The client's index)."""
 _MAGIC = b"mvc-bucket "
 SEALED_MAGIC = b"mvc-sealed 1\n"
 """What a state begins with that is encrypted (SEALED.md)."""
@@ -86,6 +89,12 @@ class BucketState:
     kept_bytes: int = 0
 
     @property
+    def instance(self) -> str:
+        """Its id, and where it is a copy of the store that had the id first, which copy."""
+        copy = self.epoch >> _COPY_BITS
+        return f"{self.id}-{copy:x}" if copy else self.id
+
+    @property
     def rows(self) -> int:
         """Rows of all runs; an object that has several is counted as often."""
         return sum(run.rows for run in self.runs)
@@ -126,6 +135,11 @@ class BucketState:
 
 
 # ---------------------------------------------------------------------- to and from bytes
+
+
+def new_copy_epoch() -> int:
+    """The first epoch of a store that gets another one's id."""
+    return (secrets.randbits(_COPY_BITS) | 1) << _COPY_BITS
 
 
 def encode_state(state: BucketState) -> bytes:

@@ -59,10 +59,14 @@ def _spill(
     if segments and segments[-1].size_bytes < SEGMENT_BYTES:
         going = [*read_segment(blobs, segments[-1]), *going]
         segments = segments[:-1]
-    name, data = _encode(going)
+    return kept, (*segments, put_segment(blobs, going))
+
+
+def put_segment(blobs: Blobs, rows: Sequence[AuditRow]) -> LogSegment:
+    """Writes a segment of these rows, ascending. Raises what writing the bucket does."""
+    name, data = _encode(rows)
     blobs.put(LOGS + name, data)
-    made = LogSegment(name, going[0].sequence, going[-1].sequence, len(data))
-    return kept, (*segments, made)
+    return LogSegment(name, rows[0].sequence, rows[-1].sequence, len(data))
 
 
 def read_segment(blobs: Blobs, segment: LogSegment) -> list[AuditRow]:

@@ -17,6 +17,7 @@ from mvcd.store.bucket.bucketstate import (
     BucketState,
     decode_state,
     encode_state,
+    new_copy_epoch,
 )
 
 MOST_ROUNDS = 200
@@ -64,10 +65,16 @@ class StateHead:
         blobs: Blobs,
         options: Mapping[str, str],
         *,
+        copy_of: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> StateHead:
-        """A store that begins with its first swap, in a bucket that has to be used with these options."""
-        return cls(blobs, BucketState(secrets.token_hex(16), options), None, sleep)
+        """A store that begins with its first swap, in a bucket that has to be used with these options; with the
+        id of another one that it is to be a copy of."""
+        if copy_of is None:
+            state = BucketState(secrets.token_hex(16), options)
+        else:
+            state = BucketState(copy_of, options, epoch=new_copy_epoch())
+        return cls(blobs, state, None, sleep)
 
     @property
     def born(self) -> bool:

@@ -1,0 +1,67 @@
+"""Refs and logs that a store in a bucket gets from another store as a whole: segments first, then one swap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from mvcd.store.api import AuditHead, AuditRow, Store
+from mvcd.store.audit import NO_ROWS, row_digest
+from mvcd.store.bucket.blobs import Blobs
+from mvcd.store.bucket.bucketparts import BucketParts
+from mvcd.store.bucket.bucketstate import BucketState, LogSegment
+from mvcd.store.bucket.logsegments import KEPT_ROWS, SEGMENT_BYTES, put_segment, spilled
+
+
+def take_over(store: BucketParts, other: Store, refs: Mapping[str, bytes]) -> None:
+    """See `api.Store.take_over`. Segments that are not named any more go with the next collection."""
+    changes = other.changes()
+    operations, older_operations = _written(
+        store.blobs, (AuditRow(n, b"", data) for n, data in other.operations(newest_first=False))
+    )
+    audit, older_audit = _written(store.blobs, other.audit())
+    first = older_operations[0].first if older_operations else None
+    if first is None:
+        first = operations[0].sequence if operations else 1
+    logs = {
+        "refs": dict(refs),
+        "operation": operations[-1].sequence if operations else 0,
+        "first_operation": first,
+        "operations": tuple((row.sequence, row.data) for row in operations),
+        "operation_segments": older_operations,
+        "audit_head": AuditHead(audit[-1].sequence, row_digest(audit[-1])) if audit else NO_ROWS,
+        "audit": tuple(audit),
+        "audit_segments": older_audit,
+    }
+
+    def edit(state: BucketState) -> BucketState:
+        return spilled(store.blobs, replace(state, **logs, changes=changes))
+
+    store.change(edit)
+
+
+def _written(
+    blobs: Blobs, rows: Iterable[AuditRow]
+) -> tuple[list[AuditRow], tuple[LogSegment, ...]]:
+    """The rows that the state is to hold itself, and the segments of those before."""
+    segments: list[LogSegment] = []
+    left: list[AuditRow] = []
+    for part in _parts(rows):
+        going, left = [*left, *part[:-KEPT_ROWS]], part[-KEPT_ROWS:]
+        if going:
+            segments.append(put_segment(blobs, going))
+    return left, tuple(segments)
+
+
+def _parts(rows: Iterable[AuditRow]) -> Iterator[list[AuditRow]]:
+    """As many rows together as make a segment."""
+    part: list[AuditRow] = []
+    size = 0
+    for row in rows:
+        part.append(row)
+        size += len(row.data)
+        if size >= SEGMENT_BYTES:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
