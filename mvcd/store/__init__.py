@@ -39,7 +39,7 @@ The index:
     refs        refs, operations and cache rows
     refnames    names of refs, for completion: without opening the store
     audit       the audit chain
-    takeover    refs, operations and audit rows of another store, as a whole
+    takenover   refs, operations and audit rows of another store, as a whole
     cacherows   the cache table as users see it
     damage      what is known to be damaged
 

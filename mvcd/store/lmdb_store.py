@@ -182,7 +182,7 @@ class LmdbStore(Parts):
             return session.commit(updates, operation=operation)
 
     def take_over(self, other: Store, refs: Mapping[str, bytes]) -> None:
-        from mvcd.store.takeover import take_over  # late: start-up
+        from mvcd.store.takenover import take_over  # late: start-up
 
         take_over(self, other, refs)
 

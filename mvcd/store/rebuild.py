@@ -27,7 +27,7 @@ from mvcd.store.record import (
     scan,
 )
 from mvcd.store.rows import ObjectLocation
-from mvcd.store.takeover import History, put_history
+from mvcd.store.takenover import History, put_history
 from mvcd.store.writers import put_pack_row
 
 

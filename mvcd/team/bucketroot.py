@@ -23,6 +23,7 @@ from mvcd.team.auditlog import By
 from mvcd.team.records import Grant, HostedRepository, Token, User, key
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import ADMIN, Root, require_repository_name
+from mvcd.team.unfinished import require_finished
 
 FIRST_START = "server.first-start"
 """The action of the row with which the administrator begins."""
@@ -43,10 +44,11 @@ class BucketRoot(Root):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> Self:
-        """Raises Failure(kind="no-server-root") when there is none, and what reading a bucket raises."""
+        """Raises Failure(kind="no-server-root") when there is none, and with kind="unfinished-copy"; what reading
+        a bucket raises."""
         address, given = _address(path), options or {}
         try:
-            return cls(address, open_served(f"{address}/accounts", given), given, None)
+            accounts = open_served(f"{address}/accounts", given)
         except Failure as error:
             if error.kind not in ("no-store", "no-such-bucket"):
                 raise
@@ -56,6 +58,8 @@ class BucketRoot(Root):
                 cause="it has no accounts",
                 help=f"mvcd serve --root {address}  (makes one), or name the right one: --root URL",
             ) from error
+        require_finished(accounts, address)
+        return cls(address, accounts, given, None)
 
     @classmethod
     def create(
@@ -68,6 +72,7 @@ class BucketRoot(Root):
         """A new one, or the one that is there. `token_file` is a local file for `first_start`."""
         address, given = _address(path), options or {}
         accounts = open_served(f"{address}/accounts", given, begin=address)
+        require_finished(accounts, address)
         return cls(address, accounts, given, token_file)
 
     @property

@@ -25,6 +25,7 @@ from mvcd.team.accounts import Accounts, new_secret
 from mvcd.team.auditlog import By
 from mvcd.team.records import HostedRepository
 from mvcd.team.roles import Role, Scope
+from mvcd.team.unfinished import require_finished
 
 _OWN = frozenset(
     {
@@ -94,7 +95,7 @@ def require_directory(address: str | os.PathLike[str], what: str) -> None:
             f"{os.fspath(address)} is a bucket, and cannot be {what} here",
             kind="not-supported",
             cause="this is for a server's directory",
-            help="copy the bucket, or keep versions of its objects, with its provider's means",
+            help="mvc admin copy FROM TO  (copies the bucket; or keep versions of its objects)",
         )
 
 
@@ -109,7 +110,7 @@ class Root:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Raises Failure(kind="no-server-root") when it is none."""
+        """Raises Failure(kind="no-server-root") when it is none, and with kind="unfinished-copy"."""
         path = os.path.abspath(path)
         accounts = os.path.join(path, "accounts")
         if not os.path.exists(os.path.join(accounts, "format")):
@@ -119,11 +120,13 @@ class Root:
                 cause="it has no accounts",
                 help=f"mvcd serve --root {path}  (makes one), or name the right one: --root DIR",
             )
-        return cls(path, open_store(accounts))
+        store = open_store(accounts)
+        require_finished(store, path)
+        return cls(path, store)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str]) -> Self:
-        """A new one, or the one that is there."""
+        """A new one, or the one that is there. Raises what opening it does."""
         path = os.path.abspath(path)
         make_private(path)
         os.makedirs(os.path.join(path, "repos"), mode=0o700, exist_ok=True)

@@ -117,6 +117,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "logout": {"mvc logout grpcs://models.example.org": "the token here is gone"},
     "whoami": {"mvc whoami": "who you are on each server that you logged in to"},
     "admin backup": {"mvc admin backup /backup/models": "while the server serves"},
+    "admin copy": {
+        "mvc admin copy /srv/models s3://models/team": "a team moves into a bucket",
+        "mvc admin copy s3://models/team /srv/again": "and back",
+    },
     "admin restore": {
         "mvc admin restore /backup/models /srv/models": "into a directory that is made"
     },

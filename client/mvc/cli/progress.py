@@ -28,6 +28,7 @@ _TITLES = {
     "fetch": "fetching",
     "heal": "fetching again",
     "push": "pushing",
+    "copy": "copying",
     "import": "importing",
 }
 """The engine's tasks as people call them; others show as they are."""

@@ -20,6 +20,7 @@
     sealing    signed heads of the audit logs, to a place elsewhere
     inbucket   what a server over a bucket needs of its machine
     lock       one server a directory
+    copyroot   a whole root copied to another place, also into a bucket or out of one
     backup     a copy of a server directory while it serves, and the way back
 
 What is served is handed in (`run.Served`): to processes, sockets and signals it is all the same.

@@ -18,6 +18,7 @@ VERBS = {
     "repo": "list, make or unlist repositories",
     "quota": "bytes that a repository may hold, or a user push",
     "backup": "copy the server's directory, also while it serves",
+    "copy": "copy the server's directory into a bucket, or back",
     "restore": "make a server's directory from a backup",
     "repair": "rebuild what is damaged, while no server runs",
 }

@@ -94,15 +94,21 @@ def _copy(source: str, paths: list[str], target: str, monitor: Monitor | None) -
     for path in paths:
         copy = os.path.join(target, path)
         os.makedirs(os.path.dirname(copy), mode=0o700, exist_ok=True)
-        copies.append(_told(path, back_up_at(os.path.join(source, path), copy, monitor=monitor)))
+        copies.append(told(path, back_up_at(os.path.join(source, path), copy, monitor=monitor)))
+    copy_files(source, target)
+    return copies
+
+
+def copy_files(source: str, target: str) -> None:
+    """Copies the files that lie in a server's directory itself, such as tokens and keys. Raises OSError."""
     for entry in os.scandir(source):
         if entry.is_file(follow_symlinks=False) and entry.name not in _NO_FILES:
             shutil.copy2(entry.path, os.path.join(target, entry.name))
     sync_directory(target)
-    return copies
 
 
-def _told(path: str, backup: Backup) -> StoreCopy:
+def told(path: str, backup: Backup) -> StoreCopy:
+    """What is said of a copied store whose place is `path`."""
     hashed = blake3()
     for name, value in sorted(backup.refs.items()):
         for part in (name.encode(), value):

@@ -26,7 +26,7 @@ The store there (BUCKET.md):
     indexrun, merging  which object rests where | few runs instead of many
     runindex, blobpacks  this client's index of them | packs read by ranges
     logsegments  operations and audit rows
-    bucket_takeover  those of another store, as a whole
+    bucket_takenover  those of another store, as a whole
     bucket_collect, moving  what nothing needs goes | what stays of packs that go
     bucket_check  every invariant
 

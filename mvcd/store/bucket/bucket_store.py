@@ -119,7 +119,7 @@ class BucketStore(BucketParts):
             return session.commit(updates, operation=operation)
 
     def take_over(self, other: Store, refs: Mapping[str, bytes]) -> None:
-        from mvcd.store.bucket.bucket_takeover import take_over  # late: start-up
+        from mvcd.store.bucket.bucket_takenover import take_over  # late: start-up
 
         take_over(self, other, refs)
 

@@ -32,6 +32,7 @@ for below in (
     admin_storage.quota,
     admin_backup.backup,
     admin_backup.restore,
+    admin_backup.copy,
     admin_repair.repair,
 ):
     command.add_command(below)

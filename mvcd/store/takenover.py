@@ -1,6 +1,6 @@
 """Refs, operations and audit rows that an index gets as a whole: from another store, or in a new index.
 
-The counterpart in a bucket is bucket/bucket_takeover.py.
+The counterpart in a bucket is bucket/bucket_takenover.py.
 """
 
 from __future__ import annotations
