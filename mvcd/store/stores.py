@@ -132,7 +132,8 @@ def open_served(
 
 
 def names_in_bucket(url: str, options: Mapping[str, str]) -> Iterator[str]:
-    """Names of all objects below an address, in order. Raises what reading a bucket raises."""
+    """Names of all objects below an address, in order; what is on its way there is none. Raises what reading a
+    bucket raises."""
     from mvcd.store.bucket.bucketopening import names_in  # late: start-up
 
     return names_in(url, options)

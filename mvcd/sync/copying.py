@@ -1,7 +1,7 @@
 """A whole store made equal to another one: objects, refs, operations, audit rows (mvcd/team/COPY.md).
 
-Unlike a push, which carries what refs reach and becomes an operation of the other side, a copy has all objects, and
-the other side's logs as they are.
+Unlike a push, which carries what refs reach and becomes an operation of the other side, a copy has all objects,
+and the logs as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from itertools import zip_longest
 
-from mvcd.errors import IntegrityError
+from mvcd.errors import IntegrityError, UsageError
 from mvcd.monitor import Monitor
 from mvcd.store.api import Store
 from mvcd.sync.local import LocalPeer
@@ -34,7 +34,10 @@ def copy_store(source: Store, target: Store, refs: Mapping[str, bytes], monitor:
         target, "", repo_id=target.id, visible=lambda _: False, judge=lambda *_: None, borrowed=True
     )
     with closing(peer):
-        sent = send_objects(source, peer, ids, monitor=monitor)
+        try:
+            sent = send_objects(source, peer, ids, monitor=monitor)
+        except UsageError as error:  # so a peer calls bytes that are no sound records
+            raise IntegrityError("an object is damaged", cause=error.cause or str(error)) from error
         peer.update_refs([], force=frozenset(), author="", detail="")  # what was put is durable
     target.take_over(source, refs)
     return sent
@@ -48,8 +51,8 @@ def require_equal(
     *,
     read_data: bool,
 ) -> None:
-    """Compares what `copy_store` made with what it was made of; with `read_data` each object of `target` is read
-    back and hashed. Raises IntegrityError at the first difference or damage."""
+    """Compares what `copy_store` made with what it was made of; with `read_data` each object of `target` is
+    read back and hashed. Raises IntegrityError at the first difference or damage."""
     all_ids = source.placed_ids()
     for start in range(0, len(all_ids), BATCH_IDS):
         ids = all_ids[start : start + BATCH_IDS]

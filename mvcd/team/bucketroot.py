@@ -44,8 +44,8 @@ class BucketRoot(Root):
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], options: Mapping[str, str] | None = None) -> Self:
-        """Raises Failure(kind="no-server-root") when there is none, and with kind="unfinished-copy"; what reading
-        a bucket raises."""
+        """Raises Failure(kind="no-server-root") when there is none, and with kind="unfinished-copy"; what
+        reading a bucket raises."""
         address, given = _address(path), options or {}
         try:
             accounts = open_served(f"{address}/accounts", given)

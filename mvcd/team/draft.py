@@ -55,8 +55,8 @@ class Draft:
 
     @classmethod
     def open(cls, address: str, options: Mapping[str, str], source: Root) -> Self:
-        """The unfinished copy of `source` that is there; where nothing is, a new one. Raises as `look_into`, and
-        what making a store raises."""
+        """The unfinished copy of `source` that is there; where nothing is, a new one. Raises as `look_into`,
+        and what making a store raises."""
         accounts = look_into(address, options, source)
         if accounts is None:
             accounts = _new_accounts(address, options, source.store.id)

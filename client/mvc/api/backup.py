@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 @made_from(refs="ref_count")
 @dataclass(frozen=True, slots=True)
 class StoreBackup:
-    """One store of a backup or a copy, every object of which was read. `path` is its place below the directory, in
-    a copy the repository's name; `audit` the digest (hex) of the newest row of its audit log."""
+    """One store of a backup or a copy, every object of which was read. `path` is its place below the directory,
+    in a copy the repository's name; `audit` the digest (hex) of the newest row of its audit log."""
 
     path: str
     refs: int
@@ -69,9 +69,9 @@ def copy(
     dry_run: bool = False,
     monitor: Monitor | None = None,
 ) -> list[StoreBackup]:
-    """Copies the root of a team server to a place where nothing is, or where such a copy was cut short; each of the
-    two is a directory or the address of a bucket. No server may write `source` meanwhile. With `dry_run` it answers
-    what would be copied, and finds out whether it could be."""
+    """Copies the root of a team server to a place where nothing is, or where such a copy was cut short; each of
+    the two is a directory or the address of a bucket. No server may write `source` meanwhile. With `dry_run`
+    it answers what would be copied, and finds out whether it could be."""
     made = copy_root(
         _place(source), _place(target), read_data=read_data, dry_run=dry_run,
         monitor=monitor or Silent(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mvcd.daemon.serve.backup import StoreCopy, copy_files, told
 from mvcd.daemon.serve.lock import RootLock
-from mvcd.errors import Busy, CorruptObject, Failure, IntegrityError
+from mvcd.errors import Busy, IntegrityError
 from mvcd.monitor import Monitor
 from mvcd.store.api import Store
 from mvcd.store.backup import Backup
@@ -40,12 +40,12 @@ class Place:
 def copy_root(
     source: Place, target: Place, *, read_data: bool = True, dry_run: bool = False, monitor: Monitor
 ) -> list[StoreCopy]:
-    """Copies the root `source` to `target`, where nothing is or what a copy left that was cut short; says of each
-    store what the copy holds, with `dry_run` what it would. With `read_data` each object is read back.
+    """Copies the root `source` to `target`, where nothing is or what a copy left that was cut short; says of
+    each store what the copy holds, with `dry_run` what it would. With `read_data` each object is read back.
 
     Raises Failure(kind="no-server-root"), Failure(kind="target-exists"), Busy where a server has one of the two
-    directories, or where `source` was written meanwhile (kind="changed"); IntegrityError when a store is damaged
-    or the copy is not equal; and what reading and writing raise.
+    directories, or where `source` was written meanwhile (kind="changed"); IntegrityError when a store is
+    damaged or the copy is not equal; and what reading and writing raise.
     """
     with ExitStack() as stack:
         root = stack.enter_context(_opened(source))
@@ -142,7 +142,7 @@ def _said_of(name: str) -> Iterator[None]:
     """Says which store it is that cannot be read, or is not equal."""
     try:
         yield
-    except (IntegrityError, CorruptObject) as error:
+    except IntegrityError as error:
         raise IntegrityError(
             f"{name}: {error}",
             kind=error.kind,
@@ -164,7 +164,7 @@ def _told(name: str, store: Store) -> StoreCopy:
     return told(name, Backup(store.id, refs, head, stats.objects, stats.pack_bytes))
 
 
-def _changed(source: str, who: str, target: str) -> Failure:
+def _changed(source: str, who: str, target: str) -> Busy:
     return Busy(
         f"{source} was written while it was copied",
         kind="changed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mvcd.store.api import AuditHead, AuditRow, Store
@@ -20,24 +20,30 @@ def take_over(store: BucketParts, other: Store, refs: Mapping[str, bytes]) -> No
         store.blobs, (AuditRow(n, b"", data) for n, data in other.operations(newest_first=False))
     )
     audit, older_audit = _written(store.blobs, other.audit())
-    first = older_operations[0].first if older_operations else None
-    if first is None:
-        first = operations[0].sequence if operations else 1
-    logs = {
-        "refs": dict(refs),
-        "operation": operations[-1].sequence if operations else 0,
-        "first_operation": first,
-        "operations": tuple((row.sequence, row.data) for row in operations),
-        "operation_segments": older_operations,
-        "audit_head": AuditHead(audit[-1].sequence, row_digest(audit[-1])) if audit else NO_ROWS,
-        "audit": tuple(audit),
-        "audit_segments": older_audit,
-    }
 
     def edit(state: BucketState) -> BucketState:
-        return spilled(store.blobs, replace(state, **logs, changes=changes))
+        made = replace(
+            state,
+            changes=changes,
+            refs=dict(refs),
+            operation=operations[-1].sequence if operations else 0,
+            first_operation=_first(older_operations, operations),
+            operations=tuple((row.sequence, row.data) for row in operations),
+            operation_segments=older_operations,
+            audit_head=AuditHead(audit[-1].sequence, row_digest(audit[-1])) if audit else NO_ROWS,
+            audit=tuple(audit),
+            audit_segments=older_audit,
+        )
+        return spilled(store.blobs, made)
 
     store.change(edit)
+
+
+def _first(older: Sequence[LogSegment], rows: Sequence[AuditRow]) -> int:
+    """The number of the first row of all; 1 where there is none."""
+    if older:
+        return older[0].first
+    return rows[0].sequence if rows else 1
 
 
 def _written(

@@ -14,6 +14,7 @@ from mvcd.store.bucket.addresses import directory_of, open_blobs
 from mvcd.store.bucket.blobs import Blobs
 from mvcd.store.bucket.bucket_store import GRACE_SECONDS, BucketStore
 from mvcd.store.bucket.bucketseal import has_key, seal, unsealed
+from mvcd.store.bucket.directory import PENDING
 from mvcd.store.bucket.options import NAMES
 from mvcd.store.bucket.probe import probe
 from mvcd.store.bucket.served import ServedStore
@@ -116,7 +117,8 @@ def names_in(url: str, options: Mapping[str, str]) -> Iterator[str]:
     if path is not None and not os.path.isdir(path):
         return
     with closing(open_blobs(url, _of_buckets(options))) as blobs:
-        yield from (one.name for one in blobs.list(""))
+        names = (one.name for one in blobs.list(""))
+        yield from (name for name in names if path is None or PENDING not in name.split("/"))
 
 
 def look_into(url: str, options: Mapping[str, str]) -> None:

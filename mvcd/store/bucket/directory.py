@@ -31,8 +31,8 @@ from mvcd.ids import Bytes
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, BlobInfo, Tag
 from mvcd.store.bucket.chain import MARK, Chain
 
-_PENDING = ".pending"
-_PENDING_SECONDS = 24 * 3600
+PENDING = ".pending"
+PENDING_SECONDS = 24 * 3600
 _PUT = Tag("put")
 _PART = re.compile(r"[!-.0-~]{1,254}")
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
@@ -44,7 +44,7 @@ class DirectoryBlobs:
     def __init__(self, path: str, url: str) -> None:
         self._root = os.path.abspath(path)
         self._url = url
-        self._pending = os.path.join(self._root, _PENDING)
+        self._pending = os.path.join(self._root, PENDING)
         self._ready = False
         if not os.path.isdir(self._root):
             raise Failure(
@@ -100,7 +100,7 @@ class DirectoryBlobs:
         """Objects of one directory and those below it, in the order of their whole names."""
         try:
             with os.scandir(path) as entries:
-                found = sorted((_sorting(e), e) for e in entries if begin or e.name != _PENDING)
+                found = sorted((_sorting(e), e) for e in entries if begin or e.name != PENDING)
         except (FileNotFoundError, NotADirectoryError):
             return
         for key, entry in found:
@@ -179,7 +179,7 @@ class DirectoryBlobs:
                 raise UsageError(
                     f"{name!r} cannot be the name of an object", cause=f"{part!r} in it"
                 )
-        if parts[0] == _PENDING:
+        if parts[0] == PENDING:
             raise UsageError(f"{name!r} cannot be the name of an object", cause="it is reserved")
         return os.path.join(self._root, *parts)
 
@@ -205,7 +205,7 @@ class DirectoryBlobs:
         with os.scandir(self._pending) as entries:
             for entry in entries:
                 with suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime > now - _PENDING_SECONDS:
+                    if entry.stat(follow_symlinks=False).st_mtime > now - PENDING_SECONDS:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         shutil.rmtree(entry.path, ignore_errors=True)

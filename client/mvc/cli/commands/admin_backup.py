@@ -56,11 +56,11 @@ def restore(face: Face, source: str, target: str) -> None:
 def copy(face: Face, source: str, target: str, dry_run: bool, quick: bool) -> None:
     """Copy the team server's root FROM, a directory or the address of a bucket, to the other place TO.
 
-    Servers started at TO then answer as those at FROM did: the same refs, tokens, roles, quotas and audit logs. End the
-    servers at FROM before: what is pushed there later is not in TO.
+    Servers started at TO then answer as those at FROM did: the same refs, tokens, roles, quotas and audit logs.
+    End the servers at FROM before: what is pushed there later is not in TO.
 
-    TO must be new or empty, or a copy that was cut short, which goes on where it was. No server opens it before it
-    is whole: every object read back, refs and logs compared.
+    TO must be new or empty, or a copy that was cut short, which goes on where it was. No server opens it before
+    it is whole: every object read back, refs and logs compared.
     """
     from mvc.api.backup import copy as make  # late: start-up
 
@@ -70,9 +70,7 @@ def copy(face: Face, source: str, target: str, dry_run: bool, quick: bool) -> No
         said = f"would be copied to {place}"
     else:
         said = f"copied to {place}, {'not read back' if quick else 'every object read'}"
-    face.answer(
-        {"from": source, "to": target, "dry_run": dry_run, **_document(made)}, _table(made)
-    )
+    face.answer({"from": source, "to": target, "dry_run": dry_run, **_document(made)}, _table(made))
     face.say(f"{text.plural(len(made), 'store')} {said}")
     if not dry_run:
         face.hint(f"mvcd serve --root {place}")
