@@ -17,6 +17,7 @@ from mvcd.errors import Conflict, CorruptObject, MissingObject, StaleReuse, Usag
 from mvcd.ids import ChunkId, Digest, Kind, RecipeId, VersionId
 from mvcd.store.api import AuditHead, RefUpdate, Store
 from mvcd.store.audit import row_digest
+from mvcd.store.memory_store import MemoryStore
 from tests.store.objects import compressed, delta, mark_values, node_of, plain, revisions, some
 from tests.store.shared import SharedContract
 
@@ -245,6 +246,55 @@ class StoreContract(SharedContract):
         assert numbers == list(range(30, 0, -1))
 
     # ------------------------------------------------------------------ cache
+
+    def test_another_stores_refs_and_logs_are_taken_over(self, store, monkeypatch):
+        monkeypatch.setattr("mvcd.store.bucket.bucket_takenover.SEGMENT_BYTES", 4000)
+        other = MemoryStore()
+        id, encoded = plain(b"named")
+        for n in range(150):
+            with other.session() as session:
+                session.put(id, encoded)
+                update = RefUpdate(f"heads/{n}", None, bytes(id))
+                session.commit([update], operation=b"%d" % n * 20, audit=b"row %d" % n * 20)
+        with store.session() as session:
+            session.put(id, encoded)
+            session.commit([RefUpdate("heads/gone", None, bytes(id))], operation=b"o", audit=b"a")
+        refs = {"heads/only": bytes(id)}
+        for _ in range(2):
+            store.take_over(other, refs)
+            assert store.refs() == refs
+            assert list(store.operations()) == list(other.operations())
+            assert list(store.audit(start=40)) == list(other.audit(start=40))
+            assert store.audit_head() == other.audit_head()
+            assert store.changes() == other.changes()
+            assert list(store.check()) == []
+        with store.session() as session:
+            assert session.commit(operation=b"next", audit=b"next") == 151
+        assert store.audit_head().sequence == 151
+        assert store.changes() == 151
+        store.take_over(MemoryStore(), {})
+        assert (store.refs(), list(store.operations()), list(store.audit())) == ({}, [], [])
+        with store.session() as session:
+            assert session.commit(operation=b"first", audit=b"first") == 1
+        assert list(store.check()) == []
+
+    def test_dropped_operations_stay_dropped_where_they_are_taken_over(self, store):
+        other = MemoryStore()
+        for n in range(5):
+            other.update_refs([], operation=bytes([n]) * 32)
+        other.collect(mark_values, drop_operations_below=3)
+        store.take_over(other, {})
+        assert [n for n, _ in store.operations()] == [5, 4, 3]
+        assert store.update_refs([], operation=b"next") == 6
+        assert list(store.check()) == []
+
+    def test_all_ids_come_in_the_order_of_their_places(self, store):
+        objects = some(seed=30, count=50)
+        for id, encoded, _ in objects:
+            with store.session() as session:
+                session.put(id, encoded)
+                session.commit()
+        assert store.placed_ids() == [id for id, _, _ in objects]
 
     def test_cache_rows(self, store):
         store.cache_put({b"a/1": b"one", b"a/2": b"two", b"b": b""})
