@@ -131,12 +131,19 @@ def open_served(
     return open_served_in(url, options, begin=begin, probed=probed, id=id)
 
 
-def names_in_bucket(url: str, options: Mapping[str, str]) -> Iterator[str]:
-    """Names of all objects below an address, in order; what is on its way there is none. Raises what reading a
-    bucket raises."""
-    from mvcd.store.bucket.bucketopening import names_in  # late: start-up
+def objects_in_bucket(url: str, options: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """Names and bytes of all objects below an address, in order; what is on its way there is none. Raises what
+    reading a bucket raises."""
+    from mvcd.store.bucket.bucketopening import objects_in  # late: start-up
 
-    return names_in(url, options)
+    return objects_in(url, options)
+
+
+def remove_from_bucket(url: str, options: Mapping[str, str]) -> None:
+    """Removes all that is below an address, whatever it is. Raises what writing a bucket raises."""
+    from mvcd.store.bucket.bucketopening import remove_all  # late: start-up
+
+    remove_all(url, options)
 
 
 def trim_indexes(directory: str, most_bytes: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from mvcd.errors import Failure
 from mvcd.store.api import RefUpdate, Store
-from mvcd.store.stores import create_store, is_bucket, names_in_bucket, open_served, open_store
+from mvcd.store.stores import create_store, is_bucket, objects_in_bucket, open_served, open_store
 from mvcd.team.records import HostedRepository, decode, encode, key
 from mvcd.team.root import Root, make_private
 from mvcd.team.unfinished import COPIED_FROM, COPYING
@@ -177,7 +177,8 @@ def _found_accounts(address: str, options: Mapping[str, str]) -> Store | None:
 
 def _require_empty(address: str, options: Mapping[str, str]) -> None:
     if is_bucket(address):
-        found = [n for n in names_in_bucket(address, options) if not n.startswith(_PROBED)]
+        names = (name for name, _ in objects_in_bucket(address, options))
+        found = [name for name in names if not name.startswith(_PROBED)]
     elif os.path.lexists(address):
         try:
             found = sorted(set(os.listdir(address)) - _HARMLESS)

@@ -14,7 +14,8 @@ The repository:
     signing     which key signs, which keys are trusted; signatures
     audit       the audit log of a repository
     team        the accounts of a team server
-    care, backup    repositories that may not open | copies of a server's directory
+    care, backup    repositories that may not open | copies of a server's directory, a team that moves
+    buckets     what lies in a bucket
 
 What it answers; ids are hex strings, times are aware datetimes:
     public      one function that makes these values of the engine's

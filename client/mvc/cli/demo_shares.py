@@ -1,4 +1,5 @@
-"""How the demo shares what it made: through a server of its own, whatever becomes of that and of its follower.
+"""How the demo shares what it made: through a server of its own, whatever becomes of that and of its follower;
+or through a bucket, where nothing runs that could be lost.
 
 When the server does not come, does not answer in time or dies, it is ended for certain and the directory that
 it served is the remote from then on; without a server, or when the follower fails, a look is taken each time
@@ -60,8 +61,11 @@ class Impatient(Lines):
 class DemoShares:
     """The far side and those who read from it. `there` is the repository that others see."""
 
-    def __init__(self, face: Face, repo: Repo, monitor: Impatient, stack: ExitStack) -> None:
-        """Starts the server; all that is started or made ends with `stack`."""
+    def __init__(
+        self, face: Face, repo: Repo, monitor: Impatient, stack: ExitStack, store: str | None = None
+    ) -> None:
+        """Starts the server, unless `store` is the address of a bucket; all that is started or made ends with
+        `stack`, but for what is in the bucket."""
         from mvc.api.repo import Repo  # late: start-up
 
         self._face = face
@@ -73,6 +77,9 @@ class DemoShares:
         self.live = os.path.join(place, "live")
         self._follower: OwnFollower | None = None
         self._server: OwnServer | None = None
+        if store is not None:
+            self.there = store
+            return
         Repo.init_bare(self.there)
         if not daemon_client.forbidden():
             try:
@@ -83,7 +90,7 @@ class DemoShares:
 
     def push(self, note: str) -> None:
         def push(url: str) -> list[str]:
-            self._chapter(f"mvc push {url}", note or ("a server of this machine" * self._served))
+            self._chapter(f"mvc push {url}", note or self._place_note)
             return list(transfer.receipt(self._repo.push(remote=url)))
 
         receipt = self._call("the push", push)
@@ -107,6 +114,17 @@ class DemoShares:
         end = "it ends where this one does" if equal else "it is not what was pushed"
         self._show([f"Cloned {transfer.travelled(done.fetched)}", f"{verified(report)}; {end}"])
         return equal
+
+    def fetch(self) -> None:
+        """Brings the clone what was pushed since."""
+        from mvc.api.repo import Repo  # late: start-up
+
+        self._chapter("mvc fetch", "in the clone: what is new, and where it lies")
+        copy = Repo.open(self._clone, monitor=self._monitor)
+        try:
+            self._show([f"Fetched {transfer.travelled(copy.fetch())}"])
+        finally:
+            copy.close()
 
     def follow(self) -> Switch:
         """Begins to keep `live` equal to main; answers the first switch."""
@@ -144,8 +162,10 @@ class DemoShares:
     # ---------------------------------------------------------------- the server, or its directory
 
     @property
-    def _served(self) -> bool:
-        return self._server is not None
+    def _place_note(self) -> str:
+        if self._server is not None:
+            return "a server of this machine"
+        return "into the bucket" if "://" in self.there else ""
 
     def _call(self, what: str, act: Callable[[str], T]) -> T:
         """What `act` does with the remote's address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TypeVar
@@ -111,14 +112,25 @@ def seal_store_in(url: str, options: Mapping[str, str], recipients: Sequence[str
         return seal(blobs, recipients, options.get("identity"))
 
 
-def names_in(url: str, options: Mapping[str, str]) -> Iterator[str]:
-    """See `stores.names_in_bucket`."""
+def objects_in(url: str, options: Mapping[str, str]) -> Iterator[tuple[str, int]]:
+    """See `stores.objects_in_bucket`."""
     path = directory_of(url)
     if path is not None and not os.path.isdir(path):
         return
     with closing(open_blobs(url, _of_buckets(options))) as blobs:
-        names = (one.name for one in blobs.list(""))
-        yield from (name for name in names if path is None or PENDING not in name.split("/"))
+        for one in blobs.list(""):
+            if path is None or PENDING not in one.name.split("/"):
+                yield one.name, one.size_bytes
+
+
+def remove_all(url: str, options: Mapping[str, str]) -> None:
+    """See `stores.remove_from_bucket`."""
+    path = directory_of(url)
+    if path is not None:
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with closing(open_blobs(url, _of_buckets(options))) as blobs:
+        blobs.delete([one.name for one in blobs.list("")])
 
 
 def look_into(url: str, options: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import click
 
 from mvc.api.errors import IntegrityError, MvcError
 from mvc.cli import documents, text
+from mvc.cli.demo_bucket import bucket_lines, demo_bucket
 from mvc.cli.errors import EXIT_HELP, exit_code
 from mvc.cli.face import Face
 from mvc.cli.options import Option, verb
@@ -44,10 +45,15 @@ _AUTHOR = "mvc demo"
     help=f"Train for N iterations, at least {_CARD_AT}. [default: {_MAX_ITERATIONS}]",
 )
 @click.option(
+    "--store",
+    metavar="URL",
+    help="Share it through this address in a bucket, where nothing may be yet, instead of a server.",
+)
+@click.option(
     "--ui", is_flag=True, help="Show the experiment in the browser at the end, until Ctrl-C."
 )
 @click.pass_obj
-def command(face: Face, keep: str | None, iterations: int, ui: bool) -> int:
+def command(face: Face, keep: str | None, iterations: int, store: str | None, ui: bool) -> int:
     """Watch mvc at work on a real training.
 
     A small network, in plain Python, learns Fisher's Iris while the daemon mvcd watches and saves a version of
@@ -55,6 +61,9 @@ def command(face: Face, keep: str | None, iterations: int, ui: bool) -> int:
     lets a deployment directory follow a rollback, verifies everything, and tells how much disk space it takes.
     It needs no network and leaves a daemon of yours alone. Where a daemon or a server cannot run, it goes on
     without. When it ends, early or not, it leaves no process and no file behind, except for what is in DIR.
+
+    With --store, everybody meets in a bucket (s3://, gs://, az://, bucket+file://), where nothing runs. What it
+    put there it removes at the end, unless --keep is given too.
     """
     if ui:
         if face.json:
@@ -64,12 +73,12 @@ def command(face: Face, keep: str | None, iterations: int, ui: bool) -> int:
         from mvc.web.server import require_extra  # late: start-up
 
         require_extra()
-    with unwinding(), _directory(keep) as directory:
+    with unwinding(), _directory(keep) as directory, demo_bucket(store, kept=keep is not None):
         face.say(
             "A small network learns Fisher's Iris; every iteration becomes a version.",
             f"Everything happens in {directory}",
         )
-        return _play(face, directory, iterations, ui=ui)
+        return _play(face, directory, iterations, store, ui=ui)
 
 
 @contextmanager
@@ -109,7 +118,7 @@ def _holds(path: str) -> str:
     return f"a repository of {text.plural(count, 'version')} (mvc -C {text.safe(path)} log)"
 
 
-def _play(face: Face, directory: str, iterations: int, *, ui: bool) -> int:
+def _play(face: Face, directory: str, iterations: int, store: str | None, *, ui: bool) -> int:
     from mvc.api.repo import Repo  # late: start-up
     from mvc.cli.demo_shares import Impatient
 
@@ -127,12 +136,13 @@ def _play(face: Face, directory: str, iterations: int, *, ui: bool) -> int:
         _show(face, whole_diff.lines(diff, *documents.side_names(repo, diff), verbose=False))
 
         best = _best(versions)
-        same, live = _share(face, repo, monitor, best)
+        same, live = _share(face, repo, monitor, best, store)
 
         _chapter(face, "mvc verify")
         report = repo.verify()
         _show(face, [verified(report)])
-        _totals(face, repo, list(repo.log()), rolled_back_to=best, deployed=live, keep=directory)
+        told = {"rolled_back_to": best, "deployed": live, "directory": directory, "store": store}
+        _totals(face, repo, list(repo.log()), told)
         if ui:
             from mvc.cli.commands.ui import show_page  # late: start-up
 
@@ -159,23 +169,31 @@ def _train(face: Face, repo: Repo, iterations: int) -> None:
         _run(face, repo, iterations, saves)
 
 
-def _share(face: Face, repo: Repo, monitor: Impatient, best: str) -> tuple[bool, str]:
-    """Through a server of this machine to a clone, and to a deployment directory that follows a rollback to the
-    version `best`; whether all are what they should be, and the version deployed at the end. The directories
-    are gone afterwards."""
+def _share(
+    face: Face, repo: Repo, monitor: Impatient, best: str, store: str | None
+) -> tuple[bool, str]:
+    """Through a server of this machine, or a bucket, to a clone, and to a deployment directory that follows a
+    rollback to the version `best`; whether all are what they should be, and the version deployed at the end.
+    The directories are gone afterwards."""
     from mvc.cli.demo_shares import DemoShares  # late: start-up
 
     with ExitStack() as stack:
-        shares = DemoShares(face, repo, monitor, stack)
+        shares = DemoShares(face, repo, monitor, stack, store)
         shares.push("")
         equal = shares.clone()
         _show(face, [_held(repo, shares.follow())])
         _chapter(face, f"mvc rollback {best}", "where the validation loss was lowest")
         same = _roll_back(face, repo, best)
-        shares.push("and the directory switches")
+        shares.push("" if store else "and the directory switches")
+        if store:
+            shares.fetch()
+            _chapter(face, "mvc follow origin main --to live --once", "the directory switches")
         after = shares.switch()
         deployed = after["version"] == repo.show().id and _holds_files_of(repo, shares.live)
         _show(face, [_held(repo, after) + ("" if deployed else "  but other files")])
+        if store:
+            _chapter(face, "What the bucket holds")
+            _show(face, bucket_lines(store))
     return equal and same and deployed, str(after["version"])
 
 
@@ -234,24 +252,17 @@ def _best(versions: Iterable[Version]) -> str:
 
 
 def _totals(
-    face: Face,
-    repo: Repo,
-    versions: list[Version],
-    *,
-    rolled_back_to: str,
-    deployed: str,
-    keep: str,
+    face: Face, repo: Repo, versions: list[Version], told: Mapping[str, str | None]
 ) -> None:
+    """The end of the story; `told` is for its document too."""
     stats = repo.stats()
     copies, stored = sum(v.size for v in versions), stats.pack_bytes + stats.index_bytes
     _chapter(face, "What it takes")
     _show(face, totals(len(versions), copies, stored))
     face.answer(
         {
-            "directory": keep,
+            **told,
             "versions": [documents.version(v) for v in versions],
-            "rolled_back_to": rolled_back_to,
-            "deployed": deployed,
             "bytes_copies": copies,
             "bytes_stored": stored,
         }
