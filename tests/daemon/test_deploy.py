@@ -6,6 +6,7 @@ import configparser
 import json
 import os
 import plistlib
+import re
 import shutil
 import subprocess
 import tomllib
@@ -88,6 +89,13 @@ def dockerfile() -> dict[str, Any]:
     return {k: json.loads(v) if v.startswith("[") else v for k, v in found.items()}
 
 
+def compose_bucket() -> dict[str, Any]:
+    """The services of servers over a bucket on one machine."""
+    (found,) = yaml("compose-bucket.yaml")
+    services: dict[str, Any] = found["services"]
+    return services
+
+
 def commands() -> dict[str, list[str]]:
     docker = dockerfile()
     container = stateful_set()["spec"]["template"]["spec"]["containers"][0]
@@ -98,10 +106,18 @@ def commands() -> dict[str, list[str]]:
         "kubernetes": [*docker["ENTRYPOINT"], *container["args"]],
         "systemd, bucket": unit(BUCKET)["Service"]["ExecStart"].split()[1:],
         "kubernetes, bucket": [*docker["ENTRYPOINT"], *over_bucket["args"]],
+        "compose, bucket": [*docker["ENTRYPOINT"], *compose_bucket()["mvcd"]["command"]],
     }
 
 
-WAYS = ("systemd", "Dockerfile", "kubernetes", "systemd, bucket", "kubernetes, bucket")
+WAYS = (
+    "systemd",
+    "Dockerfile",
+    "kubernetes",
+    "systemd, bucket",
+    "kubernetes, bucket",
+    "compose, bucket",
+)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -140,13 +156,38 @@ def test_servers_over_a_bucket_are_several_and_keep_caches_only() -> None:
     assert os.path.dirname(options.admin_token) == f"/run/{service['RuntimeDirectory']}"
 
 
+def test_servers_over_a_bucket_on_one_machine() -> None:
+    services = compose_bucket()
+    servers, store, proxy = services["mvcd"], services["store"], services["proxy"]
+    options = main.parser().parse_args(commands()["compose, bucket"][1:])
+    assert servers["deploy"]["replicas"] == 2
+    assert "ports" not in servers  # two cannot have one port of the machine; the proxy has it
+    assert proxy["ports"] == ["7443:7443"]
+    assert servers["environment"]["MVC_ROOT"] == options.root
+    assert options.root.startswith(f"s3://{store['environment']['S3_BUCKET']}/")
+    mounted = {one.partition(":")[0] for one in servers["tmpfs"]}
+    assert {options.cache, os.path.dirname(options.admin_token)} <= mounted
+    assert servers["depends_on"] == {"store": {"condition": "service_healthy"}}
+    assert servers["env_file"] == store["env_file"] == "bucket.env"
+    assert servers["environment"]["AWS_ENDPOINT_URL"] == "http://store:8333"
+    assert store["healthcheck"]["test"][-1] == "http://127.0.0.1:8333/healthz"
+    assert re.fullmatch(r"chrislusf/seaweedfs:\d+\.\d+", store["image"])
+    (mounted_file,) = proxy["volumes"]
+    settings = (ROOT / "deploy" / mounted_file.partition(":")[0]).read_text()
+    assert f"bind :{Listen.parse(options.listen).port}\n" in settings
+    assert "uri /readyz\n" in settings
+    assert f"check port {Listen.parse(options.http).port} " in settings
+    assert f"mvcd:{Listen.parse(options.listen).port}\n" in settings
+
+
 def test_each_way_gives_calls_under_way_their_time() -> None:
     for path in (SERVER, BUCKET):
         assert float(unit(path)["Service"]["TimeoutStopSec"]) > DRAIN_SECONDS
     for found in (stateful_set(), deployment()):
         assert found["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] > DRAIN_SECONDS
     (compose,) = yaml("compose.yaml")
-    assert float(compose["services"]["mvcd"]["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS
+    for services in (compose["services"], compose_bucket()):
+        assert float(services["mvcd"]["stop_grace_period"].rstrip("s")) > DRAIN_SECONDS
 
 
 def test_nobody_serves_as_root_or_twice() -> None:
