@@ -86,3 +86,21 @@ def test_what_is_for_directories_is_refused(
 def test_a_bucket_without_a_team_is_told(mvc: Mvc, tmp_path: Path) -> None:
     refused = mvc("admin", "user", "list", "--root", f"bucket+file://{tmp_path}/no", code=1)
     assert "is not the root of a team server" in refused.err
+
+
+def test_a_team_is_copied_out_and_in(mvc: Mvc, root: str, tmp_path: Path) -> None:
+    mvc("admin", "repo", "add", "team/iris", "--root", root)
+    directory, again = str(tmp_path / "directory"), f"bucket+file://{tmp_path}/again"
+    planned = mvc("admin", "copy", root, directory, "--dry-run")
+    assert f"2 stores would be copied to {directory}" in planned.out
+    assert not Path(directory).exists()
+    told = mvc("admin", "copy", root, directory, "--json").json
+    assert (told["from"], told["to"], told["dry_run"]) == (root, directory, False)
+    assert [store["path"] for store in told["stores"]] == ["accounts", "team/iris"]
+    done = mvc("admin", "copy", directory, again, "--quick")
+    assert f"2 stores copied to {again}, not read back" in done.out
+    users = mvc("admin", "user", "list", "--root", root).out
+    assert users == mvc("admin", "user", "list", "--root", again).out
+    refused = mvc("admin", "copy", root, again, code=1)
+    assert "cannot be copied to" in refused.err
+    assert "mvc admin copy" in mvc("admin", "backup", "x", "--root", root, code=1).err

@@ -501,6 +501,16 @@ def test_the_demo_runs_and_keeps_what_it_made(mvc: Mvc, work: Path) -> None:
     assert mvc("demo", "--keep", ".", code=2).err.startswith("error: . is not empty")
 
 
+def test_a_place_for_the_demo_has_to_be_an_empty_bucket(mvc: Mvc, work: Path) -> None:
+    (work / "bucket" / "mine").mkdir(parents=True)
+    (work / "bucket" / "mine" / "file").write_bytes(b"")
+    url = f"bucket+file://{work.resolve()}/bucket"
+    full = mvc("demo", "--store", url, code=2)
+    assert f"{url} is not empty: name a place in it, {url}/mvc-demo" in full.err
+    assert "is not the address of a bucket" in mvc("demo", "--store", "bucket", code=2).err
+    assert (work / "bucket" / "mine" / "file").exists()
+
+
 def test_workspaces(mvc: Mvc, saved: Path, tmp_path: Path) -> None:
     root = tmp_path / "side"
     added = mvc("workspace", "add", "../side", "v1").out.splitlines()

@@ -248,6 +248,7 @@ _CLIENT: Table = {
         "client/test_metric_screens": "metric_names",
         "client/test_cards": "card page",
         "client/test_cli_admin": "backup team",
+        "client/test_demo_bucket": "buckets",
         "client/test_cli_errors": "errors faults",
         "integrations/test_fsspec": "places",
         "client/test_cli_login": "credentials",

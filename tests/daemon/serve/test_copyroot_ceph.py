@@ -14,6 +14,7 @@ from tests.support.cephcluster import Cluster
 
 pytestmark = [
     pytest.mark.engine,
+    pytest.mark.timeout(900),
     pytest.mark.skipif(
         bool(cephcluster.missing()),
         reason=f"no {', '.join(cephcluster.missing())}: {cephcluster.INSTALL}",
