@@ -28,8 +28,8 @@ def one_at_a_time(self, environ, *arguments):
 server.DomainDispatcherApplication.__call__ = one_at_a_time
 server.main(sys.argv[1:])
 """
-"""moto looks at a condition and then writes, each request in a thread of its own: on a busy machine two of eight
-writers won, and the probe refused it, as it should. So writes with a condition take turns."""
+"""moto looks at a condition and then writes, each request in a thread of its own: on a busy machine two of
+eight writers won, and the probe refused it, as it should. So writes with a condition take turns."""
 
 
 @contextmanager
