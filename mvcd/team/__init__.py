@@ -6,7 +6,7 @@
     accounts    the accounts store: each change one commit with its row of the audit log
     root        the directory of a server: repositories by name, and the accounts
     bucketroot  the same in a bucket, for any number of servers (STATELESS.md)
-    draft       a root that is being copied to (COPY.md)
+    draftroot   a root that is being copied to (COPY.md)
     unfinished  what keeps it from being served before it is one
     usage       how much a repository holds, and who put it there
     policy      what a push has to satisfy before its refs move

@@ -7,7 +7,7 @@
     rules/REPOS/REFS        Rule
     quotas/REPOS/NAME       Quota; NAME is a principal, or * for the whole repository
     repositories/NAME       Hosted
-    copying/...             of a copy that is not finished (draft.py)
+    copying/...             of a copy that is not finished (draftroot.py)
 
 Globs and names with slashes are percent-encoded in the names of refs.
 """

@@ -69,13 +69,14 @@ _ENGINE: Table = {
         "store/bucket/test_bucket_clients": "bucketparts bucketstate swapping bucket_session packing indexrun"
         " merging runindex blobpacks logsegments bucket_check",
         "client/test_bucket_remote": "bucketopening",
+        "store/bucket/test_bucket_store": "bucket_takenover",
         "store/bucket/test_bucket_collect": "moving",
         "store/bucket/test_sealed": "agekey bucketseal",
         "team/test_bucketroot": "served",
     },
     "mvcd.store": {
         "client/test_completing": "refnames",
-        "store/test_lmdb_store": "api cacherows meta parts reports writers",
+        "store/test_lmdb_store": "api cacherows meta parts reports takenover writers",
         "store/test_session": "arrivals refs",
         "store/test_memory_store": "reader",
         "store/test_repair": "check harvest",
@@ -182,6 +183,7 @@ _REPO: Table = {
 
 _NETWORK: Table = {
     "mvcd.sync": {
+        "daemon/serve/test_copyroot": "copying",
         "sync/test_sending": "push",
         "sync/test_interrupted": "local pull",
         "sync/test_pruned": "whole",
@@ -199,6 +201,7 @@ _NETWORK: Table = {
         "team/test_accounts": "auditlog records",
         "team/test_host": "root",
         "team/test_quota": "usage",
+        "daemon/serve/test_copyroot": "draftroot unfinished",
     },
     "mvcd.hub": {
         "hub/test_commits": "commitroutes digested lookups making payload pullroutes refroutes",

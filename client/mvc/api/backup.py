@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mvc.api.credentials import kept_for
 from mvc.api.public import made_from, public
 from mvcd.daemon.serve import backup as engine
-from mvcd.daemon.serve.copyroot import Place, copy_root
+from mvcd.daemon.serve.copyroot import RootPlace, copy_root
 from mvcd.monitor import Silent
 from mvcd.store.stores import is_bucket
 from mvcd.team.root import require_directory
@@ -79,6 +79,6 @@ def copy(
     return [public(StoreBackup, copied) for copied in made]
 
 
-def _place(address: str | os.PathLike[str]) -> Place:
+def _place(address: str | os.PathLike[str]) -> RootPlace:
     text = os.fspath(address)
-    return Place.of(text, kept_for(text) if is_bucket(text) else {})
+    return RootPlace.of(text, kept_for(text) if is_bucket(text) else {})

@@ -16,21 +16,21 @@ from mvcd.store.backup import Backup
 from mvcd.store.stores import is_bucket
 from mvcd.sync.copying import copy_store, require_equal
 from mvcd.team.bucketroot import BucketRoot
-from mvcd.team.draft import Draft, look_into, state_of
+from mvcd.team.draftroot import DraftRoot, look_into, state_of
 from mvcd.team.records import HostedRepository
 from mvcd.team.root import Root
 from mvcd.team.seals import ACCOUNTS
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RootPlace:
     """The address of a root, and how a bucket is reached (`stores.open_bucket`)."""
 
     address: str
     options: Mapping[str, str]
 
     @classmethod
-    def of(cls, address: str, options: Mapping[str, str]) -> Place:
+    def of(cls, address: str, options: Mapping[str, str]) -> RootPlace:
         """The same in its one spelling."""
         if is_bucket(address):
             return cls(address.rstrip("/"), options)
@@ -38,7 +38,12 @@ class Place:
 
 
 def copy_root(
-    source: Place, target: Place, *, read_data: bool = True, dry_run: bool = False, monitor: Monitor
+    source: RootPlace,
+    target: RootPlace,
+    *,
+    read_data: bool = True,
+    dry_run: bool = False,
+    monitor: Monitor,
 ) -> list[StoreCopy]:
     """Copies the root `source` to `target`, where nothing is or what a copy left that was cut short; says of
     each store what the copy holds, with `dry_run` what it would. With `read_data` each object is read back.
@@ -59,14 +64,14 @@ def copy_root(
         if before is not None:
             before.close()
         stack.enter_context(_locked(target))
-        draft = stack.enter_context(Draft.open(target.address, target.options, root))
+        draft = stack.enter_context(DraftRoot.open(target.address, target.options, root))
         return _Copying(root, draft, monitor, read_data=read_data).run()
 
 
 class _Copying:
     """One copy, between two that are open."""
 
-    def __init__(self, root: Root, draft: Draft, monitor: Monitor, *, read_data: bool) -> None:
+    def __init__(self, root: Root, draft: DraftRoot, monitor: Monitor, *, read_data: bool) -> None:
         self._root = root
         self._draft = draft
         self._monitor = monitor
@@ -115,14 +120,14 @@ class _Copying:
                     raise _changed(self._root.path, f"{one.name} has", self._draft.address)
 
 
-def _opened(place: Place) -> Root:
+def _opened(place: RootPlace) -> Root:
     if is_bucket(place.address):
         return BucketRoot.open(place.address, place.options)
     return Root.open(place.address)
 
 
 @contextmanager
-def _locked(place: Place) -> Iterator[None]:
+def _locked(place: RootPlace) -> Iterator[None]:
     """No server has a directory, or takes it meanwhile. A bucket cannot be locked."""
     if is_bucket(place.address):
         yield

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from mvcd.daemon.serve.copyroot import Place, copy_root
+from mvcd.daemon.serve.copyroot import RootPlace, copy_root
 from mvcd.monitor import Silent
 from mvcd.store.api import RefUpdate, Store
 from mvcd.store.stores import is_bucket
@@ -22,9 +22,9 @@ from tests.store.objects import delta, plain, revisions, some
 REPOSITORIES = ("iris", "team/models", "team/empty")
 
 
-def place(address: object) -> Place:
+def place(address: object) -> RootPlace:
     """An address with caches that go with who opens it."""
-    return Place.of(str(address), {})
+    return RootPlace.of(str(address), {})
 
 
 def opened(address: object) -> Root:

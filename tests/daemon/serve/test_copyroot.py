@@ -22,7 +22,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.stores import open_served
 from mvcd.sync import copying
 from mvcd.team.bucketroot import BucketRoot
-from mvcd.team.draft import Draft
+from mvcd.team.draftroot import DraftRoot
 from mvcd.team.records import Quota
 from mvcd.team.root import Root
 from mvcd.team.usage import Usage
@@ -226,7 +226,7 @@ def test_what_was_not_read_back_is_when_it_is_wanted(
 ) -> None:
     target = bucket(tmp_path / "bucket")
     with monkeypatch.context() as patch:
-        patch.setattr(Draft, "finish", lambda _: 1 // 0)
+        patch.setattr(DraftRoot, "finish", lambda _: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             copied(team.path, target, read_data=False)
     read = []

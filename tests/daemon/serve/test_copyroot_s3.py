@@ -12,7 +12,7 @@ from tests.daemon.serve.teams import make_team, whole
 from tests.support import motoserver
 from tests.support.s3buckets import Endpoint
 
-pytestmark = pytest.mark.tools
+pytestmark = [pytest.mark.tools, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

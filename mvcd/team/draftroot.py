@@ -45,7 +45,7 @@ def state_of(store: Store) -> str:
     return f"{store.changes()} {store.audit_head().digest.hex()}"
 
 
-class Draft:
+class DraftRoot:
     """An unfinished root. Close it, or use it in a `with`."""
 
     def __init__(self, address: str, options: Mapping[str, str], accounts: Store) -> None:
