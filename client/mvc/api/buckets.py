@@ -1,4 +1,4 @@
-"""What lies at an address in a bucket, whatever it is: for who shows it, and for who cleans up."""
+"""Objects at an address in a bucket, whatever they are: for who shows them, and for who cleans up."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class BucketState:
 
     @property
     def instance(self) -> str:
-        """Its id, and where it is a copy of the store that had the id first, which copy."""
+        """The id, and for a copy of the store that had the id first, which copy it is."""
         copy = self.epoch >> _COPY_BITS
         return f"{self.id}-{copy:x}" if copy else self.id
 
