@@ -115,7 +115,6 @@ class WorkspaceKeeper:
         self._hearing = Hearing(root, self.state, self.ledger, lambda: self._taking.queued, saved)
         self._hurried: deque[int] = deque()
         self._retry = 0.0
-        self._loaded = False
         self._recalled = False
         self._last_taken_at = float("-inf")
         self._again_at = float("inf")
@@ -245,7 +244,7 @@ class WorkspaceKeeper:
         self.state.looks += 1
         self._hearing.note(self._taking)
         try:
-            self._load()
+            self._taking.load()
             with open_at(self.root, lock_timeout=0.0) as core:
                 if core.root != self.root:
                     raise NoRepository(f"{self.root} is no longer a workspace of its own")
@@ -274,12 +273,6 @@ class WorkspaceKeeper:
             self._limits, self._settler.limits = limits, limits
         self._vigil.keep(core.tracked())
         self.state.directories = self._vigil.directories
-
-    def _load(self) -> None:
-        """After a start: what another daemon took. Raises OSError while that cannot be read."""
-        if not self._loaded:
-            self._taking.load()
-            self._loaded = True
 
     def _recall(self, core: Core) -> None:
         """After a start: the last save was perhaps another daemon's."""

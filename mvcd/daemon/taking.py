@@ -93,10 +93,13 @@ class Taking:
         self._queued: list[_Queued] = []
         self._past: dict[str, FileStat] = {}
         self._inodes: dict[str, tuple[int, int]] = {}
+        self._loaded = False
 
     def load(self) -> None:
-        """What a daemon before took; it is due at once. Called before anything else, until it succeeds.
-        Raises OSError."""
+        """What a daemon before took; it is due at once. Called before anything else; does nothing once it has
+        succeeded. Raises OSError."""
+        if self._loaded:
+            return
         now = self._clock()
         self._queued = [_Queued(capture, now, now) for capture in self.captures.queued()]
         for capture in self.captures.held():
@@ -104,6 +107,7 @@ class Taking:
                 self._held[capture.sets[0].name] = _Held(capture, 0, now)
         numbers = [q.capture.number for q in self._queued]
         self._ledger.forget([*numbers, *(h.capture.number for h in self._held.values())])
+        self._loaded = True
 
     # ---------------------------------------------------------------- what shows
 
