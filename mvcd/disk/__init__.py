@@ -11,6 +11,7 @@
     directories   directories that are there after a power failure
     group         files that a group shares
     aside         damaged files, kept beside what takes their place
+    wholes        directories that are there whole or not at all: filled beside, put there by one rename
     exchange      two directories, exchanged in one step
     filesystem    whether a directory is on another machine's file system
     uncached      reading and writing past the page cache, where the kernel can

@@ -23,7 +23,7 @@ _ENGINE: Table = {
     "mvcd.disk": {
         "store/test_repair": "aside",
         "repo/test_durable": "directories",
-        "repo/release/test_export": "exchange",
+        "repo/release/test_export": "exchange wholes",
         "store/test_processes": "group",
         "disk/test_io": "_io",
         "disk/test_sync": "renames",

@@ -1,26 +1,20 @@
 """Exports: a version as a clean directory with a manifest, there whole or not at all (EXPORT.md).
 
 Everything is written into a directory beside the target, verified and made durable there; one rename makes it
-the target, or exchanges it with an older export. A process that dies leaves the target old or new, and beside
-it a directory that the next export to the same place removes. That directory is locked while it is in use.
+the target, or exchanges it with an older export (mvcd/disk/wholes.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import hashlib
 import os
-import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from mvcd.disk.exchange import exchange
-from mvcd.disk.locks import lock_now
-from mvcd.disk.renames import move
-from mvcd.disk.sync import sync_directories, sync_directory, sync_file
-from mvcd.errors import Busy, Conflict, CorruptObject, Failure
+from mvcd.disk.sync import sync_directories, sync_file
+from mvcd.disk.wholes import settle, workplace
+from mvcd.errors import CorruptObject, Failure
 from mvcd.ids import VersionId
 from mvcd.inspect.trainingstate import all_state, is_state_file
 from mvcd.objects.promotion import Promotion
@@ -78,7 +72,7 @@ def export(
         core.promised.bring_entries(p.entry for p in files)
     _require_exportable(core, id, version, files)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    with _workplace(target) as beside:
+    with workplace(target) as beside:
         place = os.path.join(beside, "content")
         os.mkdir(place)
         _write(core, files, place, os.path.join(beside, _STAGING))
@@ -87,7 +81,7 @@ def export(
         promotion, texts = _promotion(core, rev, id), texts_of(core.store, id)
         made = ExportManifest(id, version, chosen, rows, promotion, rest, texts)
         _write_manifest(place, made.encode())
-        _settle(place, target, beside, replaces=before is not None)
+        settle(place, target, beside, replaces=before is not None)
     return ExportResult(made, target, sum(p.entry.size for p in files), before)
 
 
@@ -160,35 +154,6 @@ def _require_exportable(
 # -------------------------------------------------------------------- writing
 
 
-@contextlib.contextmanager
-def _workplace(target: str) -> Iterator[str]:
-    """An empty directory beside the target, ours alone. Raises Busy while another export goes there."""
-    parent, name = os.path.split(target)
-    beside = os.path.join(parent, f".{name}.mvc-export")
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(beside)
-    busy = Busy(f"another export to {target} is under way", help="run it again afterwards")
-    try:
-        fd = os.open(beside, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise busy from None
-    same = False
-    try:
-        try:
-            same = lock_now(fd) and os.path.samestat(os.fstat(fd), os.lstat(beside))
-        except OSError:  # removed by who had it
-            same = False
-        if not same:
-            raise busy
-        for left in os.listdir(beside):
-            shutil.rmtree(os.path.join(beside, left))
-        yield beside
-    finally:
-        if same:
-            shutil.rmtree(beside, ignore_errors=True)
-        os.close(fd)
-
-
 def _write(core: Core, files: Sequence[Placed], place: str, staging: str) -> None:
     entries = [p.entry for p in files]
     refuse_twins((e.path for e in entries), FoldedNames(staging), place)
@@ -234,22 +199,6 @@ def _write_manifest(place: str, data: bytes) -> None:
     finally:
         os.close(fd)
     sync_directories([directory for directory, _, _ in os.walk(place)])
-
-
-def _settle(place: str, target: str, beside: str, *, replaces: bool) -> None:
-    """The rename that makes the export be there."""
-    try:
-        if replaces:
-            exchange(place, target, os.path.join(beside, "old"))
-        else:
-            move(place, target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise
-        raise Conflict(
-            f"{target} was made while the export was prepared", kind="would-overwrite"
-        ) from error
-    sync_directory(os.path.dirname(target))
 
 
 # -------------------------------------------------------------------- what it was exported as
