@@ -7,10 +7,15 @@
     versions    routes about many versions: pages of them, keys, series, comparisons
     contents    routes about one version: its record, files, bytes, tensors
     differences    routes about two versions; tensors are measured while the answer is sent
-    releases    routes about stages, storage, operations, the daemon
+    releases    routes about stages, the catalogue, storage, operations, the daemon
     actions     routes that change something
     events      operations as they happen, as server-sent events
     assets      the files of the page itself
+    report      the same page as files: which versions, what is written, and where it is put
+    answers     what the interface answers, asked without a server, less what is this machine's
+    lines       metrics over versions, in a form that takes little room
+    bundle      the page's modules as one script that runs from a file
 
-The rules of the interface are in WEB.md, the page in static/. starlette and uvicorn come with the extra `web`.
+The rules of the interface are in WEB.md, those of reports in REPORT.md, the page in static/. starlette and uvicorn
+come with the extra `web`.
 """

@@ -45,6 +45,11 @@ _ABSENT = ("unknown-", "no-such-", "ambiguous-")
 
 def make_app(site: Site) -> ASGIApp:
     """The application that serves a site."""
+    return _Front(routed(site), site.door)
+
+
+def routed(site: Site) -> Starlette:
+    """The routes of a site, for whoever stands before them."""
     app = Starlette(
         routes=[
             Route("/api/v1/session", session, methods=["POST"]),
@@ -68,7 +73,7 @@ def make_app(site: Site) -> ASGIApp:
     app.state.walks = versions.Walks()
     app.state.keys = versions.RecordedKeys()
     app.state.assets = assets.page_files()
-    return _Front(app, site.door)
+    return app
 
 
 class _Front:

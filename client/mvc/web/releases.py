@@ -1,4 +1,4 @@
-"""Routes about the whole: stages, storage, the operation log, the daemon."""
+"""Routes about the whole: stages, the catalogue of models, storage, the operation log, the daemon."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def stages(request: Request) -> Response:
         for newest in repo.stages()
     ]
     return answer({"stages": found})
+
+
+def catalogue(request: Request) -> Response:
+    """All that was published, a card each."""
+    site = site_of(request)
+    return answer({"models": [site.shapes.card(card) for card in site.repo.catalogue().cards]})
 
 
 def storage(request: Request) -> Response:
@@ -65,6 +71,7 @@ def routes() -> list[BaseRoute]:
     """Routes of this module."""
     return [
         Route("/api/v1/r/stages", stages),
+        Route("/api/v1/r/catalogue", catalogue),
         Route("/api/v1/r/storage", storage),
         Route("/api/v1/r/ops", ops),
         Route("/api/v1/r/daemon", daemon),

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from mvc.api.errors import UsageError
 
 if TYPE_CHECKING:
+    from mvc.api.card import Card
     from mvc.api.diff import Diff
     from mvc.api.diskuse import DiskUse
     from mvc.api.lineage import Lineage
@@ -53,6 +54,7 @@ class Shapes:
     requirement: Callable[[CheckedRequirement], Json]
     chain: Callable[[ChainReport], Json]
     disk_use: Callable[[DiskUse], Json]
+    card: Callable[[Card], Json]
     watched: Callable[[str], Json]
     """State of the daemon for the workspace at a path. Raises DaemonError."""
 

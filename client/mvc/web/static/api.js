@@ -1,7 +1,6 @@
-// Asks the server, hears its events, and knows where the page is.
+// Asks for documents, hears events, and knows where the page is.
 import { useEffect, useState, useCallback, useRef } from '/static/vendor/htm-preact-3.1.1.js';
-
-const BASE = '/api/v1';
+import { BASE, address, move, request } from '/static/source.js';
 
 export class ApiError extends Error {
   constructor(status, said) {
@@ -29,15 +28,15 @@ export function taken(path) {
 }
 
 export async function get(path, signal) {
-  return (await answered(await fetch(BASE + path, { signal }))).json();
+  return (await answered(await request(path, { signal }))).json();
 }
 
 export async function text(path, signal) {
-  return (await answered(await fetch(BASE + path, { signal }))).text();
+  return (await answered(await request(path, { signal }))).text();
 }
 
 export async function post(path, body) {
-  const response = await fetch(BASE + path, {
+  const response = await request(path, {
     method: 'POST', body: JSON.stringify(body),
     headers: { 'X-MVC': '1', 'Content-Type': 'application/json' },
   });
@@ -46,7 +45,7 @@ export async function post(path, body) {
 
 // Calls `each` with one JSON document a line, as they come.
 export async function lines(path, each, signal) {
-  const response = await answered(await fetch(BASE + path, { signal }));
+  const response = await answered(await request(path, { signal }));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = '';
   for (;;) {
@@ -59,11 +58,11 @@ export async function lines(path, each, signal) {
 }
 
 export const raw = (rev, path, range) =>
-  fetch(rawAddress(rev, path), range ? { headers: { Range: range } } : {}).then(answered);
+  request(rawPath(rev, path), range ? { headers: { Range: range } } : {}).then(answered);
 
 export const seg = encodeURIComponent;
-export const rawAddress = (rev, path) =>
-  `${BASE}/raw/${seg(rev)}/${path.split('/').map(seg).join('/')}`;
+const rawPath = (rev, path) => `/raw/${seg(rev)}/${path.split('/').map(seg).join('/')}`;
+export const rawAddress = (rev, path) => BASE + rawPath(rev, path);
 
 export function query(fields) {
   const found = new URLSearchParams();
@@ -95,15 +94,15 @@ export function useData(path, kinds = []) {
 
 // ---------------------------------------------------------------- where the page is
 
-export const place = () => ({
-  path: location.pathname.split('/').filter(Boolean).map(decodeURIComponent),
-  query: new URLSearchParams(location.search),
-});
+export function place() {
+  const [path, said] = address().split(/\?(.*)/s);
+  return { at: path, path: path.split('/').filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(said) };
+}
 
 const movers = new Set();
 
-export function go(address, { replace = false } = {}) {
-  history[replace ? 'replaceState' : 'pushState']({}, '', address);
+export function go(to, { replace = false } = {}) {
+  move(to, replace);
   movers.forEach((mover) => mover({ moved: !replace }));
 }
 
@@ -120,13 +119,13 @@ export function usePlace() {
 
 // Changes some fields of the address's query.
 export function ask(fields) {
-  const now = new URLSearchParams(location.search);
+  const { at, query: now } = place();
   for (const [name, value] of Object.entries(fields)) {
     now.delete(name);
     [value].flat().forEach((one) => one && now.append(name, one));
   }
   const said = now.toString();
-  go(location.pathname + (said ? `?${said}` : ''), { replace: true });
+  go(at + (said ? `?${said}` : ''), { replace: true });
 }
 
 // ---------------------------------------------------------------- events

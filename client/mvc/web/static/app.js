@@ -1,6 +1,7 @@
 // The frame around all screens: who we are, where we are, what is live, and the keys.
 import { render, useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { ahead, begin, get, go, live, post, useEvents, usePlace } from '/static/api.js';
+import { ahead, begin, get, go, live, place as placed, post, useEvents, usePlace } from '/static/api.js';
+import { RECORDED } from '/static/source.js';
 import { Dialog, Empty, Failed, Waiting, html, safe, useKeys } from '/static/parts.js';
 import { Versions, firstPage } from '/static/versions.js';
 
@@ -9,6 +10,12 @@ const LATE = {
   v: () => import('/static/version.js'), diff: () => import('/static/diff.js'), plots: () => import('/static/plots.js'), compare: () => import('/static/compare.js'),
   stages: () => import('/static/stages.js'), storage: () => import('/static/storage.js'), ops: () => import('/static/ops.js'), daemon: () => import('/static/daemon.js'),
 };
+const shownIn = SCREENS.filter(([path]) => !RECORDED || path !== 'daemon');
+
+function skip(event) {
+  event.preventDefault(); // a fragment is an address in a report
+  document.getElementById('main').focus();
+}
 
 function Late({ name, place }) {
   const [screen, set] = useState(null), [error, fail] = useState(null);
@@ -28,16 +35,16 @@ function Frame({ repo }) {
   useEffect(() => {
     if (name === '') document.title = `${repo.name} · mvc`;
   }, [name]);
-  const where = `${location.pathname}`;
+  const where = place.at;
   useEffect(() => { document.querySelector('main')?.scrollTo(0, 0); }, [where]);
   useKeys({ '?': () => tell(true), Escape: () => false });
-  return html`<a class="skip" href="#main">Skip to the content</a>
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top"><a class="brand" href="/" title=${safe(repo.root)}><img src="/static/icon.svg" alt="" width="22" height="22"/> <b>${safe(repo.name)}</b></a>
       <span class="at">${head.ref ? safe(head.ref) : 'detached'} · v${head.number}</span>
-      <nav aria-label="Screens">${SCREENS.map(([path, shown]) => html`<a href="/${path}" aria-current=${name === path || (path === '' && ['v', 'diff', 'compare'].includes(name)) ? 'page' : undefined}>${shown}</a>`)}</nav>
-      <span class="pill ${on ? 'on' : ''}" role="status" title=${on ? 'New versions appear by themselves' : 'The connection is lost; it is tried again'}><i aria-hidden="true"></i>${on ? 'Live' : 'Not live'}</span>
+      <nav aria-label="Screens">${shownIn.map(([path, shown]) => html`<a href="/${path}" aria-current=${name === path || (path === '' && ['v', 'diff', 'compare'].includes(name)) ? 'page' : undefined}>${shown}</a>`)}</nav>
+      ${RECORDED ? html`<span class="pill" title="A report does not change; mvc ui shows the repository as it is">As of v${head.number}</span>` : html`<span class="pill ${on ? 'on' : ''}" role="status" title=${on ? 'New versions appear by themselves' : 'The connection is lost; it is tried again'}><i aria-hidden="true"></i>${on ? 'Live' : 'Not live'}</span>`}
       <${Theme}/><button class="quiet" aria-label="Keys" title="Keys ( ? )" onClick=${() => tell(true)}>?</button></header>
-    <main id="main" class=${name === '' ? 'full' : ''}>${name === '' ? html`<${Versions} place=${place}/>`
+    <main id="main" tabindex="-1" class=${name === '' ? 'full' : ''}>${name === '' ? html`<${Versions} place=${place}/>`
       : LATE[name] ? html`<${Late} key=${where} name=${name} place=${place}/>` : html`<${Empty} title="There is no such screen"><p><a href="/">To the versions</a></p><//>`}</main>
     ${help && html`<${Keys} onClose=${() => tell(false)}/>`}`;
 }
@@ -70,14 +77,14 @@ addEventListener('click', (event) => {
 
 async function start() {
   const root = document.getElementById('app');
-  const token = new URLSearchParams(location.hash.slice(1)).get('token');
+  const token = !RECORDED && new URLSearchParams(location.hash.slice(1)).get('token');
   try {
     if (token) {
       history.replaceState({}, '', location.pathname + location.search);
       await post('/session', { token });
     }
-    const [{ repos: [repo] }] = await Promise.all([get('/repos'), location.pathname === '/' && ahead(firstPage(new URLSearchParams(location.search)))]);
-    begin(repo.operation);
+    const [{ repos: [repo] }] = await Promise.all([get('/repos'), placed().at === '/' && ahead(firstPage(placed().query))]);
+    if (!RECORDED) begin(repo.operation);
     render(html`<${Frame} repo=${repo}/>`, root);
   } catch (error) {
     const closed = error.status === 401;

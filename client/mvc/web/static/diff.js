@@ -1,6 +1,7 @@
 // Two versions: the five differences in the order of `mvc diff`.
 import { useEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { get, go, lines, query, seg, text, useData } from '/static/api.js';
+import { RECORDED } from '/static/source.js';
 import { Better, Copy, Empty, Failed, Screen, Table, Waiting, firstLine, html, number, percent, plural, safe, short, size, versionLink } from '/static/parts.js';
 
 export default function Diff({ place }) {
@@ -17,15 +18,15 @@ export default function Diff({ place }) {
   const jump = (part) => document.getElementById(part)?.scrollIntoView({ block: 'start' });
   const counts = PARTS.map(([id, title]) => [id, title, changedFiles(d.components[id])]);
   return html`<${Screen} title=${`${names[0]} → ${names[1]}`} sub=${html`<${Side} id=${data.old} v=${old.data}/> → <${Side} id=${data.new} v=${fresh.data}/>`}
-    aside=${data.new && html`<button onClick=${() => go(`/diff/${seg(b)}..${seg(a)}`)}>Swap</button><${Copy} label="Copy as Markdown" text=${() => text(path + '/markdown')}/>`}>
+    aside=${data.new && html`${!RECORDED && html`<button onClick=${() => go(`/diff/${seg(b)}..${seg(a)}`)}>Swap</button>`}<${Copy} label="Copy as Markdown" text=${() => text(path + '/markdown')}/>`}>
     <nav class="jumps" aria-label="Parts">${counts.map(([id, title, n]) => html`<button onClick=${() => jump(id)}><i class="swatch ${id}" aria-hidden="true"></i>${title} <small>${n ? plural(n, 'file') : 'equal'}</small></button>`)}</nav>
     ${!data.changed && html`<${Empty} title="Nothing differs"/>`}
     ${data.absent.help && html`<p class="panel">Some of the content is not here: <code>${safe(data.absent.help)}</code></p>`}
     ${data.changed && html`
       <${Part} id="architecture" d=${d}><${Architecture} found=${d.architecture}/><//>
-      <${Part} id="weights" d=${d}>${data.new && d.components.weights?.changed && html`<${Tensors} path=${`${path}/tensors`}/>`}<//>
+      <${Part} id="weights" d=${d}>${data.new && d.components.weights?.changed && (!RECORDED || data.measured) && html`<${Tensors} path=${`${path}/tensors`}/>`}<//>
       <${Part} id="hyperparameters" d=${d}><${Changes} label="Hyperparameters" values=${d.hyperparameters}/><//>
-      <${Part} id="data" d=${d}><${Data} found=${d.data} read=${columns ? null : () => get(path + '?columns=1').then(read)}/><//>
+      <${Part} id="data" d=${d}><${Data} found=${d.data} read=${columns || RECORDED ? null : () => get(path + '?columns=1').then(read)}/><//>
       <${Part} id="results" d=${d}><${Changes} label="Metrics" values=${d.metrics}/>${data.new && html`<a href=${'/plots' + query({ metric: Object.keys(d.metrics).slice(0, 4), rev: data.new })}>Plot them over versions</a>`}<//>`}
   <//>`;
 }
@@ -109,7 +110,7 @@ const relative = (t) => { const r = t.statistics?.relative_l2; return r === 'Inf
 const moduleOf = (name) => /^(.*?[./])?\d+(?=[./])/.exec(name)?.[0] || name.slice(0, Math.max(name.lastIndexOf('.'), name.lastIndexOf('/'), 0)) || name;
 
 function Tensors({ path }) {
-  const [run, start] = useState(null), [state, set] = useState(null), [error, fail] = useState(null);
+  const [run, start] = useState(() => (RECORDED ? new AbortController() : null)), [state, set] = useState(null), [error, fail] = useState(null);
   useEffect(() => {
     if (!run) return undefined;
     let found = { order: [], tensors: {}, done_bytes: 0, total_bytes: 0 };

@@ -1,8 +1,23 @@
 // What screens are made of: how values are written, and the small parts that return on each of them.
-import { html, useEffect, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
+import { html as plain, useEffect, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { get, seg, useEvents } from '/static/api.js';
+import { RECORDED, ROOT } from '/static/source.js';
 
-export { html };
+// Templates write addresses of the page as they are below its root; where that is not "/", links get it in front.
+const rooted = new Map();
+const link = (to) => (typeof to === 'string' && to.startsWith('/') ? ROOT + to : to);
+
+function linked(parts, ...values) {
+  if (!rooted.has(parts)) {
+    const found = parts.map((part) => part.replace(/\bhref="\//g, `href="${ROOT}/`));
+    rooted.set(parts, [found, found.flatMap((part, i) => (/\bhref=$/.test(part) ? [i] : []))]);
+  }
+  const [found, at] = rooted.get(parts);
+  at.forEach((i) => { values[i] = link(values[i]); });
+  return plain(found, ...values);
+}
+
+export const html = ROOT ? linked : plain;
 
 // ---------------------------------------------------------------- writing
 
@@ -144,6 +159,7 @@ export function Dialog({ title, onClose, children, wide }) {
 // A button that asks before it acts; `children` says what will change.
 export function Act({ label, title, confirm, act, children, quiet }) {
   const [open, set] = useState(false), [error, fail] = useState(null), [busy, work] = useState(false);
+  if (RECORDED) return null; // nothing happens in a report
   const run = async (event) => {
     event.preventDefault();
     work(true); fail(null);

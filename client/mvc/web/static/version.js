@@ -3,6 +3,7 @@ import { useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { get, go, post, query, raw, rawAddress, seg, useData } from '/static/api.js';
 import { Act, Age, Better, COMPONENTS, Copy, Dialog, Failed, Parts, Refs, Screen, Table, Tabs, Waiting, clock, firstLine, html, number, person,
   plural, safe, short, size, useKeys, versionLink } from '/static/parts.js';
+import { RECORDED } from '/static/source.js';
 import { Promote } from '/static/promote.js';
 
 export default function Version({ place }) {
@@ -79,8 +80,8 @@ function Files({ rev, component, open }) {
   if (!rows) return html`<${Waiting}/>`;
   if (!rows.length) return html`<p class="sub">No files of this part.</p>`;
   return html`<${Table} label="Files" heads=${['File', 'Size', '']} right=${[1, 2]} rows=${rows.map((file) => [
-    html`<button class="link mono" onClick=${() => open(file)}>${safe(file.path)}</button>${file.mode !== 'regular' && file.mode !== 'file' && html` <small>${file.mode}</small>`}`,
-    size(file.size), html`<a href=${rawAddress(rev, file.path)} download aria-label="Download ${safe(file.path)}">Download</a>`])}/>
+    html`${RECORDED ? html`<span class="mono">${safe(file.path)}</span>` : html`<button class="link mono" onClick=${() => open(file)}>${safe(file.path)}</button>`}${file.mode !== 'regular' && file.mode !== 'file' && html` <small>${file.mode}</small>`}`,
+    size(file.size), RECORDED ? '' : html`<a href=${rawAddress(rev, file.path)} download aria-label="Download ${safe(file.path)}">Download</a>`])}/>
     ${next && html`<button class="quiet" onClick=${() => load(next)}>More files</button>`}`;
 }
 
@@ -144,7 +145,7 @@ function Tensors({ rev }) {
     <${Table} label="Tensors" heads=${['Tensor', 'Type', 'Shape', 'Size', 'Mean', 'Std', 'NaN']} right=${[3, 4, 5, 6]} rows=${found.slice(0, count).map((one) => {
       const got = figures[one.label];
       const cells = got ? (got.failed ? [html`<small>${safe(got.failed)}</small>`, '', ''] : [number(got.mean), number(got.std), number(got.nan)])
-        : [html`<button class="link" onClick=${() => measure(one)} aria-label="Measure ${safe(one.label)}">measure</button>`, '', ''];
+        : RECORDED ? ['', '', ''] : [html`<button class="link" onClick=${() => measure(one)} aria-label="Measure ${safe(one.label)}">measure</button>`, '', ''];
       return [html`<span class="mono">${safe(one.label)}</span>${one.state && html` <small>training state</small>`}`, one.dtype, html`<span class="mono">${one.shape.join(' × ') || 'scalar'}</span>`, size(one.bytes), ...cells];
     })}/>${found.length > count && html`<button class="quiet" onClick=${() => more(count + 1000)}>${found.length - count} more</button>`}`;
 }
@@ -172,12 +173,12 @@ function Use({ v, name }) {
   const { data } = useData('/repos');
   const [tab, pick] = useState('mvc');
   if (!data) return null;
-  const root = data.repos[0].root, id = v.version.slice(0, 12);
+  const root = data.repos[0].root, id = v.version.slice(0, 12), at = RECORDED ? '' : `-C ${quoted(root)} `;
   const snippets = {
-    mvc: `mvc -C ${quoted(root)} export ${id} ./${name}`,
+    mvc: `mvc ${at}export ${id} ./${name}`,
     Python: `import mvc\n\nrepo = mvc.Repo(${JSON.stringify(root)})\nwith repo.open("PATH", "${id}") as file:\n    ...`,
     fsspec: `import fsspec\n\nwith fsspec.open("mvc://${root.startsWith('/') ? root : '/' + root}@${id}/PATH") as file:\n    ...`,
-    transformers: `mvc -C ${quoted(root)} export ${id} ./${name}\n\nfrom transformers import AutoModel\nmodel = AutoModel.from_pretrained("./${name}")`,
+    transformers: `mvc ${at}export ${id} ./${name}\n\nfrom transformers import AutoModel\nmodel = AutoModel.from_pretrained("./${name}")`,
   };
   return html`<section class="panel"><h2>Use it</h2><${Tabs} label="Ways to use it" current=${tab} pick=${pick} names=${Object.keys(snippets).map((one) => [one, one])}/>
     <div role="tabpanel" aria-label=${tab}><pre tabindex="0">${safe(snippets[tab])}</pre><${Copy} text=${snippets[tab]}/></div></section>`;

@@ -1,8 +1,9 @@
 // The versions: rows as they are needed, a condition, columns, and new ones as they are saved.
 import { useEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { ask, get, go, query, seg, taken, useEvents } from '/static/api.js';
+import { ask, get, go, query, seg, taken, useData, useEvents } from '/static/api.js';
 import { Age, Better, Dialog, Empty, Failed, Parts, Refs, Spark, Waiting, firstLine, html, number, person, plural, safe, short, size,
   useKeys, useNames, useWidth, versionLink } from '/static/parts.js';
+import { RECORDED } from '/static/source.js';
 
 const ROW = 48, FIRST = 60, PAGE = 200, BEYOND = 12;
 
@@ -98,23 +99,23 @@ export function Versions({ place }) {
     return row && [row.parents[0] || 'v0', row.version];
   };
   const differ = () => { const two = pair(); if (two) go(`/diff/${two.map(seg).join('..')}`); };
-  const compare = () => ticked.length > 1 && go('/compare' + query({ v: ticked }));
+  const compare = () => !RECORDED && ticked.length > 1 && go('/compare' + query({ v: ticked }));
   useKeys({
     j: () => to(active + 1), k: () => to(active - 1), ArrowDown: (e) => (e.target.closest('tr') ? to(active + 1) : false),
     ArrowUp: (e) => (e.target.closest('tr') ? to(active - 1) : false), g: () => to(0), G: () => to(rows.length - 1),
     Enter: (e) => (e.target.closest('a,button') || !rows[active] ? false : go(versionLink(rows[active].version))),
-    x: () => rows[active] && toggle(rows[active].version), d: differ, c: compare, '/': () => document.getElementById('where').focus(),
+    x: () => rows[active] && toggle(rows[active].version), d: differ, c: compare, '/': () => document.getElementById('where')?.focus(),
   });
   const shown = columns?.slice(0, wide < 760 ? 1 : wide < 1100 ? 2 : 8) || [], roomy = wide >= 760, ample = wide >= 1100;
   const columnCount = 3 + (roomy ? 2 : 0) + shown.length + (ample ? 1 : 0);
   return html`<div class="versions">
     <div class="toolbar">
-      <${Where} text=${question.where} error=${found.error} all=${question.all}/>
+      ${RECORDED ? html`<${Chosen}/>` : html`<${Where} text=${question.where} error=${found.error} all=${question.all}/>`}
       <label class="check"><input type="checkbox" checked=${question.all === '1'} onChange=${(e) => ask({ all: e.target.checked ? '1' : null })}/> All branches</label>
       <button onClick=${() => pick(true)}>Columns</button>
       <span class="ticked" aria-live="polite">${ticked.length > 0 && html`${ticked.length} ticked
         <button disabled=${ticked.length !== 2} onClick=${differ}>Diff</button>
-        <button disabled=${ticked.length < 2} onClick=${compare}>Compare</button>
+        ${!RECORDED && html`<button disabled=${ticked.length < 2} onClick=${compare}>Compare</button>`}
         <button class="quiet" onClick=${() => tick([])}>Clear</button>`}</span>
     </div>
     <h1 class="unseen" tabindex="-1">Versions</h1>
@@ -165,6 +166,13 @@ function Head({ name, sort, values }) {
     <button class="sort" title="${safe(name)}: sort by the highest, the lowest, not at all" onClick=${() => ask({ sort: up ? `-${name}` : down ? null : name })}>
       <span class="key">${safe(name)}</span>${up ? ' ↓' : down ? ' ↑' : ''}</button>
     <${Spark} values=${values} label=${safe(name)}/></th>`;
+}
+
+// Which versions a report has.
+function Chosen() {
+  const { data } = useData('/repos');
+  const report = data?.repos[0].report;
+  return html`<p class="where sub">${report && html`${plural(report.versions, 'version')}${report.last ? ': the newest' : ''}${report.where ? html` that meet <code>${safe(report.where)}</code>` : ''}${report.last || report.where ? ', and all models that were published' : ''}`}</p>`;
 }
 
 // The condition, with completion of keys, and the place of a mistake.

@@ -1,0 +1,92 @@
+"""What the interface answers, asked without a server, less what is this machine's and not the repository's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Match
+from starlette.types import Scope
+
+from mvc.api.errors import MvcError
+from mvc.web.app import routed
+from mvc.web.site import Site
+
+_PATH = re.compile(r"(?<![\w.:/~])(?:~|[A-Za-z]:)?[\\/](?:[^\s\\/'\"]+[\\/])+(?=[^\s\\/'\"])")
+"""The directories of an absolute path that stands in a text."""
+_USER = re.compile(r"(?<=://)[^/@\s]+@")
+_TELLING = frozenset({"command", "detail"})
+"""Fields in which paths of the machine may be that the repository was used on."""
+
+
+class Answers:
+    """Asks the routes of a site, one after the other."""
+
+    def __init__(self, site: Site) -> None:
+        self._app = routed(site)
+        self._root = site.repo.root
+        self._name = self._root.rstrip("/").rpartition("/")[2]
+
+    def document(self, address: str) -> Any:
+        """The document at an address below /api/v1, or the text; None where the answer is an error."""
+        response = self._ask(address)
+        if response is None or response.status_code != 200:
+            return None
+        if isinstance(response, StreamingResponse):
+            return asyncio.run(_read(response)).decode()
+        body = bytes(response.body)
+        if response.media_type != "application/json":
+            return body.decode()
+        return self._cleaned(json.loads(body))
+
+    def _ask(self, address: str) -> Response | None:
+        path, _, query = address.partition("?")
+        scope: Scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/api/v1" + path,
+            "query_string": query.encode(),
+            "headers": [],
+            "app": self._app,
+        }
+        for route in self._app.routes:
+            match, found = route.matches(scope)
+            if match is Match.FULL:
+                try:
+                    answered: Response = found["endpoint"](Request(scope | found))
+                except MvcError:
+                    return None
+                return answered
+        raise ValueError(f"no route answers {address}")
+
+    def _cleaned(self, value: Any, telling: bool = False) -> Any:
+        """Without the places of this machine: the workspace is called by its name, other directories not at
+        all."""
+        if isinstance(value, str):
+            text = value.replace(self._root, self._name)
+            return _USER.sub("", _PATH.sub("\u2026/", text)) if telling else text
+        if isinstance(value, list):
+            return [self._cleaned(one, telling) for one in value]
+        if isinstance(value, dict):
+            return {
+                key: self._cleaned(one, telling or key in _TELLING) for key, one in value.items()
+            }
+        return value
+
+
+async def _read(response: StreamingResponse) -> bytes:
+    pieces = [
+        piece.encode() if isinstance(piece, str) else bytes(piece)
+        async for piece in response.body_iterator
+    ]
+    return b"".join(pieces)
+
+
+def pieces_of(rows: list[Any], size: int) -> Iterator[list[Any]]:
+    """The rows, `size` at a time."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))

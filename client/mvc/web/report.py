@@ -1,0 +1,327 @@
+"""The page of a repository as files: a report to attach or to publish (REPORT.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+from urllib.parse import quote
+
+from mvc.api.durable import make_directories, settle, sync_directories, sync_files, workplace
+from mvc.api.errors import Failure, __version__
+from mvc.api.repo import Repo
+from mvc.api.versions import Version
+from mvc.web.answers import Answers, pieces_of
+from mvc.web.assets import page_files
+from mvc.web.bundle import bundle
+from mvc.web.door import Door
+from mvc.web.lines import lines
+from mvc.web.site import Json, Shapes, Site
+from mvc.web.versions import chosen_columns, row_of
+
+MANIFEST = "mvc-report.json"
+"""By this file a directory is known as a report, which another one may replace."""
+OPERATIONS_ROWS = 1000
+"""Operations that a report has at most, the newest."""
+_ROWS = 200
+_COLUMNS_ROWS = 60
+"""Rows by which the page chooses its columns."""
+_SHARED_BYTES = 1024
+"""From this size on, what several versions have alike is a file of its own."""
+_NAME_DIGITS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written: `size` in bytes; `partly` says that the history has more versions."""
+
+    directory: str
+    versions: int
+    files: int
+    size: int
+    partly: bool
+
+
+def write_report(
+    repo: Repo,
+    shapes: Shapes,
+    directory: str,
+    *,
+    where: str | None = None,
+    last: int | None = None,
+    tensors: bool = False,
+) -> Report:
+    """Writes the page of a repository into a new directory, or in the place of an older report.
+
+    It has the versions that meet `where`, of these the `last` newest, and in any case all that were published.
+    With `tensors`, the data of those that changed is read. Raises Failure (kind "not-empty",
+    "not-a-directory"), Busy while another one is written there, ExpressionError.
+    """
+    target = os.path.abspath(directory)
+    replaces = _judge(target)
+    site = Site(repo, shapes, Door("127.0.0.1", 0))
+    chosen = _chosen(site, where, last)
+    make_directories(os.path.dirname(target))
+    with workplace(target) as beside:
+        place = os.path.join(beside, "content")
+        files = _Files(place)
+        _write_page(files)
+        _Record(site, files, chosen, tensors=tensors).write()
+        files.write_manifest()
+        files.make_durable()
+        settle(place, target, beside, replaces=replaces)
+    return Report(target, len(chosen.versions), len(files.sizes), sum(files.sizes.values()), chosen.partly)
+
+
+# -------------------------------------------------------------------- where to
+
+
+def _judge(target: str) -> bool:
+    """Whether an older report is there. Raises Failure for anything else that is."""
+    if os.path.islink(target) or (os.path.exists(target) and not os.path.isdir(target)):
+        raise Failure(f"{target} is not a directory", kind="not-a-directory")
+    if not os.path.isdir(target) or not os.listdir(target):
+        return os.path.isdir(target)
+    foreign = _foreign(target)
+    if foreign is not None:
+        raise Failure(
+            f"{target} is not empty", kind="not-empty", cause=foreign, help="mvc ui --export NEW-DIR"
+        )
+    return True
+
+
+def _foreign(target: str) -> str | None:
+    """Why a directory is no report with nothing added to it; None if it is."""
+    try:
+        with open(os.path.join(target, MANIFEST), "rb") as file:
+            found = json.load(file)
+        known = {MANIFEST, *found["files"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return f"it has no {MANIFEST} of an earlier report"
+    for at, _, names in os.walk(target):
+        for name in names:
+            path = os.path.relpath(os.path.join(at, name), target).replace(os.sep, "/")
+            if path not in known:
+                return f"{path} is not of the report that it was"
+    return None
+
+
+class _Files:
+    """The files of a report while it is written. `sizes`: bytes, by path."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self.sizes: dict[str, int] = {}
+
+    def put(self, path: str, content: bytes) -> None:
+        whole = os.path.join(self._place, path)
+        os.makedirs(os.path.dirname(whole), exist_ok=True)
+        with open(whole, "wb") as file:
+            file.write(content)
+        self.sizes[path] = len(content)
+
+    def script(self, name: str, document: object) -> None:
+        """A script that hands the page a document: plain ASCII, with no tag in it."""
+        self.put(f"data/{name}.js", b"mvcReport('%s', '%s');\n" % (name.encode(), literal(document)))
+
+    def shared(self, document: object) -> str:
+        """The name of a script that all versions with an equal document name."""
+        name = f"s-{sha256(literal(document)).hexdigest()[:_NAME_DIGITS]}"
+        if f"data/{name}.js" not in self.sizes:
+            self.script(name, document)
+        return name
+
+    def write_manifest(self) -> None:
+        about = {"schema_version": 1, "kind": "report", "mvc": __version__}
+        text = json.dumps({**about, "files": sorted(self.sizes)}, indent=1)
+        self.put(MANIFEST, text.encode() + b"\n")
+
+    def make_durable(self) -> None:
+        sync_files([os.path.join(self._place, path) for path in self.sizes])
+        sync_directories([at for at, _, _ in os.walk(self._place)])
+
+
+def literal(document: object) -> bytes:
+    """A document as JSON inside a string of JavaScript between single quotes, ASCII alone."""
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    for raw, written in (("\\", "\\\\"), ("'", "\\'"), ("<", "\\x3c")):
+        text = text.replace(raw, written)
+    return text.encode("ascii")
+
+
+def _write_page(files: _Files) -> None:
+    found = page_files()
+    scripts = {path: a.content.decode() for path, a in found.items() if path.endswith(".js")}
+    whole = bundle(scripts, "app.js", {"source.js": "report/source.js"})
+    files.put("index.html", found["report/index.html"].content)
+    files.put("page/page.js", whole.replace("/static/", "page/").encode())
+    for path, asset in found.items():
+        if path in ("style.css", "icon.svg") or path.startswith("vendor/uPlot") or path.endswith(".txt"):
+            files.put(f"page/{path}", asset.content)
+
+
+# -------------------------------------------------------------------- which versions
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Versions of a report, newest first; `here` are those that HEAD grew from."""
+
+    versions: tuple[Version, ...]
+    here: frozenset[str]
+    partly: bool
+    where: str | None
+    last: int | None
+
+
+def _chosen(site: Site, where: str | None, last: int | None) -> _Chosen:
+    repo = site.repo
+    wanted = {version.id for version in repo.find(where, all_refs=True, limit=last)}
+    wanted |= {card.version.id for card in repo.catalogue().cards}
+    every = tuple(repo.find(all_refs=True))
+    versions = tuple(version for version in every if version.id in wanted)
+    here = frozenset(version.id for version in repo.find())
+    return _Chosen(versions, here, len(versions) < len(every), where, last)
+
+
+# -------------------------------------------------------------------- what is recorded
+
+
+class _Record:
+    """Writes what the interface answers about the chosen versions."""
+
+    def __init__(self, site: Site, files: _Files, chosen: _Chosen, *, tensors: bool) -> None:
+        self._site, self._files, self._chosen, self._tensors = site, files, chosen, tensors
+        self._answers = Answers(site)
+        self._places = {version.id: at for at, version in enumerate(chosen.versions)}
+
+    def write(self) -> None:
+        for version in self._chosen.versions:
+            self._write_version(version)
+        self._files.script("report", self._report())
+
+    def _document(self, address: str) -> Any:
+        return self._answers.document(address)
+
+    def _report(self) -> Json:
+        versions = self._chosen.versions
+        names = self._names()
+        return {
+            "versions": [
+                [v.id, v.number, v.numbered, v.id in self._chosen.here, v.time.isoformat()]
+                for v in versions
+            ],
+            "partly": self._chosen.partly,
+            "names": _resolvable(names),
+            "columns": chosen_columns(
+                [v for v in versions if v.id in self._chosen.here][:_COLUMNS_ROWS]
+            ),
+            "rows": list(self._rows()),
+            "keys": self._keys(),
+            "series": dict(self._series(names)),
+            "answers": {
+                "/repos": self._repos(),
+                "/r/names": names,
+                "/r/stages": self._document("/r/stages"),
+                "/r/catalogue": self._document("/r/catalogue"),
+                "/r/storage": self._storage(),
+                "/r/ops": {**self._document(f"/r/ops?limit={OPERATIONS_ROWS}"), "next": None},
+            },
+        }
+
+    def _repos(self) -> Json:
+        found: Json = self._document("/repos")
+        about = {"versions": len(self._chosen.versions), "last": self._chosen.last}
+        found["repos"][0]["report"] = {**about, "where": self._chosen.where}
+        return found
+
+    def _names(self) -> Json:
+        found: Json = self._document("/r/names")
+        kept = {id: names for id, names in found["names"].items() if id in self._places}
+        return {**found, "names": kept}
+
+    def _storage(self) -> Json:
+        found: Json = self._document("/r/storage")
+        found["disk"]["free"] = None  # of a disk, and not of the repository
+        found["versions"] = [v for v in found["versions"] if v["version"] in self._places]
+        return found
+
+    def _rows(self) -> Iterator[str]:
+        """The names of the scripts that have the rows."""
+        rows: list[Any] = [row_of(self._site, v, None) for v in self._chosen.versions]
+        for at, some in enumerate(pieces_of(rows, _ROWS)):
+            self._files.script(f"rows-{at}", some)
+            yield f"rows-{at}"
+
+    def _keys(self) -> list[Json]:
+        counts: dict[tuple[str, str], int] = {}
+        for version in self._chosen.versions:
+            for kind, values in (("metric", version.metrics), ("hyperparameter", version.hyperparameters)):
+                for key in values:
+                    counts[kind, key] = counts.get((kind, key), 0) + 1
+        every = self._document(f"/r/keys?all=1&limit={1 << 20}")["keys"]
+        return [
+            {**one, "versions": count}
+            for one in every
+            if (count := counts.get((one["kind"], one["key"])))
+        ]
+
+    def _series(self, names: Json) -> Iterator[tuple[str, str]]:
+        """Metrics, with the names of the scripts that have their points."""
+        metrics = {key for version in self._chosen.versions for key in version.metrics}
+        branches = {n.removeprefix("HEAD -> ") for found in names["names"].values() for n in found}
+        plain = sorted(name for name in branches if ": " not in name and name != "HEAD")
+        for at, (metric, found) in enumerate(lines(self._site, sorted(metrics), plain, self._places)):
+            self._files.script(f"m-{at}", found)
+            yield metric, f"m-{at}"
+
+    # ---------------------------------------------------------------- one version
+
+    def _write_version(self, version: Version) -> None:
+        answers: Json = {}
+        shared: dict[str, str] = {}
+        for key, document in self._of(version):
+            if document is None:
+                continue  # what is pruned has a record, and nothing else here
+            if key.startswith(("files", "tensors")) and len(literal(document)) >= _SHARED_BYTES:
+                shared[key] = self._files.shared(document)
+            else:
+                answers[key] = document
+        name = f"v-{version.id[:_NAME_DIGITS]}"
+        self._files.script(name, {"answers": answers, "shared": shared})
+
+    def _of(self, version: Version) -> Iterator[tuple[str, Any]]:
+        """Answers about a version, by what the page asks for."""
+        id, ask = version.id, self._document
+        shown = ask(f"/r/v/{id}")
+        if shown is not None:
+            kept = ("metrics", "hyperparameters")
+            shown["changes"] = {key: shown["changes"][key] for key in kept}
+        yield "v", shown
+        yield "lineage", ask(f"/r/lineage/{id}")
+        for part, root in version.components.items():
+            if root.files:
+                yield f"files?component={part.value}", ask(f"/r/files/{id}?component={part.value}")
+        yield "tensors", ask(f"/r/tensors/{id}")
+        parent = version.parents[0] if version.parents else "v0"
+        pair = f"/r/diff/{quote(parent)}/{id}"
+        measured = ask(f"{pair}/tensors") if self._tensors else None
+        difference = ask(pair)
+        if difference is not None:
+            yield f"diff {parent}", {**difference, "measured": measured is not None}
+            yield f"diff {parent}/tensors", measured
+            yield f"diff {parent}/markdown", ask(f"{pair}/markdown")
+
+
+def _resolvable(names: Json) -> dict[str, str]:
+    """Words that name a version, with its id: branches, tags, stages, HEAD."""
+    found = {
+        name.removeprefix("HEAD -> ").removeprefix("tag: ").removeprefix("stage: "): id
+        for id, every in names["names"].items()
+        for name in every
+    }
+    return found | {"HEAD": names["head"]["version"]}
+
