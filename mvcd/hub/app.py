@@ -1,5 +1,5 @@
-"""One ASGI application, into which groups of routes are mounted: requests are told, their errors answered, and
-how many there are at once is bounded.
+"""One ASGI application, into which groups of routes are mounted: errors are answered, and how many requests there
+are at once is bounded.
 
 Paths are matched as they were sent, so a `/` that a client wrote as %2F belongs to a revision or a name and
 divides nothing. What endpoints get of them is unescaped.
@@ -7,51 +7,23 @@ divides nothing. What endpoints get of them is unescaped.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mvcd.errors import MvcError
 from mvcd.hub import answers
 
-MAX_TOLD_CHARACTERS = 300
 MAX_CALLS = 128
 """Requests at once; more are answered 503, and come again."""
 
 
-@dataclass(slots=True)
-class HttpCall:
-    """A request that ended. Sizes in bytes; `principal` and `repo` as far as they were found out."""
-
-    endpoint: str
-    method: str
-    path: str
-    status: int
-    seconds: float
-    received: int
-    sent: int
-    peer: str
-    principal: str | None
-    repo: str | None
-
-
-class CallListener:
-    """Hears of requests. This one does nothing about them."""
-
-    def begun(self) -> None: ...
-
-    def ended(self, call: HttpCall) -> None: ...
-
-
-def make_app(groups: Iterable[Sequence[BaseRoute]], listener: CallListener) -> ASGIApp:
+def make_app(groups: Iterable[Sequence[BaseRoute]]) -> ASGIApp:
     """The application of these groups of routes; the first route that matches is taken."""
     app = Starlette(
         routes=[route for group in groups for route in group],
@@ -62,7 +34,7 @@ def make_app(groups: Iterable[Sequence[BaseRoute]], listener: CallListener) -> A
         },
     )
     app.router.redirect_slashes = False
-    return _Front(app, listener)
+    return _Front(app)
 
 
 def _no_route(_: Request, error: Exception) -> Response:
@@ -71,10 +43,10 @@ def _no_route(_: Request, error: Exception) -> Response:
 
 
 class _Front:
-    """Before all routes: the path as it was sent, the bound, and what is told."""
+    """Before all routes: the path as it was sent, and the bound."""
 
-    def __init__(self, app: ASGIApp, listener: CallListener) -> None:
-        self._app, self._listener = app, listener
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
         self._calls = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,47 +59,7 @@ class _Front:
             await busy(scope, receive, send)
             return
         self._calls += 1
-        self._listener.begun()
-        counted = _Counted(receive, send)
         try:
-            await self._app(scope, counted.receive, counted.send)
+            await self._app(scope, receive, send)
         finally:
             self._calls -= 1
-            self._listener.ended(counted.call(scope))
-
-
-class _Counted:
-    """The two sides of one request, counted."""
-
-    def __init__(self, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
-        self._started = time.monotonic()
-        self._status, self._received, self._sent = 499, 0, 0
-
-    async def receive(self) -> Message:
-        message = await self._receive()
-        self._received += len(message.get("body", b""))
-        return message
-
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self._status = message["status"]
-        self._sent += len(message.get("body", b""))
-        await self._send(message)
-
-    def call(self, scope: Scope) -> HttpCall:
-        state: dict[str, Any] = scope.get("state") or {}
-        endpoint: Callable[..., Any] | None = scope.get("endpoint")
-        host, port = scope.get("client") or ("", 0)
-        return HttpCall(
-            getattr(endpoint, "__name__", "none"),
-            scope["method"],
-            scope["path"][:MAX_TOLD_CHARACTERS],
-            self._status,
-            time.monotonic() - self._started,
-            self._received,
-            self._sent,
-            f"{host}:{port}",
-            state.get("principal"),
-            state.get("repo"),
-        )

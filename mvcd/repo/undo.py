@@ -44,11 +44,13 @@ def undo(core: Core, number: int | None = None, *, context: Context) -> Operatio
     Raises Failure(kind="nothing-to-undo", "undone"), Conflict(kind="ref-changed").
     """
     with core.lock.hold():
-        settle_interrupted(core, context)
+        own = None if core.place.bare else core.workspace
+        if own is not None:
+            settle_interrupted(core, context)
         target = _undoable(core, number)
         updates = inverse(target)
         for update in updates:
-            if update.name == head_name(core.workspace) and update.target is not None:
+            if own and update.name == head_name(own) and update.target is not None:
                 branch = HeadValue.decode(update.target).branch
                 if branch is not None and branch != core.head_value().branch:
                     core.require_free(branch)
@@ -73,10 +75,11 @@ def undo(core: Core, number: int | None = None, *, context: Context) -> Operatio
 
 def _undoable(core: Core, number: int | None) -> Operation:
     undone: set[int] = set()
+    own = None if core.place.bare else core.workspace
     for operation in core.operations():
         if operation.undoes is not None:
             undone.add(operation.undoes)
-        ours = operation.workspace in (None, core.workspace)
+        ours = operation.workspace in (None, own)
         wanted = (
             operation.number == number
             if number is not None

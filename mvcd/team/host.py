@@ -33,6 +33,7 @@ from mvcd.team.roles import (
     require_may_create,
 )
 from mvcd.team.root import Root, require_repository_name
+from mvcd.team.sessions import session_identity
 from mvcd.team.usage import UPDATED, Usage
 from mvcd.wire import host as wire
 
@@ -126,6 +127,8 @@ class TeamHost:
 
     def identity(self, caller: wire.Caller) -> Identity:
         """Who calls. Raises AuthError(kind="unauthenticated")."""
+        if caller.session is not None:
+            return session_identity(self.root.accounts, caller.session, self.now_us())[0]
         return identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
 
     def admit(self, caller: wire.Caller) -> str:
@@ -211,6 +214,19 @@ class TeamRepository:
         self._identity = identity
         self._peer = peer
 
+    @property
+    def identity(self) -> Identity:
+        return self._identity
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether no ref that others may see is hidden from this caller."""
+        return self._identity.covers_all_refs(self._name)
+
     def visible(self, name: str) -> bool:
         return name.startswith(SHARED) and self._identity.role(self._name, name) is not None
 
@@ -232,7 +248,9 @@ class TeamRepository:
         judge.judge(update.updates, update.force, missing)
         now = self._host.now_us()
         context = Context(author=update.author or self.principal, time_us=now)
-        operation = operations.encode(context, "push", update.detail, update.updates)
+        operation = operations.encode(
+            context, update.verb, update.detail, update.updates, undoes=update.undoes
+        )
         by = By(self.principal, now, self._peer, self._identity.token, update.request_id)
         detail = {
             "repo": self._name,

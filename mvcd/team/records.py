@@ -8,6 +8,7 @@
     quotas/REPOS/NAME       Quota; NAME is a principal, or * for the whole repository
     repositories/NAME       Hosted
     copying/...             of a copy that is not finished (draftroot.py)
+    sessions/SHA256         a browser's, under the hash of its secret (sessions.py)
 
 Globs and names with slashes are percent-encoded in the names of refs.
 """

@@ -6,7 +6,8 @@
     write      create refs, move them forward (an annotation: to one that holds over it); delete or force
                branches and auto/
     maintain   delete or force tags; delete signatures and annotations
-    admin      nothing more on the wire: accounts are changed on the server itself (`mvc admin`)
+    admin      nothing more on the wire; of all repositories and refs (`**`): accounts, on the page (sessions.py).
+               Else they are changed on the server itself (`mvc admin`)
 
 Protected refs (`values.Rule`) bind every role, admins too: who must break a rule removes it first, and that is
 in the audit log. Records of stages are only ever appended, by whomever.
@@ -75,6 +76,23 @@ class Identity:
             return granted
         left = _highest(self.scopes, repo, ref)
         return None if left is None else min(granted, left)
+
+    def covers_all_refs(self, repo: str) -> bool:
+        """Whether one grant, and one scope of the token if it has any, covers every ref of a repository."""
+        return all(
+            any(scope.refs == ANY and matches(scope.repos, repo) for scope in scopes)
+            for scopes in (self.grants, self.scopes)
+            if scopes is not None
+        )
+
+    @property
+    def administers_all(self) -> bool:
+        """Whether the role is admin on every ref of every repository, and so may change accounts."""
+        return all(
+            any(scope == Scope(ANY, Role.ADMIN, ANY) for scope in scopes)
+            for scopes in (self.grants, self.scopes)
+            if scopes is not None
+        )
 
 
 def _highest(scopes: Iterable[Scope], repo: str, ref: str | None) -> Role | None:

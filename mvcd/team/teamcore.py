@@ -1,23 +1,27 @@
 """A team's repository as the `Core` that verbs of `mvcd.repo` take, for one caller.
 
-What they record is judged and audited as a push is, and what they store is counted.
+They see what the caller may see (visible.py). What they record is judged and audited as a push is, and what they
+store is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 from mvcd.codec.encoded import Encoded
-from mvcd.errors import UsageError
+from mvcd.errors import Failure, UsageError
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Silent
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.location import Location
+from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.records.committed import Context
 from mvcd.store.api import RefUpdate, Session, Store
+from mvcd.store.stores import is_bucket
 from mvcd.team.host import TeamRepository
+from mvcd.team.visible import VisibleStore
 from mvcd.wire.host import Update
 
 LOCK_SECONDS = 60.0
@@ -26,14 +30,30 @@ COUNTED_BYTES = 1 << 20
 """Stored bytes between two looks at the quotas: the most that one may be exceeded by."""
 
 
+class Rehearsed(Exception):
+    """What a verb would have recorded: it was judged, and nothing was changed."""
+
+    def __init__(self, verb: str, detail: str, moves: tuple[RefUpdate, ...]) -> None:
+        super().__init__(detail)
+        self.verb, self.detail, self.moves = verb, detail, moves
+
+
 class TeamCore(Core):
     """See the module. Made for a call and never closed: the store is the host's.
 
     `record` raises AuthError where the caller may not move a ref, besides what a push raises.
     """
 
-    def __init__(self, hosted: TeamRepository, path: str, now_us: Callable[[], int]) -> None:
-        """`path` is the store's directory; `now_us` the server's clock, microseconds since 1970."""
+    def __init__(
+        self,
+        hosted: TeamRepository,
+        path: str,
+        now_us: Callable[[], int],
+        *,
+        rehearsing: bool = False,
+    ) -> None:
+        """`path` is the store's directory, or its address in a bucket; `now_us` the server's clock, microseconds
+        since 1970. With `rehearsing`, `record` raises Rehearsed where it would have written."""
         place = Location(path, bare=True)
         super().__init__(
             place,
@@ -43,7 +63,10 @@ class TeamCore(Core):
             lock_timeout=LOCK_SECONDS,
             clock=lambda: now_us() * 1000,
         )
+        if is_bucket(path):
+            self.lock = _NoLock(place.lock_path, LOCK_SECONDS)
         self.hosted = hosted
+        self._rehearsing = rehearsing
 
     def record(
         self,
@@ -59,11 +82,18 @@ class TeamCore(Core):
         cache: Mapping[bytes, bytes | None] | None = None,
         force: bool = False,
     ) -> int:
-        """See `Core.record`. With `force`, branches may lose versions, for who may do that."""
-        if files or saved is not None or undoes is not None:
+        """See `Core.record`. With `force`, or where an operation is undone, branches may lose versions, for who
+        may do that."""
+        if files or saved is not None:
             raise UsageError(f"{verb} needs a workspace")
         moves = tuple(update for update in updates if update is not None)
-        forced = frozenset(move.name for move in moves) if force else frozenset[str]()
+        if undoes is not None and not moves:
+            raise Failure(
+                f"operation {undoes} moved nothing that can be taken back", kind="nothing-to-undo",
+                cause="records of stages and annotations that were pushed stay",
+            )  # fmt: skip
+        losing = force or undoes is not None
+        forced = frozenset(move.name for move in moves) if losing else frozenset[str]()
         with ExitStack() as own:
             work = own.enter_context(self.store.session()) if session is None else session
             work.flush()
@@ -71,8 +101,12 @@ class TeamCore(Core):
             def missing(ids: list[Digest]) -> list[Digest]:
                 return [id for id, gone in zip(ids, work.missing(ids), strict=True) if gone]
 
-            update = Update(moves, forced, context.author, detail, "")
+            update = Update(
+                moves, forced, context.author, detail, "", verb=verb, undoes=undoes
+            )
             judgement = self.hosted.check_update(update, missing)
+            if self._rehearsing:
+                raise Rehearsed(verb, detail, moves)
             return work.commit(
                 moves,
                 operation=judgement.operation,
@@ -81,17 +115,25 @@ class TeamCore(Core):
             )
 
 
+class _NoLock(WorkspaceLock):
+    """In a bucket nobody waits for others: of two writers, one meets a Conflict."""
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        yield
+
+
 class _Metered:
-    """A store whose sessions tell how much they put."""
+    """A store as the caller sees it, whose sessions tell how much they put."""
 
     def __init__(self, hosted: TeamRepository) -> None:
-        self._hosted = hosted
+        self._hosted, self._seen = hosted, VisibleStore(hosted)
 
     def session(self) -> Session:
         return cast(Session, _MeteredSession(self._hosted))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._hosted.store, name)
+        return getattr(self._seen, name)
 
 
 class _MeteredSession:

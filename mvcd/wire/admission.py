@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -39,8 +40,11 @@ class CallShares:
 class Admission:
     """Thread-safe. `arrive` and `claim` answer why a call is turned away, None if it is not."""
 
-    def __init__(self, shares: CallShares | None = None) -> None:
+    def __init__(
+        self, shares: CallShares | None = None, of_method: Mapping[str, int] = MAX_OF_METHOD
+    ) -> None:
         self._shares = shares or CallShares()
+        self._of_method = of_method
         self._lock = threading.Lock()
         self._calls = 0
         self._strangers: Counter[str] = Counter()
@@ -73,7 +77,7 @@ class Admission:
         with self._lock:
             if self._callers[caller] >= self._shares.of_caller:
                 return "too many calls of yours at once"
-            most = MAX_OF_METHOD.get(method, self._shares.of_caller)
+            most = self._of_method.get(method, self._shares.of_caller)
             if self._methods[caller, method] >= most:
                 return f"more than {most} calls of {method} at once"
             self._callers[caller] += 1

@@ -20,6 +20,7 @@ class Caller:
     certificate: tuple[str, ...] = ()  # verified names of a client certificate
     loopback: bool = False
     began: float | None = None  # when the call did, by `time.monotonic`
+    session: str | None = None  # the secret of a browser's session, which stands for a token
 
 
 class Access(Enum):
@@ -42,6 +43,8 @@ class Update:
     detail: str
     request_id: str  # hex
     reply: bytes = b""  # what will be answered when it is done
+    verb: str = "push"  # as the operation log has it
+    undoes: int | None = None  # the number of the operation that this one takes back
 
 
 @dataclass(frozen=True, slots=True)

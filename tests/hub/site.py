@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from mvcd.daemon.serve.hubserver import HubServer
+from mvcd.daemon.serve.hubserver import hub_server
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import ServerMetrics
 from mvcd.team.auditlog import By
@@ -63,7 +63,7 @@ class HubSide:
             self.user("bob", ("team/open", Role.READ))
         self.host = TeamHost(self.root, Clock())
         self.metrics = ServerMetrics("0", 0.0)
-        self.server = HubServer(Listen("127.0.0.1", 0), self.host, None, self.metrics)
+        self.server = hub_server(Listen("127.0.0.1", 0), self.host, None, self.metrics)
         self.server.start()
         self.token: str | None = self.tokens.get("ada")
 

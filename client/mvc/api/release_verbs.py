@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mvc.api.components import parts_of
 from mvc.api.public import public
-from mvc.api.signing import SignatureVerbs, trust_for
+from mvc.api.signing import SignatureVerbs
 
 if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
@@ -40,7 +40,7 @@ class ReleaseVerbs(SignatureVerbs):
         demanded = (require,) if isinstance(require, str) else tuple(require)
         made = promotion.promote(
             self._core, rev, stage, context=self._context(author), require=demanded, reason=reason,
-            trust=lambda: trust_for(self.config, self.root, required=True),
+            trust=lambda: self._trust(required=True),
         )  # fmt: skip
         return public(StageRecord, made)
 
@@ -56,7 +56,7 @@ class ReleaseVerbs(SignatureVerbs):
         demanded = (require,) if isinstance(require, str) else tuple(require)
         return promotion.check(
             self._core, rev, stage, require=demanded,
-            trust=lambda: trust_for(self.config, self.root, required=True),
+            trust=lambda: self._trust(required=True),
         )  # fmt: skip
 
     def stages(self) -> tuple[StageRecord, ...]:

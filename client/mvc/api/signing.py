@@ -59,6 +59,10 @@ class SignatureVerbs(Opened):
         "unknown-key"."""
         return self._judged(rev, required=False)
 
+    def _trust(self, *, required: bool) -> Trust:
+        """Whose keys are trusted here."""
+        return trust_for(self.config, self.root, required=required)
+
     def _judged(self, rev: str, *, required: bool) -> SignatureReport:
         from mvc.api.signatures import SignatureReport  # late: start-up
         from mvcd.repo.records.names import known_name, read_as
@@ -72,7 +76,7 @@ class SignatureVerbs(Opened):
         if store.refs(f"{SIGNATURES}tags/{tag}/" if tag else f"{SIGNATURES}{id}/"):
             from mvcd.repo.trust import judging  # late: start-up
 
-            trusted = trust_for(self.config, self.root, required=required)
+            trusted = self._trust(required=required)
             if tag is not None:
                 found = judging.tag_signature_status(store, tag, trusted)
             else:

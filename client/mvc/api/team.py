@@ -155,8 +155,17 @@ class TeamServer:
     """
 
     def __init__(self, root: str | os.PathLike[str] | None = None) -> None:
-        self._root = _opened(root or os.environ.get("MVC_ROOT") or ".")
-        self._accounts = self._root.accounts
+        self._hold(_opened(root or os.environ.get("MVC_ROOT") or "."), _operator)
+
+    @classmethod
+    def around(cls, root: Root, by: Callable[[], By]) -> Self:
+        """The accounts of a root that is open, and stays its owner's to close; `by` says who acts."""
+        self = cls.__new__(cls)
+        self._hold(root, by)
+        return self
+
+    def _hold(self, root: Root, by: Callable[[], By]) -> None:
+        self._root, self._accounts, self._by = root, root.accounts, by
 
     @property
     def path(self) -> str:
@@ -187,7 +196,7 @@ class TeamServer:
         self, name: str, *, service: bool = False, certificates: Iterable[str] = ()
     ) -> Account:
         """Adds a user. `certificates`: names in client certificates (mTLS) that also identify the user."""
-        by = _by()
+        by = self._by()
         made = self._accounts.add_user(by, name, service=service)
         for certificate in certificates:
             self._accounts.set_certificate(by, certificate, name)
@@ -196,15 +205,15 @@ class TeamServer:
 
     def remove_user(self, name: str) -> None:
         """Removes a user, with tokens, grants, quotas and certificates."""
-        self._accounts.remove_user(_by(), name)
+        self._accounts.remove_user(self._by(), name)
 
     def add_certificate(self, user: str, certificate: str) -> None:
         """Adds a name in client certificates (mTLS) that also identifies the user."""
-        self._accounts.set_certificate(_by(), certificate, user)
+        self._accounts.set_certificate(self._by(), certificate, user)
 
     def remove_certificate(self, certificate: str) -> None:
         """Removes a name in client certificates, so that it identifies nobody."""
-        self._accounts.remove_certificate(_by(), certificate)
+        self._accounts.remove_certificate(self._by(), certificate)
 
     # ---------------------------------------------------------------- tokens
 
@@ -227,7 +236,7 @@ class TeamServer:
         scopes = None
         if role is not None or repos is not None or refs is not None:
             scopes = [Scope(repos or "**", records.parse_role(role or "admin"), refs or "**")]
-        by = _by()
+        by = self._by()
         secret, token = self._accounts.add_token(
             by, user, scopes=scopes, expires_us=_expiry(expires, by.time_us), note=note
         )
@@ -235,7 +244,7 @@ class TeamServer:
 
     def revoke_token(self, id: str) -> AccountToken:
         """Revokes a token at once. `id` may be abbreviated."""
-        return self._token(self._accounts.revoke_token(_by(), id))
+        return self._token(self._accounts.revoke_token(self._by(), id))
 
     def _token(self, token: records.Token) -> AccountToken:
         used = self._accounts.last_used_us(token)
@@ -251,12 +260,12 @@ class TeamServer:
         """Gives a role, replacing the user's grant for the same `repos` and `refs`. If several grants match,
         the highest role counts."""
         scope = Scope(repos, records.parse_role(role), refs)
-        self._accounts.set_grant(_by(), user, scope)
+        self._accounts.set_grant(self._by(), user, scope)
         return AccountGrant(user, scope.role.word, repos, refs)
 
     def ungrant(self, user: str, *, repos: str = "**", refs: str | None = None) -> None:
         """Takes a grant back; without `refs`, all grants for `repos`."""
-        self._accounts.remove_grant(_by(), user, repos, refs)
+        self._accounts.remove_grant(self._by(), user, repos, refs)
 
     def rules(self) -> list[RefRule]:
         """Lists the rules that protect refs."""
@@ -286,12 +295,12 @@ class TeamServer:
             allow=None if allow is None else tuple(allow),
             signers=signers,
         )
-        self._accounts.set_rule(_by(), rule)
+        self._accounts.set_rule(self._by(), rule)
         return public(RefRule, rule)
 
     def unprotect(self, refs: str, *, repos: str = "**") -> None:
         """Removes a rule."""
-        self._accounts.remove_rule(_by(), repos, refs)
+        self._accounts.remove_rule(self._by(), repos, refs)
 
     def quotas(self) -> list[StorageQuota]:
         """Lists the quotas."""
@@ -302,12 +311,12 @@ class TeamServer:
     ) -> StorageQuota:
         """Sets a quota. `limit`: bytes, or a size like "500G"."""
         size = records.parse_size(limit) if isinstance(limit, str) else limit
-        self._accounts.set_quota(_by(), records.Quota(repos, user, size))
+        self._accounts.set_quota(self._by(), records.Quota(repos, user, size))
         return StorageQuota(repos, user, size)
 
     def remove_quota(self, *, repos: str = "**", user: str | None = None) -> None:
         """Removes a quota."""
-        self._accounts.remove_quota(_by(), repos, user)
+        self._accounts.remove_quota(self._by(), repos, user)
 
     # ---------------------------------------------------------------- repositories
 
@@ -317,12 +326,12 @@ class TeamServer:
 
     def add_repository(self, name: str) -> HostedRepository:
         """Makes an empty repository, to be pushed to."""
-        return public(HostedRepository, self._root.create_repository(_by(), name))
+        return public(HostedRepository, self._root.create_repository(self._by(), name))
 
     def remove_repository(self, name: str) -> str:
         """Unlists a repository at once; returns the directory to which its files were moved, in a bucket the
         address at which its objects stay."""
-        return self._root.remove_repository(_by(), name)
+        return self._root.remove_repository(self._by(), name)
 
     def gc(
         self,
@@ -334,7 +343,7 @@ class TeamServer:
     ) -> CollectReport:
         """Frees content of a repository here, like `Repo.gc`; the server may run."""
         age = _KEEP if expire_operations is None else expire_operations
-        now = _by().time_us
+        now = self._by().time_us
         oldest = now - age // timedelta(microseconds=1)
         with self._root.open_repository(name) as store:
             return collect_store(
@@ -405,7 +414,7 @@ def _opened(root: str | os.PathLike[str]) -> Root:
     return BucketRoot.open(address, kept_for(address))
 
 
-def _by() -> By:
+def _operator() -> By:
     try:
         login = getpass.getuser()
     except (KeyError, OSError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mvc.cli import diff_document, documents
 from mvc.cli.commands.ls import file_document
 from mvc.cli.documents import Json, scalar
-from mvc.cli.screens import cards, compare, diskuse, plot, stages
+from mvc.cli.screens import admin, cards, compare, diskuse, plot, stages
 from mvc.cli.screens.diff import markdown
 from mvc.web.site import Shapes
 
@@ -40,6 +40,7 @@ def shapes() -> Shapes:
         chain=stages.chain_document,
         disk_use=diskuse.document,
         card=cards.document,
+        account=admin.document,
         watched=_watched,
     )
 

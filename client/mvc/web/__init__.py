@@ -1,8 +1,21 @@
-"""The page of a repository: versions, differences, plots, stages, storage and the daemon, in a browser.
+"""The page of a repository, or of a team's: versions, differences, plots, stages, storage, in a browser.
 
+For one person, on their machine:
     server      listens on this machine, opens the browser, ends with Ctrl-C; knows uvicorn
-    app         the routes, what stands before them, errors as JSON
+    app         the application of one repository, and what stands before its routes
     door        who may come in: one token, one cookie, one origin
+    daemonroutes    routes about the daemon
+
+For a team (`mvcd serve --web`), with accounts:
+    teamapp     the application of all repositories: who asks, how much at once, about which repository
+    visitors    the cookie of a session, a token in a header, which requests are the page's own
+    teamroutes  routes about no repository: login, who one is, which repositories there are
+    adminroutes    routes about accounts
+    kept        what was begun or counted for somebody in one repository
+
+The same for both:
+    dressing    what each answer says of itself; packing
+    failures    errors as JSON
     site        what all routes share: the repository and how its values are written as JSON
     versions    routes about many versions: pages of them, keys, series, comparisons
     contents    routes about one version: its record, files, bytes, tensors

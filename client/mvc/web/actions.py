@@ -14,14 +14,25 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from mvc.api.errors import UsageError
+from mvc.api.hosted import TeamRepo
+from mvc.api.repo import Repo
 from mvc.api.stages import GateFailed
 from mvc.web.site import Json, Site, answer, body_of, site_of
 
 
-async def _act(site: Site, action: Callable[[], Json]) -> Response:
+async def _act(site: Site, name: str, body: Json, act: Callable[[Repo], Json]) -> Response:
+    """Does it, or where the body says `dry_run` tells what it would do, as far as that is known before."""
+
     def alone() -> Json:
-        with site.writing:
-            return action()
+        if isinstance(site.repo, TeamRepo):
+            site.repo.require(name)
+        if not body.get("dry_run"):
+            with site.writing:
+                return act(site.repo)
+        if not isinstance(site.repo, TeamRepo):
+            raise UsageError(f"there is no dry run of {name} here: its operation can be undone")
+        found = site.repo.rehearse(act)
+        return {"dry_run": True, "operation": found.operation, "moves": found.moves}
 
     return answer(await run_sync(alone))
 
@@ -34,30 +45,35 @@ def _required(body: Json, name: str) -> Any:
 
 async def undo(request: Request) -> Response:
     """Undoes an operation."""
-    site, body = site_of(request), await body_of(request, number=int)
-    number = _required(body, "number")
-    return await _act(site, lambda: {"operation": site.shapes.operation(site.repo.undo(number))})
+    site, body = site_of(request), await body_of(request, number=int, dry_run=bool)
+    number, shape = _required(body, "number"), site.shapes.operation
+    return await _act(site, "undo", body, lambda repo: {"operation": shape(repo.undo(number))})
 
 
 async def tag(request: Request) -> Response:
     """Makes a tag."""
-    site, body = site_of(request), await body_of(request, name=str, rev=str, message=str)
+    site = site_of(request)
+    body = await body_of(request, name=str, rev=str, message=str, dry_run=bool)
     name, rev = _required(body, "name"), _required(body, "rev")
 
-    def make() -> Json:
-        made = site.repo.tag(name, rev, message=body.get("message", ""))
+    def make(repo: Repo) -> Json:
+        made = repo.tag(name, rev, message=body.get("message", ""))
         return {"tag": made.name, "version": made.version, "number": made.number}
 
-    return await _act(site, make)
+    return await _act(site, "tag", body, make)
 
 
 async def annotate(request: Request) -> Response:
     """Writes annotations of a version, and removes those whose text is null."""
-    site, body = site_of(request), await body_of(request, rev=str, texts=dict)
+    site, body = site_of(request), await body_of(request, rev=str, texts=dict, dry_run=bool)
     rev, texts = _required(body, "rev"), _required(body, "texts")
     if not all(text is None or isinstance(text, str) for text in texts.values()):
         raise UsageError("an annotation is text, or null to remove it")
-    return await _act(site, lambda: {"annotations": dict(site.repo.annotate(rev, texts))})
+
+    def write(repo: Repo) -> Json:
+        return {"annotations": dict(repo.annotate(rev, texts))}
+
+    return await _act(site, "annotate", body, write)
 
 
 async def promote(request: Request) -> Response:
@@ -67,33 +83,40 @@ async def promote(request: Request) -> Response:
     rev, stage, require = _required(body, "rev"), _required(body, "stage"), body.get("require", [])
     if not all(isinstance(one, str) for one in require):
         raise UsageError("a requirement is text", help='["val_acc>=0.9"]')
-    repo, shape = site.repo, site.shapes.requirement
+    shape = site.shapes.requirement
 
     def check() -> Json:
+        if isinstance(site.repo, TeamRepo):
+            site.repo.require("promote")
         try:
-            checked = repo.promotion_check(rev, stage, require=require)
+            checked = site.repo.promotion_check(rev, stage, require=require)
         except GateFailed as refused:
             found, why = refused.checked, refused.cause
             return {"allowed": False, "checked": [shape(one) for one in found], "why": why}
+        if isinstance(site.repo, TeamRepo):  # the role and rules of the stage's name, too
+            site.repo.rehearse(move)
         return {"allowed": True, "checked": [shape(one) for one in checked], "why": None}
 
-    def move() -> Json:
+    def move(repo: Repo) -> Json:
         reason = body.get("reason", "")
         return site.shapes.stage(repo.promote(rev, stage, require=require, reason=reason))
 
-    return await _act(site, check if body.get("dry_run") else move)
+    if body.get("dry_run"):
+        return answer(await run_sync(check))
+    return await _act(site, "promote", body, move)
 
 
 async def rollback(request: Request) -> Response:
     """Gives a stage back to its holder before."""
-    site, body = site_of(request), await body_of(request, stage=str, to=int, reason=str)
+    site = site_of(request)
+    body = await body_of(request, stage=str, to=int, reason=str, dry_run=bool)
     stage = _required(body, "stage")
 
-    def move() -> Json:
+    def move(repo: Repo) -> Json:
         reason = body.get("reason", "")
-        return site.shapes.stage(site.repo.stage_rollback(stage, to=body.get("to"), reason=reason))
+        return site.shapes.stage(repo.stage_rollback(stage, to=body.get("to"), reason=reason))
 
-    return await _act(site, move)
+    return await _act(site, "rollback", body, move)
 
 
 def routes() -> list[BaseRoute]:

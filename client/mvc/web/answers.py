@@ -28,7 +28,7 @@ class Answers:
     """Asks the routes of a site, one after the other."""
 
     def __init__(self, site: Site) -> None:
-        self._app = routed(site)
+        self._app, self._site = routed(), site
         self._root = site.repo.root
         self._name = self._root.rstrip("/").rpartition("/")[2]
 
@@ -53,6 +53,7 @@ class Answers:
             "query_string": query.encode(),
             "headers": [],
             "app": self._app,
+            "state": {"site": self._site},
         }
         for route in self._app.routes:
             match, found = route.matches(scope)

@@ -4,6 +4,7 @@ the answer is sent, as far as somebody stays to read it."""
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 
 from anyio.to_thread import run_sync
@@ -75,7 +76,11 @@ async def _measured(site: Site, request: Request) -> AsyncIterator[str]:
     )
     yield _line({"tensors": {label: shape(one) for label, one in known}})
     done_bytes = done = 0
+    ends = None if site.stream_seconds is None else time.monotonic() + site.stream_seconds
     for batch in batches(todo):
+        if site.ending or (ends is not None and time.monotonic() >= ends):
+            yield _line({"stopped": True})
+            return
         size = Weights.bytes_of([one for _, one in batch])
         await run_sync(_measure, site, weights, [one for _, one in batch])
         done_bytes, done = done_bytes + size, done + len(batch)

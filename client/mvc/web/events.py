@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 
+from anyio.to_thread import run_sync
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from mvc.api.errors import UsageError
+from mvc.api.errors import MvcError, UsageError
 from mvc.api.results import Operation
 from mvc.web.site import Site, site_of
 
 PING_SECONDS = 15.0
 _TURN_SECONDS = 0.5
 """How long a stream goes on at most, once the server ends."""
+_ASK_SECONDS = 2.0
+"""How long somebody hears of changes at most who may not any more."""
 RETRY_SECONDS = 1.0
 """How long a browser waits before it connects again."""
 
@@ -37,15 +41,28 @@ def _text(site: Site, operation: Operation) -> str:
 async def _told(site: Site, after: int | None) -> AsyncIterator[str]:
     feed = site.repo.feed(after=after, timeout=_TURN_SECONDS)
     yield f"retry: {round(RETRY_SECONDS * 1000)}\nid: {feed.number}\n: begun\n\n"
-    quiet_seconds = 0.0
+    asked = heard = time.monotonic()
     while not site.ending:
         async for operation in feed:
-            quiet_seconds = 0.0
+            heard = time.monotonic()
             yield _text(site, operation)
-        quiet_seconds += _TURN_SECONDS
-        if quiet_seconds >= PING_SECONDS:
-            quiet_seconds = 0.0
+            if heard - asked >= _ASK_SECONDS:
+                break
+        if time.monotonic() - asked >= _ASK_SECONDS:
+            asked = time.monotonic()
+            if not await run_sync(_may_go_on, site):
+                return
+        if time.monotonic() - heard >= PING_SECONDS:
+            heard = time.monotonic()
             yield ": ping\n\n"
+
+
+def _may_go_on(site: Site) -> bool:
+    try:
+        site.may_go_on()
+    except MvcError:
+        return False
+    return True
 
 
 async def events(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Routes about the whole: stages, the catalogue of models, storage, the operation log, the daemon."""
+"""Routes about the whole: stages, the catalogue of models, storage, the operation log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from mvc.api.errors import DaemonError, UsageError
+from mvc.api.errors import UsageError
 from mvc.web.site import answer, limit_of, site_of
 
 _OPERATIONS_ROWS = 100
@@ -56,17 +56,6 @@ def ops(request: Request) -> Response:
     )
 
 
-def daemon(request: Request) -> Response:
-    """State of the daemon for this workspace."""
-    site = site_of(request)
-    try:
-        return answer({"running": True, **site.shapes.watched(site.repo.root)})
-    except DaemonError as error:
-        if error.kind != "not-running":
-            raise
-        return answer({"running": False, "workspaces": [], "help": "mvc watch"})
-
-
 def routes() -> list[BaseRoute]:
     """Routes of this module."""
     return [
@@ -74,5 +63,4 @@ def routes() -> list[BaseRoute]:
         Route("/api/v1/r/catalogue", catalogue),
         Route("/api/v1/r/storage", storage),
         Route("/api/v1/r/ops", ops),
-        Route("/api/v1/r/daemon", daemon),
     ]

@@ -17,10 +17,9 @@ from mvc.api.versions import Version
 from mvc.web.answers import Answers, pieces_of
 from mvc.web.assets import page_files
 from mvc.web.bundle import bundle
-from mvc.web.door import Door
 from mvc.web.lines import lines
-from mvc.web.site import Json, Shapes, Site
-from mvc.web.versions import chosen_columns, row_of
+from mvc.web.site import Json, Server, Shapes, Site
+from mvc.web.versions import RecordedKeys, Walks, chosen_columns, row_of
 
 MANIFEST = "mvc-report.json"
 """By this file a directory is known as a report, which another one may replace."""
@@ -62,7 +61,7 @@ def write_report(
     """
     target = os.path.abspath(directory)
     replaces = _judge(target)
-    site = Site(repo, shapes, Door("127.0.0.1", 0))
+    site = Site(repo, Server(shapes), Walks(), RecordedKeys())
     chosen = _chosen(site, where, last)
     make_directories(os.path.dirname(target))
     with workplace(target) as beside:

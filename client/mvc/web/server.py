@@ -47,7 +47,8 @@ def serve(
 
     from mvc.web.app import make_app  # late: an extra
     from mvc.web.door import Door
-    from mvc.web.site import Site
+    from mvc.web.site import Server, Site
+    from mvc.web.versions import RecordedKeys, Walks
 
     listening = _bound(port)
     with suppress(MvcError):  # what is wrong with the repository, the page will say
@@ -55,9 +56,10 @@ def serve(
             repo.find(limit=1), None
         )  # loads what the first page needs: 0.1 s that nobody waits for then
     door = Door(HOST, listening.getsockname()[1])
-    site = Site(repo, shapes, door)
+    server = Server(shapes)
+    site = Site(repo, server, Walks(), RecordedKeys())
     config = uvicorn.Config(
-        make_app(site),
+        make_app(site, door),
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -74,7 +76,7 @@ def serve(
             ready(door.address)
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            site.ending = True
+            server.ending = True
             await super().shutdown(sockets)
 
     with listening:

@@ -1,10 +1,10 @@
-"""What all routes share: the repository that is served, and how its values are written as JSON."""
+"""What all routes share: the repository that a request is about, and how its values are written as JSON."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from mvc.api.stages import ChainReport, CheckedRequirement, StageRecord
     from mvc.api.versions import Version
     from mvc.api.weights import TensorDiff, TensorStatistics
-    from mvc.web.door import Door
+    from mvc.web.versions import RecordedKeys, Walks
 
 Json = dict[str, Any]
+ACTIONS = ("undo", "tag", "annotate", "promote", "rollback", "prune")
+"""What a person may do with their own repository."""
 MAX_BODY_BYTES = 1 << 20
 """An annotation has 24 KiB at most; nothing else that is sent is longer."""
 MAX_LIMIT_ROWS = 1000
@@ -55,27 +57,60 @@ class Shapes:
     chain: Callable[[ChainReport], Json]
     disk_use: Callable[[DiskUse], Json]
     card: Callable[[Card], Json]
+    account: Callable[[Any], Json]
+    """What accounts and audit logs consist of."""
     watched: Callable[[str], Json]
     """State of the daemon for the workspace at a path. Raises DaemonError."""
 
 
 @dataclass(slots=True)
-class Site:
-    """One repository on one server. `writing` is held by the action under way; readers need nothing."""
+class Server:
+    """What all sites of one server share."""
 
-    repo: Repo
     shapes: Shapes
-    door: Door
-    writing: threading.Lock = field(default_factory=threading.Lock)
     measuring: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(1))
     """Held while data is read for figures: a second reading would only halve the speed of the first."""
     ending: bool = False
     """Whether the server ends, and streams with it."""
 
 
+@dataclass(slots=True)
+class Site:
+    """One repository, for one person. `writing` is held by the action under way; readers need nothing. `walks` and
+    `keys` are what was begun or counted for the same person before. `can` are the actions that may be tried."""
+
+    repo: Repo
+    server: Server
+    walks: Walks
+    keys: RecordedKeys
+    can: Sequence[str] = ACTIONS
+    writing: threading.Lock = field(default_factory=threading.Lock)
+    may_go_on: Callable[[], None] = lambda: None
+    """Raises MvcError once a stream must end, since whoever reads it may not any more."""
+    stream_seconds: float | None = None
+    """How long a stream of figures may last."""
+
+    @property
+    def shapes(self) -> Shapes:
+        return self.server.shapes
+
+    @property
+    def measuring(self) -> threading.Semaphore:
+        return self.server.measuring
+
+    @property
+    def ending(self) -> bool:
+        return self.server.ending
+
+
+def put_site(scope: MutableMapping[str, Any], site: Site) -> None:
+    """Says what a request is about, before its route is looked for."""
+    scope.setdefault("state", {})["site"] = site
+
+
 def site_of(request: Request) -> Site:
     """The site that a request is made to."""
-    found: Site = request.app.state.site
+    found: Site = request.state.site
     return found
 
 

@@ -24,6 +24,7 @@ _AUTO_METRICS = 4
 _AUTO_SETTINGS_KEYS = 2
 _SERIES_ROWS = 10_000
 _WAITING_WALKS = 8
+MAX_COMPARED_VERSIONS = 100
 _KEYS_ROWS = 200
 
 
@@ -147,8 +148,7 @@ def row_of(site: Site, version: Version, columns: Sequence[str] | None) -> Json:
 def versions(request: Request) -> Response:
     """A page of versions."""
     site, asked = site_of(request), request.query_params
-    walks: Walks = request.app.state.walks
-    rows, following = walks.page(
+    rows, following = site.walks.page(
         site.repo, Question.of(request), asked.get("cursor"), limit_of(request, PAGE_ROWS)
     )
     said = asked.get("columns")
@@ -179,9 +179,8 @@ def names(request: Request) -> Response:
 
 def keys(request: Request) -> Response:
     """Keys that versions record, those with the words of `q` in them, the most common first."""
-    repo, words = site_of(request).repo, request.query_params.get("q", "").lower().split()
-    recorded: RecordedKeys = request.app.state.keys
-    found = recorded.of(repo, all_refs=request.query_params.get("all") == "1")
+    site, words = site_of(request), request.query_params.get("q", "").lower().split()
+    found = site.keys.of(site.repo, all_refs=request.query_params.get("all") == "1")
     fitting = [
         (kind, key, count)
         for (kind, key), count in found.items()
@@ -235,6 +234,8 @@ def compare(request: Request) -> Response:
     revs = asked.getlist("v")
     if not revs:
         raise UsageError("no version was named", help="?v=v3&v=v7")
+    if len(revs) > MAX_COMPARED_VERSIONS:
+        raise UsageError(f"more than {MAX_COMPARED_VERSIONS} versions were named")
     found = site.repo.compare(*revs, every_column=asked.get("full") == "1")
     return answer(site.shapes.comparison(found))
 

@@ -16,7 +16,10 @@
     metrics    counters in Prometheus' text format
     probe      a call to itself, for /readyz
     web        /healthz /readyz /metrics
+    asgiserver  an application of HTTP beside gRPC; knows uvicorn
+    httpcalls  one log line and one count for each request to one
     hubserver  clients of the Hugging Face Hub and of Git LFS (mvcd.hub)
+    pageserver  the page of a team server (mvc.web)
     sealing    signed heads of the audit logs, to a place elsewhere
     inbucket   what a server over a bucket needs of its machine
     lock       one server a directory

@@ -76,6 +76,8 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     where.add_argument("--hub", metavar="HOST:PORT",
                        help="serve clients of the Hugging Face Hub and of Git LFS on this address")  # fmt: skip
+    where.add_argument("--web", metavar="HOST:PORT",
+                       help="serve the page of all repositories on this address, to who has an account")  # fmt: skip
     where.add_argument(
         "--reflection", action="store_true", help="let tools such as grpcurl list the calls"
     )
@@ -124,6 +126,8 @@ def _serve(_: object, options: argparse.Namespace) -> int:
         raise UsageError("--seal-to goes with --root: only a team server keeps an audit log")
     if options.root is None and options.hub is not None:
         raise UsageError("--hub goes with --root: its clients need accounts")
+    if options.root is None and options.web is not None:
+        raise UsageError("--web goes with --root: who reads the page needs an account", help="mvc ui")
     if options.root is None and options.create:
         raise UsageError("--create goes with --root: it takes accounts to say who may")
     if options.root is None:
@@ -163,7 +167,7 @@ def _run(
     plan: ServerPlan,
     notifier: Notifier,
     started: Callable[[Listen], None],
-    beside: Beside | None = None,
+    beside: Sequence[Beside] = (),
 ) -> None:
     from mvcd.daemon import config  # late: start-up
     from mvcd.daemon.serve.run import ServerRun
@@ -203,7 +207,7 @@ def _serve_team(options: argparse.Namespace, plan: ServerPlan, notifier: Notifie
         try:
             if sealing is not None:
                 sealing.start()
-            _run(served, plan, notifier, started, _hub(options, plan, host))
+            _run(served, plan, notifier, started, _beside(options, plan, host))
         finally:
             if sealing is not None:
                 sealing.end()
@@ -261,17 +265,26 @@ def _served(root: Root, create: Sequence[str]) -> tuple[TeamHost, Repositories]:
     )
 
 
-def _hub(options: argparse.Namespace, plan: ServerPlan, host: TeamHost) -> Beside | None:
-    """Raises UsageError, and Failure where the extra is not installed."""
-    from mvcd.daemon.serve.hubserver import HubServer, require_extra  # late: start-up
+def _beside(options: argparse.Namespace, plan: ServerPlan, host: TeamHost) -> list[Beside]:
+    """The other ways in. Raises UsageError, and Failure where an extra is not installed."""
+    from mvcd.daemon.serve import hubserver, pageserver  # late: start-up
     from mvcd.daemon.serve.listen import Listen, require_safe
 
-    if options.hub is None:
-        return None
-    require_extra()
-    listen = Listen.parse(options.hub)
-    require_safe(listen, tls=plan.certificates is not None, insecure=options.insecure)
-    return lambda metrics: HubServer(listen, host, plan.certificates, metrics)
+    def safe(address: str) -> Listen:
+        listen = Listen.parse(address)
+        require_safe(listen, tls=plan.certificates is not None, insecure=options.insecure)
+        return listen
+
+    found: list[Beside] = []
+    if options.hub is not None:
+        hubserver.require_extra()
+        hub = safe(options.hub)
+        found.append(lambda m: hubserver.hub_server(hub, host, plan.certificates, m))
+    if options.web is not None:
+        pageserver.require_extra()
+        web = safe(options.web)
+        found.append(lambda m: pageserver.page_server(web, host, plan.certificates, m))
+    return found
 
 
 def _sealing(options: argparse.Namespace, root: Root) -> Sealing | None:

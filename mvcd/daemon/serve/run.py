@@ -53,8 +53,9 @@ class ServedHost(Protocol):
 
 
 class ServedBeside(Protocol):
-    """Another way in to the same repositories, on an address of its own."""
+    """Another way in to the same repositories, on an address of its own; `name` is that of its option."""
 
+    name: str
     listen: Listen
 
     def start(self) -> None: ...
@@ -81,7 +82,11 @@ class ServerRun:
     """One run, from `start` to the return of `wait`."""
 
     def __init__(
-        self, served: ServedHost, plan: ServerPlan, notifier: Notifier, beside: Beside | None = None
+        self,
+        served: ServedHost,
+        plan: ServerPlan,
+        notifier: Notifier,
+        beside: Sequence[Beside] = (),
     ) -> None:
         self._served = served
         self._plan = plan
@@ -96,7 +101,7 @@ class ServerRun:
         )
         self._web: Web | None = None
         self._probe: Probe | None = None
-        self._beside = None if beside is None else beside(self.metrics)
+        self._beside = [make(self.metrics) for make in beside]
 
     def start(self) -> Listen:
         """Serves when it returns. Raises MvcError."""
@@ -110,14 +115,14 @@ class ServerRun:
             self._probe = Probe()
             self._frame.listen_unix(self._probe.path)
         self._frame.start()
-        if self._beside is not None:
-            self._beside.start()
+        for beside in self._beside:
+            beside.start()
         self._state = None
         fields = {
             "listen": str(where),
             "tls": plan.certificates is not None,
             "http": str(self._web.listen) if self._web else None,
-            "hub": str(self._beside.listen) if self._beside else None,
+            **{beside.name: str(beside.listen) for beside in self._beside},
             "version": __version__,
             "pid": os.getpid(),
         }
@@ -143,8 +148,8 @@ class ServerRun:
         if served:
             log.info("draining", extra={"fields": {"calls": self.metrics.in_flight}})
         self._served.end_streams()
-        if self._beside is not None:
-            self._beside.end(self._plan.drain)
+        for beside in self._beside:
+            beside.end(self._plan.drain)
         self._frame.drain(self._plan.drain)
         self._served.close()
         if self._web is not None:

@@ -66,9 +66,8 @@ class PruneResult:
 def prune(
     core: Core, *, context: Context, dry_run: bool = False, measured: bool = True
 ) -> PruneResult:
-    """Applies the workspace's rules. What that frees is found out by a walk through all lists, unless it need
+    """Applies the repository's rules. What that frees is found out by a walk through all lists, unless it need
     not be `measured`. Raises Failure(kind="no-rules") where there are none."""
-    core.require_workspace()
     rules = retention.load(core)
     if rules is None:
         raise Failure(

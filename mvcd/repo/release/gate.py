@@ -53,9 +53,9 @@ class GateFailed(Failure):
         self.checked = tuple(checked)
 
 
-def rules(root: str, stage: str) -> PromotionRules:
-    """Raises Failure when the table cannot be understood: no rule is silently left out."""
-    tables = settings.load(root).get("stages", {})
+def rules(core: Core, stage: str) -> PromotionRules:
+    """Those of the workspace, or of HEAD's version where there is none. Raises Failure when the table cannot be understood: no rule is silently left out."""
+    tables = settings.current(core).get("stages", {})
     table = tables.get(stage, {}) if isinstance(tables, dict) else None
     if not isinstance(table, dict):
         raise _bad_rules(stage, "it is not a table")

@@ -181,7 +181,7 @@ def _gate(
     trust: Callable[[], Trust],
 ) -> tuple[list[CheckedRequirement], list[str]]:
     """Requirements that are all met, and good signatures if they are demanded. Raises GateFailed, Failure."""
-    version, rules = core.version(id), gate.rules(core.root, stage)
+    version, rules = core.version(id), gate.rules(core, stage)
     checked = gate.requirements(core, stage, id, current, require, rules.require)
     signatures, unsound = gate.signers(core, id, trust) if rules.signed else ([], [])
     reasons = [f"{c.expression}: {c.why}" for c in checked if not c.met]

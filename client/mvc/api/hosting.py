@@ -1,0 +1,181 @@
+"""A team server as its page asks it: who comes in, which repositories there are for them, accounts.
+
+`Hosting` is made around the host that the server's process has open; nothing here opens a root or a socket.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from mvc.api.audit import AuditEntry, AuditState, check_audit
+from mvc.api.errors import AuthError, MvcError
+from mvc.api.hosted import RepoSummary, TeamRepo
+from mvc.api.public import moment, public
+from mvc.api.team import TeamServer
+from mvcd.team import auditlog, sessions
+from mvcd.team.auditlog import By
+from mvcd.wire.admission import Admission
+from mvcd.wire.host import Access, Caller
+
+if TYPE_CHECKING:
+    from mvcd.team.host import TeamHost
+    from mvcd.team.roles import Identity
+
+log = logging.getLogger("mvcd.page")
+
+SHARES = {"events": 16, "raw": 8, "tensors": 2, "tensor": 2, "storage": 2, "keys": 2, "repos": 4}
+"""Most requests of one route by one caller at once."""
+CALLER_CALLS = 24
+MAX_CALLS = 256
+_SUMMARIES = 1024
+"""Summaries that are remembered; one takes less than a KiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks, as far as a request tells: `peer` is the address, and one of the others lets in."""
+
+    peer: str
+    session: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Visited:
+    """Who somebody is: a user by a token (its public id; "" for none), until a session ends."""
+
+    user: str
+    token: str
+    admin: bool
+    until: datetime | None
+
+
+@dataclass(slots=True)
+class Hosting:
+    """See the module. For all threads."""
+
+    host: TeamHost
+    admission: Admission = field(init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _summaries: OrderedDict[object, RepoSummary] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        from mvcd.wire.admission import CallShares  # late: start-up
+
+        shares = CallShares(calls=MAX_CALLS, of_caller=CALLER_CALLS)
+        self.admission = Admission(shares, SHARES)
+
+    def hide(self, text: str) -> str:
+        """A text without the place where the server has its files."""
+        return text.replace(self.host.root.path, "(the server)")
+
+    # ---------------------------------------------------------------- who
+
+    def enter(self, visitor: Visitor, token: str) -> str:
+        """The secret of a new session for the bearer of a token. Raises AuthError(kind="unauthenticated")."""
+        accounts = self.host.root.accounts
+        self.host.identity(Caller(visitor.peer, token))  # a root in a bucket is looked at anew
+        by = By("", self.host.now_us(), visitor.peer)
+        return sessions.open_session(accounts, by, token)[0]
+
+    def leave(self, visitor: Visitor) -> None:
+        """Ends the visitor's session, if it has one."""
+        if visitor.session is None:
+            return
+        with suppress(AuthError):
+            sessions.close_session(self.host.root.accounts, self._by(visitor), visitor.session)
+
+    def who(self, visitor: Visitor) -> Visited:
+        """Raises AuthError(kind="unauthenticated")."""
+        identity, until = self._identity(visitor), None
+        if visitor.session is not None:
+            accounts, now = self.host.root.accounts, self.host.now_us()
+            until = moment(sessions.session_identity(accounts, visitor.session, now)[1].until_us)
+        return Visited(identity.principal, identity.token, identity.administers_all, until)
+
+    def _identity(self, visitor: Visitor) -> Identity:
+        return self.host.identity(_caller(visitor))
+
+    def _by(self, visitor: Visitor) -> By:
+        identity = self._identity(visitor)
+        return By(identity.principal, self.host.now_us(), visitor.peer, identity.token)
+
+    # ---------------------------------------------------------------- repositories
+
+    def repo(self, visitor: Visitor, name: str) -> TeamRepo:
+        """A repository for whoever asks. Raises AuthError; NoRepository for what is not there or not to be read."""
+        return TeamRepo.of(self.host, self.host.open(name, _caller(visitor), Access.READ))
+
+    def repositories(
+        self, visitor: Visitor, *, after: str | None, limit: int
+    ) -> tuple[list[RepoSummary], str | None]:
+        """Those that may be read behind `after`, by name, and the name to go on after."""
+        identity = self._identity(visitor)
+        names = sorted(
+            one.name
+            for one in self.host.root.accounts.repositories()
+            if identity.role(one.name) is not None and (after is None or one.name > after)
+        )
+        found = [self._summary(visitor, identity, name) for name in names[:limit]]
+        return [one for one in found if one], names[limit - 1] if len(names) > limit else None
+
+    def _summary(self, visitor: Visitor, identity: Identity, name: str) -> RepoSummary | None:
+        """None for one that was removed meanwhile."""
+        try:
+            repo = self.repo(visitor, name)
+            key = repo.identity, repo.number
+            with self._lock:
+                known = self._summaries.get(key)
+            if known is None:
+                known = repo.summary()
+                with self._lock:
+                    self._summaries[key] = known
+                    while len(self._summaries) > _SUMMARIES:
+                        self._summaries.popitem(last=False)
+            return known
+        except AuthError:
+            raise
+        except MvcError as error:
+            if error.kind == "no-such-repository":
+                return None
+            log.exception("a repository cannot be read", extra={"fields": {"repo": name}})
+            role = identity.role(name)
+            return RepoSummary(name, "unreadable", role.word if role else "")
+
+    # ---------------------------------------------------------------- accounts
+
+    def admin(self, visitor: Visitor) -> TeamServer:
+        """The accounts, changed in the visitor's name. Raises AuthError(kind="scope") for who does not administer
+        all."""
+        identity = self._identity(visitor)
+        if not identity.administers_all:
+            raise AuthError(
+                f"{identity.principal} may not see accounts", kind="scope",
+                cause="it takes the role admin on all repositories and refs",
+                help="mvc admin  (on the server)",
+            )  # fmt: skip
+        return TeamServer.around(self.host.root, lambda: self._by(visitor))
+
+    def audit(
+        self, visitor: Visitor, repo: str | None, *, before: int | None, limit: int
+    ) -> tuple[list[AuditEntry], AuditState]:
+        """Rows before number `before`, newest first, of the log of the accounts or of a repository, and whether its
+        chain holds."""
+        self.admin(visitor)
+        store = self.host.root.store if repo is None else self.repo(visitor, repo).audited
+        end = store.audit_head().sequence + 1 if before is None else before
+        rows = auditlog.entries(store, start=max(1, end - limit))
+        found = [public(AuditEntry, row) for row in rows if row.number < end]
+        return found[::-1][:limit], check_audit(store, None, id=store.id)
+
+
+def _caller(visitor: Visitor) -> Caller:
+    return Caller(visitor.peer, visitor.token, session=visitor.session)
+
+
