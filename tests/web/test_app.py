@@ -18,8 +18,9 @@ from mvc.api.errors import (
     Failure,
     UsageError,
 )
-from mvc.web.app import POLICY, status_of
 from mvc.web.door import Door
+from mvc.web.dressing import POLICY
+from mvc.web.failures import status_of
 from tests.support.page import Served
 
 ROUTES = [

@@ -122,6 +122,8 @@ class ServerRun:
             "listen": str(where),
             "tls": plan.certificates is not None,
             "http": str(self._web.listen) if self._web else None,
+            "hub": None,
+            "web": None,
             **{beside.name: str(beside.listen) for beside in self._beside},
             "version": __version__,
             "pid": os.getpid(),

@@ -13,6 +13,7 @@ async function answered(response) {
   if (response.ok) return response;
   let said = {};
   try { said = await response.json(); } catch { /* no JSON: the status has to do */ }
+  if (said.help === '/login') dispatchEvent(new Event('signed-out'));
   throw new ApiError(response.status, said);
 }
 
@@ -35,12 +36,15 @@ export async function text(path, signal) {
   return (await answered(await request(path, { signal }))).text();
 }
 
+const sent = (body) => ({ method: 'POST', body: JSON.stringify(body), headers: { 'X-MVC': '1', 'Content-Type': 'application/json' } });
+
 export async function post(path, body) {
-  const response = await request(path, {
-    method: 'POST', body: JSON.stringify(body),
-    headers: { 'X-MVC': '1', 'Content-Type': 'application/json' },
-  });
-  return (await answered(response)).json();
+  return (await answered(await request(path, sent(body)))).json();
+}
+
+// The same of the server as a whole, wherever its page is.
+export async function postWhole(path, body) {
+  return (await answered(await fetch(`/api/v1${path}`, sent(body)))).json();
 }
 
 // Calls `each` with one JSON document a line, as they come.
@@ -133,7 +137,7 @@ export function ask(fields) {
 // One page of a browser listens and tells the others: a browser has six connections to a server.
 const KINDS = ['version', 'stage', 'ref', 'operation'];
 const hearers = new Set();
-const channel = 'BroadcastChannel' in self ? new BroadcastChannel('mvc-events') : null;
+const channel = 'BroadcastChannel' in self ? new BroadcastChannel(`mvc-events${BASE}`) : null;
 let last = 0;
 export const live = { on: false };
 
@@ -151,7 +155,9 @@ function listen() {
     source.onopen = () => hear({ kind: 'live', on: true });
     source.onerror = () => {
       hear({ kind: 'live', on: false });
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => listen().then(end), 3000); // a server that answers with an error ends it
+      if (source.readyState !== EventSource.CLOSED) return;
+      get('/repos').catch(() => {}); // which tells whether the session has ended
+      setTimeout(() => listen().then(end), 3000); // a server that answers with an error ends it
     };
     KINDS.forEach((kind) => source.addEventListener(kind, (event) =>
       hear({ kind, number: Number(event.lastEventId), operation: JSON.parse(event.data) })));
@@ -166,7 +172,7 @@ export function begin(number) {
   addEventListener('pageshow', (event) => event.persisted && location.reload());
   if (!navigator.locks) return listen();
   channel?.postMessage({ kind: 'asked' });
-  return navigator.locks.request('mvc-events', listen);
+  return navigator.locks.request(`mvc-events${BASE}`, listen);
 }
 
 export function useEvents(hearer) {

@@ -18,7 +18,7 @@ export default function Operations() {
     ${rows.length > 0 && html`<section class="panel"><div class="scroll" tabindex="0" role="region" aria-label="Operations"><table><thead><tr><th scope="col" class="num">No.</th><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Moved</th><th scope="col"><span class="unseen">Undo</span></th></tr></thead>
       <tbody>${rows.map((op) => html`<tr class=${undone.has(op.number) ? 'gone' : ''}><td class="num">${op.number}</td><td><${Age} time=${op.time}/></td><td>${person(op.author)}</td><td>${safe(op.detail)}${undone.has(op.number) ? html` <small>undone by ${undone.get(op.number)}</small>` : ''}</td>
         <td><small class="mono">${op.refs.map(written).join(', ')}</small>${op.files ? html` <small>files</small>` : ''}</td>
-        <td class="num"><${Act} quiet label="Undo" title="Undo operation ${op.number}" confirm="Undo it" act=${() => post('/r/undo', { number: op.number })}>
+        <td class="num"><${Act} quiet label="Undo" title="Undo operation ${op.number}" confirm="Undo it" action="undo" rehearse=${() => post('/r/undo', { number: op.number, dry_run: true })} act=${() => post('/r/undo', { number: op.number })}>
           <p><b>${safe(op.detail)}</b> is taken back.</p><ul class="plain">${op.refs.map((name) => html`<li><code>${written(name)}</code> goes back to where it was</li>`)}${op.files && html`<li>Files of the workspace become what they were.</li>`}</ul>
           <p class="sub">If something moved since, nothing is changed and you are told what.</p><//></td></tr>`)}</tbody></table></div>
       ${next && html`<button class="quiet" onClick=${() => load(next)}>Older ones</button>`}</section>`}<//>`;

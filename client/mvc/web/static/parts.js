@@ -5,7 +5,7 @@ import { RECORDED, ROOT } from '/static/source.js';
 
 // Templates write addresses of the page as they are below its root; where that is not "/", links get it in front.
 const rooted = new Map();
-const link = (to) => (typeof to === 'string' && to.startsWith('/') ? ROOT + to : to);
+const link = (to) => (typeof to === 'string' && to.startsWith('/') && !to.startsWith(`${ROOT}/`) ? ROOT + to : to);
 
 function linked(parts, ...values) {
   if (!rooted.has(parts)) {
@@ -156,19 +156,30 @@ export function Dialog({ title, onClose, children, wide }) {
       <button class="quiet" aria-label="Close" onClick=${() => box.current.close()}>✕</button></header>${children}</div></dialog>`;
 }
 
-// A button that asks before it acts; `children` says what will change.
-export function Act({ label, title, confirm, act, children, quiet }) {
-  const [open, set] = useState(false), [error, fail] = useState(null), [busy, work] = useState(false);
-  if (RECORDED) return null; // nothing happens in a report
+// What an action may do here; a server that asks nobody lets its owner do all.
+export const allowed = { can: null, team: false };
+export const may = (action) => !allowed.can || allowed.can.includes(action);
+
+// What an action would move, as the server judged it.
+const Rehearsed = ({ found }) => html`<div class="gate" role="status"><b>What changes</b>
+  <ul class="plain">${found.moves.length ? found.moves.map(([name, old, now]) => html`<li><code>${safe(name)}</code>
+    <small class="mono">${old ? old.slice(0, 10) : 'nothing'} → ${now ? now.slice(0, 10) : 'nothing'}</small></li>`) : html`<li>Nothing: it is so already</li>`}</ul>
+  <small>It is recorded in the audit log under your name.</small></div>`;
+
+// A button that asks before it acts; `children` says what will change. On a team's server it is shown first what `rehearse` answers.
+export function Act({ label, title, confirm, action, act, rehearse, children, quiet }) {
+  const [open, set] = useState(false), [error, fail] = useState(null), [busy, work] = useState(false), [found, tell] = useState(null);
+  const asks = allowed.team && rehearse && !found;
   const run = async (event) => {
     event.preventDefault();
     work(true); fail(null);
-    try { await act(); set(false); } catch (found) { if (!found.asked) fail(found); } finally { work(false); }
+    try { if (asks) tell(await rehearse()); else { await act(); set(false); } } catch (failed) { if (!failed.asked) fail(failed); } finally { work(false); }
   };
-  return html`<button class=${quiet ? 'quiet' : ''} onClick=${() => { fail(null); set(true); }}>${label}</button>
+  if (action && !may(action)) return null;
+  return html`<button class=${quiet ? 'quiet' : ''} onClick=${() => { fail(null); tell(null); set(true); }}>${label}</button>
     ${open && html`<${Dialog} title=${title || label} onClose=${() => set(false)}>
-      <form onSubmit=${run}>${children}${error && html`<${Failed} error=${error}/>`}
-        <p class="buttons"><button class="main" disabled=${busy}>${busy ? 'Working …' : confirm || label}</button></p>
+      <form onSubmit=${run} onInput=${() => tell(null)}>${children}${found && html`<${Rehearsed} found=${found}/>`}${error && html`<${Failed} error=${error}/>`}
+        <p class="buttons"><button class="main" disabled=${busy}>${busy ? 'Working …' : asks ? 'Show what changes' : confirm || label}</button></p>
       </form><//>`}`;
 }
 

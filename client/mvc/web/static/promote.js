@@ -12,7 +12,7 @@ export function Promote({ rev, name, done }) {
     tell(await post('/r/promote', { ...fields(), dry_run: true }));
     throw Object.assign(new Error(), { asked: true }); // the dialog stays
   };
-  return html`<${Act} label="Promote" title="Promote ${name}" confirm=${found?.allowed ? `Promote ${name} to ${safe(stage)}` : 'Check the gate'} act=${act}>
+  return html`<${Act} label="Promote" title="Promote ${name}" confirm=${found?.allowed ? `Promote ${name} to ${safe(stage)}` : 'Check the gate'} action="promote" act=${act}>
     <label class="field"><span>Stage</span><input type="text" required list="stages" value=${stage} onInput=${change(set)}/></label>
     <datalist id="stages"><option value="staging"/><option value="production"/></datalist>
     <label class="field"><span>Why</span><input type="text" value=${reason} onInput=${change(say)}/></label>

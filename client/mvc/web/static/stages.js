@@ -28,7 +28,7 @@ function History({ s, reload }) {
   const before = s.records[0].step === 'promote' && held.find((r) => r.version !== s.records[0].version);
   return html`<section class="panel"><header><h2>${safe(s.stage)}</h2><span class="aside">
       <span class=${s.chain.ok ? 'good' : 'bad'} title=${safe(s.chain.head || '')}>${s.chain.ok ? `✓ chain of ${plural(s.chain.records, 'record')} whole` : `✗ chain broken: ${s.chain.problems.map(safe).join('; ')}`}</span>
-      ${before && html`<${Act} label="Roll back" title="Roll ${safe(s.stage)} back" confirm="Give it back to v${before.number}" act=${() => post('/r/rollback', { stage: s.stage, reason }).then(reload)}>
+      ${before && html`<${Act} label="Roll back" title="Roll ${safe(s.stage)} back" confirm="Give it back to v${before.number}" action="rollback" rehearse=${() => post('/r/rollback', { stage: s.stage, reason, dry_run: true })} act=${() => post('/r/rollback', { stage: s.stage, reason }).then(reload)}>
         <p>v${s.records[0].number} leaves, and v${before.number} ${short(before.version)} holds ${safe(s.stage)} again. A record is added; nothing is taken out of history.</p>
         <label class="field"><span>Why</span><input type="text" value=${reason} onInput=${(e) => say(e.target.value)}/></label><//>`}</span></header>
     <div class="scroll" tabindex="0" role="region" aria-label="Records of ${safe(s.stage)}"><table><thead><tr><th scope="col">Record</th><th scope="col">Step</th><th scope="col">Version</th><th scope="col">When</th><th scope="col">Who</th><th scope="col">Why</th><th scope="col">What was checked</th></tr></thead>

@@ -154,7 +154,7 @@ function Tensors({ rev }) {
 
 function Tag({ v, reload }) {
   const [name, set] = useState(''), [message, say] = useState('');
-  return html`<${Act} label="Tag" title="Tag v${v.number}" confirm="Make the tag" act=${() => post('/r/tag', { name, rev: v.version, message }).then(reload)}>
+  return html`<${Act} label="Tag" title="Tag v${v.number}" confirm="Make the tag" action="tag" rehearse=${() => post('/r/tag', { name, rev: v.version, message, dry_run: true })} act=${() => post('/r/tag', { name, rev: v.version, message }).then(reload)}>
     <label class="field"><span>Name</span><input type="text" required value=${name} onInput=${(e) => set(e.target.value)}/></label>
     <label class="field"><span>Message</span><input type="text" value=${message} onInput=${(e) => say(e.target.value)}/></label>
     <p class="sub">The tag will point to v${v.number} ${short(v.version)}, and never moves. Undo takes it back.</p><//>`;
@@ -162,7 +162,7 @@ function Tag({ v, reload }) {
 
 function Describe({ v, reload }) {
   const [text, set] = useState(v.annotations.description || '');
-  return html`<${Act} label="Describe" title="Describe v${v.number}" confirm="Save" act=${() => post('/r/annotate', { rev: v.version, texts: { description: text.trim() || null } }).then(reload)}>
+  return html`<${Act} label="Describe" title="Describe v${v.number}" confirm="Save" action="annotate" rehearse=${() => post('/r/annotate', { rev: v.version, texts: { description: text.trim() || null }, dry_run: true })} act=${() => post('/r/annotate', { rev: v.version, texts: { description: text.trim() || null } }).then(reload)}>
     <label class="field"><span>Description</span><textarea rows="8" value=${text} onInput=${(e) => set(e.target.value)}></textarea></label>
     <p class="sub">It is written beside the version, whose id stays. Empty removes it.</p><//>`;
 }

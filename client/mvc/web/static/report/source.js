@@ -2,6 +2,7 @@
 // A browser that opens a file may load scripts from files, and nothing else (REPORT.md).
 export const RECORDED = true;
 export const ROOT = '#';
+export const rootOf = () => ROOT;
 export const BASE = '';
 export const address = () => location.hash.slice(1) || '/';
 export const move = (to, replace) => location[replace ? 'replace' : 'assign'](`#${to}`);
