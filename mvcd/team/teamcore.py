@@ -11,13 +11,14 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 from mvcd.codec.encoded import Encoded
-from mvcd.errors import Failure, UsageError
+from mvcd.errors import AuthError, Failure, UsageError
 from mvcd.ids import Digest, VersionId
 from mvcd.monitor import Silent
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.location import Location
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.records.committed import Context
+from mvcd.repo.records.operations import decode
 from mvcd.store.api import RefUpdate, Session, Store
 from mvcd.store.stores import is_bucket
 from mvcd.team.host import TeamRepository
@@ -92,6 +93,8 @@ class TeamCore(Core):
                 f"operation {undoes} moved nothing that can be taken back", kind="nothing-to-undo",
                 cause="records of stages and annotations that were pushed stay",
             )  # fmt: skip
+        if undoes is not None and not self.hosted.sees_all:
+            self._require_whole(undoes)
         losing = force or undoes is not None
         forced = frozenset(move.name for move in moves) if losing else frozenset[str]()
         with ExitStack() as own:
@@ -113,6 +116,15 @@ class TeamCore(Core):
                 audit=judgement.audit,
                 cache={**(cache or {}), **judgement.cache},
             )
+
+    def _require_whole(self, number: int) -> None:
+        """Raises AuthError for an operation of which the caller may see a part: half of it is never undone."""
+        found = next(self.hosted.store.operations(newest_first=False, start=number))
+        if not all(self.hosted.visible(move.name) for move in decode(*found).moves):
+            raise AuthError(
+                f"operation {number} cannot be undone by {self.hosted.principal}", kind="scope",
+                cause="it takes a role on all that it moved",
+            )  # fmt: skip
 
 
 class _NoLock(WorkspaceLock):

@@ -13,9 +13,13 @@ from click.testing import CliRunner
 from safetensors.numpy import save
 
 from mvc import Repo
+from mvc.api.team import TeamServer
 from mvc.cli.main import cli
+from mvcd.team.bucketroot import BucketRoot
+from mvcd.team.root import Root
 from tests.support.commandline import AUTHOR, write
 from tests.support.page import Served
+from tests.support.teampage import TeamPage
 
 VERSIONS = 7
 HOSTILE_NAME = "data/a b%2F#?&\"'<img src=x onerror=alert(1)>\u202egpj.exe"
@@ -106,3 +110,80 @@ def own(tmp_path: Path) -> Iterator[Repo]:
     repo.commit("first")
     yield repo
     repo.close()
+
+
+# ---------------------------------------------------------------- a team
+
+
+ROLES = {
+    "root": ("admin", "**", "**"),
+    "keeper": ("maintain", "team/*", "**"),
+    "writer": ("write", "team/*", "**"),
+    "trainer": ("append", "team/*", "**"),
+    "reader": ("read", "team/*", "**"),
+    "narrow": ("write", "team/iris", "heads/main"),
+}
+"""Users with their role, in which repositories, on which refs. `nobody` has none; the tokens of `gone` and `late` are
+no good any more, and `xuser` is there to be seen by none of them."""
+
+
+def team_accounts(root: str) -> dict[str, str]:
+    """Makes the accounts of a server's root; a token by user."""
+    tokens: dict[str, str] = {}
+    with TeamServer(root) as server:
+        for name in (*ROLES, "nobody", "gone", "late", "xuser"):
+            server.add_user(name)
+            expires = "2020-01-01" if name == "late" else None
+            tokens[name], made = server.add_token(name, expires=expires)
+            if name == "gone":
+                server.revoke_token(made.id)
+        for name, (role, repos, refs) in ROLES.items():
+            server.grant(name, role, repos=repos, refs=refs)
+        for user in ("gone", "late"):
+            server.grant(user, "admin")
+        server.protect("heads/kept", repos="team/*")
+        for repo in ("team/iris", "team/open", "xrepo/plans"):
+            server.add_repository(repo)
+    return tokens
+
+
+def filled_team(root: str, beside: Path, *options: str) -> TeamPage:
+    """A server with accounts; team/iris is the experiment, with refs that `narrow` may not see."""
+    Root.create(root).close() if "://" not in root else BucketRoot.create(root).close()
+    tokens = team_accounts(root)
+    page = TeamPage(root, beside, *options)
+    page.tokens = tokens
+    work = beside / "work"
+    work.mkdir()
+    repo = experiment(work)
+    repo.branch("xref-branch", "v6")
+    repo.tag("xref-tag", "v6")
+    repo.promote("v6", "xref-stage")
+    for name in ("team/iris", "xrepo/plans"):
+        remote = name.replace("/", "-")
+        repo.add_remote(remote, f"{page.grpc}/{name}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MVC_TOKEN", tokens["root"])
+            repo.push(remote=remote, all=True, tags=True)
+    repo.close()
+    return page
+
+
+@pytest.fixture(scope="session")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TeamPage]:
+    """For those who change nothing."""
+    beside = tmp_path_factory.mktemp("team")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MVC_CONFIG", "")
+        patch.setenv("MVC_AUTHOR", AUTHOR)
+        page = filled_team(str(beside / "server"), beside)
+    yield page
+    page.end()
+
+
+@pytest.fixture
+def own_team(tmp_path: Path) -> Iterator[TeamPage]:
+    """A test's own."""
+    page = filled_team(str(tmp_path / "server"), tmp_path)
+    yield page
+    page.end()

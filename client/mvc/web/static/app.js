@@ -98,7 +98,7 @@ async function start() {
       history.replaceState({}, '', location.pathname + location.search);
       await post('/session', { token });
     }
-    const [found] = await Promise.all([get('/repos'), placed().at === '/' && ahead(firstPage(placed().query))]);
+    const [found] = await Promise.all([get('/repos'), placed().at === '/' && document.documentElement.dataset.team == null && ahead(firstPage(placed().query))]);
     if (found.team) return await showWhole(root, found);
     if (!RECORDED) begin(found.repos[0].operation);
     return render(html`<${Frame} repo=${found.repos[0]}/>`, root);

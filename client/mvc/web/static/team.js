@@ -57,7 +57,7 @@ function Repositories({ found }) {
 
 function Row({ row }) {
   const [light, word] = LIGHTS[row.state], at = row.name.lastIndexOf('/') + 1;
-  return html`<li class="repo ${row.state}"><span class="light" role="img" aria-label=${word} title=${word}>${light}</span>
+  return html`<li class="repo"><span class="light ${row.state}" role="img" aria-label=${word} title=${word}>${light}</span>
     <span class="name"><a href=${`/${row.name}/-/`}>${at > 0 && html`<small>${safe(row.name.slice(0, at))}</small>`}<b>${safe(row.name.slice(at))}</b></a><small class="role">${row.role}</small></span>
     <span class="last">${row.newest ? html`<b>v${row.number}</b> <${Age} time=${row.time}/> <span class="sub">${firstLine(row.message)}</span>` : html`<span class="sub">${row.state === 'empty' ? 'No version yet' : 'Cannot be read; the server’s log says more'}</span>`}</span>
     <span class="held">${Object.entries(row.stages).map(([stage, number]) => html`<span class="ref stage" title="${safe(stage)}: v${number}"><span aria-hidden="true">▲</span> ${safe(stage)} v${number}</span>`)}</span>
