@@ -1,5 +1,5 @@
-"""One ASGI application, into which groups of routes are mounted: errors are answered, and how many requests there
-are at once is bounded.
+"""One ASGI application, into which groups of routes are mounted: errors are answered, and how many requests
+there are at once is bounded.
 
 Paths are matched as they were sent, so a `/` that a client wrote as %2F belongs to a revision or a name and
 divides nothing. What endpoints get of them is unescaped.

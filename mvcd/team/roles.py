@@ -6,7 +6,8 @@
     write      create refs, move them forward (an annotation: to one that holds over it); delete or force
                branches and auto/
     maintain   delete or force tags; delete signatures and annotations
-    admin      nothing more on the wire; of all repositories and refs (`**`): accounts, on the page (sessions.py).
+    admin      nothing more on the wire; of all repositories and refs (`**`): accounts, on the page
+    (sessions.py).
                Else they are changed on the server itself (`mvc admin`)
 
 Protected refs (`values.Rule`) bind every role, admins too: who must break a rule removes it first, and that is

@@ -1,8 +1,9 @@
 """Sessions of a team server's page: what a browser holds instead of a token.
 
-A session is a secret of its own, of 256 random bits, which rests as SHA-256 in the accounts store, so every server
-over one root knows it. It stands for one token and is asked of that at each request: a session whose token was
-revoked, expired or removed is none. It lets in to the page alone, so a cookie that leaks pushes nothing.
+A session is a secret of its own, of 256 random bits, which rests as SHA-256 in the accounts store, so every
+server over one root knows it. It stands for one token and is asked of that at each request: a session whose
+token was revoked, expired or removed is none. It lets in to the page alone, so a cookie that leaks pushes
+nothing.
 
     sessions/SHA256   {"token": the token's hash, "opened_us", "until_us"}
 """
@@ -38,14 +39,12 @@ class WebSession:
     until_us: int
 
     def encode(self) -> bytes:
-        return encode(
-            {"token": self.token, "opened_us": self.opened_us, "until_us": self.until_us}
-        )
+        return encode({"token": self.token, "opened_us": self.opened_us, "until_us": self.until_us})
 
 
 def open_session(accounts: Accounts, by: By, token: str) -> tuple[str, WebSession]:
-    """The secret of a new session for the bearer of a token, and its record; one row of the audit log. What ended
-    by itself is removed with it. Raises AuthError(kind="unauthenticated")."""
+    """The secret of a new session for the bearer of a token, and its record; one row of the audit log. What
+    ended by itself is removed with it. Raises AuthError(kind="unauthenticated")."""
     identity = accounts.authenticate(token, by.time_us)
     secret = _PREFIX + base64.urlsafe_b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
     made = WebSession(_name(secret), hash_of(token), by.time_us, by.time_us + SESSION_US)

@@ -1,7 +1,7 @@
 """A team's repository as the `Core` that verbs of `mvcd.repo` take, for one caller.
 
-They see what the caller may see (visible.py). What they record is judged and audited as a push is, and what they
-store is counted.
+They see what the caller may see (visible.py). What they record is judged and audited as a push is, and what
+they store is counted.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class TeamCore(Core):
         *,
         rehearsing: bool = False,
     ) -> None:
-        """`path` is the store's directory, or its address in a bucket; `now_us` the server's clock, microseconds
-        since 1970. With `rehearsing`, `record` raises Rehearsed where it would have written."""
+        """`path` is the store's directory, or its address in a bucket; `now_us` the server's clock,
+        microseconds since 1970. With `rehearsing`, `record` raises Rehearsed where it would have written."""
         place = Location(path, bare=True)
         super().__init__(
             place,
@@ -104,9 +104,7 @@ class TeamCore(Core):
             def missing(ids: list[Digest]) -> list[Digest]:
                 return [id for id, gone in zip(ids, work.missing(ids), strict=True) if gone]
 
-            update = Update(
-                moves, forced, context.author, detail, "", verb=verb, undoes=undoes
-            )
+            update = Update(moves, forced, context.author, detail, "", verb=verb, undoes=undoes)
             judgement = self.hosted.check_update(update, missing)
             if self._rehearsing:
                 raise Rehearsed(verb, detail, moves)

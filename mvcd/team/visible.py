@@ -1,6 +1,7 @@
 """A team's store as one caller may see it: refs and operations that their globs leave out are not there.
 
-Content is read by digest, and whoever may read a repository may read all of it (TEAM.md); names are another matter.
+Content is read by digest, and whoever may read a repository may read all of it (TEAM.md); names are another
+matter.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from mvcd.team.host import TeamRepository
 
 
 class VisibleStore:
-    """The store of a `TeamRepository`, for reading. What writes goes to the store itself, and is judged there."""
+    """The store of a `TeamRepository`, for reading. What writes goes to the store itself, and is judged
+    there."""
 
     def __init__(self, hosted: TeamRepository) -> None:
         self._hosted = hosted

@@ -1,4 +1,5 @@
-"""`mvcd serve --web` as a process of its own, with accounts of each role and a repository that was pushed to it."""
+"""`mvcd serve --web` as a process of its own, with accounts of each role and a repository that was pushed to
+it."""
 
 from __future__ import annotations
 

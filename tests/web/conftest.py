@@ -123,8 +123,8 @@ ROLES = {
     "reader": ("read", "team/*", "**"),
     "narrow": ("write", "team/iris", "heads/main"),
 }
-"""Users with their role, in which repositories, on which refs. `nobody` has none; the tokens of `gone` and `late` are
-no good any more, and `xuser` is there to be seen by none of them."""
+"""Users with their role, in which repositories, on which refs. `nobody` has none; the tokens of `gone` and
+`late` are no good any more, and `xuser` is there to be seen by none of them."""
 
 
 def team_accounts(root: str) -> dict[str, str]:

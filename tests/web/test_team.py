@@ -258,5 +258,3 @@ def test_a_root_in_a_bucket(tmp_path: Path) -> None:
             mine = next(t for t in server.tokens() if t.user == "reader")
             server.revoke_token(mine.id)
         assert page.ask("GET", "/api/v1/me", Cookie=cookie).status == 401
-
-

@@ -13,11 +13,27 @@ from tests.web.test_app import ROUTES
 
 IRIS = "/team/iris/-/api/v1"
 INSIDE = [route for route in ROUTES if route != "r/daemon"]
-UNKNOWN = ["r/v/xref-branch", "r/v/xref-tag", "r/v/xref-stage", "r/v/xref", "r/diff/v1/xref-tag", "raw/xref-tag/model.py"]
+UNKNOWN = [
+    "r/v/xref-branch",
+    "r/v/xref-tag",
+    "r/v/xref-stage",
+    "r/v/xref",
+    "r/diff/v1/xref-tag",
+    "raw/xref-tag/model.py",
+]
 WHOLE = ["repos", "me"]
-ADMIN = ["admin/accounts", "admin/audit", "admin/audit?repo=team%2Firis", "admin/audit?repo=xrepo%2Fplans"]
+ADMIN = [
+    "admin/accounts",
+    "admin/audit",
+    "admin/audit?repo=team%2Firis",
+    "admin/audit?repo=xrepo%2Fplans",
+]
 STRANGERS = {None: 401, "gone": 401, "late": 401, "nobody": 404, "xuser": 404}
-SEES = {"root": (), "narrow": ("xrepo", "xuser", "xref"), **dict.fromkeys(STRANGERS, ("xrepo", "xref", "run 7"))}
+SEES = {
+    "root": (),
+    "narrow": ("xrepo", "xuser", "xref"),
+    **dict.fromkeys(STRANGERS, ("xrepo", "xref", "run 7")),
+}
 ACTIONS: dict[str, dict[str, object]] = {
     "tag": {"name": "good", "rev": "v5"},
     "annotate": {"rev": "v5", "texts": {"description": "fine"}},
@@ -49,7 +65,10 @@ def test_what_may_not_be_seen_is_in_no_answer(team: TeamPage, user: str | None) 
     expected = STRANGERS.get(user, 200)
     for route in INSIDE:
         status, text = read(team, user, f"{IRIS}/{route}")
-        assert status == (400 if route == "r/diff/v1" and expected == 200 else expected), (route, text)
+        assert status == (400 if route == "r/diff/v1" and expected == 200 else expected), (
+            route,
+            text,
+        )
         assert not [word for word in hidden if word in text], (route, text)
         assert "/server" not in text
         absent, _ = read(team, user, f"/xrepo/plans/-/api/v1/{route}")
@@ -58,7 +77,9 @@ def test_what_may_not_be_seen_is_in_no_answer(team: TeamPage, user: str | None) 
         status, text = read(team, user, f"{IRIS}/{route}")
         sees = user in ROLES and user != "narrow" and route != "r/v/xref"
         assert status == (200 if sees else 404 if expected == 200 else expected), (route, text)
-        own = next(word for word in ("xref-branch", "xref-tag", "xref-stage", "xref") if word in route)
+        own = next(
+            word for word in ("xref-branch", "xref-tag", "xref-stage", "xref") if word in route
+        )
         assert not [word for word in hidden if word in text.replace(own, "")], (route, text)
     for route in WHOLE:
         status, text = read(team, user, f"/api/v1/{route}")

@@ -39,7 +39,8 @@ MAX_SUMMED_VERSIONS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What an action would record. `moves` are names of refs with old and new values, in hex (64 bytes of them)."""
+    """What an action would record. `moves` are names of refs with old and new values, in hex (64 bytes of
+    them)."""
 
     operation: str
     moves: tuple[tuple[str, str | None, str | None], ...]
@@ -47,9 +48,9 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class RepoSummary:
-    """A repository at a glance. `state`: "good", "empty", "unreadable". `disk` and `raw` in bytes: what the packs
-    hold, and all files of all versions; `raw` is None above MAX_SUMMED_VERSIONS. `stages`: number of the version
-    that holds each."""
+    """A repository at a glance. `state`: "good", "empty", "unreadable". `disk` and `raw` in bytes: what the
+    packs hold, and all files of all versions; `raw` is None above MAX_SUMMED_VERSIONS. `stages`: number of the
+    version that holds each."""
 
     name: str
     state: str
@@ -65,8 +66,8 @@ class RepoSummary:
 
 
 class TeamRepo(Repo):
-    """A repository that the host has open; there is nothing to close. It has no workspace, and what is shown and
-    changed is what the caller may."""
+    """A repository that the host has open; there is nothing to close. It has no workspace, and what is shown
+    and changed is what the caller may."""
 
     _hosted: TeamRepository
     _host: TeamHost
@@ -128,7 +129,8 @@ class TeamRepo(Repo):
             )  # fmt: skip
 
     def rehearse(self, act: Callable[[TeamRepo], Any]) -> Rehearsal:
-        """What an action would record, judged as if it were done; changes nothing. Raises what it would raise."""
+        """What an action would record, judged as if it were done; changes nothing. Raises what it would
+        raise."""
         shadow = TeamRepo._around(
             _core(self._host, self._hosted, rehearsing=True), self._hosted.principal
         )
@@ -179,7 +181,9 @@ class TeamRepo(Repo):
         from mvcd.repo.trust.judging import Trust  # late: start-up
 
         accounts, name = self._host.root.accounts, self._hosted.name
-        signers = {rule.signers for rule in accounts.rules() if rule.signers and matches(rule.repos, name)}
+        signers = {
+            rule.signers for rule in accounts.rules() if rule.signers and matches(rule.repos, name)
+        }
         return Trust("\n".join(sorted(signers)) or None, keygen=self._host.keygen)
 
 

@@ -109,7 +109,8 @@ class Hosting:
     # ---------------------------------------------------------------- repositories
 
     def repo(self, visitor: Visitor, name: str) -> TeamRepo:
-        """A repository for whoever asks. Raises AuthError; NoRepository for what is not there or not to be read."""
+        """A repository for whoever asks. Raises AuthError; NoRepository for what is not there or not to be
+        read."""
         return TeamRepo.of(self.host, self.host.open(name, _caller(visitor), Access.READ))
 
     def repositories(
@@ -151,8 +152,8 @@ class Hosting:
     # ---------------------------------------------------------------- accounts
 
     def admin(self, visitor: Visitor) -> TeamServer:
-        """The accounts, changed in the visitor's name. Raises AuthError(kind="scope") for who does not administer
-        all."""
+        """The accounts, changed in the visitor's name. Raises AuthError(kind="scope") for who does not
+        administer all."""
         identity = self._identity(visitor)
         if not identity.administers_all:
             raise AuthError(
@@ -165,8 +166,8 @@ class Hosting:
     def audit(
         self, visitor: Visitor, repo: str | None, *, before: int | None, limit: int
     ) -> tuple[list[AuditEntry], AuditState]:
-        """Rows before number `before`, newest first, of the log of the accounts or of a repository, and whether its
-        chain holds."""
+        """Rows before number `before`, newest first, of the log of the accounts or of a repository, and
+        whether its chain holds."""
         self.admin(visitor)
         store = self.host.root.store if repo is None else self.repo(visitor, repo).audited
         end = store.audit_head().sequence + 1 if before is None else before
@@ -177,5 +178,3 @@ class Hosting:
 
 def _caller(visitor: Visitor) -> Caller:
     return Caller(visitor.peer, visitor.token, session=visitor.session)
-
-

@@ -29,6 +29,6 @@ The same for both:
     lines       metrics over versions, in a form that takes little room
     bundle      the page's modules as one script that runs from a file
 
-The rules of the interface are in WEB.md, those of reports in REPORT.md, the page in static/. starlette and uvicorn
-come with the extra `web`.
+The rules of the interface are in WEB.md, those of reports in REPORT.md, the page in static/. starlette and
+uvicorn come with the extra `web`.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -28,7 +28,7 @@ def _shapes(request: Request) -> Shapes:
 def accounts(request: Request) -> Response:
     """All accounts."""
     server, shape = hosting_of(request).admin(visitor(request)), _shapes(request).account
-    lists = {
+    lists: dict[str, Iterable[Any]] = {
         "users": server.users(), "tokens": server.tokens(), "grants": server.grants(),
         "rules": server.rules(), "quotas": server.quotas(), "repositories": server.repositories(),
     }  # fmt: skip
@@ -100,8 +100,8 @@ def _rule_remove(server: TeamServer, body: Json, _: Shapes) -> Json:
 
 
 def _quota(server: TeamServer, body: Json, shapes: Shapes) -> Json:
-    whose = {"repos": body.get("repos") or "**", "user": body.get("user") or None}
-    return shapes.account(server.set_quota(body["limit"], **whose))
+    repos, user = body.get("repos") or "**", body.get("user") or None
+    return shapes.account(server.set_quota(body["limit"], repos=repos, user=user))
 
 
 def _quota_remove(server: TeamServer, body: Json, _: Shapes) -> Json:

@@ -11,7 +11,6 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Match
-from starlette.types import Scope
 
 from mvc.api.errors import MvcError
 from mvc.web.app import routed
@@ -46,7 +45,7 @@ class Answers:
 
     def _ask(self, address: str) -> Response | None:
         path, _, query = address.partition("?")
-        scope: Scope = {
+        scope: dict[str, Any] = {
             "type": "http",
             "method": "GET",
             "path": "/api/v1" + path,

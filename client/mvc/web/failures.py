@@ -63,15 +63,22 @@ def of_error(_: Request, error: Exception) -> Response:
 
 
 def hiding(hide: Callable[[str], str]) -> Callable[[Request, Exception], Response]:
-    """The same for those who may not know everything: `hide` takes out of texts what is the server's own, and of
-    what is damaged only the log tells."""
+    """The same for those who may not know everything: `hide` takes out of texts what is the server's own, and
+    of what is damaged only the log tells."""
 
     def of_hidden(request: Request, error: Exception) -> Response:
         assert isinstance(error, errors.MvcError)
         status = status_of(error)
         if status == 500:
-            log.error("a request failed", exc_info=error, extra={"fields": {"path": request.url.path}})
-            return refused(500, "internal", "the server cannot answer this", "ask an administrator: its log says more")
+            log.error(
+                "a request failed", exc_info=error, extra={"fields": {"path": request.url.path}}
+            )
+            return refused(
+                500,
+                "internal",
+                "the server cannot answer this",
+                "ask an administrator: its log says more",
+            )
         found = {k: hide(v) if isinstance(v, str) else v for k, v in error_document(error).items()}
         return answer(found, status)
 

@@ -76,8 +76,9 @@ class Server:
 
 @dataclass(slots=True)
 class Site:
-    """One repository, for one person. `writing` is held by the action under way; readers need nothing. `walks` and
-    `keys` are what was begun or counted for the same person before. `can` are the actions that may be tried."""
+    """One repository, for one person. `writing` is held by the action under way; readers need nothing. `walks`
+    and `keys` are what was begun or counted for the same person before. `can` are the actions that may be
+    tried."""
 
     repo: Repo
     server: Server

@@ -1,4 +1,5 @@
-"""The application of `mvcd serve --web`: all repositories of a team server, for those who have accounts there."""
+"""The application of `mvcd serve --web`: all repositories of a team server, for those who have accounts
+there."""
 
 from __future__ import annotations
 
@@ -185,4 +186,3 @@ def _busy(why: str) -> Response:
 
 def _unknown(error: AuthError) -> Response:
     return refused(401, "session", error.cause or str(error), "/login")
-

@@ -1,4 +1,5 @@
-"""Routes of a team's page that are about no repository, or about which there are: login, who one is, the list."""
+"""Routes of a team's page that are about no repository, or about which there are: login, who one is, the
+list."""
 
 from __future__ import annotations
 
@@ -91,9 +92,7 @@ def repos(request: Request) -> Response:
 def one_repo(request: Request) -> Response:
     """The repository that a screen is about."""
     site = site_of(request)
-    return answer(
-        {"team": _who(request), "repos": [{**repository(site), "name": site.repo.root}]}
-    )
+    return answer({"team": _who(request), "repos": [{**repository(site), "name": site.repo.root}]})
 
 
 def routes() -> list[BaseRoute]:

@@ -37,7 +37,8 @@ def _cookie(headers: Mapping[str, str]) -> str | None:
 
 def is_own(headers: Mapping[str, str]) -> bool:
     """Whether a request that changes something was made by the page itself: a foreign one cannot set the header
-    `X-MVC`, and browsers say where a request comes from. A proxy may have changed `Host`, so it is asked last."""
+    `X-MVC`, and browsers say where a request comes from. A proxy may have changed `Host`, so it is asked
+    last."""
     if headers.get("x-mvc") != "1":
         return False
     site = headers.get("sec-fetch-site")

@@ -1,4 +1,5 @@
-"""An ASGI application on a port of its own beside the gRPC server, run by uvicorn in a thread with its own loop.
+"""An ASGI application on a port of its own beside the gRPC server, run by uvicorn in a thread with its own
+loop.
 
 TLS has the files of the gRPC server. A certificate of the client is demanded where the server demands one, but
 here it only lets in; who calls the token tells.

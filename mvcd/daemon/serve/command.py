@@ -77,7 +77,7 @@ def add_serve_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     where.add_argument("--hub", metavar="HOST:PORT",
                        help="serve clients of the Hugging Face Hub and of Git LFS on this address")  # fmt: skip
     where.add_argument("--web", metavar="HOST:PORT",
-                       help="serve the page of all repositories on this address, to who has an account")  # fmt: skip
+                       help="serve the page of all repositories on this address")  # fmt: skip
     where.add_argument(
         "--reflection", action="store_true", help="let tools such as grpcurl list the calls"
     )
@@ -127,7 +127,9 @@ def _serve(_: object, options: argparse.Namespace) -> int:
     if options.root is None and options.hub is not None:
         raise UsageError("--hub goes with --root: its clients need accounts")
     if options.root is None and options.web is not None:
-        raise UsageError("--web goes with --root: who reads the page needs an account", help="mvc ui")
+        raise UsageError(
+            "--web goes with --root: who reads the page needs an account", help="mvc ui"
+        )
     if options.root is None and options.create:
         raise UsageError("--create goes with --root: it takes accounts to say who may")
     if options.root is None:

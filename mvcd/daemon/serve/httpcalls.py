@@ -1,4 +1,5 @@
-"""Requests over HTTP told as calls of gRPC are: one log line and one count each, whatever application answers."""
+"""Requests over HTTP told as calls of gRPC are: one log line and one count each, whatever application
+answers."""
 
 from __future__ import annotations
 

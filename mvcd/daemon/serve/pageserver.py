@@ -1,8 +1,8 @@
 """`mvcd serve --web`: the page of a team server on a port of its own.
 
-The page is of the package `mvc`, which stands above this one. So nothing here imports it: the function that makes it
-is found by its name when the option asks for it, as an entry point would be, in the one distribution that both
-packages are of.
+The page is of the package `mvc`, which stands above this one. So nothing here imports it: the function that
+makes it is found by its name when the option asks for it, as an entry point would be, in the one distribution
+that both packages are of.
 """
 
 from __future__ import annotations

@@ -76,7 +76,8 @@ class Rules:
 
 
 def load(core: Core) -> Rules | None:
-    """The workspace's rules, or those of HEAD's version where there is none; None where there is no table. Raises Failure on one that cannot be understood."""
+    """The workspace's rules, or those of HEAD's version where there is none; None where there is no table.
+    Raises Failure on one that cannot be understood."""
     found = settings.current(core)
     table = found.get("retention")
     if table is None:
