@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,9 @@ from mvcd.team.root import Root
 from tests.support.commandline import AUTHOR, write
 from tests.support.page import Served
 from tests.support.teampage import TeamPage
+
+if TYPE_CHECKING:
+    from tests.support.browser import Browser
 
 VERSIONS = 7
 HOSTILE_NAME = "data/a b%2F#?&\"'<img src=x onerror=alert(1)>\u202egpj.exe"
@@ -110,6 +113,32 @@ def own(tmp_path: Path) -> Iterator[Repo]:
     repo.commit("first")
     yield repo
     repo.close()
+
+
+# ---------------------------------------------------------------- a browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    pytest.importorskip("selenium")
+    from tests.support import browser as found
+
+    if found.CHROMIUM is None or found.DRIVER is None:
+        pytest.skip("no chromium and chromedriver: apt-get install chromium chromium-driver")
+    made = found.Browser()
+    yield made
+    made.end()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from tests.support.browser import axe_source
+
+    source = axe_source(tmp_path_factory.mktemp("axe"))
+    if source is None:
+        pytest.skip("no npm, which brings axe-core")
+    return source
 
 
 # ---------------------------------------------------------------- a team

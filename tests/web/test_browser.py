@@ -29,29 +29,6 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all tests of this file."""
-    pytest.importorskip("selenium")
-    from tests.support import browser as found
-
-    if found.CHROMIUM is None or found.DRIVER is None:
-        pytest.skip("no chromium and chromedriver: apt-get install chromium chromium-driver")
-    made = found.Browser()
-    yield made
-    made.end()
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from tests.support.browser import axe_source
-
-    source = axe_source(tmp_path_factory.mktemp("axe"))
-    if source is None:
-        pytest.skip("no npm, which brings axe-core")
-    return source
-
-
-@pytest.fixture(scope="module")
 def shown(made: Path, browser: Browser) -> Iterator[Served]:
     """The experiment, open in the browser."""
     served = Served(made)
@@ -81,6 +58,17 @@ def wait(what: Callable[[], Any], seconds: float = 60.0) -> Any:
     from tests.support.browser import until
 
     return until(what, seconds)
+
+
+def accessible(browser: Browser, axe: str) -> list[object]:
+    """What axe-core finds wrong on the screen that is shown."""
+    browser.script(axe)
+    found: list[object] = browser.driver.execute_async_script(
+        "const done = arguments[1]; axe.run(document, arguments[0]).then((r) => done(r.violations.map("
+        "(v) => [v.id, v.nodes.slice(0, 3).map((n) => n.html + ' ' + n.failureSummary)])))",
+        RULES,
+    )
+    return found
 
 
 def save(repo: Repo, loss: float, message: str) -> float:
@@ -155,13 +143,7 @@ def test_each_screen_is_accessible_in_both_themes_and_three_widths(
             if path == "/diff/v1..v5":
                 browser.button("Measure every tensor").click()
                 browser.one(".strip")
-            browser.script(axe)
-            found = browser.driver.execute_async_script(
-                "const done = arguments[1]; axe.run(document, arguments[0]).then((r) => done(r.violations.map("
-                "(v) => [v.id, v.nodes.slice(0, 3).map((n) => n.html + ' ' + n.failureSummary)])))",
-                RULES,
-            )
-            assert found == [], (dark, width)
+            assert accessible(browser, axe) == [], (dark, width)
             assert browser.script("return document.documentElement.scrollWidth <= innerWidth"), (
                 width
             )
