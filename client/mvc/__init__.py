@@ -143,7 +143,13 @@ if TYPE_CHECKING:
         TokenScope,
     )
     from mvc.api.versions import ComponentRoot, Pruned, Version
-    from mvc.api.weights import TensorDiff, TensorForm, TensorStatistics, Weights
+    from mvc.api.weights import (
+        TensorDiff,
+        TensorDistribution,
+        TensorForm,
+        TensorStatistics,
+        Weights,
+    )
     from mvc.api.write_verbs import Executable, Symlink, Transaction
     from mvc.importers.folders import import_folders
     from mvc.importers.hfsnapshots import import_hf
@@ -204,7 +210,7 @@ _LAZY = {
         "Account AccountGrant AccountToken HostedRepository RefRule StorageQuota TeamServer "
         "TokenScope"
     ),
-    "mvc.api.weights": "TensorDiff TensorForm TensorStatistics Weights",
+    "mvc.api.weights": "TensorDiff TensorDistribution TensorForm TensorStatistics Weights",
     "mvc.api.feed": "Feed",
     "mvc.api.write_verbs": "Executable Symlink Transaction",
     "mvc.importers.folders": "import_folders",
@@ -356,6 +362,7 @@ __all__ = [
     "TeamServer",
     "TensorChanges",
     "TensorDiff",
+    "TensorDistribution",
     "TensorForm",
     "TensorStatistics",
     "TokenScope",

@@ -4,7 +4,10 @@
 #define Py_LIMITED_API 0x030b0000
 #include <Python.h>
 
+#include <math.h>
+
 #include "compare.h"
+#include "histogram.h"
 
 /* The number of elements, or -1 with an exception set. */
 static Py_ssize_t count(int old_dtype, const Py_buffer *old, int new_dtype, const Py_buffer *new)
@@ -56,6 +59,88 @@ static PyObject *py_compare(PyObject *module, PyObject *args)
     return result;
 }
 
+/* Fills a run from buffers, of which `old` may be that of None; false with an exception set. */
+static int fill(struct histogram_run *run, int dtype, const Py_buffer *new, int old_dtype,
+                const Py_buffer *old)
+{
+    int alone = old->buf == NULL;
+    Py_ssize_t n = alone ? count(dtype, new, dtype, new) : count(old_dtype, old, dtype, new);
+    if (n < 0)
+        return 0;
+    *run = (struct histogram_run){alone ? dtype : old_dtype, dtype, old->buf, new->buf, (size_t)n};
+    return 1;
+}
+
+PyDoc_STRVAR(extent_doc, "extent(dtype, data, old_dtype=0, old=None)\n--\n\n"
+                         "The least and the greatest finite value, infinity and -infinity without "
+                         "one; with `old`, of data - old.");
+
+static PyObject *py_extent(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer new, old = {0};
+    int dtype, old_dtype = 0;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(args, "iy*|iz*:extent", &dtype, &new, &old_dtype, &old))
+        return NULL;
+    struct histogram_run run;
+    if (fill(&run, dtype, &new, old_dtype, &old)) {
+        double low = INFINITY, high = -INFINITY;
+        Py_BEGIN_ALLOW_THREADS
+        histogram_extent(&run, &low, &high);
+        Py_END_ALLOW_THREADS
+        result = Py_BuildValue("(dd)", low, high);
+    }
+    PyBuffer_Release(&new);
+    PyBuffer_Release(&old);
+    return result;
+}
+
+/* A list of `bins` numbers. */
+static PyObject *listed(const uint64_t *counts, Py_ssize_t bins)
+{
+    PyObject *list = PyList_New(bins);
+    for (Py_ssize_t i = 0; list != NULL && i < bins; i++) {
+        PyObject *number = PyLong_FromUnsignedLongLong(counts[i]);
+        if (number == NULL || PyList_SetItem(list, i, number) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+#define MAX_BINS 1024
+
+PyDoc_STRVAR(histogram_doc,
+             "histogram(low, high, bins, dtype, data, old_dtype=0, old=None)\n--\n\n"
+             "Numbers of values in each of at most 1024 equal parts of [low, high]; with `old`, of "
+             "data - old.");
+
+static PyObject *py_histogram(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer new, old = {0};
+    int dtype, old_dtype = 0;
+    Py_ssize_t bins;
+    double low, high;
+    PyObject *result = NULL;
+    if (!PyArg_ParseTuple(args, "ddniy*|iz*:histogram", &low, &high, &bins, &dtype, &new,
+                          &old_dtype, &old))
+        return NULL;
+    struct histogram_run run;
+    if (bins < 1 || bins > MAX_BINS || !isfinite(low) || !isfinite(high) || low > high) {
+        PyErr_SetString(PyExc_ValueError, "no such bins");
+    } else if (fill(&run, dtype, &new, old_dtype, &old)) {
+        uint64_t counts[MAX_BINS] = {0};
+        Py_BEGIN_ALLOW_THREADS
+        histogram_add(&run, low, high, counts, (size_t)bins);
+        Py_END_ALLOW_THREADS
+        result = listed(counts, bins);
+    }
+    PyBuffer_Release(&new);
+    PyBuffer_Release(&old);
+    return result;
+}
+
 PyDoc_STRVAR(select_doc, "select(level)\n--\n\n"
                          "Uses AVX2 (1) or portable C (0), or what comes nearest; returns what.");
 
@@ -68,6 +153,8 @@ static PyObject *py_select(PyObject *module, PyObject *level)
 
 static PyMethodDef methods[] = {
     {"compare", py_compare, METH_VARARGS, compare_doc},
+    {"extent", py_extent, METH_VARARGS, extent_doc},
+    {"histogram", py_histogram, METH_VARARGS, histogram_doc},
     {"select", py_select, METH_O, select_doc},
     {NULL, NULL, 0, NULL},
 };

@@ -448,6 +448,11 @@ int compare_select(int level)
     return 0;
 }
 
+void compare_widen(double *out, enum compare_dtype dtype, const uint8_t *in, size_t n)
+{
+    widen_plain(out, dtype, in, n);
+}
+
 void compare_add(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,
                  enum compare_dtype new_dtype, const uint8_t *new, size_t n)
 {

@@ -79,6 +79,9 @@ void compare_init(void);
 unsigned compare_width(enum compare_dtype dtype);
 unsigned compare_elements(enum compare_dtype dtype);
 
+/* Makes doubles of n elements at `in`: a whole number of units. */
+void compare_widen(double *out, enum compare_dtype dtype, const uint8_t *in, size_t n);
+
 /* Adds n elements at `old` and `new` (little-endian, any alignment) to `sums`, which begins as
  * zeros. n is a whole number of units of both dtypes. */
 void compare_add(struct compare_sums *sums, enum compare_dtype old_dtype, const uint8_t *old,

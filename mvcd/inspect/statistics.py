@@ -30,6 +30,11 @@ def is_number(dtype: str) -> bool:
     return dtype in _NUMBERS
 
 
+def kernel_dtype(dtype: str) -> int:
+    """The number by which the kernel knows a dtype. Raises KeyError unless `is_number`."""
+    return _NUMBERS[dtype]
+
+
 def unit(dtype: str) -> tuple[int, int]:
     """Bytes, and elements as statistics count them, of what cannot be cut: of a block where elements are packed
     together, of one element elsewhere. Raises KeyError unless `is_number`."""

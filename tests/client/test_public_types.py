@@ -92,6 +92,7 @@ SHARED: dict[type, str] = {
     mvc.TableChange: COMPARED,
     mvc.TensorStatistics: COMPARED,
     mvc.TensorForm: COMPARED,
+    mvc.TensorDistribution: COMPARED,
     mvc.TensorDiff: LAZY,
     mvc.Weights: LAZY,
     mvc.Clash: JUDGED,

@@ -169,6 +169,11 @@ def comparing(known: list[Case], source: random.Random) -> None:
     elements = step * source.choice((0, 1, 2, 5, 2500 // step))
     sides = [exactly(source.randbytes(elements // ELEMENTS[n] * WIDTHS[n])) for n in numbers]
     assert _compare.compare(numbers[0], sides[0], numbers[1], sides[1])[0] == elements
+    both = numbers[1], sides[1], numbers[0], sides[0]
+    for run in (both, both[:2]):
+        low, high = _compare.extent(*run)
+        if low <= high:
+            assert sum(_compare.histogram(low, high, 64, *run)) <= elements
 
 
 def exactly(data: bytes) -> memoryview:

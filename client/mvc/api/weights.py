@@ -3,5 +3,6 @@
 from mvcd.inspect.statistics import Statistics as TensorStatistics
 from mvcd.repo.compare.tensortable import TensorForm
 from mvcd.repo.compare.weights import TensorDiff, Weights
+from mvcd.repo.contents.distribution import Distribution as TensorDistribution
 
-__all__ = ["TensorDiff", "TensorForm", "TensorStatistics", "Weights"]
+__all__ = ["TensorDiff", "TensorDistribution", "TensorForm", "TensorStatistics", "Weights"]

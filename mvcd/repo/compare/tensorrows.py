@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from mvcd.inspect.trainingstate import state_in
 from mvcd.objects.entry import Entry
 from mvcd.repo.compare.tensormatch import equal_files
 from mvcd.repo.compare.tensortable import TensorRow, TensorSide
@@ -20,6 +21,13 @@ class Rows:
     new: list[TensorRow] = field(default_factory=list)
     passed: bool = False
     absent: list[str] = field(default_factory=list)
+
+    def states(self) -> set[tuple[str, str]]:
+        """(path, name) of the tensors that are training state."""
+        names: dict[str, list[str]] = {}
+        for row in (*self.old, *self.new):
+            names.setdefault(row.path, []).append(row.name)
+        return {(path, name) for path, found in names.items() for name in state_in(path, found)}
 
 
 def gather(

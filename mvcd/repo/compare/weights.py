@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import NoReturn, Self
@@ -20,7 +20,6 @@ from typing import NoReturn, Self
 from mvcd.errors import CorruptObject, Failure, MissingObject
 from mvcd.ids import Digest
 from mvcd.inspect.statistics import Statistics, Stride, Sums
-from mvcd.inspect.trainingstate import state_in
 from mvcd.monitor import Monitor, Silent
 from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.version import EMPTY
@@ -28,6 +27,7 @@ from mvcd.repo.compare.sides import Sides
 from mvcd.repo.compare.tensormatch import matched, present
 from mvcd.repo.compare.tensorrows import Rows, gather
 from mvcd.repo.compare.tensortable import TensorRow, TensorSide, form_of
+from mvcd.repo.contents.distribution import Distribution, Located, distribution
 from mvcd.repo.contents.files import ABSENT
 from mvcd.repo.contents.pieces import Content, Run, UnreadableContent, blaming, same, windows
 from mvcd.repo.contents.pipeline import Pipeline
@@ -256,11 +256,9 @@ class Weights(Mapping[str, TensorDiff]):
         Raises Failure for a tensor that cannot be compared, and what reading raises.
         """
         bulk = tensors is None
-        if tensors is None:
-            tensors = self.to_measure()
+        tensors = self.to_measure() if tensors is None else tensors
         todo = [tensor for tensor in tensors if not tensor.measured]
-        total = sum(form.size for t in todo for form in (t.old, t.new) if form is not None)
-        self._monitor.begin("compare", total_bytes=total, total_items=len(todo))
+        self._monitor.begin("compare", total_bytes=self.bytes_of(todo), total_items=len(todo))
         try:
             with Pipeline() as pipeline:
                 for tensor in todo:
@@ -276,15 +274,26 @@ class Weights(Mapping[str, TensorDiff]):
                 if tensor.problem is not None:
                     raise not_comparable(tensor)
 
+    def distribution(self, tensor: TensorDiff, *, bins: int = 64) -> Distribution:
+        """Counts how far elements moved, new - old, in at most 1,024 `bins`; of a tensor that is equal, or on
+        one side alone, its values. Raises Failure(kind="not-comparable")."""
+        alone = tensor.kind in (*_EQUAL, "added", "removed")
+        old, new = (None, present(tensor.pair)) if alone else tensor.pair
+        if tensor.packed or new is None or (old is not None and not tensor.comparable):
+            raise not_comparable(tensor)
+        if old is not None:
+            old, new = self._level(old, new)
+        before = None if old is None else Located(self._old.content, old.dtype, old.pieces)
+        content = (self._old if tensor.new is None else self._new).content
+        return distribution(Located(content, new.dtype, new.pieces), before, bins)
+
     def kind(self, old: TensorRow | None, new: TensorRow | None) -> str:
         if old is None:
             return "added"
         if new is None:
             return "removed"
-        if old.dtype != new.dtype:
-            return "retyped"
-        if old.shape != new.shape:
-            return "reshaped"
+        if (old.dtype, old.shape) != (new.dtype, new.shape):
+            return "reshaped" if old.dtype == new.dtype else "retyped"
         if old.name != new.name:
             return "renamed"
         old, new = self._level(old, new)
@@ -306,7 +315,7 @@ class Weights(Mapping[str, TensorDiff]):
         if rows.absent:
             pairs = [pair for pair in pairs if pair[0] is not None and pair[1] is not None]
         uses = Counter(present(pair).name for pair in pairs)
-        states = _states([*rows.old, *rows.new])
+        states = rows.states()
         found = {}
         for pair in pairs:
             row = present(pair)
@@ -434,14 +443,6 @@ def weights(core: Core, sides: Sides) -> Weights:
     also = sides.weights_on_one_side
     left, right = TensorSide(old.version, before, also), TensorSide(new.version, after, also)
     return Weights(left, right, core.monitor, lambda: sides.changes)
-
-
-def _states(rows: Iterable[TensorRow]) -> set[tuple[str, str]]:
-    """(path, name) of the tensors that are training state."""
-    names: dict[str, list[str]] = {}
-    for row in rows:
-        names.setdefault(row.path, []).append(row.name)
-    return {(path, name) for path, found in names.items() for name in state_in(path, found)}
 
 
 def _no_object(id: Digest) -> NoReturn:

@@ -9,6 +9,7 @@ pieces      the bytes of tensors, chunk by chunk
 wholefiles  files read whole, for checkout and for digests
 digests     by which others name files: sha256, git, md5
 unpacking   what a packed range of a file holds
+distribution  how the values of a tensor are distributed
 tensors     of a file, by recipe and header
 overlaps    what splits of the data share
 pipeline    work done by several threads, answered in order
