@@ -124,6 +124,8 @@ if TYPE_CHECKING:
         ComparedColumn,
         ComparedRow,
         Comparison,
+        Extent,
+        ExtentPoint,
         Point,
         Series,
         SinceParent,
@@ -203,7 +205,8 @@ _LAZY = {
     "mvc.api.interpreters": "PackageDifference",
     "mvc.api.runs": "ReproducedFile ReproducedMetric Reproduction RunResult",
     "mvc.api.search": (
-        "Bisection Blame ComparedColumn ComparedRow Comparison Point Series SinceParent Turning"
+        "Bisection Blame ComparedColumn ComparedRow Comparison Extent ExtentPoint Point Series "
+        "SinceParent Turning"
     ),
     "mvc.api.stages": "ChainReport CheckedRequirement GateFailed Requirement StageRecord",
     "mvc.api.team": (
@@ -276,6 +279,8 @@ __all__ = [
     "Explained",
     "Export",
     "ExpressionError",
+    "Extent",
+    "ExtentPoint",
     "Failure",
     "Feed",
     "Fetch",

@@ -20,6 +20,7 @@ from mvcd.errors import DaemonError
 
 _SOCKET_PATH_BYTES = 107
 """Bytes of sun_path less its NUL (unix(7))."""
+_LOG_END_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,14 @@ class DaemonPaths:
     @property
     def log(self) -> str:
         return os.path.join(self.state, "mvcd.log")
+
+    def last_lines(self, count: int) -> list[str]:
+        """The end of the log, at most 1 MiB of it. Raises FileNotFoundError before the first line."""
+        with open(self.log, "rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - _LOG_END_BYTES)
+            file.seek(start)
+            lines = file.read().decode("utf-8", "replace").splitlines()
+        return lines[start > 0 :][-count:] if count else []
 
     def prepare(self) -> None:
         """Raises DaemonError when one cannot be made or written, the runtime directory is somebody else's, or

@@ -1,7 +1,7 @@
 """The daemon as a whole: the workspaces under care, and what the control socket may ask.
 
-Verbs (control.py): hello, watch, unwatch, status, sync, follow, begin, end, outcome, stop. One daemon per user,
-held by flock: the kernel drops the lock with the process, so nothing stale can be left.
+Verbs (control.py): hello, watch, unwatch, status, sync, follow, begin, end, outcome, log, stop. One daemon per
+user, held by flock: the kernel drops the lock with the process, so nothing stale can be left.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Service:
     ) -> None:
         """`awaited`: somebody sits and waits for each save, which therefore yields to nobody."""
         places.prepare()
+        self._places = places
         self._lock_fd = _acquire(places.lock)
         self._notifier = notifier
         self._registry = Registry(places.register)
@@ -68,7 +69,7 @@ class Service:
                 "hello": self._hello, "watch": self._watch, "unwatch": self._unwatch,
                 "status": self._status, "sync": self._sync, "follow": self._follow,
                 "begin": self._begin, "end": self._end, "outcome": self._outcome,
-                "stop": self._stop,
+                "log": self._log, "stop": self._stop,
             },
         )  # fmt: skip
 
@@ -207,6 +208,12 @@ class Service:
         with self._lock:
             pushing = self._pushes.get(root)
         return None if pushing is None else pushing.report()
+
+    def _log(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
+        try:
+            return {"lines": self._places.last_lines(max(0, int(request.get("lines", 100))))}
+        except FileNotFoundError:  # it runs in the foreground, or somebody took the log away
+            return {"lines": []}
 
     def _sync(self, request: Request, channel: Channel) -> Answer:  # noqa: ARG002
         keeper = self._keeper(request)

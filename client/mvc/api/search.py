@@ -17,6 +17,8 @@ __all__ = [
     "ComparedColumn",
     "ComparedRow",
     "Comparison",
+    "Extent",
+    "ExtentPoint",
     "Point",
     "Series",
     "SinceParent",
@@ -65,6 +67,30 @@ class Comparison(Shown):
         named = labels(((column.kind, column.key) for column in self.columns), about)
         rows = [(r.number, r.version, r.time, r.author, r.message, *r.cells) for r in self.rows]
         return Grid(f"{len(rows)} versions compared", (*about, *named.values()), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ExtentPoint:
+    """A value of a key, and the version that has it."""
+
+    version: str
+    number: int
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How far the values of a key reach. `last` is the newest; `low` and `high` are the least and the greatest
+    number, each of the oldest version that has it, None without a number; `best` is one of these where it is
+    known which way is better. `versions` counts those that record the key; `differs`: not all agree."""
+
+    key: str
+    versions: int
+    differs: bool
+    last: ExtentPoint | None
+    low: ExtentPoint | None
+    high: ExtentPoint | None
+    best: ExtentPoint | None
 
 
 @dataclass(frozen=True, slots=True)

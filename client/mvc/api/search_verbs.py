@@ -13,7 +13,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY
 
 if TYPE_CHECKING:
-    from mvc.api.search import Bisection, Blame, Comparison, Series, SinceParent, Turning
+    from mvc.api.search import Bisection, Blame, Comparison, Extent, Series, SinceParent, Turning
     from mvc.api.versions import Version
 
 
@@ -152,6 +152,21 @@ class SearchVerbs(Opened):
             found.update(("metric", key) for key, _ in version.metrics())
             found.update(("hyperparameter", key) for key, _ in version.hyperparameters())
         return dict(found)
+
+    def extents(
+        self,
+        *keys: str,
+        rev: str = "HEAD",
+        where: str | None = None,
+        all_refs: bool = False,
+    ) -> tuple[Extent, ...]:
+        """Finds the newest, the least, the greatest and the best value of each metric or hyperparameter over
+        the versions that `find` would find. Reads records, and no content. Raises ExpressionError."""
+        from mvc.api.search import Extent  # late: start-up
+        from mvcd.repo.history import extent
+
+        found = extent.extents(self._core, keys, rev, where=where, all_refs=all_refs)
+        return tuple(public(Extent, one) for one in found)
 
     # ---------------------------------------------------------------- bisect
 

@@ -59,6 +59,15 @@ class SignatureVerbs(Opened):
         "unknown-key"."""
         return self._judged(rev, required=False)
 
+    def signed_versions(self) -> dict[str, int]:
+        """Counts the signatures that each version has, by its id, whether they hold or not; reads no key."""
+        from collections import Counter  # late: start-up
+
+        from mvcd.repo.records.refs import SIGNATURES
+
+        names = (name.removeprefix(SIGNATURES) for name in self._core.store.refs(SIGNATURES))
+        return dict(Counter(name.partition("/")[0] for name in names if name[:5] != "tags/"))
+
     def _trust(self, *, required: bool) -> Trust:
         """Whose keys are trusted here."""
         return trust_for(self.config, self.root, required=required)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mvc.cli import diff_document, documents
 from mvc.cli.commands.ls import file_document
 from mvc.cli.documents import Json, scalar
-from mvc.cli.screens import admin, cards, compare, diskuse, plot, stages
+from mvc.cli.screens import admin, cards, compare, diskuse, plot, pruning, stages
 from mvc.cli.screens.diff import markdown
 from mvc.web.site import Shapes
 
@@ -26,6 +26,7 @@ def shapes() -> Shapes:
     return Shapes(
         version=documents.version,
         whole=_whole,
+        signature=documents.signature,
         diff=lambda diff, columns: diff_document.diff(diff, columns=columns),
         markdown=_markdown,
         tensor=documents.weight,
@@ -39,6 +40,7 @@ def shapes() -> Shapes:
         requirement=_requirement,
         chain=stages.chain_document,
         disk_use=diskuse.document,
+        pruned=pruning.document,
         card=cards.document,
         account=admin.document,
         watched=_watched,

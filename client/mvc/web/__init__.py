@@ -17,10 +17,14 @@ The same for both:
     dressing    what each answer says of itself; packing
     failures    errors as JSON
     site        what all routes share: the repository and how its values are written as JSON
-    versions    routes about many versions: pages of them, keys, series, comparisons
-    contents    routes about one version: its record, files, bytes, tensors
+    remembered  answers that take reading all of history, kept until it changes
+    versions    routes about many versions: pages of them, and their names
+    values      routes about what versions record: keys, lines, how far values reach, comparisons
+    contents    routes about one version: its record, files, bytes, signatures
+    tensors     routes about tensors, and figures of one
     differences    routes about two versions; tensors are measured while the answer is sent
-    releases    routes about stages, the catalogue, storage, operations, the daemon
+    releases    routes about stages, the catalogue, operations
+    care        routes about bytes: what takes how many, and what would free some
     actions     routes that change something
     events      operations as they happen, as server-sent events
     assets      the files of the page itself

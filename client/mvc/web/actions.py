@@ -20,7 +20,7 @@ from mvc.api.stages import GateFailed
 from mvc.web.site import Json, Site, answer, body_of, site_of
 
 
-async def _act(site: Site, name: str, body: Json, act: Callable[[Repo], Json]) -> Response:
+async def act(site: Site, name: str, body: Json, action: Callable[[Repo], Json]) -> Response:
     """Does it, or where the body says `dry_run` tells what it would do, as far as that is known before."""
 
     def alone() -> Json:
@@ -28,10 +28,10 @@ async def _act(site: Site, name: str, body: Json, act: Callable[[Repo], Json]) -
             site.repo.require(name)
         if not body.get("dry_run"):
             with site.writing:
-                return act(site.repo)
+                return action(site.repo)
         if not isinstance(site.repo, TeamRepo):
             raise UsageError(f"there is no dry run of {name} here: its operation can be undone")
-        found = site.repo.rehearse(act)
+        found = site.repo.rehearse(action)
         return {"dry_run": True, "operation": found.operation, "moves": found.moves}
 
     return answer(await run_sync(alone))
@@ -47,7 +47,7 @@ async def undo(request: Request) -> Response:
     """Undoes an operation."""
     site, body = site_of(request), await body_of(request, number=int, dry_run=bool)
     number, shape = _required(body, "number"), site.shapes.operation
-    return await _act(site, "undo", body, lambda repo: {"operation": shape(repo.undo(number))})
+    return await act(site, "undo", body, lambda repo: {"operation": shape(repo.undo(number))})
 
 
 async def tag(request: Request) -> Response:
@@ -60,7 +60,7 @@ async def tag(request: Request) -> Response:
         made = repo.tag(name, rev, message=body.get("message", ""))
         return {"tag": made.name, "version": made.version, "number": made.number}
 
-    return await _act(site, "tag", body, make)
+    return await act(site, "tag", body, make)
 
 
 async def annotate(request: Request) -> Response:
@@ -73,7 +73,7 @@ async def annotate(request: Request) -> Response:
     def write(repo: Repo) -> Json:
         return {"annotations": dict(repo.annotate(rev, texts))}
 
-    return await _act(site, "annotate", body, write)
+    return await act(site, "annotate", body, write)
 
 
 async def promote(request: Request) -> Response:
@@ -103,7 +103,7 @@ async def promote(request: Request) -> Response:
 
     if body.get("dry_run"):
         return answer(await run_sync(check))
-    return await _act(site, "promote", body, move)
+    return await act(site, "promote", body, move)
 
 
 async def rollback(request: Request) -> Response:
@@ -116,12 +116,21 @@ async def rollback(request: Request) -> Response:
         reason = body.get("reason", "")
         return site.shapes.stage(repo.stage_rollback(stage, to=body.get("to"), reason=reason))
 
-    return await _act(site, "rollback", body, move)
+    return await act(site, "rollback", body, move)
+
+
+async def prune(request: Request) -> Response:
+    """Lets go of the content that no rule of `[retention]` keeps."""
+    site, shape = site_of(request), site_of(request).shapes.pruned
+    body = await body_of(request, dry_run=bool)
+    if body.get("dry_run"):
+        return answer(await run_sync(lambda: shape(site.repo.prune(dry_run=True))))
+    return await act(site, "prune", body, lambda repo: shape(repo.prune()))
 
 
 def routes() -> list[BaseRoute]:
     """Routes of this module."""
     return [
         Route(f"/api/v1/r/{action.__name__}", action, methods=["POST"])
-        for action in (undo, tag, annotate, promote, rollback)
+        for action in (undo, tag, annotate, promote, rollback, prune)
     ]

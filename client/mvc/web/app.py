@@ -15,12 +15,15 @@ from mvc.api import errors
 from mvc.web import (
     actions,
     assets,
+    care,
     contents,
     daemonroutes,
     differences,
     events,
     failures,
     releases,
+    tensors,
+    values,
     versions,
 )
 from mvc.web.door import Door
@@ -31,7 +34,9 @@ from mvc.web.site import Json, Site, answer, body_of, put_site, site_of
 
 def repository_routes() -> list[BaseRoute]:
     """The routes of one repository, whoever serves it."""
-    modules = (versions, contents, differences, releases, actions, events)
+    modules = (
+        versions, values, contents, tensors, differences, releases, care, actions, events,
+    )  # fmt: skip
     return [route for module in modules for route in module.routes()]
 
 

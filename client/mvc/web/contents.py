@@ -1,4 +1,4 @@
-"""Routes about one version: its record, where it came from, its files and their bytes, its tensors."""
+"""Routes about one version: its record, where it came from, its files and their bytes, its signatures."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from mvc.api.errors import Failure, UsageError
+from mvc.api.errors import Failure
 from mvc.api.repo import Repo
-from mvc.api.weights import TensorDiff
-from mvc.web.site import Json, answer, limit_of, segment, site_of
+from mvc.web.site import answer, limit_of, segment, site_of
 
 _FILES_ROWS = 500
 _PIECE_BYTES = 1 << 20
@@ -50,6 +49,15 @@ def version(request: Request) -> Response:
     return answer({**document, **more})
 
 
+def signatures(request: Request) -> Response:
+    """Each signature of a version, checked now."""
+    site = site_of(request)
+    found = site.repo.signatures(segment(request, "rev"))
+    return answer(
+        {"ok": found.ok, "signatures": [site.shapes.signature(s) for s in found.signatures]}
+    )
+
+
 def lineage(request: Request) -> Response:
     """Where a version came from, and what came from it."""
     site = site_of(request)
@@ -67,50 +75,6 @@ def files(request: Request) -> Response:
     found = list(islice(listed, limit + 1))
     following = found[limit - 1].path if len(found) > limit else None
     return answer({"files": [site.shapes.file(f) for f in found[:limit]], "next": following})
-
-
-# ---------------------------------------------------------------- tensors
-
-
-def tensors_of(repo: Repo, rev: str) -> dict[str, TensorDiff]:
-    """The tensors of a version by label: what it has and the empty version has not."""
-    return dict(repo.diff(EMPTY, rev, components=["weights"]).weights)
-
-
-def tensors(request: Request) -> Response:
-    """What tensors the weight files have."""
-    found = tensors_of(site_of(request).repo, segment(request, "rev"))
-    return answer({"tensors": [_tensor(label, one) for label, one in found.items()]})
-
-
-def _tensor(label: str, tensor: TensorDiff) -> Json:
-    form = tensor.new
-    assert form is not None
-    return {
-        "label": label,
-        "name": tensor.name,
-        "path": form.path,
-        "dtype": form.dtype,
-        "shape": list(form.shape),
-        "bytes": form.size,
-        "state": tensor.state,
-    }
-
-
-def tensor(request: Request) -> Response:
-    """Figures of one tensor, from its data: it is compared with itself."""
-    site, rev = site_of(request), segment(request, "rev")
-    label = request.query_params.get("label")
-    if label is None:
-        raise UsageError("no tensor was named", help="?label=NAME")
-    try:
-        found = site.repo.diff(rev, rev, components=["weights"]).weights[label]
-    except KeyError:
-        raise Failure(f"{rev} has no tensor {label}", kind="no-such-tensor") from None
-    with site.measuring:
-        statistics = site.shapes.statistics(found.statistics)
-    kept = {k.removesuffix("_new"): v for k, v in statistics.items() if k.endswith("_new")}
-    return answer({"label": label, "packed": found.packed, "statistics": kept})
 
 
 # ---------------------------------------------------------------- bytes
@@ -192,9 +156,8 @@ def routes() -> list[BaseRoute]:
     """Routes of this module."""
     return [
         Route("/api/v1/r/v/{rev}", version),
+        Route("/api/v1/r/signatures/{rev}", signatures),
         Route("/api/v1/r/lineage/{rev}", lineage),
         Route("/api/v1/r/files/{rev}", files),
-        Route("/api/v1/r/tensors/{rev}", tensors),
-        Route("/api/v1/r/tensor/{rev}", tensor),
         Route("/api/v1/raw/{rev}/{path:path}", raw),
     ]

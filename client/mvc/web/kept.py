@@ -6,7 +6,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 
-from mvc.web.versions import RecordedKeys, Walks
+from mvc.web.remembered import Remembered
+from mvc.web.versions import Walks
 
 MOST = 64
 """Repositories times people; each may hold eight walks and the names of all metrics."""
@@ -17,11 +18,11 @@ class KeptByAsker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._found: OrderedDict[Hashable, tuple[Walks, RecordedKeys]] = OrderedDict()
+        self._found: OrderedDict[Hashable, tuple[Walks, Remembered]] = OrderedDict()
 
-    def of(self, key: Hashable) -> tuple[Walks, RecordedKeys]:
+    def of(self, key: Hashable) -> tuple[Walks, Remembered]:
         with self._lock:
-            found = self._found.setdefault(key, (Walks(), RecordedKeys()))
+            found = self._found.setdefault(key, (Walks(), Remembered()))
             self._found.move_to_end(key)
             while len(self._found) > MOST:
                 self._found.popitem(last=False)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mvc.api.errors import ExpressionError
 from mvc.api.search import Series
 from mvc.web.site import Json, Site
-from mvc.web.versions import thinned
+from mvc.web.values import thinned
 
 MAX_LINES = 20
 """Names whose lines are kept besides that of HEAD."""

@@ -1,4 +1,4 @@
-"""Routes about the whole: stages, the catalogue of models, storage, the operation log."""
+"""Routes about the whole: stages, the catalogue of models, the operation log."""
 
 from __future__ import annotations
 
@@ -35,12 +35,6 @@ def catalogue(request: Request) -> Response:
     return answer({"models": [site.shapes.card(card) for card in site.repo.catalogue().cards]})
 
 
-def storage(request: Request) -> Response:
-    """What takes which bytes."""
-    site = site_of(request)
-    return answer(site.shapes.disk_use(site.repo.disk_use()))
-
-
 def ops(request: Request) -> Response:
     """Operations, newest first."""
     site, said = site_of(request), request.query_params.get("before")
@@ -61,6 +55,5 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/api/v1/r/stages", stages),
         Route("/api/v1/r/catalogue", catalogue),
-        Route("/api/v1/r/storage", storage),
         Route("/api/v1/r/ops", ops),
     ]

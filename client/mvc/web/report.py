@@ -18,8 +18,9 @@ from mvc.web.answers import Answers, pieces_of
 from mvc.web.assets import page_files
 from mvc.web.bundle import bundle
 from mvc.web.lines import lines
+from mvc.web.remembered import Remembered
 from mvc.web.site import Json, Server, Shapes, Site
-from mvc.web.versions import RecordedKeys, Walks, chosen_columns, row_of
+from mvc.web.versions import Walks, chosen_columns, row_of
 
 MANIFEST = "mvc-report.json"
 """By this file a directory is known as a report, which another one may replace."""
@@ -61,7 +62,7 @@ def write_report(
     """
     target = os.path.abspath(directory)
     replaces = _judge(target)
-    site = Site(repo, Server(shapes), Walks(), RecordedKeys())
+    site = Site(repo, Server(shapes), Walks(), Remembered())
     chosen = _chosen(site, where, last)
     make_directories(os.path.dirname(target))
     with workplace(target) as beside:

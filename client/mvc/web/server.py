@@ -47,8 +47,9 @@ def serve(
 
     from mvc.web.app import make_app  # late: an extra
     from mvc.web.door import Door
+    from mvc.web.remembered import Remembered
     from mvc.web.site import Server, Site
-    from mvc.web.versions import RecordedKeys, Walks
+    from mvc.web.versions import Walks
 
     listening = _bound(port)
     with suppress(MvcError):  # what is wrong with the repository, the page will say
@@ -57,7 +58,7 @@ def serve(
         )  # loads what the first page needs: 0.1 s that nobody waits for then
     door = Door(HOST, listening.getsockname()[1])
     server = Server(shapes)
-    site = Site(repo, server, Walks(), RecordedKeys())
+    site = Site(repo, server, Walks(), Remembered())
     config = uvicorn.Config(
         make_app(site, door),
         log_config=None,

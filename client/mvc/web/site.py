@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mvc.api.diff import Diff
     from mvc.api.diskuse import DiskUse
     from mvc.api.lineage import Lineage
+    from mvc.api.pruning import PruneResult
     from mvc.api.repo import Repo
     from mvc.api.results import Listed, Operation
     from mvc.api.search import Comparison, Series
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from mvc.api.stages import ChainReport, CheckedRequirement, StageRecord
     from mvc.api.versions import Version
     from mvc.api.weights import TensorDiff, TensorStatistics
-    from mvc.web.versions import RecordedKeys, Walks
+    from mvc.web.remembered import Remembered
+    from mvc.web.versions import Walks
 
 Json = dict[str, Any]
 ACTIONS = ("undo", "tag", "annotate", "promote", "rollback", "prune")
@@ -43,6 +45,7 @@ class Shapes:
 
     version: Callable[[Version], Json]
     whole: Callable[[Version, Diff, tuple[SignatureStatus, ...]], Json]
+    signature: Callable[[SignatureStatus], Json]
     diff: Callable[[Diff, bool], Json]
     markdown: Callable[[Repo, Diff], Iterable[str]]
     tensor: Callable[[TensorDiff], Json]
@@ -56,6 +59,7 @@ class Shapes:
     requirement: Callable[[CheckedRequirement], Json]
     chain: Callable[[ChainReport], Json]
     disk_use: Callable[[DiskUse], Json]
+    pruned: Callable[[PruneResult], Json]
     card: Callable[[Card], Json]
     account: Callable[[Any], Json]
     """What accounts and audit logs consist of."""
@@ -77,13 +81,13 @@ class Server:
 @dataclass(slots=True)
 class Site:
     """One repository, for one person. `writing` is held by the action under way; readers need nothing. `walks`
-    and `keys` are what was begun or counted for the same person before. `can` are the actions that may be
+    and `remembered` are what was begun or found out for the same person before. `can`: actions that may be
     tried."""
 
     repo: Repo
     server: Server
     walks: Walks
-    keys: RecordedKeys
+    remembered: Remembered
     can: Sequence[str] = ACTIONS
     writing: threading.Lock = field(default_factory=threading.Lock)
     may_go_on: Callable[[], None] = lambda: None

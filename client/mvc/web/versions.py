@@ -1,4 +1,4 @@
-"""Routes about many versions: pages of them, their names and keys, series and comparisons."""
+"""Routes about many versions: pages of them, and their names."""
 
 from __future__ import annotations
 
@@ -12,20 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from mvc.api.errors import Failure, UsageError
+from mvc.api.errors import Failure
 from mvc.api.metric_names import held_out_first, is_axis, ranked, without_copies
 from mvc.api.repo import Repo
-from mvc.api.search import Point, Series
 from mvc.api.versions import Version
 from mvc.web.site import Json, Site, answer, limit_of, site_of
 
 PAGE_ROWS = 100
 _AUTO_METRICS = 4
 _AUTO_SETTINGS_KEYS = 2
-_SERIES_ROWS = 10_000
 _WAITING_WALKS = 8
-MAX_COMPARED_VERSIONS = 100
-_KEYS_ROWS = 200
+_DIFFERING_KEYS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +90,6 @@ class Walks:
         )
 
 
-class RecordedKeys:
-    """The keys that versions record, counted once for each state of the repository: that reads all records."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: dict[bool, tuple[int, dict[tuple[str, str], int]]] = {}
-
-    def of(self, repo: Repo, *, all_refs: bool) -> dict[tuple[str, str], int]:
-        """Kind and key, with the number of versions that record it."""
-        newest = next((operation.number for operation in repo.operations(limit=1)), 0)
-        with self._lock:
-            if (known := self._found.get(all_refs)) is None or known[0] != newest:
-                known = self._found[all_refs] = newest, repo.recorded(all_refs=all_refs)
-            return known[1]
-
-
 def chosen_columns(rows: Sequence[Version]) -> tuple[str, ...]:
     """At most six keys that say most: metrics of the newest row with a direction, then settings that differ."""
     if not rows:
@@ -123,6 +104,27 @@ def chosen_columns(rows: Sequence[Version]) -> tuple[str, ...]:
     ]
     plain = [key for key in settings if ":" not in key and key not in metrics]
     return (*metrics, *plain[:_AUTO_SETTINGS_KEYS])
+
+
+def differing_columns(rows: Sequence[Version]) -> tuple[str, ...]:
+    """At most forty keys whose values are not alike in all rows, metrics first, those that say most first."""
+    values: dict[str, dict[str, set[str]]] = {"metrics": {}, "settings": {}}
+    for row in rows:
+        for kind, recorded in (("metrics", row.metrics), ("settings", row.hyperparameters)):
+            for key, value in recorded.items():
+                values[kind].setdefault(key, set()).add(repr(value))
+    counted = {
+        kind: [
+            key
+            for key, found in keys.items()
+            if len(found) > 1
+            or any(key not in (r.metrics if kind == "metrics" else r.hyperparameters) for r in rows)
+        ]
+        for kind, keys in values.items()
+    }
+    metrics = held_out_first(ranked(counted["metrics"]))
+    settings = [key for key in counted["settings"] if key not in metrics]
+    return (*metrics, *settings)[:_DIFFERING_KEYS]
 
 
 def row_of(site: Site, version: Version, columns: Sequence[str] | None) -> Json:
@@ -152,13 +154,15 @@ def versions(request: Request) -> Response:
         site.repo, Question.of(request), asked.get("cursor"), limit_of(request, PAGE_ROWS)
     )
     said = asked.get("columns")
-    if said is None:
-        columns = None
-    else:
-        columns = chosen_columns(rows) if said == "auto" else tuple(filter(None, said.split(",")))
+    choose = {"auto": chosen_columns, "differing": differing_columns}.get(said or "")
+    named = None if said is None else tuple(filter(None, said.split(",")))
+    columns = named if choose is None else choose(rows)
+    signed = site.repo.signed_versions()
     return answer(
         {
-            "versions": [row_of(site, row, columns) for row in rows],
+            "versions": [
+                {**row_of(site, row, columns), "signatures": signed.get(row.id, 0)} for row in rows
+            ],
             "columns": columns,
             "next": following,
         }
@@ -177,75 +181,9 @@ def names(request: Request) -> Response:
     )
 
 
-def keys(request: Request) -> Response:
-    """Keys that versions record, those with the words of `q` in them, the most common first."""
-    site, words = site_of(request), request.query_params.get("q", "").lower().split()
-    found = site.keys.of(site.repo, all_refs=request.query_params.get("all") == "1")
-    fitting = [
-        (kind, key, count)
-        for (kind, key), count in found.items()
-        if all(word in key.lower() for word in words)
-    ]
-    rank = {key: at for at, key in enumerate(held_out_first(ranked(k for _, k, _ in fitting)))}
-    fitting.sort(key=lambda row: (row[0] != "metric", rank[row[1]]))
-    return answer(
-        {
-            "total": len(fitting),
-            "keys": [
-                {"key": key, "kind": kind, "versions": count}
-                for kind, key, count in fitting[: limit_of(request, _KEYS_ROWS)]
-            ],
-        }
-    )
-
-
-def thinned(points: Sequence[Point], most: int) -> tuple[Point, ...]:
-    """At most about `most` points: of each stretch the least and the greatest, so that no peak is lost."""
-    if len(points) <= most:
-        return tuple(points)
-    size = max(2, 2 * len(points) // most)
-    kept: list[Point] = []
-    for start in range(0, len(points), size):
-        part = range(start, min(start + size, len(points)))
-        ends = {min(part, key=lambda i: points[i].value), max(part, key=lambda i: points[i].value)}
-        kept += [points[i] for i in sorted(ends)]
-    return tuple(kept)
-
-
-def series(request: Request) -> Response:
-    """Lines of metrics along revs."""
-    site, asked = site_of(request), request.query_params
-    metrics = asked.getlist("metric")
-    if not metrics:
-        raise UsageError("no metric was named", help="?metric=KEY")
-    found = site.repo.series(
-        *metrics, revs=asked.getlist("rev") or ("HEAD",), where=asked.get("where") or None,
-        steps=asked.get("steps") == "1",
-    )  # fmt: skip
-    said = asked.get("limit", "")
-    most = int(said) if said.isdecimal() and int(said) else _SERIES_ROWS
-    thin: tuple[Series, ...] = tuple(replace(s, points=thinned(s.points, most)) for s in found)
-    return answer({"series": site.shapes.series(thin)})
-
-
-def compare(request: Request) -> Response:
-    """Versions side by side."""
-    site, asked = site_of(request), request.query_params
-    revs = asked.getlist("v")
-    if not revs:
-        raise UsageError("no version was named", help="?v=v3&v=v7")
-    if len(revs) > MAX_COMPARED_VERSIONS:
-        raise UsageError(f"more than {MAX_COMPARED_VERSIONS} versions were named")
-    found = site.repo.compare(*revs, every_column=asked.get("full") == "1")
-    return answer(site.shapes.comparison(found))
-
-
 def routes() -> list[BaseRoute]:
     """Routes of this module."""
     return [
         Route("/api/v1/r/versions", versions),
         Route("/api/v1/r/names", names),
-        Route("/api/v1/r/keys", keys),
-        Route("/api/v1/r/series", series),
-        Route("/api/v1/r/compare", compare),
     ]

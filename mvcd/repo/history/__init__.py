@@ -10,6 +10,7 @@ query/      the language of those conditions, `--where`
 blame       which version last changed a thing
 comparison  many versions in one table
 series      metrics as lines to draw
+extent      the newest, least and greatest value of a key
 curve       one metric of one version over its steps
 bisect      where something went wrong
 runs        commands recorded with what they read and wrote

@@ -54,8 +54,9 @@ def series(
     """
     found, keys = [], set[str]()
     lines = {rev: _line(core, rev, where) for rev in revs}
+    passed = {rev: _steps(lines[rev]) for rev in revs}
     for metric in metrics:
-        mine = [Series(metric, rev, _points(lines[rev], metric)) for rev in revs]
+        mine = [Series(metric, rev, _points(lines[rev], passed[rev], metric)) for rev in revs]
         if steps:
             mine = [_with_steps(core, one, lines[one.rev]) for one in mine]
         if not any(one.points for one in mine):
@@ -72,15 +73,24 @@ def _line(core: Core, rev: str, where: str | None) -> list[Glance]:
     return list(versions)[::-1]
 
 
-def _points(line: Sequence[Glance], metric: str) -> tuple[Point, ...]:
-    find, steps = value_finder(metric), [value_finder(key) for key in STEP_KEYS]
-    points = []
-    for version in line:
-        value = _number(find(version))
-        if value is not None:
-            step = next((s for f in steps if (s := _number(f(version))) is not None), None)
-            points.append(Point(version.id, version.generation, version.time_us, step, value))
-    return tuple(points)
+def _steps(line: Sequence[Glance]) -> list[float | None]:
+    """How far training was in each version."""
+    finders = [value_finder(key) for key in STEP_KEYS]
+    return [next((s for f in finders if (s := _number(f(v))) is not None), None) for v in line]
+
+
+def _points(
+    line: Sequence[Glance], steps: Sequence[float | None], metric: str
+) -> tuple[Point, ...]:
+    find = value_finder(metric)
+    found = (
+        (version, step, _number(find(version))) for version, step in zip(line, steps, strict=True)
+    )
+    return tuple(
+        Point(version.id, version.generation, version.time_us, step, value)
+        for version, step, value in found
+        if value is not None
+    )
 
 
 def _with_steps(core: Core, found: Series, line: Sequence[Glance]) -> Series:

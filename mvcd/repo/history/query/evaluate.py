@@ -197,8 +197,11 @@ class Evaluator:
 def value_finder(name: str) -> Callable[[Glance], Value | object]:
     """Looks a key up: as it is recorded, the metric first; else as `params.` or `metrics.` say."""
     area, _, rest = name.partition(".")
+    last = (rest or name).encode()  # of the key, however it is meant
 
     def find(version: Glance) -> Value | object:
+        if not version.mentions(last):
+            return MISSING
         value = version.metric(name)
         if value is MISSING:
             value = version.hyperparameter(name)
