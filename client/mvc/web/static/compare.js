@@ -3,6 +3,7 @@ import { useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { ask, query, useData } from '/static/api.js';
 import { Copy, Empty, Failed, Screen, Waiting, firstLine, html, number, plural, safe, versionLink } from '/static/parts.js';
 import { csvOf, saveText } from '/static/draw.js';
+import { Scatter } from '/static/scatter.js';
 
 export default function Compare({ place }) {
   const revs = place.query.getAll('v'), full = place.query.get('full') === '1';
@@ -24,7 +25,7 @@ export default function Compare({ place }) {
     ${rows.length > 0 && html`<section class="panel"><div class="scroll" tabindex="0" role="region" aria-label="Values"><table class="compare"><thead><tr><th scope="col">Key</th>${data.versions.map((v) => html`<th scope="col" class="num"><a href=${versionLink(v.version)}>${name(v)}</a><br/><small>${firstLine(v.message).slice(0, 24)}</small></th>`)}</tr></thead>
       <tbody>${rows.map(([c, values]) => { const numbers = values.filter((one) => typeof one === 'number'), low = Math.min(...numbers), high = Math.max(...numbers);
         return html`<tr><th scope="row">${safe(title(c))} <small>${c.kind === 'metric' ? '' : 'setting'}</small></th>${values.map((one) => html`<td class="num">${one == null ? '–' : number(one)}${c.kind === 'metric' && numbers.length > 1 && low !== high && one === high ? html` <small>max</small>` : ''}${c.kind === 'metric' && numbers.length > 1 && low !== high && one === low ? html` <small>min</small>` : ''}</td>`)}</tr>`; })}</tbody></table></div></section>`}
-    ${data.versions.length > 2 && rows.length > 1 && html`<${Parallel} data=${data} rows=${rows} title=${title} name=${name} off=${off} hide=${hide}/>`}<//>`;
+    ${data.versions.length > 2 && rows.length > 1 && html`<${Parallel} data=${data} rows=${rows} title=${title} name=${name} off=${off} hide=${hide}/><${Scatter} data=${data} rows=${rows} title=${title} name=${name} query=${place.query} off=${off}/>`}<//>`;
 }
 
 // One axis a key, one line a version; the table above has the same values.

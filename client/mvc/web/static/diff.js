@@ -1,6 +1,8 @@
 // Two versions: the five differences in the order of `mvc diff`.
 import { useEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { get, go, lines, query, seg, text, useData } from '/static/api.js';
+import { Modules, Moved, byModule, elements, relative } from '/static/heat.js';
+import { Overlay } from '/static/overlay.js';
 import { RECORDED } from '/static/source.js';
 import { Better, Copy, Empty, Failed, Screen, Table, Waiting, firstLine, html, number, percent, plural, safe, short, size, versionLink } from '/static/parts.js';
 
@@ -24,10 +26,10 @@ export default function Diff({ place }) {
     ${data.absent.help && html`<p class="panel">Some of the content is not here: <code>${safe(data.absent.help)}</code></p>`}
     ${data.changed && html`
       <${Part} id="architecture" d=${d}><${Architecture} found=${d.architecture}/><//>
-      <${Part} id="weights" d=${d}>${data.new && d.components.weights?.changed && (!RECORDED || data.measured) && html`<${Tensors} path=${`${path}/tensors`}/>`}<//>
+      <${Part} id="weights" d=${d}>${data.new && d.components.weights?.changed && (!RECORDED || data.measured) && html`<${Tensors} path=${path}/>`}<//>
       <${Part} id="hyperparameters" d=${d}><${Changes} label="Hyperparameters" values=${d.hyperparameters}/><//>
       <${Part} id="data" d=${d}><${Data} found=${d.data} read=${columns || RECORDED ? null : () => get(path + '?columns=1').then(read)}/><//>
-      <${Part} id="results" d=${d}><${Changes} label="Metrics" values=${d.metrics}/>${data.new && html`<a href=${'/plots' + query({ metric: Object.keys(d.metrics).slice(0, 4), rev: data.new })}>Plot them over versions</a>`}<//>`}
+      <${Part} id="results" d=${d}><${Changes} label="Metrics" values=${d.metrics}/>${data.new && !RECORDED && html`<${Overlay} sides=${[{ id: data.old, name: names[0] }, { id: data.new, name: names[1] }]} metrics=${Object.keys(d.metrics).filter((key) => d.metrics[key].old != null && d.metrics[key].new != null)}/>`}${data.new && html`<a href=${'/plots' + query({ metric: Object.keys(d.metrics).slice(0, 4), rev: data.new })}>Plot them over versions</a>`}<//>`}
   <//>`;
 }
 
@@ -105,9 +107,6 @@ function Summaries({ table }) {
 const STEPS = 6;
 // 0 for no change, then 1 to 6 for relative changes of 1e-6 to 1 on a log scale.
 const heat = (r) => (!r ? 0 : Math.max(1, Math.min(STEPS, Math.ceil(Math.log10(Math.min(r, 1)) + STEPS) || 1)));
-const elements = (t) => (t.new || t.old).shape.reduce((p, n) => p * n, 1);
-const relative = (t) => { const r = t.statistics?.relative_l2; return r === 'Infinity' ? 1 : typeof r === 'number' ? r : null; };
-const moduleOf = (name) => /^(.*?[./])?\d+(?=[./])/.exec(name)?.[0] || name.slice(0, Math.max(name.lastIndexOf('.'), name.lastIndexOf('/'), 0)) || name;
 
 function Tensors({ path }) {
   const [run, start] = useState(() => (RECORDED ? new AbortController() : null)), [state, set] = useState(null), [error, fail] = useState(null);
@@ -115,7 +114,7 @@ function Tensors({ path }) {
     if (!run) return undefined;
     let found = { order: [], tensors: {}, done_bytes: 0, total_bytes: 0 };
     set(found);
-    lines(path, (line) => {
+    lines(`${path}/tensors`, (line) => {
       found = { ...found, ...line, tensors: { ...found.tensors, ...line.tensors } };
       set(found);
     }, run.signal).catch((failed) => (failed.name === 'AbortError' ? set((old) => ({ ...old, stopped: true })) : fail(failed)));
@@ -128,33 +127,33 @@ function Tensors({ path }) {
   return html`${!ready && html`<p class="progress"><progress aria-label="Tensors measured" max=${state.total_bytes || 1} value=${state.done_bytes}></progress>
       ${size(state.done_bytes)} of ${size(state.total_bytes)} <button onClick=${() => run.abort()}>Cancel</button></p>`}
     ${state.stopped && html`<p class="sub">Cancelled: what was measured so far. <button class="quiet" onClick=${() => start(new AbortController())}>Again</button></p>`}
-    ${all.length > 0 && html`<${Strip} all=${all}/>`}`;
+    ${all.length > 0 && html`<${Strip} all=${all} path=${path}/>`}`;
 }
 
-function Strip({ all }) {
-  const [at, point] = useState(-1), [count, more] = useState(40), box = useRef();
+function Strip({ all, path }) {
+  const [at, point] = useState(-1), [count, more] = useState(40), [opened, open] = useState(-1), box = useRef();
   const model = useMemo(() => { const found = all.filter(([, t]) => !t.state); return found.length ? found : all; }, [all]);
-  const modules = useMemo(() => {
-    const found = new Map();
-    model.forEach(([label, t], i) => { const name = moduleOf(t.name); found.set(name, [...(found.get(name) || []), [label, t, i]]); });
-    return [...found].sort(([x], [y]) => x.localeCompare(y, 'en', { numeric: true }));
-  }, [model]);
+  const modules = useMemo(() => byModule(model), [model]);
   const ranked = useMemo(() => model.map(([label, t], i) => [label, t, i]).filter(([, t]) => t.kind !== 'unchanged').sort((x, y) => (relative(y[1]) ?? 2) - (relative(x[1]) ?? 2)), [model]);
+  const show = (i) => { point(i); if (!RECORDED) open(i); };
   const keys = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1, Home: -1e9, End: 1e9 }[event.key];
+    if (event.key === 'Enter' && at >= 0) { event.preventDefault(); show(at); }
     if (step) { event.preventDefault(); point((i) => Math.max(0, Math.min(model.length - 1, i + step))); }
   };
   const cell = ([label, t, i]) => {
     const r = relative(t), level = t.kind === 'unchanged' || t.kind === 'renamed' ? 0 : r == null ? null : heat(r);
     const said = `${label}: ${t.kind}${r == null ? '' : `, relative change ${number(r)}`}`;
     return html`<i role="option" id="cell-${i}" aria-selected=${i === at} aria-label=${safe(said)} title=${safe(said)} class="${level == null ? `k-${t.kind}` : `h${level}`}" style=${{ flexGrow: Math.max(1, Math.log2(elements(t) + 1)) }}
-      onMouseEnter=${() => point(i)} onClick=${() => { point(i); document.getElementById(`tensor-${i}`)?.scrollIntoView({ block: 'center' }); }}><b style=${{ height: level == null ? '100%' : `${(100 * level) / STEPS}%` }}></b></i>`;
+      onMouseEnter=${() => point(i)} onClick=${() => show(i)}><b style=${{ height: level == null ? '100%' : `${(100 * level) / STEPS}%` }}></b></i>`;
   };
   const [, now] = model[at] || [];
   return html`<div class="strip" role="listbox" tabindex="0" ref=${box} aria-label="Tensors in model order; colour and height: relative change" aria-activedescendant=${at >= 0 ? `cell-${at}` : undefined} onKeyDown=${keys} onFocus=${() => at < 0 && point(0)}>
       ${modules.map(([name, cells]) => html`<div class="module" role="group" aria-label=${safe(name)} style=${{ flexGrow: cells.length, maxWidth: `${Math.max(72, 44 * cells.length)}px` }}><div class="cells" role="presentation">${cells.map(cell)}</div><small aria-hidden="true">${safe(name)}</small></div>`)}</div>
     <p class="legend"><span aria-hidden="true">${['same', 'to 1e-5', 'to 1e-4', 'to 1e-3', 'to 0.01', 'to 0.1', 'more'].map((shown, i) => html`<i class="h${i}"></i>${shown} `)}<i class="k-added"></i>added <i class="k-removed"></i>removed <i class="k-reshaped"></i>other shape</span></p>
-    <p class="sub now" aria-live="polite">${now ? html`<span class="mono">${safe(model[at][0])}</span> ${now.kind}${relative(now) == null ? '' : ` · ${number(relative(now))} of its norm`}` : 'Point at a cell, or use the arrow keys.'}</p>
+    <p class="sub now" aria-live="polite">${now ? html`<span class="mono">${safe(model[at][0])}</span> ${now.kind}${relative(now) == null ? '' : ` · ${number(relative(now))} of its norm`}` : `Point at a cell, or use the arrow keys${RECORDED ? '' : '; a click or Enter shows its distribution'}.`}</p>
+    ${opened >= 0 && model[opened] && html`<${Moved} path=${path} label=${model[opened][0]} kind=${model[opened][1].kind} onClose=${() => open(-1)}/>`}
+    <${Modules} modules=${modules}/>
     <${Figures} rows=${ranked.slice(0, count)} at=${at}/>
     ${ranked.length > count && html`<button class="quiet" onClick=${() => more(count + 500)}>${ranked.length - count} more</button>`}
     <p class="sub">${plural(model.filter(([, t]) => t.kind === 'unchanged').length, 'tensor')} unchanged${model.length < all.length ? ` · ${plural(all.length - model.length, 'tensor')} of training state left out` : ''}</p>`;

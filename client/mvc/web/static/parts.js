@@ -29,7 +29,7 @@ export const firstLine = (text) => safe(text.split('\n', 1)[0]);
 export const short = (id) => id.slice(0, 10);
 export const person = (author) => safe(author.split(' <')[0]);
 export const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ','); // toLocaleString takes 20 times as long
-export const plural = (n, word) => `${grouped(n)} ${word}${n === 1 ? '' : 's'}`;
+export const plural = (n, word, many = `${word}s`) => `${grouped(n)} ${n === 1 ? word : many}`;
 
 export function size(bytes) {
   if (bytes == null) return '';

@@ -1,10 +1,13 @@
 // One version: what it is, where it came from, what is in it, and how to use it.
 import { useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { get, go, post, query, raw, rawAddress, seg, useData } from '/static/api.js';
-import { Act, Age, Better, COMPONENTS, Copy, Dialog, Failed, Parts, Refs, Screen, Table, Tabs, Waiting, clock, firstLine, html, number, person,
+import { get, go, post, query, rawAddress, seg, useData } from '/static/api.js';
+import { Act, Age, Better, COMPONENTS, Copy, Failed, Parts, Refs, Screen, Table, Tabs, Waiting, clock, firstLine, html, number, person,
   plural, safe, short, size, useKeys, versionLink } from '/static/parts.js';
 import { RECORDED } from '/static/source.js';
+import { Family } from '/static/lineage.js';
+import { Preview } from '/static/preview.js';
 import { Promote } from '/static/promote.js';
+import { Tensors } from '/static/tensors.js';
 
 export default function Version({ place }) {
   const rev = place.path.slice(1).join('/') || 'HEAD';
@@ -22,13 +25,25 @@ export default function Version({ place }) {
     ${body && html`<section class="panel"><pre class="wrap plain">${safe(body)}</pre></section>`}
     <div class="tiles"><div class="tile"><b>${size(v.bytes)}</b><span>in ${plural(v.files, 'file')}</span></div>
       <div class="tile"><b><${Parts} changed=${v.changed}/></b><span>${v.changed.length ? 'changed against the parent' : 'equal to the parent'}</span></div>
-      ${v.signatures.length > 0 && html`<div class="tile"><b class=${v.signatures[0].state === 'good' ? 'good' : 'bad'}>${safe(v.signatures[0].state)}</b><span>signature of ${safe(v.signatures[0].principal || v.signatures[0].fingerprint || 'an unknown key')}</span></div>`}</div>
+      <${Signed} v=${v} name=${name}/></div>
     <div class="grid"><${Values} title="Metrics" values=${v.metrics} changes=${v.changes.metrics} better=${v.better}/>
       <${Values} title="Hyperparameters" values=${v.hyperparameters} changes=${v.changes.hyperparameters} better=${{}}/></div>
-    <div class="grid"><${Made} v=${v}/><${Family} rev=${v.version}/></div>
+    <div class="grid"><${Made} v=${v}/><${Family} rev=${v.version} number=${v.number}/></div>
     <${Contents} v=${v} place=${place}/>
     <${Use} v=${v} name=${name}/>
   <//>`;
+}
+
+// Who signed it, and a button that checks it anew: keys expire, and are revoked.
+function Signed({ v, name }) {
+  const [found, tell] = useState(v.signatures), [checked, at] = useState(null), [error, fail] = useState(null);
+  useEffect(() => { tell(v.signatures); at(null); }, [v]);
+  const verify = () => get(`/r/signatures/${seg(v.version)}`).then((got) => { tell(got.signatures); at(new Date()); fail(null); }, fail);
+  const [first, ...others] = found;
+  if (!first) return html`<div class="tile"><b class="sub">unsigned</b><span>${RECORDED ? 'nobody signed it' : html`<code>mvc sign ${name}</code>`}</span></div>`;
+  return html`<div class="tile signed"><b class=${first.state === 'good' ? 'good' : 'bad'}>${first.state === 'good' ? '✓ ' : '✗ '}${safe(first.state)}</b>
+    <span>signature of ${safe(first.principal || first.fingerprint || 'an unknown key')}${others.length ? ` and ${plural(others.length, 'other')}` : ''}${first.reason ? `: ${safe(first.reason)}` : ''}</span>
+    ${!RECORDED && html`<p aria-live="polite"><button class="quiet" onClick=${verify}>Verify</button> ${checked && html`<small>checked at ${checked.toLocaleTimeString('en-GB')}</small>`}</p>`}${error && html`<${Failed} error=${error}/>`}</div>`;
 }
 
 function Values({ title, values, changes, better }) {
@@ -49,15 +64,6 @@ function Made({ v }) {
     made.packages_digest && ['Packages', html`<code>${made.packages_digest.slice(0, 12)}</code>`],
     ...Object.entries(v.annotations).filter(([key]) => key !== 'description').map(([key, said]) => [safe(key), html`<span class="note">${safe(said)}</span>`])];
   return html`<section class="panel"><h2>How it was made</h2><dl class="facts">${facts.filter(Boolean).map(([what, said]) => html`<dt>${what}</dt><dd>${said}</dd>`)}</dl></section>`;
-}
-
-function Family({ rev }) {
-  const { data, error } = useData(`/r/lineage/${seg(rev)}`);
-  const kin = (one) => html`<li><a href=${versionLink(one.version)}>v${one.number}</a> ${firstLine(one.message)} <${Refs} refs=${one.names}/></li>`;
-  return html`<section class="panel"><h2>Lineage</h2>${error && html`<${Failed} error=${error}/>`}${data && html`
-    <h3>${data.parents.length > 1 ? 'Parents' : 'Parent'}</h3><ul class="plain">${data.parents.length ? data.parents.map(kin) : html`<li class="sub">none: it is the first</li>`}</ul>
-    <h3>Unchanged since</h3><ul class="plain">${data.origins.map((one) => html`<li><i class="swatch ${one.component}" aria-hidden="true"></i>${one.component} <small>since</small> ${one.since === rev ? 'this version' : html`<a href=${versionLink(one.since)}>v${one.since_number}</a>`}</li>`)}</ul>
-    <h3>Children</h3><ul class="plain">${data.children.length ? data.children.slice(0, 20).map(kin) : html`<li class="sub">none yet</li>`}</ul>`}</section>`;
 }
 
 // ---------------------------------------------------------------- files
@@ -85,71 +91,6 @@ function Files({ rev, component, open }) {
     ${next && html`<button class="quiet" onClick=${() => load(next)}>More files</button>`}`;
 }
 
-const PREVIEW = 256 * 1024, PICTURE = /\.(png|jpe?g|gif|webp)$/i, TABLE = /\.(csv|tsv)$/i;
-
-function Preview({ rev, file, onClose }) {
-  const [shown, set] = useState(null), [error, fail] = useState(null), picture = PICTURE.test(file.path);
-  useEffect(() => {
-    if (picture) return;
-    raw(rev, file.path, file.size ? `bytes=0-${PREVIEW - 1}` : null).then((found) => found.arrayBuffer()).then((bytes) => set(read(new Uint8Array(bytes), file)), fail);
-  }, [file]);
-  return html`<${Dialog} wide title=${safe(file.path)} onClose=${onClose}>
-    <p class="sub">${size(file.size)} · ${file.component} <a href=${rawAddress(rev, file.path)} download>Download</a></p>
-    ${error && html`<${Failed} error=${error}/>`}
-    ${picture ? html`<img class="picture" alt=${safe(file.path)} src=${rawAddress(rev, file.path)}/>` : shown || (!error && html`<${Waiting}/>`)}<//>`;
-}
-
-function read(bytes, file) {
-  if (bytes.subarray(0, 4096).includes(0)) return html`<pre tabindex="0">${hex(bytes.subarray(0, 512))}</pre>`;
-  const text = new TextDecoder().decode(bytes), cut = file.size > PREVIEW;
-  const note = cut && html`<p class="sub">The first ${size(PREVIEW)}.</p>`;
-  if (TABLE.test(file.path)) {
-    const mark = file.path.toLowerCase().endsWith('.tsv') ? '\t' : ',';
-    const [head, ...rows] = text.split(/\r?\n/).slice(0, 101).filter(Boolean).map((line) => line.split(mark).map(safe));
-    return html`${note}<${Table} label="First rows" heads=${head || []} rows=${rows}/>`;
-  }
-  if (!cut && /\.(json|ipynb)$/i.test(file.path)) try {
-    const value = JSON.parse(text);
-    return value.cells && /\.ipynb$/i.test(file.path) ? html`<div>${value.cells.map((cell) => html`<h3>${safe(cell.cell_type)}</h3><pre tabindex="0" class="wrap">${safe([cell.source].flat().join(''))}</pre>`)}</div>` : html`<div class="tree mono"><${Tree} value=${value} open/></div>`;
-  } catch { /* not JSON after all: as text */ }
-  return html`${note}<pre tabindex="0">${safe(text)}</pre>`;
-}
-
-function Tree({ name, value, open }) {
-  const label = name != null && html`<span class="key">${safe(name)}</span>: `;
-  if (value === null || typeof value !== 'object') return html`<div class="leaf">${label}${safe(JSON.stringify(value))}</div>`;
-  const entries = Object.entries(value);
-  return html`<details open=${open}><summary>${label}<small>${Array.isArray(value) ? `[${entries.length}]` : `{${entries.length}}`}</small></summary>${entries.slice(0, 500).map(([k, one]) => html`<${Tree} name=${k} value=${one}/>`)}</details>`;
-}
-
-const hex = (bytes) => Array.from({ length: Math.ceil(bytes.length / 16) }, (_, i) => {
-  const line = [...bytes.subarray(i * 16, i * 16 + 16)];
-  return `${(i * 16).toString(16).padStart(6, '0')}  ${line.map((b) => b.toString(16).padStart(2, '0')).join(' ').padEnd(47)}  ${line.map((b) => (b > 31 && b < 127 ? String.fromCharCode(b) : '.')).join('')}`;
-}).join('\n');
-
-// ---------------------------------------------------------------- tensors
-
-function Tensors({ rev }) {
-  const { data, error } = useData(`/r/tensors/${seg(rev)}`);
-  const [words, find] = useState(''), [count, more] = useState(200), [figures, set] = useState({});
-  if (error) return html`<${Failed} error=${error}/>`;
-  if (!data) return html`<${Waiting} what="Reading headers"/>`;
-  const found = data.tensors.filter((one) => one.label.toLowerCase().includes(words.toLowerCase()));
-  const elements = (one) => one.shape.reduce((a, b) => a * b, 1);
-  const measure = (one) => get(`/r/tensor/${seg(rev)}${query({ label: one.label })}`).then((got) => set((old) => ({ ...old, [one.label]: got.statistics })),
-    (failed) => set((old) => ({ ...old, [one.label]: { failed: failed.message } })));
-  if (!data.tensors.length) return html`<p class="sub">No file of this version has tensors that can be read.</p>`;
-  const total = data.tensors.filter((one) => !one.state).reduce((sum, one) => sum + elements(one), 0);
-  return html`<p class="sub">${plural(data.tensors.length, 'tensor')}, ${total.toLocaleString('en')} parameters</p>
-    <p><input type="search" aria-label="Find a tensor" placeholder="Find a tensor" value=${words} onInput=${(e) => find(e.target.value)}/></p>
-    <${Table} label="Tensors" heads=${['Tensor', 'Type', 'Shape', 'Size', 'Mean', 'Std', 'NaN']} right=${[3, 4, 5, 6]} rows=${found.slice(0, count).map((one) => {
-      const got = figures[one.label];
-      const cells = got ? (got.failed ? [html`<small>${safe(got.failed)}</small>`, '', ''] : [number(got.mean), number(got.std), number(got.nan)])
-        : RECORDED ? ['', '', ''] : [html`<button class="link" onClick=${() => measure(one)} aria-label="Measure ${safe(one.label)}">measure</button>`, '', ''];
-      return [html`<span class="mono">${safe(one.label)}</span>${one.state && html` <small>training state</small>`}`, one.dtype, html`<span class="mono">${one.shape.join(' × ') || 'scalar'}</span>`, size(one.bytes), ...cells];
-    })}/>${found.length > count && html`<button class="quiet" onClick=${() => more(count + 1000)}>${found.length - count} more</button>`}`;
-}
-
 // ---------------------------------------------------------------- actions
 
 function Tag({ v, reload }) {
@@ -169,6 +110,11 @@ function Describe({ v, reload }) {
 
 const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
 
+// A team's page takes a token from scripts too; that of one person lets in the one browser that it opened.
+const curl = (id, at) => (location.pathname.includes('/-/')
+  ? `curl -H "Authorization: Bearer $MVC_TOKEN" -o FILE '${new URL(rawAddress(id, 'PATH'), location.href).href}'`
+  : `# This page lets in one browser alone; a team's (mvcd serve --web) takes\n# curl -H "Authorization: Bearer $MVC_TOKEN". The same bytes here:\nmvc ${at}cat ${id}:PATH > FILE`);
+
 function Use({ v, name }) {
   const { data } = useData('/repos');
   const [tab, pick] = useState('mvc');
@@ -180,6 +126,7 @@ function Use({ v, name }) {
     fsspec: `import fsspec\n\nwith fsspec.open("mvc://${root.startsWith('/') ? root : '/' + root}@${id}/PATH") as file:\n    ...`,
     transformers: `mvc ${at}export ${id} ./${name}\n\nfrom transformers import AutoModel\nmodel = AutoModel.from_pretrained("./${name}")`,
   };
+  if (!RECORDED) snippets.curl = curl(id, at);
   return html`<section class="panel"><h2>Use it</h2><${Tabs} label="Ways to use it" current=${tab} pick=${pick} names=${Object.keys(snippets).map((one) => [one, one])}/>
     <div role="tabpanel" aria-label=${tab}><pre tabindex="0">${safe(snippets[tab])}</pre><${Copy} text=${snippets[tab]}/></div></section>`;
 }

@@ -1,12 +1,14 @@
 // The versions: rows as they are needed, a condition, columns, and new ones as they are saved.
 import { useEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { ask, get, go, query, seg, taken, useData, useEvents } from '/static/api.js';
-import { Age, Better, Dialog, Empty, Failed, Parts, Refs, Spark, Waiting, firstLine, html, number, person, plural, safe, short, size,
+import { Age, Better, Empty, Failed, Parts, Refs, Spark, Waiting, firstLine, html, number, person, plural, safe, short, size,
   useKeys, useNames, useWidth, versionLink } from '/static/parts.js';
 import { RECORDED } from '/static/source.js';
 
-const ROW = 48, FIRST = 60, PAGE = 200, BEYOND = 12;
+const ROW = 48, FIRST = 60, PAGE = 200, BEYOND = 12, COLUMN = 124;
+const COUNTED = 1000; // up to so many versions, bytes stored are counted without being asked for: it reads all lists
 
+const columnsScreen = () => import('/static/columns.js'); // late: the first rows do not wait for it
 const questionOf = (asked) => ({ where: asked.get('where') || '', all: asked.get('all') || '', sort: asked.get('sort') || '' });
 const columnsOf = (asked) => asked.get('cols') || 'auto';
 export const firstPage = (asked) => '/r/versions' + query({ ...questionOf(asked), columns: columnsOf(asked), limit: FIRST });
@@ -55,7 +57,7 @@ export function Versions({ place }) {
   const found = useRows(question, columnsOf(asked));
   const { rows, columns } = found;
   const box = useRef(), [view, look] = useState({ top: 0, height: 800 }), [active, move] = useState(0);
-  const [ticked, tick] = useState([]), [waiting, wait] = useState([]), [picking, pick] = useState(false);
+  const [ticked, tick] = useState([]), [waiting, wait] = useState([]), [picking, pick] = useState(null), [summing, sum] = useState(null);
   const names = useNames(), wide = useWidth(), [fresh, mark] = useState(new Set());
   const atTop = () => !box.current || box.current.scrollTop < 8;
   const show = (more) => {
@@ -106,13 +108,17 @@ export function Versions({ place }) {
     Enter: (e) => (e.target.closest('a,button') || !rows[active] ? false : go(versionLink(rows[active].version))),
     x: () => rows[active] && toggle(rows[active].version), d: differ, c: compare, '/': () => document.getElementById('where')?.focus(),
   });
-  const shown = columns?.slice(0, wide < 760 ? 1 : wide < 1100 ? 2 : 8) || [], roomy = wide >= 760, ample = wide >= 1100;
-  const columnCount = 3 + (roomy ? 2 : 0) + shown.length + (ample ? 1 : 0);
+  const roomy = wide >= 760, ample = wide >= 1100, chosen = columnsOf(asked);
+  const shown = columns?.slice(0, wide < 760 ? 1 : wide < 1100 ? 2 : chosen === 'auto' ? 8 : 40) || [];
+  const count = asked.get('stored') || (rows.length && rows[0].number <= COUNTED ? '1' : '0');
+  const stored = useStored(ample && !RECORDED && count === '1' && rows.length > 0), signed = ample && rows.some((row) => row.signatures > 0);
+  const columnCount = 3 + (roomy ? 2 : 0) + shown.length + (ample ? 1 : 0) + (stored ? 1 : 0) + (signed ? 1 : 0);
   return html`<div class="versions">
     <div class="toolbar">
       ${RECORDED ? html`<${Chosen}/>` : html`<${Where} text=${question.where} error=${found.error} all=${question.all}/>`}
       <label class="check"><input type="checkbox" checked=${question.all === '1'} onChange=${(e) => ask({ all: e.target.checked ? '1' : null })}/> All branches</label>
-      <button onClick=${() => pick(true)}>Columns</button>
+      ${!RECORDED && html`<label class="check"><input type="checkbox" checked=${chosen === 'differing'} onChange=${(e) => ask({ cols: e.target.checked ? 'differing' : null })}/> Only what differs</label>`}
+      <button onClick=${() => columnsScreen().then((found) => pick(() => found.Picker))}>Columns</button>${!RECORDED && html`<button onClick=${() => columnsScreen().then((found) => sum(() => found.Summary))}>Values</button>`}
       <span class="ticked" aria-live="polite">${ticked.length > 0 && html`${ticked.length} ticked
         <button disabled=${ticked.length !== 2} onClick=${differ}>Diff</button>
         ${!RECORDED && html`<button disabled=${ticked.length < 2} onClick=${compare}>Compare</button>`}
@@ -128,25 +134,34 @@ export function Versions({ place }) {
       : html`<${Empty} title="No versions yet"><p>Save one with <code>mvc add . && mvc commit -m 'First version'</code>: it appears here at once.</p><//>`)}
     ${rows.length > 0 && html`<div class="rows" ref=${box} tabindex="0" role="region" aria-label="Versions, newest first"
       onScroll=${() => look({ top: box.current.scrollTop, height: box.current.clientHeight })}>
-      <table aria-rowcount=${found.next ? -1 : rows.length + 1}>
+      <table aria-rowcount=${found.next ? -1 : rows.length + 1} style=${shown.length > 8 ? { minWidth: `${720 + COLUMN * shown.length}px`, maxWidth: 'none' } : {}}>
         <colgroup><col class="c-tick"/><col class="c-version"/><col/>${roomy && html`<col class="c-age"/><col class="c-dots"/>`}
-          ${shown.map(() => html`<col class="c-value"/>`)}${ample && html`<col class="c-size"/>`}</colgroup>
+          ${shown.map(() => html`<col class="c-value"/>`)}${ample && html`<col class="c-size"/>`}${stored && html`<col class="c-size"/>`}${signed && html`<col class="c-size"/>`}</colgroup>
         <thead><tr aria-rowindex="1"><th scope="col"><span class="unseen">Tick</span></th><th scope="col">Version</th><th scope="col">Message</th>
           ${roomy && html`<th scope="col">Age</th><th scope="col">Changed</th>`}
           ${shown.map((key) => html`<${Head} name=${key} sort=${question.sort} values=${sparks[key]}/>`)}
-          ${ample && html`<th scope="col" class="num">Size</th>`}</tr></thead>
+          ${ample && html`<th scope="col" class="num">Size</th>`}${stored && html`<th scope="col" class="num" title="Bytes that this version brought, which none before it needed">Stored</th>`}${signed && html`<th scope="col">Signature</th>`}</tr></thead>
         <tbody>
           ${start > 0 && html`<tr aria-hidden="true"><td colspan=${columnCount} style=${{ height: `${start * ROW}px` }}></td></tr>`}
           ${rows.slice(start, stop).map((row, i) => html`<${Row} key=${row.version} row=${row} index=${start + i} active=${start + i === active}
             ticked=${ticked.includes(row.version)} toggle=${toggle} move=${move} columns=${shown} roomy=${roomy} ample=${ample} fresh=${fresh.has(row.version)}
-            refs=${names ? names[row.version] : row.refs}/>`)}
+            refs=${names ? names[row.version] : row.refs} stored=${stored} signed=${signed}/>`)}
           ${stop < rows.length && html`<tr aria-hidden="true"><td colspan=${columnCount} style=${{ height: `${(rows.length - stop) * ROW}px` }}></td></tr>`}
         </tbody></table></div>`}
-    ${picking && html`<${Picker} columns=${columns || []} onClose=${() => pick(false)}/>`}
+    ${picking && html`<${picking} columns=${columns || []} stored=${RECORDED ? null : count === '1'} onClose=${() => pick(null)}/>`}
+    ${summing && html`<${summing} columns=${columns || []} question=${question} sparks=${sparks} onClose=${() => sum(null)}/>`}
   </div>`;
 }
 
-function Row({ row, index, active, ticked, toggle, move, columns, roomy, ample, fresh, refs }) {
+// Bytes that each version brought, by id; null while they are not wanted or not counted yet.
+function useStored(wanted) {
+  const { data } = useData(wanted ? '/r/stored' : null, ['version']);
+  const [kept, keep] = useState(null); // while they are counted again, those of before
+  useEffect(() => { if (data) keep(data.versions); }, [data]);
+  return wanted ? kept : null;
+}
+
+function Row({ row, index, active, ticked, toggle, move, columns, roomy, ample, fresh, refs, stored, signed }) {
   const name = row.numbered ? `v${row.number}` : short(row.version);
   return html`<tr id="row-${index}" tabindex=${active ? 0 : -1} aria-rowindex=${index + 2} class="${active ? 'active' : ''} ${fresh ? 'fresh' : ''} ${row.pruned ? 'pruned' : ''}"
     onClick=${(e) => { move(index); if (!e.target.closest('a,input,button') && !getSelection().toString()) go(versionLink(row.version)); }}>
@@ -157,7 +172,7 @@ function Row({ row, index, active, ticked, toggle, move, columns, roomy, ample, 
     ${roomy && html`<td><${Age} time=${row.time}/></td><td><${Parts} changed=${row.changed}/></td>`}
     ${columns.map((key) => { const value = row.metrics[key] ?? row.hyperparameters[key];
       return html`<td class="num">${number(value)} <${Better} better=${row.better[key]}/></td>`; })}
-    ${ample && html`<td class="num">${size(row.bytes)}</td>`}</tr>`;
+    ${ample && html`<td class="num">${size(row.bytes)}</td>`}${stored && html`<td class="num">${size(stored[row.version]?.[0])}</td>`}${signed && html`<td>${row.signatures > 0 ? html`<span title="Whose it is, and whether it holds, is on the version's own screen">✎ signed</span>` : ''}</td>`}</tr>`;
 }
 
 function Head({ name, sort, values }) {
@@ -216,22 +231,4 @@ function Where({ text, error, all }) {
     ${wrong && html`<p id="where-wrong" class="wrong" role="alert"><code>${safe(wrong.expression.slice(0, wrong.start))}<mark>${safe(wrong.expression.slice(wrong.start, wrong.start + Math.max(1, wrong.length))) || ' '}</mark>${
       safe(wrong.expression.slice(wrong.start + Math.max(1, wrong.length)))}</code> ${safe(wrong.message)}${wrong.help && html` · ${safe(wrong.help)}`}</p>`}
   </div>`;
-}
-
-function Picker({ columns, onClose }) {
-  const [words, set] = useState(''), [found, got] = useState(null), [chosen, choose] = useState(columns);
-  useEffect(() => {
-    const timer = setTimeout(() => get('/r/keys' + query({ q: words, limit: 200 })).then(got, () => {}), words ? 150 : 0);
-    return () => clearTimeout(timer);
-  }, [words]);
-  const toggle = (key) => choose((old) => (old.includes(key) ? old.filter((one) => one !== key) : [...old, key]));
-  const keep = (event) => { event.preventDefault(); ask({ cols: chosen.join(',') || null }); onClose(); };
-  return html`<${Dialog} title="Columns" onClose=${onClose}><form onSubmit=${keep}>
-    <input type="search" aria-label="Search metrics and hyperparameters" placeholder="Search metrics and hyperparameters" value=${words} onInput=${(e) => set(e.target.value)}/>
-    <div class="picks" tabindex="0" role="group" aria-label="Metrics and hyperparameters">
-      ${!found ? html`<${Waiting}/>` : found.keys.map((one) => html`<label class="check"><input type="checkbox" checked=${chosen.includes(one.key)} onChange=${() => toggle(one.key)}/>
-        <span class="key">${safe(one.key)}</span> <small>${one.kind} · ${plural(one.versions, 'version')}</small></label>`)}
-      ${found && found.total > found.keys.length && html`<p class="sub">${found.total - found.keys.length} more: search for them</p>`}</div>
-    <p class="buttons"><button type="button" class="quiet" onClick=${() => { ask({ cols: null }); onClose(); }}>As chosen by mvc</button>
-      <button class="main">Show ${plural(chosen.length, 'column')}</button></p></form><//>`;
 }
