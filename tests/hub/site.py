@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -19,20 +18,10 @@ from mvcd.team.auditlog import By
 from mvcd.team.host import TeamHost
 from mvcd.team.roles import Role, Scope
 from mvcd.team.root import Root
+from tests.support.httpanswer import Answer
 
 BY = By("operator", 1_700_000_000_000_000)
 SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 class Clock:
@@ -87,9 +76,7 @@ class HubSide:
         try:
             connection.request(method, path, data, sent)
             answer = connection.getresponse()
-            return Answer(
-                answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
-            )
+            return Answer.of(answer)
         finally:
             connection.close()
 

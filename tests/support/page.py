@@ -6,37 +6,28 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any, Self
+
+from tests.support.httpanswer import Answer
 
 ROOT = Path(__file__).parent.parent.parent
 START_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came back; header names in small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
 class Served:
     """A served repository. `let_in` opens the door; until then nobody has the cookie."""
 
-    def __init__(self, root: Path, *, port: int = 0, verb: Sequence[str] = ()) -> None:
-        """`verb`: another command than `mvc ui` that ends with a page, and prints other lines before."""
+    def __init__(
+        self, root: Path, *, port: int = 0, verb: Sequence[str] = (), runtime: Path | None = None
+    ) -> None:
+        """`verb`: another command than `mvc ui` that ends with a page, and prints other lines before.
+        `runtime`: where a daemon may be that it talks to."""
         environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}
         environment |= {
-            "MVC_RUNTIME_DIR": str(root / ".no-daemon"),
+            "MVC_RUNTIME_DIR": str(runtime or root / ".no-daemon"),
             "MVC_CONFIG": "",
             "DISPLAY": "",
         }
@@ -73,7 +64,7 @@ class Served:
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         connection, found = self.open(method, path, body, **headers)
-        answer = Answer(found.status, {k.lower(): v for k, v in found.getheaders()}, found.read())
+        answer = Answer.of(found)
         connection.close()
         return answer
 

@@ -287,7 +287,7 @@ _CLIENT: Table = {
         "web/test_assets": "assets",
         "web/test_contents": "contents differences releases",
         "web/test_events": "events",
-        "web/test_versions": "versions",
+        "web/test_values": "remembered",
     },
     "mvc.cli.manual": {"client/test_manual": "markdown page pages roff screen"},
     "mvc.cli.screens": {

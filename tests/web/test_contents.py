@@ -107,16 +107,6 @@ def test_files_come_in_pages(page: Served) -> None:
     assert page.get("/api/v1/r/files/v1?after=none").status == 404
 
 
-def test_tensors_of_a_version(page: Served) -> None:
-    found = page.api("/r/tensors/v2")["tensors"]
-    assert {one["label"] for one in found} == {f"layers.{i}.weight" for i in range(4)}
-    assert {(one["dtype"], *one["shape"], one["bytes"]) for one in found} == {("F32", 8, 4, 128)}
-    figures = page.api("/r/tensor/v2?label=layers.0.weight")["statistics"]
-    assert figures["nan"] == 0 and figures["std"] > 0
-    assert page.get("/api/v1/r/tensor/v2?label=none").status == 404
-    assert page.get("/api/v1/r/tensor/v2").status == 400
-
-
 def test_tensors_of_a_difference_come_line_by_line(page: Served, said: Callable[..., Any]) -> None:
     body = page.get("/api/v1/r/diff/v1/v5/tensors").body
     first, *rest, last = [json.loads(line) for line in body.splitlines()]
@@ -163,10 +153,7 @@ def test_operations_come_in_pages(page: Served) -> None:
     assert [route.path for route in releases.routes()] != []  # type: ignore[attr-defined]
 
 
-def test_an_absent_daemon_is_no_error(page: Served) -> None:
-    assert page.api("/r/daemon") == {
-        "schema_version": 1,
-        "running": False,
-        "workspaces": [],
-        "help": "mvc watch",
-    }
+def test_signatures_are_checked_when_asked(page: Served) -> None:
+    found = page.api("/r/signatures/v1")
+    assert (found["ok"], found["signatures"]) == (False, [])
+    assert page.get("/api/v1/r/signatures/v99").status == 404

@@ -1,18 +1,13 @@
-"""Pages of versions: cursors that outlive the server, conditions, columns; series; comparisons."""
+"""Pages of versions: cursors that outlive the server, conditions, columns."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from mvc import Repo
-from mvc.api.search import Point
-from mvc.web.versions import RecordedKeys, thinned
 from tests.support.commandline import write
 from tests.support.page import Served
 from tests.web.conftest import VERSIONS
@@ -84,52 +79,30 @@ def test_columns_limit_what_rows_carry(page: Served) -> None:
     ]
 
 
-def test_keys_are_found_by_words(page: Served) -> None:
-    found = page.api("/r/keys?q=VAL+los")
-    assert found["keys"] == [{"key": "val.loss", "kind": "metric", "versions": VERSIONS}]
-    assert {key["kind"] for key in page.api("/r/keys")["keys"]} == {"metric", "hyperparameter"}
-    assert len(page.api("/r/keys?limit=1")["keys"]) == 1
-
-
-def test_keys_are_counted_anew_after_a_change(own: Repo) -> None:
-    known = RecordedKeys()
-    assert known.of(own, all_refs=False) == {("metric", "val_acc"): 1}
-    write(Path(own.root), {"metrics.json": '{"val_acc": 0.6, "f1": 0.2}'})
-    own.commit("second")
-    assert known.of(own, all_refs=False) == {("metric", "val_acc"): 2, ("metric", "f1"): 1}
-
-
 def test_names_change_without_new_versions(own: Repo, serve: Callable[..., Served]) -> None:
     page = serve(Path(own.root)).let_in()
     own.tag("later")
     assert page.api("/r/names")["names"] == {own.head.version: ["HEAD -> main", "tag: later"]}
 
 
-def test_lines_have_a_point_a_version(page: Served) -> None:
-    (line,) = page.api("/r/series?metric=val.loss")["series"]
-    assert [point["number"] for point in line["points"]] == list(range(1, VERSIONS + 1))
-    assert page.get("/api/v1/r/series").status == 400
-    assert page.get("/api/v1/r/series?metric=none").status == 400
+def test_columns_may_be_those_that_differ(own: Repo, serve: Callable[..., Served]) -> None:
+    settings = "lr: {}\nname: net\nonly: {}\n"
+    for number in range(1, 4):
+        only = "here" if number == 2 else "\n"
+        write(
+            Path(own.root),
+            {
+                "metrics.json": json.dumps({"val_acc": number / 10, "fixed": 1}),
+                "params.yaml": settings.format(0.1 if number < 3 else 0.2, only),
+            },
+        )
+        own.add(".")
+        own.commit(f"run {number}")
+    page = serve(Path(own.root)).let_in()
+    got = page.api("/r/versions?columns=differing&where=fixed%3D1")
+    assert got["columns"] == ["val_acc", "lr", "only"]
+    assert got["versions"][0]["metrics"] == {"val_acc": 0.3}
 
 
-@pytest.mark.parametrize("count", [5, 100, 101, 5000])
-def test_a_thinned_line_keeps_its_peaks(count: int) -> None:
-    values = [0.0] * count
-    values[count // 3], values[count // 2] = 9.0, -9.0
-    points = [Point("", i, datetime.now(UTC), None, value) for i, value in enumerate(values)]
-    kept = thinned(points, 100)
-    assert len(kept) <= 102
-    assert {9.0, -9.0} <= {point.value for point in kept}
-    assert [point.number for point in kept] == sorted(point.number for point in kept)
-
-
-def test_versions_are_compared(page: Served) -> None:
-    found = page.api("/r/compare?v=v1&v=v7")
-    assert {column["key"] for column in found["columns"]} == {
-        "lr",
-        "note",
-        "val.accuracy",
-        "val.loss",
-    }
-    assert [version["number"] for version in found["versions"]] == [1, 7]
-    assert page.get("/api/v1/r/compare").status == 400
+def test_rows_say_how_often_they_are_signed(page: Served) -> None:
+    assert {row["signatures"] for row in page.api("/r/versions")["versions"]} == {0}

@@ -60,6 +60,8 @@ def difference(request: Request) -> Response:
     label, found, weights = _named(site, request, old, new)
     with site.measuring:
         moved = weights.distribution(found)
+        if found.comparable and found.kind in ("changed", "retyped"):
+            weights.measure([found])
         tensor = site.shapes.tensor(found)
     return answer({"label": label, **tensor, "distribution": _distribution(moved)})
 
