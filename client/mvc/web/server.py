@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 LIBRARIES = ("starlette", "uvicorn")
 _BACKLOG_CONNECTIONS = 128
+_FIRST_ROWS = 60
 _END_SECONDS = 5
 """How long answers that are under way have once the server ends."""
 
@@ -49,16 +50,15 @@ def serve(
     from mvc.web.door import Door
     from mvc.web.remembered import Remembered
     from mvc.web.site import Server, Site
-    from mvc.web.versions import Walks
+    from mvc.web.versions import Question, Walks, page_of
 
     listening = _bound(port)
-    with suppress(MvcError):  # what is wrong with the repository, the page will say
-        next(
-            repo.find(limit=1), None
-        )  # loads what the first page needs: 0.1 s that nobody waits for then
     door = Door(HOST, listening.getsockname()[1])
     server = Server(shapes)
     site = Site(repo, server, Walks(), Remembered())
+    with suppress(MvcError):  # what is wrong with the repository, the page will say
+        first = Question(None, False, None)
+        page_of(site, first, None, _FIRST_ROWS, "auto")  # so that nobody waits for what it loads
     config = uvicorn.Config(
         make_app(site, door),
         log_config=None,

@@ -149,11 +149,17 @@ def row_of(site: Site, version: Version, columns: Sequence[str] | None) -> Json:
 
 def versions(request: Request) -> Response:
     """A page of versions."""
-    site, asked = site_of(request), request.query_params
-    rows, following = site.walks.page(
-        site.repo, Question.of(request), asked.get("cursor"), limit_of(request, PAGE_ROWS)
-    )
-    said = asked.get("columns")
+    asked = request.query_params
+    limit = limit_of(request, PAGE_ROWS)
+    question = Question.of(request)
+    return page_of(site_of(request), question, asked.get("cursor"), limit, asked.get("columns"))
+
+
+def page_of(
+    site: Site, question: Question, cursor: str | None, limit: int, said: str | None
+) -> Response:
+    """The rows after a cursor. `said`: the keys of their columns, "auto", "differing", or None for all."""
+    rows, following = site.walks.page(site.repo, question, cursor, limit)
     choose = {"auto": chosen_columns, "differing": differing_columns}.get(said or "")
     named = None if said is None else tuple(filter(None, said.split(",")))
     columns = named if choose is None else choose(rows)

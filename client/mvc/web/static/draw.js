@@ -1,6 +1,8 @@
 // Lines with uPlot, in the colours of the page, and the same values as a table.
 import { useEffect, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { html, number } from '/static/parts.js';
+import { moves } from '/static/moves.js';
+import { coarser, reach, sufficient, thinned } from '/static/thinning.js';
 
 let loaded = null;
 
@@ -28,9 +30,12 @@ const DASHES = [[], [6, 4], [2, 3], [10, 4, 2, 4]];
 export const stroke = (i) => (i < 24 ? colour(NAMED[i % NAMED.length]) : `hsl(${(i * 47) % 360} 60% 50%)`);
 export const dash = (i) => DASHES[Math.floor(i / NAMED.length) % DASHES.length];
 
-// `curves`: [{name, points: [[x, y], ...]}]; x in seconds with `time`.
+const LINES = 20; // above so many, lines are thin and not dashed: a dash costs more than the line
+const COARSE = 8; // pixels of a stretch while the picture moves
+
+// `curves`: [{name, points: [[x, y], ...]}], x ascending, in seconds with `time`. Drawn is what a pixel can show of them.
 export function Chart({ curves, log, time, title, height = 320, sync }) {
-  const box = useRef(), made = useRef(), [turn, again] = useState(0);
+  const box = useRef(), made = useRef(), seen = useRef(null), [turn, again] = useState(0);
   useEffect(() => {
     const hear = () => again((n) => n + 1);
     const media = matchMedia('(prefers-color-scheme: dark)');
@@ -39,26 +44,59 @@ export function Chart({ curves, log, time, title, height = 320, sync }) {
     return () => { removeEventListener('themed', hear); media.removeEventListener('change', hear); };
   }, []);
   useEffect(() => {
-    let gone = false;
+    let gone = false, leave = () => {};
     const watch = new ResizeObserver(() => made.current?.setSize({ width: box.current.clientWidth, height }));
     uplot().then((uPlot) => {
       if (gone || !box.current) return;
-      const every = uPlot.join(curves.map((one) => [one.points.map((p) => p[0]), one.points.map((p) => p[1])]));
-      const ink = colour('--soft'), line = colour('--line');
-      const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: '12px system-ui' };
-      made.current = new uPlot({
-        width: box.current.clientWidth, height, pxAlign: 0,
-        cursor: { sync: sync ? { key: sync } : undefined, focus: { prox: 24 }, drag: { x: true, y: false } },
-        focus: { alpha: 0.25 }, legend: { show: false },
-        scales: { x: { time: !!time }, y: { distr: log ? 3 : 1 } },
-        axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => (v == null ? '' : number(v))) }],
-        series: [{}, ...curves.map((one, i) => ({ label: one.name, stroke: stroke(i), dash: dash(i), width: curves.length > 20 ? 1 : 1.8, spanGaps: true, points: { show: one.points.length < 60, size: 5 } }))],
-      }, every, box.current);
+      const packed = curves.map((one) => [Float64Array.from(one.points, (p) => p[0]), Float64Array.from(one.points, (p) => p[1])]);
+      const every = reach(packed), view = seen.current && seen.current[0] < every[1] && seen.current[1] > every[0] ? seen.current : every;
+      const width = box.current.clientWidth, plain = curves.length <= LINES;
+      let coarse = null;
+      const look = (low, high, moving) => {
+        const u = made.current, pixels = u.bbox.width / (moving ? COARSE : 1);
+        const from = moving && sufficient(packed, low, high, pixels) ? (coarse ||= coarser(packed)) : packed;
+        seen.current = low <= every[0] && high >= every[1] ? null : [low, high];
+        u.series.slice(1).forEach((one, i) => { one.dash = plain && !moving ? dash(i) : []; });
+        u.batch(() => { u.setData(thinned(from, low, high, pixels), false); u.setScale('x', { min: low, max: high }); });
+      };
+      made.current = new uPlot(options({ curves, log, time, height, width, sync, plain, look, every }), thinned(packed, ...view, width), box.current);
+      made.current.setScale('x', { min: view[0], max: view[1] });
+      leave = moves(made.current, look, every);
       watch.observe(box.current);
     });
-    return () => { gone = true; watch.disconnect(); made.current?.destroy(); made.current = null; };
+    return () => { gone = true; watch.disconnect(); leave(); made.current?.destroy(); made.current = null; };
   }, [curves, log, time, turn]);
-  return html`<div class="chart" ref=${box} role="img" aria-label="${title}: ${curves.length} lines; the table below has the same values"></div>`;
+  return html`<div class="chart" ref=${box} tabindex="0" role="img" aria-label="${title}: ${curves.length} lines; the table below has the same values. Arrow keys move, + and − zoom, 0 shows all."></div>`;
+}
+
+// One line through all values, for charts of many: uPlot's own also makes ready to fill, to clip and to show gaps.
+function through(u, index, from, to) {
+  const path = new Path2D(), xs = u.data[0], ys = u.data[index], { min, max } = u.scales.x, { left, width } = u.bbox, factor = width / (max - min);
+  const { min: low, max: high, distr } = u.scales.y, top = u.bbox.top, tall = u.bbox.height / (high - low);
+  for (let i = from; i <= to; i++) if (ys[i] != null) path.lineTo(left + (xs[i] - min) * factor, distr === 1 ? top + (high - ys[i]) * tall : u.valToPos(ys[i], 'y', true));
+  return { stroke: path, fill: null, clip: null, band: null, gaps: null, flags: 1 };
+}
+
+function options({ curves, log, time, height, width, sync, plain, look, every }) {
+  const ink = colour('--soft'), line = colour('--line');
+  const axis = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line }, font: '12px system-ui' };
+  const few = curves.every((one) => one.points.length < 60);
+  return {
+    width, height, pxAlign: 0,
+    cursor: {
+      sync: sync ? { key: sync } : undefined, focus: { prox: 24 }, drag: { x: true, y: false, setScale: false },
+      bind: { mousedown: (u, at, act) => (e) => { if (!e.shiftKey && !e.button) act(e); return null; }, dblclick: () => () => { look(...every); return null; } },
+    },
+    focus: { alpha: 0.25 }, legend: { show: false },
+    scales: { x: { time: !!time, auto: false }, y: { distr: log ? 3 : 1 } },
+    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => (v == null ? '' : number(v))) }],
+    series: [{}, ...curves.map((one, i) => ({ label: one.name, stroke: stroke(i), dash: plain ? dash(i) : [], width: plain ? 1.8 : 1, spanGaps: true, points: { show: few, size: 5 }, ...(plain ? {} : { paths: through }) }))],
+    hooks: { setSelect: [(u) => {
+      const { left, width: wide } = u.select;
+      if (wide > 2) look(u.posToVal(left, 'x'), u.posToVal(left + wide, 'x'));
+      u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    }] },
+  };
 }
 
 export function Key({ names }) {

@@ -5,7 +5,7 @@ import { Empty, Failed, Screen, Table, Waiting, html, number, plural, safe, shor
 import { Chart, Key, csvOf, picture, save, saveText } from '/static/draw.js';
 
 const AXES = [['version', 'Version'], ['time', 'Time'], ['step', 'Step']];
-const TWIN_ROWS = 200;
+const TWIN_ROWS = 200, POINTS = 4000, EVERY = 10 ** 8;
 
 // Exponential smoothing, as TensorBoard does it: corrected for its beginning.
 function smooth(points, weight) {
@@ -25,7 +25,7 @@ export default function Plots({ place }) {
   const known = (keys.data?.keys || []).map((one) => one.key);
   const chosen = asked.getAll('metric').length ? asked.getAll('metric') : known.slice(0, 2);
   const axis = asked.get('x') || 'version', log = asked.get('log') === '1', together = asked.get('together') === '1', weight = Number(asked.get('smooth') || 0);
-  const found = useData(chosen.length ? '/r/series' + query({ metric: chosen, rev: revs, steps: axis === 'step' ? 1 : null }) : null, ['version']);
+  const found = useData(chosen.length ? '/r/series' + query({ metric: chosen, rev: revs, steps: axis === 'step' ? 1 : null, limit: POINTS }) : null, ['version']);
   const [names, know] = useState([]), [words, find] = useState('');
   useEffect(() => { get('/r/names').then((got) => know([...new Set(Object.values(got.names).flat().filter((n) => !n.includes(': ')).map((n) => n.replace('HEAD -> ', '')))]), () => {}); }, []);
   const panels = useMemo(() => {
@@ -56,18 +56,25 @@ export default function Plots({ place }) {
       ${rest.slice(0, 24).map((key) => html`<button class="chip" aria-pressed="false" onClick=${() => toggle(key)}>${safe(key)}</button>`)}</div>
     ${found.error && html`<${Failed} error=${found.error} reload=${found.reload}/>`}
     ${!found.data && !found.error && html`<${Waiting}/>`}
-    <div class="charts ${panels.length > 1 ? 'several' : ''}">${panels.map(([title, curves]) => html`<${Panel} key=${title} title=${title} curves=${curves} axis=${axis} log=${log}/>`)}</div><//>`;
+    <div class="charts ${panels.length > 1 ? 'several' : ''}">${panels.map(([title, curves]) => html`<${Panel} key=${title} title=${title} curves=${curves} axis=${axis} log=${log} revs=${revs}/>`)}</div><//>`;
 }
 
-function Panel({ title, curves, axis, log }) {
+// All points, where the picture has the least and the greatest of each stretch alone.
+async function whole(curves, revs, axis) {
+  const found = await get('/r/series' + query({ metric: [...new Set(curves.map((one) => one.metric))], rev: revs, steps: axis === 'step' ? 1 : null, limit: EVERY }));
+  return found.series.flatMap((one) => one.points.map((p) => [`${safe(one.metric)} · ${safe(one.rev)}`, `v${p.number}`, p.version, p.step, p.value]));
+}
+
+function Panel({ title, curves, axis, log, revs }) {
   const box = useRef(), [open, show] = useState(false);
   const rows = curves.flatMap((one) => one.source.map((p) => [one.name, `v${p.number}`, short(p.version), p.step, p.value]));
   const file = title.replace(/[^\w.-]+/g, '_').slice(0, 60);
   const empty = curves.every((one) => !one.points.length);
   return html`<section class="panel" ref=${box}><header><h2>${title}</h2><span>
       <button class="quiet" onClick=${() => save(`${file}.png`, picture(box.current))}>PNG</button>
-      <button class="quiet" onClick=${() => saveText(`${file}.csv`, csvOf([['line', 'version', 'id', 'step', 'value'], ...rows]))}>CSV</button></span></header>
+      <button class="quiet" onClick=${() => whole(curves, revs, axis).then((all) => saveText(`${file}.csv`, csvOf([['line', 'version', 'id', 'step', 'value'], ...all])))}>CSV</button></span></header>
     ${empty ? html`<p class="sub">${log ? 'No value is above 0: a logarithmic axis has no place for others.' : 'No version records a step.'}</p>` : html`<${Chart} title=${title} curves=${curves} log=${log} time=${axis === 'time'} sync="plots"/>`}
+    ${!empty && html`<p class="hint">Drag to zoom; Shift and drag, or ← →, to move; double-click for all</p>`}
     ${curves.length > 1 && html`<${Key} names=${curves.map((one) => one.name)}/>`}
     <details open=${open} onToggle=${(e) => show(e.target.open)}><summary>${plural(rows.length, 'value')} as a table</summary>
       ${open && html`<${Table} label="Values of ${title}" heads=${['Line', 'Version', 'Id', 'Step', 'Value']} right=${[3, 4]} rows=${rows.slice(-TWIN_ROWS).reverse().map(([line, v, id, step, value]) => [line, html`<a href="/v/${id}">${v}</a>`, html`<span class="mono">${id}</span>`, step == null ? '' : number(step), number(value)])}/>
