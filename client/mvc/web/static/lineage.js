@@ -35,7 +35,7 @@ function Drawing({ data, rev, number }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Lineage as a drawing"><svg class="lineage" viewBox="0 0 ${WIDTH} ${height}" role="group" aria-label="${plural(data.parents.length, 'parent')}, this version, ${plural(data.children.length, 'child', 'children')}; the lists below say the same">
     ${parts.map((one, i) => { const from = places.get(one.since); return line({ ...from, y: from.y + 2 * i - parts.length }, { ...here, y: here.y + 2 * i - parts.length }, `part ${one.component}`); })}
     ${among(data.parents).map((one) => line(one, here, 'kin'))}${among(data.children).map((one) => line(here, one, 'kin'))}
-    ${[...places.values()].map((one) => html`<a href=${versionLink(one.version)} aria-label="v${one.number}"><rect class=${one.here ? 'here' : ''} x=${one.x} y=${one.y} width=${BOX} height="32" rx="6"/>
+    ${[...places.values()].map((one) => html`<a href=${versionLink(one.version)}><rect class=${one.here ? 'here' : ''} x=${one.x} y=${one.y} width=${BOX} height="32" rx="6"/>
       <text x=${one.x + 10} y=${one.y + 20}><tspan class="strong">v${one.number}</tspan> ${brief(safe((one.message || (one.here ? 'this one' : 'parts')).split('\n')[0]))}</text></a>`)}
   </svg></div>${hidden > 0 && html`<p class="sub">${plural(hidden, 'more child', 'more children')} in the list</p>`}`;
 }
