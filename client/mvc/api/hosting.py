@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mvcd.page")
 
-SHARES = {"events": 16, "raw": 8, "tensors": 2, "tensor": 2, "storage": 2, "keys": 2, "repos": 4}
+SHARES = {
+    "events": 16, "raw": 8, "tensors": 2, "tensor": 2, "storage": 2, "stored": 2, "freeable": 1,
+    "extents": 2, "series": 4, "keys": 2, "repos": 4,
+}  # fmt: skip
 """Most requests of one route by one caller at once."""
 CALLER_CALLS = 24
 MAX_CALLS = 256

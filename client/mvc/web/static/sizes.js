@@ -19,7 +19,7 @@ export function Freeable({ reload }) {
   if (error) return html`<section class="panel"><h2>What would be freed</h2><${Failed} error=${error} reload=${again}/></section>`;
   if (!data) return html`<section class="panel"><h2>What would be freed</h2><${Waiting} what="Looking for what nothing needs"/></section>`;
   const { gc, prune } = data;
-  return html`<section class="panel"><header><h2>What would be freed</h2>${prune.pruned?.length > 0 && html`<${Act} label="Prune" title="Prune ${plural(prune.pruned.length, 'version')}" confirm="Let go of their content" act=${() => post('/r/prune', {}).then(() => { again(); reload(); })}>
+  return html`<section class="panel"><header><h2>What would be freed</h2>${prune.pruned?.length > 0 && html`<${Act} label="Prune" title="Prune ${plural(prune.pruned.length, 'version')}" confirm="Let go of their content" action="prune" act=${() => post('/r/prune', {}).then(() => { again(); reload(); })}>
       <p>${plural(prune.pruned.length, 'version')} lose their content, ${size(prune.bytes_freed)}; their records stay. Until ${prune.until.slice(0, 16).replace('T', ' ')} undo takes it back; then <code>mvc gc</code> frees it.</p>
       <ul class="plain">${prune.pruned.slice(0, 12).map((one) => html`<li>v${one.number} ${firstLine(one.message)}</li>`)}${prune.pruned.length > 12 && html`<li class="sub">and ${prune.pruned.length - 12} more</li>`}</ul><//>`}</header>
     <dl class="facts"><dt><code>mvc gc</code></dt><dd>${gc.objects ? html`<b>${size(gc.bytes_freed)}</b> in ${plural(gc.objects, 'object')} that nothing reaches` : 'nothing: all that is here is needed'}</dd>
