@@ -71,8 +71,8 @@ def accessible(browser: Browser, axe: str) -> Callable[[], None]:
 
 def press(browser: Browser, text: str) -> None:
     """Presses the first button with this text; a screen may be drawn anew at any moment."""
-    found = "const b = [...document.querySelectorAll('button')].find((b) => b.innerText.trim() === arguments[0])"
-    wait(lambda: browser.script(f"{found}; b?.click(); return !!b", text))
+    find = "[...document.querySelectorAll('button')].find((x) => x.innerText.trim() === arguments[0])"
+    wait(lambda: browser.script(f"const found = {find}; found?.click(); return !!found", text))
 
 
 def test_how_far_the_values_of_columns_reach(
