@@ -65,5 +65,6 @@ Values, tables and text:
     columns     what stands in a column
     environment  packages that a requirements or lock file asks for
     notebook    the source of a notebook
+    modelnotes  what a README says of a model
     textdiff    text line by line
 """

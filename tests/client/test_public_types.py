@@ -70,6 +70,7 @@ SHARED: dict[type, str] = {
     card.CardFile: CONTENT,
     card.DataKind: CONTENT,
     card.DataTable: CONTENT,
+    card.ModelNotes: CONTENT,
     ModuleSummary: CONTENT,
     card.NetworkSummary: CONTENT,
     card.WeightFile: CONTENT,

@@ -14,6 +14,7 @@ from mvc.api.stages import StageRecord
 from mvc.api.versions import ComponentRoot, Version
 from mvcd import __version__
 from mvcd.inspect.checkpoints import leading
+from mvcd.inspect.modelnotes import ModelNotes
 from mvcd.objects.version import Component
 from mvcd.repo.contents.overlaps import SplitOverlaps
 from mvcd.repo.records.annotations import DESCRIPTION
@@ -25,6 +26,7 @@ __all__ = [
     "Catalogue",
     "DataKind",
     "DataTable",
+    "ModelNotes",
     "NetworkSummary",
     "SplitOverlaps",
     "WeightFile",
@@ -49,7 +51,8 @@ class Card:
     records by which it came to a stage or left it; `signatures` is None where nobody looked; `project` is the
     name of the workspace's directory; `shared` tells which files of its data two splits have;
     `background` are settings that only a library wrote down, as transformers does all its defaults. Of
-    components in `absent` no files are named: their lists are not here, pruned or never fetched.
+    components in `absent` no files are named: their lists are not here, pruned or never fetched. `notes` has
+    what people wrote: the licence, what it is for, the path of a picture in the version; "" for what is not said.
     """
 
     project: str
@@ -64,6 +67,7 @@ class Card:
     signatures: SignatureReport | None
     absent: tuple[Component, ...] = ()
     background: frozenset[str] = frozenset()
+    notes: ModelNotes = ModelNotes()
 
     @property
     def parameters(self) -> Mapping[str, int]:
@@ -134,6 +138,10 @@ def _facts(card: Card) -> Iterator[tuple[Cell, Cell]]:
     yield "time", f"{version.time:%Y-%m-%d %H:%M:%S %z}"
     yield "parameters", _parameters(card.parameters) or "unknown"
     yield "size", f"{_size(version.size)} in {_plural(version.files, 'file')}"
+    if card.notes.license:
+        yield "license", card.notes.license
+    if card.notes.intended_use:
+        yield "intended use", card.notes.intended_use
 
 
 def _parts(version: Version) -> PageTable:

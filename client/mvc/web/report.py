@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mvc.api.durable import make_directories, settle, sync_directories, sync_files, workplace
-from mvc.api.errors import Failure, __version__
+from mvc.api.errors import Failure, MvcError, __version__
 from mvc.api.repo import Repo
 from mvc.api.versions import Version
 from mvc.web.answers import Answers, pieces_of
@@ -32,6 +33,14 @@ _COLUMNS_ROWS = 60
 _SHARED_BYTES = 1024
 """From this size on, what several versions have alike is a file of its own."""
 _NAME_DIGITS = 20
+_PICTURES = {
+    "png": rb"\x89PNG\r\n\x1a\n",
+    "jpg": rb"\xff\xd8\xff",
+    "gif": rb"GIF8[79]a",
+    "webp": rb"RIFF....WEBP",
+}
+"""How pictures begin, by the end of their name. A server tells browsers the kind by that end, whatever the bytes
+are: nothing of a repository may come to be a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,16 @@ class _Files:
             self.script(name, document)
         return name
 
+    def picture(self, content: bytes) -> str | None:
+        """The path of a picture, which has a name of our own; None for what is none."""
+        end = next((end for end, begins in _PICTURES.items() if re.match(begins, content, re.DOTALL)), None)
+        if end is None:
+            return None
+        path = f"pictures/{sha256(content).hexdigest()[:_NAME_DIGITS]}.{end}"
+        if path not in self.sizes:
+            self.put(path, content)
+        return path
+
     def write_manifest(self) -> None:
         about = {"schema_version": 1, "kind": "report", "mvc": __version__}
         text = json.dumps({**about, "files": sorted(self.sizes)}, indent=1)
@@ -226,7 +245,7 @@ class _Record:
                 "/repos": self._repos(),
                 "/r/names": names,
                 "/r/stages": self._document("/r/stages"),
-                "/r/catalogue": self._document("/r/catalogue"),
+                "/r/catalogue": self._catalogue(),
                 "/r/storage": self._storage(),
                 "/r/ops": {**self._document(f"/r/ops?limit={OPERATIONS_ROWS}"), "next": None},
             },
@@ -237,6 +256,22 @@ class _Record:
         about = {"versions": len(self._chosen.versions), "last": self._chosen.last}
         found["repos"][0]["report"] = {**about, "where": self._chosen.where}
         return found
+
+    def _catalogue(self) -> Json:
+        """With pictures beside it, as far as they are what their names say."""
+        found: Json = self._document("/r/catalogue")
+        for model in found["models"]:
+            if model["picture"] is not None:
+                model["picture_address"] = self._picture(model["picture"], model["version"])
+                if model["picture_address"] is None:
+                    model["picture"] = None
+        return found
+
+    def _picture(self, path: str, rev: str) -> str | None:
+        try:
+            return self._files.picture(self._site.repo.read(path, rev))
+        except MvcError:  # pruned, or never fetched
+            return None
 
     def _names(self) -> Json:
         found: Json = self._document("/r/names")

@@ -8,4 +8,5 @@ export      a version as a clean directory
 export_manifest  the file by which anybody can check it
 verify_deploy  that check
 card        what a model card says of a version
+cardnotes   what people wrote about it
 """

@@ -12,6 +12,7 @@ from typing import BinaryIO, TypeVar, cast
 from mvcd.ids import VersionId
 from mvcd.inspect.checkpoints import leading
 from mvcd.inspect.layers import Layer, layers_in, model_of
+from mvcd.inspect.modelnotes import ModelNotes
 from mvcd.inspect.shardsets import MAX_STATE_BYTES, ShardSet, by_member, problem_of, shard_sets
 from mvcd.inspect.table import Table
 from mvcd.inspect.tables import format_of, read_shards, read_table
@@ -33,6 +34,7 @@ from mvcd.repo.records.annotations import texts_of
 from mvcd.repo.records.refs import STAGES, TAGS, target_of
 from mvcd.repo.records.stages import StageRecord
 from mvcd.repo.records.versionentry import HistoryEntry
+from mvcd.repo.release.cardnotes import card_notes
 
 MAX_MODULES = 40
 """Rows of a network's table; past it the table goes less deep."""
@@ -119,7 +121,7 @@ class CardFacts:
     """`tables` were counted, and looked for what splits share, where that was asked for. `stages` has the
     records by which the version came to a stage or left it, newest first by stage. Of components in `absent` no
     files are named: their lists are not here, pruned or never fetched. `background`: settings that only a
-    library wrote down (compare/dumped.py).
+    library wrote down (compare/dumped.py). `notes` is what people wrote (cardnotes.py).
     """
 
     history: HistoryEntry
@@ -132,6 +134,7 @@ class CardFacts:
     stages: tuple[StageRecord, ...]
     absent: tuple[Component, ...] = ()
     background: frozenset[str] = frozenset()
+    notes: ModelNotes = ModelNotes()
 
 
 def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:
@@ -156,6 +159,7 @@ def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[Car
             else SplitOverlaps(),
             stages=tuple(steps.get(id, ())),
             absent=tuple(c for c in Component if c in here.absent),
+            notes=card_notes(core, version, texts),
             background=background(core, Side(id, version, core.fetch), version.hyperparameters),
         )
 

@@ -20,14 +20,23 @@ from mvc.cli.screens import stages
 
 if TYPE_CHECKING:
     from mvc.api.card import Card, Catalogue
+    from mvc.api.results import Value
     from mvc.cli.face import Face
 
 _MAX_METRICS = 3
+_MAX_LEADING = 6
 
 
 def document(card: Card) -> dict[str, Any]:
+    from mvc.api.card import model_name  # late: start-up
+
     return {
         "project": card.project,
+        "model": model_name(card),
+        "license": card.notes.license or None,
+        "intended_use": card.notes.intended_use or None,
+        "picture": card.notes.picture or None,
+        "leading_metrics": [key for key, _ in leading_metrics(card)[:_MAX_LEADING]],
         **documents.version(card.version),
         "components": {
             name.value: {"digest": root.digest, "files": root.files, "bytes": root.size}
@@ -113,10 +122,7 @@ def _table(catalogue: Catalogue, count: int, *, way: bool) -> list[str]:
     rows = [[click.style(cell, bold=True) for cell in title]]
     for card in catalogue.cards:
         version = card.version
-        ordered = ranked(without_copies(version.metrics))
-        judged = [key for key in ordered if has_direction(key) and short_name(key) == key]
-        keys = [*held_out_first(judged), *(key for key in ordered if key not in judged)]
-        found = [(key, version.metrics[key]) for key in keys if not is_axis(key)][:count]
+        found = leading_metrics(card)[:count]
         rows.append(
             [
                 click.style(text.safe(model_name(card)), fg="magenta", bold=True),
@@ -129,6 +135,15 @@ def _table(catalogue: Catalogue, count: int, *, way: bool) -> list[str]:
             ]
         )
     return text.table(rows if way else [row[:-1] for row in rows], right=(4,))
+
+
+def leading_metrics(card: Card) -> list[tuple[str, Value]]:
+    """The metrics that say most first: held-out ones with a direction."""
+    metrics = card.version.metrics
+    ordered = ranked(without_copies(metrics))
+    judged = [key for key in ordered if has_direction(key) and short_name(key) == key]
+    keys = [*held_out_first(judged), *(key for key in ordered if key not in judged)]
+    return [(key, metrics[key]) for key in keys if not is_axis(key)]
 
 
 def put(face: Face, page: str, output: str | None) -> None:

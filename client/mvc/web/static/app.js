@@ -5,10 +5,10 @@ import { RECORDED, ROOT, rootOf } from '/static/source.js';
 import { Dialog, Empty, Failed, Waiting, allowed, html, safe, useKeys } from '/static/parts.js';
 import { Versions, firstPage } from '/static/versions.js';
 
-const SCREENS = [['', 'Versions'], ['plots', 'Plots'], ['stages', 'Stages'], ['storage', 'Storage'], ['ops', 'Operations'], ['daemon', 'Daemon']];
+const SCREENS = [['', 'Versions'], ['models', 'Models'], ['plots', 'Plots'], ['stages', 'Stages'], ['storage', 'Storage'], ['ops', 'Operations'], ['daemon', 'Daemon']];
 const LATE = {
   v: () => import('/static/version.js'), diff: () => import('/static/diff.js'), plots: () => import('/static/plots.js'), compare: () => import('/static/compare.js'),
-  stages: () => import('/static/stages.js'), storage: () => import('/static/storage.js'), ops: () => import('/static/ops.js'), daemon: () => import('/static/daemon.js'),
+  models: () => import('/static/models.js'), stages: () => import('/static/stages.js'), storage: () => import('/static/storage.js'), ops: () => import('/static/ops.js'), daemon: () => import('/static/daemon.js'),
 };
 const shownIn = () => SCREENS.filter(([path]) => !(RECORDED || allowed.team) || path !== 'daemon');
 

@@ -123,7 +123,7 @@ export function Failed({ error, reload }) {
     <strong>${safe(error.message)}</strong>
     ${said.cause && html`<p>${safe(said.cause)}</p>`}
     ${said.help && html`<p>What helps: <code>${safe(said.help)}</code></p>`}
-    ${reload && html`<button onClick=${reload}>Try again</button>`}
+    ${reload && !RECORDED && html`<button onClick=${reload}>Try again</button>`}
   </div>`;
 }
 
