@@ -1,8 +1,8 @@
-"""What a README says of a model, in the form that the Hugging Face Hub gave model cards: a head of YAML between two
-lines of dashes, then Markdown (huggingface.co/docs/hub/model-cards).
+"""What a README says of a model, in the form that the Hugging Face Hub gave model cards: a head of YAML between
+two lines of dashes, then Markdown (huggingface.co/docs/hub/model-cards).
 
-Of the head one reads lines `KEY: VALUE` alone; of the text the first paragraph under a heading such as "Intended
-use", and the first picture.
+Of the head one reads lines `KEY: VALUE` alone; of the text the first paragraph under a heading such as
+"Intended use", and the first picture.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ _HEAD = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^---[ \t]*\r?$", re.DOTALL | re
 _FIELD = re.compile(r"^([a-z_]+):[ \t]*(\S.*?)[ \t]*\r?$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.*?)[ \t#]*$", re.MULTILINE)
-_USE = re.compile(r"(?:\d+\.?\s*)?(?:intended (?:use|uses|usage)\b.*|direct use|uses?)", re.IGNORECASE)
+_USE = re.compile(
+    r"(?:\d+\.?\s*)?(?:intended (?:use|uses|usage)\b.*|direct use|uses?)", re.IGNORECASE
+)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(\s*<?([^)\s>]+)")
 _LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 _EMPHASIS = re.compile(r"[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
@@ -31,6 +33,9 @@ class ModelNotes:
     license: str = ""
     intended_use: str = ""
     picture: str = ""
+
+
+NO_NOTES = ModelNotes()
 
 
 def model_notes(text: str) -> ModelNotes:

@@ -14,7 +14,7 @@ from mvc.api.stages import StageRecord
 from mvc.api.versions import ComponentRoot, Version
 from mvcd import __version__
 from mvcd.inspect.checkpoints import leading
-from mvcd.inspect.modelnotes import ModelNotes
+from mvcd.inspect.modelnotes import NO_NOTES, ModelNotes
 from mvcd.objects.version import Component
 from mvcd.repo.contents.overlaps import SplitOverlaps
 from mvcd.repo.records.annotations import DESCRIPTION
@@ -52,7 +52,8 @@ class Card:
     name of the workspace's directory; `shared` tells which files of its data two splits have;
     `background` are settings that only a library wrote down, as transformers does all its defaults. Of
     components in `absent` no files are named: their lists are not here, pruned or never fetched. `notes` has
-    what people wrote: the licence, what it is for, the path of a picture in the version; "" for what is not said.
+    what people wrote: the licence, what it is for, the path of a picture in the version; "" for what nobody
+    said.
     """
 
     project: str
@@ -67,7 +68,7 @@ class Card:
     signatures: SignatureReport | None
     absent: tuple[Component, ...] = ()
     background: frozenset[str] = frozenset()
-    notes: ModelNotes = ModelNotes()
+    notes: ModelNotes = NO_NOTES
 
     @property
     def parameters(self) -> Mapping[str, int]:

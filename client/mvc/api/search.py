@@ -19,6 +19,8 @@ __all__ = [
     "Comparison",
     "Extent",
     "ExtentPoint",
+    "Looked",
+    "Mention",
     "Point",
     "Series",
     "SinceParent",
@@ -159,6 +161,32 @@ class Turning:
     unknown: int
     later: int
     asked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """Something in a version that has what was looked for.
+
+    `kind`: "version" (its id or number), "message", "name", "annotation", "metric", "hyperparameter", "path",
+    "tensor", "content" (a file with these bytes). `what` is the text, name, key or path; files and tensors have
+    their component.
+    """
+
+    kind: str
+    what: str
+    component: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A version that was looked at, and what was `found` in it: mostly nothing."""
+
+    version: str
+    number: int
+    time: datetime
+    message: str
+    found: tuple[Mention, ...]
+    numbered: bool = True  # whether vN names it here
 
 
 @dataclass(frozen=True, slots=True)

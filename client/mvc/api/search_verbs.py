@@ -13,8 +13,18 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY
 
 if TYPE_CHECKING:
-    from mvc.api.search import Bisection, Blame, Comparison, Extent, Series, SinceParent, Turning
+    from mvc.api.search import (
+        Bisection,
+        Blame,
+        Comparison,
+        Extent,
+        Looked,
+        Series,
+        SinceParent,
+        Turning,
+    )
     from mvc.api.versions import Version
+    from mvcd.repo.history.mentions.looking import Looked as EngineLooked
 
 
 class SearchVerbs(Opened):
@@ -167,6 +177,51 @@ class SearchVerbs(Opened):
 
         found = extent.extents(self._core, keys, rev, where=where, all_refs=all_refs)
         return tuple(public(Extent, one) for one in found)
+
+    def mentions(
+        self,
+        text: str = "",
+        *,
+        size: int | None = None,
+        sha256: str | None = None,
+        after: str | None = None,
+    ) -> Iterator[Looked]:
+        """Looks through all versions, newest first, for what has all words of `text`; yields each version that
+        it looked at, so that a caller may stop, and go on later with `after`.
+
+        It looks at ids, messages, names, annotations, keys, paths, and tensors that recipes name; each key,
+        path and tensor is told once, at the newest version that has it. 64 hex digits are also a SHA-256,
+        among those that are remembered. With `size` instead of a text, it looks for files of so many bytes with
+        this digest: those of files of this size are computed, and remembered, where they are not known yet.
+
+        Raises UsageError for a digest that is none, Failure: kind "no-cursor".
+        """
+        from mvcd.repo.history.mentions import looking  # late: start-up
+        from mvcd.repo.history.mentions.sought import Sought
+
+        sought = Sought.of(text) if size is None else Sought.content(size, sha256)
+        if sought.nothing:
+            return iter(())
+        behind = None if after is None else VersionId.parse(after)
+        return self._looked(looking.look(self._core, sought, after=behind))
+
+    def _looked(self, versions: Iterable[EngineLooked]) -> Iterator[Looked]:
+        from mvc.api.public import moment  # late: start-up
+        from mvc.api.search import Looked, Mention
+        from mvcd.repo.core.numbers import Numbers
+
+        numbers = Numbers(self._core)
+        for one in versions:
+            version = one.version
+            found = (
+                Mention(m.kind.value, m.what, None if m.component is None else m.component.value)
+                for m in one.found
+            )
+            yield Looked(
+                version.id.hex(), version.generation,
+                moment(version.time_us, version.utc_offset_minutes), version.message, tuple(found),
+                numbers.names(version.id, version.generation),
+            )  # fmt: skip
 
     # ---------------------------------------------------------------- bisect
 

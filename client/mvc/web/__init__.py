@@ -25,6 +25,7 @@ The same for both:
     differences    routes about two versions; tensors are measured while the answer is sent
     releases    routes about stages, the catalogue, operations
     care        routes about bytes: what takes how many, and what would free some
+    finding     routes that look for something in all of history
     actions     routes that change something
     events      operations as they happen, as server-sent events
     assets      the files of the page itself

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -85,8 +84,3 @@ async def _read(response: StreamingResponse) -> bytes:
         async for piece in response.body_iterator
     ]
     return b"".join(pieces)
-
-
-def pieces_of(rows: list[Any], size: int) -> Iterator[list[Any]]:
-    """The rows, `size` at a time."""
-    return (rows[start : start + size] for start in range(0, len(rows), size))

@@ -21,6 +21,7 @@ from mvc.web import (
     differences,
     events,
     failures,
+    finding,
     releases,
     tensors,
     values,
@@ -35,7 +36,7 @@ from mvc.web.site import Json, Site, answer, body_of, put_site, site_of
 def repository_routes() -> list[BaseRoute]:
     """The routes of one repository, whoever serves it."""
     modules = (
-        versions, values, contents, tensors, differences, releases, care, actions, events,
+        versions, values, contents, tensors, differences, releases, care, finding, actions, events,
     )  # fmt: skip
     return [route for module in modules for route in module.routes()]
 

@@ -81,7 +81,19 @@ async def index(request: Request) -> Response:
     return _send(request, request.app.state.assets[INDEX])
 
 
-SCREENS = ("", "v", "diff", "compare", "models", "plots", "stages", "storage", "daemon", "ops")
+SCREENS = (
+    "",
+    "v",
+    "diff",
+    "compare",
+    "models",
+    "plots",
+    "stages",
+    "storage",
+    "daemon",
+    "ops",
+    "search",
+)
 """First parts of the addresses that are screens of the page."""
 
 

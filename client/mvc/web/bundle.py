@@ -1,14 +1,15 @@
-"""The page's modules as one classic script, which a browser runs from a file too: it loads no modules from there.
+"""The page's modules as one classic script: from a file, browsers load no modules.
 
 The modules are written in a narrow form, which the test of this module holds them to: imports of names from
-'/static/...' at the beginning of a line, `export` before a declaration, a list in braces, or `default function`,
-and import('/static/...') for what is loaded late. Whatever else says import or export is refused.
+'/static/...' at the beginning of a line, `export` before a declaration, a list in braces, or `default
+function`, and import('/static/...') for what is loaded late. Whatever else says import or export is refused.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 _IMPORT = re.compile(r"^import \{([^}]*)\} from '/static/([^']+)';$", re.MULTILINE)
 _LATE = re.compile(r"\bimport\('/static/([^']+)'\)")
@@ -23,11 +24,11 @@ Texts = Mapping[str, str]
 """Modules by their paths below /static/."""
 
 
-def bundle(texts: Texts, entry: str, instead: Texts = {}) -> str:
+def bundle(texts: Texts, entry: str, instead: Texts = MappingProxyType({})) -> str:
     """One script of `entry` and all that it imports, each module once, those that it needs before it.
 
-    `instead` names modules that stand in for others. Raises ValueError for a module in another form, one that is
-    not there, and for a circle of imports.
+    `instead` names modules that stand in for others. Raises ValueError for a module in another form, one that
+    is not there, and for a circle of imports.
     """
     order: list[str] = []
     under_way: list[str] = []

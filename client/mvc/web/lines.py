@@ -1,4 +1,4 @@
-"""Metrics over versions, in a form that takes little room: a point is the place of its version, a step, a value."""
+"""Metrics over versions in little room: a point is the place of its version, a step, a value."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ _MAX_POINTS = 2_000
 def lines(
     site: Site, metrics: Iterable[str], names: Sequence[str], places: Mapping[str, int]
 ) -> Iterator[tuple[str, Json]]:
-    """Each metric with its `lines` over versions and its `steps`, by name; of the versions in `places` alone."""
+    """Each metric with its `lines` over versions and its `steps`, by name; of versions in `places` alone."""
     asked = list(metrics)
-    along = _by_metric(site, _series(site, asked, ("HEAD", *names[:MAX_LINES]), steps=False), places)
+    along = _by_metric(
+        site, _series(site, asked, ("HEAD", *names[:MAX_LINES]), steps=False), places
+    )
     steps = _by_metric(site, _series(site, asked, ("HEAD",), steps=True), places)
     for metric in sorted(along.keys() | steps.keys()):
         yield metric, {"lines": along.get(metric, {}), "steps": steps.get(metric, {})}
@@ -45,6 +47,7 @@ def _by_metric(site: Site, found: Iterable[Series], places: Mapping[str, int]) -
         here = [point for point in one.points if point.version in places]
         (document,) = site.shapes.series((replace(one, points=thinned(here, _MAX_POINTS)),))
         kept.setdefault(one.metric, {})[one.rev] = [
-            [places[point["version"]], point["step"], point["value"]] for point in document["points"]
+            [places[point["version"]], point["step"], point["value"]]
+            for point in document["points"]
         ]
     return kept

@@ -15,13 +15,13 @@ from mvc.api.durable import make_directories, settle, sync_directories, sync_fil
 from mvc.api.errors import Failure, MvcError, __version__
 from mvc.api.repo import Repo
 from mvc.api.versions import Version
-from mvc.web.answers import Answers, pieces_of
+from mvc.web.answers import Answers
 from mvc.web.assets import page_files
 from mvc.web.bundle import bundle
 from mvc.web.lines import lines
 from mvc.web.remembered import Remembered
-from mvc.web.site import Json, Server, Shapes, Site
-from mvc.web.versions import Walks, chosen_columns, row_of
+from mvc.web.site import MAX_LIMIT_ROWS, Json, Server, Shapes, Site
+from mvc.web.versions import Walks
 
 MANIFEST = "mvc-report.json"
 """By this file a directory is known as a report, which another one may replace."""
@@ -39,8 +39,8 @@ _PICTURES = {
     "gif": rb"GIF8[79]a",
     "webp": rb"RIFF....WEBP",
 }
-"""How pictures begin, by the end of their name. A server tells browsers the kind by that end, whatever the bytes
-are: nothing of a repository may come to be a page."""
+"""How pictures begin, by the end of their name, by which servers tell browsers the kind: nothing of a
+repository may come to be a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,9 @@ def write_report(
         files.write_manifest()
         files.make_durable()
         settle(place, target, beside, replaces=replaces)
-    return Report(target, len(chosen.versions), len(files.sizes), sum(files.sizes.values()), chosen.partly)
+    return Report(
+        target, len(chosen.versions), len(files.sizes), sum(files.sizes.values()), chosen.partly
+    )
 
 
 # -------------------------------------------------------------------- where to
@@ -97,7 +99,10 @@ def _judge(target: str) -> bool:
     foreign = _foreign(target)
     if foreign is not None:
         raise Failure(
-            f"{target} is not empty", kind="not-empty", cause=foreign, help="mvc ui --export NEW-DIR"
+            f"{target} is not empty",
+            kind="not-empty",
+            cause=foreign,
+            help="mvc ui --export NEW-DIR",
         )
     return True
 
@@ -134,7 +139,9 @@ class _Files:
 
     def script(self, name: str, document: object) -> None:
         """A script that hands the page a document: plain ASCII, with no tag in it."""
-        self.put(f"data/{name}.js", b"mvcReport('%s', '%s');\n" % (name.encode(), literal(document)))
+        self.put(
+            f"data/{name}.js", b"mvcReport('%s', '%s');\n" % (name.encode(), literal(document))
+        )
 
     def shared(self, document: object) -> str:
         """The name of a script that all versions with an equal document name."""
@@ -145,7 +152,9 @@ class _Files:
 
     def picture(self, content: bytes) -> str | None:
         """The path of a picture, which has a name of our own; None for what is none."""
-        end = next((end for end, begins in _PICTURES.items() if re.match(begins, content, re.DOTALL)), None)
+        end = next(
+            (end for end, begins in _PICTURES.items() if re.match(begins, content, re.DOTALL)), None
+        )
         if end is None:
             return None
         path = f"pictures/{sha256(content).hexdigest()[:_NAME_DIGITS]}.{end}"
@@ -178,7 +187,11 @@ def _write_page(files: _Files) -> None:
     files.put("index.html", found["report/index.html"].content)
     files.put("page/page.js", whole.replace("/static/", "page/").encode())
     for path, asset in found.items():
-        if path in ("style.css", "icon.svg") or path.startswith("vendor/uPlot") or path.endswith(".txt"):
+        if (
+            path in ("style.css", "icon.svg")
+            or path.startswith("vendor/uPlot")
+            or path.endswith(".txt")
+        ):
             files.put(f"page/{path}", asset.content)
 
 
@@ -235,9 +248,7 @@ class _Record:
             ],
             "partly": self._chosen.partly,
             "names": _resolvable(names),
-            "columns": chosen_columns(
-                [v for v in versions if v.id in self._chosen.here][:_COLUMNS_ROWS]
-            ),
+            "columns": self._document(f"/r/versions?columns=auto&limit={_COLUMNS_ROWS}")["columns"],
             "rows": list(self._rows()),
             "keys": self._keys(),
             "series": dict(self._series(names)),
@@ -286,15 +297,23 @@ class _Record:
 
     def _rows(self) -> Iterator[str]:
         """The names of the scripts that have the rows."""
-        rows: list[Any] = [row_of(self._site, v, None) for v in self._chosen.versions]
-        for at, some in enumerate(pieces_of(rows, _ROWS)):
-            self._files.script(f"rows-{at}", some)
+        left, cursor, rows = set(self._places), "", list[Json]()
+        while left and cursor is not None:
+            page = self._document(f"/r/versions?all=1&limit={MAX_LIMIT_ROWS}{cursor}")
+            rows += [row for row in page["versions"] if row["version"] in left]
+            left -= {row["version"] for row in page["versions"]}
+            cursor = None if page["next"] is None else f"&cursor={page['next']}"
+        for at, start in enumerate(range(0, len(rows), _ROWS)):
+            self._files.script(f"rows-{at}", rows[start : start + _ROWS])
             yield f"rows-{at}"
 
     def _keys(self) -> list[Json]:
         counts: dict[tuple[str, str], int] = {}
         for version in self._chosen.versions:
-            for kind, values in (("metric", version.metrics), ("hyperparameter", version.hyperparameters)):
+            for kind, values in (
+                ("metric", version.metrics),
+                ("hyperparameter", version.hyperparameters),
+            ):
                 for key in values:
                     counts[kind, key] = counts.get((kind, key), 0) + 1
         every = self._document(f"/r/keys?all=1&limit={1 << 20}")["keys"]
@@ -309,7 +328,9 @@ class _Record:
         metrics = {key for version in self._chosen.versions for key in version.metrics}
         branches = {n.removeprefix("HEAD -> ") for found in names["names"].values() for n in found}
         plain = sorted(name for name in branches if ": " not in name and name != "HEAD")
-        for at, (metric, found) in enumerate(lines(self._site, sorted(metrics), plain, self._places)):
+        for at, (metric, found) in enumerate(
+            lines(self._site, sorted(metrics), plain, self._places)
+        ):
             self._files.script(f"m-{at}", found)
             yield metric, f"m-{at}"
 
@@ -359,4 +380,3 @@ def _resolvable(names: Json) -> dict[str, str]:
         for name in every
     }
     return found | {"HEAD": names["head"]["version"]}
-

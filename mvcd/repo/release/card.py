@@ -12,7 +12,7 @@ from typing import BinaryIO, TypeVar, cast
 from mvcd.ids import VersionId
 from mvcd.inspect.checkpoints import leading
 from mvcd.inspect.layers import Layer, layers_in, model_of
-from mvcd.inspect.modelnotes import ModelNotes
+from mvcd.inspect.modelnotes import NO_NOTES, ModelNotes
 from mvcd.inspect.shardsets import MAX_STATE_BYTES, ShardSet, by_member, problem_of, shard_sets
 from mvcd.inspect.table import Table
 from mvcd.inspect.tables import format_of, read_shards, read_table
@@ -134,7 +134,7 @@ class CardFacts:
     stages: tuple[StageRecord, ...]
     absent: tuple[Component, ...] = ()
     background: frozenset[str] = frozenset()
-    notes: ModelNotes = ModelNotes()
+    notes: ModelNotes = NO_NOTES
 
 
 def facts(core: Core, ids: Sequence[VersionId], *, tables: bool) -> Iterator[CardFacts]:

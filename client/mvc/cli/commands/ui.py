@@ -97,7 +97,9 @@ def _export(
         made = write_report(face.repo, shapes(), directory, where=where, last=last, tensors=tensors)
     index = os.path.join(directory, "index.html")
     if made.directory.startswith(face.repo.root + os.sep):
-        face.warn(f"{directory} is in the workspace: if it is tracked, versions have the report too")
+        face.warn(
+            f"{directory} is in the workspace: if it is tracked, versions have the report too"
+        )
     face.answer(
         {
             "directory": made.directory,
@@ -111,7 +113,9 @@ def _export(
     )  # fmt: skip
     if made.size > _MAIL_BYTES:
         face.hint("That is much for a mail: --last N writes a smaller one.")
-    face.hint("Open it in a browser, pack its directory to pass it on, or put that on any web server.")
+    face.hint(
+        "Open it in a browser, pack its directory to pass it on, or put that on any web server."
+    )
 
 
 def show_page(face: Face, repo: Repo, *, port: int = 0, no_browser: bool = False) -> None:

@@ -5,12 +5,13 @@ import { RECORDED, ROOT, rootOf } from '/static/source.js';
 import { Dialog, Empty, Failed, Waiting, allowed, html, safe, useKeys } from '/static/parts.js';
 import { Versions, firstPage } from '/static/versions.js';
 
-const SCREENS = [['', 'Versions'], ['models', 'Models'], ['plots', 'Plots'], ['stages', 'Stages'], ['storage', 'Storage'], ['ops', 'Operations'], ['daemon', 'Daemon']];
+const SCREENS = [['', 'Versions'], ['models', 'Models'], ['plots', 'Plots'], ['stages', 'Stages'], ['storage', 'Storage'], ['ops', 'Operations'], ['daemon', 'Daemon'], ['search', 'Search']];
 const LATE = {
   v: () => import('/static/version.js'), diff: () => import('/static/diff.js'), plots: () => import('/static/plots.js'), compare: () => import('/static/compare.js'),
-  models: () => import('/static/models.js'), stages: () => import('/static/stages.js'), storage: () => import('/static/storage.js'), ops: () => import('/static/ops.js'), daemon: () => import('/static/daemon.js'),
+  models: () => import('/static/models.js'), stages: () => import('/static/stages.js'), storage: () => import('/static/storage.js'), ops: () => import('/static/ops.js'), daemon: () => import('/static/daemon.js'), search: () => import('/static/search.js'),
 };
-const shownIn = () => SCREENS.filter(([path]) => !(RECORDED || allowed.team) || path !== 'daemon');
+const LIVING = ['daemon', 'search']; // what a report has not
+const shownIn = () => SCREENS.filter(([path]) => !(allowed.team && path === 'daemon') && !(RECORDED && LIVING.includes(path)));
 
 function skip(event) {
   event.preventDefault(); // a fragment is an address in a report
@@ -37,7 +38,8 @@ function Frame({ repo, account }) {
   }, [name]);
   const where = place.at;
   useEffect(() => { document.querySelector('main')?.scrollTo(0, 0); }, [where]);
-  useKeys({ '?': () => tell(true), Escape: () => false });
+  const find = () => !RECORDED && name !== 'search' && go('/search');
+  useKeys({ '?': () => tell(true), s: find, '/': () => name !== '' && find(), Escape: () => false });
   return html`<a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <header class="top">${allowed.team && html`<a class="brand home" href=${`${location.origin}/`} title="All repositories"><img src="/static/icon.svg" alt="All repositories" width="22" height="22"/></a>`}
       <a class="brand" href="/" title=${safe(repo.root)}>${!allowed.team && html`<img src="/static/icon.svg" alt="" width="22" height="22"/>`} <b>${safe(repo.name)}</b></a>
@@ -64,7 +66,7 @@ function Theme() {
 }
 
 const HELP = [['j  k', 'next and previous version'], ['Enter', 'open the version'], ['x', 'tick it'], ['d', 'what it changed; with two ticked, their difference'],
-  ['c', 'compare what is ticked'], ['/', 'filter'], ['g  G', 'first and last row'], ['?', 'this list']];
+  ['c', 'compare what is ticked'], ['/', 'filter; on other screens, search'], ['s', 'search in all of history'], ['g  G', 'first and last row'], ['?', 'this list']];
 
 const Keys = ({ onClose }) => html`<${Dialog} title="Keys" onClose=${onClose}><dl class="keys">${HELP.map(([key, does]) => html`
   <dt>${key.split('  ').map((one) => html`<kbd>${one}</kbd> `)}</dt><dd>${does}</dd>`)}</dl><//>`;
