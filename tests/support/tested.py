@@ -112,6 +112,7 @@ _REPO: Table = {
     "mvcd.repo.release": {
         "repo/release/test_export": "export_manifest verify_deploy",
         "repo/release/test_stages": "gate holders promotion",
+        "web/test_catalogue": "cardnotes",
         "client/test_cards": "card",
     },
     "mvcd.repo.history": {
@@ -288,6 +289,7 @@ _CLIENT: Table = {
         "web/test_contents": "contents differences releases",
         "web/test_events": "events",
         "web/test_values": "remembered",
+        "web/test_report": "answers lines",
     },
     "mvc.cli.manual": {"client/test_manual": "markdown page pages roff screen"},
     "mvc.cli.screens": {

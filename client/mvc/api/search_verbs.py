@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from mvc.api.components import component_of
 from mvc.api.opened import Opened, Path
 from mvc.api.public import public
+from mvcd.errors import UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY
 
@@ -202,7 +203,10 @@ class SearchVerbs(Opened):
         sought = Sought.of(text) if size is None else Sought.content(size, sha256)
         if sought.nothing:
             return iter(())
-        behind = None if after is None else VersionId.parse(after)
+        try:
+            behind = None if after is None else VersionId.parse(after)
+        except ValueError:
+            raise UsageError(f"{after!r} is no id of a version") from None
         return self._looked(looking.look(self._core, sought, after=behind))
 
     def _looked(self, versions: Iterable[EngineLooked]) -> Iterator[Looked]:

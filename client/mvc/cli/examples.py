@@ -38,6 +38,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "ui": {
         "mvc ui": "in the browser, while it runs",
         "mvc ui --no-browser --port 8080": "through a tunnel of ssh",
+        "mvc ui --export report --last 50": "as files, to pass on",
     },
     "show": {"mvc show v12": "everything about version 12"},
     "blame": {"mvc blame lr": "which version last changed a setting"},

@@ -40,7 +40,7 @@ class Answers:
         body = bytes(response.body)
         if response.media_type != "application/json":
             return body.decode()
-        return self._cleaned(json.loads(body))
+        return cleaned(json.loads(body), self._root, self._name)
 
     def _ask(self, address: str) -> Response | None:
         path, _, query = address.partition("?")
@@ -63,19 +63,21 @@ class Answers:
                 return answered
         raise ValueError(f"no route answers {address}")
 
-    def _cleaned(self, value: Any, telling: bool = False) -> Any:
-        """Without the places of this machine: the workspace is called by its name, other directories not at
-        all."""
-        if isinstance(value, str):
-            text = value.replace(self._root, self._name)
-            return _USER.sub("", _PATH.sub("\u2026/", text)) if telling else text
-        if isinstance(value, list):
-            return [self._cleaned(one, telling) for one in value]
-        if isinstance(value, dict):
-            return {
-                key: self._cleaned(one, telling or key in _TELLING) for key, one in value.items()
-            }
-        return value
+
+def cleaned(value: Any, root: str, name: str, *, telling: bool = False) -> Any:
+    """A document without the places of this machine: the workspace at `root` is called by its name, other
+    directories not at all. `telling`: such stand in texts."""
+    if isinstance(value, str):
+        text = value.replace(root, name)
+        return _USER.sub("", _PATH.sub("\u2026/", text)) if telling else text
+    if isinstance(value, list):
+        return [cleaned(one, root, name, telling=telling) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: cleaned(one, root, name, telling=telling or key in _TELLING)
+            for key, one in value.items()
+        }
+    return value
 
 
 async def _read(response: StreamingResponse) -> bytes:

@@ -73,6 +73,7 @@ class _Looking:
 
     def __init__(self, core: Core, sought: Sought) -> None:
         self._core, self._sought = core, sought
+        self._fetch = core.store.get  # what a remote has would come version by version
         self._names = names_by_version(core)
         self._told = set[Mention]()
         self._keys = set[str]()
@@ -126,7 +127,7 @@ class _Looking:
         before = self._roots.get(component)
         if root == before:
             return
-        changed = list(diff_entries(before, root, self._core.fetch))
+        changed = list(diff_entries(before, root, self._fetch))
         self._roots[component] = root
         entries = [new for _, new in changed if new is not None]
         for old, new in changed:
@@ -146,7 +147,7 @@ class _Looking:
         if entry.recipe in self._recipes or entry.mode is Mode.SYMLINK or not self._sought.words:
             return
         self._recipes.add(entry.recipe)
-        data = self._core.fetch(entry.recipe)
+        data = self._fetch(entry.recipe)
         if not self._sought.in_bytes(data):
             return
         for tensor in Recipe.decode(data).tensors():
@@ -174,9 +175,8 @@ class _Looking:
         if wanted is None:
             self._same.update(dict.fromkeys(new, True))
             return
-        if (
-            self._sought.size is None
-        ):  # nothing is read for a digest alone: most files have another size
+        if self._sought.size is None or self._core.promised is not None:
+            # for a digest alone all files would be read, and where content is promised, fetched
             known = remembered(self._core.store, list(new), DigestAlgorithm.SHA256)
             self._same.update(
                 {recipe: known.get(recipe) == bytes.fromhex(wanted) for recipe in new}
