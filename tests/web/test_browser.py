@@ -23,7 +23,7 @@ pytestmark = pytest.mark.page
 SCREENS = [
     "/", "/v/v3", "/v/v5", "/diff/v1..v5", "/diff/v7", "/compare?v=v1&v=v3&v=v5", "/plots",
     "/plots?metric=val.loss&log=1&together=1", "/stages", "/storage", "/ops", "/daemon", "/v/nothing",
-    "/?where=val.loss%3E%3E1",
+    "/?where=val.loss%3E%3E1", "/models", "/search", "/search?q=layers",
 ]  # fmt: skip
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 

@@ -369,7 +369,6 @@ class _Record:
         if difference is not None:
             yield f"diff {parent}", {**difference, "measured": measured is not None}
             yield f"diff {parent}/tensors", measured
-            yield f"diff {parent}/markdown", ask(f"{pair}/markdown")
 
 
 def _resolvable(names: Json) -> dict[str, str]:

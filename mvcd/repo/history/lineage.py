@@ -7,14 +7,17 @@ history, and the names that hold it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from mvcd.errors import Failure, IntegrityError
 from mvcd.ids import Digest, VersionId
 from mvcd.objects.version import EMPTY, Component, Provenance, Version
 from mvcd.repo.core.core import Core
-from mvcd.repo.history.history import history, names_by_version
+from mvcd.repo.history.history import heads, names_by_version
 from mvcd.repo.history.runs import RunRecord, record_of
+from mvcd.repo.history.walk import ancestors
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def lineage(core: Core, rev: str = "HEAD") -> Lineage:
         names=tuple(names.get(id, ())),
         origins=tuple(_origins(core, id, version)),
         parents=tuple(_kin(core, p, names.get(p, ())) for p in version.parents),
-        children=tuple(_children(core, id)),
+        children=tuple(_children(core, id, version.generation, names)),
         parent_weights=tuple(
             dict.fromkeys(
                 root
@@ -87,11 +90,12 @@ def lineage(core: Core, rev: str = "HEAD") -> Lineage:
 def _origins(core: Core, id: VersionId, version: Version) -> list[Origin]:
     open_ = {c for c in Component if version.components[c].root is not None}
     since = dict.fromkeys(open_, (id, version.generation))
-    current = version
-    while open_ and current.parents:
-        parent_id = current.parents[0]
-        current = core.version(parent_id)
-        open_ = {c for c in open_ if current.components[c].root == version.components[c].root}
+    parents = version.parents
+    while open_ and parents:
+        parent_id = parents[0]
+        current = core.glance(parent_id)
+        parents = current.parents
+        open_ = {c for c in open_ if current.root(c) == version.components[c].root}
         for component in open_:
             since[component] = (parent_id, current.generation)
     found = []
@@ -103,13 +107,13 @@ def _origins(core: Core, id: VersionId, version: Version) -> list[Origin]:
     return found
 
 
-def _children(core: Core, id: VersionId) -> list[Kin]:
-    every = history(core, "HEAD", limit=None, component=None, all_refs=True, first_parent=False)
-    found = [
-        Kin(h.id, h.version.generation, h.version.message, tuple(h.refs))
-        for h in every
-        if id in h.version.parents
-    ]
+def _children(
+    core: Core, id: VersionId, number: int, names: Mapping[VersionId, list[str]]
+) -> list[Kin]:
+    """Among versions of greater numbers, which the walk comes to first."""
+    above = ancestors(core, heads(core, all_refs=True))
+    younger = takewhile(lambda version: version.generation > number, above)
+    found = [_kin(core, v.id, names.get(v.id, ())) for v in younger if id in v.parents]
     return found[::-1]
 
 

@@ -98,9 +98,13 @@ export function useData(path, kinds = []) {
 
 // ---------------------------------------------------------------- where the page is
 
+function decoded(segment) {
+  try { return decodeURIComponent(segment); } catch { return segment; } // a fragment is whatever somebody typed
+}
+
 export function place() {
   const [path, said] = address().split(/\?(.*)/s);
-  return { at: path, path: path.split('/').filter(Boolean).map(decodeURIComponent), query: new URLSearchParams(said) };
+  return { at: path, path: path.split('/').filter(Boolean).map(decoded), query: new URLSearchParams(said) };
 }
 
 const movers = new Set();

@@ -20,7 +20,7 @@ export default function Diff({ place }) {
   const jump = (part) => document.getElementById(part)?.scrollIntoView({ block: 'start' });
   const counts = PARTS.map(([id, title]) => [id, title, changedFiles(d.components[id])]);
   return html`<${Screen} title=${`${names[0]} → ${names[1]}`} sub=${html`<${Side} id=${data.old} v=${old.data}/> → <${Side} id=${data.new} v=${fresh.data}/>`}
-    aside=${data.new && html`${!RECORDED && html`<button onClick=${() => go(`/diff/${seg(b)}..${seg(a)}`)}>Swap</button>`}<${Copy} label="Copy as Markdown" text=${() => text(path + '/markdown')}/>`}>
+    aside=${data.new && html`${!RECORDED && html`<button onClick=${() => go(`/diff/${seg(b)}..${seg(a)}`)}>Swap</button><${Copy} label="Copy as Markdown" text=${() => text(path + '/markdown')}/>`}`}>
     <nav class="jumps" aria-label="Parts">${counts.map(([id, title, n]) => html`<button onClick=${() => jump(id)}><i class="swatch ${id}" aria-hidden="true"></i>${title} <small>${n ? plural(n, 'file') : 'equal'}</small></button>`)}</nav>
     ${!data.changed && html`<${Empty} title="Nothing differs"/>`}
     ${data.absent.help && html`<p class="panel">Some of the content is not here: <code>${safe(data.absent.help)}</code></p>`}

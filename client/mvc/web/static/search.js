@@ -44,12 +44,13 @@ export default function Search({ place }) {
     return look({ size: one.size, sha256: digest }, leave, told);
   });
   const drop = (event) => { event.preventDefault(); hover(false); const [one] = event.dataTransfer.files; if (one) which(one); };
+  const choose = ({ target }) => { const [one] = target.files; if (one) which(one); target.value = ''; }; // so that the same one can be chosen again
   const more = () => run((leave, told) => look(file ? { size: file.size, sha256: file.digest } : { q: asked }, leave, told, found.next, found));
   return html`<div class="dropping ${over ? 'over' : ''}" onDragOver=${(e) => { e.preventDefault(); hover(true); }} onDragLeave=${(e) => e.target === e.currentTarget && hover(false)} onDrop=${drop}>
     <${Screen} title="Search" sub="Ids, messages, names, annotations, metrics, hyperparameters, files and tensors of all versions; or drop a file here.">
     <form class="controls finding" role="search" onSubmit=${(e) => { e.preventDefault(); ask({ q: words.trim() }); }}>
       <input ref=${input} type="search" aria-label="Search in all of history" placeholder="Words, the beginning of an id, a SHA-256" spellcheck="false" autocomplete="off" value=${words} onInput=${(e) => set(e.target.value)}/>
-      <label class="button file">Which version is this file?<input class="unseen" type="file" onChange=${(e) => e.target.files[0] && which(e.target.files[0])}/></label></form>
+      <label class="button file">Which version is this file?<input class="unseen" type="file" onChange=${choose}/></label></form>
     ${file && html`<${Dropped} file=${file} found=${found} stop=${() => { under.current.abort(); take(null); }}/>`}
     ${error && html`<${Failed} error=${error}/>`}
     <p class="sub" role="status">${found && `${plural(found.hits.length, 'hit')} in ${plural(found.looked, 'version')}${found.busy ? ' so far' : found.done ? '' : ', and there are more versions to look at'}`}</p>

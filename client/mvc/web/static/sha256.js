@@ -32,9 +32,9 @@ function blocks(state, w, view, start, end) {
   }
 }
 
-// The digest in hex of a Blob; `told` hears how many bytes are read, `signal` ends it.
-export async function sha256(file, told = () => {}, signal = null) {
-  if (file.size <= WHOLE && self.crypto?.subtle) return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer())), 2);
+// The digest in hex of a Blob; `told` hears how many bytes are read, `signal` ends it. Up to `whole` bytes are read at once.
+export async function sha256(file, told = () => {}, signal = null, whole = WHOLE) {
+  if (file.size <= whole && self.crypto?.subtle) return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer())), 2);
   const state = START.slice(), w = new Int32Array(64);
   for (let at = 0; at < file.size; at += PIECE) {
     signal?.throwIfAborted();
