@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -119,6 +120,10 @@ class Browser:
     def keys(self, *keys: str) -> None:
         for key in keys:
             self.driver.switch_to.active_element.send_keys(key)
+
+    def press(self, *keys: str) -> None:
+        """The same for whatever has the focus then: sent to a field for files, a key would be a path."""
+        ActionChains(self.driver).send_keys(*keys).perform()
 
     def path(self) -> str:
         return str(self.script("return location.pathname + location.search"))

@@ -202,9 +202,9 @@ def test_search_by_keyboard(shown: Served, browser: Browser) -> None:
     assert until(lambda: browser.path() == "/search?q=layers.1")
     hit = until(lambda: [a for a in browser.all(".hits li > a") if "layers.1.weight" in a.text])[0]
     assert browser.one(".hits mark").text == "layers.1"
-    browser.keys(Keys.TAB, Keys.TAB)
+    browser.press(Keys.TAB, Keys.TAB)
     assert until(lambda: browser.script("return document.activeElement === arguments[0]", hit))
-    browser.keys(Keys.ENTER)
+    browser.press(Keys.ENTER)
     assert until(lambda: "part=tensors" in browser.path() and browser.all("h1"))
     browser.driver.back()
     assert until(lambda: browser.path() == "/search?q=layers.1")
