@@ -11,8 +11,9 @@ from mvc import Repo
 from mvc.cli.page_shapes import shapes
 from mvc.web import finding
 from mvc.web.answers import Answers
+from mvc.web.remembered import Remembered
 from mvc.web.site import Server, Site
-from mvc.web.versions import RecordedKeys, Walks
+from mvc.web.versions import Walks
 from tests.support.commandline import write
 from tests.support.page import Served
 from tests.web.conftest import HOSTILE_TEXT, VERSIONS
@@ -69,7 +70,7 @@ def test_an_answer_comes_in_time(own: Repo, monkeypatch: pytest.MonkeyPatch) -> 
     write(Path(own.root), {"metrics.json": '{"val_acc": 0.75}'})
     own.commit("second")
     monkeypatch.setattr(finding, "PAGE_SECONDS", 0.0)
-    answers = Answers(Site(own, Server(shapes()), Walks(), RecordedKeys()))
+    answers = Answers(Site(own, Server(shapes()), Walks(), Remembered()))
     first = answers.document("/r/search?q=nothing")
     assert (first["looked"], first["next"]) == (1, own.resolve("v2"))
     rest = answers.document(f"/r/search?q=nothing&cursor={first['next']}")

@@ -71,7 +71,7 @@ def write_report(
     """
     target = os.path.abspath(directory)
     replaces = _judge(target)
-    site = Site(repo, Server(shapes), Walks(), Remembered())
+    site = Site(repo, Server(shapes), Walks(), Remembered(), can=())
     chosen = _chosen(site, where, last)
     make_directories(os.path.dirname(target))
     with workplace(target) as beside:

@@ -18,7 +18,8 @@ def command(face: Face, rev: str, as_html: bool, output: str | None) -> None:
     """Print the model card of REV (by default HEAD): one page of Markdown for people who did not make it.
 
     The page has the five parts with their digests, parameters by dtype, settings, metrics, data, provenance,
-    the stages that it held and what was checked, signatures, and the commands that fetch and check it.
+    the stages that it held and what was checked, signatures, and the commands that fetch and check it. Licence
+    and intended use are those of its README, or the annotations license and intended_use (mvc note).
     """
     card = face.repo.card(rev)
     if face.json:
