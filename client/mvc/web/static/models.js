@@ -18,7 +18,8 @@ export default function Models() {
     ${!shown.length && html`<${Empty} title="No model has these words"/>`}<//>`;
 }
 
-const counts = (m) => Object.entries(m.parameters).map(([dtype, n]) => `${big(n)} ${safe(dtype)}`).join(', ');
+const bytes = (m) => m.weight_files.filter((f) => !f.state).reduce((sum, f) => sum + f.bytes, 0);
+const counts = (m) => [...Object.entries(m.parameters).map(([dtype, n]) => `${big(n)} ${safe(dtype)}`), bytes(m) ? size(bytes(m)) : ''].filter(Boolean).join(', ');
 const big = (n) => { for (const [unit, sign] of [[1e12, 'T'], [1e9, 'B'], [1e6, 'M'], [1e3, 'k']]) if (n >= unit) return `${+(n / unit).toPrecision(3)} ${sign}`; return String(n); };
 
 function Card({ m }) {
@@ -30,7 +31,7 @@ function Card({ m }) {
     <p class="about">${firstLine(about)}</p>
     ${values.length > 0 && html`<dl class="values">${values.map(([key, value]) => html`<div><dt>${safe(key)}</dt><dd>${number(value)}</dd></div>`)}</dl>`}
     ${facts.length > 0 && html`<dl class="facts">${facts.map(([what, text]) => html`<dt>${what}</dt><dd>${text}</dd>`)}</dl>`}
-    <p class="get"><code>${safe(m.download.replace(m.version, short(m.version)))}</code> <small>${size(m.weight_files.filter((f) => !f.state).reduce((sum, f) => sum + f.bytes, 0))} of weights</small> <${Copy} text=${m.download}/></p></li>`;
+    <p class="get"><code>${safe(m.download.replace(m.version, short(m.version)))}</code> <${Copy} text=${m.download}/></p></li>`;
 }
 
 // A network without a picture: its parts, as wide as they have parameters.
