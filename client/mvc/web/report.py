@@ -44,7 +44,7 @@ repository may come to be a page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class WrittenReport:
     """What was written: `size` in bytes; `partly` says that the history has more versions."""
 
     directory: str
@@ -62,7 +62,7 @@ def write_report(
     where: str | None = None,
     last: int | None = None,
     tensors: bool = False,
-) -> Report:
+) -> WrittenReport:
     """Writes the page of a repository into a new directory, or in the place of an older report.
 
     It has the versions that meet `where`, of these the `last` newest, and in any case all that were published.
@@ -82,7 +82,7 @@ def write_report(
         files.write_manifest()
         files.make_durable()
         settle(place, target, beside, replaces=replaces)
-    return Report(
+    return WrittenReport(
         target, len(chosen.versions), len(files.sizes), sum(files.sizes.values()), chosen.partly
     )
 
