@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mvc.api.components import component_of
 from mvc.api.opened import Opened, Path
-from mvc.api.public import public
+from mvc.api.public import moment, public
 from mvcd.errors import UsageError
 from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY
@@ -210,8 +210,7 @@ class SearchVerbs(Opened):
         return self._looked(looking.look(self._core, sought, after=behind))
 
     def _looked(self, versions: Iterable[EngineLooked]) -> Iterator[Looked]:
-        from mvc.api.public import moment  # late: start-up
-        from mvc.api.search import Looked, Mention
+        from mvc.api.search import Looked, Mention  # late: start-up
         from mvcd.repo.core.numbers import Numbers
 
         numbers = Numbers(self._core)

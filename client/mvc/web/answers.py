@@ -57,7 +57,7 @@ class Answers:
             match, found = route.matches(scope)
             if match is Match.FULL:
                 try:
-                    answered: Response = found["endpoint"](Request(scope | found))
+                    answered: Response = found["endpoint"](Request({**scope, **found}))
                 except MvcError:
                     return None
                 return answered

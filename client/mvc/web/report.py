@@ -297,7 +297,8 @@ class _Record:
 
     def _rows(self) -> Iterator[str]:
         """The names of the scripts that have the rows."""
-        left, cursor, rows = set(self._places), "", list[Json]()
+        left, rows = set(self._places), list[Json]()
+        cursor: str | None = ""
         while left and cursor is not None:
             page = self._document(f"/r/versions?all=1&limit={MAX_LIMIT_ROWS}{cursor}")
             rows += [row for row in page["versions"] if row["version"] in left]
