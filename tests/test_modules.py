@@ -41,8 +41,10 @@ TESTS = ROOT / "tests"
 PROGRAMS = {
     "client": {name for name in SOURCES if name.startswith("mvc.")},
     "daemon": {"mvcd.daemon.main", "mvcd.daemon.serve.command"},
+    "web": {"mvcd.daemon.serve.command", "mvc.cli.team_page", "mvc.web.server"},
 }
-"""What tests of these folders run as programs: `mvc`, whose verbs are imported by their names, and `mvcd`."""
+"""What tests of these folders run as programs: `mvc`, whose verbs are imported by their names, and `mvcd`,
+which finds its page by a name."""
 
 
 # -------------------------------------------------------------------- circles

@@ -198,6 +198,8 @@ _NETWORK: Table = {
     },
     "mvcd.team": {
         "hub/test_commits": "teamcore",
+        "web/test_team": "sessions",
+        "web/test_team_roles": "visible",
         "team/test_bucketroot": "buckethost doneupdates",
         "team/test_accounts": "auditlog records",
         "team/test_host": "root",
@@ -225,6 +227,8 @@ _NETWORK: Table = {
     },
     "mvcd.daemon.serve": {
         "daemon/serve/test_run": "calls frame probe web",
+        "daemon/serve/test_hubserver": "asgiserver httpcalls",
+        "web/test_team": "pageserver",
         "daemon/serve/test_pressure": "connections health",
         "daemon/test_deploy": "command",
         "daemon/serve/test_team_server": "remote",
@@ -245,6 +249,8 @@ _CLIENT: Table = {
             "components diff file_verbs move_verbs name_verbs opened remote_verbs repo results"
         ),
         "client/test_bare": "audit audit_verbs",
+        "web/test_team": "hosting",
+        "web/test_team_roles": "hosted",
         "client/test_habits": "pick_verbs",
         "client/test_public": "commits imported picks standing versions workspaces",
         "client/test_shown": "log",
@@ -280,16 +286,18 @@ _CLIENT: Table = {
         ),
         "client/test_diff_screens": "diff_document",
         "client/test_ui": "page_shapes",
+        "web/test_team": "team_page",
     },
     "mvc.web": {
         "client/test_ui": "server",
-        "web/test_app": "app door site",
+        "web/test_app": "door dressing failures site",
         "web/test_actions": "actions",
         "web/test_assets": "assets",
         "web/test_contents": "contents differences releases",
         "web/test_events": "events",
         "web/test_values": "remembered",
         "web/test_report": "answers lines",
+        "web/test_team": "adminroutes app kept teamapp teamroutes visitors walks",
     },
     "mvc.cli.manual": {"client/test_manual": "markdown page pages roff screen"},
     "mvc.cli.screens": {

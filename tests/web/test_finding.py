@@ -13,7 +13,7 @@ from mvc.web import finding
 from mvc.web.answers import Answers
 from mvc.web.remembered import Remembered
 from mvc.web.site import Server, Site
-from mvc.web.versions import Walks
+from mvc.web.walks import Walks
 from tests.support.commandline import write
 from tests.support.page import Served
 from tests.web.conftest import HOSTILE_TEXT, VERSIONS

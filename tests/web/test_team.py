@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pkgutil
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 
 from mvc.api.hosting import SHARES
 from mvc.api.team import TeamServer
+from mvc.cli.team_page import team_page
+from mvcd.daemon.serve import pageserver
+from mvcd.errors import AuthError
+from mvcd.team import sessions
+from mvcd.team.auditlog import By, verify
+from mvcd.team.root import Root
 from tests.support.page import Answer
 from tests.support.teampage import TeamPage
 from tests.web.conftest import HOSTILE_NAME, filled_team
@@ -258,3 +265,31 @@ def test_a_root_in_a_bucket(tmp_path: Path) -> None:
             mine = next(t for t in server.tokens() if t.user == "reader")
             server.revoke_token(mine.id)
         assert page.ask("GET", "/api/v1/me", Cookie=cookie).status == 401
+
+
+# ---------------------------------------------------------------- by name, and sessions by themselves
+
+
+def test_the_server_finds_the_page_by_its_name() -> None:
+    assert pkgutil.resolve_name(pageserver.PAGE) is team_page
+
+
+def test_one_session_more_ends_the_oldest(tmp_path: Path) -> None:
+    by = By("", 1_000_000)
+    with Root.create(tmp_path / "server") as root:
+        root.first_start(by)
+        token = Path(root.admin_token).read_text().strip()
+        opened = []
+        for at in range(sessions.MAX_SESSIONS + 1):
+            opened.append(sessions.open_session(root.accounts, By("", 1_000_000 + at), token)[0])
+        with pytest.raises(AuthError):
+            sessions.session_identity(root.accounts, opened[0], 2_000_000)
+        who, made = sessions.session_identity(root.accounts, opened[1], 2_000_000)
+        assert who.principal == "admin"
+        with pytest.raises(AuthError):
+            sessions.session_identity(root.accounts, opened[1], made.until_us)
+        later = By("", made.until_us + sessions.SESSION_US)
+        sessions.open_session(root.accounts, later, token)
+        assert len(root.store.refs("sessions/")) == 1  # what is over is swept with the next one
+        verified = verify(root.store)
+        assert verified.ok

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import pytest
 
+from mvc.api.hosted import ACTIONS as NEEDED
 from tests.support.teampage import TeamPage
 from tests.web.conftest import ROLES
 from tests.web.test_app import ROUTES
@@ -154,6 +155,7 @@ def test_the_frame_says_what_may_be_done(team: TeamPage) -> None:
         found: list[str] = team.get(user, f"{IRIS}/repos").json["repos"][0]["can"]
         return found
 
+    assert set(NEEDED) == {*ACTIONS, "prune"}
     assert can("reader") == can("trainer") == []
     assert set(can("writer")) == set(ACTIONS)
     assert set(can("keeper")) == {*ACTIONS, "prune"}

@@ -14,13 +14,13 @@ from mvc.api.opened import Path
 from mvc.api.public import moment
 from mvc.api.repo import Repo
 from mvcd.repo.records.committed import Context
+from mvcd.repo.trust.judging import Trust
 from mvcd.team.globs import matches
 from mvcd.team.roles import Role
 from mvcd.team.teamcore import Rehearsed, TeamCore
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
-    from mvcd.repo.trust.judging import Trust
     from mvcd.store.api import Store
     from mvcd.team.host import TeamHost, TeamRepository
 
@@ -39,8 +39,8 @@ MAX_SUMMED_VERSIONS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What an action would record. `moves` are names of refs with old and new values, in hex (64 bytes of
-    them)."""
+    """The record that an action would leave. `moves` are names of refs with old and new values, in hex (64
+    bytes of them)."""
 
     operation: str
     moves: tuple[tuple[str, str | None, str | None], ...]
@@ -89,7 +89,7 @@ class TeamRepo(Repo):
 
     @property
     def identity(self) -> object:
-        """What answers depend on besides the repository: two callers with equal ones see the same."""
+        """All that answers depend on besides the repository: two callers with equal ones see the same."""
         return self._hosted.repo_id, self._hosted.identity
 
     @property
@@ -129,7 +129,7 @@ class TeamRepo(Repo):
             )  # fmt: skip
 
     def rehearse(self, act: Callable[[TeamRepo], Any]) -> Rehearsal:
-        """What an action would record, judged as if it were done; changes nothing. Raises what it would
+        """Tells what an action would record, judged as if it were done; changes nothing. Raises what it would
         raise."""
         shadow = TeamRepo._around(
             _core(self._host, self._hosted, rehearsing=True), self._hosted.principal
@@ -178,8 +178,6 @@ class TeamRepo(Repo):
         return posixpath.normpath(str(path))
 
     def _trust(self, *, required: bool) -> Trust:  # noqa: ARG002 - who names no key trusts none
-        from mvcd.repo.trust.judging import Trust  # late: start-up
-
         accounts, name = self._host.root.accounts, self._hosted.name
         signers = {
             rule.signers for rule in accounts.rules() if rule.signers and matches(rule.repos, name)

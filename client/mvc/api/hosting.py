@@ -20,7 +20,7 @@ from mvc.api.public import moment, public
 from mvc.api.team import TeamServer
 from mvcd.team import auditlog, sessions
 from mvcd.team.auditlog import By
-from mvcd.wire.admission import Admission
+from mvcd.wire.admission import Admission, CallShares
 from mvcd.wire.host import Access, Caller
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ SHARES = {
 """Most requests of one route by one caller at once."""
 CALLER_CALLS = 24
 MAX_CALLS = 256
-_SUMMARIES = 1024
+_SUMMARIES_ROWS = 1024
 """Summaries that are remembered; one takes less than a KiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who asks, as far as a request tells: `peer` is the address, and one of the others lets in."""
+    """Somebody who asks, as far as a request tells: `peer` is the address, and one of the others lets in."""
 
     peer: str
     session: str | None = None
@@ -51,7 +51,7 @@ class Visitor:
 
 @dataclass(frozen=True, slots=True)
 class Visited:
-    """Who somebody is: a user by a token (its public id; "" for none), until a session ends."""
+    """A user who was let in by a token (its public id; "" for none), until a session ends."""
 
     user: str
     token: str
@@ -69,8 +69,6 @@ class Hosting:
     _summaries: OrderedDict[object, RepoSummary] = field(default_factory=OrderedDict)
 
     def __post_init__(self) -> None:
-        from mvcd.wire.admission import CallShares  # late: start-up
-
         shares = CallShares(calls=MAX_CALLS, of_caller=CALLER_CALLS)
         self.admission = Admission(shares, SHARES)
 
@@ -119,7 +117,7 @@ class Hosting:
     def repositories(
         self, visitor: Visitor, *, after: str | None, limit: int
     ) -> tuple[list[RepoSummary], str | None]:
-        """Those that may be read behind `after`, by name, and the name to go on after."""
+        """Lists those that may be read behind `after`, by name, and the name to go on after."""
         identity = self._identity(visitor)
         names = sorted(
             one.name
@@ -140,7 +138,7 @@ class Hosting:
                 known = repo.summary()
                 with self._lock:
                     self._summaries[key] = known
-                    while len(self._summaries) > _SUMMARIES:
+                    while len(self._summaries) > _SUMMARIES_ROWS:
                         self._summaries.popitem(last=False)
             return known
         except AuthError:

@@ -22,6 +22,7 @@ manual/     manual pages and the reference, made from the commands
 screens/    what log, status and diff look like
 documents, diff_document    JSON shapes (stable; `schema_version` 1) | that of `mvc diff`
 page_shapes  hands them to the page of `mvc ui`
+team_page    the page of a team server, which `mvcd serve --web` finds by its name
 demo_saves, demo_shares    `mvc demo`: each iteration becomes a version | and is shared
 demo_bucket    and through which bucket
 own_process, own_daemon, own_server, own_follower    processes for one command alone

@@ -18,6 +18,7 @@ The same for both:
     failures    errors as JSON
     site        what all routes share: the repository and how its values are written as JSON
     remembered  answers that take reading all of history, kept until it changes
+    walks       walks through history that wait for their next page
     versions    routes about many versions: pages of them, and their names
     values      routes about what versions record: keys, lines, how far values reach, comparisons
     contents    routes about one version: its record, files, bytes, signatures

@@ -44,7 +44,7 @@ def repository_routes() -> list[BaseRoute]:
 def application(
     routes: Iterable[BaseRoute], of_failure: Callable[[Request, Exception], Response]
 ) -> Starlette:
-    """These routes and the files of the page, with errors as JSON."""
+    """Makes an application of routes and the files of the page, with errors as JSON."""
     app = Starlette(
         routes=[*routes, *assets.routes()], exception_handlers=failures.handlers(of_failure)
     )

@@ -7,9 +7,9 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 from mvc.web.remembered import Remembered
-from mvc.web.versions import Walks
+from mvc.web.walks import Walks
 
-MOST = 64
+MAX_ENTRIES = 64
 """Repositories times people; each may hold eight walks and the names of all metrics."""
 
 
@@ -24,6 +24,6 @@ class KeptByAsker:
         with self._lock:
             found = self._found.setdefault(key, (Walks(), Remembered()))
             self._found.move_to_end(key)
-            while len(self._found) > MOST:
+            while len(self._found) > MAX_ENTRIES:
                 self._found.popitem(last=False)
             return found

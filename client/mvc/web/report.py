@@ -21,7 +21,7 @@ from mvc.web.bundle import bundle
 from mvc.web.lines import lines
 from mvc.web.remembered import Remembered
 from mvc.web.site import MAX_LIMIT_ROWS, Json, Server, Shapes, Site
-from mvc.web.versions import Walks
+from mvc.web.walks import Walks
 
 MANIFEST = "mvc-report.json"
 """By this file a directory is known as a report, which another one may replace."""

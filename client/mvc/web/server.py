@@ -50,7 +50,8 @@ def serve(
     from mvc.web.door import Door
     from mvc.web.remembered import Remembered
     from mvc.web.site import Server, Site
-    from mvc.web.versions import Question, Walks, page_of
+    from mvc.web.versions import page_of
+    from mvc.web.walks import Question, Walks
 
     listening = _bound(port)
     door = Door(HOST, listening.getsockname()[1])

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mvc.api.versions import Version
     from mvc.api.weights import TensorDiff, TensorStatistics
     from mvc.web.remembered import Remembered
-    from mvc.web.versions import Walks
+    from mvc.web.walks import Walks
 
 Json = dict[str, Any]
 ACTIONS = ("undo", "tag", "annotate", "promote", "rollback", "prune")

@@ -107,5 +107,5 @@ def routes() -> list[BaseRoute]:
 
 
 def inside() -> list[BaseRoute]:
-    """Those of a repository that only a team has."""
+    """Routes of a repository that only a team has."""
     return [Route("/api/v1/repos", one_repo)]

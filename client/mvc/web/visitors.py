@@ -17,7 +17,7 @@ SECURE_COOKIE = f"__Host-{COOKIE}"
 
 
 def visitor_of(scope: Scope, headers: Headers) -> Visitor:
-    """As far as the request tells; a token in a header counts before a cookie."""
+    """Finds out who asks as far as the request tells; a token in a header counts before a cookie."""
     host, port = scope.get("client") or ("", 0)
     peer = f"ipv6:[{host}]:{port}" if ":" in host else f"ipv4:{host}:{port}"
     scheme, _, token = headers.get("authorization", "").partition(" ")

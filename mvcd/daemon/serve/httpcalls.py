@@ -19,8 +19,6 @@ Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_TOLD_CHARACTERS = 300
-_UNANSWERED = 499
-"""The status of a request whose client went away, as others write it too."""
 
 
 class ToldRequests:
@@ -49,7 +47,8 @@ class _Counted:
         self._scope, self._receive, self._send = scope, receive, send
         self._path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
         self._started = time.monotonic()
-        self._status, self._received, self._sent = _UNANSWERED, 0, 0
+        self._received = self._sent = 0
+        self._status = 499  # of a request whose client went away, as others write it too
 
     async def receive(self) -> Message:
         message = await self._receive()

@@ -76,8 +76,8 @@ class Rules:
 
 
 def load(core: Core) -> Rules | None:
-    """The workspace's rules, or those of HEAD's version where there is none; None where there is no table.
-    Raises Failure on one that cannot be understood."""
+    """Reads the rules of the workspace, or of HEAD's version where there is no workspace; None where there is
+    no table. Raises Failure on one that cannot be understood."""
     found = settings.current(core)
     table = found.get("retention")
     if table is None:

@@ -54,8 +54,8 @@ class GateFailed(Failure):
 
 
 def rules(core: Core, stage: str) -> PromotionRules:
-    """Those of the workspace, or of HEAD's version where there is none. Raises Failure when the table cannot
-    be understood: no rule is silently left out."""
+    """Reads the table of the workspace's `mvc.toml`, or of HEAD's version where there is no workspace. Raises
+    Failure when it cannot be understood: no rule is silently left out."""
     tables = settings.current(core).get("stages", {})
     table = tables.get(stage, {}) if isinstance(tables, dict) else None
     if not isinstance(table, dict):
