@@ -293,7 +293,7 @@ _CLIENT: Table = {
         "web/test_app": "door dressing failures site",
         "web/test_actions": "actions",
         "web/test_assets": "assets",
-        "web/test_contents": "contents differences releases",
+        "web/test_contents": "contents daemonroutes differences releases",
         "web/test_events": "events",
         "web/test_values": "remembered",
         "web/test_report": "answers lines",
