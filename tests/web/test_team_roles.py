@@ -13,7 +13,8 @@ from tests.web.conftest import ROLES
 from tests.web.test_app import ROUTES
 
 IRIS = "/team/iris/-/api/v1"
-INSIDE = [route for route in ROUTES if not route.startswith("r/daemon")]
+INSIDE = [route for route in ROUTES if "daemon" not in route]
+INSIDE += ["r/search?q=run", "r/catalogue"]
 UNKNOWN = [
     "r/v/xref-branch",
     "r/v/xref-tag",

@@ -9,10 +9,11 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from mvc.api.errors import AuthError, UsageError
+from mvc.api.errors import AuthError, Failure, UsageError
 from mvc.api.opened import Path
 from mvc.api.public import moment
 from mvc.api.repo import Repo
+from mvcd.repo.care.gc import KEEP_OPERATIONS_US, collect_store
 from mvcd.repo.records.committed import Context
 from mvcd.repo.trust.judging import Trust
 from mvcd.team.globs import matches
@@ -21,6 +22,8 @@ from mvcd.team.teamcore import Rehearsed, TeamCore
 
 if TYPE_CHECKING:
     from mvc.api.diff import Diff
+    from mvc.api.pruning import PruneResult
+    from mvc.api.results import CollectReport
     from mvcd.store.api import Store
     from mvcd.team.host import TeamHost, TeamRepository
 
@@ -122,11 +125,6 @@ class TeamRepo(Repo):
                 help=f"ask an administrator: mvc admin grant add {self._hosted.principal} "
                 f"{ACTIONS[action].word} --repos {self.root}",
             )  # fmt: skip
-        if action == "prune" and not self._hosted.sees_all:
-            raise AuthError(
-                f"{self._hosted.principal} may not prune {self.root}", kind="scope",
-                cause="what a ref keeps that may not be seen could not be kept",
-            )  # fmt: skip
 
     def rehearse(self, act: Callable[[TeamRepo], Any]) -> Rehearsal:
         """Tells what an action would record, judged as if it were done; changes nothing. Raises what it would
@@ -168,6 +166,27 @@ class TeamRepo(Repo):
         if b is None:
             raise UsageError("a team's repository has no workspace", help="name two versions")
         return super().diff(a, b, **more)
+
+    def gc(self, *, dry_run: bool = False, **_: Any) -> CollectReport:
+        """Counts what a collection would free, all refs kept; those who may see a part of them learn no name by
+        that. Raises UsageError without `dry_run`: the server collects by itself."""
+        if not dry_run:
+            raise UsageError("a team's repository is collected by its server", help="mvc admin gc")
+        now = self._host.now_us()
+        return collect_store(
+            self._hosted.store, dry_run=True, oldest_us=now - KEEP_OPERATIONS_US, now_us=now,
+            monitor=self._core.monitor,
+        )  # fmt: skip
+
+    def prune(self, *, dry_run: bool = False) -> PruneResult:
+        """See `Repo.prune`. Raises Failure(kind="hidden-refs") for who may not see every ref that keeps
+        something."""
+        if not self._hosted.sees_all:
+            raise Failure(
+                "what may be pruned here cannot be told", kind="hidden-refs",
+                cause="refs that you may not see keep versions too",
+            )  # fmt: skip
+        return super().prune(dry_run=dry_run)
 
     # ---------------------------------------------------------------- what stands on this machine elsewhere
 

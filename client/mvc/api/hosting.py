@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mvcd.page")
 
+_WALKS = ("tensors", "tensor", "storage", "stored", "freeable", "keys", "extents", "search")
 SHARES = {
-    "events": 16, "raw": 8, "tensors": 2, "tensor": 2, "storage": 2, "stored": 2, "freeable": 1,
-    "extents": 2, "series": 4, "keys": 2, "repos": 4,
+    "events": 16, "raw": 8, "repos": 4, "largest": 4, "series": 4, **dict.fromkeys(_WALKS, 2)
 }  # fmt: skip
 """Most requests of one route by one caller at once."""
 CALLER_CALLS = 24

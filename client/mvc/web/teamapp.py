@@ -52,10 +52,10 @@ class _Asked(NamedTuple):
     @property
     def method(self) -> str:
         """The kind of request, by which it has a share."""
-        words = self.path.removeprefix("/api/v1/").split("/")
-        if words[0] == "r":
-            return "tensors" if words[-1] == "tensors" and words[1] == "diff" else words[1]
-        return words[0]
+        kind, *words = self.path.removeprefix("/api/v1/").split("/")
+        if kind != "r" or not words:
+            return kind
+        return words[-1] if words[-1] in ("tensors", "tensor") else words[0]
 
 
 class TeamPage:
