@@ -84,7 +84,10 @@ def test_a_forged_request_changes_nothing(page: Served, action: str) -> None:
     ]
     for headers in forged:
         assert page.ask("POST", path, b"{}", **headers).status == 403, headers
-    assert page.ask("POST", path, b"{}", X_MVC="1", Sec_Fetch_Site="same-origin").status in (400, 409)
+    assert page.ask("POST", path, b"{}", X_MVC="1", Sec_Fetch_Site="same-origin").status in (
+        400,
+        409,
+    )
     assert page.get(path).status == 405
     assert page.api("/r/ops") == before
 

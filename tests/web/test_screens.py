@@ -71,7 +71,9 @@ def accessible(browser: Browser, axe: str) -> Callable[[], None]:
 
 def press(browser: Browser, text: str) -> None:
     """Presses the first button with this text; a screen may be drawn anew at any moment."""
-    find = "[...document.querySelectorAll('button')].find((x) => x.innerText.trim() === arguments[0])"
+    find = (
+        "[...document.querySelectorAll('button')].find((x) => x.innerText.trim() === arguments[0])"
+    )
     wait(lambda: browser.script(f"const found = {find}; found?.click(); return !!found", text))
 
 
