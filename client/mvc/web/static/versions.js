@@ -5,7 +5,8 @@ import { Age, Better, Empty, Failed, Parts, Refs, Spark, Waiting, firstLine, htm
   useKeys, useNames, useWidth, versionLink } from '/static/parts.js';
 import { RECORDED } from '/static/source.js';
 
-const ROW = 48, FIRST = 60, PAGE = 200, BEYOND = 12, COLUMN = 124;
+const ROW = 48, FIRST = 60, PAGE = 200, BEYOND = 12, COLUMN = 124, SIZE = 90, FIXED = 386; // rows, then pixels
+const RETRY = 1000;
 const COUNTED = 1000; // up to so many versions, bytes stored are counted without being asked for: it reads all lists
 
 const columnsScreen = () => import('/static/columns.js'); // late: the first rows do not wait for it
@@ -66,13 +67,17 @@ export function Versions({ place }) {
     move((i) => (atTop() ? i : i + more.length));
     wait([]);
   };
-  useEvents(async (event) => {
-    if (event.kind !== 'version' || question.sort || !rows.length) return event.kind === 'version' && !rows.length && found.load();
-    const { fresh: more, whole } = await found.newer();
-    if (whole) return found.load();
-    if (!more.length) return undefined;
-    return atTop() ? show(more) : wait(more);
-  });
+  const catchUp = useRef();
+  catchUp.current = async () => {
+    if (question.sort) return undefined;
+    if (!rows.length) return found.load();
+    const got = await found.newer().catch((error) => { if (error.status) throw error; return null; });
+    if (!got) return setTimeout(() => catchUp.current(), RETRY); // told of, but the connection went before it was asked for
+    if (got.whole) return found.load();
+    if (!got.fresh.length) return undefined;
+    return atTop() ? show(got.fresh) : wait(got.fresh);
+  };
+  useEvents((event) => event.kind === 'version' && catchUp.current());
   useEffect(() => { wait([]); tick([]); move(0); if (box.current) box.current.scrollTop = 0; }, [question.where, question.all, question.sort]);
   useEffect(() => {
     const seen = () => box.current && look({ top: box.current.scrollTop, height: box.current.clientHeight });
@@ -109,9 +114,10 @@ export function Versions({ place }) {
     x: () => rows[active] && toggle(rows[active].version), d: differ, c: compare, '/': () => document.getElementById('where')?.focus(),
   });
   const roomy = wide >= 760, ample = wide >= 1100, chosen = columnsOf(asked);
-  const shown = columns?.slice(0, wide < 760 ? 1 : wide < 1100 ? 2 : chosen === 'auto' ? 8 : 40) || [];
-  const count = asked.get('stored') || (rows.length && rows[0].number <= COUNTED ? '1' : '0');
-  const stored = useStored(ample && !RECORDED && count === '1' && rows.length > 0), signed = ample && rows.some((row) => row.signatures > 0);
+  const count = asked.get('stored') || (rows.length && rows[0].number <= COUNTED ? '1' : '0'), counted = ample && !RECORDED && count === '1';
+  const stored = useStored(counted && rows.length > 0), signed = ample && rows.some((row) => row.signatures > 0);
+  const others = FIXED + (roomy ? 208 : 0) + SIZE * (ample + counted + signed); // what there is beside values, the message's least width too
+  const shown = columns?.slice(0, !roomy ? 1 : chosen === 'auto' ? Math.max(1, Math.min(8, Math.floor((wide - others) / COLUMN))) : 40) || [];
   const columnCount = 3 + (roomy ? 2 : 0) + shown.length + (ample ? 1 : 0) + (stored ? 1 : 0) + (signed ? 1 : 0);
   return html`<div class="versions">
     <div class="toolbar">
@@ -134,7 +140,7 @@ export function Versions({ place }) {
       : html`<${Empty} title="No versions yet"><p>Save one with <code>mvc add . && mvc commit -m 'First version'</code>: it appears here at once.</p><//>`)}
     ${rows.length > 0 && html`<div class="rows" ref=${box} tabindex="0" role="region" aria-label="Versions, newest first"
       onScroll=${() => look({ top: box.current.scrollTop, height: box.current.clientHeight })}>
-      <table aria-rowcount=${found.next ? -1 : rows.length + 1} style=${shown.length > 8 ? { minWidth: `${720 + COLUMN * shown.length}px`, maxWidth: 'none' } : {}}>
+      <table aria-rowcount=${found.next ? -1 : rows.length + 1} style=${roomy ? { minWidth: `${others + COLUMN * shown.length}px`, maxWidth: shown.length > 8 ? 'none' : '' } : {}}>
         <colgroup><col class="c-tick"/><col class="c-version"/><col/>${roomy && html`<col class="c-age"/><col class="c-dots"/>`}
           ${shown.map(() => html`<col class="c-value"/>`)}${ample && html`<col class="c-size"/>`}${stored && html`<col class="c-size"/>`}${signed && html`<col class="c-size"/>`}</colgroup>
         <thead><tr aria-rowindex="1"><th scope="col"><span class="unseen">Tick</span></th><th scope="col">Version</th><th scope="col">Message</th>
