@@ -41,7 +41,7 @@ from mvcd.ids import NodeId, VersionId
 from mvcd.objects.version import Component, ComponentRoot, Provenance, Trigger, Version
 from mvcd.repo.care import diskuse as usage
 from mvcd.repo.care import prune
-from mvcd.repo.history import bisect, blame, comparison, extent, series
+from mvcd.repo.history import bisect, blame, comparison, series
 from mvcd.repo.history import lineage as kinship
 from mvcd.repo.history import runs as ran
 from mvcd.repo.joining import merge, stash, takeover
@@ -85,7 +85,7 @@ PAIRS: list[tuple[type, type, tuple[str, ...]]] = [
     (search.Blame, blame.Blame, ()),
     (search.Bisection, bisect.Bisection, ()),
     (search.Turning, bisect.Turning, ()),
-    (search.Extent, extent.Extent, ()),
+    (search.Extent, series.Extent, ()),
     (search.Series, series.Series, ()),
     (stages.StageRecord, staged.StageRecord, ()),
     (deploy.Export, export.ExportResult, ()),

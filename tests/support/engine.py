@@ -45,7 +45,7 @@ VERBS = {
     "diff": "compare.diff:diff",
     "disk_use": "care.diskuse:disk_use",
     "explain": "workspace.explaining:explain",
-    "extents": "history.extent:extents",
+    "extents": "history.series:extents",
     "export": "release.export:export",
     "fetch": "share.fetching:fetch",
     "find": "history.search:find",

@@ -174,9 +174,9 @@ class SearchVerbs(Opened):
         """Finds the newest, the least, the greatest and the best value of each metric or hyperparameter over
         the versions that `find` would find. Reads records, and no content. Raises ExpressionError."""
         from mvc.api.search import Extent  # late: start-up
-        from mvcd.repo.history import extent
+        from mvcd.repo.history import series
 
-        found = extent.extents(self._core, keys, rev, where=where, all_refs=all_refs)
+        found = series.extents(self._core, keys, rev, where=where, all_refs=all_refs)
         return tuple(public(Extent, one) for one in found)
 
     def mentions(

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from mvc.api.repo import Repo
 
-_KEPT_ANSWERS = 24
+_KEPT_LOOKUPS = 24
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ class Remembered:
         with self._lock:
             answer = self._answers.setdefault(question, _Answer())
             self._answers.move_to_end(question)
-            while len(self._answers) > _KEPT_ANSWERS:
+            while len(self._answers) > _KEPT_LOOKUPS:
                 self._answers.popitem(last=False)
         with answer.lock:
             if answer.operation != newest:

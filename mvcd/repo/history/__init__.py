@@ -10,8 +10,7 @@ query/      the language of those conditions, `--where`
 mentions/   where words, or the bytes of a file, are mentioned
 blame       which version last changed a thing
 comparison  many versions in one table
-series      metrics as lines to draw
-extent      the newest, least and greatest value of a key
+series      metrics as lines to draw, and how far values reach
 curve       one metric of one version over its steps
 bisect      where something went wrong
 runs        commands recorded with what they read and wrote

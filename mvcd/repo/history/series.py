@@ -1,4 +1,4 @@
-"""Metrics over history, as lines to draw."""
+"""What versions record, over history: metrics as lines to draw, and how far values reach."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 
 from mvcd.ids import VersionId
 from mvcd.inspect.axes import STEPS
+from mvcd.inspect.direction import Direction
 from mvcd.objects.glance import MISSING, Glance
+from mvcd.objects.version import Value
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.curve import history
+from mvcd.repo.history.history import heads
 from mvcd.repo.history.query.evaluate import known_keys, unknown_key, value_finder
 from mvcd.repo.history.query.tree import Key
 from mvcd.repo.history.search import Filter
 from mvcd.repo.history.walk import ancestors
+from mvcd.repo.workspace.settings import current, metric_rules
 
 STEP_KEYS = (*STEPS, "train/global_step", "trainer/global_step", "_step", "train/epoch")
 """Keys that say how far training was, in the order in which they are looked for."""
@@ -113,3 +117,76 @@ def _number(value: object) -> float | None:
         return None
     number = float(value)
     return number if abs(number) < float("inf") else None
+
+
+# -------------------------------------------------------------------- how far values reach
+
+
+@dataclass(frozen=True, slots=True)
+class ExtentPoint:
+    """A value, and the version that has it."""
+
+    version: VersionId
+    number: int
+    value: Value
+
+
+@dataclass(slots=True)
+class Extent:
+    """`last`: the newest value; `low` and `high`: the least and the greatest number, the oldest of equal ones;
+    None without one, NaN left out. `best` is one of the two where it is known which way is better. `versions`
+    counts those that record the key, `differs` says whether their values do."""
+
+    key: str
+    versions: int = 0
+    differs: bool = False
+    last: ExtentPoint | None = None
+    low: ExtentPoint | None = None
+    high: ExtentPoint | None = None
+    best: ExtentPoint | None = None
+
+    def add(self, point: ExtentPoint) -> None:
+        """Takes in the next older version."""
+        value = point.value
+        self.versions += 1
+        if self.last is None:
+            self.last = point
+        elif repr(value) != repr(self.last.value):
+            self.differs = True
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:  # noqa: PLR0124
+            return
+        if self.low is None or value <= self.low.value:  # type: ignore[operator]
+            self.low = point
+        if self.high is None or value >= self.high.value:  # type: ignore[operator]
+            self.high = point
+
+
+def extents(
+    core: Core,
+    keys: Sequence[str],
+    rev: str = "HEAD",
+    *,
+    where: str | None = None,
+    all_refs: bool = False,
+) -> tuple[Extent, ...]:
+    """Of each of `keys`, over the ancestors of `rev`, or of all refs, that fulfil `where`. Reads records alone.
+
+    Raises ExpressionError.
+    """
+    versions = ancestors(core, heads(core, rev, all_refs=all_refs))
+    if where is not None:
+        versions = Filter(core, where)(versions)
+    found = [(Extent(key), value_finder(key)) for key in keys]
+    for version in versions:
+        for extent, find in found:
+            value = find(version)
+            if value is not MISSING:
+                extent.add(ExtentPoint(version.id, version.generation, value))  # type: ignore[arg-type]
+    rules = metric_rules(current(core))
+    for extent, _ in found:
+        match rules.direction(extent.key):
+            case Direction.LOWER:
+                extent.best = extent.low
+            case Direction.HIGHER:
+                extent.best = extent.high
+    return tuple(extent for extent, _ in found)

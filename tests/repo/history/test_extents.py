@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from mvcd.errors import ExpressionError
-from mvcd.repo.history.extent import Extent
+from mvcd.repo.history.series import Extent
 from tests.support.workspace import Bench
 
 LOSSES: Sequence[float | None] = (2.0, 0.4, None, math.nan, 0.4, 3.5, 0.9)
