@@ -7,6 +7,7 @@ mvcd/errors.py. One that changes something takes a `Context` and holds the works
     care/       looking for damage, healing it, and getting rid of what nothing needs
     share/      other repositories, and other workspaces on the same store
     release/    what goes out: stages and their gates, deployment copies, model cards
+    mentions/   where words, or the bytes of a file, are mentioned in history
     history/    questions over many versions, and runs
     joining/    what other lines and single versions did, taken over; unsaved work put aside
     change/     verbs that make versions, move names and rewrite files

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Turning,
     )
     from mvc.api.versions import Version
-    from mvcd.repo.history.mentions.looking import Looked as EngineLooked
+    from mvcd.repo.mentions.looking import Looked as EngineLooked
 
 
 class SearchVerbs(Opened):
@@ -197,8 +197,8 @@ class SearchVerbs(Opened):
 
         Raises UsageError for a digest that is none, Failure: kind "no-cursor".
         """
-        from mvcd.repo.history.mentions import looking  # late: start-up
-        from mvcd.repo.history.mentions.sought import Sought
+        from mvcd.repo.mentions import looking  # late: start-up
+        from mvcd.repo.mentions.sought import Sought
 
         sought = Sought.of(text) if size is None else Sought.content(size, sha256)
         if sought.nothing:

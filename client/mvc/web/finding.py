@@ -15,14 +15,14 @@ from mvc.web.site import Json, answer, limit_of, site_of
 PAGE_SECONDS = 0.5
 """Time after which an answer is sent with what was found; `next` goes on behind the last version looked at."""
 _HITS_ROWS = 200
-_MAX_DIGITS = 18
+_MAX_CHARACTERS = 18
 
 
 def search(request: Request) -> Response:
     """What has all words of `q`; or, with `size`, which versions have a file of this size and `sha256`."""
     site, asked = site_of(request), request.query_params
     size = asked.get("size")
-    if size is not None and not (size.isdecimal() and len(size) <= _MAX_DIGITS):
+    if size is not None and not (size.isdecimal() and len(size) <= _MAX_CHARACTERS):
         raise UsageError(f"size is {size!r}, and no number of bytes")
     looked_at = site.repo.mentions(
         asked.get("q", "").strip(),

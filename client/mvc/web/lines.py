@@ -12,7 +12,7 @@ from mvc.web.values import thinned
 
 MAX_LINES = 20
 """Names whose lines are kept besides that of HEAD."""
-_MAX_POINTS = 2_000
+_MAX_VALUES = 2_000
 
 
 def lines(
@@ -45,7 +45,7 @@ def _by_metric(site: Site, found: Iterable[Series], places: Mapping[str, int]) -
     kept: dict[str, Json] = {}
     for one in found:
         here = [point for point in one.points if point.version in places]
-        (document,) = site.shapes.series((replace(one, points=thinned(here, _MAX_POINTS)),))
+        (document,) = site.shapes.series((replace(one, points=thinned(here, _MAX_VALUES)),))
         kept.setdefault(one.metric, {})[one.rev] = [
             [places[point["version"]], point["step"], point["value"]]
             for point in document["points"]

@@ -32,7 +32,7 @@ _COLUMNS_ROWS = 60
 """Rows by which the page chooses its columns."""
 _SHARED_BYTES = 1024
 """From this size on, what several versions have alike is a file of its own."""
-_NAME_DIGITS = 20
+_NAME_CHARACTERS = 20
 _PICTURES = {
     "png": rb"\x89PNG\r\n\x1a\n",
     "jpg": rb"\xff\xd8\xff",
@@ -145,7 +145,7 @@ class _Files:
 
     def shared(self, document: object) -> str:
         """The name of a script that all versions with an equal document name."""
-        name = f"s-{sha256(literal(document)).hexdigest()[:_NAME_DIGITS]}"
+        name = f"s-{sha256(literal(document)).hexdigest()[:_NAME_CHARACTERS]}"
         if f"data/{name}.js" not in self.sizes:
             self.script(name, document)
         return name
@@ -157,7 +157,7 @@ class _Files:
         )
         if end is None:
             return None
-        path = f"pictures/{sha256(content).hexdigest()[:_NAME_DIGITS]}.{end}"
+        path = f"pictures/{sha256(content).hexdigest()[:_NAME_CHARACTERS]}.{end}"
         if path not in self.sizes:
             self.put(path, content)
         return path
@@ -347,7 +347,7 @@ class _Record:
                 shared[key] = self._files.shared(document)
             else:
                 answers[key] = document
-        name = f"v-{version.id[:_NAME_DIGITS]}"
+        name = f"v-{version.id[:_NAME_CHARACTERS]}"
         self._files.script(name, {"answers": answers, "shared": shared})
 
     def _of(self, version: Version) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,6 @@ listing     the files of one version, and their bytes
 subject     what one can ask for: a path, a tensor, a hyperparameter, a metric
 search      versions that fulfil a condition, the best, those that touched a thing
 query/      the language of those conditions, `--where`
-mentions/   where words, or the bytes of a file, are mentioned
 blame       which version last changed a thing
 comparison  many versions in one table
 series      metrics as lines to draw, and how far values reach

@@ -20,7 +20,7 @@ READMES = ("MODEL_CARD.md", "model_card.md", "README.md", "readme.md")
 PICTURES = frozenset({"png", "jpg", "jpeg", "gif", "webp"})
 """Ends of names of what every browser draws."""
 MAX_PICTURE_BYTES = 1 << 20
-_MAX_RESULTS = 10_000
+_MAX_RESULTS_FILES = 10_000
 
 
 def card_notes(core: Core, version: Version, texts: Mapping[str, str]) -> ModelNotes:
@@ -49,7 +49,7 @@ def _written(core: Core, version: Version) -> tuple[ModelNotes, str]:
         if shown is not None and _is_picture(shown.entry):
             return said, shown.entry.path
     results = (placed.entry for placed in files.all([Component.RESULTS]))
-    near = islice(results, _MAX_RESULTS)
+    near = islice(results, _MAX_RESULTS_FILES)
     return said, next((entry.path for entry in near if _is_picture(entry)), "")
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mvc.cli.face import Face
 
 _MAX_METRICS = 3
-_MAX_LEADING = 6
+_MAX_LEADING_METRICS = 6
 
 
 def document(card: Card) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def document(card: Card) -> dict[str, Any]:
         "license": card.notes.license or None,
         "intended_use": card.notes.intended_use or None,
         "picture": card.notes.picture or None,
-        "leading_metrics": [key for key, _ in leading_metrics(card)[:_MAX_LEADING]],
+        "leading_metrics": [key for key, _ in leading_metrics(card)[:_MAX_LEADING_METRICS]],
         **documents.version(card.version),
         "components": {
             name.value: {"digest": root.digest, "files": root.files, "bytes": root.size}

@@ -23,8 +23,8 @@ from mvcd.repo.contents.files import ABSENT, Placed
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import names_by_version
 from mvcd.repo.history.listing import digests_of_files
-from mvcd.repo.history.mentions.sought import Sought
 from mvcd.repo.history.walk import ancestors
+from mvcd.repo.mentions.sought import Sought
 from mvcd.repo.records.annotations import texts_of
 
 

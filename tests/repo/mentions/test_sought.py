@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.errors import UsageError
-from mvcd.repo.history.mentions.sought import MAX_CHARACTERS, Sought
+from mvcd.repo.mentions.sought import MAX_CHARACTERS, Sought
 
 WORD = st.text(alphabet="abAB./_é ", max_size=6)
 
