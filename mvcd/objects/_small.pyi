@@ -1,5 +1,8 @@
 from collections.abc import Iterable
 
+MOST_BYTES: int
+"""Bytes of the longest message."""
+
 def digests(
     messages: Iterable[bytes], context: str | None, kernel: str | None = None, /
 ) -> list[bytes]:
@@ -19,6 +22,11 @@ def recipes(
 
     The files have no tensors and at most 8 KiB, else ValueError. Releases the GIL.
     """
+
+def files(recipes: Iterable[bytes], /) -> list[tuple[int, bytes | None, bytes | None] | None]:
+    """Bytes of each recipe's file, and its one chunk's id, or else the bytes themselves: `recipes` the other
+    way round. None for what it does not write: files of more than one piece, with tensors, empty, and what
+    is no recipe."""
 
 def kernels() -> list[str]:
     """Names of the kernels that this machine can run, best first."""

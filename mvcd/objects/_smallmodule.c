@@ -215,6 +215,40 @@ static PyObject *py_recipes(PyObject *module, PyObject *args)
     return found;
 }
 
+/* (size, chunk, literal) of a recipe, or None; NULL with an exception. */
+static PyObject *opened(PyObject *recipe)
+{
+    struct blake3_input file = {0};
+    char *data;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(recipe, &data, &size) < 0)
+        return NULL;
+    if (!small_file((const uint8_t *)data, (size_t)size, &file)) {
+        Py_INCREF(Py_None);
+        return Py_None;
+    }
+    bool chunk = small_has_chunk(file.size);
+    return Py_BuildValue("(ny#y#)", (Py_ssize_t)file.size, chunk ? file.digest : NULL,
+                         (Py_ssize_t)BLAKE3_OUT, file.data, (Py_ssize_t)file.size);
+}
+
+static PyObject *py_files(PyObject *module, PyObject *given)
+{
+    (void)module;
+    PyObject *held = PySequence_Tuple(given);
+    if (held == NULL)
+        return NULL;
+    Py_ssize_t count = PyTuple_Size(held);
+    PyObject *list = PyList_New(count);
+    for (Py_ssize_t i = 0; list != NULL && i < count; i++) {
+        PyObject *made = opened(PyTuple_GetItem(held, i));
+        if (made == NULL || PyList_SetItem(list, i, made) < 0)
+            Py_CLEAR(list);
+    }
+    Py_DECREF(held);
+    return list;
+}
+
 static PyObject *py_kernels(PyObject *module, PyObject *unused)
 {
     (void)module;
@@ -235,11 +269,17 @@ static PyMethodDef methods[] = {
     {"digests", py_digests, METH_VARARGS, "See _small.pyi."},
     {"points", py_points, METH_VARARGS, "See _small.pyi."},
     {"recipes", py_recipes, METH_VARARGS, "See _small.pyi."},
+    {"files", py_files, METH_O, "See _small.pyi."},
     {"kernels", py_kernels, METH_NOARGS, "See _small.pyi."},
     {NULL, NULL, 0, NULL},
 };
 
-static PyModuleDef_Slot slots[] = {{0, NULL}};
+static int add_constants(PyObject *module)
+{
+    return PyModule_AddIntConstant(module, "MOST_BYTES", BLAKE3_MAX);
+}
+
+static PyModuleDef_Slot slots[] = {{Py_mod_exec, add_constants}, {0, NULL}};
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT, .m_name = "_small", .m_doc = "Ids and recipes of many small files.",

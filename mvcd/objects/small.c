@@ -49,3 +49,40 @@ void small_recipe(const struct blake3_input *file, struct small_recipe *recipe)
     at = 1 + varint(recipe->bytes + 1, file->size);
     recipe->size = at + field(recipe->bytes + at, RECIPE_SEGMENT, segment, segment_size);
 }
+
+/* The number at `data`, and in *width its bytes; 0 bytes where none ends within a small recipe. */
+static size_t number(const uint8_t *data, size_t size, size_t *width)
+{
+    size_t value = 0;
+    for (*width = 0; *width < size && *width < 5;) {
+        uint8_t byte = data[*width];
+        value |= (size_t)(byte & 127) << (7 * (*width)++);
+        if (byte < 128)
+            return value;
+    }
+    *width = 0;
+    return 0;
+}
+
+bool small_file(const uint8_t *data, size_t size, struct blake3_input *file)
+{
+    struct small_recipe again;
+    size_t width, behind;
+    if (size < 2 || size > SMALL_RECIPE || data[0] != RECIPE_SIZE)
+        return false;
+    file->size = number(data + 1, size - 1, &width);
+    if (width == 0 || file->size == 0 || file->size > SMALL_CHUNK)
+        return false;
+    if (small_has_chunk(file->size)) {
+        behind = 1 + 1 + width + BLAKE3_OUT; /* from the digest on */
+        if (size < behind)
+            return false;
+        memcpy(file->digest, data + size - behind, BLAKE3_OUT);
+    } else {
+        if (size < file->size)
+            return false;
+        file->data = data + size - file->size;
+    }
+    small_recipe(file, &again); /* who writes the same has read all of it */
+    return again.size == size && memcmp(again.bytes, data, size) == 0;
+}

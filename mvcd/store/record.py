@@ -148,6 +148,19 @@ def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Rec
     return record
 
 
+def plain_at(data: memoryview, offset: int, raw_size: int, body_size: int) -> Encoded | None:
+    """What `plain_record` made, CRC not checked, where its head says these sizes and a codec that we know; None
+    for anything else, which `parse_record` judges. For small ones, of which there are many."""
+    body = offset + PLAIN_OVERHEAD_BYTES
+    if len(data) < body + body_size:
+        return None
+    magic, _, codec, flags, zero, *sizes, _ = RECORD_HEAD.unpack_from(data, offset)
+    if magic != RECORD_MAGIC or flags or zero or sizes != [raw_size, body_size]:
+        return None
+    known = _CODECS.get(codec)
+    return None if known is None else Encoded(known, raw_size, data[body : body + body_size])
+
+
 def require_crc(record: Record, data: memoryview) -> None:
     """`data` are all bytes of a parsed record. Raises BadRecord."""
     end = len(data) - len(record.body) - CRC.size

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from mvcd.errors import IntegrityError
@@ -56,6 +58,9 @@ class ObjectLocation(NamedTuple):
         return row if self.base is None else row + self.base
 
 
+_location: Callable[[tuple[object, ...]], ObjectLocation] = partial(tuple.__new__, ObjectLocation)
+
+
 def parse_location(row: bytes) -> ObjectLocation:
     """Raises BadRow."""
     if len(row) not in ROW_SIZES:
@@ -64,7 +69,7 @@ def parse_location(row: bytes) -> ObjectLocation:
     if kind not in _KINDS or body_size > MAX_BODY_BYTES:
         raise BadRow(f"kind {kind} with a body of {body_size} bytes")
     base = ChunkId(row[LOCATION.size :]) if len(row) > LOCATION.size else None
-    return ObjectLocation(pack, offset, body_size, raw_size, _KINDS[kind], base)
+    return _location((pack, offset, body_size, raw_size, _KINDS[kind], base))
 
 
 def typed_id(key: bytes, kind: int) -> Digest:

@@ -1,7 +1,9 @@
-"""Many small files: the first commit of them, and asking whether anything changed.
+"""Many small files: the first commit of them, their way back, and asking whether anything changed.
 
 commit   --size files of 1 to 4 KiB (half JSON, half noise), `mvc add` + `commit` against `dvc add`
          + `dvc commit`, each tree made anew for every round.
+restore  the same files written from a version that has them where none was, `mvc checkout`, verified and
+         durable, against `git checkout` and `restic restore`, which are neither.
 status   a clean tree of the same files, `mvc status` against `git status`, both warmed up.
 """
 
@@ -43,6 +45,69 @@ def commit(bench: Bench) -> None:
         "x",
         partial(rounds.ratio, "dvc add + commit", "mvc add + commit"),
     )
+
+
+def restore(bench: Bench) -> None:
+    """Files from a version. Each program goes to and fro in a tree of its own."""
+    programs = bench.programs
+
+    @cache
+    def mvc_tree() -> tuple[Path, str, str]:
+        tree = bench.scratch / "restore-mvc"
+        tree.mkdir()
+        programs.mvc.init(tree)
+        (tree / "note.txt").write_text("before the files\n")
+        programs.mvc.add(tree)
+        empty = said(programs.mvc.commit(tree))["version"]
+        data.make("small", tree / "data", bench.size)
+        return tree, empty, said(programs.mvc.commit(tree))["version"]
+
+    def mvc(_: Path) -> Mapping[str, Cost]:
+        programs.mvc.found()
+        tree, empty, full = mvc_tree()
+        programs.mvc.checkout(tree, empty)
+        if (tree / "data").exists():
+            raise Unmeasured("mvc checkout of the version before left the files where they were")
+        return {"mvc checkout": programs.mvc.checkout(tree, full)}
+
+    @cache
+    def git_tree() -> Path:
+        programs.git.found()
+        tree = bench.scratch / "restore-git"
+        tree.mkdir()
+        (tree / "note.txt").write_text("before the files\n")
+        programs.git.save(tree)
+        data.make("small", tree / "data", bench.size)
+        programs.git.save(tree)
+        return tree
+
+    def git(_: Path) -> Mapping[str, Cost]:
+        tree = git_tree()
+        programs.git.checkout(tree, "HEAD~1")
+        return {"git checkout": programs.git.checkout(tree, "-")}
+
+    @cache
+    def restic_repository() -> Path:
+        programs.restic.found()
+        tree = bench.scratch / "restore-restic"
+        data.make("small", tree / "data", bench.size)
+        programs.restic.backup(tree, tree / "data")
+        return tree / "restic"
+
+    def restic(directory: Path) -> Mapping[str, Cost]:
+        return {"restic restore": programs.restic.restore(restic_repository(), directory / "back")}
+
+    rounds = interleave(
+        {"mvc": mvc, "git": git, "restic": restic}, rounds=bench.rounds, scratch=bench.scratch
+    )
+    bench.keep_rounds(rounds)
+    for peer in ("git checkout", "restic restore"):
+        bench.at_most(
+            f"Verified, durable checkout of {bench.size} small files: wall time against `{peer}`",
+            0.8,
+            "x",
+            partial(rounds.ratio, "mvc checkout", peer),
+        )
 
 
 def status(bench: Bench) -> None:
@@ -89,6 +154,7 @@ def status(bench: Bench) -> None:
 
 def body(bench: Bench) -> None:
     commit(bench)
+    restore(bench)
     status(bench)
 
 

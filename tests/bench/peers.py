@@ -128,6 +128,10 @@ class Mvc(Program):
     def checkout(self, workspace: Path, version: str) -> Cost:
         return self.run("-C", workspace, "checkout", version, cwd=workspace)
 
+    def diff(self, workspace: Path, *revisions: str) -> Cost:
+        arguments = ("-C", workspace, "diff", *revisions)
+        return self.run(*arguments, cwd=workspace, settle=False)
+
 
 class Dvc(Program):
     """DVC, the closest peer."""
@@ -159,6 +163,11 @@ class Restic(Program):
 
     def create(self, repository: Path) -> None:
         self.run("init", "--repo", repository, "--quiet", cwd=repository.parent, settle=False)
+
+    def restore(self, repository: Path, target: Path) -> Cost:
+        """`restic restore` of the latest backup. It does not fsync."""
+        arguments = ("restore", "latest", "--repo", repository, "--quiet", "--target", target)
+        return self.run(*arguments, cwd=repository.parent)
 
     def add(self, repository: Path, source: Path) -> Cost:
         """`restic backup`; `stored` is what the repository grew by."""
@@ -198,11 +207,17 @@ class Zstd(Program):
 
 
 class Git(Program):
-    """git, for the time of a clean `status`."""
+    """git, for the time of a clean `status`, and of a `checkout` of many small files. It does not fsync."""
 
     def save(self, workspace: Path) -> None:
         for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "bench")):
             self.run(*arguments, cwd=workspace, settle=False)
+
+    def checkout(self, workspace: Path, revision: str) -> Cost:
+        return self.run("checkout", "-q", revision, cwd=workspace)
+
+    def diff(self, workspace: Path, revision: str) -> Cost:
+        return self.run("diff", "--stat", revision, cwd=workspace, settle=False)
 
     def status(self, workspace: Path) -> Cost:
         return self.run("status", "--porcelain", cwd=workspace, settle=False)

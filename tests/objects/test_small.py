@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from mvcd.ids import ChunkId, NodeId, RecipeId
 from mvcd.objects import _small
+from mvcd.objects.chunklist import MAX_CHUNK_BYTES
 from mvcd.objects.entry import PATH_MAP
-from mvcd.objects.recipe import LITERAL_BYTES, Recipe, SegmentBuilder, literal_segment
+from mvcd.objects.recipe import (
+    LITERAL_BYTES,
+    Recipe,
+    SegmentBuilder,
+    Tensor,
+    literal_segment,
+    only_parts,
+    parts,
+)
 
 KERNELS = _small.kernels()
 MOST_BYTES = 8192
@@ -67,6 +76,48 @@ def test_recipes_are_those_of_the_general_way(kernel: str, contents: list[bytes]
     chunks, recipes, names = _small.recipes(contents, ChunkId.context(), RecipeId.context(), kernel)
     assert list(zip(chunks, recipes, strict=True)) == [recipe_of(data) for data in contents]
     assert names == [RecipeId.of(recipe) for recipe in recipes]
+
+
+@given(contents=MESSAGES, extra=st.binary(max_size=3), data=st.data())
+@settings(deadline=None)
+def test_recipes_are_read_as_the_general_way_reads_them(
+    contents: list[bytes], extra: bytes, data: st.DataObject
+) -> None:
+    """Also those that some bytes were changed in: what is read at all is what `decode` and `parts` say."""
+    recipes = [recipe_of(content)[1] for content in contents if content]
+    found = only_parts(recipes)
+    assert all(part is not None for part in found)
+    for recipe in recipes:
+        at = data.draw(st.integers(0, len(recipe) - 1))
+        wrong = recipe[:at] + extra + recipe[at + data.draw(st.integers(0, 3)) :]
+        recipes = [*recipes, wrong]
+    for recipe, part in zip(recipes, only_parts(recipes), strict=True):
+        if part is not None:
+            assert [part] == list(parts(Recipe.decode(recipe), lambda _: b""))
+            assert part.chunk is None or type(part.chunk) is ChunkId
+
+
+@pytest.mark.parametrize("size", [LITERAL_BYTES + 1, MAX_CHUNK_BYTES])
+def test_recipes_of_one_chunk_are_read_up_to_the_largest(size: int) -> None:
+    builder = SegmentBuilder(lambda *_: None)
+    builder.add(ChunkId(bytes(32)), size)
+    recipe = Recipe(size, "", (builder.finish(),)).encode()
+    assert only_parts([recipe]) == [(0, size, ChunkId(bytes(32)), None)]
+
+
+def test_recipes_of_more_than_a_chunk_are_left_to_the_general_way() -> None:
+    two = SegmentBuilder(lambda *_: None)
+    for _ in range(2):
+        two.add(ChunkId(bytes(32)), LITERAL_BYTES)
+    tensor = literal_segment(b"12345678", Tensor("bias", "F32", (2,)))
+    recipes = [
+        Recipe(0, "", ()),
+        Recipe(2 * LITERAL_BYTES, "", (two.finish(),)),
+        Recipe(8, "", (tensor,)),
+        Recipe(8, "npz", (literal_segment(b"12345678"),)),
+        Recipe(2, "", (literal_segment(b"1"), literal_segment(b"2"))),
+    ]
+    assert only_parts([recipe.encode() for recipe in recipes]) == [None] * len(recipes)
 
 
 def test_the_best_kernel_is_the_default() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ import pytest
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import CorruptObject, Failure
-from mvcd.ids import ChunkId
+from mvcd.ids import ID_TYPES, ChunkId, Digest
+from mvcd.objects import _small
 from mvcd.store import levels
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.record import parse_record
@@ -45,7 +46,7 @@ def store(tmp_path: Path) -> Iterator[LmdbStore]:
     store.close()
 
 
-def put(store: LmdbStore, objects: list[tuple[ChunkId, Encoded, bytes]]) -> None:
+def put(store: LmdbStore, objects: Sequence[tuple[Digest, Encoded, bytes]]) -> None:
     with store.session() as session:
         for id, encoded, _ in objects:
             session.put(id, encoded)
@@ -58,6 +59,19 @@ def test_every_level_comes_back(store: LmdbStore) -> None:
     assert {encoded.base is None for _, encoded, _ in objects} == {True, False}
     for id, _, raw in [*objects, *reversed(objects)]:  # buffers grow, and are too large after
         assert store.get(id) == raw
+    assert dict(store.get_many([id for id, _, _ in objects])) == {i: r for i, _, r in objects}
+
+
+def test_objects_of_all_kinds_and_sizes_come_back_together(store: LmdbStore) -> None:
+    """Short ones are digested in one call, of each kind under its own name."""
+    sizes = [1, 100, _small.MOST_BYTES, _small.MOST_BYTES + 1, 20_000]
+    objects = [
+        (kind.of(raw), Encoded(Codec.RAW, size, raw), raw)
+        for kind in ID_TYPES.values()
+        for size in sizes
+        for raw in (bytes([size % 251]) * size,)
+    ]
+    put(store, objects)
     assert dict(store.get_many([id for id, _, _ in objects])) == {i: r for i, _, r in objects}
 
 

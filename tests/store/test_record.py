@@ -15,6 +15,7 @@ from mvcd.store.record import (
     check_pack_header,
     pack_header,
     parse_record,
+    plain_at,
     record_head,
     record_size,
     scan,
@@ -82,6 +83,24 @@ def test_garbage_is_refused_and_scanned_over(data):
     id, encoded = ChunkId.of(b"x"), Encoded(Codec.RAW, 1, b"x")
     found = [r for _, r in scan(data + written(id, encoded), 0) if not isinstance(r, BadRecord)]
     assert [record.id for record in found] == [id]
+
+
+@settings(deadline=None)  # other work on the machine is no failure
+@given(objects(), st.binary(max_size=20), st.data())
+def test_a_plain_record_is_found_as_it_is_parsed(made, before, data):
+    """Also where a bit was flipped, of which the short way notices what the head tells."""
+    encoded = made[1]
+    whole = bytearray(before + written(*made))
+    counted = (len(before), encoded.raw_size, len(encoded.body))
+    found = plain_at(memoryview(whole), *counted)
+    assert found == (None if encoded.base is not None else encoded)
+    assert plain_at(memoryview(whole)[:-1], *counted) is None or encoded.base is not None
+    bit = data.draw(st.integers(8 * len(before), 8 * len(whole) - 1))
+    whole[bit // 8] ^= 1 << bit % 8
+    found = plain_at(memoryview(whole), *counted)
+    if found is not None and bit // 8 != len(before) + 4:  # its kind, which the digest tells
+        assert found.codec in set(Codec)
+        assert found.raw_size == encoded.raw_size and len(found.body) == len(encoded.body)
 
 
 def test_sizes_beyond_the_limits_are_refused_before_anything_else():

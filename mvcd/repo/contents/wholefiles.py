@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from mvcd.errors import CorruptObject
 from mvcd.ids import Digest
 from mvcd.objects.entry import Entry
-from mvcd.objects.recipe import Part, parts
+from mvcd.objects.recipe import Part, only_parts, parts
 from mvcd.repo.contents.files import Contents, checked_recipe
 
 TASK_BYTES = 4 << 20
@@ -22,13 +22,16 @@ _TASK_PARTS = 4096
 
 def read_together(entries: Sequence[Entry], contents: Contents) -> list[bytes]:
     """The bytes of files that are small, in their order. Raises MissingObject, CorruptObject."""
-    recipes = dict(contents.fetch_many(list(dict.fromkeys(entry.recipe for entry in entries))))
+    held = dict(contents.fetch_many(list(dict.fromkeys(entry.recipe for entry in entries))))
+    recipes = [held[entry.recipe] for entry in entries]
     files = [
-        (entry, list(parts(checked_recipe(entry, recipes[entry.recipe]), contents.fetch)))
-        for entry in entries
+        (only,)
+        if only is not None and only.size == entry.size
+        else tuple(parts(checked_recipe(entry, recipe), contents.fetch))
+        for entry, recipe, only in zip(entries, recipes, only_parts(recipes), strict=True)
     ]
-    chunks = _chunks((part for _, found in files for part in found), contents)
-    return [_joined(entry, found, chunks) for entry, found in files]
+    chunks = _chunks((part for found in files for part in found), contents)
+    return [_joined(entry, found, chunks) for entry, found in zip(entries, files, strict=True)]
 
 
 def tasks(content: Iterable[Part]) -> Iterator[list[Part]]:
@@ -60,6 +63,8 @@ def check_size(entry: Entry, size: int) -> None:
 
 
 def _joined(entry: Entry, found: Sequence[Part], chunks: Mapping[Digest, bytes]) -> bytes:
+    if len(found) == 1:  # whose size is the file's
+        return _checked(entry, found[0], chunks)
     data = b"".join([_checked(entry, part, chunks) for part in found])
     check_size(entry, len(data))
     return data
