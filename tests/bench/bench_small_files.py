@@ -4,6 +4,8 @@ commit   --size files of 1 to 4 KiB (half JSON, half noise), `mvc add` + `commit
          + `dvc commit`, each tree made anew for every round.
 restore  the same files written from a version that has them where none was, `mvc checkout`, verified and
          durable, against `git checkout` and `restic restore`, which are neither.
+diff     the version of those files against the one before, of which one file differs: `mvc diff HEAD~1`
+         against `git diff --stat HEAD~1`.
 status   a clean tree of the same files, `mvc status` against `git status`, both warmed up.
 """
 
@@ -110,6 +112,58 @@ def restore(bench: Bench) -> None:
         )
 
 
+def diff(bench: Bench) -> None:
+    """One change among all. The trees are made once; each program has one of its own."""
+    programs = bench.programs
+
+    def changed(tree: Path) -> None:
+        data.append(tree / "data" / "0000" / "000001.bin", b"changed")
+
+    @cache
+    def mvc_tree() -> Path:
+        programs.mvc.found()
+        tree = bench.scratch / "diff-mvc"
+        tree.mkdir()
+        programs.mvc.init(tree)
+        data.make("small", tree / "data", bench.size)
+        programs.mvc.save(tree)
+        changed(tree)
+        programs.mvc.commit(tree)
+        return tree
+
+    @cache
+    def git_tree() -> Path:
+        programs.git.found()
+        tree = bench.scratch / "diff-git"
+        data.make("small", tree / "data", bench.size)
+        programs.git.save(tree)
+        changed(tree)
+        programs.git.save(tree)
+        return tree
+
+    rounds = interleave(
+        {
+            "mvc": lambda _: {"mvc diff": programs.mvc.diff(mvc_tree(), "HEAD~1")},
+            "git": lambda _: {"git diff": programs.git.diff(git_tree(), "HEAD~1")},
+        },
+        rounds=bench.rounds,
+        scratch=bench.scratch,
+    )
+    bench.keep_rounds(rounds)
+    bench.at_most(
+        f"`diff HEAD~1` of one change among {bench.size} small files",
+        0.3,
+        "s",
+        partial(rounds.wall, "mvc diff"),
+    )
+    bench.at_most(
+        f"Peak memory of that `diff` among {bench.size} small files",
+        100,
+        "MiB",
+        partial(rounds.peak, "mvc diff", per=data.MIB),
+    )
+
+
 def status(bench: Bench) -> None:
     """Clean status. The trees are made once; each program has one of its own, of the same files."""
     programs = bench.programs
@@ -155,6 +209,7 @@ def status(bench: Bench) -> None:
 def body(bench: Bench) -> None:
     commit(bench)
     restore(bench)
+    diff(bench)
     status(bench)
 
 

@@ -37,11 +37,13 @@ def test_entries_at_a_path(files: set[str], path: str) -> None:
     assert [r for _, r, _, _ in found] == [RecipeId.of(name.encode()) for name in expected]
 
 
-@given(st.sets(paths, max_size=30), st.sets(paths, max_size=6))
-def test_entries_with_a_content(files: set[str], wanted: set[str]) -> None:
+@given(st.sets(paths, max_size=30), st.sets(paths, max_size=6), st.sampled_from([0, 40]))
+def test_entries_with_a_content(files: set[str], wanted: set[str], others: int) -> None:
+    """`others` that no file has: many are looked for in another way than few."""
     names = {*files, *(f"more/{n}" for n in range(400))}
     root, stored = manifest(names)
     recipes = {RecipeId.of(path.encode()) for path in wanted}
+    recipes |= {RecipeId.of(b"%d of none" % n) for n in range(others)}
     found = [name for name, *_ in entries_with(root, recipes, stored.__getitem__)]
     assert found == sorted(files & wanted)
 
