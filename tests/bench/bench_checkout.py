@@ -3,6 +3,7 @@
 speed    `mvc checkout` of a version whose one BF16 safetensors file of --size is missing from the
          workspace, against `cp` of that file. Checkout checks every byte's digest and fsyncs; `cp`
          does neither, so `cp` + `sync` is shown beside it.
+writes   what the system takes of that for writing: as many bytes of noise written in four ways (writes.py).
 memory   the largest resident size of `mvc commit` and `mvc checkout` of one file of four times
          --size.
 
@@ -71,7 +72,25 @@ def speed(bench: Bench) -> None:
         "x",
         partial(rounds.ratio, "cp", "mvc checkout"),
     )
+    bench.at_most(
+        "Verified, durable checkout: wall time against `cp` + `sync`",
+        0.7,
+        "x",
+        partial(rounds.ratio, "mvc checkout", "cp + sync"),
+    )
     shutil.rmtree(source.parent)
+
+
+def writes(bench: Bench) -> None:
+    """CPU time of writing alone."""
+    program, python = Path(__file__).with_name("writes.py"), bench.programs.python
+
+    def way(how: str, directory: Path) -> Mapping[str, Cost]:
+        arguments = (program, how, directory / "file", str(bench.size))
+        return {f"write, {how}": python.run(*arguments, cwd=directory)}
+
+    ways = {how: partial(way, how) for how in ("cached", "past", "short", "direct")}
+    bench.keep_rounds(interleave(ways, rounds=bench.rounds, scratch=bench.scratch), raw=bench.size)
 
 
 def memory(bench: Bench) -> None:
@@ -95,8 +114,9 @@ def memory(bench: Bench) -> None:
 
 def body(bench: Bench) -> None:
     speed(bench)
+    writes(bench)
     memory(bench)
 
 
 if __name__ == "__main__":
-    sys.exit(main(body, __doc__ or "", size="1GiB", quick="128MiB"))
+    sys.exit(main(body, __doc__ or "", size="1GiB", quick="128MiB", unit=4))

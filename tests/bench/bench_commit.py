@@ -139,4 +139,4 @@ def body(bench: Bench) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(body, __doc__ or "", size="1GiB", quick="128MiB"))
+    sys.exit(main(body, __doc__ or "", size="1GiB", quick="128MiB", unit=4))

@@ -135,7 +135,8 @@ def main(
 ) -> int:
     """Read the options, run `body` in a scratch directory that is removed afterwards, print.
 
-    `unit` is the bytes per unit of size: 1, or those of one file where sizes count files.
+    `unit` is the bytes of memory made ready per unit of size: 1, those of one file where sizes count files, or
+    more where several copies are written one after another.
     """
     options = _options(about, size=size, quick=quick, rounds=rounds)
     if options.scratch is not None:
