@@ -31,8 +31,11 @@ BATCH_OBJECTS = 2048
 """Objects of one request at most; what came of it before a cut is not asked again."""
 LEAST_OBJECTS = 64
 """Objects of one request at least, where there is enough for every stream."""
-MAX_STREAMS = 4
-"""Requests for chunks at once, and for what names them; each holds one frame (3 MiB, 6 MiB raw at most)."""
+WALK_STREAMS = 4
+"""Requests at once for what names chunks: small, and one waits for the other's answer."""
+CHUNK_STREAMS = 2
+"""Requests for chunks at once. Each has a frame in hand (3 MiB, 6 MiB raw at most) and others on their way to
+it. With four a clone took as long, and up to a third more memory."""
 _LATE_FRAMES = 16
 """Frames whose bases are fetched together: one by one each would cost a line's delay for each level of them."""
 
@@ -228,8 +231,8 @@ class _Fetcher:
         self._monitor = monitor
         arrived = None if onlooker is None else onlooker.arrived
         self._arrivals = Arrivals(store, session, arrived=arrived)
-        self._walk = _Lane(MAX_STREAMS * len(peers), staggered=False)
-        self._chunks = _Lane(MAX_STREAMS * len(peers), staggered=True)
+        self._walk = _Lane(WALK_STREAMS * len(peers), staggered=False)
+        self._chunks = _Lane(CHUNK_STREAMS * len(peers), staggered=True)
         self._coming: set[Digest] = set()
         self._lock = threading.Lock()
         self._turn = 0
