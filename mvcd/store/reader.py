@@ -56,15 +56,26 @@ class PackedObjects:
         return self._with_care(id) if data is None else data
 
     def _at_once(self, id: Digest) -> bytes | None:
-        """What is large, or rests on something, if all is as the index says, and it has its digest."""
+        """What it is if all is as the index says, and it has its digest."""
         try:
             chain = self._chain(id)
         except (MissingObject, CorruptObject):
             return None
         if len(chain) == 1 and chain[0][1].size < LARGE_BYTES:
-            return None
-        data = self._levels.decode(chain)
+            data = self._short(chain[0][1])
+        else:
+            data = self._levels.decode(chain)
         return data if data is not None and type(id).of(data) == id else None
+
+    def _short(self, at: ObjectLocation) -> bytes | None:
+        """What is not worth a buffer, if it is there and rests on nothing; its digest is not checked."""
+        found = plain_at(
+            memoryview(self._read([(at.pack, at.offset, at.size)])), 0, at.raw_size, at.body_size
+        )
+        try:
+            return None if found is None else decode(found)
+        except CorruptObject:
+            return None
 
     def _chain(self, id: Digest) -> list[Link]:
         """It and what it rests on, down to what is whole. Raises MissingObject, CorruptObject."""
