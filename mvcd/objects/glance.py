@@ -193,7 +193,7 @@ def entries_with(root: NodeId, recipes: Collection[RecipeId], fetch: Fetch) -> I
 
 def _may_hold(leaf: bytes, recipes: set[RecipeId]) -> bool:
     if len(recipes) <= _FEW_RECIPES:
-        return any(recipe in leaf for recipe in recipes)
+        return any(leaf.find(recipe) >= 0 for recipe in recipes)
     return not recipes.isdisjoint(_RECIPES.findall(leaf))
 
 

@@ -389,7 +389,7 @@ def _found_at(place: ObjectLocation, data: memoryview, start: int) -> Encoded | 
 def _digests(ids: Sequence[Digest], raws: Sequence[bytes | None]) -> list[bytes | None]:
     """What the bytes found for each would be called: short ones of a kind in one call, which takes a third of
     the time."""
-    found = [
+    found: list[bytes | None] = [
         None if raw is None or len(raw) <= _small.MOST_BYTES else type(id).of(raw)
         for id, raw in zip(ids, raws, strict=True)
     ]
