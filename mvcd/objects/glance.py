@@ -170,7 +170,7 @@ _RECIPES = re.compile(rb"(?=\x22\x20(.{32}))", re.DOTALL)
 """An Entry's field 4 of 32 bytes, wherever one may begin: more than there are, never fewer."""
 
 
-_FEW_RECIPES = 32
+_FEW_IDS = 32
 """Up to so many are looked for in a node's bytes one by one: each takes a fortieth of what it takes to look at
 all that lie there."""
 
@@ -192,7 +192,7 @@ def entries_with(root: NodeId, recipes: Collection[RecipeId], fetch: Fetch) -> I
 
 
 def _may_hold(leaf: bytes, recipes: set[RecipeId]) -> bool:
-    if len(recipes) <= _FEW_RECIPES:
+    if len(recipes) <= _FEW_IDS:
         return any(leaf.find(recipe) >= 0 for recipe in recipes)
     return not recipes.isdisjoint(_RECIPES.findall(leaf))
 
