@@ -7,7 +7,7 @@ marked no more, and programs that know nothing of marks do no harm to them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from mvcd.errors import MvcError
@@ -106,12 +106,12 @@ def clear_stale(index: Index) -> None:
     clear(index, stale)
 
 
-def replace_damaged(index: Index, txn: Transaction, rows: Mapping[bytes, bytes]) -> None:
-    """In the transaction that commits `rows`: those that are there and marked give way to what was stored
-    anew."""
+def replace_damaged(index: Index, txn: Transaction, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    """In the transaction that commits `rows`, digests with their rows: those that are there and marked give way
+    to what was stored anew. Where nothing is marked, `rows` is not looked at."""
     if not any_marks(index, txn):
         return
-    for key, row in rows.items():
+    for key, row in rows:
         marked = _mark(index, txn, key)
         if marked is None:
             continue

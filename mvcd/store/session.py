@@ -262,7 +262,7 @@ class LmdbSession:
             if sweeps != self._sweeps:
                 self._require_present(txn)
             result = more(txn) if more else None
-            replace_damaged(index, txn, rows)
+            replace_damaged(index, txn, rows.items())
             txn.cursor(db=index.objects).putmulti(ordered, overwrite=False)
             if rows:
                 self._put_pack_rows(txn, writers)

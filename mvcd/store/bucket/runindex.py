@@ -24,12 +24,12 @@ from dataclasses import dataclass
 
 from mvcd.errors import IntegrityError, MvcError
 from mvcd.store.bucket.bucketstate import BucketState
-from mvcd.store.bucket.indexrun import IndexRun, NamedPack, decode_run
+from mvcd.store.bucket.indexrun import NamedPack, RunReader
 from mvcd.store.damage import replace_damaged
 from mvcd.store.index import Index, Transaction
 from mvcd.store.pack import Stretch
 from mvcd.store.refs import scan
-from mvcd.store.rows import PACK_KEY, seal, unseal
+from mvcd.store.rows import LOCATION, PACK_KEY, seal, unseal
 
 CACHE_VERSION = "1"
 KEPT_RUN_BYTES = 64 << 10
@@ -109,13 +109,13 @@ class RunIndex:
             known = frozenset[str]() if fresh or before is None else before.runs
             names = [run.name for run in state.runs if run.name not in known]
             data = dict(fetch(names)) if names else {}
-            runs = [(name, decode_run(name, data[name])) for name in names]
+            runs = [(name, RunReader(name, data[name])) for name in names]
 
             def work(
                 txn: Transaction,
                 before: Applied | None = before,
                 fresh: bool = fresh,
-                runs: list[tuple[str, IndexRun]] = runs,
+                runs: list[tuple[str, RunReader]] = runs,
                 data: Mapping[str, bytes] = data,
             ) -> bool:
                 if self._read_applied(txn) != before:
@@ -128,7 +128,7 @@ class RunIndex:
 
     def lend(self, name: str, data: bytes) -> None:
         """Applies one run that is in the bucket, before the state that names it can be applied."""
-        run = decode_run(name, data)
+        run = RunReader(name, data)
         self.index.write(lambda txn: self._put_run(txn, run, self._all_numbers(txn)))
 
     def kept_runs(self, names: Sequence[str]) -> dict[str, bytes]:
@@ -143,7 +143,7 @@ class RunIndex:
         self,
         txn: Transaction,
         state: BucketState,
-        runs: list[tuple[str, IndexRun]],
+        runs: list[tuple[str, RunReader]],
         data: Mapping[str, bytes],
         *,
         fresh: bool,
@@ -166,17 +166,20 @@ class RunIndex:
                    [run.name for run in state.runs]]  # fmt: skip
         txn.put(_APPLIED, seal(_APPLIED, json.dumps(applied).encode()), db=index.meta)
 
-    def _put_run(self, txn: Transaction, run: IndexRun, known: dict[bytes, int]) -> None:
+    def _put_run(self, txn: Transaction, run: RunReader, known: dict[bytes, int]) -> None:
+        """Rows go from the run to the tables one by one, and where there are none yet in the order in which
+        they lie there: a million take 0.7 s and no memory but LMDB's own."""
         index = self.index
         numbers = [self._number(txn, pack, known) for pack in run.packs]
-        items = [(digest, at.row(numbers[at.pack])) for digest, at in run.rows.items()]
-        replace_damaged(index, txn, dict(items))
-        txn.cursor(db=index.objects).putmulti(items, overwrite=True)
-        for digest, record in run.held.items():
-            at = run.rows.get(digest)
-            if at is not None:
-                key = _PLACE_KEY.pack(numbers[at.pack], at.offset)
-                txn.put(key, record, db=index.refs)
+        replace_damaged(index, txn, run.rows(numbers))
+        first = not txn.stat(index.objects)["entries"]
+        with txn.cursor(db=index.objects) as cursor:
+            cursor.putmulti(run.rows(numbers), overwrite=True, append=first)
+        for digest, record in run.held().items():
+            row = txn.get(digest, db=index.objects)
+            if row is not None:
+                pack, offset, *_ = LOCATION.unpack_from(row)
+                txn.put(_PLACE_KEY.pack(pack, offset), record, db=index.refs)
 
     def _number(self, txn: Transaction, pack: NamedPack, known: dict[bytes, int]) -> int:
         number = known.get(pack.hash)
