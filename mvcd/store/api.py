@@ -123,6 +123,10 @@ class ObjectReader(Protocol):
     def infos(self, ids: Sequence[Digest]) -> dict[Digest, ObjectInfo]:
         """Returns what the index knows of each object that it has; one read transaction for all."""
 
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        """The same objects in the order in which they rest, for who reads all of them; those that are not here
+        come last."""
+
 
 class Session(Protocol):
     """One writer's work, under a lease. `with store.session() as s:`; leaving without commit drops

@@ -116,6 +116,9 @@ class MemoryStore:
     def infos(self, ids: Sequence[Digest]) -> dict[Digest, ObjectInfo]:
         return {id: self.info(id) for id in ids if id in self._objects}
 
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        return sorted(ids, key=lambda id: id not in self._objects)
+
     def ids(self) -> Iterator[tuple[Digest, ObjectInfo]]:
         with self._lock:
             ids = sorted(self._objects)

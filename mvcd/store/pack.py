@@ -49,6 +49,9 @@ class PackBytes(Protocol):
     def read_into(self, out: memoryview, stretch: Stretch) -> bool:
         """Whether a pack has all of a stretch, which is in `out` then. Raises FileNotFoundError."""
 
+    def begin(self, stretches: Sequence[Stretch]) -> None:
+        """These will be read soon: where that takes long, it is begun. Raises nothing."""
+
     def forget(self, number: int) -> None:
         """Called by who found that a pack is not as the index says: reads it anew next time."""
 
@@ -216,6 +219,9 @@ class PackFiles:
         number, at, size = stretch
         file = self._acquire(number)
         return uncached.read_into(file.descriptor, out, at, cached=self.cached) == size
+
+    def begin(self, stretches: Sequence[Stretch]) -> None:
+        """Nothing: a disk is near."""
 
     def forget(self, number: int) -> None:
         with self._lock:

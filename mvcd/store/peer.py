@@ -86,6 +86,10 @@ class Peer(Protocol):
     def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         """Frames of their records. Raises MissingObject after the frames of what is there."""
 
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        """The same objects in the order in which it gives all of them with the least work. Asks nothing over a
+        network."""
+
     def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         """The same, and some of the nodes and recipes that they reach, each after one that names it: what would
         be asked for next, one round trip a level. Who calls checks that it is that."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, chain
@@ -38,8 +39,12 @@ HOLE_BYTES = 4 << 10
 LARGE_BYTES = 64 << 10
 """Bytes of a record from which a buffer for it is used again."""
 BATCH_OBJECTS = 4096
+AHEAD_BYTES = 4 << 20
+"""Bytes that are read ahead at least, and twice as much at most: a bucket then answers while what came before is
+worked on."""
 MIN_PREFIX_CHARACTERS = 4
 
+_NOWHERE = (1 << 32, 0)
 _Place = tuple[ObjectLocation, Digest]
 
 
@@ -108,7 +113,7 @@ class PackedObjects:
     def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         found = self._located(ids)
         places = sorted(((at, id) for id, at in found.items()), key=_order)
-        for run in _runs(places):
+        for run in self._ahead(_runs(places)):
             yield from self._decode_run(run)
 
     def _decode_run(self, run: list[_Place]) -> Iterator[tuple[Digest, bytes]]:
@@ -155,7 +160,29 @@ class PackedObjects:
         places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
         places.sort(key=_order)
         frames = frame_by_frame((place, place[0].size, place[0].raw_size) for place in places)
-        return chain.from_iterable(map(self._read_frame, frames))
+        return chain.from_iterable(map(self._read_frame, self._ahead(frames)))
+
+    def _ahead(self, groups: Iterator[list[_Place]]) -> Iterator[list[_Place]]:
+        """Groups of places in the order in which they are read; the packs are told of some before."""
+        told: deque[list[_Place]] = deque()
+        size = 0
+        more = True
+        while more or told:
+            if more and size < AHEAD_BYTES:
+                new = []
+                for group in groups:
+                    new.append(group)
+                    size += sum(at.size for at, _ in group)
+                    if size >= 2 * AHEAD_BYTES:
+                        break
+                else:
+                    more = False
+                self.packs.begin([(at.pack, at.offset, at.size) for group in new for at, _ in group])
+                told.extend(new)
+            if told:
+                group = told.popleft()
+                size -= sum(at.size for at, _ in group)
+                yield group
 
     def _read_frame(self, places: list[_Place]) -> Iterator[Bytes]:
         """The records there, from one read; one by one where a collection has moved them."""
@@ -202,6 +229,10 @@ class PackedObjects:
             return parse_location(self._row(id))
         except BadRow as error:
             raise self._damaged_row(id, error) from error
+
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        rows = self.index.rows(ids)
+        return sorted(ids, key=lambda id: LOCATION.unpack_from(rows[id])[:2] if id in rows else _NOWHERE)
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()

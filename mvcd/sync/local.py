@@ -108,6 +108,9 @@ class LocalPeer:
         yield from map(parse_frame, self._store.records(here))
         require_all(ids, here)
 
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        return self._store.arranged(ids)
+
     def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         return self.records(ids)  # asking again costs nothing here
 

@@ -273,7 +273,7 @@ class _Fetcher:
 
     def chunks(self, ids: Sequence[Digest]) -> None:
         """Begins to fetch them; waits only when enough are on their way."""
-        self._begin(self._chunks, ids)
+        self._begin(self._chunks, self._peers[0].arranged(ids))
 
     def finish(self, versions: int = 0) -> Received:
         """When all is here."""

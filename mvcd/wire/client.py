@@ -221,6 +221,9 @@ class RemotePeer:
             yield from self._records(ids[start : start + most], gone)
         require_all(gone, ())
 
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        return list(ids)  # what rests where is the server's own affair
+
     def below(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         if len(ids) > limits.FEWEST_IDS or "below" not in self.told().features:
             yield from self.records(ids)

@@ -1,33 +1,60 @@
 """Reads packs of a bucket by ranges, for the reader that reads pack files of a disk (reader.py).
 
 A request costs as much as a megabyte or more, so ranges are read in aligned blocks: alone where objects lie
-scattered, many at once where reading goes forward. Blocks stay in memory for a while, for what comes next in a
-pack is mostly wanted next; several threads that need the same block wait for one request.
+scattered, many at once where reading goes forward. Ranges stay in memory for a while, for what comes next in a
+pack is mostly wanted next; several threads that need the same block wait for one request. Who knows what it
+will read next says so (`begin`), and that comes while it works on what it has.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from mvcd.errors import IntegrityError
 from mvcd.store.bucket.blobs import BlobAbsent, Blobs
 from mvcd.store.bucket.bucketstate import PACKS
 from mvcd.store.bucket.indexrun import NamedPack
+from mvcd.store.bucket.workers import Workers
 from mvcd.store.pack import Stretch
 
 BLOCK_BYTES = 256 << 10
 MAX_RANGE_BLOCKS = 16
-"""Blocks of one range, 4 MiB: what a bucket gives at its full rate (a range of 1 MiB has a third less)."""
+"""Blocks of one range, 4 MiB: what a bucket gives at its full rate (a range of 1 MiB has a third less). No range
+goes over a multiple of so many, for Ceph keeps each 4 MiB of an object in a place of their own."""
+GAP_BLOCKS = 1
+"""Blocks that nobody asked for and that are read all the same, between two that are wanted."""
 SMALL_PACK_BLOCKS = 4
 """Blocks of a pack that is read whole at once."""
 KEPT_BLOCKS = 384
-"""Blocks in memory: 96 MiB, for eight readers that go forward at once."""
+"""Blocks in memory: 96 MiB, for four readers that go forward at once and what is begun for each."""
+REQUESTS = 8
+"""Ranges that are read at once."""
 
 _Key = tuple[int, int]
+
+
+@dataclass(eq=False, slots=True)
+class _Range:
+    """Blocks in a row of one pack, to be had when they have come."""
+
+    pack: int
+    first: int
+    end: int  # the number after its last block
+    data: Future[bytes] = field(default_factory=Future)
+    unread: bool = False  # begun for who has not come yet
+
+    def __len__(self) -> int:
+        return self.end - self.first
+
+    def part(self, start: int, end: int) -> memoryview:
+        """Its bytes between two offsets in the pack, once they have come; fewer where the pack ends before."""
+        at = self.first * BLOCK_BYTES
+        return memoryview(self.data.result())[max(0, start - at) : max(0, end - at)]
 
 
 class BlobPacks:
@@ -49,28 +76,45 @@ class BlobPacks:
         self._held = held
         self._lost = lost
         self.kept_blocks = KEPT_BLOCKS
+        self.workers = Workers(REQUESTS, "mvc-bucket-range")
         self._lock = threading.Lock()
-        self._blocks: OrderedDict[_Key, Future[bytes]] = OrderedDict()
+        self._ranges: OrderedDict[_Range, None] = OrderedDict()  # those used last at the end
+        self._at: dict[_Key, _Range] = {}
         self._ahead: dict[int, tuple[int, int]] = {}
         self._gone: set[int] = set()
 
     def read(self, stretches: Sequence[Stretch]) -> bytes:
         """One after another; ends where a pack ends before its stretch does. Raises FileNotFoundError."""
         held = self._held(stretches)
-        wanted = [stretch for stretch in stretches if stretch[:2] not in held]
-        blocks = self._blocks_of(wanted)
+        ranges = self._ranges_of([one for one in stretches if one[:2] not in held])
         parts: list[bytes | memoryview] = []
         for pack, offset, size in stretches:
             known = held.get((pack, offset))
             if known is not None:
                 parts.append(known[:size])
                 continue
-            end = offset + size
-            for number in range(offset // BLOCK_BYTES, (end - 1) // BLOCK_BYTES + 1 if size else 0):
-                start = number * BLOCK_BYTES
-                block = memoryview(blocks[pack, number])
-                parts.append(block[max(0, offset - start) : end - start])
+            at, end = offset, offset + size
+            while at < end:
+                found = ranges[pack, at // BLOCK_BYTES]
+                parts.append(found.part(at, end))
+                at = found.end * BLOCK_BYTES
         return bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def begin(self, stretches: Sequence[Stretch]) -> None:
+        """Begins to read what `read` will be asked for soon, as far as there is room for it. What keeps it from
+        that is told by `read`."""
+        with self._lock:
+            room = self.kept_blocks // 2 - sum(len(one) for one in self._ranges if one.unread)
+            begun = []
+            for pack, numbers in _blocks(stretches).items():
+                missing = sorted(n for n in numbers if (pack, n) not in self._at)
+                if missing and len(missing) <= room:
+                    room -= len(missing)
+                    begun += self._place(pack, missing)
+            for one in begun:
+                one.unread = True
+        for one in begun:
+            self.workers.submit(partial(self._fetch, one))
 
     def read_into(self, out: memoryview, stretch: Stretch) -> bool:
         """Whether a pack has all of a stretch, which is in `out` then. Raises FileNotFoundError."""
@@ -84,119 +128,115 @@ class BlobPacks:
         """Called by who found there something else than the index says: reads it anew. If the pack is gone, the
         index is brought up to date."""
         with self._lock:
-            for key in [key for key in self._blocks if key[0] == number]:
-                del self._blocks[key]
+            for one in [one for one in self._ranges if one.pack == number]:
+                self._drop(one)
             gone = number in self._gone
         if gone:
             self._lost()
 
     def close(self) -> None:
         with self._lock:
-            self._blocks.clear()
+            self._ranges.clear()
+            self._at.clear()
+        self.workers.close()
 
     # ------------------------------------------------------------------ inside
 
-    def _blocks_of(self, stretches: Sequence[Stretch]) -> dict[_Key, bytes]:
-        needed: dict[int, set[int]] = {}
-        for pack, offset, size in stretches:
-            if size:
-                first, last = offset // BLOCK_BYTES, (offset + size - 1) // BLOCK_BYTES
-                needed.setdefault(pack, set()).update(range(first, last + 1))
-        found: dict[_Key, Future[bytes]] = {}
-        mine: list[tuple[int, list[_Range]]] = []
+    def _ranges_of(self, stretches: Sequence[Stretch]) -> dict[_Key, _Range]:
+        """The ranges in which the blocks of these stretches are, or will be."""
+        found: dict[_Key, _Range] = {}
+        mine: list[_Range] = []
         with self._lock:
-            for pack, numbers in needed.items():
-                known = {n for n in numbers if (pack, n) in self._blocks}
-                for number in known:
-                    self._blocks.move_to_end((pack, number))
-                if missing := sorted(numbers - known):
-                    mine.append((pack, self._begin(pack, missing)))
-                found |= {(pack, n): self._blocks[pack, n] for n in numbers}
-        for pack, ranges in mine:  # before waiting for others, so that nobody waits in a circle
-            self._fetch(pack, ranges)
-        blocks = {key: future.result() for key, future in found.items()}
-        with self._lock:
-            while len(self._blocks) > self.kept_blocks:
-                self._blocks.popitem(last=False)
-        return blocks
+            for pack, numbers in _blocks(stretches).items():
+                if missing := sorted(n for n in numbers if (pack, n) not in self._at):
+                    mine += self._place(pack, missing)
+                found |= {(pack, n): self._at[pack, n] for n in numbers}
+            for one in dict.fromkeys(found.values()):
+                one.unread = False
+                self._ranges.move_to_end(one)
+            blocks = sum(map(len, self._ranges))
+            while blocks > self.kept_blocks and len(self._ranges) > 1:
+                oldest = next(iter(self._ranges))
+                blocks -= len(oldest)
+                self._drop(oldest)
+        # Before it waits for others, so that nobody waits in a circle.
+        self.workers.map([partial(self._fetch, one) for one in mine])
+        return found
 
-    def _begin(self, pack: int, missing: list[int]) -> list[_Range]:
-        """Ranges that hold these blocks and perhaps those after them, in place for others to wait for. Called
-        under the lock."""
+    def _place(self, pack: int, missing: list[int]) -> list[_Range]:
+        """Ranges that hold these blocks and perhaps those after them, for others to wait for. Called under the
+        lock by who will fetch them."""
         count = -(-self._named(pack).size_bytes // BLOCK_BYTES)
         spans: list[tuple[int, int]] = []
         for number in missing:
-            if spans and number == spans[-1][1] and number - spans[-1][0] < MAX_RANGE_BLOCKS:
-                spans[-1] = (spans[-1][0], number + 1)
+            start, end = spans[-1] if spans else (number, number)
+            joins = number - end <= GAP_BLOCKS and number // MAX_RANGE_BLOCKS == start // MAX_RANGE_BLOCKS
+            if joins and spans and not any((pack, n) in self._at for n in range(end, number)):
+                spans[-1] = (start, number + 1)
             else:
                 spans.append((number, number + 1))
         start, end = spans[-1]
         spans[-1] = (start, self._extended(pack, missing[0], start, end, count))
-        ranges = [_Range(first, [Future() for _ in range(first, last)]) for first, last in spans]
+        ranges = [_Range(pack, *span) for span in spans]
         for one in ranges:
-            self._blocks.update({(pack, n): f for n, f in enumerate(one.blocks, one.first)})
+            self._ranges[one] = None
+            self._at.update(((pack, n), one) for n in range(one.first, one.end))
         return ranges
 
     def _extended(self, pack: int, first: int, start: int, end: int, count: int) -> int:
-        """How far the last range goes: twice as far as the one before where reading goes forward."""
+        """How far the last range goes: where reading goes forward, twice as far as the one before, or as far as
+        what is wanted at once."""
         most = count
         if count > SMALL_PACK_BLOCKS:
             expected, size = self._ahead.get(pack, (-1, 1))
             forward = 0 <= expected <= first <= expected + MAX_RANGE_BLOCKS
-            size = min(MAX_RANGE_BLOCKS, 2 * size) if forward else 1
-            most = min(count, max(end, start + size))
+            size = min(MAX_RANGE_BLOCKS, max(2 * size, end - first)) if forward else 1
+            border = (start // MAX_RANGE_BLOCKS + 1) * MAX_RANGE_BLOCKS
+            most = min(count, border, max(end, start + size))
             self._ahead[pack] = (most, size)
-        while end < most and (pack, end) not in self._blocks:
+        while end < most and (pack, end) not in self._at:
             end += 1
         return end
 
-    def _fetch(self, pack: int, ranges: list[_Range]) -> None:
-        """Reads ranges and hands out their blocks, or what kept it from that."""
-        hash, size_bytes = self._named(pack)
+    def _fetch(self, one: _Range) -> None:
+        """Reads a range and hands it out, or what kept it from that."""
+        hash, size_bytes = self._named(one.pack)
         name = PACKS + hash.hex()
-        spans = [(one.start, min(size_bytes, one.end)) for one in ranges]
+        start, end = one.first * BLOCK_BYTES, min(size_bytes, one.end * BLOCK_BYTES)
         try:
-            inside = [span for span in spans if span[0] < span[1]]
-            parts = iter(self._blobs.get_ranges(name, inside) if inside else ())
-            for one, (start, end) in zip(ranges, spans, strict=True):
-                data = memoryview(next(parts) if start < end else b"")
-                for number, future in enumerate(one.blocks):
-                    at = number * BLOCK_BYTES
-                    future.set_result(bytes(data[at : at + BLOCK_BYTES]))
+            data = self._blobs.get_ranges(name, [(start, end)])[0] if start < end else b""
         except BlobAbsent:
-            with self._lock:
-                self._gone.add(pack)
-            self._fail(pack, ranges, FileNotFoundError(f"{name} is gone"))
+            self._fail(one, FileNotFoundError(f"{name} is gone"), gone=True)
         except IntegrityError:
-            self._fail(pack, ranges, FileNotFoundError(f"{name} was cut off"))
+            self._fail(one, FileNotFoundError(f"{name} was cut off"))
         except BaseException as error:
-            self._fail(pack, ranges, error)
+            self._fail(one, error)
             if not isinstance(error, Exception):
                 raise
+        else:
+            one.data.set_result(data)
 
-    def _fail(self, pack: int, ranges: list[_Range], failure: BaseException) -> None:
-        """Whoever waits for them gets the failure; whoever comes later reads again."""
+    def _fail(self, one: _Range, failure: BaseException, *, gone: bool = False) -> None:
+        """Whoever waits for it gets the failure; whoever comes later reads again."""
         with self._lock:
-            for one in ranges:
-                for number, future in enumerate(one.blocks, one.first):
-                    if self._blocks.get((pack, number)) is future:
-                        del self._blocks[pack, number]
-                    if not future.done():
-                        future.set_exception(failure)
+            if gone:
+                self._gone.add(one.pack)
+            self._drop(one)
+        one.data.set_exception(failure)
+
+    def _drop(self, one: _Range) -> None:
+        """Keeps it no longer; who has it may still use it. Called under the lock."""
+        if one in self._ranges:
+            del self._ranges[one]
+            for number in range(one.first, one.end):
+                del self._at[one.pack, number]
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Blocks in a row, each to be had when it has come."""
-
-    first: int
-    blocks: list[Future[bytes]]
-
-    @property
-    def start(self) -> int:
-        """Bytes from the pack's beginning."""
-        return self.first * BLOCK_BYTES
-
-    @property
-    def end(self) -> int:
-        return (self.first + len(self.blocks)) * BLOCK_BYTES
+def _blocks(stretches: Iterable[Stretch]) -> dict[int, set[int]]:
+    """Numbers of the blocks in which stretches lie, by pack."""
+    found: dict[int, set[int]] = {}
+    for pack, offset, size in stretches:
+        if size:
+            last = (offset + size - 1) // BLOCK_BYTES
+            found.setdefault(pack, set()).update(range(offset // BLOCK_BYTES, last + 1))
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Self
 
 from mvcd.errors import Failure, MvcError
@@ -83,6 +83,7 @@ class BucketStore(BucketParts):
         try:
             store.catch_up()
         except BaseException:
+            store.packs.close()
             store.rows.close()
             raise
         return store
@@ -154,9 +155,10 @@ class BucketStore(BucketParts):
                 self.blobs, head, rows, grace_seconds=self.grace_seconds, nearby=None
             )
             fresh.sessions = self.sessions
-            fresh.catch_up()
-            collector = BucketCollector(fresh, mark, stop)
-            return collector.run(dry_run=dry_run, drop_operations_below=drop_operations_below)
+            with closing(fresh.packs):
+                fresh.catch_up()
+                collector = BucketCollector(fresh, mark, stop)
+                return collector.run(dry_run=dry_run, drop_operations_below=drop_operations_below)
         finally:
             rows.close()
             with suppress(MvcError):

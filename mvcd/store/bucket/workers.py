@@ -33,29 +33,21 @@ class Workers:
         """Does the work: by itself, or where Ctrl-C must be heard, by one of the threads."""
         if threading.current_thread() is not threading.main_thread():
             return work()
-        return self._submit(work).result()
+        return self.submit(work).result()
 
     def map(self, works: Sequence[Callable[[], T]]) -> list[T]:
         """Does all the works at once. Answers what they did, in their order; raises what the first raised that
         failed, when all have ended."""
         if len(works) <= 1:
             return [self.call(work) for work in works]
-        futures = [self._submit(work) for work in works]
+        futures = [self.submit(work) for work in works]
         errors = [error for future in futures if (error := future.exception()) is not None]
         if errors:
             raise errors[0]
         return [future.result() for future in futures]
 
-    def close(self) -> None:
-        """Ends the threads; one that waits for a reply ends after it."""
-        with self._lock:
-            threads, self._threads = self._threads, []
-        for _ in threads:
-            self._work.put(None)
-        for thread in threads:
-            thread.join(_JOIN_SECONDS)
-
-    def _submit(self, work: Callable[[], T]) -> Future[T]:
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Has the work done by one of the threads."""
         future: Future[T] = Future()
         self._work.put((work, future))  # type: ignore[arg-type]  # a Future takes what its work answers
         with self._lock:
@@ -65,6 +57,15 @@ class Workers:
                 self._threads.append(thread)
                 thread.start()
         return future
+
+    def close(self) -> None:
+        """Ends the threads; one that waits for a reply ends after it."""
+        with self._lock:
+            threads, self._threads = self._threads, []
+        for _ in threads:
+            self._work.put(None)
+        for thread in threads:
+            thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
         while (item := self._work.get()) is not None:
