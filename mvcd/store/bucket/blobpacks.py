@@ -9,6 +9,7 @@ will read next says so (`begin`), and that comes while it works on what it has.
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
@@ -76,7 +77,10 @@ class BlobPacks:
         self._held = held
         self._lost = lost
         self.kept_blocks = KEPT_BLOCKS
-        self.workers = Workers(REQUESTS, "mvc-bucket-range")
+        self._workers = Workers(REQUESTS, "mvc-bucket-range")
+        # Its threads end with it though nobody closes it; a program that ends does not wait for them.
+        self._closing = weakref.finalize(self, self._workers.close)
+        self._closing.atexit = False
         self._lock = threading.Lock()
         self._ranges: OrderedDict[_Range, None] = OrderedDict()  # those used last at the end
         self._at: dict[_Key, _Range] = {}
@@ -114,7 +118,7 @@ class BlobPacks:
             for one in begun:
                 one.unread = True
         for one in begun:
-            self.workers.submit(partial(self._fetch, one))
+            self._workers.submit(partial(self._fetch, one))
 
     def read_into(self, out: memoryview, stretch: Stretch) -> bool:
         """Whether a pack has all of a stretch, which is in `out` then. Raises FileNotFoundError."""
@@ -138,7 +142,7 @@ class BlobPacks:
         with self._lock:
             self._ranges.clear()
             self._at.clear()
-        self.workers.close()
+        self._closing()
 
     # ------------------------------------------------------------------ inside
 
@@ -160,7 +164,7 @@ class BlobPacks:
                 blocks -= len(oldest)
                 self._drop(oldest)
         # Before it waits for others, so that nobody waits in a circle.
-        self.workers.map([partial(self._fetch, one) for one in mine])
+        self._workers.map([partial(self._fetch, one) for one in mine])
         return found
 
     def _place(self, pack: int, missing: list[int]) -> list[_Range]:

@@ -17,7 +17,6 @@ from mvcd.store.bucket.blobs import Blobs
 from mvcd.store.bucket.bucket_store import BucketStore
 from mvcd.store.bucket.bucketstate import CLOCK
 from mvcd.store.bucket.runindex import RunIndex
-from mvcd.store.bucket.workers import Workers
 
 KEPT_BLOCKS = 64
 """Blocks of packs that each store keeps in memory: 16 MiB, for a server has many open."""
@@ -32,7 +31,7 @@ class ServedStore(BucketStore):
         self._looked = -math.inf
         assert isinstance(self.packs, BlobPacks)
         self.packs.kept_blocks = KEPT_BLOCKS
-        self._closing = weakref.finalize(self, _close, self.packs.workers, self.rows, self.blobs)
+        self._closing = weakref.finalize(self, _close, self.rows, self.blobs)
 
     @classmethod
     def open(cls, blobs: Blobs, **options: Any) -> Self:
@@ -94,8 +93,7 @@ class ServedStore(BucketStore):
         self._closing()
 
 
-def _close(workers: Workers, rows: RunIndex, blobs: Blobs) -> None:
-    """What holds no reference to the store, or it would never be let go of."""
-    closers: list[Callable[[], None]] = [workers.close, rows.close, blobs.close]
+def _close(rows: RunIndex, blobs: Blobs) -> None:
+    closers: list[Callable[[], None]] = [rows.close, blobs.close]
     for close in closers:
         close()
