@@ -40,8 +40,8 @@ LARGE_BYTES = 64 << 10
 """Bytes of a record from which a buffer for it is used again."""
 BATCH_OBJECTS = 4096
 AHEAD_BYTES = 4 << 20
-"""Bytes that are read ahead at least, and twice as much at most: a bucket then answers while what came before is
-worked on."""
+"""Bytes that are read ahead at least, and twice as much at most: a bucket then answers while what came before
+is worked on."""
 MIN_PREFIX_CHARACTERS = 4
 
 _NOWHERE = (1 << 32, 0)
@@ -177,7 +177,9 @@ class PackedObjects:
                         break
                 else:
                     more = False
-                self.packs.begin([(at.pack, at.offset, at.size) for group in new for at, _ in group])
+                self.packs.begin(
+                    [(at.pack, at.offset, at.size) for group in new for at, _ in group]
+                )
                 told.extend(new)
             if told:
                 group = told.popleft()
@@ -232,7 +234,9 @@ class PackedObjects:
 
     def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
         rows = self.index.rows(ids)
-        return sorted(ids, key=lambda id: LOCATION.unpack_from(rows[id])[:2] if id in rows else _NOWHERE)
+        return sorted(
+            ids, key=lambda id: LOCATION.unpack_from(rows[id])[:2] if id in rows else _NOWHERE
+        )
 
     def find(self, kind: Kind, prefix: str, limit: int = 16) -> list[Digest]:
         prefix = prefix.lower()

@@ -11,8 +11,8 @@ installed: one process in Python, which bounds both sides; and Ceph with three d
 Debian's packages are (tests/support/cephcluster.py): it keeps three copies and shares the machine's cores with
 who measures it. `MVC_BENCH_BUCKETS=ceph` takes these alone.
 
-Plain calls write nothing to a disk. Shown beside them is the same with a file written and synced (`get, synced`):
-that is what any fetch has to do; and a clone from the workspace's directory, which needs no bucket.
+Plain calls write nothing to a disk. Shown beside them is the same with a file written and synced (`get,
+synced`): that is what any fetch has to do; and a clone from the workspace's directory, which needs no bucket.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def _measure(bench: Bench, source: Path, places: Mapping[str, Opens], what: Call
 # ---------------------------------------------------------------------- one round in one bucket
 
 
-def _one_file(bench: Bench, source: Path, where: str, opens: Opens, scratch: Path) -> Mapping[str, Cost]:
+def _one_file(
+    bench: Bench, source: Path, where: str, opens: Opens, scratch: Path
+) -> Mapping[str, Cost]:
     with opens(scratch) as place:
         mvc, workspace = _saved(bench, source, place, scratch)
         size = sum(path.stat().st_size for path in (workspace / ".mvc/store/packs").iterdir())
@@ -149,7 +151,10 @@ def _pushed(mvc: Mvc, workspace: Path, place: Place, scratch: Path) -> dict[str,
     empty.mkdir()
     mvc.init(empty)
     mvc.run("remote", "add", "origin", f"{place.url}/model", cwd=empty, settle=False)
-    for name, words in (("fetch", ("-C", empty, "fetch")), ("clone", ("clone", f"{place.url}/model", "c"))):
+    for name, words in (
+        ("fetch", ("-C", empty, "fetch")),
+        ("clone", ("clone", f"{place.url}/model", "c")),
+    ):
         shutil.rmtree(Path(mvc.env["XDG_CACHE_HOME"]), ignore_errors=True)
         costs[name] = mvc.run(*words, cwd=scratch)
     shutil.rmtree(empty)

@@ -135,19 +135,27 @@ def test_a_push_of_one_file_is_few_requests(
     assert requests.total() <= 4, requests
 
 
+@pytest.mark.parametrize(
+    ("files", "pushes", "clones"),
+    [
+        (5000, 12, 30),
+        pytest.param(100_000, 40, 200, marks=[pytest.mark.thorough, pytest.mark.timeout(1800)]),
+    ],
+)
 def test_a_clone_of_many_small_files_is_few_requests(
-    url: str, saved: Path, tmp_path: Path, mvc: Mvc, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    url: str, saved: Path, tmp_path: Path, mvc: Mvc, monkeypatch: pytest.MonkeyPatch,
+    files: int, pushes: int, clones: int,
+) -> None:  # fmt: skip
     draw = random.Random(5)
-    write(saved, {f"data/{n // 100}/{n}.txt": draw.randbytes(300).hex() for n in range(5000)})
+    write(saved, {f"data/{n // 100}/{n}.txt": draw.randbytes(300).hex() for n in range(files)})
     mvc("commit", "-m", "many")
     opened = counted(monkeypatch)
     mvc("push")
     pushed = opened.pop().requests
-    assert pushed.total() <= 12, pushed
+    assert pushed.total() <= pushes, pushed
     mvc("clone", url, str(tmp_path / "other"))
     cloned = opened.pop().requests
-    assert cloned.total() <= 30, cloned
+    assert cloned.total() <= clones, cloned
     assert (tmp_path / "other/data/7/777.txt").read_text() == (saved / "data/7/777.txt").read_text()
 
 

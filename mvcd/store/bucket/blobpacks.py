@@ -25,8 +25,8 @@ from mvcd.store.pack import Stretch
 
 BLOCK_BYTES = 256 << 10
 MAX_RANGE_BLOCKS = 16
-"""Blocks of one range, 4 MiB: what a bucket gives at its full rate (a range of 1 MiB has a third less). No range
-goes over a multiple of so many, for Ceph keeps each 4 MiB of an object in a place of their own."""
+"""Blocks of one range, 4 MiB: what a bucket gives at its full rate (a range of 1 MiB has a third less). No
+range goes over a multiple of so many, for Ceph keeps each 4 MiB of an object in a place of their own."""
 GAP_BLOCKS = 1
 """Blocks that nobody asked for and that are read all the same, between two that are wanted."""
 SMALL_PACK_BLOCKS = 4
@@ -174,7 +174,10 @@ class BlobPacks:
         spans: list[tuple[int, int]] = []
         for number in missing:
             start, end = spans[-1] if spans else (number, number)
-            joins = number - end <= GAP_BLOCKS and number // MAX_RANGE_BLOCKS == start // MAX_RANGE_BLOCKS
+            joins = (
+                number - end <= GAP_BLOCKS
+                and number // MAX_RANGE_BLOCKS == start // MAX_RANGE_BLOCKS
+            )
             if joins and spans and not any((pack, n) in self._at for n in range(end, number)):
                 spans[-1] = (start, number + 1)
             else:

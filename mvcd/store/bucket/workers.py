@@ -65,7 +65,9 @@ class Workers:
         for _ in threads:
             self._work.put(None)
         for thread in threads:
-            if thread is not threading.current_thread():  # which may be the one that lets go of their owner
+            if (
+                thread is not threading.current_thread()
+            ):  # which may be the one that lets go of their owner
                 thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
