@@ -201,7 +201,8 @@ def _rows(
 
 
 def _place(row: bytes) -> RunPlace:
-    return RunPlace(*LOCATION.unpack_from(row), row[LOCATION.size :] or None)
+    pack, offset, body_size, raw_size, kind = LOCATION.unpack_from(row)
+    return RunPlace(pack, offset, body_size, raw_size, kind, row[LOCATION.size :] or None)
 
 
 def _records(data: bytes) -> dict[bytes, bytes]:
