@@ -50,7 +50,7 @@ class PackBytes(Protocol):
         """Whether a pack has all of a stretch, which is in `out` then. Raises FileNotFoundError."""
 
     def begin(self, stretches: Sequence[Stretch]) -> None:
-        """These will be read soon: where that takes long, it is begun. Raises nothing."""
+        """Told what will be read soon: where that takes long, it is begun. Raises nothing."""
 
     def forget(self, number: int) -> None:
         """Called by who found that a pack is not as the index says: reads it anew next time."""

@@ -33,7 +33,7 @@ SMALL_PACK_BLOCKS = 4
 """Blocks of a pack that is read whole at once."""
 KEPT_BLOCKS = 384
 """Blocks in memory: 96 MiB, for four readers that go forward at once and what is begun for each."""
-REQUESTS = 8
+MAX_STREAMS = 8
 """Ranges that are read at once."""
 
 _Key = tuple[int, int]
@@ -77,7 +77,7 @@ class BlobPacks:
         self._held = held
         self._lost = lost
         self.kept_blocks = KEPT_BLOCKS
-        self._workers = Workers(REQUESTS, "mvc-bucket-range")
+        self._workers = Workers(MAX_STREAMS, "mvc-bucket-range")
         # Its threads end with it though nobody closes it; a program that ends does not wait for them.
         self._closing = weakref.finalize(self, self._workers.close)
         self._closing.atexit = False
