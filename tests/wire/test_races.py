@@ -6,8 +6,8 @@ import math
 import random
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.memory_store import MemoryStore
 from mvcd.sync.pull import pull
 from mvcd.wire.client import Patience
+from tests.support.linearising import Call, linearisable
 from tests.support.proxy import Proxy
 from tests.wire.conftest import History
 from tests.wire.hosts import CarefulRepository, calling, serving
@@ -29,62 +30,11 @@ SHORT = Patience(first=0.001, most=0.002, total=0.01)
 """Gives up soon, so that histories hold updates whose end nobody knows."""
 
 
-@dataclass(frozen=True)
-class Call:
-    """One compare-and-swap as its caller saw it. `moved` is None when the end is unknown: it may have happened
-    at any time after `begin`, or never."""
-
-    ref: str
-    begin: float
-    end: float
-    expect: bytes | None
-    target: bytes
-    moved: bool | None
-
-
-def linearisable(history: list[Call]) -> bool:
-    """Wing and Gong's search ("Testing and Verifying Concurrent Objects", 1993), with visited states remembered
-    as Lowe does."""
-    seen: set[tuple[int, bytes | None]] = set()
-
-    def search(done: int, value: bytes | None) -> bool:
-        left = [n for n in range(len(history)) if not done >> n & 1]
-        if all(history[n].moved is None for n in left):
-            return True
-        if (done, value) in seen:
-            return False
-        seen.add((done, value))
-        first = min(history[n].end for n in left)
-        for n in left:
-            call = history[n]
-            matches = call.expect == value
-            if call.begin > first or call.moved not in (matches, None):
-                continue
-            if call.moved is None and not matches:
-                continue  # without effect, as if it never happened: both would double the search each time
-            if search(done | 1 << n, call.target if matches else value):
-                return True
-        return False
-
-    return search(0, None)
-
-
-def test_the_search_finds_what_is_wrong() -> None:
-    one = Call("r", 0, 1, None, b"a", True)
-    lost = Call("r", 2, 3, None, b"b", True)
-    assert linearisable([one, Call("r", 2, 3, b"a", b"b", True)])
-    assert not linearisable([one, lost])
-    assert linearisable([one, Call("r", 0.5, 3, None, b"b", False)])
-    assert not linearisable([one, Call("r", 2, 3, b"a", b"b", False)])
-    unknown = Call("r", 0, math.inf, b"a", b"c", None)
-    assert linearisable([unknown, one, Call("r", 2, 3, b"c", b"d", True)])
-
-
-def play(seed: int, callers: int, calls: int) -> list[Call]:
+def play(seed: int, callers: int, calls: int) -> dict[str, list[Call]]:
     """`callers` threads, each `calls` updates of two refs over a line that is cut now and then."""
     store = MemoryStore()
     served, port = serving(store)
-    history: list[Call] = []
+    history: dict[str, list[Call]] = defaultdict(list)
     lock = threading.Lock()
 
     def caller(number: int) -> None:
@@ -107,7 +57,7 @@ def play(seed: int, callers: int, calls: int) -> list[Call]:
                 pass
             end = math.inf if moved is None else time.monotonic()
             with lock:
-                history.append(Call(ref, begin, end, expect, target, moved))
+                history[ref].append(Call(begin, end, expect, target, moved))
         peer.close()
 
     with Proxy(port) as proxy:
@@ -122,10 +72,10 @@ def play(seed: int, callers: int, calls: int) -> list[Call]:
 
 def judge(seed: int, callers: int, calls: int) -> None:
     history = play(seed, callers, calls)
-    assert len(history) == callers * calls
-    assert any(call.moved for call in history)
-    for ref in ("heads/a", "heads/b"):
-        assert linearisable([call for call in history if call.ref == ref])
+    assert sum(map(len, history.values())) == callers * calls
+    for one in history.values():
+        assert any(call.moved for call in one)
+        assert linearisable(one)
 
 
 @pytest.mark.parametrize("seed", range(5))
