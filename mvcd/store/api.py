@@ -188,15 +188,19 @@ class Session(Protocol):
     def __exit__(self, *exc: object) -> None: ...
 
 
+GetMany = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
+"""Reads objects, in any order; leaves out those that are absent."""
+
 Mark = Callable[
-    [Mapping[str, bytes], Iterable[bytes], Iterable[Digest]],
+    [Mapping[str, bytes], Iterable[bytes], Iterable[Digest], GetMany],
     Iterable[Digest],
 ]
-"""`mark(refs, operations, leased)`: every object reachable from these, all given as stored. The
+"""`mark(refs, operations, leased, read)`: every object reachable from these, all given as stored. The
 store adds delta bases. `leased` are the stored objects that live sessions rely on: a session that
-reuses a recipe or a node without asking for what lies below it must find all of that again. Objects
-below may be absent (pruned, never fetched, or not written yet): skip those. Called one or more
-times, and must not write to the store.
+reuses a recipe or a node without asking for what lies below it must find all of that again. `read`
+reads what is about to be swept, and nothing else may be asked: to who has not seen what was just
+pushed it is absent. Objects below may be absent (pruned, never fetched, or not written yet): skip
+those. Called one or more times, and must not write to the store.
 """
 
 
@@ -211,10 +215,10 @@ class Earlier(NamedTuple):
 
 
 MarkNew = Callable[
-    [Earlier, Mapping[str, bytes], Iterable[bytes], Iterable[Digest]],
+    [Earlier, Mapping[str, bytes], Iterable[bytes], Iterable[Digest], GetMany],
     Iterable[Digest] | None,
 ]
-"""`mark_new(earlier, refs, operations, leased)`: what is reachable and was not when `earlier` was collected;
+"""`mark_new(earlier, refs, operations, leased, read)`: what is reachable and was not when `earlier` was collected;
 `operations` are those since. None when something that was named then is named no more, so that all must be
 marked."""
 

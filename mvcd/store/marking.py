@@ -111,7 +111,9 @@ class Marker:
     # ------------------------------------------------------------------ all rows
 
     def _plan_all(self, state: _State, leased: list[Digest], given: bytes, drop_below: int) -> Plan:
-        live = Prefixes(self._mark(state.refs, self._operations(drop_below), leased))
+        live = Prefixes(
+            self._mark(state.refs, self._operations(drop_below), leased, self._store.get_many)
+        )
         live.update(leased)
         sieve, bases, dead = Sieve(live), Prefixes(), Ascending()
         tally = _Tally({})
@@ -147,7 +149,7 @@ class Marker:
             unsettled=lambda ids: self._unsettled(earlier, ids),
         )
         since = self._operations(max(drop_below, earlier.operation + 1))
-        found = self._mark_new(before, state.refs, since, leased)
+        found = self._mark_new(before, state.refs, since, leased, self._store.get_many)
         if found is None:
             return None
         live, absent = set[bytes](), set(missed)

@@ -227,7 +227,8 @@ class MemoryStore:
                 if n >= drop_operations_below
             ]
             leased = {id for session in self._sessions for id in session.relied}
-            live = set(mark(self.refs(), operations, [id for id in leased if id in self._objects]))
+            known = [id for id in leased if id in self._objects]
+            live = set(mark(self.refs(), operations, known, self.get_many))
             todo = list(live | leased)
             while todo:
                 encoded = self._objects.get(todo.pop())

@@ -391,11 +391,11 @@ class StoreContract(SharedContract):
             session.put(root, root_stored)
             session.commit()
 
-        def mark(refs, operations, leased):
+        def mark(refs, operations, leased, read):
             for id in leased:
                 yield id
                 if id.kind is Kind.NODE:
-                    yield ChunkId(store.get(id))
+                    yield from (ChunkId(data) for _, data in read([id]))
 
         with store.session() as session:
             session.missing([root])

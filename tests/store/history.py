@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, Digest, Kind, NodeId
-from mvcd.store.api import RefUpdate, Session, Store
+from mvcd.store.api import GetMany, RefUpdate, Session, Store
 from tests.store.objects import compressed, node_of, plain
 
 NOTHING = bytes(32)
@@ -73,28 +73,27 @@ def walk(store: Store, id: NodeId) -> Iterator[Digest]:
         id = NodeId(data[:32])
 
 
-def mark_history(store: Store):
+def mark_history(
+    refs: Mapping[str, bytes],
+    operations: Iterable[bytes],
+    leased: Iterable[Digest],
+    read: GetMany,
+) -> Iterator[Digest]:
     """A mark that follows versions and what sessions rely on."""
-
-    def mark(
-        refs: Mapping[str, bytes], operations: Iterable[bytes], leased: Iterable[Digest]
-    ) -> Iterator[Digest]:
-        del operations  # all that they name hangs on the ref too
-        seen: set[Digest] = set()
-        roots = [NodeId(value) for value in refs.values()]
-        for id in leased:
-            if id.kind is Kind.NODE:
-                roots.append(NodeId(id))
+    del operations  # all that they name hangs on the ref too
+    seen: set[Digest] = set()
+    roots = [NodeId(value) for value in refs.values()]
+    for id in leased:
+        if id.kind is Kind.NODE:
+            roots.append(NodeId(id))
+        yield id
+    while roots:
+        id = roots.pop()
+        if id in seen:
+            continue
+        seen.add(id)
+        for _, data in read([id]):
             yield id
-        while roots:
-            id = roots.pop()
-            if id in seen or not store.has([id])[0]:
-                continue
-            seen.add(id)
-            yield id
-            data = store.get(id)
             yield from (ChunkId(data[at : at + 32]) for at in range(32, len(data), 32))
             if data[:32] != NOTHING:
                 roots.append(NodeId(data[:32]))
-
-    return mark

@@ -10,6 +10,7 @@ import zstandard
 from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.ids import ID_TYPES, ChunkId, Digest, Kind, NodeId
+from mvcd.store.api import GetMany
 
 
 def plain(data: bytes, kind: Kind = Kind.CHUNK) -> tuple[Digest, Encoded]:
@@ -52,12 +53,29 @@ def some(seed: int, count: int, size: int = 200) -> list[tuple[Digest, Encoded, 
 
 
 def mark_values(
-    refs: Mapping[str, bytes], operations: Iterable[bytes], leased: Iterable[Digest]
+    refs: Mapping[str, bytes],
+    operations: Iterable[bytes],
+    leased: Iterable[Digest],
+    read: GetMany,
 ) -> Iterable[Digest]:
     """A mark for refs and operations whose values are digests of chunks, one after another."""
     for value in (*refs.values(), *operations):
         for at in range(0, len(value), 32):
             yield ChunkId(value[at : at + 32])
+    yield from leased
+
+
+def mark_nodes(
+    refs: Mapping[str, bytes],
+    operations: Iterable[bytes],
+    leased: Iterable[Digest],
+    read: GetMany,
+) -> Iterable[Digest]:
+    """A mark for refs and operations whose values are digests of nodes, which name chunks."""
+    nodes = [NodeId(value) for value in (*refs.values(), *operations)]
+    yield from nodes
+    for _, data in read(nodes):
+        yield from (ChunkId(data[at : at + 32]) for at in range(0, len(data), 32))
     yield from leased
 
 

@@ -139,7 +139,7 @@ def test_rebuilding_keeps_the_log(store, tmp_path):
 
 def test_collection_and_lost_lines_keep_the_log_in_the_journal(store, tmp_path, monkeypatch):
     monkeypatch.setattr("mvcd.store.refs.BATCH_ROWS", 2)
-    store.collect(lambda refs, operations, leased: [], drop_operations_below=4)
+    store.collect(lambda *roots: [], drop_operations_below=4)
     with store.session() as session:
         session.commit(audit=b"row 6")
     journal = tmp_path / "store" / "refs.journal"

@@ -61,7 +61,7 @@ def write_until_death(path, seed, first, report, reached):
                     session.flush()
                     session.put(*plain(source.randbytes(5000)))
             if source.random() < 0.4:
-                store.collect(mark_history(store))
+                store.collect(mark_history)
             if source.random() < 0.4:
                 store.rebase(same_forms(store))
     report("end")
@@ -173,9 +173,7 @@ def test_what_deaths_leave_behind_is_collected(tmp_path):
     assert len(os.listdir(tmp_path / "leases")) == 12
     assert len(os.listdir(tmp_path / "packs")) <= 2, "the tail of one goes to the other"
     with LmdbStore.open(tmp_path) as store:
-        assert (
-            store.collect(mark_history(store)).objects == 12 + 11
-        )  # each but the last was salvaged
+        assert store.collect(mark_history).objects == 12 + 11  # each but the last was salvaged
         assert os.listdir(tmp_path / "leases") == []
         assert os.listdir(tmp_path / "packs") == []
         assert list(store.check()) == []
@@ -257,7 +255,7 @@ def test_power_loss_right_after_each_index_commit(tmp_path, monkeypatch, parts):
                 session.put(*plain(b"%d" % number * 20000))
                 session.commit()
             if number % 4 == 0:
-                store.collect(mark_history(store))
+                store.collect(mark_history)
     assert len(least) > 24
     assert bool(begun) == parts
     for n, first in enumerate(least):

@@ -71,7 +71,7 @@ def test_a_failed_fsync_ends_the_store(tmp_path, monkeypatch, n):
             lambda: store.ref("main"),
             lambda: save(store, last + 1),
             lambda: store.update_refs([RefUpdate("x", None, b"1")]),
-            lambda: store.collect(mark_history(store)),
+            lambda: store.collect(mark_history),
         ):
             with pytest.raises(Failure):
                 use()
@@ -121,7 +121,7 @@ def test_a_failed_index_commit_ends_the_store(tmp_path, monkeypatch, n):
             for number in range(2, 10):
                 save(store, number)
                 last = number
-                store.collect(mark_history(store))
+                store.collect(mark_history)
         assert caught.value.kind == "store-failed"
         with pytest.raises(Failure):
             store.ref("main")
@@ -202,11 +202,11 @@ def test_a_full_disk_while_collecting_loses_nothing(tmp_path, monkeypatch):
         write = Nth(os.pwritev, 1, errno.ENOSPC)
         monkeypatch.setattr(os, "pwritev", write)
         with pytest.raises(Failure) as caught:
-            store.collect(mark_history(store))
+            store.collect(mark_history)
         assert caught.value.kind == "disk-full"
         monkeypatch.undo()
         assert list(store.check()) == []
-        store.collect(mark_history(store))
+        store.collect(mark_history)
         assert store.stats().pack_bytes < 200_000
     require_intact(tmp_path, 4)
 

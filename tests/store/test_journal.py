@@ -106,7 +106,7 @@ def test_cutting_off_operations_cuts_the_journal_too(tmp_path):
         for n in range(1, 11):
             store.update_refs([], operation=b"%d" % n * 1000)
         size = (tmp_path / "refs.journal").stat().st_size
-        store.collect(lambda refs, operations, leased: [], drop_operations_below=9)
+        store.collect(lambda *roots: [], drop_operations_below=9)
         assert (tmp_path / "refs.journal").stat().st_size < size / 3
         assert sorted(store.journal.read().operations) == [9, 10]
         store.update_refs([], operation=b"next")

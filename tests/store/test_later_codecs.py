@@ -52,7 +52,7 @@ def test_a_new_index_names_it_and_collection_keeps_it(path: Path) -> None:
     assert rebuild_index(path).damaged == 0
     with LmdbStore.open(path) as store:
         require_unreadable(store)
-        store.collect(lambda _refs, _operations, _leased: iter([ID]))
+        store.collect(lambda *_: iter([ID]))
         require_unreadable(store)
         assert not store.has([plain(b"text")[0]])[0]
 

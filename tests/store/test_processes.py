@@ -145,7 +145,7 @@ def test_a_map_that_another_process_grew_is_adopted(tmp_path, monkeypatch):
 def test_only_one_collector_at_a_time(tmp_path):
     with LmdbStore.create(tmp_path) as store:
 
-        def mark(refs, operations, leased):
+        def mark(refs, operations, leased, read):
             with pytest.raises(Busy):
                 store.collect(mark_values)
             return []

@@ -86,7 +86,7 @@ class Cluster:
         self._root = root
         self._osds = osds
         self._gateways = gateways
-        self._ports = _free_ports(2 + gateways)
+        self._ports = free_ports(2 + gateways)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.endpoints = [Endpoint(f"http://127.0.0.1:{port}") for port in self._ports[2:]]
 
@@ -217,7 +217,7 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that were free a moment ago."""
     with ExitStack() as sockets:
         found = [sockets.enter_context(socket.socket()) for _ in range(count)]

@@ -78,7 +78,9 @@ class _Search:
                     matching.append(n)
         for n in matching:
             if not self._sure[n].moved or self._sure[n].target == state.value:
-                yield self._after(state, n, state.value)  # it changes nothing: now is as good as later
+                yield self._after(
+                    state, n, state.value
+                )  # it changes nothing: now is as good as later
                 return
         for n, call in self._unknown.get(state.value, ()):
             if call.begin <= first_end and not state.done >> n & 1:

@@ -9,6 +9,7 @@ from mvcd.objects.version import Component
 from mvcd.repo.care.gc import reach
 from mvcd.repo.history.walk import ancestors
 from mvcd.repo.records.refs import EMPTY_ID
+from mvcd.store.api import GetMany
 from tests.support.engine import Repository
 
 
@@ -20,7 +21,10 @@ def prune(repo: Repository, rev: str, components: Collection[Component] = tuple(
     ids = {v.id for v in ancestors(core, [core.head().version])} - {EMPTY_ID}
 
     def live(
-        refs: Mapping[str, bytes], operations: Iterable[bytes], leased: Iterable[Digest]
+        refs: Mapping[str, bytes],
+        operations: Iterable[bytes],
+        leased: Iterable[Digest],
+        read: GetMany,
     ) -> set[Digest]:
         roots = [
             part.root
@@ -29,6 +33,6 @@ def prune(repo: Repository, rev: str, components: Collection[Component] = tuple(
             if part.root is not None
             and not (version == core.version(pruned) and component in components)
         ]
-        return {*ids, *reach(roots, core.store.get_many)}
+        return {*ids, *reach(roots, read)}
 
     return core.store.collect(live).objects

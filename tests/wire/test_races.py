@@ -106,7 +106,7 @@ def collected(tmp_path: Path) -> Iterator[tuple[LmdbStore, int]]:
 def collect(store: LmdbStore, ending: threading.Event) -> None:
     while not ending.is_set():
         store.collect(
-            lambda refs, _, leased: reach([*map(VersionId, refs.values()), *leased], store.get_many)
+            lambda refs, _, leased, read: reach([*map(VersionId, refs.values()), *leased], read)
         )
 
 

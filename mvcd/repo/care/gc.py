@@ -35,10 +35,8 @@ from mvcd.repo.records.operations import decode, versions_named
 from mvcd.repo.records.pruned import let_go
 from mvcd.repo.records.refs import EMPTY_ID, NOTES, SIGNATURES, versions_of_refs
 from mvcd.repo.trust.signatures import stale
-from mvcd.store.api import Earlier, RefUpdate, Stop, Store, never
+from mvcd.store.api import Earlier, GetMany, RefUpdate, Stop, Store, never
 from mvcd.store.reports import CollectReport
-
-GetMany = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 
 BATCH_OBJECTS = 512
 """Objects that marking reads at a time, in the order in which they rest on the disk."""
@@ -108,15 +106,9 @@ def collect_store(
     """Frees what neither refs nor operations since `oldest_us` reach, and the content of versions that were
     pruned, in a store without a workspace too, as servers have them. Raises MarkingStopped."""
     pruned = Forgotten(now_us, oldest_us)
-
-    def get_many(ids: Sequence[Digest]) -> Iterable[tuple[Digest, bytes]]:
-        if stop():
-            raise MarkingStopped
-        return store.get_many(ids)
-
     report = store.collect(
-        partial(live, get_many=get_many, forgotten=pruned),
-        mark_new=partial(live_since, store=store, get_many=get_many, forgotten=pruned),
+        partial(live, forgotten=pruned, stop=stop),
+        mark_new=partial(live_since, store=store, forgotten=pruned, stop=stop),
         given=pruned.digest,
         dry_run=dry_run,
         drop_operations_below=first_kept(store, oldest_us),
@@ -203,12 +195,14 @@ def live(
     refs: Mapping[str, bytes],
     operations: Iterable[bytes],
     leased: Iterable[Digest],
-    get_many: GetMany,
+    read: GetMany,
+    *,
     forgotten: Forgotten,
+    stop: Stop = never,
 ) -> Iterator[Digest]:
     """Every object reachable from the given roots, itself included."""
     bare = forgotten.versions(refs, leased := list(leased))
-    return reach([*_named(refs, operations), *leased], get_many, bare=bare)
+    return reach([*_named(refs, operations), *leased], _until(stop, read), bare=bare)
 
 
 def live_since(
@@ -216,20 +210,34 @@ def live_since(
     refs: Mapping[str, bytes],
     operations: Iterable[bytes],
     leased: Iterable[Digest],
+    read: GetMany,
+    *,
     store: Store,
-    get_many: GetMany,
     forgotten: Forgotten,
+    stop: Stop = never,
 ) -> Iterator[Digest] | None:
     """The same without what was reached when `earlier` was collected. None where a version is named no more, so
     that something which was live then may not be now."""
     now = _named(refs, operations)
     lost = _named(earlier.refs, earlier.operations) - now
     here = [id for id, present in zip(lost, store.has([*lost]), strict=True) if present]
-    read = lambda id: Glance(id, store.get(id))  # noqa: E731
-    if any(True for _ in between(here, now, read)):
+    glance = lambda id: Glance(id, store.get(id))  # noqa: E731
+    if any(True for _ in between(here, now, glance)):
         return None
     bare = forgotten.versions(refs, leased := list(leased))
-    return reach([*now, *leased, *earlier.came], get_many, earlier.unsettled, bare=bare)
+    roots = [*now, *leased, *earlier.came]
+    return reach(roots, _until(stop, read), earlier.unsettled, bare=bare)
+
+
+def _until(stop: Stop, read: GetMany) -> GetMany:
+    """Reads until it is told to stop, which raises MarkingStopped."""
+
+    def get_many(ids: Sequence[Digest]) -> Iterable[tuple[Digest, bytes]]:
+        if stop():
+            raise MarkingStopped
+        return read(ids)
+
+    return get_many
 
 
 def _named(refs: Mapping[str, bytes], operations: Iterable[bytes]) -> set[VersionId]:

@@ -76,7 +76,8 @@ class BucketCollector:
 
     def __init__(self, store: BucketParts, mark: Mark, stop: Stop) -> None:
         """`store` has an index made for this collection from the bucket's runs: what is written there as the
-        index of all clients must not come from one that may have been damaged here."""
+        index of all clients must not come from one that may have been damaged here, and what lives is found
+        by reading what that state has."""
         self._store = store
         self._mark = mark
         self._stop = stop
@@ -155,7 +156,7 @@ class BucketCollector:
         store = self._store
         relied = sorted({id for session in store.sessions for id in session.relied})
         leased = [id for id, here in zip(relied, store.has(relied), strict=True) if here]
-        live = Prefixes(self._mark(dict(state.refs), operations, leased))
+        live = Prefixes(self._mark(dict(state.refs), operations, leased, store.get_many))
         live.update(leased)
         tally, bases = _Tally(), Prefixes()
         candidates: dict[bytes, ObjectLocation] = {}

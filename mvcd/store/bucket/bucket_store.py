@@ -152,7 +152,7 @@ class BucketStore(BucketParts):
         rows = RunIndex(None, head.state.id)
         try:
             fresh = BucketParts(
-                self.blobs, head, rows, grace_seconds=self.grace_seconds, nearby=None
+                self.blobs, head, rows, grace_seconds=self.grace_seconds, nearby=self._nearby
             )
             fresh.sessions = self.sessions
             with closing(fresh.packs):

@@ -35,13 +35,14 @@ CONTEXT = Context(author="Ada <ada@example.org>", time_us=1_700_000_000_000_000)
 
 class Server:
     """Serves when the constructor returns; `said` is what it printed, `log` its lines so far. It has as many
-    `descriptors` as told, and can raise them no further."""
+    `descriptors` as told, and can raise them no further. `seconds` are those in which it has to be ready."""
 
     def __init__(
         self,
         *options: object,
         descriptors: int | None = None,
         environment: Mapping[str, str] | None = None,
+        seconds: float = SECONDS,
     ) -> None:
         limit = "" if descriptors is None else f"ulimit -n {descriptors} && "
         self.process = subprocess.Popen(
@@ -55,7 +56,7 @@ class Server:
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        assert self._ready.wait(SECONDS)
+        assert self._ready.wait(seconds)
         serving = next((line for line in self.log if line["message"] == "serving"), None)
         if serving is None:
             raise AssertionError("".join(self.raw))

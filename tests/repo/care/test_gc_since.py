@@ -43,11 +43,11 @@ def collect(bench: Bench, keep_us: int = DAY_US) -> int:
     first = gc.first_kept(store, context.time_us - keep_us)
     kept = [data for _, data in store.operations(newest_first=False, start=first)]
     forgotten = gc.Forgotten(context.time_us, context.time_us - keep_us)
-    needed = set(gc.live(store.refs(), kept, (), store.get_many, forgotten))
+    needed = set(gc.live(store.refs(), kept, (), store.get_many, forgotten=forgotten))
     here = {id for id, present in zip(needed, store.has([*needed]), strict=True) if present}
     gone = bench.repo.gc(context=context, keep_operations_us=keep_us).objects
     assert all(store.has([*here]))
-    mark = partial(gc.live, get_many=store.get_many, forgotten=forgotten)
+    mark = partial(gc.live, forgotten=forgotten)
     left = store.collect(mark, dry_run=True)
     assert left.objects == 0, "a whole collection would take more"
     assert bench.repo.verify().ok

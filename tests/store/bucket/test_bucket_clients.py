@@ -309,7 +309,7 @@ def test_logs_leave_the_object_that_is_swapped(bucket: Bucket) -> None:
         assert len(bucket.names("logs/")) == len(store.state.audit_segments)
 
 
-def mark_values_of_none(refs, operations, leased):
+def mark_values_of_none(refs, operations, leased, read):
     return ()
 
 

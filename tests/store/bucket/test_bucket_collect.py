@@ -12,7 +12,7 @@ from mvcd.ids import ChunkId, Digest
 from mvcd.store.api import RefUpdate
 from mvcd.store.bucket.bucket_collect import SMALL_PACKS
 from mvcd.store.bucket.bucket_store import BucketStore
-from tests.store.objects import mark_values, plain, some
+from tests.store.objects import mark_nodes, mark_values, node_of, plain, some
 from tests.support.interposed import Interposed
 from tests.support.simulated import Bucket
 
@@ -107,6 +107,21 @@ def test_a_push_while_it_is_looked_makes_a_collection_look_again(bucket, opened:
     assert collect(one) == 0
     assert opened().get(id) == b"nobody names it"
     assert list(one.check()) == []
+
+
+def test_what_somebody_else_pushed_since_it_was_opened_stays(bucket, opened: Opened) -> None:
+    """Marking reads what is swept: with the index of a client that has not looked since, content that was
+    pushed meanwhile is absent, and what is absent reaches nothing."""
+    one, two = opened(), opened()
+    content, nobody = put(two, b"content"), put(two, b"nobody names it")
+    node, encoded = node_of(content)
+    with two.session() as session:
+        session.put(node, encoded)
+        session.commit([RefUpdate("a", None, bytes(node))])
+    assert one.collect(mark_nodes).objects == 1
+    fresh = opened()
+    assert fresh.has([node, content, nobody]) == [True, True, False]
+    assert list(fresh.check()) == []
 
 
 def test_a_collection_that_is_never_fast_enough_gives_up(bucket, opened: Opened) -> None:
