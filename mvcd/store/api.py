@@ -218,9 +218,9 @@ MarkNew = Callable[
     [Earlier, Mapping[str, bytes], Iterable[bytes], Iterable[Digest], GetMany],
     Iterable[Digest] | None,
 ]
-"""`mark_new(earlier, refs, operations, leased, read)`: what is reachable and was not when `earlier` was collected;
-`operations` are those since. None when something that was named then is named no more, so that all must be
-marked."""
+"""`mark_new(earlier, refs, operations, leased, read)`: what is reachable and was not when `earlier` was
+collected; `operations` are those since. None when something that was named then is named no more, so that all
+must be marked."""
 
 
 Given = Callable[[Mapping[str, bytes], Iterable[Digest]], bytes]

@@ -22,12 +22,14 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mvc import Conflict, MvcError, Repo, StaleReuse
+from mvc import Conflict, MvcError, Repo
 from mvcd.errors import with_cause
 
 SHARED = "shared"
 SCRATCH = "scratch/"
 FILE = "weights.bin"
+REF_CONFLICTS = {"non-fast-forward", "ref-changed"}
+"""Kinds of conflicts that say that a ref was not as it was expected to be."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +190,9 @@ class Pusher:
 
 
 def _word(error: MvcError) -> str:
-    if isinstance(error, StaleReuse):
-        return "nothing"
-    return "conflict" if isinstance(error, Conflict) else error.kind
+    if isinstance(error, Conflict):
+        return "conflict" if error.kind in REF_CONFLICTS else "nothing"
+    return error.kind
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """A team over Ceph in which things die: daemons of the store, servers without state, people, who collects.
 
 Two repositories are pushed to: `direct`, a bucket remote, and `served`, through servers over the same bucket. A
-collection runs in each of them again and again, by the bucket, with no time of grace, so that it takes away
-whatever it may.
+collection runs in each of them again and again, by the bucket, with no time of grace or hardly any, so that it
+takes away whatever it may.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -53,7 +53,7 @@ def strikes(count: int, seed: int) -> list[str]:
 
 @dataclass
 class Stage:
-    """All that runs. `killed` counts the processes that were killed, by kind; `collected` what collections came
+    """All that runs. `killed` counts the processes that died, by kind; `collected` what collections came
     to; `stalls` are the seconds from a strike until both repositories took pushes again."""
 
     top: Path
@@ -151,7 +151,6 @@ class Stage:
         """Kills, and starts again what was killed; both repositories take pushes after that."""
         began = time.monotonic()
         _STRIKES[kind](self)
-        self.killed["strikes"] += 1
         self.progress()
         self.stalls.setdefault(kind, []).append(time.monotonic() - began)
 
@@ -217,16 +216,17 @@ class Stage:
         here = self.top / "gil"
         here.mkdir()
         self._mvc(here, "init")
-        for number, url in enumerate((self._url("direct"), self.served_url)):
-            reached = [f"{name}={value}" for name, value in self.by_gateway(number).items()]
-            options = [word for one in (*reached, "grace=0s") for word in ("-o", one)]
-            self._mvc(here, "remote", "add", f"r{number}", url, *options)
-        number = 0
-        while not self.over.is_set():
-            number = 1 - number
-            code, error = self._mvc(
-                here, "gc", "--remote", f"r{number}", "--expire-operations", "0s"
-            )
+        names = []
+        for grace in ("0s", "3s"):
+            for number, url in enumerate((self._url("direct"), self.served_url)):
+                names.append(f"r{number}-{grace}")
+                endpoint = f"endpoint={self.by_gateway(number)['endpoint']}"
+                options = ("-o", endpoint, "-o", f"grace={grace}")
+                self._mvc(here, "remote", "add", names[-1], url, *options)
+        for name in cycle(names):
+            if self.over.is_set():
+                return
+            code, error = self._mvc(here, "gc", "--remote", name, "--expire-operations", "0s")
             self.collected["ok" if code == 0 else error] += 1
 
     def _mvc(self, where: Path, *words: str) -> tuple[int, str]:

@@ -242,10 +242,12 @@ def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing
         return
     _require(missing, list(heads))
     haves = _haves(store, moves)
+    missing(list(haves))  # a ref that goes before the commit must not take them along
     new = list(between(heads, haves, lambda id: Version.decode(store.get(id))))
     _require(missing, list(new))
 
     known = _nearest(store, new, moves, here)
+    missing(list(known))
     for group in difference(heads, known, store.get_many, store.get_many, look=require_allowed):
         _require(missing, group)  # before it is opened, so that nothing absent is passed over
 

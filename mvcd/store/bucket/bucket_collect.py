@@ -8,10 +8,11 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import islice
 
 from mvcd.errors import Busy
-from mvcd.ids import Kind
+from mvcd.ids import Digest, Kind
 from mvcd.store.api import Mark, Stop
 from mvcd.store.bucket.bucketparts import BucketParts
 from mvcd.store.bucket.bucketstate import (
@@ -114,6 +115,7 @@ class BucketCollector:
             now_ns = self._bucket_time(now_ns)
         before_ns = now_ns - self._grace_ns
 
+        @cache
         def is_young(pack: int) -> bool:
             found = there.get(PACKS + store.rows.pack(pack).hash.hex())
             return self._grace_ns > 0 and found is not None and found.modified_ns > before_ns
@@ -156,17 +158,15 @@ class BucketCollector:
         store = self._store
         relied = sorted({id for session in store.sessions for id in session.relied})
         leased = [id for id, here in zip(relied, store.has(relied), strict=True) if here]
+        leased += self._young_versions(is_young)
         live = Prefixes(self._mark(dict(state.refs), operations, leased, store.get_many))
         live.update(leased)
         tally, bases = _Tally(), Prefixes()
         candidates: dict[bytes, ObjectLocation] = {}
-        young: dict[int, bool] = {}
         for id, at in store.locations():
             if isinstance(at, BadRow):
                 continue  # of this client's index alone: it is made anew when it is opened next
-            if at.pack not in young:
-                young[at.pack] = is_young(at.pack)
-            if id in live or young[at.pack]:
+            if id in live or is_young(at.pack):
                 tally.keep(at)
                 if at.base is not None:
                     bases.update((at.base,))
@@ -184,6 +184,12 @@ class BucketCollector:
             tally.dead_raw_bytes += location.raw_size
             tally.live_bytes[location.pack] += 0
         return tally
+
+    def _young_versions(self, is_young: _IsYoung) -> Iterator[Digest]:
+        """Who pushes upon a version that stays counts on its content, which may be older than its record."""
+        for id, at in self._store.locations():
+            if not isinstance(at, BadRow) and at.kind is Kind.VERSION and is_young(at.pack):
+                yield id
 
     def _sorted(self, tally: _Tally, there: Iterable[str]) -> tuple[frozenset[int], frozenset[int]]:
         """Packs that go, and those whose live records are written anew."""
