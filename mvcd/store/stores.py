@@ -7,7 +7,7 @@ scheme, where a `BucketStore` is (bucket/BUCKET.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from mvcd.errors import MvcError
@@ -75,26 +75,31 @@ def open_bucket(
     *,
     nearby: ObjectReader | None = None,
     begin: bool = False,
+    tell: Callable[[str], object] | None = None,
 ) -> Store:
     """The store in a bucket; with `begin` also one that is not there yet, and is made by its first write.
 
     Of the options, `cache` is the directory of this client's indexes, `grace` the seconds, or 2h, 30d, that a
     collection leaves things alone, `identity` the file of a private key; with `encrypt` only a sealed bucket
     will do. Others are the bucket's (bucket/options.py), and what is none of these is left out of account. A
-    bucket in which a store is to begin is probed before. What `nearby` has too is read from there.
+    bucket in which a store is to begin is probed before. What `nearby` has too is read from there; `tell` hears
+    that the bucket does not answer.
     Raises Failure(kind="no-store"), UsageError, RemoteUnreachable, AuthError, NotPermitted.
     """
     from mvcd.store.bucket.bucketopening import open_store_in  # late: start-up
 
-    return open_store_in(url, options, nearby=nearby, begin=begin)
+    return open_store_in(url, options, nearby=nearby, begin=begin, tell=tell)
 
 
-def probe_bucket(url: str, options: Mapping[str, str]) -> None:
-    """Finds out whether a repository is in a bucket, or can be (bucket/probe.py). Raises NotPermitted where it
-    does not keep what one counts on, and what reading and writing raise."""
+def probe_bucket(
+    url: str, options: Mapping[str, str], tell: Callable[[str], object] | None = None
+) -> None:
+    """Finds out whether a repository is in a bucket, or can be (bucket/probe.py). `tell` hears that the bucket
+    does not answer. Raises NotPermitted where it does not keep what one counts on, and what reading and writing
+    raise."""
     from mvcd.store.bucket.bucketopening import look_into  # late: start-up
 
-    look_into(url, options)
+    look_into(url, options, tell)
 
 
 def is_sealed(store: Store) -> bool:

@@ -217,7 +217,7 @@ def test_gc_at_other_remotes(saved: Path, tmp_path: Path, mvc: Mvc) -> None:
     mvc("push", "disk")
     assert mvc("gc", "--remote", "disk", "--json").json["objects_kept"] > 0
     mvc("remote", "add", "server", "grpcs://example.org/team/iris")
-    assert "mvc admin gc" in mvc("gc", "--remote", "server", code=1).err
+    assert "mvc admin repo gc" in mvc("gc", "--remote", "server", code=1).err
 
 
 def test_damage_there_is_told_and_healed(url: str, place: Path, cache: Path, mvc: Mvc) -> None:

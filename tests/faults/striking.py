@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from itertools import cycle, pairwise
@@ -36,19 +36,17 @@ PROGRESS_SECONDS = 300.0
 """Within which both repositories take pushes again after whatever died is back; a busy machine takes half."""
 START_SECONDS = 180.0
 ENGINE = ("rgw.0", "rgw.1", "osd.0", "osd.1", "osd.2", "mon.a")
-KINDS = {
-    "a disk": 30, "two disks": 20, "a gateway": 34, "the monitor": 24, "a server": 34, "a client": 40,
-    "the collector": 8, "all": 10,
-}  # fmt: skip
-"""How many of 200 strikes are of each kind."""
+KINDS = {"a disk": 5, "two disks": 4, "a gateway": 5, "the monitor": 4, "all": 2}
+"""How many of 20 strikes are of each kind. Each but the last takes others along: two people, and a server or
+the collection that runs."""
 
 
-def strikes(count: int, seed: int) -> list[str]:
-    """So many kinds in a random order; each is among them where there are as many as kinds."""
-    whole = [kind for kind, times in KINDS.items() for _ in range(times)]
-    shuffled = random.Random(seed).sample(whole, len(whole))
-    first = [shuffled.pop(shuffled.index(kind)) for kind in KINDS]
-    return random.Random(seed).sample([*first, *shuffled][:count], count)
+def strikes(rounds: int, seed: int) -> Iterator[str]:
+    """Each kind once in a random order, and then so many rounds of 20."""
+    draw = random.Random(seed)
+    yield from draw.sample(list(KINDS), len(KINDS))
+    for _ in range(rounds):
+        yield from draw.sample([*KINDS], 20, counts=KINDS.values())
 
 
 @dataclass
@@ -150,21 +148,35 @@ class Stage:
     def strike(self, kind: str) -> None:
         """Kills, and starts again what was killed; both repositories take pushes after that."""
         began = time.monotonic()
-        _STRIKES[kind](self)
-        self.progress()
-        self.stalls.setdefault(kind, []).append(time.monotonic() - began)
-
-    def kill_daemons(self, kind: str, names: tuple[str, ...], *, works_on: bool) -> None:
-        for name in names:
-            self.cluster.kill(name)
-            self.killed[kind] += 1
-        if works_on and self.random.random() < 0.5:
-            self.progress()
+        if kind == "all":
+            people, servers, daemons = (*DIRECT, *SERVED), (0, 1), ENGINE
+            self.kill_collector()
         else:
-            self.let(8.0)
-        for name in reversed(names):
+            people = tuple(self.random.sample((*DIRECT, *SERVED), 2))
+            servers = (self.random.randrange(2),) if self.random.random() < 0.5 else ()
+            daemons = _daemons(kind, self.random)
+            if not servers:
+                self.kill_collector()
+        for name in people:
+            self.kill_person(name)
+            self.let(0.5)
+        for number in servers:
+            self.kill_server(number)
+        for name in daemons:
+            self.cluster.kill(name)
+            self.killed[name.partition(".")[0]] += 1
+        for name in people if kind != "all" else ():
+            self.start_person(name)
+        self.let(8.0)
+        for name in reversed(daemons):
             self.cluster.start(name)
         self.cluster.wait_for(0, 1)
+        for name in people if kind == "all" else ():
+            self.start_person(name)
+        for number in servers:
+            self.start_server(number)
+        self.progress()
+        self.stalls.setdefault(kind, []).append(time.monotonic() - began)
 
     def kill_server(self, number: int) -> None:
         server = self._servers[number]
@@ -247,8 +259,9 @@ class Stage:
     def settle(self) -> None:
         """Ends the people, who may be in the middle of something, and the collections."""
         self.over.set()
-        for name in self._people:
-            self.kill_person(name)
+        for person in self._people.values():
+            person.kill()
+            person.wait()
         self._collector.join()
 
     def _url(self, place: str) -> str:
@@ -276,65 +289,10 @@ def _tail(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-# ---------------------------------------------------------------------- strikes
-
-
-def _disk(stage: Stage) -> None:
-    stage.kill_daemons("a disk", (f"osd.{stage.random.randrange(3)}",), works_on=True)
-
-
-def _two_disks(stage: Stage) -> None:
-    first, second = stage.random.sample(range(3), 2)
-    stage.kill_daemons("a disk", (f"osd.{first}", f"osd.{second}"), works_on=False)
-
-
-def _gateway(stage: Stage) -> None:
-    stage.kill_daemons("a gateway", (f"rgw.{stage.random.randrange(2)}",), works_on=False)
-
-
-def _monitor(stage: Stage) -> None:
-    stage.kill_daemons("the monitor", ("mon.a",), works_on=True)
-
-
-def _server(stage: Stage) -> None:
-    number = stage.random.randrange(2)
-    stage.kill_server(number)
-    stage.let(4.0)
-    stage.start_server(number)
-
-
-def _client(stage: Stage) -> None:
-    name = stage.random.choice((*DIRECT, *SERVED))
-    stage.let(1.0)
-    stage.kill_person(name)
-    stage.start_person(name)
-
-
-def _collector(stage: Stage) -> None:
-    stage.let(2.0)
-    stage.kill_collector()
-
-
-def _all(stage: Stage) -> None:
-    for number in range(2):
-        stage.kill_server(number)
-    for name in (*DIRECT, *SERVED):
-        stage.kill_person(name)
-    stage.kill_collector()
-    stage.kill_daemons("all", ENGINE, works_on=False)
-    for number in range(2):
-        stage.start_server(number)
-    for name in (*DIRECT, *SERVED):
-        stage.start_person(name)
-
-
-_STRIKES: Mapping[str, Callable[[Stage], None]] = {
-    "a disk": _disk,
-    "two disks": _two_disks,
-    "a gateway": _gateway,
-    "the monitor": _monitor,
-    "a server": _server,
-    "a client": _client,
-    "the collector": _collector,
-    "all": _all,
-}
+def _daemons(kind: str, draw: random.Random) -> tuple[str, ...]:
+    """Those of the store that die."""
+    if kind == "the monitor":
+        return ("mon.a",)
+    if kind == "a gateway":
+        return (f"rgw.{draw.randrange(2)}",)
+    return tuple(f"osd.{n}" for n in draw.sample(range(3), 2 if kind == "two disks" else 1))

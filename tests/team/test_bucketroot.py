@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +15,10 @@ import pytest
 
 from mvcd.daemon.serve import inbucket
 from mvcd.daemon.serve.inbucket import BucketWatch, cache_directory
-from mvcd.errors import AuthError, Failure, NoRepository
+from mvcd.errors import AuthError, Failure, NoRepository, RemoteUnreachable
 from mvcd.ids import Digest, VersionId
 from mvcd.store.api import RefUpdate
+from mvcd.store.bucket import served
 from mvcd.store.bucket.directory import DirectoryBlobs
 from mvcd.store.bucket.served import ServedStore
 from mvcd.store.frames import parse_frame
@@ -110,6 +112,26 @@ def test_a_look_serves_all_calls_that_had_begun(tmp_path: Path) -> None:
         assert store.looked >= began
         assert store.changes() == 0
         assert counted.requests["get refs"] == 1
+
+
+def test_a_call_does_not_wait_for_a_bucket_that_stalls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "LOOK_SECONDS", 0.01)
+    path = tmp_path / "bucket"
+    path.mkdir()
+    ServedStore.born(lambda: DirectoryBlobs(str(path), "bucket"), {}).close()
+    blobs, answer = Interposed(DirectoryBlobs(str(path), "bucket")), threading.Event()
+    with ServedStore.open(blobs) as store:
+        blobs.before("get refs", lambda: answer.wait(60))
+        for _ in range(3):  # the first one asks, and nobody asks beside it
+            with pytest.raises(RemoteUnreachable, match="has not answered") as caught:
+                store.look_since(time.monotonic())
+            assert caught.value.kind == "bucket-silent"
+        assert blobs.requests["get refs"] == 2
+        answer.set()
+        monkeypatch.setattr(served, "LOOK_SECONDS", 60.0)
+        store.look_since(time.monotonic())
 
 
 def test_one_of_several_begins_a_store(tmp_path: Path) -> None:

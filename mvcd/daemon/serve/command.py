@@ -225,11 +225,12 @@ def _root(options: argparse.Namespace) -> Iterator[Root]:
 
     if is_bucket(options.root):
         from mvcd.daemon.serve.inbucket import open_in_bucket, refuse_disk_options  # late: start-up
+        from mvcd.waiting import Waiting
 
         refuse_disk_options(hub=options.hub, seal_to=options.seal_to, seal_key=options.seal_key)
-        with open_in_bucket(
-            options.root, cache=options.cache, token_file=options.admin_token
-        ) as root:
+        with Waiting(f"{options.root} to answer"):  # a store that stalls does so for minutes
+            root = open_in_bucket(options.root, cache=options.cache, token_file=options.admin_token)
+        with root:
             yield root
         return
     if options.cache is not None or options.admin_token is not None:

@@ -84,7 +84,7 @@ def gc_there(
     """The same for a remote in a bucket or a directory, by who may write there. Versions that are here too are
     not fetched. Raises what `connecting.store_of` raises."""
     found = remotes.remote(core.config, name)
-    with connecting.store_of(found, core.secret, nearby=core.store) as store:
+    with connecting.store_of(found, core.secret, core.monitor.warn, nearby=core.store) as store:
         return collect_store(
             store,
             dry_run=dry_run,

@@ -33,14 +33,14 @@ def connect(
     nearby: ObjectReader | None = None,
     begin: bool = False,
 ) -> Peer:
-    """`tell` hears why a call is made again. `nearby` is a store here, which saves asking a bucket for what
-    both have; with `begin`, a bucket that has no repository yet gets one when something is pushed to it. Raises
-    RemoteUnreachable, UsageError, AuthError."""
+    """`tell` hears why a call is made again, or waited for. `nearby` is a store here, which saves asking a
+    bucket for what both have; with `begin`, a bucket that has no repository yet gets one when something is
+    pushed to it. Raises RemoteUnreachable, UsageError, AuthError."""
     require_no_secret(remote.url)
     scheme = scheme_of(remote.url)
     if scheme.carrier is Carrier.BUCKET:
         options = {**secret(remote.url), **remote.options}
-        return in_bucket(remote, options, clock, nearby=nearby, begin=begin)
+        return in_bucket(remote, options, clock, tell, nearby=nearby, begin=begin)
     if scheme.carrier is Carrier.DISK:
         path = unquote(urlsplit(remote.url).path) if scheme.name else remote.url
         return local(path, remote.url, clock)
@@ -65,23 +65,30 @@ def look_at(remote: Remote, secret: Secret, tell: Callable[[str], object]) -> No
     from mvcd.store.stores import probe_bucket  # late: start-up
 
     try:
-        probe_bucket(remote.url, {**secret(remote.url), **remote.options})
+        probe_bucket(remote.url, {**secret(remote.url), **remote.options}, tell)
     except (RemoteUnreachable, AuthError) as error:
         tell(f"{remote.url} was not looked at: {with_cause(error)}")
 
 
-def store_of(remote: Remote, secret: Secret, *, nearby: ObjectReader | None = None) -> Store:
+def store_of(
+    remote: Remote,
+    secret: Secret,
+    tell: Callable[[str], object],
+    *,
+    nearby: ObjectReader | None = None,
+) -> Store:
     """The store behind a remote, where this process may open it: for what no peer can be asked. Raises
     Failure(kind="not-supported") for a server's, and what `connect` raises."""
     require_no_secret(remote.url)
     scheme = scheme_of(remote.url)
     if scheme.carrier is Carrier.BUCKET:
-        return _bucket(remote, {**secret(remote.url), **remote.options}, nearby, begin=False)
+        options = {**secret(remote.url), **remote.options}
+        return _bucket(remote, options, nearby, tell, begin=False)
     if scheme.carrier is not Carrier.DISK:
         raise Failure(
             f"{remote.url} belongs to a server, which looks after it",
             kind="not-supported",
-            help="mvc admin gc NAME  (where the server runs)",
+            help="mvc admin repo gc NAME  (where the server runs)",
         )
     from mvcd.store.stores import open_store  # late: start-up
 
@@ -126,6 +133,7 @@ def in_bucket(
     remote: Remote,
     options: Mapping[str, str],
     clock: Callable[[], int],
+    tell: Callable[[str], object],
     *,
     nearby: ObjectReader | None,
     begin: bool,
@@ -137,7 +145,7 @@ def in_bucket(
     from mvcd.store.stores import is_sealed
     from mvcd.sync.local import LocalPeer, Pauses
 
-    store = _bucket(remote, options, nearby, begin=begin)
+    store = _bucket(remote, options, nearby, tell, begin=begin)
     return LocalPeer(
         store, remote.url, repo_id=store.id, visible=shared, judge=judge(store, clock),
         server="a bucket", pauses=Pauses(*WATCH_SECONDS), features=[SEALED] if is_sealed(store) else (),
@@ -145,12 +153,17 @@ def in_bucket(
 
 
 def _bucket(
-    remote: Remote, options: Mapping[str, str], nearby: ObjectReader | None, *, begin: bool
+    remote: Remote,
+    options: Mapping[str, str],
+    nearby: ObjectReader | None,
+    tell: Callable[[str], object],
+    *,
+    begin: bool,
 ) -> Store:
     from mvcd.store.stores import open_bucket  # late: start-up
 
     try:
-        return open_bucket(remote.url, options, nearby=nearby, begin=begin)
+        return open_bucket(remote.url, options, nearby=nearby, begin=begin, tell=tell)
     except Failure as error:
         if begin or error.kind not in ("no-store", "no-such-bucket"):
             raise

@@ -13,6 +13,7 @@ Their parts:
     options     what an address does not say, and no secret
     awsprofile  keys and settings in ~/.aws
     failures    what a refusal means, in our words
+    silence     told to who waits, when a bucket does not answer
     ranges      what to read for the spans that are wanted
     workers     threads for calls that wait for a network
 

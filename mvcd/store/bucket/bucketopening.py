@@ -19,6 +19,7 @@ from mvcd.store.bucket.directory import PENDING
 from mvcd.store.bucket.options import NAMES
 from mvcd.store.bucket.probe import probe
 from mvcd.store.bucket.served import ServedStore
+from mvcd.store.bucket.silence import Tell, ToldBlobs
 from mvcd.store.bucket.swapping import StateHead
 
 S = TypeVar("S", bound=BucketStore)
@@ -27,11 +28,16 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def open_store_in(
-    url: str, options: Mapping[str, str], *, nearby: ObjectReader | None = None, begin: bool = False
+    url: str,
+    options: Mapping[str, str],
+    *,
+    nearby: ObjectReader | None = None,
+    begin: bool = False,
+    tell: Tell | None = None,
 ) -> BucketStore:
     """See `stores.open_bucket`."""
     return _as_it_says(
-        lambda used: _opened(url, used, options, nearby, begin=begin), _of_buckets(options)
+        lambda used: _opened(url, used, options, nearby, tell, begin=begin), _of_buckets(options)
     )
 
 
@@ -133,13 +139,13 @@ def remove_all(url: str, options: Mapping[str, str]) -> None:
         blobs.delete([one.name for one in blobs.list("")])
 
 
-def look_into(url: str, options: Mapping[str, str]) -> None:
+def look_into(url: str, options: Mapping[str, str], tell: Tell | None = None) -> None:
     """See `stores.probe_bucket`."""
     used = _of_buckets(options)
     path = directory_of(url)
     if path is not None and not os.path.isdir(path):
         return  # the first push makes it, and probes it then
-    if not _is_store(url, used):
+    if not _is_store(url, used, tell):
         probe(url, used)
 
 
@@ -148,6 +154,7 @@ def _opened(
     used: Mapping[str, str],
     options: Mapping[str, str],
     nearby: ObjectReader | None,
+    tell: Tell | None,
     *,
     begin: bool,
 ) -> BucketStore:
@@ -155,7 +162,7 @@ def _opened(
         _make_directory(url)
     grace = options.get("grace")
     seconds = GRACE_SECONDS if grace is None else _seconds(grace)
-    blobs: Blobs = open_blobs(url, used)
+    blobs = _told(open_blobs(url, used), tell)
 
     def opened(begin: Mapping[str, str] | None) -> BucketStore:
         return BucketStore.open(
@@ -181,8 +188,12 @@ def _opened(
         raise
 
 
-def _is_store(url: str, used: Mapping[str, str]) -> bool:
-    with closing(open_blobs(url, used)) as blobs:
+def _told(blobs: Blobs, tell: Tell | None) -> Blobs:
+    return blobs if tell is None else ToldBlobs(blobs, tell)
+
+
+def _is_store(url: str, used: Mapping[str, str], tell: Tell | None = None) -> bool:
+    with closing(_told(open_blobs(url, used), tell)) as blobs:
         try:
             return StateHead.read(blobs) is not None
         except Failure as error:

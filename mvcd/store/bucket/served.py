@@ -9,17 +9,22 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, Self
 
-from mvcd.errors import Conflict
+from mvcd.errors import Conflict, MvcError, RemoteUnreachable
 from mvcd.store.bucket.blobpacks import BlobPacks
 from mvcd.store.bucket.blobs import Blobs
 from mvcd.store.bucket.bucket_store import BucketStore
 from mvcd.store.bucket.bucketstate import CLOCK
 from mvcd.store.bucket.runindex import RunIndex
+from mvcd.store.bucket.workers import Workers
 
 KEPT_BLOCKS = 64
 """Blocks of packs that each store keeps in memory: 16 MiB, for a server has many open."""
+
+LOOK_SECONDS = 10.0
+"""Seconds for which a call waits for a look; a client gives up a short call after 15."""
 
 
 class ServedStore(BucketStore):
@@ -27,11 +32,13 @@ class ServedStore(BucketStore):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._turn = threading.Lock()
+        self._looker = Workers(1, "mvc-look")
+        self._looking = threading.Lock()
+        self._look: tuple[float, Future[None]] | None = None
         self._looked = -math.inf
         assert isinstance(self.packs, BlobPacks)
         self.packs.kept_blocks = KEPT_BLOCKS
-        self._closing = weakref.finalize(self, _close, self.rows, self.blobs)
+        self._closing = weakref.finalize(self, _close, self._looker, self.rows, self.blobs)
 
     @classmethod
     def open(cls, blobs: Blobs, **options: Any) -> Self:
@@ -65,15 +72,36 @@ class ServedStore(BucketStore):
         return self.state.changes
 
     def look_since(self, since: float) -> None:
-        """See `api.LookedStore`."""
-        if self._looked >= since:
-            return
-        with self._turn:  # who waited mostly finds that the look of another one will do
-            if self._looked >= since:
-                return
-            began = time.monotonic()
-            self.look()
-            self._looked = began
+        """See `api.LookedStore`. Nobody waits for longer than LOOK_SECONDS: a bucket that stalls would take a
+        server's threads one after another, and its clients would hear nothing."""
+        end = time.monotonic() + LOOK_SECONDS
+        while self._looked < since:
+            begun, look = self._look_under_way()
+            try:
+                look.result(max(0.0, end - time.monotonic()))
+            except TimeoutError:
+                raise RemoteUnreachable(
+                    f"the bucket of this repository has not answered for {LOOK_SECONDS:.0f} s",
+                    kind="bucket-silent",
+                    cause="its store stalls, or the line from the server to it is cut",
+                    help="run the command again when it answers",
+                ) from None
+            except MvcError:
+                if begun >= since:
+                    raise
+
+    def _look_under_way(self) -> tuple[float, Future[None]]:
+        """When it was begun, and what it comes to; who waited mostly finds that the look of another one will
+        do."""
+        with self._looking:
+            if self._look is None or self._look[1].done():
+                self._look = time.monotonic(), self._looker.submit(self._look_now)
+            return self._look
+
+    def _look_now(self) -> None:
+        began = time.monotonic()
+        self.look()
+        self._looked = began
 
     @property
     def looked(self) -> float:
@@ -93,7 +121,7 @@ class ServedStore(BucketStore):
         self._closing()
 
 
-def _close(rows: RunIndex, blobs: Blobs) -> None:
-    closers: list[Callable[[], None]] = [rows.close, blobs.close]
+def _close(looker: Workers, rows: RunIndex, blobs: Blobs) -> None:
+    closers: list[Callable[[], None]] = [looker.close, rows.close, blobs.close]
     for close in closers:
         close()

@@ -47,7 +47,7 @@ class Workers:
         return [future.result() for future in futures]
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Has the work done by one of the threads."""
+        """Has one of the threads do the work."""
         future: Future[T] = Future()
         self._work.put((work, future))  # type: ignore[arg-type]  # a Future takes what its work answers
         with self._lock:
@@ -65,9 +65,7 @@ class Workers:
         for _ in threads:
             self._work.put(None)
         for thread in threads:
-            if (
-                thread is not threading.current_thread()
-            ):  # which may be the one that lets go of their owner
+            if thread is not threading.current_thread():  # whose work held the last that held this
                 thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
