@@ -12,11 +12,15 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from tests.support import threads
+from tests.support import cephcluster, threads
+
+if TYPE_CHECKING:
+    from tests.support.s3buckets import Endpoint
 
 for name in ("COLUMNS", "LINES"):  # xdist sets them for its workers
     os.environ.pop(name, None)
@@ -54,3 +58,33 @@ def threads_end() -> Iterator[None]:
     for thread in left:
         thread.join(max(0.0, deadline - time.monotonic()))
     assert not threads.names(left)
+
+
+# -------------------------------------------------------------------- stores that speak S3
+
+
+@pytest.fixture(scope="session")
+def ceph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[cephcluster.Cluster]:
+    """One cluster for all whose tests leave it as they found it; it takes ten seconds to start."""
+    with cephcluster.Cluster.run(tmp_path_factory.mktemp("ceph")) as found:
+        yield found
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param("moto", marks=pytest.mark.tools),
+        pytest.param("ceph", marks=[pytest.mark.engine, cephcluster.needed]),
+    ],
+)
+def s3(request: pytest.FixtureRequest) -> Iterator[tuple[Endpoint, Endpoint]]:
+    """Two addresses of one store: the two gateways of Ceph; of moto, which is quicker and permits more, it is
+    the same one twice."""
+    if request.param == "ceph":
+        first, second = request.getfixturevalue("ceph").endpoints
+        yield first, second
+        return
+    from tests.support import motoserver  # late: an extra
+
+    with motoserver.running() as found:
+        yield found, found

@@ -30,13 +30,7 @@ from tests.support import cephcluster
 from tests.support.cephcluster import Cluster
 from tests.support.linearising import Call, linearisable
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(
-        bool(cephcluster.missing()),
-        reason=f"no {', '.join(cephcluster.missing())}: {cephcluster.INSTALL}",
-    ),
-]
+pytestmark = [pytest.mark.engine, cephcluster.needed]
 KILLS = int(os.environ.get("MVC_KILLS", "200"))
 SEED = 1
 MAY_HEAR = {

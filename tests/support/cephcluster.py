@@ -21,9 +21,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from tests.support.s3buckets import Endpoint
+import pytest
+
+if TYPE_CHECKING:
+    pass
 
 PROGRAMS = ("ceph", "ceph-mon", "ceph-osd", "monmaptool", "radosgw", "radosgw-admin")
 INSTALL = "apt-get install --no-install-recommends ceph-mon ceph-osd radosgw ceph-common"
@@ -74,9 +77,9 @@ _SETTINGS = {
 }
 
 
-def missing() -> list[str]:
-    """Programs that are not there."""
-    return [name for name in PROGRAMS if shutil.which(name) is None]
+_absent = [name for name in PROGRAMS if shutil.which(name) is None]
+needed = pytest.mark.skipif(bool(_absent), reason=f"no {', '.join(_absent)}: {INSTALL}")
+"""The mark of tests that need it."""
 
 
 class Cluster:
@@ -88,6 +91,8 @@ class Cluster:
         self._gateways = gateways
         self._ports = free_ports(2 + gateways)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        from tests.support.s3buckets import Endpoint  # late: an extra
+
         self.endpoints = [Endpoint(f"http://127.0.0.1:{port}") for port in self._ports[2:]]
 
     @classmethod
@@ -154,7 +159,7 @@ class Cluster:
             self._do("ceph", "--connect-timeout", "30", "osd", "new", id, str(number))
             self.start(f"osd.{number}")
         self._until(self._osds_are_up, "the OSDs")
-        user = Endpoint("")
+        user = self.endpoints[0]
         self._do(
             "radosgw-admin", "user", "create", "--uid=mvc", "--display-name=mvc",
             f"--access-key={user.access_key}", f"--secret-key={user.secret_key}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from abc import abstractmethod
 from collections.abc import Callable
+from itertools import cycle
 
 import pytest
 
@@ -62,6 +63,20 @@ class TestInADirectory(OverBlobs):
         path = next(self.directories)
         path.mkdir()
         return lambda: DirectoryBlobs(str(path), "bucket+file:///somewhere")
+
+
+class TestOverS3(OverBlobs):
+    """Each that opens it does so by another address."""
+
+    @pytest.fixture(autouse=True)
+    def places(self, s3, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name, value in s3[0].environment().items():
+            monkeypatch.setenv(name, value)
+        self.endpoints = s3
+
+    def blobs(self) -> Callable[[], Blobs]:
+        bucket, turns = self.endpoints[0].make_bucket(), cycle(self.endpoints)
+        return lambda: next(turns).blobs(bucket, etags="unquoted")
 
 
 @pytest.mark.tools

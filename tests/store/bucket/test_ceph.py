@@ -21,20 +21,13 @@ from tests.store.bucket.contract import BlobsContract
 from tests.support import cephcluster
 from tests.support.cephcluster import Cluster
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.skipif(
-        bool(cephcluster.missing()),
-        reason=f"no {', '.join(cephcluster.missing())}: {cephcluster.INSTALL}",
-    ),
-]
+pytestmark = [pytest.mark.engine, cephcluster.needed]
 PACK_BYTES = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory):
-    with Cluster.run(tmp_path_factory.mktemp("ceph")) as found:
-        yield found
+def cluster(ceph: Cluster) -> Cluster:
+    return ceph
 
 
 @pytest.fixture(scope="module")
