@@ -31,7 +31,7 @@ tools:
 	pytest -m tools -n 2
 
 engine:
-	pytest -m engine
+	pytest -m 'engine and not campaign'
 
 page:
 	pytest -m page
