@@ -30,6 +30,7 @@ class ToldBlobs:
     def __init__(
         self, blobs: Blobs, tell: Tell, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
+        self.sealed = blobs.sealed
         self._blobs = blobs
         self._tell = tell
         self._clock = clock
@@ -38,11 +39,6 @@ class ToldBlobs:
         self._calls = 0
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-
-    @property
-    def sealed(self) -> bool:
-        """See `Blobs`."""
-        return self._blobs.sealed
 
     @property
     def url(self) -> str:
