@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from itertools import cycle, pairwise
@@ -37,8 +37,8 @@ PROGRESS_SECONDS = 300.0
 START_SECONDS = 180.0
 ENGINE = ("rgw.0", "rgw.1", "osd.0", "osd.1", "osd.2", "mon.a")
 KINDS = {"a disk": 5, "two disks": 4, "a gateway": 5, "the monitor": 4, "all": 2}
-"""How many of 20 strikes are of each kind. Each but the last takes others along: two people, and a server or
-the collection that runs."""
+"""How many of 20 strikes are of each kind. Each but the last takes others along: two people, half of
+them a server, a quarter the collection that runs."""
 
 
 def strikes(rounds: int, seed: int) -> Iterator[str]:
@@ -87,7 +87,8 @@ class Stage:
             self.start_server(number)
         for name in (*DIRECT, *SERVED):
             self.start_person(name)
-        self._collector = threading.Thread(target=self._collect)
+        remotes = list(self._add_remotes())
+        self._collector = threading.Thread(target=self._collect, args=(remotes,))
         self._collector.start()
         return self
 
@@ -155,7 +156,7 @@ class Stage:
             people = tuple(self.random.sample((*DIRECT, *SERVED), 2))
             servers = (self.random.randrange(2),) if self.random.random() < 0.5 else ()
             daemons = _daemons(kind, self.random)
-            if not servers:
+            if self.random.random() < 0.25:
                 self.kill_collector()
         for name in people:
             self.kill_person(name)
@@ -223,33 +224,37 @@ class Stage:
 
     # ------------------------------------------------------------------ collections
 
-    def _collect(self) -> None:
-        """`mvc gc --remote`, by a person who has the keys of the bucket, in both repositories."""
+    def _add_remotes(self) -> Iterator[str]:
+        """Of a person who has the keys of the bucket: each repository, with no time of grace and hardly any."""
         here = self.top / "gil"
         here.mkdir()
-        self._mvc(here, "init")
-        names = []
+        assert self._mvc("init") == (0, "")
         for grace in ("0s", "3s"):
             for number, url in enumerate((self._url("direct"), self.served_url)):
-                names.append(f"r{number}-{grace}")
-                endpoint = f"endpoint={self.by_gateway(number)['endpoint']}"
-                options = ("-o", endpoint, "-o", f"grace={grace}")
-                self._mvc(here, "remote", "add", names[-1], url, *options)
-        for name in cycle(names):
+                name, endpoint = f"r{number}-{grace}", self.by_gateway(number)["endpoint"]
+                options = ("-o", f"endpoint={endpoint}", "-o", f"grace={grace}")
+                assert self._mvc("remote", "add", name, url, *options) == (0, "")
+                yield name
+
+    def _collect(self, remotes: Sequence[str]) -> None:
+        """`mvc gc --remote`, again and again."""
+        for name in cycle(remotes):
             if self.over.is_set():
                 return
-            code, error = self._mvc(here, "gc", "--remote", name, "--expire-operations", "0s")
-            self.collected["ok" if code == 0 else error] += 1
+            _, told = self._mvc("gc", "--remote", name, "--expire-operations", "0s")
+            self.collected[told or "ok"] += 1
 
-    def _mvc(self, where: Path, *words: str) -> tuple[int, str]:
+    def _mvc(self, *words: str) -> tuple[int, str]:
         """Exit code, and the kind of the error; "killed" for one that was."""
         self._collection = process = subprocess.Popen(
-            [sys.executable, "-m", "mvc", "-C", str(where), *words, "--json"],
+            [sys.executable, "-m", "mvc", "-C", str(self.top / "gil"), *words, "--json"],
             env=self.environment("gil"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         out, said = process.communicate()
         if process.returncode == -signal.SIGKILL:
             return process.returncode, "killed"
+        if process.returncode == 0:
+            return 0, ""
         with suppress(ValueError, KeyError, TypeError):
             return process.returncode, str(json.loads(said or out)["kind"])
         return process.returncode, said

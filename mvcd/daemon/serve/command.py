@@ -229,9 +229,11 @@ def _root(options: argparse.Namespace) -> Iterator[Root]:
 
         refuse_disk_options(hub=options.hub, seal_to=options.seal_to, seal_key=options.seal_key)
         with Waiting(f"{options.root} to answer"):  # a store that stalls does so for minutes
-            root = open_in_bucket(options.root, cache=options.cache, token_file=options.admin_token)
-        with root:
-            yield root
+            shared = open_in_bucket(
+                options.root, cache=options.cache, token_file=options.admin_token
+            )
+        with shared:
+            yield shared
         return
     if options.cache is not None or options.admin_token is not None:
         raise UsageError("--cache and --admin-token go with the address of a bucket")
