@@ -113,6 +113,7 @@ def test_pushes_are_linearisable_and_a_revoked_token_is_refused_by_all(team: Tea
         one.close()
 
 
+@pytest.mark.timeout(900)
 def test_a_server_is_killed_and_another_added_under_pushes(team: Team) -> None:
     if team.endpoints[0] == team.endpoints[1]:
         pytest.skip("of writers at once moto lets two win now and then")
