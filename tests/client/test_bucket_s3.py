@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,7 @@ def test_follow_sees_what_is_pushed_elsewhere(
     monkeypatch.setattr(connecting, "WATCH_SECONDS", (0.05, 0.5))
     mvc("push")
     mvc("clone", "--records-only", *reached[1], url, str(tmp_path / "other"))
-    with Repo.open(tmp_path / "other") as other:
+    with closing(Repo.open(tmp_path / "other")) as other:
         followed = other.follow(None, "main", to=tmp_path / "live")
         assert not next(followed).problem
         write(saved, {"model.py": "layers = 9\n"})

@@ -73,6 +73,14 @@ class Stage:
         self._noted: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self._ends.close()
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._ends.callback(self._end)
         reached = {**self.by_gateway(0), "cache": str(self.top / "cache")}
         root = self._ends.enter_context(BucketRoot.create(self._url("team"), reached))
@@ -90,7 +98,6 @@ class Stage:
         remotes = list(self._add_remotes())
         self._collector = threading.Thread(target=self._collect, args=(remotes,))
         self._collector.start()
-        return self
 
     def __exit__(self, *exc: object) -> None:
         self._ends.close()
@@ -233,7 +240,8 @@ class Stage:
             for number, url in enumerate((self._url("direct"), self.served_url)):
                 name, endpoint = f"r{number}-{grace}", self.by_gateway(number)["endpoint"]
                 options = ("-o", f"endpoint={endpoint}", "-o", f"grace={grace}")
-                assert self._mvc("remote", "add", name, url, *options) == (0, "")
+                added = self._mvc("remote", "add", name, url, *options)
+                assert added == (0, ""), added
                 yield name
 
     def _collect(self, remotes: Sequence[str]) -> None:
@@ -256,8 +264,8 @@ class Stage:
         if process.returncode == 0:
             return 0, ""
         with suppress(ValueError, KeyError, TypeError):
-            return process.returncode, str(json.loads(said or out)["kind"])
-        return process.returncode, said
+            return process.returncode, str(json.loads(said.splitlines()[-1])["kind"])
+        return process.returncode, said or out
 
     # ------------------------------------------------------------------
 

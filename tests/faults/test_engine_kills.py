@@ -112,7 +112,7 @@ def require(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         for number in range(2):
             url, options = stage.remote(group, number)
             copy, _ = Repo.clone(url, str(stage.top / f"{group}{number}"), options=options)
-            with copy:
+            with closing(copy):
                 began = time.monotonic()
                 refs = {one.name: one.version for one in copy.remote_refs() if one.version}
                 last = Note("look", began, end=time.monotonic(), told="ok", refs=refs)
