@@ -158,7 +158,7 @@ export function Dialog({ title, onClose, children, wide }) {
 
 // What an action may do here; a server that asks nobody lets its owner do all.
 export const allowed = { can: null, team: false };
-export const may = (action) => !allowed.can || allowed.can.includes(action);
+export const may = (action) => !RECORDED && (!allowed.can || allowed.can.includes(action)); // nothing happens in a report
 
 // What an action would move, as the server judged it.
 const Rehearsed = ({ found }) => html`<div class="gate" role="status"><b>What changes</b>
