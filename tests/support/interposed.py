@@ -11,11 +11,12 @@ from mvcd.store.bucket.blobs import BlobInfo, Blobs, Tag
 
 class Interposed:
     """The protocol Blobs over another one. `requests` counts them by call and first part of the name; a range
-    is one request, as a listing is."""
+    is one request, as a listing is. `read_bytes` are those of contents that came."""
 
     def __init__(self, blobs: Blobs) -> None:
         self.below = blobs
         self.requests: Counter[str] = Counter()
+        self.read_bytes = 0
         self._before: list[tuple[str, Callable[[], object]]] = []
 
     def before(self, what: str, action: Callable[[], object]) -> None:
@@ -32,11 +33,20 @@ class Interposed:
 
     def get(self, name: str) -> tuple[bytes, Tag]:
         self._count("get", name)
-        return self.below.get(name)
+        found = self.below.get(name)
+        self.read_bytes += len(found[0])
+        return found
+
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        self._count("get", name)
+        found = self.below.get_changed(name, tag)
+        self.read_bytes += 0 if found is None else len(found[0])
+        return found
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         for _ in spans:
             self._count("get", name)
+        self.read_bytes += sum(end - start for start, end in spans)
         return self.below.get_ranges(name, spans)
 
     def put(self, name: str, data: Bytes) -> None:

@@ -227,6 +227,10 @@ class SimulatedBlobs:
         found = self._read(f"get {name}", lambda: self.bucket.found(name))
         return found.data, found.tag
 
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        found = self._read(f"get {name} unless {tag}", lambda: self.bucket.found(name))
+        return None if found.tag == tag else (found.data, found.tag)
+
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         data = self._read(f"get_ranges {name}", lambda: self.bucket.found(name)).data
         if any(end > len(data) for _, end in spans):

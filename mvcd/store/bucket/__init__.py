@@ -23,6 +23,7 @@ The store there (BUCKET.md):
     served      the same as a server has it open beside other servers
     bucketparts  its parts: state, index, packs; what swaps do
     bucketstate, swapping  the one object that is swapped | how it is
+    seenrefs    this client's copy of it, which comes again only if it has changed
     bucket_session, packing  objects sent, then refs | packs on their way
     indexrun, merging  which object rests where | few runs instead of many
     runindex, blobpacks  this client's index of them | packs read by ranges

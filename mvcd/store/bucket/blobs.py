@@ -1,4 +1,4 @@
-"""What a bucket has to do, as a protocol: seven calls on named objects, two of them conditional.
+"""What a bucket has to do, as a protocol: eight calls on named objects, two of them conditional.
 
 Nothing here tries again by itself where a second try could change the answer: a conditional write whose reply
 was lost may have landed, and only who wrote can tell by reading back (BUCKET.md, section Refs).
@@ -54,6 +54,10 @@ class Blobs(Protocol):
 
     def get(self, name: str) -> tuple[bytes, Tag]:
         """A whole object. Raises BlobAbsent."""
+
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        """A whole object; None if it still is as `tag` says, where most buckets send no content then. Raises
+        BlobAbsent."""
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """Bytes of one object, from `start` up to `end`, in the order asked; neighbours may be read as one.

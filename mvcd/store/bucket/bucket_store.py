@@ -73,11 +73,11 @@ class BucketStore(BucketParts):
         `cache` is the directory for clients' indexes. Objects that `nearby` has too are read from there. Raises
         Failure(kind="no-store"), and what reading the bucket raises.
         """
-        head = StateHead.read(blobs, sleep=sleep)
+        head = StateHead.read(blobs, cache=cache, sleep=sleep)
         if head is None:
             if begin is None:
                 raise Failure(f"there is no store in {blobs.url}", kind="no-store")
-            head = StateHead.unborn(blobs, begin, copy_of=id, sleep=sleep)
+            head = StateHead.unborn(blobs, begin, copy_of=id, cache=cache, sleep=sleep)
         rows = RunIndex(cache, head.state.instance)
         store = cls(blobs, head, rows, grace_seconds=grace_seconds, nearby=nearby)
         try:

@@ -109,6 +109,12 @@ class Chain:
             help=f"ls -lR {shlex.quote(self._path)}",
         )
 
+    def is_newest(self, tag: Tag) -> bool:
+        """Whether the state that `tag` follows is the newest (3): costs no reading of states."""
+        if not _SLOT.fullmatch(tag) or self._read(tag) is not None:
+            return False
+        return os.path.isdir(self._in(tag))
+
     def create(self, data: Bytes) -> Tag:
         """Begins the chain. Raises BlobChanged where there is one, InDoubt."""
         first, second = _new_slot(0), _new_slot(1)

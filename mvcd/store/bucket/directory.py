@@ -75,6 +75,13 @@ class DirectoryBlobs:
                 state = self._chain(name).newest()
             return state.data, state.tag
 
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        with self._told(self._path(name)):
+            if self._chain(name).is_newest(tag):
+                return None
+        found = self.get(name)
+        return None if found[1] == tag else found
+
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         path = self._path(name)
         if not spans:

@@ -19,7 +19,7 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, PreconditionError
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from mvcd import __version__
@@ -89,6 +89,24 @@ class ObjectBlobs:
 
     def _get(self, name: str) -> tuple[bytes, Tag]:
         found = obstore.get(self._store, name)
+        return found.bytes().to_bytes(), self._tag(found.meta, name)
+
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        if (
+            self._place.scheme == "gs"
+        ):  # its tags are generations, which reading has no condition for
+            found: tuple[bytes, Tag] | None = self.get(name)
+        else:
+            get = partial(self._get_unless, name, tag)
+            found = self._workers.call(partial(self._harmless, get, name, "read"))
+        return None if found is None or found[1] == tag else found
+
+    def _get_unless(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        """Stores that know only quoted tags here, and those that know either, take the tag as they gave it."""
+        try:
+            found = obstore.get(self._store, name, options={"if_none_match": str(tag)})
+        except NotModifiedError:
+            return None
         return found.bytes().to_bytes(), self._tag(found.meta, name)
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:

@@ -136,6 +136,11 @@ def _require_swap(blobs: Blobs, at: str) -> None:
     _surely(blobs, name, b"1", lambda: blobs.swap(name, b"1", stale))
     if blobs.get(name)[1] == stale:
         raise _refused(blobs, "an object that was replaced keeps its tag")
+    newest = blobs.get_changed(name, stale)
+    if newest is None or bytes(newest[0]) != b"1":
+        raise _refused(
+            blobs, "it tells of an object that was replaced that it is as before", "not-kept"
+        )
     if _happens(blobs, name, b"2", lambda: blobs.swap(name, b"2", stale)):
         raise _refused(blobs, "it replaces an object though the tag is that of an earlier one")
     if bytes(blobs.get(name)[0]) != b"1":

@@ -40,15 +40,23 @@ class SealedBlobs:
     def get(self, name: str) -> tuple[bytes, Tag]:
         """Raises IntegrityError too, for an object that is not as it was written."""
         data, tag = self._blobs.get(name)
+        return self._plain(name, data), tag
+
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        """Raises what `get` does."""
+        found = self._blobs.get_changed(name, tag)
+        return None if found is None else (self._plain(name, found[0]), found[1])
+
+    def _plain(self, name: str, data: bytes) -> bytes:
         if data.startswith(SEALED_MAGIC):
-            return self._opened(name, data), tag
+            return self._opened(name, data)
         digest = name.rpartition("/")[2]
         if len(digest) != _HASH_CHARACTERS:
             raise _changed(name, "it is not encrypted, as it was")
         plain = self._crypted(name, data, 0)
         if blake3(plain).hexdigest() != digest:
             raise _changed(name, "its content is not what its name says")
-        return plain, tag
+        return plain
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         """The bytes are not authentic by themselves: whoever asks compares them with a digest."""

@@ -19,6 +19,7 @@ from mvcd.store.bucket.bucketstate import (
     encode_state,
     new_copy_epoch,
 )
+from mvcd.store.bucket.seenrefs import SeenRefs
 
 MOST_ROUNDS = 200
 """Swaps that somebody else was faster with, until we give up: minutes."""
@@ -43,21 +44,41 @@ class StateHead:
     """The state as it was last seen. Not thread-safe."""
 
     def __init__(
-        self, blobs: Blobs, state: BucketState, tag: Tag | None, sleep: Callable[[float], None]
+        self,
+        blobs: Blobs,
+        state: BucketState,
+        tag: Tag | None,
+        sleep: Callable[[float], None],
+        seen: SeenRefs,
     ) -> None:
         self.state = state
         self._blobs = blobs
         self._tag = tag
         self.sleep = sleep
+        self._seen = seen
 
     @classmethod
-    def read(cls, blobs: Blobs, *, sleep: Callable[[float], None] = time.sleep) -> StateHead | None:
-        """None where there is no store. Raises IntegrityError, Failure, RemoteUnreachable."""
+    def read(
+        cls,
+        blobs: Blobs,
+        *,
+        cache: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> StateHead | None:
+        """None where there is no store. What this client saw last is kept below the directory `cache`, and comes
+        only if it has changed. Raises IntegrityError, Failure, RemoteUnreachable."""
+        seen = SeenRefs(cache, blobs)
+        known = seen.load()
         try:
-            data, tag = blobs.get(REFS)
+            found = blobs.get(REFS) if known is None else blobs.get_changed(REFS, known[1])
         except BlobAbsent:
             return None
-        return cls(blobs, decode_state(data), tag, sleep)
+        if found is None:
+            assert known is not None
+            return cls(blobs, decode_state(known[0]), known[1], sleep, seen)
+        state = decode_state(found[0])
+        seen.keep(*found)
+        return cls(blobs, state, found[1], sleep, seen)
 
     @classmethod
     def unborn(
@@ -66,6 +87,7 @@ class StateHead:
         options: Mapping[str, str],
         *,
         copy_of: str | None = None,
+        cache: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> StateHead:
         """A store that begins with its first swap, in a bucket that has to be used with these options; with the
@@ -74,25 +96,27 @@ class StateHead:
             state = BucketState(secrets.token_hex(16), options)
         else:
             state = BucketState(copy_of, options, epoch=new_copy_epoch())
-        return cls(blobs, state, None, sleep)
+        return cls(blobs, state, None, sleep, SeenRefs(cache, blobs))
 
     @property
     def born(self) -> bool:
         return self._tag is not None
 
     def look(self) -> BucketState:
-        """Reads it again. Raises Failure(kind="no-store") when it is gone or another store."""
-        if not self.born:
+        """Reads it again, if it has changed. Raises Failure(kind="no-store") when it is gone or another
+        store."""
+        if self._tag is None:
             return self.state
         try:
-            data, tag = self._blobs.get(REFS)
+            found = self._blobs.get_changed(REFS, self._tag)
         except BlobAbsent:
             raise Failure(
                 f"the store in {self._blobs.url} is gone", kind="no-store",
                 cause="somebody deleted its object 'refs' while it was used",
             ) from None  # fmt: skip
-        if tag == self._tag:
+        if found is None:
             return self.state  # no state comes twice, so no tag does
+        data, tag = found
         state = decode_state(data)
         if state.id != self.state.id:
             raise Failure(
@@ -101,6 +125,7 @@ class StateHead:
                 help="run the command again",
             )
         self.state, self._tag = state, tag
+        self._seen.keep(data, tag)
         return state
 
     def look_further(self, error: Outdated) -> BucketState:
@@ -162,6 +187,7 @@ class StateHead:
                 doubt = error
             else:
                 self.state = state
+                self._seen.keep(data, self._tag)
                 return _Outcome.LANDED
             outcome = self._read_back(state, write_id, tag, doubt)
             if outcome is not None:

@@ -10,11 +10,15 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from mvcd.errors import IntegrityError
-from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, Blobs, InDoubt
+from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, Blobs, InDoubt, Tag
+from tests.support.proxy import Proxy
+from tests.support.s3buckets import Endpoint
 
 RACERS = 8
 MIB = 1 << 20
@@ -42,6 +46,18 @@ class BlobsContract:
         blobs.put(at + "packs/one", data)
         found, tag = blobs.get(at + "packs/one")
         assert (bytes(found), bool(tag)) == (data, True)
+
+    def test_what_has_not_changed_is_not_read_again(self, blobs, again, at):
+        name = at + "refs"
+        first = blobs.create(name, b"one")
+        assert blobs.get_changed(name, first) is None
+        second = again().swap(name, b"two", first)
+        data, tag = blobs.get_changed(name, first)
+        assert (bytes(data), tag) == (b"two", second)
+        assert blobs.get_changed(name, second) is None
+        blobs.delete([name])
+        with pytest.raises(BlobAbsent):
+            blobs.get_changed(name, second)
 
     @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
     def test_all_that_is_read_as_bytes_can_be_written(self, blobs, at, kind):
@@ -255,6 +271,25 @@ class BlobsContract:
 
     def test_the_url_names_the_place(self, blobs):
         assert "://" in blobs.url
+
+
+class HttpContract:
+    """What is counted on the line to a store that speaks S3. Tests get its `endpoint` and a `bucket` there."""
+
+    def test_an_object_that_has_not_changed_does_not_come(
+        self, endpoint: Endpoint, bucket: str
+    ) -> None:
+        name, data = f"looked-{os.urandom(6).hex()}", os.urandom(1 << 20)
+        with Proxy(int(endpoint.url.rpartition(":")[2])) as proxy:
+            near = replace(endpoint, url=f"http://127.0.0.1:{proxy.port}")
+            with closing(near.blobs(bucket)) as blobs:
+                tag = blobs.create(name, data)
+                before = proxy.carried["down"]
+                for _ in range(10):
+                    assert blobs.get_changed(name, tag) is None
+                assert proxy.carried["down"] - before < 10_000
+                assert blobs.get_changed(name, Tag('"other"')) == (data, tag)
+                assert proxy.carried["down"] - before > len(data)
 
 
 class Racers:

@@ -17,9 +17,10 @@ from mvcd.errors import AuthError, Failure, RemoteUnreachable
 from mvcd.store.bucket import objectstore
 from mvcd.store.bucket.blobs import BlobChanged, Blobs, InDoubt, Tag
 from mvcd.store.bucket.probe import probe
-from tests.store.bucket.contract import BlobsContract
+from tests.store.bucket.contract import BlobsContract, HttpContract
 from tests.support import cephcluster
 from tests.support.cephcluster import Cluster
+from tests.support.s3buckets import Endpoint
 
 pytestmark = [pytest.mark.engine, cephcluster.needed]
 PACK_BYTES = 1 << 20
@@ -54,6 +55,12 @@ def opened(cluster, bucket):
     yield opened
     for each in made:
         each.close()
+
+
+class TestCephOnTheLine(HttpContract):
+    @pytest.fixture
+    def endpoint(self, cluster: Cluster) -> Endpoint:
+        return cluster.endpoints[0]
 
 
 class TestCeph(BlobsContract):

@@ -9,7 +9,7 @@ import pytest
 from mvcd.store.bucket import objectstore
 from mvcd.store.bucket.blobs import BlobAbsent, InDoubt
 from mvcd.store.bucket.probe import probe
-from tests.store.bucket.contract import BlobsContract
+from tests.store.bucket.contract import BlobsContract, HttpContract
 from tests.support import motoserver
 from tests.support.proxy import Proxy
 from tests.support.s3buckets import Endpoint
@@ -77,6 +77,10 @@ def test_reading_goes_on_where_the_line_breaks(endpoint, bucket):
         blobs.put("other", data)
         assert blobs.get("other")[0] == data
         blobs.close()
+
+
+class TestMotoOnTheLine(HttpContract):
+    pass
 
 
 class TestMoto(BlobsContract):

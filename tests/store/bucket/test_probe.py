@@ -140,6 +140,12 @@ class KeepsTags(SimulatedBlobs):
         return self.bucket.write(name, data, "any")
 
 
+class SaysUnchanged(SimulatedBlobs):
+    def get_changed(self, name, tag):
+        self.get(name)
+        return None
+
+
 class ListsLate(SimulatedBlobs):
     def list(self, prefix):
         yield from list(super().list(prefix))[1:]
@@ -177,6 +183,7 @@ class ReadsElse(SimulatedBlobs):
         (RefusesAndWrites, "a write that it refused changed the object"),
         (LooksThenWrites, "8 of 8 who wrote at once were told that they won"),
         (KeepsTags, "keeps its tag"),
+        (SaysUnchanged, "was replaced that it is as before"),
         (ListsLate, "does not list at once"),
         (ListsInNoOrder, "names in their order"),
         (DeletesLate, "deleted is still there"),
