@@ -1,4 +1,4 @@
-"""The object `refs` as this client saw it last, so that the bucket is asked for it only if it has changed (BUCKET.md,
+"""The object `refs` as this client saw it last: the bucket is asked for it only if it has changed (BUCKET.md,
 section The client's index).
 
 One file for each bucket, below the directory of clients' indexes. It is no truth and may go at any time; one

@@ -65,8 +65,8 @@ class StateHead:
         cache: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> StateHead | None:
-        """None where there is no store. What this client saw last is kept below the directory `cache`, and comes
-        only if it has changed. Raises IntegrityError, Failure, RemoteUnreachable."""
+        """None where there is no store. What this client saw last is kept below the directory `cache`, and
+        comes only if it has changed. Raises IntegrityError, Failure, RemoteUnreachable."""
         seen = SeenRefs(cache, blobs)
         known = seen.load()
         try:

@@ -143,7 +143,6 @@ class KeepsTags(SimulatedBlobs):
 class SaysUnchanged(SimulatedBlobs):
     def get_changed(self, name, tag):
         self.get(name)
-        return None
 
 
 class ListsLate(SimulatedBlobs):
