@@ -9,6 +9,7 @@ from typing import Any
 
 from mvcd.errors import StaleReuse
 from mvcd.ids import Digest
+from mvcd.repo.records.refs import versions_of_refs
 from mvcd.repo.trust.incoming import Missing
 from mvcd.repo.trust.keygen import Keygen
 from mvcd.store.api import LookedStore
@@ -125,8 +126,10 @@ class BucketRepository(TeamRepository):
     # ------------------------------------------------------------------ updates
 
     def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:
+        reached = frozenset(versions_of_refs(self.store.refs()))
+
         def noted(ids: list[Digest]) -> list[Digest]:
-            self._new.update(ids)
+            self._new.update(id for id in ids if id not in reached)
             return missing(ids)
 
         self._new.clear()

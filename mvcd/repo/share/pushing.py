@@ -7,7 +7,7 @@ reach. With versions and tags go their signatures, and the records of stages tha
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mvcd.errors import Conflict, Failure, MissingObject, NoRepository, StaleReuse, UsageError
@@ -164,14 +164,25 @@ def _send(
 
     core.monitor.begin("push")
     try:
-        return once(here)
-    except StaleReuse:
-        return once(here)  # what no ref named yet was collected there meanwhile
-    except MissingObject:
-        return once([])  # so it was, or it lacks what its own refs reach: ask it about everything
+        return _tried_again(once, here)
     finally:
         core.monitor.finish()
         keep.close()
+
+
+def _tried_again(
+    once: Callable[[Sequence[VersionId]], tuple[Sent, Receipt]], here: Sequence[VersionId]
+) -> tuple[Sent, Receipt]:
+    """Once more where something was collected there meanwhile: what no ref named yet, or what a ref reached
+    that was deleted. Where it lacks what its own refs were thought to reach, it is asked about everything."""
+    try:
+        return once(here)
+    except StaleReuse:
+        with contextlib.suppress(MissingObject):
+            return once(here)
+    except MissingObject:
+        pass
+    return once([])
 
 
 def hollow(

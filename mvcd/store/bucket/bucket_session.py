@@ -84,6 +84,8 @@ class BucketSession:
         self._require_usable()
         if self._rows:
             self._write(RefTransaction())
+        else:
+            self._store.settle(self)
 
     def commit(
         self,

@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Protocol
@@ -228,19 +228,24 @@ class BucketParts(PackedObjects):
         """Swaps in a session's run and refs. Raises StaleReuse, after which the session has started over,
         Conflict, RunsMoved."""
 
+        moves = any(update.target is not None for update in what.updates)
+
         def edit(state: BucketState) -> BucketState:
+            if moves and session.relied and state.epoch != session.epoch:
+                raise _judged_too_early()
             self._require_sound(session, run, state)
             made = state if run is None else _with_run(state, run)
             return spilled(self.blobs, made.moved(what))
 
-        with self._lock:
-            try:
-                return self.change(edit, None if run is None else {run.entry.name: run.data})
-            except StaleReuse:
-                with suppress(MvcError):
-                    self.catch_up()
-                session.start_over()
-                raise
+        with self._starting_over(session):
+            return self.change(edit, None if run is None else {run.entry.name: run.data})
+
+    def settle(self, session: BucketWriter) -> None:
+        """Finds out whether all that a session counts on is there in the state as it is known here: what is
+        asked of refs from then on, and what the session commits, rest on one epoch. Raises StaleReuse, after
+        which the session has started over."""
+        with self._starting_over(session):
+            self._require_sound(session, None, self.state)
 
     def to_merge(self) -> Merging:
         """The runs that the next one is to take up."""
@@ -252,6 +257,18 @@ class BucketParts(PackedObjects):
         return Merging({name: decode_run(name, data[name]) for name in names})
 
     # ------------------------------------------------------------------ inside
+
+    @contextmanager
+    def _starting_over(self, session: BucketWriter) -> Iterator[None]:
+        """Under the lock; where what a session counts on is gone, it starts over."""
+        with self._lock:
+            try:
+                yield
+            except StaleReuse:
+                with suppress(MvcError):
+                    self.catch_up()
+                session.start_over()
+                raise
 
     def _require_sound(self, session: BucketWriter, run: NewRun | None, state: BucketState) -> None:
         """Raises StaleReuse where something that a session counts on was taken away since it began."""
@@ -300,6 +317,14 @@ class BucketParts(PackedObjects):
     def look_further(self, error: Outdated) -> None:
         with self._lock:
             self.head.look_further(error)
+
+
+def _judged_too_early() -> StaleReuse:
+    return StaleReuse(
+        "something was collected while refs were about to move",
+        cause="what they were found to reach may rest on a ref that is gone since then",
+        help="run the command again",
+    )
 
 
 def _with_run(state: BucketState, run: NewRun) -> BucketState:
