@@ -106,6 +106,10 @@ class BucketRepository(TeamRepository):
 
     # ------------------------------------------------------------------ what every server knows
 
+    @property
+    def others(self) -> wire.Everywhere:
+        return self
+
     def require_visible(self, ids: Sequence[Digest]) -> None:
         """See `mvcd.wire.host.Everywhere`."""
         there = self.store.has(ids)

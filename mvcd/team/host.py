@@ -131,8 +131,16 @@ class TeamHost:
             return session_identity(self.root.accounts, caller.session, self.now_us())[0]
         return identify(self.root.accounts, caller.token, caller.certificate, self.now_us())
 
+    @property
+    def admitter(self) -> wire.Admitter:
+        return self
+
+    @property
+    def caretaker(self) -> wire.Caretaker:
+        return self
+
     def admit(self, caller: wire.Caller) -> str:
-        """See `mvcd.wire.host.Doorkeeper`."""
+        """See `mvcd.wire.host.Admitter`."""
         return self.identity(caller).principal
 
     def untidy(self) -> set[str]:
@@ -199,6 +207,10 @@ class TeamRepository:
     """One repository for one caller. See `mvcd.wire.host.Hosted`."""
 
     complete = True
+
+    @property
+    def others(self) -> wire.Everywhere | None:
+        return None
 
     def __init__(
         self, host: TeamHost, name: str, found: Open, identity: Identity, role: str, peer: str

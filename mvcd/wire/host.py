@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Protocol
+from typing import Protocol
 
 from mvcd.ids import Digest
 from mvcd.store.api import RefUpdate, Store
@@ -74,6 +74,9 @@ class CallRepository(Protocol):
     def principal(self) -> str: ...
     @property
     def role(self) -> str: ...
+    @property
+    def others(self) -> Everywhere | None:
+        """What it takes that other servers serve the repository as well; None where this one alone has it."""
 
     def visible(self, name: str) -> bool:
         """Whether this caller may know of a ref."""
@@ -87,8 +90,8 @@ class CallRepository(Protocol):
 
 
 class Everywhere(Protocol):
-    """A CallRepository may be one, too: other servers serve the repository as well. Then nothing is
-    acknowledged that only this server knows of, and what another one answered is found here."""
+    """A repository that other servers serve as well. Nothing is acknowledged that only this server knows of,
+    and what another one answered is found here."""
 
     def answered(self, request_id: str, *, thoroughly: bool) -> bytes | None:
         """The `reply` of an update that was done, here or elsewhere. Not `thoroughly` it is found for as long
@@ -98,14 +101,16 @@ class Everywhere(Protocol):
         """Raises StaleReuse unless all objects are where every server finds them."""
 
 
-def everywhere(hosted: CallRepository) -> Everywhere | None:
-    """See `Everywhere`; None where this server alone has the repository."""
-    found: Any = hosted
-    return found if hasattr(hosted, "answered") else None
-
-
 class Host(Protocol):
     """All repositories of a server."""
+
+    @property
+    def admitter(self) -> Admitter | None:
+        """Who knows callers before a call's message has come; None where nobody does."""
+
+    @property
+    def caretaker(self) -> Caretaker | None:
+        """Who frees what uploads left that no ref reached; None where nobody does."""
 
     def open(self, repo: str, caller: Caller, action: Access) -> CallRepository:
         """Raises NoRepository for what is not there and for what this caller may not read, in the same words;
@@ -113,7 +118,7 @@ class Host(Protocol):
 
 
 class Admitter(Protocol):
-    """A host may be one, too: it knows who calls before a call's message has come."""
+    """Knows who calls before a call's message has come."""
 
     def admit(self, caller: Caller) -> str:
         """What all calls of whoever calls have in common, and others' have not: a principal. Raises AuthError
@@ -121,7 +126,7 @@ class Admitter(Protocol):
 
 
 class Caretaker(Protocol):
-    """A host may be one, too: it frees what uploads left that no ref reached."""
+    """Frees what uploads left that no ref reached."""
 
     def untidy(self) -> set[str]:
         """Repositories with what uploads to an earlier server left, each told once."""

@@ -34,7 +34,7 @@ from mvcd.wire import limits
 from mvcd.wire.carriers import GetReply, PutRequest
 from mvcd.wire.front import CallContext, Front, Pause
 from mvcd.wire.handlers import SERVICE, handlers
-from mvcd.wire.host import Access, Caller, CallRepository, Host, Update, everywhere
+from mvcd.wire.host import Access, Caller, CallRepository, Host, Update
 from mvcd.wire.ids import AnyId
 from mvcd.wire.lookahead import records_below
 from mvcd.wire.replies import Replies
@@ -147,9 +147,9 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
         self._tidying.start()
         pools = {"Put": self.putting, "Log": self._walking, "UpdateRefs": self._walking}
         server.add_generic_rpc_handlers((handlers(self, pools),))
-        admit = getattr(self._host, "admit", None)  # see `host.Doorkeeper`
-        if admit is not None:
-            server.guard(SERVICE.full_name, lambda context: admit(caller_of(context)))
+        admitter = self._host.admitter
+        if admitter is not None:
+            server.guard(SERVICE.full_name, lambda context: admitter.admit(caller_of(context)))
 
     def Hello(self, request: pb.HelloRequest, context: grpc.ServicerContext) -> pb.HelloReply:  # noqa: N802
         access = Access.CREATE if request.create else Access.READ
@@ -238,7 +238,7 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
         with self._opened(request.repo, context, Access.READ) as hosted:
             ids = packed.unpack(request.ids, AnyId, limits.HAS_IDS)
             session = _identifier(request.session, "session") if request.session else b""
-            alone = everywhere(hosted) is None
+            alone = hosted.others is None
             if alone:
                 self.uploads.settle(request.repo, session)
             frames = self.uploads.announce(request.repo, session) if session else 0
@@ -276,7 +276,7 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
                 with self.uploads.using(
                     request.repo, session, hosted.store, hosted.principal
                 ) as upload:
-                    stored, known = upload.put(parse_frame(request.records), everywhere(hosted))
+                    stored, known = upload.put(parse_frame(request.records), hosted.others)
                     frames = self.uploads.frames()
                     if frames <= CROWDED_FRAMES:
                         upload.drain()
@@ -316,9 +316,8 @@ class RemoteService(remote_pb2_grpc.RemoteServicer):
         self, hosted: CallRepository, request: pb.UpdateRefsRequest, *, thoroughly: bool = False
     ) -> pb.UpdateRefsReply | None:
         reply = self._replies.find(hosted.store, request.request_id)
-        others = everywhere(hosted)
-        if reply is None and others is not None:
-            reply = others.answered(request.request_id.hex(), thoroughly=thoroughly)
+        if reply is None and hosted.others is not None:
+            reply = hosted.others.answered(request.request_id.hex(), thoroughly=thoroughly)
         return None if reply is None else pb.UpdateRefsReply.FromString(reply)
 
     def _move(

@@ -7,7 +7,6 @@ import logging
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
 
 from mvcd.errors import MvcError
 from mvcd.heap import give_back
@@ -35,7 +34,7 @@ class Tidying:
         ticks: Callable[[], float],
         stopping: threading.Event,
     ) -> None:
-        self._host: Any = host  # see `host.Caretaker`
+        self._caretaker = host.caretaker
         self._uploads = uploads
         self._ticks = ticks
         self._stopping = stopping
@@ -53,13 +52,13 @@ class Tidying:
     def tidy(self) -> None:
         """Closes uploads that made no progress, and lets the host free what no ref reached."""
         self._uploads.expire()
-        host = self._host
-        if not hasattr(host, "tidy"):
+        caretaker = self._caretaker
+        if caretaker is None:
             return
-        for repo in self._uploads.take_left() | host.untidy():
+        for repo in self._uploads.take_left() | caretaker.untidy():
             due = self._tidied.get(repo, -math.inf) + TIDY_EACH_SECONDS <= self._ticks()
             try:
-                done = due and host.tidy(repo, self._uploads.owners(repo))
+                done = due and caretaker.tidy(repo, self._uploads.owners(repo))
             except MvcError as error:
                 log.warning("%s could not be tidied: %s", repo, error)
                 continue

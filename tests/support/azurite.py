@@ -10,13 +10,13 @@ import base64
 import hashlib
 import hmac
 import http.client
-import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
+
+from tests.support.listening import listening
 
 PROGRAM = "azurite-blob"
 INSTALL = "npm install -g azurite"
@@ -33,26 +33,11 @@ def missing() -> bool:
 @contextmanager
 def running(folder: Path) -> Iterator[str]:
     """Runs it until the block ends; yields the endpoint of the account."""
-    process = subprocess.Popen(
-        [PROGRAM, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry"],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )  # fmt: skip
-    assert process.stdout is not None
-    try:
-        told = ""
-        for line in process.stdout:
-            told += line
-            if found := re.search(r"listens on (http://[0-9.:]+)", line):
-                break
-        else:
-            raise AssertionError(told)
-        yield f"{found[1]}/{ACCOUNT}"
-    finally:
-        process.terminate()
-        process.communicate()
+    command = [
+        PROGRAM, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry",
+    ]  # fmt: skip
+    with listening(command, r"listens on (http://[0-9.:]+)", folder) as url:
+        yield f"{url}/{ACCOUNT}"
 
 
 def make_container(endpoint: str, name: str) -> None:

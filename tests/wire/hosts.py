@@ -11,7 +11,7 @@ from mvcd.repo.core.core import Core
 from mvcd.repo.trust.incoming import require_closure
 from mvcd.store.api import Store
 from mvcd.wire.client import Patience, RemotePeer
-from mvcd.wire.host import Access, Caller, Judgement, Missing, Update
+from mvcd.wire.host import Access, Caller, Everywhere, Judgement, Missing, Update
 from mvcd.wire.server import RunningServer, make_server
 from tests.support.engine import Repository
 
@@ -32,6 +32,7 @@ class OpenRepository:
     complete: bool = True
     principal: str = "anybody"
     role: str = "admin"
+    others: Everywhere | None = None
 
     def visible(self, name: str) -> bool:
         return not name.startswith("workspaces/")
@@ -53,6 +54,9 @@ class CarefulRepository(OpenRepository):
 
 class OneStore:
     """A host of one repository, "r"."""
+
+    admitter = None
+    caretaker = None
 
     def __init__(self, hosted: OpenRepository) -> None:
         self.hosted = hosted

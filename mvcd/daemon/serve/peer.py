@@ -23,7 +23,7 @@ from mvcd.store.opened import MAX_PACKS, OpenedByName, room
 from mvcd.store.stores import open_store
 from mvcd.team.roles import Role, unauthenticated
 from mvcd.wire.front import address_of
-from mvcd.wire.host import Access, Caller, Judgement, Missing, Update
+from mvcd.wire.host import Access, Admitter, Caller, Judgement, Missing, Update
 
 ANYBODY = "peer"
 
@@ -76,6 +76,10 @@ class OpenPeer:
     principal: str = ANYBODY
     head: str = ""
 
+    @property
+    def others(self) -> None:
+        """This program alone serves it."""
+
     def visible(self, name: str) -> bool:
         """What travels, and where the workspace stands: who clones it wants to stand there too."""
         return shared(name) or name == self.head
@@ -117,8 +121,16 @@ class PeerHost:
         role = Role.WRITE if self._write else Role.READ
         return OpenPeer(store, store.id, role.word, not offer.partial, head=offer.head)
 
+    @property
+    def admitter(self) -> Admitter:
+        return self
+
+    @property
+    def caretaker(self) -> None:
+        """Its people collect it, as they do without a server."""
+
     def admit(self, caller: Caller) -> str:
-        """See `mvcd.wire.host.Doorkeeper`. Whoever is on one machine is taken for one."""
+        """See `mvcd.wire.host.Admitter`. Whoever is on one machine is taken for one."""
         if self._token is not None and not hmac.compare_digest(
             (caller.token or "").encode(), self._token.encode()
         ):

@@ -31,7 +31,7 @@ class Repositories:
         self.self_test = self_test
         self.problem = problem
         self._close = close
-        self._remote = RemoteService(_named(host))
+        self._remote = RemoteService(_Named(host))
 
     def register(self, server: Front) -> None:
         self._remote.register(server)
@@ -44,23 +44,13 @@ class Repositories:
         self._close()
 
 
-def _named(host: Host) -> Host:
-    named = _Named(host)
-    for more in (
-        "admit",
-        "untidy",
-        "tidy",
-    ):  # what it may do besides: `wire.host.Doorkeeper`, `Caretaker`
-        if hasattr(host, more):
-            vars(named)[more] = getattr(host, more)
-    return named
-
-
 class _Named:
     """Tells the log whose call it is."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self.admitter = host.admitter
+        self.caretaker = host.caretaker
 
     def open(self, repo: str, caller: Caller, action: Access) -> CallRepository:
         hosted = self._host.open(repo, caller, action)

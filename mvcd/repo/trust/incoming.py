@@ -237,20 +237,17 @@ def require_closure(store: Store, updates: Iterable[RefUpdate], missing: Missing
     moves = [u for u in updates if u.target is not None and not u.name.startswith(_POINT_NOWHERE)]
     pointed = {target_of(u.target) for u in moves if u.target is not None} - {EMPTY_ID}
     here = _versions(store)
-    haves = [id for id in _haves(store, moves) if id in here]
-    # Under the lease, with all that they reach: their refs may be deleted before this one moves.
-    here -= set(missing(sorted({*haves, *(pointed & here)})))
+    # What a ref reaches is all here, and comes under the lease: that ref may be deleted before this one moves.
+    here -= set(missing(sorted(pointed & here)))
     heads = sorted(pointed - here)
     if not heads:
         return
     _require(missing, list(heads))
-    haves = [id for id in haves if id in here]
+    haves = _haves(store, moves)
     new = list(between(heads, haves, lambda id: Version.decode(store.get(id))))
     _require(missing, list(new))
 
     known = _nearest(store, new, moves, here)
-    gone = set(missing(list(known)))  # under the lease too
-    known = [id for id in known if id not in gone]
     for group in difference(heads, known, store.get_many, store.get_many, look=require_allowed):
         _require(missing, group)  # before it is opened, so that nothing absent is passed over
 
