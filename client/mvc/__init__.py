@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         Merge,
         MergeConflict,
         MovedRef,
+        Presigned,
         Pull,
         Push,
         Remote,
@@ -176,8 +177,8 @@ _LAZY = {
         "TensorChanges ValueChange"
     ),
     "mvc.api.remotes": (
-        "Clash Clone Fetch Followed Merge MergeConflict MovedRef Pull Push Remote RemoteRef "
-        "RemoteReport"
+        "Clash Clone Fetch Followed Merge MergeConflict MovedRef Presigned Pull Push Remote "
+        "RemoteRef RemoteReport"
     ),
     "mvc.api.repo": "Repo",
     "mvc.api.results": (
@@ -327,6 +328,7 @@ __all__ = [
     "PathUse",
     "Picked",
     "Point",
+    "Presigned",
     "Provenance",
     "PruneResult",
     "Pruned",

@@ -7,13 +7,25 @@ scheme, where a `BucketStore` is (bucket/BUCKET.md).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 
-from mvcd.errors import MvcError
+from mvcd.errors import MvcError, UsageError
+from mvcd.ids import Digest
 from mvcd.store.api import LookedStore, ObjectReader, Store
 from mvcd.store.lmdb_store import LmdbStore
 from mvcd.store.pack import OPEN_FILES
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLinks:
+    """What was signed. `file` is what a file of links has to hold: a secret."""
+
+    objects: int
+    packs: int
+    pack_bytes: int
+    file: bytes = field(repr=False)
 
 
 def open_store(
@@ -115,6 +127,34 @@ def seal_bucket(url: str, options: Mapping[str, str], recipients: Sequence[str])
     from mvcd.store.bucket.bucketopening import seal_store_in  # late: start-up
 
     return seal_store_in(url, options, recipients)
+
+
+def sign_links(
+    store: Store,
+    asked: Sequence[str],
+    refs: Mapping[str, bytes],
+    ids: Iterable[Digest],
+    *,
+    now_s: int,
+    seconds: int,
+    publish: bool,
+) -> SignedLinks:
+    """Signs links by which anybody reads these objects of a store in a bucket, and finds these refs, for so
+    many seconds (bucket/LINKS.md). With `publish`, what was signed lies in the bucket, and the file has a link
+    to it. Raises UsageError, Failure(kind="not-supported") where there are none."""
+    from mvcd.store.bucket import signing  # late: start-up
+    from mvcd.store.bucket.bucket_store import BucketStore
+    from mvcd.store.bucket.links import encode_links
+
+    if not isinstance(store, BucketStore):
+        raise UsageError("only what lies in a bucket can be signed")
+    signed = signing.sign_view(store, asked, refs, ids, now_s=now_s, seconds=seconds)
+    file = (
+        f"{signing.publish(store, signed, seconds)}\n".encode()
+        if publish
+        else encode_links(signed.document)
+    )
+    return SignedLinks(signed.objects, signed.packs, signed.pack_bytes, file)
 
 
 def open_served(

@@ -48,6 +48,7 @@ SCHEMES = (
     Scheme("gs", Carrier.BUCKET, "gs://bucket/path", secure=True),
     Scheme("az", Carrier.BUCKET, "az://container/path", secure=True),
     Scheme("bucket+file", Carrier.BUCKET, "bucket+file:///path", path=True),
+    Scheme("links", Carrier.BUCKET, "links:///file", path=True),
     Scheme("file", Carrier.DISK, "file:///path", path=True),
     Scheme("", Carrier.DISK, "a path", path=True),
 )

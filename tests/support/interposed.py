@@ -61,6 +61,14 @@ class Interposed:
         self._count("swap", name)
         return self.below.swap(name, data, tag)
 
+    @property
+    def read_only(self) -> bool:
+        return self.below.read_only
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
+        self._count("sign", "")
+        return self.below.signed(names, seconds)
+
     def list(self, prefix: str) -> Iterator[BlobInfo]:
         self._count("list", prefix)
         return self.below.list(prefix)

@@ -215,6 +215,7 @@ class SimulatedBlobs:
         self.dies_at: int | None = None
 
     sealed = False
+    read_only = False
 
     @property
     def url(self) -> str:
@@ -255,6 +256,10 @@ class SimulatedBlobs:
         ):
             yield from page
             after = page[-1].name
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
+        """Links that lead nowhere: this bucket has no line to it."""
+        return [f"https://simulated.invalid/{name}?secret={seconds}" for name in names]
 
     def delete(self, names: Iterable[str]) -> None:
         for name in names:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
 from mvc.api.components import parts_of
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         Fetch,
         Followed,
         Merge,
+        Presigned,
         Pull,
         Push,
         Remote,
@@ -147,6 +149,30 @@ class RemoteVerbs(Opened):
         from mvcd.repo.share import addresses  # late: start-up
 
         return addresses.encrypt_remote(self._core, name, recipients)
+
+    def presign_remote(
+        self,
+        remote: str | None = None,
+        *refs: str,
+        expires: timedelta,
+        to: str | os.PathLike[str] | None = None,
+        publish: bool = False,
+    ) -> Presigned:
+        """Signs links by which whoever has the file `to` reads branches, tags and stages of a bucket without
+        its keys, at `links:///FILE`: all of them, or `refs`; for 7 days at most. With `publish` the links lie
+        in the bucket, where the next time replaces them, and the file has a link to them.
+
+        Raises Failure: kind "unknown-ref", "not-supported" for a bucket without links; UsageError for a remote
+        that is no bucket.
+        """
+        from mvc.api.remotes import Presigned  # late: start-up
+        from mvcd.repo.share import presigning
+
+        made = presigning.presign(
+            self._core, remote, refs, seconds=int(expires.total_seconds()),
+            to="" if to is None else os.fspath(to), publish=publish,
+        )  # fmt: skip
+        return public(Presigned, made)
 
     def remove_remote(self, name: str) -> Remote:
         """Forgets a remote and its branches here."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from mvc.api.commits import CommitResult
+from mvc.api.public import made_from, moment
 from mvc.api.results import CheckoutResult
 from mvc.api.standing import Head
 from mvcd.repo.core.remotes import Remote
 from mvcd.repo.joining.threeway import Clash, MergeConflict
+from mvcd.repo.share.presigning import Presigned as EnginePresigned
 from mvcd.repo.share.verify_remote import RemoteReport
 
 __all__ = [
@@ -19,6 +22,7 @@ __all__ = [
     "Merge",
     "MergeConflict",
     "MovedRef",
+    "Presigned",
     "Pull",
     "Push",
     "Remote",
@@ -87,6 +91,27 @@ class Push:
     healed: int
     damaged: int
     made: bool
+
+
+def _expires(made: EnginePresigned) -> datetime:
+    return moment(made.expires_us)
+
+
+@made_from(expires=_expires)
+@dataclass(frozen=True, slots=True)
+class Presigned:
+    """Result of signing links to `refs` of a bucket. `file` has them, or, where they are `published`, a link to
+    them; "" if none was wanted. `bytes` are those of the packs that whoever has the file can read."""
+
+    remote: str
+    url: str
+    refs: tuple[str, ...]
+    objects: int
+    packs: int
+    bytes: int
+    expires: datetime
+    published: bool
+    file: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,9 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "remote add": {"mvc remote add origin grpcs://models.example.org/team/iris": "a team's server"},
     "remote encrypt": {"mvc remote encrypt origin ~/.ssh/id_ed25519.pub": "only that key opens it"},
     "remote list": {"mvc remote list": "names and addresses"},
+    "remote presign": {
+        "mvc remote presign origin production --expires 12h --to iris.links": "for a machine without keys"
+    },
     "remote remove": {"mvc remote remove old": "its branches here go too"},
     "remote rename": {"mvc remote rename origin upstream": "its branches follow"},
     "remote set-url": {"mvc remote set-url origin ssh://box/srv/iris": "it moved"},

@@ -7,6 +7,7 @@
     s3://bucket/path           a bucket, where nothing runs; gs:// and az:// too. `remote.NAME.endpoint` and so
                                on say how it is reached, `remote.NAME.grace` how long a collection waits
     bucket+file:///path        the same in a directory of a network file system
+    links:///file              a bucket that is read without its keys, by links that a file has
     file:///path, /path        a repository on this machine: a workspace, or a store without one
 
 Settings are `remote.NAME.url` and so on in `.mvc/config.toml`. Secrets are in neither: whoever opens the

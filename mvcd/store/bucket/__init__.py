@@ -7,6 +7,7 @@ What a bucket is, and the kinds there are (PROVIDERS.md):
     probe       whether one keeps what a repository counts on
     objectstore  over obstore: S3, GCS, Azure, memory
     directory   in a directory of any file system, without locks
+    linkedblobs, httpget  read by links, without keys | objects by addresses of the web
     chain       one name there whose content is swapped, with the proof
 
 Their parts:
@@ -31,6 +32,7 @@ The store there (BUCKET.md):
     bucket_takenover  those of another store, as a whole
     bucket_collect, moving  what nothing needs goes | what stays of packs that go
     bucket_check  every invariant
+    links, signing  documents of links (LINKS.md) | how they are made
 
 Where whoever has the bucket is to read nothing in it (SEALED.md):
     bucketseal  which are so, and how one becomes so

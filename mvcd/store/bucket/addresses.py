@@ -1,6 +1,6 @@
 """Addresses of buckets: the one place that knows which kinds there are.
 
-    s3://BUCKET/PREFIX  gs://BUCKET/PREFIX  az://CONTAINER/PREFIX  bucket+file:///DIRECTORY
+    s3://BUCKET/PREFIX  gs://BUCKET/PREFIX  az://CONTAINER/PREFIX  bucket+file:///DIRECTORY  links:///FILE
 
 The prefix may be absent. Kinds that need a library are opened late, so that nobody else loads it.
 """
@@ -20,7 +20,8 @@ from mvcd.store.bucket.options import KEYS_HELP, Options
 
 DIRECTORY = "bucket+file"
 OBJECTS = ("s3", "gs", "az")
-SCHEMES = (*OBJECTS, DIRECTORY)
+LINKS = "links"
+SCHEMES = (*OBJECTS, DIRECTORY, LINKS)
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{1,254}")
 _PART = re.compile(r"[A-Za-z0-9._=+@,-]{1,200}")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -50,10 +51,13 @@ def open_blobs(
     if not separator or scheme not in SCHEMES:
         raise UsageError(
             f"{url!r} is no address of a bucket",
-            help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX or bucket+file:///DIRECTORY",
+            help="s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX, bucket+file:///DIRECTORY"
+            " or links:///FILE",
         )
     if scheme == DIRECTORY:
         return DirectoryBlobs(_directory(url, rest), url)
+    if scheme == LINKS:
+        return _open_links(url, rest, parsed, given)
     _require_no_secret(scheme, rest)
     bucket, _, prefix = rest.partition("/")
     return _open_objects(scheme, bucket, _prefix(url, bucket, prefix), parsed, given)
@@ -63,6 +67,19 @@ def directory_of(url: str) -> str | None:
     """The directory that an address names; None for other buckets. Raises UsageError."""
     scheme, _, rest = url.partition("://")
     return _directory(url, rest) if scheme.lower() == DIRECTORY else None
+
+
+def is_links(url: str) -> bool:
+    """Whether an address is that of links, which only let one read."""
+    return url.partition("://")[0].lower() == LINKS
+
+
+def _open_links(url: str, rest: str, options: Options, environment: Mapping[str, str]) -> Blobs:
+    from mvcd.store.bucket.httpget import HttpGetter  # late: start-up, for HTTP and TLS
+    from mvcd.store.bucket.linkedblobs import LinkedBlobs
+
+    getter = HttpGetter(options.ca or environment.get("AWS_CA_BUNDLE"), plain=options.allow_http)
+    return LinkedBlobs(_path(url, rest, "file", f"{LINKS}:///FILE"), url, getter)
 
 
 def _open_objects(
@@ -159,10 +176,11 @@ def _prefix(url: str, bucket: str, prefix: str) -> str:
 
 
 def _directory(url: str, rest: str) -> str:
+    return _path(url, rest, "directory", f"{DIRECTORY}:///DIRECTORY")
+
+
+def _path(url: str, rest: str, what: str, example: str) -> str:
     host, slash, path = rest.partition("/")
     if not slash or host not in ("", "localhost") or not path.strip("/"):
-        raise UsageError(
-            f"{url!r} names no directory",
-            help=f"{DIRECTORY}:///DIRECTORY, with three slashes",
-        )
+        raise UsageError(f"{url!r} names no {what}", help=f"{example}, with three slashes")
     return "/" + unquote(path).strip("/")

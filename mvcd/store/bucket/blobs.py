@@ -1,4 +1,4 @@
-"""What a bucket has to do, as a protocol: eight calls on named objects, two of them conditional.
+"""What a bucket has to do, as a protocol: nine calls on named objects, two of them conditional.
 
 Nothing here tries again by itself where a second try could change the answer: a conditional write whose reply
 was lost may have landed, and only who wrote can tell by reading back (BUCKET.md, section Refs).
@@ -47,6 +47,8 @@ class Blobs(Protocol):
 
     sealed: bool
     """Whether objects are encrypted on their way (SEALED.md)."""
+    read_only: bool
+    """Whether writing is refused, by whatever key (LINKS.md)."""
 
     @property
     def url(self) -> str:
@@ -77,5 +79,9 @@ class Blobs(Protocol):
 
     def delete(self, names: Iterable[str]) -> None:
         """Removes objects, without any condition; absent ones are no error."""
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
+        """Addresses by which anybody reads these objects for so many seconds: secrets. Raises Failure where the
+        bucket has none (LINKS.md)."""
 
     def close(self) -> None: ...

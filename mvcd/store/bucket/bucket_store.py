@@ -94,7 +94,7 @@ class BucketStore(BucketParts):
 
     @property
     def read_only(self) -> bool:
-        return False
+        return self.blobs.read_only
 
     def session(self) -> BucketSession:
         return BucketSession(self)

@@ -11,11 +11,12 @@ from typing import TypeVar
 from mvcd.disk.directories import make_directories
 from mvcd.errors import Failure, UsageError
 from mvcd.store.api import ObjectReader
-from mvcd.store.bucket.addresses import directory_of, open_blobs
+from mvcd.store.bucket.addresses import directory_of, is_links, open_blobs
 from mvcd.store.bucket.blobs import Blobs
 from mvcd.store.bucket.bucket_store import GRACE_SECONDS, BucketStore
 from mvcd.store.bucket.bucketseal import has_key, seal, unsealed
 from mvcd.store.bucket.directory import PENDING
+from mvcd.store.bucket.links import read_only
 from mvcd.store.bucket.options import NAMES
 from mvcd.store.bucket.probe import probe
 from mvcd.store.bucket.served import ServedStore
@@ -105,6 +106,8 @@ def create_store_in(url: str) -> BucketStore:
 
 def seal_store_in(url: str, options: Mapping[str, str], recipients: Sequence[str]) -> bool:
     """See `stores.seal_bucket`."""
+    if is_links(url):
+        raise read_only(url)
     _make_directory(url)
     used = _of_buckets(options)
     try:
@@ -145,6 +148,10 @@ def look_into(url: str, options: Mapping[str, str], tell: Tell | None = None) ->
     path = directory_of(url)
     if path is not None and not os.path.isdir(path):
         return  # the first push makes it, and probes it then
+    if is_links(url):
+        with closing(open_blobs(url, used)) as blobs:
+            StateHead.read(blobs)
+        return
     if not _is_store(url, used, tell):
         probe(url, used)
 
@@ -158,6 +165,8 @@ def _opened(
     *,
     begin: bool,
 ) -> BucketStore:
+    if begin and is_links(url):
+        raise read_only(url)
     if begin:
         _make_directory(url)
     grace = options.get("grace")

@@ -55,6 +55,7 @@ class DirectoryBlobs:
             )
 
     sealed = False
+    read_only = False
 
     @property
     def url(self) -> str:
@@ -175,6 +176,14 @@ class DirectoryBlobs:
         for folder in folders:
             with suppress(FileNotFoundError):
                 sync_directory(folder)
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:  # noqa: ARG002
+        raise Failure(
+            f"nothing in {self._url} can be signed",
+            kind="not-supported",
+            cause="only stores with keys (S3, Google, Azure) have links that work without them",
+            help=f"mvc clone {self._url}  (where the directory is mounted, for reading is enough)",
+        )
 
     # ------------------------------------------------------------------
 

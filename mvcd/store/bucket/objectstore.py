@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotModifiedError, 
 from obstore.store import AzureStore, GCSStore, MemoryStore, S3Store
 
 from mvcd import __version__
-from mvcd.errors import AuthError, IntegrityError, NotPermitted, UsageError
+from mvcd.errors import AuthError, Failure, IntegrityError, NotPermitted, UsageError
 from mvcd.ids import Bytes
 from mvcd.store.bucket.awsprofile import Profile
 from mvcd.store.bucket.blobs import BlobAbsent, BlobChanged, BlobInfo, InDoubt, Tag
@@ -74,6 +75,7 @@ class ObjectBlobs:
         self._workers = Workers(_THREADS, "bucket")
 
     sealed = False
+    read_only = False
 
     @property
     def url(self) -> str:
@@ -209,6 +211,23 @@ class ObjectBlobs:
         except FileNotFoundError as error:
             if not self._is_absent(Reply.read(str(error))):
                 raise
+
+    # ------------------------------------------------------------------ links
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
+        """Also raises UsageError where there is no key to sign with, or none that can."""
+        try:
+            return list(obstore.sign(self._store, "GET", list(names), timedelta(seconds=seconds)))
+        except (BaseError, OSError, ValueError, TypeError) as error:
+            reply = Reply.read(str(error))
+            if reply.about_credentials or reply.answered:
+                raise refusal(reply, self._place, "read") from error
+            raise Failure(
+                f"nothing in {self.url} can be signed",
+                kind="not-supported",
+                cause=str(error).partition("\n")[0][:300],
+                help="use a key of the store's own, and a bucket of S3, Google or Azure",
+            ) from error
 
     # ------------------------------------------------------------------ calls
 

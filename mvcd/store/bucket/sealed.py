@@ -30,6 +30,7 @@ class SealedBlobs:
         """`key`: the bucket's, KEY_BYTES long."""
         self._blobs = blobs
         self._key = key
+        self.read_only = blobs.read_only
 
     sealed = True
 
@@ -79,6 +80,19 @@ class SealedBlobs:
 
     def delete(self, names: Iterable[str]) -> None:
         self._blobs.delete(names)
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
+        """Whoever reads there has what is encrypted."""
+        return self._blobs.signed(names, seconds)
+
+    def sealing(self, blobs: Blobs) -> SealedBlobs:
+        """Another place, sealed with the same key."""
+        return SealedBlobs(blobs, self._key)
+
+    @property
+    def below(self) -> Blobs:
+        """The bucket as it is for whoever has no key."""
+        return self._blobs
 
     def close(self) -> None:
         self._blobs.close()

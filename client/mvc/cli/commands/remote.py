@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
 
 from mvc.cli import text
+from mvc.cli.commands.gc import parse_age
 from mvc.cli.face import Face
-from mvc.cli.options import BUSY, VerbGroup, remote_option
+from mvc.cli.options import BUSY, REMOTE_EXITS, VerbGroup, remote_option
 
 if TYPE_CHECKING:
     from mvc.api.remotes import Remote
@@ -46,13 +48,14 @@ def add(face: Face, name: str, url: str, options: dict[str, str]) -> None:
     """Add remote NAME for the repository at URL.
 
     URL is grpcs://host/repo (over TLS), grpc://localhost:port/repo, ssh://host/path, s3://bucket/path,
-    gs://bucket/path, az://container/path, bucket+file:///path, file:///path, or a path. A relative path is
-    stored as an absolute one.
+    gs://bucket/path, az://container/path, bucket+file:///path, links:///file, file:///path, or a path. A
+    relative path is stored as an absolute one.
 
     In a bucket nothing has to run: mvc push makes the repository there. Adding it tries out whether it keeps
     what several that push count on. Where it is, and by which keys it is reached, is taken from the
     environment and from AWS profiles, or from --option. bucket+file:// is the same in a
-    directory of a network file system.
+    directory of a network file system, links:/// a bucket that is only read, by links that mvc remote
+    presign signed.
     """
     _told(face, face.repo.add_remote(name, url, options=options), "Added")
 
@@ -101,6 +104,54 @@ def encrypt(face: Face, name: str, recipients: tuple[str, ...]) -> None:
         return
     what = "is encrypted from now on" if fresh else "has other recipients now"
     face.say(f"{name} {what}  ({text.plural(len(recipients), 'recipient')})")
+
+
+@command.command("presign", exits=REMOTE_EXITS)
+@click.argument("remote")
+@click.argument("refs", metavar="[REF]...", nargs=-1)
+@click.option("--to", metavar="FILE", help="Write the links into FILE, for your eyes only.")
+@click.option("--expires", "age", metavar="AGE", default="1d", show_default=True,
+              help="How long they are good: 90m, 12h, 7d at most.")  # fmt: skip
+@click.option(
+    "--publish", is_flag=True, help="Keep the links in the bucket; FILE has a link to them."
+)
+@click.pass_obj
+def presign(
+    face: Face, remote: str, refs: tuple[str, ...], to: str | None, age: str, publish: bool
+) -> None:
+    """Sign links by which a machine without keys reads the bucket REMOTE, until they expire.
+
+    Whoever has FILE clones, fetches and follows links:///FILE, and reads the packs that hold what the branches,
+    tags and stages REF reach (without REF, all of them). FILE is a secret: only you may read it, and its links
+    are never shown. With --publish, links that are signed anew later are seen by whoever follows FILE, and FILE
+    itself need not be replaced before it expires.
+    """
+    expires = parse_age(age)
+    assert expires is not None
+    made = face.repo.presign_remote(remote, *refs, expires=expires, to=to, publish=publish)
+    if face.json:
+        face.answer(
+            {
+                "name": made.remote,
+                "url": made.url,
+                "refs": list(made.refs),
+                "objects": made.objects,
+                "packs": made.packs,
+                "bytes": made.bytes,
+                "expires": made.expires.isoformat(),
+                "published": made.published,
+                "file": made.file or None,
+            }
+        )
+        return
+    face.say(
+        f"Signed {text.plural(len(made.refs), 'ref')} of {text.safe(made.remote or made.url)}, good until "
+        f"{made.expires:%Y-%m-%d %H:%M} UTC  ({text.plural(made.packs, 'pack')}, {text.size(made.bytes)})"
+    )
+    if made.file:
+        ref = refs[0] if refs else "REF"
+        address = shlex.quote(f"links://{made.file}")
+        face.hint(f"On the other machine:  mvc follow {address} {shlex.quote(ref)} --to DIR")
 
 
 def _told(face: Face, remote: Remote, done: str) -> None:
