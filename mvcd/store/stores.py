@@ -103,6 +103,16 @@ def open_bucket(
     return open_store_in(url, options, nearby=nearby, begin=begin, tell=tell)
 
 
+def beginning(store: Store) -> Callable[[], object] | None:
+    """What makes a store that `open_bucket` began and that is not in its bucket yet; None for one that is.
+    Called, it raises Conflict where somebody else was faster."""
+    from mvcd.store.bucket.bucket_store import BucketStore  # late: start-up
+
+    if not isinstance(store, BucketStore) or store.head.born:
+        return None
+    return lambda: store.change(lambda state: state)
+
+
 def probe_bucket(
     url: str, options: Mapping[str, str], tell: Callable[[str], object] | None = None
 ) -> None:

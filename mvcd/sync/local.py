@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from mvcd.codec.encoded import CODEC_FEATURES
+from mvcd.errors import NoRepository
 from mvcd.ids import Bytes, Digest, VersionId
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
@@ -63,8 +64,11 @@ class LocalPeer:
         pauses: Pauses = Pauses(),
         features: Collection[str] = (),
         borrowed: bool = False,
+        begin: Callable[[], object] | None = None,
     ) -> None:
+        """With `begin` the repository is not there yet: `create` calls it, and it makes it."""
         self.url = url
+        self._begin = begin
         self._store = store
         self._borrowed = borrowed
         self._hello = Hello(
@@ -85,12 +89,20 @@ class LocalPeer:
         return replace(self._hello, damaged=len(self._store.damaged()))
 
     def create(self) -> None:
-        """It is there, or this peer were not."""
+        if self._begin is not None:
+            self._begin()
+            self._begin = None
 
     def told(self) -> Hello:
         return self.hello()
 
     def refs(self, prefix: str = "") -> dict[str, bytes]:
+        if self._begin is not None:
+            raise NoRepository(
+                f"{self.url} is no repository",
+                kind="no-such-repository",
+                help=f"mvc push {self.url}  (in a repository; makes one there)",
+            )
         found = self._store.refs(prefix).items()
         return {n: v for n, v in found if self._visible(n) and listed(n, prefix)}
 

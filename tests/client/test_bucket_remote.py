@@ -60,7 +60,8 @@ def test_where_nothing_is_a_push_makes_a_repository(url: str, place: Path, mvc: 
     assert not list(place.rglob("*/*"))
     document = mvc("push", "--json").json
     assert document["objects"] == document["verified_objects"] > 0
-    assert document["url"] == url
+    assert document["url"] == url and document["made"] is True
+    assert mvc("push", "--json").json["made"] is False
     assert "up to date" in mvc("push").out
     tip = mvc("show", "--json").json["version"]
     assert mvc("ls-remote", "--json").json["refs"] == [{"name": "heads/main", "version": tip}]

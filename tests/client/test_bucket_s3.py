@@ -135,6 +135,61 @@ def test_an_encrypted_bucket(
 # ---------------------------------------------------------------------- what is wrong
 
 
+def test_a_machine_without_keys_follows_by_links(
+    url: str,
+    s3: tuple[Endpoint, Endpoint],
+    saved: Path,
+    tmp_path: Path,
+    mvc: Mvc,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "is no repository" in mvc("remote", "presign", "origin", "--publish", code=13).err
+    mvc("push")
+    mvc("branch", "private")
+    mvc("push", "origin", "private")
+    assert "--to FILE" in mvc("remote", "presign", "origin", code=2).err
+    assert (
+        "up to 7 days"
+        in mvc("remote", "presign", "origin", "--publish", "--expires", "8d", code=2).err
+    )
+    assert "no branch" in mvc("remote", "presign", "origin", "none", "--to", "x", code=1).err
+    file, published = tmp_path / "some.links", tmp_path / "published.links"
+    signed = mvc("remote", "presign", "origin", "main", "--to", str(file))
+    assert f"mvc follow links://{file} main" in signed.out and "http" not in signed.out + signed.err
+    document = mvc(
+        *("remote", "presign", "origin", "main", "--to", str(published), "--publish", "--json")
+    ).json
+    assert document["refs"] == ["heads/main"] and document["published"] and document["packs"] > 0
+    assert [path.stat().st_mode & 0o777 for path in (file, published)] == [0o600, 0o600]
+    assert published.read_text().startswith(s3[0].url) and b"http" not in file.read_bytes()
+
+    other, deployed = tmp_path / "other", tmp_path / "deployed"
+    with monkeypatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.delenv(name)
+        mvc("clone", f"links://{file}", str(other))
+        there = ("-C", str(other))
+        assert (other / "model.py").read_bytes() == (saved / "model.py").read_bytes()
+        listed = mvc(*there, "ls-remote", "--json").json["refs"]
+        assert [ref["name"] for ref in listed] == ["heads/main"]
+        assert mvc(*there, "verify", "--remote", "--read-data", "--json").json["ok"] is True
+        for words in (("push",), ("gc", "--remote"), ("remote", "encrypt", "origin", "age1x")):
+            assert "can only be read" in mvc(*there, *words, code=1).err
+        assert "http" not in (other / ".mvc" / "config.toml").read_text()
+        follow = (*there, "follow", f"links://{published}", "main", "--to", str(deployed), "--once")
+        mvc(*follow)
+    write(saved, {"model.py": "layers = 9\n"})
+    mvc("commit", "-m", "more")
+    mvc("push", "origin", "main")
+    mvc("remote", "presign", "origin", "main", "--publish")
+    with monkeypatch.context() as patch:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            patch.delenv(name)
+        mvc(*follow)
+        assert "Nothing new" in mvc(*there, "fetch").out  # that file has what was signed for it
+    assert (deployed / "model.py").read_text() == "layers = 9\n"
+
+
 def test_what_is_wrong_with_a_bucket_is_told(
     reached: tuple[Reached, Reached], saved: Path, mvc: Mvc
 ) -> None:

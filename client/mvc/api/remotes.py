@@ -77,7 +77,7 @@ class Pull:
 class Push:
     """The receipt of a push: refs moved, what travelled, what the remote verified of it. `healed` objects were
     damaged there and came anew; so many `damaged` ones are left. `made`: the repository was absent as this push
-    began, and the server made it."""
+    began, and was made there."""
 
     remote: str
     url: str

@@ -142,13 +142,14 @@ def in_bucket(
     nothing happens."""
     from mvcd.repo.trust.receiving import judge, shared  # late: start-up
     from mvcd.store.peer import SEALED
-    from mvcd.store.stores import is_sealed
+    from mvcd.store.stores import beginning, is_sealed
     from mvcd.sync.local import LocalPeer, Pauses
 
     store = _bucket(remote, options, nearby, tell, begin=begin)
     return LocalPeer(
         store, remote.url, repo_id=store.id, visible=shared, judge=judge(store, clock),
         server="a bucket", pauses=Pauses(*WATCH_SECONDS), features=[SEALED] if is_sealed(store) else (),
+        begin=beginning(store),
     )  # fmt: skip
 
 

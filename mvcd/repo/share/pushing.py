@@ -50,7 +50,7 @@ from mvcd.sync.push import push as send
 class PushResult:
     """The receipt. `bytes` travelled; `verified_*` is what the remote decoded and re-hashed of them. `healed`:
     objects that were damaged there and came anew; `damaged`: those that are left. `made`: the repository
-    was absent as this push began, and the server made it."""
+    was absent as this push began, and was made there."""
 
     remote: str
     url: str

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from mvcd.errors import AuthError, Failure, RemoteUnreachable
 from mvcd.store.bucket import objectstore
 from mvcd.store.bucket.blobs import BlobChanged, Blobs, InDoubt, Tag
+from mvcd.store.bucket.links import Link, decode_links, encode_links
 from mvcd.store.bucket.probe import probe
+from mvcd.store.stores import open_bucket, sign_links
 from tests.store.bucket.contract import BlobsContract, HttpContract
+from tests.store.objects import plain
 from tests.support import cephcluster
 from tests.support.cephcluster import Cluster
 from tests.support.s3buckets import Endpoint
@@ -129,6 +133,47 @@ def test_a_bucket_that_may_not_be_written_is_told(cluster, bucket, monkeypatch):
             call()
         assert "s3:PutObject" in str(caught.value.help)
     blobs.close()
+
+
+def test_links_are_read_without_keys_until_they_expire(cluster, bucket, tmp_path, monkeypatch):
+    """In ranges, by their time alone, and as they were signed: a changed one is refused."""
+    url, place = cluster.endpoints[0].url, f"s3://{bucket}/signed"
+    objects = [plain(os.urandom(100_000)) for _ in range(60)]
+    ids = [id for id, _ in objects]
+    file = tmp_path / "some.links"
+
+    def sign(seconds: int) -> bytes:
+        now_s = int(time.time())
+        return sign_links(store, [], {}, ids, now_s=now_s, seconds=seconds, publish=False).file
+
+    with open_bucket(place, {"endpoint": url, "etags": "unquoted"}, begin=True) as store:
+        with store.session() as session:
+            for id, encoded in objects:
+                session.put(id, encoded)
+            session.commit()
+        long, short = sign(3600), sign(1)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    file.write_bytes(long)
+    with open_bucket(f"links://{file}", {}) as view:
+        assert sum(len(data) for _, data in view.get_many(ids)) == 60 * 100_000
+    made = decode_links(long)
+    forged = {
+        n: Link(a.replace("Expires=3600", "Expires=7200"), s) for n, (a, s) in made.links.items()
+    }
+    file.write_bytes(encode_links(replace(made, links=forged)))
+    with open_bucket(f"links://{file}", {}) as view, pytest.raises(AuthError) as caught:
+        view.get(ids[0])
+    assert caught.value.kind == "links-refused" and "SignatureDoesNotMatch" in caught.value.cause
+    file.write_bytes(short)
+    while True:  # until it has expired, by the clock of the gateway
+        try:
+            with open_bucket(f"links://{file}", {}) as view:
+                view.get(ids[0])
+        except AuthError as error:
+            assert error.kind == "links-expired" and "mvc remote presign" in error.help
+            break
+        time.sleep(0.1)
 
 
 # ---------------------------------------------------------------------- deaths
