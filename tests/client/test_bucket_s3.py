@@ -174,7 +174,7 @@ def test_a_machine_without_keys_follows_by_links(
         assert [ref["name"] for ref in listed] == ["heads/main"]
         assert mvc(*there, "verify", "--remote", "--read-data", "--json").json["ok"] is True
         for words in (("push",), ("gc", "--remote"), ("remote", "encrypt", "origin", "age1x")):
-            assert "can only be read" in mvc(*there, *words, code=1).err
+            assert "can only be read" in mvc(*there, *words, code=12).err
         assert "http" not in (other / ".mvc" / "config.toml").read_text()
         follow = (*there, "follow", f"links://{published}", "main", "--to", str(deployed), "--once")
         mvc(*follow)

@@ -50,12 +50,14 @@ class _Outrun(Exception):
 @dataclass(slots=True)
 class _Tally:
     live_bytes: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    live_rows: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     dead: set[bytes] = field(default_factory=set)
     dead_raw_bytes: int = 0
     kept: int = 0
 
     def keep(self, at: ObjectLocation) -> None:
         self.live_bytes[at.pack] += at.size
+        self.live_rows[at.pack] += 1
         self.kept += 1
 
 
@@ -217,11 +219,16 @@ class BucketCollector:
         if plan.tally.dead or plan.going or plan.moving:
             moved = RecordMover(store, self._stop).move(plan.moving, plan.tally.dead)
             stopped = moved.stopped
-            runs, data = self._new_runs(plan, moved)
-            made = replace(made, runs=runs)
+            kept = self._kept_runs(plan, moved)
+            runs, data = self._new_runs(plan, moved, kept)
+            made = replace(made, runs=(*kept, *runs))
             gone = sorted(plan.going | moved.left)
             taken += [self._condemned_pack(store.rows.pack(n), plan) for n in gone]
-            taken += [Condemned(RUNS + r.name, r.size_bytes, plan.now_ns) for r in state.runs]
+            taken += [
+                Condemned(RUNS + r.name, r.size_bytes, plan.now_ns)
+                for r in state.runs
+                if r not in kept
+            ]
             new += [self._condemned_pack(pack, plan) for pack in moved.packs]
             new += [Condemned(RUNS + r.name, r.size_bytes, plan.now_ns) for r in runs]
         taken += [
@@ -252,17 +259,34 @@ class BucketCollector:
             self._delete(taken)
         return stopped
 
+    def _kept_runs(self, plan: _Plan, moved: MovedRecords) -> list[RunEntry]:
+        """The runs that stay as they are: every row of theirs lives, where it was and as the newest of its
+        digest, and no other run names their packs."""
+        applied = self._store.rows.applied()
+        assert applied is not None
+        gone, kept = plan.going | moved.left, []
+        for run in plan.state.runs:
+            packs = applied.left_by([run.name])
+            if packs is not None and packs.isdisjoint(gone):
+                rows = sum(plan.tally.live_rows[number] for number in packs)
+                kept += [run] * (rows == run.rows)
+        return kept
+
     def _new_runs(
-        self, plan: _Plan, moved: MovedRecords
+        self, plan: _Plan, moved: MovedRecords, kept: Sequence[RunEntry]
     ) -> tuple[tuple[RunEntry, ...], dict[str, bytes]]:
-        """All live rows as runs, in the bucket. Their packs are counted with the first."""
+        """All live rows of other runs than the `kept` as runs, in the bucket. Their packs are counted with the
+        first."""
         entries: list[RunEntry] = []
         data: dict[str, bytes] = {}
-        gone = plan.going | moved.left
+        applied = self._store.rows.applied()
+        assert applied is not None
+        staying = frozenset[int]().union(*(applied.packs[run.name] for run in kept))
+        gone = plan.going | moved.left | staying
         live = [self._store.rows.pack(n) for n in sorted(plan.tally.live_bytes.keys() - gone)]
         packs = len(live) + len(moved.packs)
         pack_bytes = sum(pack.size_bytes for pack in (*live, *moved.packs))
-        found = self._live_rows(plan, moved)
+        found = self._live_rows(plan, moved, staying)
         while batch := list(islice(found, RUN_ROWS)):
             numbers: dict[NamedPack, int] = {}
             rows = {
@@ -279,12 +303,12 @@ class BucketCollector:
         return tuple(entries), data
 
     def _live_rows(
-        self, plan: _Plan, moved: MovedRecords
+        self, plan: _Plan, moved: MovedRecords, staying: frozenset[int]
     ) -> Iterator[tuple[bytes, NamedPack, RunPlace, bytes | None]]:
-        """Digest, pack, place, and the record where it is held."""
+        """Digest, pack, place, and the record where it is held, but for packs whose runs are `staying`."""
         rows = self._store.rows
         for id, at in self._store.locations():
-            if isinstance(at, BadRow) or id in plan.tally.dead:
+            if isinstance(at, BadRow) or id in plan.tally.dead or at.pack in staying:
                 continue
             held = None
             if id.kind is Kind.VERSION:

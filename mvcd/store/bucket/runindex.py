@@ -18,7 +18,7 @@ import shutil
 import struct
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ from mvcd.store.pack import Stretch
 from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, PACK_KEY, seal, unseal
 
-CACHE_VERSION = "1"
+CACHE_VERSION = "2"
 KEPT_RUN_BYTES = 64 << 10
 """Bytes of a run up to which it is kept here too: it is to be merged, and need not be fetched for that."""
 
@@ -45,12 +45,18 @@ Fetch = Callable[[Sequence[str]], Mapping[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The state that the index has the rows of."""
+    """The state that the index has the rows of. `packs` are the numbers of those that each run names."""
 
     generation: int
     epoch: int
     write: str
-    runs: frozenset[str]
+    packs: Mapping[str, frozenset[int]]
+
+    def left_by(self, gone: Collection[str]) -> frozenset[int] | None:
+        """The packs that only these runs name; None where others name one of them too."""
+        left = frozenset[int]().union(*(self.packs[name] for name in gone))
+        others = (packs for name, packs in self.packs.items() if name not in gone)
+        return left if all(left.isdisjoint(packs) for packs in others) else None
 
 
 class RunIndex:
@@ -105,8 +111,8 @@ class RunIndex:
             fresh = anew or _is_other_history(before, state) or before is None
             if not fresh and before is not None and before.generation >= state.generation:
                 return
-            fresh = fresh or before is None or before.epoch != state.epoch
-            known = frozenset[str]() if fresh or before is None else before.runs
+            leaving = None if fresh or before is None else _leaving(before, state)
+            known = {} if leaving is None or before is None else before.packs
             names = [run.name for run in state.runs if run.name not in known]
             data = dict(fetch(names)) if names else {}
             runs = [(name, RunReader(name, data[name])) for name in names]
@@ -114,13 +120,19 @@ class RunIndex:
             def work(
                 txn: Transaction,
                 before: Applied | None = before,
-                fresh: bool = fresh,
+                leaving: frozenset[int] | None = leaving,
                 runs: list[tuple[str, RunReader]] = runs,
                 data: Mapping[str, bytes] = data,
+                known: Mapping[str, frozenset[int]] = known,
             ) -> bool:
                 if self._read_applied(txn) != before:
                     return False
-                self._apply(txn, state, runs, data, fresh=fresh)
+                if leaving is None:
+                    for table in (self.index.objects, self.index.refs, self.index.operations):
+                        txn.drop(table, delete=False)
+                else:
+                    self._remove(txn, leaving)
+                self._apply(txn, state, runs, data, known)
                 return True
 
             if self.index.write(work):
@@ -145,16 +157,13 @@ class RunIndex:
         state: BucketState,
         runs: list[tuple[str, RunReader]],
         data: Mapping[str, bytes],
-        *,
-        fresh: bool,
+        known: Mapping[str, frozenset[int]],
     ) -> None:
         index = self.index
-        if fresh:
-            for table in (index.objects, index.refs, index.operations):
-                txn.drop(table, delete=False)
         numbers = self._all_numbers(txn)
-        for _, run in runs:
-            self._put_run(txn, run, numbers)
+        packs = {name: sorted(found) for name, found in known.items()}
+        for name, run in runs:
+            packs[name] = self._put_run(txn, run, numbers)
         live = {run.name.encode() for run in state.runs}
         for key in [bytes(key) for key, _ in scan(txn, index.operations)]:
             if key not in live:
@@ -163,12 +172,29 @@ class RunIndex:
             if len(data[name]) <= KEPT_RUN_BYTES:
                 txn.put(name.encode(), data[name], db=index.operations)
         applied = [state.generation, state.epoch, state.writes[-1] if state.writes else "",
-                   [run.name for run in state.runs]]  # fmt: skip
+                   {run.name: packs[run.name] for run in state.runs}]  # fmt: skip
         txn.put(_APPLIED, seal(_APPLIED, json.dumps(applied).encode()), db=index.meta)
 
-    def _put_run(self, txn: Transaction, run: RunReader, known: dict[bytes, int]) -> None:
-        """Rows go from the run to the tables one by one, and where there are none yet in the order in which
-        they lie there: a million take 0.7 s and no memory but LMDB's own."""
+    def _remove(self, txn: Transaction, packs: frozenset[int]) -> None:
+        """Removes the rows and held records of packs."""
+        index = self.index
+        if not packs:
+            return
+        rows = [
+            bytes(key)
+            for key, row in scan(txn, index.objects)
+            if LOCATION.unpack_from(row)[0] in packs
+        ]
+        held = [
+            bytes(key) for key, _ in scan(txn, index.refs) if _PLACE_KEY.unpack(key)[0] in packs
+        ]
+        for keys, table in ((rows, index.objects), (held, index.refs)):
+            for key in keys:
+                txn.delete(key, db=table)
+
+    def _put_run(self, txn: Transaction, run: RunReader, known: dict[bytes, int]) -> list[int]:
+        """Returns the numbers of its packs. Rows go from the run to the tables one by one, and where there are
+        none yet in the order in which they lie there: a million take 0.7 s and no memory but LMDB's own."""
         index = self.index
         numbers = [self._number(txn, pack, known) for pack in run.packs]
         replace_damaged(index, txn, run.rows(numbers))
@@ -180,6 +206,7 @@ class RunIndex:
             if row is not None:
                 pack, offset, *_ = LOCATION.unpack_from(row)
                 txn.put(_PLACE_KEY.pack(pack, offset), record, db=index.refs)
+        return sorted(numbers)
 
     def _number(self, txn: Transaction, pack: NamedPack, known: dict[bytes, int]) -> int:
         number = known.get(pack.hash)
@@ -208,8 +235,8 @@ class RunIndex:
         value = None if stored is None else unseal(_APPLIED, bytes(stored))
         if value is None:
             return None
-        generation, epoch, write, runs = json.loads(value)
-        return Applied(generation, epoch, write, frozenset(runs))
+        generation, epoch, write, packs = json.loads(value)
+        return Applied(generation, epoch, write, {n: frozenset(p) for n, p in packs.items()})
 
 
 def trim(directory: str, most_bytes: int) -> None:
@@ -246,6 +273,15 @@ def _opened_in(path: str) -> Index:
     with suppress(OSError):
         os.utime(os.path.dirname(path))  # used now: `trim` takes others first
     return found
+
+
+def _leaving(before: Applied, state: BucketState) -> frozenset[int] | None:
+    """The packs whose rows leave an index that comes to a later state; None where it has to be made anew: a row
+    may have gone, and others of its pack not (BUCKET.md, section Collection)."""
+    gone = before.packs.keys() - {run.name for run in state.runs}
+    if before.epoch == state.epoch or not gone:
+        return frozenset()  # runs were merged, which loses no row
+    return None if len(gone) == len(before.packs) else before.left_by(gone)
 
 
 def _is_other_history(applied: Applied | None, state: BucketState) -> bool:

@@ -19,7 +19,7 @@ from mvcd.store.bucket.logsegments import INLINE_ROWS
 from mvcd.store.bucket.merging import MERGE_RUNS
 from mvcd.store.bucket.packing import SEAL_BYTES
 from mvcd.store.memory_store import MemoryStore
-from tests.store.objects import plain, some
+from tests.store.objects import mark_values, plain, some
 from tests.support.interposed import Interposed
 from tests.support.simulated import Bucket
 
@@ -36,6 +36,14 @@ def push(store: BucketStore, data: bytes, ref: str) -> None:
     with store.session() as session:
         session.put(id, encoded)
         session.commit([RefUpdate(ref, store.ref(ref), bytes(id))], operation=data)
+
+
+def named(store: BucketStore, data: bytes, ref: str) -> None:
+    """The same, with a ref alone that a collection finds it by."""
+    id, encoded = plain(data)
+    with store.session() as session:
+        session.put(id, encoded)
+        session.commit([RefUpdate(ref, None, bytes(id))])
 
 
 # ---------------------------------------------------------------------- requests
@@ -90,6 +98,60 @@ def test_runs_are_merged_and_the_newest_row_counts(bucket: Bucket, tmp_path: Pat
     with BucketStore.open(bucket.client()) as store:
         assert store.stats().objects == 5 * MERGE_RUNS
         assert list(store.check()) == []
+
+
+def test_after_a_collection_only_runs_that_are_new_are_fetched(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    """Here that of the push of which one object has gone; a push that has gone as a whole costs nothing."""
+    old = some(seed=1, count=2000)
+    with BucketStore.open(bucket.client(), grace_seconds=0) as store:
+        with store.session() as session:
+            for id, encoded, _ in old:
+                session.put(id, encoded)
+            session.commit([RefUpdate("old", None, b"".join(id for id, _, _ in old))])
+        with store.session() as session:
+            for data in (b"left", b"gone"):
+                session.put(*plain(data))
+            session.commit([RefUpdate("both", None, plain(b"left")[0] + plain(b"gone")[0])])
+        for n in range(4):
+            named(store, b"push %d" % n, f"new{n}")
+    BucketStore.open(bucket.client(), cache=str(tmp_path)).close()
+    with BucketStore.open(bucket.client(), grace_seconds=0) as store:
+        whole = sum(run.size_bytes for run in store.state.runs)
+        store.update_refs([RefUpdate("new2", store.ref("new2"), None)])
+        store.update_refs([RefUpdate("both", store.ref("both"), bytes(plain(b"left")[0]))])
+        assert store.collect(mark_values).objects == 2
+        epoch = store.state.epoch
+    blobs = Interposed(bucket.client())
+    with BucketStore.open(blobs, cache=str(tmp_path)) as store:
+        assert (blobs.requests, store.state.epoch) == ({"get refs": 1, "get runs": 1}, epoch)
+        came = blobs.read_bytes - len(bucket.content("refs"))
+        assert came == store.state.runs[-1].size_bytes < whole / 50
+        assert store.has([plain(b"push %d" % n)[0] for n in range(4)]) == [True, True, False, True]
+        assert all(store.has([id for id, _, _ in old]))
+        assert store.has([plain(b"left")[0], plain(b"gone")[0]]) == [True, False]
+        assert store.stats().objects == 2004
+    with (
+        BucketStore.open(bucket.client()) as anew,
+        BucketStore.open(bucket.client(), cache=str(tmp_path)) as store,
+    ):
+        assert {id for id, _ in anew.ids()} == {id for id, _ in store.ids()}
+        assert list(anew.check()) == list(store.check()) == []
+
+
+def test_a_collection_that_loses_no_row_costs_an_index_nothing(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    with BucketStore.open(bucket.client(), cache=str(tmp_path), grace_seconds=0) as store:
+        named(store, b"one", "a")
+        bucket.write("packs/" + "0" * 64, b"nobody names it", "any")
+        epoch = store.state.epoch
+        store.collect(mark_values)
+        assert store.state.epoch == epoch + 1
+    blobs = Interposed(bucket.client())
+    with BucketStore.open(blobs, cache=str(tmp_path)) as store:
+        assert blobs.requests == {"get refs": 1} and store.has([plain(b"one")[0]]) == [True]
 
 
 def test_reading_forward_takes_ranges_of_megabytes(bucket: Bucket) -> None:

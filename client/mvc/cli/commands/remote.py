@@ -119,12 +119,12 @@ def encrypt(face: Face, name: str, recipients: tuple[str, ...]) -> None:
 def presign(
     face: Face, remote: str, refs: tuple[str, ...], to: str | None, age: str, publish: bool
 ) -> None:
-    """Sign links by which a machine without keys reads the bucket REMOTE, until they expire.
+    """Sign links that read a bucket without its keys.
 
-    Whoever has FILE clones, fetches and follows links:///FILE, and reads the packs that hold what the branches,
-    tags and stages REF reach (without REF, all of them). FILE is a secret: only you may read it, and its links
-    are never shown. With --publish, links that are signed anew later are seen by whoever follows FILE, and FILE
-    itself need not be replaced before it expires.
+    Until they expire, whoever has FILE clones, fetches and follows links:///FILE, and reads the packs of the
+    bucket REMOTE that hold what the branches, tags and stages REF reach (without REF, all of them). FILE is a
+    secret: only you may read it, and its links are never shown. With --publish, links that are signed anew
+    later are seen by whoever follows FILE, and FILE itself need not be replaced before it expires.
     """
     expires = parse_age(age)
     assert expires is not None
