@@ -179,9 +179,10 @@ def test_a_machine_without_keys_follows_by_links(
         follow = (*there, "follow", f"links://{published}", "main", "--to", str(deployed), "--once")
         mvc(*follow)
     write(saved, {"model.py": "layers = 9\n"})
-    mvc("commit", "-m", "more")
-    mvc("push", "origin", "main")
-    mvc("remote", "presign", "origin", "main", "--publish")
+    here = ("-C", str(saved))
+    mvc(*here, "commit", "-m", "more")
+    mvc(*here, "push", "origin", "main")
+    mvc(*here, "remote", "presign", "origin", "main", "--publish")
     with monkeypatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.delenv(name)

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mvcd.disk.refusals import is_disk_full, unwritten
 from mvcd.disk.replace import replace_file
 from mvcd.errors import Failure, UsageError
 from mvcd.ids import Digest, VersionId
-from mvcd.repo.care.gc import Forgotten, live
+from mvcd.objects.ancestry import between
+from mvcd.objects.version import Version
 from mvcd.repo.core import remotes
 from mvcd.repo.core.connecting import store_of
 from mvcd.repo.core.core import Core
 from mvcd.repo.records.names import ref_meant
-from mvcd.repo.records.refs import AUTO, NOTES, PRUNED, SIGNATURES, STAGES, TAGS
+from mvcd.repo.records.refs import AUTO, NOTES, PRUNED, SIGNATURES, STAGES, TAGS, versions_of_refs
 from mvcd.repo.trust.receiving import shared
 from mvcd.repo.trust.signatures import travelling
 from mvcd.store.api import Store
 from mvcd.store.stores import sign_links
+from mvcd.sync.walk import difference
 from mvcd.wire.schemes import Carrier, scheme_of
 
 
@@ -70,8 +72,7 @@ def presign(
     with store_of(remote, core.secret, nearby=core.store) as store:
         now_s = core.clock() // 10**9
         refs = _asked(store.refs(), asked, remote.name or remote.url)
-        forgotten = Forgotten(now_s * 10**6, 0)
-        ids = list(live(refs, (), (), store.get_many, forgotten))
+        ids = _reached(store, sorted(set(versions_of_refs(refs))))
         refs |= _about(store, refs, ids)
         made = sign_links(
             store, sorted(asked), refs, ids, now_s=now_s, seconds=seconds, publish=publish
@@ -103,6 +104,19 @@ def _asked(refs: Mapping[str, bytes], asked: Sequence[str], remote: str) -> dict
             )
         found |= chosen
     return found
+
+
+def _reached(store: Store, heads: Sequence[VersionId]) -> list[Digest]:
+    """All versions that are reached, and what is there of their content: of those that were pruned, nothing."""
+
+    def here(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        return store.get_many([id for id, found in zip(ids, store.has(ids), strict=True) if found])
+
+    versions = list(between(heads, (), lambda id: Version.decode(store.get(id))))
+    found: dict[Digest, None] = dict.fromkeys(versions)
+    for group in difference(versions, (), here, here):
+        found |= dict.fromkeys(group)
+    return list(found)
 
 
 def _about(store: Store, chosen: Mapping[str, bytes], ids: Sequence[Digest]) -> dict[str, bytes]:
