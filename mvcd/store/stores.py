@@ -152,15 +152,15 @@ def sign_links(
     """Signs links by which anybody reads these objects of a store in a bucket, and finds these refs, for so
     many seconds (bucket/LINKS.md). With `publish`, what was signed lies in the bucket, and the file has a link
     to it. Raises UsageError, Failure(kind="not-supported") where there are none."""
-    from mvcd.store.bucket import signing  # late: start-up
+    from mvcd.store.bucket import linksigning  # late: start-up
     from mvcd.store.bucket.bucket_store import BucketStore
     from mvcd.store.bucket.links import encode_links
 
     if not isinstance(store, BucketStore):
         raise UsageError("only what lies in a bucket can be signed")
-    signed = signing.sign_view(store, asked, refs, ids, now_s=now_s, seconds=seconds)
+    signed = linksigning.sign_view(store, asked, refs, ids, now_s=now_s, seconds=seconds)
     file = (
-        f"{signing.publish(store, signed, seconds)}\n".encode()
+        f"{linksigning.publish(store, signed, seconds)}\n".encode()
         if publish
         else encode_links(signed.document)
     )

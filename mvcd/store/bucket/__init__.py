@@ -32,7 +32,7 @@ The store there (BUCKET.md):
     bucket_takenover  those of another store, as a whole
     bucket_collect, moving  what nothing needs goes | what stays of packs that go
     bucket_check  every invariant
-    links, signing  documents of links (LINKS.md) | how they are made
+    links, linksigning  documents of links (LINKS.md) | how they are made
 
 Where whoever has the bucket is to read nothing in it (SEALED.md):
     bucketseal  which are so, and how one becomes so

@@ -15,7 +15,7 @@ from mvcd.store.bucket.blobs import BlobAbsent, BlobInfo, Tag
 from mvcd.store.bucket.bucketstate import REFS
 from mvcd.store.bucket.httpget import Answer, HttpGetter
 from mvcd.store.bucket.indexrun import object_name
-from mvcd.store.bucket.links import MAGIC, Link, Links, decode_links, read_only
+from mvcd.store.bucket.links import MAGIC, Link, LinkDocument, decode_links, read_only
 from mvcd.store.bucket.ranges import plan
 from mvcd.store.bucket.workers import Workers
 
@@ -35,7 +35,7 @@ class LinkedBlobs:
         self._url = url
         self._getter = getter
         self._lock = threading.Lock()
-        self._known: Links | None = None
+        self._known: LinkDocument | None = None
         self._source = b""  # the file's content when it was read last
         self._tag: str | None = None  # of the document, where the file names an address
         self._workers = Workers(_THREADS, "links")
@@ -104,11 +104,11 @@ class LinkedBlobs:
 
     # ------------------------------------------------------------------ the document
 
-    def _links(self) -> Links:
+    def _links(self) -> LinkDocument:
         known = self._known
         return self._read_anew() if known is None else known
 
-    def _read_anew(self) -> Links:
+    def _read_anew(self) -> LinkDocument:
         """The document as it is now. Raises Failure, IntegrityError, AuthError, RemoteUnreachable."""
         with self._lock:
             try:
@@ -128,7 +128,7 @@ class LinkedBlobs:
                 return self._known
             return self._behind(source)
 
-    def _behind(self, source: bytes) -> Links:
+    def _behind(self, source: bytes) -> LinkDocument:
         """The document at the address that the file has. Called under the lock."""
         address = source.decode("utf-8", "replace").strip()
         before = self._tag if source == self._source else None
@@ -140,7 +140,7 @@ class LinkedBlobs:
         self._known, self._source, self._tag = decode_links(answer.data), source, answer.tag
         return self._known
 
-    def _refusal(self, links: Links | None, answer: Answer, name: str) -> Exception:
+    def _refusal(self, links: LinkDocument | None, answer: Answer, name: str) -> Exception:
         """What a link that gives nothing comes to."""
         again = self._command(links)
         if answer.status == 404:
@@ -177,7 +177,7 @@ class LinkedBlobs:
             help=again,
         )
 
-    def _command(self, links: Links | None) -> str:
+    def _command(self, links: LinkDocument | None) -> str:
         asked = ["REMOTE"] if links is None else [links.bucket, *links.asked]
         words = " ".join(shlex.quote(word) for word in asked)
         return f"mvc remote presign {words} --to {shlex.quote(self._path)}  (where the keys of the bucket are)"
@@ -203,7 +203,7 @@ class LinkedBlobs:
         raise read_only(self._url)
 
 
-def _link(links: Links, name: str) -> Link:
+def _link(links: LinkDocument, name: str) -> Link:
     try:
         return links.links[name]
     except KeyError:

@@ -28,7 +28,7 @@ class Link(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class LinkDocument:
     """A document. Neither its objects nor its links are shown by `repr`."""
 
     bucket: str
@@ -43,7 +43,7 @@ class Links:
         return f"{datetime.fromtimestamp(self.expires_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def encode_links(links: Links) -> bytes:
+def encode_links(links: LinkDocument) -> bytes:
     """The bytes of a document."""
     fields = {
         "bucket": links.bucket,
@@ -57,7 +57,7 @@ def encode_links(links: Links) -> bytes:
     return MAGIC + b"%d\n" % FORMAT_VERSION + packed
 
 
-def decode_links(data: Bytes) -> Links:
+def decode_links(data: Bytes) -> LinkDocument:
     """Raises Failure for a newer format, IntegrityError for what is no document of links."""
     first, _, packed = bytes(data).partition(b"\n")
     version = first.removeprefix(MAGIC)
@@ -78,7 +78,7 @@ def decode_links(data: Bytes) -> Links:
         raise _damaged(type(error).__name__) from None  # whose text may have an address in it
 
 
-def _links(fields: dict[str, Any]) -> Links:
+def _links(fields: dict[str, Any]) -> LinkDocument:
     links = {
         str(name): Link(str(address), int(size))
         for name, (address, size) in fields["links"].items()
@@ -88,7 +88,7 @@ def _links(fields: dict[str, Any]) -> Links:
         for name, value in fields["objects"].items()
     }
     asked = tuple(map(str, fields["asked"]))
-    return Links(str(fields["bucket"]), asked, int(fields["expires"]), objects, links)
+    return LinkDocument(str(fields["bucket"]), asked, int(fields["expires"]), objects, links)
 
 
 def read_only(url: str) -> NotPermitted:

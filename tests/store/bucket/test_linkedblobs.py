@@ -23,7 +23,7 @@ from mvcd.errors import (
 from mvcd.store.bucket import httpget
 from mvcd.store.bucket.addresses import open_blobs
 from mvcd.store.bucket.blobs import BlobAbsent, Tag
-from mvcd.store.bucket.links import Link, Links, encode_links
+from mvcd.store.bucket.links import Link, LinkDocument, encode_links
 from tests.support.answering import Answer, Told, answering, error
 
 DATA = random.Random(1).randbytes(300_000)
@@ -52,16 +52,18 @@ def told(store: Store) -> Iterator[Told]:
 
 
 @pytest.fixture
-def document(told: Told) -> Callable[..., Links]:
-    def made(path: str = "/one", *, seconds: float = 1000) -> Links:
+def document(told: Told) -> Callable[..., LinkDocument]:
+    def made(path: str = "/one", *, seconds: float = 1000) -> LinkDocument:
         links = {"packs/a": Link(f"{told.url}{path}?{SECRET}", len(DATA))}
-        return Links("s3://b/p", ("main",), int(time.time() + seconds), {"refs": b"state"}, links)
+        return LinkDocument(
+            "s3://b/p", ("main",), int(time.time() + seconds), {"refs": b"state"}, links
+        )
 
     return made
 
 
 @pytest.fixture
-def file(tmp_path: Path, document: Callable[..., Links]) -> Path:
+def file(tmp_path: Path, document: Callable[..., LinkDocument]) -> Path:
     path = tmp_path / "some.links"
     path.write_bytes(encode_links(document()))
     return path
@@ -125,7 +127,7 @@ def test_nothing_is_written(file: Path) -> None:
 @pytest.mark.parametrize("status", [400, 401, 403])
 @pytest.mark.parametrize("seconds", [-1, 1000])
 def test_a_link_that_is_refused_is_told_with_the_command_that_helps(
-    file: Path, store: Store, document: Callable[..., Links], status: int, seconds: int
+    file: Path, store: Store, document: Callable[..., LinkDocument], status: int, seconds: int
 ) -> None:
     file.write_bytes(encode_links(document(seconds=seconds)))
     store.answers["/one"] = error(status, "SomethingIsWrong", f"of ?{SECRET}")
@@ -150,7 +152,7 @@ def test_what_was_collected_since_is_told(file: Path, store: Store) -> None:
 
 
 def test_a_file_that_was_replaced_is_seen(
-    file: Path, store: Store, document: Callable[..., Links]
+    file: Path, store: Store, document: Callable[..., LinkDocument]
 ) -> None:
     """By who reads on with links that have expired meanwhile, and by who looks."""
     blobs = open_blobs(f"links://{file}", {})
@@ -162,7 +164,7 @@ def test_a_file_that_was_replaced_is_seen(
 
 
 def test_a_document_behind_an_address_comes_only_if_it_has_changed(
-    file: Path, store: Store, told: Told, document: Callable[..., Links]
+    file: Path, store: Store, told: Told, document: Callable[..., LinkDocument]
 ) -> None:
     file.write_text(f"{told.url}/document?{SECRET}\n")
     store.answers["/document"] = Answer(200, encode_links(document()), {"ETag": '"1"'})
@@ -186,13 +188,13 @@ def test_a_link_that_leads_elsewhere_is_not_followed(file: Path, store: Store, t
 
 
 def test_an_address_that_is_not_encrypted_is_refused(
-    file: Path, document: Callable[..., Links]
+    file: Path, document: Callable[..., LinkDocument]
 ) -> None:
     made = document()
     link = Link(f"http://store.example.org/a?{SECRET}", 5)
     file.write_bytes(
         encode_links(
-            Links(made.bucket, made.asked, made.expires_s, made.objects, {"packs/a": link})
+            LinkDocument(made.bucket, made.asked, made.expires_s, made.objects, {"packs/a": link})
         )
     )
     found = refused(file, read)

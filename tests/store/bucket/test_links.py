@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mvcd.errors import Failure, IntegrityError
-from mvcd.store.bucket.links import Link, Links, decode_links, encode_links
+from mvcd.store.bucket.links import Link, LinkDocument, decode_links, encode_links
 
 NAMES = st.text("abc/", min_size=1, max_size=9)
 
@@ -22,12 +22,14 @@ NAMES = st.text("abc/", min_size=1, max_size=9)
 def test_what_was_written_is_read(
     objects: dict[str, bytes], links: dict[str, Link], asked: list[str], expires: int
 ) -> None:
-    made = Links("s3://b/p", tuple(asked), expires, objects, links)
+    made = LinkDocument("s3://b/p", tuple(asked), expires, objects, links)
     assert decode_links(encode_links(made)) == made
 
 
 def test_nothing_shows_them() -> None:
-    made = Links("s3://b/p", (), 0, {"refs": b"inside"}, {"packs/a": Link("https://x/?secret", 1)})
+    made = LinkDocument(
+        "s3://b/p", (), 0, {"refs": b"inside"}, {"packs/a": Link("https://x/?secret", 1)}
+    )
     assert "secret" not in repr(made) and "inside" not in repr(made)
     assert made.good_until == "1970-01-01 00:00:00 UTC"
 

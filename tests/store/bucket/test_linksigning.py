@@ -15,8 +15,8 @@ from mvcd.store.bucket.addresses import open_blobs
 from mvcd.store.bucket.agekey import wrap
 from mvcd.store.bucket.bucket_store import BucketStore
 from mvcd.store.bucket.links import decode_links
+from mvcd.store.bucket.linksigning import publish, sign_view
 from mvcd.store.bucket.sealed import SealedBlobs
-from mvcd.store.bucket.signing import publish, sign_view
 from mvcd.store.memory_store import MemoryStore
 from mvcd.store.stores import open_bucket, sign_links
 from tests.store.objects import delta, mark_values, plain, revisions, some

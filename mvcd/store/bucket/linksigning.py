@@ -14,7 +14,7 @@ from mvcd.store.bucket.bucketparts import BucketParts
 from mvcd.store.bucket.bucketseal import KEY
 from mvcd.store.bucket.bucketstate import PACKS, REFS, RUNS, BucketState, RunEntry, encode_state
 from mvcd.store.bucket.indexrun import NamedPack, RunPlace, encode_run, object_name
-from mvcd.store.bucket.links import LINKS, Link, Links, encode_links
+from mvcd.store.bucket.links import LINKS, Link, LinkDocument, encode_links
 from mvcd.store.rows import ObjectLocation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Signed:
     objects: int
     packs: int
     pack_bytes: int
-    document: Links
+    document: LinkDocument
 
 
 def sign_view(
@@ -74,7 +74,7 @@ def sign_view(
             names, store.blobs.signed(names, seconds), named, strict=True
         )
     }
-    document = Links(store.blobs.url, tuple(asked), now_s + seconds, inside.objects, links)
+    document = LinkDocument(store.blobs.url, tuple(asked), now_s + seconds, inside.objects, links)
     return Signed(id, len(places), len(packs), sum(pack.size_bytes for pack in named), document)
 
 
