@@ -71,6 +71,7 @@ _ENGINE: Table = {
         "client/test_bucket_remote": "bucketopening",
         "store/bucket/test_bucket_store": "bucket_takenover",
         "store/bucket/test_bucket_collect": "moving",
+        "store/bucket/test_linkedblobs": "httpget",
         "store/bucket/test_sealed": "agekey bucketseal",
         "team/test_bucketroot": "served",
     },
@@ -108,6 +109,7 @@ _REPO: Table = {
         "sync/test_verbs": "addresses fetching pushing",
         "repo/care/test_healing": "remote_damage",
         "sync/test_remote_state": "verify_remote",
+        "client/test_bucket_s3": "presigning",
     },
     "mvcd.repo.release": {
         "repo/release/test_export": "export_manifest verify_deploy",

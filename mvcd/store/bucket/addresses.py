@@ -75,7 +75,7 @@ def is_links(url: str) -> bool:
 
 
 def _open_links(url: str, rest: str, options: Options, environment: Mapping[str, str]) -> Blobs:
-    from mvcd.store.bucket.httpget import HttpGetter  # late: start-up, for HTTP and TLS
+    from mvcd.store.bucket.httpget import HttpGetter  # late: start-up
     from mvcd.store.bucket.linkedblobs import LinkedBlobs
 
     getter = HttpGetter(options.ca or environment.get("AWS_CA_BUNDLE"), plain=options.allow_http)
