@@ -215,7 +215,7 @@ class ObjectBlobs:
     # ------------------------------------------------------------------ links
 
     def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
-        """Also raises UsageError where there is no key to sign with, or none that can."""
+        """Raises Failure where there is no key to sign with, or none that can, and AuthError."""
         try:
             return list(obstore.sign(self._store, "GET", list(names), timedelta(seconds=seconds)))
         except (BaseError, OSError, ValueError, TypeError) as error:
