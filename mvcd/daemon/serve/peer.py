@@ -127,7 +127,7 @@ class PeerHost:
 
     @property
     def caretaker(self) -> None:
-        """There is none: who works here collects, as without a server."""
+        """Returns None: who works here collects, as without a server."""
 
     def admit(self, caller: Caller) -> str:
         """See `mvcd.wire.host.Admitter`. Whoever is on one machine is taken for one."""
