@@ -14,7 +14,7 @@ from itertools import islice
 from mvcd.errors import Busy
 from mvcd.ids import Digest, Kind
 from mvcd.store.api import Mark, Stop
-from mvcd.store.bucket.bucketparts import BucketParts
+from mvcd.store.bucket.bucketparts import BucketParts, BucketWriter
 from mvcd.store.bucket.bucketstate import (
     CLOCK,
     LOGS,
@@ -86,6 +86,7 @@ class BucketCollector:
         self._stop = stop
         self._grace_ns = round(store.grace_seconds * 1e9)
         self._given_up: list[Condemned] = []
+        self._leased: dict[BucketWriter, int] = {}  # ids that sessions of this process relied on
 
     def run(self, *, dry_run: bool, drop_operations_below: int) -> CollectReport:
         """Raises Busy where others push all the time, and what `mark` raises."""
@@ -158,6 +159,7 @@ class BucketCollector:
     ) -> _Tally:
         """What lives and what does not, by rows. Raises what marking raises."""
         store = self._store
+        self._leased = {session: len(session.relied) for session in store.sessions}
         relied = sorted({id for session in store.sessions for id in session.relied})
         leased = [id for id, here in zip(relied, store.has(relied), strict=True) if here]
         leased += self._young_versions(is_young)
@@ -255,6 +257,11 @@ class BucketCollector:
             return made
 
         store.change(edit, data)
+        for session, count in self._leased.items():
+            if session.epoch == state.epoch and len(session.relied) == count:
+                session.epoch = (
+                    made.epoch
+                )  # all that it relies on was marked, with what that reaches
         if not self._grace_ns:
             self._delete(taken)
         return stopped
