@@ -13,6 +13,7 @@ What a store is, and the three there are:
 The parts of an open store, and who works with them:
     parts       index, packs, journal, directories
     reader, levels    objects looked up, read, decoded, checked | what they rest on
+    readorder   in which order they are read, and what is told ahead
     session     objects appended; rows and refs in one transaction
     arrivals    checked objects on their way into a session
     reuse       packs that changed unseen are read before a session counts on them

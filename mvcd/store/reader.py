@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import accumulate, chain
@@ -16,10 +15,11 @@ from mvcd.ids import Bytes, Digest, Kind
 from mvcd.objects import _small
 from mvcd.store.api import ObjectInfo
 from mvcd.store.damage import all_damaged, mark, present
-from mvcd.store.frames import FRAME_END_BYTES, FRAME_RAW_END_BYTES, frame_by_frame, gather
+from mvcd.store.frames import frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.levels import Levels, Link
 from mvcd.store.pack import PackBytes, Stretch
+from mvcd.store.readorder import Place, place_order, runs, told_ahead
 from mvcd.store.record import (
     RECORD_HEAD,
     BadRecord,
@@ -34,18 +34,12 @@ from mvcd.store.refs import scan
 from mvcd.store.rows import LOCATION, BadRow, ObjectLocation, parse_location, typed_id
 
 MAX_DELTA_LEVELS = 64
-HOLE_BYTES = 4 << 10
-"""Bytes between two records up to which both come in one read: copying them costs less than another call."""
 LARGE_BYTES = 64 << 10
 """Bytes of a record from which a buffer for it is used again."""
 BATCH_OBJECTS = 4096
-AHEAD_BYTES = 4 << 20
-"""Bytes that are read ahead at least, and twice as much at most: a bucket then answers while what came before
-is worked on."""
 MIN_PREFIX_CHARACTERS = 4
 
 _NOWHERE = (1 << 32, 0)
-_Place = tuple[ObjectLocation, Digest]
 
 
 class PackedObjects:
@@ -112,11 +106,11 @@ class PackedObjects:
 
     def get_many(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
         found = self._located(ids)
-        places = sorted(((at, id) for id, at in found.items()), key=_order)
-        for run in self._ahead(_runs(places)):
+        places = sorted(((at, id) for id, at in found.items()), key=place_order)
+        for run in told_ahead(runs(places), self.packs):
             yield from self._decode_run(run)
 
-    def _decode_run(self, run: list[_Place]) -> Iterator[tuple[Digest, bytes]]:
+    def _decode_run(self, run: list[Place]) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
         ids, raws = [id for _, id in run], self._raws(run)
         for id, raw, digest in zip(ids, raws, _digests(ids, raws), strict=True):
@@ -126,7 +120,7 @@ class PackedObjects:
             with suppress(MissingObject):
                 yield id, self.get(id)
 
-    def _raws(self, run: list[_Place]) -> list[bytes | None]:
+    def _raws(self, run: list[Place]) -> list[bytes | None]:
         """What a run's records decode to, digests not checked. None for what is no record or damaged; for all
         of them, where one without a base is damaged."""
         data, start = memoryview(self._bytes_of(run)), run[0][0].offset
@@ -158,35 +152,11 @@ class PackedObjects:
     def records(self, ids: Sequence[Digest]) -> Iterator[Bytes]:
         found = self._located(ids)
         places = [(found.get(id) or self.location(id), id) for id in dict.fromkeys(ids)]
-        places.sort(key=_order)
+        places.sort(key=place_order)
         frames = frame_by_frame((place, place[0].size, place[0].raw_size) for place in places)
-        return chain.from_iterable(map(self._read_frame, self._ahead(frames)))
+        return chain.from_iterable(map(self._read_frame, told_ahead(frames, self.packs)))
 
-    def _ahead(self, groups: Iterator[list[_Place]]) -> Iterator[list[_Place]]:
-        """Groups of places in the order in which they are read; the packs are told of some before."""
-        told: deque[list[_Place]] = deque()
-        size = 0
-        more = True
-        while more or told:
-            if more and size < AHEAD_BYTES:
-                new = []
-                for group in groups:
-                    new.append(group)
-                    size += sum(at.size for at, _ in group)
-                    if size >= 2 * AHEAD_BYTES:
-                        break
-                else:
-                    more = False
-                self.packs.begin(
-                    [(at.pack, at.offset, at.size) for group in new for at, _ in group]
-                )
-                told.extend(new)
-            if told:
-                group = told.popleft()
-                size -= sum(at.size for at, _ in group)
-                yield group
-
-    def _read_frame(self, places: list[_Place]) -> Iterator[Bytes]:
+    def _read_frame(self, places: list[Place]) -> Iterator[Bytes]:
         """The records there, from one read; one by one where a collection has moved them."""
         stretches = [(at.pack, at.offset, at.size) for at, _ in places]
         data = self._read(stretches)
@@ -202,7 +172,7 @@ class PackedObjects:
         record = self._record(id)
         return record_head(id, record.encoded()) + bytes(record.body)
 
-    def _bytes_of(self, run: list[_Place]) -> bytes:
+    def _bytes_of(self, run: list[Place]) -> bytes:
         """From a run's first record to the end of its last; fewer where the pack ends before or is gone."""
         first, last = run[0][0], run[-1][0]
         return self._read([(first.pack, first.offset, last.offset + last.size - first.offset)])
@@ -261,16 +231,16 @@ class PackedObjects:
             yield id, location.info()
 
     def placed_ids(self) -> list[Digest]:
-        places: list[_Place] = []
+        places: list[Place] = []
         for id, location in self.locations():
             if isinstance(location, BadRow):
                 raise self._damaged_row(id, location)
             places.append((location, id))
-        places.sort(key=_order)
+        places.sort(key=place_order)
         return [id for _, id in places]
 
     def codecs(self, ids: Sequence[Digest]) -> dict[Digest, Codec]:
-        places = sorted(((at, id) for id, at in self._located(ids).items()), key=_order)
+        places = sorted(((at, id) for id, at in self._located(ids).items()), key=place_order)
         found: dict[Digest, Codec] = {}
         for at, id in places:
             head = self._read([(at.pack, at.offset, RECORD_HEAD.size)])
@@ -437,31 +407,3 @@ def _digests(ids: Sequence[Digest], raws: Sequence[bytes | None]) -> list[bytes 
         for at, digest in zip(short, _small.digests(short.values(), kind.context()), strict=True):
             found[at] = digest
     return found
-
-
-def _order(place: _Place) -> tuple[int, int]:
-    return place[0].pack, place[0].offset
-
-
-def _runs(places: list[_Place]) -> Iterator[list[_Place]]:
-    """Neighbours in a pack together, with at most HOLE_BYTES bytes between two, up to a frame; `places` are
-    sorted."""
-    run: list[_Place] = []
-    pack, start, end, raw_size = -1, 0, 0, 0
-    for location, id in places:
-        after = location.offset + location.size
-        if run and (
-            location.pack != pack
-            or location.offset - end > HOLE_BYTES
-            or after - start > FRAME_END_BYTES
-            or raw_size + location.raw_size > FRAME_RAW_END_BYTES
-        ):
-            yield run
-            run, raw_size = [], 0
-        if not run:
-            pack, start = location.pack, location.offset
-        run.append((location, id))
-        raw_size += location.raw_size
-        end = after
-    if run:
-        yield run

@@ -198,7 +198,7 @@ def _places(bench: Bench) -> dict[str, Opens]:
         found["moto"] = _in_moto
     else:
         bench.note("obstore or moto is not installed: pip install -e '.[s3,tools]'")
-    if not cephcluster.missing() and importlib.util.find_spec("obstore"):
+    if not cephcluster.absent and importlib.util.find_spec("obstore"):
         found["ceph"] = _in_ceph
     else:
         bench.note(f"Ceph is not installed: {cephcluster.INSTALL}")

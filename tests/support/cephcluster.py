@@ -77,8 +77,8 @@ _SETTINGS = {
 }
 
 
-_absent = [name for name in PROGRAMS if shutil.which(name) is None]
-needed = pytest.mark.skipif(bool(_absent), reason=f"no {', '.join(_absent)}: {INSTALL}")
+absent = [name for name in PROGRAMS if shutil.which(name) is None]
+needed = pytest.mark.skipif(bool(absent), reason=f"no {', '.join(absent)}: {INSTALL}")
 """The mark of tests that need it."""
 
 

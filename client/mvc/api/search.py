@@ -82,7 +82,7 @@ class ExtentPoint:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How far the values of a key reach. `last` is the newest; `low` and `high` are the least and the greatest
+    """The extent of the values of a key. `last` is the newest; `low` and `high` are the least and the greatest
     number, each of the oldest version that has it, None without a number; `best` is one of these where it is
     known which way is better. `versions` counts those that record the key; `differs`: not all agree."""
 

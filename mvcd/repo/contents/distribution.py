@@ -36,8 +36,8 @@ class Located:
 
 
 def distribution(new: Located, old: Located | None, bins: int) -> Distribution:
-    """Of the values of `new`, or with `old` of new - old, which has as many elements. Reads the data twice: the
-    bins follow from the extent. Raises what reading raises."""
+    """Counts the values of `new`, or with `old` those of new - old, which has as many elements. Reads the data
+    twice: the bins follow from the extent. Raises what reading raises."""
     low, high = math.inf, -math.inf
     for run in _runs(new, old):
         least, most = _compare.extent(*run)

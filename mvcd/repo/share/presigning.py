@@ -69,7 +69,7 @@ def presign(
         raise UsageError(
             "links need a place", help="--to FILE, or --publish to keep them in the bucket"
         )
-    with store_of(remote, core.secret, nearby=core.store) as store:
+    with store_of(remote, core.secret, core.monitor.warn, nearby=core.store) as store:
         now_s = core.clock() // 10**9
         refs = _asked(store.refs(), asked, remote.name or remote.url)
         ids = _reached(store, sorted(set(versions_of_refs(refs))))

@@ -31,6 +31,7 @@ class ToldBlobs:
         self, blobs: Blobs, tell: Tell, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.sealed = blobs.sealed
+        self.read_only = blobs.read_only
         self._blobs = blobs
         self._tell = tell
         self._clock = clock
@@ -47,6 +48,10 @@ class ToldBlobs:
     def get(self, name: str) -> tuple[bytes, Tag]:
         with self._call():
             return self._blobs.get(name)
+
+    def get_changed(self, name: str, tag: Tag) -> tuple[bytes, Tag] | None:
+        with self._call():
+            return self._blobs.get_changed(name, tag)
 
     def get_ranges(self, name: str, spans: Sequence[tuple[int, int]]) -> list[bytes]:
         with self._call(sum(end - start for start, end in spans)):
@@ -78,6 +83,9 @@ class ToldBlobs:
         while batch := list(islice(left, _DELETE_NAMES)):
             with self._call():
                 self._blobs.delete(batch)
+
+    def signed(self, names: Sequence[str], seconds: int) -> Sequence[str]:
+        return self._blobs.signed(names, seconds)
 
     def close(self) -> None:
         self._over.set()

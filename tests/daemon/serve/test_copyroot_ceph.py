@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,32 +11,19 @@ from tests.daemon.serve.teams import make_team, whole
 from tests.support import cephcluster
 from tests.support.cephcluster import Cluster
 
-pytestmark = [
-    pytest.mark.engine,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        bool(cephcluster.missing()),
-        reason=f"no {', '.join(cephcluster.missing())}: {cephcluster.INSTALL}",
-    ),
-]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900), cephcluster.needed]
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with Cluster.run(tmp_path_factory.mktemp("ceph")) as found:
-        yield found
-
-
-def test_a_team_moves_into_ceph_and_back(tmp_path: Path, cluster: Cluster) -> None:
-    endpoint = cluster.endpoints[0]
+def test_a_team_moves_into_ceph_and_back(tmp_path: Path, ceph: Cluster) -> None:
+    endpoint = ceph.endpoints[0]
     url = f"s3://{endpoint.make_bucket()}/models/team"
     live_through(tmp_path, url, endpoint.environment())
 
 
 def test_a_copy_into_ceph_that_is_killed_goes_on(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ceph: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    endpoint = cluster.endpoints[1]
+    endpoint = ceph.endpoints[1]
     make_team(tmp_path / "root")
     url = f"s3://{endpoint.make_bucket()}/models/team"
     assert copy_until_it_ends(tmp_path / "root", url, endpoint.environment(), 7) > 1
