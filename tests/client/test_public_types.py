@@ -165,7 +165,10 @@ class Walk:
 
     def _members(self, kind: type) -> None:
         own = inspect.get_annotations(kind)
-        hints = typing.get_type_hints(kind, globalns=names_of(kind.__module__)) if own else {}
+        known: dict[str, Any] = {}
+        for base in filter(is_ours, reversed(kind.__mro__)):
+            known |= names_of(base.__module__)
+        hints = typing.get_type_hints(kind, globalns=known) if own else {}
         for name in own:
             if not name.startswith("_"):
                 self._hint(hints[name], f"{kind.__name__}.{name}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,7 +49,7 @@ def test_neighbours_are_read_together_up_to_a_frame(places: list[Place]) -> None
         first, last = run[0][0], run[-1][0]
         assert {at.pack for at, _ in run} == {first.pack}
         assert len(run) == 1 or last.offset + last.size - first.offset <= FRAME_END_BYTES
-        for (a, _), (b, _) in zip(run, run[1:], strict=False):
+        for (a, _), (b, _) in pairwise(run):
             assert b.offset - a.offset - a.size <= HOLE_BYTES
 
 

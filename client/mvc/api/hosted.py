@@ -76,7 +76,7 @@ class TeamRepo(Repo):
     _host: TeamHost
 
     @classmethod
-    def of(cls, host: TeamHost, hosted: TeamRepository) -> TeamRepo:
+    def _of(cls, host: TeamHost, hosted: TeamRepository) -> TeamRepo:
         """`hosted` as `host` opened it."""
         self = cls._around(_core(host, hosted), hosted.principal)
         self._host, self._hosted = host, hosted
@@ -101,7 +101,7 @@ class TeamRepo(Repo):
         return self._core.store.changes()
 
     @property
-    def audited(self) -> Store:
+    def _audited(self) -> Store:
         """The store with its audit log, for who may read that."""
         return self._hosted.store
 
@@ -171,7 +171,10 @@ class TeamRepo(Repo):
         """Counts what a collection would free, all refs kept; those who may see a part of them learn no name by
         that. Raises UsageError without `dry_run`: the server collects by itself."""
         if not dry_run:
-            raise UsageError("a team's repository is collected by its server", help="mvc admin gc")
+            raise UsageError(
+                "a team's repository is collected by its server",
+                help=f"mvc admin repo gc {self.root}  (where the server runs)",
+            )
         now = self._host.now_us()
         return collect_store(
             self._hosted.store, dry_run=True, oldest_us=now - KEEP_OPERATIONS_US, now_us=now,

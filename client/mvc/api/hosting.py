@@ -9,9 +9,9 @@ import logging
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mvc.api.audit import AuditEntry, AuditState, check_audit
 from mvc.api.errors import AuthError, MvcError
@@ -59,30 +59,27 @@ class Visited:
     until: datetime | None
 
 
-@dataclass(slots=True)
 class Hosting:
     """See the module. For all threads."""
 
-    host: TeamHost
-    admission: Admission = field(init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _summaries: OrderedDict[object, RepoSummary] = field(default_factory=OrderedDict)
-
-    def __post_init__(self) -> None:
-        shares = CallShares(calls=MAX_CALLS, of_caller=CALLER_CALLS)
-        self.admission = Admission(shares, SHARES)
+    def __init__(self, host: Any) -> None:
+        """Around a `TeamHost` that is open and stays its owner's."""
+        self._host: TeamHost = host
+        self.admission = Admission(CallShares(calls=MAX_CALLS, of_caller=CALLER_CALLS), SHARES)
+        self._lock = threading.Lock()
+        self._summaries: OrderedDict[object, RepoSummary] = OrderedDict()
 
     def hide(self, text: str) -> str:
         """A text without the place where the server has its files."""
-        return text.replace(self.host.root.path, "(the server)")
+        return text.replace(self._host.root.path, "(the server)")
 
     # ---------------------------------------------------------------- who
 
     def enter(self, visitor: Visitor, token: str) -> str:
         """The secret of a new session for the bearer of a token. Raises AuthError(kind="unauthenticated")."""
-        accounts = self.host.root.accounts
-        self.host.identity(Caller(visitor.peer, token))  # a root in a bucket is looked at anew
-        by = By("", self.host.now_us(), visitor.peer)
+        accounts = self._host.root.accounts
+        self._host.identity(Caller(visitor.peer, token))  # a root in a bucket is looked at anew
+        by = By("", self._host.now_us(), visitor.peer)
         return sessions.open_session(accounts, by, token)[0]
 
     def leave(self, visitor: Visitor) -> None:
@@ -90,29 +87,29 @@ class Hosting:
         if visitor.session is None:
             return
         with suppress(AuthError):
-            sessions.close_session(self.host.root.accounts, self._by(visitor), visitor.session)
+            sessions.close_session(self._host.root.accounts, self._by(visitor), visitor.session)
 
     def who(self, visitor: Visitor) -> Visited:
         """Raises AuthError(kind="unauthenticated")."""
         identity, until = self._identity(visitor), None
         if visitor.session is not None:
-            accounts, now = self.host.root.accounts, self.host.now_us()
+            accounts, now = self._host.root.accounts, self._host.now_us()
             until = moment(sessions.session_identity(accounts, visitor.session, now)[1].until_us)
         return Visited(identity.principal, identity.token, identity.administers_all, until)
 
     def _identity(self, visitor: Visitor) -> Identity:
-        return self.host.identity(_caller(visitor))
+        return self._host.identity(_caller(visitor))
 
     def _by(self, visitor: Visitor) -> By:
         identity = self._identity(visitor)
-        return By(identity.principal, self.host.now_us(), visitor.peer, identity.token)
+        return By(identity.principal, self._host.now_us(), visitor.peer, identity.token)
 
     # ---------------------------------------------------------------- repositories
 
     def repo(self, visitor: Visitor, name: str) -> TeamRepo:
         """A repository for whoever asks. Raises AuthError; NoRepository for what is not there or not to be
         read."""
-        return TeamRepo.of(self.host, self.host.open(name, _caller(visitor), Access.READ))
+        return TeamRepo._of(self._host, self._host.open(name, _caller(visitor), Access.READ))
 
     def repositories(
         self, visitor: Visitor, *, after: str | None, limit: int
@@ -121,7 +118,7 @@ class Hosting:
         identity = self._identity(visitor)
         names = sorted(
             one.name
-            for one in self.host.root.accounts.repositories()
+            for one in self._host.root.accounts.repositories()
             if identity.role(one.name) is not None and (after is None or one.name > after)
         )
         found = [self._summary(visitor, identity, name) for name in names[:limit]]
@@ -162,7 +159,7 @@ class Hosting:
                 cause="it takes the role admin on all repositories and refs",
                 help="mvc admin  (on the server)",
             )  # fmt: skip
-        return TeamServer.around(self.host.root, lambda: self._by(visitor))
+        return TeamServer._around(self._host.root, lambda: self._by(visitor))
 
     def audit(
         self, visitor: Visitor, repo: str | None, *, before: int | None, limit: int
@@ -170,7 +167,7 @@ class Hosting:
         """Rows before number `before`, newest first, of the log of the accounts or of a repository, and
         whether its chain holds."""
         self.admin(visitor)
-        store = self.host.root.store if repo is None else self.repo(visitor, repo).audited
+        store = self._host.root.store if repo is None else self.repo(visitor, repo)._audited
         end = store.audit_head().sequence + 1 if before is None else before
         rows = auditlog.entries(store, start=max(1, end - limit))
         found = [public(AuditEntry, row) for row in rows if row.number < end]

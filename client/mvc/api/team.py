@@ -158,7 +158,7 @@ class TeamServer:
         self._hold(_opened(root or os.environ.get("MVC_ROOT") or "."), _operator)
 
     @classmethod
-    def around(cls, root: Root, by: Callable[[], By]) -> Self:
+    def _around(cls, root: Root, by: Callable[[], By]) -> Self:
         """The accounts of a root that is open, and stays its owner's to close; `by` says who acts."""
         self = cls.__new__(cls)
         self._hold(root, by)

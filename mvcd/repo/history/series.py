@@ -169,7 +169,8 @@ def extents(
     where: str | None = None,
     all_refs: bool = False,
 ) -> tuple[Extent, ...]:
-    """Finds the extent of each of `keys`, over the ancestors of `rev`, or of all refs, that fulfil `where`. Reads records alone.
+    """Finds the extent of each of `keys`, over the ancestors of `rev`, or of all refs, that fulfil `where`.
+    Reads records alone.
 
     Raises ExpressionError.
     """
