@@ -49,6 +49,17 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
+def directory_stays() -> Iterator[None]:
+    """Fails the file that leaves this process elsewhere (`mvc -C DIR` goes there), not one that counts on where
+    it is."""
+    before = os.getcwd()
+    yield
+    after = os.getcwd()
+    os.chdir(before)
+    assert after == before
+
+
+@pytest.fixture(autouse=True, scope="module")
 def threads_end() -> Iterator[None]:
     """Fails the file that leaves threads behind, not the one that cannot fork beside them later."""
     before = set(threading.enumerate())

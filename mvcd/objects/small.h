@@ -18,8 +18,9 @@ bool small_has_chunk(size_t size);
 /* Writes the recipe of a file, which a chunk's digest is part of if it has a chunk. */
 void small_recipe(const struct blake3_input *file, struct small_recipe *recipe);
 
-/* The way back: what `small_recipe` wrote `size` bytes from, with the chunk's digest, or `data` within
- * the recipe. False for anything else, a file of more than one chunk as well as what is no recipe. */
+/* The way back: what `small_recipe` wrote `size` bytes from, with the chunk's digest, or `data`
+ * within the recipe. False for anything else, a file of more than one chunk as well as what is no
+ * recipe. */
 bool small_file(const uint8_t *data, size_t size, struct blake3_input *file);
 
 #endif

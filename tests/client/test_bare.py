@@ -26,7 +26,7 @@ LOOKING = (
 WORKING = (
     ("status",), ("diff",), ("add", "."), ("commit", "-m", "x"), ("checkout", "v1"), ("restore", "v1", "."),
     ("switch", "-c", "n"), ("rollback", "v1"), ("untrack", "a"), ("merge", "v1"), ("run", "--", "touch", "RAN"),
-    ("bisect", "start", "HEAD", "v1"), ("undo",),
+    ("bisect", "start", "HEAD", "v1"),
 )  # fmt: skip
 
 
@@ -55,6 +55,13 @@ def test_what_needs_a_workspace_says_so(mvc: Mvc, bare: Path) -> None:
         assert f"mvc clone {bare} DIR" in said
     assert {*os.listdir(bare)} - {*before} <= {"lock"}
     assert "already" in mvc("-C", str(bare), "init", code=1).err
+
+
+def test_a_push_is_taken_back_there(mvc: Mvc, bare: Path) -> None:
+    assert mvc("-C", str(bare), "undo").out.startswith("Took back 1 (push heads/main)")
+    assert mvc("-C", str(bare), "branch", "--json").json["branches"] == []
+    mvc("-C", str(bare), "undo", "2")
+    assert mvc("-C", str(bare), "log", "--oneline").out.endswith(" first\n")
 
 
 def test_names_can_be_given_there(mvc: Mvc, bare: Path) -> None:

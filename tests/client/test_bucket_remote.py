@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,7 @@ def test_follow_sees_what_is_pushed(
     monkeypatch.setattr(connecting, "WATCH_SECONDS", (0.01, 0.1))
     mvc("push")
     mvc("clone", "--records-only", url, str(tmp_path / "other"))
-    with Repo.open(tmp_path / "other") as other:
+    with closing(Repo.open(tmp_path / "other")) as other:
         followed = other.follow(None, "main", to=tmp_path / "live")
         first = next(followed)
         assert not first.problem

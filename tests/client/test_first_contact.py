@@ -271,7 +271,18 @@ print(json.dumps(results))
 """
 
 
-@pytest.mark.parametrize("made", TABLE, ids=lambda made: made.__name__)
+QUICK = (refused, web, no_token, no_such_repository)
+"""Those of the default run; the others, whose packets vanish or whose servers are started, are in the thorough
+one."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(m, id=m.__name__, marks=() if m in QUICK else pytest.mark.thorough)
+        for m in TABLE
+    ],
+)
 def test_what_is_wrong_is_named_at_once(made: Made, saved: Path, tmp_path: Path) -> None:
     import json
 

@@ -109,7 +109,15 @@ def _at(case: tuple[str, str, Sequence[str]], work: Path, surroundings: Mapping[
     run(*verb, cwd=work, env=given)
 
 
-@pytest.mark.parametrize("case", QUICK, ids=lambda case: f"{case[0]}-{case[2][0]}")
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case, id=f"{case[0]}-{case[2][0]}", marks=pytest.mark.thorough if at % 3 else ()
+        )
+        for at, case in enumerate(QUICK)
+    ],
+)
 def test_an_odd_variable_is_no_defect(
     case: tuple[str, str, Sequence[str]], work: Path, surroundings: dict[str, str]
 ) -> None:

@@ -107,6 +107,9 @@ class Peer:
         self._store = store
         self.requests = 0
 
+    def arranged(self, ids: Sequence[Digest]) -> list[Digest]:
+        return list(ids)
+
     def records(self, ids: Sequence[Digest]) -> Iterator[RecordFrame]:
         self.requests += 1
         for id in ids:

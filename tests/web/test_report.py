@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from mvc import Repo
 from mvc.cli.main import cli
@@ -28,8 +29,14 @@ HOSTILE = [
 ]  # fmt: skip
 
 
+def run_cli(words: Sequence[str]) -> Result:
+    """The command line in this process, which does not stay where `-C` takes it."""
+    with contextlib.chdir(os.curdir):
+        return CliRunner().invoke(cli, words)
+
+
 def export(root: Path, to: Path, *words: str) -> Any:
-    result = CliRunner().invoke(cli, ["-C", str(root), "--json", "ui", "--export", str(to), *words])
+    result = run_cli(["-C", str(root), "--json", "ui", "--export", str(to), *words])
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
 
@@ -211,9 +218,7 @@ def test_the_newest_and_all_that_were_published(made: Path, tmp_path: Path) -> N
 def test_versions_that_meet_a_condition(made: Path, tmp_path: Path) -> None:
     export(made, tmp_path / "out", "--where", "lr > 0.05")
     assert [v[1] for v in document(tmp_path / "out/data/report.js")["versions"]] == [5, 3, 2, 1]
-    result = CliRunner().invoke(
-        cli, ["-C", str(made), "ui", "--export", str(tmp_path / "none"), "--where", "lr >"]
-    )
+    result = run_cli(["-C", str(made), "ui", "--export", str(tmp_path / "none"), "--where", "lr >"])
     assert result.exit_code == 2 and not (tmp_path / "none").exists()
 
 
@@ -236,7 +241,7 @@ def test_an_earlier_report_is_replaced_and_nothing_else(own: Repo, tmp_path: Pat
     assert content(to).keys() > before.keys() - {"index.html"}
     assert [path.name for path in to.parent.iterdir()] == ["out"]
     (to / "notes.txt").write_text("mine")
-    result = CliRunner().invoke(cli, ["-C", str(root), "--json", "ui", "--export", str(to)])
+    result = run_cli(["-C", str(root), "--json", "ui", "--export", str(to)])
     said = json.loads(result.stderr)["error"] if "error" in result.stderr else {}
     assert result.exit_code == 1 and "notes.txt" in result.stderr, said
     assert (to / "notes.txt").read_text() == "mine"
@@ -253,7 +258,7 @@ def test_what_is_no_report_stays(own: Repo, tmp_path: Path, there: str) -> None:
         to.mkdir()
         (to / (MANIFEST if there == "half" else "x")).write_text("{}")
     before = sorted(os.listdir(tmp_path))
-    result = CliRunner().invoke(cli, ["-C", own.root, "ui", "--export", str(to)])
+    result = run_cli(["-C", own.root, "ui", "--export", str(to)])
     assert result.exit_code == 1, result.output
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -266,4 +271,4 @@ def test_what_is_no_report_stays(own: Repo, tmp_path: Path, there: str) -> None:
 def test_options_that_say_nothing_together_are_refused(
     made: Path, words: tuple[str, ...], said: Callable[..., Any]
 ) -> None:
-    assert CliRunner().invoke(cli, ["-C", str(made), "ui", *words]).exit_code == 2
+    assert run_cli(["-C", str(made), "ui", *words]).exit_code == 2

@@ -25,7 +25,7 @@ Tell = Callable[[str], object]
 
 class ToldBlobs:
     """See `mvcd.store.bucket.blobs.Blobs`. Owns the bucket it was given: `close` closes it. A thread of its own
-    looks each second, from the first call on; `tell` hears once of each silence."""
+    looks each second while calls are under way; `tell` hears once of each silence."""
 
     def __init__(
         self, blobs: Blobs, tell: Tell, *, clock: Callable[[], float] = time.monotonic
@@ -89,8 +89,10 @@ class ToldBlobs:
 
     def close(self) -> None:
         self._over.set()
-        if self._thread is not None:
-            self._thread.join()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join()
         self._blobs.close()
 
     def look(self) -> None:
@@ -127,4 +129,8 @@ class ToldBlobs:
 
     def _watch(self) -> None:
         while not self._over.wait(_LOOK_SECONDS):
+            with self._lock:
+                if not self._due:
+                    self._thread = None
+                    return
             self.look()

@@ -91,11 +91,14 @@ def test_the_closure_is_judged_anew_where_something_was_taken_away_before_the_sw
     peer = peer_over(store)
     push(here, peer, [second], [first], monitor=Silent())
     other = BucketStore.open(bucket.client(), grace_seconds=DAY_SECONDS)
+
+    def go_by() -> None:
+        """Until nothing is young any more, which would keep what it consists of."""
+        bucket.pass_time(2 * DAY_SECONDS)
+        forget(other, "heads/old", first)
+
     # The first swap makes the objects durable; the closure is checked after it, and the second moves the ref.
-    blobs.before(
-        "swap refs",
-        lambda: blobs.before("swap refs", lambda: forget(other, "heads/old", first)),
-    )
+    blobs.before("swap refs", lambda: blobs.before("swap refs", go_by))
     with pytest.raises(StaleReuse):
         move(peer, "heads/new", second)
     assert "heads/new" not in store.refs() and not whole(store, roots, Kind.VERSION)
