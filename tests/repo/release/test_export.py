@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from mvcd.disk import wholes
 from mvcd.errors import Busy, CorruptObject, Failure
 from mvcd.ids import VersionId
 from mvcd.objects.version import Component
@@ -246,14 +247,14 @@ def test_killed_at_any_step_it_is_old_or_new(model: Bench, out: str) -> None:
 def _dying_export(root: str, out: str, fatal: int) -> tuple[list[str], int]:
     def work(report: Callable[[str], None]) -> None:
         moments = Moments(fatal, report)
-        swap = exporting.exchange
+        swap = wholes.exchange
 
         def exchange(*paths: str) -> None:
             moments.reached("exchange")
             swap(*paths)
             moments.reached("exchanged")
 
-        exporting.exchange = exchange
+        wholes.exchange = exchange
         with Repository.open(root) as repo:
             repo.export("v2", out, replace=True)
 
