@@ -131,6 +131,13 @@ def browser() -> Iterator[Browser]:
     made.end()
 
 
+@pytest.fixture(autouse=True)
+def nothing_left_in_the_console(request: pytest.FixtureRequest) -> None:
+    """What a page of the test before was refused is that test's affair."""
+    if "browser" in request.fixturenames:
+        request.getfixturevalue("browser").faults()
+
+
 @pytest.fixture(scope="session")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     from tests.support.browser import axe_source

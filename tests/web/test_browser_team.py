@@ -63,7 +63,9 @@ def test_repositories_and_every_screen_below_their_names(team: TeamPage, browser
     buttons = [button.text for button in browser.all(".head button")]
     assert not {"Tag", "Describe", "Promote"} & set(buttons)
     links = browser.all("nav a")
-    assert [link.text for link in links] == ["Versions", "Plots", "Stages", "Storage", "Operations"]
+    assert [link.text for link in links] == [
+        "Versions", "Models", "Plots", "Stages", "Storage", "Operations", "Search",
+    ]  # fmt: skip
     for at in range(len(links)):
         browser.all("nav a")[at].click()
         browser.settle()

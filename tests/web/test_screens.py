@@ -88,7 +88,7 @@ def test_how_far_the_values_of_columns_reach(
     assert "0.142857 v7" in text and "0.5 v2" in text
     accessible()
     browser.go(f"{shown.origin}/")
-    assert [head.text for head in browser.all(".rows th")][-1] == "Stored"
+    wait(lambda: [head.text for head in browser.all(".rows th")][-1] == "Stored")
     browser.script("document.querySelectorAll('.toolbar input[type=checkbox]')[1].click()")
     assert wait(lambda: browser.path() == "/?cols=differing")
     assert wait(lambda: "epoch" in [head.text for head in browser.all(".rows th .key")])
