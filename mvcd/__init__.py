@@ -11,6 +11,7 @@
     disk        files that last: replaced, moved, synced and locked
     ids         digests: the names of objects
     process     what a process of ours sees to before it does anything
+    extras      libraries that an extra has
     errors      what is raised
     monitor, waiting    what is told | what a person sees while a program waits
     heap        how the C library keeps freed blocks

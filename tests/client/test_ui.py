@@ -12,6 +12,7 @@ import pytest
 
 from mvc.cli.page_shapes import shapes
 from mvc.web import server
+from mvcd import extras
 from tests.support.commandline import Mvc
 from tests.support.page import Served
 
@@ -44,7 +45,7 @@ def test_without_the_extra_it_says_what_to_install(
 ) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        server, "find_spec", lambda name: None if name == "uvicorn" else found(name)
+        extras, "find_spec", lambda name: None if name == "uvicorn" else found(name)
     )
     ran = mvc("ui", "--json", code=1)
     assert json.loads(ran.err)["help"] == "pip install 'mvcd[web]'"

@@ -19,6 +19,7 @@ _ENGINE: Table = {
         "client/test_cli_face": "monitor",
         "daemon/test_deploy": "process",
         "client/test_cli_text": "amounts",
+        "daemon/serve/test_hubserver": "extras",
     },
     "mvcd.disk": {
         "store/test_repair": "aside",
@@ -244,6 +245,7 @@ _CLIENT: Table = {
     "mvc": {"daemon/test_service": "daemon_client"},
     "mvc.api": {
         "client/test_cli_text": "amounts cells",
+        "client/test_ui": "extras",
         "client/test_footing": "checkpoints",
         "client/test_completing": "glimpse",
         "client/test_api_context": "context settings",

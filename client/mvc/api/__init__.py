@@ -43,6 +43,7 @@ Who acts, and how:
 
 Of the engine, for the faces:
     errors      the exceptions; light, loaded by `import mvc`
+    extras      libraries that an extra has
     amounts, cells    numbers of bytes in units | columns that text takes
     durable, process, heap    directories | what a program sees to as it starts | the C heap
     faults, waiting    what is said of a crash | what a person sees while a program waits

@@ -6,10 +6,10 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from mvc.api.errors import Failure, MvcError, UsageError
+from mvc.api.extras import require_libraries
 
 if TYPE_CHECKING:
     from mvc.api.repo import Repo
@@ -25,14 +25,7 @@ _END_SECONDS = 5
 
 def require_extra() -> None:
     """Raises Failure(kind="needs-extra") where the libraries of the extra `web` are not installed."""
-    absent = [name for name in LIBRARIES if find_spec(name) is None]
-    if absent:
-        raise Failure(
-            "mvc ui needs the extra web",
-            kind="needs-extra",
-            cause=f"there is no {' and no '.join(absent)}",
-            help="pip install 'mvcd[web]'",
-        )
+    require_libraries("mvc ui", LIBRARIES, "web")
 
 
 def serve(

@@ -11,8 +11,7 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable
 
 from mvcd.daemon.serve.httpcalls import AsgiApp, ToldRequests
 from mvcd.daemon.serve.listen import Listen
@@ -27,18 +26,6 @@ KEEP_ALIVE_SECONDS = 75
 """Seconds that a connection without a request stays open."""
 HEAD_BYTES = 64 << 10
 """Bytes of a request's line and headers."""
-
-
-def require_libraries(option: str, libraries: Sequence[str], extra: str) -> None:
-    """Raises Failure(kind="needs-extra") where the libraries of an extra are not installed."""
-    absent = [name for name in libraries if find_spec(name) is None]
-    if absent:
-        raise Failure(
-            f"mvcd serve {option} needs the extra {extra}",
-            kind="needs-extra",
-            cause=f"there is no {' and no '.join(absent)}",
-            help=f"pip install 'mvcd[{extra}]'",
-        )
 
 
 class AsgiServer:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mvcd.daemon.serve.asgiserver import AsgiServer, require_libraries
+from mvcd.daemon.serve.asgiserver import AsgiServer
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import ServerMetrics
 from mvcd.daemon.serve.tls import Certificates
+from mvcd.extras import require_libraries
 
 if TYPE_CHECKING:
     from mvcd.team.host import TeamHost
@@ -18,7 +19,7 @@ LIBRARIES = ("starlette", "uvicorn", "lz4")
 
 def require_extra() -> None:
     """Raises Failure(kind="needs-extra") where the libraries of the extra `hub` are not installed."""
-    require_libraries(f"--{NAME}", LIBRARIES, "hub")
+    require_libraries(f"mvcd serve --{NAME}", LIBRARIES, "hub")
 
 
 def hub_server(

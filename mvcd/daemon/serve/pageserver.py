@@ -10,11 +10,12 @@ from __future__ import annotations
 import pkgutil
 from typing import TYPE_CHECKING, Protocol
 
-from mvcd.daemon.serve.asgiserver import AsgiServer, require_libraries
+from mvcd.daemon.serve.asgiserver import AsgiServer
 from mvcd.daemon.serve.httpcalls import Receive, Scope, Send
 from mvcd.daemon.serve.listen import Listen
 from mvcd.daemon.serve.metrics import ServerMetrics
 from mvcd.daemon.serve.tls import Certificates
+from mvcd.extras import require_libraries
 
 if TYPE_CHECKING:
     from mvcd.team.host import TeamHost
@@ -36,7 +37,7 @@ class Page(Protocol):
 
 def require_extra() -> None:
     """Raises Failure(kind="needs-extra") where the libraries of the extra `web` are not installed."""
-    require_libraries(f"--{NAME}", LIBRARIES, "web")
+    require_libraries(f"mvcd serve --{NAME}", LIBRARIES, "web")
 
 
 def page_server(

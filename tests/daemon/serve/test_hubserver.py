@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mvcd.daemon.serve import asgiserver, hubserver
+from mvcd import extras
+from mvcd.daemon.serve import hubserver
 from mvcd.errors import Failure
 from tests.daemon.serve.authority import Authority
 from tests.daemon.serve.servers import ENVIRONMENT, Server, team
@@ -91,7 +92,7 @@ def test_options_that_make_no_sense(tmp_path: Path, options: tuple[str, ...], wo
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgiserver, "find_spec", lambda name: None if name == "uvicorn" else name)
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "uvicorn" else name)
     with pytest.raises(Failure, match="needs the extra hub") as caught:
         hubserver.require_extra()
     assert (caught.value.cause, caught.value.help) == (
