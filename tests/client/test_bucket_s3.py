@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +13,8 @@ import pytest
 
 from mvc import Repo
 from mvcd.repo.core import connecting
-from tests.support.commandline import Mvc, write
+from tests.daemon.serve.servers import ENVIRONMENT
+from tests.support.commandline import AUTHOR, Mvc, write
 from tests.support.s3buckets import Endpoint
 
 Reached = tuple[str, str]
@@ -130,6 +135,61 @@ def test_an_encrypted_bucket(
     for found in list(blobs.list("")):
         assert b"layers" not in blobs.get(found.name)[0]
     blobs.close()
+
+
+# ---------------------------------------------------------------------- many at once
+
+
+@pytest.mark.timeout(900)
+def test_a_storm_of_people(
+    url: str, reached: tuple[Reached, Reached], tmp_path: Path, mvc: Mvc
+) -> None:
+    """Processes of three, who push to one branch and merge what others were faster with."""
+    if reached[0] == reached[1]:
+        pytest.skip("of writers at once moto lets two win now and then")
+    mvc("push")
+    mvc("config", "set", "remote.origin.grace", "0s")
+
+    def work(number: int) -> None:
+        here = tmp_path / f"person{number}"
+        done("clone", *reached[number % 2], url, str(here))
+        for turn in range(2):
+            write(here, {f"notes/{number}-{turn}.md": f"{number} {turn}\n" * 50})
+            done("-C", str(here), "commit", "-m", f"{number} {turn}")
+            for _ in range(8):  # the others win four times; more would be a storm that never ends
+                if ran("-C", str(here), "push"):
+                    break
+                done("-C", str(here), "pull", "--merge")
+            else:
+                raise AssertionError(f"{here} pushes and pulls, and never gets through")
+
+    with ThreadPoolExecutor(3) as pool:
+        working = [pool.submit(work, number) for number in range(3)]
+        mvc("gc", "--remote", "--expire-operations", "0s", code=None)  # who pushes may be faster
+        for one in working:
+            one.result()
+    mvc("pull")
+    assert len(list(Path("notes").iterdir())) == 6
+    assert mvc("verify", "--remote", "--read-data", "--json").json["ok"] is True
+
+
+def ran(*words: str) -> bool:
+    """Runs a command in a process of its own; False where others were faster."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "mvc", *words],
+        env={**ENVIRONMENT, **_keys(), "MVC_AUTHOR": AUTHOR, "MVC_CONFIG": "", "MVC_NO_DAEMON": "1"},
+        capture_output=True, text=True, timeout=250,
+    )  # fmt: skip
+    assert ended.returncode in (0, 1), ended.stderr
+    return ended.returncode == 0
+
+
+def done(*words: str) -> None:
+    assert ran(*words), words
+
+
+def _keys() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "XDG_"))}
 
 
 # ---------------------------------------------------------------------- what is wrong
