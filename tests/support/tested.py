@@ -67,7 +67,7 @@ _ENGINE: Table = {
         "store/bucket/test_directory": "chain",
         "store/bucket/test_simulated": "blobs",
         "store/bucket/test_addresses": "options",
-        "store/bucket/test_bucket_clients": "bucketparts bucketstate swapping bucket_session packing"
+        "store/bucket/test_bucket_clients": "bucketparts bucketstate swapping bucket_session"
         " merging runindex logsegments bucket_check",
         "client/test_bucket_remote": "bucketopening",
         "store/bucket/test_bucket_store": "bucket_takenover",

@@ -184,7 +184,7 @@ class BucketSession:
 
     def _new_pack(self) -> OpenPack:
         self._slots += 1
-        return OpenPack(self._slots)
+        return self._uploads.begin(self._slots)
 
     def _seal(self, pack: OpenPack) -> None:
         self._uploads.send(pack)

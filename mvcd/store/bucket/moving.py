@@ -100,7 +100,7 @@ class RecordMover:
             pack = None
         if pack is None:
             self._slots += 1
-            pack = self._open[is_chunk] = OpenPack(self._slots)
+            pack = self._open[is_chunk] = self._uploads.begin(self._slots)
         return pack
 
 
