@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mvc import Conflict, MvcError, Repo
+from mvc import Conflict, MissingObject, MvcError, Repo
 from mvcd.errors import with_cause
 
 SHARED = "shared"
@@ -148,7 +148,12 @@ class Pusher:
             self._repo.fetch(self._remotes[0])
         seed = self._random.getrandbits(48)
         files = {FILE: content(seed, size), "seed.txt": f"{seed}\n".encode()}
-        made = self._repo.write(f"n{seed}", files, f"{seed}", parents=[head] if head else [])
+        parents = [head] if head else []
+        try:
+            made = self._repo.write(f"n{seed}", files, f"{seed}", parents=parents)
+        except MissingObject:  # its record is here, of a fetch that was killed
+            self._repo.fetch(self._remotes[0])
+            made = self._repo.write(f"n{seed}", files, f"{seed}", parents=parents)
         note = Note("push", time.monotonic(), f"heads/{branch}", head, made.version, seed, size)
         self._write({k: v for k, v in asdict(note).items() if v})
         with self._told():

@@ -26,7 +26,6 @@ from mvcd.repo.core.config import Config
 from mvcd.repo.core.location import Location
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.ondisk.folding import FoldedNames
-from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import (
     DEFAULT_BRANCH,
     EMPTY_ID,
@@ -343,15 +342,13 @@ class Core:
                 )
 
     def rely_on(self, session: Session, versions: Collection[VersionId]) -> None:
-        """Puts versions, and all they reach, under the session's lease. Raises MissingObject."""
-        ids = [id for id in versions if id != EMPTY_ID]
-        for id, missing in zip(ids, session.missing(ids), strict=True):
-            if missing:
-                raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
-        pruned = marked_by(self.store.refs(PRUNED)).keys()
-        for id in pruned & set(ids):  # else nothing holds its content
-            parts = self.version(id).components.values()
-            session.missing([part.root for part in parts if part.root is not None])
+        """Puts versions, and all they reach, under the session's lease, so that a ref may come to reach them.
+        Raises MissingObject for one that is not here, or not whole."""
+        from mvcd.repo.core import relied, wanted  # late: start-up
+
+        relied.hold(self.store, session, versions, self.version)
+        if not wanted.is_partial(self.config):
+            relied.require_whole(self.store, versions, self.glance)
 
     def close(self) -> None:
         if "promised" in self.__dict__ and self.promised is not None:
