@@ -40,6 +40,7 @@ SCRIPTS = (
     "bench_line",
     "bench_clients",
     "bench_page",
+    "bench_report",
 )
 
 

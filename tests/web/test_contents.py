@@ -157,3 +157,12 @@ def test_signatures_are_checked_when_asked(page: Served) -> None:
     found = page.api("/r/signatures/v1")
     assert (found["ok"], found["signatures"]) == (False, [])
     assert page.get("/api/v1/r/signatures/v99").status == 404
+
+
+def test_of_what_a_version_changed_the_values_alone(page: Served) -> None:
+    """The page asks so; all else is as in the whole."""
+    for rev in ("v1", "v4", "v7"):
+        whole = page.api(f"/r/v/{rev}")
+        values = {key: whole["changes"][key] for key in ("metrics", "hyperparameters")}
+        assert page.api(f"/r/v/{rev}?changes=values") == {**whole, "changes": values}
+    assert page.api("/r/v/v4?changes=values")["changes"]["hyperparameters"]["lr"]["old"] == 0.1

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from mvc import Repo
 from mvc.cli.main import cli
 from mvc.cli.page_shapes import shapes
-from mvc.web.report import MANIFEST, literal, write_report
+from mvc.web.report import MANIFEST, literal, write_report, written
 from tests.support.commandline import AUTHOR, write
 from tests.support.page import Served
 from tests.web.conftest import HOSTILE_TEXT, VERSIONS
@@ -79,10 +79,9 @@ def test_it_says_what_the_interface_says(report: Path, page: Served) -> None:
         found = whole["answers"][address]
         assert found == page.api(address), address
     id, kept = version_of(report, 5)
-    parent = kept["answers"]["v"]["parents"][0]
-    shown = page.api(f"/r/v/{id}")
-    shown["changes"] = {key: shown["changes"][key] for key in ("metrics", "hyperparameters")}
-    assert kept["answers"]["v"] == shown
+    shown = kept["answers"]["v?changes=values"]
+    parent = shown["parents"][0]
+    assert shown == page.api(f"/r/v/{id}?changes=values")
     assert kept["answers"]["lineage"] == page.api(f"/r/lineage/{id}")
     assert kept["answers"]["files?component=data"] == page.api(f"/r/files/{id}?component=data")
     assert kept["answers"][f"diff {parent}"] == {
@@ -160,16 +159,16 @@ def test_paths_in_commands_and_operations_lose_their_directories(own: Repo, tmp_
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_any_text_is_text(text: str) -> None:
-    written = literal({text: text})
-    assert b"<" not in written and written.isascii()
-    match = SCRIPT.fullmatch(b"mvcReport('x', '%s');\n" % written)
+    found = literal(written({text: text}))
+    assert b"<" not in found and found.isascii()
+    match = SCRIPT.fullmatch(b"mvcReport('x', '%s');\n" % found)
     assert match is not None
     assert json.loads(ast.literal_eval(match[2].decode("ascii"))) == {text: text}
 
 
 def test_hostile_texts_are_in_scripts_alone(report: Path) -> None:
     _, kept = version_of(report, 3)
-    assert kept["answers"]["v"]["message"] == HOSTILE_TEXT
+    assert kept["answers"]["v?changes=values"]["message"] == HOSTILE_TEXT
     for path, data in content(report).items():
         if path.startswith("data/"):
             assert SCRIPT.fullmatch(data), path
@@ -272,3 +271,12 @@ def test_options_that_say_nothing_together_are_refused(
     made: Path, words: tuple[str, ...], said: Callable[..., Any]
 ) -> None:
     assert run_cli(["-C", str(made), "ui", *words]).exit_code == 2
+
+
+def test_a_repository_that_moves_meanwhile_is_told_as_of_one_moment(own: Repo) -> None:
+    with own.steady():
+        before = own.show("v1").refs
+        own.tag("later", "v1")
+        assert own.show("v1").refs == before
+        assert own.tensors("v1") == {}
+    assert "tag: later" in own.show("v1").refs

@@ -15,11 +15,12 @@ from mvc.api.versions import ComponentRoot
 from mvcd.errors import Failure
 from mvcd.inspect.tensors import TensorChanges
 from mvcd.inspect.trainingstate import all_state, is_state_file, state_names
-from mvcd.objects.version import Component
+from mvcd.objects.version import EMPTY, Component
 from mvcd.repo.compare.diff import diff_sides
 from mvcd.repo.compare.narrowing import parts_of
-from mvcd.repo.compare.sides import Sides
+from mvcd.repo.compare.sides import Sides, sides_of
 from mvcd.repo.core.core import Core
+from mvcd.repo.history.walk import once
 from mvcd.repo.records.differences import FileChanges, ValueChange
 from mvcd.repo.workspace.settings import current, metric_rules
 
@@ -308,7 +309,34 @@ def difference(
     paths: Collection[str] = (),
 ) -> Diff:
     """Compares two versions, or one with the workspace, as `Repo.diff` does."""
-    return _public(core, parts_of(core, a, b, paths), components)
+    if b is None:
+        return _public(core, parts_of(core, a, b, paths), components)
+    asked = (a, b, *paths)
+    return _public(core, once(core, _LastSides).of(asked), components)
+
+
+class _LastSides:
+    """The two sides that were compared last, for whoever asks about values and then about files of them."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._asked: tuple[str | None, ...] = ()
+        self._sides: Sides | None = None
+
+    def of(self, asked: tuple[str | None, ...]) -> Sides:
+        """Two revisions, and paths that are not None."""
+        if self._sides is None or asked != self._asked:
+            a, b, *paths = asked
+            self._sides = parts_of(self._core, a, b, [path for path in paths if path is not None])
+            self._asked = asked
+        return self._sides
+
+
+def tensors(core: Core, rev: str) -> Weights:
+    """The tensors of a version, as `Repo.tensors` has them."""
+    from mvcd.repo.compare import weights  # late: start-up
+
+    return weights.weights(core, sides_of(core, EMPTY.id.hex(), rev))
 
 
 def _public(core: Core, sides: Sides, components: Collection[Component] | None = None) -> Diff:

@@ -53,6 +53,13 @@ class Opened:
         """Releases the store. The object cannot be used afterwards."""
         self._core.close()
 
+    def steady(self) -> AbstractContextManager[None]:
+        """Returns a block in which names, numbers and descent of versions are worked out once, for whoever asks
+        about many versions: `with repo.steady(): ...`. What others change meanwhile may not be seen."""
+        from mvcd.repo.history.walk import steady  # late: start-up
+
+        return steady(self._core)
+
     @property
     def root(self) -> str:
         """The root directory of the workspace; of a repository without one, its own directory."""

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from mvc.api.standing import Head, Status
     from mvc.api.versions import Version
+    from mvc.api.weights import Weights
     from mvcd.monitor import Monitor
 
 
@@ -306,6 +307,13 @@ class Repo(
 
         inside = [self._inside(path) for path in paths]
         return difference(self._core, a, b, components_of(components), inside)
+
+    def tensors(self, rev: str = "HEAD") -> Weights:
+        """Returns the tensors of a version by name, each as one that was added: `repo.tensors()[name].new` has
+        its file, dtype, shape and bytes. Reads no data."""
+        from mvc.api.diff import tensors  # late: start-up
+
+        return tensors(self._core, rev)
 
     def patch(self, diff: Diff) -> Iterator[str]:
         """Yields the lines of a unified diff of the text files that differ, without line ends."""

@@ -350,11 +350,16 @@ def operation(operation: Operation) -> Json:
 
 
 def lineage(found: Lineage) -> Json:
+    shallow = {name: getattr(found, name) for name in found.__dataclass_fields__}
     return {
-        **asdict(found),
+        **shallow,
         "time": found.time.isoformat(),
+        "environment": dict(found.environment),
+        "origins": [asdict(origin) for origin in found.origins],
         "hyperparameters": _values(found.hyperparameters),
         "metrics": _values(found.metrics),
+        "parents": [asdict(kin) for kin in found.parents],
+        "children": [asdict(kin) for kin in found.children],
     }
 
 

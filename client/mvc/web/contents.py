@@ -28,17 +28,23 @@ _PICTURES = {
 }
 """What browsers may draw; everything else is bytes to them, so that nothing of a repository runs."""
 EMPTY = "v0"
+_VALUES = ("metrics", "hyperparameters")
+_VALUED = ("results", "hyperparameters")
+"""Components whose files values are read from."""
 
 
 def version(request: Request) -> Response:
-    """One version in full."""
+    """One version in full; of what it changed, all or the values alone."""
     site = site_of(request)
     repo = site.repo
+    values = request.query_params.get("changes") == "values"
     found = repo.show(segment(request, "rev"))
     parent = found.parents[0] if found.parents else EMPTY
-    changes = repo.diff(parent, found.id)
+    changes = repo.diff(parent, found.id, components=_VALUED if values else None)
     since = repo.since_parent(found)
     document = site.shapes.whole(found, changes, repo.signatures(found.id).signatures)
+    if values:
+        document["changes"] = {key: document["changes"][key] for key in _VALUES}
     more = {
         "numbered": found.numbered,
         "changed": [part.value for part in since.changed],

@@ -74,7 +74,7 @@ def write_report(
     site = Site(repo, Server(shapes), Walks(), Remembered(), can=())
     chosen = _chosen(site, where, last)
     make_directories(os.path.dirname(target))
-    with workplace(target) as beside:
+    with workplace(target) as beside, repo.steady():
         place = os.path.join(beside, "content")
         files = _Files(place)
         _write_page(files)
@@ -128,26 +128,27 @@ class _Files:
 
     def __init__(self, place: str) -> None:
         self._place = place
+        self._made: set[str] = set()
         self.sizes: dict[str, int] = {}
 
     def put(self, path: str, content: bytes) -> None:
         whole = os.path.join(self._place, path)
-        os.makedirs(os.path.dirname(whole), exist_ok=True)
+        if (directory := os.path.dirname(whole)) not in self._made:
+            os.makedirs(directory, exist_ok=True)
+            self._made.add(directory)
         with open(whole, "wb") as file:
             file.write(content)
         self.sizes[path] = len(content)
 
-    def script(self, name: str, document: object) -> None:
-        """A script that hands the page a document: plain ASCII, with no tag in it."""
-        self.put(
-            f"data/{name}.js", b"mvcReport('%s', '%s');\n" % (name.encode(), literal(document))
-        )
+    def script(self, name: str, text: str) -> None:
+        """A script that hands the page a document in JSON: plain ASCII, with no tag in it."""
+        self.put(f"data/{name}.js", b"mvcReport('%s', '%s');\n" % (name.encode(), literal(text)))
 
-    def shared(self, document: object) -> str:
+    def shared(self, text: str) -> str:
         """The name of a script that all versions with an equal document name."""
-        name = f"s-{sha256(literal(document)).hexdigest()[:_NAME_CHARACTERS]}"
+        name = f"s-{sha256(text.encode()).hexdigest()[:_NAME_CHARACTERS]}"
         if f"data/{name}.js" not in self.sizes:
-            self.script(name, document)
+            self.script(name, text)
         return name
 
     def picture(self, content: bytes) -> str | None:
@@ -172,11 +173,15 @@ class _Files:
         sync_directories([at for at, _, _ in os.walk(self._place)])
 
 
-def literal(document: object) -> bytes:
-    """A document as JSON inside a string of JavaScript between single quotes, ASCII alone."""
-    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
-    for raw, written in (("\\", "\\\\"), ("'", "\\'"), ("<", "\\x3c")):
-        text = text.replace(raw, written)
+def written(document: object) -> str:
+    """A document as JSON, ASCII alone."""
+    return json.dumps(document, allow_nan=False, separators=(",", ":"))
+
+
+def literal(text: str) -> bytes:
+    """JSON in ASCII as a string of JavaScript between single quotes."""
+    for raw, kept in (("\\", "\\\\"), ("'", "\\'"), ("<", "\\x3c")):
+        text = text.replace(raw, kept)
     return text.encode("ascii")
 
 
@@ -229,11 +234,12 @@ class _Record:
         self._site, self._files, self._chosen, self._tensors = site, files, chosen, tensors
         self._answers = Answers(site)
         self._places = {version.id: at for at, version in enumerate(chosen.versions)}
+        self._lists: dict[tuple[str, str], str | None] = {}
 
     def write(self) -> None:
         for version in self._chosen.versions:
             self._write_version(version)
-        self._files.script("report", self._report())
+        self._files.script("report", written(self._report()))
 
     def _document(self, address: str) -> Any:
         return self._answers.document(address)
@@ -305,7 +311,7 @@ class _Record:
             left -= {row["version"] for row in page["versions"]}
             cursor = None if page["next"] is None else f"&cursor={page['next']}"
         for at, start in enumerate(range(0, len(rows), _ROWS)):
-            self._files.script(f"rows-{at}", rows[start : start + _ROWS])
+            self._files.script(f"rows-{at}", written(rows[start : start + _ROWS]))
             yield f"rows-{at}"
 
     def _keys(self) -> list[Json]:
@@ -332,44 +338,51 @@ class _Record:
         for at, (metric, found) in enumerate(
             lines(self._site, sorted(metrics), plain, self._places)
         ):
-            self._files.script(f"m-{at}", found)
+            self._files.script(f"m-{at}", written(found))
             yield metric, f"m-{at}"
 
     # ---------------------------------------------------------------- one version
 
     def _write_version(self, version: Version) -> None:
-        answers: Json = {}
+        answers: list[str] = []
         shared: dict[str, str] = {}
-        for key, document in self._of(version):
-            if document is None:
+        for key, text in self._of(version):
+            if text is None:
                 continue  # what is pruned has a record, and nothing else here
-            if key.startswith(("files", "tensors")) and len(literal(document)) >= _SHARED_BYTES:
-                shared[key] = self._files.shared(document)
+            if key.startswith(("files", "tensors")) and len(text) >= _SHARED_BYTES:
+                shared[key] = self._files.shared(text)
             else:
-                answers[key] = document
-        name = f"v-{version.id[:_NAME_CHARACTERS]}"
-        self._files.script(name, {"answers": answers, "shared": shared})
+                answers.append(f"{written(key)}:{text}")
+        whole = f'{{"answers":{{{",".join(answers)}}},"shared":{written(shared)}}}'
+        self._files.script(f"v-{version.id[:_NAME_CHARACTERS]}", whole)
 
-    def _of(self, version: Version) -> Iterator[tuple[str, Any]]:
-        """Answers about a version, by what the page asks for."""
-        id, ask = version.id, self._document
-        shown = ask(f"/r/v/{id}")
-        if shown is not None:
-            kept = ("metrics", "hyperparameters")
-            shown["changes"] = {key: shown["changes"][key] for key in kept}
-        yield "v", shown
+    def _of(self, version: Version) -> Iterator[tuple[str, str | None]]:
+        """Answers about a version in JSON, by what the page asks for."""
+        id, ask = version.id, self._answers.text
+        yield "v?changes=values", ask(f"/r/v/{id}?changes=values")
+        parent = version.parents[0] if version.parents else "v0"
+        pair = f"/r/diff/{quote(parent)}/{id}"
+        difference = ask(pair)
+        if difference is not None:
+            measured = ask(f"{pair}/tensors") if self._tensors else None
+            told = written({"measured": measured is not None})
+            yield f"diff {parent}", f"{difference[:-1]},{told[1:]}"
+            yield f"diff {parent}/tensors", None if measured is None else written(measured)
         yield "lineage", ask(f"/r/lineage/{id}")
         for part, root in version.components.items():
             if root.files:
-                yield f"files?component={part.value}", ask(f"/r/files/{id}?component={part.value}")
+                yield (
+                    f"files?component={part.value}",
+                    self._listed(part.value, root.digest or id, id),
+                )
         yield "tensors", ask(f"/r/tensors/{id}")
-        parent = version.parents[0] if version.parents else "v0"
-        pair = f"/r/diff/{quote(parent)}/{id}"
-        measured = ask(f"{pair}/tensors") if self._tensors else None
-        difference = ask(pair)
-        if difference is not None:
-            yield f"diff {parent}", {**difference, "measured": measured is not None}
-            yield f"diff {parent}/tensors", measured
+
+    def _listed(self, component: str, digest: str, id: str) -> str | None:
+        """Files of a part. Versions that have it alike are asked about once: most change one or two of five."""
+        if (component, digest) not in self._lists:
+            asked = f"/r/files/{id}?component={component}"
+            self._lists[component, digest] = self._answers.text(asked)
+        return self._lists[component, digest]
 
 
 def _resolvable(names: Json) -> dict[str, str]:

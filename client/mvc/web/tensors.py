@@ -9,13 +9,12 @@ from starlette.routing import BaseRoute, Route
 from mvc.api.errors import Failure, UsageError
 from mvc.api.repo import Repo
 from mvc.api.weights import TensorDiff, TensorDistribution, Weights
-from mvc.web.contents import EMPTY
 from mvc.web.site import Json, Site, answer, segment, site_of
 
 
 def tensors_of(repo: Repo, rev: str) -> dict[str, TensorDiff]:
-    """The tensors of a version by label: what it has and the empty version has not."""
-    return dict(repo.diff(EMPTY, rev, components=["weights"]).weights)
+    """The tensors of a version by label."""
+    return dict(repo.tensors(rev))
 
 
 def tensors(request: Request) -> Response:

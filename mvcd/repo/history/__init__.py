@@ -1,7 +1,7 @@
 """Questions over many versions, and runs.
 
 whereabouts  pruned versions, and who has their content
-walk        versions at a glance, for questions that look at all of them
+walk        versions at a glance, for questions that look at all of them; what is found, kept for many
 history     versions in the order people read them
 listing     the files of one version, and their bytes
 subject     what one can ask for: a path, a tensor, a hyperparameter, a metric

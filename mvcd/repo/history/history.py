@@ -10,6 +10,7 @@ from mvcd.ids import VersionId
 from mvcd.objects.version import EMPTY, Component, Version
 from mvcd.repo.core.core import Core
 from mvcd.repo.core.numbers import Numbers
+from mvcd.repo.history.walk import once
 from mvcd.repo.history.whereabouts import Whereabouts
 from mvcd.repo.records.annotations import Texts, texts_of
 from mvcd.repo.records.names import written
@@ -55,14 +56,18 @@ def heads(core: Core, start: str = "HEAD", *, all_refs: bool = False) -> set[Ver
 def show(core: Core, rev: str = "HEAD") -> HistoryEntry:
     """Finds one version, with the names that point to it."""
     id = core.resolve(rev)
-    names, where = names_by_version(core), Whereabouts(core)
+    names, where = names_by_version(core), once(core, Whereabouts)
     texts, version = texts_of(core.store, id), core.version(id)
-    numbered = Numbers(core).names(id, version.generation)
+    numbered = once(core, Numbers).names(id, version.generation)
     return HistoryEntry(id, version, tuple(names.get(id, ())), where.of(id), texts, numbered)
 
 
 def names_by_version(core: Core) -> dict[VersionId, list[str]]:
     """Branch, tag and stage names by the version they point to; the current branch is marked "HEAD -> "."""
+    return once(core, _names_by_version)
+
+
+def _names_by_version(core: Core) -> dict[VersionId, list[str]]:
     head = core.head_value()
     found: dict[VersionId, list[str]] = defaultdict(list)
     if head.version is not None and head.version != EMPTY_ID:

@@ -7,9 +7,9 @@ history, and the names that hold it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import takewhile
 
 from mvcd.errors import Failure, IntegrityError
 from mvcd.ids import Digest, VersionId
@@ -17,7 +17,7 @@ from mvcd.objects.version import EMPTY, Component, Provenance, Version
 from mvcd.repo.core.core import Core
 from mvcd.repo.history.history import heads, names_by_version
 from mvcd.repo.history.runs import RunRecord, record_of
-from mvcd.repo.history.walk import ancestors
+from mvcd.repo.history.walk import ancestors, once
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +66,19 @@ def lineage(core: Core, rev: str = "HEAD") -> Lineage:
     if id == EMPTY.id:
         raise Failure(f"{rev} is the empty version v0", kind="no-versions", help="mvc log")
     version = core.version(id)
-    names = names_by_version(core)
+    names, descent = names_by_version(core), once(core, _Descent)
     weights = version.components[Component.WEIGHTS].root
     parents = [core.version(p) for p in version.parents]
     return Lineage(
         id=id,
         version=version,
         names=tuple(names.get(id, ())),
-        origins=tuple(_origins(core, id, version)),
+        origins=tuple(descent.origins(id, version)),
         parents=tuple(_kin(core, p, names.get(p, ())) for p in version.parents),
-        children=tuple(_children(core, id, version.generation, names)),
+        children=tuple(
+            _kin(core, child, names.get(child, ()))
+            for child in descent.children(id, version.generation)
+        ),
         parent_weights=tuple(
             dict.fromkeys(
                 root
@@ -87,34 +90,47 @@ def lineage(core: Core, rev: str = "HEAD") -> Lineage:
     )
 
 
-def _origins(core: Core, id: VersionId, version: Version) -> list[Origin]:
-    open_ = {c for c in Component if version.components[c].root is not None}
-    since = dict.fromkeys(open_, (id, version.generation))
-    parents = version.parents
-    while open_ and parents:
-        parent_id = parents[0]
-        current = core.glance(parent_id)
-        parents = current.parents
-        open_ = {c for c in open_ if current.root(c) == version.components[c].root}
-        for component in open_:
-            since[component] = (parent_id, current.generation)
-    found = []
-    for component in Component:
-        part = version.components[component]
-        if part.root is not None:
-            where, number = since[component]
-            found.append(Origin(component, part.root, part.files, part.size, where, number))
-    return found
+class _Descent:
+    """Children and origins of versions, for which history is walked no further than it was asked for. Whoever
+    asks about the newest first walks it once for all."""
 
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._way = ancestors(core, heads(core, all_refs=True))
+        self._lowest: float = float("inf")  # number of the last one seen
+        self._children = defaultdict[VersionId, list[VersionId]](list)
+        self._since: dict[VersionId, dict[Component, tuple[VersionId, int]]] = {}
 
-def _children(
-    core: Core, id: VersionId, number: int, names: Mapping[VersionId, list[str]]
-) -> list[Kin]:
-    """Among versions of greater numbers, which the walk comes to first."""
-    above = ancestors(core, heads(core, all_refs=True))
-    younger = takewhile(lambda version: version.generation > number, above)
-    found = [_kin(core, v.id, names.get(v.id, ())) for v in younger if id in v.parents]
-    return found[::-1]
+    def children(self, id: VersionId, number: int) -> Iterator[VersionId]:
+        """Oldest first. They are among versions of greater numbers, which the walk comes to first."""
+        while self._lowest > number and (version := next(self._way, None)) is not None:
+            self._lowest = version.generation
+            for parent in version.parents:
+                self._children[parent].append(version.id)
+        return reversed(self._children.get(id, []))
+
+    def origins(self, id: VersionId, version: Version) -> Iterator[Origin]:
+        """Of the components that have files. What a parent shares with the version goes back as far as for the
+        version itself: it is kept for when the parent is asked for."""
+        parts, core = version.components, self._core
+        since = self._since.pop(id, {})
+        open_ = {c for c in Component if parts[c].root is not None} - since.keys()
+        since |= dict.fromkeys(open_, (id, version.generation))
+        parents = version.parents
+        while open_ and parents:
+            parent_id = parents[0]
+            current = core.glance(parent_id)
+            parents = current.parents
+            open_ = {c for c in open_ if current.root(c) == parts[c].root}
+            since |= dict.fromkeys(open_, (parent_id, current.generation))
+        if version.parents:
+            parent = core.glance(version.parents[0])
+            shared = {c: found for c, found in since.items() if parent.root(c) == parts[c].root}
+            self._since[parent.id] = shared
+        for component in (c for c in Component if c in since):
+            part = parts[component]
+            assert part.root is not None
+            yield Origin(component, part.root, part.files, part.size, *since[component])
 
 
 def _kin(core: Core, id: VersionId, names: object) -> Kin:

@@ -65,6 +65,7 @@ export const raw = (rev, path, range) =>
   request(rawPath(rev, path), range ? { headers: { Range: range } } : {}).then(answered);
 
 export const seg = encodeURIComponent;
+export const shownPath = (rev) => `/r/v/${seg(rev)}?changes=values`;
 const rawPath = (rev, path) => `/raw/${seg(rev)}/${path.split('/').map(seg).join('/')}`;
 export const rawAddress = (rev, path) => BASE + rawPath(rev, path);
 

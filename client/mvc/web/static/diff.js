@@ -1,6 +1,6 @@
 // Two versions: the five differences in the order of `mvc diff`.
 import { useEffect, useMemo, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { get, go, lines, query, seg, text, useData } from '/static/api.js';
+import { get, go, lines, query, seg, shownPath, text, useData } from '/static/api.js';
 import { Modules, Moved, byModule, elements, relative } from '/static/heat.js';
 import { Overlay } from '/static/overlay.js';
 import { RECORDED } from '/static/source.js';
@@ -10,7 +10,7 @@ export default function Diff({ place }) {
   const said = place.path.slice(1).join('/');
   const [a, b] = said.includes('..') ? said.split('..') : [said, null];
   const path = `/r/diff/${seg(a)}${b ? `/${seg(b)}` : ''}`;
-  const { data, error, reload } = useData(path), old = useData(data ? `/r/v/${seg(data.old)}` : null), fresh = useData(data?.new ? `/r/v/${seg(data.new)}` : null);
+  const { data, error, reload } = useData(path), old = useData(data ? shownPath(data.old) : null), fresh = useData(data?.new ? shownPath(data.new) : null);
   const [columns, read] = useState(null);
   if (error) return html`<${Screen} title="These cannot be compared"><${Failed} error=${error} reload=${reload}/><//>`;
   if (!data) return html`<${Waiting} what="Comparing"/>`;

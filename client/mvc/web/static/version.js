@@ -1,6 +1,6 @@
 // One version: what it is, where it came from, what is in it, and how to use it.
 import { useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { get, go, post, query, rawAddress, seg, useData } from '/static/api.js';
+import { get, go, post, query, rawAddress, seg, shownPath, useData } from '/static/api.js';
 import { Act, Age, Better, COMPONENTS, Copy, Failed, Parts, Refs, Screen, Table, Tabs, Waiting, clock, firstLine, html, number, person,
   plural, safe, short, size, useKeys, versionLink } from '/static/parts.js';
 import { RECORDED } from '/static/source.js';
@@ -11,7 +11,7 @@ import { Tensors } from '/static/tensors.js';
 
 export default function Version({ place }) {
   const rev = place.path.slice(1).join('/') || 'HEAD';
-  const { data: v, error, reload } = useData(`/r/v/${seg(rev)}`, ['ref', 'stage']);
+  const { data: v, error, reload } = useData(shownPath(rev), ['ref', 'stage']);
   useKeys({ d: () => v && go(`/diff/${v.parents[0] || 'v0'}..${v.version}`), u: () => go('/') });
   if (error) return html`<${Screen} title="No such version"><${Failed} error=${error} reload=${reload}/><//>`;
   if (!v) return html`<${Waiting}/>`;
