@@ -39,6 +39,8 @@ from mvcd.wire import host as wire
 
 log = logging.getLogger("mvcd.team")
 
+PRUNES = "prune"
+"""The verb of an operation by which a repository lets go of content; what is pushed has another."""
 NEEDED = {
     wire.Access.READ: Permission.READ,
     wire.Access.CREATE: Permission.READ,  # whether one is made is judged apart
@@ -257,7 +259,7 @@ class TeamRepository:
     def check_update(self, update: wire.Update, missing: Missing) -> wire.Judgement:
         accounts = self._host.root.accounts
         judge = Judge(self._identity, self._name, self.store, accounts.rules(), self._host.keygen)
-        judge.judge(update.updates, update.force, missing)
+        judge.judge(update.updates, update.force, missing, prunes=update.verb == PRUNES)
         now = self._host.now_us()
         context = Context(author=update.author or self.principal, time_us=now)
         operation = operations.encode(

@@ -39,16 +39,25 @@ class Judge:
     rules: Sequence[ProtectionRule]
     keygen: Keygen = field(default_factory=Keygen)
 
-    def judge(self, updates: Sequence[RefUpdate], force: frozenset[str], missing: Missing) -> None:
+    def judge(
+        self,
+        updates: Sequence[RefUpdate],
+        force: frozenset[str],
+        missing: Missing,
+        *,
+        prunes: bool = False,
+    ) -> None:
         """Names, values, role, rules, histories, signatures, closure. `force`: names whose move may lose
-        versions. Raises AuthError, Conflict, UsageError, MissingObject, CorruptObject, Failure."""
+        versions. `prunes`: this repository itself decides what it keeps, and nobody tells it. Raises AuthError,
+        Conflict, UsageError, MissingObject, CorruptObject, Failure."""
         for update in updates:
             require_name(update.name)
             self._one(update, force=update.name in force)
         require_shared(self.store, updates)
         require_appended(self.store, updates)
         self._require_signed(updates)
-        require_marks(self.store, updates)
+        if not prunes:
+            require_marks(self.store, updates)
         require_closure(self.store, updates, missing)
 
     def _one(self, update: RefUpdate, *, force: bool) -> None:

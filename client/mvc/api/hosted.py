@@ -183,7 +183,9 @@ class TeamRepo(Repo):
 
     def prune(self, *, dry_run: bool = False) -> PruneResult:
         """See `Repo.prune`. Raises Failure(kind="hidden-refs") for who may not see every ref that keeps
-        something."""
+        something, and without `dry_run` what `require` raises."""
+        if not dry_run:
+            self.require("prune")
         if not self._hosted.sees_all:
             raise Failure(
                 "what may be pruned here cannot be told", kind="hidden-refs",

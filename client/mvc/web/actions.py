@@ -123,8 +123,15 @@ async def prune(request: Request) -> Response:
     """Lets go of the content that no rule of `[retention]` keeps."""
     site, shape = site_of(request), site_of(request).shapes.pruned
     body = await body_of(request, dry_run=bool)
+
+    def check() -> Json:
+        if isinstance(site.repo, TeamRepo):
+            site.repo.require("prune")
+            site.repo.rehearse(lambda repo: repo.prune())
+        return shape(site.repo.prune(dry_run=True))
+
     if body.get("dry_run"):
-        return answer(await run_sync(lambda: shape(site.repo.prune(dry_run=True))))
+        return answer(await run_sync(check))
     return await act(site, "prune", body, lambda repo: shape(repo.prune()))
 
 

@@ -92,8 +92,11 @@ class _Looking:
         for component in Component:
             try:
                 yield from self._of_files(component, version.root(component))
-            except (*ABSENT, IntegrityError):  # what is not here, or damaged, mentions nothing
+            except (*ABSENT, IntegrityError):
+                # what is not here, or damaged, mentions and holds nothing
                 self._roots[component] = None
+                for held in [one for one in self._holding if one[0] is component]:
+                    del self._holding[held]
         for component, path in self._holding:
             yield Mention(MentionKind.CONTENT, path, component)
 
