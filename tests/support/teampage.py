@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,9 +18,13 @@ from tests.support.page import ROOT, START_SECONDS, Answer
 
 
 class TeamPage:
-    """A server over `root`, a directory or the address of a bucket. `tokens` has one by user."""
+    """A server over `root`, a directory or the address of a bucket. `tokens` has one by user. `trusting`: whom
+    clients trust, where `options` give it a certificate."""
 
-    def __init__(self, root: str, beside: Path, *options: str) -> None:
+    def __init__(
+        self, root: str, beside: Path, *options: str, trusting: ssl.SSLContext | None = None
+    ) -> None:
+        self._trusting, end = trusting, "" if trusting is None else "s"
         environment = os.environ | {
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}",
             "MVC_STATE_DIR": str(beside / "state"),
@@ -36,9 +41,9 @@ class TeamPage:
             text=True,
         )
         self.told = self._serving()
-        self.grpc = f"grpc://{self.told['listen']}"
+        self.grpc = f"grpc{end}://{self.told['listen']}"
         self.port = int(self.told["web"].rpartition(":")[2])
-        self.origin = f"http://127.0.0.1:{self.port}"
+        self.origin = f"http{end}://127.0.0.1:{self.port}"
         self.tokens: dict[str, str] = {}
 
     def _serving(self) -> dict[str, Any]:
@@ -62,7 +67,10 @@ class TeamPage:
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[HTTPConnection, HTTPResponse]:
         """A request whose answer is still to be read. `_` in a header's name stands for `-`."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        where = ("127.0.0.1", self.port)
+        connection = HTTPConnection(*where, timeout=START_SECONDS)
+        if self._trusting is not None:
+            connection = HTTPSConnection(*where, timeout=START_SECONDS, context=self._trusting)
         said = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, body, said)
         return connection, connection.getresponse()
