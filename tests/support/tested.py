@@ -303,6 +303,7 @@ _CLIENT: Table = {
         "web/test_bundle": "bundle",
         "web/test_care": "care",
         "web/test_finding": "finding",
+        "web/test_teamfinding": "teamfinding",
         "web/test_values": "remembered values",
         "web/test_report": "answers lines report",
         "web/test_versions": "versions",

@@ -79,6 +79,57 @@ def test_repositories_and_every_screen_below_their_names(team: TeamPage, browser
     assert not [fault for fault in browser.faults() if "401" not in fault]
 
 
+def test_search_in_all_repositories_leads_into_each(team: TeamPage, browser: Browser) -> None:
+    enter(browser, team, "root")
+    browser.script(
+        "[...document.querySelectorAll('nav a')].find((a) => a.innerText === 'Search').click()"
+    )
+    wait(lambda: browser.path() == "/search")
+    browser.one("input[type=search]").send_keys("layers.1")
+    links = wait(lambda: (found := browser.all(".hits li > a")) and len(found) == 2 and found)
+    assert [str(link.get_attribute("href")).partition("/v/")[0] for link in links] == [
+        f"{team.origin}/{name}/-" for name in ("team/iris", "xrepo/plans")
+    ]
+    wait(lambda: "3 repositories looked through" in browser.one("[role=status]").text)
+    assert "xrepo/plans" in browser.one(".hits").text and "q=layers.1" in browser.path()
+    links[1].click()
+    wait(lambda: browser.path().startswith("/xrepo/plans/-/v/"))
+    browser.go(f"{team.origin}/team/iris/-/search?q=layers.1")
+    assert len(wait(lambda: browser.all(".hits li > a"))) == 1
+    browser.one(".head .aside a").click()
+    wait(lambda: browser.path() == "/search?q=layers.1" and len(browser.all(".hits li > a")) == 2)
+    enter(browser, team, "reader", "/search?q=layers.1")
+    assert len(wait(lambda: browser.all(".hits li > a"))) == 1
+    assert "xrepo" not in browser.text()
+
+
+def test_a_long_list_comes_as_it_is_scrolled_and_names_are_found_in_all_of_it(
+    mine: TeamPage, browser: Browser
+) -> None:
+    for number in range(60):
+        made = mine.post("root", "/api/v1/admin/repository", name=f"many/r{number:02}")
+        assert made.status == 200
+
+    def names() -> list[str]:
+        """As they are now: rows come and go meanwhile."""
+        find = "return [...document.querySelectorAll('.repo .name b')].map((b) => b.innerText)"
+        found: list[str] = browser.script(find)
+        return found
+
+    enter(browser, mine, "root")
+    assert 0 < len(names()) <= 63
+    scroll = "document.querySelector('main').scrollTo(0, 1e6)"
+    wait(lambda: browser.script(scroll) or len(names()) == 63)
+    assert len(set(names())) == 63 and "More repositories" not in browser.text()
+    browser.driver.refresh()
+    browser.settle()
+    browser.one("input[type=search]").send_keys("r59")
+    wait(lambda: names() == ["r59"])
+    browser.one("input[type=search]").send_keys("9")
+    wait(lambda: "No name has" in browser.text() and not names())
+    assert not [fault for fault in browser.faults() if "401" not in fault]
+
+
 def test_an_action_shows_what_it_moves_before_it_is_done(mine: TeamPage, browser: Browser) -> None:
     enter(browser, mine, "writer", "/team/iris/-/v/v6")
     browser.button("Tag").click()
@@ -125,7 +176,7 @@ def test_accounts_are_made_changed_and_told(mine: TeamPage, browser: Browser) ->
 
 
 SCREENS = [
-    "/login", "/", "/admin", "/admin@tokens", "/admin@grants", "/admin@rules", "/admin@audit",
+    "/login", "/", "/search?q=run", "/admin", "/admin@tokens", "/admin@grants", "/admin@rules", "/admin@audit",
     "/team/iris/-/", "/team/iris/-/v/v5", "/team/iris/-/stages", "/team/iris/-/ops",
 ]  # fmt: skip
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ SHARES = {
 """Most requests of one route by one caller at once."""
 CALLER_CALLS = 24
 MAX_CALLS = 256
+SUMMARIES_SECONDS = 0.5
+"""Time after which a list of repositories is answered with those whose summaries are there."""
 _SUMMARIES_ROWS = 1024
 """Summaries that are remembered; one takes less than a KiB."""
 
@@ -112,17 +115,33 @@ class Hosting:
         return TeamRepo._of(self._host, self._host.open(name, _caller(visitor), Access.READ))
 
     def repositories(
-        self, visitor: Visitor, *, after: str | None, limit: int
+        self, visitor: Visitor, *, after: str | None, limit: int, words: str = ""
     ) -> tuple[list[RepoSummary], str | None]:
-        """Lists those that may be read behind `after`, by name, and the name to go on after."""
-        identity = self._identity(visitor)
-        names = sorted(
-            one.name
-            for one in self._host.root.accounts.repositories()
-            if identity.role(one.name) is not None and (after is None or one.name > after)
-        )
-        found = [self._summary(visitor, identity, name) for name in names[:limit]]
-        return [one for one in found if one], names[limit - 1] if len(names) > limit else None
+        """Lists those that may be read behind `after`, by name, and the name to go on after. With `words`, only
+        names that have all of them. After SUMMARIES_SECONDS there may be fewer than `limit`."""
+        identity, end = self._identity(visitor), time.monotonic() + SUMMARIES_SECONDS
+        sought = words.lower().split()
+        names = [
+            name
+            for name in self._readable(identity)
+            if (after is None or name > after) and all(word in name.lower() for word in sought)
+        ]
+        found = list[RepoSummary]()
+        for count, name in enumerate(names, 1):
+            summary = self._summary(visitor, identity, name)
+            if summary is not None:
+                found.append(summary)
+            if count < len(names) and (count >= limit or time.monotonic() > end):
+                return found, name
+        return found, None
+
+    def readable(self, visitor: Visitor) -> list[str]:
+        """Names of the repositories that may be read, sorted. Raises AuthError(kind="unauthenticated")."""
+        return self._readable(self._identity(visitor))
+
+    def _readable(self, identity: Identity) -> list[str]:
+        every = (one.name for one in self._host.root.accounts.repositories())
+        return sorted(name for name in every if identity.role(name) is not None)
 
     def _summary(self, visitor: Visitor, identity: Identity, name: str) -> RepoSummary | None:
         """None for one that was removed meanwhile."""

@@ -10,6 +10,7 @@ For a team (`mvcd serve --web`), with accounts:
     teamapp     the application of all repositories: who asks, how much at once, about which repository
     visitors    the cookie of a session, a token in a header, which requests are the page's own
     teamroutes  routes about no repository: login, who one is, which repositories there are
+    teamfinding    the route that looks for something in all repositories
     adminroutes    routes about accounts
     kept        what was begun or counted for somebody in one repository
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mvc.api.errors import AuthError, MvcError
 from mvc.api.hosted import TeamRepo
 from mvc.api.hosting import Hosting, Visited, Visitor
-from mvc.web import adminroutes, assets, failures, teamroutes
+from mvc.web import adminroutes, assets, failures, teamfinding, teamroutes
 from mvc.web.app import application, repository_routes
 from mvc.web.dressing import Dressed
 from mvc.web.failures import refused
@@ -64,7 +64,8 @@ class TeamPage:
     def __init__(self, hosting: Hosting, shapes: Shapes) -> None:
         self._server = Server(shapes)
         of_failure = failures.hiding(hosting.hide)
-        whole = application([*teamroutes.routes(), *adminroutes.routes()], of_failure)
+        of_all = (*teamroutes.routes(), *teamfinding.routes(), *adminroutes.routes())
+        whole = application(of_all, of_failure)
         whole.state.hosting, whole.state.shapes = hosting, shapes
         whole.state.assets = assets.of_team(whole.state.assets)
         inside = application([*teamroutes.inside(), *repository_routes()], of_failure)

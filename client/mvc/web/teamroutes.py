@@ -18,7 +18,7 @@ from mvc.web.app import repository
 from mvc.web.site import Json, answer, body_of, limit_of, site_of
 from mvc.web.visitors import give, take
 
-SCREENS = ("login", "admin")
+SCREENS = ("login", "admin", "search")
 """Screens of the server, beside those of each repository."""
 _REPOS_ROWS = 50
 
@@ -84,6 +84,7 @@ def repos(request: Request) -> Response:
         visitor(request),
         after=request.query_params.get("after"),
         limit=limit_of(request, _REPOS_ROWS),
+        words=request.query_params.get("q", ""),
     )
     rows = [_row(one) for one in found]
     return answer({"team": _who(request), "repos": rows, "next": following, "mvc": __version__})

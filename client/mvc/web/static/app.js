@@ -85,7 +85,7 @@ async function showWhole(root, found) {
   const { Server, Account } = await whole();
   allowed.team = true;
   const [repo] = found.repos, account = html`<${Account} who=${found.team}/>`;
-  if (!ROOT) return render(html`<${Server} found=${found} place=${placed()} aside=${html`${account}<${Theme}/>`}/>`, root);
+  if (!ROOT) return render(html`<${Server} found=${found} aside=${html`${account}<${Theme}/>`}/>`, root);
   allowed.can = repo.can;
   begin(repo.operation);
   return render(html`<${Frame} repo=${repo} account=${account}/>`, root);

@@ -1,6 +1,6 @@
-// A team's server as a whole: the login, which repositories there are, and who one is.
-import { useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
-import { get, postWhole, query } from '/static/api.js';
+// A team's server as a whole: the login, which repositories there are, and who one is; search in all of them.
+import { useEffect, useRef, useState } from '/static/vendor/htm-preact-3.1.1.js';
+import { get, postWhole, query, usePlace } from '/static/api.js';
 import { Age, Empty, Failed, Screen, Waiting, firstLine, html, plural, safe, size } from '/static/parts.js';
 
 export function Login() {
@@ -29,30 +29,45 @@ export function Account({ who }) {
     <button class="quiet" onClick=${leave} title="Signed in as ${safe(who.user)}">Sign out</button></span>`;
 }
 
-const ADMIN = () => import('/static/admin.js');
+const SCREENS = { admin: () => import('/static/admin.js'), search: () => import('/static/search.js') };
 
-export function Server({ found, place, aside }) {
-  const [Admin, load] = useState(null), admin = place.path[0] === 'admin';
-  useEffect(() => { if (admin) ADMIN().then((it) => load(() => it.default)); }, []);
+export function Server({ found, aside }) {
+  const place = usePlace(), [name = ''] = place.path, [screen, load] = useState(null), late = SCREENS[name];
+  const here = (one) => (one === name ? 'page' : undefined);
+  useEffect(() => { late?.().then((it) => load(() => it.default)); }, []);
   return html`<a class="skip" href="#main">Skip to the content</a>
     <header class="top"><a class="brand" href="/"><img src="/static/icon.svg" alt="" width="22" height="22"/> <b>${location.hostname}</b></a>
-      <nav aria-label="Screens"><a href="/" aria-current=${admin ? undefined : 'page'}>Repositories</a>${found.team.admin && html`<a href="/admin" aria-current=${admin ? 'page' : undefined}>Accounts</a>`}</nav>${aside}</header>
-    <main id="main" tabindex="-1">${!admin ? html`<${Repositories} found=${found}/>` : Admin ? html`<${Admin}/>` : html`<${Waiting}/>`}</main>`;
+      <nav aria-label="Screens"><a href="/" aria-current=${here('')}>Repositories</a><a href="/search" aria-current=${here('search')}>Search</a>${found.team.admin && html`<a href="/admin" aria-current=${here('admin')}>Accounts</a>`}</nav>${aside}</header>
+    <main id="main" tabindex="-1">${!late ? html`<${Repositories} found=${found}/>` : screen ? html`<${screen} place=${place}/>` : html`<${Waiting}/>`}</main>`;
 }
 
 const LIGHTS = { good: ['●', 'good'], empty: ['○', 'empty'], unreadable: ['✕', 'cannot be read'] };
 
+// The list comes page by page, as far as somebody scrolls; the server looks for names in all of it.
 function Repositories({ found }) {
-  const [rows, set] = useState(found.repos), [next, more] = useState(found.next), [words, say] = useState(''), [error, fail] = useState(null);
-  const load = () => get('/repos' + query({ after: next })).then((it) => { set(rows.concat(it.repos)); more(it.next); }, fail);
-  const shown = rows.filter((row) => row.name.toLowerCase().includes(words.trim().toLowerCase()));
-  if (!rows.length) return html`<${Screen} title="Repositories"><${Empty} title="There is nothing here that you may read"><p>Ask an administrator: <code>mvc admin grant add ${safe(found.team.user)} read --repos GLOB</code></p>
+  const [list, set] = useState(found), { repos: rows, next } = list, [words, say] = useState(''), [error, fail] = useState(null), end = useRef(), asked = useRef('');
+  const load = (after, old) => {
+    const q = asked.current;
+    return get('/repos' + query({ q, after })).then((it) => { if (q === asked.current) set({ repos: old.concat(it.repos), next: it.next }); }, fail);
+  };
+  useEffect(() => {
+    if (words.trim() === asked.current) return undefined;
+    const timer = setTimeout(() => { asked.current = words.trim(); load(null, []); }, 150);
+    return () => clearTimeout(timer);
+  }, [words]);
+  useEffect(() => {
+    if (!next || error) return undefined;
+    const watch = new IntersectionObserver(([seen]) => { if (seen.isIntersecting) { watch.disconnect(); load(next, rows); } }, { rootMargin: '400px' });
+    watch.observe(end.current);
+    return () => watch.disconnect();
+  }, [list, error]);
+  if (!found.repos.length && !found.next) return html`<${Screen} title="Repositories"><${Empty} title="There is nothing here that you may read"><p>Ask an administrator: <code>mvc admin grant add ${safe(found.team.user)} read --repos GLOB</code></p>
     <p>Or push the first version: <code>mvc push</code></p><//><//>`;
-  return html`<${Screen} title="Repositories" sub="${plural(rows.length, 'repository').replace('repositorys', 'repositories')}${next ? ' and more' : ''} that you may read." wide
-    aside=${rows.length > 6 && html`<input type="search" aria-label="Filter by name" placeholder="Filter by name" value=${words} onInput=${(e) => say(e.target.value)}/>`}>
-    <ul class="repos">${shown.map((row) => html`<${Row} row=${row}/>`)}</ul>
-    ${!shown.length && html`<p class="sub">No name has “${safe(words)}” in it.</p>`}
-    ${error && html`<${Failed} error=${error}/>`}${next && html`<p><button onClick=${load}>More repositories</button></p>`}<//>`;
+  return html`<${Screen} title="Repositories" sub="${plural(rows.length, 'repository', 'repositories')}${next ? ' and more' : ''} that you may read." wide
+    aside=${(found.next || found.repos.length > 6) && html`<input type="search" aria-label="Filter by name" placeholder="Filter by name" value=${words} onInput=${(e) => say(e.target.value)}/>`}>
+    <ul class="repos">${rows.map((row) => html`<${Row} key=${row.name} row=${row}/>`)}</ul>
+    ${!rows.length && !next && html`<p class="sub">No name has “${safe(words)}” in it.</p>`}
+    ${error && html`<${Failed} error=${error} reload=${() => { fail(null); load(next, rows); }}/>`}${next && html`<p ref=${end}><button onClick=${() => load(next, rows)}>More repositories</button></p>`}<//>`;
 }
 
 function Row({ row }) {
