@@ -29,6 +29,7 @@ The parts of an open store, and who works with them:
 
 Packs:
     record, frames    the bytes of one | whole records in a row
+    _records    the records of a frame, in C
     older       records for peers that know fewer codecs
     pack        files of them
     writers     who may append to which

@@ -158,6 +158,10 @@ class Session(Protocol):
         """Appends a record that the caller has checked (frames.check_frame): `data`, its bytes, are written as
         they are, and must never change. Returns the bytes added."""
 
+    def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]:
+        """`put_record` for each, in order, in one call; what the session flushes by itself it flushes after the
+        last."""
+
     def drain(self) -> None:
         """Writes buffered records to the kernel and frees their memory. Does not fsync."""
 

@@ -84,11 +84,11 @@ class Arrivals:
         with self._lock:
             before = self.objects
             self._session.missing([one.record.id for one in checked])  # one look-up for all
-            for one in checked:
-                added = self._session.put_record(one.record, one.data)
-                self.objects += bool(added)
-                self._waiting += added
-                self.raw_bytes += len(one.raw) if added else 0
+            added = self._session.put_records([(one.record, one.data) for one in checked])
+            for one, size in zip(checked, added, strict=True):
+                self.objects += bool(size)
+                self._waiting += size
+                self.raw_bytes += len(one.raw) if size else 0
                 self._remember(one.record.id, one.raw)
             if self._waiting >= FLUSH_EACH_BYTES:
                 self._session.flush()

@@ -11,8 +11,18 @@ from typing import NamedTuple, TypeVar
 
 from mvcd.codec.decode import decode, decode_many
 from mvcd.errors import CorruptObject, UsageError
-from mvcd.ids import Bytes, ChunkId
-from mvcd.store.record import MAX_BODY_BYTES, BadRecord, Record, parse_record, require_crc
+from mvcd.ids import Bytes, ChunkId, Digest
+from mvcd.objects import _small
+from mvcd.store import _records
+from mvcd.store.record import (
+    CODECS,
+    MAX_BODY_BYTES,
+    TYPES,
+    BadRecord,
+    Record,
+    parse_record,
+    require_crc,
+)
 
 T = TypeVar("T")
 
@@ -43,10 +53,12 @@ BaseOf = Callable[[ChunkId], bytes]
 
 
 class RecordFrame(NamedTuple):
-    """Whole records as they came, each with its bytes; nothing is checked but that they are records."""
+    """Whole records as they came, each with its bytes; nothing is checked but that they are records, and if it
+    is `sound` their checksums."""
 
     data: Bytes
     records: list[tuple[Record, memoryview]]
+    sound: bool = False
 
     @property
     def small(self) -> bool:
@@ -62,6 +74,12 @@ def parse_frame(data: Bytes) -> RecordFrame:
         raise UsageError(
             f"a frame of {len(view)} bytes; the limit is {MAX_FRAME_BYTES}", kind="too-large"
         )
+    parsed = _records.parse(view, Record, TYPES, CODECS, MAX_FRAME_RAW_BYTES, SMALL_BYTES)
+    return _parse_with_care(data, view) if parsed is None else RecordFrame(data, *parsed)
+
+
+def _parse_with_care(data: Bytes, view: memoryview) -> RecordFrame:
+    """Says what is wrong with a frame; if its records are whole, their checksums are left to `check_frame`."""
     found: list[tuple[Record, memoryview]] = []
     offset = raw_size = 0
     while offset < len(view):
@@ -87,21 +105,21 @@ def check_frame(frame: RecordFrame, base_of: BaseOf) -> list[CheckedRecord]:
     hard limit. Raises UsageError for a wrong checksum, CorruptObject for a record that is not what it says,
     MissingObject for a base that is nowhere.
     """
-    try:
-        for record, data in frame.records:
-            require_crc(record, data)
-    except BadRecord as error:
-        raise _bad_frame(error) from error
-    alone = iter(decode_many([r.encoded() for r, _ in frame.records if r.base is None]))
+    if not frame.sound:
+        _require_sound(frame)
+    alone = [record for record, _ in frame.records if record.base is None]
+    raws = decode_many([record.encoded() for record in alone])
+    named = iter(zip(raws, digests_of([record.id for record in alone], raws), strict=True))
     found: dict[bytes, CheckedRecord] = {}
     for record, data in frame.records:
         if record.base is None:
-            raw = next(alone)
+            raw, digest = next(named)
         else:
             earlier = found.get(record.base)
             base = base_of(record.base) if earlier is None else earlier.raw
             raw = decode(record.encoded(), base)
-        if type(record.id).of(raw) != record.id:
+            digest = type(record.id).of(raw)
+        if digest != record.id:
             raise CorruptObject(
                 f"{record.id.kind.name.lower()} {record.id.short()} is not what its digest says",
                 kind="digest-mismatch",
@@ -109,6 +127,32 @@ def check_frame(frame: RecordFrame, base_of: BaseOf) -> list[CheckedRecord]:
             )
         found[record.id] = CheckedRecord(record, data, raw)
     return list(found.values())
+
+
+def digests_of(ids: Sequence[Digest], raws: Sequence[bytes | None]) -> list[bytes | None]:
+    """What the bytes found for each would be called: short ones of a kind in one call, which takes a third of
+    the time."""
+    found: list[bytes | None] = [
+        None if raw is None or len(raw) <= _small.MOST_BYTES else type(id).of(raw)
+        for id, raw in zip(ids, raws, strict=True)
+    ]
+    for kind in {type(id) for id in ids}:
+        short = {
+            at: raw
+            for at, (id, raw) in enumerate(zip(ids, raws, strict=True))
+            if raw is not None and found[at] is None and type(id) is kind
+        }
+        for at, digest in zip(short, _small.digests(short.values(), kind.context()), strict=True):
+            found[at] = digest
+    return found
+
+
+def _require_sound(frame: RecordFrame) -> None:
+    try:
+        for record, data in frame.records:
+            require_crc(record, data)
+    except BadRecord as error:
+        raise _bad_frame(error) from error
 
 
 def _bad_frame(error: BadRecord) -> UsageError:

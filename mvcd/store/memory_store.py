@@ -374,6 +374,9 @@ class MemorySession:
     def put_record(self, record: Record, data: Bytes) -> int:
         return len(data) if self.put(record.id, record.encoded()) else 0
 
+    def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]:
+        return [self.put_record(record, data) for record, data in records]
+
     def drain(self) -> None:
         pass
 

@@ -10,7 +10,7 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
@@ -25,7 +25,6 @@ from mvcd.store.record import (
     BadRecord,
     check_pack_header,
     pack_header,
-    plain_record,
     record_head,
 )
 
@@ -132,13 +131,13 @@ class PackWriter:
             self._add(body if type(body) is bytes else bytes(body))
         return len(head) + size
 
-    def append_many(self, items: Sequence[tuple[Digest, Encoded]], until: int) -> list[int]:
-        """Appends records without a base until the pack has so many bytes; the offsets of those that it took,
-        one at least. Raises OSError (disk full)."""
+    def append_many(self, records: Iterable[Bytes], until: int) -> list[int]:
+        """Appends whole records, which must never change, until the pack has so many bytes; the offsets of
+        those that it took, one at least. Raises OSError (disk full)."""
         offsets = []
-        for id, encoded in items:
+        for record in records:
             offsets.append(self.end)
-            self._add(plain_record(id, encoded))
+            self._add(record)
             if self.end >= until:
                 break
         return offsets

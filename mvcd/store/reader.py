@@ -12,10 +12,9 @@ from mvcd.codec.decode import decode, decode_many
 from mvcd.codec.encoded import Codec, Encoded
 from mvcd.errors import CorruptObject, IntegrityError, MissingObject, UsageError
 from mvcd.ids import Bytes, Digest, Kind
-from mvcd.objects import _small
 from mvcd.store.api import ObjectInfo
 from mvcd.store.damage import all_damaged, mark, present
-from mvcd.store.frames import frame_by_frame, gather
+from mvcd.store.frames import digests_of, frame_by_frame, gather
 from mvcd.store.index import Index
 from mvcd.store.levels import Levels, Link
 from mvcd.store.pack import PackBytes, Stretch
@@ -113,7 +112,7 @@ class PackedObjects:
     def _decode_run(self, run: list[Place]) -> Iterator[tuple[Digest, bytes]]:
         """Those of a run from one read of it; those that are not as the index says are looked up again."""
         ids, raws = [id for _, id in run], self._raws(run)
-        for id, raw, digest in zip(ids, raws, _digests(ids, raws), strict=True):
+        for id, raw, digest in zip(ids, raws, digests_of(ids, raws), strict=True):
             if raw is not None and digest == id:
                 yield id, raw
                 continue
@@ -389,21 +388,3 @@ def _found_at(place: ObjectLocation, data: memoryview, start: int) -> Encoded | 
     if record.raw_size != place.raw_size:
         return None
     return record.encoded() if record.base is None else record
-
-
-def _digests(ids: Sequence[Digest], raws: Sequence[bytes | None]) -> list[bytes | None]:
-    """What the bytes found for each would be called: short ones of a kind in one call, which takes a third of
-    the time."""
-    found: list[bytes | None] = [
-        None if raw is None or len(raw) <= _small.MOST_BYTES else type(id).of(raw)
-        for id, raw in zip(ids, raws, strict=True)
-    ]
-    for kind in {type(id) for id in ids}:
-        short = {
-            at: raw
-            for at, (id, raw) in enumerate(zip(ids, raws, strict=True))
-            if raw is not None and found[at] is None and type(id) is kind
-        }
-        for at, digest in zip(short, _small.digests(short.values(), kind.context()), strict=True):
-            found[at] = digest
-    return found

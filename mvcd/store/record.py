@@ -31,8 +31,8 @@ BASE_OVERHEAD_BYTES = PLAIN_OVERHEAD_BYTES + DIGEST_BYTES
 MAX_BODY_BYTES = MAX_RAW_BYTES + (64 << 10)
 """Bytes; a codec that does not shrink a chunk gives way to RAW, so no body is far beyond its raw size."""
 
-_CODECS = {int(c): c for c in Codec}
-_TYPES = {int(k): t for k, t in ID_TYPES.items()}
+CODECS = {int(c): c for c in Codec}
+TYPES = {int(k): t for k, t in ID_TYPES.items()}
 
 
 class BadRecord(ValueError):
@@ -121,7 +121,7 @@ def parse_head(data: Bytes, offset: int = 0) -> RecordHead:
     magic, kind, codec, flags, zero, raw_size, size, digest = RECORD_HEAD.unpack_from(data, offset)
     if magic != RECORD_MAGIC or zero or flags & ~HAS_BASE:
         raise BadRecord("no record here")
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise BadRecord(f"kind {kind} is not known")
     if raw_size > MAX_RAW_BYTES or size > MAX_BODY_BYTES:
         raise BadRecord(f"sizes {raw_size} and {size} are beyond the limits")
@@ -141,9 +141,9 @@ def parse_record(data: Bytes, offset: int = 0, *, check_crc: bool = True) -> Rec
     base = ChunkId(view[offset + RECORD_HEAD.size : end - CRC.size]) if flags else None
     body = view[end : end + size]
     # unpacked with 32 bytes: Digest's own check of the length would be a third of the time
-    id = bytes.__new__(_TYPES[kind], digest)
-    record = Record(id, _CODECS.get(codec, codec), raw_size, base, body)
-    if check_crc or codec not in _CODECS:  # or it was a flipped bit
+    id = bytes.__new__(TYPES[kind], digest)
+    record = Record(id, CODECS.get(codec, codec), raw_size, base, body)
+    if check_crc or codec not in CODECS:  # or it was a flipped bit
         require_crc(record, view[offset : end + size])
     return record
 
@@ -157,7 +157,7 @@ def plain_at(data: memoryview, offset: int, raw_size: int, body_size: int) -> En
     magic, _, codec, flags, zero, *sizes, _ = RECORD_HEAD.unpack_from(data, offset)
     if magic != RECORD_MAGIC or flags or zero or sizes != [raw_size, body_size]:
         return None
-    known = _CODECS.get(codec)
+    known = CODECS.get(codec)
     return None if known is None else Encoded(known, raw_size, data[body : body + body_size])
 
 
@@ -180,7 +180,7 @@ def codec_of(id: Digest, head: Bytes) -> Codec | None:
     if len(head) < RECORD_HEAD.size:
         return None
     magic, _, codec, _, _, _, _, digest = RECORD_HEAD.unpack_from(head)
-    return _CODECS.get(codec) if magic == RECORD_MAGIC and digest == id else None
+    return CODECS.get(codec) if magic == RECORD_MAGIC and digest == id else None
 
 
 def scan(

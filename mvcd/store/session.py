@@ -23,7 +23,7 @@ from mvcd.store.lease import Lease
 from mvcd.store.meta import SWEEPS, number
 from mvcd.store.pack import SEAL_BYTES, PackWriter
 from mvcd.store.parts import Parts
-from mvcd.store.record import MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES, Record
+from mvcd.store.record import MAX_BODY_BYTES, PLAIN_OVERHEAD_BYTES, Record, plain_record
 from mvcd.store.refs import RefReceipt, RefTransaction, move, write_journal
 from mvcd.store.reuse import Reuse
 from mvcd.store.rows import LOCATION
@@ -93,21 +93,11 @@ class LmdbSession:
 
     def put_many(self, objects: Sequence[tuple[Digest, Encoded]]) -> list[int]:
         self._require_usable()
-        rows, absent = self._rows, self._absent
         added: list[int] = []
-        new: dict[
-            Digest, Encoded
-        ] = {}  # those that follow each other and need no look at the store
+        new: dict[Digest, tuple[int, int, Bytes]] = {}  # that follow each other, all of them new
         for id, encoded in objects:
-            if (
-                id in absent
-                and id not in rows
-                and encoded.base is None
-                and len(encoded.body) <= MAX_BODY_BYTES
-                and encoded.raw_size <= MAX_RAW_BYTES
-            ):
-                absent.discard(id)
-                new[id] = encoded
+            if encoded.base is None and self._is_new(id, len(encoded.body), encoded.raw_size):
+                new[id] = len(encoded.body), encoded.raw_size, plain_record(id, encoded)
                 added.append(PLAIN_OVERHEAD_BYTES + len(encoded.body))
             elif id in new:
                 added.append(0)
@@ -118,20 +108,48 @@ class LmdbSession:
         self._flush_if_full()
         return added
 
-    def _append_new(self, new: dict[Digest, Encoded]) -> None:
-        """Appends objects without a base that are not here, and forgets them."""
+    def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]:
+        self._require_usable()
+        added: list[int] = []
+        new: dict[Digest, tuple[int, int, Bytes]] = {}
+        for record, data in records:
+            id, _, raw_size, base, body = record
+            if base is None and self._is_new(id, len(body), raw_size):
+                new[id] = len(body), raw_size, data
+                added.append(len(data))
+            elif id in new:
+                added.append(0)
+            else:
+                self._append_new(new)
+                added.append(self._put_one(record, data))
+        self._append_new(new)
+        self._flush_if_full()
+        return added
+
+    def _is_new(self, id: Digest, body_size: int, raw_size: int) -> bool:
+        """Whether `missing` found it absent, and its size is allowed; from now on it counts as put."""
+        if id not in self._absent or id in self._rows:
+            return False
+        if body_size > MAX_BODY_BYTES or raw_size > MAX_RAW_BYTES:
+            return False
+        self._absent.discard(id)
+        return True
+
+    def _append_new(self, new: dict[Digest, tuple[int, int, Bytes]]) -> None:
+        """Appends objects without a base that are not here, each with the sizes of body and raw bytes, and its
+        record; forgets them."""
         items = list(new.items())
         new.clear()
         while items:
             try:
                 writer = self._writer or self._open_writer()
-                offsets = writer.append_many(items, SEAL_BYTES)
+                offsets = writer.append_many((data for _, (_, _, data) in items), SEAL_BYTES)
                 writer.write_back(self._write_back)
             except (OSError, SyncFailed) as error:
                 self._fail(error)
             number, rows, pack = writer.number, self._rows, LOCATION.pack
-            for (id, (_, raw_size, body, _)), at in zip(items, offsets, strict=False):
-                rows[id] = pack(number, at, len(body), raw_size, id.kind)
+            for (id, (body_size, raw_size, _)), at in zip(items, offsets, strict=False):
+                rows[id] = pack(number, at, body_size, raw_size, id.kind)
             del items[: len(offsets)]
             self._seal_if_full(writer)
 
@@ -140,12 +158,13 @@ class LmdbSession:
         return self._put(id, body_size, raw_size, base, lambda writer: writer.append(id, encoded))
 
     def put_record(self, record: Record, data: Bytes) -> int:
-        body_size, raw_size, base = len(record.body), record.raw_size, record.base
-        size = self._put(
-            record.id, body_size, raw_size, base, lambda writer: writer.append_raw(data)
-        )
+        size = self._put_one(record, data)
         self._flush_if_full()
         return size
+
+    def _put_one(self, record: Record, data: Bytes) -> int:
+        id, _, raw_size, base, body = record
+        return self._put(id, len(body), raw_size, base, lambda writer: writer.append_raw(data))
 
     def _put(
         self,

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mvcd.chunking import _cut
 from mvcd.codec import _planes, _rans
@@ -31,7 +32,8 @@ from mvcd.inspect import _compare
 from mvcd.inspect.compare import DTYPES, ELEMENTS, WIDTHS
 from mvcd.objects import _small
 from mvcd.repo.ondisk import _read, _scan, _write
-from mvcd.store import _faults
+from mvcd.store import _faults, _records
+from mvcd.store.record import CODECS, TYPES, Record, record_head
 from tests.codec.samples import PACK, noise, table, weights
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "codec.json"
@@ -233,8 +235,27 @@ def small(known: list[Case], source: random.Random) -> None:
                 call()
 
 
+def records(known: list[Case], source: random.Random) -> None:
+    """Frames that are cut and changed, and types that make no records."""
+    ids = [ChunkId.of(bytes([n])) for n in range(3)]
+    frame = bytearray()
+    for id in ids * source.randrange(4):
+        body = source.randbytes(source.choice((0, 1, 7, 8, 9, 200)))
+        base = source.choice((None, ids[0]))
+        frame += record_head(id, Encoded(Codec.RAW, len(body), body, base)) + body
+    for _ in range(source.randrange(3) if frame else 0):
+        frame[source.randrange(len(frame))] = source.randrange(256)
+    data = bytes(frame[: source.randrange(len(frame) + 1)])
+    record: Any = source.choice((Record, Record, tuple, bytes, 5))
+    types: Any = source.choice((TYPES, TYPES, {}, dict.fromkeys(TYPES, int), dict.fromkeys(TYPES)))
+    for small in (0, 1 << 20):
+        with suppress(*REFUSED):
+            _records.parse(data, record, types, source.choice((CODECS, {})), 1 << 20, small)
+
+
 KINDS: tuple[Callable[[list[Case], random.Random], None], ...] = (
     decoding, decoding, decoding, planes, planes, classes, classes, cutting, comparing, files, small,
+    records,
 )  # fmt: skip
 
 
@@ -260,7 +281,19 @@ def prove() -> None:
         libc.memcmp(ctypes.c_void_p(block), ctypes.c_void_p(block), ctypes.c_size_t(101))
         os._exit(0)
     assert os.waitpid(pid, 0)[1] != 0, "AddressSanitizer is not in force"
-    for module in (_cut, _planes, _rans, _compare, _read, _scan, _small, _write, _io, _faults):
+    for module in (
+        _cut,
+        _planes,
+        _rans,
+        _compare,
+        _read,
+        _scan,
+        _small,
+        _write,
+        _io,
+        _faults,
+        _records,
+    ):
         assert b"__asan_init" in Path(str(module.__file__)).read_bytes(), module
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,18 +12,22 @@ from hypothesis import strategies as st
 from mvcd.codec.encoded import MAX_RAW_BYTES, Codec, Encoded
 from mvcd.errors import CorruptObject, MissingObject, MvcError, UsageError
 from mvcd.ids import Bytes, ChunkId, Digest
+from mvcd.store import _records
 from mvcd.store.frames import (
     FRAME_END_BYTES,
     FRAME_RAW_END_BYTES,
     MAX_FRAME_BYTES,
     MAX_FRAME_RAW_BYTES,
+    SMALL_BYTES,
     BaseOf,
     CheckedRecord,
+    RecordFrame,
+    _parse_with_care,
     check_frame,
     gather,
     parse_frame,
 )
-from mvcd.store.record import record_head
+from mvcd.store.record import CODECS, TYPES, Record, record_head
 from tests.store.objects import delta, plain, revisions, some
 
 
@@ -151,3 +156,49 @@ def test_records_can_be_looked_at_before_they_are_checked() -> None:
     frame[-1] ^= 1
     found = [record.id for record, _ in parse_frame(frame).records]
     assert found == [id for id, _, _ in OBJECTS]
+
+
+SMALL = b"".join(whole(*plain(bytes([n]) * n)) for n in range(40)) * 2
+
+
+def parsed_in_python(data: Bytes) -> RecordFrame | tuple[str, str]:
+    return outcome(lambda: _parse_with_care(data, memoryview(data)))
+
+
+def outcome(parse: Callable[[], RecordFrame]) -> RecordFrame | tuple[str, str]:
+    """What is parsed, checksums found right or not, or how it is refused."""
+    try:
+        return parse()._replace(sound=False)
+    except UsageError as error:
+        return error.kind or "", error.cause or ""
+
+
+@given(st.sampled_from([FRAME, SMALL]), st.data())
+def test_c_and_python_read_the_same(data: bytes, choose: st.DataObject) -> None:
+    """Frames cut anywhere, and with bytes changed anywhere, in heads above all."""
+    frame = bytearray(data[: choose.draw(st.integers(0, len(data)))])
+    for _ in range(choose.draw(st.integers(0, 3))) if frame else ():
+        at = choose.draw(st.integers(0, min(len(frame) - 1, 200)))
+        frame[at] = choose.draw(st.integers(0, 255))
+    assert outcome(lambda: parse_frame(frame)) == parsed_in_python(frame)
+
+
+def test_types_of_what_c_reads() -> None:
+    first, second = revisions(seed=25, count=2)
+    data = whole(*plain(first)) + whole(*delta(second, first)) + whole(*plain(b""))
+    for (ours, _), (python, _) in zip(
+        parse_frame(data).records, _parse_with_care(data, memoryview(data)).records, strict=True
+    ):
+        assert type(ours) is type(python) is Record
+        assert [type(field) for field in ours] == [type(field) for field in python]
+
+
+def test_only_checksums_of_small_records_are_looked_at_in_c() -> None:
+    assert parse_frame(SMALL).sound
+    assert not parse_frame(whole(*plain(random.Random(26).randbytes(SMALL_BYTES)))).sound
+
+
+def test_ids_and_records_of_other_types_are_refused() -> None:
+    for record, types in ((bytes, TYPES), (Record, dict.fromkeys(TYPES, int)), (5, TYPES)):
+        with pytest.raises(TypeError):
+            _records.parse(SMALL, record, types, CODECS, 1 << 20, 1)  # type: ignore[arg-type]

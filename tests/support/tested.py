@@ -83,6 +83,7 @@ _ENGINE: Table = {
         "store/test_memory_store": "reader",
         "store/test_repair": "check harvest",
         "store/test_damage": "_faults",
+        "store/test_frames": "_records",
         "store/test_journal": "journal_check",
         "store/test_collect": "marking placed repack",
         "store/test_audit": "rows",

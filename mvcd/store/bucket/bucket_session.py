@@ -77,6 +77,9 @@ class BucketSession:
     def put_record(self, record: Record, data: Bytes) -> int:
         return self._put(record.id, len(record.body), record.raw_size, record.base, lambda: data)
 
+    def put_records(self, records: Sequence[tuple[Record, Bytes]]) -> list[int]:
+        return [self.put_record(record, data) for record, data in records]
+
     def drain(self) -> None:
         self._require_usable()
 

@@ -1,0 +1,20 @@
+from mvcd.codec.encoded import Codec
+from mvcd.ids import Bytes, Digest
+from mvcd.store.record import Record
+
+def parse(
+    data: Bytes,
+    record: type[Record],
+    types: dict[int, type[Digest]],
+    codecs: dict[int, Codec],
+    most_raw_bytes: int,
+    small_bytes: int,
+    /,
+) -> tuple[list[tuple[Record, memoryview]], bool] | None:
+    """The records that a frame is made of, each with its bytes, and whether their checksums were found right:
+    they are looked at where a record has fewer than `small_bytes` bytes on the average. Releases the GIL.
+
+    None for what `frames.parse_frame` has to say more of: bytes that are no whole records, a wrong checksum,
+    more than `most_raw_bytes` raw bytes, a codec that is not in `codecs`. Raises TypeError where `record` is no
+    type of tuples, or `types` has others than of bytes.
+    """
