@@ -6,7 +6,8 @@ parents; it is asked for separately because content may be absent by choice wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from mvcd.errors import Failure
 from mvcd.ids import Digest, Kind, VersionId
@@ -18,6 +19,9 @@ from mvcd.objects.recipe import ChunkRun, Recipe, TreeRef
 from mvcd.objects.reserved import reserved
 from mvcd.objects.tree import Node
 from mvcd.objects.version import Version
+
+GROUP_OBJECTS = 256
+"""Objects opened together, of 10 KiB usually."""
 
 Opened = Version | Recipe | Node[Entry] | Node[Chunk]
 """An object whose content names others, decoded."""
@@ -32,6 +36,15 @@ def open_object(kind: Kind, data: bytes) -> Opened:
             return Version.decode(data)
         case _:
             return _open_node(data)
+
+
+def open_objects(objects: Iterable[tuple[Digest, bytes]]) -> Iterator[tuple[Digest, Opened]]:
+    """`open_object` of each, in their order. Holds a few hundred of them."""
+    objects = iter(objects)
+    while group := list(islice(objects, GROUP_OBJECTS)):
+        recipes = iter(Recipe.decode_many([data for id, data in group if id.kind is Kind.RECIPE]))
+        for id, data in group:
+            yield id, next(recipes) if id.kind is Kind.RECIPE else open_object(id.kind, data)
 
 
 def named(opened: Opened) -> Iterator[Digest]:

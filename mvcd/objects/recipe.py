@@ -103,6 +103,14 @@ class Recipe:
         return cls.read(decode(pb.Recipe, data))
 
     @classmethod
+    def decode_many(cls, recipes: Sequence[bytes]) -> list[Recipe]:
+        """`decode` of each. Those of small files, of which there are many, take a fifth of the time."""
+        return [
+            cls.decode(data) if part is None else cls(part.size, "", (_only_segment(part),))
+            for data, part in zip(recipes, only_parts(recipes), strict=True)
+        ]
+
+    @classmethod
     def read(cls, message: pb.Recipe) -> Recipe:
         """Raises CorruptObject unless the message is a legal recipe."""
         try:
@@ -196,6 +204,13 @@ def only_parts(recipes: Sequence[bytes]) -> list[Part | None]:
         else _part((0, file[0], None if file[1] is None else _chunk_id(file[1]), file[2]))
         for file in _small.files(recipes)
     ]
+
+
+def _only_segment(part: Part) -> Segment:
+    if part.literal is not None:
+        return Segment(part.literal)
+    assert part.chunk is not None
+    return Segment(ChunkRun((part.chunk,), (part.size,)))
 
 
 def parts(recipe: Recipe, fetch: Fetch, start: int = 0) -> Iterator[Part]:

@@ -217,9 +217,13 @@ class _Sender:
 
     def _on_its_way(self, id: Digest) -> bool:
         """Whether it is being asked about, or was sent so lately that an answer need not know of it."""
-        return any(id in one.infos for one in self._asked) or any(
-            id in one.ids for one in self._recent
-        )
+        for question in self._asked:
+            if id in question.infos:
+                return True
+        for batch in self._recent:  # noqa: SIM110 - any() of a generator takes four times as long
+            if id in batch.ids:
+                return True
+        return False
 
     def _ask(self) -> None:
         """About what waits and the bases of differences among it; then sends what was asked before. What has no

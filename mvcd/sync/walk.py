@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
 from mvcd.ids import Digest, Kind
-from mvcd.objects.closure import Opened, named, open_object
+from mvcd.objects.closure import Opened, named, open_objects
 
 Read = Callable[[Sequence[Digest]], Iterable[tuple[Digest, bytes]]]
 """Raw bytes of the objects that can be read; may leave out what is absent by choice."""
@@ -78,8 +78,7 @@ def _below(
     inner = [id for id in ids if id.kind is not Kind.CHUNK]
     for start in range(0, len(inner), SLICE_OBJECTS):
         found: list[Digest] = []
-        for id, data in read(inner[start : start + SLICE_OBJECTS]):
-            opened = open_object(id.kind, data)
+        for id, opened in open_objects(read(inner[start : start + SLICE_OBJECTS])):
             if look is not None:
                 look(id, opened)
             out = frozenset[Digest]() if passes_over is None else passes_over(opened)

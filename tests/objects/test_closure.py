@@ -6,7 +6,7 @@ import pytest
 
 from mvcd.errors import CorruptObject
 from mvcd.ids import ChunkId, Digest, Kind, NodeId, RecipeId, VersionId
-from mvcd.objects.closure import children, parents
+from mvcd.objects.closure import GROUP_OBJECTS, children, open_object, open_objects, parents
 from mvcd.objects.glance import names
 from mvcd.objects.manifest import Entry, Mode
 from mvcd.objects.recipe import Recipe, Segment, literal_segment
@@ -54,6 +54,17 @@ def test_closure_of_a_version_is_all_that_was_written() -> None:
     assert {id for id in met if id.kind == Kind.CHUNK} == chunks
     assert all(type(id) is type(kept) for id in met for kept in [id] if id in objects)
     assert parents(record) == version.parents
+
+
+def test_many_are_opened_in_their_order() -> None:
+    objects = Objects()
+    for i in range(2 * GROUP_OBJECTS):
+        add_recipe(objects, literal_segment(b"%d" % i))
+    build_manifest(objects, [Entry("a", Mode.FILE, 1, RecipeId(some_id(1)))])
+    add_recipe(objects, literal_segment(b"last"))
+    expected = [(id, open_object(id.kind, data)) for id, data in objects.items()]
+    assert list(open_objects(objects.items())) == expected
+    assert list(open_objects([])) == []
 
 
 def test_ids_are_typed() -> None:

@@ -176,6 +176,25 @@ def test_illegal_recipes_are_refused(name: str) -> None:
     assert "recipe" in str(caught.value) and caught.value.cause
 
 
+def test_many_are_decoded_as_one_by_one() -> None:
+    """Whether C reads them or not."""
+    recipes = [
+        plain(),
+        plain(literal_segment(b"x")),
+        plain(literal_segment(bytes(LITERAL_BYTES))),
+        plain(run(LITERAL_BYTES + 1)),
+        plain(run(MAX_CHUNK_BYTES)),
+        plain(run(400, 1)),
+        plain(literal_segment(b"x"), run(400)),
+        Recipe(400, "safetensors", (Segment(run(400).content, Tensor("w", "I8", (400,))),)),
+    ]
+    encoded = [recipe.encode() for recipe in recipes]
+    assert Recipe.decode_many(encoded) == [Recipe.decode(data) for data in encoded] == recipes
+    for wrong in ILLEGAL.values():
+        with pytest.raises(CorruptObject):
+            Recipe.decode_many([*encoded, encode(wrong)])
+
+
 # ---------------------------------------------------------------- parts
 
 sizes = st.integers(1, 300)
