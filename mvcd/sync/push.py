@@ -20,6 +20,7 @@ from mvcd.monitor import Monitor
 from mvcd.objects.ancestry import between
 from mvcd.objects.version import Version
 from mvcd.store.api import ObjectInfo, ObjectReader
+from mvcd.store.frames import CROWDED_FRAME_BYTES, smaller
 from mvcd.store.older import readable
 from mvcd.store.peer import CallLimits, Peer
 from mvcd.store.record import record_size
@@ -278,6 +279,13 @@ class _Sender:
             self._monitor.advance(items_done=len(batch))
 
     def _launch(self, frame: Bytes) -> None:
+        if self._peer.frames != 1 or len(frame) <= CROWDED_FRAME_BYTES:
+            self._fly(frame)
+            return
+        for part in smaller(frame, CROWDED_FRAME_BYTES):
+            self._fly(part)
+
+    def _fly(self, frame: Bytes) -> None:
         while len(self._flying) >= min(self._window.size, self._peer.frames or MOST_FRAMES):
             self._collect(wait(self._flying, return_when=FIRST_COMPLETED).done)
         future = self._pool.submit(self._put, frame)

@@ -26,6 +26,7 @@ from mvcd.store.frames import (
     check_frame,
     gather,
     parse_frame,
+    smaller,
 )
 from mvcd.store.record import CODECS, TYPES, Record, record_head
 from tests.store.objects import delta, plain, revisions, some
@@ -181,6 +182,19 @@ def test_c_and_python_read_the_same(data: bytes, choose: st.DataObject) -> None:
         at = choose.draw(st.integers(0, min(len(frame) - 1, 200)))
         frame[at] = choose.draw(st.integers(0, 255))
     assert outcome(lambda: parse_frame(frame)) == parsed_in_python(frame)
+
+
+@pytest.mark.parametrize("most_bytes", [1, 100, len(FRAME) // 2, len(FRAME), 1 << 30])
+def test_smaller_frames_hold_the_same_records(most_bytes: int) -> None:
+    frames = list(smaller(FRAME, most_bytes))
+    assert b"".join(frames) == FRAME
+    records = [parse_frame(frame).records for frame in frames]
+    assert all(
+        len(frame) <= most_bytes or len(few) == 1
+        for frame, few in zip(frames, records, strict=True)
+    )
+    assert len(frames) == 1 or most_bytes < len(FRAME)
+    assert list(smaller(b"", most_bytes)) == []
 
 
 def test_types_of_what_c_reads() -> None:

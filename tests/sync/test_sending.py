@@ -12,7 +12,7 @@ from mvcd.codec.encoded import CODEC_FEATURES
 from mvcd.errors import MissingObject
 from mvcd.ids import Bytes, Digest
 from mvcd.monitor import Silent
-from mvcd.store.frames import parse_frame
+from mvcd.store.frames import CROWDED_FRAME_BYTES, parse_frame
 from mvcd.store.memory_store import MemoryStore
 from mvcd.store.peer import Hello
 from mvcd.sync import push as pushing
@@ -32,6 +32,7 @@ class LatePeer:
         self.known = set(known)
         self.put_twice: list[Digest] = []
         self.questions = 0
+        self.sizes: list[int] = []
         self._each = frames
         self.frames = frames[0]
         self.flying = self.most = 0
@@ -51,6 +52,7 @@ class LatePeer:
         records = [record for record, _ in parse_frame(frame).records]
         with self._changed:
             self._begun += 1
+            self.sizes.append(len(frame))
             self.flying += 1
             self.most = max(self.most, self.flying)
             self._changed.notify_all()
@@ -136,3 +138,20 @@ def test_no_more_fly_than_the_peer_would_have(frames: int, monkeypatch: pytest.M
             sender.send(ids)
             sender.finish()
         assert peer.known == set(ids) and peer.most == frames
+
+
+@pytest.mark.parametrize(("frames", "smaller"), [(1, True), (2, False)])
+def test_a_peer_of_many_gets_smaller_frames(frames: int, smaller: bool) -> None:
+    source = random.Random(7)
+    with MemoryStore() as store:
+        with store.session() as session:
+            ids = [plain(source.randbytes(400 << 10)) for _ in range(12)]
+            for id, encoded in ids:
+                session.put(id, encoded)
+            session.commit()
+        peer = LatePeer(7, [], [frames])
+        with _Sender(store, peer, Silent()) as sender:  # type: ignore[arg-type]
+            sender.send([id for id, _ in ids])
+            sender.finish()
+        assert peer.known == {id for id, _ in ids} and peer.put_twice == []
+        assert (max(peer.sizes) <= CROWDED_FRAME_BYTES) == smaller
