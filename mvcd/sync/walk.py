@@ -81,6 +81,9 @@ def _below(
         for id, opened in open_objects(read(inner[start : start + SLICE_OBJECTS])):
             if look is not None:
                 look(id, opened)
-            out = frozenset[Digest]() if passes_over is None else passes_over(opened)
-            found.extend(id for id in named(opened) if id not in out)
+            below = named(opened)
+            if passes_over is not None:
+                out = passes_over(opened)
+                below = (id for id in below if id not in out)
+            found.extend(below)
         yield found
