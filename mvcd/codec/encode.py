@@ -6,6 +6,8 @@ of format. The figures behind each constant are in CODEC.md, section "Choices".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import compress
 from math import gcd
 from typing import Final
 
@@ -160,6 +162,27 @@ class Encoder:
         if len(body) < size - size // 64:
             return Encoded(Codec.ZSTD, size, body)
         return Encoded(Codec.RAW, size, data)
+
+    def encode_each(self, contents: Sequence[bytes]) -> list[Encoded]:
+        """`encode_small` of each. Those that zstd is tried on go to it in one call without the interpreter's
+        lock: one call for each gives the lock up and has to win it back, from threads that do the same."""
+        tried = [
+            TINY_BYTES < len(data) <= SMALL_BYTES and not _planes.period(data) for data in contents
+        ]
+        together = getattr(self._small, "multi_compress_to_buffer", None)  # zstandard's C edition
+        if together is None or sum(tried) < 2:
+            return [self.encode_small(data) for data in contents]
+        frames = iter(together([*compress(contents, tried)]))
+        found = []
+        for data, small in zip(contents, tried, strict=True):
+            size, frame = len(data), next(frames) if small else None
+            if frame is None:
+                found.append(self.encode(data))
+            elif len(frame) < size - size // 64:
+                found.append(Encoded(Codec.ZSTD, size, frame.tobytes()))
+            else:
+                found.append(Encoded(Codec.RAW, size, data))
+        return found
 
     def _alone(self, data: memoryview, width: int, floats: bool) -> tuple[Codec, Bytes]:
         """Without a base, as elements of `width` bytes. Raw unless at least 1/64 is saved."""

@@ -251,3 +251,9 @@ SMALL = st.one_of(
 def test_small_bytes_are_encoded_as_all_are(data: bytes) -> None:
     small = ENCODER.encode_small(data)
     assert small._replace(body=bytes(small.body)) == Encoder().encode(data)
+
+
+@given(contents=st.lists(SMALL | st.builds(noise, st.integers(4000, 9000)), max_size=9))
+def test_many_are_encoded_as_one_by_one(contents: list[bytes]) -> None:
+    together = [e._replace(body=bytes(e.body)) for e in ENCODER.encode_each(contents)]
+    assert together == [ENCODER.encode_small(data) for data in contents]

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+from mvcd.codec.encode import Encoder
 from mvcd.codec.encoded import Encoded
 from mvcd.ids import ChunkId, RecipeId
 from mvcd.inspect.beginnings import may_hold_tensors
@@ -26,6 +27,10 @@ from mvcd.repo.ondisk.statcache import FileStat
 EDITED_BYTES = 8 << 10
 """Bytes of new pieces from which it is asked what a file without tensors was before. Smaller files are taken
 here: they are one chunk at most."""
+
+FEW_FILES = 32
+FEW_BYTES = 256 << 10
+"""Files of a group, and their bytes together, below which a worker is not worth its start."""
 
 _chunk_id = partial(bytes.__new__, ChunkId)
 _recipe_id = partial(bytes.__new__, RecipeId)
@@ -60,6 +65,11 @@ def is_small(source: Source, now: FileStat, data: bytes) -> bool:
     )
 
 
+def are_few(group: Sequence[Source]) -> bool:
+    """Whether a group is read by the thread that has it."""
+    return len(group) < FEW_FILES and sum([source.stat.size for source in group]) < FEW_BYTES
+
+
 def small_files(files: Sequence[tuple[Source, FileStat, bytes]]) -> list[SmallFile]:
     """Digests files that are small (`is_small`)."""
     contents = [data for _, _, data in files]
@@ -75,6 +85,20 @@ def small_files(files: Sequence[tuple[Source, FileStat, bytes]]) -> list[SmallFi
         held = None if chunk is None else _chunk_id(chunk)
         found.append(_small_file((result, held, data, (id, recipe), None)))
     return found
+
+
+def encode_unknown(
+    results: list[ReadFile], known: Callable[[Sequence[ChunkId]], list[bool]], encoder: Encoder
+) -> list[ReadFile]:
+    """Encodes the small ones among files that were read whose chunks are not `known`, each in its place."""
+    small = [(at, f, f.chunk) for at, f in enumerate(results) if isinstance(f, SmallFile)]
+    having = [(at, file, chunk) for at, file, chunk in small if chunk is not None]
+    there = known([chunk for _, _, chunk in having])
+    new = [(at, f) for (at, f, _), have in zip(having, there, strict=True) if not have]
+    bodies = encoder.encode_each([file.data for _, file in new])
+    for (at, file), encoded in zip(new, bodies, strict=True):
+        results[at] = file._replace(encoded=encoded)
+    return results
 
 
 def _reader(data: bytes) -> ReadAt:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mvcd.inspect.kinds import UNKNOWN, kind_of, may_tell
 from mvcd.monitor import Silent
-from mvcd.repo.intake import ingest
+from mvcd.repo.intake import ingest, smallfiles
 from mvcd.repo.intake.ingest import Ingest
 from mvcd.repo.intake.loading import Ingested, Source
 from mvcd.repo.intake.smallfiles import EDITED_BYTES
@@ -97,7 +97,7 @@ def test_what_is_stored_is_the_same(contents: list[bytes], group: int, threads: 
     with files(contents) as (root, sources), pytest.MonkeyPatch.context() as patch:
         patch.setattr(ingest, "_GROUP_FILES", group)
         if threads:
-            patch.setattr(ingest, "_THREADS_PAY_BYTES", 0)
+            patch.setattr(smallfiles, "FEW_FILES", 0)
         together = stored(root, sources)
         with one_by_one():
             assert stored(root, sources) == together
