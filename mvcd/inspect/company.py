@@ -94,7 +94,11 @@ _OF_PAIRS = (".xml", ".param", "-symbol.json", ".meta")
 
 @lru_cache(maxsize=1024)
 def is_tokenizer(name: str) -> bool:
-    return bool(re.fullmatch(_TOKENIZER, name))
+    """Tells names of tokenizers' files. The pattern is not tried on those that begin with a digit, as files of
+    data sets do: none is in its list."""
+    if name[:1].isdigit() and not name.lower().endswith(".tiktoken"):
+        return False
+    return re.fullmatch(_TOKENIZER, name) is not None
 
 
 def is_anchor(name: str) -> bool:
@@ -115,6 +119,11 @@ def heeds(name: str) -> bool:
         or any(re.fullmatch(pattern, name) for pattern, _ in _PAIRS)
         or any(_weighs(name[:at]) for at in range(1, len(name)) if name[at] in "._-")
     )
+
+
+def in_pairs(path: str) -> bool:
+    """Whether a file of this name may be half of a model, whose other half has the same stem."""
+    return path.lower().endswith(_OF_PAIRS)
 
 
 def tokenizers_below(name: str) -> bool:

@@ -32,11 +32,22 @@ from typing import NamedTuple, Self
 from blake3 import blake3
 
 from mvcd.inspect import kinds
-from mvcd.inspect.company import ALONE, COUNTERS, Company, is_tokenizer, reason_beside
+from mvcd.inspect.company import (
+    ALONE,
+    COUNTERS,
+    Company,
+    in_pairs,
+    is_tokenizer,
+    reason_beside,
+)
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
 from mvcd.inspect.pathglobs import compile_glob
 from mvcd.inspect.trainingstate import is_state_file
 from mvcd.objects.version import Component
+
+_DIGITS = "0123456789"
+_KEPT_NAMES = 4096
+"""Decisions kept at a time."""
 
 _A, _W, _H = Component.ARCHITECTURE, Component.WEIGHTS, Component.HYPERPARAMETERS
 _D, _R = Component.DATA, Component.RESULTS
@@ -173,8 +184,10 @@ _WHAT = {
     Says.TABLE: "a table ({})",
 }
 _BY_PREFIX = tuple(_table(PREFIXES).items())
+_PREFIXES = tuple(prefix for prefix, _ in _BY_PREFIX)
 _LIKELY = {word: component for word, component in _table(LIKELY).items() if "*" not in word}
 _LIKELY_ENDS = tuple((w[1:], component) for w, component in _table(LIKELY).items() if "*" in w)
+_ENDS = tuple(end for end, _ in _LIKELY_ENDS)
 _LIKELY_SUFFIXES = {component: row.split() for component, row in LIKELY_SUFFIXES.items()}
 _BUILT_IN = repr(
     (
@@ -205,12 +218,24 @@ class _Named(NamedTuple):
     rule: str
 
 
+def numbered(path: str) -> str | None:
+    """What stands for all files of a directory whose names differ only in the number that their stems end with,
+    as in a data set: no built-in rule asks which number it is. None where a name has none, where a second dot
+    gives it a meaning, and for files that come in pairs of one stem."""
+    at = path.rfind(".")
+    stem = path[:at].rstrip(_DIGITS)
+    if at < 0 or len(stem) == at or "." in stem[stem.rfind("/") + 1 :] or in_pairs(path):
+        return None
+    return f"{stem}0{path[at:]}"
+
+
 class ComponentRules:
     """Decides components. Immutable; `digest` (16 bytes) changes when a decision may."""
 
     def __init__(self, overrides: tuple[tuple[str, Component], ...] = ()) -> None:
         self._overrides = tuple((compile_glob(glob), c, glob) for glob, c in overrides)
         self.digest = blake3(repr((_BUILT_IN, overrides)).encode()).digest(length=16)
+        self._alone: dict[str, Component] = {}  # by what `numbered` says
 
     @classmethod
     def default(cls) -> Self:
@@ -237,7 +262,19 @@ class ComponentRules:
         self, path: str, kind: ContentKind = UNKNOWN, company: Company = ALONE
     ) -> Component:
         """The component of a path relative to the workspace root, `/` between its parts."""
-        return self._decide(path, kind, company)[0]
+        alike = self.alike(path) if kind is UNKNOWN and company is ALONE else None
+        if alike is None:
+            return self._decide(path, kind, company)[0]
+        found = self._alone.get(alike)
+        if found is None:
+            if len(self._alone) >= _KEPT_NAMES:
+                self._alone.clear()
+            found = self._alone[alike] = self._decide(path, kind, company)[0]
+        return found
+
+    def alike(self, path: str) -> str | None:
+        """`numbered`, unless a glob of the workspace's own may ask for the number."""
+        return None if self._overrides else numbered(path)
 
     def ruling(self, path: str, kind: ContentKind = UNKNOWN, company: Company = ALONE) -> Ruling:
         """The component with the rule that decided. `kind`: what the file's content says of it; `company`: what
@@ -326,18 +363,29 @@ def _by_name(name: str) -> _Named:
         return _Named(_W, False, f"{suffix} is a suffix of weights")
     within = "." + stem.rpartition(".")[2]  # checkpoint.pth.tar, model.onnx.data
     twice = within in _WEIGHTS and suffix in _OF_WEIGHTS
-    if twice or name in _WEIGHTS_NAMES or re.fullmatch(WEIGHTS_PATTERN, name, re.VERBOSE):
+    if twice or name in _WEIGHTS_NAMES or _is_checkpoint(name, stem, suffix):
         return _Named(_W, False, "a name of checkpoints")
     if stem in _NOTES or name in _NOTES or suffix in _NOTES_SUFFIXES:
         return _Named(_D, False, _IS_NOTE)
     return _by_word(name, stem, suffix)
 
 
+def _is_checkpoint(name: str, stem: str, suffix: str) -> bool:
+    """Whether WEIGHTS_PATTERN has the name, in lower case. It takes 3 us to fail, so most names are told
+    without it: one that has no other dot than that of a known suffix is in its last line if in any."""
+    plain = "." not in stem and suffix in _BY_SUFFIX
+    if plain and "gb" not in name and "catboost" not in name:
+        return False
+    return re.fullmatch(WEIGHTS_PATTERN, name, re.VERBOSE) is not None
+
+
 def _by_word(name: str, stem: str, suffix: str) -> _Named:
     named = _BY_NAME.get(stem)
     rule = "" if named is None else f"a name of {named.value}"
     if named is None:
-        prefix, named = next(((p, c) for p, c in _BY_PREFIX if name.startswith(p)), ("", None))
+        prefix, named = "", None
+        if name.startswith(_PREFIXES):
+            prefix, named = next((p, c) for p, c in _BY_PREFIX if name.startswith(p))
         rule = "" if named is None else f"{prefix}... is a name of {named.value}"
     certain, component = named is not None, named or _BY_SUFFIX.get(suffix, _D)
     if suffix in _MEDIA:
@@ -352,7 +400,8 @@ def _likely(name: str) -> Component | None:
     """What a name says where no directory says that it is data."""
     stem, dot, suffix = name.lower().rpartition(".")
     found = _LIKELY.get(stem)
-    found = found or next((c for end, c in _LIKELY_ENDS if stem.endswith(end)), None)
+    if found is None and stem.endswith(_ENDS):
+        found = next(c for end, c in _LIKELY_ENDS if stem.endswith(end))
     return found if found is not None and dot + suffix in _LIKELY_SUFFIXES[found] else None
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mvcd.inspect import components
 from mvcd.inspect.company import ALONE, tree_around
-from mvcd.inspect.components import ComponentRules
+from mvcd.inspect.components import ComponentRules, numbered
 from mvcd.inspect.kinds import UNKNOWN, ContentKind, Says
 from mvcd.objects.version import Component
 
@@ -130,3 +135,46 @@ def test_the_table_of_a_workspace_goes_before_content_and_company() -> None:
     company = Tree("m/model.safetensors m/tokenizer.json")
     assert rules.component_of("m/tokenizer.json", UNKNOWN, company) is Component.RESULTS
     assert rules.ruling("a.pt").rule == "*.pt in [components] of mvc.toml"
+
+
+TABLES = (
+    *components.NAMES.values(),
+    *components.PREFIXES.values(),
+    *components.LIKELY.values(),
+    "model xgb lightgbm-model gbdt catboost optimizer rng_state_ __0_ d ab3f img_ vocab 100k Model - _ '",
+)
+WORDS = st.sampled_from(["", *(w.strip("*") for row in TABLES for w in row.split())])
+ENDS = st.sampled_from(
+    sorted({
+        *components.SUFFIXES[Component.DATA].split(), *components.SUFFIXES[Component.RESULTS].split(),
+        *components.WEIGHTS_SUFFIXES.split(), *components.SUFFIXES[Component.HYPERPARAMETERS].split(),
+        ".xml", ".meta", ".tiktoken", ".pt-10", ".data-00000-of-00001", ".onnx_data_1", ".unknown", ".tar.gz",
+    })
+)  # fmt: skip
+PLACES = st.sampled_from(["", "data/", "runs/7/d/", "config/", "checkpoints/", "m/", "src/data/"])
+BESIDE = "m/model.pt m/tokenizer.json m/net.xml 0.safetensors checkpoints/model.onnx data/0.index"
+
+
+@given(WORDS, ENDS, PLACES, st.integers(0, 10**9), st.integers(0, 10**9))
+def test_the_number_in_a_name_decides_nothing(
+    word: str, end: str, place: str, one: int, other: int
+) -> None:
+    """Where `numbered` says so; and one that no shortcut was taken for is decided as any."""
+    first, second = f"{place}{word}{one:06d}{end}", f"{place}{word}{other}{end}"
+    beside = Tree(f"{BESIDE} {first} {second}")
+    if numbered(first) is None:
+        assert end.count(".") > 1 or end in (".xml", ".meta", ".param") or "." in word
+        return
+    assert numbered(first) == numbered(second)
+    for company in (ALONE, beside):
+        truth = [RULES._decide(path, UNKNOWN, company)[0] for path in (first, second)]
+        assert truth == [RULES.component_of(path, UNKNOWN, company) for path in (first, second)]
+        assert truth[0] is truth[1]
+
+
+@given(WORDS, ENDS, st.sampled_from(["", "7", "-best_3", ".pt", ".onnx"]))
+def test_names_of_checkpoints_are_told_without_the_pattern(word: str, end: str, more: str) -> None:
+    name = f"{word}{more}{end}".lower()
+    stem, dot, suffix = name.rpartition(".")
+    truth = re.fullmatch(components.WEIGHTS_PATTERN, name, re.VERBOSE) is not None
+    assert components._is_checkpoint(name, stem, dot + suffix) is truth

@@ -32,6 +32,9 @@ from mvcd.store.api import Store
 _TIES = ".onnx"
 """How names of files end whose data may lie in files that their names do not tell."""
 
+_KEPT_VALUES = 4096
+"""Kinds of names of which it is remembered what part their files are."""
+
 _KEPT_NAMES = 1 << 16
 """Names in directories that are kept for the next file, 8 MB. Files are asked for in the order of their
 paths."""
@@ -195,6 +198,10 @@ class VersionCompany:
             found = self._tied[directory] = frozenset(name for tied in ties for name in tied)
         return found
 
+    def any_tied(self, path: str) -> bool:
+        """Whether another file in the directory of this one names any as the place of its data."""
+        return bool(self.tied(path.rpartition("/")[0]))
+
     def tree(self, directory: str) -> str | None:
         if directory not in self._trees:
             self._trees[directory] = tree_around(directory, self)
@@ -230,6 +237,9 @@ class PartSorter:
         self._kinds = kinds
         self._came, self._went = came, went
         self._company = VersionCompany(version, fetch, kinds, came, went)
+        self._numbered: dict[
+            str, Component
+        ] = {}  # by what stands for files with numbers in their names
 
     def note(self, path: str, kind: ContentKind) -> None:
         """The kind of a file that came, if it `may_tie`. All are noted before the first question."""
@@ -239,7 +249,15 @@ class PartSorter:
         return self._rules.ruling(path, kind, self._company)
 
     def component(self, path: str, kind: ContentKind) -> Component:
-        return self._rules.component_of(path, kind, self._company)
+        alike = self._rules.alike(path) if kind is UNKNOWN else None
+        if alike is None or self._company.any_tied(path):
+            return self._rules.component_of(path, kind, self._company)
+        found = self._numbered.get(alike)
+        if found is None:
+            if len(self._numbered) >= _KEPT_VALUES:
+                self._numbered.clear()
+            found = self._numbered[alike] = self._rules.component_of(path, kind, self._company)
+        return found
 
     def component_of_entry(self, placed: Placed) -> Component:
         """Sorts a file that did not change; what is not here stays what it was."""
