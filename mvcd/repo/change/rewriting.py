@@ -77,11 +77,13 @@ def carry_out(
     *,
     keep: bool,
 ) -> CheckoutResult:
-    """Files first, then refs, cache rows and operation in one transaction.
+    """Files first, then refs, cache rows and operation in one transaction. Of an operation that found all files as
+    they are to be, `undo` takes back no file.
 
     `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
     """
     leaving = core.left_out() if move.leaving is None else move.leaving
+    rewrites = keep or bool(planned.write or planned.remove or planned.respell)
     refuse_alike(core, planned, move.version, leaving)
     if core.promised is not None:
         core.promised.bring_entries(planned.write)
@@ -102,7 +104,7 @@ def carry_out(
         stats = {w.path: w.stat for w in written}
         refs = [*move.refs, *_kept(core, move, saved)]
         core.record(
-            context, move.verb, move.detail, refs, session=session, files=True,
+            context, move.verb, move.detail, refs, session=session, files=rewrites,
             saved=saved, undoes=move.undoes,
             cache=_rows_after(core, move.id, move.version, planned, stats, leaving),
         )  # fmt: skip

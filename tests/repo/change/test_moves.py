@@ -204,6 +204,14 @@ def test_a_restored_path_is_undone_alone(bench: Bench) -> None:
     assert bench.tree() == {"a": "2", "b": "unsaved"}
 
 
+def test_undo_of_a_restore_that_found_all_as_it_was_leaves_other_work_alone(bench: Bench) -> None:
+    old = save(bench, {"a": "1", "b": "1"})
+    bench.write({"b": "unsaved"})
+    assert bench.repo.restore(old, [bench.path("a")], context=bench.context()).written == 0
+    bench.repo.undo(context=bench.context())
+    assert bench.tree() == {"a": "1", "b": "unsaved"}
+
+
 def test_undo_keeps_work_done_since(bench: Bench) -> None:
     """What was written after the checkout is put aside first: undoing the undo brings it back."""
     save(bench, {"a": "1"})
