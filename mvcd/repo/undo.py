@@ -1,10 +1,10 @@
 """Undo: an operation's ref moves are taken back, and its files if it rewrote any. That is an operation too.
 A promotion's record stays, and another takes it back (promotion.py); so it is with annotations (annotating.py).
 
-Which files? Those that the operation wrote or removed; what else lies in the workspace stays. A checkout,
-switch or rollback says by HEAD's two versions what it wrote. What a restore wrote is not written down, nor
-what an undo did; these store the workspace aside whenever it is not as HEAD has it, so here all files go
-back to that, and work done since is put aside in turn.
+Which files? Those that the operation wrote or removed; what else lies in the workspace stays. A checkout, merge
+or rollback, as any verb that moves HEAD, says by HEAD's two versions what it wrote. What a restore wrote is
+not written down, nor what a stash or an undo did; these store the workspace aside whenever it is not as HEAD
+has it, so here all files go back to that, and work done since is put aside in turn.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from mvcd.repo.restore.planning import plan
 from mvcd.repo.workspace.left_out import changes_here
 from mvcd.repo.workspace.workspace import ScannedWorkspace
 
-_TOLD_BY_HEAD = frozenset({"checkout", "switch", "rollback"})
-"""Verbs whose writes are the differences of HEAD's version before and after."""
+_UNTOLD = frozenset({"restore", "undo", "stash", "stash pop", "stash apply", "interrupted"})
+"""Verbs whose writes are not the differences of HEAD's version before and after."""
 
 
 def undo(core: Core, number: int | None = None, *, context: Context) -> Operation:
@@ -135,7 +135,7 @@ def _back(
     old = core.version(target.saved or before)
     unsaved, fetch = workspace.unsaved
     back = changes_here(core.root, unsaved, old, core.left_out(), fetch)
-    if target.verb in _TOLD_BY_HEAD:
+    if target.verb not in _UNTOLD:
         written = changes(core.version(now), old, core.fetch)
         return {path: change for path, change in back.items() if path in written}
     return back

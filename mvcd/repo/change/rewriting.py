@@ -77,8 +77,8 @@ def carry_out(
     *,
     keep: bool,
 ) -> CheckoutResult:
-    """Files first, then refs, cache rows and operation in one transaction. Of an operation that found all files as
-    they are to be, `undo` takes back no file.
+    """Files first, then refs, cache rows and operation in one transaction. Of an operation that found all files
+    as they are to be, `undo` takes back no file.
 
     `keep`: the workspace is stored aside before, since the files of HEAD's version do not tell how it was.
     """

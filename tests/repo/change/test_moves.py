@@ -14,6 +14,7 @@ from mvcd.disk.sync import sync_files
 from mvcd.errors import Conflict, CorruptObject, Failure
 from mvcd.ids import Digest
 from mvcd.objects.version import Component, Trigger
+from mvcd.repo.joining.threeway import Choices
 from tests.support.workspace import Bench, File, Link, Tree
 
 SHAPES: dict[str, Tree] = {
@@ -210,6 +211,23 @@ def test_undo_of_a_restore_that_found_all_as_it_was_leaves_other_work_alone(benc
     assert bench.repo.restore(old, [bench.path("a")], context=bench.context()).written == 0
     bench.repo.undo(context=bench.context())
     assert bench.tree() == {"a": "1", "b": "unsaved"}
+
+
+@pytest.mark.parametrize("verb", ["merge", "forward", "cherry_pick", "revert"])
+def test_undo_of_what_moved_head_leaves_other_work_alone(bench: Bench, verb: str) -> None:
+    save(bench, {"a": "1", "b": "1", "c": "1"})
+    bench.repo.switch("side", create=True, context=bench.context())
+    save(bench, {"a": "1", "b": "2", "c": "1"})
+    bench.repo.switch("main", context=bench.context())
+    if verb != "forward":
+        save(bench, {"a": "2", "b": "1", "c": "1"})
+    before = bench.tree()
+    bench.write({"c": "unsaved"})
+    does = getattr(bench.repo, "merge" if verb == "forward" else verb)
+    does("main" if verb == "revert" else "side", Choices(), context=bench.context())
+    assert bench.tree() != {**before, "c": "unsaved"}
+    bench.repo.undo(context=bench.context())
+    assert bench.tree() == {**before, "c": "unsaved"}
 
 
 def test_undo_keeps_work_done_since(bench: Bench) -> None:
