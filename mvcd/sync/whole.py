@@ -1,11 +1,16 @@
-"""Whether all that some roots reach is in a store."""
+"""Whether all that some roots reach is in a store.
+
+All that refs reach is there. Of what they do not reach that cannot be said: versions come first in a fetch, so
+one that was cut short leaves records whose content never came, and by its id each of them can be named.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from mvcd.errors import MissingObject
-from mvcd.ids import Digest, Kind
+from mvcd.ids import Digest, Kind, VersionId
+from mvcd.objects.ancestry import ReadVersion, between
 from mvcd.store.api import ObjectReader
 from mvcd.sync.walk import difference
 
@@ -27,3 +32,52 @@ def whole(store: ObjectReader, roots: Sequence[Digest], stop: Kind) -> bool:
     except MissingObject:
         return False
     return True
+
+
+def require_whole(
+    store: ObjectReader,
+    versions: Sequence[VersionId],
+    reached: Collection[VersionId],
+    hollow: Collection[VersionId],
+    read: ReadVersion,
+) -> None:
+    """Raises MissingObject for a version that no ref reaches (refs name those in `reached`), where something
+    that it, or a version before it, consists of is not here; `hollow` ones may lack their content. Asks nothing
+    of what cannot be read yet: who has just put it has put all of it.
+
+    The walk costs the distance from the refs in versions, and what is new to them in objects.
+    """
+    asked = [id for id in versions if id not in reached]
+    asked = [id for id, stored in zip(asked, store.has(asked), strict=True) if stored]
+    if not asked:
+        return
+    try:
+        new = list(between(asked, reached, read))
+        parents = {parent for id in new for parent in read(id).parents}.difference(new, hollow)
+        for group in difference(
+            [id for id in new if id not in hollow], parents, _Strict(store), store.get_many
+        ):
+            _require(store, [id for id in group if id.kind is Kind.CHUNK])
+    except MissingObject as error:
+        raise MissingObject(
+            f"version {asked[0].short()} is not whole: something that it consists of is not here",
+            cause="no branch or tag reaches it, and a fetch of it was cut short",
+            help="mvc fetch  (brings the rest)",
+        ) from error
+
+
+class _Strict:
+    """Reads objects that all have to be here."""
+
+    def __init__(self, store: ObjectReader) -> None:
+        self._store = store
+
+    def __call__(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        _require(self._store, ids)
+        return self._store.get_many(ids)
+
+
+def _require(store: ObjectReader, ids: Sequence[Digest]) -> None:
+    for id, here in zip(ids, store.has(ids), strict=True):
+        if not here:
+            raise MissingObject(f"{id.short()} is not here")

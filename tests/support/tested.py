@@ -191,7 +191,6 @@ _NETWORK: Table = {
         "daemon/serve/test_copyroot": "copying",
         "sync/test_sending": "push",
         "sync/test_interrupted": "local pull",
-        "sync/test_pruned": "whole",
     },
     "mvcd.wire": {
         "client/test_first_day": "address diagnosis dial patience",

@@ -13,6 +13,5 @@ remotes     names for other repositories' addresses
 connecting  from an address to a peer
 wanted      which content a clone brings, and which it leaves out
 kept_here   whether content that was pruned still is here
-relied      versions that a ref may come to reach: held, and whole
 promised    what was left out, fetched when it is asked for
 """

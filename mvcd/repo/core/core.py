@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mvcd.errors import Conflict, CorruptObject, Failure, MissingObject
@@ -26,6 +25,7 @@ from mvcd.repo.core.config import Config
 from mvcd.repo.core.location import Location
 from mvcd.repo.core.lock import WorkspaceLock
 from mvcd.repo.ondisk.folding import FoldedNames
+from mvcd.repo.records.pruned import marked_by
 from mvcd.repo.records.refs import (
     DEFAULT_BRANCH,
     EMPTY_ID,
@@ -42,6 +42,7 @@ from mvcd.repo.records.refs import (
     target_of,
     tracked_name,
     version_named,
+    versions_of_refs,
 )
 from mvcd.repo.records.revisions import Revisions
 from mvcd.repo.records.standing import Head
@@ -341,14 +342,23 @@ class Core:
                     help=f"mvc switch -c ANOTHER-NAME {branch}",
                 )
 
-    def rely_on(self, session: Session, versions: Collection[VersionId]) -> None:
+    def rely_on(self, session: Session, ids: Collection[VersionId], whole: bool = False) -> None:
         """Puts versions, and all they reach, under the session's lease, so that a ref may come to reach them.
-        Raises MissingObject for one that is not here, or not whole."""
-        from mvcd.repo.core import relied, wanted  # late: start-up
+        Raises MissingObject for one that is not here, or not `whole`, if that is not known already."""
+        ids = [id for id in ids if id != EMPTY_ID]
+        for id, missing in zip(ids, session.missing(ids), strict=True):
+            if missing:
+                raise MissingObject(f"version {id.short()} is not in the store", help="mvc verify")
+        pruned = marked_by(self.store.refs(PRUNED)).keys()
+        for id in pruned & set(ids):  # else nothing holds its content
+            session.missing([p.root for p in self.version(id).components.values() if p.root])
+        if not whole and any(self.store.has(ids)):
+            from mvcd.repo.core.wanted import is_partial  # late: start-up
+            from mvcd.sync.whole import require_whole
 
-        relied.hold(self.store, session, versions, self.version)
-        if not wanted.is_partial(self.config):
-            relied.require_whole(self.store, versions, self.glance)
+            if not is_partial(self.config):
+                reached = set(versions_of_refs(self.store.refs()))
+                require_whole(self.store, ids, reached, pruned, self.glance)
 
     def close(self) -> None:
         if "promised" in self.__dict__ and self.promised is not None:
@@ -358,12 +368,7 @@ class Core:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
 
@@ -378,8 +383,7 @@ def create(
     more: Mapping[str, str | None] | None = None,
 ) -> Core:
     """Makes a repository in the directory `root`: `.mvc/`, its store there or at `store` (on a local disk), an
-    unborn branch. The settings, `more` among them, come last and
-    make it one.
+    unborn branch. The settings, `more` among them, come last and make it one.
 
     So a creation that was cut short is no repository yet, and creating it again completes it. With `group`, the
     people of the directory's group may write it too (mvcd/disk/group.py).
@@ -400,8 +404,9 @@ def create(
         config = place.config()
         config.write(settings | dict(more or {}))
         os.unlink(place.beginning)
-        heard = monitor or Silent()
-        return Core(place, opened, config, monitor=heard, lock_timeout=60.0, clock=clock)
+        return Core(
+            place, opened, config, monitor=monitor or Silent(), lock_timeout=60, clock=clock
+        )
     except BaseException:
         opened.close()
         raise

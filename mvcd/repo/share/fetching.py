@@ -15,7 +15,7 @@ from typing import Self
 from mvcd.errors import Conflict, CorruptObject, Failure, StaleReuse
 from mvcd.ids import Digest, VersionId
 from mvcd.repo.change import moves
-from mvcd.repo.core import connecting, relied, remotes, wanted
+from mvcd.repo.core import connecting, remotes, wanted
 from mvcd.repo.core.core import Core
 from mvcd.repo.joining.merge import MergeResult, merge
 from mvcd.repo.joining.threeway import Choices
@@ -188,7 +188,7 @@ def _fetch(
             received.versions = came.versions
             received.objects += came.objects
             received.bytes += came.bytes
-        relied.hold(core.store, session, heads, core.version)
+        core.rely_on(session, heads, whole=True)
         updates = [
             *(_tracking(remote.name, theirs, mine) if remote.name else ()),
             *_tags(core, theirs, mine),
