@@ -77,14 +77,14 @@ class Core:
         store: Store,
         config: Config,
         *,
-        monitor: Monitor,
+        monitor: Monitor | None,
         lock_timeout: float,
         clock: Clock,
     ) -> None:
         self.place = place
         self.store = store
         self.config = config
-        self.monitor = monitor
+        self.monitor: Monitor = monitor or Silent()
         self.clock = clock
         self.secret: Secret = no_secret
         self.lock = WorkspaceLock(place.lock_path, lock_timeout)
@@ -404,9 +404,7 @@ def create(
         config = place.config()
         config.write(settings | dict(more or {}))
         os.unlink(place.beginning)
-        return Core(
-            place, opened, config, monitor=monitor or Silent(), lock_timeout=60, clock=clock
-        )
+        return Core(place, opened, config, monitor=monitor, lock_timeout=60.0, clock=clock)
     except BaseException:
         opened.close()
         raise
@@ -448,5 +446,4 @@ def open_at(
     place = location.find_any(path)
     config = place.config()
     store = open_store(place.store_path(config))
-    heard = monitor or Silent()
-    return Core(place, store, config, monitor=heard, lock_timeout=lock_timeout, clock=clock)
+    return Core(place, store, config, monitor=monitor, lock_timeout=lock_timeout, clock=clock)
