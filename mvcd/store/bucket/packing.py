@@ -46,10 +46,11 @@ class Rooms:
             return self._free.pop()
         return mmap(-1, _ROOM_BYTES, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
-    def give(self, room: mmap) -> None:
+    def give(self, room: mmap, used: memoryview) -> None:
         """Takes back a pack's memory, unless somebody may read from it still, as a request does that was given
         up and sent again: then it goes when that ends. To resize tells, and there are systems that cannot."""
         with suppress(BufferError, SystemError):
+            used.release()
             room.resize(_ROOM_BYTES)
             self._free.append(room)
 
@@ -138,6 +139,5 @@ class PackUploads:
         data = pack.bytes()
         name = object_name(data)
         self._blobs.put(PACKS + name, data)
-        data.release()
-        self._rooms.give(pack.room)
+        self._rooms.give(pack.room, data)
         return NamedPack(bytes.fromhex(name), pack.end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from contextlib import closing
 from mmap import mmap
@@ -18,12 +19,15 @@ from mvcd.store.bucket.packing import HEADER_BYTES, KEPT_ROOMS, PackUploads
 class Reading:
     """Blobs of which a request that was given up still reads what was put."""
 
-    def __init__(self, blobs: Blobs) -> None:
+    def __init__(self, blobs: Blobs, *, views: bool) -> None:
+        """With `views` it reads by a view of the memory, else by a buffer that the view exports, as a library
+        in C does."""
         self._blobs = blobs
+        self._views = views
         self.read: list[memoryview] = []
 
     def put(self, name: str, data: Bytes) -> None:
-        self.read.append(memoryview(data))
+        self.read.append(memoryview(data) if self._views else pickle.PickleBuffer(data).raw())
         self._blobs.put(name, data)
 
 
@@ -51,8 +55,9 @@ def test_memory_is_used_again(blobs: DirectoryBlobs) -> None:
         assert data[HEADER_BYTES:] == b"%d" % slot * 9 and len(data) == pack.size_bytes
 
 
-def test_memory_that_is_read_from_is_left_alone(blobs: DirectoryBlobs) -> None:
-    reading = Reading(blobs)
+@pytest.mark.parametrize("views", [True, False])
+def test_memory_that_is_read_from_is_left_alone(blobs: DirectoryBlobs, *, views: bool) -> None:
+    reading = Reading(blobs, views=views)
     with closing(PackUploads(reading)) as uploads:  # type: ignore[arg-type]  # it only puts
         for slot in range(4):
             uploaded(uploads, slot, b"%d" % slot * 9)
