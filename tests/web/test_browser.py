@@ -319,7 +319,7 @@ def test_actions_ask_and_then_act(live: tuple[Repo, Served], browser: Browser) -
 
     browser.go(f"{served.origin}/ops")
     browser.script("document.querySelector('tbody button').click()")
-    assert "is taken back" in browser.one("dialog").text
+    wait(lambda: "is taken back" in browser.one("dialog").text)  # once it was asked what would move
     browser.button("Undo it", "dialog").click()
     wait(lambda: repo.resolve("production") == repo.resolve("v5"))
     wait(lambda: "undone by" in browser.text())
