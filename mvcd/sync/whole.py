@@ -6,7 +6,7 @@ one that was cut short leaves records whose content never came, and by its id ea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from mvcd.errors import MissingObject
 from mvcd.ids import Digest, Kind, VersionId
@@ -18,17 +18,8 @@ from mvcd.sync.walk import difference
 def whole(store: ObjectReader, roots: Sequence[Digest], stop: Kind) -> bool:
     """Whether nothing has to be fetched, objects of kind `stop` and what they reach left out of account: then a
     clone works without its remote."""
-
-    def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        wanted = [id for id in ids if id.kind is not stop]
-        if not all(store.has(wanted)):
-            raise MissingObject("some of it is not here")
-        return store.get_many(wanted)
-
     try:
-        for group in difference(roots, (), read, read):
-            if not all(store.has([id for id in group if id.kind is Kind.CHUNK])):
-                return False
+        _require_below(store, roots, (), stop)
     except MissingObject:
         return False
     return True
@@ -54,10 +45,7 @@ def require_whole(
     try:
         new = list(between(asked, reached, read))
         parents = {parent for id in new for parent in read(id).parents}.difference(new, hollow)
-        for group in difference(
-            [id for id in new if id not in hollow], parents, _Strict(store), store.get_many
-        ):
-            _require(store, [id for id in group if id.kind is Kind.CHUNK])
+        _require_below(store, [id for id in new if id not in hollow], parents)
     except MissingObject as error:
         raise MissingObject(
             f"version {asked[0].short()} is not whole: something that it consists of is not here",
@@ -66,15 +54,21 @@ def require_whole(
         ) from error
 
 
-class _Strict:
-    """Reads objects that all have to be here."""
+def _require_below(
+    store: ObjectReader,
+    roots: Iterable[Digest],
+    known: Iterable[Digest],
+    stop: Kind | None = None,
+) -> None:
+    """Raises MissingObject where something that the roots reach, and what is known does not, is not here."""
 
-    def __init__(self, store: ObjectReader) -> None:
-        self._store = store
+    def read(ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        wanted = [id for id in ids if id.kind is not stop]
+        _require(store, wanted)
+        return store.get_many(wanted)
 
-    def __call__(self, ids: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
-        _require(self._store, ids)
-        return self._store.get_many(ids)
+    for group in difference(roots, known, read, store.get_many):
+        _require(store, [id for id in group if id.kind is Kind.CHUNK])
 
 
 def _require(store: ObjectReader, ids: Sequence[Digest]) -> None:
