@@ -154,6 +154,32 @@ def test_each_screen_is_accessible_in_both_themes_and_three_widths(
     browser.width(1280)
 
 
+@pytest.mark.parametrize("path", ["/ops", "/stages"])
+def test_no_row_and_no_action_is_beyond_the_edge_of_a_telephone(
+    shown: Served, browser: Browser, path: str
+) -> None:
+    browser.width(360)
+    browser.go(shown.origin + path)
+    browser.one("table.folds td")
+    cells = browser.all("table.folds td, table.folds button")
+    seen = [cell.rect for cell in cells if cell.is_displayed()]
+    assert seen and max(at["x"] + at["width"] for at in seen) <= 360
+    assert browser.script(
+        "return [...document.querySelectorAll('.scroll')].every((one) => one.scrollWidth <= one.clientWidth)"
+    )
+    browser.width(1280)
+
+
+def test_a_value_is_shown_as_it_was_written(shown: Served, browser: Browser) -> None:
+    """A seed is no quantity whose digits are grouped, and 1e-05 has no more digits than were written."""
+    browser.go(shown.origin)
+    assert browser.driver.execute_async_script(
+        "const [values, done] = arguments;"
+        "import('/static/parts.js').then((parts) => done(values.map(parts.number)))",
+        [1936, -65536, 1e-5, 2.5e-7, 0.0003, 0.1234567, 12345678.5, 1e300],
+    ) == ["1936", "-65536", "1e-5", "2.5e-7", "0.0003", "0.123457", "1.235e+7", "1e+300"]
+
+
 # ---------------------------------------------------------------- keys
 
 

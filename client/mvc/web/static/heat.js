@@ -1,7 +1,7 @@
 // Figures of tensors between two versions: how far each one moved, alone and by module.
 import { useEffect, useState } from '/static/vendor/htm-preact-3.1.1.js';
 import { get, query } from '/static/api.js';
-import { Bar, Failed, Table, Waiting, html, number, percent, plural, safe } from '/static/parts.js';
+import { Bar, Failed, Table, Waiting, grouped, html, number, percent, plural, safe } from '/static/parts.js';
 import { Histogram } from '/static/histogram.js';
 
 const MODULES = 24;
@@ -48,5 +48,5 @@ export function Moved({ path, label, kind, onClose }) {
   const both = kind === 'changed' || kind === 'retyped', s = found?.statistics;
   return html`<section class="moved" aria-label="Distribution of ${safe(label)}"><header><h3 class="mono">${safe(label)}</h3><button class="quiet" aria-label="Close the distribution" onClick=${onClose}>✕</button></header>
     ${error ? html`<${Failed} error=${error}/>` : !found ? html`<${Waiting} what="Reading the tensor"/>` : html`<${Histogram} title=${both ? 'new − old' : 'Values'} found=${found.distribution}/>
-      ${s && both && html`<p class="sub">${percent(s.changed_fraction)} of ${number(s.elements)} elements changed, by ${number(s.max_abs)} at most</p>`}`}</section>`;
+      ${s && both && html`<p class="sub">${percent(s.changed_fraction)} of ${grouped(s.elements)} elements changed, by ${number(s.max_abs)} at most</p>`}`}</section>`;
 }

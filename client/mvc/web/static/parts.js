@@ -39,12 +39,15 @@ export function size(bytes) {
   return `${shown} ${['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'][unit]}`;
 }
 
+const shortest = (value) => (+value.toPrecision(4)).toExponential(); // 1e-5, not 1.000e-5
+
+// A value of a key, as it was written: a seed of 1936 is no quantity, so its digits are not grouped.
 export function number(value) {
   if (value == null) return '';
   if (typeof value !== 'number') return safe(typeof value === 'string' ? value : JSON.stringify(value));
-  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? grouped(value) : value.toExponential(3);
+  if (Number.isInteger(value)) return Math.abs(value) < 1e15 ? String(value) : shortest(value);
   const small = Math.abs(value);
-  return small < 1e-4 || small >= 1e7 ? value.toExponential(3) : String(+value.toPrecision(6));
+  return small < 1e-4 || small >= 1e7 ? shortest(value) : String(+value.toPrecision(6));
 }
 
 export const percent = (share) =>
