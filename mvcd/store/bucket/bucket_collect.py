@@ -14,6 +14,7 @@ from itertools import islice
 from mvcd.errors import Busy
 from mvcd.ids import Digest, Kind
 from mvcd.store.api import Mark, Stop
+from mvcd.store.bucket.blobs import BlobInfo
 from mvcd.store.bucket.bucketparts import BucketParts, BucketWriter
 from mvcd.store.bucket.bucketstate import (
     CLOCK,
@@ -24,6 +25,7 @@ from mvcd.store.bucket.bucketstate import (
     BucketState,
     Condemned,
     RunEntry,
+    is_of_store,
 )
 from mvcd.store.bucket.indexrun import NamedPack, RunPlace, encode_run, object_name
 from mvcd.store.bucket.logsegments import operation_rows, without_operations
@@ -111,7 +113,7 @@ class BucketCollector:
 
     def _plan(self, drop_below: int, *, dry_run: bool) -> _Plan:
         store, state = self._store, self._store.state
-        there = {one.name: one for space in (PACKS, RUNS, LOGS) for one in store.blobs.list(space)}
+        there = {one.name: one for space in (PACKS, RUNS, LOGS) for one in self._own(space)}
         stamps = [*there.values(), *store.blobs.list(REFS)]
         now_ns = max((one.modified_ns for one in stamps), default=0)
         if not dry_run:
@@ -140,11 +142,14 @@ class BucketCollector:
         due = tuple(one for one in state.condemned if one.since_ns <= before_ns)
         return _Plan(state, now_ns, tally, going, moving, due, tuple(orphans))
 
+    def _own(self, space: str) -> Iterator[BlobInfo]:
+        return (one for one in self._store.blobs.list(space) if is_of_store(one.name))
+
     def _bucket_time(self, at_least_ns: int) -> int:
         """The time by the bucket's clock, which only what it writes down tells."""
         name = CLOCK + secrets.token_hex(8)
         self._store.blobs.put(name, name.encode())
-        stamps = list(self._store.blobs.list(CLOCK))
+        stamps = list(self._own(CLOCK))
         self._store.blobs.delete([one.name for one in stamps])
         return max([at_least_ns, *(one.modified_ns for one in stamps)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -23,6 +24,7 @@ PACKS = "packs/"
 RUNS = "runs/"
 LOGS = "logs/"
 CLOCK = "clock/"
+_WRITTEN_ONCE = re.compile(r"(?:packs|runs|logs)/[0-9a-f]{64}|clock/[0-9a-f]{16}")
 
 FORMAT_VERSION = 1
 MAX_STATE_BYTES = 256 << 20
@@ -34,6 +36,12 @@ _COPY_BITS = 32
 _MAGIC = b"mvc-bucket "
 SEALED_MAGIC = b"mvc-sealed 1\n"
 """What a state begins with that is encrypted (SEALED.md)."""
+
+
+def is_of_store(name: str) -> bool:
+    """Whether an object that is written once has a name that a store gives. Others may lie beside these, for
+    `runs/` and `logs/` are names that people give, too; they are nobody's to collect."""
+    return _WRITTEN_ONCE.fullmatch(name) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,23 @@ def test_what_dead_clients_left_goes(bucket, opened: Opened) -> None:
     assert bucket.names() == ["refs"]
 
 
+def test_what_others_keep_below_names_of_the_store_stays(bucket, opened: Opened) -> None:
+    """A store at the top of a bucket, beside logs of trainings, and another store below its `packs/`."""
+    inner = f"packs/packs/{'ab' * 32}"
+    foreign = ["clock/tower.png", "logs/2026/train.log", inner, "packs/refs", "runs/1/events"]
+    client = bucket.client()
+    for name in foreign:
+        client.put(name, b"of somebody else")
+    left = f"packs/{'cd' * 32}"
+    client.put(left, b"what a push left that was cut short")
+    one = opened()
+    put(one, b"nobody names it")
+    assert collect(one) == 1
+    collect(one)
+    assert bucket.names() == sorted([*foreign, "refs"])
+    assert list(one.check()) == []
+
+
 def test_small_packs_are_put_together(bucket, opened: Opened) -> None:
     one = opened()
     ids = [put(one, b"push %d" % n, f"tags/{n}") for n in range(SMALL_PACKS + 1)]
